@@ -1,0 +1,1 @@
+"""What surrounds the server on a board: memory pools, performance mode, addresses, other programs."""

@@ -1,0 +1,1 @@
+"""`python -m bpu`: click commands, one module a group."""

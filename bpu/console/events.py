@@ -1,0 +1,61 @@
+"""What a console says, as frozen values that compare by content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The first prompt: the model is loaded. `banner` is the console's greeting, prompt excluded."""
+
+    banner: str = ""
+
+
+@dataclass(frozen=True)
+class Echo:
+    """The console has repeated the rendered prompt and begins to answer. Holds people's words: never log it."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of the model's own text, markers, colours and special tokens removed. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The console's own figures for the turn; None for what it did not print."""
+
+    prefill_tokens: int | None = None
+    prefill_ms: float | None = None
+    prefill_per_second: float | None = None
+    decode_tokens: int | None = None
+    decode_ms_per_token: float | None = None
+    decode_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The prompt is back: the turn has come to its natural end and the next line may be written."""
+
+
+@dataclass(frozen=True)
+class RunError:
+    """The console says that the turn failed; no prompt may follow, so the process is not to be used again."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """A whole line of a library or of start-up; not the model's words, so it may be shown to anybody."""
+
+    line: str
+
+
+Event = Union[Ready, Echo, Text, Stats, Done, RunError, Log]

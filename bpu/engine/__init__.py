@@ -1,0 +1,1 @@
+"""The shell around the console: one process, one lock, one queue. One operating-system thing per module."""

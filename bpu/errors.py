@@ -1,0 +1,142 @@
+"""Every error that a person meets: each knows its HTTP status, its OpenAI type and code, and its exit code.
+
+A message names the state, the cause and what to do about it. The table is the one clients rely on:
+a permanent problem is never a 5xx, because clients retry those and lose the body.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+class BpuError(Exception):
+    """The base of all errors with a face. `message` is one or more whole sentences for a person."""
+
+    status = 500
+    type = "server_error"
+    code = "internal_error"
+    exit_code = 1
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+        #: Whole seconds, at most 60: what clients obey.
+        self.retry_after = None if retry_after is None else max(1, min(60, math.ceil(retry_after)))
+
+    def body(self) -> dict[str, Any]:
+        """The error as OpenAI shapes it: `{"error": {"message", "type", "param", "code"}}`."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class BadRequest(BpuError):
+    """The request is wrong as it stands; sending it again cannot help. `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+    exit_code = 2
+
+
+class ContextLengthExceeded(BadRequest):
+    """The conversation does not fit the model's context. The words are OpenAI's: five clients recognise them."""
+
+    code = "context_length_exceeded"
+
+    @classmethod
+    def tokens(cls, limit: int, tokens: int) -> ContextLengthExceeded:
+        """Of a context of `limit` tokens and messages of `tokens` tokens, the template included."""
+        return cls(
+            f"This model's maximum context length is {limit} tokens. However, your messages resulted in "
+            f"{tokens} tokens. Please reduce the length of the messages.",
+            param="messages",
+        )
+
+    @classmethod
+    def bytes(cls, limit: int, size: int, tokens_limit: int) -> ContextLengthExceeded:
+        """Of a console that reads `limit` bytes at most as one line, and a prompt of `size` bytes."""
+        return cls(
+            f"This model's maximum context length is {tokens_limit} tokens, and its console reads one line of "
+            f"{limit} bytes at most. However, your messages resulted in {size} bytes. "
+            "Please reduce the length of the messages.",
+            param="messages",
+        )
+
+
+class InvalidApiKey(BpuError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(BpuError):
+    status = 403
+    type = "permission_error"
+    code = "forbidden"
+
+
+class ModelNotFound(BadRequest):
+    status = 404
+    code = "model_not_found"
+
+
+class RequestTooLarge(BadRequest):
+    status = 413
+    code = "request_too_large"
+
+
+class QueueFull(BpuError):
+    status = 429
+    type = "rate_limit_error"
+    code = "queue_full"
+
+
+class QueueTimeout(BpuError):
+    status = 503
+    code = "queue_timeout"
+
+
+class EngineUnavailable(BpuError):
+    """The engine cannot run until a person acts: memory, a file, a library, an option, another holder."""
+
+    status = 424
+    code = "engine_unavailable"
+    exit_code = 3
+
+
+class EngineStopping(BpuError):
+    """For the moment there is no engine: the breaker is open, or the gateway stops. `retry_after` says when."""
+
+    status = 503
+    code = "engine_unavailable"
+    exit_code = 3
+
+
+class EngineCrashed(BpuError):
+    status = 502
+    code = "engine_crashed"
+    exit_code = 3
+
+
+class EngineTimeout(BpuError):
+    status = 504
+    code = "engine_timeout"
+    exit_code = 3
+
+
+class JobCancelled(BpuError):
+    status = 409
+    code = "job_cancelled"
+
+
+class SettingsError(BpuError):
+    """The settings cannot work. The message lists every mistake at once, each with its remedy."""
+
+    status = 424
+    code = "invalid_settings"
+    exit_code = 2

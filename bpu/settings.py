@@ -1,0 +1,162 @@
+"""The environment, read once into one frozen `Settings`; every mistake is reported at once, with its remedy.
+
+Names are fixed: the environment variable of field `x` is `BPU_X`. This module looks at values only;
+whether the files are there is `bpu.engine.launch`'s question, because it depends on the engine chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bpu.errors import SettingsError
+
+ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
+ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _split_commas(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _split_shell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:
+        raise ValueError(f"cannot be split as a shell would ({error}); close the quotation") from error
+
+
+def _auto_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in {"", "auto"} else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_shell)]
+AutoNatural = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_auto_is_none)]
+AutoTokens = Annotated[Annotated[int, Field(ge=16)] | None, BeforeValidator(_auto_is_none)]
+
+
+class Settings(BaseSettings):
+    """All settings, with the defaults of a board as the article sets it up. Immutable."""
+
+    model_config = SettingsConfigDict(env_prefix="BPU_", frozen=True, extra="ignore", populate_by_name=True)
+
+    engine: Literal["auto", "console", "simulator"] = "auto"
+    runtime_dir: Path = ARTICLE_RUNTIME
+    console: Path = Path("bin/xlm_demo")
+    console_profile: Literal["auto", "xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm"] = "auto"
+    hbm_path: Path = Path(f"model/{ARTICLE_MODEL}_4096.hbm")
+    tokenizer_dir: Path = Path(f"config/{ARTICLE_MODEL}_config")
+    template_path: Path = Path(f"config/{ARTICLE_MODEL}_config/{ARTICLE_MODEL}.jinja")
+    model_type: AutoNatural = None
+    console_args: Words = ()
+    model_id: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = "deepseek-r1:1.5b"
+    context_size: AutoTokens = None
+    line_limit: AutoNatural = None
+    newline: str = "\\n"
+    engine_mode: Literal["auto", "resident", "per-job"] = "auto"
+    reset: Literal["auto", "command", "restart"] = "auto"
+    continue_: Annotated[Literal["auto", "always", "never"], Field(validation_alias="BPU_CONTINUE")] = "auto"
+    preload: bool = True
+    idle_unload_s: Seconds = 0
+    load_timeout_s: Seconds = 120
+    first_token_timeout_s: Seconds = 120
+    stall_timeout_s: Seconds = 30
+    job_timeout_s: Seconds = 0
+    queue_limit: Annotated[int, Field(ge=0)] = 64
+    queue_timeout_s: Seconds = 600
+    keepalive_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
+    keepalive: Literal["chunk", "comment", "off"] = "chunk"
+    header_drip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 15
+    reasoning: Literal["reasoning_content", "reasoning", "think-tags", "drop"] = "reasoning_content"
+    think_model: bool = True
+    history: Literal["error", "trim"] = "error"
+    side_requests: Literal["gateway", "engine"] = "gateway"
+    publish_context: bool = True
+    api_keys: Names = ()
+    api_keys_file: Path | None = None
+    allowed_origins: Names = ()
+    allowed_hosts: Names = ()
+    trusted_proxies: Names = ()
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    max_messages: Annotated[int, Field(ge=1)] = 2000
+    log_format: Literal["text", "json"] = "text"
+    log_prompts: bool = False
+    bind: str = "0.0.0.0:8000"
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    graceful_s: Seconds = 30
+    state_dir: Path | None = None
+    performance_mode: bool = False
+
+    def in_runtime(self, path: Path) -> Path:
+        """`path` as the console sees it: relative ones lie in the runtime folder."""
+        return self.runtime_dir / path
+
+    @property
+    def explicit(self) -> frozenset[str]:
+        """The fields that the user set, so that a guess never overrides a wish."""
+        return frozenset(self.model_fields_set)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; `overrides` win. Raises `SettingsError` that lists every mistake at once."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"  {_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+        raise SettingsError("The settings cannot work:\n" + "\n".join(lines)) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.startswith("BPU_") else f"BPU_{name.upper()}"
+
+
+def _remedy(item: Any) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]} (it is {item['input']!r}); correct it or unset it for the default."
+
+
+def state_dir(settings: Settings) -> Path:
+    """The folder of sockets, locks and records, made if need be, private to the user and the folder's group.
+
+    `BPU_STATE_DIR`, else `/run/bpu` if usable, else `$XDG_RUNTIME_DIR/bpu`, else a per-user folder in the
+    temporary one. Raises `SettingsError` when a folder that was named cannot be made.
+    """
+    if settings.state_dir is not None:
+        if (reason := _unusable(settings.state_dir)) is not None:
+            raise SettingsError(f"BPU_STATE_DIR: {settings.state_dir} cannot be used: {reason}. Name another folder.")
+        return settings.state_dir
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    guesses = [Path("/run/bpu"), *([Path(runtime) / "bpu"] if runtime else [])]
+    for folder in guesses:
+        if _unusable(folder) is None:
+            return folder
+    folder = Path(tempfile.gettempdir()) / f"bpu-{os.getuid()}"
+    if (reason := _unusable(folder)) is not None:
+        raise SettingsError(f"No state folder can be made ({folder}: {reason}). Set BPU_STATE_DIR to a private folder.")
+    return folder
+
+
+def _unusable(folder: Path) -> str | None:
+    """Why `folder` cannot hold our sockets; a shared temporary folder must not lend us somebody else's."""
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        return error.strerror or str(error)
+    if status.st_uid not in (os.getuid(), 0) or status.st_mode & 0o002:
+        return "it belongs to somebody else, or everybody may write in it"
+    return None if os.access(folder, os.W_OK | os.X_OK) else "no right to write in it"

@@ -1,0 +1,1 @@
+"""The HTTP face: blueprints that translate between Flask and the pure chat core."""
