@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bpu.simulator import memory, smalltalk
-from bpu.simulator.conversation import Conversation
+from bpu.simulator import jsonmode, memory, smalltalk, toolcalls
+from bpu.simulator.conversation import Conversation, is_chinese
 from bpu.simulator.directives import Directives
 from bpu.simulator.tokens import Tokenizer
 
@@ -64,7 +64,7 @@ def _filler(tokens: int, nonce: str, chinese: bool, tokenizer: Tokenizer) -> lis
 
 def _considered(conversation: Conversation) -> tuple[str, str]:
     """Reasoning and reply, from the first rule that has something to say."""
-    for rule in (_remembered,):
+    for rule in (_tool_result, _tool_calls, _json, _remembered):
         if (found := rule(conversation)) is not None:
             return found
     return _thought(conversation), smalltalk.reply(conversation.focus)
@@ -74,6 +74,32 @@ def _thought(conversation: Conversation) -> str:
     if conversation.chinese:
         return "用户提出了一个问题。我是模拟器，简短地回答就好。"
     return "The user has asked something. I am a simulator, so a short answer will do."
+
+
+def _tool_result(conversation: Conversation) -> tuple[str, str] | None:
+    """After a tool has answered: its result in words, in the language of the question before it."""
+    if conversation.last.role != "tool":
+        return None
+    result = " ".join(conversation.last.text.split())[:300]
+    users = [message.text for message in conversation.messages if message.role == "user"]
+    if users and is_chinese(users[-1].split("\n\n")[-1]):
+        return "工具已经返回结果，我来说明。", f"好的，工具的结果是：{result}（模拟器，没有使用 BPU）"
+    return "The tool has answered; I put it in words.", f"Done. The tool says: {result} (A simulator, no BPU is used.)"
+
+
+def _tool_calls(conversation: Conversation) -> tuple[str, str] | None:
+    instructions = "\n".join(message.text for message in conversation.messages if message.role in ("system", "user"))
+    calls = toolcalls.calls(conversation.focus, toolcalls.offered(conversation.text), instructions)
+    if not calls:
+        return None
+    names = ", ".join(call.name for call in calls)
+    thought = f"可以用工具：{names}。" if conversation.chinese else f"A tool fits this: {names}."
+    return thought, "\n".join(call.text() for call in calls)
+
+
+def _json(conversation: Conversation) -> tuple[str, str] | None:
+    reply = jsonmode.reply(conversation, tools=bool(toolcalls.offered(conversation.text)))
+    return None if reply is None else ("The answer is to be JSON.", reply)
 
 
 def _remembered(conversation: Conversation) -> tuple[str, str] | None:

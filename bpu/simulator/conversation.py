@@ -23,6 +23,7 @@ _ROLES = {
     "<|im_start|>tool\n": "tool",
 }
 _TOOL_MARKS = re.compile(r"</?tool_response>|<｜tool▁output▁(?:begin|end)｜>")
+_TOOL_RESULT = re.compile(r"\s*(?:<tool_response>|\[?tool (?:result|output|response)\b|工具(?:结果|返回))", re.I)
 _TOOLS = re.compile(r"<tools>.*?</tools>", re.S)
 _CLOSED = re.compile(r"<think>\s*</think>\s*\Z")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
@@ -85,7 +86,7 @@ def parse(held: str, line: str) -> Conversation:
 
 
 def _message(role: str, text: str) -> Message:
-    if role == "user" and text.lstrip().startswith("<tool_response>"):
+    if role == "user" and _TOOL_RESULT.match(text):
         role = "tool"
     if role == "tool":
         text = _TOOL_MARKS.sub("", text)

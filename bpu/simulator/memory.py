@@ -5,30 +5,37 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_STOP = frozenset(
-    ("what", "the", "a", "an", "not", "it", "is", "that", "this", "of", "to", "in", "for", "and", "now", "please")
-)
+_STOP = frozenset(("what", "the", "a", "an", "not", "it", "is", "that", "this", "of", "to", "in", "for", "and", "now"))
 _WORD = r"[\"'“”‘’`*「『《]*([^\s\"'“”‘’`*,.;:!?，。；：！？、「」『』《》<]+)"
-_SECRET_NAMES = r"(?:secret|code|pass|magic)[ -]?(?:word|code|number|phrase)?|password|keyword|nonce|key"
-_TOLD = (
-    ("secret", re.compile(rf"\b(?:{_SECRET_NAMES})\s*(?:is|=|:)\s*:?\s*{_WORD}", re.I)),
-    ("secret", re.compile(rf"\bremember (?:this|the|my)?\s*(?:word|code|number|nonce)\s*:?\s*{_WORD}", re.I)),
-    ("secret", re.compile(rf"(?:暗号|密码|口令|暗语|密语)\s*(?:是|为|：|:)\s*{_WORD}")),
-    ("name", re.compile(rf"\bmy name is\s+{_WORD}", re.I)),
-    ("name", re.compile(rf"我(?:的名字)?(?:叫|是叫)\s*(?:做)?{_WORD}")),
-    ("name", re.compile(rf"我的名字是\s*{_WORD}")),
-)
-_THING = re.compile(rf"\bmy ([a-z][a-z ]{{1,30}}?) (?:is|are)\s+{_WORD}", re.I)
-_ASKED = (
-    ("secret", re.compile(rf"(?:what|which|tell|say|repeat|know|recall).{{0,40}}\b(?:{_SECRET_NAMES})\b", re.I | re.S)),
-    (
-        "secret",
-        re.compile(r"(?:暗号|密码|口令|暗语|密语)(?:是|为)?(?:什么|啥|多少)|(?:什么|哪个)(?:是)?(?:暗号|密码|口令)"),
+_NAMES = r"(?:secret|code|pass|magic)[ -]?(?:word|code|number|phrase)?|password|keyword|nonce|key"
+_ZH_NAMES = r"(?:暗号|密码|口令|暗语|密语)"
+_TOLD = {
+    "secret": (
+        rf"\b(?:{_NAMES})(?:\s+(?:of|for|in)\s[\w ]{{1,30}}?)?\s*(?:\bis|=|:)\s*:?\s*{_WORD}",
+        rf"\bremember (?:this|the|my)?\s*(?:word|code|number|nonce)\s*:?\s*{_WORD}",
+        rf"{_ZH_NAMES}\s*(?:是|为|：|:)\s*{_WORD}",
     ),
-    ("name", re.compile(r"\b(?:what(?:'s| is)|who am|tell me|know|remember).{0,20}(?:my name|\bi\b\s*\?)", re.I)),
-    ("name", re.compile(r"我(?:的名字)?(?:叫|是)(?:什么|啥|谁)|我叫什么")),
-)
+    "name": (
+        rf"\bmy name is\s+{_WORD}",
+        rf"我(?:的名字)?(?:叫|是叫)\s*(?:做)?{_WORD}",
+        rf"我的名字是\s*{_WORD}",
+    ),
+}
+_SAID = r"(?:remember|told|tell|said|say|gave|given)"
+_ASKED = {
+    "secret": (
+        rf"(?:what|which|tell|say|repeat|know|recall).{{0,40}}\b(?:{_NAMES})\b",
+        rf"\b(?:what|which)\b.{{0,40}}\b(?:word|code|number)\b.{{0,40}}\b{_SAID}\b",
+        rf"{_ZH_NAMES}(?:是|为)?(?:什么|啥|多少)|(?:什么|哪个)(?:是)?{_ZH_NAMES}",
+    ),
+    "name": (
+        r"\b(?:what(?:'s| is)|who am|tell me|know|remember).{0,20}(?:my name|\bi\b\s*\?)",
+        r"我(?:的名字)?(?:叫|是)(?:什么|啥|谁)",
+    ),
+}
+_THING = re.compile(rf"\bmy ([a-z][a-z ]{{1,30}}?) (?:is|are)\s+{_WORD}", re.I)
 _ASKED_THING = re.compile(r"\bwhat(?:'s| is| are) my ([a-z][a-z ]{1,30}?)\s*\?", re.I)
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s*|[\n，；;]+")
 
 
 class Recall(NamedTuple):
@@ -40,28 +47,28 @@ class Recall(NamedTuple):
 
 def told(text: str, kind: str) -> tuple[str, ...]:
     """All values of `kind` that `text` tells, in order, each once."""
-    if kind in ("secret", "name"):
-        found = [
-            (match.start(1), match.group(1)) for name, told in _TOLD if name == kind for match in told.finditer(text)
-        ]
+    if kind in _TOLD:
+        found = [(m.start(1), m.group(1)) for pattern in _TOLD[kind] for m in re.finditer(pattern, text, re.I)]
     else:
-        things = _THING.finditer(text)
-        found = [(match.start(2), match.group(2)) for match in things if match.group(1).lower() == kind]
-    values = [
-        value for _, value in sorted(found) if value.lower() not in _STOP and not value.startswith(("什么", "啥"))
-    ]
-    return tuple(dict.fromkeys(values))
+        found = [(m.start(2), m.group(2)) for m in _THING.finditer(text) if m.group(1).lower() == kind]
+    values = [value for _, value in sorted(found) if value.lower() not in _STOP]
+    return tuple(dict.fromkeys(value for value in values if not value.startswith(("什么", "啥", "多少", "谁"))))
 
 
 def asked(question: str, held: str) -> Recall | None:
     """What `question` wants to be reminded of, out of `held`; None if it asks for nothing of the kind."""
-    for kind, pattern in _ASKED:
-        if pattern.search(question) and not told(question, kind):
+    for kind in _ASKED:
+        # One sentence may tell and the next one ask; a sentence that tells does not ask.
+        if any(_asks(sentence, kind) for sentence in _SENTENCE.split(question)):
             return Recall(kind, told(held, kind))
     if match := _ASKED_THING.search(question):
         kind = match.group(1).lower()
         return Recall(kind, told(held, kind))
     return None
+
+
+def _asks(sentence: str, kind: str) -> bool:
+    return any(re.search(pattern, sentence, re.I) for pattern in _ASKED[kind]) and not told(sentence, kind)
 
 
 class Cache:

@@ -94,6 +94,17 @@ def reply(question: str) -> str:
     return _fallback(question, chinese)
 
 
+def arithmetic(question: str) -> float | None:
+    """The result of the first `a + b` in `question`; None if there is none."""
+    if not (match := _SUM.search(question)):
+        return None
+    left, sign, right = match.groups()
+    sign = _SIGNS.get(sign, sign)
+    if sign == "/" and float(right) == 0:
+        return None
+    return _OPERATIONS[sign](float(left), float(right))
+
+
 def _repeat(question: str, chinese: bool) -> str | None:
     match = _REPEAT.search(question)
     return (match.group(1) or match.group(2)).strip().strip("\"'“”") if match else None
@@ -111,11 +122,11 @@ def _translate(question: str, chinese: bool) -> str | None:
 def _arithmetic(question: str, chinese: bool) -> str | None:
     if not (match := _SUM.search(question)):
         return None
-    left, sign, right = match.groups()
-    sign = _SIGNS.get(sign, sign)
-    if sign == "/" and float(right) == 0:
+    result = arithmetic(question)
+    if result is None:
         return "除数不能是零。" if chinese else "A division by zero has no result."
-    value = f"{_OPERATIONS[sign](float(left), float(right)):.12g}"
+    left, sign, right = match.groups()
+    sign, value = _SIGNS.get(sign, sign), f"{result:.12g}"
     if chinese:
         return f"{left} {sign} {right} = **{value}**。（由模拟器计算，没有使用 BPU。）"
     return f"{left} {sign} {right} = **{value}**. (Worked out by a simulator, no BPU is used.)"
