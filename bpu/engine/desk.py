@@ -156,7 +156,7 @@ class Desk:
             "message": fault.message if fault else "The console was ended.",
             "person": bool(fault and fault.needs_person),
             "how": str(supervisor.exit) if supervisor.exit else "",
-            "log": list(supervisor.log.lines)[-8:],
+            "log": supervisor.log.telling(),
         }
 
     # What comes next
@@ -305,7 +305,7 @@ class Desk:
         return supervisor.fault if supervisor.breaker.is_open or supervisor.fault.needs_person else None
 
     def _refuse_for(self, fault: Fault, ticket: Ticket[Peer]) -> None:
-        lines = list(self.supervisor.log.lines)[-8:]
+        lines = self.supervisor.log.telling()
         wait = self.supervisor.breaker.wait_s(self._clock())
         kind = "EngineUnavailable" if fault.needs_person else "EngineStopping"
         refuse(ticket.peer, kind, fault.message, retry_after=None if fault.needs_person else wait, log=lines)

@@ -96,8 +96,8 @@ class Engine:
         for job in list(self.jobs.values()):
             job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))
 
-    def stop(self, *, bye: bool = False) -> None:
-        """Close all jobs and let go of the keeper; `bye`: no other worker of this gateway follows."""
+    def stop(self) -> None:
+        """Close all jobs and let go of the keeper; it waits a little for another worker before it ends."""
         for job in list(self.jobs.values()):
             job.close()
-        self._link.close(bye=bye)
+        self._link.close()

@@ -141,7 +141,7 @@ class Keeper:
             text = f"The keeper with pid {pid} ({folder}) holds the model with other settings; stop it or use them."
             refuse(connection, "EngineUnavailable", text)
         elif op == "attach":
-            connection.lifeline = True
+            connection.lifeline, self._grace = True, LIFELINE_GRACE_S
             self._count_lifelines()
             connection.send({"say": "status", "status": self._status()})
         elif op == "job":
@@ -162,9 +162,8 @@ class Keeper:
         elif op in ("load", "unload"):
             getattr(self.desk, op)()
         elif op == "bye":
-            # A whole gateway leaves: no need to wait for what will not come back.
-            self._grace = 0.0
-            self._count_lifelines()
+            # A whole gateway has left: nobody need be waited for, unless another one is here.
+            self._grace = 0.0 if self._alone_since is not None else self._grace
         else:
             done = False
         connection.send({"say": "done", "op": op, "done": done})
@@ -190,7 +189,7 @@ class Keeper:
 
     def _count_lifelines(self) -> None:
         if any(connection.lifeline for connection in self._connections.values()):
-            self._alone_since, self._grace = None, LIFELINE_GRACE_S
+            self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
 
@@ -238,6 +237,9 @@ class Keeper:
 def main() -> int:
     """Run a keeper; the exit code is 0 when it was not needed any more, 1 when it could not serve."""
     launch = launch_from_json(sys.stdin.read())
+    if os.fork():
+        # Nobody's child: whoever started it may end before it, or live on and never look after it.
+        os._exit(0)
     folder = Path(launch.state_dir)
     try:
         lock = try_lock(Path(launch.lock_path), create=launch.simulated)

@@ -45,7 +45,6 @@ class Link:
         self._closing = False
         self._sock: RawSocket | None = None
         self._greenlet: Any = None
-        self._keepers: list[subprocess.Popen[bytes]] = []
         self.on_change: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -53,12 +52,9 @@ class Link:
         if self._greenlet is None:
             self._greenlet = hub.spawn(self._hold)
 
-    def close(self, *, bye: bool = False) -> None:
-        """Let go; with `bye` the whole gateway leaves and the keeper need not wait for anybody."""
+    def close(self) -> None:
+        """Let go of the keeper: nobody here needs it any more."""
         self._closing = True
-        if bye:
-            with contextlib.suppress(errors.BpuError):
-                self.order({"op": "bye"}, start=False)
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
             self._greenlet = None
@@ -164,7 +160,6 @@ class Link:
         raise errors.EngineStopping("The engine's keeper could not be started in time; try again.", retry_after=5)
 
     def _run_keeper(self, deadline: float) -> None:
-        self._keepers = [keeper for keeper in self._keepers if keeper.poll() is None]
         keeper = subprocess.Popen(
             [sys.executable, "-S", "-m", "bpu.engine.keeper", self.launch.state_dir],
             cwd=PROJECT,
@@ -173,10 +168,9 @@ class Link:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        self._keepers.append(keeper)
         assert keeper.stdin is not None
         assert keeper.stdout is not None
-        with keeper.stdin, keeper.stdout:
+        with keeper, keeper.stdin, keeper.stdout:
             keeper.stdin.write(self.launch.to_json().encode())
             keeper.stdin.close()
             reader = hub.Reader(keeper.stdout.fileno())
@@ -189,6 +183,18 @@ class Link:
         report = json.loads(word)
         if "error" in report:
             raise errors.EngineUnavailable(report["error"])
+
+
+def say_bye(folder: Path) -> None:
+    """Tell the keeper of `folder` that a whole gateway has left, so that it need not wait for a recycled worker.
+
+    For the end of a process: it waits for nothing, and a keeper that is gone already is fine.
+    """
+    with contextlib.suppress(protocol.Closed, BlockingIOError):
+        sock = protocol.connect(folder)
+        if sock is not None:
+            protocol.send(sock, {"op": "bye"})
+            sock.close()
 
 
 def error_from(message: protocol.Message) -> errors.BpuError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from bpu.console.errors import OutOfStep
@@ -231,16 +232,12 @@ class Supervisor:
         self._settle_end(ended)
 
     def _last_words(self, console: Console) -> None:
-        """What a dying console still had to say; what it says while a job reads it is the job's."""
+        """What a dying console still had to say, its errors last; what it says while a job reads it is the job's."""
+        if self._parser is not None and (data := console.read(console.stdout)):
+            with suppress(OutOfStep):
+                for event in [*self._parser.feed(data), *self._parser.end_of_file()]:
+                    self._while_idle(event)
         console.drain_stderr()
-        if self._parser is None or not (data := console.read(console.stdout)):
-            return
-        try:
-            events = [*self._parser.feed(data), *self._parser.end_of_file()]
-        except OutOfStep:
-            return
-        for event in events:
-            self._while_idle(event)
 
     def _settle_end(self, ended: Exit) -> None:
         fault, self._failing = self._failing, None

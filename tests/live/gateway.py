@@ -142,13 +142,13 @@ class Gateway:
         except psutil.Error:
             return False
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Signal the master, wait for its end, and for that of keeper and console."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.send_signal(number)
         code = self.process.wait(seconds)
         self.wait_nothing_left()
         return code
