@@ -22,6 +22,7 @@ from bpu.errors import SettingsError
 
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
+SYSTEM_STATE = Path("/run/bpu")
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -200,7 +201,7 @@ def state_dir(settings: Settings) -> Path:
             raise SettingsError(f"BPU_STATE_DIR: {settings.state_dir} cannot be used: {reason}. Name another folder.")
         return settings.state_dir
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    guesses = [Path("/run/bpu"), *([Path(runtime) / "bpu"] if runtime else [])]
+    guesses = [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else [])]
     for folder in guesses:
         if _unusable(folder) is None:
             return folder
@@ -214,7 +215,7 @@ def _unusable(folder: Path) -> str | None:
     """Why `folder` cannot hold our sockets; a shared temporary folder must not lend us somebody else's."""
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if _foreign(folder.lstat()):
+        if folder.is_symlink() and _foreign(folder.lstat()):
             return "it is a link that somebody else made"
         status = folder.stat()
     except OSError as error:
