@@ -68,13 +68,16 @@ def _printable(value: str) -> str:
     return value
 
 
-def _address(value: str) -> str:
-    if re.fullmatch(r"unix:.+|fd://\d+", value):
-        return value
-    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", value)
-    if match is None or int(match[1]) > 65535:
-        raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH, for example 0.0.0.0:8000")
-    return value
+def _listening(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(re.fullmatch(r"unix:.+|fd://\d+", part) or _is_host_and_port(part) for part in parts):
+        raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000")
+    return ",".join(parts)
+
+
+def _is_host_and_port(text: str) -> bool:
+    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", text)
+    return match is not None and int(match[1]) <= 65535
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
@@ -134,7 +137,7 @@ class Settings(BaseSettings):
     max_messages: Annotated[int, Field(ge=1)] = 2000
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
-    bind: Annotated[str, AfterValidator(_address)] = "0.0.0.0:8000"
+    bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None

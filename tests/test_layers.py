@@ -45,7 +45,7 @@ HOMES: dict[str, set[str]] = {
     "click": {"bpu/cli/*"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
     "fcntl": {"bpu/engine/*"},
-    "subprocess": {"bpu/engine/*", "bpu/board/tools.py"},
+    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*"},
     "tokenizers": {"bpu/chat/*"},
@@ -53,7 +53,7 @@ HOMES: dict[str, set[str]] = {
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {"bpu/console/*", "bpu/turn.py", "bpu/errors.py", "bpu/messages/*", "bpu/simulator/*"}
 #: What pure parts must not touch: processes, clocks, sockets, threads.
-IMPURE = {"subprocess", "socket", "select", "selectors", "signal", "threading", "asyncio", "time", "fcntl", "gevent"}
+IMPURE = {"subprocess", "socket", "select", "selectors", "threading", "asyncio", "time", "fcntl", "gevent"}
 PURE = {"bpu/console/*", "bpu/chat/*", "bpu/turn.py"}
 
 

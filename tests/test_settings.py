@@ -138,14 +138,22 @@ def test_forms_of_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "bind",
-    ["0.0.0.0:8000", "127.0.0.1:0", "localhost:80", "[::]:8000", "[fe80::1%eth0]:8000", "unix:/run/bpu/http.sock"],
+    [
+        "0.0.0.0:8000",
+        "127.0.0.1:0",
+        "localhost:80",
+        "[::]:8000",
+        "[fe80::1%eth0]:8000",
+        "127.0.0.1:80,unix:/run/bpu/x",
+        "unix:/run/bpu/http.sock",
+    ],
 )
 def test_addresses_that_gunicorn_takes(bind: str) -> None:
     assert load_settings(bind=bind).bind == bind
 
 
 @pytest.mark.parametrize(
-    "bind", ["8000", ":8000", "host", "host:port", "host:70000", "http://host:80", "::1:80", "unix:"]
+    "bind", ["8000", ":8000", "host", "host:port", "host:70000", "http://host:80", "::1:80", "unix:", "a:1,,b:2"]
 )
 def test_addresses_that_are_mistakes(bind: str) -> None:
     assert "BPU_BIND: must be HOST:PORT" in refused(bind=bind)
