@@ -1,72 +1,112 @@
-"""gunicorn's gevent worker, with two manners of ours: it refuses in JSON, and is not startled by a slow reader.
+"""The gunicorn worker: gevent's, with a stop that waits for answers and for nothing else.
 
-It adds nothing to how requests are served.
+gunicorn's own graceful stop waits for idle keep-alive connections too, until its master kills the worker, and then
+no exit hook runs. Here idle connections and event streams are let go at once, running answers get the graceful
+time, then an error object, and the worker ends itself in a way in which all hooks run.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-from http import HTTPStatus
+import os
+import signal
+import socket
+from collections.abc import Callable
 from typing import Any
 
-from gunicorn import util
-from gunicorn.http import errors
-from gunicorn.workers.ggevent import GeventWorker
+from bpu.engine import hub
+from bpu.web.manners import PoliteWorker
 
-from bpu.errors import BadRequest, BpuError
-from bpu.web.logs import where
-
-log = logging.getLogger("bpu.web.request")
-
-#: What gunicorn's parser raises: status, code, and words for a person.
-REFUSALS: tuple[tuple[type[Exception], HTTPStatus, str, str], ...] = (
-    (errors.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", "The address is too long."),
-    (
-        errors.LimitRequestHeaders,
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "headers_too_large",
-        "The headers are too many or too large.",
-    ),
-    (errors.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED, "invalid_http", "This transfer coding is unknown."),
-    (errors.ParseException, HTTPStatus.BAD_REQUEST, "invalid_http", "This is not HTTP as the gateway understands it."),
-)
-#: What its parser is also used for: headers of our own.
-OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+#: How long a stream that was cut may take to write its error object.
+LAST_WORDS_S = 1.0
 
 
-class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Named by `worker_class` in gunicorn.conf.py."""
+class Worker(PoliteWorker):
+    """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time."""
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Serve one request; a client that took nothing for the time allowed to a write is simply let go."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.leaving: Callable[[], None] = lambda: None
+        self.cut: Callable[[], None] = lambda: None
+        self._idle: set[socket.socket] = set()
+        self._busy = 0
+
+    def init_process(self) -> None:
+        self._told = hub.Flag()
+        self._at_rest = hub.Flag()
+        super().init_process()
+
+    def run(self) -> None:
+        hub.spawn(self._stop_when_told)
+        super().run()
+
+    # gunicorn sets this when a signal came and when the worker has served enough: both are told here.
+    @property
+    def alive(self) -> bool:
+        return bool(self._alive)
+
+    @alive.setter
+    def alive(self, value: bool) -> None:
+        self._alive = value
+        if not value:
+            self._told.set()
+
+    # Connections
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        self._idle.add(client)
         try:
-            return super().handle_request(listener_name, req, sock, addr)
-        except TimeoutError:
-            log.info("A client stopped reading and was let go.", extra={"facts": {"client": _host(addr)}})
-            raise StopIteration from None
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what gunicorn could not parse. A fault of our own goes gunicorn's way, log included."""
-        for kind, status, code, words in REFUSALS:
-            if isinstance(exc, kind) and not isinstance(exc, OURS):
-                log.info("request", extra={"facts": {"client": _host(addr), "status": int(status), "error": code}})
-                self._refuse(client, status, BadRequest(words, code=code))
-                return
-        self.log.error("An error while a request was served, %s", where(exc))
-        self._refuse(client, HTTPStatus.INTERNAL_SERVER_ERROR, BpuError("The gateway made a mistake."))
-
-    def _refuse(self, client: Any, status: HTTPStatus, error: BpuError) -> None:
-        body = json.dumps(error.body())
-        head = (
-            f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\n"
-            f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
+        self._idle.discard(sock)
+        self._busy += 1
         try:
-            util.write_nonblock(client, (head + body).encode("ascii"))
-        except OSError:
-            self.log.debug("The client left before its refusal.")
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self._busy -= 1
+            self._idle.add(sock)
+            if not self.alive:
+                let_go(sock)
+                self._look()
+
+    def _look(self) -> None:
+        if self._busy == 0:
+            self._at_rest.set()
+
+    # The end
+
+    def _stop_when_told(self) -> None:
+        self._told.wait()
+        for sock in tuple(self._idle):
+            let_go(sock)
+        self.leaving()
+        self._look()
+        if not self._at_rest.wait(max(0.0, self.cfg.settings["graceful_timeout"].get() - 2 * LAST_WORDS_S)):
+            self._cut_off()
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _cut_off(self) -> None:
+        self.cut()
+        self._at_rest.wait(LAST_WORDS_S)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT: streams get their error object, then the worker ends."""
+        hub.spawn(self._quit)
+
+    def _quit(self) -> None:
+        self.alive = False
+        self._look()
+        if not self._at_rest.is_set():
+            self._cut_off()
+        self.cfg.worker_int(self)
+        raise SystemExit(0)
 
 
-def _host(addr: Any) -> str:
-    return addr[0] if isinstance(addr, tuple) and addr else "unix"
+def let_go(sock: socket.socket) -> None:
+    """End a connection from its reading side, so that a response under way is still written."""
+    try:
+        sock.shutdown(socket.SHUT_RD)
+    except OSError:
+        return

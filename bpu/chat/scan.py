@@ -1,0 +1,22 @@
+"""The one scanner for words that may be cut by a read: how much of a text's end must wait. Pure string work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def held(text: str, words: Sequence[str]) -> int:
+    """How many characters at the end of `text`, which holds none of `words`, may be the beginning of one."""
+    longest = max(map(len, words), default=0)
+    firsts = {word[0] for word in words}
+    for at in range(max(0, len(text) - longest + 1), len(text)):
+        if text[at] in firsts and any(word.startswith(text[at:]) for word in words):
+            return len(text) - at
+    return 0
+
+
+def first(text: str, words: Sequence[str], start: int = 0) -> tuple[int, str]:
+    """Where the earliest of `words` stands in `text` and which it is (the longest of equals); (-1, "") for none."""
+    found = [(text.find(word, start), -len(word), word) for word in words]
+    at, _, word = min((one for one in found if one[0] >= 0), default=(-1, 0, ""))
+    return at, word

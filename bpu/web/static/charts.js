@@ -1,0 +1,35 @@
+// Small drawings: a line of figures over time, and a bar that is partly full.
+
+import { el, svg } from "./dom.js";
+
+const WIDTH = 300;
+const HEIGHT = 56;
+const MARGIN = 4;
+
+/** A line through `values` (numbers); `text` says the same to those who cannot see it. */
+export function line(values, text) {
+  const points = corners(values);
+  const path = points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
+  const [lastX, lastY] = points.at(-1) ?? [0, 0];
+  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "line", role: "img", "aria-label": text, preserveAspectRatio: "none" },
+    svg("polygon", { points: `${points[0]?.[0] ?? 0},${HEIGHT} ${path} ${lastX},${HEIGHT}`, class: "area" }),
+    svg("polyline", { points: path, class: "stroke" }),
+    svg("circle", { cx: lastX, cy: lastY, r: 2.5, class: "tip" }));
+}
+
+function corners(values) {
+  const highest = Math.max(...values, Number.EPSILON);
+  const step = (WIDTH - 2 * MARGIN) / Math.max(1, values.length - 1);
+  return values.map((value, index) => [
+    values.length === 1 ? WIDTH - MARGIN : MARGIN + index * step,
+    HEIGHT - MARGIN - (value / highest) * (HEIGHT - 2 * MARGIN),
+  ]);
+}
+
+/** A bar that is `share` (0 to 1) full, under its name and figures; `share` null draws no bar. */
+export function bar(name, figures, share) {
+  const head = el("div", { class: "bar-head" }, el("span", {}, name), el("span", { class: "figures" }, figures));
+  if (share === null) return el("div", { class: "gauge" }, head);
+  const meter = el("meter", { min: "0", max: "1", high: "0.9", value: String(Math.min(1, Math.max(0, share))), "aria-label": `${name}: ${figures}` });
+  return el("div", { class: "gauge" }, head, meter);
+}
