@@ -13,15 +13,14 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from gunicorn.workers.ggevent import GeventWorker
-
 from bpu.engine import hub
+from bpu.web.manners import PoliteWorker
 
 #: How long a stream that was cut may take to write its error object.
 LAST_WORDS_S = 1.0
 
 
-class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+class Worker(PoliteWorker):
     """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,0 +1,93 @@
+"""How the gateway is served: `gunicorn -c gunicorn.conf.py wsgi:app`. The BPU_ settings decide.
+
+This file runs in the master, before anything is patched: it must import nothing that opens sockets or threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import resource
+import sys
+from typing import Any
+
+from bpu.errors import SettingsError
+from bpu.settings import Settings, load_settings
+from bpu.web import logs
+from bpu.web.access import access
+
+
+def _checked() -> Settings:
+    """The settings, every mistake in them told at once; then the start is over, without a traceback."""
+    try:
+        settings = load_settings()
+        mistakes = [str(error) for check in (access,) if (error := _mistake(check, settings))]
+        if mistakes:
+            raise SettingsError("\n".join(mistakes))
+    except SettingsError as error:
+        sys.stderr.write(f"{error.message}\nThe gateway was not started.\n")
+        sys.exit(error.exit_code)
+    return settings
+
+
+def _mistake(check: Any, settings: Settings) -> SettingsError | None:
+    try:
+        check(settings)
+    except SettingsError as error:
+        return error
+    return None
+
+
+def _raise_descriptors() -> None:
+    """As many open files as the system allows us: most start a service with 1024, a stream needs a few each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+_settings = _checked()
+_raise_descriptors()
+
+bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
+workers = _settings.workers
+worker_class = "bpu.web.worker.Worker"  # gunicorn's gevent worker, with JSON errors
+worker_connections = 1000
+# The application is loaded in each worker: in the master it would be loaded unpatched.
+preload_app = False
+control_socket_disable = True
+reuse_port = False
+# A worker is alive when its main greenlet runs, however long an answer takes: this catches frozen ones alone.
+timeout = 120
+# The worker's own drain comes first; this is the master's patience with a worker that does not leave.
+graceful_timeout = math.ceil(_settings.graceful_s) + 5
+keepalive = 90
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16380
+forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if name != "unix")
+# The gateway writes one line a request itself.
+accesslog = None
+errorlog = "-"
+logconfig_dict = logs.config(_settings.log_format)
+
+
+def post_worker_init(worker: Any) -> None:
+    """The worker can serve: warm it, so that its first client does not wait for imports and compiled patterns."""
+    worker.wsgi.test_client().get("/health")
+
+
+def worker_int(worker: Any) -> None:
+    """SIGINT or SIGQUIT: streams are about to be cut."""
+    _stop(worker)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """The worker is leaving, for whatever reason that lets it run this."""
+    _stop(worker)
+
+
+def _stop(worker: Any) -> None:
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions["bpu"].stop()
