@@ -54,7 +54,10 @@ class Prompter:
         history: Literal["error", "trim"] = "error",
         reasoning: Mode = "reasoning_content",
     ) -> None:
-        """`context_size` in tokens, `line_limit` in bytes (None: the profile's, 0: none), `history`: what to do when it does not fit."""
+        """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
+
+        `history` says what to do with a conversation that does not fit.
+        """
         self._template = template
         self._counter = counter
         self._context = context_size

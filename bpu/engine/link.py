@@ -6,7 +6,6 @@ pushes down it is all that `/health` needs.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -183,18 +182,6 @@ class Link:
         report = json.loads(word)
         if "error" in report:
             raise errors.EngineUnavailable(report["error"])
-
-
-def say_bye(folder: Path) -> None:
-    """Tell the keeper of `folder` that a whole gateway has left, so that it need not wait for a recycled worker.
-
-    For the end of a process: it waits for nothing, and a keeper that is gone already is fine.
-    """
-    with contextlib.suppress(protocol.Closed, BlockingIOError):
-        sock = protocol.connect(folder)
-        if sock is not None:
-            protocol.send(sock, {"op": "bye"})
-            sock.close()
 
 
 def error_from(message: protocol.Message) -> errors.BpuError:

@@ -23,7 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 @models.get("/v1/models")
 def model_list() -> Response:
     here = gateway()
-    return jsonify({"object": "list", "data": [entry(here, model) for model in here.served]})
+    return jsonify({"object": "list", "data": entries(here)})
 
 
 @models.get("/v1/models/<path:model>")
@@ -34,6 +34,11 @@ def one_model(model: str) -> Response:
             f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(here.served)}.", param="model"
         )
     return jsonify(entry(here, model))
+
+
+def entries(here: Gateway) -> list[dict[str, Any]]:
+    """Every model that a client may name."""
+    return [entry(here, model) for model in here.served]
 
 
 def entry(here: Gateway, model: str) -> dict[str, Any]:

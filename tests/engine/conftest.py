@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from bpu.engine.engine import Engine
-from bpu.engine.link import say_bye
 from bpu.engine.plan import plan_launch
+from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from tests.live.gateway import command, until
 
