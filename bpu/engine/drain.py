@@ -20,14 +20,22 @@ from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import Lease, try_lock
-from bpu.turn import Cut
+from bpu.turn import Cut, Phase
 
 READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
 LEAST_TEXT_BYTES = 1024 * 1024
 BYTES_PER_TOKEN = 64
+#: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
+DRY_SHARE = 0.5
+LONGEST_DRY_S = 1.0
 SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
+
+
+def dry_s(phase: Phase, load_s: float) -> float:
+    """How long an answer that nobody reads may go on, in seconds; `load_s` is what a load takes."""
+    return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
 
 
 class Drain:

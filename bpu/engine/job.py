@@ -18,13 +18,10 @@ from typing import Any
 from bpu import errors
 from bpu.console.events import Done, Event, Text
 from bpu.engine import hub, protocol
-from bpu.engine.drain import Drain
-from bpu.engine.link import Link, error_from, with_log
+from bpu.engine.drain import Drain, dry_s
+from bpu.engine.link import Line, Link, error_from, obituary
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 
-#: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
-DRY_SHARE = 0.5
-LONGEST_DRY_S = 1.0
 #: How long the reason for a lost console may take to arrive.
 OBITUARY_S = 2.0
 #: The keeper answers a new job from memory.
@@ -69,10 +66,10 @@ class Job:
         self._obituary: protocol.Message | None = None
         self._drain: Drain | None = None
         self._greenlet: Any = None
-        self._queued_s = 0.0
+        self._phase_since = self._arrived
+        self._waited: dict[Phase, float] = {}
         self._cached_tokens = self._prompt_tokens = 0
-        self._sock: Any = None
-        self._watcher: hub.Watcher | None = None
+        self._line: Line | None = None
         self._client = hub.ClientWatch(client, self._client_left) if client is not None else None
 
     # The queue
@@ -90,8 +87,7 @@ class Job:
             raise error
 
     def _connect(self) -> None:
-        self._sock = self._link.connect()
-        self._watcher = hub.Watcher(self._sock.fileno(), self._on_keeper)
+        self._line = self._link.line(self._hear, self._on_keeper_gone)
         self._tell(
             {
                 "op": "job",
@@ -105,27 +101,16 @@ class Job:
         )
 
     def _tell(self, message: protocol.Message) -> None:
-        if self._sock is None:
-            return
-        try:
-            protocol.send(self._sock, message)
-        except protocol.Closed:
-            self._on_keeper_gone()
-
-    def _on_keeper(self) -> None:
-        """In the event loop: the keeper has said something, or is gone."""
-        try:
-            while self._sock is not None and (packet := protocol.receive(self._sock)) is not None:
-                self._hear(*packet)
-        except protocol.Closed:
-            self._on_keeper_gone()
+        if self._line is not None:
+            self._line.tell(message)
 
     def _hear(self, message: protocol.Message, fds: list[int]) -> None:
         say = message["say"]
         if say == "accepted":
             self._accepted = True
         elif say == "place":
-            self._position, self._phase = message["position"], message["phase"]
+            self._position = message["position"]
+            self._enter(message["phase"])
         elif say == "go":
             self._begin(message, fds)
         elif say == "exit":
@@ -144,7 +129,7 @@ class Job:
         self._news.set()
 
     def _rejoin_if_lost(self) -> None:
-        if self._life is Life.QUEUED and self._sock is None and not self._accepted:
+        if self._life is Life.QUEUED and self._line is None and not self._accepted:
             try:
                 self._connect()
             except errors.BpuError as error:
@@ -158,8 +143,8 @@ class Job:
                 os.close(fd)
             return
         short = bool(go["short"])
-        self._life, self._phase, self._position = Life.RUNNING, "prefill", 0
-        self._queued_s, self._cached_tokens = time.monotonic() - self._arrived, go["cached"]
+        self._enter("prefill")
+        self._life, self._position, self._cached_tokens = Life.RUNNING, 0, go["cached"]
         self._prompt_tokens = self.turn.short_tokens if short else self.turn.tokens
         line = self.turn.short_line if short else self.turn.line
         drain = Drain(self._link.launch, go, fds, line=line, deliver=self._deliver, progress=self._progress)
@@ -184,9 +169,16 @@ class Job:
         drain.close()
         self._end()
 
+    def _enter(self, phase: Phase) -> None:
+        """Begin another phase of waiting; what the one that ends took is noted."""
+        now = time.monotonic()
+        if phase != self._phase:
+            self._waited[self._phase] = self._waited.get(self._phase, 0.0) + now - self._phase_since
+            self._phase, self._phase_since = phase, now
+
     def _deliver(self, event: Event | Cut) -> None:
         if isinstance(event, Text):
-            self._phase = "decode"
+            self._enter("decode")
         if self._error is None:
             self._events.append(event)
             self._news.set()
@@ -196,7 +188,8 @@ class Job:
         """What has been measured so far."""
         drain = self._drain
         return Timing(
-            queued_s=self._queued_s,
+            queued_s=self._waited.get("queued", 0.0),
+            load_s=self._waited.get("loading", 0.0),
             prefill_s=drain.prefill_s if drain else 0.0,
             decode_s=drain.decode_s if drain else 0.0,
             cached_tokens=self._cached_tokens,
@@ -218,17 +211,14 @@ class Job:
     def _cause(self, error: errors.BpuError) -> errors.BpuError:
         """Why the console was lost: the keeper knows how it ended, and says so within a moment."""
         deadline = time.monotonic() + OBITUARY_S
-        while isinstance(error, errors.EngineCrashed) and self._obituary is None and self._sock is not None:
+        while isinstance(error, errors.EngineCrashed) and self._obituary is None and self._line is not None:
             left = deadline - time.monotonic()
             if left <= 0 or not self._news.wait(left):
                 break
             self._news.clear()
         if not isinstance(error, errors.EngineCrashed) or self._obituary is None:
             return error
-        told = self._obituary
-        kind = errors.EngineUnavailable if told["person"] else errors.EngineCrashed
-        how = f" ({told['how']})" if told["how"] else ""
-        return kind(with_log(f"{told['message']}{how}", told["log"]))
+        return obituary(self._obituary)
 
     # The end
 
@@ -247,11 +237,9 @@ class Job:
         self._news.set()
 
     def _hang_up(self) -> None:
-        watcher, sock, self._watcher, self._sock = self._watcher, self._sock, None, None
-        if watcher is not None:
-            watcher.close()
-        if sock is not None:
-            sock.close()
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def _client_left(self) -> None:
         """In the event loop: the client is gone."""
@@ -270,14 +258,9 @@ class Job:
         if self._life is Life.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
             self._events.clear()
-            hub.kill(self._greenlet, self._dry_s())
+            hub.kill(self._greenlet, dry_s(self._phase, self._link.status["load_s"] or 0.0))
         elif self._life is Life.QUEUED:
             self._end()
-
-    def _dry_s(self) -> float:
-        """How long an answer that nobody reads may go on: its end may free the BPU sooner than a new load."""
-        load_s = self._link.status["load_s"] or 0.0
-        return min(LONGEST_DRY_S, DRY_SHARE * load_s) if self._phase == "decode" else 0.0
 
     # The view
 

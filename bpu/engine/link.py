@@ -119,6 +119,10 @@ class Link:
             except BlockingIOError:
                 hub.sleep(_BACKLOG_PAUSE_S)
 
+    def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
+        """A connection of a job's own. Raises `BpuError`."""
+        return Line(self.connect(), hear, gone)
+
     def order(self, message: protocol.Message, *, start: bool = True) -> bool:
         """Send an order over a connection of its own; whether the keeper did it. Raises `BpuError`."""
         sock = self.connect() if start else self._find()
@@ -184,11 +188,50 @@ class Link:
             raise errors.EngineUnavailable(report["error"])
 
 
+class Line:
+    """One job's connection. `hear` gets each message with its descriptors, in the event loop; `gone` is its end."""
+
+    def __init__(
+        self, sock: RawSocket, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]
+    ) -> None:
+        self._sock: RawSocket | None = sock
+        self._hear, self._gone = hear, gone
+        self._watcher = hub.Watcher(sock.fileno(), self._listen)
+
+    def tell(self, message: protocol.Message) -> None:
+        if self._sock is None:
+            return
+        try:
+            protocol.send(self._sock, message)
+        except protocol.Closed:
+            self._gone()
+
+    def _listen(self) -> None:
+        try:
+            while self._sock is not None and (packet := protocol.receive(self._sock)) is not None:
+                self._hear(*packet)
+        except protocol.Closed:
+            self._gone()
+
+    def close(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._watcher.close()
+            sock.close()
+
+
 def error_from(message: protocol.Message) -> errors.BpuError:
     """The error that a `refused` message stands for, the console's last lines in its text."""
     kind = getattr(errors, str(message["kind"]), errors.EngineCrashed)
     error: errors.BpuError = kind(with_log(message["message"], message["log"]), retry_after=message["retry_after"])
     return error
+
+
+def obituary(message: protocol.Message) -> errors.BpuError:
+    """The error of a job whose console has ended, from the keeper's `exit` message."""
+    kind = errors.EngineUnavailable if message["person"] else errors.EngineCrashed
+    how = f" ({message['how']})" if message["how"] else ""
+    return kind(with_log(f"{message['message']}{how}", message["log"]))
 
 
 def with_log(text: str, lines: list[str]) -> str:
