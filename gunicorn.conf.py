@@ -17,21 +17,19 @@ from bpu.board.addresses import announce
 from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
-from bpu.settings import Settings, load_settings, state_dir
+from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs
 from bpu.web.access import access
 
 
 def _checked() -> Settings:
     """The settings, every mistake in them told at once; then the start is over, without a traceback."""
-    try:
-        settings = load_settings()
-        mistakes = [str(error) for check in (access, plan_launch) if (error := _mistake(check, settings))]
-        if mistakes:
-            raise SettingsError("\n".join(mistakes))
-    except SettingsError as error:
-        sys.stderr.write(f"{error.message}\nThe gateway was not started.\n")
-        sys.exit(error.exit_code)
+    settings, mistakes = read_settings()
+    mistakes += [error.message for check in (access, plan_launch) if (error := _mistake(check, settings))]
+    if mistakes:
+        text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
+        sys.stderr.write(f"{text}\nThe gateway was not started.\n")
+        sys.exit(SettingsError.exit_code)
     return settings
 
 

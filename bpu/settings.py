@@ -159,14 +159,22 @@ FOLDERS = frozenset({"runtime_dir", "state_dir"})
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win. Raises `SettingsError` that lists every mistake at once."""
-    mistakes = list(_misspelt(os.environ))
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        mistakes += [f"{_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+    settings, mistakes = read_settings(**overrides)
     if mistakes:
         raise SettingsError("\n  ".join(["The settings cannot work:", *mistakes]))
     return settings
+
+
+def read_settings(**overrides: Any) -> tuple[Settings, list[str]]:
+    """The settings, with defaults where what was set is wrong, and the mistakes; further checks can add theirs."""
+    misspelt = list(_misspelt(os.environ))
+    try:
+        return Settings(**overrides), misspelt
+    except ValidationError as error:
+        mistakes = [f"{_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+        wrong = {_field(item["loc"]) for item in error.errors()}
+    rest = {field: value for field, value in overrides.items() if field not in wrong}
+    return Settings(**rest, **{field: Settings.model_fields[field].default for field in wrong}), misspelt + mistakes
 
 
 def variables() -> dict[str, str]:
@@ -186,6 +194,10 @@ def _misspelt(names: Iterable[str]) -> Iterable[str]:
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "settings"
     return name if name.startswith("BPU_") else f"BPU_{name.rstrip('_').upper()}"
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return next(field for field, variable in variables().items() if variable == _variable(location))
 
 
 def _remedy(item: Any) -> str:

@@ -51,8 +51,7 @@ class Job:
         client: socket.socket | None = None,
         ended: Callable[[Job], None] = lambda job: None,
     ) -> None:
-        self.id = job_id
-        self.turn = turn
+        self.id, self.turn = job_id, turn
         self._link, self._remember, self._count, self._ended = link, remember, count, ended
         self._arrived = time.monotonic()
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
