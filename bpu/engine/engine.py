@@ -13,6 +13,8 @@ from bpu.engine.status import Status, aged
 from bpu.errors import EngineStopping
 from bpu.turn import Turn
 
+#: A new worker waits this long for its first picture of the engine; it serves without one, too.
+FIRST_PICTURE_S = 0.5
 #: Bytes of UTF-8 a token stands for, where nobody counts better.
 BYTES_PER_TOKEN = 3
 
@@ -32,7 +34,7 @@ class Engine:
 
     def start(self) -> None:
         """Hold a lifeline: the keeper is started now, and the model is loaded if `BPU_PRELOAD` says so."""
-        self._link.start()
+        self._link.start(FIRST_PICTURE_S)
 
     def submit(
         self,

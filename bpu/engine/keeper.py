@@ -34,6 +34,7 @@ from bpu.engine.supervisor import Supervisor
 #: A worker that is recycled leaves a gap; a restart of the gateway, too.
 LIFELINE_GRACE_S = 5.0
 FIRST_LIFELINE_GRACE_S = 15.0
+LOCK_PATIENCE_S = 2.0
 
 
 class Connection:
@@ -242,7 +243,7 @@ def main() -> int:
         os._exit(0)
     folder = Path(launch.state_dir)
     try:
-        lock = try_lock(Path(launch.lock_path), create=launch.simulated)
+        lock = _lock_within(LOCK_PATIENCE_S, Path(launch.lock_path), create=launch.simulated)
     except OSError as error:
         return _report({"error": f"The engine's lock on {launch.lock_path} cannot be taken: {error}."})
     if lock is None:
@@ -263,6 +264,14 @@ def main() -> int:
         with contextlib.suppress(OSError):
             (folder / protocol.SOCKET_NAME).unlink()
     return 0
+
+
+def _lock_within(seconds: float, path: Path, *, create: bool) -> Lease | None:
+    """The engine's lock. The console of a keeper that was killed holds it for a moment longer than its keeper."""
+    deadline = time.monotonic() + seconds
+    while (lock := try_lock(path, create=create)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return lock
 
 
 def _report(message: dict[str, Any]) -> int:

@@ -44,12 +44,17 @@ class Link:
         self._closing = False
         self._sock: RawSocket | None = None
         self._greenlet: Any = None
+        self._heard = hub.Flag()
         self.on_change: Callable[[], None] = lambda: None
 
-    def start(self) -> None:
-        """Hold a lifeline from now on, whatever becomes of the keeper at its other end."""
+    def start(self, patience_s: float = 0.0) -> None:
+        """Hold a lifeline from now on, whatever becomes of the keeper at its other end.
+
+        The first picture of the engine is waited for up to `patience_s`, so that nobody is shown an empty one.
+        """
         if self._greenlet is None:
             self._greenlet = hub.spawn(self._hold)
+            self._heard.wait(patience_s)
 
     def close(self) -> None:
         """Let go of the keeper: nobody here needs it any more."""
@@ -95,6 +100,7 @@ class Link:
             raise error_from(message)
         if message["say"] == "status":
             self.problem, self.status = None, message["status"]
+            self._heard.set()
             self.on_change()
 
     def _lost(self, problem: errors.BpuError | None) -> None:
