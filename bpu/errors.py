@@ -140,3 +140,10 @@ class SettingsError(BpuError):
     status = 424
     code = "invalid_settings"
     exit_code = 2
+
+
+class ClientLeft(BpuError):
+    """Nobody is there to read it: for the log alone."""
+
+    status = 499
+    code = "client_left"

@@ -1,0 +1,12 @@
+"""The program's entry: nothing but the call, and an exit that leaves no thread waiting in C stdio."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from bpu.simulator.console import main
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    os._exit(code)

@@ -1,0 +1,74 @@
+"""Time: how long prefill and each token take, and what was really measured. It writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Figures(NamedTuple):
+    """What one turn took: tokens, and seconds on the monotonic clock."""
+
+    prefill_tokens: int = 0
+    prefill_s: float = 0.0
+    decode_tokens: int = 0
+    decode_s: float = 0.0
+
+
+def rate(tokens: int, seconds: float) -> float:
+    return tokens / seconds if seconds > 0 else 0.0
+
+
+class Pacer:
+    """Paces one turn after another. Rates are tokens per second; 0 means no pacing at all."""
+
+    def __init__(
+        self,
+        prefill_rate: float,
+        decode_rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rates = (prefill_rate, decode_rate)
+        self._clock, self._sleep = clock, sleep
+        self._started = self._base = self._decoding = 0.0
+        self._prefilled = self._tokens = 0
+        self._decode_rate = decode_rate
+
+    def begin(self) -> None:
+        """A line has been read: the turn's time starts here."""
+        self._started = self._clock()
+        self._prefilled = self._tokens = 0
+        self._decode_rate = self._rates[1]
+
+    def decode_at(self, rate: float) -> None:
+        """Another rate for this turn."""
+        self._decode_rate = rate
+
+    def prefill(self, tokens: int, seconds: float | None = None) -> None:
+        """Wait for a prompt of `tokens`, or exactly `seconds`."""
+        self._prefilled = tokens
+        if seconds is None:
+            seconds = tokens / self._rates[0] if self._rates[0] else 0.0
+        self._until(self._started + seconds)
+        self._base = self._decoding = self._clock()
+
+    def token(self, tokens: int = 1) -> None:
+        """Wait until the next `tokens` are due; being late once does not make all the others late."""
+        self._tokens += tokens
+        if self._decode_rate:
+            self._base += tokens / self._decode_rate
+            self._until(self._base)
+
+    def pause(self, seconds: float) -> None:
+        self._until(self._clock() + seconds)
+        self._base += seconds
+
+    def figures(self) -> Figures:
+        now = self._clock()
+        return Figures(self._prefilled, self._decoding - self._started, self._tokens, now - self._decoding)
+
+    def _until(self, due: float) -> None:
+        if (left := due - self._clock()) > 0:
+            self._sleep(left)

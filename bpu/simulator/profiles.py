@@ -1,0 +1,131 @@
+"""The console programs as data: what each prints, reads, forgets and answers to wrong arguments.
+
+Facts only, no behaviour. What no public source says is marked as a guess.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PROMPT = "[User] <<< "
+ANSWER = "[Assistant] >>> "
+GOODBYE = "[system out] >>> 好的，祝您生活愉快，再见~\n"
+
+MULTI_TURN = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
+SINGLE_TURN = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
+CONTROL_C = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请 Ctrl C\n- 清除缓存请输入 reset\n"
+IMAGES = (
+    "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
+    "- 重新生成请输入regen\n- 加载图片请输入/image path[,path]\n"
+)
+
+
+class Profile(NamedTuple):
+    """One console program.
+
+    `reads` is the buffer of its `fgets` in bytes, 0 for `getline`. `reads_ahead`: it reads the next line while it
+    generates. `cuts_bad_utf8`: the line ends at the first bad byte. `model_types` are the ones it takes, the first is
+    DeepSeek's. `late_model_type`: a wrong one is refused only after the load. `template_exit` is the exit code for a
+    template that cannot be read.
+    """
+
+    name: str
+    program: str
+    banner: str
+    model_types: tuple[int, ...]
+    echoes_arguments: bool = True
+    echoes_template: bool = False
+    flushes: bool = True
+    start: str = ANSWER
+    end: str = "\n" + PROMPT
+    stats: str = "line"
+    history: str = "keep"
+    reset: str = "works"
+    exits: bool = True
+    images: bool = False
+    reads: int = 0
+    reads_ahead: bool = False
+    cuts_bad_utf8: bool = False
+    config_file: bool = False
+    init_line: bool = True
+    late_model_type: bool = False
+    template_exit: int = 1
+
+
+_ALL = (
+    # Its source is not public: the buffer is a guess (the strictest of its kin), history as in NODE, which copies it.
+    Profile(
+        "xlm_demo-0.9.0",
+        "xlm_demo",
+        MULTI_TURN,
+        (3, 0, 1, 2, 4),
+        echoes_template=True,
+        flushes=False,
+        start="\n" + ANSWER,
+        reads=10240,
+        init_line=False,
+    ),
+    Profile(
+        "oellm_run",
+        "oellm_run",
+        SINGLE_TURN,
+        (1, 0, 4, 7),
+        echoes_arguments=False,
+        history="none",
+        reset="broken",
+        reads=10240,
+        reads_ahead=True,
+        cuts_bad_utf8=True,
+    ),
+    Profile(
+        "oellm_multichat",
+        "oellm_multichat",
+        MULTI_TURN,
+        (1, 7),
+        config_file=True,
+        late_model_type=True,
+        template_exit=0,
+    ),
+    Profile(
+        "node",
+        "hobot_xlm",
+        CONTROL_C,
+        (3, 0, 1, 2, 4),
+        stats="none",
+        reset="broken",
+        exits=False,
+        reads_ahead=True,
+        init_line=False,
+    ),
+    Profile(
+        "vlm",
+        "vlm",
+        IMAGES,
+        (11, 0, 1, 7, 9),
+        start="\n" + ANSWER,
+        end=PROMPT,
+        stats="colour",
+        images=True,
+        cuts_bad_utf8=True,
+        config_file=True,
+        template_exit=0,
+    ),
+)
+PROFILES = {profile.name: profile for profile in _ALL}
+ALIASES = {"xlm_demo": "xlm_demo-0.9.0", "hobot_xlm": "node"}
+
+
+class Preset(NamedTuple):
+    """Published speeds in tokens per second; the load time of the 7B model is scaled by size, a guess."""
+
+    prefill: float
+    decode: float
+    load_s: float
+
+
+PRESETS = {
+    "s100-1.5b": Preset(635.24, 17.05, 2.0),
+    "s100-7b": Preset(279.17, 3.72, 8.0),
+    "s100p-1.5b": Preset(1326.40, 26.52, 2.0),
+    "s100p-7b": Preset(468.86, 6.68, 8.0),
+}

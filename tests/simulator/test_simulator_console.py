@@ -1,0 +1,167 @@
+"""The simulator prints what console-protocol says, profile by profile, and reads as each console reads."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.simulator.program import PROMPT, Program, say
+
+START_UP = """\
+[UCP]: log level = 3
+[UCP]: UCP version = 3.7.3
+[VP]: log level = 3
+[DNN]: log level = 3
+[HPL]: log level = 3
+[UCPT]: log level = 6
+"""
+
+
+def test_start_up_and_banner_of_the_default_profile() -> None:
+    with Program("--hbm_path", "/root/llm/X.hbm") as program:
+        out = program.ready().decode()
+        program.exit()
+        err = program.err.decode()
+    assert out.startswith("hbm_path: /root/llm/X.hbm\ntokenizer_dir: ")
+    assert out.endswith(
+        "model_type: 3\n板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n"
+        "- 退出请输入exit\n- 清除缓存请输入reset\n[User] <<< "
+    )
+    assert err.startswith(START_UP)
+    assert "[BPU][[BPU_MONITOR]][281473285378048][INFO]BPULib verison(2, 1, 2)[0d3f195]!\n" in err
+    assert "simulator" in err
+
+
+def test_one_turn_of_the_default_profile_byte_for_byte() -> None:
+    with Program() as program:
+        program.ready()
+        question = say("Hm.\n</think>\n\nYes.")
+        text = program.ask(question)
+    echo = f"<｜begin▁of▁sentence｜><｜User｜>{question}<｜Assistant｜><think>\n\n[Assistant] >>> "
+    figures = r"\nPerformance prefill: \d+\.\d\dtokens/s    decode: \d+\.\d\dtokens/s\n\n\[User\] <<< "
+    assert text.startswith(echo)
+    assert re.fullmatch(r"Hm\.\n</think>\n\nYes\." + figures, text.removeprefix(echo))
+
+
+@pytest.mark.parametrize(
+    ("profile", "before", "after"),
+    [
+        ("oellm_run", "[Assistant] >>> ", r"\nPerformance .*\n\n\[User\] <<< "),
+        ("oellm_multichat", "[Assistant] >>> ", r"\nPerformance .*\n\n\[User\] <<< "),
+        ("node", "[Assistant] >>> ", r"\n\[User\] <<< "),
+        ("vlm", "\n[Assistant] >>> ", r"\n\n\x1b\[38;2;0;128;255m===== prefill token num: \d+ prefill cost: .*\n"
+                                      r"===== decode .* =====\n\x1b\[0m\n\[User\] <<< "),
+    ],
+)  # fmt: skip
+def test_one_turn_of_the_other_profiles(profile: str, before: str, after: str) -> None:
+    with Program("--profile", profile) as program:
+        program.ready()
+        text = program.ask(say("好的 Yes"))
+    assert re.fullmatch(re.escape(before) + "好的 Yes" + after, text)
+
+
+@pytest.mark.parametrize("profile", ["oellm_run", "oellm_multichat", "xlm_demo", "vlm"])
+def test_exit_says_goodbye_and_succeeds(profile: str) -> None:
+    with Program("--profile", profile) as program:
+        program.ready()
+        assert program.exit() == 0
+        assert program.out.decode() == "[system out] >>> 好的，祝您生活愉快，再见~\n"
+
+
+def test_the_banner_tells_the_single_turn_console_and_the_one_without_exit() -> None:
+    with Program("--profile", "oellm_run") as program:
+        out = program.ready().decode()
+        assert "板端大模型对话交互demo" in out
+        assert out.startswith("xlm init success\n")  # it does not repeat its arguments
+    with Program("--profile", "hobot_xlm") as program:
+        assert "- 退出请 Ctrl C\n- 清除缓存请输入 reset\n" in program.ready().decode()
+        assert "[Assistant]" in program.ask("exit")
+
+
+def test_stdbuf_matters() -> None:
+    tokens = "[[sim tokens=3000]]"
+    with Program(stdbuf=False) as program:
+        program.wait(lambda: program.out.endswith(PROMPT), 20)
+        program.reads.clear()
+        program.ask(tokens)
+        assert set(program.reads[:-1]) <= {4096 * n for n in range(1, 17)}
+    with Program("--decode-rate", "2000", fast=False) as program:
+        program.ready()
+        program.reads.clear()
+        program.ask("[[sim tokens=200]]")
+        assert max(program.reads[5:-3]) < 64
+        assert len(program.reads) > 150
+
+
+def test_a_profile_that_flushes_needs_no_stdbuf() -> None:
+    with Program("--profile", "oellm_run", "--decode-rate", "1000", fast=False, stdbuf=False) as program:
+        program.ready()
+        program.reads.clear()
+        program.ask("[[sim tokens=100]]")
+        assert len(program.reads) > 70
+
+
+def test_a_program_that_buffers_by_itself_defeats_stdbuf() -> None:
+    with Program("--self-buffering") as program:
+        program.ready()
+        program.reads.clear()
+        program.ask("[[sim tokens=500]]")
+        assert len(program.reads) == 1
+
+
+def test_a_line_over_the_buffer_is_two_questions() -> None:
+    with Program("--profile", "oellm_run", "--context", "20000") as program:
+        program.ready()
+        assert program.ask("a" * 10238).count("[Assistant] >>> ") == 1
+        program.send("a" * 10239 + "b")
+        assert program.wait(lambda: program.out.count(PROMPT) == 2, 20)
+
+
+def test_getline_has_no_limit() -> None:
+    with Program("--profile", "oellm_multichat", "--context", "200000") as program:
+        program.ready()
+        assert program.ask("a" * 100_000).count("[Assistant] >>> ") == 1
+
+
+def test_nul_cuts_the_line_and_bad_utf8_where_the_console_says_so() -> None:
+    with Program("--profile", "oellm_run", "--echo") as program:
+        program.ready()
+        assert "<｜User｜>ab<｜Assistant｜>" in program.ask(b"ab\0cd")
+        assert "<｜User｜>ab<｜Assistant｜>" in program.ask(b"ab\xffcd")
+    with Program("--profile", "oellm_multichat", "--echo") as program:
+        program.ready()
+        program.send(b"ab\xffcd")
+        assert b"ab\xffcd<" in program.until(PROMPT)
+
+
+def test_an_empty_line_is_an_empty_prompt() -> None:
+    with Program() as program:
+        program.ready()
+        assert "<｜User｜><｜Assistant｜>" in program.ask("")
+
+
+def test_a_console_that_reads_ahead_obeys_in_the_midst_of_an_answer() -> None:
+    with Program("--profile", "oellm_run", "--decode-rate", "100", fast=False) as program:
+        program.ready()
+        program.send("[[sim tokens=1000]]")
+        assert program.wait(lambda: len(program.out) > 40, 20)
+        program.send("reset")
+        assert program.wait(lambda: PROMPT in program.out, 5)
+        assert program.exit() == 0
+
+
+def test_the_end_of_the_input_ends_it() -> None:
+    with Program() as program:
+        program.ready()
+        program.process.stdin.close()
+        assert program.end() == 0
+
+
+def test_newlines_in_the_echo_stay_as_written_unless_asked() -> None:
+    with Program() as program:
+        program.ready()
+        assert "a\\nb<｜Assistant｜>" in program.ask("a\\nb")
+    with Program("--newline", "unescape") as program:
+        program.ready()
+        assert "a\nb<｜Assistant｜>" in program.ask("a\\nb")
