@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, PHONE, Visitor, say
+from tests.browser.person import DESKTOP, PHONE, Visitor, say
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-LONG = "\n\n".join(f"This is paragraph number {number} of a long answer." for number in range(1, 60))
+#: Comes for half a minute, unless somebody stops it.
+LONG = say("</think>\n\n" + "\n\n".join(f"Paragraph number {number}." for number in range(1, 60)), rate=10)
 
 
 @pytest.mark.parametrize(("size", "lang"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["desktop-en", "phone-zh"])
@@ -40,11 +41,11 @@ def test_the_thinking_is_apart_and_folds_when_the_answer_begins(visitor: Visitor
 
 
 def test_stop_keeps_what_has_come_and_frees_the_page(visitor: Visitor) -> None:
-    visitor.send(say(f"</think>\n\n{LONG}"))
-    visitor.wait_text("answer", "paragraph number 1")
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 1")
     visitor.find("stop").click()
     visitor.find("send").wait_for(state="visible")
-    assert "paragraph number 59" not in visitor.find("answer").inner_text()
+    assert "Paragraph number 59" not in visitor.find("answer").inner_text()
     assert "Stopped by you." in visitor.page.locator(".message.answer").inner_text()
     assert visitor.ask(say("</think>\n\nNext.")) == "Next."
 
@@ -56,9 +57,9 @@ def test_everything_works_from_the_keyboard(visitor: Visitor) -> None:
     keyboard.press("Shift+Enter")
     keyboard.type("second line")
     assert visitor.find("prompt").input_value() == "first line\nsecond line"
-    visitor.find("prompt").fill(say(f"</think>\n\n{LONG}"))
+    visitor.find("prompt").fill(LONG)
     keyboard.press("Enter")
-    visitor.wait_text("answer", "paragraph number 1")
+    visitor.wait_text("answer", "Paragraph number 1")
     keyboard.press("Escape")
     visitor.find("send").wait_for(state="visible")
     keyboard.press("Tab")
@@ -150,11 +151,11 @@ def test_conversations_stay_in_the_browser(visitor: Visitor) -> None:
 
 
 def test_a_reload_in_the_middle_keeps_what_has_come(visitor: Visitor) -> None:
-    visitor.send(say(f"</think>\n\n{LONG}"))
-    visitor.wait_text("answer", "paragraph number 2")
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 2")
     visitor.page.reload()
     visitor.find("answer").wait_for()
-    assert "paragraph number 1" in visitor.find("answer").inner_text()
+    assert "Paragraph number 1" in visitor.find("answer").inner_text()
     assert "The page was left" in visitor.page.locator(".message.answer").inner_text()
 
 
@@ -185,7 +186,7 @@ def test_settings_go_into_the_request(visitor: Visitor) -> None:
     page.get_by_role("button", name="Close").click()
     page.get_by_role("button", name="Think", exact=True).click()
     with page.expect_request("**/v1/chat/completions") as request:
-        visitor.send(say(f"</think>\n\n{LONG}"))
+        visitor.send(LONG)
     body = request.value.post_data_json
     assert body["messages"][0] == {"role": "system", "content": "Answer in Latin."}
     assert body["max_tokens"] == 6

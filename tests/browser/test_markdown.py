@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Visitor, say
+from tests.browser.person import Visitor, say
+from tests.live.gateway import Gateway
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +28,7 @@ ATTACKS = (
     "&lt;script&gt;window.pwned = 1&lt;/script&gt;",
     "&#60;img src=x onerror=window.pwned=1&#62;",
     "```html\n<script>window.pwned = 1</script>\n```",
-    "```\"><script>window.pwned = 1</script>\nx\n```",
+    '```"><script>window.pwned = 1</script>\nx\n```',
     "| <img src=x onerror=window.pwned=1> | b |\n|---|---|\n| <script>window.pwned=1</script> | d |",
     "# <img src=x onerror=window.pwned=1>",
     "$\\text{<img src=x onerror=window.pwned=1>}$",
@@ -53,12 +55,11 @@ def draw(visitor: Visitor, text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def reader(chromium: Any, site_url: str) -> Any:
+def reader(chromium: Any, site: Gateway) -> Iterator[Visitor]:
     """One page for all the renderings: nothing is asked of the model."""
-    context = chromium.new_context(locale="en-US")
-    visitor = Visitor(context, site_url).open()
+    visitor = Visitor.open_window(chromium, site.url).open()
     yield visitor
-    context.close()
+    visitor.context.close()
     visitor.check()
 
 
@@ -142,14 +143,24 @@ def test_every_beginning_of_an_answer_is_drawn_like_the_whole(reader: Visitor) -
           render(whole, text);
           return grown.isEqualNode(whole);
         }""",
-        "# A\n\n- x\n  - **y**\n\n1. z\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```c\nint x;\n```\n\n> q\n\n$$\nx\n$$\nend",
+        "# A\n\n- x\n  - **y**\n\n1. z\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```c\nint x;\n```\n\n"
+        "> q\n\n$$\nx\n$$\nend",
     )
     assert same
 
 
 @pytest.mark.parametrize(
     "text",
-    ["*" * 20_000, "[" * 20_000, ">" * 20_000, "`" * 9_999 + " `" * 5_000, "- " * 10_000, "$" * 20_000, "_a" * 10_000, "|-" * 10_000],
+    [
+        "*" * 20_000,
+        "[" * 20_000,
+        ">" * 20_000,
+        "`" * 9_999 + " `" * 5_000,
+        "- " * 10_000,
+        "$" * 20_000,
+        "_a" * 10_000,
+        "|-" * 10_000,
+    ],
     ids=["stars", "brackets", "quotes", "ticks", "items", "dollars", "lines", "pipes"],
 )
 def test_odd_text_does_not_stall_the_page(reader: Visitor, text: str) -> None:
@@ -160,6 +171,10 @@ def test_odd_text_does_not_stall_the_page(reader: Visitor, text: str) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
     """Only elements that the renderer makes, only attributes that it sets, only links that are safe."""
+    known = (
+        "P H3 H4 H5 H6 HR UL OL LI A CODE PRE DIV SPAN STRONG EM DEL BR TABLE THEAD TBODY TR TH TD BLOCKQUOTE BUTTON"
+        " svg path"
+    )
     found = reader.page.evaluate(
         """async (text) => {
           const { render } = await import('/static/markdown.js');
@@ -167,11 +182,10 @@ def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
           document.body.append(box);
           render(box, text);
           await new Promise((resolve) => setTimeout(resolve, 20));
-          const known = 'P,H3,H4,H5,H6,HR,UL,OL,LI,A,CODE,PRE,DIV,SPAN,STRONG,EM,DEL,BR,TABLE,THEAD,TBODY,TR,TH,TD,BLOCKQUOTE,BUTTON,svg,path'.split(',');
           const nodes = [...box.querySelectorAll('*')];
           const result = {
-            strangers: nodes.map((node) => node.tagName).filter((tag) => !known.includes(tag)),
-            handlers: nodes.flatMap((node) => [...node.attributes]).map((attribute) => attribute.name).filter((name) => name.startsWith('on')),
+            tags: nodes.map((node) => node.tagName),
+            attributes: nodes.flatMap((node) => [...node.attributes]).map((attribute) => attribute.name),
             links: nodes.filter((node) => node.tagName === 'A').map((node) => node.protocol),
             pwned: window.pwned ?? null,
           };
@@ -180,24 +194,29 @@ def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
         }""",
         attack,
     )
-    assert found["strangers"] == []
-    assert found["handlers"] == []
+    assert set(found["tags"]) <= set(known.split())
+    assert not [name for name in found["attributes"] if name.startswith("on")]
     assert set(found["links"]) <= {"https:", "http:", "mailto:"}
     assert found["pwned"] is None
 
 
-def test_attacks_through_the_whole_gateway(visitor: Visitor) -> None:
-    """The model says it, thinks it, and the person asks it: nothing runs, everything can be read."""
-    text = "\n\n".join(ATTACKS)
-    answer = visitor.ask(say(f"{text}\n</think>\n\n{text}"))
-    assert "window.pwned = 1" in answer
+@pytest.mark.parametrize("part", range(4))
+def test_attacks_through_the_whole_gateway(visitor: Visitor, part: int) -> None:
+    """The model says it and thinks it: nothing runs, everything can be read, now and after a reload."""
+    text = "\n\n".join(ATTACKS[part::4])
+    answer = visitor.ask(say(f"{text}\n</think>\n\n{text}", rate=0))
     page = visitor.page
-    assert page.evaluate("window.pwned ?? null") is None
-    assert page.locator(".messages script, .messages iframe, .messages img, .messages style").count() == 0
-    page.reload()
-    visitor.find("answer").wait_for()
-    assert page.evaluate("window.pwned ?? null") is None
-    visitor.find("new-chat").click()
+    for _ in range(2):
+        assert "pwned" in answer
+        assert page.evaluate("window.pwned ?? null") is None
+        assert page.locator(".messages :is(script, iframe, img, style, [onclick], [onerror], [onload])").count() == 0
+        page.reload()
+        visitor.find("answer").wait_for()
+        answer = visitor.find("answer").inner_text()
+
+
+def test_an_attack_in_a_question_stays_text(visitor: Visitor) -> None:
     visitor.ask("<img src=x onerror=window.pwned=1>")
-    assert page.evaluate("window.pwned ?? null") is None
-    assert page.locator(".sidebar img").count() == 0
+    assert visitor.page.evaluate("window.pwned ?? null") is None
+    assert visitor.page.locator(":is(.sidebar, .messages) img").count() == 0
+    assert visitor.page.locator(".bubble").inner_text() == "<img src=x onerror=window.pwned=1>"
