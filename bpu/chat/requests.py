@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from bpu.chat.fields import Body, Message, ResponseFormat, Tool
+from bpu.chat.schemas import BadSchema, Checker
 from bpu.errors import BadRequest, ModelNotFound
 
 ToolMode = Literal["auto", "none", "required"]
@@ -87,6 +88,9 @@ def parse_chat(
     except ValidationError as error:
         raise _as_bad_request(error) from None
     _check_model(parsed.model, models, think_model)
+    for number, tool in enumerate(parsed.tools):
+        _check_schema(tool.parameters, f"tools.{number}.function.parameters")
+    _check_schema(parsed.response_format.schema_, "response_format.json_schema.schema")
     mode, forced = _choice(parsed)
     return ChatRequest(
         model=parsed.model,
@@ -117,6 +121,13 @@ def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
     if model not in served:
         raise ModelNotFound(f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.",
                             param="model")  # fmt: skip
+
+
+def _check_schema(schema: Mapping[str, Any], path: str) -> None:
+    try:
+        Checker(schema)
+    except BadSchema as error:
+        raise BadRequest(f"`{path}` is not a valid JSON schema: {error}.", param=path) from None
 
 
 def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
