@@ -84,7 +84,7 @@ class _Reading:
     def __init__(self, request: ChatRequest, manner: Manner) -> None:
         self._stream = request.stream
         self._inline = request.inline_thinking or manner.reasoning == "think-tags"
-        self._shown = request.thinking and (self._inline or manner.reasoning != "drop")
+        self._shown = request.thinking and (self._inline or (request.show_reasoning and manner.reasoning != "drop"))
         self._limit = TokenLimit(manner.counter, request.max_tokens)
         self._splitter = Splitter(thinks=manner.thinks)
         self._stops = StopStrings(request.stop)
