@@ -124,7 +124,7 @@ def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[N
         first, *rest = (error.param or "").split(".")
         if first == "messages" and rest and rest[0].isdigit() and int(rest[0]) < len(places):
             place = places[int(rest[0])]
-            first, *rest = place, *(rest[1:] if "." in place else ())
+            first, rest = place, rest[1:] if "." in place else []
         new = ".".join([params.get(first, first), *rest]).replace("text.format.json_schema", "text.format")
         error.message = error.message.replace(f"`{error.param}`", f"`{new}`")
         error.param = new or None
