@@ -236,7 +236,7 @@ def test_gunicorn_kills_no_worker_because_an_answer_takes_long(start: Start) -> 
     gateway = start(arguments=["--timeout", "2"])
     [worker] = gateway.workers()
     with ThreadPoolExecutor(1) as pool:
-        streamed = pool.submit(lambda: gateway.stream(sim(tokens=20, prefill=3, pause=3)).rest())
+        streamed = pool.submit(lambda: gateway.stream(sim(tokens=20, prefill=3, pause=1)).rest())
         whole = gateway.ask(sim(tokens=20))
     assert (streamed.result(60).finish, whole["choices"][0]["finish_reason"]) == ("stop", "stop")
     assert [one.pid for one in gateway.workers()] == [worker.pid]
