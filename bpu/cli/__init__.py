@@ -9,6 +9,7 @@ Modules whose names begin with an underscore are helpers of commands.
 from __future__ import annotations
 
 import difflib
+import gettext
 import os
 import pkgutil
 from importlib import import_module
@@ -19,7 +20,11 @@ import click
 
 from bpu import __version__
 from bpu.errors import BpuError
-from bpu.messages import has, say
+from bpu.messages import LOCALE, has, language, say
+
+if language() == "zh":
+    # click's own words go through gettext's catalogue of this name.
+    gettext.bindtextdomain("messages", str(LOCALE))
 
 
 class Commands(click.Group):
@@ -47,7 +52,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _summary(name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
+        with formatter.section(gettext.gettext("Commands")):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
