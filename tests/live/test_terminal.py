@@ -162,3 +162,17 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(chat: Terminal, gateway: Ga
     at = chat.read_until(r">>> ", after=at)
     chat.type("\x04")
     assert chat.process.wait(20) == 0
+
+
+def test_a_chat_at_its_prompt_outlives_the_keeper(chat: Terminal, gateway: Gateway) -> None:
+    at = chat.read_until(r">>> ")
+    chat.type("hello there\n")
+    at = chat.read_until(r"tokens/s\)", after=at)
+    at = chat.read_until(r">>> ", after=at)
+    (keeper,) = gateway.keepers()
+    keeper.kill()
+    until(lambda: gateway.state() == "ready" and gateway.engine()["keeper_pid"] != keeper.pid, what="a new keeper")
+    chat.type("what is 2+2?\n")
+    at = chat.read_until(r"2 \+ 2 = ", after=at)
+    chat.read_until(r"tokens/s\)", after=at)
+    assert len(gateway.consoles()) == 1
