@@ -126,8 +126,9 @@ class _Screen:
         if delta.phase == "loading":
             self._loading_since = self._loading_since or self._clock()
             self._notice.show(f"{say('chat.loading')} {bar(self._clock() - self._loading_since, USUAL_LOAD_S)}")
-        elif delta.position > 1:
-            self._notice.show(say("chat.queued", before=delta.position - 1))
+        elif delta.position:
+            # The first of the queue waits behind the job that runs.
+            self._notice.show(say("chat.queued", before=delta.position))
         else:
             self._notice.show(say("chat.waiting"))
 

@@ -144,6 +144,6 @@ def test_waiting_shows_the_load_and_the_place(
         clock=lambda: next(times),
     )
     talk.ask("q")
-    assert "2 before this one" in err.getvalue()
+    assert "3 before this one" in err.getvalue()
     assert "Loading the model" in err.getvalue()
     assert "4.0 s" in err.getvalue()

@@ -176,3 +176,22 @@ def test_a_chat_at_its_prompt_outlives_the_keeper(chat: Terminal, gateway: Gatew
     at = chat.read_until(r"2 \+ 2 = ", after=at)
     chat.read_until(r"tokens/s\)", after=at)
     assert len(gateway.consoles()) == 1
+
+
+def test_ctrl_c_is_heard_before_the_first_word_and_in_the_queue(chat: Terminal, gateway: Gateway) -> None:
+    at = chat.read_until(r">>> ")
+    chat.type(f"{sim('slow', prefill=60)}\n")
+    at = chat.read_until(r"Reading the question", after=at)
+    until(lambda: gateway.state() == "busy", what="the job runs")
+    chat.type("\x03")
+    at = chat.read_until(r"\(stopped\)[^>]*>>> ", after=at)
+    until(lambda: gateway.state() == "ready", what="the BPU is free")
+    other = gateway.stream(SLOW).until_text()
+    chat.type("and now?\n")
+    until(lambda: gateway.slots()["waiting"], what="the question waits")
+    at = chat.read_until(r"1 before this one|Reading the question", after=at)
+    chat.type("\x03")
+    chat.read_until(r"\(stopped\)[^>]*>>> ", after=at)
+    until(lambda: not gateway.slots()["waiting"], what="its place is given up")
+    assert gateway.slots()["slots"][0]["job"]["id"] == other.id
+    other.close()
