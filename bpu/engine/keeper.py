@@ -159,6 +159,9 @@ class Keeper:
 
     def _order(self, connection: Connection, op: str, message: dict[str, Any]) -> None:
         """What an operator asks for, over any connection; the answer says what was done."""
+        if op == "status":
+            connection.send({"say": "status", "status": self._status()})
+            return
         done = True
         if op == "cancel":
             done = self.desk.cancel(str(message["id"]))
