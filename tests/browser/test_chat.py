@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import Start
 from tests.browser.person import DESKTOP, PHONE, Visitor, say
 
 pytestmark = pytest.mark.browser
@@ -210,3 +211,37 @@ def test_the_screen_reader_hears_the_answer(visitor: Visitor) -> None:
     heard = visitor.page.locator("#announcer").inner_text()
     assert "First sentence." in heard
     assert "The answer is complete." in heard
+
+
+def test_thinking_inside_the_text_is_shown_apart_too(visit: Visit, start: Start) -> None:
+    visitor = visit(url=start(BPU_REASONING="think-tags").url)
+    assert visitor.ask(say("I weigh it up.\n</think>\n\nForty-two < 43.")) == "Forty-two < 43."
+    visitor.find("reasoning").locator("summary").click()
+    assert visitor.page.locator(".thoughts").inner_text() == "I weigh it up."
+
+
+@pytest.mark.parametrize(
+    ("pieces", "parts"),
+    [
+        (["\n<th", "ink>a<", "/thi", "nk>\n\nb"], {"reasoning": "a", "content": "b"}),
+        (["<think>a </th b"], {"reasoning": "a </th b"}),
+        (["<think>a</thin"], {"reasoning": "a</thin"}),
+        (["<thin"], {"content": "<thin"}),
+        (["a <think>b</think>"], {"content": "a <think>b</think>"}),
+        (["<think></think>b"], {"content": "b"}),
+    ],
+)
+def test_thinking_is_split_wherever_the_pieces_end(visitor: Visitor, pieces: list[str], parts: dict[str, str]) -> None:
+    found = visitor.page.evaluate(
+        """async (pieces) => {
+          const { ThinkSplitter } = await import('/static/think.js');
+          const splitter = new ThinkSplitter();
+          const parts = {};
+          for (const [kind, text] of [...pieces.flatMap((piece) => splitter.push(piece)), ...splitter.end()]) {
+            parts[kind] = (parts[kind] ?? '') + text;
+          }
+          return parts;
+        }""",
+        pieces,
+    )
+    assert found == parts
