@@ -157,5 +157,6 @@ def test_load_and_temperature_of_a_board(visit: Visit) -> None:
     heat = card(visitor, "Temperature").inner_text()
     assert "73 %" in heat
     assert "57 °C" in heat
+    assert visitor.page.locator("#panel-board .card:visible").count() == 8
     assert "1024" in card(visitor, "Resident conversation").inner_text()
     assert visitor.find("simulated").is_hidden()

@@ -68,6 +68,7 @@ def test_settings_are_copied(visitor: Visitor) -> None:
     )
     visitor.panel("connect")
     visitor.page.locator(".setting").first.get_by_role("button", name="Copy").click()
+    visitor.page.locator("#announcer").get_by_text("Copied.").wait_for(state="attached")
     assert visitor.page.evaluate("window.copied") == f"{visitor.url}/v1"
 
 
@@ -75,6 +76,7 @@ def test_the_clipboard_is_used_where_there_is_one(visitor: Visitor) -> None:
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.panel("connect")
     visitor.page.locator(".setting").nth(1).get_by_role("button", name="Copy").click()
+    visitor.page.locator("#announcer").get_by_text("Copied.").wait_for(state="attached")
     assert visitor.page.evaluate("navigator.clipboard.readText()") == "deepseek-r1:1.5b"
 
 

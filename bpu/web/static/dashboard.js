@@ -53,7 +53,9 @@ export class Dashboard {
     if (part.drawn === signature) return;
     part.drawn = signature;
     const focused = part.node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    part.node.replaceChildren(...[make()].flat());
+    const drawn = [make()].flat();
+    part.node.parentNode.hidden = !drawn.length; // What this machine does not tell is left out.
+    part.node.replaceChildren(...drawn);
     if (focused) part.node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 }
@@ -146,7 +148,6 @@ function memory(pools) {
 const size = (bytes) => (bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`);
 
 function heat({ bpu_percent: cores = [], temperatures = [] }) {
-  if (!cores.length && !temperatures.length) return el("p", { class: "hint" }, t("board_silent"));
   const name = (index) => (cores.length > 1 ? `${t("bpu_load")}, ${t("core", { number: index })}` : t("bpu_load"));
   return [
     ...cores.map((percent, index) => bar(name(index), `${percent} %`, percent / 100)),
