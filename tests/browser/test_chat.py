@@ -23,7 +23,6 @@ def test_a_question_is_answered(visit: Visit, size: dict[str, int], lang: str) -
     visitor = visit(size=size, lang=lang)
     visitor.find("prompt").fill("Why is the sky blue?")
     visitor.find("send").click()
-    visitor.find("stop").wait_for(state="visible")
     visitor.finished()
     assert visitor.find("answer").inner_text().strip()
     assert visitor.find("prompt").input_value() == ""
@@ -102,14 +101,15 @@ def test_enter_right_after_a_composition_never_sends(visitor: Visitor) -> None:
     )
     assert visitor.find("prompt").input_value() == "你好"
     visitor.find("prompt").press("Enter")
-    visitor.find("stop").wait_for(state="visible")
+    visitor.page.locator(".message.answer").wait_for()
     visitor.finished()
 
 
 def test_answer_again_replaces_the_answer(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
+    before = visitor.page.locator(".message.answer").element_handle()
     visitor.page.get_by_role("button", name="Answer again").click()
-    visitor.find("stop").wait_for(state="visible")
+    before.wait_for_element_state("hidden")
     visitor.finished()
     assert visitor.answers() == 1
     assert visitor.find("answer").inner_text() == "One."
@@ -122,7 +122,7 @@ def test_a_question_is_edited_and_sent_again(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="Edit").first.click()
     visitor.page.locator(".editing textarea").fill(say("</think>\n\nThree."))
     visitor.page.get_by_role("button", name="Save and send").click()
-    visitor.find("stop").wait_for(state="visible")
+    visitor.wait_text("answer", "Three.")
     visitor.finished()
     assert visitor.answers() == 1
     assert visitor.find("answer").inner_text() == "Three."

@@ -39,6 +39,7 @@ def test_every_file_has_its_type_and_may_not_be_guessed(client: FlaskClient, nam
     assert response.status_code == 200
     assert response.headers["Content-Type"] == f"{kinds[Path(name).suffix]}; charset=utf-8"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert ("Content-Security-Policy" in response.headers) is name.endswith(".svg")
     assert response.data == (STATIC / name).read_bytes()
 
 
