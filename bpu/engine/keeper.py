@@ -189,7 +189,10 @@ class Keeper:
 
     def _progress(self, connection: Connection, message: dict[str, Any]) -> None:
         if self.desk.running is not None and self.desk.running is connection.ticket:
-            self.desk.progress = {"phase": "decode", "tokens": int(message["tokens"])}
+            now = time.monotonic()
+            first = self.desk.progress.get("first_at", now)
+            counted = {"tokens": int(message["tokens"]), "tokens_at": now}
+            self.desk.progress = {"phase": "decode", "first_at": first, **counted}
 
     # Living for somebody
 
