@@ -54,12 +54,13 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     gateway.wait_for("ready")
     clients = Clients(gateway, options.seed)
     warm = max(options.jobs // 10, min(WARM_JOBS, options.jobs // 2))
+    memory = warm >= WARM_JOBS
     began = time.monotonic()
     with ThreadPoolExecutor(options.clients) as pool:
         list(pool.map(clients.one, range(warm)))
-        before = held.take(gateway, folder)
+        before = held.settled(gateway, folder)
         list(pool.map(clients.one, range(warm, options.jobs)))
-    after = held.take(gateway, folder)
+    after = held.settled_below(before, gateway, folder, memory=memory)
     engine = gateway.engine()
     print(
         f"{options.jobs} jobs in {time.monotonic() - began:.0f} s, seed {options.seed}, {options.workers} workers, ",
@@ -68,7 +69,7 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     print(f"{options.clients} clients at a time; {engine['loads']} loads of the model.\n")
     print(", ".join(f"{outcome} {count}" for outcome, count in clients.seen.most_common()), "\n")
     print(held.table(before, after))
-    faults = clients.wrong + held.grown(before, after, memory=warm >= WARM_JOBS)
+    faults = clients.wrong + held.grown(before, after, memory=memory)
     print("\n" + "\n".join(faults or ["Nothing has grown, and nobody saw another's words."]))
     return 1 if faults else 0
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Union
 
 import psutil
 
@@ -36,6 +36,27 @@ def take(gateway: Gateway, folder: Path) -> Held:
                 found[name, what] = inside[pid][what]
     found["all", "temporary files"] = sum(path.is_file() for path in folder.rglob("*"))
     return found
+
+
+def settled(gateway: Gateway, folder: Path) -> Held:
+    """Count until two counts are alike: what is only passing has passed then."""
+    last: Held = {}
+
+    def same() -> Held | None:
+        nonlocal last
+        last, before = take(gateway, folder), last
+        return last if grown(before, last, memory=False) == grown(last, before, memory=False) == [] else None
+
+    found: Held = until(same, seconds=60, what="the gateway is at rest")
+    return found
+
+
+def settled_below(before: Held, gateway: Gateway, folder: Path, *, memory: bool) -> Held:
+    """Count until nothing is more than `before`; what stays more for twenty seconds is no longer passing."""
+    deadline = time.monotonic() + 20
+    while grown(before, after := settled(gateway, folder), memory=memory) and time.monotonic() < deadline:
+        continue
+    return after
 
 
 def _inside(gateway: Gateway, workers: list[int]) -> dict[int, Mapping[str, int]]:
@@ -74,7 +95,7 @@ def table(before: Held, after: Held) -> str:
     return "\n".join(lines)
 
 
-def _shown(value: Union[float, None]) -> str:
+def _shown(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
