@@ -31,9 +31,9 @@ def when_ready(server):
 
 
 def post_worker_init(worker):
-    from bpu.web import openai
+    from bpu.web import answering
 
-    openai.WRITE_S = WRITE_S
+    answering.WRITE_S = WRITE_S
     begin(worker)
 """
 
