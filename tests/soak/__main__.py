@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -18,7 +19,6 @@ from tests.soak.clients import Clients
 ENV = {
     "BPU_FIRST_TOKEN_TIMEOUT_S": "2",
     "BPU_STALL_TIMEOUT_S": "1",
-    "BPU_CONTINUE": "auto",
     "BPU_QUEUE_LIMIT": "64",
 }
 
@@ -37,17 +37,22 @@ class Soaked(Gateway):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    with tempfile.TemporaryDirectory(prefix="bpu-soak-") as name:
-        folder = Path(name)
-        scratch = folder / "tmp"
-        scratch.mkdir()
-        env = {**ENV, "TMPDIR": str(scratch), "PYTHONPATH": str(Path.cwd())}
-        gateway = Soaked(folder, workers=options.workers, reuse_port=True, own_session=True, env=env)
-        try:
-            return run(gateway, folder, options)
-        finally:
-            gateway.stop()
-            gateway.kill_all()
+    folder = Path(tempfile.mkdtemp(prefix="bpu-soak-"))
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    env = {**ENV, "TMPDIR": str(scratch), "PYTHONPATH": str(Path.cwd())}
+    gateway = Soaked(folder, workers=options.workers, reuse_port=True, own_session=True, env=env)
+    code = 1
+    try:
+        code = run(gateway, folder, options)
+    finally:
+        gateway.stop()
+        gateway.kill_all()
+        if code == 0:
+            shutil.rmtree(folder)
+        else:
+            print(f"The gateway's log is kept: {folder}/gunicorn.log")
+    return code
 
 
 def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
@@ -58,6 +63,8 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     began = time.monotonic()
     with ThreadPoolExecutor(options.clients) as pool:
         list(pool.map(clients.one, range(warm)))
+        if memory:
+            list(pool.map(clients.fill, range(4 * options.workers)))
         before = held.settled(gateway, folder)
         list(pool.map(clients.one, range(warm, options.jobs)))
     after = held.settled_below(before, gateway, folder, memory=memory)

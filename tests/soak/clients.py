@@ -39,6 +39,10 @@ class Clients:
         else:
             self._note(outcome)
 
+    def fill(self, number: int) -> None:
+        """Have a worker hold as much as one answer may: what an allocator keeps of it is no growth later."""
+        self._note(_refused(self.gateway.stream(sim(nonce=f"N{number}E", fault="endless")).rest().error))
+
     def _note(self, outcome: str, wrong: str | None = None) -> None:
         with self._lock:
             self.seen[outcome] += 1
