@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 
-from tests.live.gateway import Gateway, sim
+from tests.live.gateway import Answer, Gateway, Stream, sim
 
 #: Faults of the console that end it, or that the gateway ends it for.
 FAULTS = ("exit", "exit=0", "signal=SEGV", "signal=ABRT", "run-error", "no-answer", "hang", "endless", "late-tokens")
@@ -41,7 +41,7 @@ class Clients:
 
     def fill(self, number: int) -> None:
         """Have a worker hold as much as one answer may: what an allocator keeps of it is no growth later."""
-        self._note(_refused(self.gateway.stream(sim(nonce=f"N{number}E", fault="endless")).rest().error))
+        self._note(_refused(self._streamed(sim(nonce=f"N{number}E", fault="endless")).error))
 
     def _note(self, outcome: str, wrong: str | None = None) -> None:
         with self._lock:
@@ -54,8 +54,11 @@ class Clients:
         if strangers:
             self._note("mixed", f"{nonce} saw the words of {', '.join(sorted(strangers))}")
 
+    def _streamed(self, text: str, **fields: object) -> Answer:
+        return _read(self.gateway.stream(text, **fields))
+
     def stay(self, choose: random.Random, nonce: str) -> str:
-        answer = self.gateway.stream(sim(nonce=nonce, tokens=choose.randint(20, 200))).rest()
+        answer = self._streamed(sim(nonce=nonce, tokens=choose.randint(20, 200)))
         self._own(answer.text, nonce)
         return "answered" if answer.finish == "stop" else _refused(answer.error)
 
@@ -76,22 +79,31 @@ class Clients:
     def cancel(self, choose: random.Random, nonce: str) -> str:
         stream = self.gateway.stream(sim(nonce=nonce, tokens=200, rate=2000))
         time.sleep(choose.uniform(0, 0.1))
-        self.gateway.request("POST", f"/v1/jobs/{stream.headers.get('x-request-id', '')}/cancel", {})
-        answer = stream.rest()
+        if stream.status == 200:
+            self.gateway.request("POST", f"/v1/jobs/{stream.id}/cancel", {})
+        answer = _read(stream)
         self._own(answer.text, nonce)
         return "answered" if answer.finish else _refused(answer.error)
 
     def limit(self, choose: random.Random, nonce: str) -> str:
-        answer = self.gateway.stream(sim(nonce=nonce, tokens=200), max_tokens=choose.randint(1, 40)).rest()
+        answer = self._streamed(sim(nonce=nonce, tokens=200), max_tokens=choose.randint(1, 40))
         self._own(answer.text, nonce)
         return "limited" if answer.finish == "length" else _refused(answer.error)
 
     def fault(self, choose: random.Random, nonce: str) -> str:
-        answer = self.gateway.stream(sim(nonce=nonce, tokens=60, fault=choose.choice(FAULTS))).rest()
+        answer = self._streamed(sim(nonce=nonce, tokens=60, fault=choose.choice(FAULTS)))
         self._own(answer.text, nonce)
         return "answered" if answer.finish else _refused(answer.error)
 
 
+def _read(stream: Stream) -> Answer:
+    """A stream to its end. A refusal is no stream: its connection stays open, so nobody must wait for its end."""
+    if stream.status == 200:
+        return stream.rest()
+    stream.close()
+    return Answer("", None, {"code": f"refused with {stream.status}"})
+
+
 def _refused(error: object) -> str:
-    """The error's code. A stream that was refused before its headers has no events: that is told apart."""
+    """What an answer that did not come is counted as."""
     return str(error.get("code")) if isinstance(error, dict) else "refused"
