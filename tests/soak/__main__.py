@@ -64,7 +64,7 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(options.clients) as pool:
         list(pool.map(clients.one, range(warm)))
         if memory:
-            list(pool.map(clients.fill, range(4 * options.workers)))
+            list(pool.map(clients.fill, range(20 * options.workers)))
         before = held.settled(gateway, folder)
         list(pool.map(clients.one, range(warm, options.jobs)))
     after = held.settled_below(before, gateway, folder, memory=memory)
