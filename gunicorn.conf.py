@@ -8,15 +8,17 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
+import os
 import resource
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from bpu.board.addresses import announce
+from bpu.board.addresses import announce, taken
 from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
+from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs
 from bpu.web.access import access
@@ -73,6 +75,15 @@ forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if nam
 accesslog = None
 errorlog = "-"
 logconfig_dict = logs.config(_settings.log_format)
+
+
+def on_starting(server: Any) -> None:
+    """Once, before it listens: an address in use is said at once and with its remedy, not after five tries."""
+    if server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return
+    if parts := taken(",".join(server.cfg.settings["bind"].get())):
+        sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
+        sys.exit(1)
 
 
 def when_ready(server: Any) -> None:

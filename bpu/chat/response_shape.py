@@ -176,7 +176,7 @@ def _repeated(asked: Mapping[str, Any]) -> Event:
     text = asked.get("text") or {}
     reasoning = asked.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
-    instructions, choice, metadata = asked.get("instructions"), asked.get("tool_choice"), asked.get("metadata")
+    instructions, metadata = asked.get("instructions"), asked.get("metadata")
     return {
         "instructions": instructions if isinstance(instructions, str) else None,
         "max_output_tokens": asked.get("max_output_tokens"),
@@ -185,10 +185,17 @@ def _repeated(asked: Mapping[str, Any]) -> Event:
         "temperature": _number(asked.get("temperature")),
         "top_p": _number(asked.get("top_p")),
         "text": {"format": text.get("format") or {"type": "text"}},
-        "tool_choice": choice or "auto",
+        "tool_choice": _choice(asked.get("tool_choice")),
         "tools": [_tool(tool) for tool in asked.get("tools") or ()],
         "metadata": metadata if isinstance(metadata, Mapping) else {},
     }
+
+
+def _choice(choice: Any) -> Any:
+    """A choice in this API's own words: the chat's words for it were understood, too."""
+    if isinstance(choice, Mapping):
+        return {"type": "function", "name": choice.get("function", choice)["name"]}
+    return "required" if choice == "any" else choice or "auto"
 
 
 def _number(value: Any) -> float:
