@@ -8,7 +8,7 @@ SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node screenshots check-wheels wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,7 +25,7 @@ run: setup ## Serve on 0.0.0.0:8000, by the board or the simulator
 test: lint types ## Lint, types and the core tests (ten minutes at most)
 	$(BIN)/python -m pytest -m "not ($(OUTSIDE))"
 
-check: test ## The core, then browser, real clients and system programs (forty minutes at most)
+check: test node ## The core, then browser, real clients and system programs (forty minutes at most)
 	$(BIN)/python -m pytest -m "$(OUTSIDE)"
 
 lint: setup-dev ## Style and format (ruff)
@@ -38,6 +38,13 @@ types: setup-dev ## Types (mypy, strict)
 format: setup-dev ## Put style and format right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+node: ## What the browser tests need of npm (axe-core), into tests/browser/node_modules
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --prefix tests/browser; \
+	else echo "npm is not installed, so the tests of accessibility will be skipped."; fi
+
+screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
+	$(BIN)/python scripts/screenshots.py
 
 check-wheels: setup ## See that a board can install requirements.txt without a compiler (needs the network)
 	$(BIN)/python scripts/wheels.py --check

@@ -95,6 +95,11 @@ class Desk:
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
 
+    def fail(self, ticket: Ticket[Peer], why: str) -> None:
+        """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
+        if self.running is ticket:
+            self.supervisor.end("failed", Fault("job_failed", why, False))
+
     def cancel(self, job_id: str) -> bool:
         """Cancel a waiting or running job by its id; False when there is none."""
         ticket = self.queue.find(job_id)

@@ -11,15 +11,15 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any
 
 from bpu import errors
 from bpu.console.events import Done, Event, Text
 from bpu.engine import hub, protocol
-from bpu.engine.drain import Drain, dry_s
-from bpu.engine.link import Line, Link, error_from, obituary
+from bpu.engine.drain import ConsoleEnded, Drain, dry_s
+from bpu.engine.link import Line, Link, error_from, explained
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 
 #: How long the reason for a lost console may take to arrive.
@@ -156,7 +156,7 @@ class Job:
             drain.read_turn()
         except errors.BpuError as error:
             drain.close()
-            self._fail(self._cause(error))
+            self._fail(self._cause(error, drain.log))
         except Exception as error:  # a bug of ours must not keep the slot
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
             raise
@@ -207,17 +207,17 @@ class Job:
         self._tell({"op": "end", "digest": digest, "tokens": fill, "prints_end": drain.prints_end})
         self._deliver(Done())
 
-    def _cause(self, error: errors.BpuError) -> errors.BpuError:
-        """Why the console was lost: the keeper knows how it ended, and says so within a moment."""
+    def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:
+        """Why the console was lost, with its last lines: the keeper knows how it ended, or ends it now."""
+        ended = isinstance(error, ConsoleEnded)
+        if not ended:
+            self._tell({"op": "failed", "why": error.message})
         deadline = time.monotonic() + OBITUARY_S
-        while isinstance(error, errors.EngineCrashed) and self._obituary is None and self._line is not None:
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._news.wait(left):
+        while self._obituary is None and self._line is not None:
+            if not self._news.wait(max(0.0, deadline - time.monotonic())):
                 break
             self._news.clear()
-        if not isinstance(error, errors.EngineCrashed) or self._obituary is None:
-            return error
-        return obituary(self._obituary)
+        return explained(None if ended else error, self._obituary, heard) or error
 
     # The end
 

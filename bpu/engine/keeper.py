@@ -152,6 +152,8 @@ class Keeper:
         elif op == "end" and connection.ticket is not None:
             self.desk.finish(connection.ticket, message)
             connection.ticket = None
+        elif op == "failed" and connection.ticket is not None:
+            self.desk.fail(connection.ticket, str(message["why"]))
         else:
             self._order(connection, op, message)
 

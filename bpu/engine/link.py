@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from bpu.engine.status import STOPPED, Status
 START_LIMIT_S = 10.0
 RECONNECT_S = 0.2
 ANSWER_LIMIT_S = 5.0
+LAST_LINES = 8
 _BACKLOG_PAUSE_S = 0.005
 
 
@@ -233,11 +234,22 @@ def error_from(message: protocol.Message) -> errors.BpuError:
     return error
 
 
-def obituary(message: protocol.Message) -> errors.BpuError:
-    """The error of a job whose console has ended, from the keeper's `exit` message."""
-    kind = errors.EngineUnavailable if message["person"] else errors.EngineCrashed
-    how = f" ({message['how']})" if message["how"] else ""
-    return kind(with_log(f"{message['message']}{how}", message["log"]))
+def explained(
+    error: errors.BpuError | None, obituary: protocol.Message | None, heard: Iterable[str]
+) -> errors.BpuError | None:
+    """The error of a job whose console is lost, the console's last lines in its text.
+
+    `error` is what its worker saw wrong, None when the console has ended by itself; `obituary` the keeper's `exit`
+    message, if it came; `heard` the log lines that came between the answer's words. None: nothing is known.
+    """
+    lines = [*(obituary["log"] if obituary else ()), *heard][-LAST_LINES:]
+    if error is not None:
+        return type(error)(with_log(error.message, lines))
+    if obituary is None:
+        return None
+    kind = errors.EngineUnavailable if obituary["person"] else errors.EngineCrashed
+    how = f" ({obituary['how']})" if obituary["how"] else ""
+    return kind(with_log(f"{obituary['message']}{how}", lines))
 
 
 def with_log(text: str, lines: list[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Blueprint
 
 from bpu.board.addresses import local_addresses, reachable
+from bpu.board.vitals import Vitals
 from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
@@ -54,7 +55,7 @@ def _console_engine(settings: Settings) -> Engine:
 
 def assemble_page(here: Gateway) -> Blueprint:
     """The page's blueprint; its event streams end when the gateway stops."""
-    streams = EventStreams(here.engine.status)
+    streams = EventStreams(here.engine.status, Vitals())
     here.on_stop.append(streams.stop)
     return page_blueprint(streams, addresses=lambda: _addresses(here.settings), models=lambda: entries(here))
 

@@ -59,16 +59,23 @@ class Gateway:
         self.state_dir = Path(env.get("BPU_STATE_DIR", folder / "state"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._log_path = folder / "gunicorn.log"
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        self._command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        self._command += [*(["--reuse-port"] if reuse_port else []), *arguments]
+        self._env = environment(self.port, self.state_dir, workers, env)
+        self._own_session = own_session
+        self.start()
+
+    def start(self) -> None:
+        """Start it; also once more, at the same address, after `stop`."""
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *(["--reuse-port"] if reuse_port else []), *arguments],
+                self._command,
                 cwd=ROOT,
-                env=environment(self.port, self.state_dir, workers, env),
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=own_session,
+                start_new_session=self._own_session,
             )
 
     @property
