@@ -7,12 +7,15 @@ from flask import Flask
 from bpu.settings import Settings
 from bpu.web import body, cors, errors, guard, trace
 from bpu.web.access import access
-from bpu.web.assembly import assemble
+from bpu.web.answering import let_go
+from bpu.web.assembly import assemble, assemble_page
+from bpu.web.completions import completions
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.models import models
-from bpu.web.openai import let_go, openai
+from bpu.web.openai import openai
 from bpu.web.ops import ops
 from bpu.web.paths import Paths, api_names
+from bpu.web.responses import responses
 
 
 def create_app(settings: Settings, engine: Engine | None = None, gateway: Gateway | None = None) -> Flask:
@@ -31,7 +34,7 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
-    for blueprint in (openai, models, ops):
+    for blueprint in (openai, completions, responses, models, ops, assemble_page(here)):
         app.register_blueprint(blueprint)
     app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
     return app

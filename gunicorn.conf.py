@@ -5,32 +5,35 @@ This file runs in the master, before anything is patched: it must import nothing
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import math
 import resource
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from bpu.board.addresses import announce
+from bpu.engine.plan import choose_files, plan_launch
+from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
-from bpu.settings import Settings, load_settings
+from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs
 from bpu.web.access import access
 
 
 def _checked() -> Settings:
     """The settings, every mistake in them told at once; then the start is over, without a traceback."""
-    try:
-        settings = load_settings()
-        mistakes = [str(error) for check in (access,) if (error := _mistake(check, settings))]
-        if mistakes:
-            raise SettingsError("\n".join(mistakes))
-    except SettingsError as error:
-        sys.stderr.write(f"{error.message}\nThe gateway was not started.\n")
-        sys.exit(error.exit_code)
+    settings, mistakes = read_settings()
+    mistakes += [error.message for check in (access, plan_launch) if (error := _mistake(check, settings))]
+    if mistakes:
+        text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
+        sys.stderr.write(f"{text}\nThe gateway was not started.\n")
+        sys.exit(SettingsError.exit_code)
     return settings
 
 
-def _mistake(check: Any, settings: Settings) -> SettingsError | None:
+def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:
     try:
         check(settings)
     except SettingsError as error:
@@ -72,22 +75,28 @@ errorlog = "-"
 logconfig_dict = logs.config(_settings.log_format)
 
 
+def when_ready(server: Any) -> None:
+    """The gateway listens: say where, and who answers."""
+    announce(_settings, simulated=choose_files(_settings).simulated)
+
+
 def post_worker_init(worker: Any) -> None:
-    """The worker can serve: warm it, so that its first client does not wait for imports and compiled patterns."""
-    worker.wsgi.test_client().get("/health")
+    """The worker can serve: join the engine, and be warm before the first client comes."""
+    from bpu.web.warm import warm  # it needs what is patched in a worker only
 
-
-def worker_int(worker: Any) -> None:
-    """SIGINT or SIGQUIT: streams are about to be cut."""
-    _stop(worker)
+    gateway = worker.wsgi.extensions["bpu"]
+    worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
+    atexit.register(gateway.engine.stop)
+    gateway.engine.start()
+    warm(worker.wsgi)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """The worker is leaving, for whatever reason that lets it run this."""
-    _stop(worker)
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["bpu"].engine.stop()
 
 
-def _stop(worker: Any) -> None:
-    application = getattr(worker, "wsgi", None)
-    if application is not None:
-        application.extensions["bpu"].stop()
+def on_exit(server: Any) -> None:
+    """The master is leaving, and with it every worker: the keeper need not wait for another."""
+    say_bye(state_dir(_settings))

@@ -23,6 +23,7 @@ from bpu.errors import SettingsError
 
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
+SYSTEM_STATE = Path("/run/bpu")
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -68,13 +69,16 @@ def _printable(value: str) -> str:
     return value
 
 
-def _address(value: str) -> str:
-    if re.fullmatch(r"unix:.+|fd://\d+", value):
-        return value
-    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", value)
-    if match is None or int(match[1]) > 65535:
-        raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH, for example 0.0.0.0:8000")
-    return value
+def _listening(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(re.fullmatch(r"unix:.+|fd://\d+", part) or _is_host_and_port(part) for part in parts):
+        raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000")
+    return ",".join(parts)
+
+
+def _is_host_and_port(text: str) -> bool:
+    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", text)
+    return match is not None and int(match[1]) <= 65535
 
 
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -149,7 +153,7 @@ class Settings(BaseSettings):
     max_messages: Annotated[int, Field(ge=1)] = 2000
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
-    bind: Annotated[str, AfterValidator(_address)] = "0.0.0.0:8000"
+    bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None
@@ -171,14 +175,22 @@ FOLDERS = frozenset({"runtime_dir", "state_dir"})
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win. Raises `SettingsError` that lists every mistake at once."""
-    mistakes = list(_misspelt(os.environ))
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        mistakes += [f"{_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+    settings, mistakes = read_settings(**overrides)
     if mistakes:
         raise SettingsError("\n  ".join(["The settings cannot work:", *mistakes]))
     return settings
+
+
+def read_settings(**overrides: Any) -> tuple[Settings, list[str]]:
+    """The settings, with defaults where what was set is wrong, and the mistakes; further checks can add theirs."""
+    misspelt = list(_misspelt(os.environ))
+    try:
+        return Settings(**overrides), misspelt
+    except ValidationError as error:
+        mistakes = [f"{_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+        wrong = {_field(item["loc"]) for item in error.errors()}
+    rest = {field: value for field, value in overrides.items() if field not in wrong}
+    return Settings(**rest, **{field: Settings.model_fields[field].default for field in wrong}), misspelt + mistakes
 
 
 def variables() -> dict[str, str]:
@@ -200,6 +212,10 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return name if name.startswith("BPU_") else f"BPU_{name.rstrip('_').upper()}"
 
 
+def _field(location: tuple[int | str, ...]) -> str:
+    return next(field for field, variable in variables().items() if variable == _variable(location))
+
+
 def _remedy(item: Any) -> str:
     message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
     return f"{message} (it is {str(item['input'])!r}); correct it or unset it for the default."
@@ -216,7 +232,7 @@ def state_dir(settings: Settings) -> Path:
             raise SettingsError(f"BPU_STATE_DIR: {settings.state_dir} cannot be used: {reason}. Name another folder.")
         return settings.state_dir
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    guesses = [Path("/run/bpu"), *([Path(runtime) / "bpu"] if runtime else [])]
+    guesses = [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else [])]
     for folder in guesses:
         if _unusable(folder) is None:
             return folder
@@ -230,7 +246,7 @@ def _unusable(folder: Path) -> str | None:
     """Why `folder` cannot hold our sockets; a shared temporary folder must not lend us somebody else's."""
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if _foreign(folder.lstat()):
+        if folder.is_symlink() and _foreign(folder.lstat()):
             return "it is a link that somebody else made"
         status = folder.stat()
     except OSError as error:

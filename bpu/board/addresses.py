@@ -76,22 +76,25 @@ def local_addresses(
 
 
 def reachable(bind: str, found: Sequence[Address], hostname: str = "") -> list[tuple[str, Kind | None]]:
-    """Base URLs under which a server bound to `bind` answers, best first; kind None is a name of this machine.
+    """Base URLs under which a server bound to `bind` (`BPU_BIND`) answers, best first; kind None is a name or loopback.
 
-    Container bridges are left out, since no other machine reaches them. Empty for a unix socket.
+    Container bridges are left out, since no other machine reaches them. Empty when it listens on unix sockets alone.
     """
-    if ":" not in bind or bind.startswith(("unix:", "fd:")):
-        return []
+    parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
+    urls = dict.fromkeys(url for part in parts for url in _reachable(part, found, hostname))
+    return sorted(urls, key=lambda url: len(Kind) if url[1] is None else url[1])
+
+
+def _reachable(bind: str, found: Sequence[Address], hostname: str) -> list[tuple[str, Kind | None]]:
     host, _, port = bind.rpartition(":")
-    host = host.strip("[]")
-    if host not in {"0.0.0.0", "::", ""}:
-        shown = f"[{host}]" if ":" in host else host
-        return [(f"http://{shown}:{port}", next((a.kind for a in found if a.ip == host), None))]
-    urls: list[tuple[str, Kind | None]] = [
-        (f"http://{address.ip}:{port}", address.kind) for address in found if address.kind is not Kind.CONTAINER
-    ]
+    if host not in {"0.0.0.0", "[::]"}:
+        kind = next((address.kind for address in found if address.ip == host), None)
+        return [(f"http://{host}:{port}", kind)]
+    near = [(address.ip, address.kind) for address in found if address.kind is not Kind.CONTAINER]
     names = [f"{hostname.split('.')[0]}.local"] if hostname not in {"", "localhost"} else []
-    return urls + [(f"http://{name}:{port}", None) for name in [*names, "localhost"]]
+    return [
+        (f"http://{name}:{port}", kind) for name, kind in [*near, *((name, None) for name in [*names, "localhost"])]
+    ]
 
 
 def announcement(settings: Settings, *, simulated: bool, found: Sequence[Address], hostname: str) -> str:

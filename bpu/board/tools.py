@@ -83,7 +83,7 @@ def run(
     input: str | None = None,  # noqa: A002 - the word of the standard library
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+    popen: Callable[..., subprocess.Popen[bytes]] | None = None,
 ) -> Result:
     """Run a program to its end and return what it said; its exit code is the caller's to judge.
 
@@ -93,7 +93,8 @@ def run(
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
     try:
-        process = popen(
+        # Looked up now: where gevent has patched the module since this one was imported, its own must be used.
+        process = (popen or subprocess.Popen)(
             words,
             stdin=stdin,
             stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Head:
         body = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
         return {**body, "system_fingerprint": self.system_fingerprint} if self.system_fingerprint else body
 
+    def call_id(self, index: int) -> str:
+        """The id of a tool call: unique like the answer's own, letters and digits, 40 characters at most."""
+        return f"call_{self.id.rpartition('-')[2][-24:]}{index:02d}"
+
 
 def chunks(deltas: Iterable[Delta], head: Head) -> Iterator[dict[str, Any]]:
     """`chat.completion.chunk` objects: the role at once, before the first delta is asked for, then one a delta.
@@ -35,7 +39,7 @@ def chunks(deltas: Iterable[Delta], head: Head) -> Iterator[dict[str, Any]]:
     yield _chunk(head, {"role": "assistant", "content": ""})
     for delta in deltas:
         if not isinstance(delta, Finish):
-            yield _chunk(head, _delta(delta, head))
+            yield from (_chunk(head, one) for one in _deltas(delta, head))
             continue
         figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
         last = _chunk(head, {}, delta.reason)
@@ -55,10 +59,24 @@ def _chunk(head: Head, delta: dict[str, Any], reason: str | None = None) -> dict
     return {**head.open("chat.completion.chunk"), "choices": [choice]}
 
 
-def _delta(delta: Delta, head: Head) -> dict[str, Any]:
+def _deltas(delta: Delta, head: Head) -> list[dict[str, Any]]:
+    if isinstance(delta, ToolCall):
+        opening = {**_call(delta, head, ""), "index": delta.index}
+        return [
+            {"tool_calls": [opening]},
+            {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.arguments}}]},
+        ]
     if isinstance(delta, Reasoning):
-        return {head.reasoning_key: delta.text}
-    return {"content": delta.text} if isinstance(delta, Content) else {}
+        return [{head.reasoning_key: delta.text}]
+    return [{"content": delta.text} if isinstance(delta, Content) else {}]
+
+
+def _call(call: ToolCall, head: Head, arguments: str) -> dict[str, Any]:
+    return {
+        "id": head.call_id(call.index),
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
 
 
 @dataclass
@@ -67,18 +85,25 @@ class Join:
 
     head: Head
     _texts: dict[type, list[str]] = field(default_factory=lambda: {Content: [], Reasoning: []})
+    _calls: list[ToolCall] = field(default_factory=list)
     _finish: Finish | None = None
 
     def add(self, delta: Delta) -> None:
         if isinstance(delta, Finish):
             self._finish = delta
+        elif isinstance(delta, ToolCall):
+            self._calls.append(delta)
         elif not isinstance(delta, KeepAlive):
             self._texts[type(delta)].append(delta.text)
 
     def body(self) -> dict[str, Any]:
         """A `chat.completion` object; legal after the `Finish`."""
         assert self._finish is not None, "the answer is not finished"
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._texts[Content]), "refusal": None}
+        content = "".join(self._texts[Content])
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+        if self._calls:
+            message["content"] = content or None
+            message["tool_calls"] = [_call(call, self.head, call.arguments) for call in self._calls]
         if reasoning := "".join(self._texts[Reasoning]):
             message[self.head.reasoning_key] = reasoning
         choice = {"index": 0, "message": message, "finish_reason": self._finish.reason, "logprobs": None}

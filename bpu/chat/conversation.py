@@ -13,6 +13,7 @@ from typing import Literal
 
 from bpu.chat.fields import Message
 from bpu.chat.reasoning import CLOSE, OPEN
+from bpu.chat.tools import answered, called
 
 _JOINT = "\n\n"
 #: A client that sends the assistant's words last wants more of them.
@@ -54,12 +55,12 @@ def own_words(text: str) -> str:
     return "" if text.lstrip().startswith(OPEN) else text.strip()
 
 
-def converse(messages: Sequence[Message], preamble: str = "") -> Conversation:
-    """The conversation in `messages`; `preamble` is put before the client's own system text."""
+def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
+    """The conversation in `messages`; `rules` (tools, the form of the answer) come after the client's system text."""
     leading = 0
     while leading < len(messages) and messages[leading].role == "system":
         leading += 1
-    system = _join([preamble, *(message.content for message in messages[:leading])])
+    system = _join([*(message.content for message in messages[:leading]), rules])
     turns: list[Utterance] = []
     for utterance in map(utter, messages[leading:]):
         _append(turns, utterance)
@@ -73,9 +74,10 @@ def converse(messages: Sequence[Message], preamble: str = "") -> Conversation:
 def utter(message: Message) -> Utterance:
     """One message as its side says it."""
     if message.role == "assistant":
-        return Utterance("assistant", own_words(message.content))
+        calls = "\n".join(map(called, message.tool_calls))
+        return Utterance("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
     if message.role == "tool":
-        return Utterance("user", f"<tool_response>\n{message.content}\n</tool_response>", result=True)
+        return Utterance("user", answered(message.content), result=True)
     return Utterance("user", message.content)
 
 

@@ -26,6 +26,15 @@ class Content:
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """One whole call, checked against the tool's schema. `index` counts from 0; `arguments` is JSON text."""
+
+    index: int
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class KeepAlive:
     """Nothing new, but the job lives. `position` is 0 for the running job."""
 
@@ -42,4 +51,4 @@ class Finish:
     natural: bool = True
 
 
-Delta = Union[Reasoning, Content, KeepAlive, Finish]
+Delta = Union[Reasoning, Content, ToolCall, KeepAlive, Finish]

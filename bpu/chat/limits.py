@@ -11,7 +11,7 @@ from bpu.chat.tokens import Counter, Tally
 
 
 class StopStrings:
-    """Cuts a text that comes in pieces before the first of `stops`."""
+    """Cuts a text that comes in pieces before that one of `stops` which is complete first."""
 
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = stops

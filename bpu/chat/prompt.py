@@ -12,15 +12,17 @@ from typing import Literal, Union
 
 from bpu.chat.answer import Manner, Mode, deltas
 from bpu.chat.conversation import Conversation, converse, digest, utter
-from bpu.chat.deltas import Content, Delta, Finish
-from bpu.chat.fields import Message
+from bpu.chat.deltas import Content, Delta, Finish, ToolCall
+from bpu.chat.fields import Call, Message
+from bpu.chat.formats import instruction
 from bpu.chat.requests import THINK_SUFFIX, ChatRequest
 from bpu.chat.template import Said, Template
 from bpu.chat.tokens import Counter
+from bpu.chat.tools import offer
 from bpu.console.events import Done, Event, Text
 from bpu.console.line import LineTooLong, defuse, frame
 from bpu.console.profiles import Profile
-from bpu.errors import ContextLengthExceeded, EngineCrashed
+from bpu.errors import AnswerUnfit, ContextLengthExceeded, EngineCrashed
 from bpu.turn import Timing, Turn, Waiting
 
 #: Ends a prompt so that the model takes its thinking as done.
@@ -54,7 +56,10 @@ class Prompter:
         history: Literal["error", "trim"] = "error",
         reasoning: Mode = "reasoning_content",
     ) -> None:
-        """`context_size` in tokens, `line_limit` in bytes (None: none), `history`: what to do when it does not fit."""
+        """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
+
+        `history` says what to do with a conversation that does not fit.
+        """
         self._template = template
         self._counter = counter
         self._context = context_size
@@ -116,15 +121,18 @@ class Prompter:
         turn, manner = Turn(b"", 0), self._manner(request, None)
         try:
             told = list(deltas(events, request, turn=turn, measured=Timing, manner=manner))
-        except EngineCrashed:
+        except (EngineCrashed, AnswerUnfit):
             return None
         finish = told[-1]
         if not isinstance(finish, Finish) or not finish.natural:
             return None
-        return Message(role="assistant", content="".join(one.text for one in told if isinstance(one, Content)))
+        calls = tuple(Call(name=one.name, arguments=one.arguments) for one in told if isinstance(one, ToolCall))
+        content = "".join(one.text for one in told if isinstance(one, Content))
+        return Message(role="assistant", content=content, tool_calls=calls)
 
     def _conversation(self, request: ChatRequest) -> Conversation:
-        return converse(request.messages)
+        rules = [offer(request), instruction(request.response_format)]
+        return converse(request.messages, "\n\n".join(rule for rule in rules if rule))
 
     def _turn(self, request: ChatRequest, conversation: Conversation) -> Turn:
         before, after = self._template.frame()

@@ -7,13 +7,15 @@ honoured are refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from bpu.chat.fields import Body, Message, ResponseFormat, Tool
+from bpu.chat.schemas import BadSchema, Checker
 from bpu.errors import BadRequest, ModelNotFound
 
 ToolMode = Literal["auto", "none", "required"]
@@ -23,6 +25,7 @@ WITHOUT_EFFECT = (
     "temperature", "top_p", "top_k", "min_p", "typical_p", "seed", "logprobs", "top_logprobs", "logit_bias",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "repeat_penalty", "prediction", "verbosity",
     "service_tier", "store", "metadata", "user", "prompt_cache_key", "safety_identifier", "include", "modalities",
+    "truncation", "max_tool_calls",
 )  # fmt: skip
 #: Fields that change what the answer is; an answer without them would be a wrong one.
 REFUSED = {
@@ -47,7 +50,8 @@ class ChatRequest:
 
     `thinking` is False when the client switched it off; `inline_thinking` puts the reasoning into the content
     in `<think>` tags. `tools` is empty when `tool_choice` forbids them. `namespace` keeps the conversations of
-    different callers apart (the digest of an API key, say); it never comes from the body.
+    different callers apart (the digest of an API key, say); it never comes from the body. Without `show_reasoning`
+    the reasoning has no place in the answer's shape (inline it has).
     """
 
     model: str
@@ -65,6 +69,7 @@ class ChatRequest:
     response_format: ResponseFormat = field(default_factory=ResponseFormat)
     ignored: tuple[str, ...] = ()
     namespace: str = ""
+    show_reasoning: bool = True
 
 
 def parse_chat(
@@ -87,6 +92,9 @@ def parse_chat(
     except ValidationError as error:
         raise _as_bad_request(error) from None
     _check_model(parsed.model, models, think_model)
+    for number, tool in enumerate(parsed.tools):
+        _check_schema(tool.parameters, f"tools.{number}.function.parameters")
+    _check_schema(parsed.response_format.schema_, "response_format.json_schema.schema")
     mode, forced = _choice(parsed)
     return ChatRequest(
         model=parsed.model,
@@ -107,6 +115,22 @@ def parse_chat(
     )
 
 
+@contextmanager
+def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[None]:
+    """A mistake found by `parse_chat` under the names of another endpoint. `places`: what its messages come from."""
+    try:
+        yield
+    except BadRequest as error:
+        first, *rest = (error.param or "").split(".")
+        if first == "messages" and rest and rest[0].isdigit() and int(rest[0]) < len(places):
+            place = places[int(rest[0])]
+            first, rest = place, rest[1:] if "." in place else []
+        new = ".".join([params.get(first, first), *rest]).replace("text.format.json_schema", "text.format")
+        error.message = error.message.replace(f"`{error.param}`", f"`{new}`")
+        error.param = new or None
+        raise
+
+
 def base_model(model: str, models: Sequence[str]) -> str:
     """The engine's own id behind `model`, which may be the `-think` one."""
     return model if model in models else model[: -len(THINK_SUFFIX)]
@@ -117,6 +141,13 @@ def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
     if model not in served:
         raise ModelNotFound(f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.",
                             param="model")  # fmt: skip
+
+
+def _check_schema(schema: Mapping[str, Any], path: str) -> None:
+    try:
+        Checker(schema)
+    except BadSchema as error:
+        raise BadRequest(f"`{path}` is not a valid JSON schema: {error}.", param=path) from None
 
 
 def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
@@ -171,10 +202,15 @@ def _thinking(body: Mapping[str, Any]) -> bool:
 
 
 def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
-    names = [name for name in WITHOUT_EFFECT if body.get(name) is not None]
+    names = [name for name in WITHOUT_EFFECT if _says_something(body.get(name))]
     if body.get("reasoning_effort") not in (None, "none"):
         names.append("reasoning_effort")
     return tuple(names)
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a field asks for more than it would by its absence: `store: false` is no wish."""
+    return not (value is None or value is False or value == [] or value == {} or value == "disabled")
 
 
 def _as_bad_request(error: ValidationError) -> BadRequest:

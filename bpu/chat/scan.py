@@ -16,7 +16,10 @@ def held(text: str, words: Sequence[str]) -> int:
 
 
 def first(text: str, words: Sequence[str], start: int = 0) -> tuple[int, str]:
-    """Where the earliest of `words` stands in `text` and which it is (the longest of equals); (-1, "") for none."""
-    found = [(text.find(word, start), -len(word), word) for word in words]
-    at, _, word = min((one for one in found if one[0] >= 0), default=(-1, 0, ""))
+    """Where in `text` that one of `words` stands which is complete first (the longest of equals), and which it is.
+
+    (-1, "") for none. The order of completion is the one that does not depend on how a text is cut into pieces.
+    """
+    found = [(at + len(word), at, word) for word in words if (at := text.find(word, start)) >= 0]
+    _, at, word = min(found, default=(-1, -1, ""))
     return at, word

@@ -29,6 +29,9 @@ _SHAPES = (
 #: How many line breaks a console puts between the answer and its first statistics line (VLM: a blank line).
 BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "other": 1}
 
+#: What may stand on the line after a line of each kind. A console prints one set only: of two, the first is text.
+FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ("other",)}
+
 _PHASE = re.compile(r"(prefill|decode)", re.IGNORECASE)
 _FIGURES = {
     "per_second": re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:tokens?|tok|t)/s", re.IGNORECASE),

@@ -11,7 +11,7 @@ from enum import Enum
 
 from bpu.console.markers import FAILURE_HEADS, PROMPT, RUN_ERRORS
 from bpu.console.scanner import NO, OPEN, Shape
-from bpu.console.stats import BREAKS, match_line
+from bpu.console.stats import BREAKS, FOLLOWERS, match_line
 
 _BREAKS = re.compile(rb"\n{0,64}")
 _FAILURES = tuple(Shape("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
@@ -41,6 +41,8 @@ class Trailer:
     failures: tuple[bytes, ...] = ()
     #: How many of the line breaks before it the console has printed.
     breaks: int = 1
+    #: The kind of the last line of statistics.
+    last: str = ""
 
 
 def match(text: bytes, at: int) -> Trailer:
@@ -64,17 +66,25 @@ def _take_line(text: bytes, found: Trailer) -> bool:
     name, end = match_line(text, found.end)
     if end == NO and not found.stats:
         name, end = "", _failure(text, found.end)
+    if end >= 0:
+        return _add(found, name, text, end)
     if end == NO:
         _take_last(text, found)
-    elif end != OPEN:
-        line = text[found.end : end]
-        if name:
-            found.breaks = found.breaks if found.stats else BREAKS[name]
-            found.stats += (line,)
-        else:
-            found.failures += (line,)
-        found.end = _skip_breaks(text, end)
-    return end >= 0
+    return False
+
+
+def _add(found: Trailer, name: str, text: bytes, end: int) -> bool:
+    line = text[found.end : end]
+    found.end = _skip_breaks(text, end)
+    if not name:
+        found.failures += (line,)
+    elif found.last and name not in FOLLOWERS[found.last]:
+        found.kind = Kind.TEXT
+    else:
+        found.breaks = found.breaks if found.stats else BREAKS[name]
+        found.stats += (line,)
+        found.last = name
+    return found.kind is not Kind.TEXT
 
 
 def _failure(text: bytes, at: int) -> int:

@@ -6,23 +6,18 @@ order of events can be tried without a process or a socket.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from bpu.console.faults import Fault
 from bpu.engine.cache import UNKNOWN, Cache, Start, Trust, restart_now, start_for
+from bpu.engine.examiner import EXAM_IDLE_S, Examiner
 from bpu.engine.launch import Launch
 from bpu.engine.queue import Queue, QueueFull, Ticket
 from bpu.engine.records import Records
-from bpu.engine.selftest import SelfTest, Step
 from bpu.engine.states import Move, State
 from bpu.engine.supervisor import Supervisor
 
-#: How long the console idles before it is tested: a first question should find it free.
-SELF_TEST_IDLE_S = 2.0
-SELF_TEST_TURN_S = 90.0
-SELF_TESTS = 2
 FIRST_PACE_S = 20.0
 LONGEST_RETRY_S = 60.0
 _DOWN = (State.STOPPED, State.FAILED)
@@ -49,8 +44,7 @@ class Desk:
         self.leaving = False
         self.pace_s = FIRST_PACE_S
         self._preparing: Ticket[Peer] | None = None
-        self._self_test: SelfTest | None = None
-        self._self_tests_left = SELF_TESTS
+        self._examiner = Examiner(launch, supervisor, records)
         self._idle_since = clock()
 
     # What jobs do
@@ -75,7 +69,7 @@ class Desk:
             return
         # Whoever asks wants the model to stay, until it is unloaded again.
         self.wanted = not self.launch.per_job
-        self._interrupt_self_test()
+        self._examiner.interrupt()
         ticket.peer.send({"say": "accepted"})
 
     def leave(self, ticket: Ticket[Peer], *, cause: str = "left") -> None:
@@ -100,6 +94,11 @@ class Desk:
         self.supervisor.give_back(cache, prints_end=bool(message.get("prints_end")))
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
+
+    def fail(self, ticket: Ticket[Peer], why: str) -> None:
+        """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
+        if self.running is ticket:
+            self.supervisor.end("failed", Fault("job_failed", why, False))
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a waiting or running job by its id; False when there is none."""
@@ -141,7 +140,7 @@ class Desk:
             self._console_lost()
 
     def _console_lost(self) -> None:
-        self._self_test = None
+        self._examiner.give_up()
         if self._preparing is not None:
             # Nothing of it was written yet, so it keeps its place.
             self.queue.rejoin(self._preparing)
@@ -156,7 +155,7 @@ class Desk:
             "message": fault.message if fault else "The console was ended.",
             "person": bool(fault and fault.needs_person),
             "how": str(supervisor.exit) if supervisor.exit else "",
-            "log": list(supervisor.log.lines)[-8:],
+            "log": supervisor.log.telling(),
         }
 
     # What comes next
@@ -192,8 +191,8 @@ class Desk:
             supervisor.end("idle_unload", polite=True)
         elif restart_now(supervisor.cache, self.trust):
             supervisor.end("unrelated")
-        elif self._self_test_due():
-            self._begin_self_test()
+        elif self._examiner.due(self._idle_since, self._clock()):
+            self._examiner.begin()
 
     def _begin(self, ticket: Ticket[Peer]) -> None:
         supervisor = self.supervisor
@@ -239,11 +238,11 @@ class Desk:
             self.running = None
             supervisor.give_back(supervisor.cache)
 
-    # The self-test
+    # What may be relied on
 
     @property
     def trust(self) -> Trust:
-        """What may be relied on: the settings' word, else what the self-test has shown."""
+        """The settings' word, else what the self-test has shown."""
         seen = self.records.trust or Trust()
         profile = self.supervisor.profile
         keeps = {"always": True, "never": False}.get(self.launch.continues, seen.keeps)
@@ -253,41 +252,6 @@ class Desk:
             resets=resets and profile.reset is not None,
             forgets=profile.forgets,
         )
-
-    def _self_test_due(self) -> bool:
-        undecided = self.launch.reset == "auto" or self.launch.continues == "auto"
-        if not undecided or self.launch.per_job or self.supervisor.profile.forgets or self.records.trust is not None:
-            return False
-        return self._self_tests_left > 0 and self._clock() >= self._idle_since + SELF_TEST_IDLE_S
-
-    def _begin_self_test(self) -> None:
-        if self.supervisor.take():
-            self._self_tests_left -= 1
-            self._self_test = SelfTest(secrets.token_hex(4).upper())
-            self._next_step()
-
-    def _next_step(self, heard: str | None = None) -> None:
-        test = self._self_test
-        if test is None:
-            return
-        if heard is not None:
-            test.heard(heard)
-        if test.step is Step.RESET:
-            self.supervisor.reset(lambda: self._next_step(""))
-        elif (line := test.line()) is not None:
-            self.supervisor.ask(line, self._next_step, limit_s=SELF_TEST_TURN_S)
-        else:
-            self._self_test = None
-            assert test.trust is not None
-            self.records.save(test.trust)
-            self.supervisor.give_back(UNKNOWN)
-
-    def _interrupt_self_test(self) -> None:
-        """A person's question comes first; the test is repeated when nobody asks."""
-        if self._self_test is not None:
-            self._self_test = None
-            self._self_tests_left += 1
-            self.supervisor.end("self_test_interrupted")
 
     # Small questions
 
@@ -305,7 +269,7 @@ class Desk:
         return supervisor.fault if supervisor.breaker.is_open or supervisor.fault.needs_person else None
 
     def _refuse_for(self, fault: Fault, ticket: Ticket[Peer]) -> None:
-        lines = list(self.supervisor.log.lines)[-8:]
+        lines = self.supervisor.log.telling()
         wait = self.supervisor.breaker.wait_s(self._clock())
         kind = "EngineUnavailable" if fault.needs_person else "EngineStopping"
         refuse(ticket.peer, kind, fault.message, retry_after=None if fault.needs_person else wait, log=lines)
@@ -322,8 +286,8 @@ class Desk:
         if supervisor.state is State.READY:
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)
-            if self._self_tests_left > 0 and self.records.trust is None:
-                times.append(self._idle_since + SELF_TEST_IDLE_S)
+            if self._examiner.wanted:
+                times.append(self._idle_since + EXAM_IDLE_S)
         return min((time for time in times if time > now), default=None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,18 +21,34 @@ from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import Lease, try_lock
-from bpu.turn import Cut
+from bpu.turn import Cut, Phase
 
 READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
 LEAST_TEXT_BYTES = 1024 * 1024
 BYTES_PER_TOKEN = 64
+#: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
+DRY_SHARE = 0.5
+LONGEST_DRY_S = 1.0
+LOG_LINES = 8
 SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
 
 
+class ConsoleEnded(errors.EngineCrashed):
+    """The console has closed its side. How it ended is the keeper's to tell, in a moment."""
+
+
+def dry_s(phase: Phase, load_s: float) -> float:
+    """How long an answer that nobody reads may go on, in seconds; `load_s` is what a load takes."""
+    return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
+
+
 class Drain:
-    """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors."""
+    """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors.
+
+    `log` are the last log lines that came between the answer's words.
+    """
 
     def __init__(
         self,
@@ -47,6 +64,7 @@ class Drain:
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
         self._parser = Parser(profile, state=State.IDLE, prints_end=go["prints_end"])
@@ -81,7 +99,7 @@ class Drain:
             while not self._read(reader):
                 pass
         except OutOfStep as error:
-            raise errors.EngineCrashed(f"The console got out of step ({error}) and is being restarted.") from error
+            raise errors.EngineCrashed(f"The console got out of step and is being restarted. {error}") from error
         finally:
             reader.close()
 
@@ -117,7 +135,7 @@ class Drain:
                         f"The console does not read its input since {limit:g} seconds."
                     ) from None
             except OSError as error:
-                raise errors.EngineCrashed("The console has closed its input.") from error
+                raise ConsoleEnded("The console has closed its input.") from error
         self._written_at = time.monotonic()
 
     def _read(self, reader: hub.Reader) -> bool:
@@ -127,8 +145,9 @@ class Drain:
         except BlockingIOError:
             return self._wait(reader)
         if not data:
-            self._take(self._parser.end_of_file())
-            raise errors.EngineCrashed("The console has ended in the middle of an answer.")
+            with contextlib.suppress(OutOfStep, errors.EngineCrashed):
+                self._take(self._parser.end_of_file())
+            raise ConsoleEnded("The console has ended in the middle of an answer.")
         return self._take(self._parser.feed(data))
 
     def _wait(self, reader: hub.Reader) -> bool:
@@ -166,7 +185,9 @@ class Drain:
                 raise errors.EngineCrashed(f"The console reports an error: {event.line}.")
             if isinstance(event, Text):
                 self._count(event)
-            if not isinstance(event, Log):
+            if isinstance(event, Log):
+                self.log.append(event.line)
+            else:
                 self._deliver(event)
         return False
 

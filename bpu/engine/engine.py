@@ -13,6 +13,8 @@ from bpu.engine.status import Status, aged
 from bpu.errors import EngineStopping
 from bpu.turn import Turn
 
+#: A new worker waits this long for its first picture of the engine; it serves without one, too.
+FIRST_PICTURE_S = 0.5
 #: Bytes of UTF-8 a token stands for, where nobody counts better.
 BYTES_PER_TOKEN = 3
 
@@ -32,7 +34,7 @@ class Engine:
 
     def start(self) -> None:
         """Hold a lifeline: the keeper is started now, and the model is loaded if `BPU_PRELOAD` says so."""
-        self._link.start()
+        self._link.start(FIRST_PICTURE_S)
 
     def submit(
         self,
@@ -96,8 +98,8 @@ class Engine:
         for job in list(self.jobs.values()):
             job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))
 
-    def stop(self, *, bye: bool = False) -> None:
-        """Close all jobs and let go of the keeper; `bye`: no other worker of this gateway follows."""
+    def stop(self) -> None:
+        """Close all jobs and let go of the keeper; it waits a little for another worker before it ends."""
         for job in list(self.jobs.values()):
             job.close()
-        self._link.close(bye=bye)
+        self._link.close()

@@ -11,20 +11,17 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any
 
 from bpu import errors
 from bpu.console.events import Done, Event, Text
 from bpu.engine import hub, protocol
-from bpu.engine.drain import Drain
-from bpu.engine.link import Link, error_from, with_log
+from bpu.engine.drain import ConsoleEnded, Drain, dry_s
+from bpu.engine.link import Line, Link, error_from, explained
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 
-#: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
-DRY_SHARE = 0.5
-LONGEST_DRY_S = 1.0
 #: How long the reason for a lost console may take to arrive.
 OBITUARY_S = 2.0
 #: The keeper answers a new job from memory.
@@ -54,8 +51,7 @@ class Job:
         client: socket.socket | None = None,
         ended: Callable[[Job], None] = lambda job: None,
     ) -> None:
-        self.id = job_id
-        self.turn = turn
+        self.id, self.turn = job_id, turn
         self._link, self._remember, self._count, self._ended = link, remember, count, ended
         self._arrived = time.monotonic()
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
@@ -69,10 +65,10 @@ class Job:
         self._obituary: protocol.Message | None = None
         self._drain: Drain | None = None
         self._greenlet: Any = None
-        self._queued_s = 0.0
+        self._phase_since = self._arrived
+        self._waited: dict[Phase, float] = {}
         self._cached_tokens = self._prompt_tokens = 0
-        self._sock: Any = None
-        self._watcher: hub.Watcher | None = None
+        self._line: Line | None = None
         self._client = hub.ClientWatch(client, self._client_left) if client is not None else None
 
     # The queue
@@ -90,8 +86,7 @@ class Job:
             raise error
 
     def _connect(self) -> None:
-        self._sock = self._link.connect()
-        self._watcher = hub.Watcher(self._sock.fileno(), self._on_keeper)
+        self._line = self._link.line(self._hear, self._on_keeper_gone)
         self._tell(
             {
                 "op": "job",
@@ -105,27 +100,16 @@ class Job:
         )
 
     def _tell(self, message: protocol.Message) -> None:
-        if self._sock is None:
-            return
-        try:
-            protocol.send(self._sock, message)
-        except protocol.Closed:
-            self._on_keeper_gone()
-
-    def _on_keeper(self) -> None:
-        """In the event loop: the keeper has said something, or is gone."""
-        try:
-            while self._sock is not None and (packet := protocol.receive(self._sock)) is not None:
-                self._hear(*packet)
-        except protocol.Closed:
-            self._on_keeper_gone()
+        if self._line is not None:
+            self._line.tell(message)
 
     def _hear(self, message: protocol.Message, fds: list[int]) -> None:
         say = message["say"]
         if say == "accepted":
             self._accepted = True
         elif say == "place":
-            self._position, self._phase = message["position"], message["phase"]
+            self._position = message["position"]
+            self._enter(message["phase"])
         elif say == "go":
             self._begin(message, fds)
         elif say == "exit":
@@ -144,7 +128,7 @@ class Job:
         self._news.set()
 
     def _rejoin_if_lost(self) -> None:
-        if self._life is Life.QUEUED and self._sock is None and not self._accepted:
+        if self._life is Life.QUEUED and self._line is None and not self._accepted:
             try:
                 self._connect()
             except errors.BpuError as error:
@@ -158,8 +142,8 @@ class Job:
                 os.close(fd)
             return
         short = bool(go["short"])
-        self._life, self._phase, self._position = Life.RUNNING, "prefill", 0
-        self._queued_s, self._cached_tokens = time.monotonic() - self._arrived, go["cached"]
+        self._enter("prefill")
+        self._life, self._position, self._cached_tokens = Life.RUNNING, 0, go["cached"]
         self._prompt_tokens = self.turn.short_tokens if short else self.turn.tokens
         line = self.turn.short_line if short else self.turn.line
         drain = Drain(self._link.launch, go, fds, line=line, deliver=self._deliver, progress=self._progress)
@@ -172,7 +156,7 @@ class Job:
             drain.read_turn()
         except errors.BpuError as error:
             drain.close()
-            self._fail(self._cause(error))
+            self._fail(self._cause(error, drain.log))
         except Exception as error:  # a bug of ours must not keep the slot
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
             raise
@@ -184,9 +168,16 @@ class Job:
         drain.close()
         self._end()
 
+    def _enter(self, phase: Phase) -> None:
+        """Begin another phase of waiting; what the one that ends took is noted."""
+        now = time.monotonic()
+        if phase != self._phase:
+            self._waited[self._phase] = self._waited.get(self._phase, 0.0) + now - self._phase_since
+            self._phase, self._phase_since = phase, now
+
     def _deliver(self, event: Event | Cut) -> None:
         if isinstance(event, Text):
-            self._phase = "decode"
+            self._enter("decode")
         if self._error is None:
             self._events.append(event)
             self._news.set()
@@ -196,7 +187,8 @@ class Job:
         """What has been measured so far."""
         drain = self._drain
         return Timing(
-            queued_s=self._queued_s,
+            queued_s=self._waited.get("queued", 0.0),
+            load_s=self._waited.get("loading", 0.0),
             prefill_s=drain.prefill_s if drain else 0.0,
             decode_s=drain.decode_s if drain else 0.0,
             cached_tokens=self._cached_tokens,
@@ -215,20 +207,17 @@ class Job:
         self._tell({"op": "end", "digest": digest, "tokens": fill, "prints_end": drain.prints_end})
         self._deliver(Done())
 
-    def _cause(self, error: errors.BpuError) -> errors.BpuError:
-        """Why the console was lost: the keeper knows how it ended, and says so within a moment."""
+    def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:
+        """Why the console was lost, with its last lines: the keeper knows how it ended, or ends it now."""
+        ended = isinstance(error, ConsoleEnded)
+        if not ended:
+            self._tell({"op": "failed", "why": error.message})
         deadline = time.monotonic() + OBITUARY_S
-        while isinstance(error, errors.EngineCrashed) and self._obituary is None and self._sock is not None:
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._news.wait(left):
+        while self._obituary is None and self._line is not None:
+            if not self._news.wait(max(0.0, deadline - time.monotonic())):
                 break
             self._news.clear()
-        if not isinstance(error, errors.EngineCrashed) or self._obituary is None:
-            return error
-        told = self._obituary
-        kind = errors.EngineUnavailable if told["person"] else errors.EngineCrashed
-        how = f" ({told['how']})" if told["how"] else ""
-        return kind(with_log(f"{told['message']}{how}", told["log"]))
+        return explained(None if ended else error, self._obituary, heard) or error
 
     # The end
 
@@ -247,11 +236,9 @@ class Job:
         self._news.set()
 
     def _hang_up(self) -> None:
-        watcher, sock, self._watcher, self._sock = self._watcher, self._sock, None, None
-        if watcher is not None:
-            watcher.close()
-        if sock is not None:
-            sock.close()
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def _client_left(self) -> None:
         """In the event loop: the client is gone."""
@@ -270,14 +257,9 @@ class Job:
         if self._life is Life.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
             self._events.clear()
-            hub.kill(self._greenlet, self._dry_s())
+            hub.kill(self._greenlet, dry_s(self._phase, self._link.status["load_s"] or 0.0))
         elif self._life is Life.QUEUED:
             self._end()
-
-    def _dry_s(self) -> float:
-        """How long an answer that nobody reads may go on: its end may free the BPU sooner than a new load."""
-        load_s = self._link.status["load_s"] or 0.0
-        return min(LONGEST_DRY_S, DRY_SHARE * load_s) if self._phase == "decode" else 0.0
 
     # The view
 

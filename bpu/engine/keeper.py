@@ -34,6 +34,7 @@ from bpu.engine.supervisor import Supervisor
 #: A worker that is recycled leaves a gap; a restart of the gateway, too.
 LIFELINE_GRACE_S = 5.0
 FIRST_LIFELINE_GRACE_S = 15.0
+LOCK_PATIENCE_S = 2.0
 
 
 class Connection:
@@ -141,7 +142,7 @@ class Keeper:
             text = f"The keeper with pid {pid} ({folder}) holds the model with other settings; stop it or use them."
             refuse(connection, "EngineUnavailable", text)
         elif op == "attach":
-            connection.lifeline = True
+            connection.lifeline, self._grace = True, LIFELINE_GRACE_S
             self._count_lifelines()
             connection.send({"say": "status", "status": self._status()})
         elif op == "job":
@@ -151,6 +152,8 @@ class Keeper:
         elif op == "end" and connection.ticket is not None:
             self.desk.finish(connection.ticket, message)
             connection.ticket = None
+        elif op == "failed" and connection.ticket is not None:
+            self.desk.fail(connection.ticket, str(message["why"]))
         else:
             self._order(connection, op, message)
 
@@ -162,9 +165,8 @@ class Keeper:
         elif op in ("load", "unload"):
             getattr(self.desk, op)()
         elif op == "bye":
-            # A whole gateway leaves: no need to wait for what will not come back.
-            self._grace = 0.0
-            self._count_lifelines()
+            # A whole gateway has left: nobody need be waited for, unless another one is here.
+            self._grace = 0.0 if self._alone_since is not None else self._grace
         else:
             done = False
         connection.send({"say": "done", "op": op, "done": done})
@@ -190,7 +192,7 @@ class Keeper:
 
     def _count_lifelines(self) -> None:
         if any(connection.lifeline for connection in self._connections.values()):
-            self._alone_since, self._grace = None, LIFELINE_GRACE_S
+            self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
 
@@ -238,9 +240,12 @@ class Keeper:
 def main() -> int:
     """Run a keeper; the exit code is 0 when it was not needed any more, 1 when it could not serve."""
     launch = launch_from_json(sys.stdin.read())
+    if os.fork():
+        # Nobody's child: whoever started it may end before it, or live on and never look after it.
+        os._exit(0)
     folder = Path(launch.state_dir)
     try:
-        lock = try_lock(Path(launch.lock_path), create=launch.simulated)
+        lock = _lock_within(LOCK_PATIENCE_S, Path(launch.lock_path), create=launch.simulated)
     except OSError as error:
         return _report({"error": f"The engine's lock on {launch.lock_path} cannot be taken: {error}."})
     if lock is None:
@@ -261,6 +266,14 @@ def main() -> int:
         with contextlib.suppress(OSError):
             (folder / protocol.SOCKET_NAME).unlink()
     return 0
+
+
+def _lock_within(seconds: float, path: Path, *, create: bool) -> Lease | None:
+    """The engine's lock. The console of a keeper that was killed holds it for a moment longer than its keeper."""
+    deadline = time.monotonic() + seconds
+    while (lock := try_lock(path, create=create)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return lock
 
 
 def _report(message: dict[str, Any]) -> int:

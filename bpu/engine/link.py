@@ -6,13 +6,12 @@ pushes down it is all that `/health` needs.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from bpu.engine.status import STOPPED, Status
 START_LIMIT_S = 10.0
 RECONNECT_S = 0.2
 ANSWER_LIMIT_S = 5.0
+LAST_LINES = 8
 _BACKLOG_PAUSE_S = 0.005
 
 
@@ -45,20 +45,21 @@ class Link:
         self._closing = False
         self._sock: RawSocket | None = None
         self._greenlet: Any = None
-        self._keepers: list[subprocess.Popen[bytes]] = []
+        self._heard = hub.Flag()
         self.on_change: Callable[[], None] = lambda: None
 
-    def start(self) -> None:
-        """Hold a lifeline from now on, whatever becomes of the keeper at its other end."""
+    def start(self, patience_s: float = 0.0) -> None:
+        """Hold a lifeline from now on, whatever becomes of the keeper at its other end.
+
+        The first picture of the engine is waited for up to `patience_s`, so that nobody is shown an empty one.
+        """
         if self._greenlet is None:
             self._greenlet = hub.spawn(self._hold)
+            self._heard.wait(patience_s)
 
-    def close(self, *, bye: bool = False) -> None:
-        """Let go; with `bye` the whole gateway leaves and the keeper need not wait for anybody."""
+    def close(self) -> None:
+        """Let go of the keeper: nobody here needs it any more."""
         self._closing = True
-        if bye:
-            with contextlib.suppress(errors.BpuError):
-                self.order({"op": "bye"}, start=False)
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
             self._greenlet = None
@@ -100,6 +101,7 @@ class Link:
             raise error_from(message)
         if message["say"] == "status":
             self.problem, self.status = None, message["status"]
+            self._heard.set()
             self.on_change()
 
     def _lost(self, problem: errors.BpuError | None) -> None:
@@ -123,6 +125,10 @@ class Link:
                 return protocol.connect(self.folder)
             except BlockingIOError:
                 hub.sleep(_BACKLOG_PAUSE_S)
+
+    def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
+        """A connection of a job's own. Raises `BpuError`."""
+        return Line(self.connect(), hear, gone)
 
     def order(self, message: protocol.Message, *, start: bool = True) -> bool:
         """Send an order over a connection of its own; whether the keeper did it. Raises `BpuError`."""
@@ -164,7 +170,6 @@ class Link:
         raise errors.EngineStopping("The engine's keeper could not be started in time; try again.", retry_after=5)
 
     def _run_keeper(self, deadline: float) -> None:
-        self._keepers = [keeper for keeper in self._keepers if keeper.poll() is None]
         keeper = subprocess.Popen(
             [sys.executable, "-S", "-m", "bpu.engine.keeper", self.launch.state_dir],
             cwd=PROJECT,
@@ -173,10 +178,9 @@ class Link:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        self._keepers.append(keeper)
         assert keeper.stdin is not None
         assert keeper.stdout is not None
-        with keeper.stdin, keeper.stdout:
+        with keeper, keeper.stdin, keeper.stdout:
             keeper.stdin.write(self.launch.to_json().encode())
             keeper.stdin.close()
             reader = hub.Reader(keeper.stdout.fileno())
@@ -191,11 +195,61 @@ class Link:
             raise errors.EngineUnavailable(report["error"])
 
 
+class Line:
+    """One job's connection. `hear` gets each message with its descriptors, in the event loop; `gone` is its end."""
+
+    def __init__(
+        self, sock: RawSocket, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]
+    ) -> None:
+        self._sock: RawSocket | None = sock
+        self._hear, self._gone = hear, gone
+        self._watcher = hub.Watcher(sock.fileno(), self._listen)
+
+    def tell(self, message: protocol.Message) -> None:
+        if self._sock is None:
+            return
+        try:
+            protocol.send(self._sock, message)
+        except protocol.Closed:
+            self._gone()
+
+    def _listen(self) -> None:
+        try:
+            while self._sock is not None and (packet := protocol.receive(self._sock)) is not None:
+                self._hear(*packet)
+        except protocol.Closed:
+            self._gone()
+
+    def close(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._watcher.close()
+            sock.close()
+
+
 def error_from(message: protocol.Message) -> errors.BpuError:
     """The error that a `refused` message stands for, the console's last lines in its text."""
     kind = getattr(errors, str(message["kind"]), errors.EngineCrashed)
     error: errors.BpuError = kind(with_log(message["message"], message["log"]), retry_after=message["retry_after"])
     return error
+
+
+def explained(
+    error: errors.BpuError | None, obituary: protocol.Message | None, heard: Iterable[str]
+) -> errors.BpuError | None:
+    """The error of a job whose console is lost, the console's last lines in its text.
+
+    `error` is what its worker saw wrong, None when the console has ended by itself; `obituary` the keeper's `exit`
+    message, if it came; `heard` the log lines that came between the answer's words. None: nothing is known.
+    """
+    lines = [*(obituary["log"] if obituary else ()), *heard][-LAST_LINES:]
+    if error is not None:
+        return type(error)(with_log(error.message, lines))
+    if obituary is None:
+        return None
+    kind = errors.EngineUnavailable if obituary["person"] else errors.EngineCrashed
+    how = f" ({obituary['how']})" if obituary["how"] else ""
+    return kind(with_log(f"{obituary['message']}{how}", lines))
 
 
 def with_log(text: str, lines: list[str]) -> str:

@@ -6,6 +6,7 @@ It is started by the keeper's only thread, because a parent-death signal belongs
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from bpu.engine.launch import Launch
 
 LOG_LINES = 50
 LOG_LINE_CHARS = 300
+TELLING_LINES = 8
 READ_BYTES = 64 * 1024
+_TROUBLE = re.compile(r"^\[E\]|error|fail|cannot|corrupt|abort|unknown|invalid|No such", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -56,6 +59,11 @@ class Log:
         for line in whole[-LOG_LINES:]:
             self.add(line.decode(errors="replace"))
         self._partial = rest[-4 * LOG_LINE_CHARS :]
+
+    def telling(self, count: int = TELLING_LINES) -> list[str]:
+        """The last lines that speak of trouble, or simply the last ones: what belongs into an error's message."""
+        lines = list(self.lines)
+        return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
 
     def flush(self) -> None:
         self.add(self._partial.decode(errors="replace"))

@@ -140,3 +140,15 @@ def listen(folder: Path) -> RawSocket:
     (folder / SOCKET_NAME).chmod(0o660)
     sock.listen(4096)
     return sock
+
+
+def say_bye(folder: Path) -> None:
+    """Tell the keeper of `folder` that a whole gateway has left, so that it need not wait for a recycled worker.
+
+    For the end of a process: it waits for nothing, and a keeper that is gone already is fine.
+    """
+    with contextlib.suppress(Closed, BlockingIOError):
+        sock = connect(folder)
+        if sock is not None:
+            send(sock, {"op": "bye"})
+            sock.close()

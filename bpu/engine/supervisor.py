@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Event, Log, Ready, Text
 from bpu.console.faults import Fault, diagnose
 from bpu.console.parser import Parser
@@ -19,6 +18,7 @@ from bpu.console.parser import State as ParserState
 from bpu.console.profiles import PROFILES, confirmed
 from bpu.engine.breaker import Breaker
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache
+from bpu.engine.ear import Ear
 from bpu.engine.launch import Launch
 from bpu.engine.loop import Loop
 from bpu.engine.process import Console, Exit
@@ -67,10 +67,8 @@ class Supervisor:
         self._lock_fd, self._loop, self._clock, self._spawn = lock_fd, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
-        self._parser: Parser | None = None
-        self._hear: Callable[[Event], None] = lambda event: None
+        self._ear = Ear(loop, clock, wrong=self._out_of_step, closed=self._output_closed)
         self._deadline: tuple[float, Callable[[], None]] | None = None
-        self._quiet_at: float | None = None
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Fault | None = None
         self._started = 0.0
@@ -107,7 +105,8 @@ class Supervisor:
         if isinstance(event, Ready):
             self.profile, self.banner = confirmed(PROFILES[self.launch.profile], event.banner), event.banner
             self.load_s, self.cache = self._clock() - self._started, EMPTY
-            self._deadline, self._hear = None, self._while_idle
+            self._deadline = None
+            self._ear.hear = self._while_idle
             self._machine.move(Move.BANNER)
         else:
             self._while_idle(event)
@@ -124,7 +123,7 @@ class Supervisor:
 
     def take(self) -> bool:
         """Take the idle console for a job; False when it turns out not to be in step."""
-        self._on_stdout()
+        self._ear.read()
         if self.state is not State.READY:
             return False
         self._machine.move(Move.TAKE)
@@ -146,8 +145,6 @@ class Supervisor:
 
     def reset(self, settled: Settled) -> None:
         """Empty the cache of a console that was taken. Exactly the prompt must come back, else it is out of step."""
-        assert self._parser is None
-        assert self._console is not None
         parser = self._listen(ParserState.IDLE, self._until_done(lambda text: self._was_reset(settled)))
         parser.reset_sent()
         self._write(self.profile.reset or b"reset")
@@ -231,16 +228,10 @@ class Supervisor:
         self._settle_end(ended)
 
     def _last_words(self, console: Console) -> None:
-        """What a dying console still had to say; what it says while a job reads it is the job's."""
-        console.drain_stderr()
-        if self._parser is None or not (data := console.read(console.stdout)):
-            return
-        try:
-            events = [*self._parser.feed(data), *self._parser.end_of_file()]
-        except OutOfStep:
-            return
-        for event in events:
+        """What a dying console still had to say, its errors last; what it says while a job reads it is the job's."""
+        for event in self._ear.last_words():
             self._while_idle(event)
+        console.drain_stderr()
 
     def _settle_end(self, ended: Exit) -> None:
         fault, self._failing = self._failing, None
@@ -268,17 +259,14 @@ class Supervisor:
 
     def _listen(self, state: ParserState, hear: Callable[[Event], None]) -> Parser:
         assert self._console is not None
-        self._hear = hear
-        self._parser = Parser(self.profile, state=state, prints_end=self.prints_end)
-        if not self._loop.listens(self._console.stdout):
-            self._loop.listen(self._console.stdout, self._on_stdout)
-        return self._parser
+        parser = Parser(self.profile, state=state, prints_end=self.prints_end)
+        self._ear.listen(self._console, parser, hear)
+        return parser
 
     def _deafen(self) -> None:
         """Leave the output to somebody else, or to nobody."""
-        self._parser, self._quiet_at, self._deadline = None, None, None
-        if self._console is not None:
-            self._loop.forget(self._console.stdout)
+        self._deadline = None
+        self._ear.close()
 
     def _on_stderr(self) -> None:
         assert self._console is not None
@@ -288,30 +276,8 @@ class Supervisor:
         elif data is not None:
             self.log.feed(data)
 
-    def _on_stdout(self) -> None:
-        assert self._console is not None
-        assert self._parser is not None
-        data = self._console.read(self._console.stdout)
-        if data is None:
-            return
-        if data == b"":
-            self._tell(self._parser.end_of_file)
-            self._loop.forget(self._console.stdout)
-            self._within(CLOSED_LIMIT_S, lambda: self._out_of_step("it closed its output"))
-            return
-        parser = self._parser
-        self._tell(lambda: parser.feed(data))
-
-    def _tell(self, read: Callable[[], Iterable[Event]]) -> None:
-        try:
-            events = read()
-        except OutOfStep as error:
-            self._out_of_step(str(error))
-            return
-        for event in events:
-            self._hear(event)
-        quiet = None if self._parser is None else self._parser.quiet_after
-        self._quiet_at = None if quiet is None else self._clock() + quiet
+    def _output_closed(self) -> None:
+        self._within(CLOSED_LIMIT_S, lambda: self._out_of_step("it closed its output"))
 
     # Time
 
@@ -320,13 +286,14 @@ class Supervisor:
 
     def deadline(self) -> float | None:
         """The monotonic second at which `tick` has something to do."""
-        times = [time for time in (self._quiet_at, self._deadline[0] if self._deadline else None) if time is not None]
+        times = [
+            time for time in (self._ear.quiet_at, self._deadline[0] if self._deadline else None) if time is not None
+        ]
         return min(times, default=None)
 
     def tick(self) -> None:
         now = self._clock()
-        if self._quiet_at is not None and now >= self._quiet_at and self._parser is not None:
-            self._tell(self._parser.quiet)
+        self._ear.tick(now)
         if self._deadline is not None and now >= self._deadline[0]:
             _, late = self._deadline
             self._deadline = None

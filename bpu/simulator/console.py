@@ -46,6 +46,7 @@ class Console:
     def run(self) -> int:
         if self.chosen.self_buffering:
             self.stdio.buffer_fully()
+        self.happen("start")
         code = self._load()
         return self._serve() if code is None else code
 

@@ -19,7 +19,9 @@ from bpu.simulator.profiles import PROMPT
 if TYPE_CHECKING:
     from bpu.simulator.stdio import Stdio
 
-PHASES = ("load", "ready", "idle", "prefill", "decode", "end", "reset")
+#: start: before the first word; load: before the banner; ready: after it; idle: waiting for a line; line: one has been
+#: read; prefill: it has been echoed; decode: after n tokens; end: after the last one; reset: `reset` has been read.
+PHASES = ("start", "load", "ready", "idle", "line", "prefill", "decode", "end", "reset")
 
 
 class Outcome(Enum):
@@ -179,10 +181,10 @@ KINDS: dict[str, _Kind] = {
     "signal": _Kind("decode", 3, _signal, "a signal to itself, VALUE is SEGV (default), ABRT, KILL, ..."),
     "run-error": _Kind("prefill", 0, _run_error, "`run error` with no prompt after it"),
     "mkrun-error": _Kind("prefill", 0, _mk_run_error, "the same with colour bytes around it"),
-    "silent-error": _Kind("prefill", 0, _silent_error, "an error that prints nothing: back to reading, no prompt"),
+    "silent-error": _Kind("line", 0, _silent_error, "an error that prints nothing: back to reading, no prompt"),
     "hang": _Kind("decode", 3, _hang, "silence for ever"),
     "spin": _Kind("decode", 3, _spin, "silence at 100 % of a processor"),
-    "ignore-term": _Kind("load", 0, _ignore_term, "SIGTERM is ignored from then on"),
+    "ignore-term": _Kind("start", 0, _ignore_term, "SIGTERM is ignored from then on"),
     "stderr-flood": _Kind("prefill", 0, _stderr_flood, "VALUE (100) MB of stderr, then on as if nothing was"),
     "endless": _Kind("decode", 3, _endless, "output without end"),
     "grandchild": _Kind("ready", 0, _grandchild, "a child that holds the pipes open for VALUE (60) seconds"),
@@ -192,11 +194,11 @@ KINDS: dict[str, _Kind] = {
     "no-memory": _Kind("load", 0, _no_memory, "no contiguous memory at load, exit 1"),
     "no-memory-later": _Kind("prefill", 0, _no_memory_later, "an allocation fails after the load, SIGSEGV"),
     "load-failed": _Kind("load", 0, lambda s, v: _load_failed(s), "the model file is bad, exit 1"),
-    "missing-library": _Kind("load", 0, _missing_library, "the loader's error, exit 127"),
+    "missing-library": _Kind("start", 0, _missing_library, "the loader's error, exit 127"),
     "template": _Kind("load", 0, lambda s, v: None, "the template cannot be read, as the profile has it"),
     "no-banner": _Kind("load", 0, _hang, "the banner never comes"),
     "deaf": _Kind("ready", 0, _hang, "after the banner stdin is never read"),
-    "self-buffering": _Kind("load", 0, _self_buffering, "stdout is buffered by the program, stdbuf is without effect"),
+    "self-buffering": _Kind("start", 0, _self_buffering, "stdout is buffered by the program, stdbuf is without effect"),
     "stray": _Kind("idle", 0.2, _say("something nobody asked for\n"), "a stray line while idle"),
     "stray-part": _Kind("idle", 0.2, _say("something nobody"), "a part of a line while idle"),
     "stray-log": _Kind("idle", 0.2, _stray_log, "a whole log line while idle (harmless)"),
@@ -249,7 +251,7 @@ class Faults:
         return sorted(chosen, key=lambda fault: fault.after)
 
     def _is_turn(self, phase: str) -> bool:
-        if self._every == 1 or phase in ("load", "ready"):
+        if self._every == 1 or phase in ("start", "load", "ready"):
             return True
         return self._turns > 0 and self._turns % self._every == 0
 
@@ -270,4 +272,7 @@ def _first(path: str) -> bool:
 
 def help_text() -> str:
     lines = [f"  {name:19} {kind.help} [{kind.phase}]" for name, kind in KINDS.items()]
-    return "faults, NAME[=VALUE][@PHASE[:N]], with the phase where they happen by default:\n" + "\n".join(lines)
+    return (
+        f"faults, NAME[=VALUE][@PHASE[:N]]; PHASE is {', '.join(PHASES)} (in brackets: the fault's own);\n"
+        "N is tokens for decode and seconds for all others\n" + "\n".join(lines)
+    )

@@ -68,6 +68,8 @@ class Speaker:
 
     def _prefill(self, text: str, asked: directives.Directives) -> Outcome:
         console = self._console
+        if console.happen("line") is Outcome.NO_PROMPT:
+            return Outcome.NO_PROMPT
         rendered = self._template.render(text)
         if self._chosen.echo:
             shown = conversation.unescaped(rendered) if self._chosen.newline == "unescape" else rendered

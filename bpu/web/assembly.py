@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import datetime
 from pathlib import Path
 
+from flask import Blueprint
+
+from bpu.board.addresses import local_addresses, reachable
+from bpu.board.vitals import Vitals
 from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
 from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
 from bpu.settings import Settings
+from bpu.web.events import EventStreams
 from bpu.web.gateway import Engine, Gateway
+from bpu.web.models import entries
+from bpu.web.page import page_blueprint
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
@@ -43,6 +51,17 @@ def _console_engine(settings: Settings) -> Engine:
     from bpu.engine.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
 
     return ConsoleEngine(plan_launch(settings), queue_timeout_s=settings.queue_timeout_s)
+
+
+def assemble_page(here: Gateway) -> Blueprint:
+    """The page's blueprint; its event streams end when the gateway stops."""
+    streams = EventStreams(here.engine.status, Vitals())
+    here.on_stop.append(streams.stop)
+    return page_blueprint(streams, addresses=lambda: _addresses(here.settings), models=lambda: entries(here))
+
+
+def _addresses(settings: Settings) -> list[str]:
+    return [url for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname())]
 
 
 def _made(*paths: Path) -> int:

@@ -51,6 +51,8 @@ class Engine(Protocol):
         client: socket | None = None,
     ) -> Job: ...
 
+    def start(self) -> None: ...
+
     def status(self) -> Mapping[str, Any]: ...
 
     def cancel(self, job_id: str) -> bool: ...
@@ -59,6 +61,8 @@ class Engine(Protocol):
 
     def unload(self) -> None: ...
 
+    def cut(self) -> None: ...
+
     def stop(self) -> None: ...
 
 
@@ -66,7 +70,7 @@ class Engine(Protocol):
 class Gateway:
     """One worker's parts. `context_size` in tokens; `created` in seconds since 1970: the age of the model's file.
 
-    `stop` ends what would keep the worker from leaving: each function in `on_stop`, and the engine.
+    `leave` ends what would keep the worker from leaving and is nobody's answer: each function in `on_stop`.
     """
 
     settings: Settings
@@ -95,10 +99,9 @@ class Gateway:
     def install(self, app: Flask) -> None:
         app.extensions[KEY] = self
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         for end in self.on_stop:
             end()
-        self.engine.stop()
 
 
 def gateway() -> Gateway:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Response
 
-from bpu.chat.chunks import Join
 from bpu.chat.deltas import Delta, Finish
 from bpu.errors import BpuError
 from bpu.web.errors import internal
@@ -21,6 +20,14 @@ from bpu.web.trace import Record
 
 Clock = Callable[[], float]
 SIGN = b"\n"
+
+
+class Join(Protocol):
+    """What makes one body of an answer: every delta is added, then the body is legal."""
+
+    def add(self, delta: Delta) -> object: ...
+
+    def body(self) -> Mapping[str, Any]: ...
 
 
 def response(
@@ -52,7 +59,7 @@ def _late(answer: Iterator[Delta], join: Join, period_s: float, record: Record, 
             if clock() - sent >= period_s:
                 yield SIGN
                 sent = clock()
-        body, record.facts["error"] = join.body(), None
+        body, record.facts["error"] = dict(join.body()), None
     except BpuError as error:
         body, record.facts["error"] = error.body(), error.code
     except Exception as error:

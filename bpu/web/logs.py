@@ -44,13 +44,14 @@ class TextFormatter(logging.Formatter):
 def config(form: Literal["text", "json"], level: str = "INFO") -> dict[str, Any]:
     """The dictionary for `logging.config.dictConfig`: everything to standard error, in one form."""
     formatter = JsonFormatter if form == "json" else TextFormatter
-    loggers = ("gunicorn.error", "gunicorn.access", "bpu")
+    # With a dictionary like this gunicorn writes its own line a request too, unless that logger is silent.
+    levels = {"gunicorn.error": level, "gunicorn.access": "WARNING", "bpu": level}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": f"{__name__}.{formatter.__name__}"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-        "loggers": {name: {"level": level, "handlers": ["stderr"], "propagate": False} for name in loggers},
+        "loggers": {name: {"level": at, "handlers": ["stderr"], "propagate": False} for name, at in levels.items()},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
     }
 

@@ -15,7 +15,7 @@ models = Blueprint("models", __name__)
 #: First parts after `/v1/` of what OpenAI has and a language model on a BPU has not.
 UNSUPPORTED = (
     *("embeddings", "audio", "images", "videos", "moderations", "rerank", "files", "uploads", "batches", "fine_tuning"),
-    *("assistants", "threads", "vector_stores", "realtime", "completions", "responses", "conversations", "evals"),
+    *("assistants", "threads", "vector_stores", "realtime", "conversations", "evals"),
 )
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -23,7 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 @models.get("/v1/models")
 def model_list() -> Response:
     here = gateway()
-    return jsonify({"object": "list", "data": [entry(here, model) for model in here.served]})
+    return jsonify({"object": "list", "data": entries(here)})
 
 
 @models.get("/v1/models/<path:model>")
@@ -34,6 +34,11 @@ def one_model(model: str) -> Response:
             f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(here.served)}.", param="model"
         )
     return jsonify(entry(here, model))
+
+
+def entries(here: Gateway) -> list[dict[str, Any]]:
+    """Every model that a client may name."""
+    return [entry(here, model) for model in here.served]
 
 
 def entry(here: Gateway, model: str) -> dict[str, Any]:
@@ -47,6 +52,11 @@ def _unsupported(name: str, rest: str = "") -> Response:
     raise UnsupportedEndpoint(
         f"/v1/{name} is not served: this gateway has one language model, for POST /v1/chat/completions."
     )
+
+
+@models.route("/v1/responses/<path:rest>", methods=METHODS)
+def _kept_response(rest: str) -> Response:
+    raise UnsupportedEndpoint("This gateway keeps no responses, so none can be read, cancelled or deleted later.")
 
 
 for _name in UNSUPPORTED:

@@ -1,154 +1,26 @@
-"""The chat endpoint, straight down: body, turn, job, deltas, response. It owns the job until the response does.
-
-Everything that can be refused is refused before the first byte, so that a refusal is a true status.
-"""
+"""The chat endpoint: a body in, chunks or one completion out. The way between is `bpu.web.answering`."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator
 from functools import partial
-from hashlib import sha256
-from uuid import uuid4
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
 from bpu.chat.chunks import Head, Join, chunks
-from bpu.chat.deltas import Content, Delta, Finish
-from bpu.chat.requests import ChatRequest, Limits, parse_chat
-from bpu.chat.side import side_answer
-from bpu.chat.usage import Usage
-from bpu.turn import Turn
-from bpu.web import joined, sse, trace
-from bpu.web.body import client_socket, read_json
-from bpu.web.gateway import Gateway, Job, gateway
-from bpu.web.pace import Pace
+from bpu.chat.requests import parse_chat
+from bpu.web.answering import Face, options, respond
+from bpu.web.body import read_json
+from bpu.web.gateway import gateway
 
 openai = Blueprint("openai", __name__)
-log = logging.getLogger("bpu.web")
-
-#: A reader that takes nothing for this long is given up: gunicorn itself would wait for ever.
-WRITE_S = 60.0
 
 
 @openai.post("/v1/chat/completions")
 def chat() -> Response:
     """One chat completion, streamed or not."""
-    here, record = gateway(), trace.current()
-    record.id = f"chatcmpl-{uuid4().hex}"
-    asked = parse_chat(
-        read_json(),
-        models=here.models,
-        think_model=here.settings.think_model,
-        limits=Limits(max_messages=here.settings.max_messages),
-        namespace=_caller(),
-    )
-    trace.note(stream=asked.stream)
-    name = side_answer(asked) if here.settings.side_requests == "gateway" else None
-    response = _own_answer(here, asked, name) if name is not None else _engine_answer(here, asked)
-    if asked.ignored:
-        response.headers["X-BPU-Ignored"] = ", ".join(asked.ignored)
-    return response
+    here = gateway()
+    return respond(here, parse_chat(read_json(), **options(here)), _face, "chatcmpl-")
 
 
-def let_go(error: BaseException | None) -> None:
-    """At the end of a request that failed after its view: nobody will close its response, so its job is closed."""
-    job: Job | None = g.pop("job", None)
-    if job is not None and error is not None:
-        job.close()
-
-
-def _engine_answer(here: Gateway, asked: ChatRequest) -> Response:
-    """The engine's answer. From `submit` on the job is closed on every way out."""
-    plan, record = here.prompter.plan(asked), trace.current()
-    if here.settings.log_prompts:
-        log.info("prompt", extra={"facts": {"id": record.id, "line": plan.turn.line.decode("utf-8", "replace")}})
-    job = here.engine.submit(
-        plan.turn,
-        job_id=record.id,
-        remember=partial(here.prompter.remember, asked),
-        count=here.counter.count,
-        client=client_socket(),
-    )
-    g.job = job
-    try:
-        response = _deliver(here, asked, _answer(here, asked, plan.turn, job, record))
-    except BaseException:
-        job.close()
-        raise
-    response.call_on_close(job.close)
-    response.call_on_close(lambda: record.facts.update(_phases(job)))
-    _limit_writes(response)
-    if here.simulated:
-        response.headers["X-BPU-Simulated"] = "1"
-    if plan.dropped:
-        response.headers["X-BPU-History-Trimmed"] = str(plan.dropped)
-    return response
-
-
-def _own_answer(here: Gateway, asked: ChatRequest, text: str) -> Response:
-    """An answer of the gateway's own, marked as such. No model was asked, so no token was used."""
-    answer: list[Delta] = [Content(text), Finish("stop", Usage(prompt_tokens=0, completion_tokens=0))]
-    response = _deliver(here, asked, iter(answer))
-    response.headers["X-BPU-Answered-By"] = "gateway"
-    return response
-
-
-def _deliver(here: Gateway, asked: ChatRequest, answer: Iterator[Delta]) -> Response:
-    """`answer` in the form that was asked for; not streamed, this waits for it."""
-    record, settings = trace.current(), here.settings
-    head = Head(
-        id=record.id,
-        created=int(time.time()),
-        model=asked.model,
-        include_usage=asked.include_usage,
-        system_fingerprint="simulator" if here.simulated else None,
-        reasoning_key="reasoning" if settings.reasoning == "reasoning" else "reasoning_content",
-    )
-    if asked.stream:
-        return sse.response(sse.stream(chunks(answer, head), keepalive=settings.keepalive, record=record))
-    return joined.response(
-        answer, Join(head), patience_s=settings.header_drip_s, period_s=settings.keepalive_s, record=record
-    )
-
-
-def _answer(here: Gateway, asked: ChatRequest, turn: Turn, job: Job, record: trace.Record) -> Iterator[Delta]:
-    """The deltas of `job`, with its counts noted for the log."""
-    settings = here.settings
-    pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
-    for delta in here.prompter.answer(pace.events(job), asked, turn, lambda: job.timing):
-        if isinstance(delta, Finish):
-            record.facts.update(_counts(delta))
-        yield delta
-        pace.sent()
-
-
-def _counts(finish: Finish) -> dict[str, object]:
-    usage = finish.usage
-    return {
-        "finish": finish.reason,
-        "prompt_tokens": usage.prompt_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-    }
-
-
-def _phases(job: Job) -> dict[str, float]:
-    timing = job.timing
-    phases = {"queued": timing.queued_s, "load": timing.load_s, "prefill": timing.prefill_s, "decode": timing.decode_s}
-    return {f"{name}_ms": round(seconds * 1000, 1) for name, seconds in phases.items()}
-
-
-def _caller() -> str:
-    """What keeps the conversations of callers with different keys apart."""
-    given = request.headers.get("Authorization") or request.headers.get("X-Api-Key") or ""
-    return sha256(given.encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def _limit_writes(response: Response) -> None:
-    client = client_socket()
-    if client is not None:
-        client.settimeout(WRITE_S)
-        response.call_on_close(lambda: client.settimeout(None))
+def _face(head: Head) -> Face:
+    return Face(partial(chunks, head=head), Join(head))

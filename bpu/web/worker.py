@@ -35,6 +35,17 @@ class Worker(PoliteWorker):
         self._at_rest = hub.Flag()
         super().init_process()
 
+    def init_signals(self) -> None:
+        """From here on signals are the worker's own. Until now they went to handlers and queue inherited from the
+        master, where nobody reads them: a gateway that is stopped while a worker boots would wait for it in vain."""
+        master = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        super().init_signals()
+        waiting = getattr(master, "SIG_QUEUE", None)
+        while waiting is not None and not waiting.empty():
+            number = waiting.get_nowait()
+            if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                os.kill(os.getpid(), number)
+
     def run(self) -> None:
         hub.spawn(self._stop_when_told)
         super().run()

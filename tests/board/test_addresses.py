@@ -130,6 +130,10 @@ def test_both_ways_agree_on_this_machine() -> None:
         ("192.168.1.20:9000", ["http://192.168.1.20:9000"]),
         ("[fd00::2]:9000", ["http://[fd00::2]:9000"]),
         ("unix:/run/bpu/http.sock", []),
+        (
+            "127.0.0.1:80,192.168.1.20:80,unix:/run/bpu/http.sock",
+            ["http://192.168.1.20:80", "http://127.0.0.1:80"],
+        ),
     ],
 )
 def test_urls_follow_what_the_server_listens_on(bind: str, urls: list[str]) -> None:

@@ -65,8 +65,8 @@ def test_where_whole_turns_begin() -> None:
     assert [one.text for one in made.since(4).turns] == ["e\n\nf"]
 
 
-def test_a_preamble_stands_before_the_system_text() -> None:
-    assert converse(request(said("system", "S"), "a").messages, "P").system == "P\n\nS"
+def test_rules_stand_behind_the_system_text() -> None:
+    assert converse(request(said("system", "S"), "a").messages, "R").system == "S\n\nR"
 
 
 @PROPERTY

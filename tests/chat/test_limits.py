@@ -60,7 +60,9 @@ def test_what_is_held_may_begin_a_word() -> None:
     assert held("abcd", ["bcde", "dx"]) == 3
     assert held("abc", ["x"]) == 0
     assert held("abc", []) == 0
-    assert first("abc", ["bc", "bcd", "b"]) == (1, "bc")
+    assert first("abc", ["bc", "bcd", "c", "abc"]) == (0, "abc")
+    assert first("baa", ["baa", "a"]) == (1, "a")
+    assert first("abc", ["x"]) == (-1, "")
 
 
 def limited(texts: list[str], most: int | None) -> tuple[str, bool, int]:

@@ -39,8 +39,13 @@ SYSTEM = said("system", "Be brief.")
 
 
 def line(*messages: Any, text: str | None = None, **fields: Any) -> str:
-    made = prompter(**({"text": text} if text else {}), newline="\n")
-    return made.turn(request(*messages, **fields)).line.decode()
+    made = prompter(**({"text": text} if text else {}))
+    return broken(made.turn(request(*messages, **fields)).line)
+
+
+def broken(line: bytes) -> str:
+    """The line with its line breaks put back."""
+    return line.decode().replace("\\n", "\n")
 
 
 def test_one_message_is_sent_byte_for_byte() -> None:
@@ -107,8 +112,8 @@ def test_a_line_break_becomes_the_setting() -> None:
 
 
 def test_16_counts_cover_template_and_line() -> None:
-    turn = prompter(newline="\n").turn(request(SYSTEM, "a", said("assistant", "b"), "c"))
-    assert turn.tokens == counter().count(f"{BEFORE}Be brief.\n\na<｜Assistant｜>b{EOS}<｜User｜>c{AFTER}")
+    turn = prompter(newline=" ").turn(request(SYSTEM, "a", said("assistant", "b"), "c"))
+    assert turn.tokens == counter().count(f"{BEFORE}Be brief.  a<｜Assistant｜>b{EOS}<｜User｜>c{AFTER}")
     assert turn.short_line == b"c"
     assert turn.short_tokens == counter().count(f"{BEFORE}c{AFTER}")
 
@@ -126,12 +131,12 @@ def test_16_the_context_leaves_one_token_for_the_answer() -> None:
 
 def test_16_ten_times_too_long_is_not_counted_to_the_end() -> None:
     with pytest.raises(ContextLengthExceeded, match=r"resulted in \d+ tokens"):
-        prompter(context_size=64).turn(request("ab 1 " * 100_000))
+        prompter(context_size=64, line_limit=0).turn(request("ab 1 " * 100_000))
 
 
 def test_16_many_bytes_in_few_tokens_are_counted_exactly() -> None:
     few = Counter(lambda: lambda text: [len(text)])
-    made = Prompter(template(), few, context_size=4, profile=PROFILES["xlm_demo"])
+    made = Prompter(template(), few, context_size=4, line_limit=0, profile=PROFILES["xlm_demo"])
     assert made.turn(request("x" * 100_000)).tokens == 1
 
 
@@ -148,13 +153,13 @@ LONG.append(said("user", "the last one"))
 
 
 def test_trimming_drops_the_oldest_whole_turns() -> None:
-    whole = prompter(newline="\n").plan(request(*LONG))
+    whole = prompter().plan(request(*LONG))
     assert whole.dropped == 0
     seen = set()
     for size in range(whole.turn.tokens, 30, -3):
-        made = prompter(newline="\n", context_size=size, history="trim")
+        made = prompter(context_size=size, history="trim")
         plan = made.plan(request(*LONG))
-        text = plan.turn.line.decode()
+        text = broken(plan.turn.line)
         assert plan.turn.tokens < size
         assert text.startswith("Be brief.\n\n")
         assert text.endswith("the last one")

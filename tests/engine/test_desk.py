@@ -107,6 +107,19 @@ def test_a_running_job_that_leaves_costs_the_console_and_a_new_one_is_loading(re
     assert ready.supervisor.restarts == {"left": 1}
 
 
+def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are_told(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.supervisor.log.add("[E] something failed")
+    ready.desk.fail(running, "The console has been silent.")
+    assert running.peer.heard("exit")[0]["log"] == ["[E] something failed"]
+    assert ready.state is State.STOPPING
+    ready.gone()
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert waiting.peer.going
+    assert ready.supervisor.restarts == {"failed": 1}
+
+
 def test_a_late_end_of_a_job_that_left_changes_nothing(ready: Rig) -> None:
     running = ready.join()
     ready.leave(running)

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,37 @@ class Gateway:
     """A running gateway. `log` is all that gunicorn and the keeper have written so far."""
 
     def __init__(
-        self, folder: Path, *, workers: int = 1, reuse_port: bool = False, env: Mapping[str, str] = {}
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        reuse_port: bool = False,
+        own_session: bool = False,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] = {},
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state_dir = Path(env.get("BPU_STATE_DIR", folder / "state"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._log_path = folder / "gunicorn.log"
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        self._command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        self._command += [*(["--reuse-port"] if reuse_port else []), *arguments]
+        self._env = environment(self.port, self.state_dir, workers, env)
+        self._own_session = own_session
+        self.start()
+
+    def start(self) -> None:
+        """Start it; also once more, at the same address, after `stop`."""
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *(["--reuse-port"] if reuse_port else [])],
+                self._command,
                 cwd=ROOT,
-                env=environment(self.port, self.state_dir, workers, env),
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=self._own_session,
             )
 
     @property
@@ -108,20 +124,31 @@ class Gateway:
         sock.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
         return sock
 
+    def stream(self, text: str, **fields: Any) -> Stream:
+        """A streamed completion whose headers have come."""
+        return Stream(self.open_stream(text, **fields))
+
+    def engine(self) -> dict[str, Any]:
+        return dict(self.health().get("engine", {}))
+
+    def slots(self) -> dict[str, Any]:
+        return dict(self.json("GET", "/slots"))
+
     # Processes
 
-    def wait_ready(self, seconds: float = 30) -> Gateway:
-        until(self._is_ready, seconds=seconds, what="the gateway is ready")
+    def wait_for(self, state: str = "ready", seconds: float = 30) -> Gateway:
+        until(lambda: self._is_in(state), seconds=seconds, what=f"the engine is {state}")
         return self
 
-    def _is_ready(self) -> bool:
+    def _is_in(self, state: str) -> bool:
         assert self.process.poll() is None, f"gunicorn has ended:\n{self.log}"
-        return self.state() == "ready"
+        return self.state() == state
 
     def workers(self) -> list[psutil.Process]:
-        """The gunicorn workers (the keeper may be a worker's child, the console is the keeper's)."""
+        """The gunicorn workers, also those whose master is dead."""
+        marked = (process for process in psutil.process_iter() if "gunicorn" in " ".join(command(process)))
         return [
-            child for child in psutil.Process(self.process.pid).children() if "gunicorn" in " ".join(command(child))
+            process for process in marked if process.pid != self.process.pid and self._marks("BPU_STATE_DIR", process)
         ]
 
     def keepers(self) -> list[psutil.Process]:
@@ -131,26 +158,26 @@ class Gateway:
         return "bpu.engine.keeper" in words and str(self.state_dir) in words
 
     def consoles(self) -> list[psutil.Process]:
-        """Console processes of this gateway: they carry its state folder in their environment's arguments."""
-        return [process for process in psutil.process_iter() if self._is_console(process)]
+        """Console processes of this gateway: `HOME` is what reaches them unchanged."""
+        simulators = (process for process in psutil.process_iter() if "bpu.simulator" in command(process))
+        return [process for process in simulators if self._marks("HOME", process)]
 
-    def _is_console(self, process: psutil.Process) -> bool:
-        if "bpu.simulator" not in command(process):
-            return False
+    def _marks(self, variable: str, process: psutil.Process) -> bool:
         try:
-            return process.environ().get("HOME") == str(self.state_dir)
+            return bool(process.environ().get(variable) == str(self.state_dir))
         except psutil.Error:
             return False
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
-        """Signal the master, wait for its end, and for that of keeper and console."""
+        """Signal the master, wait for its end, and for that of keeper and console, unless they serve another."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.send_signal(number)
         code = self.process.wait(seconds)
-        self.wait_nothing_left()
+        if not self.workers():
+            self.wait_nothing_left()
         return code
 
     def wait_nothing_left(self, seconds: float = 12) -> None:
@@ -192,13 +219,76 @@ def environment(port: int, state_dir: Path, workers: int, extra: Mapping[str, st
 
 
 @contextmanager
-def running(folder: Path, **options: Any) -> Iterator[Gateway]:
-    """A gateway that is ready; whatever the test does, no process of it is left afterwards."""
+def running(folder: Path, *, ready: str = "ready", **options: Any) -> Iterator[Gateway]:
+    """A gateway whose engine is `ready`; whatever the test does, no process of it is left afterwards."""
     gateway = Gateway(folder, **options)
     try:
-        yield gateway.wait_ready()
+        yield gateway.wait_for(ready)
     finally:
         try:
             gateway.stop(signal.SIGINT, seconds=20)
         finally:
             gateway.kill_all()
+
+
+def sim(text: str = "go on", **directives: object) -> str:
+    """`text` with directives that the simulator obeys for this one answer (`python -m bpu simulator --help`)."""
+    words = " ".join(f"{name}={value}" for name, value in directives.items())
+    return f"{text} [[sim {words}]]" if words else text
+
+
+class Stream:
+    """A streamed completion over a socket of its own; `next` gives the data of one event at a time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._file = sock.makefile("rb")
+        self.status = int(self._file.readline().split()[1])
+        self.headers: dict[str, str] = {}
+        while (line := self._file.readline().strip()) != b"":
+            name, _, value = line.decode().partition(":")
+            self.headers[name.lower()] = value.strip()
+
+    @property
+    def id(self) -> str:
+        return self.headers["x-request-id"]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The chunks, and at last the error if there is one; ends at `[DONE]` or with the connection."""
+        for line in self._file:
+            if line.startswith(b"data: [DONE]"):
+                return
+            if line.startswith(b"data: "):
+                yield json.loads(line[6:])
+
+    def until_text(self) -> Stream:
+        """Read up to the first piece of reasoning or answer: the job is decoding now."""
+        for chunk in self:
+            delta = chunk["choices"][0]["delta"] if chunk.get("choices") else {}
+            if delta.get("content") or delta.get("reasoning_content"):
+                return self
+        raise AssertionError("the stream has ended without a piece of text")
+
+    def rest(self) -> Answer:
+        """Read to the end, and hang up."""
+        text, finish, error = "", None, None
+        for chunk in self:
+            error = chunk.get("error") or error
+            for choice in chunk.get("choices", []):
+                text += (choice["delta"].get("reasoning_content") or "") + (choice["delta"].get("content") or "")
+                finish = choice["finish_reason"] or finish
+        self.close()
+        return Answer(text, finish, error)
+
+    def close(self) -> None:
+        self._file.close()
+        self.sock.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a stream came to: reasoning and answer joined, the finish reason, the error object."""
+
+    text: str
+    finish: str | None
+    error: dict[str, Any] | None

@@ -19,19 +19,25 @@ ANSWER = b"[Assistant] >>> "
 SIMULATOR = (sys.executable, "-m", "bpu.simulator")
 #: What CPython does with C stdio when it is set would hide what stdbuf does.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+ENVIRONMENT["PYTHONPATH"] = str(ROOT)
 
 
 class Program:
     """One child; `with` ends it. `reads` are the sizes of what each read of stdout gave."""
 
     def __init__(
-        self, *arguments: str, command: Sequence[str] = SIMULATOR, fast: bool = True, stdbuf: bool = True
+        self,
+        *arguments: str,
+        command: Sequence[str] = SIMULATOR,
+        fast: bool = True,
+        stdbuf: bool = True,
+        cwd: Path = ROOT,
     ) -> None:
         words = [*(["stdbuf", "-i0", "-o0", "-e0"] if stdbuf else []), *command, *arguments]
         if fast:
             words += ["--speed", "max"]
         pipe: Any = subprocess.PIPE
-        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT, env=ENVIRONMENT)
+        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=ENVIRONMENT)
         self.out = self.err = b""
         self.reads: list[int] = []
 

@@ -108,5 +108,11 @@ class FakeEngine:
     def unload(self) -> None:
         self.orders.append("unload")
 
+    def start(self) -> None:
+        self.orders.append("start")
+
+    def cut(self) -> None:
+        self.orders.append("cut")
+
     def stop(self) -> None:
         self.orders.append("stop")

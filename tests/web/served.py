@@ -20,7 +20,7 @@ from app import create_app
 from bpu.console.events import Done, Text
 from bpu.settings import load_settings
 from bpu.turn import Turn, Waiting
-from bpu.web import openai
+from bpu.web import answering
 from tests.web.fakes import FakeEngine, FakeJob, Step, thought
 
 
@@ -55,5 +55,5 @@ class Talker(FakeEngine):
         return {**super().status(), "console_pid": os.getpid(), "closed": sum(job.closed > 0 for job in self.jobs)}
 
 
-openai.WRITE_S = float(os.environ.get("TEST_WRITE_S", openai.WRITE_S))
+answering.WRITE_S = float(os.environ.get("TEST_WRITE_S", answering.WRITE_S))
 app = create_app(load_settings(engine="simulator"), Talker())

@@ -30,6 +30,6 @@ preparePanel({
 speak();
 const [latest] = conversations.list();
 chat.open((latest && conversations.load(latest.id)) ?? conversations.create());
-chat.composer.area.focus({ preventScroll: true });
+if (matchMedia("(pointer: fine)").matches) chat.composer.area.focus({ preventScroll: true });
 followModels();
 follow();

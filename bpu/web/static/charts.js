@@ -26,6 +26,18 @@ function corners(values) {
   ]);
 }
 
+/** A column for each of `values`, the latest at the right. */
+export function columns(values, text) {
+  const highest = Math.max(...values, Number.EPSILON);
+  const step = Math.min(14, (WIDTH - 2 * MARGIN) / values.length);
+  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "line", role: "img", "aria-label": text, preserveAspectRatio: "none" },
+    values.map((value, index) => {
+      const height = Math.max(2, (value / highest) * (HEIGHT - 2 * MARGIN));
+      const x = WIDTH - MARGIN - (values.length - index) * step;
+      return svg("rect", { x: x.toFixed(1), y: (HEIGHT - height).toFixed(1), width: (step * 0.7).toFixed(1), height: height.toFixed(1), class: "column" });
+    }));
+}
+
 /** A bar that is `share` (0 to 1) full, under its name and figures; `share` null draws no bar. */
 export function bar(name, figures, share) {
   const head = el("div", { class: "bar-head" }, el("span", {}, name), el("span", { class: "figures" }, figures));

@@ -10,6 +10,7 @@ import { hideError, showError } from "./errors.js";
 import { onEngine } from "./engine.js";
 import { onLanguage, t } from "./i18n.js";
 import { Meter } from "./meter.js";
+import { modelsKnown } from "./models.js";
 import { QuestionView } from "./question.js";
 import { Scroll } from "./scroll.js";
 import { requestOf } from "./settings.js";
@@ -17,6 +18,7 @@ import { queueWords, waitingWords } from "./waiting.js";
 
 const SAVE_EVERY_MS = 1000;
 const CLOCK_MS = 250;
+const LEAVING_MS = 1500; // A link to another program says "leaving" too, and then the page stays.
 
 export class Chat {
   /** `changed()` is called when the list of conversations may look different. */
@@ -29,7 +31,10 @@ export class Chat {
     this.composer = new Composer({ send: (text) => this.ask(text), stop: () => this.stop() });
     onEngine(() => this.drawStatus());
     onLanguage(() => this.show());
+    this.leaving = -Infinity;
+    addEventListener("beforeunload", () => (this.leaving = performance.now()));
     addEventListener("pagehide", () => this.leave());
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
   get messages() {
@@ -92,7 +97,6 @@ export class Chat {
 
   async answer() {
     hideError();
-    const request = requestOf(this.messages);
     const message = { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null };
     this.messages.push(message);
     const job = (this.job = { message, abort: new AbortController(), meter: new Meter(), id: "", savedAt: 0, view: null });
@@ -103,6 +107,8 @@ export class Chat {
     this.scroll.toEnd();
     job.clock = setInterval(() => this.drawStatus(), CLOCK_MS);
     try {
+      await modelsKnown();
+      const request = requestOf(this.messages.slice(0, -1));
       for await (const event of complete(request, job.abort.signal)) this.take(job, event);
     } catch (error) {
       this.failed(job, error);
@@ -132,6 +138,7 @@ export class Chat {
 
   failed(job, error) {
     const { message } = job;
+    if (this.isLeaving()) return;
     if (error.name === "AbortError") {
       message.finish = "stopped";
       return;
@@ -145,6 +152,10 @@ export class Chat {
 
   /** Whatever happened, the page is free for the next question. */
   end(job) {
+    if (this.isLeaving()) {
+      setTimeout(() => this.end(job), LEAVING_MS); // The page is going, and what is kept says so; unless it stays.
+      return;
+    }
     clearInterval(job.clock);
     const { message, meter } = job;
     if (message.finish === "reload") message.finish = "cut";
@@ -166,11 +177,15 @@ export class Chat {
     this.end(job);
   }
 
+  isLeaving() {
+    return performance.now() - this.leaving < LEAVING_MS;
+  }
+
   /** The page goes away: keep what has come, and let go of the board. */
   leave() {
-    if (!this.job) return;
-    this.save();
-    this.job.abort.abort();
+    this.leaving = performance.now();
+    if (this.job) this.save();
+    this.job?.abort.abort();
   }
 
   save(job = null) {

@@ -1,7 +1,7 @@
 // The board at a glance: engine, resident conversation, queue, speed, memory, log. Figures and states, never words of a chat.
 
 import { ApiError, call } from "./api.js";
-import { bar, line } from "./charts.js";
+import { bar, columns, line } from "./charts.js";
 import { el, icon } from "./dom.js";
 import { elapsed, now, onEngine, stateName } from "./engine.js";
 import { showError } from "./errors.js";
@@ -38,8 +38,8 @@ export class Dashboard {
     this.put("engine", [stateName(), seconds(engine.since_s), engine.loads, engine.restarts, engine.error, engine.load_s, seconds(engine.retry_after_s)], () => engineCard(engine));
     this.put("resident", [engine.cache_tokens, contextSize()], () => resident(engine.cache_tokens ?? 0));
     this.put("queue", [engine.running, engine.waiting, Math.floor(elapsed())], () => queue(engine));
-    this.put("speed_chart", this.history.rates, () => chart(this.history.rates, (value) => t("speed", { rate: value.toFixed(1) })));
-    this.put("ttft_chart", this.history.firsts, () => chart(this.history.firsts, duration));
+    this.put("speed_chart", this.history.rates, () => chart(line, this.history.rates, (value) => t("speed", { rate: value.toFixed(1) })));
+    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, duration));
     this.put("memory", now.board?.memory, () => memory(now.board?.memory ?? []));
     this.put("temperature", [now.board?.bpu_percent, now.board?.temperatures], () => heat(now.board ?? {}));
     this.put("log", engine.log, () => log(engine.log ?? []));
@@ -122,10 +122,10 @@ function jobRow({ id, phase, position, age_s: age, tokens }) {
     el("button", { type: "button", class: "icon small", "data-key": `cancel-${id}`, "aria-label": `${t("cancel_job")} ${id.slice(-8)}`, title: t("cancel_job"), click: () => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`) }, icon("close")));
 }
 
-function chart(values, say) {
+function chart(drawing, values, say) {
   if (!values.length) return el("p", { class: "hint" }, t("no_data"));
   const text = t("chart_summary", { latest: say(values.at(-1)), highest: say(Math.max(...values)) });
-  return [line(values, text), el("p", { class: "figures" }, text)];
+  return [drawing(values, text), el("p", { class: "figures" }, text)];
 }
 
 function memory(pools) {

@@ -8,7 +8,7 @@ const SIGNS = {
   in: "∈", notin: "∉", subset: "⊂", cup: "∪", cap: "∩", forall: "∀", exists: "∃", partial: "∂", nabla: "∇", int: "∫",
   sum: "∑", prod: "∏", alpha: "α", beta: "β", gamma: "γ", delta: "δ", Delta: "Δ", epsilon: "ε", theta: "θ", lambda: "λ",
   mu: "μ", pi: "π", rho: "ρ", sigma: "σ", Sigma: "Σ", tau: "τ", phi: "φ", omega: "ω", Omega: "Ω", circ: "°", degree: "°",
-  ldots: "…", dots: "…", cdots: "⋯", quad: "  ", qquad: "    ", therefore: "∴", because: "∵", angle: "∠", perp: "⊥",
+  ldots: "…", dots: "…", cdots: "⋯", quad: "  ", qquad: "    ", propto: "∝", ll: "≪", gg: "≫", mid: "|", neg: "¬", wedge: "∧", vee: "∨", emptyset: "∅", star: "⋆", therefore: "∴", because: "∵", angle: "∠", perp: "⊥",
   sin: "sin", cos: "cos", tan: "tan", log: "log", ln: "ln", lim: "lim", max: "max", min: "min", left: "", right: "",
 };
 const RAISED = { 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹", "+": "⁺", "-": "⁻", n: "ⁿ" };
@@ -21,7 +21,7 @@ export function math(source, tag = "span") {
 
 /** LaTeX as one would say it in plain text. What is not known stays as it was written. */
 export function readable(source) {
-  let text = source;
+  let text = source.replace(/\\([A-Za-z]+)/g, (whole, name) => (Object.hasOwn(SIGNS, name) ? SIGNS[name] : whole));
   for (let depth = 0; depth < 6; depth += 1) {
     const before = text;
     text = text
@@ -33,15 +33,14 @@ export function readable(source) {
     if (text === before) break;
   }
   return text
-    .replace(/\\([A-Za-z]+)/g, (whole, name) => SIGNS[name] ?? whole)
     .replace(/\\[,;:! ]/g, " ")
     .replace(/\\([{}%$&#_])/g, "$1");
 }
 
-const part = (text) => (/^[\w.√]+$/.test(text) ? text : `(${text})`);
+const part = (text) => (/^[\p{L}\p{N}.√⁺⁻₊₋]+$/u.test(text) ? text : `(${text})`);
 
 function shifted(text, table, mark) {
   const letters = [...text];
-  if (letters.every((letter) => letter in table)) return letters.map((letter) => table[letter]).join("");
+  if (letters.length && letters.every((letter) => Object.hasOwn(table, letter))) return letters.map((letter) => table[letter]).join("");
   return `${mark === "^" ? "\u02c6" : "\uff3f"}${part(text)}`;
 }

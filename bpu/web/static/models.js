@@ -31,6 +31,9 @@ export function followModels() {
   return refresh();
 }
 
+/** Waits for the list when a question comes before it. */
+export const modelsKnown = async () => models.length || refresh();
+
 async function refresh() {
   try {
     models = (await callJson("/v1/models")).data ?? [];

@@ -44,8 +44,8 @@ function toggle(button, draw) {
 
 function show(draw) {
   setText(byId("panel-title"), t(open));
-  draw[open]();
   arrange();
+  draw[open]();
 }
 
 function close() {

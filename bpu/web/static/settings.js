@@ -88,12 +88,13 @@ function field(id, key, control, name, fallback, toValue = (text) => text) {
   return el("div", { class: "field" }, el("label", { for: id }, t(key)), control);
 }
 
+/** In a form of its own, as browsers want it for a field that hides what is typed. */
 function keyField() {
   const input = el("input", { type: "password", autocomplete: "off", spellcheck: "false", placeholder: t("api_key_hint") });
   const node = field("set-key", "api_key", input, "key", "", (text) => text.trim());
   input.addEventListener("change", reconnect);
   node.append(el("p", { class: "hint" }, t("api_key_note")));
-  return node;
+  return el("form", { submit: (event) => event.preventDefault() }, node);
 }
 
 function choice(id, key, options, value, chosen) {

@@ -20,6 +20,7 @@ function draw() {
   setText(byId("engine-model"), detail(state));
   pill.title = now.engine?.error ?? "";
   byId("simulated").hidden = !now.engine?.simulated;
+  setText(byId("welcome-more"), t(now.engine?.simulated ? "welcome_simulated" : "welcome_more"));
 }
 
 const detail = (state) => (state === "starting" ? duration(Math.floor(now.engine.since_s + elapsed())) : chosenModel());

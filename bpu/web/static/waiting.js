@@ -8,8 +8,9 @@ export function waitingWords({ id, meter }) {
   if (meter.firstAfter !== null) return "";
   const age = duration(meter.age());
   const place = placeOf(id);
-  if (place?.phase === "queued") return t("waiting_place", { position: place.position });
-  if (now.engine?.state === "starting") return t("waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
+  const loads = now.engine?.state === "starting";
+  if (place?.phase === "queued" && !(loads && place.position === 1)) return t("waiting_place", { position: place.position });
+  if (loads) return t("waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
   if (place?.phase === "loading") return t("waiting_loading", { time: age });
   if (place?.phase === "prefill") return t("waiting_prefill", { time: age });
   return id ? t("waiting_first", { time: age }) : t("waiting_connect");
