@@ -9,7 +9,6 @@ from pathlib import Path
 from flask import Blueprint
 
 from bpu.board.addresses import local_addresses, reachable
-from bpu.board.vitals import Vitals
 from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
@@ -55,7 +54,7 @@ def _console_engine(settings: Settings) -> Engine:
 
 def assemble_page(here: Gateway) -> Blueprint:
     """The page's blueprint; its event streams end when the gateway stops."""
-    streams = EventStreams(here.engine.status, Vitals())
+    streams = EventStreams(here.engine.status, here.vitals)
     here.on_stop.append(streams.stop)
     return page_blueprint(streams, addresses=lambda: _addresses(here.settings), models=lambda: entries(here))
 
