@@ -20,7 +20,7 @@ from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
-from bpu.web import logs
+from bpu.web import logs, shares
 from bpu.web.access import access
 
 
@@ -53,6 +53,8 @@ def _raise_descriptors() -> None:
 
 _settings = _checked()
 _raise_descriptors()
+# Read by prometheus-client when a worker imports it. After a reload this finds the same folder: counters go on.
+os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
 workers = _settings.workers
@@ -97,6 +99,7 @@ def post_worker_init(worker: Any) -> None:
 
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
+    worker.refused = gateway.meters.refused
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)
@@ -111,3 +114,4 @@ def worker_exit(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """The master is leaving, and with it every worker: the keeper need not wait for another."""
     say_bye(state_dir(_settings))
+    shares.remove_folder(os.environ[shares.VARIABLE])
