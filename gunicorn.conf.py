@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from bpu.board import performance
 from bpu.board.addresses import announce
 from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
@@ -73,6 +74,12 @@ forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if nam
 accesslog = None
 errorlog = "-"
 logconfig_dict = logs.config(_settings.log_format)
+
+
+def on_starting(server: Any) -> None:
+    """Before anything else: full clocks, if they are wished for. Without the right to set them it goes on."""
+    if (warning := performance.enable(_settings)) is not None:
+        server.log.warning("%s", warning)
 
 
 def when_ready(server: Any) -> None:
