@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from bpu.board import performance
 from bpu.board.addresses import announce, taken
 from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
@@ -80,10 +81,15 @@ logconfig_dict = logs.config(_settings.log_format)
 
 
 def on_starting(server: Any) -> None:
-    """Once, before it listens: an address in use is said at once and with its remedy, not after five tries."""
-    if server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
-        return
-    if parts := taken(",".join(server.cfg.settings["bind"].get())):
+    """Once, before it listens: an address in use ends the start, with its remedy; then full clocks, if wished for."""
+    if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
+        _refuse_taken(",".join(server.cfg.settings["bind"].get()))
+    if (warning := performance.enable(_settings)) is not None:
+        server.log.warning("%s", warning)
+
+
+def _refuse_taken(bind: str) -> None:
+    if parts := taken(bind):
         sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
         sys.exit(1)
 
