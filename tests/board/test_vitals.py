@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from bpu.board.vitals import Vitals, read_vitals
+from bpu.board.readings import readings
+from bpu.board.vitals import Vitals
 
 MEMINFO = "MemTotal:  8000 kB\nMemAvailable:  5000 kB\nCmaTotal:  0 kB\nCmaFree:  0 kB\n"
 
@@ -17,12 +18,12 @@ def write(root: Path, name: str, text: str | bytes) -> None:
 
 
 def test_a_machine_that_tells_nothing_is_not_an_error(tmp_path: Path) -> None:
-    assert read_vitals(tmp_path) == {"memory": [], "bpu_percent": [], "temperatures": []}
+    assert readings(tmp_path) == {"memory": [], "bpu_percent": [], "temperatures": []}
 
 
 def test_memory_is_in_bytes_and_a_pool_without_size_is_left_out(tmp_path: Path) -> None:
     write(tmp_path, "proc/meminfo", MEMINFO)
-    assert read_vitals(tmp_path)["memory"] == [{"name": "RAM", "used": 3000 * 1024, "total": 8000 * 1024}]
+    assert readings(tmp_path)["memory"] == [{"name": "RAM", "used": 3000 * 1024, "total": 8000 * 1024}]
 
 
 def test_ion_pools_are_known_by_the_device_tree_and_used_by_debugfs(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_ion_pools_are_known_by_the_device_tree_and_used_by_debugfs(tmp_path: Pa
     write(tmp_path, f"{reserved}/ion_reserved@90000000/reg", struct.pack(">QQ", 0x90000000, 1 << 30))
     write(tmp_path, f"{reserved}/ion_carveout@a0000000/reg", b"short")
     write(tmp_path, "sys/kernel/debug/ion/heaps/ion_cma", "client pid size\nxlm 42 1000\nxlm 42 24\ntotal 1024\n")
-    assert read_vitals(tmp_path)["memory"] == [
+    assert readings(tmp_path)["memory"] == [
         {"name": "ion_cma", "used": 1024, "total": 512 << 20},
         {"name": "ion_reserved", "used": None, "total": 1 << 30},
     ]
@@ -43,7 +44,7 @@ def test_load_of_each_core_and_temperatures(tmp_path: Path) -> None:
     write(tmp_path, "sys/class/thermal/thermal_zone0/type", "bpu-thermal\n")
     write(tmp_path, "sys/class/thermal/thermal_zone0/temp", "56700\n")
     write(tmp_path, "sys/class/thermal/thermal_zone1/temp", "off\n")
-    found = read_vitals(tmp_path)
+    found = readings(tmp_path)
     assert found["bpu_percent"] == [73, 4]
     assert found["temperatures"] == [{"name": "bpu-thermal", "celsius": 57}]
 
