@@ -123,6 +123,13 @@ class EngineCrashed(BpuError):
     exit_code = 3
 
 
+class AnswerUnfit(BpuError):
+    """The model's answer is not of the form that the client asked for. No 5xx: clients would send it again at once."""
+
+    status = 422
+    code = "response_format_failed"
+
+
 class EngineTimeout(BpuError):
     status = 504
     code = "engine_timeout"
@@ -140,3 +147,10 @@ class SettingsError(BpuError):
     status = 424
     code = "invalid_settings"
     exit_code = 2
+
+
+class ClientLeft(BpuError):
+    """Nobody is there to read it: for the log alone."""
+
+    status = 499
+    code = "client_left"

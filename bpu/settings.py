@@ -6,19 +6,24 @@ whether the files are there is `bpu.engine.launch`'s question, because it depend
 
 from __future__ import annotations
 
+import difflib
+import ipaddress
 import os
+import re
 import shlex
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bpu.errors import SettingsError
 
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
+SYSTEM_STATE = Path("/run/bpu")
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -42,30 +47,84 @@ def _auto_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"", "auto"} else value
 
 
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _readable(path: Path) -> Path:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ValueError("must name a file that can be read")
+    return path
+
+
+def _one_word(value: str) -> str:
+    if not value or value.split() != [value]:
+        raise ValueError("must be one word without blanks")
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("must be at least one character and hold no line break or other control character")
+    return value
+
+
+def _listening(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(re.fullmatch(r"unix:.+|fd://\d+", part) or _is_host_and_port(part) for part in parts):
+        raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000")
+    return ",".join(parts)
+
+
+def _is_host_and_port(text: str) -> bool:
+    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", text)
+    return match is not None and int(match[1]) <= 65535
+
+
+def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
+    if wrong:
+        raise ValueError(f"must be addresses, networks such as 192.168.1.0/24, or unix; {', '.join(wrong)} is none")
+    return values
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_shell)]
 AutoNatural = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_auto_is_none)]
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
 AutoTokens = Annotated[Annotated[int, Field(ge=16)] | None, BeforeValidator(_auto_is_none)]
 
 
 class Settings(BaseSettings):
     """All settings, with the defaults of a board as the article sets it up. Immutable."""
 
-    model_config = SettingsConfigDict(env_prefix="BPU_", frozen=True, extra="ignore", populate_by_name=True)
+    # A variable that is set to nothing counts as not set, as in files of variables that list everything.
+    model_config = SettingsConfigDict(
+        env_prefix="BPU_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     engine: Literal["auto", "console", "simulator"] = "auto"
-    runtime_dir: Path = ARTICLE_RUNTIME
-    console: Path = Path("bin/xlm_demo")
+    runtime_dir: Folder = ARTICLE_RUNTIME
+    console: UserPath = Path("bin/xlm_demo")
     console_profile: Literal["auto", "xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm"] = "auto"
-    hbm_path: Path = Path(f"model/{ARTICLE_MODEL}_4096.hbm")
-    tokenizer_dir: Path = Path(f"config/{ARTICLE_MODEL}_config")
-    template_path: Path = Path(f"config/{ARTICLE_MODEL}_config/{ARTICLE_MODEL}.jinja")
+    hbm_path: UserPath = Path(f"model/{ARTICLE_MODEL}_4096.hbm")
+    tokenizer_dir: UserPath = Path(f"config/{ARTICLE_MODEL}_config")
+    template_path: UserPath = Path(f"config/{ARTICLE_MODEL}_config/{ARTICLE_MODEL}.jinja")
     model_type: AutoNatural = None
     console_args: Words = ()
-    model_id: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = "deepseek-r1:1.5b"
+    model_id: Annotated[str, AfterValidator(_one_word)] = "deepseek-r1:1.5b"
     context_size: AutoTokens = None
     line_limit: AutoNatural = None
-    newline: str = "\\n"
+    newline: Annotated[str, AfterValidator(_printable)] = "\\n"
     engine_mode: Literal["auto", "resident", "per-job"] = "auto"
     reset: Literal["auto", "command", "restart"] = "auto"
     continue_: Annotated[Literal["auto", "always", "never"], Field(validation_alias="BPU_CONTINUE")] = "auto"
@@ -86,18 +145,18 @@ class Settings(BaseSettings):
     side_requests: Literal["gateway", "engine"] = "gateway"
     publish_context: bool = True
     api_keys: Names = ()
-    api_keys_file: Path | None = None
+    api_keys_file: Annotated[Folder, AfterValidator(_readable)] | None = None
     allowed_origins: Names = ()
     allowed_hosts: Names = ()
-    trusted_proxies: Names = ()
+    trusted_proxies: Annotated[Names, AfterValidator(_proxies)] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
     max_messages: Annotated[int, Field(ge=1)] = 2000
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
-    bind: str = "0.0.0.0:8000"
+    bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
-    state_dir: Path | None = None
+    state_dir: Folder | None = None
     performance_mode: bool = False
 
     def in_runtime(self, path: Path) -> Path:
@@ -110,23 +169,56 @@ class Settings(BaseSettings):
         return frozenset(self.model_fields_set)
 
 
+#: Fields that are folders of this machine; relative ones are taken from the folder where the settings were read.
+FOLDERS = frozenset({"runtime_dir", "state_dir"})
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win. Raises `SettingsError` that lists every mistake at once."""
+    settings, mistakes = read_settings(**overrides)
+    if mistakes:
+        raise SettingsError("\n  ".join(["The settings cannot work:", *mistakes]))
+    return settings
+
+
+def read_settings(**overrides: Any) -> tuple[Settings, list[str]]:
+    """The settings, with defaults where what was set is wrong, and the mistakes; further checks can add theirs."""
+    misspelt = list(_misspelt(os.environ))
     try:
-        return Settings(**overrides)
+        return Settings(**overrides), misspelt
     except ValidationError as error:
-        lines = [f"  {_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
-        raise SettingsError("The settings cannot work:\n" + "\n".join(lines)) from None
+        mistakes = [f"{_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+        wrong = {_field(item["loc"]) for item in error.errors()}
+    rest = {field: value for field, value in overrides.items() if field not in wrong}
+    return Settings(**rest, **{field: Settings.model_fields[field].default for field in wrong}), misspelt + mistakes
+
+
+def variables() -> dict[str, str]:
+    """The environment variable of each field, in the order of the fields."""
+    return {field: f"BPU_{field.rstrip('_').upper()}" for field in Settings.model_fields}
+
+
+def _misspelt(names: Iterable[str]) -> Iterable[str]:
+    """Variables that nobody reads although they look like ours: a wish that would go unheard."""
+    known = set(variables().values())
+    for name in sorted(names):
+        if name.startswith("BPU_") and name not in known:
+            for guess in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+                yield f"{name}: there is no such setting; rename it to {guess} or unset it."
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "settings"
-    return name if name.startswith("BPU_") else f"BPU_{name.upper()}"
+    return name if name.startswith("BPU_") else f"BPU_{name.rstrip('_').upper()}"
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return next(field for field, variable in variables().items() if variable == _variable(location))
 
 
 def _remedy(item: Any) -> str:
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"{message[:1].lower()}{message[1:]} (it is {item['input']!r}); correct it or unset it for the default."
+    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
+    return f"{message} (it is {str(item['input'])!r}); correct it or unset it for the default."
 
 
 def state_dir(settings: Settings) -> Path:
@@ -140,7 +232,7 @@ def state_dir(settings: Settings) -> Path:
             raise SettingsError(f"BPU_STATE_DIR: {settings.state_dir} cannot be used: {reason}. Name another folder.")
         return settings.state_dir
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    guesses = [Path("/run/bpu"), *([Path(runtime) / "bpu"] if runtime else [])]
+    guesses = [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else [])]
     for folder in guesses:
         if _unusable(folder) is None:
             return folder
@@ -154,9 +246,15 @@ def _unusable(folder: Path) -> str | None:
     """Why `folder` cannot hold our sockets; a shared temporary folder must not lend us somebody else's."""
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if folder.is_symlink() and _foreign(folder.lstat()):
+            return "it is a link that somebody else made"
         status = folder.stat()
     except OSError as error:
         return error.strerror or str(error)
-    if status.st_uid not in (os.getuid(), 0) or status.st_mode & 0o002:
+    if _foreign(status) or status.st_mode & 0o002:
         return "it belongs to somebody else, or everybody may write in it"
     return None if os.access(folder, os.W_OK | os.X_OK) else "no right to write in it"
+
+
+def _foreign(status: os.stat_result) -> bool:
+    return status.st_uid not in (os.getuid(), 0)

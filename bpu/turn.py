@@ -49,3 +49,8 @@ class Timing:
     decode_s: float = 0.0
     cached_tokens: int = 0
     prompt_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The job's total time is over. What has come is the answer, cut: not an error, and nothing follows."""

@@ -1,1 +1,95 @@
-"""`python -m bpu`: click commands, one module a group."""
+"""`python -m bpu`: click commands, one module a command or group of commands.
+
+A module `bpu/cli/NAME.py` is the command `NAME` (underscores become dashes); it offers it as `command`. Its texts stand
+in `bpu/messages/NAME.py`: `help` is the line in the list, `about` the text of its own `--help`. Nothing is registered
+anywhere else, and a command's module is imported only when it is used, so that `--help` stays quick.
+Modules whose names begin with an underscore are helpers of commands.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gettext
+import os
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bpu import __version__
+from bpu.errors import BpuError
+from bpu.messages import LOCALE, has, language, say
+
+if language() == "zh":
+    # click's own words go through gettext's catalogue of this name.
+    gettext.bindtextdomain("messages", str(LOCALE))
+
+
+class Commands(click.Group):
+    """The commands of this package, found by the names of its modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        names = [module.name for module in pkgutil.iter_modules(__path__)]
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        area = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"{__name__}.{area}").command
+        if has(f"{area}.about"):
+            command.help = say(f"{area}.about")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(self._unknown(ctx, args[0]), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, _summary(name)) for name in self.list_commands(ctx)]
+        with formatter.section(gettext.gettext("Commands")):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        try:
+            return super().invoke(ctx)
+        except BpuError as error:
+            click.echo(say("cli.error", message=error.message), err=True)
+            ctx.exit(error.exit_code)
+
+    def _unknown(self, ctx: click.Context, name: str) -> str:
+        guesses = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        return (
+            say("cli.did_you_mean", name=name, guess=guesses[0]) if guesses else say("cli.unknown_command", name=name)
+        )
+
+
+def _summary(name: str) -> str:
+    key = f"{name.replace('-', '_')}.help"
+    return say(key) if has(key) else ""
+
+
+@click.group(
+    cls=Commands,
+    help=say("cli.about"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message=say("cli.version", version=__version__), help=say("cli.version_help"))
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help=say("cli.env_file"),
+)
+def main(env_file: Path | None) -> None:
+    """The group; its text is in the catalogue."""
+    from bpu.cli._environment import SERVICE_ENV, adopt  # what only helps must not slow `--help`
+
+    adopt(env_file or SERVICE_ENV, asked=env_file is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,21 @@ def lines(console: Console) -> Iterator[bytes]:
 
 def _reader(console: Console) -> Callable[[], bytes | None]:
     size, stdio = console.profile.reads, console.stdio
-    return (lambda: stdio.fgets(size)) if size else stdio.getline
+    read = (lambda: stdio.fgets(size)) if size else stdio.getline
+    return _recorded(read, console.chosen.record) if console.chosen.record else read
+
+
+def _recorded(read: Callable[[], bytes | None], path: str) -> Callable[[], bytes | None]:
+    """`read`, with every line noted in the file `path` before anything is made of it."""
+    fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+
+    def noting() -> bytes | None:
+        line = read()
+        if line is not None:
+            os.write(fd, b"%d %s\n" % (os.getpid(), line.rstrip(b"\n")))
+        return line
+
+    return noting
 
 
 def _cut(line: bytes, *, bad_utf8: bool) -> bytes:

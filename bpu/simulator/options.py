@@ -45,6 +45,7 @@ class Options(argparse.Namespace):
     context: int
     chatter: tuple[str, int] | None
     stamp: str
+    record: str
     tokens: int | None
     split_utf8: bool
     self_buffering: bool
@@ -150,6 +151,7 @@ def _add_behaviour_options(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="`turn piece nanoseconds` (CLOCK_MONOTONIC) at each write; or stderr",
     )
+    group.add_argument("--record", default="", metavar="FILE", help="the input as it is read: `pid line` for each line")
     group.add_argument("--split-utf8", action="store_true", help="pieces end inside characters")
     group.add_argument("--self-buffering", action="store_true", help="stdout fully buffered, stdbuf is without effect")
     group.add_argument("--strict", action="store_true", help="the console's paths must be given and exist")

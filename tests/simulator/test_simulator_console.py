@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,16 @@ def test_exit_says_goodbye_and_succeeds(profile: str) -> None:
         program.ready()
         assert program.exit() == 0
         assert program.out.decode() == "[system out] >>> 好的，祝您生活愉快，再见~\n"
+
+
+@pytest.mark.parametrize("profile", ["xlm_demo", "node"])
+def test_what_was_read_is_recorded_line_by_line(profile: str, tmp_path: Path) -> None:
+    with Program("--profile", profile, "--record", str(tmp_path / "lines")) as program:
+        program.ready()
+        program.ask("你好")
+        program.ask("reset")
+        pid = program.process.pid
+    assert (tmp_path / "lines").read_text() == f"{pid} 你好\n{pid} reset\n"
 
 
 def test_the_banner_tells_the_single_turn_console_and_the_one_without_exit() -> None:

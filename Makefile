@@ -1,0 +1,60 @@
+# Two commands matter: `make run` serves, `make test` tests; `make help` lists the rest.
+# Everything is installed into .venv. The plain command behind each target stands in the README.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := bpu $(wildcard app.py wsgi.py)
+OUTSIDE := browser or clients or system
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check lint types format node soak screenshots check-wheels wheels clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make the virtual environment and install what runs the gateway
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements.txt
+
+setup-dev: ## The same, with what tests it
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements-dev.txt
+
+run: setup ## Serve on 0.0.0.0:8000, by the board or the simulator
+	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
+
+test: lint types ## Lint, types and the core tests (ten minutes at most)
+	$(BIN)/python -m pytest -m "not ($(OUTSIDE))"
+
+check: test node ## The core, then browser, real clients and system programs (forty minutes at most)
+	$(BIN)/python -m pytest -m "$(OUTSIDE)"
+
+lint: setup-dev ## Style and format (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-dev ## Types (mypy, strict)
+	$(BIN)/mypy $(SOURCES)
+
+format: setup-dev ## Put style and format right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+node: ## What the browser tests need of npm (axe-core), into tests/browser/node_modules
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --prefix tests/browser; \
+	else echo "npm is not installed, so the tests of accessibility will be skipped."; fi
+
+soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
+	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
+
+screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
+	$(BIN)/python scripts/screenshots.py
+
+check-wheels: setup ## See that a board can install requirements.txt without a compiler (needs the network)
+	$(BIN)/python scripts/wheels.py --check
+
+wheels: setup ## Download the wheels that a board needs into ./wheels, for a board without internet
+	$(BIN)/python scripts/wheels.py
+
+clean: ## Remove the virtual environment, the wheels and all caches
+	rm -rf $(VENV) wheels .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

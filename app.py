@@ -1,0 +1,41 @@
+"""The application: `create_app(settings)` puts the parts together. It starts no server."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from bpu.settings import Settings
+from bpu.web import body, cors, errors, guard, trace
+from bpu.web.access import access
+from bpu.web.answering import let_go
+from bpu.web.assembly import assemble, assemble_log, assemble_page
+from bpu.web.completions import completions
+from bpu.web.gateway import Engine, Gateway
+from bpu.web.metrics import metrics
+from bpu.web.models import models
+from bpu.web.openai import openai
+from bpu.web.ops import ops
+from bpu.web.paths import Paths, api_names
+from bpu.web.responses import responses
+
+
+def create_app(settings: Settings, engine: Engine | None = None, gateway: Gateway | None = None) -> Flask:
+    """The WSGI application of one worker.
+
+    `engine`: another than the one that `settings` ask for; `gateway`: all parts at once. Raises `SettingsError`.
+    """
+    app = Flask("bpu.web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    here = gateway or assemble(settings, engine)
+    here.install(app)
+    trace.install(app, tell=here.meters.count)
+    guard.install(app, access(settings))
+    body.install(app)
+    errors.install(app)
+    cors.install(app, settings.allowed_origins)
+    app.teardown_request(let_go)
+    for blueprint in (openai, completions, responses, models, ops, metrics, assemble_page(here), assemble_log(here)):
+        app.register_blueprint(blueprint)
+    app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
+    return app

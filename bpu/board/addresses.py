@@ -1,0 +1,192 @@
+"""The addresses under which other machines reach this one, best first, and the words that say so at start.
+
+It only looks; it never sends a packet and never changes the network.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import ipaddress
+import json
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpu import __version__
+from bpu.board import tools
+from bpu.errors import BpuError
+from bpu.messages import say
+from bpu.settings import Settings
+
+#: Windows' Internet Connection Sharing, the usual network between a PC and a board on a USB cable.
+USB_NETWORK = ipaddress.ip_network("192.168.137.0/24")
+
+
+class Kind(enum.IntEnum):
+    """What an address hangs on; the order is the order of preference."""
+
+    USB = 0
+    WIRED = 1
+    WIFI = 2
+    TUNNEL = 3
+    CONTAINER = 4
+
+
+#: Interface names by kind; the first match counts. What matches none is a wire.
+NAMES = (
+    (Kind.CONTAINER, r"docker|br-[0-9a-f]{8,}|veth|virbr|vmnet|vboxnet|lxc|lxd|podman|cni|flannel|cali|kube"),
+    (Kind.TUNNEL, r"tun|tap|wg|tailscale|zt|ppp|wwan"),
+    (Kind.WIFI, r"wl|wifi|ath\d"),
+    (Kind.USB, r"usb|rndis|ncm"),
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """One IPv4 address of this machine. `dynamic` says whether it is from DHCP; None where the system does not tell."""
+
+    ip: str
+    interface: str
+    kind: Kind
+    dynamic: bool | None = None
+
+
+def kind_of(ip: str, interface: str, sysfs: Path = Path("/sys/class/net")) -> Kind:
+    """The kind of an address, by its network, its interface's name and what the kernel says of the interface."""
+    if ipaddress.ip_address(ip) in USB_NETWORK:
+        return Kind.USB
+    if (sysfs / interface / "wireless").exists() or (sysfs / interface / "phy80211").exists():
+        return Kind.WIFI
+    return next((kind for kind, pattern in NAMES if re.match(pattern, interface)), Kind.WIRED)
+
+
+def local_addresses(
+    run: Callable[..., tools.Result] = tools.run, proc: Path = Path("/proc/net"), sysfs: Path = Path("/sys/class/net")
+) -> list[Address]:
+    """All IPv4 addresses but loopback, best first; links without a cable are left out. Never raises."""
+    found = _from_ip(run)
+    if found is None:
+        found = [(ip, interface, None) for ip, interface in _from_proc(proc)]
+    addresses = [Address(ip, name, kind_of(ip, name, sysfs), dynamic) for ip, name, dynamic in found]
+    return sorted(addresses, key=lambda address: address.kind)
+
+
+def reachable(bind: str, found: Sequence[Address], hostname: str = "") -> list[tuple[str, Kind | None]]:
+    """Base URLs under which a server bound to `bind` (`BPU_BIND`) answers, best first; kind None is a name or loopback.
+
+    Container bridges are left out, since no other machine reaches them. Empty when it listens on unix sockets alone.
+    """
+    parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
+    urls = dict.fromkeys(url for part in parts for url in _reachable(part, found, hostname))
+    return sorted(urls, key=lambda url: len(Kind) if url[1] is None else url[1])
+
+
+def _reachable(bind: str, found: Sequence[Address], hostname: str) -> list[tuple[str, Kind | None]]:
+    host, _, port = bind.rpartition(":")
+    if host not in {"0.0.0.0", "[::]"}:
+        kind = next((address.kind for address in found if address.ip == host), None)
+        return [(f"http://{host}:{port}", kind)]
+    near = [(address.ip, address.kind) for address in found if address.kind is not Kind.CONTAINER]
+    names = [f"{hostname.split('.')[0]}.local"] if hostname not in {"", "localhost"} else []
+    return [
+        (f"http://{name}:{port}", kind) for name, kind in [*near, *((name, None) for name in [*names, "localhost"])]
+    ]
+
+
+def taken(bind: str) -> list[str]:
+    """The parts of `bind` (`BPU_BIND`) on which another program listens already; unix sockets are not looked at."""
+    parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
+    return [part for part in parts if _is_taken(part)]
+
+
+def _is_taken(part: str) -> bool:
+    host, _, port = part.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        with socket.socket(family) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
+def announcement(settings: Settings, *, simulated: bool, found: Sequence[Address], hostname: str) -> str:
+    """What is said when the server is up: who answers, and every address to give to Chatbox."""
+    engine = "simulator" if simulated else "board"
+    lines = ["", say("addresses.title", version=__version__), say(f"addresses.{engine}")]
+    urls = reachable(settings.bind, found, hostname)
+    if not urls:
+        return "\n".join([*lines, say("addresses.socket", bind=settings.bind), ""])
+    lines.append(say("addresses.chatbox"))
+    lines += [f"  {url + '/v1':<36} {say(_label(url, kind))}" for url, kind in urls]
+    lines.append(say("addresses.page", url=f"{urls[-1][0]}/"))
+    return "\n".join([*lines, ""])
+
+
+def announce(
+    settings: Settings,
+    *,
+    simulated: bool,
+    write: Callable[[str], Any] | None = None,
+    find: Callable[[], Sequence[Address]] = local_addresses,
+) -> None:
+    """Write the announcement to standard output, as the server does once it listens. Never raises."""
+    text = announcement(settings, simulated=simulated, found=find(), hostname=socket.gethostname())
+    if write is not None:
+        write(text + "\n")
+        return
+    # A terminal that cannot show Chinese must not stop the server.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write((text + "\n").encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
+
+
+def _label(url: str, kind: Kind | None) -> str:
+    if kind is not None:
+        return f"addresses.{kind.name.lower()}"
+    return "addresses.mdns" if ".local:" in url else "addresses.here"
+
+
+def _from_ip(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
+    """Address, interface and whether it is from DHCP, by iproute2; None when it cannot tell."""
+    try:
+        result = run(["ip", "-j", "addr"], timeout=5)
+        links = json.loads(result.out)
+    except (BpuError, ValueError):
+        return None
+    return [
+        (info["local"], link["ifname"], bool(info.get("dynamic")))
+        for link in links
+        if link.get("operstate") != "DOWN"
+        for info in link.get("addr_info", [])
+        if info.get("family") == "inet" and info.get("scope") == "global"
+    ]
+
+
+def _from_proc(proc: Path) -> Iterable[tuple[str, str]]:
+    """The same without iproute2: the kernel's own addresses, each with the interface whose network holds it."""
+    try:
+        trie = (proc / "fib_trie").read_text()
+        routes = [line.split() for line in (proc / "route").read_text().splitlines()[1:]]
+    except OSError:
+        return
+    networks = [(_network(row[1], row[7]), row[0]) for row in routes if len(row) > 7]
+    local = re.findall(r"\|-- ([\d.]+)\n\s+/32 host LOCAL", trie)
+    for ip in dict.fromkeys(local):
+        address = ipaddress.ip_address(ip)
+        if address.is_loopback:
+            continue
+        holding = [(network.prefixlen, name) for network, name in networks if address in network]
+        yield ip, max(holding)[1] if holding else ""
+
+
+def _network(destination: str, mask: str) -> ipaddress.IPv4Network:
+    """A row of /proc/net/route: 32-bit words in the processor's (little-endian) order, in hexadecimal."""
+    address, bits = (int.from_bytes(bytes.fromhex(word), "little") for word in (destination, mask))
+    return ipaddress.IPv4Network((address, bits.bit_count()))

@@ -1,0 +1,157 @@
+"""The one place that runs other programs (the model's console excepted, which belongs to the engine).
+
+No shell is used, nothing waits without a limit, and the gateway's API keys are never passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bpu.errors import EngineUnavailable
+from bpu.messages import say
+
+#: Searched after PATH: a service's or an ordinary user's PATH often leaves these out.
+EXTRA_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/hobot/bin")
+#: Program to Debian package, for the remedy.
+PACKAGES = {
+    "avahi-resolve": "avahi-utils",
+    "dtc": "device-tree-compiler",
+    "fdtget": "device-tree-compiler",
+    "fdtput": "device-tree-compiler",
+    "devmem": "busybox",
+    "haproxy": "haproxy",
+    "ip": "iproute2",
+    "ldd": "libc-bin",
+    "nginx": "nginx",
+    "nmcli": "network-manager",
+    "promtool": "prometheus",
+    "setpriv": "util-linux",
+    "ss": "iproute2",
+    "stdbuf": "coreutils",
+    "sudo": "sudo",
+    "systemctl": "systemd",
+    "systemd-analyze": "systemd",
+}
+#: Variables that hold secrets or change how children buffer their output; no program that we start needs them.
+WITHHELD = ("BPU_API_KEYS", "PYTHONUNBUFFERED")
+
+
+class ToolMissing(EngineUnavailable):
+    """A program is not installed. The message names the Debian package where it is known."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.package = PACKAGES.get(program)
+        key = "tools.missing_package" if self.package else "tools.missing"
+        super().__init__(say(key, program=program, package=self.package))
+
+
+class ToolFailed(EngineUnavailable):
+    """A program could not be started, or did not finish in time."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a program said. `code` is its exit code, or minus the signal that ended it; broken UTF-8 is replaced."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+def find(program: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The path of `program`, by PATH and then by the folders that a short PATH leaves out; None if it is nowhere."""
+    return shutil.which(program, path=_path(environ))
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    input: str | None = None,  # noqa: A002 - the word of the standard library
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    popen: Callable[..., subprocess.Popen[bytes]] | None = None,
+) -> Result:
+    """Run a program to its end and return what it said; its exit code is the caller's to judge.
+
+    `env` is added to the environment, which is set to plain English so that output can be parsed. After `timeout`
+    seconds the program and its children are killed. Raises `ToolMissing` or `ToolFailed`.
+    """
+    words = [_required(str(argv[0])), *map(str, argv[1:])]
+    stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
+    try:
+        # Looked up now: where gevent has patched the module since this one was imported, its own must be used.
+        process = (popen or subprocess.Popen)(
+            words,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment({"LC_ALL": "C.UTF-8", "LANGUAGE": "", **(env or {})}),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolFailed(say("tools.not_started", program=words[0], reason=error.strerror or error)) from error
+    return _finish(process, None if input is None else input.encode(), timeout, Path(words[0]).name)
+
+
+def replace(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    execute: Callable[[str, list[str], dict[str, str]], Any] = os.execve,
+) -> NoReturn:
+    """Become another program, which keeps the terminal, the pid and the whole environment. Raises `ToolMissing`."""
+    words = [_required(str(argv[0])), *map(str, argv[1:])]
+    if cwd is not None:
+        os.chdir(cwd)
+    execute(words[0], words, {**os.environ, **(env or {})})
+    raise AssertionError("execve returned")
+
+
+def _required(program: str) -> str:
+    found = find(program)
+    if found is None:
+        raise ToolMissing(program)
+    return found
+
+
+def _path(environ: Mapping[str, str]) -> str:
+    return os.pathsep.join([environ.get("PATH") or os.defpath, *EXTRA_FOLDERS])
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    return {**kept, "PATH": _path(os.environ), **extra}
+
+
+def _finish(process: subprocess.Popen[bytes], data: bytes | None, timeout: float, program: str) -> Result:
+    with process:
+        try:
+            out, err = process.communicate(data, timeout)
+        except BaseException as error:
+            # Also on KeyboardInterrupt or a killed greenlet: nobody is left to wait for the children.
+            _kill_group(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ToolFailed(say("tools.timeout", program=program, seconds=timeout)) from None
+            raise
+    return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

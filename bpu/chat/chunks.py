@@ -1,0 +1,119 @@
+"""Deltas in the shapes of Chat Completions: streamed chunks, or their join as one body. Writes no bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
+
+
+@dataclass(frozen=True)
+class Head:
+    """What all chunks of one answer share. `created` is in seconds since 1970, `model` the id the client used,
+    `reasoning_key` the field of the reasoning."""
+
+    id: str
+    created: int
+    model: str
+    include_usage: bool = False
+    system_fingerprint: str | None = None
+    reasoning_key: str = "reasoning_content"
+
+    def open(self, kind: str) -> dict[str, Any]:
+        body = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return {**body, "system_fingerprint": self.system_fingerprint} if self.system_fingerprint else body
+
+    def call_id(self, index: int) -> str:
+        """The id of a tool call: unique like the answer's own, letters and digits, 40 characters at most."""
+        return f"call_{self.id.rpartition('-')[2][-24:]}{index:02d}"
+
+
+def chunks(deltas: Iterable[Delta], head: Head) -> Iterator[dict[str, Any]]:
+    """`chat.completion.chunk` objects: the role at once, before the first delta is asked for, then one a delta.
+
+    A keep-alive is an empty delta (`is_keepalive` knows it). Exactly one chunk carries a finish reason; the usage
+    rides on it, or follows in a chunk of its own when the client asked for that.
+    """
+    yield _chunk(head, {"role": "assistant", "content": ""})
+    for delta in deltas:
+        if not isinstance(delta, Finish):
+            yield from (_chunk(head, one) for one in _deltas(delta, head))
+            continue
+        figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
+        last = _chunk(head, {}, delta.reason)
+        yield last if head.include_usage else {**last, **figures}
+        if head.include_usage:
+            yield {**head.open("chat.completion.chunk"), "choices": [], **figures}
+
+
+def is_keepalive(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk says nothing but that the stream lives."""
+    choices = chunk["choices"]
+    return bool(choices) and choices[0]["delta"] == {} and choices[0]["finish_reason"] is None
+
+
+def _chunk(head: Head, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return {**head.open("chat.completion.chunk"), "choices": [choice]}
+
+
+def _deltas(delta: Delta, head: Head) -> list[dict[str, Any]]:
+    if isinstance(delta, ToolCall):
+        opening = {**_call(delta, head, ""), "index": delta.index}
+        return [
+            {"tool_calls": [opening]},
+            {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.arguments}}]},
+        ]
+    if isinstance(delta, Reasoning):
+        return [{head.reasoning_key: delta.text}]
+    return [{"content": delta.text} if isinstance(delta, Content) else {}]
+
+
+def _call(call: ToolCall, head: Head, arguments: str) -> dict[str, Any]:
+    return {
+        "id": head.call_id(call.index),
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
+
+
+@dataclass
+class Join:
+    """The join of deltas into one body, for those who must do something between two of them (`add`, then `body`)."""
+
+    head: Head
+    _texts: dict[type, list[str]] = field(default_factory=lambda: {Content: [], Reasoning: []})
+    _calls: list[ToolCall] = field(default_factory=list)
+    _finish: Finish | None = None
+
+    def add(self, delta: Delta) -> None:
+        if isinstance(delta, Finish):
+            self._finish = delta
+        elif isinstance(delta, ToolCall):
+            self._calls.append(delta)
+        elif not isinstance(delta, KeepAlive):
+            self._texts[type(delta)].append(delta.text)
+
+    def body(self) -> dict[str, Any]:
+        """A `chat.completion` object; legal after the `Finish`."""
+        assert self._finish is not None, "the answer is not finished"
+        content = "".join(self._texts[Content])
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+        if self._calls:
+            message["content"] = content or None
+            message["tool_calls"] = [_call(call, self.head, call.arguments) for call in self._calls]
+        if reasoning := "".join(self._texts[Reasoning]):
+            message[self.head.reasoning_key] = reasoning
+        choice = {"index": 0, "message": message, "finish_reason": self._finish.reason, "logprobs": None}
+        figures = {"usage": self._finish.usage.body(), "timings": self._finish.usage.timings()}
+        return {**self.head.open("chat.completion"), "choices": [choice], **figures}
+
+
+def completion(deltas: Iterable[Delta], head: Head) -> dict[str, Any]:
+    """The `chat.completion` object that joins `deltas`."""
+    join = Join(head)
+    for delta in deltas:
+        join.add(delta)
+    return join.body()

@@ -1,0 +1,99 @@
+"""The older text completions as a thin face of the chat: the prompt is one user's message. Nothing goes on here.
+
+The console wraps every line in the chat template, so a text is answered, not continued; reasoning has no place in
+this shape and is left out (the `-think` model has it inline).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bpu.chat.chunks import Head
+from bpu.chat.deltas import Content, Delta, Finish
+from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.errors import BadRequest
+
+#: Fields that mean the same in both.
+_SHARED = (
+    "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "n", "temperature", "top_p",
+    "top_k", "min_p", "typical_p", "seed", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty",
+    "repetition_penalty", "repeat_penalty", "user", "thinking", "enable_thinking", "chat_template_kwargs", "think",
+)  # fmt: skip
+PARAMS = {"messages": "prompt"}
+
+
+def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
+    """The request in `body`, and what the answer repeats of the prompt (`echo`). `options` as of `parse_chat`.
+
+    Raises `BadRequest` with its `param`, or `ModelNotFound`.
+    """
+    if not isinstance(body, Mapping):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    prompt = _prompt(body)
+    if body.get("suffix"):
+        raise BadRequest("This model cannot fill in before a `suffix`; leave it out.", param="suffix")
+    if body.get("best_of") not in (None, 1):
+        raise BadRequest("This gateway makes one answer a request; `best_of` may be 1.", param="best_of")
+    chat = {name: body[name] for name in _SHARED if name in body}
+    with renamed(PARAMS):
+        asked = parse_chat({**chat, "messages": [{"role": "user", "content": prompt}]}, **options)
+    return replace(asked, show_reasoning=False), prompt if body.get("echo") is True else ""
+
+
+def _prompt(body: Mapping[str, Any]) -> str:
+    if "prompt" not in body:
+        raise BadRequest("You must provide `prompt`.", param="prompt", code="missing_required_parameter")
+    prompt = body["prompt"]
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        raise BadRequest("`prompt` must be one string: several prompts and tokens are not taken.", param="prompt")
+    return prompt
+
+
+class CompletionShape:
+    """`text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
+
+    def __init__(self, head: Head, echo: str = "") -> None:
+        self._head = head
+        self._echo = echo
+        self._texts = [echo]
+        self._finish: Finish | None = None
+
+    def events(self, deltas: Iterable[Delta]) -> Iterator[dict[str, Any]]:
+        """The first chunk at once, before the first delta is asked for; a keep-alive is a chunk without text."""
+        yield self._chunk(self._echo)
+        for delta in deltas:
+            if not isinstance(delta, Finish):
+                yield self._chunk(delta.text if isinstance(delta, Content) else "")
+                continue
+            figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
+            last = self._chunk("", delta.reason)
+            yield last if self._head.include_usage else {**last, **figures}
+            if self._head.include_usage:
+                yield {**self._head.open("text_completion"), "choices": [], **figures}
+
+    def add(self, delta: Delta) -> None:
+        if isinstance(delta, Content):
+            self._texts.append(delta.text)
+        elif isinstance(delta, Finish):
+            self._finish = delta
+
+    def body(self) -> dict[str, Any]:
+        """Legal after the `Finish`."""
+        assert self._finish is not None, "the answer is not finished"
+        usage = self._finish.usage
+        whole = self._chunk("".join(self._texts), self._finish.reason)
+        return {**whole, "usage": usage.body(), "timings": usage.timings()}
+
+    def _chunk(self, text: str, reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+        return {**self._head.open("text_completion"), "choices": [choice]}
+
+
+def is_silent(chunk: Mapping[str, Any]) -> bool:
+    """Whether a chunk says nothing but that the stream lives."""
+    choices = chunk["choices"]
+    return bool(choices) and not choices[0]["text"] and choices[0]["finish_reason"] is None

@@ -1,0 +1,105 @@
+"""The messages of a request as a plain conversation: system text, then user and assistant by turns. No template.
+
+Whatever clients send becomes that: equal roles in a row are joined, tool results are the user's side, reasoning of
+earlier answers is left out, and the first and the last word are the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bpu.chat.fields import Message
+from bpu.chat.reasoning import CLOSE, OPEN
+from bpu.chat.tools import answered, called
+
+_JOINT = "\n\n"
+#: A client that sends the assistant's words last wants more of them.
+_GO_ON = "Continue."
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What one side says in one go. `messages` of the request are in it; `result`: it answers a tool call."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    messages: int = 1
+    result: bool = False
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`turns` alternate, begin and end with the user."""
+
+    system: str
+    turns: tuple[Utterance, ...]
+
+    def openings(self) -> list[int]:
+        """Where a whole turn begins: at each of the user's own messages."""
+        return [at for at, turn in enumerate(self.turns) if turn.role == "user" and not turn.result]
+
+    def since(self, at: int) -> Conversation:
+        """Without the turns before `at`."""
+        return replace(self, turns=self.turns[at:])
+
+    def messages_before(self, at: int) -> int:
+        return sum(turn.messages for turn in self.turns[:at])
+
+
+def own_words(text: str) -> str:
+    """An earlier answer without its reasoning, as models' own templates cut it: what follows the last closing tag."""
+    _, _, text = text.rpartition(CLOSE)
+    return "" if text.lstrip().startswith(OPEN) else text.strip()
+
+
+def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
+    """The conversation in `messages`; `rules` (tools, the form of the answer) come after the client's system text."""
+    leading = 0
+    while leading < len(messages) and messages[leading].role == "system":
+        leading += 1
+    system = _join([*(message.content for message in messages[:leading]), rules])
+    turns: list[Utterance] = []
+    for utterance in map(utter, messages[leading:]):
+        _append(turns, utterance)
+    if not turns or turns[0].role == "assistant":
+        turns.insert(0, Utterance("user", "", 0))
+    if turns[-1].role == "assistant":
+        turns.append(Utterance("user", _GO_ON, 0))
+    return Conversation(system, tuple(turns))
+
+
+def utter(message: Message) -> Utterance:
+    """One message as its side says it."""
+    if message.role == "assistant":
+        calls = "\n".join(map(called, message.tool_calls))
+        return Utterance("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
+    if message.role == "tool":
+        return Utterance("user", answered(message.content), result=True)
+    return Utterance("user", message.content)
+
+
+def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[Utterance]) -> str:
+    """A digest of all that was said. Every part goes in behind its length, so that no two ways of cutting meet."""
+    state = hashlib.sha256()
+    parts = [*header, conversation.system, *(part for turn in turns for part in (turn.role, turn.text))]
+    for part in parts:
+        data = part.encode("utf-8", "replace")
+        state.update(len(data).to_bytes(8, "big") + data)
+    return state.hexdigest()
+
+
+def _append(turns: list[Utterance], new: Utterance) -> None:
+    if not turns or turns[-1].role != new.role:
+        turns.append(new)
+        return
+    last = turns[-1]
+    turns[-1] = replace(
+        last, text=_join([last.text, new.text]), messages=last.messages + 1, result=last.result or new.result
+    )
+
+
+def _join(texts: Iterable[str]) -> str:
+    return _JOINT.join(text for text in texts if text)

@@ -1,0 +1,54 @@
+"""The vocabulary between the reading of an answer and its shapes on the wire: frozen deltas. No logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Union
+
+from bpu.chat.usage import Usage
+from bpu.turn import Phase
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """A piece of the reasoning, tags removed. Never empty; all of it comes before the first content."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """A piece of the answer. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One whole call, checked against the tool's schema. `index` counts from 0; `arguments` is JSON text."""
+
+    index: int
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class KeepAlive:
+    """Nothing new, but the job lives. `position` is 0 for the running job."""
+
+    phase: Phase
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The last delta, exactly one. `natural`: the model itself ended, nothing was cut off."""
+
+    reason: FinishReason
+    usage: Usage
+    natural: bool = True
+
+
+Delta = Union[Reasoning, Content, ToolCall, KeepAlive, Finish]

@@ -1,0 +1,183 @@
+"""The shapes inside a chat request: messages, tools, response format, and the tolerance each needs. No policy."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Role = Literal["system", "user", "assistant", "tool"]
+_ROLES = {"developer": "system", "function": "tool"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAX_STOPS = 16
+_MAX_STOP_LENGTH = 256
+
+
+def clean(text: str) -> str:
+    """`text` without the half characters that JSON may carry and UTF-8 cannot."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _content(value: Any) -> str:
+    """The text of a message: a string, an array of text parts (joined by line breaks), null or nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    if not isinstance(value, list):
+        raise ValueError("The content of a message must be a string, an array of text parts, or null.")
+    return "\n".join(_part(part) for part in value)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, str):
+        return clean(part)
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind in ("text", "input_text", "output_text", "refusal"):
+        text = part.get("refusal" if kind == "refusal" else "text")
+        if isinstance(text, str):
+            return clean(text)
+        raise ValueError("The `text` of a text part must be a string.")
+    if isinstance(kind, str) and kind:
+        name = "image_url" if kind in ("image", "input_image") else clean(kind[:40])
+        raise ValueError(f"Invalid content type. {name} is only supported by certain models.")
+    raise ValueError("A content part must be an object with a `type`.")
+
+
+def _arguments(value: Any) -> str:
+    """A call's arguments as JSON text; some clients send them as an object."""
+    if value is None:
+        return "{}"
+    return clean(value) if isinstance(value, str) else clean(json.dumps(value, ensure_ascii=False))
+
+
+def _stops(value: Any) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else value
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        raise ValueError("`stop` must be a string or an array of strings.")
+    if not all(values):
+        raise ValueError("`stop` must not hold an empty string.")
+    if len(values) > _MAX_STOPS or max(map(len, values), default=0) > _MAX_STOP_LENGTH:
+        raise ValueError(f"`stop` may hold {_MAX_STOPS} strings of {_MAX_STOP_LENGTH} characters at most.")
+    return tuple(dict.fromkeys(clean(one) for one in values))
+
+
+def _none_is_empty(value: Any) -> Any:
+    return () if value is None else value
+
+
+def _none_is_default(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_content)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Call(_Shape):
+    """An earlier call of a tool by the assistant; `arguments` is JSON text as the client sent it."""
+
+    id: str = ""
+    name: Name
+    arguments: Annotated[str, BeforeValidator(_arguments)] = "{}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """Both `{"id", "function": {"name", "arguments"}}` and the older flat form."""
+        if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
+            return {**value["function"], "id": value.get("id") or ""}
+        return {**value, "id": value.get("id") or ""} if isinstance(value, Mapping) else value
+
+
+class Message(_Shape):
+    """One message, its role one of four: developer is system, function is tool."""
+
+    role: Role
+    content: Text = ""
+    tool_calls: Annotated[tuple[Call, ...], BeforeValidator(_none_is_empty)] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_forms(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        role = value.get("role")
+        changed = {**value, "role": _ROLES.get(role, role) if isinstance(role, str) else role}
+        if not value.get("tool_calls") and isinstance(value.get("function_call"), Mapping):
+            changed["tool_calls"] = [{"function": value["function_call"]}]
+        return changed
+
+
+class Tool(_Shape):
+    """One function the model may call; `parameters` is a JSON schema."""
+
+    name: Name
+    description: str = ""
+    parameters: Annotated[dict[str, Any], BeforeValidator(_none_is_default)] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _function(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("type", "function") != "function":
+            raise ValueError("Only tools of type `function` are supported.")
+        inner = value.get("function", value)
+        if isinstance(inner, Mapping):
+            return {**inner, "description": inner.get("description") or ""}
+        raise ValueError("The `function` of a tool must be an object with a `name`.")
+
+
+class ResponseFormat(_Shape):
+    """What the answer must be: free text, any JSON object, or JSON of one schema."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: str = "answer"
+    schema_: dict[str, Any] = Field(default_factory=dict, validation_alias="schema")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nested(cls, value: Any) -> Any:
+        """Chat nests the schema under `json_schema`, Responses does not."""
+        if not isinstance(value, Mapping) or value.get("type") != "json_schema":
+            return value
+        inner = value.get("json_schema", value)
+        if not isinstance(inner, Mapping) or not isinstance(inner.get("schema"), Mapping):
+            raise ValueError("A `json_schema` format needs its `schema`, an object.")
+        return {"type": "json_schema", "name": inner.get("name") or "answer", "schema": inner["schema"]}
+
+
+class _StreamOptions(_Shape):
+    include_usage: bool | None = None
+
+
+Limit = Annotated[int, Field(ge=1)]
+
+
+class Body(_Shape):
+    """The fields of a chat request that have an effect."""
+
+    model: Name
+    messages: Annotated[tuple[Message, ...], Field(min_length=1)]
+    stream: bool | None = None
+    stream_options: Annotated[_StreamOptions, BeforeValidator(_none_is_default)] = _StreamOptions()
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
+    stop: Annotated[tuple[str, ...], BeforeValidator(_stops)] = ()
+    n: Annotated[int, Field(ge=1, le=1)] | None = None
+    tools: Annotated[tuple[Tool, ...], BeforeValidator(_none_is_empty)] = ()
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    response_format: Annotated[ResponseFormat, BeforeValidator(_none_is_default)] = ResponseFormat()

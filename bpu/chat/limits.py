@@ -1,0 +1,57 @@
+"""What ends an answer early: stop strings in the answer, and the token limit over everything. Owns no engine.
+
+A stop string is looked for in the answer alone: a client that stops at a blank line means its answer, not the
+first blank line of the reasoning. Tokens are counted over the raw text, reasoning and tags included.
+"""
+
+from __future__ import annotations
+
+from bpu.chat.scan import first, held
+from bpu.chat.tokens import Counter, Tally
+
+
+class StopStrings:
+    """Cuts a text that comes in pieces before that one of `stops` which is complete first."""
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self._stops = stops
+        self._held = ""
+        self.hit = False
+
+    def feed(self, piece: str) -> str:
+        """What may go out by now; nothing any more once `hit`."""
+        if self.hit or not self._stops:
+            return "" if self.hit else piece
+        text = self._held + piece
+        at, _ = first(text, self._stops)
+        self.hit = at >= 0
+        keep = 0 if self.hit else held(text, self._stops)
+        self._held = text[len(text) - keep :]
+        return text[:at] if self.hit else text[: len(text) - keep]
+
+    def end(self) -> str:
+        """What was held back and is no stop string after all."""
+        text, self._held = self._held, ""
+        return text
+
+
+class TokenLimit:
+    """Passes on as much of a text in pieces as `most` tokens hold; None: all of it, only counted."""
+
+    def __init__(self, counter: Counter, most: int | None) -> None:
+        self._tally = Tally(counter)
+        self._most = most
+        self.hit = False
+
+    def feed(self, piece: str) -> str:
+        """The part within the limit. `hit` once something did not fit: an answer that just fits is whole."""
+        if self._most is not None:
+            room = self._tally.room(piece, self._most)
+            self.hit = room < len(piece)
+            piece = piece[:room]
+        self._tally.add(piece)
+        return piece
+
+    @property
+    def total(self) -> int:
+        return self._tally.total

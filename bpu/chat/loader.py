@@ -1,0 +1,73 @@
+"""The one place of the chat side that reads files: the model's template and its tokenizer's special words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from bpu.chat.answer import Mode
+from bpu.chat.prompt import Prompter
+from bpu.chat.template import Template
+from bpu.chat.tokens import load_counter
+from bpu.console.profiles import Profile
+from bpu.errors import SettingsError
+
+
+def load_prompter(
+    *,
+    template_path: Path,
+    tokenizer_dir: Path | None,
+    profile: Profile,
+    context_size: int,
+    newline: str = "\\n",
+    line_limit: int | None = None,
+    history: Literal["error", "trim"] = "error",
+    reasoning: Mode = "reasoning_content",
+    strftime_now: Callable[[str], str] | None = None,
+) -> Prompter:
+    """The prompter of a model. Raises `SettingsError` when the template cannot be read or used.
+
+    `strftime_now` gives templates that ask for it the date; without it such a template is refused.
+    """
+    return Prompter(
+        load_template(template_path, tokenizer_dir, strftime_now=strftime_now),
+        load_counter(tokenizer_dir),
+        context_size=context_size,
+        profile=profile,
+        newline=newline,
+        line_limit=line_limit,
+        history=history,
+        reasoning=reasoning,
+    )
+
+
+def load_template(
+    template_path: Path, tokenizer_dir: Path | None, *, strftime_now: Callable[[str], str] | None = None
+) -> Template:
+    """The template in `template_path`, with the special words of `tokenizer_config.json` beside the tokenizer."""
+    try:
+        text = template_path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"BPU_TEMPLATE_PATH: {template_path} cannot be read ({error}). Name the model's chat template."
+        ) from None
+    config = _config(tokenizer_dir)
+    bos, eos = _word(config.get("bos_token")), _word(config.get("eos_token"))
+    return Template(text, bos=bos, eos=eos, strftime_now=strftime_now)
+
+
+def _config(folder: Path | None) -> dict[str, Any]:
+    """`tokenizer_config.json`, empty when there is none: the frame is cut off again, only its count suffers."""
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")) if folder else {}
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _word(value: Any) -> str:
+    """A special token, written plainly or as an object with its `content`."""
+    word = value.get("content") if isinstance(value, dict) else value
+    return word if isinstance(word, str) else ""

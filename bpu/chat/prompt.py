@@ -1,0 +1,212 @@
+"""From a chat request to the one line that the console reads, with exact counts; and what a chat that goes on needs.
+
+The console wraps the line in the model's template by itself, so the whole conversation is rendered with that
+template and the frame that the console will add is cut off. Knows no process and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Union
+
+from bpu.chat.answer import Manner, Mode, deltas
+from bpu.chat.conversation import Conversation, converse, digest, utter
+from bpu.chat.deltas import Content, Delta, Finish, ToolCall
+from bpu.chat.fields import Call, Message
+from bpu.chat.formats import instruction
+from bpu.chat.requests import THINK_SUFFIX, ChatRequest
+from bpu.chat.template import Said, Template
+from bpu.chat.tokens import Counter
+from bpu.chat.tools import offer
+from bpu.console.events import Done, Event, Text
+from bpu.console.line import LineTooLong, defuse, frame
+from bpu.console.profiles import Profile
+from bpu.errors import AnswerUnfit, ContextLengthExceeded, EngineCrashed
+from bpu.turn import Timing, Turn, Waiting
+
+#: Ends a prompt so that the model takes its thinking as done.
+_NO_THOUGHTS = "<think>\n\n</think>\n\n"
+#: A text of more characters than this, and than so many for each token of the context, is counted by its
+#: beginning first: exact counting of megabytes would stop the whole worker for a second.
+_COUNTED_AT_ONCE = 65_536
+_CHARACTERS_A_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A turn, and how many of the request's oldest messages were left out so that it fits."""
+
+    turn: Turn
+    dropped: int = 0
+
+
+class Prompter:
+    """Built once for a model and its console; holds no state of any conversation."""
+
+    def __init__(
+        self,
+        template: Template,
+        counter: Counter,
+        *,
+        context_size: int,
+        profile: Profile,
+        newline: str = "\\n",
+        line_limit: int | None = None,
+        history: Literal["error", "trim"] = "error",
+        reasoning: Mode = "reasoning_content",
+    ) -> None:
+        """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
+
+        `history` says what to do with a conversation that does not fit.
+        """
+        self._template = template
+        self._counter = counter
+        self._context = context_size
+        self._profile = profile
+        self._newline = newline
+        self._line_limit = line_limit
+        self._trim = history == "trim"
+        self._reasoning: Mode = reasoning
+        self._places_system = template.carries("system", "user")
+        self._places_turns = template.carries("user", "assistant", "user", "assistant", "user")
+
+    def thinks(self, request: ChatRequest) -> bool:
+        """Whether the answer to `request` begins inside the reasoning."""
+        after = self._template.frame()[1]
+        if not after and not request.thinking:
+            return False
+        return after.rstrip().endswith("<think>") or (self._template.reasons and "</think>" not in after)
+
+    def turn(self, request: ChatRequest) -> Turn:
+        """The turn at the console. Raises `ContextLengthExceeded`."""
+        return self.plan(request).turn
+
+    def plan(self, request: ChatRequest) -> Plan:
+        """The turn, trimmed if that is the setting. At least one token of the context is left for the answer."""
+        conversation = self._conversation(request)
+        try:
+            return Plan(self._turn(request, conversation))
+        except ContextLengthExceeded:
+            if self._trim and (trimmed := self._trimmed(request, conversation)):
+                return trimmed
+            raise
+
+    def remember(self, request: ChatRequest, raw: str) -> str:
+        """The digest of the conversation once its next request holds the answer that `raw` (the model's text) gave.
+
+        Equal to the next turn's `history` when the client sends back exactly what it got; "" when this chat cannot
+        go on from the console's cache: a limit or a stop string cut the answer, or older messages were left out.
+        """
+        if request.messages[-1].role == "assistant" or (self._trim and self.plan(request).dropped):
+            return ""
+        if (answer := self._told(request, raw)) is None:
+            return ""
+        conversation = self._conversation(request)
+        return digest(_header(request), conversation, [*conversation.turns, utter(answer)])
+
+    def answer(
+        self, events: Iterable[Union[Event, Waiting]], request: ChatRequest, turn: Turn, measured: Callable[[], Timing]
+    ) -> Iterator[Delta]:
+        """The deltas of a job's events, read in this model's manner."""
+        manner = self._manner(request, self._context)
+        return deltas(events, request, turn=turn, measured=measured, manner=manner)
+
+    def _manner(self, request: ChatRequest, context: int | None) -> Manner:
+        return Manner(self._counter, self.thinks(request), self._reasoning, context)
+
+    def _told(self, request: ChatRequest, raw: str) -> Message | None:
+        """What the client was given for `raw`; None if it was not all of the answer."""
+        events: list[Event] = [Text(raw), Done()] if raw else [Done()]
+        turn, manner = Turn(b"", 0), self._manner(request, None)
+        try:
+            told = list(deltas(events, request, turn=turn, measured=Timing, manner=manner))
+        except (EngineCrashed, AnswerUnfit):
+            return None
+        finish = told[-1]
+        if not isinstance(finish, Finish) or not finish.natural:
+            return None
+        calls = tuple(Call(name=one.name, arguments=one.arguments) for one in told if isinstance(one, ToolCall))
+        content = "".join(one.text for one in told if isinstance(one, Content))
+        return Message(role="assistant", content=content, tool_calls=calls)
+
+    def _conversation(self, request: ChatRequest) -> Conversation:
+        rules = [offer(request), instruction(request.response_format)]
+        return converse(request.messages, "\n\n".join(rule for rule in rules if rule))
+
+    def _turn(self, request: ChatRequest, conversation: Conversation) -> Turn:
+        before, after = self._template.frame()
+        closing = _NO_THOUGHTS if not after and not request.thinking else ""
+        line = self._framed(self._text(conversation) + closing)
+        tokens = self._fitting(before, line, after)
+        *earlier, last = conversation.turns
+        if not earlier or closing:
+            return Turn(line, tokens)
+        short = self._framed(defuse(last.text))
+        return Turn(
+            line,
+            tokens,
+            short_line=short,
+            short_tokens=self._counter.count(before + short.decode() + after),
+            history=digest(_header(request), conversation, earlier),
+        )
+
+    def _framed(self, text: str) -> bytes:
+        try:
+            return frame(text, profile=self._profile, newline=self._newline, limit=self._line_limit)
+        except LineTooLong as error:
+            raise ContextLengthExceeded.bytes(error.limit, error.size, self._context) from None
+
+    def _fitting(self, before: str, line: bytes, after: str) -> int:
+        """The tokens of the whole prompt, if the context holds them and one more."""
+        text = before + line.decode() + after
+        most = max(_COUNTED_AT_ONCE, self._context * _CHARACTERS_A_TOKEN)
+        if len(text) > most and (tokens := self._counter.count(text[:most])) >= self._context:
+            raise ContextLengthExceeded.tokens(self._context, tokens * len(text) // most)
+        tokens = self._counter.count(text)
+        if tokens >= self._context:
+            raise ContextLengthExceeded.tokens(self._context, tokens)
+        return tokens
+
+    def _trimmed(self, request: ChatRequest, conversation: Conversation) -> Plan | None:
+        """The fewest of the oldest whole turns left out, found by halving; None if the last does not fit alone."""
+        openings = conversation.openings()[1:]
+        fitting: tuple[int, Turn] | None = None
+        low, high = 0, len(openings) - 1
+        while low <= high:
+            middle = (low + high) // 2
+            try:
+                fitting = openings[middle], self._turn(request, conversation.since(openings[middle]))
+                high = middle - 1
+            except ContextLengthExceeded:
+                low = middle + 1
+        if fitting is None:
+            return None
+        at, turn = fitting
+        return Plan(Turn(turn.line, turn.tokens), conversation.messages_before(at))
+
+    def _text(self, conversation: Conversation) -> str:
+        """All of the conversation as the text of one user message, the console's frame left out."""
+        system = defuse(conversation.system)
+        said = [Said(role=turn.role, content=defuse(turn.text)) for turn in conversation.turns]
+        first = said[0]["content"]
+        if system and first and self._places_system and (len(said) == 1 or self._places_turns):
+            placed = self._template.inside([Said(role="system", content=system), *said])
+            if placed is not None:
+                return placed
+        said[0] = Said(role="user", content=f"{system}\n\n{first}" if system and first else system or first)
+        if len(said) == 1:
+            return said[0]["content"]
+        rendered = self._template.inside(said) if self._places_turns else None
+        return _transcript(said) if rendered is None else rendered
+
+
+def _header(request: ChatRequest) -> list[str]:
+    """What a conversation belongs to, before the first word is said."""
+    model = request.model.removesuffix(THINK_SUFFIX) if request.inline_thinking else request.model
+    return ["1", request.namespace, model, "thinks" if request.thinking else "answers"]
+
+
+def _transcript(said: Iterable[Said]) -> str:
+    """For a template that takes one message only: the conversation written out."""
+    return "\n\n".join(f"{one['role'].capitalize()}: {one['content']}" for one in said)

@@ -1,0 +1,226 @@
+"""The chat request as clients send it, checked and brought into one plain form. Never touches the engine.
+
+What is wrong is a `BadRequest` whose `param` is a path (`messages.0.content`) and whose message is a sentence.
+Unknown fields are ignored, known ones that cannot have an effect are listed, meaningful ones that cannot be
+honoured are refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bpu.chat.fields import Body, Message, ResponseFormat, Tool
+from bpu.chat.schemas import BadSchema, Checker
+from bpu.errors import BadRequest, ModelNotFound
+
+ToolMode = Literal["auto", "none", "required"]
+
+#: Fields of the API that are taken and have no effect: the console has no such control. The order is the header's.
+WITHOUT_EFFECT = (
+    "temperature", "top_p", "top_k", "min_p", "typical_p", "seed", "logprobs", "top_logprobs", "logit_bias",
+    "presence_penalty", "frequency_penalty", "repetition_penalty", "repeat_penalty", "prediction", "verbosity",
+    "service_tier", "store", "metadata", "user", "prompt_cache_key", "safety_identifier", "include", "modalities",
+    "truncation", "max_tool_calls",
+)  # fmt: skip
+#: Fields that change what the answer is; an answer without them would be a wrong one.
+REFUSED = {
+    "audio": "This model cannot speak; leave out `audio`.",
+    "web_search_options": "This model cannot search the web; leave out `web_search_options`.",
+    "functions": "`functions` is no longer taken; send the same definitions as `tools`.",
+}
+THINK_SUFFIX = "-think"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may hold at most."""
+
+    max_messages: int = 2000
+    max_tools: int = 128
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One valid request. `model` is the id the client used, `max_tokens` counts reasoning and answer together.
+
+    `thinking` is False when the client switched it off; `inline_thinking` puts the reasoning into the content
+    in `<think>` tags. `tools` is empty when `tool_choice` forbids them. `namespace` keeps the conversations of
+    different callers apart (the digest of an API key, say); it never comes from the body. Without `show_reasoning`
+    the reasoning has no place in the answer's shape (inline it has).
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    stream: bool = False
+    include_usage: bool = False
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    thinking: bool = True
+    inline_thinking: bool = False
+    tools: tuple[Tool, ...] = ()
+    tool_mode: ToolMode = "auto"
+    forced_tool: str | None = None
+    parallel_tool_calls: bool = True
+    response_format: ResponseFormat = field(default_factory=ResponseFormat)
+    ignored: tuple[str, ...] = ()
+    namespace: str = ""
+    show_reasoning: bool = True
+
+
+def parse_chat(
+    body: object,
+    *,
+    models: Sequence[str],
+    think_model: bool = True,
+    limits: Limits = Limits(),
+    namespace: str = "",
+) -> ChatRequest:
+    """The request in `body` (the decoded JSON). Raises `BadRequest` with its `param`, or `ModelNotFound`.
+
+    `models` are the ids that are served; with `think_model` each is also served as `<id>-think`.
+    """
+    if not isinstance(body, Mapping):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    _refuse(body, limits)
+    try:
+        parsed = Body.model_validate(body)
+    except ValidationError as error:
+        raise _as_bad_request(error) from None
+    _check_model(parsed.model, models, think_model)
+    for number, tool in enumerate(parsed.tools):
+        _check_schema(tool.parameters, f"tools.{number}.function.parameters")
+    _check_schema(parsed.response_format.schema_, "response_format.json_schema.schema")
+    mode, forced = _choice(parsed)
+    return ChatRequest(
+        model=parsed.model,
+        messages=parsed.messages,
+        stream=bool(parsed.stream),
+        include_usage=bool(parsed.stream_options.include_usage),
+        max_tokens=parsed.max_completion_tokens or parsed.max_tokens,
+        stop=parsed.stop,
+        thinking=_thinking(body),
+        inline_thinking=parsed.model not in models,
+        tools=() if mode == "none" else parsed.tools,
+        tool_mode=mode,
+        forced_tool=forced,
+        parallel_tool_calls=parsed.parallel_tool_calls is not False,
+        response_format=parsed.response_format,
+        ignored=_ignored(body),
+        namespace=namespace,
+    )
+
+
+@contextmanager
+def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[None]:
+    """A mistake found by `parse_chat` under the names of another endpoint. `places`: what its messages come from."""
+    try:
+        yield
+    except BadRequest as error:
+        first, *rest = (error.param or "").split(".")
+        if first == "messages" and rest and rest[0].isdigit() and int(rest[0]) < len(places):
+            place = places[int(rest[0])]
+            first, rest = place, rest[1:] if "." in place else []
+        new = ".".join([params.get(first, first), *rest]).replace("text.format.json_schema", "text.format")
+        error.message = error.message.replace(f"`{error.param}`", f"`{new}`")
+        error.param = new or None
+        raise
+
+
+def base_model(model: str, models: Sequence[str]) -> str:
+    """The engine's own id behind `model`, which may be the `-think` one."""
+    return model if model in models else model[: -len(THINK_SUFFIX)]
+
+
+def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
+    served = [*models, *(f"{one}{THINK_SUFFIX}" for one in models if think_model)]
+    if model not in served:
+        raise ModelNotFound(f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.",
+                            param="model")  # fmt: skip
+
+
+def _check_schema(schema: Mapping[str, Any], path: str) -> None:
+    try:
+        Checker(schema)
+    except BadSchema as error:
+        raise BadRequest(f"`{path}` is not a valid JSON schema: {error}.", param=path) from None
+
+
+def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
+    """What is refused before anything is looked at more closely: cheap checks first."""
+    for name, words in REFUSED.items():
+        if body.get(name):
+            raise BadRequest(words, param=name)
+    modalities = body.get("modalities")
+    if isinstance(modalities, list) and any(one != "text" for one in modalities):
+        raise BadRequest('This model answers in text only; `modalities` may be `["text"]`.', param="modalities")
+    for name, most in (("messages", limits.max_messages), ("tools", limits.max_tools)):
+        value = body.get(name)
+        if isinstance(value, list) and len(value) > most:
+            raise BadRequest(f"`{name}` holds {len(value)} items; {most} are the most.", param=name)
+
+
+def _choice(body: Body) -> tuple[ToolMode, str | None]:
+    """`tool_choice` as a mode and, when one tool is named, its name."""
+    choice = body.tool_choice
+    if choice in (None, "auto", "none"):
+        return ("none" if choice == "none" else "auto"), None
+    if not body.tools:
+        raise BadRequest("`tool_choice` is only allowed when `tools` are given.", param="tool_choice")
+    if choice in ("required", "any"):
+        return "required", None
+    named = choice.get("function", choice) if isinstance(choice, Mapping) else None
+    name = named.get("name") if isinstance(named, Mapping) else None
+    if name not in [tool.name for tool in body.tools]:
+        raise BadRequest("`tool_choice` must be auto, none, required, or name one of the tools.", param="tool_choice")
+    return "required", str(name)
+
+
+def _thinking(body: Mapping[str, Any]) -> bool:
+    """Whether thinking stays on: clients know many switches, and each off switch is obeyed."""
+
+    def inside(name: str, key: str) -> Any:
+        value = body.get(name)
+        return value.get(key) if isinstance(value, Mapping) else None
+
+    off = (
+        inside("thinking", "type") == "disabled",
+        body.get("thinking") is False,
+        body.get("enable_thinking") is False,
+        inside("chat_template_kwargs", "enable_thinking") is False,
+        inside("chat_template_kwargs", "thinking") is False,
+        body.get("reasoning_effort") == "none",
+        inside("reasoning", "effort") == "none",
+        inside("reasoning", "enabled") is False,
+        body.get("think") is False,
+    )
+    return not any(off)
+
+
+def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
+    names = [name for name in WITHOUT_EFFECT if _says_something(body.get(name))]
+    if body.get("reasoning_effort") not in (None, "none"):
+        names.append("reasoning_effort")
+    return tuple(names)
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a field asks for more than it would by its absence: `store: false` is no wish."""
+    return not (value is None or value is False or value == [] or value == {} or value == "disabled")
+
+
+def _as_bad_request(error: ValidationError) -> BadRequest:
+    """The first mistake, named by its path; unions' inner names are no part of it."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    path = ".".join(str(part) for part in first["loc"]) or None
+    name = f"`{path}`" if path else "The body"
+    if first["type"] == "missing":
+        return BadRequest(f"You must provide {name}.", param=path, code="missing_required_parameter")
+    words = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return BadRequest(words, param=path)
+    return BadRequest(f"{name} is invalid: {words[:1].lower()}{words[1:]}.", param=path)

@@ -1,0 +1,114 @@
+"""The request side of the Responses API as a thin face of the chat: input items become messages. It keeps nothing.
+
+What would need a memory of earlier responses, or a tool that runs elsewhere, is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.errors import BadRequest
+
+_STATELESS = "This gateway keeps no responses: send the whole conversation as `input` each time"
+REFUSED = {
+    "previous_response_id": f"{_STATELESS}, without `previous_response_id`.",
+    "conversation": f"{_STATELESS}, without `conversation`.",
+    "background": f"{_STATELESS}, without `background`.",
+    "prompt": "This gateway stores no prompt templates; send `instructions` and `input` instead of `prompt`.",
+}
+#: Fields that mean the same in both, or have no effect in either.
+_SHARED = (
+    "model", "stream", "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "reasoning", "user", "metadata",
+    "service_tier", "store", "prompt_cache_key", "safety_identifier", "include", "thinking", "enable_thinking",
+    "chat_template_kwargs", "think", "stop", "seed", "truncation", "max_tool_calls",
+)  # fmt: skip
+_LATER = ("item_reference",)
+PARAMS = {"messages": "input", "max_completion_tokens": "max_output_tokens", "response_format": "text.format"}
+
+
+def parse_response(body: object, **options: Any) -> ChatRequest:
+    """The request in `body`. `options` as of `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`."""
+    if not isinstance(body, Mapping):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    for name, words in REFUSED.items():
+        if body.get(name):
+            raise BadRequest(words, param=name)
+    messages, places = _messages(body)
+    chat = {name: body[name] for name in _SHARED if name in body}
+    chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
+    chat.update(tools=_tools(body.get("tools")), tool_choice=body.get("tool_choice"))
+    if (form := _format(body.get("text"))) is not None:
+        chat["response_format"] = form
+    with renamed(PARAMS, places):
+        return parse_chat(chat, **options)
+
+
+def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
+    """Chat messages, and the name under which the client knows each."""
+    messages: list[Any] = []
+    places: list[str] = []
+    if (instructions := body.get("instructions")) is not None:
+        messages.append({"role": "system", "content": instructions})
+        places.append("instructions")
+    given = body.get("input")
+    if given is None:
+        raise BadRequest("You must provide `input`.", param="input", code="missing_required_parameter")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    if not isinstance(items, list) or not items:
+        raise BadRequest("`input` must be a string or an array of items.", param="input")
+    for number, item in enumerate(items):
+        place = "input" if isinstance(given, str) else f"input.{number}"
+        _add(messages, places, item, place)
+    return messages, places
+
+
+def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
+    kind = item.get("type") or "message" if isinstance(item, Mapping) else None
+    if kind == "reasoning":
+        return
+    if kind == "function_call":
+        call = {"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")}
+        if messages and messages[-1].get("tool_calls"):
+            messages[-1]["tool_calls"].append(call)
+            return
+        message: Mapping[str, Any] = {"role": "assistant", "content": None, "tool_calls": [call]}
+    elif kind == "function_call_output":
+        message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")}
+    elif kind == "message":
+        message = {"role": item.get("role"), "content": item.get("content")}
+    else:
+        raise BadRequest(_unknown(kind), param=place)
+    messages.append(message)
+    places.append(place)
+
+
+def _unknown(kind: Any) -> str:
+    if kind in _LATER:
+        return f"{_STATELESS}, without `{kind}`."
+    if isinstance(kind, str):
+        return f"Input items of type `{kind[:40]}` are not taken; only messages, function calls and their outputs are."
+    return "An item of `input` must be an object with a `role` or a `type`."
+
+
+def _tools(tools: Any) -> Any:
+    """Function tools in the chat's form; a tool that would run elsewhere is refused."""
+    if not isinstance(tools, list):
+        return tools
+    for number, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, Mapping) else None
+        if isinstance(kind, str) and kind != "function":
+            raise BadRequest(
+                f"Tools of type `{kind[:40]}` run elsewhere; this gateway takes `function` tools.",
+                param=f"tools.{number}.type",
+            )
+    return tools
+
+
+def _format(text: Any) -> Any:
+    if text is None:
+        return None
+    if not isinstance(text, Mapping):
+        raise BadRequest("`text` must be an object.", param="text")
+    return text.get("format")

@@ -1,0 +1,53 @@
+"""Requests that a client makes beside the chat and that need no model: naming a conversation. Pure text work.
+
+Chatbox asks for a name after the first answer, in its own fixed words, with the conversation in a fence. A model
+that cannot be told not to think would take a minute over it and block the chat.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bpu.chat.deltas import Content, Delta, Finish
+from bpu.chat.requests import ChatRequest
+from bpu.chat.tokens import Counter
+from bpu.chat.usage import Usage
+
+_ASKS = "Based on the chat history, give this conversation a name."
+_ENDS = "The name is:"
+_FENCED = re.compile(r"```[^\n]*\n(.*)\n```", re.DOTALL)
+_BETWEEN = re.compile(r"\n\s*-{5,}\s*\n")
+_DECORATION = " \t\"'`#*_>~.,:;!?-。，！？、：；“”‘’「」《》()（）[]【】"
+#: Chatbox asks for at most ten characters; a Latin word is not cut in two for one or two more.
+_LENGTH, _SLACK = 10, 14
+_UNNAMED = "Chat"
+
+
+def side_answer(request: ChatRequest) -> str | None:
+    """The name for a naming request, made of the first user message; None for every other request."""
+    text = request.messages[-1].content
+    if _ASKS not in text or not text.rstrip().endswith(_ENDS):
+        return None
+    if (fenced := _FENCED.search(text)) is None:
+        return _UNNAMED
+    opening = _BETWEEN.split(fenced.group(1), maxsplit=1)[0]
+    lines = (line.strip(_DECORATION) for line in opening.splitlines())
+    return _short(next((line for line in lines if line), _UNNAMED))
+
+
+def _short(line: str) -> str:
+    name = ""
+    for word in line.split():
+        longer = f"{name} {word}".strip()
+        if len(longer) > (_SLACK if word.isascii() and not name else _LENGTH):
+            break
+        name = longer
+    return (name or line[:_LENGTH]).strip(_DECORATION) or _UNNAMED
+
+
+def side_deltas(text: str, request: ChatRequest, counter: Counter) -> Iterator[Delta]:
+    """`text` as an answer, with honest counts: nothing was written to a console."""
+    prompt = sum(counter.count(message.content) for message in request.messages)
+    yield Content(text)
+    yield Finish("stop", Usage(prompt_tokens=prompt, completion_tokens=counter.count(text)))

@@ -1,0 +1,99 @@
+"""The model's own chat template: a sandboxed Jinja2 rendering, and what the console will wrap around one message.
+
+Reads no file and knows no clock; the template's author is trusted no more than a stranger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypedDict
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bpu.errors import SettingsError
+
+#: Stands for a message while the frame around it is learnt; a word that no template holds.
+_SENTINEL = "qzMessageOneqz"
+
+
+class Said(TypedDict):
+    """A message as templates know it."""
+
+    role: str
+    content: str
+
+
+class Unrenderable(ValueError):
+    """The template does not take these messages."""
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)
+
+
+def _tojson(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+class Template:
+    """A Hugging Face chat template. `bos` and `eos` are the tokenizer's own words for them."""
+
+    def __init__(
+        self, text: str, *, bos: str = "", eos: str = "", strftime_now: Callable[[str], str] | None = None
+    ) -> None:
+        """Raises `SettingsError` when the template is broken or does not take a user's message."""
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+        environment.filters["tojson"] = _tojson
+        environment.globals["raise_exception"] = _raise_exception
+        if strftime_now is not None:
+            environment.globals["strftime_now"] = strftime_now
+        self._variables = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
+        #: Whether the model is one that reasons: its template knows where reasoning ends.
+        self.reasons = "</think>" in text
+        try:
+            self._template = environment.from_string(text)
+            self.frame()
+        except (jinja2.TemplateError, Unrenderable) as error:
+            raise SettingsError(
+                f"BPU_TEMPLATE_PATH: the chat template cannot be used: {error}. Copy the model's own template."
+            ) from None
+
+    def render(self, messages: Sequence[Said]) -> str:
+        """The prompt of `messages`, the beginning of the answer included. Raises `Unrenderable`."""
+        try:
+            return self._template.render(messages=list(messages), add_generation_prompt=True, **self._variables)
+        except Exception as error:  # a template is a program: anything can come of it
+            raise Unrenderable(str(error) or type(error).__name__) from None
+
+    def frame(self) -> tuple[str, str]:
+        """What the console puts before and after one line. Learnt anew each time: it may hold the date."""
+        before, found, after = self.render([{"role": "user", "content": _SENTINEL}]).partition(_SENTINEL)
+        if not found or _SENTINEL in after:
+            raise Unrenderable("it does not render a user's message exactly once")
+        return before, after
+
+    def inside(self, messages: Sequence[Said]) -> str | None:
+        """The rendering of `messages` without the frame: the line that makes the console say all of it.
+
+        None when the template puts something of it outside the frame, leaves a message out, or refuses.
+        """
+        try:
+            before, after = self.frame()
+            text = self.render(messages)
+        except Unrenderable:
+            return None
+        whole = len(text) >= len(before) + len(after) and text.startswith(before) and text.endswith(after)
+        return text[len(before) : len(text) - len(after)] if whole else None
+
+    def carries(self, *roles: str) -> bool:
+        """Whether messages of these roles come through, each once, in order and inside the frame."""
+        words = [f"{_SENTINEL}{number}end" for number in range(len(roles))]
+        messages = [Said(role=role, content=word) for role, word in zip(roles, words, strict=True)]
+        text = self.inside(messages)
+        if text is None or any(text.count(word) != 1 for word in words):
+            return False
+        places = [text.index(word) for word in words]
+        return places == sorted(places)

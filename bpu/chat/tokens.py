@@ -1,0 +1,125 @@
+"""Counting tokens: by the model's own tokenizer where its file is at hand, by a stated estimate where not.
+
+The estimate: one token for a Chinese, Japanese or Korean character, for up to four ASCII letters or digits
+(a blank before them included), for a run of up to 16 blanks, and for every other character; two for a
+character outside the basic plane. Measured against byte-pair vocabularies it errs on the high side.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bpu.errors import SettingsError
+
+Ends = Callable[[str], Sequence[int]]
+
+_GUESS = re.compile(r" ?[A-Za-z0-9]{1,4}|\s{1,16}|.", re.DOTALL)
+#: An open segment longer than this is closed at the next place where no token can straddle.
+_SEGMENT = 64
+#: ... and anywhere at this length, so that the cost stays linear (a run of letters without any other character).
+_SEGMENT_MOST = 1024
+
+
+def _guess(text: str) -> list[int]:
+    ends: list[int] = []
+    for match in _GUESS.finditer(text):
+        ends += [match.end()] * (2 if match.group() > "\uffff" else 1)
+    return ends
+
+
+class Counter:
+    """Counts the tokens of a text. `ends(text)` gives the character index at which each token ends."""
+
+    def __init__(self, load: Callable[[], Ends] | None = None) -> None:
+        """`load` returns the tokenizer's `ends`, and is called once, at the first use; None: the estimate."""
+        self._load = load
+        self._ends: Ends | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the numbers are the model's own."""
+        return self._load is not None
+
+    def ends(self, text: str) -> Sequence[int]:
+        if self._ends is None:
+            self._ends = self._load() if self._load else _guess
+        return self._ends(text)
+
+    def count(self, text: str) -> int:
+        return len(self.ends(text)) if text else 0
+
+
+class Tally:
+    """The tokens of a text that arrives in pieces, at a cost linear in its length.
+
+    The text is counted in segments that end where byte-level vocabularies never join: between a letter and
+    what is none, nor a mark upon it. Only a run of more than 1024 letters may be counted as one token more than it has.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._closed = 0
+        self._open = ""
+
+    @property
+    def total(self) -> int:
+        return self._closed + self._counter.count(self._open)
+
+    def add(self, piece: str) -> None:
+        self._open += piece
+        while len(self._open) > _SEGMENT and (cut := self._boundary()):
+            self._closed += self._counter.count(self._open[:cut])
+            self._open = self._open[cut:]
+
+    def room(self, piece: str, most: int) -> int:
+        """How many characters of `piece` may be added before the total exceeds `most` tokens."""
+        text = self._open + piece
+        ends = self._counter.ends(text)
+        left = most - self._closed
+        if len(ends) <= left:
+            return len(piece)
+        return max(0, (ends[left - 1] if left > 0 else 0) - len(self._open))
+
+    def _boundary(self) -> int:
+        """Where the open segment may be closed, 0 for nowhere yet."""
+        text = self._open
+        for at in range(len(text) - 1, max(0, len(text) - _SEGMENT_MOST), -1):
+            if text[at - 1].isalpha() and not text[at].isalpha() and unicodedata.category(text[at])[0] != "M":
+                return at
+        return _SEGMENT_MOST if len(text) > _SEGMENT_MOST else 0
+
+
+def load_counter(tokenizer_dir: Path | None) -> Counter:
+    """The counter of the model whose `tokenizer.json` lies in `tokenizer_dir`; the estimate if there is none.
+
+    The file is read at the first count (a large vocabulary takes 100 MB and most of a second). A file that
+    cannot be read is a `SettingsError` then.
+    """
+    if tokenizer_dir is None or not (tokenizer_dir / "tokenizer.json").is_file():
+        return Counter()
+    path = tokenizer_dir / "tokenizer.json"
+    try:
+        import tokenizers
+    except ImportError:
+        return Counter()
+    return Counter(lambda: _loaded(tokenizers.Tokenizer, path))
+
+
+def _loaded(kind: Any, path: Path) -> Ends:
+    try:
+        tokenizer = kind.from_file(str(path))
+    except Exception as error:  # the library raises plain Exception
+        raise SettingsError(
+            f"BPU_TOKENIZER_DIR: {path} is no tokenizer ({error}). Copy the model's own file."
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def ends(text: str) -> Sequence[int]:
+        return [end for _, end in tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    return ends

@@ -1,0 +1,217 @@
+"""Finds tool calls in the answer's stream: text before a call goes out, a call comes out whole or not at all.
+
+A stretch that may be a call is held until it is complete, so that nothing half-written is ever carried out; one that
+turns out to be none goes out as the text it is, without the marks. Recognised: `<tool_call>...</tool_call>`,
+DeepSeek's own marks, and at the beginning of a line a JSON object or array, bare or in a fence. Nothing is passed on
+after a call, and a model that goes on speaking is stopped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Union
+
+from bpu.chat.calls import Caller, Found
+from bpu.chat.lenient import Balance
+from bpu.chat.scan import held
+
+CALL, CALL_END = "<tool_call>", "</tool_call>"
+_CLOSERS = {
+    CALL: CALL_END,
+    "<｜tool▁calls▁begin｜>": "<｜tool▁calls▁end｜>",
+    "<｜tool▁call▁begin｜>": "<｜tool▁call▁end｜>",
+}
+_MARKS = tuple(_CLOSERS)
+_MARK = re.compile(r"</?tool_calls?>|<｜tool▁[^｜<>]{1,20}｜>")
+#: Where a call may begin. The first character of the searched text is the one before what is held.
+_OPENER = re.compile("|".join(_MARKS) + r"|(?<=\n)[ \t]{0,8}(?:```[A-Za-z_]{0,20}[ \t]*\n\s{0,8})?(?:\{|\[\s{0,8}\{)")
+#: The end of a text that may still become a bare or fenced object: a line that holds only its beginning.
+_BEGINNING = re.compile(
+    r"(?<=\n)[ \t]{0,8}(?:\[\s{0,8}|`{1,2}|```[A-Za-z_]{0,20}[ \t]*(?:\n\s{0,8}(?:\[\s{0,8})?)?)?\Z"
+)
+_LOOK_BACK = 80
+_FENCE_END = re.compile(r"\s*```[ \t]*")
+#: What may still stand between a value and its closing mark.
+_SURPLUS = re.compile(r"[\s}\]`]*")
+#: How far a model may go on after its calls before it is stopped; at once where it makes up a tool's answer.
+_RAMBLE = 200
+_MADE_UP = "<tool_response>"
+#: A model that repeats itself is stopped here.
+_MOST_CALLS = 16
+
+Item = Union[str, Found]
+
+
+class State(Enum):
+    TEXT = auto()
+    MARKED = auto()  # between a pair of marks
+    OBJECT = auto()  # inside a bare or fenced JSON value
+
+
+class CallReader:
+    """`feed` pieces, then `end`. `single`: only the first call counts.
+
+    `stopped`: there are calls and nothing more is to be expected. `dropped`: a call was cut off.
+    `rambled`: the model said something after its calls.
+    """
+
+    def __init__(self, caller: Caller, *, single: bool = False) -> None:
+        self.state = State.TEXT
+        self.calls = 0
+        self.stopped = False
+        self.dropped = False
+        self.caller = caller
+        self._single = single
+        self._text = ""  # held back, or the stretch so far
+        self._before = "\n"  # the character before it
+        self._blanks = ""  # the blanks at the end of what was said: dropped if a call follows
+        self._after = ""  # what was said after a call
+        self._opener = ""
+        self._balance = Balance()
+        self._seen = 0  # how much of the stretch the balance has seen
+        self._value = -1  # where in the stretch its JSON value ends
+
+    @property
+    def rambled(self) -> bool:
+        return bool(self._after.strip())
+
+    def feed(self, piece: str) -> Iterator[Item]:
+        """Text that is no call, and calls, in their order."""
+        self._text += piece
+        moved = True
+        while moved and self._text:
+            before = self.state, len(self._text)
+            yield from {State.TEXT: self._plain, State.MARKED: self._marked, State.OBJECT: self._object}[self.state]()
+            moved = before != (self.state, len(self._text))
+
+    def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
+        """What is left. `cut`: a limit ended the text, so a call without its end is dropped; not `complete`: the
+        text was ended at a stop string, so that nothing may be added to it."""
+        text, state = self._text, self.state
+        self._text, self.state = "", State.TEXT
+        if state is State.TEXT and cut and len(text) > 1 and any(mark.startswith(text) for mark in _MARKS):
+            self.dropped = True
+        elif state is State.TEXT:
+            yield from self._say(text)
+        elif cut:
+            self.dropped = True
+        else:
+            found = self.caller.read(self._inner(text), close=complete)
+            self.dropped = not complete and not found
+            if found or complete:
+                yield from self._decided(text, found)
+        if self._blanks and not self.calls:
+            yield self._blanks
+
+    def _plain(self) -> Iterator[Item]:
+        text = self._before + self._text
+        if match := _OPENER.search(text, 1):
+            yield from self._say(text[1 : match.start()])
+            self._open(match.group(), text[match.start() :])
+            return
+        keep = held(self._text, _MARKS)
+        tail = text[-_LOOK_BACK:]
+        if match := _BEGINNING.search(tail, 1):
+            keep = max(keep, len(tail) - match.start())
+        yield from self._say(self._text[: len(self._text) - keep])
+        self._text = self._text[len(self._text) - keep :]
+
+    def _open(self, opener: str, stretch: str) -> None:
+        self.state = State.MARKED if opener in _CLOSERS else State.OBJECT
+        self._opener, self._text = opener, stretch
+        # A stretch that is no mark has its value's first bracket at the opener's end (or a `[` before it).
+        self._seen = len(opener) if self.state is State.MARKED else min(
+            at for bracket in "{[" if (at := opener.find(bracket)) >= 0
+        )  # fmt: skip
+        self._balance, self._value = Balance(), -1
+
+    def _marked(self) -> Iterator[Item]:
+        closer = _CLOSERS[self._opener]
+        if self._opener != CALL:
+            at = self._text.find(closer)
+            if at >= 0:
+                yield from self._close(at + len(closer))
+            return
+        if (end := self._marked_end(closer)) >= 0:
+            yield from self._close(end)
+
+    def _marked_end(self, closer: str) -> int:
+        """Where the stretch ends: behind its mark, or behind its value where the model forgot the mark."""
+        text = self._text
+        while self._value < 0 and (at := text.find(closer, self._seen)) >= 0:
+            self._look(at)
+            if self._value < 0 and not self._balance.in_string:
+                return at + len(closer)
+            self._look(at + len(closer))
+        self._look(len(text) - held(text, (closer,)))
+        if self._value < 0:
+            return -1
+        match = _SURPLUS.match(text, self._value)
+        behind = match.end() if match else self._value
+        if text.startswith(closer, behind):
+            return behind + len(closer)
+        return self._value if behind < len(text) and not closer.startswith(text[behind:]) else -1
+
+    def _object(self) -> Iterator[Item]:
+        self._look(len(self._text))
+        if (value := self._value) < 0:
+            return
+        if "```" not in self._opener:
+            yield from self._close(value)
+            return
+        rest = self._text[value:]
+        if match := _FENCE_END.match(rest):
+            yield from self._close(value + match.end())
+        elif rest.strip() not in ("", "`", "``"):
+            yield from self._close(value)
+
+    def _look(self, stop: int) -> None:
+        """Let the balance see the stretch up to `stop`."""
+        if self._value < 0 and stop > self._seen:
+            if (length := self._balance.feed(self._text[self._seen : stop])) >= 0:
+                self._value = self._seen + length
+            self._seen = stop
+
+    def _close(self, length: int) -> Iterator[Item]:
+        """The stretch is complete: calls, or text after all."""
+        stretch, self._text = self._text[:length], self._text[length:]
+        self.state = State.TEXT
+        self._before = stretch[-1]
+        yield from self._decided(stretch, self.caller.read(self._inner(stretch)))
+
+    def _inner(self, stretch: str) -> str:
+        """A stretch without its marks; DeepSeek's are read with them."""
+        if self._opener != CALL:
+            return stretch
+        if self._value >= 0:
+            return stretch[len(CALL) : self._value]
+        return stretch[len(CALL) :].split(CALL_END)[0]
+
+    def _decided(self, stretch: str, found: list[Found]) -> Iterator[Item]:
+        if not found:
+            yield from self._say(_MARK.sub("", stretch))
+            return
+        for one in found:
+            if self.calls >= (1 if self._single else _MOST_CALLS):
+                self.stopped = True
+                return
+            self.calls += 1
+            self._blanks = self._after = ""
+            yield one
+
+    def _say(self, text: str) -> Iterator[Item]:
+        """Text goes out, the blanks at its end wait for more; after a call there is none."""
+        if not text:
+            return
+        self._before = text[-1]
+        if self.calls:
+            self._after += text
+            self.stopped = self.stopped or _MADE_UP in self._after or len(self._after.strip()) > _RAMBLE
+            return
+        text = self._blanks + text
+        words = text.rstrip()
+        self._blanks = text[len(words) :]
+        if words:
+            yield words

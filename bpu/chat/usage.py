@@ -1,0 +1,89 @@
+"""Token counts and speeds of one answer, in OpenAI's and in llama-server's words. Measures nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bpu.console.events import Stats
+from bpu.turn import Timing, Turn
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Counts in tokens, times in milliseconds. `cached_tokens` is part of `prompt_tokens`, `reasoning_tokens`
+    of `completion_tokens`; `predicted_n` is the console's own count where it prints one."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    prompt_ms: float = 0.0
+    predicted_n: int = 0
+    predicted_ms: float = 0.0
+
+    def body(self) -> dict[str, Any]:
+        """`usage` as OpenAI shapes it, with DeepSeek's two cache counts."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "prompt_cache_hit_tokens": self.cached_tokens,
+            "prompt_cache_miss_tokens": self.prompt_tokens - self.cached_tokens,
+        }
+
+    def timings(self) -> dict[str, Any]:
+        """`timings` as llama-server shapes it."""
+        prompt_n = self.prompt_tokens - self.cached_tokens
+        return {
+            "cache_n": self.cached_tokens,
+            **_speeds("prompt", prompt_n, self.prompt_ms),
+            **_speeds("predicted", self.predicted_n, self.predicted_ms),
+        }
+
+
+def usage(turn: Turn, timing: Timing, stats: Stats, *, completion: int, reasoning: int) -> Usage:
+    """The figures of an answer of `completion` tokens.
+
+    What the engine says it wrote and kept beats the full rendering's count: a chat that continues keeps earlier
+    reasoning in the cache, which the rendering leaves out. Speeds are the console's own where it printed them.
+    """
+    cached = timing.cached_tokens
+    written = timing.prompt_tokens or max(0, turn.tokens - cached)
+    predicted = stats.decode_tokens if stats.decode_tokens is not None else completion
+    return Usage(
+        prompt_tokens=cached + written,
+        completion_tokens=completion,
+        cached_tokens=cached,
+        reasoning_tokens=min(reasoning, completion),
+        prompt_ms=_first(stats.prefill_ms, _at(written, stats.prefill_per_second), timing.prefill_s * 1000),
+        predicted_n=predicted,
+        predicted_ms=_first(
+            _times(predicted, stats.decode_ms_per_token),
+            _at(predicted, stats.decode_per_second),
+            timing.decode_s * 1000,
+        ),
+    )
+
+
+def _at(tokens: int, per_second: float | None) -> float | None:
+    return tokens * 1000 / per_second if per_second else None
+
+
+def _times(tokens: int, each: float | None) -> float | None:
+    return tokens * each if each else None
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
+
+
+def _speeds(name: str, tokens: int, ms: float) -> dict[str, Any]:
+    return {
+        f"{name}_n": tokens,
+        f"{name}_ms": round(ms, 3),
+        f"{name}_per_token_ms": round(ms / tokens, 3) if tokens else 0.0,
+        f"{name}_per_second": round(tokens * 1000 / ms, 3) if ms else 0.0,
+    }

@@ -1,0 +1,90 @@
+"""Takes colours and library log lines out of a console's bytes, before anything is decoded.
+
+It works on bytes, so that a character cut in two by a log line grows together again. It does not know
+what the console is doing: the rest is for the stages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bpu.console.events import Log
+from bpu.console.markers import COLOURS, LOG_HEADS
+from bpu.console.scanner import Hit, Scanner
+
+#: A library's line is shorter by far. What is longer was no log line, and is given back as text.
+LONGEST_LOG = 8192
+
+#: Heads of log lines that people wrote, remembered at most.
+_QUOTES = 4096
+
+_COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]")
+
+
+def log(line: bytes) -> Log:
+    """`line`, without colours and its line break, as an event."""
+    return Log(_COLOUR.sub(b"", line).decode("utf-8", "replace").rstrip("\r\n"))
+
+
+class Cleaner:
+    """Bytes in; pieces of bytes, and `Log` for whole log lines, out.
+
+    A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a line, and ends
+    with the line. A head that stood in a prompt is text wherever it comes back, in the echo or quoted by the
+    model: a library cannot repeat an earlier line's thread and millisecond.
+    """
+
+    def __init__(self) -> None:
+        self._scanner = Scanner([*COLOURS, *LOG_HEADS], b"")
+        self._quoted: set[bytes] = set()
+        self._log = b""
+
+    def quote(self, line: bytes) -> None:
+        """Remember the heads of log lines that a prompt holds."""
+        reader = Scanner(LOG_HEADS, b"")
+        reader.write(line)
+        heads = {piece.text for piece in iter(reader.read, None) if isinstance(piece, Hit)}
+        if len(self._quoted) + len(heads) > _QUOTES:
+            self._quoted.clear()
+        self._quoted |= heads
+
+    def feed(self, data: bytes) -> Iterator[bytes | Log]:
+        self._scanner.write(data)
+        while (piece := self._next()) is not None:
+            if piece:
+                yield piece
+
+    def end(self) -> Iterator[bytes | Log]:
+        """What was held back, now that nothing follows."""
+        if self._log:
+            yield log(self._log)
+            self._log = b""
+        if rest := self._scanner.take():
+            yield rest
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether bytes are held back that may turn out to be text."""
+        return not self._log and bool(self._scanner.held)
+
+    def _next(self) -> bytes | Log | None:
+        if self._log:
+            return self._log_line()
+        piece = self._scanner.read()
+        if not isinstance(piece, Hit):
+            return piece
+        if piece.name == "log" and piece.text not in self._quoted:
+            self._log = piece.text
+            return b""
+        return piece.text if piece.name == "log" else b""
+
+    def _log_line(self) -> bytes | Log | None:
+        piece = self._scanner.take_line(LONGEST_LOG - len(self._log))
+        if not piece:
+            return None
+        self._log += piece
+        if not piece.endswith(b"\n") and len(self._log) < LONGEST_LOG:
+            return None
+        line, self._log = self._log, b""
+        return log(line) if line.endswith(b"\n") else line

@@ -1,0 +1,172 @@
+"""The stage between a written line and the answer: the echo of the rendered template, up to the console's marker.
+
+It decides which marker is the console's own. It never reports what it reads as logs, because it is a person's words.
+"""
+
+from __future__ import annotations
+
+from bpu.console.cleaner import log
+from bpu.console.errors import OutOfStep
+from bpu.console.events import Echo, RunError
+from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
+from bpu.console.stage import Emit, Pending
+
+_LONGEST_FAILURE = 1024
+
+#: How often the echo is searched for the line; more marks than that after as many bytes are not an echo.
+_SEARCHES = 64
+
+#: Bytes of template and noise around the line, which itself may be escaped four for one.
+_SLACK = 65536
+
+_LONGEST_RUN_ERROR = max(map(len, RUN_ERRORS))
+_OPEN = b"?"
+
+
+class _Own:
+    """What the console may repeat of the line that it was sent, as written and with its line breaks made real."""
+
+    def __init__(self, line: bytes) -> None:
+        self.text = line.strip()
+        self._forms = {self.text, self.text.replace(b"\\n", b"\n").strip()}
+        self._shortest = min(map(len, self._forms))
+        self._marks = {mark: self.count(mark) for mark in (MARKER, PROMPT, RUN_ERRORS[0])}
+        self._searches = _SEARCHES
+        self._ended = False
+
+    def count(self, words: bytes) -> int:
+        return max(form.count(words) for form in self._forms)
+
+    def marks(self, mark: bytes) -> int:
+        """How often the line holds `mark`."""
+        return self._marks[mark]
+
+    def repeated_in(self, echo: bytearray, before: int) -> bool:
+        """Whether the whole line stands in the first `before` bytes. Cheap: looked at once it can be there."""
+        if not self._ended and before >= self._shortest and self._searches:
+            self._searches -= 1
+            self._ended = any(echo.find(form, 0, before) >= 0 for form in self._forms)
+        return self._ended
+
+
+class Echoing:
+    """Reads up to the console's `[Assistant] >>> `: then `Echo`, or `RunError` where `run error` stands instead.
+
+    The user's words can hold every mark. A mark at the beginning of a line is the console's own when
+    1. the console does not echo, or the line that was sent does not hold that mark, or
+    2. it is the very first thing that came and the line does not begin with it (so there is no echo), or
+    3. the whole line has come before it, as written or with `\\n` made into line breaks, or
+    4. (`[Assistant] >>> ` only) it is one more than the line holds: for an echo that is not the line's bytes.
+    Where none of this ever comes true, the prompt and silence end the turn, and the last mark seen is taken.
+    A prompt before any mark is `OutOfStep`: the console asks for the next question without an answer to this one.
+    """
+
+    def __init__(self, line: bytes, *, echoes: bool) -> None:
+        self._own = _Own(line)
+        self._echoes = echoes
+        self._text = bytearray()
+        self._at = 0  # where the line begins that is being read
+        self._scanned = 0  # no line break before here
+        self._blank = True  # nothing but line breaks before it
+        self._judged = False  # its mark, if any, was not the console's
+        self._seen = 0
+        self._doubtful: int | None = None
+        self._limit = 4 * len(line) + _SLACK
+        self.pending: Pending | None = None
+
+    def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        self._text += data
+        while True:
+            mark = self._mark()
+            if mark == MARKER and self._is_marker():
+                return self._answer(self._at, emit)
+            if mark == PROMPT and self._is_consoles(PROMPT):
+                self._wait_at_prompt()
+                return None
+            self._judged = mark in (MARKER, PROMPT) or self._judged
+            newline = self._text.find(b"\n", max(self._scanned, self._at))
+            if mark == _OPEN or newline < 0:
+                self._wait_in_line()
+                return None
+            if self._is_run_error(newline):
+                return self._run_error(newline, emit)
+            self._line(newline, emit)
+
+    def quiet(self, emit: Emit) -> bytes | None:
+        if self.pending is Pending.RUN_ERROR:
+            return self._run_error(len(self._text), emit)
+        return None if self.pending is None or self._doubtful is None else self._answer(self._doubtful, emit)
+
+    def end(self, emit: Emit) -> bytes | None:
+        if self._doubtful is not None:
+            return self._answer(self._doubtful, emit)
+        if self._is_run_error(len(self._text)):
+            return self._run_error(len(self._text), emit)
+        self._line(len(self._text), emit)
+        return None
+
+    def _mark(self) -> bytes:
+        """The mark with which the line begins, once; `_OPEN` when it may begin with one; or nothing."""
+        if self._judged:
+            return b""
+        rest = bytes(self._text[self._at : self._at + len(MARKER)])
+        for mark in (MARKER, PROMPT):
+            if rest.startswith(mark):
+                return mark
+            if mark.startswith(rest):
+                return _OPEN
+        return b""
+
+    def _is_marker(self) -> bool:
+        self._seen += 1
+        if self._is_consoles(MARKER) or self._seen > self._own.marks(MARKER):
+            return True
+        self._doubtful = self._at
+        return False
+
+    def _is_consoles(self, mark: bytes) -> bool:
+        if not self._echoes or not self._own.marks(mark):
+            return True
+        if self._blank and not self._own.text.startswith(mark):
+            return True
+        return self._own.repeated_in(self._text, self._at)
+
+    def _answer(self, at: int, emit: Emit) -> bytes:
+        emit(Echo(self._text[:at].decode("utf-8", "replace").removesuffix("\n")))
+        return bytes(self._text[at + len(MARKER) :])
+
+    def _wait_at_prompt(self) -> None:
+        if self._doubtful is None or len(self._text) > self._at + len(PROMPT):
+            raise OutOfStep("The console asks for the next question without an answer to the last one.")
+        self.pending = Pending.PROMPT_UNUSUAL
+
+    def _wait_in_line(self) -> None:
+        self._scanned = len(self._text)
+        self._check_size(self._scanned)
+        self.pending = Pending.RUN_ERROR if self._is_run_error(self._scanned) else None
+
+    def _is_run_error(self, end: int) -> bool:
+        if end - self._at > _LONGEST_RUN_ERROR or self._text[self._at : end] not in RUN_ERRORS:
+            return False
+        return self._is_consoles(RUN_ERRORS[0])
+
+    def _run_error(self, end: int, emit: Emit) -> bytes:
+        emit(RunError(self._text[self._at : end].decode()))
+        return bytes(self._text[end + 1 :])
+
+    def _line(self, end: int, emit: Emit) -> None:
+        """A whole line that is no mark: a library's failure is reported and left out, all else is echo."""
+        self._check_size(end)
+        line = bytes(self._text[self._at : min(end, self._at + _LONGEST_FAILURE)])
+        if line.startswith(FAILURE_HEADS) and not self._own.count(line):
+            emit(log(line))
+            del self._text[self._at : end + 1]
+        else:
+            self._at = end + 1
+            self._blank = self._blank and not line.strip()
+        self._scanned = self._at
+        self._judged = False
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limit:
+            raise OutOfStep("The console prints without end and does not begin to answer.")

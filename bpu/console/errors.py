@@ -1,0 +1,28 @@
+"""What goes wrong between bytes and events; plain exceptions, because faces (HTTP, exit codes) belong to others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bpu.console.events import Event
+
+
+class OutOfStep(Exception):
+    """The console said something that cannot stand where it stands: end the process and never use it again.
+
+    `events` are those found in the same piece of bytes before the offence. The message names the state and
+    never holds the bytes themselves: they may be a person's words.
+    """
+
+    def __init__(self, message: str, events: Sequence[Event] = ()) -> None:
+        super().__init__(message)
+        self.events = list(events)
+
+
+class LineTooLong(ValueError):
+    """The prompt is `size` bytes as one line; the console reads `limit` bytes at most."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"The prompt is {size} bytes as one line; the console reads {limit} bytes at most.")
+        self.size = size
+        self.limit = limit

@@ -1,0 +1,42 @@
+"""What the stages of a console's output have in common; each stage reads the bytes of one or two states.
+
+A stage knows neither the states nor the other stages: it emits events, and the parser follows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from bpu.console.events import Event
+
+Emit = Callable[[Event], None]
+
+
+class Pending(Enum):
+    """What silence would decide; the value is how long it must last, in seconds, before the pace is counted in.
+
+    A prompt on a line of its own is what ends a turn; in the middle of a line it is rather the model's. `run
+    error` may be the beginning of a sentence, and within a line it nearly always is.
+    """
+
+    PROMPT = 0.25
+    PROMPT_UNUSUAL = 2.0
+    PROMPT_WITHIN_LINE = 2.5
+    RUN_ERROR = 1.0
+    RUN_ERROR_WITHIN_LINE = 5.0
+
+
+class Stage(Protocol):
+    """Reads cleaned bytes. All three methods return None while the stage goes on; when it is over, the bytes
+    that belong to the next stage (maybe none), after it emitted the event that says so."""
+
+    @property
+    def pending(self) -> Pending | None: ...
+
+    def feed(self, data: bytes, emit: Emit) -> bytes | None: ...
+
+    def quiet(self, emit: Emit) -> bytes | None: ...
+
+    def end(self, emit: Emit) -> bytes | None: ...

@@ -1,0 +1,71 @@
+"""The statistics lines of the consoles: their shapes, and their figures as one `Stats`.
+
+Says what a line holds, not whether it is the console's or the model's: that is the answer's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from bpu.console.events import Stats
+from bpu.console.scanner import NO, OPEN, template
+
+_FIELDS = {
+    b"#": re.compile(rb"[0-9]{1,20}"),
+    b"%f": re.compile(rb"[-0-9.naif]{1,32}"),
+    b"~": re.compile(rb"[ \t]{0,16}"),
+    b"*": re.compile(rb"[^\n]{0,1000}"),
+}
+_SHAPES = (
+    template("performance", b"Performance prefill:~%f~tokens/s~decode:~%f~tokens/s~\n", _FIELDS),
+    template(
+        "prefill", b"===== prefill token num:~# prefill cost:~%f ms, prefill speed:~%f tokens/s =====~\n", _FIELDS
+    ),
+    template("decode", b"===== decode token num:~# cost per token:~%f ms, decode speed:~%f tokens/s =====~\n", _FIELDS),
+    template("other", b"[Performance]*\n", _FIELDS),
+)
+
+#: How many line breaks a console puts between the answer and its first statistics line (VLM: a blank line).
+BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "other": 1}
+
+#: What may stand on the line after a line of each kind. A console prints one set only: of two, the first is text.
+FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ("other",)}
+
+_PHASE = re.compile(r"(prefill|decode)", re.IGNORECASE)
+_FIGURES = {
+    "per_second": re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:tokens?|tok|t)/s", re.IGNORECASE),
+    "tokens": re.compile(r"(?:token num:\s*|(?=[0-9]+\s*tokens?\b(?!/)))([0-9]+)", re.IGNORECASE),
+    "ms": re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*ms(?!\s*(?:/|per))", re.IGNORECASE),
+    "ms_per_token": re.compile(r"(?:per |/)token:?\s*([0-9]+(?:\.[0-9]+)?)\s*ms", re.IGNORECASE),
+}
+_KNOWN = frozenset(Stats.__dataclass_fields__)
+
+
+def match_line(text: bytes, at: int) -> tuple[str, int]:
+    """The kind of the statistics line at `at` and its end, `NO` or `OPEN` as `Shape.match` says."""
+    for shape in _SHAPES:
+        end = shape.match(text, at)
+        if end != NO:
+            return ("", OPEN) if end == OPEN else (shape.name, end)
+    return "", NO
+
+
+def parse(lines: Iterable[bytes]) -> Stats:
+    """All figures of one turn's statistics lines. What a line does not hold, or not as a number, stays None.
+
+    A line is read clause by clause: what follows the word `prefill` or `decode` belongs to that phase.
+    """
+    found: dict[str, float] = {}
+    for line in lines:
+        _, *clauses = _PHASE.split(line.decode("utf-8", "replace"))
+        for phase, clause in zip(clauses[::2], clauses[1::2], strict=True):
+            for name, value in _figures(clause):
+                found.setdefault(f"{phase.lower()}_{name}", value)
+    return Stats(**{name: value for name, value in found.items() if name in _KNOWN})  # type: ignore[arg-type]
+
+
+def _figures(clause: str) -> Iterator[tuple[str, float]]:
+    for name, pattern in _FIGURES.items():
+        if (figure := pattern.search(clause)) is not None:
+            yield name, int(figure[1]) if name == "tokens" else float(figure[1])

@@ -1,0 +1,116 @@
+"""What a console prints between the end of an answer and its next prompt, recognised at one place of a text.
+
+Pure recognition: whether it really was the end is decided by what follows, and that is the answer's business.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from bpu.console.markers import FAILURE_HEADS, PROMPT, RUN_ERRORS
+from bpu.console.scanner import NO, OPEN, Shape
+from bpu.console.stats import BREAKS, FOLLOWERS, match_line
+
+_BREAKS = re.compile(rb"\n{0,64}")
+_FAILURES = tuple(Shape("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
+
+#: More lines than these are no trailer; with the bounds of each line this bounds what is held back.
+_MOST_LINES = 8
+
+
+class Kind(Enum):
+    TEXT = "text"
+    OPEN = "open"
+    PROMPT = "prompt"
+    RUN_ERROR = "run error"
+
+
+@dataclass
+class Trailer:
+    """Line breaks (up to `start`), whole lines of statistics or of failures, then what `kind` says, up to `end`.
+
+    `TEXT`: it is no trailer, and the text goes on at `start` at least. `OPEN`: the text ends too soon to tell.
+    """
+
+    start: int
+    end: int
+    kind: Kind = Kind.OPEN
+    stats: tuple[bytes, ...] = ()
+    failures: tuple[bytes, ...] = ()
+    #: How many of the line breaks before it the console has printed.
+    breaks: int = 1
+    #: The kind of the last line of statistics.
+    last: str = ""
+
+
+def match(text: bytes, at: int) -> Trailer:
+    """The trailer at `at`, which is a line break or a place where a line may begin."""
+    start = _skip_breaks(text, at)
+    found = Trailer(start, start)
+    for _ in range(_MOST_LINES):
+        if not _take_line(text, found):
+            return found
+    found.kind = Kind.TEXT
+    return found
+
+
+def _skip_breaks(text: bytes, at: int) -> int:
+    found = _BREAKS.match(text, at)
+    return at if found is None else found.end()
+
+
+def _take_line(text: bytes, found: Trailer) -> bool:
+    """Read one line more; False when `found.kind` is final."""
+    name, end = match_line(text, found.end)
+    if end == NO and not found.stats:
+        name, end = "", _failure(text, found.end)
+    if end >= 0:
+        return _add(found, name, text, end)
+    if end == NO:
+        _take_last(text, found)
+    return False
+
+
+def _add(found: Trailer, name: str, text: bytes, end: int) -> bool:
+    line = text[found.end : end]
+    found.end = _skip_breaks(text, end)
+    if not name:
+        found.failures += (line,)
+    elif found.last and name not in FOLLOWERS[found.last]:
+        found.kind = Kind.TEXT
+    else:
+        found.breaks = found.breaks if found.stats else BREAKS[name]
+        found.stats += (line,)
+        found.last = name
+    return found.kind is not Kind.TEXT
+
+
+def _failure(text: bytes, at: int) -> int:
+    verdicts = [shape.match(text, at) for shape in _FAILURES]
+    return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
+
+
+def _take_last(text: bytes, found: Trailer) -> None:
+    rest = text[found.end : found.end + len(PROMPT)]
+    if rest == PROMPT and not found.failures:
+        found.kind, found.end = Kind.PROMPT, found.end + len(PROMPT)
+    elif PROMPT.startswith(rest) and len(rest) < len(PROMPT):
+        found.kind = Kind.OPEN
+    elif not found.stats and (error := _run_error(text, found.end)) != NO:
+        found.kind = Kind.OPEN if error == OPEN else Kind.RUN_ERROR
+        found.end = max(error, found.end)
+    else:
+        found.kind = Kind.TEXT
+
+
+def _run_error(text: bytes, at: int) -> int:
+    """The end of a `run error` at `at` with which the text ends, be its line finished or not."""
+    for words in RUN_ERRORS:
+        if text.startswith(words, at):
+            end = _skip_breaks(text, at + len(words))
+            return end if end == len(text) else NO
+        if words.startswith(text[at : at + len(words)]):
+            return OPEN
+    return NO

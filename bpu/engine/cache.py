@@ -1,0 +1,65 @@
+"""What the console's KV cache holds, as far as it is known, and how a job may begin on it. Pure.
+
+Only what is known counts: a turn that was left, cut or failed leaves a cache that nobody can vouch for, and the
+next job begins from one that is known to be empty. No word of one conversation may reach another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Start(str, Enum):
+    """How a job begins: on the cache as it is, on an empty one, after `reset`, or on a new process."""
+
+    CONTINUE = "continue"
+    EMPTY = "empty"
+    RESET = "reset"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What this console has been shown to do; the settings can overrule a test, not the absence of a command."""
+
+    keeps: bool = False
+    """A second line sees the first: history may be continued."""
+    resets: bool = False
+    """`reset` was seen to empty the cache."""
+    forgets: bool = False
+    """Every line is known to be a new chat: the cache is always empty."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """`digest` of the conversation it holds to its natural end; `tokens` in it. `known` False: anything."""
+
+    digest: str = ""
+    tokens: int = 0
+    known: bool = True
+
+    @property
+    def empty(self) -> bool:
+        return self.known and self.tokens == 0 and not self.digest
+
+
+EMPTY = Cache()
+UNKNOWN = Cache(known=False)
+
+
+def start_for(cache: Cache, trust: Trust, *, history: str, short_tokens: int, context: int) -> Start:
+    """How a job with that `history` begins. A continued turn must leave room for at least one token of answer."""
+    if cache.empty or trust.forgets:
+        return Start.EMPTY
+    continued = cache.known and trust.keeps and history and history == cache.digest
+    if continued and cache.tokens + short_tokens < context:
+        return Start.CONTINUE
+    return Start.RESET if trust.resets else Start.RESTART
+
+
+def restart_now(cache: Cache, trust: Trust) -> bool:
+    """Whether an idle console should be restarted at once: nothing can be done with its cache but throw it away."""
+    if cache.empty or trust.forgets or trust.resets:
+        return False
+    return not (cache.known and cache.digest and trust.keeps)

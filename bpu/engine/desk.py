@@ -1,0 +1,300 @@
+"""The keeper's decisions: who is next, how a job begins, what happens when one ends, leaves or loses its console.
+
+It knows peers only as something that takes messages, and the console only through the supervisor, so that every
+order of events can be tried without a process or a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from bpu.console.faults import Fault
+from bpu.engine.cache import UNKNOWN, Cache, Start, Trust, restart_now, start_for
+from bpu.engine.examiner import EXAM_IDLE_S, Examiner
+from bpu.engine.launch import Launch
+from bpu.engine.queue import Queue, QueueFull, Ticket
+from bpu.engine.records import Records
+from bpu.engine.states import Move, State
+from bpu.engine.supervisor import Supervisor
+
+FIRST_PACE_S = 20.0
+LONGEST_RETRY_S = 60.0
+_DOWN = (State.STOPPED, State.FAILED)
+
+
+class Peer(Protocol):
+    """The other side of a job's connection; `place` is what it was last told of its place."""
+
+    place: tuple[int, str] | None
+
+    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool: ...
+
+
+class Desk:
+    """One job at a time. Every public method may be followed by `advance`, which moves whatever can move."""
+
+    def __init__(self, launch: Launch, supervisor: Supervisor, records: Records, *, clock: Callable[[], float]) -> None:
+        self.launch, self.supervisor, self.records, self._clock = launch, supervisor, records, clock
+        self.queue: Queue[Peer] = Queue(launch.queue_limit)
+        self.running: Ticket[Peer] | None = None
+        self.running_since = 0.0
+        self.progress: dict[str, Any] = {}
+        self.wanted = launch.preload and not launch.per_job
+        self.leaving = False
+        self.pace_s = FIRST_PACE_S
+        self._preparing: Ticket[Peer] | None = None
+        self._examiner = Examiner(launch, supervisor, records)
+        self._idle_since = clock()
+
+    # What jobs do
+
+    def join(self, ticket: Ticket[Peer]) -> None:
+        """A job has come. It is told its place, or refused at once."""
+        if self.leaving:
+            refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
+            return
+        if (fault := self._lasting_fault()) is not None:
+            self._refuse_for(fault, ticket)
+            return
+        free = self.supervisor.state is not State.BUSY and self._preparing is None
+        try:
+            self.queue.join(ticket, room_beyond=1 if free else 0)
+        except QueueFull:
+            limit = self.queue.limit
+            message = (
+                f"The BPU is busy and {limit} {'job waits' if limit == 1 else 'jobs wait'} already; try again later."
+            )
+            refuse(ticket.peer, "QueueFull", message, retry_after=self.retry_after_s())
+            return
+        # Whoever asks wants the model to stay, until it is unloaded again.
+        self.wanted = not self.launch.per_job
+        self._examiner.interrupt()
+        ticket.peer.send({"say": "accepted"})
+
+    def leave(self, ticket: Ticket[Peer], *, cause: str = "left") -> None:
+        """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
+        if self.queue.leave(ticket):
+            return
+        if self._preparing is ticket:
+            self._preparing = None
+        elif self.running is ticket:
+            self.running = None
+            self.supervisor.end(cause)
+
+    def finish(self, ticket: Ticket[Peer], message: dict[str, Any]) -> None:
+        """The job has read up to the console's prompt."""
+        if self.running is not ticket:
+            return
+        self.running = None
+        self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
+        self._idle_since = self._clock()
+        digest = str(message.get("digest", ""))
+        cache = Cache(digest, int(message.get("tokens", 0))) if digest else UNKNOWN
+        self.supervisor.give_back(cache, prints_end=bool(message.get("prints_end")))
+        if self.launch.per_job:
+            self.supervisor.end("per_job", polite=True)
+
+    def fail(self, ticket: Ticket[Peer], why: str) -> None:
+        """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
+        if self.running is ticket:
+            self.supervisor.end("failed", Fault("job_failed", why, False))
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a waiting or running job by its id; False when there is none."""
+        ticket = self.queue.find(job_id)
+        for active in (self.running, self._preparing):
+            if active is not None and active.id == job_id:
+                ticket = active
+        if ticket is None:
+            return False
+        refuse(ticket.peer, "JobCancelled", "The job was cancelled.")
+        self.leave(ticket, cause="cancelled")
+        return True
+
+    # What operators do
+
+    def load(self) -> None:
+        self.wanted = True
+        self.supervisor.breaker.forgive()
+
+    def unload(self) -> None:
+        """Give the BPU's memory back as soon as no job is left; a job that comes later loads again."""
+        self.wanted = False
+
+    def stop(self) -> None:
+        """No job is served any more; the console is ended."""
+        self.leaving = True
+        for ticket in self.queue:
+            refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
+            self.queue.leave(ticket)
+        self.supervisor.end("stop", polite=True)
+
+    # What the console does
+
+    def console_changed(self, old: State, new: State, move: Move) -> None:
+        """Called by the supervisor for every change of state."""
+        if new is State.READY:
+            self._idle_since = self._clock()
+        if old is State.BUSY and new in (State.FAILED, State.STOPPING):
+            self._console_lost()
+        if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
+            self._refuse_waiting(fault, "EngineTimeout")
+
+    def _console_lost(self) -> None:
+        self._examiner.give_up()
+        if self._preparing is not None:
+            # Nothing of it was written yet, so it keeps its place.
+            self.queue.rejoin(self._preparing)
+            self._preparing = None
+        if self.running is not None:
+            ticket, self.running = self.running, None
+            ticket.peer.send({"say": "exit", **self._obituary()})
+
+    def _obituary(self) -> dict[str, Any]:
+        fault, supervisor = self.supervisor.fault, self.supervisor
+        return {
+            "message": fault.message if fault else "The console was ended.",
+            "person": bool(fault and fault.needs_person),
+            "how": str(supervisor.exit) if supervisor.exit else "",
+            "log": supervisor.log.telling(),
+        }
+
+    # What comes next
+
+    def advance(self) -> None:
+        """Move whatever can move now. Cheap; called after everything that happened."""
+        supervisor = self.supervisor
+        if self.leaving:
+            supervisor.end("stop")
+        elif supervisor.state in _DOWN:
+            self._load_if_wanted()
+        elif supervisor.state is State.READY:
+            self._use()
+
+    def _load_if_wanted(self) -> None:
+        if not self.queue and not self.wanted:
+            return
+        if self.supervisor.breaker.wait_s(self._clock()) == 0:
+            self.supervisor.load()
+        elif (fault := self._lasting_fault()) is not None:
+            self._refuse_waiting(fault)
+
+    def _use(self) -> None:
+        supervisor = self.supervisor
+        if self.queue:
+            self._begin(self.queue.first())
+        elif not self.wanted:
+            supervisor.end("unload", polite=True)
+        elif self._idle_too_long():
+            self.wanted = False
+            supervisor.end("idle_unload", polite=True)
+        elif restart_now(supervisor.cache, self.trust):
+            supervisor.end("unrelated")
+        elif self._examiner.due(self._idle_since, self._clock()):
+            self._examiner.begin()
+
+    def _begin(self, ticket: Ticket[Peer]) -> None:
+        supervisor = self.supervisor
+        start = start_for(
+            supervisor.cache,
+            self.trust,
+            history=ticket.history,
+            short_tokens=ticket.short_tokens,
+            context=self.launch.context,
+        )
+        if start is Start.RESTART:
+            supervisor.end("unrelated")
+            return
+        if not supervisor.take():
+            return
+        self._preparing = self.queue.pop()
+        if start is Start.RESET:
+            supervisor.reset(self._go_if_still_there)
+        else:
+            self._go(start)
+
+    def _go_if_still_there(self) -> None:
+        if self._preparing is None:
+            self.supervisor.give_back(self.supervisor.cache)
+        else:
+            self._go(Start.EMPTY)
+
+    def _go(self, start: Start) -> None:
+        ticket, self._preparing = self._preparing, None
+        assert ticket is not None
+        supervisor = self.supervisor
+        cached = supervisor.cache.tokens if start is Start.CONTINUE else 0
+        self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
+        message = {
+            "say": "go",
+            "short": start is Start.CONTINUE,
+            "cached": cached,
+            "banner": supervisor.banner,
+            "prints_end": supervisor.prints_end,
+        }
+        if not ticket.peer.send(message, supervisor.pipes):
+            # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
+            self.running = None
+            supervisor.give_back(supervisor.cache)
+
+    # What may be relied on
+
+    @property
+    def trust(self) -> Trust:
+        """The settings' word, else what the self-test has shown."""
+        seen = self.records.trust or Trust()
+        profile = self.supervisor.profile
+        keeps = {"always": True, "never": False}.get(self.launch.continues, seen.keeps)
+        resets = {"command": True, "restart": False}.get(self.launch.reset, seen.resets)
+        return Trust(
+            keeps=keeps and profile.multi_turn is not False,
+            resets=resets and profile.reset is not None,
+            forgets=profile.forgets,
+        )
+
+    # Small questions
+
+    def _idle_too_long(self) -> bool:
+        limit = self.launch.idle_unload_s
+        return limit > 0 and self._clock() >= self._idle_since + limit
+
+    def _lasting_fault(self) -> Fault | None:
+        """What keeps the engine down for more than a moment, if anything does."""
+        supervisor = self.supervisor
+        if supervisor.state is not State.FAILED or supervisor.fault is None:
+            return None
+        if supervisor.breaker.wait_s(self._clock()) == 0:
+            return None
+        return supervisor.fault if supervisor.breaker.is_open or supervisor.fault.needs_person else None
+
+    def _refuse_waiting(self, fault: Fault, kind: str = "") -> None:
+        for ticket in self.queue:
+            self._refuse_for(fault, ticket, kind)
+            self.queue.leave(ticket)
+
+    def _refuse_for(self, fault: Fault, ticket: Ticket[Peer], kind: str = "") -> None:
+        wait = None if fault.needs_person else self.supervisor.breaker.wait_s(self._clock())
+        kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
+        refuse(ticket.peer, kind, fault.message, retry_after=wait, log=self.supervisor.log.telling())
+
+    def retry_after_s(self) -> float:
+        """When a place is likely to be free: the queue's length times the recent pace, at most a minute."""
+        return min(LONGEST_RETRY_S, max(1.0, self.pace_s * max(1, len(self.queue))))
+
+    def deadline(self) -> float | None:
+        """The monotonic second at which `advance` could do something that it cannot do now."""
+        now, supervisor, times = self._clock(), self.supervisor, []
+        if supervisor.state in _DOWN and (self.wanted or self.queue):
+            times.append(now + supervisor.breaker.wait_s(now))
+        if supervisor.state is State.READY:
+            if self.launch.idle_unload_s > 0:
+                times.append(self._idle_since + self.launch.idle_unload_s)
+            if self._examiner.wanted:
+                times.append(self._idle_since + EXAM_IDLE_S)
+        return min((time for time in times if time > now), default=None)
+
+
+def refuse(peer: Peer, kind: str, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()) -> None:
+    """Tell a job that it will not run; `kind` names a class of `bpu.errors`."""
+    peer.send({"say": "refused", "kind": kind, "message": message, "retry_after": retry_after, "log": list(log)})

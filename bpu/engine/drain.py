@@ -1,0 +1,205 @@
+"""Writes one line to the console and reads its answer up to the prompt, within the limits on silence.
+
+It runs in a greenlet of its own and never waits for the client, so a slow reader does not hold the BPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from bpu import errors
+from bpu.console.errors import OutOfStep
+from bpu.console.events import Done, Event, Log, RunError, Text
+from bpu.console.parser import Parser, State
+from bpu.console.profiles import PROFILES, confirmed
+from bpu.engine import hub
+from bpu.engine.launch import Launch
+from bpu.engine.protocol import Message
+from bpu.engine.slot import Lease, try_lock
+from bpu.turn import Cut, Phase
+
+READ_BYTES = 64 * 1024
+#: An answer cannot be longer than the context; a console that says more is not in step.
+LEAST_TEXT_BYTES = 1024 * 1024
+BYTES_PER_TOKEN = 64
+#: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
+DRY_SHARE = 0.5
+LONGEST_DRY_S = 1.0
+LOG_LINES = 8
+SLOT_LIMIT_S = 5.0
+PROGRESS_S = 1.0
+
+
+class ConsoleEnded(errors.EngineCrashed):
+    """The console has closed its side. How it ended is the keeper's to tell, in a moment."""
+
+
+def dry_s(phase: Phase, load_s: float) -> float:
+    """How long an answer that nobody reads may go on, in seconds; `load_s` is what a load takes."""
+    return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
+
+
+class Drain:
+    """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors.
+
+    `log` are the last log lines that came between the answer's words.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        go: Message,
+        fds: list[int],
+        *,
+        line: bytes,
+        deliver: Callable[[Event | Cut], None],
+        progress: Callable[[int], None],
+    ) -> None:
+        self._launch, self._line, self._deliver, self._progress = launch, line, deliver, progress
+        self._stdin, self._stdout = fds
+        self._lease: Lease | None = None
+        self._parts: list[str] = []
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
+        self._text_bytes = 0
+        profile = confirmed(PROFILES[launch.profile], go["banner"])
+        self._parser = Parser(profile, state=State.IDLE, prints_end=go["prints_end"])
+        self._written_at = self._first_at = self._last_at = 0.0
+        self._told_at = 0.0
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    @property
+    def prints_end(self) -> bool:
+        return self._parser.prints_end
+
+    @property
+    def prefill_s(self) -> float:
+        """Seconds from the written line to the first piece of text."""
+        return max(0.0, self._first_at - self._written_at)
+
+    @property
+    def decode_s(self) -> float:
+        """Seconds from the first piece of text to the last."""
+        return max(0.0, self._last_at - self._first_at)
+
+    def read_turn(self) -> None:
+        """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
+        self._take_slot()
+        self._write_line()
+        self._parser.begin(self._line)
+        reader = hub.Reader(self._stdout)
+        try:
+            while not self._read(reader):
+                pass
+        except OutOfStep as error:
+            raise errors.EngineCrashed(f"The console got out of step and is being restarted. {error}") from error
+        finally:
+            reader.close()
+
+    def close(self) -> None:
+        """Give the console's pipes and the slot back; may be called twice."""
+        for fd in (self._stdin, self._stdout):
+            if fd >= 0:
+                os.close(fd)
+        self._stdin = self._stdout = -1
+        if self._lease is not None:
+            self._lease.close()
+            self._lease = None
+
+    def _take_slot(self) -> None:
+        """The slot's lock is held from here to the prompt: the kernel's word that one job runs on the BPU."""
+        path = Path(self._launch.state_dir) / "slot.lock"
+        deadline = time.monotonic() + SLOT_LIMIT_S
+        while (lease := try_lock(path, create=True)) is None:
+            if time.monotonic() > deadline:
+                raise errors.EngineCrashed("The BPU's slot is still held by an earlier job.")
+            hub.sleep(0.01)
+        self._lease = lease
+
+    def _write_line(self) -> None:
+        data = memoryview(self._line + b"\n")
+        limit = self._launch.stall_timeout_s or None
+        while data:
+            try:
+                data = data[os.write(self._stdin, data) :]
+            except BlockingIOError:
+                if not hub.wait_writable(self._stdin, limit):
+                    raise errors.EngineTimeout(
+                        f"The console does not read its input since {limit:g} seconds."
+                    ) from None
+            except OSError as error:
+                raise ConsoleEnded("The console has closed its input.") from error
+        self._written_at = time.monotonic()
+
+    def _read(self, reader: hub.Reader) -> bool:
+        """Wait for more and take it; True when the turn is over."""
+        try:
+            data = os.read(self._stdout, READ_BYTES)
+        except BlockingIOError:
+            return self._wait(reader)
+        if not data:
+            with contextlib.suppress(OutOfStep, errors.EngineCrashed):
+                self._take(self._parser.end_of_file())
+            raise ConsoleEnded("The console has ended in the middle of an answer.")
+        return self._take(self._parser.feed(data))
+
+    def _wait(self, reader: hub.Reader) -> bool:
+        quiet, limit = self._parser.quiet_after, self._silence_left()
+        seconds = min((time for time in (quiet, limit) if time is not None), default=None)
+        if reader.wait(seconds):
+            return False
+        if quiet is not None and (limit is None or quiet <= limit):
+            return self._take(self._parser.quiet())
+        return self._too_long()
+
+    def _silence_left(self) -> float | None:
+        """Seconds until the first limit on silence or on the whole job is reached; None without any."""
+        now, launch = time.monotonic(), self._launch
+        silence = launch.stall_timeout_s if self._first_at else launch.first_token_timeout_s
+        ends = [(self._last_at or self._written_at) + silence] if silence else []
+        if launch.job_timeout_s:
+            ends.append(self._written_at + launch.job_timeout_s)
+        return max(0.0, min(ends) - now) if ends else None
+
+    def _too_long(self) -> bool:
+        launch, now = self._launch, time.monotonic()
+        if launch.job_timeout_s and now >= self._written_at + launch.job_timeout_s:
+            self._deliver(Cut())
+            raise errors.EngineTimeout(f"The answer took longer than {launch.job_timeout_s:g} seconds.")
+        if self._first_at:
+            raise errors.EngineTimeout(f"The console has been silent for {launch.stall_timeout_s:g} seconds.")
+        raise errors.EngineTimeout(f"No token came within {launch.first_token_timeout_s:g} seconds.")
+
+    def _take(self, events: list[Event]) -> bool:
+        for event in events:
+            if isinstance(event, Done):
+                return True
+            if isinstance(event, RunError):
+                raise errors.EngineCrashed(f"The console reports an error: {event.line}.")
+            if isinstance(event, Text):
+                self._count(event)
+            if isinstance(event, Log):
+                self.log.append(event.line)
+            else:
+                self._deliver(event)
+        return False
+
+    def _count(self, event: Text) -> None:
+        now = time.monotonic()
+        self._first_at = self._first_at or now
+        self._last_at = now
+        self._parts.append(event.text)
+        self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
+        if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):
+            raise errors.EngineCrashed("The console does not stop talking and is being restarted.")
+        if now - self._told_at >= PROGRESS_S:
+            self._told_at = now
+            with contextlib.suppress(errors.BpuError):
+                self._progress(len(self._parts))

@@ -1,0 +1,117 @@
+"""The one module that knows gevent: waiting without holding up anybody else in the worker.
+
+A callback of a `Watcher` runs in the event loop itself and must not wait for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from socket import MSG_DONTWAIT, MSG_PEEK
+from typing import Any
+
+import gevent
+from gevent.event import Event as Flag
+from gevent.hub import get_hub
+
+__all__ = ["ClientWatch", "Flag", "Reader", "Watcher", "kill", "sleep", "spawn", "wait_writable"]
+
+_READ, _WRITE = 1, 2
+
+
+def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda: None) -> Any:
+    """Run `function` in a greenlet of its own; `ended` is called when it is over, even if it never began."""
+    greenlet = gevent.spawn(function)
+    greenlet.rawlink(lambda _: ended())
+    return greenlet
+
+
+def kill(greenlet: Any, after_s: float = 0.0) -> None:
+    """End `greenlet` where it waits, unless it is over by then. Returns at once."""
+    if after_s > 0:
+        gevent.spawn_later(after_s, greenlet.kill, block=False)
+    else:
+        greenlet.kill(block=False)
+
+
+def sleep(seconds: float) -> None:
+    gevent.sleep(seconds)
+
+
+def raw(sock: Any) -> Any:
+    """The original socket under a gevent one, for a call that must not wait."""
+    return getattr(sock, "_sock", sock)
+
+
+class Watcher:
+    """Calls back, in the event loop, whenever `fd` can be read; costs no greenlet and no wake-up while it cannot."""
+
+    def __init__(self, fd: int, callback: Callable[[], None]) -> None:
+        self._io = get_hub().loop.io(fd, _READ)
+        self._io.start(callback)
+
+    def close(self) -> None:
+        """Stop watching; may be called twice. Call it before the descriptor is closed."""
+        if self._io is not None:
+            self._io.stop()
+            self._io.close()
+            self._io = None
+
+
+class Reader:
+    """Waits, again and again, until `fd` can be read."""
+
+    def __init__(self, fd: int) -> None:
+        self._io = get_hub().loop.io(fd, _READ)
+
+    def wait(self, seconds: float | None) -> bool:
+        """Whether it can be read within `seconds` (None: however long it takes)."""
+        with gevent.Timeout(seconds, False):
+            get_hub().wait(self._io)
+            return True
+        return False
+
+    def close(self) -> None:
+        self._io.stop()
+        self._io.close()
+
+
+def wait_writable(fd: int, seconds: float | None) -> bool:
+    """Whether `fd` takes data within `seconds`."""
+    watcher = get_hub().loop.io(fd, _WRITE)
+    try:
+        with gevent.Timeout(seconds, False):
+            get_hub().wait(watcher)
+            return True
+        return False
+    finally:
+        watcher.stop()
+        watcher.close()
+
+
+class ClientWatch:
+    """Watches a client's socket while it has nothing to say: `left` is called once, in the event loop, when it goes.
+
+    A silent generator never notices a client that left, and the first write after its FIN succeeds. A half-close
+    counts as leaving. A client that sends more instead (a pipelined request) is not watched any further.
+    """
+
+    def __init__(self, sock: Any, left: Callable[[], None]) -> None:
+        self._sock = raw(sock)
+        self._left = left
+        self._watcher: Watcher | None = Watcher(sock.fileno(), self._look)
+
+    def _look(self) -> None:
+        try:
+            gone = self._sock.recv(1, MSG_PEEK | MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        self.close()
+        if gone:
+            self._left()
+
+    def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None

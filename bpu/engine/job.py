@@ -1,0 +1,300 @@
+"""One job, seen from its worker: from its place in the queue to the console's prompt.
+
+The keeper lends the console's pipes, and the job itself writes the line and reads the answer in a greenlet of
+its own, so that neither a hop nor a slow client stands between console and slot. The view reads what has come
+from a list, at its own pace. `close` lets go of everything, at any time, any number of times.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from typing import Any
+
+from bpu import errors
+from bpu.console.events import Done, Event, Text
+from bpu.engine import hub, protocol
+from bpu.engine.drain import ConsoleEnded, Drain, dry_s
+from bpu.engine.link import Line, Link, error_from, explained
+from bpu.turn import Cut, Phase, Timing, Turn, Waiting
+
+#: How often a waiting job may lose its keeper.
+JOINS = 5
+#: How long the reason for a lost console may take to arrive.
+OBITUARY_S = 2.0
+#: The keeper answers a new job from memory.
+ANSWER_LIMIT_S = 10.0
+
+
+class Life(str, Enum):
+    """Where a job is; `ended` has come to rest, with or without an error."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Job:
+    """Made by `Engine.submit`, which returns it once it has a place in the queue."""
+
+    def __init__(
+        self,
+        link: Link,
+        turn: Turn,
+        *,
+        job_id: str,
+        remember: Callable[[str], str],
+        count: Callable[[str], int],
+        queue_timeout_s: float,
+        client: socket.socket | None = None,
+        ended: Callable[[Job], None] = lambda job: None,
+    ) -> None:
+        self.id, self.turn = job_id, turn
+        self._link, self._remember, self._count, self._ended = link, remember, count, ended
+        self._arrived = time.monotonic()
+        self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
+        self._life = Life.QUEUED
+        self._phase: Phase = "queued"
+        self._position, self._accepted, self._joins_left = 0, False, JOINS
+        self._events: deque[Event | Cut] = deque()
+        self._news = hub.Flag()
+        self._error: errors.BpuError | None = None
+        self._obituary: protocol.Message | None = None
+        self._drain: Drain | None = None
+        self._greenlet: Any = None
+        self._phase_since = self._arrived
+        self._waited: dict[Phase, float] = {}
+        self._cached_tokens = self._prompt_tokens = 0
+        self._line: Line | None = None
+        self._client = hub.ClientWatch(client, self._client_left) if client is not None else None
+
+    # The queue
+
+    def join(self) -> None:
+        """Take a place in the queue; returns when the keeper has given one. Raises what the keeper refuses with."""
+        while not self._accepted and self._error is None:
+            self._rejoin_if_lost()
+            if not self._news.wait(ANSWER_LIMIT_S):
+                self._fail(errors.EngineTimeout("The engine's keeper does not answer."))
+            self._news.clear()
+        if self._error is not None:
+            self.close()
+            raise self._error
+
+    def _connect(self) -> None:
+        self._line = self._link.line(self._hear, self._on_keeper_gone)
+        self._tell(
+            {
+                "op": "job",
+                "fingerprint": self._link.launch.fingerprint,
+                "id": self.id,
+                "arrived": self._arrived,
+                "history": self.turn.history if self.turn.short_line else "",
+                "tokens": self.turn.tokens,
+                "short_tokens": self.turn.short_tokens,
+            }
+        )
+
+    def _tell(self, message: protocol.Message) -> None:
+        if self._line is not None:
+            self._line.tell(message)
+
+    def _hear(self, message: protocol.Message, fds: list[int]) -> None:
+        say = message["say"]
+        if say == "accepted":
+            self._accepted = True
+        elif say == "place":
+            self._position = message["position"]
+            self._enter(message["phase"])
+        elif say == "go":
+            self._begin(message, fds)
+        elif say == "exit":
+            self._obituary = message
+        elif say == "refused":
+            self._fail(error_from(message))
+        self._news.set()
+
+    def _on_keeper_gone(self) -> None:
+        self._hang_up()
+        if self._life is Life.QUEUED and self._joins_left:
+            # Nothing was written yet, so it joins the next keeper; again if that one was dying, too.
+            self._accepted, self._joins_left = False, self._joins_left - 1
+        elif self._life is Life.QUEUED:
+            self._fail(errors.EngineStopping("The engine is being restarted; try again.", retry_after=2))
+        self._news.set()
+
+    def _rejoin_if_lost(self) -> None:
+        if self._life is Life.QUEUED and self._line is None and not self._accepted:
+            try:
+                self._connect()
+            except errors.BpuError as error:
+                self._fail(error)
+
+    # The console
+
+    def _begin(self, go: protocol.Message, fds: list[int]) -> None:
+        if self._life is not Life.QUEUED:
+            for fd in fds:
+                os.close(fd)
+            return
+        short = bool(go["short"])
+        self._enter("prefill")
+        self._life, self._position, self._cached_tokens = Life.RUNNING, 0, go["cached"]
+        self._prompt_tokens = self.turn.short_tokens if short else self.turn.tokens
+        line = self.turn.short_line if short else self.turn.line
+        drain = Drain(self._link.launch, go, fds, line=line, deliver=self._deliver, progress=self._progress)
+        self._drain = drain
+        self._greenlet = hub.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
+
+    def _run(self, drain: Drain) -> None:
+        """The greenlet that reads the answer."""
+        try:
+            drain.read_turn()
+        except errors.BpuError as error:
+            drain.close()
+            self._fail(self._cause(error, drain.log))
+        except Exception as error:  # a bug of ours must not keep the slot
+            self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
+            raise
+        else:
+            self._finish(drain)
+
+    def _rest(self, drain: Drain) -> None:
+        """In the event loop: the greenlet is over, however it ended."""
+        drain.close()
+        self._end()
+
+    def _enter(self, phase: Phase) -> None:
+        """Begin another phase of waiting; what the one that ends took is noted."""
+        now = time.monotonic()
+        if phase != self._phase:
+            self._waited[self._phase] = self._waited.get(self._phase, 0.0) + now - self._phase_since
+            self._phase, self._phase_since = phase, now
+
+    def _deliver(self, event: Event | Cut) -> None:
+        if isinstance(event, Text):
+            self._enter("decode")
+        if self._error is None:
+            self._events.append(event)
+            self._news.set()
+
+    @property
+    def timing(self) -> Timing:
+        """What has been measured so far."""
+        drain = self._drain
+        return Timing(
+            queued_s=self._waited.get("queued", 0.0),
+            load_s=self._waited.get("loading", 0.0),
+            prefill_s=drain.prefill_s if drain else 0.0,
+            decode_s=drain.decode_s if drain else 0.0,
+            cached_tokens=self._cached_tokens,
+            prompt_tokens=self._prompt_tokens,
+        )
+
+    def _progress(self, tokens: int) -> None:
+        self._tell({"op": "progress", "tokens": tokens})
+
+    def _finish(self, drain: Drain) -> None:
+        """The prompt is back: the slot is free, whatever the client has read."""
+        raw = drain.text
+        digest = self._remember(raw) if raw else ""
+        fill = self._cached_tokens + self._prompt_tokens + self._count(raw)
+        drain.close()
+        self._tell({"op": "end", "digest": digest, "tokens": fill, "prints_end": drain.prints_end})
+        self._deliver(Done())
+
+    def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:
+        """Why the console was lost, with its last lines: the keeper knows how it ended, or ends it now."""
+        ended = isinstance(error, ConsoleEnded)
+        if not ended:
+            self._tell({"op": "failed", "why": error.message})
+        deadline = time.monotonic() + OBITUARY_S
+        while self._obituary is None and self._line is not None:
+            if not self._news.wait(max(0.0, deadline - time.monotonic())):
+                break
+            self._news.clear()
+        return explained(None if ended else error, self._obituary, heard) or error
+
+    # The end
+
+    def _fail(self, error: errors.BpuError) -> None:
+        if self._error is None and self._life is not Life.ENDED:
+            self._error = error
+        self._news.set()
+
+    def _end(self) -> None:
+        if self._life is not Life.ENDED:
+            self._life = Life.ENDED
+            self._ended(self)
+        self._hang_up()
+        if self._client is not None:
+            self._client.close()
+        self._news.set()
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _client_left(self) -> None:
+        """In the event loop: the client is gone."""
+        self._fail(errors.ClientLeft("The client has left."))
+        self.close()
+
+    def fail(self, error: errors.BpuError) -> None:
+        """End it now, with `error` for whoever reads its events."""
+        self._fail(error)
+        self.close()
+
+    def close(self) -> None:
+        """Let go. A place in the queue is given up; a running generation ends by itself very soon, or is killed."""
+        if self._client is not None:
+            self._client.close()
+        if self._life is Life.RUNNING:
+            self._fail(errors.ClientLeft("The job was closed."))
+            self._events.clear()
+            hub.kill(self._greenlet, dry_s(self._phase, self._link.status["load_s"] or 0.0))
+        elif self._life is Life.QUEUED:
+            self._end()
+
+    # The view
+
+    def events(self, silence_s: float | None) -> Iterator[Event | Waiting | Cut]:
+        """Console events as they come, `Done` last; `Waiting` first, after `silence_s` of silence, and on every change.
+
+        Raises `BpuError` when the job fails; what came before is delivered first.
+        """
+        shown: tuple[Phase, int] | None = None
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                yield event
+                if isinstance(event, (Done, Cut)):
+                    return
+                shown = ("decode", 0)
+            if self._error is not None:
+                raise self._error
+            if self._life is Life.ENDED:
+                raise errors.ClientLeft("The job was closed.")
+            self._rejoin_if_lost()
+            place = (self._phase, self._position)
+            if place != shown and self._phase != "decode":
+                shown = place
+                yield Waiting(*place)
+                continue
+            self._news.clear()
+            if not self._events and self._error is None and not self._wait_for_news(silence_s):
+                yield Waiting(self._phase, self._position)
+
+    def _wait_for_news(self, silence_s: float | None) -> bool:
+        until = self._queue_until if self._life is Life.QUEUED else None
+        left = None if until is None else until - time.monotonic()
+        if left is not None and left <= 0:
+            self._fail(errors.QueueTimeout("The job has waited too long for the BPU; try again later.", retry_after=30))
+            self.close()
+            return True
+        return bool(self._news.wait(min((limit for limit in (silence_s, left) if limit is not None), default=None)))

@@ -1,0 +1,62 @@
+"""How one console is run and watched, as plain data that travels to the keeper as JSON. Standard library only."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from dataclasses import dataclass
+
+_IDENTITY = (
+    *("argv", "cwd", "files", "profile", "simulated", "model", "lock_path", "state_dir", "context"),
+    *("per_job", "reset", "continues"),
+)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+    profile: str
+    simulated: bool
+    model: str
+    lock_path: str
+    state_dir: str
+    files: dict[str, str]
+    context: int
+    per_job: bool
+    reset: str
+    continues: str
+    preload: bool
+    idle_unload_s: float
+    load_timeout_s: float
+    first_token_timeout_s: float
+    stall_timeout_s: float
+    job_timeout_s: float
+    queue_limit: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for launches that may share one console: the same program, model and arguments, kept the same way.
+
+        Limits, and the environment of whoever starts it (a service, somebody's terminal), make no other console.
+        """
+        told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @property
+    def command(self) -> str:
+        """The command line, for a log or a message."""
+        return shlex.join(self.argv)
+
+
+def launch_from_json(text: str) -> Launch:
+    fields = json.loads(text)
+    return Launch(**{**fields, "argv": tuple(fields["argv"])})

@@ -1,0 +1,198 @@
+"""One console process: how it is started, signalled, listened to and reaped. It decides nothing.
+
+It is started by the keeper's only thread, because a parent-death signal belongs to the thread that forked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from bpu.engine.launch import Launch
+
+LOG_LINES = 50
+LOG_LINE_CHARS = 300
+TELLING_LINES = 8
+READ_BYTES = 64 * 1024
+_TROUBLE = re.compile(r"^\[E\]|error|fail|cannot|corrupt|abort|unknown|invalid|No such", re.IGNORECASE)
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: its exit code, or the number of the signal that ended it."""
+
+    code: int | None
+    signal: int | None
+
+    def __str__(self) -> str:
+        if self.signal is None:
+            return f"exit code {self.code}"
+        try:
+            return signal.Signals(self.signal).name
+        except ValueError:
+            return f"signal {self.signal}"
+
+
+class Log:
+    """The last lines a console wrote that are nobody's words, cut to a sensible length."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._partial = b""
+
+    def add(self, line: str) -> None:
+        if line.strip():
+            self.lines.append(line.strip()[:LOG_LINE_CHARS])
+
+    def feed(self, data: bytes) -> None:
+        """Bytes of the error stream; a line without an end is bounded."""
+        *whole, rest = (self._partial + data).split(b"\n")
+        for line in whole[-LOG_LINES:]:
+            self.add(line.decode(errors="replace"))
+        self._partial = rest[-4 * LOG_LINE_CHARS :]
+
+    def telling(self, count: int = TELLING_LINES) -> list[str]:
+        """The last lines that speak of trouble, or simply the last ones: what belongs into an error's message."""
+        lines = list(self.lines)
+        return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
+
+    def flush(self) -> None:
+        self.add(self._partial.decode(errors="replace"))
+        self._partial = b""
+
+
+class Console:
+    """A started console. `stdin`, `stdout` and `stderr` are non-blocking descriptors that live until `close`."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        lock_fd: int,
+        log: Log,
+        *,
+        popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+    ) -> None:
+        """Start it; raises OSError when it cannot be run. It inherits `lock_fd`: while it lives, so does the lock."""
+        self.log = log
+        self._popen = popen(
+            [*wrapper(), *launch.argv],
+            cwd=launch.cwd,
+            env=launch.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            pass_fds=(lock_fd,),
+            preexec_fn=None if shutil.which("setpriv") else death_with_parent(),
+        )
+        self.pid = self._popen.pid
+        self.stdin, self.stdout, self.stderr = (pipe.fileno() for pipe in self._pipes())
+        for fd in (self.stdin, self.stdout, self.stderr):
+            os.set_blocking(fd, False)
+
+    def signal(self, number: int) -> None:
+        """Signal the whole group: a console may be a wrapper around the real one."""
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            # The group is gone, or only a zombie is left of it.
+            self._popen.send_signal(number)
+
+    def write(self, data: bytes) -> bool:
+        """Write a short command whole; False when the console does not take it."""
+        try:
+            return os.write(self.stdin, data) == len(data)
+        except OSError:
+            return False
+
+    def read(self, fd: int) -> bytes | None:
+        """What has come on `fd`: None for nothing yet, b"" at the end."""
+        try:
+            return os.read(fd, READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def drain_stderr(self, rounds: int = 16) -> None:
+        """Take the last lines of a dying console, without waiting for a grandchild that holds the pipe."""
+        for _ in range(rounds):
+            data = self.read(self.stderr)
+            if not data:
+                break
+            self.log.feed(data)
+        self.log.flush()
+
+    def reap(self) -> Exit | None:
+        """How it ended, or None while it lives."""
+        code = self._popen.poll()
+        if code is None:
+            return None
+        return Exit(None, -code) if code < 0 else Exit(code, None)
+
+    def kill_heirs(self, *, proc: Path = Path("/proc")) -> list[int]:
+        """Kill whatever still holds the writing end of the console's output: a child it left behind.
+
+        A child with a session of its own survives the signal to the group and would keep the pipe open for ever.
+        Only call this after `reap`. Returns the pids killed.
+        """
+        inode = os.fstat(self.stdout).st_ino
+        heirs = [pid for pid in _pids(proc) if pid != os.getpid() and _holds_writer(proc / str(pid), inode)]
+        for pid in heirs:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+        return heirs
+
+    def close(self) -> None:
+        for pipe in self._pipes():
+            pipe.close()
+
+    def _pipes(self) -> list[IO[bytes]]:
+        pipes = (self._popen.stdin, self._popen.stdout, self._popen.stderr)
+        return [pipe for pipe in pipes if pipe is not None]
+
+
+def wrapper() -> list[str]:
+    """What stands before the console: death with its parent, and unbuffered C streams."""
+    setpriv = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+    return [*setpriv, "stdbuf", "-i0", "-o0", "-e0"]
+
+
+def death_with_parent() -> Callable[[], None]:
+    """What `setpriv --pdeathsig KILL` does, for systems without it (util-linux before 2.33)."""
+    import ctypes  # a megabyte that most keepers never need
+
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _pids(proc: Path) -> Iterator[int]:
+    return (int(process.name) for process in proc.iterdir() if process.name.isdigit())
+
+
+def _holds_writer(process: Path, inode: int) -> bool:
+    """Whether `process` can write to the pipe: both ends have the same inode, so its open flags decide."""
+    try:
+        for fd in (process / "fd").iterdir():
+            if str(fd.readlink()) == f"pipe:[{inode}]" and _writes(process / "fdinfo" / fd.name):
+                return True
+    except OSError:
+        pass
+    return False
+
+
+def _writes(info: Path) -> bool:
+    flags = next((line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:")), "0")
+    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY

@@ -1,0 +1,154 @@
+"""What keeper and workers say to each other: one JSON object a packet, console pipes passed beside it.
+
+Packets of a unix `SOCK_SEQPACKET` socket keep their boundaries, so there is nothing to frame. The original
+socket class is used on both sides: gevent's patched one does not pass descriptors cooperatively, and every
+socket here is non-blocking.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import struct
+from _socket import (
+    AF_UNIX,
+    CMSG_LEN,
+    MSG_CMSG_CLOEXEC,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    SCM_RIGHTS,
+    SO_PEERCRED,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+)
+from _socket import SocketType as RawSocket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+SOCKET_NAME = "engine.sock"
+#: No packet is longer; a status line with a full queue stays well below.
+PACKET_BYTES = 96 * 1024
+_MAX_FDS = 2
+_UNIX_PATH_BYTES = 107
+
+Message = dict[str, Any]
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
+    """Send one packet; False when the other side does not read (its buffer is full). Raises `Closed`."""
+    rights = [(SOL_SOCKET, SCM_RIGHTS, array.array("i", fds))] if fds else []
+    try:
+        sock.sendmsg([encode(message)], rights, MSG_DONTWAIT | MSG_NOSIGNAL)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise Closed from error
+    return True
+
+
+def receive(sock: RawSocket) -> tuple[Message, list[int]] | None:
+    """The next packet and its descriptors, or None when there is none yet. Raises `Closed` at the end."""
+    space = CMSG_LEN(_MAX_FDS * struct.calcsize("i"))
+    try:
+        data, ancillary, _flags, _address = sock.recvmsg(PACKET_BYTES, space, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        raise Closed from error
+    if not data:
+        raise Closed
+    return _object(data), list(_descriptors(ancillary))
+
+
+def _object(data: bytes) -> Message:
+    try:
+        message = json.loads(data)
+    except ValueError as error:
+        raise Closed from error
+    if not isinstance(message, dict):
+        raise Closed
+    return message
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> Iterator[int]:
+    for level, kind, data in ancillary:
+        if level == SOL_SOCKET and kind == SCM_RIGHTS:
+            fds = array.array("i")
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+            yield from fds
+
+
+def peer_ids(sock: RawSocket) -> tuple[int, int, int]:
+    """(pid, uid, gid) of the other side, from the kernel."""
+    pid, uid, gid = struct.unpack("3i", sock.getsockopt(SOL_SOCKET, SO_PEERCRED, struct.calcsize("3i")))
+    return pid, uid, gid
+
+
+@contextlib.contextmanager
+def _address(folder: Path) -> Iterator[str]:
+    """The socket's path; by way of an open folder where it is too long for the kernel."""
+    path = folder / SOCKET_NAME
+    if len(os.fsencode(path)) <= _UNIX_PATH_BYTES:
+        yield str(path)
+        return
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{SOCKET_NAME}"
+    finally:
+        os.close(fd)
+
+
+def _new_socket() -> RawSocket:
+    return RawSocket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+
+def connect(folder: Path) -> RawSocket | None:
+    """A connection to the keeper of `folder`; None when nobody listens. Raises BlockingIOError: ask again soon."""
+    sock = _new_socket()
+    try:
+        with _address(folder) as address:
+            sock.connect(address)
+    except BlockingIOError:
+        sock.close()
+        raise
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def listen(folder: Path) -> RawSocket:
+    """Listen in `folder`. A stale socket is replaced: the caller holds the engine's lock, so nobody serves it."""
+    (folder / SOCKET_NAME).unlink(missing_ok=True)
+    sock = _new_socket()
+    with _address(folder) as address:
+        sock.bind(address)
+    # The folder decides who gets here; SO_PEERCRED is checked on top.
+    (folder / SOCKET_NAME).chmod(0o660)
+    sock.listen(4096)
+    return sock
+
+
+def say_bye(folder: Path) -> None:
+    """Tell the keeper of `folder` that a whole gateway has left, so that it need not wait for a recycled worker.
+
+    For the end of a process: it waits for nothing, and a keeper that is gone already is fine.
+    """
+    with contextlib.suppress(Closed, BlockingIOError):
+        sock = connect(folder)
+        if sock is not None:
+            send(sock, {"op": "bye"})
+            sock.close()

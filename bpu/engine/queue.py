@@ -1,0 +1,68 @@
+"""The waiting jobs, in the order in which they came to any worker. Pure; its owner is the keeper."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Peer = TypeVar("Peer")
+
+
+@dataclass(order=True)
+class Ticket(Generic[Peer]):
+    """One job. `arrived` is the monotonic second at which its request came, on the system-wide clock."""
+
+    arrived: float
+    number: int
+    peer: Peer = field(compare=False)
+    id: str = field(compare=False, default="")
+    history: str = field(compare=False, default="")
+    tokens: int = field(compare=False, default=0)
+    short_tokens: int = field(compare=False, default=0)
+
+
+class QueueFull(Exception):
+    """As many jobs wait as may."""
+
+
+class Queue(Generic[Peer]):
+    """First come, first served. `limit` counts jobs that wait, the running one not included."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._waiting: list[Ticket[Peer]] = []
+
+    def join(self, ticket: Ticket[Peer], *, room_beyond: int = 0) -> None:
+        """Add `ticket` at its place; `room_beyond` 1 when the slot is free and takes the first. Raises `QueueFull`."""
+        if len(self._waiting) >= self.limit + room_beyond:
+            raise QueueFull
+        insort(self._waiting, ticket)
+
+    def rejoin(self, ticket: Ticket[Peer]) -> None:
+        """Back to its place, whatever the limit: it was let in before."""
+        insort(self._waiting, ticket)
+
+    def leave(self, ticket: Ticket[Peer]) -> bool:
+        """Remove `ticket`; False when it does not wait (any more). Nobody else's place gets worse."""
+        for index, waiting in enumerate(self._waiting):
+            if waiting is ticket:
+                del self._waiting[index]
+                return True
+        return False
+
+    def first(self) -> Ticket[Peer]:
+        return self._waiting[0]
+
+    def pop(self) -> Ticket[Peer]:
+        return self._waiting.pop(0)
+
+    def find(self, job_id: str) -> Ticket[Peer] | None:
+        return next((ticket for ticket in self._waiting if ticket.id == job_id), None)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Ticket[Peer]]:
+        return iter(tuple(self._waiting))

@@ -1,0 +1,69 @@
+"""File locks by `flock`: the one on the console means "a model is loaded", the slot's "a job is on the BPU".
+
+Never `LOCK_UN`: it would free the lock for a child that inherited the descriptor, too. Only close. One open
+for each lease, because two holders of one open file share its lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Lease:
+    """An exclusive lock that is held until `close`, which may be called twice."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def try_lock(path: Path, *, create: bool = False) -> Lease | None:
+    """Lock `path` at once, or None when somebody holds it. Read-only, so that it works for every user."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    fd = os.open(path, flags, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except BaseException:
+        os.close(fd)
+        raise
+    return Lease(fd)
+
+
+def holders(path: Path, *, locks: Path = Path("/proc/locks")) -> list[int]:
+    """The processes that hold a lock on `path`, from the kernel's table."""
+    status = path.stat()
+    name = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    return [pid for inode, pid in _table(locks) if inode == name and pid > 0]
+
+
+def _table(locks: Path) -> Iterator[tuple[str, int]]:
+    try:
+        lines = locks.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        words = line.split()
+        if "->" not in words and len(words) >= 6:
+            yield words[5], int(words[4])
+
+
+def describe(pid: int) -> str:
+    """`pid 12 of user root (python3 -S -m ...)`, for a message; what cannot be read is left out."""
+    process = Path(f"/proc/{pid}")
+    try:
+        user = pwd.getpwuid(process.stat().st_uid).pw_name
+        words = process.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
+    except (OSError, KeyError):
+        return f"pid {pid}"
+    return f"pid {pid} of user {user} ({' '.join(words).strip()[:200]})"

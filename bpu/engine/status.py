@@ -1,0 +1,99 @@
+"""The one small picture of the engine that every worker holds, so that nobody has to ask for it. Pure."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from bpu.engine.desk import Desk
+from bpu.engine.states import State
+
+Status = dict[str, Any]
+
+#: A packet is bounded; nobody reads further down a queue than this.
+LISTED_JOBS = 200
+LISTED_LINES = 20
+
+
+def status_of(desk: Desk, since: float) -> Status:
+    """All that `/health` and `/slots` show. Times are monotonic moments (`*_at`): it ages without being sent again."""
+    supervisor = desk.supervisor
+    fault, failed = supervisor.fault, supervisor.state is State.FAILED
+    return {
+        "state": supervisor.state.value,
+        "since_at": since,
+        "simulated": desk.launch.simulated,
+        "profile": supervisor.profile.name,
+        "multi_turn": supervisor.profile.multi_turn,
+        "model": desk.launch.model,
+        "console_pid": supervisor.console_pid,
+        "keeper_pid": os.getpid(),
+        "loads": supervisor.loads,
+        "load_s": supervisor.load_s,
+        "restarts": dict(supervisor.restarts),
+        "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
+        "trust": {"keeps": desk.trust.keeps, "resets": desk.trust.resets, "forgets": desk.trust.forgets},
+        "running": _running(desk),
+        "waiting": [
+            {"id": ticket.id, "position": place, "arrived_at": ticket.arrived}
+            for place, ticket in enumerate(desk.queue, 1)
+            if place <= LISTED_JOBS
+        ],
+        "queued": len(desk.queue),
+        "retry_at": supervisor.breaker.until if failed else None,
+        "error": fault.message if fault and failed else None,
+        "person": bool(fault and failed and fault.needs_person),
+        "log": list(supervisor.log.lines)[-LISTED_LINES:],
+    }
+
+
+def _running(desk: Desk) -> dict[str, Any] | None:
+    ticket = desk.running
+    if ticket is None:
+        return None
+    return {"id": ticket.id, "arrived_at": ticket.arrived, "started_at": desk.running_since, **desk.progress}
+
+
+STOPPED: Status = {
+    "state": State.STOPPED.value,
+    "since_at": 0.0,
+    "simulated": False,
+    "profile": "",
+    "multi_turn": None,
+    "model": "",
+    "console_pid": None,
+    "keeper_pid": None,
+    "loads": 0,
+    "load_s": None,
+    "restarts": {},
+    "cache_tokens": 0,
+    "trust": {"keeps": False, "resets": False, "forgets": False},
+    "running": None,
+    "waiting": [],
+    "queued": 0,
+    "retry_at": None,
+    "error": None,
+    "person": False,
+    "log": [],
+}
+
+
+def aged(status: Status, now: float) -> Status:
+    """`status` with ages in seconds instead of moments, as people read it."""
+    shown = {key: value for key, value in status.items() if not key.endswith("_at")}
+    shown["since_s"] = max(0.0, now - status["since_at"])
+    retry_at = status["retry_at"]
+    shown["retry_after_s"] = None if retry_at is None else max(0.0, retry_at - now)
+    shown["waiting"] = [_aged_job(job, now) for job in status["waiting"]]
+    shown["running"] = None if status["running"] is None else _aged_job(status["running"], now)
+    return shown
+
+
+def _aged_job(job: dict[str, Any], now: float) -> dict[str, Any]:
+    shown = {key: value for key, value in job.items() if not key.endswith("_at")}
+    shown["age_s"] = max(0.0, now - job["arrived_at"])
+    if "first_at" in job:
+        # From its arrival to the first token, and from there to the moment at which `tokens` were counted.
+        shown["first_token_s"] = max(0.0, job["first_at"] - job["arrived_at"])
+        shown["decode_s"] = max(0.0, job["tokens_at"] - job["first_at"])
+    return shown

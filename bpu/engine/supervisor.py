@@ -1,0 +1,300 @@
+"""The owner of the console process: loads it, listens while it loads or idles, resets, ends and reaps it.
+
+It alone moves the engine's state. It does not know who waits or why: the keeper tells it what is wanted, and is
+called back through `settled` when something has come to rest.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+
+from bpu.console.events import Done, Event, Log, Ready, Text
+from bpu.console.faults import Fault, diagnose
+from bpu.console.parser import Parser
+from bpu.console.parser import State as ParserState
+from bpu.console.profiles import PROFILES, confirmed
+from bpu.engine.breaker import Breaker
+from bpu.engine.cache import EMPTY, UNKNOWN, Cache
+from bpu.engine.ear import Ear
+from bpu.engine.launch import Launch
+from bpu.engine.loop import Loop
+from bpu.engine.process import Console, Exit
+from bpu.engine.process import Log as ConsoleLog
+from bpu.engine.states import Machine, Move, State
+
+RESET_LIMIT_S = 5.0
+#: A console that has closed its output but not ended gets this long.
+CLOSED_LIMIT_S = 1.0
+#: Memory of a killed process comes back, but not at once: a reload that finds none is tried again.
+MEMORY_RETRIES = 3
+#: Between tries while only a person can help.
+PERSON_PAUSE_S = 10.0
+#: Signals and the seconds each is given; the last step is for a process that not even the kernel can end.
+POLITE = ((None, 1.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 10.0))
+AT_ONCE = ((signal.SIGTERM, 0.3), (signal.SIGKILL, 10.0))
+
+Settled = Callable[[], None]
+
+
+class Supervisor:
+    """One console at a time. All methods return at once; what they begin ends in `settled`."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        lock_fd: int,
+        loop: Loop,
+        *,
+        clock: Callable[[], float],
+        changed: Callable[[State, State, Move], None],
+        spawn: Callable[[Launch, int, ConsoleLog], Console] = Console,
+    ) -> None:
+        self.launch = launch
+        self.profile = PROFILES[launch.profile]
+        self.banner = ""
+        self.cache: Cache = EMPTY
+        self.breaker = Breaker()
+        self.fault: Fault | None = None
+        self.exit: Exit | None = None
+        self.loads = 0
+        self.load_s: float | None = None
+        self.restarts: Counter[str] = Counter()
+        self.log = ConsoleLog()
+        self.prints_end = False
+        self._lock_fd, self._loop, self._clock, self._spawn = lock_fd, loop, clock, spawn
+        self._machine = Machine(changed)
+        self._console: Console | None = None
+        self._ear = Ear(loop, clock, wrong=self._out_of_step, closed=self._output_closed)
+        self._deadline: tuple[float, Callable[[], None]] | None = None
+        self._steps: deque[tuple[signal.Signals | None, float]] = deque()
+        self._failing: Fault | None = None
+        self._started = 0.0
+
+    @property
+    def state(self) -> State:
+        return self._machine.state
+
+    @property
+    def console_pid(self) -> int | None:
+        return None if self._console is None else self._console.pid
+
+    # Loading
+
+    def load(self) -> None:
+        """Start the console; ends in `ready` or `failed`."""
+        self.log, self.fault, self.exit = ConsoleLog(), None, None
+        try:
+            for path, text in self.launch.files.items():
+                Path(path).write_text(text)
+            console = self._spawn(self.launch, self._lock_fd, self.log)
+        except OSError as error:
+            self._failed(Fault("bad_option", f"The console cannot be started: {error}.", True))
+            self._machine.move(Move.GIVE_UP)
+            return
+        self._console, self._started = console, self._clock()
+        self.loads += 1
+        self._loop.listen(console.stderr, self._on_stderr)
+        self._listen(ParserState.LOADING, self._while_loading)
+        self._within(self.launch.load_timeout_s, self._load_took_too_long)
+        self._machine.move(Move.LOAD)
+
+    def _while_loading(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self.profile, self.banner = confirmed(PROFILES[self.launch.profile], event.banner), event.banner
+            self.load_s, self.cache = self._clock() - self._started, EMPTY
+            self._deadline = None
+            self._ear.hear = self._while_idle
+            self._machine.move(Move.BANNER)
+        else:
+            self._while_idle(event)
+
+    def _while_idle(self, event: Event) -> None:
+        if isinstance(event, Log):
+            self.log.add(event.line)
+
+    def _load_took_too_long(self) -> None:
+        limit = self.launch.load_timeout_s
+        self.end("load_timeout", Fault("load_timeout", f"The model was not loaded within {limit:g} seconds.", False))
+
+    # Lending the console's pipes to a job
+
+    def take(self) -> bool:
+        """Take the idle console for a job; False when it turns out not to be in step."""
+        self._ear.read()
+        if self.state is not State.READY:
+            return False
+        self._machine.move(Move.TAKE)
+        self._deafen()
+        return True
+
+    @property
+    def pipes(self) -> tuple[int, int]:
+        """(stdin, stdout) of the console, for the job that has taken it."""
+        assert self._console is not None
+        return self._console.stdin, self._console.stdout
+
+    def give_back(self, cache: Cache, *, prints_end: bool = False) -> None:
+        """A job has read up to the prompt; `cache` is what it knows of the console's memory."""
+        self.cache, self.prints_end = cache, self.prints_end or prints_end
+        self.breaker.forgive()
+        self._listen(ParserState.IDLE, self._while_idle)
+        self._machine.move(Move.GIVE_BACK)
+
+    def reset(self, settled: Settled) -> None:
+        """Empty the cache of a console that was taken. Exactly the prompt must come back, else it is out of step."""
+        parser = self._listen(ParserState.IDLE, self._until_done(lambda text: self._was_reset(settled)))
+        parser.reset_sent()
+        self._write(self.profile.reset or b"reset")
+
+    def _was_reset(self, settled: Settled) -> None:
+        self.cache = EMPTY
+        settled()
+
+    def ask(self, line: bytes, answered: Callable[[str], None], *, limit_s: float) -> None:
+        """One turn of our own on a console that was taken; `answered` gets the text. For the self-test."""
+        parser = self._listen(ParserState.IDLE, self._until_done(answered))
+        parser.begin(line)
+        self._write(line, limit_s)
+        self.cache = UNKNOWN
+
+    def _write(self, line: bytes, limit_s: float = RESET_LIMIT_S) -> None:
+        self._within(limit_s, lambda: self._out_of_step(f"no prompt came back within {limit_s:g} seconds"))
+        assert self._console is not None
+        if not self._console.write(line + b"\n"):
+            self._out_of_step("it does not read its input")
+
+    def _until_done(self, settled: Callable[[str], None]) -> Callable[[Event], None]:
+        heard: list[str] = []
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Text):
+                heard.append(event.text)
+            elif isinstance(event, Done):
+                self._deafen()
+                settled("".join(heard))
+            else:
+                self._while_idle(event)
+
+        return hear
+
+    # Ending
+
+    def end(self, cause: str, fault: Fault | None = None, *, polite: bool = False) -> None:
+        """End the process, whatever it does. With a `fault` the engine has failed, else it is just stopped."""
+        if self.state not in (State.STARTING, State.READY, State.BUSY):
+            return
+        says_exit = polite and self.state is State.READY and self.profile.exit is not None
+        self._machine.move(Move.END)
+        self._failing = fault
+        self.restarts[cause] += 1
+        self._deafen()
+        self._steps = deque(POLITE if says_exit else AT_ONCE)
+        self._next_step()
+
+    def _next_step(self) -> None:
+        console = self._console
+        assert console is not None
+        if not self._steps:
+            self.fault = Fault(
+                "unkillable", "The console cannot be ended, not even by the kernel; reboot the board.", True
+            )
+            return
+        number, seconds = self._steps.popleft()
+        if number is None:
+            console.write((self.profile.exit or b"exit") + b"\n")
+        else:
+            console.signal(number)
+        self._within(seconds, self._next_step)
+
+    def _out_of_step(self, why: str) -> None:
+        self.end("out_of_step", Fault("out_of_step", f"The console got out of step ({why}) and was ended.", False))
+
+    def on_child(self) -> None:
+        """A child of this process has changed: reap it if it was the console."""
+        console = self._console
+        ended = None if console is None else console.reap()
+        if console is None or ended is None:
+            return
+        self._last_words(console)
+        if console.kill_heirs():
+            self.log.add("[gateway] a child of the console was left behind and has been ended")
+        self._deafen()
+        self._loop.forget(console.stderr)
+        console.close()
+        self._console, self._deadline, self.cache, self.exit = None, None, UNKNOWN, ended
+        self._settle_end(ended)
+
+    def _last_words(self, console: Console) -> None:
+        """What a dying console still had to say, its errors last; what it says while a job reads it is the job's."""
+        for event in self._ear.last_words():
+            self._while_idle(event)
+        console.drain_stderr()
+
+    def _settle_end(self, ended: Exit) -> None:
+        fault, self._failing = self._failing, None
+        if self.state is State.STOPPING and fault is None:
+            self._machine.move(Move.GONE)
+        elif self.state is State.STOPPING and fault is not None:
+            self._failed(fault)
+            self._machine.move(Move.GIVE_UP)
+        else:
+            self.restarts["crash"] += 1
+            self._failed(diagnose(list(self.log.lines), exit_code=ended.code, signal=ended.signal))
+            self._machine.move(Move.DIED)
+
+    def _failed(self, fault: Fault) -> None:
+        now = self._clock()
+        self.breaker.failed(now)
+        if fault.cause == "no_bpu_memory" and self.loads > 1 and self.breaker.failures <= MEMORY_RETRIES:
+            fault = Fault(fault.cause, fault.message, False)
+            self.breaker.hold(now, 1.0)
+        elif fault.needs_person:
+            self.breaker.hold(now, PERSON_PAUSE_S)
+        self.fault = fault
+
+    # Listening
+
+    def _listen(self, state: ParserState, hear: Callable[[Event], None]) -> Parser:
+        assert self._console is not None
+        parser = Parser(self.profile, state=state, prints_end=self.prints_end)
+        self._ear.listen(self._console, parser, hear)
+        return parser
+
+    def _deafen(self) -> None:
+        """Leave the output to somebody else, or to nobody."""
+        self._deadline = None
+        self._ear.close()
+
+    def _on_stderr(self) -> None:
+        assert self._console is not None
+        data = self._console.read(self._console.stderr)
+        if data == b"":
+            self._loop.forget(self._console.stderr)
+        elif data is not None:
+            self.log.feed(data)
+
+    def _output_closed(self) -> None:
+        self._within(CLOSED_LIMIT_S, lambda: self._out_of_step("it closed its output"))
+
+    # Time
+
+    def _within(self, seconds: float, late: Callable[[], None]) -> None:
+        self._deadline = (self._clock() + seconds, late) if seconds else None
+
+    def deadline(self) -> float | None:
+        """The monotonic second at which `tick` has something to do."""
+        times = [
+            time for time in (self._ear.quiet_at, self._deadline[0] if self._deadline else None) if time is not None
+        ]
+        return min(times, default=None)
+
+    def tick(self) -> None:
+        now = self._clock()
+        self._ear.tick(now)
+        if self._deadline is not None and now >= self._deadline[0]:
+            _, late = self._deadline
+            self._deadline = None
+            late()

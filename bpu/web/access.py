@@ -1,0 +1,130 @@
+"""Who may come in: API keys, networks, host names and proxies, as pure rules over strings.
+
+It knows no request and no Flask, so that the start of the gateway can check the settings with it too.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Union
+
+from bpu.errors import SettingsError
+from bpu.settings import Settings
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+#: This machine and the networks that no router of the internet forwards: RFC 1122, 1918, 3927, 6598, 4193, 4291.
+NEAR = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+#: In `BPU_TRUSTED_PROXIES`: whoever comes through a unix socket.
+UNIX = "unix"
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rules of one gateway. `keys` are SHA-256 digests, so that comparing them tells nothing of their length."""
+
+    keys: tuple[bytes, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    proxies: tuple[Network, ...] = ()
+    trusts_unix: bool = False
+
+    @property
+    def needs_key(self) -> bool:
+        return bool(self.keys)
+
+    def key_fits(self, given: Iterable[str]) -> bool:
+        """Whether one of `given` (header values as WSGI gives them, latin-1) is a key. Constant time: no early end."""
+        fits = False
+        for text in given:
+            digest = sha256(text.encode("latin-1", "replace")).digest()
+            for key in self.keys:
+                fits |= hmac.compare_digest(digest, key)
+        return fits
+
+    def host_fits(self, host: str) -> bool:
+        """Whether a `Host` header names this machine: a name that a stranger controls means DNS rebinding."""
+        name = host_name(host)
+        return name in self.hosts or name.endswith((".local", ".localhost")) or _address(name) is not None
+
+    def trusts(self, peer: str) -> bool:
+        """Whether `peer`, the other end of the connection ("" for a unix socket), may speak for others."""
+        if not peer:
+            return self.trusts_unix
+        address = _address(peer)
+        return address is not None and any(address in network for network in self.proxies)
+
+    def client(self, peer: str, forwarded_for: str) -> str:
+        """The client's address: `peer`, or the last stranger in `X-Forwarded-For` when a trusted proxy speaks."""
+        client = peer
+        for hop in reversed([part for part in forwarded_for.split(",") if part.strip()]):
+            if not self.trusts(client):
+                break
+            client = host_name(hop)
+        return client
+
+
+def access(settings: Settings) -> Access:
+    """The rules that `settings` ask for. Raises `SettingsError` when a file of keys cannot be used."""
+    keys = [*settings.api_keys, *_file_keys(settings)]
+    networks = [text for text in settings.trusted_proxies if text.lower() != UNIX]
+    names = {host_name(name) for name in settings.allowed_hosts}
+    return Access(
+        keys=tuple(sha256(key.encode()).digest() for key in keys),
+        hosts=frozenset({"localhost", socket.gethostname().lower(), *names}),
+        proxies=tuple(ipaddress.ip_network(text, strict=False) for text in networks),
+        trusts_unix=any(text.lower() == UNIX for text in settings.trusted_proxies),
+    )
+
+
+def is_near(client: str) -> bool:
+    """Whether a client is on this machine or in a private network; "" is a unix socket, so it is."""
+    if not client:
+        return True
+    address = _address(client)
+    return address is not None and any(address in network for network in NEAR)
+
+
+def host_name(host: str) -> str:
+    """The bare name or address of `host`: no port, no brackets, no dot at the end, lower case."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    return name.rstrip(".")
+
+
+def _address(text: str) -> Address | None:
+    """`text` as an address; one of IPv4 mapped into IPv6 as what it is."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _file_keys(settings: Settings) -> list[str]:
+    """The keys in `BPU_API_KEYS_FILE`, one a line. A file without a key is a mistake: it would open the door."""
+    path = settings.api_keys_file
+    if path is None:
+        return []
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"BPU_API_KEYS_FILE: {path} cannot be read ({error}); name a text file.") from None
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise SettingsError(f"BPU_API_KEYS_FILE: {path} holds no key; write one key a line, or unset it.")
+    return keys

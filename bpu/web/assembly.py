@@ -1,0 +1,76 @@
+"""From settings to a worker's parts: engine, prompter, models. It reads the model's small files and starts nothing."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime
+from pathlib import Path
+
+from flask import Blueprint
+
+from bpu.board.addresses import local_addresses, reachable
+from bpu.chat.loader import load_template
+from bpu.chat.prompt import Prompter
+from bpu.chat.tokens import load_counter
+from bpu.console.profiles import PROFILES
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
+from bpu.settings import Settings
+from bpu.web.console_log import LogStreams, log_blueprint
+from bpu.web.events import EventStreams
+from bpu.web.gateway import Engine, Gateway
+from bpu.web.models import entries
+from bpu.web.page import page_blueprint
+
+
+def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
+    """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
+    files = choose_files(settings)
+    counter = load_counter(files.tokenizer_dir)
+    size = context_size(settings)
+    prompter = Prompter(
+        load_template(files.template, files.tokenizer_dir, strftime_now=lambda form: datetime.now().strftime(form)),
+        counter,
+        context_size=size,
+        profile=PROFILES[profile_name(settings)],
+        newline=settings.newline,
+        line_limit=line_limit(settings),
+        history=settings.history,
+        reasoning=settings.reasoning,
+    )
+    return Gateway(
+        settings=settings,
+        engine=engine or _console_engine(settings),
+        prompter=prompter,
+        counter=counter,
+        context_size=size,
+        created=_made(files.model, files.template),
+    )
+
+
+def _console_engine(settings: Settings) -> Engine:
+    from bpu.engine.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
+
+    return ConsoleEngine(plan_launch(settings), queue_timeout_s=settings.queue_timeout_s)
+
+
+def assemble_page(here: Gateway) -> Blueprint:
+    """The page's blueprint; its event streams end when the gateway stops."""
+    streams = EventStreams(here.engine.status, here.vitals)
+    here.on_stop.append(streams.stop)
+    return page_blueprint(streams, addresses=lambda: _addresses(here.settings), models=lambda: entries(here))
+
+
+def assemble_log(here: Gateway) -> Blueprint:
+    """The console's log lines as a stream; it ends when the gateway stops."""
+    streams = LogStreams(lambda: here.engine.status()["log"])
+    here.on_stop.append(streams.stop)
+    return log_blueprint(streams)
+
+
+def _addresses(settings: Settings) -> list[str]:
+    return [url for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname())]
+
+
+def _made(*paths: Path) -> int:
+    """When the first of `paths` that exists was made, in seconds since 1970."""
+    return next((int(path.stat().st_mtime) for path in paths if path.exists()), 0)

@@ -1,0 +1,171 @@
+"""The request body as a Python object: limits of size, time and depth, and text that can be written again.
+
+It knows JSON and nothing of what the JSON means. It reads `wsgi.input` itself, because Flask cuts a body without
+a length at the limit instead of refusing it, and takes a slow client for one that left.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
+
+from bpu.errors import BadRequest
+from bpu.web.linger import linger
+
+#: How deep lists and objects may lie in each other; a tool's JSON schema needs about twenty.
+MAX_DEPTH = 100
+#: Silence within a body, and the time for all of it, after which its sender is given up.
+SILENCE_S = 30.0
+WHOLE_S = 120.0
+PIECE_BYTES = 65536
+#: Of a body that nobody wants, gunicorn may skip this much by itself; a longer one ends its connection.
+SKIPPED_BYTES = 1024 * 1024
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def install(app: Flask) -> None:
+    """End each connection of `app` on which much of a body was left unread: the rest of it is no request."""
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        client = client_socket()
+        if client is not None and _is_left():
+            response.call_on_close(lambda: linger(client))
+        return response
+
+
+def read_json() -> Any:
+    """The body of the current request. Raises `BadRequest` (`invalid_json`), or Flask's 408 and 413."""
+    data = _read()
+    try:
+        body = json.loads(data, parse_constant=_no_constant)
+        _check_depth(body)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"The body is not valid JSON: {_reason(error)}", code="invalid_json") from None
+    return _whole_characters(body) if _SURROGATE_ESCAPE.search(data) else body
+
+
+def client_socket() -> socket.socket | None:
+    """The client's socket where gunicorn serves; None under a test client."""
+    found: socket.socket | None = request.environ.get("gunicorn.socket")
+    return found
+
+
+def _is_left() -> bool:
+    if g.get("body_read"):
+        return False
+    if g.get("body_begun") or request.headers.get("Transfer-Encoding"):
+        return True
+    return (request.content_length or 0) > SKIPPED_BYTES
+
+
+def _read() -> bytes:
+    """All of the body, at most `BPU_MAX_BODY_BYTES`."""
+    length, most = request.content_length, request.max_content_length or 0
+    g.body_begun = True
+    if length is not None and length > most:
+        raise RequestEntityTooLarge
+    if length is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    with _time_limits():
+        data = b"".join(_pieces(length, most))
+    if length is not None and len(data) < length:
+        raise BadRequest("The body broke off before its end.", code="invalid_http")
+    g.body_read = True
+    return data
+
+
+def _pieces(length: int | None, most: int) -> Iterator[bytes]:
+    stream, size = request.environ["wsgi.input"], 0
+    while length is None or size < length:
+        piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
+        if not piece:
+            return
+        size += len(piece)
+        if size > most:
+            raise RequestEntityTooLarge
+        yield piece
+
+
+@contextmanager
+def _time_limits() -> Iterator[None]:
+    """408 for a body that does not come, 400 for one that breaks off; the socket is as before afterwards."""
+    client = client_socket()
+    if client is None:
+        yield
+        return
+    late = threading.Event()
+    timer = threading.Timer(WHOLE_S, _give_up, (client, late))
+    timer.start()
+    client.settimeout(SILENCE_S)
+    try:
+        yield
+    except RequestEntityTooLarge:
+        raise
+    except TimeoutError:
+        raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
+    except Exception:  # gunicorn's own kinds, for a chunk that is none and for a client that left
+        if late.is_set():
+            raise RequestTimeout(f"The body did not come within {WHOLE_S:.0f} seconds.") from None
+        raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
+    finally:
+        timer.cancel()
+        with suppress(OSError):
+            client.settimeout(None)
+
+
+def _give_up(client: socket.socket, late: threading.Event) -> None:
+    """What is being read ends here; the answer can still be written."""
+    late.set()
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_RD)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _reason(error: Exception) -> str:
+    """Where it is broken. Never the text around it: that is what somebody wrote."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}."
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8."
+    if isinstance(error, RecursionError):
+        return f"it is nested deeper than {MAX_DEPTH} levels."
+    return f"{error}."
+
+
+def _check_depth(body: Any) -> None:
+    """Without recursion, so that depth is refused by rule and not by the interpreter's luck."""
+    level, depth = [body], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        level = [child for node in level for child in _children(node)]
+
+
+def _children(node: Any) -> list[Any]:
+    nodes = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [child for child in nodes if isinstance(child, (dict, list))]
+
+
+def _whole_characters(value: Any) -> Any:
+    """`value` with U+FFFD for each half of a surrogate pair: JSON can say one, but no console can be sent it."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole_characters(name): _whole_characters(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,116 @@
+"""What the views share: settings, engine, prompter and the served models, as one value on the application.
+
+The protocols are the whole of what the web needs of an engine, so that tests can hand in another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from socket import socket
+from typing import Any, Protocol, Union
+
+from flask import Flask, current_app
+
+from bpu.board.vitals import Vitals
+from bpu.chat.prompt import Prompter
+from bpu.chat.requests import THINK_SUFFIX
+from bpu.chat.tokens import Counter
+from bpu.console.events import Event
+from bpu.settings import Settings
+from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.web.meters import Meters
+
+KEY = "bpu"
+
+
+class Job(Protocol):
+    """One accepted request, from its place in the queue to its end."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def timing(self) -> Timing: ...
+
+    def events(self, silence_s: float | None) -> Iterator[Union[Event, Waiting, Cut]]:
+        """The console's events; a `Waiting` first, after each `silence_s` of silence, and when the place changes."""
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """The board's one console as a worker sees it. Nothing here waits for the console; `status` is from memory."""
+
+    def submit(
+        self,
+        turn: Turn,
+        *,
+        job_id: str,
+        remember: Callable[[str], str],
+        count: Callable[[str], int],
+        client: socket | None = None,
+    ) -> Job: ...
+
+    def start(self) -> None: ...
+
+    def status(self) -> Mapping[str, Any]: ...
+
+    def cancel(self, job_id: str) -> bool: ...
+
+    def load(self) -> None: ...
+
+    def unload(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """One worker's parts. `context_size` in tokens; `created` in seconds since 1970: the age of the model's file.
+
+    `vitals` reads the board. `leave` ends what would keep the worker from leaving and is nobody's answer: each
+    function in `on_stop`.
+    """
+
+    settings: Settings
+    engine: Engine
+    prompter: Prompter
+    counter: Counter
+    context_size: int
+    created: int = field(default_factory=lambda: int(time.time()))
+    on_stop: list[Callable[[], None]] = field(default_factory=list)
+    meters: Meters = field(default_factory=Meters)
+    vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Vitals)
+
+    @property
+    def models(self) -> list[str]:
+        """The ids of the engine's own models, the `-think` ones not among them."""
+        return [self.settings.model_id]
+
+    @property
+    def served(self) -> list[str]:
+        """Every id that a client may name."""
+        think = [f"{model}{THINK_SUFFIX}" for model in self.models] if self.settings.think_model else []
+        return [*self.models, *think]
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self.engine.status()["simulated"])
+
+    def install(self, app: Flask) -> None:
+        app.extensions[KEY] = self
+
+    def leave(self) -> None:
+        for end in self.on_stop:
+            end()
+
+
+def gateway() -> Gateway:
+    """The gateway of the application that serves the current request."""
+    found = current_app.extensions[KEY]
+    assert isinstance(found, Gateway)
+    return found

@@ -1,0 +1,105 @@
+"""What every request passes before a view sees it: host name, network, key, and JSON where a web page may speak.
+
+The rules are `bpu.web.access`; here they meet Flask. It must not read a body.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from bpu.errors import Forbidden, InvalidApiKey
+from bpu.web import trace
+from bpu.web.access import Access, host_name, is_near
+
+log = logging.getLogger("bpu.web")
+
+#: Served without a key: the page asks for the key itself, and a supervisor has none.
+OPEN = frozenset({"/", "/health", "/ready"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def install(app: Flask, access: Access) -> None:
+    """Put the rules of `access` before every view of `app`."""
+    warned: list[str] = []
+
+    @app.before_request
+    def guard() -> Response | None:
+        peer = request.environ.get("REMOTE_ADDR") or ""
+        forwarded_for = request.headers.get("X-Forwarded-For", "")
+        client = access.client(peer, forwarded_for)
+        trace.current().client = client or "unix"
+        _check_host(access, peer)
+        if not access.needs_key:
+            _check_network(client)
+            if forwarded_for and not access.trusts(peer) and not warned:
+                warned.append(peer)
+                log.warning(
+                    "Requests come through a proxy at %s that is not in BPU_TRUSTED_PROXIES, so every client looks "
+                    "local. Name the proxy there, or set BPU_API_KEYS.",
+                    peer or "a unix socket",
+                )
+        if request.method == "OPTIONS":
+            return _options(app)
+        if access.needs_key:
+            _check_key(access)
+        _check_declared()
+        return None
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        return response
+
+
+def _check_host(access: Access, peer: str) -> None:
+    """The `Host` header, and what a trusted proxy says that it was. HTTP/1.0 has none; no browser speaks that."""
+    hosts = [request.environ.get("HTTP_HOST", "")]
+    if access.trusts(peer):
+        hosts += request.headers.get("X-Forwarded-Host", "").split(",")
+    for host in filter(None, map(str.strip, hosts)):
+        if not access.host_fits(host):
+            raise Forbidden(
+                f"The host name {host_name(host)[:100]!r} is not one of this gateway's. Use its address, or add "
+                "the name to BPU_ALLOWED_HOSTS."
+            )
+
+
+def _check_network(client: str) -> None:
+    if not is_near(client):
+        raise Forbidden(
+            f"Without API keys only this machine and private networks are served, and {client[:100]} is neither. "
+            "Set BPU_API_KEYS on the gateway, and send one of the keys as `Authorization: Bearer <key>`."
+        )
+
+
+def _check_key(access: Access) -> None:
+    if request.path in OPEN or request.path.startswith("/static/"):
+        return
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    given = [token.strip()] if scheme.lower() == "bearer" else []
+    given += [request.headers.get("X-Api-Key", "")]
+    if not access.key_fits(given):
+        raise InvalidApiKey(
+            "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
+            "with one of the keys that are set in BPU_API_KEYS or in the file that BPU_API_KEYS_FILE names."
+        )
+
+
+def _check_declared() -> None:
+    """A web page can send text or forms to anybody unasked; only JSON makes its browser ask first (a preflight)."""
+    if request.method not in SAFE_METHODS and request.headers.get("Origin") and not request.is_json:
+        raise UnsupportedMediaType(
+            "A request with an `Origin` header must be declared as JSON: send `Content-Type: application/json`."
+        )
+
+
+def _options(app: Flask) -> Response | None:
+    """204 for any address that exists, preflight or not; None leaves an unknown one to its 404."""
+    methods = app.url_map.bind("").allowed_methods(request.path)
+    if not methods:
+        return None
+    return Response(status=204, headers={"Allow": ", ".join(sorted(methods))})

@@ -1,0 +1,30 @@
+"""The end of a connection on which something was left unread, in a way that lets the client read its answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+LINGER_BYTES = 8 * 1024 * 1024
+LINGER_S = 2.0
+
+
+def linger(client: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+    """Close the writing side, read on for a moment, then close the other.
+
+    Closing both at once would reset the connection, and the client might never see the answer (RFC 9112, 9.6).
+    """
+    deadline, left = clock() + LINGER_S, LINGER_BYTES
+    with suppress(OSError):  # it may have left already
+        client.shutdown(socket.SHUT_WR)
+        while left > 0 and (seconds := deadline - clock()) > 0:
+            client.settimeout(seconds)
+            data = client.recv(65536)
+            if not data:
+                break
+            left -= len(data)
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_RD)
+        client.settimeout(None)

@@ -1,0 +1,66 @@
+"""The form of the log: a line of text or a line of JSON an event, for the gateway and for gunicorn alike.
+
+Facts travel as `extra={"facts": {...}}`; nothing else is taken from a record but its message and its traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `pid`, `event`, the facts, and `traceback` if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": record.process,
+            "event": record.getMessage(),
+            **_facts(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """`time [pid] level message key=value ...`, a traceback below it if any."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s [%(process)d] %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is the library's
+        facts = " ".join(f"{name}={value}" for name, value in _facts(record).items() if value is not None)
+        line = super().formatMessage(record)
+        return f"{line} {facts}" if facts else line
+
+
+def config(form: Literal["text", "json"], level: str = "INFO") -> dict[str, Any]:
+    """The dictionary for `logging.config.dictConfig`: everything to standard error, in one form."""
+    formatter = JsonFormatter if form == "json" else TextFormatter
+    # With a dictionary like this gunicorn writes its own line a request too, unless that logger is silent.
+    levels = {"gunicorn.error": level, "gunicorn.access": "WARNING", "bpu": level}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": f"{__name__}.{formatter.__name__}"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "loggers": {name: {"level": at, "handlers": ["stderr"], "propagate": False} for name, at in levels.items()},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+    }
+
+
+def where(error: BaseException) -> str:
+    """Kind and place of `error`, never its words: they may quote what somebody wrote."""
+    return f"{type(error).__name__}, in:\n{''.join(traceback.format_tb(error.__traceback__)).rstrip()}"
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    facts = getattr(record, "facts", None)
+    return facts if isinstance(facts, dict) else {}

@@ -1,0 +1,26 @@
+"""The chat endpoint: a body in, chunks or one completion out. The way between is `bpu.web.answering`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Blueprint, Response
+
+from bpu.chat.chunks import Head, Join, chunks
+from bpu.chat.requests import parse_chat
+from bpu.web.answering import Face, options, respond
+from bpu.web.body import read_json
+from bpu.web.gateway import gateway
+
+openai = Blueprint("openai", __name__)
+
+
+@openai.post("/v1/chat/completions")
+def chat() -> Response:
+    """One chat completion, streamed or not."""
+    here = gateway()
+    return respond(here, parse_chat(read_json(), **options(here)), _face, "chatcmpl-")
+
+
+def _face(head: Head) -> Face:
+    return Face(partial(chunks, head=head), Join(head))

@@ -1,0 +1,118 @@
+"""How the gateway is: health, readiness, slots, and the few things an operator may do. Never waits for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from bpu import __version__
+from bpu.errors import BadRequest
+from bpu.web.gateway import gateway
+
+ops = Blueprint("ops", __name__)
+
+#: Why a state is not ready, in words for a person. A state that is not here takes requests.
+NOT_READY = {
+    "starting": "The model is being loaded.",
+    "stopping": "The engine is being stopped.",
+    "failed": "The engine has failed.",
+}
+#: What to do about a state when the engine's own error does not say it.
+REMEDIES = {
+    "stopped": "Nothing: the next request loads the model. POST /v1/engine/load loads it now.",
+    "starting": "Wait: requests are taken and wait for the model.",
+    "failed": "Read `error` and the lines in `log`, put the cause right, then POST /v1/engine/load.",
+}
+
+
+class JobNotFound(BadRequest):
+    """No job of that id waits or runs."""
+
+    status = 404
+    code = "job_not_found"
+
+
+@ops.get("/health")
+def health() -> Response:
+    """200 for as long as the gateway itself runs, whatever the engine does."""
+    return jsonify(_health())
+
+
+@ops.get("/ready")
+def ready() -> tuple[Response, int]:
+    """200 while a request would be served without somebody's help; else 503 and the reason."""
+    here = gateway()
+    status = here.engine.status()
+    reason = _not_ready(status, preload=here.settings.preload)
+    body: dict[str, Any] = {"ready": reason is None, "state": status["state"], "reason": reason}
+    response = jsonify(body)
+    if reason is not None and (seconds := status.get("retry_after_s")):
+        response.headers["Retry-After"] = str(max(1, min(60, round(seconds))))
+    return response, 200 if reason is None else 503
+
+
+@ops.get("/slots")
+def slots() -> Response:
+    """The one slot, the job in it, and the jobs that wait for it in their order. Ages in seconds."""
+    here = gateway()
+    status = here.engine.status()
+    running = status["running"]
+    return jsonify(
+        {
+            "slots": [{"id": 0, "state": status["state"], "is_processing": running is not None, "job": running}],
+            "waiting": list(status["waiting"]),
+            "queue_limit": here.settings.queue_limit,
+            "n_ctx": here.context_size,
+            "cache_tokens": status["cache_tokens"],
+        }
+    )
+
+
+@ops.post("/v1/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> Response:
+    """Take a job out of the queue or off the console; its client gets `job_cancelled`."""
+    if not gateway().engine.cancel(job_id):
+        raise JobNotFound("No job of this id waits or runs; GET /slots lists those that do.", param="id")
+    return jsonify({"id": job_id, "cancelled": True})
+
+
+@ops.post("/v1/engine/load")
+def load() -> tuple[Response, int]:
+    """Ask for the model to be loaded, and do not wait for it."""
+    gateway().engine.load()
+    return jsonify(_health()), 202
+
+
+@ops.post("/v1/engine/unload")
+def unload() -> tuple[Response, int]:
+    """Ask for the model to be let go of, and do not wait for it; the next request loads it again."""
+    gateway().engine.unload()
+    return jsonify(_health()), 202
+
+
+def _health() -> dict[str, Any]:
+    here = gateway()
+    status = here.engine.status()
+    state = status["state"]
+    return {
+        "status": "error" if state == "failed" else "ok",
+        "version": __version__,
+        "model": here.settings.model_id,
+        "context_length": here.context_size,
+        "simulated": here.simulated,
+        "engine": {**status, "waiting": len(status["waiting"]), "running": status["running"] is not None},
+        "since_s": status["since_s"],
+        "error": status["error"],
+        "remedy": status.get("remedy") or REMEDIES.get(state),
+    }
+
+
+def _not_ready(status: Mapping[str, Any], *, preload: bool) -> str | None:
+    state = status["state"]
+    if state == "stopped" and preload and not status["loads"]:
+        return "The model is not loaded yet."
+    if (reason := NOT_READY.get(state)) is None:
+        return None
+    return f"{reason} {status['error']}" if status["error"] else reason

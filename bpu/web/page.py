@@ -1,0 +1,127 @@
+"""The page at `/`, its static files and what only the page asks for: the event stream and the ways to connect.
+
+It serves files and facts that are in memory; it never runs a job and never waits for the engine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import segno
+from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
+from werkzeug.exceptions import NotFound
+
+from bpu.web.events import EventStreams
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+#: No inline script or style, no outside address, no frame; and no string ever becomes script in the page's DOM.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def page_blueprint(
+    streams: EventStreams,
+    *,
+    addresses: Callable[[], Sequence[str]] = tuple,
+    models: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+) -> Blueprint:
+    """The blueprint `page`: `/`, `/static/*`, `GET /v1/events` and `GET /v1/connect`.
+
+    `addresses` gives the base addresses of this gateway in the network (`http://host:port`), the best first;
+    `models` the entries of the model list (`id`, `context_length`). The application must have no static folder
+    of its own, since this blueprint owns `/static/*`.
+    """
+    page = Blueprint("page", __name__, template_folder=str(HERE / "templates"))
+
+    @page.get("/")
+    def index() -> Response:
+        response = Response(render_template("index.html", modules=_modules()), content_type="text/html; charset=utf-8")
+        response.headers.update(HEADERS)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["Vary"] = "Accept-Encoding"
+        return _squeezed(response)
+
+    @page.get("/static/<path:name>", endpoint="static")
+    def static(name: str) -> Response:
+        response = send_from_directory(STATIC, name, conditional=False, max_age=0)
+        response.direct_passthrough = False
+        response.headers.update({"Cache-Control": "no-cache", "Vary": "Accept-Encoding"})
+        response.content_type = _content_type(name)
+        if name.endswith(".svg"):  # the one kind of file that could run script as a document of its own
+            response.headers.update(HEADERS)
+        response.make_conditional(request)
+        return response if response.status_code == 304 else _squeezed(response)
+
+    @page.get("/v1/events")
+    def events() -> Response:
+        stream = streams.open()
+        response = Response(stream, content_type="text/event-stream; charset=utf-8")
+        response.headers.update({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        response.call_on_close(stream.close)
+        return response
+
+    @page.get("/v1/connect")
+    def connect() -> Response:
+        here = request.host_url.rstrip("/")
+        bases = list(dict.fromkeys([*addresses(), here]))
+        entries = [{"url": base, "qr": qr_code(base)} for base in bases]
+        return jsonify({"here": here, "addresses": entries, "models": list(models())})
+
+    return page
+
+
+@lru_cache(maxsize=64)
+def qr_code(text: str) -> str:
+    """A QR code of `text` as an SVG in a data URI, dark on white, so that it can be scanned in either theme."""
+    return segno.make(text, error="m", micro=False).svg_data_uri(scale=4, border=3, dark="#111", light="#fff")
+
+
+def _modules() -> list[str]:
+    """The page's ES modules, so that the browser can fetch them at once instead of one import after another."""
+    return sorted(path.name for path in STATIC.glob("*.js") if path.name != "theme.js")
+
+
+def _content_type(name: str) -> str:
+    """Never the system's own table alone: some machines call JavaScript text/plain, and `nosniff` then refuses it."""
+    known = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+    kind = known.get(Path(name).suffix) or mimetypes.guess_type(name)[0]
+    if kind is None:
+        raise NotFound
+    return f"{kind}; charset=utf-8"
+
+
+def _squeezed(response: Response) -> Response:
+    """Gzip for clients that take it: the way from a board is often a USB cable or a weak Wi-Fi."""
+    if request.accept_encodings["gzip"] > 0 and request.method == "GET":
+        response.set_data(_gzipped(response.get_data()))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+@lru_cache(maxsize=64)
+def _gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)

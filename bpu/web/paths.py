@@ -1,0 +1,42 @@
+"""The same API at every address that clients make up of a host and a path. It rewrites paths and nothing else.
+
+Chatbox and others join a host that may end in `/v1` with a path that may begin with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_SLASHES = re.compile(r"/{2,}")
+_VERSIONS = re.compile(r"^(?:/v1)+(?=/|$)")
+
+
+class Paths:
+    """WSGI middleware: `/v1/v1/x`, `/v1/x/`, `//v1/x` and, for the API's own names, `/x` all become `/v1/x`."""
+
+    def __init__(self, app: WSGIApplication, names: Iterable[str]) -> None:
+        """`names` are the first parts after `/v1/` that the API answers."""
+        self._app = app
+        self._names = frozenset(names)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path: Any = environ.get("PATH_INFO", "")
+        environ["PATH_INFO"] = self.canonical(path)
+        return self._app(environ, start_response)
+
+    def canonical(self, path: str) -> str:
+        """The one path under which `path` is registered."""
+        path = _SLASHES.sub("/", path)
+        path = path.rstrip("/") or "/"
+        path = _VERSIONS.sub("/v1", path)
+        return f"/v1{path}" if path.split("/")[1] in self._names else path
+
+
+def api_names(rules: Iterable[str]) -> set[str]:
+    """The first parts after `/v1/` in `rules`, the addresses that the application has registered."""
+    return {rule.split("/")[2].partition("<")[0] for rule in rules if rule.startswith("/v1/")} - {""}

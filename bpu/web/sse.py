@@ -1,0 +1,82 @@
+"""Server-sent events as every OpenAI client can read them: `data:` lines, comments, `[DONE]`, nothing else.
+
+JSON is ASCII, because U+2028 and U+0085 split lines in some readers. `retry:` and `id:` crash openai-python,
+an empty `data:` crashes most, and a comment that begins with `: ping` ends the stream for Continue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flask import Response
+
+from bpu.chat.chunks import is_keepalive
+from bpu.errors import BpuError
+from bpu.web.errors import internal
+from bpu.web.trace import Record
+
+DONE = b"data: [DONE]\n\n"
+COMMENT = b": keep-alive\n\n"
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+KeepAliveForm = Literal["chunk", "comment", "off"]
+
+
+def event(body: Mapping[str, Any]) -> bytes:
+    """One event with `body` as its data."""
+    return f"data: {json.dumps(body, separators=(',', ':'))}\n\n".encode("ascii")
+
+
+def named(body: Mapping[str, Any]) -> bytes:
+    """One event with `body` as its data and its type as its name: the Responses API alone has those."""
+    return f"event: {body['type']}\n".encode("ascii") + event(body)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one endpoint's events are written. `silent` knows the bodies that say nothing but that the stream lives."""
+
+    silent: Callable[[dict[str, Any]], bool]
+    event: Callable[[Mapping[str, Any]], bytes] = event
+    failed: Callable[[BpuError], list[dict[str, Any]]] = lambda error: [error.body()]
+    done: bytes = DONE
+
+
+CHAT = Style(silent=is_keepalive)
+
+
+def stream(
+    bodies: Iterable[dict[str, Any]], *, keepalive: KeepAliveForm, record: Record, style: Style = CHAT
+) -> Iterator[bytes]:
+    """The events of `bodies`, each a write of its own, `[DONE]` last.
+
+    An error is an event with the error object, then `[DONE]`; no chunk with a finish reason comes before it.
+    Nothing is sent from a `finally`: after the client has left, there is nobody to send it to.
+    """
+    record.facts["error"] = "client_left"  # until the end is reached
+    failure: BpuError | None = None
+    try:
+        for body in bodies:
+            if body and (keepalive == "chunk" or not style.silent(body)):
+                yield style.event(body)
+            elif keepalive != "off":
+                yield COMMENT
+        record.facts["error"] = None
+    except BpuError as error:
+        failure = error
+    except Exception as error:
+        failure = internal(error)
+    if failure is not None:
+        record.facts["error"] = failure.code
+        for body in style.failed(failure):
+            yield style.event(body)
+    if style.done:
+        yield style.done
+
+
+def response(events: Iterator[bytes]) -> Response:
+    """The response that carries `events`."""
+    return Response(events, content_type="text/event-stream; charset=utf-8", headers=HEADERS)

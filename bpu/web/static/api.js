@@ -1,0 +1,45 @@
+// Calls to the gateway this page came from: the key goes along, and every failure is one kind of error.
+
+import { read } from "./store.js";
+
+/** `code` is the gateway's own word, or "network" and "cut" for what happened on the way. */
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = "", retryAfter = null } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+}
+
+export async function call(path, { method = "GET", body = null, signal = null } = {}) {
+  const response = await reach(path, { method, body, signal });
+  if (response.ok) return response;
+  throw await refusal(response);
+}
+
+export const callJson = async (path, options) => (await call(path, options)).json();
+
+async function reach(path, { method, body, signal }) {
+  const headers = { Accept: "application/json, text/event-stream" };
+  if (body !== null) headers["Content-Type"] = "application/json";
+  const key = read("key", "");
+  if (key) headers.Authorization = `Bearer ${key}`;
+  try {
+    return await fetch(path, { method, headers, signal, body: body === null ? null : JSON.stringify(body), cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("", { code: "network" });
+  }
+}
+
+async function refusal(response) {
+  const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+  const facts = { status: response.status, retryAfter: Number.isNaN(seconds) ? null : seconds };
+  try {
+    const { error } = await response.json();
+    return new ApiError(String(error.message), { ...facts, code: String(error.code ?? "") });
+  } catch {
+    return new ApiError(`HTTP ${response.status}`, facts);
+  }
+}

@@ -1,0 +1,111 @@
+// How other programs reach this board: exact settings with copy buttons, Chatbox's import link, a QR code of the address.
+
+import { callJson } from "./api.js";
+import { codeBlock, copyButton } from "./code.js";
+import { el } from "./dom.js";
+import { now } from "./engine.js";
+import { showError } from "./errors.js";
+import { t } from "./i18n.js";
+import { chosenModel } from "./models.js";
+import { read } from "./store.js";
+
+const LOCAL = /^https?:\/\/(localhost|127\.|\[::1\])/;
+
+export async function drawConnect(section) {
+  try {
+    const facts = await callJson("/v1/connect");
+    const address = preferred(facts);
+    show(section, facts, address);
+  } catch (error) {
+    section.replaceChildren();
+    showError(error);
+  }
+}
+
+/** The address in use is known to work from somewhere; one that works on this machine only is the last choice. */
+function preferred({ here, addresses }) {
+  if (!LOCAL.test(here)) return here;
+  return addresses.find(({ url }) => !LOCAL.test(url))?.url ?? here;
+}
+
+function show(section, facts, address) {
+  const [model] = facts.models.filter(({ id }) => id === chosenModel()).concat(facts.models, { id: chosenModel() });
+  const key = read("key", "") || "any";
+  const settings = { address, model, key, base: `${address}/v1` };
+  section.replaceChildren(
+    el("p", { class: "hint" }, t("connect_lead")),
+    addressPart(section, facts, settings),
+    part("chatbox", chatbox(settings)),
+    part("openclaw", [codeBlock(openclaw(settings), "json")]),
+    part("openwebui", [el("p", { class: "hint" }, t("openwebui_more")), row("url", settings.base), row("connect_key", key)]),
+    part("curl", [codeBlock(curl(settings), "sh")]));
+}
+
+const part = (key, children) => el("section", { class: "card" }, el("h3", {}, t(key)), children);
+
+function row(key, value, shown = value) {
+  return el("div", { class: "setting" }, el("span", { class: "name" }, t(key)), el("code", {}, shown), copyButton(() => value));
+}
+
+function addressPart(section, facts, { address, base, model }) {
+  const twin = facts.models.find(({ id }) => id === `${model.id}-think`);
+  const { qr } = facts.addresses.find(({ url }) => url === address) ?? {};
+  const others = facts.addresses.length > 1
+    ? el("select", { "aria-label": t("connect_address"), change: (event) => show(section, facts, event.target.value) },
+      facts.addresses.map(({ url }) => el("option", { value: url, selected: url === address }, url)))
+    : null;
+  return el("section", { class: "card" },
+    others,
+    row("connect_address", base),
+    row("connect_model", model.id),
+    twin ? row("connect_thinking_model", twin.id) : null,
+    row("connect_key", read("key", "") || "any", read("key", "") ? "••••••" : t("connect_any_key")),
+    LOCAL.test(address) ? el("p", { class: "note" }, t("local_only")) : null,
+    qr ? el("figure", { class: "qr" }, el("img", { src: qr, alt: `QR: ${address}`, width: "148", height: "148" }), el("figcaption", {}, t("scan"))) : null);
+}
+
+function chatbox({ address, model, key, base }) {
+  return [
+    el("p", {}, el("a", { class: "primary", href: chatboxLink({ base, model, key }) }, t("add_chatbox"))),
+    el("p", { class: "hint" }, t("chatbox_more")),
+    row("host", address),
+    row("path", "/v1/chat/completions"),
+    row("connect_key", key),
+    row("connect_model", model.id),
+  ];
+}
+
+/** Chatbox opens `chatbox://provider/import?config=` with base64 of the UTF-8 JSON. */
+export function chatboxLink({ base, model, key }) {
+  const context = model.context_length ?? 4096;
+  const config = {
+    isCustom: true,
+    id: "rdk-bpu",
+    name: now.engine?.simulated ? "RDK BPU (simulator)" : "RDK BPU",
+    type: "openai",
+    settings: {
+      apiHost: base,
+      apiKey: key,
+      models: [{ modelId: model.id, nickname: `${model.id} (BPU)`, type: "chat", capabilities: ["reasoning", "tool_use"], contextWindow: context, maxOutput: Math.floor(context / 2) }],
+    },
+  };
+  const bytes = new TextEncoder().encode(JSON.stringify(config));
+  return `chatbox://provider/import?config=${encodeURIComponent(btoa(String.fromCharCode(...bytes)))}`;
+}
+
+function openclaw({ base, model, key }) {
+  const entry = {
+    id: model.id, name: `${model.id} (BPU)`, reasoning: true, input: ["text"], contextWindow: model.context_length ?? 4096, maxTokens: 1024,
+    compat: { supportsTools: false, requiresStringContent: true, maxTokensField: "max_tokens", supportsUsageInStreaming: true },
+  };
+  const config = {
+    agents: { defaults: { skipBootstrap: true, model: { primary: `bpu/${model.id}` } } },
+    models: { providers: { bpu: { baseUrl: base, apiKey: key, api: "openai-completions", models: [entry] } } },
+  };
+  return JSON.stringify(config, null, 2);
+}
+
+function curl({ base, model, key }) {
+  const body = JSON.stringify({ model: model.id, stream: true, messages: [{ role: "user", content: t("idea_1") }] }).replaceAll("'", "'\\''");
+  return `curl -N ${base}/chat/completions \\\n  -H 'Content-Type: application/json' \\\n  -H 'Authorization: Bearer ${key}' \\\n  -d '${body}'`;
+}

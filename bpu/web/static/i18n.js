@@ -1,0 +1,61 @@
+// The page's words: English and Chinese, by the browser's language until a person chooses.
+
+import { read, write } from "./store.js";
+import { WORDS } from "./words.js";
+
+const listeners = new Set();
+let current = chosen();
+
+function chosen() {
+  const kept = read("language");
+  if (kept in WORDS) return kept;
+  const wanted = navigator.languages?.[0] ?? navigator.language ?? "en";
+  return wanted.toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+export const language = () => current;
+
+/** The words of `key`, with `{name}` filled in from `values`. */
+export function t(key, values = {}) {
+  const text = WORDS[current][key] ?? WORDS.en[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+export const hasWord = (key) => key in WORDS.en;
+
+export function setLanguage(name) {
+  current = name in WORDS ? name : "en";
+  write("language", current);
+  speak();
+}
+
+/** `listener()` after every change of language, for text that is not in the markup. */
+export function onLanguage(listener) {
+  listeners.add(listener);
+}
+
+/** Puts the words into everything that names them: `data-word`, `data-label`, `data-placeholder`. */
+export function translate(root = document) {
+  for (const node of root.querySelectorAll("[data-word]")) node.textContent = t(node.dataset.word);
+  for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = t(node.dataset.placeholder);
+  for (const node of root.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", t(node.dataset.label));
+    if (node.tagName === "BUTTON") node.title = t(node.dataset.label);
+  }
+}
+
+export function speak() {
+  document.documentElement.lang = current === "zh" ? "zh-CN" : "en";
+  document.title = t("title");
+  translate();
+  for (const listener of listeners) listener();
+}
+
+/** Seconds as a person says them: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min. */
+export function duration(seconds) {
+  if (seconds < 9.95 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,138 @@
+// What a person sets: the system prompt, the longest answer, thinking, model, key, looks; and the request it makes.
+
+import { byId, el, setIcon } from "./dom.js";
+import { reconnect } from "./engine.js";
+import { language, onLanguage, setLanguage, t } from "./i18n.js";
+import { chosenModel, onModels, modelIds } from "./models.js";
+import { read, write } from "./store.js";
+
+const THEMES = ["auto", "light", "dark"];
+
+/** The body of a chat request for `messages`; the thinking of earlier answers is not sent back. */
+export function requestOf(messages) {
+  const system = read("system", "").trim();
+  const spoken = messages.filter(({ content }) => content).map(({ role, content }) => ({ role, content }));
+  const limit = read("max_tokens", null);
+  return {
+    model: chosenModel(),
+    messages: system ? [{ role: "system", content: system }, ...spoken] : spoken,
+    ...(limit ? { max_tokens: limit } : {}),
+    ...(read("think", true) ? {} : { chat_template_kwargs: { enable_thinking: false } }),
+  };
+}
+
+export function prepareSettings() {
+  prepareThink();
+  prepareTheme();
+  byId("language").addEventListener("click", () => setLanguage(language() === "zh" ? "en" : "zh"));
+  onLanguage(() => {
+    byId("language").textContent = language() === "zh" ? "English" : "中文";
+    byId("language").lang = language() === "zh" ? "en" : "zh-CN";
+  });
+}
+
+function prepareThink() {
+  const button = byId("think");
+  const draw = () => {
+    const on = read("think", true);
+    button.setAttribute("aria-pressed", String(on));
+    button.title = t(on ? "think_on" : "think_off");
+  };
+  button.addEventListener("click", () => {
+    write("think", !read("think", true));
+    draw();
+  });
+  onLanguage(draw);
+}
+
+function prepareTheme() {
+  byId("theme").addEventListener("click", () => setTheme(THEMES[(THEMES.indexOf(read("theme", "auto")) + 1) % THEMES.length]));
+  onLanguage(() => setTheme(read("theme", "auto")));
+}
+
+function setTheme(theme) {
+  write("theme", theme);
+  const root = document.documentElement;
+  if (theme === "auto") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  setIcon(byId("theme"), { auto: "auto", light: "sun", dark: "moon" }[theme]);
+  byId("theme").title = `${t("theme")}: ${t(`theme_${theme}`)}`;
+  const select = byId("set-theme");
+  if (select) select.value = theme;
+}
+
+/** The panel, built anew when it is opened or the language changes. */
+export function drawSettings(section, { deleteAll }) {
+  section.replaceChildren(
+    el("h3", {}, t("chat_settings")),
+    field("set-system", "system_prompt", el("textarea", { rows: "4", placeholder: t("system_hint") }), "system", ""),
+    field("set-max-tokens", "max_tokens", el("input", { type: "number", min: "1", step: "1", inputmode: "numeric", placeholder: t("max_tokens_hint") }), "max_tokens", "", toCount),
+    modelField(),
+    el("h3", {}, t("access")),
+    keyField(),
+    el("h3", {}, t("appearance")),
+    choice("set-theme", "theme", THEMES.map((name) => [name, t(`theme_${name}`)]), read("theme", "auto"), setTheme),
+    el("h3", {}, t("data")),
+    confirmButton("delete_all", "delete_all_sure", deleteAll));
+}
+
+const toCount = (text) => {
+  const number = Number.parseInt(text, 10);
+  return number > 0 ? number : null;
+};
+
+function field(id, key, control, name, fallback, toValue = (text) => text) {
+  control.id = id;
+  control.value = read(name, fallback) ?? "";
+  control.addEventListener("input", () => write(name, toValue(control.value)));
+  return el("div", { class: "field" }, el("label", { for: id }, t(key)), control);
+}
+
+/** In a form of its own, as browsers want it for a field that hides what is typed. */
+function keyField() {
+  const input = el("input", { type: "password", autocomplete: "off", spellcheck: "false", placeholder: t("api_key_hint") });
+  const node = field("set-key", "api_key", input, "key", "", (text) => text.trim());
+  input.addEventListener("change", reconnect);
+  node.append(el("p", { class: "hint" }, t("api_key_note")));
+  return el("form", { submit: (event) => event.preventDefault() }, node);
+}
+
+function choice(id, key, options, value, chosen) {
+  const select = el("select", { id, change: () => chosen(select.value) }, options.map(([name, text]) => el("option", { value: name }, text)));
+  select.value = value;
+  return el("div", { class: "field" }, el("label", { for: id }, t(key)), select);
+}
+
+function modelField() {
+  const holder = el("div");
+  const draw = () => {
+    const ids = modelIds();
+    holder.replaceChildren(choice("set-model", "model_choice", ids.map((id) => [id, id]), chosenModel(), (id) => write("model", id)));
+    holder.hidden = ids.length < 2;
+  };
+  draw();
+  onModels("settings", draw);
+  return holder;
+}
+
+/** A button that asks once more before it does what cannot be undone. */
+export function confirmButton(key, sureKey, action) {
+  const button = el("button", { type: "button", class: "quiet danger" }, t(key));
+  let sure = 0;
+  const calm = () => {
+    clearTimeout(sure);
+    sure = 0;
+    button.textContent = t(key);
+  };
+  button.addEventListener("click", () => {
+    if (sure) {
+      calm();
+      action();
+      return;
+    }
+    button.textContent = t(sureKey);
+    sure = setTimeout(calm, 4000);
+  });
+  button.addEventListener("blur", calm);
+  return button;
+}

@@ -1,0 +1,41 @@
+// What this browser keeps, as JSON under names that begin with "bpu."; where it may keep nothing, until the page is left.
+
+const PREFIX = "bpu.";
+const memory = new Map();
+
+export function read(name, fallback = null) {
+  try {
+    const text = localStorage.getItem(PREFIX + name);
+    return text === null ? (memory.get(name) ?? fallback) : JSON.parse(text);
+  } catch {
+    return memory.get(name) ?? fallback;
+  }
+}
+
+/** False when the browser has no room or no right to keep it; it is then held until the page is left. */
+export function write(name, value) {
+  try {
+    localStorage.setItem(PREFIX + name, JSON.stringify(value));
+    memory.delete(name);
+    return true;
+  } catch {
+    memory.set(name, value);
+    return false;
+  }
+}
+
+export function remove(name) {
+  memory.delete(name);
+  try {
+    localStorage.removeItem(PREFIX + name);
+  } catch {
+    // Nothing was kept, so nothing is left.
+  }
+}
+
+/** `listener(name)` when another tab of this browser changed something. */
+export function onOtherTab(listener) {
+  addEventListener("storage", (event) => {
+    if (event.key?.startsWith(PREFIX)) listener(event.key.slice(PREFIX.length));
+  });
+}

@@ -1,0 +1,25 @@
+// What a person waits for, in words: a place in the queue, the load, the prefill, the first token.
+
+import { elapsed, now, placeOf } from "./engine.js";
+import { duration, t } from "./i18n.js";
+
+/** Under the answer that has not begun; empty once it has. */
+export function waitingWords({ id, meter }) {
+  if (meter.firstAfter !== null) return "";
+  const age = duration(meter.age());
+  const place = placeOf(id);
+  const loads = now.engine?.state === "starting";
+  if (place?.phase === "queued" && !(loads && place.position === 1)) return t("waiting_place", { position: place.position });
+  if (loads) return t("waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
+  if (place?.phase === "loading") return t("waiting_loading", { time: age });
+  if (place?.phase === "prefill") return t("waiting_prefill", { time: age });
+  return id ? t("waiting_first", { time: age }) : t("waiting_connect");
+}
+
+/** Beside the send button: my place, or how many wait. */
+export function queueWords(job) {
+  const place = job && placeOf(job.id);
+  if (place?.phase === "queued") return t("queue_place", { position: place.position });
+  const count = now.engine?.waiting?.length ?? 0;
+  return count ? t("queue_length", { count }) : "";
+}

@@ -1,0 +1,91 @@
+"""One id and one line in the log for each request. The line holds facts and counts, never what people wrote."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+
+log = logging.getLogger("bpu.web.request")
+
+#: Asked for every few seconds by machines and by the page: only in the log when it is set to debug.
+PROBES = frozenset({"/health", "/ready", "/slots", "/metrics"})
+
+
+@dataclass
+class Record:
+    """What becomes one line. `facts` is added to while the request is served, its stream included."""
+
+    id: str
+    method: str
+    path: str
+    client: str
+    started: float
+    status: int = 0
+    endpoint: str = "none"
+    #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
+    phase: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def install(
+    app: Flask,
+    clock: Callable[[], float] = time.monotonic,
+    tell: Callable[[Record], None] = lambda record: None,
+) -> None:
+    """Give each request of `app` an id; when its response is closed, write its line and `tell` of it.
+
+    Register this first.
+    """
+
+    @app.before_request
+    def begin() -> None:
+        peer = request.environ.get("REMOTE_ADDR") or "unix"
+        g.record = Record(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
+
+    def end(record: Record) -> None:
+        tell(record)
+        _write(record, clock() - record.started)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        record = current()
+        record.status = response.status_code
+        record.endpoint = request.endpoint or "none"
+        response.headers["x-request-id"] = record.id
+        response.call_on_close(lambda: end(record))
+        return response
+
+
+def current() -> Record:
+    """The record of the request being served."""
+    record = g.record
+    assert isinstance(record, Record)
+    return record
+
+
+def note(**facts: Any) -> None:
+    """Add facts to the current request's line, if there is a request."""
+    if "record" in g:
+        current().facts.update(facts)
+
+
+def _write(record: Record, seconds: float) -> None:
+    facts = {
+        "id": record.id,
+        "client": record.client,
+        "method": record.method,
+        # Quoted: a line break in an address must not become a line of its own in the log.
+        "path": quote(record.path),
+        "status": record.status,
+        "ms": round(seconds * 1000, 1),
+        **record.facts,
+    }
+    probe = record.path in PROBES or record.path.startswith("/static/")
+    log.log(logging.DEBUG if probe else logging.INFO, "request", extra={"facts": facts})

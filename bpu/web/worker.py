@@ -1,0 +1,123 @@
+"""The gunicorn worker: gevent's, with a stop that waits for answers and for nothing else.
+
+gunicorn's own graceful stop waits for idle keep-alive connections too, until its master kills the worker, and then
+no exit hook runs. Here idle connections and event streams are let go at once, running answers get the graceful
+time, then an error object, and the worker ends itself in a way in which all hooks run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from bpu.engine import hub
+from bpu.web.manners import PoliteWorker
+
+#: How long a stream that was cut may take to write its error object.
+LAST_WORDS_S = 1.0
+
+
+class Worker(PoliteWorker):
+    """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.leaving: Callable[[], None] = lambda: None
+        self.cut: Callable[[], None] = lambda: None
+        self._idle: set[socket.socket] = set()
+        self._busy = 0
+
+    def init_process(self) -> None:
+        self._told = hub.Flag()
+        self._at_rest = hub.Flag()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """From here on signals are the worker's own. Until now they went to handlers and queue inherited from the
+        master, where nobody reads them: a gateway that is stopped while a worker boots would wait for it in vain."""
+        master = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        super().init_signals()
+        waiting = getattr(master, "SIG_QUEUE", None)
+        while waiting is not None and not waiting.empty():
+            number = waiting.get_nowait()
+            if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                os.kill(os.getpid(), number)
+
+    def run(self) -> None:
+        hub.spawn(self._stop_when_told)
+        super().run()
+
+    # gunicorn sets this when a signal came and when the worker has served enough: both are told here.
+    @property
+    def alive(self) -> bool:
+        return bool(self._alive)
+
+    @alive.setter
+    def alive(self, value: bool) -> None:
+        self._alive = value
+        if not value:
+            self._told.set()
+
+    # Connections
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
+        self._idle.discard(sock)
+        self._busy += 1
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self._busy -= 1
+            self._idle.add(sock)
+            if not self.alive:
+                let_go(sock)
+                self._look()
+
+    def _look(self) -> None:
+        if self._busy == 0:
+            self._at_rest.set()
+
+    # The end
+
+    def _stop_when_told(self) -> None:
+        self._told.wait()
+        for sock in tuple(self._idle):
+            let_go(sock)
+        self.leaving()
+        self._look()
+        if not self._at_rest.wait(max(0.0, self.cfg.settings["graceful_timeout"].get() - 2 * LAST_WORDS_S)):
+            self._cut_off()
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _cut_off(self) -> None:
+        self.cut()
+        self._at_rest.wait(LAST_WORDS_S)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT: streams get their error object, then the worker ends."""
+        hub.spawn(self._quit)
+
+    def _quit(self) -> None:
+        self.alive = False
+        self._look()
+        if not self._at_rest.is_set():
+            self._cut_off()
+        self.cfg.worker_int(self)
+        raise SystemExit(0)
+
+
+def let_go(sock: socket.socket) -> None:
+    """End a connection from its reading side, so that a response under way is still written."""
+    try:
+        sock.shutdown(socket.SHUT_RD)
+    except OSError:
+        return

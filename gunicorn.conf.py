@@ -1,0 +1,123 @@
+"""How the gateway is served: `gunicorn -c gunicorn.conf.py wsgi:app`. The BPU_ settings decide.
+
+This file runs in the master, before anything is patched: it must import nothing that opens sockets or threads.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import os
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from bpu.board import performance
+from bpu.board.addresses import announce, taken
+from bpu.engine.plan import choose_files, plan_launch
+from bpu.engine.protocol import say_bye
+from bpu.errors import SettingsError
+from bpu.messages import say
+from bpu.settings import Settings, read_settings, state_dir
+from bpu.web import logs, shares
+from bpu.web.access import access
+
+
+def _checked() -> Settings:
+    """The settings, every mistake in them told at once; then the start is over, without a traceback."""
+    settings, mistakes = read_settings()
+    mistakes += [error.message for check in (access, plan_launch) if (error := _mistake(check, settings))]
+    if mistakes:
+        text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
+        sys.stderr.write(f"{text}\nThe gateway was not started.\n")
+        sys.exit(SettingsError.exit_code)
+    return settings
+
+
+def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:
+    try:
+        check(settings)
+    except SettingsError as error:
+        return error
+    return None
+
+
+def _raise_descriptors() -> None:
+    """As many open files as the system allows us: most start a service with 1024, a stream needs a few each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+_settings = _checked()
+_raise_descriptors()
+# Read by prometheus-client when a worker imports it. After a reload this finds the same folder: counters go on.
+os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
+
+bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
+workers = _settings.workers
+worker_class = "bpu.web.worker.Worker"  # gunicorn's gevent worker, with JSON errors
+worker_connections = 1000
+# The application is loaded in each worker: in the master it would be loaded unpatched.
+preload_app = False
+control_socket_disable = True
+reuse_port = False
+# A worker is alive when its main greenlet runs, however long an answer takes: this catches frozen ones alone.
+timeout = 120
+# The worker's own drain comes first; this is the master's patience with a worker that does not leave.
+graceful_timeout = math.ceil(_settings.graceful_s) + 5
+keepalive = 90
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16380
+forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if name != "unix")
+# The gateway writes one line a request itself.
+accesslog = None
+errorlog = "-"
+logconfig_dict = logs.config(_settings.log_format)
+
+
+def on_starting(server: Any) -> None:
+    """Once, before it listens: an address in use ends the start, with its remedy; then full clocks, if wished for."""
+    if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
+        _refuse_taken(",".join(server.cfg.settings["bind"].get()))
+    if (warning := performance.enable(_settings)) is not None:
+        server.log.warning("%s", warning)
+
+
+def _refuse_taken(bind: str) -> None:
+    if parts := taken(bind):
+        sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
+        sys.exit(1)
+
+
+def when_ready(server: Any) -> None:
+    """The gateway listens: say where, and who answers."""
+    announce(_settings, simulated=choose_files(_settings).simulated)
+
+
+def post_worker_init(worker: Any) -> None:
+    """The worker can serve: join the engine, and be warm before the first client comes."""
+    from bpu.web.warm import warm  # it needs what is patched in a worker only
+
+    gateway = worker.wsgi.extensions["bpu"]
+    worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
+    worker.refused = gateway.meters.refused
+    atexit.register(gateway.engine.stop)
+    gateway.engine.start()
+    warm(worker.wsgi)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """The worker is leaving, for whatever reason that lets it run this."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["bpu"].engine.stop()
+
+
+def on_exit(server: Any) -> None:
+    """The master is leaving, and with it every worker: the keeper need not wait for another."""
+    say_bye(state_dir(_settings))
+    shares.remove_folder(os.environ[shares.VARIABLE])

@@ -1,0 +1,130 @@
+"""Pictures of the page for the documentation, taken from the real gateway with the simulator: `make screenshots`.
+
+Each scene is what a person would see and do; nothing in a picture is drawn or changed afterwards. Only the address is
+a board's: the browser is told that it leads to this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.person import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Visitor  # noqa: E402
+from tests.live.gateway import running  # noqa: E402
+
+#: About the speeds of an RDK S100, without its time to load.
+CONSOLE = "--prefill-rate 600 --decode-rate 24 --load-seconds 1"
+#: What a board is called in its network; the browser is led to this machine instead.
+BOARD = "192.168.127.10:8000"
+BOARD_WIDE = {"width": 1440, "height": 900}
+ENGLISH, CHINESE = "en-US", "zh-CN"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: the file's name, who looks at what, and what they have done before."""
+
+    name: str
+    scene: Callable[[Visitor], None]
+    size: dict[str, int]
+    lang: str = ENGLISH
+    dark: bool = False
+
+
+def welcome(person: Visitor) -> None:
+    person.ready()
+
+
+def talk(person: Visitor) -> None:
+    """Two questions and their answers."""
+    person.ready()
+    for number in (1, 2):
+        person.ask(person.words(f"idea_{number}"))
+
+
+def board(person: Visitor) -> None:
+    """The panel beside the third answer, which is on its way; on a phone the panel alone."""
+    person.ready()
+    wide = person.page.viewport_size["width"] >= 1200
+    person.panel("board")
+    if not wide:
+        person.page.locator("#panel-close").click()
+    talk(person)
+    person.send(person.words("idea_3"))
+    person.find("reasoning").wait_for()
+    if not wide:
+        person.panel("board")
+    person.page.locator("#panel-board .half rect").nth(2).wait_for()
+    person.wait_text("answer", "180")
+
+
+def connect(person: Visitor) -> None:
+    person.ready()
+    person.panel("connect")
+    person.page.get_by_role("img", name="QR").wait_for()
+
+
+SHOTS = (
+    Shot("chat-desktop", board, BOARD_WIDE),
+    Shot("chat-desktop-zh-dark", board, BOARD_WIDE, CHINESE, dark=True),
+    Shot("welcome-desktop-zh", welcome, DESKTOP, CHINESE),
+    Shot("connect-desktop", connect, BOARD_WIDE),
+    Shot("chat-phone", talk, PHONE),
+    Shot("chat-phone-zh-dark", talk, PHONE, CHINESE, dark=True),
+    Shot("board-phone-zh", board, PHONE, CHINESE),
+    Shot("connect-phone-dark", connect, PHONE, dark=True),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--into", type=Path, default=ROOT / "docs/images", help="folder of the pictures")
+    parser.add_argument("names", nargs="*", help="only these")
+    arguments = parser.parse_args()
+    arguments.into.mkdir(parents=True, exist_ok=True)
+    env = {"BPU_CONSOLE_ARGS": CONSOLE, "BPU_CONTINUE": "always"}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        gateway = stack.enter_context(running(folder, workers=2, env=env))
+        chromium = stack.enter_context(browser(f"MAP {BOARD} 127.0.0.1:{gateway.port}"))
+        for shot in SHOTS:
+            if not arguments.names or shot.name in arguments.names:
+                take(shot, chromium, arguments.into / f"{shot.name}.png")
+
+
+@contextmanager
+def browser(rule: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        sys.exit("Chromium is not installed (apt install chromium).")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, f"--host-resolver-rules={rule}"])
+        yield chromium
+        chromium.close()
+
+
+def take(shot: Shot, chromium: Any, path: Path) -> None:
+    person = Visitor.open_window(chromium, f"http://{BOARD}", lang=shot.lang, size=shot.size, dark=shot.dark)
+    try:
+        person.open()
+        shot.scene(person)
+        person.page.screenshot(path=path, animations="disabled")
+        print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    finally:
+        person.context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+#!/bin/sh
+# setup.sh FOLDER REQUIREMENTS: makes the virtual environment FOLDER where a sound one is missing, and installs
+# REQUIREMENTS into it when their text has changed since the last time. A folder ./wheels replaces the network.
+set -eu
+
+folder=$1
+requirements=$2
+python=${PYTHON:-python3}
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+make_environment() {
+    command -v "$python" >/dev/null 2>&1 ||
+        fail "Python was not found (looked for '$python'). Install it: sudo apt install python3 python3-venv" \
+             "没有找到 Python（'$python'）。请安装：sudo apt install python3 python3-venv"
+    version=$("$python" --version 2>&1)
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+        fail "'$python' is $version, but Python 3.10 or later is needed. Name one, as in: make run PYTHON=python3.12" \
+             "需要 Python 3.10 或更高版本，而 '$python' 是 $version。请指定，例如：make run PYTHON=python3.12"
+    echo "Making the virtual environment $folder ($version)"
+    rm -rf "$folder"
+    "$python" -m venv "$folder" >/dev/null 2>&1 && return
+    # Debian and Ubuntu leave venv's other half out of python3; virtualenv, where it is installed, does the same.
+    rm -rf "$folder"
+    "$python" -m virtualenv --quiet "$folder" >/dev/null 2>&1 && return
+    rm -rf "$folder"
+    fail "The virtual environment could not be made: python3-venv is missing. Install it: sudo apt install python3-venv" \
+         "无法创建虚拟环境：缺少 python3-venv。请安装：sudo apt install python3-venv"
+}
+
+install_requirements() {
+    set -- -m pip install --disable-pip-version-check -r "$requirements"
+    if [ -n "$(find wheels -name '*.whl' 2>/dev/null | head -n 1)" ]; then
+        echo "Installing $requirements from ./wheels, without the network"
+        "$folder/bin/python" "$@" --no-index --find-links wheels && return
+        fail "What is needed is not in ./wheels. Make it anew with make wheels, or remove it to install from the network." \
+             "./wheels 中缺少需要的软件包。请重新运行 make wheels，或删除 ./wheels 以便联网安装。"
+    fi
+    echo "Installing $requirements; the first time this takes a minute or two"
+    "$folder/bin/python" "$@" && return
+    fail "pip could not install $requirements (see above). Without internet, make ./wheels elsewhere: make wheels" \
+         "pip 无法安装 $requirements（见上文）。没有网络时，可在别的电脑上运行 make wheels 得到 ./wheels。"
+}
+
+# An environment whose Python has gone, as after an upgrade of the system, cannot run even this.
+"$folder/bin/python" -c 'import pip' 2>/dev/null || make_environment
+
+stamp=$folder/installed-$(basename "$requirements")
+wanted=$("$folder/bin/python" --version; cat requirements.txt "$requirements")
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    install_requirements
+    printf '%s\n' "$wanted" >"$stamp"
+fi

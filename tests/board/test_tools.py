@@ -1,0 +1,139 @@
+"""Running other programs: what comes back, what is killed, what is withheld, what is missing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bpu.board import tools
+
+
+def python(code: str, **options: object) -> tools.Result:
+    return tools.run([sys.executable, "-c", code], **{"timeout": 30, **options})  # type: ignore[arg-type]
+
+
+def test_says_what_the_program_said_and_how_it_ended() -> None:
+    result = python("import sys; print('好'); print('bad', file=sys.stderr); sys.exit(3)")
+    assert result == tools.Result(3, "好\n", "bad\n")
+    assert not result.ok
+
+
+def test_hands_the_input_over_and_replaces_broken_text() -> None:
+    code = "import sys; d = sys.stdin.buffer.read(); sys.stdout.buffer.write(d + bytes([255]))"
+    assert python(code, input="水" * 100_000).out == "水" * 100_000 + "\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_program_without_input_reads_an_end_of_file() -> None:
+    assert python("import sys; print(repr(sys.stdin.read()))").out == "''\n"
+
+
+def test_a_signal_is_a_negative_code() -> None:
+    assert python("import os; os.kill(os.getpid(), 9)").code == -9
+
+
+def test_a_missing_program_names_its_debian_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "EXTRA_FOLDERS", ())
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(tools.ToolMissing) as caught:
+        tools.run(["dtc", "--version"], timeout=1)
+    assert caught.value.package == "device-tree-compiler"
+    assert "device-tree-compiler" in caught.value.message
+    with pytest.raises(tools.ToolMissing, match="no-such-program"):
+        tools.run(["no-such-program"], timeout=1)
+
+
+def test_finds_programs_outside_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "hb_switch"
+    program.write_text("#!/bin/sh\necho switched\n")
+    program.chmod(0o755)
+    assert tools.find("hb_switch") is None
+    monkeypatch.setattr(tools, "EXTRA_FOLDERS", (str(tmp_path),))
+    assert tools.find("hb_switch") == str(program)
+    assert tools.run(["hb_switch"], timeout=30).out == "switched\n"
+
+
+def test_a_program_that_cannot_start_is_a_typed_error(tmp_path: Path) -> None:
+    program = tmp_path / "broken"
+    program.write_bytes(b"\x7fELF not really")
+    program.chmod(0o755)
+    with pytest.raises(tools.ToolFailed, match="broken"):
+        tools.run([program], timeout=1)
+
+
+def test_after_the_time_limit_the_children_are_gone_too() -> None:
+    code = (
+        "import subprocess, sys, time;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
+        "print(child.pid, flush=True); time.sleep(600)"
+    )
+    pids: list[int] = []
+
+    def popen(*arguments: object, **options: object) -> object:
+        process = tools.subprocess.Popen(*arguments, **options)  # type: ignore[call-overload]
+        assert process.stdout is not None
+        pids.extend([process.pid, int(process.stdout.readline())])
+        return process
+
+    with pytest.raises(tools.ToolFailed):
+        python(code, timeout=0.05, popen=popen)
+    deadline = time.monotonic() + 30
+    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(running(pid) for pid in pids)
+
+
+def running(pid: int) -> bool:
+    """Whether a process lives; one that waits to be reaped by a distant parent is dead."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def test_secrets_stay_here_and_output_is_plain_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_API_KEYS", "secret")
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    code = "import os; print(os.environ.get('BPU_API_KEYS'), os.environ['LC_ALL'], os.environ['MORE'])"
+    assert python(code, env={"MORE": "yes"}).out == "None C.UTF-8 yes\n"
+
+
+def test_replace_keeps_the_whole_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BPU_API_KEYS", "secret")
+    monkeypatch.chdir("/")
+    seen: list[tuple[str, list[str], dict[str, str]]] = []
+
+    class Replaced(Exception):
+        pass
+
+    def execute(path: str, words: list[str], environment: dict[str, str]) -> None:
+        seen.append((path, words, environment))
+        raise Replaced
+
+    with pytest.raises(Replaced):
+        tools.replace([sys.executable, "-V"], env={"MORE": "yes"}, cwd=tmp_path, execute=execute)
+    [(path, words, environment)] = seen
+    assert (path, words) == (sys.executable, [sys.executable, "-V"])
+    assert environment["BPU_API_KEYS"] == "secret"
+    assert environment["MORE"] == "yes"
+    assert Path.cwd() == tmp_path
+
+
+def test_works_in_a_greenlet_that_is_killed() -> None:
+    """Under gevent's patches other greenlets go on meanwhile, and a killed one leaves no program behind."""
+    code = (
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import gevent, sys\n"
+        "from pathlib import Path\n"
+        "from bpu.board import tools\n"
+        "slow = gevent.spawn(tools.run, [sys.executable, '-c', 'import time; time.sleep(600)'], timeout=600)\n"
+        "print(tools.run([sys.executable, '-c', 'print(7)'], timeout=60).out.strip(), slow.ready())\n"
+        "slow.kill()\n"
+        "children = Path('/proc/self/task', str(__import__('os').getpid()), 'children').read_text().split()\n"
+        "print(children)\n"
+    )
+    result = tools.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
+    assert (result.out, result.err) == ("7 False\n[]\n", "")

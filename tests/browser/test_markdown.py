@@ -1,0 +1,222 @@
+"""The page's own Markdown: what it shows, and that a model's words never become HTML or script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.person import Visitor, say
+from tests.live.gateway import Gateway
+
+pytestmark = pytest.mark.browser
+
+ATTACKS = (
+    "<script>window.pwned = 1</script>",
+    "<img src=x onerror='window.pwned = 1'>",
+    "<svg onload=window.pwned=1>",
+    "<iframe srcdoc='<script>parent.pwned = 1</script>'></iframe>",
+    "[press](javascript:window.pwned=1)",
+    "[press](JaVaScRiPt:window.pwned=1)",
+    "[press](java\tscript:window.pwned=1)",
+    "[press](data:text/html,<script>parent.pwned=1</script>)",
+    "[press](vbscript:x)",
+    "<javascript:window.pwned=1>",
+    "![x](javascript:window.pwned=1)",
+    '[x](https://example.org/"onmouseover="window.pwned=1)',
+    "&lt;script&gt;window.pwned = 1&lt;/script&gt;",
+    "&#60;img src=x onerror=window.pwned=1&#62;",
+    "```html\n<script>window.pwned = 1</script>\n```",
+    '```"><script>window.pwned = 1</script>\nx\n```',
+    "| <img src=x onerror=window.pwned=1> | b |\n|---|---|\n| <script>window.pwned=1</script> | d |",
+    "# <img src=x onerror=window.pwned=1>",
+    "$\\text{<img src=x onerror=window.pwned=1>}$",
+    "</div></li></ol><script>window.pwned = 1</script>",
+    "<style>body { display: none }</style>",
+    "<a href='https://example.org' onclick='window.pwned=1'>x</a>",
+)
+
+
+def draw(visitor: Visitor, text: str) -> str:
+    """The HTML that the renderer makes of `text`."""
+    return str(
+        visitor.page.evaluate(
+            """async (text) => {
+              const { render } = await import('/static/markdown.js');
+              const box = document.createElement('div');
+              render(box, text);
+              for (const button of box.querySelectorAll('button')) button.remove();
+              return box.innerHTML;
+            }""",
+            text,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def reader(chromium: Any, site: Gateway) -> Iterator[Visitor]:
+    """One page for all the renderings: nothing is asked of the model."""
+    visitor = Visitor.open_window(chromium, site.url).open()
+    yield visitor
+    visitor.context.close()
+    visitor.check()
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Plain text.", "<p>Plain text.</p>"),
+        ("One\ntwo", "<p>One<br>two</p>"),
+        ("**bold** *slanted* ~~gone~~", "<p><strong>bold</strong> <em>slanted</em> <del>gone</del></p>"),
+        ("***both***", "<p><strong><em>both</em></strong></p>"),
+        ("中文**重点**文字", "<p>中文<strong>重点</strong>文字</p>"),
+        ("snake_case_name stays", "<p>snake_case_name stays</p>"),
+        ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
+        ("**open", "<p>**open</p>"),
+        ("`a < b` and ``a ` b``", "<p><code>a &lt; b</code> and <code>a ` b</code></p>"),
+        ("`open", "<p>`open</p>"),
+        (r"\*not slanted\*", "<p>*not slanted*</p>"),
+        ("# One\n## Two", '<h3 class="h1">One</h3><h4 class="h2">Two</h4>'),
+        ("---", "<hr>"),
+        ("> quoted\n> more", "<blockquote><p>quoted<br>more</p></blockquote>"),
+        ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
+        ("3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'),
+        ("- a\n  - b\n- c", "<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>"),
+        ("1. a\n   - b\n\n2. c", "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>"),
+        ("Text:\n- a", "<p>Text:</p><ul><li>a</li></ul>"),
+        ("The year was\n1984. It was cold.", "<p>The year was<br>1984. It was cold.</p>"),
+        ("100% of $5 and $10", "<p>100% of $5 and $10</p>"),
+        ("$x^2$", '<p><span class="math">x²</span></p>'),
+        (r"\(\frac{a}{b} \times 2\)", '<p><span class="math">a/b × 2</span></p>'),
+        (r"\[ \boxed{42} \]", '<div class="math">42</div>'),
+        ("$$\nE = mc^2\n$$", '<div class="math">E = mc²</div>'),
+        ("a &amp; b &lt;i&gt;", "<p>a &amp;amp; b &amp;lt;i&amp;gt;</p>"),
+    ],
+)
+def test_rendering(reader: Visitor, text: str, html: str) -> None:
+    assert draw(reader, text) == html
+
+
+def test_links_open_apart_and_tell_nothing(reader: Visitor) -> None:
+    link = 'href="https://example.org/a_(b)" target="_blank" rel="noopener noreferrer nofollow"'
+    assert draw(reader, "[x](https://example.org/a_(b))") == f"<p><a {link}>x</a></p>"
+    assert "<a " in draw(reader, "see https://example.org/x.")
+    assert "example.org/x</a>." in draw(reader, "see https://example.org/x.")
+    assert "<img" not in draw(reader, "![a picture](https://example.org/spy.png)")
+
+
+def test_tables_and_code(reader: Visitor) -> None:
+    table = draw(reader, "| a | b |\n|:--|--:|\n| 1 | `x\\|y` |\n| 2 |")
+    assert '<th class="left">a</th><th class="right">b</th>' in table
+    assert '<td class="right"><code>x|y</code></td>' in table
+    assert table.count("<tr>") == 3
+    code = draw(reader, "```python\nif a < b:\n    pass\n```\nafter")
+    assert "<span>python</span>" in code
+    assert "if a &lt; b:\n    pass</code>" in code
+    assert code.endswith("<p>after</p>")
+    assert "<code>still open</code>" in draw(reader, "```\nstill open")
+
+
+def test_a_growing_answer_keeps_its_finished_blocks(reader: Visitor) -> None:
+    kept = reader.page.evaluate(
+        """async () => {
+          const { render } = await import('/static/markdown.js');
+          const box = document.createElement('div');
+          render(box, '# Title\\n\\nFirst.\\n\\nSec');
+          const before = [...box.childNodes];
+          render(box, '# Title\\n\\nFirst.\\n\\nSecond.');
+          return before.map((node, index) => node === box.childNodes[index]);
+        }"""
+    )
+    assert kept == [True, True, False]
+
+
+def test_every_beginning_of_an_answer_is_drawn_like_the_whole(reader: Visitor) -> None:
+    """A growing answer, drawn step by step into one box, ends up as one drawn at once."""
+    same = reader.page.evaluate(
+        """async (text) => {
+          const { render } = await import('/static/markdown.js');
+          const grown = document.createElement('div');
+          for (let end = 0; end <= text.length; end += 1) render(grown, text.slice(0, end));
+          const whole = document.createElement('div');
+          render(whole, text);
+          return grown.isEqualNode(whole);
+        }""",
+        "# A\n\n- x\n  - **y**\n\n1. z\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```c\nint x;\n```\n\n"
+        "> q\n\n$$\nx\n$$\nend",
+    )
+    assert same
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*" * 20_000,
+        "[" * 20_000,
+        ">" * 20_000,
+        "`" * 9_999 + " `" * 5_000,
+        "- " * 10_000,
+        "$" * 20_000,
+        "_a" * 10_000,
+        "|-" * 10_000,
+    ],
+    ids=["stars", "brackets", "quotes", "ticks", "items", "dollars", "lines", "pipes"],
+)
+def test_odd_text_does_not_stall_the_page(reader: Visitor, text: str) -> None:
+    """It is drawn at all: a page that hangs runs into the time limit."""
+    assert draw(reader, text)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
+    """Only elements that the renderer makes, only attributes that it sets, only links that are safe."""
+    known = (
+        "P H3 H4 H5 H6 HR UL OL LI A CODE PRE DIV SPAN STRONG EM DEL BR TABLE THEAD TBODY TR TH TD BLOCKQUOTE BUTTON"
+        " svg path"
+    )
+    found = reader.page.evaluate(
+        """async (text) => {
+          const { render } = await import('/static/markdown.js');
+          const box = document.createElement('div');
+          document.body.append(box);
+          render(box, text);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          const nodes = [...box.querySelectorAll('*')];
+          const result = {
+            tags: nodes.map((node) => node.tagName),
+            attributes: nodes.flatMap((node) => [...node.attributes]).map((attribute) => attribute.name),
+            links: nodes.filter((node) => node.tagName === 'A').map((node) => node.protocol),
+            pwned: window.pwned ?? null,
+          };
+          box.remove();
+          return result;
+        }""",
+        attack,
+    )
+    assert set(found["tags"]) <= set(known.split())
+    assert not [name for name in found["attributes"] if name.startswith("on")]
+    assert set(found["links"]) <= {"https:", "http:", "mailto:"}
+    assert found["pwned"] is None
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_attacks_through_the_whole_gateway(visitor: Visitor, part: int) -> None:
+    """The model says it and thinks it: nothing runs, everything can be read, now and after a reload."""
+    text = "\n\n".join(ATTACKS[part::4])
+    answer = visitor.ask(say(f"{text}\n</think>\n\n{text}", rate=0))
+    page = visitor.page
+    for _ in range(2):
+        assert "pwned" in answer
+        assert page.evaluate("window.pwned ?? null") is None
+        assert page.locator(".messages :is(script, iframe, img, style, [onclick], [onerror], [onload])").count() == 0
+        page.reload()
+        visitor.find("answer").wait_for()
+        answer = visitor.find("answer").inner_text()
+
+
+def test_an_attack_in_a_question_stays_text(visitor: Visitor) -> None:
+    visitor.ask("<img src=x onerror=window.pwned=1>")
+    assert visitor.page.evaluate("window.pwned ?? null") is None
+    assert visitor.page.locator(":is(.sidebar, .messages) img").count() == 0
+    assert visitor.page.locator(".bubble").inner_text() == "<img src=x onerror=window.pwned=1>"

@@ -1,0 +1,166 @@
+"""When things go wrong, the page says what and offers the way on; it comes back by itself."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import CONSOLE, Start
+from tests.browser.person import Visitor, say, sim
+from tests.live.gateway import Gateway
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+#: What the browser's console says of a gateway that is away.
+AWAY = ("ERR_CONNECTION", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_SOCKET")
+RESTED = say("</think>\n\nAt last.")
+
+
+@pytest.fixture
+def crowded(start: Start) -> Iterator[tuple[Gateway, Callable[[], None]]]:
+    """A gateway that answers somebody, with one more in its queue of one; and what makes both leave."""
+    site = start(BPU_QUEUE_LIMIT="1")
+    site.ask(sim(tokens=4))
+    streams = [site.stream(sim(tokens=2000, rate=20)).until_text(), site.stream(sim(tokens=5))]
+    yield site, lambda: [stream.close() for stream in streams] and None
+    for stream in streams:
+        stream.close()
+
+
+def test_a_full_queue_is_asked_again_by_itself(visit: Visit, crowded: tuple[Gateway, Callable[[], None]]) -> None:
+    site, leave = crowded
+    visitor = visit(url=site.url)
+    visitor.expected.append("429")
+    visitor.send(RESTED)
+    visitor.wait_text("error", "The queue is full.")
+    leave()
+    visitor.wait_text("answer", "At last.")
+    visitor.finished()
+    assert visitor.find("error").is_hidden()
+    assert visitor.answers() == 1
+
+
+def test_what_a_person_must_put_right_is_said_with_the_consoles_words(
+    visit: Visit, start: Start, tmp_path: Path
+) -> None:
+    """The first load fails, the second does not: somebody has put it right."""
+    once = f"{CONSOLE} --fault no-memory --fault-once {tmp_path / 'failed'}"
+    visitor = visit(url=start(ready="failed", BPU_CONSOLE_ARGS=once).url)
+    visitor.expected.append("424")
+    visitor.send(say("</think>\n\nNow."))
+    visitor.wait_text("error", "Cannot malloc bpu memory")
+    visitor.panel("board")
+    visitor.page.get_by_role("button", name="Load", exact=True).click()
+    visitor.ready()
+    visitor.page.locator("#panel-close").click()
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.wait_text("answer", "Now.")
+    visitor.finished()
+
+
+def test_too_long_a_conversation_offers_a_new_one(visitor: Visitor) -> None:
+    visitor.expected.append("400")
+    visitor.send("word " * 6000)
+    visitor.wait_text("error", "Start a new chat")
+    visitor.wait_text("error", "4096")
+    visitor.find("new-chat").click()
+    assert visitor.find("error").is_hidden()
+
+
+def test_an_error_inside_the_stream_keeps_what_has_come(visitor: Visitor) -> None:
+    visitor.ready()
+    visitor.send(sim(tokens=60, think=2, rate=60, fault="signal", after=30))
+    visitor.wait_text("error", "")
+    visitor.find("error").locator("#error-text").filter(has_text=".").wait_for()
+    visitor.finished()
+    assert "the simulator" in visitor.find("answer").inner_text()
+    assert "Ended by an error" in visitor.page.locator(".message.answer").inner_text()
+
+
+def test_a_stream_that_just_ends_is_not_taken_for_an_answer(visit: Visit, start: Start) -> None:
+    """Its worker is killed in the middle; another takes the next question."""
+    site = start()
+    visitor = visit(url=site.url)
+    visitor.expected += AWAY
+    visitor.send(sim(tokens=900, think=2, rate=20))
+    visitor.wait_text("answer", "the simulator")
+    for worker in site.workers():
+        worker.send_signal(signal.SIGKILL)
+    visitor.wait_text("error", "The connection broke")
+    visitor.finished()
+    assert "The connection broke here." in visitor.page.locator(".message.answer").inner_text()
+    visitor.page.locator(".question").hover()
+    visitor.page.get_by_role("button", name="Edit").click()
+    visitor.page.locator(".editing textarea").fill(say("</think>\n\nWhole."))
+    visitor.page.get_by_role("button", name="Save and send").click()
+    visitor.wait_text("answer", "Whole.")
+    visitor.finished()
+    assert visitor.answers() == 1
+
+
+def test_a_lost_network_comes_back(visitor: Visitor) -> None:
+    visitor.expected += ["ERR_INTERNET_DISCONNECTED", "ERR_NETWORK", *AWAY]
+    visitor.context.set_offline(True)
+    visitor.send(say("</think>\n\nBack."))
+    visitor.wait_text("error", "cannot be reached")
+    visitor.finished()
+    visitor.context.set_offline(False)
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.wait_text("answer", "Back.")
+    visitor.finished()
+    visitor.ready()
+
+
+def test_a_key_is_asked_for_and_used(visit: Visit, start: Start) -> None:
+    visitor = visit(url=start(BPU_API_KEYS="open-sesame").url)
+    visitor.expected.append("401")
+    visitor.in_state("locked")
+    visitor.send(say("</think>\n\nInside."))
+    visitor.wait_text("error", "wants an API key")
+    visitor.panel("settings")
+    visitor.page.get_by_label("API key").fill("open-sesame")
+    visitor.page.get_by_label("API key").press("Tab")
+    visitor.ready()
+    visitor.page.locator("#panel-close").click()
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.wait_text("answer", "Inside.")
+    visitor.finished()
+
+
+def test_the_page_survives_a_restart_of_the_gateway(visit: Visit, start: Start) -> None:
+    site = start()
+    visitor = visit(url=site.url)
+    visitor.expected += AWAY
+    visitor.ready()
+    assert visitor.ask(say("</think>\n\nBefore.")) == "Before."
+    site.stop()
+    visitor.in_state("offline")
+    visitor.send(say("</think>\n\nAfter."))
+    visitor.wait_text("error", "cannot be reached")
+    site.start()
+    visitor.ready()
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.wait_text("answer", "After.")
+    visitor.finished()
+
+
+def test_an_open_page_never_delays_a_shutdown(visit: Visit, start: Start) -> None:
+    """The graceful time is an hour: only a gateway that lets the page's event stream go ends within the limit."""
+    site = start(BPU_GRACEFUL_S="3600")
+    visitor = visit(url=site.url)
+    visitor.expected += AWAY
+    visitor.ready()
+    site.process.terminate()
+    assert site.process.wait(30) == 0
+
+
+def test_a_browser_without_room_says_so_and_goes_on(visitor: Visitor) -> None:
+    visitor.page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    assert visitor.ask(say("</think>\n\nStill here.")) == "Still here."
+    visitor.wait_text("error", "no room")

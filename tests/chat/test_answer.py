@@ -1,0 +1,183 @@
+"""From events to deltas: the split, the limits, and what the end of an answer looks like."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu.chat.answer import Manner, deltas
+from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
+from bpu.console.events import Done, Echo, Log, RunError, Stats, Text
+from bpu.errors import EngineCrashed
+from bpu.turn import Timing, Turn, Waiting
+
+from .kit import PROPERTY, counter, every_cut, joined, pieces, read, request
+from .test_reasoning import ANSWERS
+
+RAW = "First a thought.\n\nThen another.\n</think>\n\nThe weather is fine."
+STREAM = request(stream=True)
+WHOLE = request()
+
+
+@pytest.mark.parametrize("asked", [STREAM, WHOLE])
+def test_25_26_reasoning_before_content_without_tags(asked: object) -> None:
+    for texts in every_cut(RAW):
+        told = read(texts, asked)
+        assert joined(told) == ("First a thought.\n\nThen another.\n", "The weather is fine.", "stop")
+        kinds = [type(one) for one in told]
+        assert kinds.index(Content) > max(at for at, kind in enumerate(kinds) if kind is Reasoning)
+
+
+def test_text_goes_out_as_it_comes() -> None:
+    assert read(["One ", "two "], done=False)[:2] == [Reasoning("One "), Reasoning("two ")]
+
+
+def test_waiting_becomes_a_keep_alive_and_the_rest_is_not_the_clients() -> None:
+    events = [Waiting("queued", 2), Echo("prompt"), Log("line"), Text("a</think>b"), Waiting("decode"), Stats(), Done()]
+    told = list(deltas(events, STREAM, turn=Turn(b"", 1), measured=Timing, manner=Manner(counter())))
+    assert told[:-1] == [KeepAlive("queued", 2), Reasoning("a"), Content("b"), KeepAlive("decode", 0)]
+
+
+@pytest.mark.parametrize("mode", ["think-tags", "drop", "reasoning"])
+def test_28_other_modes(mode: str) -> None:
+    for asked in (STREAM, WHOLE):
+        reasoning, content, _ = joined(read(list(RAW), asked, reasoning=mode))
+        inline = "<think>\nFirst a thought.\n\nThen another.\n\n</think>\n\nThe weather is fine."
+        expected = {
+            "think-tags": ("", inline),
+            "drop": ("", "The weather is fine."),
+            "reasoning": ("First a thought.\n\nThen another.\n", "The weather is fine."),
+        }
+        assert (reasoning, content) == expected[mode]
+
+
+def test_29_thinking_off_drops_what_is_thought_all_the_same() -> None:
+    assert joined(read(RAW, request(stream=True, think=False)))[:2] == ("", "The weather is fine.")
+
+
+@pytest.mark.parametrize("raw", ["One thought.\n\nThe last\nwords.", "One thought.\n\nThe last\nwords.</think>\n\n"])
+def test_31_a_streamed_answer_that_ends_inside_its_reasoning_repeats_the_last_paragraph(raw: str) -> None:
+    told = read(list(raw), STREAM)
+    assert joined(told) == ("One thought.\n\nThe last\nwords.", "The last\nwords.", "stop")
+
+
+def test_31_not_streamed_the_whole_text_is_the_answer() -> None:
+    assert joined(read("One thought.\n\nThe last.", WHOLE)) == ("", "One thought.\n\nThe last.", "stop")
+
+
+def test_31_not_streamed_but_closed_it_stays_reasoning() -> None:
+    assert joined(read("One.\n\nTwo.</think>", WHOLE)) == ("One.\n\nTwo.", "Two.", "stop")
+
+
+@pytest.mark.parametrize("asked", [STREAM, WHOLE])
+def test_31_dropped_reasoning_without_an_answer_is_the_answer(asked: object) -> None:
+    assert joined(read("One.\n\nTwo.", asked, reasoning="drop"))[:2] == ("", "One.\n\nTwo.")
+
+
+def test_31_inline_the_block_is_closed_first() -> None:
+    told = joined(read("One.\n\nTwo.", STREAM, reasoning="think-tags"))
+    assert told[:2] == ("", "<think>\nOne.\n\nTwo.\n</think>\n\nTwo.")
+
+
+@pytest.mark.parametrize("raw", ["", "\n\n", "</think>\n", "<think></think>"])
+def test_31_an_answer_without_a_word_is_an_error(raw: str) -> None:
+    with pytest.raises(EngineCrashed, match="before the first word"):
+        read(raw)
+
+
+def test_cut_by_the_token_limit() -> None:
+    for asked in (request(stream=True, max_tokens=3), request(max_tokens=3)):
+        for texts in every_cut(RAW):
+            told = read(texts, asked)
+            reasoning, content, reason = joined(told)
+            assert (content, reason) == ("", "length")
+            assert RAW.startswith(reasoning)
+            assert reasoning
+            assert 1 <= told[-1].usage.completion_tokens <= 3
+            assert not told[-1].natural
+
+
+def test_cut_inside_an_inline_block_closes_it() -> None:
+    assert joined(read("One two three", request(stream=True, max_tokens=1), reasoning="think-tags"))[1].endswith(
+        "\n</think>\n\n"
+    )
+
+
+def test_a_stop_string_counts_in_the_answer_only() -> None:
+    for texts in every_cut(RAW):
+        told = read(texts, request(stream=True, stop=["\n\n", "is"]))
+        assert joined(told) == ("First a thought.\n\nThen another.\n", "The weather ", "stop")
+        assert not told[-1].natural
+
+
+def test_a_stop_string_at_the_very_beginning() -> None:
+    assert joined(read("a</think>The", request(stream=True, stop="T"))) == ("a", "", "stop")
+
+
+def test_a_stop_string_that_is_complete_only_at_the_end() -> None:
+    """What was held back for a tag may complete a stop string."""
+    told = read("a</think>b<", request(stream=True, stop="<"))
+    assert joined(told) == ("a", "b", "stop")
+    assert not told[-1].natural
+    assert joined(read("a</think>b<", request(stream=True, stop="<x")))[1] == "b<"
+
+
+def test_events_that_end_without_done_were_cut() -> None:
+    assert joined(read("a</think>b", done=False)) == ("a", "b", "length")
+    assert joined(read("", done=False)) == ("", "", "length")
+
+
+def test_a_full_context_is_length_and_may_be_empty() -> None:
+    told = read("One two", context_size=11)
+    assert joined(told) == ("One two", "", "length")
+    assert not told[-1].natural
+    assert joined(read("a</think>b", context_size=4096))[2] == "stop"
+
+
+def test_the_consoles_error_is_one() -> None:
+    with pytest.raises(EngineCrashed):
+        list(deltas([RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, manner=Manner(counter())))
+
+
+def test_reasoning_tokens_are_those_before_the_answer() -> None:
+    usage = read(RAW)[-1].usage
+    thoughts, answer = RAW.split("</think>")
+    assert usage.reasoning_tokens == counter().count(f"{thoughts}</think>") + counter().count("\n\n")
+    assert usage.completion_tokens == counter().count(RAW)
+    assert usage.completion_tokens > usage.reasoning_tokens > 0
+    assert answer
+
+
+def test_a_model_that_does_not_reason() -> None:
+    assert joined(read("Hello there.", thinks=False)) == ("", "Hello there.", "stop")
+
+
+@PROPERTY
+@given(
+    ANSWERS,
+    st.lists(st.integers(0, 200), max_size=8),
+    st.booleans(),
+    st.sampled_from(["reasoning", "think-tags", "drop"]),
+    st.booleans(),
+    st.sampled_from([None, "a", ["\n", "思"]]),
+)
+def test_no_cut_matters(raw: str, cuts: list[int], thinks: bool, mode: str, stream: bool, stop: object) -> None:
+    asked = request(stream=stream, stop=stop)
+
+    def told(texts: list[str]) -> object:
+        try:
+            answer = read(texts, asked, thinks=thinks, reasoning=mode)
+        except EngineCrashed:
+            return "error"
+        reasoning, content, reason = joined(answer)
+        assert content.strip() or reason == "length" or stop
+        return reasoning, content, reason
+
+    assert told(pieces(raw, cuts)) == told([raw])
+
+
+def test_finish_is_last_and_once() -> None:
+    told = read(RAW)
+    assert [type(one) for one in told].count(Finish) == 1
+    assert isinstance(told[-1], Finish)

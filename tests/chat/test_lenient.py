@@ -1,0 +1,80 @@
+"""JSON as small models write it: what is repaired, and what is never guessed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu.chat.lenient import Balance, NoJson, dumps, loads
+from tests.chat.kit import PROPERTY
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("{'a': 'it\\'s', 'b': \"it's\"}", {"a": "it's", "b": "it's"}),
+        ("{'a': 'say \"hi\"'}", {"a": 'say "hi"'}),
+        ('{"a": True, "b": None, "c": [False,]}', {"a": True, "b": None, "c": [False]}),
+        ('{"a": "True, None"}', {"a": "True, None"}),
+        ('{"a": "two\nlines"}', {"a": "two\nlines"}),
+        ('{"a": {"b": 1}}}', {"a": {"b": 1}}),
+        ('{"a": {"b": [1, 2', {"a": {"b": [1, 2]}}),
+        ('{"a": 1,}\n```', {"a": 1}),
+        ('{"a": 2.0, "b": 0.5}', {"a": 2, "b": 0.5}),
+    ],
+)
+def test_what_is_read(text: str, value: Any) -> None:
+    assert loads(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "hello", '{"a": "never closed', "{'a': 'never closed}", '{"a": NaN}', '{"a": 1e999}', '{"a" 1}', '{"a": 1} b'],
+)
+def test_what_is_no_json(text: str) -> None:
+    with pytest.raises(NoJson):
+        loads(text)
+
+
+def test_brackets_of_a_text_that_was_cut_are_not_closed() -> None:
+    with pytest.raises(NoJson):
+        loads('{"path": [1, 2', close=False)
+    assert loads('{"a": 1,}', close=False) == {"a": 1}
+
+
+@given(VALUES)
+@PROPERTY
+def test_valid_json_is_never_changed(value: Any) -> None:
+    assert loads(json.dumps(value)) == value
+    assert loads(dumps(value)) == value
+
+
+@given(st.text(alphabet="{}[]\"',:\\ aTrueNone1", max_size=40))
+@PROPERTY
+def test_no_text_breaks_the_reader(text: str) -> None:
+    with contextlib.suppress(NoJson):
+        json.dumps(loads(text), allow_nan=False)
+
+
+@given(st.dictionaries(st.text(max_size=8), VALUES, max_size=3), st.text(max_size=10), st.integers(0, 200))
+@PROPERTY
+def test_the_end_of_a_value_is_found_at_every_cut(value: Any, behind: str, cut: int) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    whole = text + behind
+    cut %= len(whole) + 1
+    balance = Balance()
+    first = balance.feed(whole[:cut])
+    found = first if first >= 0 else cut + balance.feed(whole[cut:])
+    assert found == len(text)

@@ -1,0 +1,88 @@
+"""The split of reasoning and answer, wherever the text is cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu.chat.reasoning import TRANSITIONS, Part, Splitter, State
+
+from .kit import PROPERTY, every_cut, pieces
+
+
+def split(texts: list[str], *, thinks: bool) -> list[Part]:
+    splitter = Splitter(thinks=thinks)
+    parts = [part for text in texts for part in splitter.feed(text)]
+    return parts + list(splitter.end())
+
+
+def kinds(texts: list[str], *, thinks: bool) -> tuple[str, str]:
+    parts = split(texts, thinks=thinks)
+    assert "".join(part.text for part in parts) == "".join(texts)
+    assert all(part.text for part in parts)
+    order = [part.kind for part in parts if part.kind != "tag"]
+    assert order == sorted(order, reverse=True), "reasoning after content"
+    return tuple("".join(part.text for part in parts if part.kind == kind) for kind in ("reasoning", "content"))
+
+
+CASES = [
+    # raw text, does the prompt open the reasoning, reasoning, content
+    ("I think.\n</think>\n\nYes.", True, "I think.\n", "Yes."),
+    ("<think>\nI think.\n</think>\n\nYes.", True, "I think.\n", "Yes."),
+    ("<think>\nI think.\n</think>\n\nYes.", False, "I think.\n", "Yes."),
+    (" \n<think>I think.</think>Yes.", False, "I think.", "Yes."),
+    ("Yes.", False, "", "Yes."),
+    ("  Yes.", False, "", "  Yes."),
+    ("   ", False, "", "   "),
+    ("   ", True, "", ""),
+    ("I think and never end", True, "I think and never end", ""),
+    ("", True, "", ""),
+    ("", False, "", ""),
+    ("</think>Yes.", True, "", "Yes."),
+    ("</think>\n\nYes.", False, "", "Yes."),
+    ("\n\n</think>\n\nYes.", True, "", "Yes."),
+    ("<think>\n\n</think>\n\n    code()", False, "", "    code()"),
+    ("<think>a</think>\n<think>b</think>Yes.", False, "ab", "Yes."),
+    ("a</think></think>Yes.", True, "a", "Yes."),
+    ("a<think>b</think>Yes.", True, "ab", "Yes."),
+    ("a</think>The tag <think> opens, </think> closes.", True, "a", "The tag  opens,  closes."),
+    ("Use <think> so.", False, "", "Use  so."),
+    ("a < b </thin k> <thi", True, "a < b </thin k> <thi", ""),
+    ("a</think>x <thi", True, "a", "x <thi"),
+    ("<thi", False, "", "<thi"),
+    (" " * 70 + "<think>x", False, "", " " * 70 + "x"),
+    ("a\n</think>\r\n\n", True, "a\n", ""),
+    ("想一想🤔</think>你好", True, "想一想🤔", "你好"),
+]
+
+
+@pytest.mark.parametrize(("raw", "thinks", "reasoning", "content"), CASES)
+def test_27_the_split_at_every_cut(raw: str, thinks: bool, reasoning: str, content: str) -> None:
+    for texts in every_cut(raw):
+        assert kinds(texts, thinks=thinks) == (reasoning, content), texts
+
+
+def test_the_table_is_complete() -> None:
+    assert {state for state, _ in TRANSITIONS} == set(State)
+    assert len(TRANSITIONS) == 2 * len(State)
+
+
+@pytest.mark.parametrize("tag", ["<think>", "</think>"])
+def test_only_what_may_begin_a_tag_is_held_back(tag: str) -> None:
+    for length in range(1, len(tag)):
+        splitter = Splitter(thinks=True)
+        assert list(splitter.feed(f"word{tag[:length]}")) == [Part("reasoning", "word")]
+        assert list(splitter.feed("!")) == [Part("reasoning", f"{tag[:length]}!")]
+
+
+ANSWERS = st.lists(
+    st.sampled_from(["<think>", "</think>", "<", "think", ">", "/", "\n", " ", "a", "思", "🤔", "<thi", "</think"]),
+    max_size=30,
+).map("".join)
+
+
+@PROPERTY
+@given(ANSWERS, st.lists(st.integers(0, 200), max_size=8), st.booleans())
+def test_17_nothing_is_lost_and_no_cut_matters(raw: str, cuts: list[int], thinks: bool) -> None:
+    assert kinds(pieces(raw, cuts), thinks=thinks) == kinds([raw], thinks=thinks)

@@ -1,0 +1,242 @@
+"""Tool calls out of the stream: every form that models write, at every cut; and nothing half-written, ever."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu.chat.calls import Caller, Found
+from bpu.chat.deltas import Content, Delta, Finish, ToolCall
+from bpu.chat.requests import ChatRequest
+from bpu.chat.toolcalls import CallReader
+from tests.chat.kit import PROPERTY, every_cut, pieces, read, request
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Weather of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+MOVE = {
+    "type": "function",
+    "function": {
+        "name": "move",
+        "parameters": {
+            "type": "object",
+            "properties": {"x": {"type": "number"}, "note": {"type": "string"}, "fast": {"type": "boolean"}},
+        },
+    },
+}
+PARIS = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+
+
+def offering(**fields: Any) -> ChatRequest:
+    return request("Hi", tools=[WEATHER, MOVE], stream=True, **fields)
+
+
+def called(answer: list[str] | str, asked: ChatRequest | None = None, **how: Any) -> list[Delta]:
+    parts = [answer] if isinstance(answer, str) else answer
+    return read(["</think>\n\n", *parts], asked or offering(), **how)
+
+
+def calls(told: list[Delta]) -> list[tuple[str, Any]]:
+    return [(one.name, json.loads(one.arguments)) for one in told if isinstance(one, ToolCall)]
+
+
+def content(told: list[Delta]) -> str:
+    return "".join(one.text for one in told if isinstance(one, Content))
+
+
+def reason(told: list[Delta]) -> str:
+    assert isinstance(told[-1], Finish)
+    return told[-1].reason
+
+
+FORMS = {
+    "hermes": f"<tool_call>\n{PARIS}\n</tool_call>",
+    "hermes on one line": f"<tool_call>{PARIS}</tool_call>",
+    "a forgotten mark": f"<tool_call>{PARIS}",
+    "a bracket too many": f"<tool_call>{PARIS}}}</tool_call>",
+    "a bracket too few": f"<tool_call>{PARIS[:-1]}</tool_call>",
+    "a fence between the marks": f"<tool_call>\n```json\n{PARIS}\n```\n</tool_call>",
+    "python's quotes": "<tool_call>{'name': 'get_weather', 'arguments': {'city': 'Paris'}}</tool_call>",
+    "bare": PARIS,
+    "an array": f"[{PARIS}]",
+    "fenced": f"```json\n{PARIS}\n```",
+    "fenced, unnamed": f"```\n{PARIS}\n```",
+    "parameters": '{"name": "get_weather", "parameters": {"city": "Paris"}}',
+    "openai's own": '{"type": "function", '
+    '"function": {"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}}',
+    "deepseek": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
+    '{"city": "Paris"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    "deepseek 3.1": '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Paris"}'
+    "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    "deepseek, one": '<｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n{"city": "Paris"}<｜tool▁call▁end｜>',
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_every_form_at_every_cut(form: str) -> None:
+    for parts in every_cut(form):
+        told = called(parts)
+        assert calls(told) == [("get_weather", {"city": "Paris"})], parts
+        assert (content(told), reason(told)) == ("", "tool_calls"), parts
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_words_before_a_call_are_content(form: str) -> None:
+    for parts in every_cut(f"Let me look.\n\n{form}"):
+        told = called(parts)
+        assert calls(told) == [("get_weather", {"city": "Paris"})], parts
+        assert content(told) == "Let me look.", parts
+
+
+TEXTS = {
+    "plain": "The weather is fine.\n",
+    "other json": 'Here:\n{"name": "Paul", "age": 3}\nThat is all.',
+    "other fence": '```json\n{"city": "Paris"}\n```\n',
+    "code": "```python\nprint({1: 2})\n```\nDone {really}.",
+    "not at a line's beginning": f"It looks like {PARIS}, I think.",
+    "a lone bracket": "a\n{ b",
+    "lists": "[1] one\n[2] two\n  [",
+    "a tag's beginning": "x < y, <tool",
+    "backticks": "`code` and\n`` ` ``\n``",
+    "unknown tool, bare": '{"name": "fly", "arguments": {}}',
+    "wrong arguments, bare": '{"name": "get_weather", "arguments": {"town": "Paris"}}',
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_what_is_no_call_is_said_as_it_is(text: str) -> None:
+    for parts in every_cut(text):
+        told = called(parts)
+        assert (content(told), calls(told), reason(told)) == (text, [], "stop"), parts
+
+
+@pytest.mark.parametrize(
+    "inner", ['{"name": "fly", "arguments": {}}', "nonsense", '{"name": "get_weather", "arguments": {"city": 1}}']
+)
+def test_a_marked_stretch_that_is_no_call_is_said_without_its_marks(inner: str) -> None:
+    for parts in every_cut(f"<tool_call>{inner}</tool_call>"):
+        told = called(parts)
+        assert (content(told), reason(told)) == (inner, "stop"), parts
+
+
+def test_several_calls_come_in_their_order() -> None:
+    second = '{"name": "move", "arguments": {"x": 1}}'
+    for between in ("\n", ""):
+        told = called(f"<tool_call>{PARIS}</tool_call>{between}<tool_call>{second}</tool_call>")
+        assert [name for name, _ in calls(told)] == ["get_weather", "move"]
+        assert [one.index for one in told if isinstance(one, ToolCall)] == [0, 1]
+    assert len(calls(called(f"{PARIS}\n{second}"))) == 2
+    assert len(calls(called(f"<tool_call>{PARIS}\n<tool_call>{second}"))) == 2
+    assert len(calls(called(f"[{PARIS}, {second}]"))) == 2
+
+
+def test_only_one_when_the_client_wants_one_at_a_time() -> None:
+    told = called(f"{PARIS}\n{PARIS}\n{PARIS}", offering(parallel_tool_calls=False))
+    assert len(calls(told)) == 1
+    assert reason(told) == "tool_calls"
+
+
+@pytest.mark.parametrize("whole", [f"<tool_call>{PARIS}</tool_call>", PARIS, FORMS["deepseek"], FORMS["fenced"]])
+def test_a_call_cut_by_a_limit_is_length_and_nothing_of_it_is_told(whole: str) -> None:
+    # Only what ends before the value itself does is a cut call; a bare object ends with its last bracket.
+    for stop in range(2, whole.rindex("}")):
+        told = called(whole[:stop], done=False)
+        assert calls(told) == []
+        assert reason(told) == "length"
+        assert content(told).strip("[`jsont \n") == "", whole[:stop]
+
+
+def test_a_token_limit_inside_a_call() -> None:
+    told = called(f"<tool_call>{PARIS}</tool_call>", offering(max_tokens=8))
+    assert (calls(told), content(told), reason(told)) == ([], "", "length")
+
+
+def test_a_stop_string_inside_a_call_drops_it_but_may_end_a_whole_one() -> None:
+    cut = called(f"<tool_call>{PARIS}</tool_call>", offering(stop=["Par"]))
+    assert (calls(cut), content(cut), reason(cut)) == ([], "", "length")
+    whole = called(f"<tool_call>{PARIS}</tool_call>", offering(stop=["</tool_call>"]))
+    assert (calls(whole), reason(whole)) == ([("get_weather", {"city": "Paris"})], "tool_calls")
+
+
+def test_brackets_are_never_closed_for_a_call_that_a_stop_string_cut() -> None:
+    told = called('{"name": "move", "arguments": {"x": 1, STOP "fast": false}}', offering(stop=[" STOP"]))
+    assert calls(told) == []
+
+
+def test_numbers_and_truth_written_as_strings_are_put_right() -> None:
+    told = called('{"name": "move", "arguments": {"x": "1.5", "fast": "True", "note": "5"}}')
+    assert calls(told) == [("move", {"x": 1.5, "fast": True, "note": "5"})]
+
+
+@pytest.mark.parametrize(
+    "note", ['a "quoted" word', "it's", "</tool_call>", "{[}", "中文 👩‍🚀", "back\\slash", "two\nlines", "<tool_call>{"]
+)
+def test_any_string_is_carried_whole(note: str) -> None:
+    body = json.dumps({"name": "move", "arguments": {"note": note}}, ensure_ascii=False)
+    for parts in every_cut(f"<tool_call>{body}</tool_call>"):
+        assert calls(called(parts)) == [("move", {"note": note})], parts
+
+
+def test_a_model_that_goes_on_speaking_is_stopped() -> None:
+    made_up = called([f"<tool_call>{PARIS}</tool_call>", "\n<tool_response>sunny</tool_response>", "It is sunny."])
+    assert (calls(made_up), content(made_up), reason(made_up)) == (
+        [("get_weather", {"city": "Paris"})],
+        "",
+        "tool_calls",
+    )
+    assert isinstance(made_up[-1], Finish)
+    assert not made_up[-1].natural
+    polite = called([f"<tool_call>{PARIS}</tool_call>", "\nI have asked."])
+    assert isinstance(polite[-1], Finish)
+    assert polite[-1].natural
+    assert content(polite) == ""
+
+
+def test_a_model_that_calls_for_ever_is_stopped() -> None:
+    told = called([f"<tool_call>{PARIS}</tool_call>\n"] * 40)
+    assert len(calls(told)) == 16
+    assert reason(told) == "tool_calls"
+
+
+def test_no_tools_no_calls() -> None:
+    told = called(PARIS, request("Hi", stream=True))
+    assert (content(told), calls(told), reason(told)) == (PARIS, [], "stop")
+    none = called(PARIS, offering(tool_choice="none"))
+    assert (content(none), calls(none)) == (PARIS, [])
+
+
+def test_a_forced_tool_may_be_answered_by_its_arguments_alone() -> None:
+    forced = offering(tool_choice={"type": "function", "function": {"name": "get_weather"}})
+    assert calls(called('{"city": "Paris"}', forced)) == [("get_weather", {"city": "Paris"})]
+    assert calls(called('{"city": "Paris"}')) == []
+
+
+def test_a_call_at_the_end_of_a_reasoning_that_was_never_closed() -> None:
+    told = read(f"I need the weather.\n<tool_call>{PARIS}</tool_call>", offering())
+    assert (calls(told), content(told), reason(told)) == ([("get_weather", {"city": "Paris"})], "", "tool_calls")
+    mused = read(f"Perhaps <tool_call>{PARIS}</tool_call>\n\nBut no.", offering())
+    assert (calls(mused), content(mused), reason(mused)) == ([], "But no.", "stop")
+
+
+@given(
+    st.text(alphabet="<tool_cal>/{}[]\"'`\n name:get_weather", max_size=60),
+    st.lists(st.integers(0, 80), max_size=5),
+)
+@PROPERTY
+def test_what_comes_out_does_not_depend_on_the_cuts(text: str, cuts: list[int]) -> None:
+    def out(parts: list[str]) -> tuple[str, list[Found]]:
+        reader = CallReader(Caller(offering().tools))
+        items = [item for part in parts for item in reader.feed(part)] + list(reader.end(cut=False))
+        words = "".join(item for item in items if isinstance(item, str))
+        return words, [item for item in items if not isinstance(item, str)]
+
+    assert out(pieces(text, cuts)) == out([text])

@@ -1,0 +1,148 @@
+"""One checker for every stream of chat completion chunks in the whole suite: what all clients rely on, at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Union
+
+REASONS = {"stop", "length", "tool_calls", "content_filter"}
+_SPECIAL = re.compile(r"<[|｜][^<>]{1,40}[|｜]>|\[Assistant\] >>> |\[User\] <<< |\x1b")
+
+
+class Seen(dict[str, Any]):
+    """What a stream said, joined: content, reasoning, tool_calls, finish_reason, usage, timings, keepalives, error."""
+
+
+def parse_sse(data: bytes) -> list[Any]:
+    """The payloads of a stream, comments left out. `[DONE]` is the string, everything else decoded JSON."""
+    data.decode("ascii")
+    assert data.endswith(b"\n\n"), "the last event is not complete"
+    events = []
+    for event in data.decode().removesuffix("\n\n").split("\n\n"):
+        assert "\n" not in event, f"an event of more than one line: {event!r}"
+        if event == ": keep-alive":
+            continue
+        assert event.startswith("data: "), f"neither data nor the one comment: {event!r}"
+        payload = event[len("data: ") :]
+        assert payload, "an empty data line"
+        events.append(payload if payload == "[DONE]" else json.loads(payload))
+    assert events, "no event at all"
+    assert events[-1] == "[DONE]", "the stream does not end with [DONE]"
+    assert events.count("[DONE]") == 1
+    return events[:-1]
+
+
+def check_stream(
+    stream: Union[bytes, Iterable[Mapping[str, Any]]], request: Mapping[str, Any], *, error: bool = False
+) -> Seen:
+    """Assert all rules over a stream (bytes as sent, or the decoded chunks) that answers the body `request`.
+
+    `error`: the stream is expected to end with the error object instead of a finish reason.
+    """
+    chunks = parse_sse(stream) if isinstance(stream, bytes) else [dict(one) for one in stream]
+    failure = chunks.pop()["error"] if error else None
+    if failure is not None:
+        assert set(failure) == {"message", "type", "param", "code"}
+        assert isinstance(failure["message"], str)
+    assert not any("error" in chunk for chunk in chunks)
+    _same_head(chunks)
+    seen = _join(chunks)
+    seen["error"] = failure
+    _ends(chunks, request, seen)
+    inline = request["model"].endswith("-think")
+    for text in (seen["content"], seen["reasoning"]):
+        assert not _SPECIAL.search(text), f"a marker or special token leaked: {text!r}"
+        assert inline or not re.search("</?think>", text), f"a think tag leaked: {text!r}"
+    if not request.get("tools"):
+        assert not seen["tool_calls"]
+    if seen["finish_reason"] == "stop" and not request.get("stop"):
+        assert seen["content"].strip(), "stop with nothing said"
+    return seen
+
+
+def check_usage(usage: Mapping[str, Any]) -> None:
+    """Integers that add up."""
+    prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
+    hit, miss = usage["prompt_cache_hit_tokens"], usage["prompt_cache_miss_tokens"]
+    for number in (prompt, completion, cached, reasoning, hit, miss, usage["total_tokens"]):
+        assert type(number) is int
+        assert number >= 0
+    assert usage["total_tokens"] == prompt + completion
+    assert hit + miss == prompt
+    assert hit == cached
+    assert reasoning <= completion
+
+
+def _same_head(chunks: list[Any]) -> None:
+    heads = {(one["id"], one["object"], one["created"], one["model"], one.get("system_fingerprint")) for one in chunks}
+    assert len(heads) == 1, f"more than one head: {heads}"
+    assert chunks[0]["object"] == "chat.completion.chunk"
+    first = chunks[0]["choices"][0]
+    assert first["delta"] == {"role": "assistant", "content": ""}
+    assert first["finish_reason"] is None
+
+
+def _join(chunks: list[Any]) -> Seen:
+    seen = Seen(content="", reasoning="", tool_calls=[], finish_reason=None, usage=None, timings=None, keepalives=0)
+    for chunk in chunks[1:]:
+        for choice in chunk["choices"]:
+            assert choice["index"] == 0
+            assert seen["finish_reason"] is None, "something comes after the finish reason"
+            _add(seen, choice["delta"], choice["finish_reason"])
+            seen["finish_reason"] = choice["finish_reason"]
+        seen["usage"] = chunk.get("usage") or seen["usage"]
+        seen["timings"] = chunk.get("timings") or seen["timings"]
+    return seen
+
+
+def _add(seen: Seen, delta: Mapping[str, Any], reason: str | None) -> None:
+    assert "role" not in delta, "the role comes once"
+    assert set(delta) <= {"content", "reasoning_content", "reasoning", "tool_calls"}
+    assert len(delta) <= 1, "a delta says one thing"
+    if reason is not None:
+        assert delta == {}
+        return
+    seen["keepalives"] += not delta
+    thought = delta.get("reasoning_content", delta.get("reasoning", ""))
+    assert not (thought and (seen["content"] or seen["tool_calls"])), "reasoning after the answer has begun"
+    seen["reasoning"] += thought
+    seen["content"] += delta.get("content", "")
+    for call in delta.get("tool_calls", ()):
+        _add_call(seen["tool_calls"], call)
+    assert all(value for value in delta.values()), "an empty or null field"
+
+
+def _add_call(calls: list[Any], call: Mapping[str, Any]) -> None:
+    index = call["index"]
+    if index == len(calls):
+        assert call["id"]
+        assert call["type"] == "function"
+        assert call["function"]["arguments"] == ""
+        calls.append({"id": call["id"], "name": call["function"]["name"], "arguments": ""})
+        return
+    assert index == len(calls) - 1, "calls come one after the other"
+    assert set(call) == {"index", "function"}, "id and type come once"
+    assert set(call["function"]) == {"arguments"}
+    calls[index]["arguments"] += call["function"]["arguments"]
+
+
+def _ends(chunks: list[Any], request: Mapping[str, Any], seen: Seen) -> None:
+    if seen["error"] is not None:
+        assert seen["finish_reason"] is None, "a finish reason and an error"
+        return
+    assert seen["finish_reason"] in REASONS
+    with_usage = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
+    assert with_usage == [len(chunks) - 1], "usage comes once, in the last chunk"
+    wanted = (request.get("stream_options") or {}).get("include_usage")
+    assert (chunks[-1]["choices"] == []) is bool(wanted)
+    check_usage(seen["usage"])
+    assert seen["timings"]["cache_n"] == seen["usage"]["prompt_cache_hit_tokens"]
+    if seen["finish_reason"] == "tool_calls":
+        assert seen["tool_calls"]
+        assert len({call["id"] for call in seen["tool_calls"]}) == len(seen["tool_calls"])
+        for call in seen["tool_calls"]:
+            json.loads(call["arguments"])

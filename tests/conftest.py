@@ -1,0 +1,14 @@
+"""What holds for every test: a plain environment, and no silent skip where the whole suite must run."""
+
+from __future__ import annotations
+
+import os
+
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+
+# A developer's own settings and language must change no result; programs that tests start inherit this.
+for name in [name for name in os.environ if name.startswith("BPU_")]:
+    del os.environ[name]
+os.environ["LC_ALL"] = "C.UTF-8"

@@ -1,0 +1,48 @@
+"""A real keeper with the simulator below it, and an engine in the test's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bpu.engine.engine import Engine
+from bpu.engine.plan import plan_launch
+from bpu.engine.protocol import say_bye
+from bpu.settings import load_settings
+from tests.live.gateway import command, until
+
+FAST = "--speed max --load-seconds 0"
+
+
+def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60.0, **settings: Any) -> Engine:
+    """An engine of the fast simulator; `options` are further ones of the simulator."""
+    fixed = {"engine": "simulator", "reset": "command", "continue_": "never", "state_dir": folder}
+    launch = plan_launch(load_settings(**{**fixed, **settings, "console_args": f"{FAST} {options}".split()}))
+    return Engine(launch, queue_timeout_s=queue_timeout_s)
+
+
+def processes(folder: Path) -> list[psutil.Process]:
+    """The keepers of `folder` and everything that descends from them."""
+    keepers = [process for process in psutil.process_iter() if str(folder) in command(process)]
+    return [family for keeper in keepers for family in (keeper, *keeper.children(recursive=True))]
+
+
+@pytest.fixture
+def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+    """Make engines on one state folder; afterwards nothing of them is left, whatever the test did."""
+    with ExitStack() as stack:
+
+        def begin(**options: Any) -> Engine:
+            engine = start_engine(tmp_path, **options)
+            stack.callback(engine.stop)
+            engine.start()
+            return engine
+
+        yield begin
+    say_bye(tmp_path)
+    until(lambda: not processes(tmp_path), seconds=12, what="keeper and console are gone")

@@ -1,0 +1,228 @@
+"""A keeper without processes, sockets or time: the real desk and supervisor around a console made of bytes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bpu.engine.cache import Trust
+from bpu.engine.desk import Desk
+from bpu.engine.launch import Launch
+from bpu.engine.process import Exit, Log
+from bpu.engine.queue import Ticket
+from bpu.engine.records import Records
+from bpu.engine.states import Move, State
+from bpu.engine.supervisor import Supervisor
+
+BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
+PROMPT = b"[User] <<< "
+STDOUT, STDERR = 1001, 1002
+
+
+def launch(folder: Path, **changes: Any) -> Launch:
+    fields: dict[str, Any] = {
+        "argv": ("console",),
+        "cwd": str(folder),
+        "env": {},
+        "profile": "xlm_demo",
+        "simulated": True,
+        "model": "deepseek-r1:1.5b",
+        "lock_path": str(folder / "engine.lock"),
+        "state_dir": str(folder),
+        "files": {},
+        "context": 4096,
+        "per_job": False,
+        "reset": "command",
+        "continues": "always",
+        "preload": True,
+        "idle_unload_s": 0.0,
+        "load_timeout_s": 120.0,
+        "first_token_timeout_s": 120.0,
+        "stall_timeout_s": 30.0,
+        "job_timeout_s": 0.0,
+        "queue_limit": 3,
+    }
+    return Launch(**{**fields, **changes})
+
+
+class FakeLoop:
+    """Remembers who listens; `ready(fd)` calls back as the real one would."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[int, Callable[[], None]] = {}
+
+    def listen(self, fd: int, callback: Callable[[], None]) -> None:
+        assert fd not in self.callbacks
+        self.callbacks[fd] = callback
+
+    def forget(self, fd: int) -> None:
+        self.callbacks.pop(fd, None)
+
+    def listens(self, fd: int) -> bool:
+        return fd in self.callbacks
+
+
+class FakeConsole:
+    """A console that says what a test makes it say, and dies when it is told to (or ignores it)."""
+
+    def __init__(self, rig: Rig, log: Log) -> None:
+        self.rig, self.log = rig, log
+        self.pid, self.stdin, self.stdout, self.stderr = 4711, 1000, STDOUT, STDERR
+        self.written: list[bytes] = []
+        self.signals: list[int] = []
+        self.pending: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
+        self.ended: Exit | None = None
+        self.closed = False
+
+    def say(self, data: bytes, fd: int = STDOUT) -> None:
+        self.pending[fd].append(data)
+        while self.pending[fd] and (callback := self.rig.loop.callbacks.get(fd)) is not None:
+            callback()
+        self.rig.settle()
+
+    def die(self, ended: Exit) -> None:
+        self.ended = ended
+        self.rig.supervisor.on_child()
+        self.rig.settle()
+
+    def read(self, fd: int) -> bytes | None:
+        return self.pending[fd].pop(0) if self.pending[fd] else None
+
+    def write(self, data: bytes) -> bool:
+        self.written.append(data)
+        return True
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+
+    def drain_stderr(self) -> None:
+        while (data := self.read(STDERR)) is not None:
+            self.log.feed(data)
+
+    def reap(self) -> Exit | None:
+        return self.ended
+
+    def kill_heirs(self) -> list[int]:
+        return []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class FakePeer:
+    """What a job's worker was told."""
+
+    rig: Rig
+    place: tuple[int, str] | None = None
+    told: list[dict[str, Any]] = field(default_factory=list)
+    reads: bool = True
+
+    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
+        if self.reads:
+            self.told.append(message)
+        return self.reads
+
+    def heard(self, say: str) -> list[dict[str, Any]]:
+        return [message for message in self.told if message["say"] == say]
+
+    @property
+    def going(self) -> bool:
+        return bool(self.heard("go"))
+
+    @property
+    def error(self) -> str:
+        """The kind of refusal, `exit` for a lost console, empty for none."""
+        refused = self.heard("refused")
+        return str(refused[0]["kind"]) if refused else "exit" if self.heard("exit") else ""
+
+
+class Rig:
+    """Everything of a keeper but its I/O. `now` is the clock."""
+
+    def __init__(self, folder: Path, *, trust: Trust | None = None, **changes: Any) -> None:
+        self.now = 1000.0
+        self.loop = FakeLoop()
+        self.consoles: list[FakeConsole] = []
+        self.moves: list[Move] = []
+        self.spawn_error: OSError | None = None
+        settings = launch(folder, **changes)
+        self.supervisor = Supervisor(
+            settings, 99, self.loop, clock=lambda: self.now, changed=self._changed, spawn=self._spawn
+        )
+        records = Records(folder, settings)
+        records.trust = trust
+        self.desk = Desk(settings, self.supervisor, records, clock=lambda: self.now)
+        self._numbers = 0
+        self.settle()
+
+    def _changed(self, old: State, new: State, move: Move) -> None:
+        self.moves.append(move)
+        self.desk.console_changed(old, new, move)
+
+    def _spawn(self, settings: Launch, lock_fd: int, log: Log) -> FakeConsole:
+        if self.spawn_error is not None:
+            raise self.spawn_error
+        self.consoles.append(FakeConsole(self, log))
+        return self.consoles[-1]
+
+    @property
+    def console(self) -> FakeConsole:
+        return self.consoles[-1]
+
+    @property
+    def state(self) -> State:
+        return self.supervisor.state
+
+    def settle(self) -> None:
+        state = None
+        while state is not self.supervisor.state:
+            state = self.supervisor.state
+            self.desk.advance()
+
+    def banner(self) -> None:
+        """The console has loaded its model."""
+        self.console.say(BANNER.encode() + PROMPT)
+
+    def after(self, seconds: float) -> None:
+        """Time passes, with whatever is due in between."""
+        end = self.now + seconds
+        for _ in range(1000):
+            due = [time for time in (self.supervisor.deadline(), self.desk.deadline()) if time is not None]
+            self.now = min([max(self.now, min(due, default=end)), end])
+            self.supervisor.tick()
+            self.settle()
+            if self.now >= end:
+                return
+        raise AssertionError("time does not pass: a deadline is always due")
+
+    def gone(self, number: int = signal.SIGTERM) -> None:
+        """The console that was told to end has ended."""
+        self.console.die(Exit(None, number))
+
+    def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[FakePeer]:
+        """A job comes."""
+        self._numbers += 1
+        ticket = Ticket(
+            arrived=self.now if arrived is None else arrived,
+            number=self._numbers,
+            peer=FakePeer(self),
+            id=f"job-{self._numbers}",
+            **fields,
+        )
+        self.desk.join(ticket)
+        self.settle()
+        return ticket
+
+    def finish(self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0) -> None:
+        """The job has read up to the prompt."""
+        self.desk.finish(ticket, {"digest": digest, "tokens": tokens, "prints_end": True})
+        self.settle()
+
+    def leave(self, ticket: Ticket[FakePeer]) -> None:
+        """The job's connection is closed."""
+        self.desk.leave(ticket)
+        self.settle()

@@ -1,0 +1,50 @@
+"""The breaker: patience first, then growing pauses that end by themselves."""
+
+from __future__ import annotations
+
+from bpu.engine.breaker import LONGEST_PAUSE_S, PATIENCE, Breaker
+
+
+def test_bad_luck_costs_no_pause() -> None:
+    breaker = Breaker()
+    for _ in range(PATIENCE):
+        breaker.failed(now=100.0)
+        assert breaker.wait_s(100.0) == 0
+    assert not breaker.is_open
+
+
+def test_a_crash_loop_pauses_longer_and_longer_up_to_a_minute() -> None:
+    breaker, now, pauses = Breaker(), 100.0, []
+    for _ in range(PATIENCE + 8):
+        breaker.failed(now)
+        pauses.append(breaker.wait_s(now))
+        now += breaker.wait_s(now)
+    growing = pauses[PATIENCE:]
+    assert growing == sorted(growing)
+    assert growing[0] > 0
+    assert growing[-1] == LONGEST_PAUSE_S
+    assert breaker.is_open
+
+
+def test_the_pause_ends_by_itself() -> None:
+    breaker = Breaker()
+    for _ in range(PATIENCE + 1):
+        breaker.failed(now=0.0)
+    assert breaker.wait_s(0.0) > 0
+    assert breaker.wait_s(breaker.until) == 0
+
+
+def test_a_finished_job_forgives() -> None:
+    breaker = Breaker()
+    for _ in range(PATIENCE + 3):
+        breaker.failed(now=0.0)
+    breaker.forgive()
+    assert breaker.wait_s(0.0) == 0
+    assert not breaker.is_open
+
+
+def test_holding_never_shortens_a_pause() -> None:
+    breaker = Breaker()
+    breaker.hold(now=0.0, seconds=10.0)
+    breaker.hold(now=0.0, seconds=1.0)
+    assert breaker.wait_s(0.0) == 10.0

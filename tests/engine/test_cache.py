@@ -1,0 +1,65 @@
+"""How a job may begin: only what is known of the console's memory counts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, Trust, restart_now, start_for
+
+CHAT = Cache(digest="abc", tokens=100)
+KEEPS = Trust(keeps=True, resets=True)
+
+
+@pytest.mark.parametrize(
+    ("cache", "trust", "history", "short_tokens", "start"),
+    [
+        (EMPTY, Trust(), "", 0, Start.EMPTY),
+        (EMPTY, KEEPS, "abc", 10, Start.EMPTY),
+        (CHAT, KEEPS, "abc", 10, Start.CONTINUE),
+        (CHAT, KEEPS, "abd", 10, Start.RESET),
+        (CHAT, KEEPS, "", 10, Start.RESET),
+        (CHAT, KEEPS, "abc", 900, Start.RESET),
+        (CHAT, Trust(keeps=True), "abc", 10, Start.CONTINUE),
+        (CHAT, Trust(keeps=True), "abd", 10, Start.RESTART),
+        (CHAT, Trust(resets=True), "abc", 10, Start.RESET),
+        (CHAT, Trust(), "abc", 10, Start.RESTART),
+        (UNKNOWN, KEEPS, "abc", 10, Start.RESET),
+        (UNKNOWN, KEEPS, "", 0, Start.RESET),
+        (UNKNOWN, Trust(), "", 0, Start.RESTART),
+        (UNKNOWN, Trust(forgets=True), "abc", 10, Start.EMPTY),
+    ],
+)
+def test_how_a_job_begins(cache: Cache, trust: Trust, history: str, short_tokens: int, start: Start) -> None:
+    assert start_for(cache, trust, history=history, short_tokens=short_tokens, context=1000) is start
+
+
+caches = st.builds(Cache, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000), st.booleans())
+trusts = st.builds(Trust, st.booleans(), st.booleans(), st.booleans())
+
+
+@given(caches, trusts, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000))
+def test_only_the_same_conversation_is_ever_continued(cache: Cache, trust: Trust, history: str, tokens: int) -> None:
+    start = start_for(cache, trust, history=history, short_tokens=tokens, context=4096)
+    if start is Start.CONTINUE:
+        assert cache.known
+        assert trust.keeps
+        assert history == cache.digest != ""
+        assert cache.tokens + tokens < 4096
+    if start is Start.EMPTY:
+        assert cache.empty or trust.forgets
+
+
+@given(caches, trusts)
+def test_an_idle_console_is_restarted_only_when_no_job_could_use_it(cache: Cache, trust: Trust) -> None:
+    if restart_now(cache, trust):
+        for history in ("", cache.digest):
+            start = start_for(cache, trust, history=history, short_tokens=1, context=10**6)
+            assert start is Start.RESTART
+
+
+def test_a_conversation_that_may_go_on_is_kept() -> None:
+    assert not restart_now(CHAT, Trust(keeps=True))
+    assert restart_now(CHAT, Trust())
+    assert not restart_now(EMPTY, Trust())

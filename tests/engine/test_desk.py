@@ -1,0 +1,426 @@
+"""The keeper's decisions, tried in every order that matters, without a process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bpu.engine.breaker import PATIENCE
+from bpu.engine.cache import Trust
+from bpu.engine.process import Exit
+from bpu.engine.states import State
+from tests.engine.rig import PROMPT, STDERR, Rig
+
+SEGV = Exit(None, 11)
+NO_MEMORY = b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] Cannot malloc bpu memory with length 2234994104 bytes\n"
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+@pytest.fixture
+def ready(rig: Rig) -> Rig:
+    rig.banner()
+    return rig
+
+
+# Loading
+
+
+def test_the_model_is_loaded_before_anybody_asks(rig: Rig) -> None:
+    assert rig.state is State.STARTING
+    rig.banner()
+    assert rig.state is State.READY
+
+
+def test_without_preload_the_first_job_loads(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, preload=False)
+    assert rig.state is State.STOPPED
+    job = rig.join()
+    assert rig.state is State.STARTING
+    rig.banner()
+    assert job.peer.going
+
+
+def test_jobs_that_come_while_it_loads_share_one_load(rig: Rig) -> None:
+    jobs = [rig.join() for _ in range(3)]
+    rig.banner()
+    assert [job.peer.going for job in jobs] == [True, False, False]
+    assert rig.supervisor.loads == 1
+
+
+# One at a time, in order
+
+
+def test_one_job_runs_and_the_next_follows_at_its_end(ready: Rig) -> None:
+    first, second = ready.join(), ready.join()
+    assert first.peer.going
+    assert not second.peer.going
+    ready.finish(first)
+    ready.console.say(PROMPT)
+    assert second.peer.going
+    assert ready.supervisor.loads == 1
+
+
+def test_a_job_that_arrived_first_goes_first_even_if_heard_of_later(ready: Rig) -> None:
+    running = ready.join()
+    late = ready.join(arrived=ready.now)
+    early = ready.join(arrived=ready.now - 0.1)
+    ready.finish(running)
+    ready.console.say(PROMPT)
+    assert early.peer.going
+    assert not late.peer.going
+
+
+def test_a_full_queue_refuses_with_a_time_to_come_back(ready: Rig) -> None:
+    accepted = [ready.join() for _ in range(4)]
+    refused = ready.join()
+    assert [job.peer.error for job in accepted] == [""] * 4
+    assert refused.peer.error == "QueueFull"
+    assert 1 <= refused.peer.heard("refused")[0]["retry_after"] <= 60
+
+
+# Leaving
+
+
+def test_a_job_that_leaves_the_queue_disturbs_nobody(ready: Rig) -> None:
+    running, waiting, last = ready.join(), ready.join(), ready.join()
+    ready.leave(waiting)
+    ready.finish(running)
+    ready.console.say(PROMPT)
+    assert last.peer.going
+    assert not waiting.peer.going
+    assert ready.console.signals == []
+
+
+def test_a_running_job_that_leaves_costs_the_console_and_a_new_one_is_loading(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.leave(running)
+    assert ready.state is State.STOPPING
+    ready.gone()
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert waiting.peer.going
+    assert ready.supervisor.restarts == {"left": 1}
+
+
+def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are_told(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.supervisor.log.add("[E] something failed")
+    ready.desk.fail(running, "The console has been silent.")
+    assert running.peer.heard("exit")[0]["log"] == ["[E] something failed"]
+    assert ready.state is State.STOPPING
+    ready.gone()
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert waiting.peer.going
+    assert ready.supervisor.restarts == {"failed": 1}
+
+
+def test_a_late_end_of_a_job_that_left_changes_nothing(ready: Rig) -> None:
+    running = ready.join()
+    ready.leave(running)
+    ready.finish(running, digest="abc", tokens=10)
+    assert ready.state is State.STOPPING
+
+
+def test_a_console_that_ignores_the_first_signal_is_killed(ready: Rig) -> None:
+    ready.leave(ready.join())
+    ready.after(1.0)
+    assert ready.console.signals == [15, 9]
+
+
+def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    assert ready.desk.cancel(waiting.id)
+    assert waiting.peer.error == "JobCancelled"
+    assert ready.desk.cancel(running.id)
+    assert running.peer.error == "JobCancelled"
+    assert ready.state is State.STOPPING
+    assert not ready.desk.cancel("job-unknown")
+
+
+# The console's memory
+
+
+def test_a_continued_conversation_is_not_reset(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join(history="chat", short_tokens=5)
+    go = job.peer.heard("go")[0]
+    assert (go["short"], go["cached"]) == (True, 50)
+    assert ready.console.written == []
+
+
+def test_another_conversation_begins_behind_a_reset_fence(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join(history="other", short_tokens=5)
+    assert ready.console.written == [b"reset\n"]
+    assert not job.peer.going
+    ready.console.say(PROMPT)
+    go = job.peer.heard("go")[0]
+    assert (go["short"], go["cached"]) == (False, 0)
+
+
+def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_job_keeps_its_place(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job, later = ready.join(), ready.join()
+    ready.console.say(b"Sure, here is a poem\n" + PROMPT)
+    assert ready.state is State.STOPPING
+    ready.gone()
+    ready.banner()
+    assert job.peer.going
+    assert not later.peer.going
+    assert job.peer.error == ""
+    assert ready.supervisor.restarts == {"out_of_step": 1}
+
+
+def test_a_reset_that_never_answers_ends_the_console(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join()
+    ready.after(6.0)
+    ready.gone(9)
+    ready.banner()
+    assert job.peer.going
+
+
+def test_a_job_that_leaves_during_its_reset_leaves_the_console_in_use(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    leaver = ready.join()
+    ready.leave(leaver)
+    waiting = ready.join()
+    ready.console.say(PROMPT)
+    assert waiting.peer.going
+    assert ready.supervisor.loads == 1
+
+
+def test_without_a_trusted_reset_the_process_is_restarted_between_conversations(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="restart")
+    rig.banner()
+    rig.finish(rig.join(), digest="chat", tokens=50)
+    assert rig.state is State.READY
+    job = rig.join(history="other")
+    assert rig.state is State.STOPPING
+    rig.gone()
+    rig.banner()
+    assert job.peer.going
+    assert b"reset\n" not in [line for console in rig.consoles for line in console.written]
+
+
+def test_what_cannot_be_continued_is_thrown_away_at_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="restart")
+    rig.banner()
+    rig.finish(rig.join())
+    assert rig.state is State.STOPPING
+    rig.gone()
+    assert rig.state is State.STARTING
+
+
+# Faults
+
+
+def test_a_crash_is_told_to_the_running_job_alone(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.console.say(b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] bad thing\n", STDERR)
+    ready.console.die(SEGV)
+    told = running.peer.heard("exit")[0]
+    assert told["how"] == "SIGSEGV"
+    assert "bad thing" in told["log"][-1]
+    ready.banner()
+    assert waiting.peer.going
+    assert waiting.peer.error == ""
+
+
+def test_output_while_idle_ends_the_console(ready: Rig) -> None:
+    ready.console.say(b"a late token")
+    ready.after(5.0)
+    assert ready.supervisor.restarts["out_of_step"] == 1
+
+
+def test_a_whole_log_line_while_idle_is_noted(ready: Rig) -> None:
+    ready.console.say(b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] note\n")
+    assert ready.state is State.READY
+    assert ready.supervisor.log.lines[-1].endswith("note")
+
+
+def test_a_crash_between_jobs_loads_again(ready: Rig) -> None:
+    ready.console.die(SEGV)
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert ready.join().peer.going
+
+
+def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(rig: Rig) -> None:
+    job = rig.join()
+    rig.after(121)
+    rig.gone()
+    assert rig.supervisor.restarts == {"load_timeout": 1}
+    assert rig.state is State.STARTING
+    assert job.peer.error == "EngineTimeout"
+    rig.banner()
+    assert rig.join().peer.going
+
+
+def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> None:
+    waiting = rig.join()
+    for _ in range(PATIENCE + 1):
+        rig.console.die(SEGV)
+    assert rig.state is State.FAILED
+    assert waiting.peer.error == "EngineStopping"
+    refused = rig.join().peer.heard("refused")[0]
+    assert refused["kind"] == "EngineStopping"
+    assert refused["retry_after"] > 0
+    rig.after(61)
+    assert rig.state is State.STARTING
+    rig.banner()
+    assert rig.join().peer.going
+
+
+def test_a_finished_job_forgives_earlier_crashes(ready: Rig) -> None:
+    for _ in range(PATIENCE):
+        ready.console.die(SEGV)
+        ready.banner()
+    ready.finish(ready.join())
+    assert ready.supervisor.breaker.failures == 0
+
+
+def test_missing_memory_is_for_a_person_and_names_the_log(rig: Rig) -> None:
+    job = rig.join()
+    rig.console.say(NO_MEMORY, STDERR)
+    rig.console.die(Exit(1, None))
+    refused = job.peer.heard("refused")[0]
+    assert refused["kind"] == "EngineUnavailable"
+    assert "Cannot malloc bpu memory" in refused["log"][-1]
+
+
+def test_memory_that_is_still_being_freed_is_waited_for(ready: Rig) -> None:
+    ready.leave(ready.join())
+    ready.gone()
+    job = ready.join()
+    ready.console.say(NO_MEMORY, STDERR)
+    ready.console.die(Exit(1, None))
+    assert job.peer.error == ""
+    ready.after(1.1)
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert job.peer.going
+
+
+def test_a_program_that_cannot_be_started_is_for_a_person(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, preload=False)
+    rig.spawn_error = OSError(8, "Exec format error")
+    job = rig.join()
+    assert rig.state is State.FAILED
+    assert job.peer.error == "EngineUnavailable"
+
+
+# Loading and stopping at will
+
+
+def test_unload_waits_for_the_running_job_and_a_later_one_loads_again(ready: Rig) -> None:
+    running = ready.join()
+    ready.desk.unload()
+    ready.settle()
+    assert ready.state is State.BUSY
+    ready.finish(running)
+    assert ready.console.written[-1] == b"exit\n"
+    ready.console.die(Exit(0, None))
+    assert ready.state is State.STOPPED
+    job = ready.join()
+    ready.banner()
+    assert job.peer.going
+
+
+def test_an_idle_model_is_unloaded_when_asked_to(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, idle_unload_s=60.0)
+    rig.banner()
+    rig.after(59)
+    assert rig.state is State.READY
+    rig.after(2)
+    rig.console.die(Exit(0, None))
+    assert rig.state is State.STOPPED
+
+
+def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
+    waiting = [ready.join(), ready.join()][1]
+    ready.desk.stop()
+    ready.settle()
+    assert waiting.peer.error == "EngineStopping"
+    assert ready.join().peer.error == "EngineStopping"
+
+
+def test_one_process_a_job(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, per_job=True)
+    assert rig.state is State.STOPPED
+    first = rig.join()
+    rig.banner()
+    rig.finish(first)
+    assert rig.console.written[-1] == b"exit\n"
+    second = rig.join()
+    rig.console.die(Exit(0, None))
+    rig.banner()
+    assert second.peer.going
+    assert len(rig.consoles) == 2
+
+
+# The self-test
+
+
+def answer(rig: Rig, text: str) -> None:
+    line = rig.console.written[-1].decode().rstrip("\n")
+    echo = f"<｜begin▁of▁sentence｜><｜User｜>{line}<｜Assistant｜><think>\n\n[Assistant] >>> "
+    stats = "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
+    rig.console.say(echo.encode() + text.encode() + stats.encode() + PROMPT)
+
+
+def self_tested(rig: Rig, *, forgets: bool) -> None:
+    rig.after(2.1)
+    word = rig.console.written[-1].decode().split(" is ")[1].split(".")[0]
+    answer(rig, "OK")
+    answer(rig, word)
+    assert rig.console.written[-1] == b"reset\n"
+    rig.console.say(PROMPT)
+    answer(rig, "I do not know." if forgets else word)
+
+
+def test_an_idle_console_is_tested_once_and_the_result_is_kept(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="auto", continues="auto")
+    rig.banner()
+    self_tested(rig, forgets=True)
+    assert rig.desk.trust == Trust(keeps=True, resets=True)
+    assert rig.state is State.READY
+    again = Rig(tmp_path, reset="auto", continues="auto")
+    again.desk.records.trust = again.desk.records._load()
+    again.banner()
+    again.after(60)
+    assert again.console.written == []
+    assert again.desk.trust == Trust(keeps=True, resets=True)
+
+
+def test_a_reset_that_forgets_nothing_is_found_out(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="auto", continues="auto")
+    rig.banner()
+    self_tested(rig, forgets=False)
+    assert rig.desk.trust == Trust(keeps=True, resets=False)
+    assert rig.state is State.STOPPING
+
+
+def test_a_question_interrupts_the_self_test_and_meets_none_of_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="auto", continues="auto")
+    rig.banner()
+    rig.after(2.1)
+    job = rig.join()
+    assert rig.state is State.STOPPING
+    rig.gone()
+    rig.banner()
+    assert job.peer.going
+    assert rig.console.written == []
+
+
+def test_until_it_is_tested_a_console_is_not_trusted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="auto", continues="auto")
+    rig.banner()
+    rig.finish(rig.join(), digest="chat", tokens=10)
+    assert rig.state is State.STOPPING

@@ -1,0 +1,113 @@
+"""Packets between keeper and workers: whole or not at all, descriptors beside them, any folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu.engine import protocol
+from bpu.engine.protocol import Closed, RawSocket
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=8,
+)
+
+
+def pair(folder: Path) -> tuple[RawSocket, RawSocket, RawSocket]:
+    listener = protocol.listen(folder)
+    client = protocol.connect(folder)
+    assert client is not None
+    server = RawSocket(fileno=listener._accept()[0])
+    server.setblocking(False)
+    return listener, server, client
+
+
+@pytest.fixture
+def sockets(tmp_path: Path):
+    opened = pair(tmp_path)
+    yield opened
+    for sock in opened:
+        sock.close()
+
+
+@given(st.dictionaries(st.text(max_size=8), json_values, max_size=5))
+def test_what_is_sent_arrives(tmp_path_factory: pytest.TempPathFactory, message: dict[str, object]) -> None:
+    listener, server, client = pair(tmp_path_factory.mktemp("state"))
+    try:
+        assert protocol.send(client, message)
+        assert protocol.receive(server) == (message, [])
+        assert protocol.receive(server) is None
+    finally:
+        for sock in (listener, server, client):
+            sock.close()
+
+
+def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets) -> None:
+    _, server, client = sockets
+    reading, writing = os.pipe()
+    protocol.send(server, {"say": "go"}, (reading, writing))
+    packet = protocol.receive(client)
+    assert packet is not None
+    message, fds = packet
+    assert message == {"say": "go"}
+    os.write(fds[1], b"hi")
+    assert os.read(reading, 10) == b"hi"
+    assert not any(os.get_inheritable(fd) for fd in fds)
+    for fd in (reading, writing, *fds):
+        os.close(fd)
+
+
+def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets) -> None:
+    _, server, _ = sockets
+    sent = 0
+    while protocol.send(server, {"filler": "x" * 10_000}):
+        sent += 1
+        assert sent < 10_000
+    assert sent > 0
+
+
+def test_a_closed_connection_is_said_on_both_ways(sockets) -> None:
+    _, server, client = sockets
+    client.close()
+    with pytest.raises(Closed):
+        protocol.receive(server)
+    with pytest.raises(Closed):
+        protocol.send(server, {"say": "place"})
+
+
+@pytest.mark.parametrize("junk", [b"\xff\xfe", b"[1, 2]", b"{", b"7"])
+def test_junk_closes_the_connection(sockets, junk: bytes) -> None:
+    _, server, client = sockets
+    client.send(junk)
+    with pytest.raises(Closed):
+        protocol.receive(server)
+
+
+def test_the_other_side_is_known_by_the_kernel(sockets) -> None:
+    _, server, _ = sockets
+    assert protocol.peer_ids(server) == (os.getpid(), os.getuid(), os.getgid())
+
+
+def test_nobody_listening_is_none_and_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+    assert protocol.connect(tmp_path) is None
+    protocol.listen(tmp_path).close()
+    assert (tmp_path / protocol.SOCKET_NAME).exists()
+    assert protocol.connect(tmp_path) is None
+    for sock in pair(tmp_path):
+        sock.close()
+
+
+def test_a_folder_longer_than_a_socket_address_works(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    listener, server, client = pair(deep)
+    protocol.send(client, {"op": "attach"})
+    assert protocol.receive(server) == ({"op": "attach"}, [])
+    for sock in (listener, server, client):
+        sock.close()

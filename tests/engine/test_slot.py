@@ -1,0 +1,79 @@
+"""File locks: exclusive between processes and within one, inherited by children, free when the last holder is gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bpu.engine.slot import describe, holders, try_lock
+
+
+def test_one_holder_at_a_time_even_in_one_process(tmp_path: Path) -> None:
+    path = tmp_path / "slot.lock"
+    lease = try_lock(path, create=True)
+    assert lease is not None
+    assert try_lock(path) is None
+    lease.close()
+    lease.close()
+    again = try_lock(path)
+    assert again is not None
+    again.close()
+
+
+def test_a_program_file_is_locked_without_the_right_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "xlm_demo"
+    path.write_bytes(b"#!/bin/sh\n")
+    path.chmod(0o555)
+    lease = try_lock(path)
+    assert lease is not None
+    lease.close()
+
+
+def test_a_child_that_inherited_it_keeps_the_lock_when_its_parent_lets_go(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    lease = try_lock(path, create=True)
+    assert lease is not None
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=(lease.fd,)
+    )
+    try:
+        lease.close()
+        assert try_lock(path) is None
+    finally:
+        assert child.stdin is not None
+        child.stdin.close()
+        child.wait()
+    free = try_lock(path)
+    assert free is not None
+    free.close()
+
+
+def test_the_holder_is_known_by_pid_and_described(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    lease = try_lock(path, create=True)
+    assert lease is not None
+    try:
+        assert holders(path) == [os.getpid()]
+        assert f"pid {os.getpid()} of user" in describe(os.getpid())
+    finally:
+        lease.close()
+    assert holders(path) == []
+
+
+def test_a_waiter_in_the_kernels_table_is_no_holder(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    path.touch()
+    status = path.stat()
+    name = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    table = tmp_path / "locks"
+    table.write_text(
+        f"1: FLOCK  ADVISORY  WRITE 41 {name} 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 42 {name} 0 EOF\nnonsense\n"
+    )
+    assert holders(path, locks=table) == [41]
+    assert holders(path, locks=tmp_path / "missing") == []
+
+
+def test_a_process_that_is_gone_is_still_named() -> None:
+    assert describe(2**22 + 1) == f"pid {2**22 + 1}"

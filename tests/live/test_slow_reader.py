@@ -1,0 +1,118 @@
+"""A client that does not read holds neither the BPU nor the worker's memory, and is let go after a while."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.live.gateway import Gateway, Stream, running, sim, until
+
+Start = Callable[..., Gateway]
+#: An answer of far more than the kernel keeps between two sockets of which one is not read.
+TOKENS = 40_000
+#: gunicorn's own settings, with narrow sockets and another time-out for writes.
+CONFIG = """
+import runpy
+import socket
+
+globals().update({name: value for name, value in runpy.run_path("gunicorn.conf.py").items() if name[0] != "_"})
+begin, listening = post_worker_init, when_ready
+
+
+def when_ready(server):
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    listening(server)
+
+
+def post_worker_init(worker):
+    from bpu.web import answering
+
+    answering.WRITE_S = WRITE_S
+    begin(worker)
+"""
+
+
+def narrow(folder: Path, *, write_s: float) -> dict[str, object]:
+    """How to start a gateway whose kernel keeps little for a client that does not read."""
+    config = folder / "narrow.conf.py"
+    config.write_text(CONFIG.replace("= WRITE_S", f"= {write_s}"))
+    return {"arguments": ["-c", str(config)], "env": {"BPU_CONTEXT_SIZE": "60000"}}
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("patient")
+    with running(folder, **narrow(folder, write_s=60)) as started:
+        yield started
+
+
+def unread(gateway: Gateway, text: str, **fields: object) -> socket.socket:
+    """A request whose answer is left where it is."""
+    sock = gateway.open_stream(text, **fields)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return sock
+
+
+def read(sock: socket.socket) -> Stream:
+    """The answer after all."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    return Stream(sock)
+
+
+def is_free(gateway: Gateway) -> bool:
+    return gateway.slots()["slots"][0]["job"] is None
+
+
+def clients(gateway: Gateway) -> int:
+    """Connections that the worker still serves, as the kernel sees it."""
+    [worker] = gateway.workers()
+    return sum(1 for link in worker.net_connections("tcp") if link.status == psutil.CONN_ESTABLISHED)
+
+
+def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Gateway) -> None:
+    with closing(unread(patient, sim(tokens=TOKENS, nonce="STUCK"))) as stuck:
+        until(lambda: not is_free(patient), what="the job runs")
+        until(lambda: is_free(patient), what="the slot is free")
+        assert clients(patient) == 1, "the client is still served, and has not read a byte"
+        assert "2" in patient.ask("1+1=?")["choices"][0]["message"]["content"]
+        answer = read(stuck).rest()
+    assert (answer.finish, answer.error) == ("stop", None)
+    assert answer.text.count("STUCK") > TOKENS // 50
+
+
+def test_stuck_readers_do_not_hold_up_the_queue(patient: Gateway) -> None:
+    stuck = [unread(patient, sim(tokens=TOKENS // 10)) for _ in range(8)]
+    assert patient.ask("1+1=?")["choices"]
+    for sock in stuck:
+        sock.close()
+    until(lambda: is_free(patient) and not patient.slots()["waiting"])
+    assert patient.engine()["loads"] == 1
+
+
+def test_what_is_not_read_is_bounded(start: Start) -> None:
+    """A console that never stops, and a client that never reads: the console is ended, the worker does not grow."""
+    gateway = start()
+    [worker] = gateway.workers()
+    before = worker.memory_info().rss
+    with closing(unread(gateway, sim(tokens=20, fault="endless"))):
+        until(lambda: gateway.engine().get("restarts") == {"failed": 1}, what="the endless console is ended")
+        gateway.wait_for("ready")
+        assert worker.memory_info().rss - before < 100 * 2**20
+        assert gateway.ask("1+1=?")["choices"]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_client_that_does_not_read_is_let_go(start: Start, tmp_path: Path, streamed: bool) -> None:
+    gateway = start(**narrow(tmp_path, write_s=1))
+    with closing(unread(gateway, sim(tokens=TOKENS), stream=streamed)):
+        until(lambda: not is_free(gateway), what="the job runs")
+        until(lambda: clients(gateway) == 0, what="the client is let go")
+        assert gateway.ask("1+1=?")["choices"]
+    assert gateway.engine()["loads"] == 1
+    assert "Traceback" not in gateway.log

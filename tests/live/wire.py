@@ -1,0 +1,83 @@
+"""Asking a real gateway as a client does, each answer held against the official types and the stream checker."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from tests.checker import Seen, check_stream, check_usage, parse_sse
+from tests.live.gateway import Gateway, sim
+
+MODEL = "deepseek-r1:1.5b"
+THINK = f"{MODEL}-think"
+CHAT = "/v1/chat/completions"
+
+
+def say(text: str) -> str:
+    """A question that the simulator answers with exactly `text`, reasoning and tags as written."""
+    return sim(say=base64.urlsafe_b64encode(text.encode()).decode().rstrip("="))
+
+
+def body(*messages: Any, **fields: Any) -> dict[str, Any]:
+    """A request; a plain string is a user's message."""
+    spoken = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
+    return {"model": MODEL, "messages": spoken, **fields}
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+    @property
+    def json(self) -> Any:
+        assert self.headers["Content-Type"].startswith("application/json"), self.data
+        return json.loads(self.data)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object, which has its four keys and a message in words."""
+        error = self.json["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert isinstance(error["message"], str)
+        assert error["message"]
+        return dict(error)
+
+
+def call(gateway: Gateway, method: str, path: str, sent: object = None, **headers: str) -> Reply:
+    return Reply(*gateway.request(method, path, sent, {name.replace("_", "-"): one for name, one in headers.items()}))
+
+
+def post(gateway: Gateway, sent: object, path: str = CHAT, **headers: str) -> Reply:
+    return call(gateway, "POST", path, sent, **headers)
+
+
+def whole(gateway: Gateway, *messages: Any, **fields: Any) -> dict[str, Any]:
+    """A completion in one piece."""
+    reply = post(gateway, body(*messages, **fields))
+    assert reply.status == 200, reply.data
+    answer = dict(reply.json)
+    ChatCompletion.model_validate(answer)
+    check_usage(answer["usage"])
+    return answer
+
+
+def message(gateway: Gateway, *messages: Any, **fields: Any) -> dict[str, Any]:
+    return dict(whole(gateway, *messages, **fields)["choices"][0]["message"])
+
+
+def streamed(gateway: Gateway, *messages: Any, error: bool = False, **fields: Any) -> Seen:
+    """A streamed completion, checked."""
+    sent = body(*messages, stream=True, **fields)
+    reply = post(gateway, sent)
+    assert reply.status == 200, reply.data
+    for event in parse_sse(reply.data):
+        if "error" not in event:
+            ChatCompletionChunk.model_validate(event)
+    return check_stream(reply.data, sent, error=error)

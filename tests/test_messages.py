@@ -1,0 +1,54 @@
+"""Both languages of the terminal are complete and say the same."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import string
+
+import pytest
+
+import bpu.messages
+from bpu.messages import has, language, say, texts
+
+AREAS = [module.name for module in pkgutil.iter_modules(bpu.messages.__path__)]
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_every_text_stands_in_both_languages_with_the_same_placeholders(area: str) -> None:
+    assert texts(area)
+    for key, (english, chinese) in texts(area).items():
+        assert english.strip(), key
+        assert chinese.strip(), key
+        assert placeholders(english) == placeholders(chinese), key
+        assert CHINESE.search(chinese) or english == chinese, f"{area}.{key} is not translated"
+        assert not CHINESE.search(english), f"{area}.{key} holds Chinese in its English text"
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "C", "LC_MESSAGES": "zh_TW", "LC_ALL": ""}, "zh"),
+    ],
+)
+def test_the_first_variable_that_is_set_decides(environ: dict[str, str], wanted: str) -> None:
+    assert language(environ) == wanted
+
+
+def test_placeholders_are_filled_and_unknown_keys_are_errors() -> None:
+    assert say("cli.error", lang="en", message="Stop.") == "Error: Stop."
+    assert say("cli.error", lang="zh", message="停") == "错误：停"
+    assert has("cli.error")
+    assert not has("cli.nothing")
+    assert not has("nowhere.nothing")
+    with pytest.raises(KeyError):
+        say("nowhere.nothing")

@@ -1,0 +1,107 @@
+"""What `make` does before anything else: the virtual environment, its repair, and its installs without a network."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bpu.board import tools
+
+PROJECT = Path(__file__).parents[1]
+
+
+def wheel(folder: Path, version: str) -> None:
+    """The smallest package that pip takes."""
+    folder.mkdir(exist_ok=True)
+    info = f"tiny-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr("tiny.py", f"version = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+
+def setup(folder: Path, python: str | Path = sys.executable) -> tools.Result:
+    return tools.run(
+        ["sh", PROJECT / "scripts" / "setup.sh", ".venv", "requirements.txt"],
+        timeout=100,
+        cwd=folder,
+        env={"PYTHON": str(python)},
+    )
+
+
+def version(folder: Path) -> str:
+    return tools.run([folder / ".venv/bin/python", "-c", "import tiny; print(tiny.version)"], timeout=30).out.strip()
+
+
+def test_installs_from_wheels_again_only_when_the_requirements_have_changed(tmp_path: Path) -> None:
+    wheel(tmp_path / "wheels", "1.0")
+    (tmp_path / "requirements.txt").write_text("tiny\n")
+    first = setup(tmp_path)
+    assert first.ok, first.err
+    assert version(tmp_path) == "1.0"
+    assert setup(tmp_path) == tools.Result(0, "", "")
+
+    wheel(tmp_path / "wheels", "2.0")
+    (tmp_path / "requirements.txt").write_text("tiny>=2\n")
+    os.utime(tmp_path / "requirements.txt", (0, 0))  # A checkout may bring an older file back.
+    assert setup(tmp_path).ok
+    assert version(tmp_path) == "2.0"
+
+    # A requirement that nobody can meet leaves no mark of success, and an environment without Python is made anew.
+    (tmp_path / "requirements.txt").write_text("tiny>=3\n")
+    for _ in range(2):
+        failed = setup(tmp_path)
+        assert failed.code != 0
+        assert "make wheels" in failed.err
+    (tmp_path / "requirements.txt").write_text("tiny>=2\n")
+    for name in (tmp_path / ".venv/bin").glob("python*"):
+        name.unlink()
+    assert setup(tmp_path).ok
+    assert version(tmp_path) == "2.0"
+
+
+def fake_python(folder: Path, body: str) -> Path:
+    path = folder / "python3"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('case "$*" in -m*) mkdir -p .venv; exit 1;; esac', "sudo apt install python3-venv"),
+        (
+            'case "$*" in -c*) exit 1;; --version) echo Python 3.8.10;; esac',
+            "is Python 3.8.10, but Python 3.10 or later",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_with_its_remedy_and_leaves_nothing_behind(
+    body: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "requirements.txt").write_text("")
+    result = setup(tmp_path, fake_python(tmp_path, body))
+    assert result.code == 1
+    assert said in result.err
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_no_python_at_all_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("")
+    result = setup(tmp_path, "no-such-python")
+    assert result.code == 1
+    assert "sudo apt install python3 python3-venv" in result.err
+
+
+def test_the_script_of_the_whole_check_is_sound_bash() -> None:
+    script = PROJECT / ".ci" / "run"
+    assert tools.run(["bash", "-n", script], timeout=30) == tools.Result(0, "", "")
+    assert os.access(script, os.X_OK)

@@ -1,0 +1,54 @@
+"""A board can install what it needs without a compiler."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bpu.board import tools
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "wheels.py"
+
+
+@pytest.fixture(scope="module")
+def wheels() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("wheels", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleType) -> None:
+    needs = [
+        'backport; python_version < "3.11"',
+        'windows-only; sys_platform == "win32"',
+        'arm-only>=2; platform_machine == "aarch64"',
+        'with-extra; extra == "fast"',
+        "Installed_Already>=1",
+    ]
+    report = {
+        "install": [
+            {"metadata": {"name": "top", "requires_dist": needs}},
+            {"metadata": {"name": "installed-already"}},
+        ]
+    }
+    assert list(wheels.overlooked(report, "3.10")) == ["backport", "arm-only>=2"]
+    assert list(wheels.overlooked(report, "3.12")) == ["arm-only>=2"]
+    report["install"][0]["requested_extras"] = ["fast"]
+    assert "with-extra" in list(wheels.overlooked(report, "3.12"))
+
+
+@pytest.mark.system
+@pytest.mark.timeout(600)
+def test_every_requirement_has_a_wheel_for_every_python_of_a_board() -> None:
+    result = tools.run([sys.executable, SCRIPT, "--check"], timeout=590)
+    if "NewConnectionError" in result.err or "Temporary failure in name resolution" in result.err:
+        pytest.skip("the package index cannot be reached")
+    assert result.ok, result.err
+    assert [line.split(",")[0] for line in result.out.splitlines()] == ["Python 3.10", "Python 3.11", "Python 3.12"]

@@ -1,0 +1,106 @@
+"""Requests of all kinds for property tests: mostly sound, with a few fields that are anything JSON can say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Strategy = st.SearchStrategy[Any]
+MODEL = "deepseek-r1:1.5b"
+CALL = '<tool_call>{"name": "look", "arguments": {"at": "cup"}}</tool_call>'
+LOOK = {"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}
+
+
+def some(*values: Any) -> Strategy:
+    return st.sampled_from(values)
+
+
+def shape(required: dict[str, Strategy], **optional: Strategy) -> Strategy:
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-5, 5000) | st.floats(allow_nan=False) | st.text(max_size=8)
+JSON: Strategy = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+TEXT = st.text(max_size=12) | some("Hi", "", "exit", "reset\n", "<think>", "<｜User｜>", CALL, "{", "\ud800", "\0")
+CONTENT = TEXT | st.lists(shape({"type": some("text", "input_text", "output_text"), "text": TEXT}), max_size=3)
+ARGUMENTS = some("{}", '{"at": 1.0}', "", "{") | st.dictionaries(TEXT, JSON, max_size=2)
+
+KEYWORDS = some("type", "properties", "items", "enum", "required", "$ref", "$defs", "allOf", "not", "pattern", "title")
+SCHEMA: Strategy = st.recursive(
+    some({"type": "string"}, {"$ref": "#"}, {"$ref": "http://127.0.0.1:9/"}, {"type": ["null", "object"]}, {}, True),
+    lambda inner: st.dictionaries(KEYWORDS, inner | st.dictionaries(TEXT, inner, max_size=2) | st.lists(inner)),
+    max_leaves=6,
+)
+FUNCTION = st.just(LOOK) | shape({"name": some("look", "x"), "parameters": SCHEMA}, description=TEXT)
+NESTED = st.builds(lambda one: {"type": "function", "function": one}, FUNCTION)
+FLAT = st.builds(lambda one: {"type": "function", **one}, FUNCTION)
+FORMAT = some({"type": "text"}, {"type": "json_object"}) | st.builds(
+    lambda one: {"type": "json_schema", "name": "n", "schema": one, "json_schema": {"name": "n", "schema": one}}, SCHEMA
+)
+
+MESSAGE = st.one_of(
+    shape({"role": some("system", "developer", "user", "assistant"), "content": CONTENT}, name=TEXT),
+    shape(
+        {"role": st.just("assistant"), "content": st.none()},
+        tool_calls=st.lists(
+            shape({"id": TEXT, "function": shape({"name": some("look", "x"), "arguments": ARGUMENTS})}), max_size=2
+        ),
+    ),
+    shape({"role": some("tool", "function"), "content": CONTENT, "tool_call_id": TEXT}),
+)
+ITEM = st.one_of(
+    shape({"role": some("system", "developer", "user", "assistant"), "content": CONTENT}),
+    shape({"type": st.just("function_call"), "call_id": TEXT, "name": some("look"), "arguments": ARGUMENTS}),
+    shape({"type": st.just("function_call_output"), "call_id": TEXT, "output": CONTENT}),
+    shape({"type": st.just("reasoning"), "summary": st.just([])}),
+)
+SHARED: dict[str, Strategy] = {
+    "model": some(MODEL, f"{MODEL}-think"),
+    "stream_options": some({"include_usage": True}, {}, None),
+    "stop": some("l", ["lo", "x"], [], None),
+    "temperature": st.floats(0, 2),
+    "thinking": some({"type": "disabled"}, {"type": "enabled"}),
+}
+CHOICE = some("auto", "none", "required", {"function": {"name": "look"}}, {"name": "look"}, None)
+CHAT: dict[str, Strategy] = {
+    "messages": st.lists(MESSAGE, min_size=1, max_size=4),
+    "max_tokens": st.integers(1, 60),
+    "tools": st.lists(NESTED, max_size=2),
+    "tool_choice": CHOICE,
+    "parallel_tool_calls": st.booleans(),
+    "response_format": FORMAT,
+}
+COMPLETION: dict[str, Strategy] = {"prompt": TEXT, "max_tokens": st.integers(1, 60), "echo": st.booleans()}
+RESPONSE: dict[str, Strategy] = {
+    "input": TEXT | st.lists(ITEM, min_size=1, max_size=4),
+    "instructions": TEXT,
+    "max_output_tokens": st.integers(1, 60),
+    "tools": st.lists(FLAT, max_size=2),
+    "tool_choice": CHOICE,
+    "text": st.builds(lambda one: {"format": one}, FORMAT),
+    "reasoning": some({"effort": "none"}, {"effort": "low"}, None),
+}
+ENDPOINTS: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
+    "/v1/chat/completions": ({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}, CHAT),
+    "/v1/completions": ({"model": MODEL, "prompt": "Hi"}, COMPLETION),
+    "/v1/responses": ({"model": MODEL, "input": "Hi"}, RESPONSE),
+}
+
+
+def _requests(path: str, wild: bool) -> Strategy:
+    good, own = ENDPOINTS[path]
+    fields = {**SHARED, **own}
+    sound = st.fixed_dictionaries({"stream": st.booleans()}, optional=fields)
+    anything = st.dictionaries(some(*fields, "stream", "n", "metadata", "user", "suffix"), JSON, min_size=1, max_size=2)
+    return st.builds(lambda one, more: (path, {**good, **one, **more}), sound, anything if wild else st.just({}))
+
+
+SOUND = st.one_of(*(_requests(path, wild=False) for path in ENDPOINTS))
+WILD = st.one_of(*(_requests(path, wild=True) for path in ENDPOINTS))
+#: What the model says after its reasoning.
+ANSWERS = some("Hello!", CALL, f"Look.\n{CALL}\nOver.", '{"at": "cup"}', "```json\n[1]\n```", "{", "", "</think>")

@@ -1,0 +1,56 @@
+"""Applications over a scripted engine, with the simulator's model files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from bpu.settings import load_settings
+from tests.web.fakes import FakeEngine
+
+Serve = Callable[..., FlaskClient]
+
+
+class ReadingClient(FlaskClient):
+    """A client that reads each response to its end and closes it, as gunicorn does, unless `buffered=False`."""
+
+    def open(self, *args: Any, **fields: Any) -> TestResponse:
+        fields.setdefault("buffered", True)
+        return super().open(*args, **fields)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def serve(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """`serve(**settings)`: a test client of an application with these settings over `engine`."""
+    for name in ("BPU_API_KEYS", "BPU_ENGINE", "BPU_ALLOWED_HOSTS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def start(**settings: Any) -> FlaskClient:
+        app = create_app(load_settings(engine="simulator", **settings), engine)
+        app.test_client_class = ReadingClient
+        return app.test_client()
+
+    return start
+
+
+@pytest.fixture
+def client(serve: Serve) -> FlaskClient:
+    return serve()
+
+
+@pytest.fixture
+def request_log(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The facts of every line that was written for a request."""
+    with caplog.at_level(logging.INFO, "bpu"):
+        yield lambda: [record.facts for record in caplog.records if record.name == "bpu.web.request"]  # type: ignore[attr-defined]

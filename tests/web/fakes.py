@@ -1,0 +1,118 @@
+"""An engine that does what a script says, and records what was asked of it. It starts nothing and waits for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from threading import Event as Bell
+from typing import Any, Union
+
+from bpu.console.events import Done, Event, Stats, Text
+from bpu.turn import Cut, Timing, Turn, Waiting
+
+#: An exception is raised where it stands; a bell is waited for, with a `Waiting` for each stretch of silence.
+Step = Union[Event, Waiting, Cut, BaseException, Bell]
+
+
+def thought(reasoning: str, answer: str) -> list[Step]:
+    """The events of an R1 answer, in pieces of three characters."""
+    text = f"{reasoning}</think>\n\n{answer}"
+    pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
+    return [Waiting("prefill"), *map(Text, pieces), Stats(prefill_per_second=600.0, decode_per_second=17.0), Done()]
+
+
+class FakeJob:
+    """A job that runs `script` when its events are asked for."""
+
+    def __init__(self, script: Iterable[Step], *, job_id: str, turn: Turn, remember: Callable[[str], str]) -> None:
+        self.id = job_id
+        self.turn = turn
+        self.timing = Timing(queued_s=0.25, prefill_s=0.5, decode_s=2.0, prompt_tokens=turn.tokens)
+        self.closed = 0
+        self.asked_silence: list[float | None] = []
+        self.remembered: str | None = None
+        self._script = script
+        self._remember = remember
+
+    def events(self, silence_s: float | None) -> Iterator[Union[Event, Waiting, Cut]]:
+        self.asked_silence.append(silence_s)
+        raw = ""
+        for step in self._script:
+            if isinstance(step, BaseException):
+                raise step
+            if isinstance(step, Text):
+                raw += step.text
+            if isinstance(step, Done):
+                self.remembered = self._remember(raw)
+            if not isinstance(step, Bell):
+                yield step
+                continue
+            while not step.wait(silence_s):
+                yield Waiting("decode")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeEngine:
+    """Every job gets `script`; `refusal` is raised by `submit` instead, when it is set."""
+
+    def __init__(self, script: Iterable[Step] = (), *, refusal: BaseException | None = None, **status: Any) -> None:
+        self.script: Iterable[Step] = script or thought("Hm.", "Hello!")
+        self.refusal = refusal
+        self.jobs: list[FakeJob] = []
+        self.orders: list[str] = []
+        self.picture: dict[str, Any] = {
+            "state": "ready",
+            "since_s": 1.5,
+            "simulated": False,
+            "profile": "xlm_demo",
+            "multi_turn": None,
+            "console_pid": 4242,
+            "keeper_pid": 4241,
+            "loads": 1,
+            "restarts": {},
+            "load_s": 2.0,
+            "cache_tokens": 0,
+            "running": None,
+            "waiting": [],
+            "retry_after_s": None,
+            "error": None,
+            "log": [],
+            **status,
+        }
+
+    def submit(
+        self,
+        turn: Turn,
+        *,
+        job_id: str,
+        remember: Callable[[str], str],
+        count: Callable[[str], int],
+        client: object = None,
+    ) -> FakeJob:
+        if self.refusal is not None:
+            raise self.refusal
+        job = FakeJob(self.script, job_id=job_id, turn=turn, remember=remember)
+        self.jobs.append(job)
+        return job
+
+    def status(self) -> dict[str, Any]:
+        return dict(self.picture)
+
+    def cancel(self, job_id: str) -> bool:
+        return any(job.id == job_id for job in self.jobs)
+
+    def load(self) -> None:
+        self.orders.append("load")
+
+    def unload(self) -> None:
+        self.orders.append("unload")
+
+    def start(self) -> None:
+        self.orders.append("start")
+
+    def cut(self) -> None:
+        self.orders.append("cut")
+
+    def stop(self) -> None:
+        self.orders.append("stop")

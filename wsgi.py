@@ -1,0 +1,13 @@
+"""What gunicorn imports in each worker: `app`, made of the environment. Patches first, so that nothing blocks."""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+if not monkey.is_module_patched("socket"):
+    monkey.patch_all()
+
+from app import create_app
+from bpu.settings import load_settings
+
+app = create_app(load_settings())
