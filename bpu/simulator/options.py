@@ -149,7 +149,7 @@ def _add_behaviour_options(group: argparse._ArgumentGroup) -> None:
         "--stamp",
         default="",
         metavar="FILE",
-        help="`turn piece nanoseconds` (CLOCK_MONOTONIC) at each write; or stderr",
+        help="`turn what bytes nanoseconds` of line, pieces and prompt (CLOCK_MONOTONIC); or stderr",
     )
     group.add_argument("--record", default="", metavar="FILE", help="the input as it is read: `pid line` for each line")
     group.add_argument("--split-utf8", action="store_true", help="pieces end inside characters")

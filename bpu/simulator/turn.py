@@ -120,7 +120,7 @@ class Speaker:
 
     def _put(self, text: str | bytes) -> None:
         if isinstance(text, bytes):
-            self._stamps.piece()
+            self._stamps.piece(len(text))
         self._console.stdio.out(text)
         if self._chosen.profile.flushes:
             self._console.stdio.flush()
@@ -137,6 +137,7 @@ class Speaker:
         end = self._chosen.profile.end
         if not end.startswith("\n") and not stats:
             end = "\n" + end
+        self._stamps.prompt()
         self._console.prompt(end)
 
 
@@ -148,19 +149,28 @@ def _wanted(asked: directives.Directives) -> list[Fault]:
 
 
 class Stamps:
-    """`turn piece nanoseconds` per write, piece 0 being the line as it was read; for benchmarks."""
+    """`turn what bytes nanoseconds` (CLOCK_MONOTONIC), for benchmarks; `bytes` are those of the answer so far.
+
+    `line`: it was read; `piece`: it is about to be written; `prompt`: likewise, the turn is over.
+    """
 
     def __init__(self, path: str) -> None:
         self._fd = -1
         if path:
             self._fd = 2 if path == "stderr" else os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
-        self._turn = self._piece = 0
+        self._turn = self._bytes = 0
 
     def line(self) -> None:
-        self._turn, self._piece = self._turn + 1, -1
-        self.piece()
+        self._turn, self._bytes = self._turn + 1, 0
+        self._note(b"line")
 
-    def piece(self) -> None:
-        self._piece += 1
+    def piece(self, size: int) -> None:
+        self._bytes += size
+        self._note(b"piece")
+
+    def prompt(self) -> None:
+        self._note(b"prompt")
+
+    def _note(self, what: bytes) -> None:
         if self._fd >= 0:
-            os.write(self._fd, b"%d %d %d\n" % (self._turn, self._piece, time.monotonic_ns()))
+            os.write(self._fd, b"%d %s %d %d\n" % (self._turn, what, self._bytes, time.monotonic_ns()))

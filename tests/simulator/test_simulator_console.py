@@ -176,3 +176,17 @@ def test_newlines_in_the_echo_stay_as_written_unless_asked() -> None:
     with Program("--newline", "unescape") as program:
         program.ready()
         assert "a\nb<｜Assistant｜>" in program.ask("a\\nb")
+
+
+def test_stamps_tell_when_the_line_the_pieces_and_the_prompt_came(tmp_path: Path) -> None:
+    with Program("--stamp", str(tmp_path / "stamps")) as program:
+        program.ready()
+        assert program.answer(say("one two")) == "one two"
+        program.ask("more")
+    rows = [line.split() for line in (tmp_path / "stamps").read_text().splitlines()]
+    first = [row for row in rows if row[0] == "1"]
+    assert [row[1] for row in first] == ["line", *["piece"] * (len(first) - 2), "prompt"]
+    assert [int(row[2]) for row in (first[0], first[-1])] == [0, len("one two")]
+    times = [int(row[3]) for row in rows]
+    assert times == sorted(times)
+    assert [row[1] for row in rows if row[0] == "2"][-1] == "prompt"
