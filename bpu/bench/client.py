@@ -1,0 +1,162 @@
+"""Clients made of bare sockets: they note when bytes came and parse later, so that little that is measured is theirs.
+
+All times are CLOCK_MONOTONIC in nanoseconds, the clock of the simulator's stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import selectors
+import socket
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+READ_BYTES = 256 * 1024
+DONE = b"data: [DONE]\n\n"
+START = "[Assistant] >>> "
+LIMIT_S = 120.0
+_EVENT = re.compile(rb"data: (\{[^\n]*\})\n\n")
+
+
+@dataclass
+class Heard:
+    """One exchange: when it was sent, and every read with its time."""
+
+    sent: int = 0
+    reads: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(data for _, data in self.reads)
+
+    @property
+    def status(self) -> int:
+        return int(self.data.split(b" ", 2)[1])
+
+    @property
+    def ended(self) -> int:
+        return self.reads[-1][0]
+
+    def events(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Every event's JSON, with the time of the read that completed it."""
+        times, ends, total = [], [], 0
+        for at, data in self.reads:
+            total += len(data)
+            times.append(at)
+            ends.append(total)
+        for match in _EVENT.finditer(self.data):
+            yield times[bisect_left(ends, match.end())], json.loads(match[1])
+
+    def texts(self) -> list[tuple[int, str]]:
+        """Pieces of reasoning and answer. What a relay repeats of the console before the answer is left out."""
+        found = [(at, text) for at, body in self.events() if (text := _text(body))]
+        return _after_start(found) if any(START in text for _, text in found[:20]) else found
+
+    def first_text(self) -> int:
+        """When the first piece of text came. ValueError if none did."""
+        for at, _ in self.texts():
+            return at
+        raise ValueError(f"no text came: {self.data[-300:]!r}")
+
+
+def _text(body: dict[str, Any]) -> str:
+    return "".join(
+        (choice["delta"].get("reasoning_content") or "") + (choice["delta"].get("content") or "")
+        for choice in body.get("choices", [])
+    )
+
+
+def _after_start(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    seen = ""
+    for number, (at, text) in enumerate(found):
+        seen += text
+        if START in seen:
+            rest = seen.partition(START)[2]
+            return ([(at, rest)] if rest else []) + found[number + 1 :]
+    return []
+
+
+def request(path: str, body: bytes | None, key: str = "") -> bytes:
+    """The bytes of one request, on a connection of its own."""
+    method = "GET" if body is None else "POST"
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    head += f"Authorization: Bearer {key}\r\n" if key else ""
+    if body is None:
+        return f"{head}\r\n".encode()
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def chat(messages: str | list[dict[str, str]], key: str = "", **fields: Any) -> bytes:
+    """A streamed chat completion; a bare text is one question."""
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    body = {"model": "deepseek-r1:1.5b", "stream": True, "messages": messages, **fields}
+    return request("/v1/chat/completions", json.dumps(body).encode(), key)
+
+
+Address = tuple[str, int]
+
+
+def exchange(address: Address, data: bytes, *, until: bytes | None = None, limit_s: float = LIMIT_S) -> Heard:
+    """Send `data` on a new connection and read to its end, or until `until` has come."""
+    heard, tail = Heard(), b""
+    with socket.create_connection(address, timeout=limit_s) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        heard.sent = time.monotonic_ns()
+        sock.sendall(data)
+        while piece := sock.recv(READ_BYTES):
+            heard.reads.append((time.monotonic_ns(), piece))
+            tail = (tail + piece)[-256:]
+            if DONE in tail or (until is not None and until in piece):
+                break
+    return heard
+
+
+def crowd(
+    address: Address, data: bytes, *, clients: int, jobs: int, done: Callable[[int], None] = lambda count: None
+) -> None:
+    """`jobs` exchanges, `clients` of them at a time, in one thread; `done` hears how many are over."""
+    with selectors.DefaultSelector() as selector:
+        tails: dict[socket.socket, bytes] = {}
+
+        def join() -> None:
+            sock = socket.create_connection(address, timeout=LIMIT_S)
+            sock.sendall(data)
+            tails[sock] = b""
+            selector.register(sock, selectors.EVENT_READ)
+
+        begun, over = 0, 0
+        while over < jobs:
+            while len(tails) < clients and begun < jobs:
+                join()
+                begun += 1
+            for key, _ in selector.select(LIMIT_S) or _stuck():
+                sock: Any = key.fileobj
+                piece = sock.recv(READ_BYTES)
+                tails[sock] = (tails[sock] + piece)[-64:]
+                if not piece or DONE in tails[sock]:
+                    if not piece and DONE not in tails[sock]:
+                        raise ConnectionError(f"an answer broke off: {tails[sock]!r}")
+                    selector.unregister(sock)
+                    del tails[sock]
+                    sock.close()
+                    over += 1
+                    done(over)
+
+
+def _stuck() -> list[Any]:
+    raise TimeoutError("no answer came")
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "", pause_s: float = 0.005) -> Any:
+    """The first true value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:g} seconds: {what}")
+        time.sleep(pause_s)
+    return value

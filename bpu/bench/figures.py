@@ -1,0 +1,78 @@
+"""What a run has measured, as values: rows of figures, what is asked of each, and the series behind the plots. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Check:
+    """One aim of a row. `ratio`: it compares two figures of one run, so that it can be held against other days'."""
+
+    name: str
+    value: float
+    limit: float
+    least: bool = False
+    ratio: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.limit if self.least else self.value <= self.limit
+
+    def body(self) -> dict[str, Any]:
+        aim = {"least" if self.least else "most": self.limit}
+        return {"name": self.name, "value": rounded(self.value), **aim, "ratio": self.ratio, "met": self.met}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the gateway beside the relay's and the article's (None: there is none, or it was not measured)."""
+
+    key: str
+    unit: str
+    ours: float
+    relay: float | None = None
+    article: float | None = None
+    checks: Sequence[Check] = ()
+
+    def body(self) -> dict[str, Any]:
+        figures = {"gateway": self.ours, "relay": self.relay, "article": self.article}
+        told = {name: None if value is None else rounded(value) for name, value in figures.items()}
+        return {"figure": self.key, "unit": self.unit, **told, "aims": [check.body() for check in self.checks]}
+
+
+#: Name to values: milliseconds by kind, megabytes by job, milliseconds by turn.
+Series = dict[str, list[float]]
+
+
+@dataclass
+class Run:
+    """All that one run has measured. `machine` says on what."""
+
+    machine: Mapping[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    series: Series = field(default_factory=dict)
+
+    def body(self) -> dict[str, Any]:
+        series = {name: [rounded(value) for value in values] for name, values in self.series.items()}
+        return {"machine": dict(self.machine), "figures": [row.body() for row in self.rows], "series": series}
+
+
+def rounded(value: float) -> float:
+    """Four significant digits: more is noise."""
+    return float(f"{value:.4g}")
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The smallest value that `part` (0 to 1) of `values` do not exceed. ValueError without values."""
+    if not values:
+        raise ValueError("nothing was measured")
+    ordered = sorted(values)
+    return ordered[min(len(ordered), max(1, math.ceil(len(ordered) * part))) - 1]
+
+
+def median(values: Sequence[float]) -> float:
+    return quantile(values, 0.5)

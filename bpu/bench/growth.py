@@ -1,0 +1,96 @@
+"""What must not grow: time with the turns of a chat, memory with jobs, processor time with the length of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bpu.bench import programs
+from bpu.bench.bench import Bench, ask, first_ms, question, warm
+from bpu.bench.client import chat, crowd, exchange
+from bpu.bench.figures import Check, Row, median
+from bpu.bench.programs import Gateway, cpu_s, memory_mb
+
+TURNS = 20
+#: The published prefill rate of a 1.5B model on an S100: what is sent again costs its time.
+PREFILL = "--prefill-rate 635.24"
+TOPICS = ("the sea", "the wind", "a robot arm", "the colour red", "an old map")
+CROWD = 4
+#: A token's cost is measured at a pace at which tokens come one by one.
+LENGTH_RATE = 4000
+#: The shortest answer with a word in it.
+FEW = 4
+
+
+def turns(bench: Bench) -> Iterator[Row]:
+    """Time to the first token over twenty turns, on a console that keeps the chat; beside it, everything sent again."""
+    ways = {"continued": "always", "sent again": "never"}
+    for name, continues in ways.items():
+        env = {"BPU_CONTINUE": continues}
+        with programs.gateway(bench.place(), *PREFILL.split(), env=env) as gateway:
+            warm(gateway)
+            chats = [_chat(gateway) for _ in range(bench.plan.chats if continues == "always" else 1)]
+        bench.series[f"first token by turn, {name}, ms"] = [median(times) for times in zip(*chats, strict=True)]
+    kept = bench.series["first token by turn, continued, ms"]
+    again = bench.series["first token by turn, sent again, ms"]
+    check = Check("turn_20_of_turn_2", kept[-1] / kept[1], 1.2, ratio=True)
+    yield Row("turns", "ms", kept[-1], article=None, checks=[check])
+    yield Row("turns_sent_again", "ms", again[-1])
+
+
+def _chat(gateway: Gateway) -> list[float]:
+    """The time to the first token of each turn, in milliseconds."""
+    messages: list[dict[str, str]] = []
+    times = []
+    for number in range(TURNS):
+        topic = TOPICS[number % len(TOPICS)]
+        text = f"Turn {number + 10}. Tell me a little more about {topic}, please, and do not say what you have said."
+        messages.append({"role": "user", "content": f"{text} {question(tokens=40)}"})
+        heard = exchange(gateway.address, chat(messages))
+        times.append(first_ms(heard))
+        messages.append({"role": "assistant", "content": "".join(text for _, text in heard.texts())})
+    return times
+
+
+def memory(bench: Bench) -> Iterator[Row]:
+    """After the start, and from job to job: a worker's and the keeper's."""
+    plan, samples = bench.plan, []
+    with programs.gateway(bench.place()) as gateway:
+        (worker,) = gateway.worker_pids()
+        keeper = gateway.keeper_pid()
+        start, small = memory_mb(worker), memory_mb(keeper)
+
+        def note(count: int) -> None:
+            if count % max(1, plan.settled_after // 2) == 0:
+                samples.append((count, memory_mb(worker, "Anonymous")))
+
+        crowd(gateway.address, chat(question(tokens=20)), clients=CROWD, jobs=plan.jobs, done=note)
+    bench.series["jobs"] = [float(count) for count, _ in samples]
+    bench.series["memory by job, MB"] = [size for _, size in samples]
+    settled = next(size for count, size in samples if count >= plan.settled_after)
+    grown = samples[-1][1] - settled
+    yield Row("memory_worker", "MB", start, checks=[Check("mb", start, 90.0)])
+    yield Row("memory_keeper", "MB", small, checks=[Check("mb", small, 15.0)])
+    yield Row("memory_growth", "MB", grown, checks=[Check("mb", grown, 2.0)])
+
+
+def length(bench: Bench) -> Iterator[Row]:
+    """Processor time of a token in a long answer over that in short ones, what each request costs taken off."""
+    plan = bench.plan
+    short = plan.long_tokens // plan.length_ratio
+    with programs.gateway(bench.place()) as gateway:
+        warm(gateway)
+        each = _cpu(gateway, FEW, plan.length_ratio) / plan.length_ratio
+        long_s = _cpu(gateway, plan.long_tokens, 1) - each
+        short_s = _cpu(gateway, short, plan.length_ratio) - each * plan.length_ratio
+    ratio = long_s / max(1e-9, short_s)
+    checks = [Check("long_of_short", ratio, 1.1, ratio=True)]
+    yield Row("length", "µs", long_s * 1e6 / plan.long_tokens, checks=checks)
+
+
+def _cpu(gateway: Gateway, tokens: int, times: int) -> float:
+    """Processor seconds of the gateway's processes for so many answers."""
+    pids = gateway.server().pids
+    before = cpu_s(pids)
+    for _ in range(times):
+        ask(gateway.address, question(tokens=tokens, rate=LENGTH_RATE))
+    return cpu_s(pids) - before
