@@ -26,6 +26,7 @@ OURS: dict[str, set[str]] = {
     "bpu/console/*": {"bpu.console", "bpu.errors"},
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
+    "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
     "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
     "bpu/engine/*": {
         "bpu.engine",
@@ -45,7 +46,7 @@ HOMES: dict[str, set[str]] = {
     "click": {"bpu/cli/*"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
     "fcntl": {"bpu/engine/*"},
-    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*"},
+    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*"},
     "tokenizers": {"bpu/chat/*"},

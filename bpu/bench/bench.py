@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +28,7 @@ class Plan:
     clients: int
     hand_overs: int
     chats: int
+    turns: int
     waiting: int
     waiting_s: float
     jobs: int
@@ -45,10 +45,11 @@ FULL = Plan(
     paced_rounds=4,
     paced_tokens=250,
     fast_rounds=5,
-    fast_tokens=20_000,
+    fast_tokens=50_000,
     clients=20,
     hand_overs=100,
     chats=3,
+    turns=20,
     waiting=500,
     waiting_s=11.0,  # more than one period of keep-alives
     jobs=10_000,
@@ -68,6 +69,7 @@ SHORT = Plan(
     clients=5,
     hand_overs=15,
     chats=1,
+    turns=3,
     waiting=20,
     waiting_s=0.5,
     jobs=60,
@@ -121,6 +123,8 @@ def warm(gateway: Gateway) -> None:
         ask(gateway.address, question(tokens=5))
 
 
-def tokens_per_s(heards: Sequence[Heard], tokens: int) -> float:
-    """Tokens a second from the first piece to the last, the best of the exchanges: what else runs only slows down."""
-    return max((tokens - 1) / max(1e-9, (heard.texts()[-1][0] - heard.first_text()) / 1e9) for heard in heards)
+def tokens_per_s(heard: Heard, tokens: int) -> float:
+    """Tokens a second of an answer of `tokens`, counted behind its first piece, which may hold many."""
+    texts = heard.texts()
+    share = 1 - len(texts[0][1]) / sum(len(text) for _, text in texts)
+    return tokens * share / max(1e-9, (texts[-1][0] - texts[0][0]) / 1e9)

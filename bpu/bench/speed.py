@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bpu.bench import programs, stamps
-from bpu.bench.bench import RATE, UNTHOUGHT, Bench, ask, ask_relay, first_ms, question, tokens_per_s, warm
+from bpu.bench.bench import RATE, UNTHOUGHT, Bench, Plan, ask, ask_relay, first_ms, question, tokens_per_s, warm
 from bpu.bench.client import Heard
 from bpu.bench.figures import Check, Row, median, quantile
 from bpu.bench.programs import Server, cpu_s
@@ -119,11 +119,17 @@ def throughput(bench: Bench) -> Iterator[Row]:
         gateway = stack.enter_context(programs.gateway(bench.place()))
         server = stack.enter_context(programs.article(load_s=0.0)) if bench.article else None
         warm(gateway)
-        relay = tokens_per_s([ask_relay(bare, text) for _ in range(plan.fast_rounds)], plan.fast_tokens)
-        ours = tokens_per_s([ask(gateway.address, text) for _ in range(plan.fast_rounds)], plan.fast_tokens)
+        relay = _best(lambda: ask_relay(bare, text), plan)
+        ours = _best(lambda: ask(gateway.address, text), plan)
         checks = [Check("of_relay", ours / relay, 0.5, least=True, ratio=True)]
         theirs = None
         if server is not None:
-            theirs = tokens_per_s([ask(server.address, text) for _ in range(plan.fast_rounds)], plan.fast_tokens)
+            address = server.address
+            theirs = _best(lambda: ask(address, text), plan)
             checks.append(Check("of_article", ours / theirs, 4.0, least=True, ratio=True))
     yield Row("throughput", "tokens/s", ours, relay, theirs, checks)
+
+
+def _best(ask: Callable[[], Heard], plan: Plan) -> float:
+    """The best of some answers: what else the machine does only slows them down."""
+    return max(tokens_per_s(ask(), plan.fast_tokens) for _ in range(plan.fast_rounds))
