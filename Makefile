@@ -39,9 +39,10 @@ format: setup-dev ## Put style and format right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-node: ## What the browser tests need of npm (axe-core), into tests/browser/node_modules
-	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --prefix tests/browser; \
-	else echo "npm is not installed, so the tests of accessibility will be skipped."; fi
+node: ## What the browser and the client tests need of npm, into node_modules of their folders
+	@if command -v npm >/dev/null; then for folder in browser clients; do \
+	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
+	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py
