@@ -8,7 +8,7 @@ SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients screenshots check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak screenshots check-wheels wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ node: ## What the browser and the client tests need of npm, into node_modules of
 clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the network for their packages)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
+
+soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
+	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py
