@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bpu.board.addresses import announce
+from bpu.board import performance
+from bpu.board.addresses import announce, taken
 from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
+from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs, shares
 from bpu.web.access import access
@@ -76,6 +78,20 @@ forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if nam
 accesslog = None
 errorlog = "-"
 logconfig_dict = logs.config(_settings.log_format)
+
+
+def on_starting(server: Any) -> None:
+    """Once, before it listens: an address in use ends the start, with its remedy; then full clocks, if wished for."""
+    if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
+        _refuse_taken(",".join(server.cfg.settings["bind"].get()))
+    if (warning := performance.enable(_settings)) is not None:
+        server.log.warning("%s", warning)
+
+
+def _refuse_taken(bind: str) -> None:
+    if parts := taken(bind):
+        sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
+        sys.exit(1)
 
 
 def when_ready(server: Any) -> None:

@@ -1,0 +1,98 @@
+"""The few file operations that replace a file which must never be found half written, one method each.
+
+Each step is a method, so that tests can let every single one fail and look at what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+from bpu.board.errors import BoardError
+
+
+class Files:
+    """Operations on real files. Errors are `OSError`; `put` and `keep` leave no half-written file behind."""
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def write(self, path: Path, data: bytes, mode: int) -> None:
+        """Write all of `data` and wait until it is on the medium."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def sync(self, path: Path) -> None:
+        """Wait until a file that another program has written, or a folder's list of names, is on the medium."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def replace(self, old: Path, new: Path) -> None:
+        old.replace(new)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def put(self, path: Path, data: bytes, *, via: Path) -> None:
+        """Make `data` the content of `path` by way of `via` in the same folder: whole, or not at all."""
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        try:
+            self.write(via, data, mode)
+            self.swap(via, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.remove(via)
+            raise
+
+    def swap(self, new: Path, path: Path) -> None:
+        """Let the whole file `new` take the place of `path`, and wait until the folder says so."""
+        self.sync(new)
+        self.replace(new, path)
+        self.sync(path.parent)
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class SafeCopy:
+    """The copy of a device tree as it was first found. It is made once, never overwritten, and believed only as long
+    as its checksum is the one that was noted beside it."""
+
+    def __init__(self, tree: Path, files: Files) -> None:
+        self.path = tree.with_name(f"{tree.name}.SUPER_SAFE")
+        self._note = tree.with_name(f"{tree.name}.SUPER_SAFE.sha256")
+        self._new = tree.with_name(f".{tree.name}.SUPER_SAFE.new")
+        self._files = files
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def make(self, data: bytes) -> bool:
+        """Make it of `data`, unless it is there already: then it is verified. Whether it was made now."""
+        if self.exists():
+            self.read()
+            return False
+        # The note first: a copy whose note is missing would be believed without proof.
+        self._files.put(self._note, f"{checksum(data)}  {self.path.name}\n".encode(), via=self._new)
+        self._files.put(self.path, data, via=self._new)
+        if self.read() != data:
+            raise BoardError("ion.copy_differs", path=self.path)
+        return True
+
+    def read(self) -> bytes:
+        """Its bytes, verified. Raises `BoardError`."""
+        if not self.exists():
+            raise BoardError("ion.no_copy", path=self.path)
+        data = self._files.read(self.path)
+        if self._note.exists() and self._files.read(self._note).decode().split()[:1] != [checksum(data)]:
+            raise BoardError("ion.copy_damaged", path=self.path, note=self._note)
+        return data

@@ -1,0 +1,242 @@
+"""Performance mode: full clocks for BPU, memory and processors until the next start. What it changes can be put back.
+
+The SDK's own script comes first, then the kernel's governors, and on the S100P the two words of memory that the
+vendor's manual names. Needs root.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bpu.board import tools
+from bpu.board.errors import BoardError
+from bpu.board.layout import board_model
+from bpu.board.readings import text_of
+from bpu.messages import say
+from bpu.settings import Settings, state_dir
+
+#: The spelling of the SDK 0.9.0, then that of later ones.
+SCRIPTS = ("set_permorfance_mode.sh", "set_performance_mode.sh")
+#: The vendor's manual, for the S100P alone: address and value.
+WORDS: Mapping[str, str] = {"0x2b047000": "0x99", "0x2b047004": "0x99"}
+#: With sudo's PATH `devmem` can be a broken wrapper; this one is real.
+DEVMEM = Path("/usr/bin/devmem")
+PERFORMANCE = "performance"
+TIMEOUT_S = 30
+_GOVERNORS = ("sys/devices/system/cpu/cpufreq/policy*/scaling_governor", "sys/class/devfreq/*/governor")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A domain of clocks: its governor now, the one it offers for performance or "", kHz or Hz as the kernel has it."""
+
+    name: str
+    path: Path
+    governor: str
+    offers: bool
+    current: int
+    highest: int
+
+    @property
+    def fast(self) -> bool:
+        return self.governor == PERFORMANCE
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What was there before: governors by path, words of memory by address; and the script that was run, or ""."""
+
+    governors: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    script: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps({"governors": dict(self.governors), "words": dict(self.words), "script": self.script})
+
+
+def changes_from_json(text: str) -> Changes:
+    return Changes(**json.loads(text))
+
+
+def clocks(root: Path = Path("/")) -> list[Clock]:
+    """The domains that have governors, in order; empty where the kernel has none."""
+    return [_clock(path) for pattern in _GOVERNORS for path in sorted(root.glob(pattern))]
+
+
+def script(runtime_dir: Path) -> Path | None:
+    """The SDK's script in its runtime folder, whichever spelling."""
+    return next((runtime_dir / name for name in SCRIPTS if (runtime_dir / name).is_file()), None)
+
+
+class Performance:
+    """Switches it for one board. `record` is the file that remembers what was there before."""
+
+    def __init__(
+        self,
+        runtime_dir: Path,
+        record: Path,
+        *,
+        root: Path = Path("/"),
+        run: Callable[..., tools.Result] | None = tools.run,
+    ) -> None:
+        """`run` None: only the kernel's files below `root` are read and written, no program is run."""
+        self._runtime_dir = runtime_dir
+        self._record = record
+        self._root = root
+        self._run = run
+
+    def on(self) -> Iterator[str]:
+        """Switch it on and say each step. Raises `BoardError` when nothing at all could be done."""
+        before = self._before()
+        self._remember(before)
+        ran, trouble = self._run_script()
+        done = [*ran, *self._raise_governors(), *self._write_words(before)]
+        if not done:
+            self._record.unlink(missing_ok=True)
+            raise BoardError("perf.nothing_to_do") if trouble is None else trouble
+        yield from done
+        if trouble is not None:
+            yield trouble.message
+
+    def off(self) -> Iterator[str]:
+        """Put back what was there before `on`. Raises `BoardError` when that is not known."""
+        before = self.recorded()
+        if before is None:
+            raise BoardError("perf.no_record", path=self._record)
+        for path, governor in before.governors.items():
+            if text_of(Path(path)).strip() != governor:
+                self._write(Path(path), governor)
+                yield say("perf.set", name=_name(Path(path)), governor=governor)
+        for address, value in before.words.items():
+            self._devmem(address, value)
+            yield say("perf.word", address=address, value=value)
+        self._record.unlink(missing_ok=True)
+
+    def recorded(self) -> Changes | None:
+        """What was there before; None when it was not switched on by this program since the board's start."""
+        try:
+            return changes_from_json(self._record.read_text())
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _before(self) -> Changes:
+        if (known := self.recorded()) is not None:
+            # Switched on twice: what was there before the first time is what to come back to.
+            return known
+        found = script(self._runtime_dir)
+        governors = {str(clock.path): clock.governor for clock in clocks(self._root)}
+        return Changes(governors, dict(self._words_now()), str(found or ""))
+
+    def _words_now(self) -> Iterator[tuple[str, str]]:
+        if "S100P" not in board_model(self._root).upper() or not _has_devmem() or self._run is None:
+            return
+        for address in WORDS:
+            result = self._run([_devmem(), address, "32"], timeout=TIMEOUT_S)
+            if result.ok:
+                yield address, result.out.strip()
+
+    def _run_script(self) -> tuple[list[str], BoardError | None]:
+        found = script(self._runtime_dir)
+        if found is None or self._run is None:
+            return [], None
+        result = self._run(["sh", found], timeout=TIMEOUT_S, cwd=found.parent)
+        if result.ok:
+            return [say("perf.script", path=found)], None
+        return [], BoardError("perf.script_failed", path=found, reason=result.err.strip() or result.code)
+
+    def _raise_governors(self) -> Iterator[str]:
+        for clock in clocks(self._root):
+            if clock.offers and not clock.fast:
+                self._write(clock.path, PERFORMANCE)
+                yield say("perf.set", name=clock.name, governor=PERFORMANCE)
+            elif clock.fast:
+                yield say("perf.is_set", name=clock.name)
+
+    def _write_words(self, before: Changes) -> Iterator[str]:
+        for address, value in WORDS.items():
+            if address in before.words:
+                self._devmem(address, value)
+                yield say("perf.word", address=address, value=value)
+
+    def _devmem(self, address: str, value: str) -> None:
+        result = self._run([_devmem(), address, "32", value], timeout=TIMEOUT_S) if self._run else None
+        if result is not None and not result.ok:
+            raise BoardError("perf.failed", what=f"devmem {address}", reason=result.err.strip() or result.code)
+
+    def _write(self, path: Path, governor: str) -> None:
+        try:
+            path.write_text(governor)
+        except OSError as error:
+            raise BoardError("perf.failed", what=path, reason=error.strerror or error) from None
+
+    def _remember(self, changes: Changes) -> None:
+        temporary = self._record.with_suffix(".new")
+        try:
+            self._record.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(changes.to_json())
+            temporary.replace(self._record)
+        except OSError as error:
+            raise BoardError("perf.failed", what=self._record, reason=error.strerror or error) from None
+
+
+def performance(settings: Settings, root: Path = Path("/")) -> Performance:
+    """That of the board of `settings`; its record lies in the state folder, which a restart empties, as it must."""
+    run = tools.run if root == Path("/") else None
+    return Performance(settings.runtime_dir, state_dir(settings) / "performance.json", root=root, run=run)
+
+
+def enable(
+    settings: Settings, *, root: Path = Path("/"), switch: Performance | None = None, user: int | None = None
+) -> str | None:
+    """Switch performance mode on if `BPU_PERFORMANCE_MODE` asks for it; called when the gateway starts.
+
+    Returns a warning for the log when that was not possible, else None. It never raises and never waits for long.
+    """
+    if not settings.performance_mode:
+        return None
+    command = f"sudo {sys.executable} -m bpu perf on"
+    if (os.geteuid() if user is None else user) != 0:
+        return say("perf.enable_needs_root", command=command)
+    try:
+        list((switch or performance(settings, root)).on())
+    except Exception as error:
+        return say("perf.enable_failed", reason=getattr(error, "message", error), command=command)
+    return None
+
+
+def _clock(path: Path) -> Clock:
+    folder = path.parent
+    prefix = "scaling_" if path.name.startswith("scaling_") else ""
+    offers = text_of(folder / f"{prefix}available_governors") or text_of(folder / "available_governors")
+    current = text_of(folder / f"{prefix}cur_freq") or text_of(folder / "cur_freq")
+    highest = text_of(folder / f"{prefix}max_freq") or text_of(folder / "max_freq")
+    return Clock(
+        name=_name(path),
+        path=path,
+        governor=text_of(path).strip(),
+        # Where the kernel lists none, trying is the only way to know.
+        offers=PERFORMANCE in offers.split() or not offers,
+        current=_number(current),
+        highest=_number(highest),
+    )
+
+
+def _name(path: Path) -> str:
+    return path.parent.name
+
+
+def _number(text: str) -> int:
+    return int(text) if text.strip().isdecimal() else 0
+
+
+def _has_devmem() -> bool:
+    return DEVMEM.exists() or tools.find("devmem") is not None
+
+
+def _devmem() -> str:
+    return str(DEVMEM) if DEVMEM.exists() else "devmem"

@@ -1,0 +1,205 @@
+"""Plans where the ION pools go: contiguous, aligned, inside RAM, clear of each other and of every other region. Pure.
+
+A plan touches pools alone. It keeps what can stay where it is, moves what must make room, and refuses rather than
+squeeze: a device tree that does not boot costs more than a model that does not load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+from bpu.board.errors import BoardError
+from bpu.board.regions import Floating, MemoryMap, Pool, Span, holes
+from bpu.board.sizes import GIB, MIB, human
+from bpu.messages import say
+
+#: Contiguous allocators of kernels with 4 KiB pages need a base and a size that are multiples of 4 MiB.
+ALIGNMENT = 4 * MIB
+#: Kernel, initial RAM disk and device tree are loaded low; no pool is moved there that was not there before.
+KERNEL_ROOM = 512 * MIB
+#: What Linux must keep of the RAM.
+LINUX_ROOM = 1 * GIB
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`before` and `after` differ in their pools alone."""
+
+    before: MemoryMap
+    after: MemoryMap
+
+    @property
+    def changes(self) -> list[tuple[Pool, Pool]]:
+        """(old, new) of each pool whose place or size changes."""
+        return [(old, new) for old, new in zip(self.before.pools, self._after(), strict=True) if old != new]
+
+    def _after(self) -> list[Pool]:
+        by_node = {pool.node: pool for pool in self.after.pools}
+        return [by_node[pool.node] for pool in self.before.pools]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    pool: Pool
+    size: int
+
+
+def plan(
+    memory: MemoryMap,
+    sizes: Mapping[str, int],
+    *,
+    alignment: int = ALIGNMENT,
+    linux_room: int = LINUX_ROOM,
+    kernel_room: int = KERNEL_ROOM,
+) -> Plan:
+    """Give each pool named in `sizes` (by node or heap) its size in bytes; the others keep theirs.
+
+    Raises `BoardError` when a pool is not there, a size is not a multiple of `alignment`, or there is no room.
+    """
+    wanted = _wanted(memory, sizes, alignment)
+    if all(want.size == want.pool.span.size for want in wanted):
+        # Nothing is wished for, so nothing moves, however little the present layout is like one of ours.
+        return Plan(memory, memory)
+    _check_room(memory, wanted, linux_room)
+    ground = _Ground(memory, alignment, kernel_room)
+    placed = ground.in_order(wanted) or ground.in_any_order(wanted)
+    if placed is None:
+        raise _no_room(memory, wanted)
+    after = replace(memory, pools=tuple(sorted(placed, key=lambda pool: pool.span)))
+    return Plan(memory, after)
+
+
+def faults(memory: MemoryMap) -> list[str]:
+    """What is wrong with the pools of a map, in sentences; empty when nothing is. An independent look at a plan."""
+    taken = [(region.name, region.span) for region in memory.fixed]
+    found = []
+    for index, pool in enumerate(memory.pools):
+        if not any(span.holds(pool.span) for span in memory.ram):
+            found.append(say("ion.fault_outside", name=pool.name))
+        others = taken + [(other.name, other.span) for other in memory.pools[index + 1 :]]
+        found += [
+            say("ion.fault_overlap", name=pool.name, other=name) for name, span in others if span.overlaps(pool.span)
+        ]
+    return found
+
+
+def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list[Wanted]:
+    """In the order of addresses, so that pools keep their order wherever they can."""
+    by_node = {pool.node: pool.span.size for pool in memory.pools}
+    for name, size in sizes.items():
+        pool = memory.pool(name)
+        if pool is None:
+            names = ", ".join(pool.name for pool in memory.pools) or "-"
+            raise BoardError("ion.no_such_pool", name=name, names=names)
+        if size <= 0 or (size % alignment and size != pool.span.size):
+            raise BoardError("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
+        by_node[pool.node] = size
+    return [Wanted(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
+
+
+def _check_room(memory: MemoryMap, wanted: Iterable[Wanted], linux_room: int) -> None:
+    """A plan that shrinks what is reserved is always welcome, however little is left."""
+    free = sum(span.size for span in holes(memory.ram, (region.span for region in memory.fixed)))
+    total = sum(want.size for want in wanted)
+    left = free - total - sum(region.size for region in memory.floating)
+    if left < linux_room and total > memory.total:
+        raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(linux_room), total=human(total))
+
+
+def _no_room(memory: MemoryMap, wanted: Iterable[Wanted]) -> BoardError:
+    free = holes(memory.ram, (region.span for region in memory.fixed))
+    largest = max((span.size for span in free), default=0)
+    total = sum(want.size for want in wanted)
+    return BoardError("ion.no_room", total=human(total), largest=human(largest))
+
+
+class _Ground:
+    """Where pools can lie."""
+
+    def __init__(self, memory: MemoryMap, alignment: int, kernel_room: int) -> None:
+        self._alignment = alignment
+        limit = Span(0, 1 << 32 * memory.address_cells)
+        self._ram = [span for span in memory.ram if limit.holds(span)]
+        self._fixed = [region.span for region in memory.fixed]
+        self._floating = memory.floating
+        bases = [pool.span.start for pool in memory.pools]
+        low = min((span.start for span in self._ram), default=0) + kernel_room
+        #: The lowest place for a pool that must move.
+        self._floor = min([low, *bases])
+        self._home = min(bases, default=low)
+
+    def in_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
+        """Each pool stays, or begins where the pool that it touched now ends, or goes up to the next free place."""
+        placed: list[Pool] = []
+        before: tuple[Pool, Pool] | None = None
+        for want in wanted:
+            span = want.pool.span
+            touched = before is not None and before[0].span.end == span.start
+            start = before[1].span.end if touched and before is not None else span.start
+            spot = self._spot(want, start, placed)
+            if spot is None:
+                return None
+            placed.append(spot)
+            before = want.pool, spot
+        return placed if self._leaves_room(placed) else None
+
+    def in_any_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
+        """Every order is tried, from the lowest free place: it fails only where no such packing exists."""
+        for start in (self._home, self._floor):
+            for order in permutations(wanted):
+                placed: list[Pool] = []
+                for want in order:
+                    spot = self._lowest(want, start, placed)
+                    if spot is None:
+                        break
+                    placed.append(spot)
+                if len(placed) == len(order) and self._leaves_room(placed):
+                    return placed
+        return None
+
+    def _spot(self, want: Wanted, start: int, placed: list[Pool]) -> Pool | None:
+        stays = want.size == want.pool.span.size and start == want.pool.span.start
+        if stays and self._is_free(want.pool.span, placed):
+            # As it is, even at an address that no plan would choose.
+            return want.pool
+        return self._lowest(want, start, placed)
+
+    def _lowest(self, want: Wanted, start: int, placed: list[Pool]) -> Pool | None:
+        taken = [*self._fixed, *(pool.span for pool in placed)]
+        span = lowest(self._ram, taken, want.size, start, self._alignment)
+        return None if span is None else replace(want.pool, span=span)
+
+    def _is_free(self, span: Span, placed: list[Pool]) -> bool:
+        taken = [*self._fixed, *(pool.span for pool in placed)]
+        return any(ram.holds(span) for ram in self._ram) and not any(span.overlaps(other) for other in taken)
+
+    def _leaves_room(self, placed: list[Pool]) -> bool:
+        """Whether the kernel still finds holes for the regions that it places by itself, one after the other."""
+        taken = [*self._fixed, *(pool.span for pool in placed)]
+        for region in sorted(self._floating, key=lambda region: -region.size):
+            hole = _hole(self._ram, taken, region)
+            if hole is None:
+                return False
+            taken.append(hole)
+        return True
+
+
+def _hole(ram: Sequence[Span], taken: Sequence[Span], region: Floating) -> Span | None:
+    spans = [_common(span, limit) for span in ram for limit in region.within] if region.within else list(ram)
+    return lowest([span for span in spans if span.size > 0], taken, region.size, 0, region.alignment)
+
+
+def _common(one: Span, other: Span) -> Span:
+    start = max(one.start, other.start)
+    return Span(start, min(one.end, other.end) - start)
+
+
+def lowest(ram: Iterable[Span], taken: Iterable[Span], size: int, start: int, alignment: int) -> Span | None:
+    """The lowest aligned place of `size` bytes at or above `start`, inside one span of `ram`, clear of `taken`."""
+    for hole in holes(ram, taken):
+        base = -(-max(hole.start, start) // alignment) * alignment
+        if base + size <= hole.end:
+            return Span(base, size)
+    return None

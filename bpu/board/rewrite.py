@@ -1,0 +1,138 @@
+"""Writes a planned device tree, and brings the first one back. The file is always the old or the new one, whole.
+
+`fdtput` writes, `dtc` reads the result back, and nothing is put in place before every node and property was compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpu.board import tools
+from bpu.board.errors import BoardError
+from bpu.board.fdt import Node, Tree, parse
+from bpu.board.files import Files, SafeCopy, checksum
+from bpu.board.pools import Plan, faults
+from bpu.board.regions import MemoryMap, Pool, read_map, split
+
+TOOL_TIMEOUT_S = 30
+#: Path of a node and name of a property.
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was done: the file, its safe copy and whether that was made just now, and the new file's SHA-256."""
+
+    tree: Path
+    copy: Path
+    copy_is_new: bool
+    sha256: str
+
+
+class Rewriter:
+    """Changes one `.dtb` file."""
+
+    def __init__(self, tree: Path, *, files: Files | None = None, run: Callable[..., tools.Result] = tools.run) -> None:
+        self._tree = tree
+        self._files = files or Files()
+        self._run = run
+        self.copy = SafeCopy(tree, self._files)
+        self._new = tree.with_name(f".{tree.name}.new")
+        self._check = tree.with_name(f".{tree.name}.check")
+
+    def apply(self, plan: Plan) -> Written:
+        """Write `plan`. Raises `BoardError`, `ToolMissing` or OSError; then the file is as it was, or whole and new."""
+        original = self._files.read(self._tree)
+        with self._cleaning():
+            made = self.copy.make(original)
+            result = self._edited(original, plan)
+            self._files.swap(self._new, self._tree)
+        if self._files.read(self._tree) != result:
+            raise BoardError("ion.written_differs", path=self._tree)
+        return Written(self._tree, self.copy.path, made, checksum(result))
+
+    def restore(self) -> Written:
+        """Bring the safe copy back, byte by byte. The copy stays."""
+        data = self.copy.read()
+        parse(data)
+        with self._cleaning():
+            self._files.put(self._tree, data, via=self._new)
+        return Written(self._tree, self.copy.path, False, checksum(data))
+
+    def _edited(self, original: bytes, plan: Plan) -> bytes:
+        self._files.write(self._new, original, self._tree.stat().st_mode & 0o777)
+        wanted = planned(plan)
+        for (node, name), value in wanted.items():
+            cells = [f"{cell:x}" for cell in _cells(value)]
+            self._tool("fdtput", "-t", "x", self._new, node, name, *cells)
+        self._files.sync(self._new)
+        # dtc's own reading, so that our reader alone is not judge in its own cause.
+        self._tool("dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", self._check, self._new)
+        self._judge(parse(original), parse(self._files.read(self._check)), plan, wanted)
+        return self._files.read(self._new)
+
+    def _judge(self, before: Tree, after: Tree, plan: Plan, wanted: Mapping[Place, bytes]) -> None:
+        found = differences(before, after)
+        if found != wanted:
+            odd = sorted(f"{node}:{name}" for node, name in {*found} ^ {*wanted}) or ["reg"]
+            raise BoardError("ion.unplanned_change", places=", ".join(odd))
+        wrong = faults(read_map(after, ram=plan.after.ram))
+        if wrong:
+            raise BoardError("ion.bad_result", faults=" ".join(wrong))
+
+    def _tool(self, *words: str | Path) -> None:
+        result = self._run(words, timeout=TOOL_TIMEOUT_S)
+        if not result.ok:
+            raise BoardError("ion.tool_failed", program=words[0], reason=result.err.strip() or result.code)
+
+    @contextlib.contextmanager
+    def _cleaning(self) -> Iterator[None]:
+        """Whatever happens, no half-made file stays beside the tree; a leftover of a killed run is written over."""
+        try:
+            yield
+        finally:
+            for path in (self._new, self._check):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+
+def planned(plan: Plan) -> dict[Place, bytes]:
+    """What a plan changes, as the bytes of properties."""
+    return {
+        (f"/reserved-memory/{new.node}", "reg"): reg_bytes(new, plan.after) for old, new in plan.changes if old != new
+    }
+
+
+def reg_bytes(pool: Pool, memory: MemoryMap) -> bytes:
+    """The pool's `reg` as its device tree writes it."""
+    cells = split(pool.span.start, memory.address_cells) + split(pool.span.size, memory.size_cells)
+    return b"".join(cell.to_bytes(4, "big") for cell in cells)
+
+
+def differences(before: Tree, after: Tree) -> dict[Place, bytes]:
+    """The properties of `after` that are new or changed; what is gone or out of order has the value b"missing"."""
+    found = _node_differences(before.root, after.root, "")
+    if before.reservations != after.reservations:
+        found["/", "/memreserve/"] = b"missing"
+    return found
+
+
+def _node_differences(before: Node, after: Node, path: str) -> dict[Place, bytes]:
+    old, new = before.properties, after.properties
+    here = path or "/"
+    found: dict[Place, bytes] = {(here, name): b"missing" for name in old if name not in new}
+    found.update({(here, name): value for name, value in new.items() if old.get(name) != value})
+    names = [child.name for child in before.children]
+    if names != [child.name for child in after.children]:
+        found[here, "children"] = b"missing"
+        return found
+    for one, other in zip(before.children, after.children, strict=True):
+        found.update(_node_differences(one, other, f"{path}/{one.name}"))
+    return found
+
+
+def _cells(value: bytes) -> list[int]:
+    return [int.from_bytes(value[i : i + 4], "big") for i in range(0, len(value), 4)]

@@ -1,0 +1,71 @@
+"""`perf`: switches performance mode on and off, and says how it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bpu.board.errors import BoardError
+from bpu.board.performance import Clock, clocks, performance, script
+from bpu.messages import say
+from bpu.settings import load_settings
+
+
+def _sysfs(function: Callable[..., Any]) -> Callable[..., Any]:
+    kind = click.Path(path_type=Path, file_okay=False)
+    return click.option("--sysfs", type=kind, default=Path("/"), metavar="FOLDER", help=say("perf.sysfs"))(function)
+
+
+@click.group()
+def command() -> None:
+    """The group; its text is in the catalogue."""
+
+
+@command.command(help=say("perf.on"))
+@_sysfs
+def on(sysfs: Path) -> None:
+    _check_right(sysfs, "on")
+    for line in performance(load_settings(), sysfs).on():
+        click.echo(line)
+    click.echo(say("perf.lost_at_reboot"))
+
+
+@command.command(help=say("perf.off"))
+@_sysfs
+def off(sysfs: Path) -> None:
+    _check_right(sysfs, "off")
+    for line in performance(load_settings(), sysfs).off():
+        click.echo(line)
+
+
+@command.command(help=say("perf.status"))
+@_sysfs
+def status(sysfs: Path) -> None:
+    settings = load_settings()
+    found = clocks(sysfs)
+    for clock in found:
+        click.echo(say("perf.row", name=clock.name, governor=clock.governor, speed=_speed(clock)))
+    if not found:
+        click.echo(say("perf.no_clocks"))
+    if (path := script(settings.runtime_dir)) is not None:
+        click.echo(say("perf.script_there", path=path))
+    if performance(settings, sysfs).recorded() is not None:
+        click.echo(say("perf.by_us"))
+
+
+def _speed(clock: Clock) -> str:
+    # The kernel's cpufreq counts in kHz, its devfreq in Hz.
+    unit = 1000 if clock.path.name.startswith("scaling_") else 1_000_000
+    if not clock.highest:
+        return ""
+    return say("perf.speed", current=f"{clock.current / unit:.0f} MHz", highest=f"{clock.highest / unit:.0f} MHz")
+
+
+def _check_right(sysfs: Path, word: str) -> None:
+    if sysfs == Path("/") and os.geteuid() != 0:
+        raise BoardError("perf.needs_root", command=f"{sys.executable} -m bpu perf {word}")
