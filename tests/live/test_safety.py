@@ -119,9 +119,9 @@ def test_a_body_without_end_is_refused_and_memory_stays_flat(start: Callable[...
 
 def test_a_stranger_at_a_unix_socket_is_local(start: Callable[..., Gateway], tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
-    gateway = start(arguments=())
+    gateway = start()
     gateway.stop()
-    gateway._command += ["--bind", f"127.0.0.1:{gateway.port}", "--bind", f"unix:{path}"]
+    gateway._env["BPU_BIND"] = f"127.0.0.1:{gateway.port},unix:{path}"
     gateway.start()
     gateway.wait_for()
     connection = http.client.HTTPConnection("localhost", timeout=20)
