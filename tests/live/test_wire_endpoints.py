@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import runpy
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -156,7 +157,10 @@ def test_13_several_requests_on_one_connection(gateway: Gateway, monkeypatch: py
         assert connection.sock.getsockname()[1] == port
     connection.close()
     monkeypatch.setenv("BPU_ENGINE", "simulator")
-    assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["keepalive"] >= 75
+    # In a process of its own, because the file sets up the one that reads it.
+    code = "import runpy; print(runpy.run_path('gunicorn.conf.py')['keepalive'])"
+    read = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(read.stdout) >= 75
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/models", "/v1/responses"])
