@@ -30,12 +30,16 @@ class _Own:
         self.text = line.strip()
         self._forms = {self.text, self.text.replace(b"\\n", b"\n").strip()}
         self._shortest = min(map(len, self._forms))
-        self._marks = {mark: self.count(mark) for mark in (MARKER, PROMPT, RUN_ERRORS[0])}
+        # A mark ends with a blank. At the end of the line it is stripped here, and the console may print one after it.
+        self._marks = {mark: self._most(mark, b" ") for mark in (MARKER, PROMPT, RUN_ERRORS[0])}
         self._searches = _SEARCHES
         self._ended = False
 
     def count(self, words: bytes) -> int:
-        return max(form.count(words) for form in self._forms)
+        return self._most(words)
+
+    def _most(self, words: bytes, after: bytes = b"") -> int:
+        return max((form + after).count(words) for form in self._forms)
 
     def marks(self, mark: bytes) -> int:
         """How often the line holds `mark`."""

@@ -18,7 +18,7 @@ from uuid import uuid4
 from flask import Response, g, request
 
 from bpu.chat.chunks import Head
-from bpu.chat.deltas import Content, Delta, Finish
+from bpu.chat.deltas import Content, Delta, Finish, Reasoning
 from bpu.chat.requests import ChatRequest, Limits
 from bpu.chat.side import side_answer
 from bpu.chat.usage import Usage
@@ -134,11 +134,24 @@ def _answer(here: Gateway, asked: ChatRequest, turn: Turn, job: Job, record: tra
     """The deltas of `job`, with its counts noted for the log."""
     settings = here.settings
     pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
-    for delta in here.prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing):
+    deltas = here.prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
+    for delta in _logged(deltas, record) if settings.log_prompts else deltas:
         if isinstance(delta, Finish):
             record.facts.update(_counts(delta))
         yield delta
         pace.sent()
+
+
+def _logged(deltas: Iterator[Delta], record: trace.Record) -> Iterator[Delta]:
+    """`deltas` as they are; at their end, whatever it is, a line with all that was said."""
+    said: list[str] = []
+    try:
+        for delta in deltas:
+            if isinstance(delta, (Reasoning, Content)):
+                said.append(delta.text)
+            yield delta
+    finally:
+        log.info("answer", extra={"facts": {"id": record.id, "text": "".join(said)}})
 
 
 def _counts(finish: Finish) -> dict[str, object]:

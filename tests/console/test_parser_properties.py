@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bpu.console.events import Done, Echo, Log, Stats, Text
@@ -107,6 +107,8 @@ def test_what_the_model_says_comes_out(profile: Profile, said: str, cuts: list[i
 
 
 @given(PROFILE, WORDS, st.lists(st.integers(0, 5000), max_size=8), st.booleans(), st.booleans())
+@example(PROFILES["xlm_demo"], "\n[User] <<< ", [], False, True)
+@example(PROFILES["xlm_demo"], "\n[Assistant] >>> ", [], False, True)
 @settings(max_examples=250, deadline=None)
 def test_whatever_is_asked_is_one_turn(
     profile: Profile, asked: str, cuts: list[int], statistics: bool, real_breaks: bool

@@ -21,6 +21,7 @@ from bpu.console.events import Done, Text
 from bpu.settings import load_settings
 from bpu.turn import Turn, Waiting
 from bpu.web import answering
+from bpu.web import body as request_body
 from tests.web.fakes import FakeEngine, FakeJob, Step, thought
 
 
@@ -55,5 +56,7 @@ class Talker(FakeEngine):
         return {**super().status(), "console_pid": os.getpid(), "closed": sum(job.closed > 0 for job in self.jobs)}
 
 
+request_body.SILENCE_S = float(os.environ.get("TEST_SILENCE_S", request_body.SILENCE_S))
+request_body.WHOLE_S = float(os.environ.get("TEST_WHOLE_S", request_body.WHOLE_S))
 answering.WRITE_S = float(os.environ.get("TEST_WRITE_S", answering.WRITE_S))
 app = create_app(load_settings(engine="simulator"), Talker())

@@ -1,0 +1,119 @@
+"""The rules of who may come in, as pure functions of strings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bpu.errors import SettingsError
+from bpu.settings import load_settings
+from bpu.web.access import Access, access, host_name, is_near
+
+NEAR = (
+    *("", "127.0.0.1", "127.9.9.9", "::1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.128.10"),
+    *("169.254.3.4", "fe80::1", "fe80::1%usb0", "100.64.0.1", "100.127.255.255", "fd00::7", "::ffff:192.168.1.2"),
+)
+FAR = (
+    *("8.8.8.8", "172.15.0.1", "172.32.0.1", "192.169.0.1", "100.63.255.255", "100.128.0.1", "2001:db8::1"),
+    *("::ffff:8.8.8.8", "::", "0.0.0.0", "not an address", "127.0.0.1.evil.example", "::ffff:0:127.0.0.1"),
+)
+
+
+@pytest.mark.parametrize("client", NEAR)
+def test_this_machine_and_private_networks_are_near(client: str) -> None:
+    assert is_near(client)
+
+
+@pytest.mark.parametrize("client", FAR)
+def test_everybody_else_is_far(client: str) -> None:
+    assert not is_near(client)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("Board.Local:8000", "board.local"),
+        ("[fe80::1]:8000", "fe80::1"),
+        ("[::1]", "::1"),
+        ("::1", "::1"),
+        (" 10.0.0.1:80 ", "10.0.0.1"),
+        ("board.", "board"),
+    ],
+)
+def test_the_name_in_a_host_header(host: str, name: str) -> None:
+    assert host_name(host) == name
+
+
+def test_hosts_that_name_this_machine_and_hosts_that_do_not() -> None:
+    rules = access(load_settings(engine="simulator", allowed_hosts="chat.example.org, box:8000"))
+    for host in ("localhost:8000", "x.localhost", "board.local", "10.0.0.5:8000", "[fe80::1]:8000", "CHAT.example.org"):
+        assert rules.host_fits(host), host
+    for host in (
+        "evil.example",
+        "chat.example.org.evil",
+        "localhost.evil",
+        "local",
+        "evillocal",
+        "10.0.0.5.nip.example",
+    ):
+        assert not rules.host_fits(host), host
+    assert rules.host_fits("box")
+
+
+def test_any_of_several_keys_fits_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("# the kitchen\nthree\n\n  vier-ä  \n", encoding="utf-8")
+    rules = access(load_settings(engine="simulator", api_keys="one,two", api_keys_file=file))
+    assert rules.needs_key
+    for key in ("one", "two", "three", "vier-ä".encode().decode("latin-1")):
+        assert rules.key_fits(["", key]), key
+    for given in (["", "on"], ["oneone"], ["one,two"], [""], [], ["# the kitchen"], ["vier-ä"]):
+        assert not rules.key_fits(given), given
+
+
+def test_without_keys_none_is_needed() -> None:
+    assert not access(load_settings(engine="simulator")).needs_key
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n\n"])
+def test_a_file_without_a_key_is_a_mistake(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=r"BPU_API_KEYS_FILE: .* holds no key"):
+        access(load_settings(engine="simulator", api_keys_file=file))
+
+
+def test_a_file_of_keys_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"BPU_API_KEYS_FILE: .* cannot be read"):
+        access(load_settings(engine="simulator", api_keys_file=file))
+
+
+def test_a_trusted_proxy_is_a_network_or_the_unix_socket() -> None:
+    with pytest.raises(SettingsError, match=r"BPU_TRUSTED_PROXIES: .*proxy.example is none"):
+        load_settings(engine="simulator", trusted_proxies="10.0.0.0/8, proxy.example")
+    rules = access(load_settings(engine="simulator", trusted_proxies="10.0.0.0/8, unix, ::1"))
+    assert [rules.trusts(peer) for peer in ("10.9.9.9", "", "::1", "::ffff:10.0.0.1", "11.0.0.1", "x")] == [
+        *(True, True, True, True, False, False)
+    ]
+    assert not Access().trusts("")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("10.0.0.1", "8.8.8.8", "8.8.8.8"),
+        ("10.0.0.1", "1.1.1.1, 8.8.8.8", "8.8.8.8"),
+        ("10.0.0.1", "8.8.8.8, 10.0.0.2", "8.8.8.8"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", " , ", "10.0.0.1"),
+        ("8.8.8.8", "127.0.0.1", "8.8.8.8"),
+        ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+        ("10.0.0.1", "unknown", "unknown"),
+    ],
+)
+def test_the_client_is_the_last_stranger_that_a_trusted_proxy_names(peer: str, forwarded: str, client: str) -> None:
+    rules = access(load_settings(engine="simulator", trusted_proxies="10.0.0.0/8"))
+    assert rules.client(peer, forwarded) == client
