@@ -8,7 +8,7 @@ SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node screenshots check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node soak screenshots check-wheels wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ format: setup-dev ## Put style and format right
 node: ## What the browser tests need of npm (axe-core), into tests/browser/node_modules
 	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --prefix tests/browser; \
 	else echo "npm is not installed, so the tests of accessibility will be skipped."; fi
+
+soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
+	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py

@@ -8,9 +8,10 @@ from bpu.settings import Settings
 from bpu.web import body, cors, errors, guard, trace
 from bpu.web.access import access
 from bpu.web.answering import let_go
-from bpu.web.assembly import assemble, assemble_page
+from bpu.web.assembly import assemble, assemble_log, assemble_page
 from bpu.web.completions import completions
 from bpu.web.gateway import Engine, Gateway
+from bpu.web.metrics import metrics
 from bpu.web.models import models
 from bpu.web.openai import openai
 from bpu.web.ops import ops
@@ -28,13 +29,13 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     app.json.sort_keys = False  # type: ignore[attr-defined]
     here = gateway or assemble(settings, engine)
     here.install(app)
-    trace.install(app)
+    trace.install(app, tell=here.meters.count)
     guard.install(app, access(settings))
     body.install(app)
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
-    for blueprint in (openai, completions, responses, models, ops, assemble_page(here)):
+    for blueprint in (openai, completions, responses, models, ops, metrics, assemble_page(here), assemble_log(here)):
         app.register_blueprint(blueprint)
     app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
     return app

@@ -8,18 +8,20 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
+import os
 import resource
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from bpu.board import performance
-from bpu.board.addresses import announce
+from bpu.board.addresses import announce, taken
 from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
+from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
-from bpu.web import logs
+from bpu.web import logs, shares
 from bpu.web.access import access
 
 
@@ -52,6 +54,8 @@ def _raise_descriptors() -> None:
 
 _settings = _checked()
 _raise_descriptors()
+# Read by prometheus-client when a worker imports it. After a reload this finds the same folder: counters go on.
+os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
 workers = _settings.workers
@@ -77,9 +81,17 @@ logconfig_dict = logs.config(_settings.log_format)
 
 
 def on_starting(server: Any) -> None:
-    """Before anything else: full clocks, if they are wished for. Without the right to set them it goes on."""
+    """Once, before it listens: an address in use ends the start, with its remedy; then full clocks, if wished for."""
+    if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
+        _refuse_taken(",".join(server.cfg.settings["bind"].get()))
     if (warning := performance.enable(_settings)) is not None:
         server.log.warning("%s", warning)
+
+
+def _refuse_taken(bind: str) -> None:
+    if parts := taken(bind):
+        sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
+        sys.exit(1)
 
 
 def when_ready(server: Any) -> None:
@@ -93,6 +105,7 @@ def post_worker_init(worker: Any) -> None:
 
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
+    worker.refused = gateway.meters.refused
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)
@@ -107,3 +120,4 @@ def worker_exit(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """The master is leaving, and with it every worker: the keeper need not wait for another."""
     say_bye(state_dir(_settings))
+    shares.remove_folder(os.environ[shares.VARIABLE])

@@ -7,6 +7,7 @@ whether the files are there is `bpu.engine.launch`'s question, because it depend
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import shlex
@@ -80,6 +81,21 @@ def _is_host_and_port(text: str) -> bool:
     return match is not None and int(match[1]) <= 65535
 
 
+def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
+    if wrong:
+        raise ValueError(f"must be addresses, networks such as 192.168.1.0/24, or unix; {', '.join(wrong)} is none")
+    return values
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_shell)]
 AutoNatural = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_auto_is_none)]
@@ -132,7 +148,7 @@ class Settings(BaseSettings):
     api_keys_file: Annotated[Folder, AfterValidator(_readable)] | None = None
     allowed_origins: Names = ()
     allowed_hosts: Names = ()
-    trusted_proxies: Names = ()
+    trusted_proxies: Annotated[Names, AfterValidator(_proxies)] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
     max_messages: Annotated[int, Field(ge=1)] = 2000
     log_format: Literal["text", "json"] = "text"

@@ -1,6 +1,7 @@
 """Pictures of the page for the documentation, taken from the real gateway with the simulator: `make screenshots`.
 
-Each scene is what a person would see and do; nothing in a picture is drawn or changed afterwards.
+Each scene is what a person would see and do; nothing in a picture is drawn or changed afterwards. Only the address is
+a board's: the browser is told that it leads to this machine.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.browser.person import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Visitor  # noqa: E402
-from tests.live.gateway import Gateway, running  # noqa: E402
+from tests.live.gateway import running  # noqa: E402
 
-#: A board's own speeds but for the waiting, which no picture needs.
-CONSOLE = "--prefill-rate 400 --decode-rate 60 --load-seconds 1"
+#: About the speeds of an RDK S100, without its time to load.
+CONSOLE = "--prefill-rate 600 --decode-rate 24 --load-seconds 1"
+#: What a board is called in its network; the browser is led to this machine instead.
+BOARD = "192.168.127.10:8000"
 BOARD_WIDE = {"width": 1440, "height": 900}
 ENGLISH, CHINESE = "en-US", "zh-CN"
 
@@ -49,17 +52,20 @@ def talk(person: Visitor) -> None:
         person.ask(person.words(f"idea_{number}"))
 
 
-def thinking(person: Visitor) -> None:
-    """An answer on its way, its thinking still open."""
-    person.ready()
-    person.send(f"{person.words('idea_3')} [[sim think=400 tokens=500 rate=40]]")
-    person.find("reasoning").filter(has_text=".").wait_for()
-
-
 def board(person: Visitor) -> None:
-    talk(person)
+    """The panel beside the third answer, which is on its way; on a phone the panel alone."""
+    person.ready()
+    wide = person.page.viewport_size["width"] >= 1200
     person.panel("board")
-    person.ask(person.words("idea_3"))
+    if not wide:
+        person.page.locator("#panel-close").click()
+    talk(person)
+    person.send(person.words("idea_3"))
+    person.find("reasoning").wait_for()
+    if not wide:
+        person.panel("board")
+    person.page.locator("#panel-board .half rect").nth(2).wait_for()
+    person.wait_text("answer", "180")
 
 
 def connect(person: Visitor) -> None:
@@ -86,29 +92,31 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only these")
     arguments = parser.parse_args()
     arguments.into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, browser() as chromium:
-        env = {"BPU_CONSOLE_ARGS": CONSOLE, "BPU_CONTINUE": "auto", "BPU_RESET": "auto"}
-        with running(Path(folder), workers=2, env=env) as gateway:
-            for shot in SHOTS:
-                if not arguments.names or shot.name in arguments.names:
-                    take(shot, chromium, gateway, arguments.into / f"{shot.name}.png")
+    env = {"BPU_CONSOLE_ARGS": CONSOLE, "BPU_CONTINUE": "always"}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        gateway = stack.enter_context(running(folder, workers=2, env=env))
+        chromium = stack.enter_context(browser(f"MAP {BOARD} 127.0.0.1:{gateway.port}"))
+        for shot in SHOTS:
+            if not arguments.names or shot.name in arguments.names:
+                take(shot, chromium, arguments.into / f"{shot.name}.png")
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
+def browser(rule: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
         sys.exit("Chromium is not installed (apt install chromium).")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        chromium = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, f"--host-resolver-rules={rule}"])
         yield chromium
         chromium.close()
 
 
-def take(shot: Shot, chromium: Any, gateway: Gateway, path: Path) -> None:
-    person = Visitor.open_window(chromium, gateway.url, lang=shot.lang, size=shot.size, dark=shot.dark)
+def take(shot: Shot, chromium: Any, path: Path) -> None:
+    person = Visitor.open_window(chromium, f"http://{BOARD}", lang=shot.lang, size=shot.size, dark=shot.dark)
     try:
         person.open()
         shot.scene(person)

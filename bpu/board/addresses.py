@@ -6,6 +6,7 @@ It only looks; it never sends a packet and never changes the network.
 from __future__ import annotations
 
 import enum
+import errno
 import ipaddress
 import json
 import re
@@ -95,6 +96,24 @@ def _reachable(bind: str, found: Sequence[Address], hostname: str) -> list[tuple
     return [
         (f"http://{name}:{port}", kind) for name, kind in [*near, *((name, None) for name in [*names, "localhost"])]
     ]
+
+
+def taken(bind: str) -> list[str]:
+    """The parts of `bind` (`BPU_BIND`) on which another program listens already; unix sockets are not looked at."""
+    parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
+    return [part for part in parts if _is_taken(part)]
+
+
+def _is_taken(part: str) -> bool:
+    host, _, port = part.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        with socket.socket(family) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def announcement(settings: Settings, *, simulated: bool, found: Sequence[Address], hostname: str) -> str:

@@ -59,8 +59,8 @@ def plan(
     Raises `BoardError` when a pool is not there, a size is not a multiple of `alignment`, or there is no room.
     """
     wanted = _wanted(memory, sizes, alignment)
-    if all(want.size == want.pool.span.size for want in wanted) and not faults(memory):
-        # What the board runs on is proven: it is not moved for the sake of a rule.
+    if all(want.size == want.pool.span.size for want in wanted):
+        # Nothing is wished for, so nothing moves, however little the present layout is like one of ours.
         return Plan(memory, memory)
     _check_room(memory, wanted, linux_room)
     ground = _Ground(memory, alignment, kernel_room)

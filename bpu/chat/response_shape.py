@@ -176,7 +176,7 @@ def _repeated(asked: Mapping[str, Any]) -> Event:
     text = asked.get("text") or {}
     reasoning = asked.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
-    instructions, choice, metadata = asked.get("instructions"), asked.get("tool_choice"), asked.get("metadata")
+    instructions, choice = asked.get("instructions"), asked.get("tool_choice")
     return {
         "instructions": instructions if isinstance(instructions, str) else None,
         "max_output_tokens": asked.get("max_output_tokens"),
@@ -185,10 +185,23 @@ def _repeated(asked: Mapping[str, Any]) -> Event:
         "temperature": _number(asked.get("temperature")),
         "top_p": _number(asked.get("top_p")),
         "text": {"format": text.get("format") or {"type": "text"}},
-        "tool_choice": choice or "auto",
+        "tool_choice": _choice(choice),
         "tools": [_tool(tool) for tool in asked.get("tools") or ()],
-        "metadata": metadata if isinstance(metadata, Mapping) else {},
+        "metadata": _strings(asked.get("metadata")),
     }
+
+
+def _strings(metadata: Any) -> dict[str, str]:
+    given = metadata.items() if isinstance(metadata, Mapping) else ()
+    return {name: value for name, value in given if isinstance(value, str)}
+
+
+def _choice(choice: Any) -> Any:
+    """The choice in the API's own form: other forms that name a tool are taken too."""
+    if isinstance(choice, Mapping):
+        named = choice.get("function", choice)
+        return {"type": "function", "name": named["name"]}
+    return "required" if choice == "any" else choice or "auto"
 
 
 def _number(value: Any) -> float:

@@ -9,15 +9,22 @@ Modules whose names begin with an underscore are helpers of commands.
 from __future__ import annotations
 
 import difflib
+import gettext
+import os
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bpu import __version__
 from bpu.errors import BpuError
-from bpu.messages import has, say
+from bpu.messages import LOCALE, has, language, say
+
+if language() == "zh":
+    # click's own words go through gettext's catalogue of this name.
+    gettext.bindtextdomain("messages", str(LOCALE))
 
 
 class Commands(click.Group):
@@ -45,10 +52,12 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _summary(name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
+        with formatter.section(gettext.gettext("Commands")):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except BpuError as error:
@@ -72,6 +81,15 @@ def _summary(name: str) -> str:
     help=say("cli.about"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message=say("cli.version", version=__version__))
-def main() -> None:
+@click.version_option(__version__, message=say("cli.version", version=__version__), help=say("cli.version_help"))
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help=say("cli.env_file"),
+)
+def main(env_file: Path | None) -> None:
     """The group; its text is in the catalogue."""
+    from bpu.cli._environment import SERVICE_ENV, adopt  # what only helps must not slow `--help`
+
+    adopt(env_file or SERVICE_ENV, asked=env_file is not None)

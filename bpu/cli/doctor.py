@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import socket
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -19,6 +18,7 @@ from bpu.board.checks.finding import Finding, Level, exit_code
 from bpu.board.checks.logs import check_log
 from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
+from bpu.cli._columns import left
 from bpu.engine.plan import context_size, model_type, profile_name
 from bpu.errors import BpuError
 from bpu.messages import has, say
@@ -103,18 +103,12 @@ def _show(one: Finding) -> None:
     mark, colour = MARKS[one.level]
     name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
     first, *rest = one.said.splitlines() or [""]
-    click.echo(f"{click.style(mark, fg=colour)} {_padded(name)} {first}")
+    click.echo(f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} {first}")
     indent = " " * (NAME_CELLS + 3)
     for line in rest:
         click.echo(f"{indent}{line}")
     for line in one.remedy.splitlines():
         click.echo(f"{indent}> {line}")
-
-
-def _padded(name: str) -> str:
-    """Chinese characters take two cells."""
-    cells = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in name)
-    return name + " " * max(0, NAME_CELLS - cells)
 
 
 def _sum(code: int, found: Sequence[Finding]) -> str:

@@ -138,6 +138,8 @@ class Desk:
             self._idle_since = self._clock()
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
             self._console_lost()
+        if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
+            self._refuse_waiting(fault, "EngineTimeout")
 
     def _console_lost(self) -> None:
         self._examiner.give_up()
@@ -176,9 +178,7 @@ class Desk:
         if self.supervisor.breaker.wait_s(self._clock()) == 0:
             self.supervisor.load()
         elif (fault := self._lasting_fault()) is not None:
-            for ticket in self.queue:
-                self._refuse_for(fault, ticket)
-                self.queue.leave(ticket)
+            self._refuse_waiting(fault)
 
     def _use(self) -> None:
         supervisor = self.supervisor
@@ -268,11 +268,15 @@ class Desk:
             return None
         return supervisor.fault if supervisor.breaker.is_open or supervisor.fault.needs_person else None
 
-    def _refuse_for(self, fault: Fault, ticket: Ticket[Peer]) -> None:
-        lines = self.supervisor.log.telling()
-        wait = self.supervisor.breaker.wait_s(self._clock())
-        kind = "EngineUnavailable" if fault.needs_person else "EngineStopping"
-        refuse(ticket.peer, kind, fault.message, retry_after=None if fault.needs_person else wait, log=lines)
+    def _refuse_waiting(self, fault: Fault, kind: str = "") -> None:
+        for ticket in self.queue:
+            self._refuse_for(fault, ticket, kind)
+            self.queue.leave(ticket)
+
+    def _refuse_for(self, fault: Fault, ticket: Ticket[Peer], kind: str = "") -> None:
+        wait = None if fault.needs_person else self.supervisor.breaker.wait_s(self._clock())
+        kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
+        refuse(ticket.peer, kind, fault.message, retry_after=wait, log=self.supervisor.log.telling())
 
     def retry_after_s(self) -> float:
         """When a place is likely to be free: the queue's length times the recent pace, at most a minute."""

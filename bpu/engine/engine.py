@@ -26,10 +26,11 @@ def estimate(text: str) -> int:
 class Engine:
     """One per process. Any number of them, in any number of processes, share one console and one queue."""
 
-    def __init__(self, launch: Launch, *, queue_timeout_s: float = 0.0) -> None:
+    def __init__(self, launch: Launch, *, queue_timeout_s: float = 0.0, quiet: bool = False) -> None:
+        """`quiet`: a keeper that is started from here writes no log, as on somebody's terminal."""
         self.launch = launch
         self.jobs: dict[str, Job] = {}
-        self._link = Link(launch)
+        self._link = Link(launch, quiet=quiet)
         self._queue_timeout_s = queue_timeout_s
 
     def start(self) -> None:

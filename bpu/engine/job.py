@@ -22,6 +22,8 @@ from bpu.engine.drain import ConsoleEnded, Drain, dry_s
 from bpu.engine.link import Line, Link, error_from, explained
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 
+#: How often a waiting job may lose its keeper.
+JOINS = 5
 #: How long the reason for a lost console may take to arrive.
 OBITUARY_S = 2.0
 #: The keeper answers a new job from memory.
@@ -57,8 +59,7 @@ class Job:
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
         self._life = Life.QUEUED
         self._phase: Phase = "queued"
-        self._position = 0
-        self._accepted = False
+        self._position, self._accepted, self._joins_left = 0, False, JOINS
         self._events: deque[Event | Cut] = deque()
         self._news = hub.Flag()
         self._error: errors.BpuError | None = None
@@ -75,15 +76,14 @@ class Job:
 
     def join(self) -> None:
         """Take a place in the queue; returns when the keeper has given one. Raises what the keeper refuses with."""
-        self._connect()
         while not self._accepted and self._error is None:
+            self._rejoin_if_lost()
             if not self._news.wait(ANSWER_LIMIT_S):
                 self._fail(errors.EngineTimeout("The engine's keeper does not answer."))
             self._news.clear()
         if self._error is not None:
-            error = self._error
             self.close()
-            raise error
+            raise self._error
 
     def _connect(self) -> None:
         self._line = self._link.line(self._hear, self._on_keeper_gone)
@@ -120,9 +120,9 @@ class Job:
 
     def _on_keeper_gone(self) -> None:
         self._hang_up()
-        if self._life is Life.QUEUED and self._accepted:
-            # Nothing of it was written yet: it joins the next keeper, with its first time of arrival.
-            self._accepted = False
+        if self._life is Life.QUEUED and self._joins_left:
+            # Nothing was written yet, so it joins the next keeper; again if that one was dying, too.
+            self._accepted, self._joins_left = False, self._joins_left - 1
         elif self._life is Life.QUEUED:
             self._fail(errors.EngineStopping("The engine is being restarted; try again.", retry_after=2))
         self._news.set()

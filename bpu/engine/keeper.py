@@ -159,6 +159,9 @@ class Keeper:
 
     def _order(self, connection: Connection, op: str, message: dict[str, Any]) -> None:
         """What an operator asks for, over any connection; the answer says what was done."""
+        if op == "status":
+            connection.send({"say": "status", "status": self._status()})
+            return
         done = True
         if op == "cancel":
             done = self.desk.cancel(str(message["id"]))
@@ -186,7 +189,10 @@ class Keeper:
 
     def _progress(self, connection: Connection, message: dict[str, Any]) -> None:
         if self.desk.running is not None and self.desk.running is connection.ticket:
-            self.desk.progress = {"phase": "decode", "tokens": int(message["tokens"])}
+            now = time.monotonic()
+            first = self.desk.progress.get("first_at", now)
+            counted = {"tokens": int(message["tokens"]), "tokens_at": now}
+            self.desk.progress = {"phase": "decode", "first_at": first, **counted}
 
     # Living for somebody
 

@@ -8,6 +8,11 @@ import json
 import shlex
 from dataclasses import dataclass
 
+_IDENTITY = (
+    *("argv", "cwd", "files", "profile", "simulated", "model", "lock_path", "state_dir", "context"),
+    *("per_job", "reset", "continues"),
+)
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -36,8 +41,12 @@ class Launch:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for launches that may share one console."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """Equal for launches that may share one console: the same program, model and arguments, kept the same way.
+
+        Limits, and the environment of whoever starts it (a service, somebody's terminal), make no other console.
+        """
+        told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -32,8 +32,8 @@ _BACKLOG_PAUSE_S = 0.005
 class Link:
     """One worker's lifeline. `status` is the newest picture of the engine, with moments instead of ages."""
 
-    def __init__(self, launch: Launch) -> None:
-        self.launch = launch
+    def __init__(self, launch: Launch, *, quiet: bool = False) -> None:
+        self.launch, self._quiet = launch, quiet
         self.folder = Path(launch.state_dir)
         self.status: Status = {
             **STOPPED,
@@ -176,6 +176,7 @@ class Link:
             env={**self.launch.env, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if self._quiet else None,
             start_new_session=True,
         )
         assert keeper.stdin is not None

@@ -92,4 +92,8 @@ def aged(status: Status, now: float) -> Status:
 def _aged_job(job: dict[str, Any], now: float) -> dict[str, Any]:
     shown = {key: value for key, value in job.items() if not key.endswith("_at")}
     shown["age_s"] = max(0.0, now - job["arrived_at"])
+    if "first_at" in job:
+        # From its arrival to the first token, and from there to the moment at which `tokens` were counted.
+        shown["first_token_s"] = max(0.0, job["first_at"] - job["arrived_at"])
+        shown["decode_s"] = max(0.0, job["tokens_at"] - job["first_at"])
     return shown

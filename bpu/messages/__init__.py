@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 Language = Literal["en", "zh"]
 Texts = dict[str, tuple[str, str]]
+#: What other libraries say in the terminal, as catalogues for gettext.
+LOCALE = Path(__file__).with_name("locale")
 
 
 def language(environ: Mapping[str, str] = os.environ) -> Language:

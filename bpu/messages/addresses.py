@@ -21,5 +21,10 @@ TEXTS = {
     "mdns": ("by name, where the network resolves .local names", "用主机名访问，需要网络支持 .local 名称"),
     "here": ("on this machine", "在本机上"),
     "page": ("Page for a first chat: {url}", "打开网页即可试聊：{url}"),
+    "taken": (
+        "Another program listens on {bind} already, so the gateway was not started. Stop it, or choose another "
+        "address, as in: BPU_BIND=0.0.0.0:8001 make run",
+        "已有其他程序在监听 {bind}，网关没有启动。请停止该程序，或换一个地址，例如：BPU_BIND=0.0.0.0:8001 make run",
+    ),
     "socket": ("It listens on {bind}; a proxy gives it an address.", "正在监听 {bind}，由代理提供访问地址。"),
 }

@@ -15,6 +15,19 @@ TEXTS = {
         "There is no command {name!r}. Did you mean {guess!r}?",
         "没有名为 {name!r} 的命令。您想用的是 {guess!r} 吗？",
     ),
+    "version_help": ("Show the version and exit.", "显示版本号后退出。"),
+    "env_file": (
+        "File of BPU_ variables; by default the service's, /etc/bpu/bpu.env. What is set already wins.",
+        "含 BPU_ 变量的文件；默认为服务的 /etc/bpu/bpu.env。已设置的环境变量优先。",
+    ),
+    "env_unreadable": (
+        "The service's settings in {path} cannot be read ({reason}); only those of this terminal hold.",
+        "无法读取服务的设置 {path}（{reason}）；仅使用当前终端的设置。",
+    ),
+    "env_line": (
+        "{path}, line {number}: this is not NAME=VALUE with closed quotation marks. Correct it.",
+        "{path} 第 {number} 行：不是引号完整的 NAME=VALUE。请改正。",
+    ),
     "error": ("Error: {message}", "错误：{message}"),
     "version": ("rdk-bpu-gateway {version}", "rdk-bpu-gateway {version}"),
 }

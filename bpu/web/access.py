@@ -76,17 +76,14 @@ class Access:
 
 
 def access(settings: Settings) -> Access:
-    """The rules that `settings` ask for. Raises `SettingsError` with every mistake at once."""
-    mistakes: list[str] = []
-    keys = [*settings.api_keys, *_file_keys(settings, mistakes)]
-    proxies = _networks([text for text in settings.trusted_proxies if text.lower() != UNIX], mistakes)
-    if mistakes:
-        raise SettingsError("The settings cannot work:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
+    """The rules that `settings` ask for. Raises `SettingsError` when a file of keys cannot be used."""
+    keys = [*settings.api_keys, *_file_keys(settings)]
+    networks = [text for text in settings.trusted_proxies if text.lower() != UNIX]
     names = {host_name(name) for name in settings.allowed_hosts}
     return Access(
         keys=tuple(sha256(key.encode()).digest() for key in keys),
         hosts=frozenset({"localhost", socket.gethostname().lower(), *names}),
-        proxies=proxies,
+        proxies=tuple(ipaddress.ip_network(text, strict=False) for text in networks),
         trusts_unix=any(text.lower() == UNIX for text in settings.trusted_proxies),
     )
 
@@ -118,20 +115,7 @@ def _address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _networks(texts: Iterable[str], mistakes: list[str]) -> tuple[Network, ...]:
-    networks = []
-    for text in texts:
-        try:
-            networks.append(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            mistakes.append(
-                f"BPU_TRUSTED_PROXIES: {text!r} is neither an address nor a network such as 192.168.1.0/24 "
-                f"nor {UNIX!r}; correct it."
-            )
-    return tuple(networks)
-
-
-def _file_keys(settings: Settings, mistakes: list[str]) -> list[str]:
+def _file_keys(settings: Settings) -> list[str]:
     """The keys in `BPU_API_KEYS_FILE`, one a line. A file without a key is a mistake: it would open the door."""
     path = settings.api_keys_file
     if path is None:
@@ -139,9 +123,8 @@ def _file_keys(settings: Settings, mistakes: list[str]) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
-        mistakes.append(f"BPU_API_KEYS_FILE: {path} cannot be read ({error}); name a text file with one key a line.")
-        return []
+        raise SettingsError(f"BPU_API_KEYS_FILE: {path} cannot be read ({error}); name a text file.") from None
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
-        mistakes.append(f"BPU_API_KEYS_FILE: {path} holds no key; write one key a line, or unset it.")
+        raise SettingsError(f"BPU_API_KEYS_FILE: {path} holds no key; write one key a line, or unset it.")
     return keys

@@ -134,7 +134,7 @@ def _answer(here: Gateway, asked: ChatRequest, turn: Turn, job: Job, record: tra
     """The deltas of `job`, with its counts noted for the log."""
     settings = here.settings
     pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
-    for delta in here.prompter.answer(pace.events(job), asked, turn, lambda: job.timing):
+    for delta in here.prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing):
         if isinstance(delta, Finish):
             record.facts.update(_counts(delta))
         yield delta

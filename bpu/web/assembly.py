@@ -9,13 +9,13 @@ from pathlib import Path
 from flask import Blueprint
 
 from bpu.board.addresses import local_addresses, reachable
-from bpu.board.vitals import Vitals
 from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
 from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
 from bpu.settings import Settings
+from bpu.web.console_log import LogStreams, log_blueprint
 from bpu.web.events import EventStreams
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.models import entries
@@ -55,9 +55,16 @@ def _console_engine(settings: Settings) -> Engine:
 
 def assemble_page(here: Gateway) -> Blueprint:
     """The page's blueprint; its event streams end when the gateway stops."""
-    streams = EventStreams(here.engine.status, Vitals())
+    streams = EventStreams(here.engine.status, here.vitals)
     here.on_stop.append(streams.stop)
     return page_blueprint(streams, addresses=lambda: _addresses(here.settings), models=lambda: entries(here))
+
+
+def assemble_log(here: Gateway) -> Blueprint:
+    """The console's log lines as a stream; it ends when the gateway stops."""
+    streams = LogStreams(lambda: here.engine.status()["log"])
+    here.on_stop.append(streams.stop)
+    return log_blueprint(streams)
 
 
 def _addresses(settings: Settings) -> list[str]:

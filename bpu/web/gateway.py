@@ -13,12 +13,14 @@ from typing import Any, Protocol, Union
 
 from flask import Flask, current_app
 
+from bpu.board.vitals import Vitals
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import THINK_SUFFIX
 from bpu.chat.tokens import Counter
 from bpu.console.events import Event
 from bpu.settings import Settings
 from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.web.meters import Meters
 
 KEY = "bpu"
 
@@ -70,7 +72,8 @@ class Engine(Protocol):
 class Gateway:
     """One worker's parts. `context_size` in tokens; `created` in seconds since 1970: the age of the model's file.
 
-    `leave` ends what would keep the worker from leaving and is nobody's answer: each function in `on_stop`.
+    `vitals` reads the board. `leave` ends what would keep the worker from leaving and is nobody's answer: each
+    function in `on_stop`.
     """
 
     settings: Settings
@@ -80,6 +83,8 @@ class Gateway:
     context_size: int
     created: int = field(default_factory=lambda: int(time.time()))
     on_stop: list[Callable[[], None]] = field(default_factory=list)
+    meters: Meters = field(default_factory=Meters)
+    vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Vitals)
 
     @property
     def models(self) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -38,6 +39,9 @@ OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 class PoliteWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """The base of `bpu.web.worker.Worker`."""
 
+    #: Told the code of each refusal.
+    refused: Callable[[str], None] = staticmethod(lambda code: None)
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request; a client that took nothing for the time allowed to a write is simply let go."""
         try:
@@ -51,6 +55,7 @@ class PoliteWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         for kind, status, code, words in REFUSALS:
             if isinstance(exc, kind) and not isinstance(exc, OURS):
                 log.info("request", extra={"facts": {"client": _host(addr), "status": int(status), "error": code}})
+                self.refused(code)
                 self._refuse(client, status, BadRequest(words, code=code))
                 return
         self.log.error("An error while a request was served, %s", where(exc))

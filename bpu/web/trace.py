@@ -28,23 +28,38 @@ class Record:
     client: str
     started: float
     status: int = 0
+    endpoint: str = "none"
+    #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
+    phase: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def install(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
-    """Give each request of `app` an id and write its line when its response is closed. Register this first."""
+def install(
+    app: Flask,
+    clock: Callable[[], float] = time.monotonic,
+    tell: Callable[[Record], None] = lambda record: None,
+) -> None:
+    """Give each request of `app` an id; when its response is closed, write its line and `tell` of it.
+
+    Register this first.
+    """
 
     @app.before_request
     def begin() -> None:
         peer = request.environ.get("REMOTE_ADDR") or "unix"
         g.record = Record(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
 
+    def end(record: Record) -> None:
+        tell(record)
+        _write(record, clock() - record.started)
+
     @app.after_request
     def finish(response: Response) -> Response:
         record = current()
         record.status = response.status_code
+        record.endpoint = request.endpoint or "none"
         response.headers["x-request-id"] = record.id
-        response.call_on_close(lambda: _write(record, clock() - record.started))
+        response.call_on_close(lambda: end(record))
         return response
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from bpu.board import addresses
-from bpu.board.addresses import Address, Kind
+from bpu.board.addresses import Address, Kind, taken
 from bpu.board.tools import Result, ToolMissing
 from bpu.settings import load_settings
 
@@ -181,3 +182,13 @@ def test_standard_output_that_knows_only_ascii_is_no_error(
     monkeypatch.setattr("sys.stdout", ascii_only)
     addresses.announce(load_settings(bind="0.0.0.0:8000"), simulated=True, find=lambda: [LAN])
     assert "http://192.168.1.20:8000/v1" in ascii_only.text
+
+
+def test_an_address_that_is_in_use_is_told_from_a_free_one() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        assert taken(f"127.0.0.1:{port},unix:/tmp/x.sock,fd://3") == [f"127.0.0.1:{port}"]
+        assert taken(f"0.0.0.0:{port}") == [f"0.0.0.0:{port}"]
+    assert taken(f"127.0.0.1:{port}") == []

@@ -50,8 +50,8 @@ def test_first_tokens_are_drawn_as_the_jobs_come(visitor: Visitor) -> None:
     visitor.panel("board")
     for number in (1, 2):
         visitor.ask(sim(tokens=40, rate=20, prefill=1))
-        card(visitor, "Time to first token").locator("svg rect").nth(number - 1).wait_for()
-    assert "latest 1." in card(visitor, "Time to first token").inner_text()
+        card(visitor, "First token after").locator("svg rect").nth(number - 1).wait_for()
+    assert "1." in card(visitor, "First token after").inner_text()
 
 
 def test_two_people_see_their_places(visit: Visit) -> None:
@@ -157,5 +157,6 @@ def test_load_and_temperature_of_a_board(visit: Visit) -> None:
     heat = card(visitor, "Temperature").inner_text()
     assert "73 %" in heat
     assert "57 °C" in heat
+    assert visitor.page.locator("#panel-board .card:visible").count() == 8
     assert "1024" in card(visitor, "Resident conversation").inner_text()
     assert visitor.find("simulated").is_hidden()

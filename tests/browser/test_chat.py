@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import Start
 from tests.browser.person import DESKTOP, PHONE, Visitor, say
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,6 @@ def test_a_question_is_answered(visit: Visit, size: dict[str, int], lang: str) -
     visitor = visit(size=size, lang=lang)
     visitor.find("prompt").fill("Why is the sky blue?")
     visitor.find("send").click()
-    visitor.find("stop").wait_for(state="visible")
     visitor.finished()
     assert visitor.find("answer").inner_text().strip()
     assert visitor.find("prompt").input_value() == ""
@@ -101,14 +101,15 @@ def test_enter_right_after_a_composition_never_sends(visitor: Visitor) -> None:
     )
     assert visitor.find("prompt").input_value() == "你好"
     visitor.find("prompt").press("Enter")
-    visitor.find("stop").wait_for(state="visible")
+    visitor.page.locator(".message.answer").wait_for()
     visitor.finished()
 
 
 def test_answer_again_replaces_the_answer(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
+    before = visitor.page.locator(".message.answer").element_handle()
     visitor.page.get_by_role("button", name="Answer again").click()
-    visitor.find("stop").wait_for(state="visible")
+    before.wait_for_element_state("hidden")
     visitor.finished()
     assert visitor.answers() == 1
     assert visitor.find("answer").inner_text() == "One."
@@ -121,7 +122,7 @@ def test_a_question_is_edited_and_sent_again(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="Edit").first.click()
     visitor.page.locator(".editing textarea").fill(say("</think>\n\nThree."))
     visitor.page.get_by_role("button", name="Save and send").click()
-    visitor.find("stop").wait_for(state="visible")
+    visitor.wait_text("answer", "Three.")
     visitor.finished()
     assert visitor.answers() == 1
     assert visitor.find("answer").inner_text() == "Three."
@@ -210,3 +211,37 @@ def test_the_screen_reader_hears_the_answer(visitor: Visitor) -> None:
     heard = visitor.page.locator("#announcer").inner_text()
     assert "First sentence." in heard
     assert "The answer is complete." in heard
+
+
+def test_thinking_inside_the_text_is_shown_apart_too(visit: Visit, start: Start) -> None:
+    visitor = visit(url=start(BPU_REASONING="think-tags").url)
+    assert visitor.ask(say("I weigh it up.\n</think>\n\nForty-two < 43.")) == "Forty-two < 43."
+    visitor.find("reasoning").locator("summary").click()
+    assert visitor.page.locator(".thoughts").inner_text() == "I weigh it up."
+
+
+@pytest.mark.parametrize(
+    ("pieces", "parts"),
+    [
+        (["\n<th", "ink>a<", "/thi", "nk>\n\nb"], {"reasoning": "a", "content": "b"}),
+        (["<think>a </th b"], {"reasoning": "a </th b"}),
+        (["<think>a</thin"], {"reasoning": "a</thin"}),
+        (["<thin"], {"content": "<thin"}),
+        (["a <think>b</think>"], {"content": "a <think>b</think>"}),
+        (["<think></think>b"], {"content": "b"}),
+    ],
+)
+def test_thinking_is_split_wherever_the_pieces_end(visitor: Visitor, pieces: list[str], parts: dict[str, str]) -> None:
+    found = visitor.page.evaluate(
+        """async (pieces) => {
+          const { ThinkSplitter } = await import('/static/think.js');
+          const splitter = new ThinkSplitter();
+          const parts = {};
+          for (const [kind, text] of [...pieces.flatMap((piece) => splitter.push(piece)), ...splitter.end()]) {
+            parts[kind] = (parts[kind] ?? '') + text;
+          }
+          return parts;
+        }""",
+        pieces,
+    )
+    assert found == parts

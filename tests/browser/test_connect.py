@@ -34,7 +34,7 @@ def test_chatbox_takes_the_board_with_one_click(visitor: Visitor) -> None:
 def test_the_settings_of_every_program_are_there(visitor: Visitor) -> None:
     visitor.panel("connect")
     panel = visitor.page.locator("#panel-connect").inner_text()
-    for name in ("Chatbox", "OpenClaw", "Open WebUI", "curl", "/v1/chat/completions", "deepseek-r1:1.5b"):
+    for name in ("Chatbox", "OpenClaw", "Open WebUI", "curl", "/v1/chat/completions", "deepseek-r1:1.5b-think"):
         assert name in panel
     code = visitor.page.locator("#panel-connect pre").filter(has_text="openai-completions").inner_text()
     provider = json.loads(code)["models"]["providers"]["bpu"]
@@ -68,6 +68,7 @@ def test_settings_are_copied(visitor: Visitor) -> None:
     )
     visitor.panel("connect")
     visitor.page.locator(".setting").first.get_by_role("button", name="Copy").click()
+    visitor.page.locator("#announcer").get_by_text("Copied.").wait_for(state="attached")
     assert visitor.page.evaluate("window.copied") == f"{visitor.url}/v1"
 
 
@@ -75,6 +76,7 @@ def test_the_clipboard_is_used_where_there_is_one(visitor: Visitor) -> None:
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.panel("connect")
     visitor.page.locator(".setting").nth(1).get_by_role("button", name="Copy").click()
+    visitor.page.locator("#announcer").get_by_text("Copied.").wait_for(state="attached")
     assert visitor.page.evaluate("navigator.clipboard.readText()") == "deepseek-r1:1.5b"
 
 

@@ -98,6 +98,18 @@ def test_both_languages_have_every_word_with_the_same_blanks(visitor: Visitor) -
         assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", words["zh"][key])), key
 
 
+def test_no_word_is_written_for_nothing() -> None:
+    """Each name is somewhere in the page, whole, or as one of a family that is put together (`state_ready`)."""
+    folder = Path(__file__).parents[2] / "bpu/web"
+    words = (folder / "static/words.js").read_text(encoding="utf-8").split("const zh")[0]
+    files = [path for path in (folder / "static").glob("*.js") if path.name != "words.js"]
+    page = "".join(path.read_text(encoding="utf-8") for path in [*files, folder / "templates/index.html"])
+    families = tuple(f"{name}_" for name in ("state", "phase", "cause", "theme", "end"))
+    names = [name for name in re.findall(r'(\w+): "', words) if not name.startswith(families)]
+    assert len(names) > 100
+    assert [name for name in names if not re.search(rf"""["'`]{name}["'`]""", page)] == []
+
+
 def test_every_word_that_is_asked_for_exists(visitor: Visitor) -> None:
     keys = visitor.page.evaluate("import('/static/words.js').then(({ WORDS }) => Object.keys(WORDS.en))")
     asked = visitor.page.evaluate(

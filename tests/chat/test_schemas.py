@@ -41,6 +41,34 @@ def test_references_stay_inside_and_end() -> None:
     assert Checker(inside).problem({"x": "1"}) is not None
     assert "not part of it" in str(Checker({"$ref": "http://127.0.0.1:9/x"}).problem(1))
     assert "too often" in str(Checker({"$ref": "#"}).problem(1))
+    twice = {"allOf": [{"$ref": "#/$defs/a"}] * 2, "$defs": {"a": {"allOf": [{"$ref": "#"}] * 2}}}
+    assert "too often" in str(Checker(twice).problem(1))
+    older = {"allOf": [{"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#"}]}
+    assert "too often" in str(Checker(older).problem(1))
+
+
+def nested(levels: int, kind: str) -> Any:
+    schema: Any = {"type": "string"}
+    for _ in range(levels):
+        schema = {"properties": {"a": schema}} if kind == "properties" else {kind: schema}
+    return schema
+
+
+@pytest.mark.parametrize("kind", ["items", "not", "properties"])
+def test_depth_is_bounded_long_before_the_stack_is(kind: str) -> None:
+    def within(frames: int, levels: int) -> str | None:
+        if frames:
+            return within(frames - 1, levels)
+        return Checker(nested(levels, kind)).problem([])
+
+    within(200, 24)
+    with pytest.raises(BadSchema, match="nested deeper"):
+        within(200, 60)
+    value: Any = 1
+    for _ in range(100):
+        value = [value]
+    assert "nested deeper" in str(Checker({"items": {"$ref": "#"}}).problem(value))
+    assert Checker({"items": {"$ref": "#"}}).problem([[[1]]]) is None
 
 
 @pytest.mark.parametrize(

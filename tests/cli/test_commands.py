@@ -14,6 +14,8 @@ import bpu
 from bpu.board import tools
 from bpu.cli import main
 from bpu.errors import EngineUnavailable
+from bpu.messages import texts
+from scripts import catalogue
 
 PROJECT = Path(__file__).parents[2]
 
@@ -132,3 +134,20 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     line = f"{sys.executable} -m bpu serve --help | true"
     shell = subprocess.run(["sh", "-c", line], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in shell.stderr
+
+
+def test_the_words_of_click_itself_are_chinese_too() -> None:
+    shown = module("load", "--help", lang="zh_CN.UTF-8").out
+    assert "用法：" in shown
+    assert "显示此说明后退出" in shown
+    assert "Usage" not in shown
+    assert "Options" not in shown
+    wrong = module("load", "--nothing", lang="zh_CN.UTF-8")
+    assert wrong.code == 2
+    assert "没有选项" in wrong.err
+
+
+def test_the_catalogue_for_click_is_the_one_made_from_the_texts() -> None:
+    assert catalogue.CATALOGUE.read_bytes() == catalogue.compiled(dict(texts("click").values())), (
+        "run scripts/catalogue.py"
+    )

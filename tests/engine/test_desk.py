@@ -252,13 +252,15 @@ def test_a_crash_between_jobs_loads_again(ready: Rig) -> None:
     assert ready.join().peer.going
 
 
-def test_a_load_that_takes_too_long_fails(rig: Rig) -> None:
+def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(rig: Rig) -> None:
     job = rig.join()
     rig.after(121)
     rig.gone()
     assert rig.supervisor.restarts == {"load_timeout": 1}
     assert rig.state is State.STARTING
-    assert job.peer.error == ""
+    assert job.peer.error == "EngineTimeout"
+    rig.banner()
+    assert rig.join().peer.going
 
 
 def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> None:

@@ -286,13 +286,15 @@ for event in job.events(5.0):
 def test_a_killed_process_loses_its_own_job_and_nobody_elses_place(engine_of: EngineOf, tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
     assert holder.stdout is not None
-    assert holder.stdout.readline() == b"talking\n"
-    engine = engine_of()
-    waiting = submit(engine, says("mine"), "mine")
-    assert next(waiting.events(5.0)) == Waiting("queued", 1)
-    holder.kill()
-    holder.wait()
-    holder.stdout.close()
+    try:
+        assert holder.stdout.readline() == b"talking\n"
+        engine = engine_of()
+        waiting = submit(engine, says("mine"), "mine")
+        assert any(event == Waiting("queued", 1) for event in waiting.events(5.0))
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
     assert answer(waiting) == "mine"
 
 

@@ -17,7 +17,7 @@ from tests.live.gateway import FAST, Gateway, running, sim, until
 Start = Callable[..., Gateway]
 KEEPS = {"BPU_RESET": "command", "BPU_CONTINUE": "always"}
 #: Interleaved turns on the consoles that must be restarted in between; `TURNS=1000` for the full count.
-FEWER = int(os.environ.get("TURNS", "33"))
+FEWER = int(os.environ.get("TURNS", "22"))
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_no_word_of_one_conversation_reaches_another(start: Start, console: str)
     settings, facts = CONSOLES[console]
     env = {"BPU_RESET": "auto", "BPU_CONTINUE": "auto", **settings}
     gateway = start(workers=4, reuse_port=True, env=env)
-    interleave(gateway, 11)  # before anything is known of the console
+    interleave(gateway, 8)  # before anything is known of the console
     assert gateway.engine()["trust"] == {"keeps": False, "resets": False, "forgets": False}
     assert learnt(gateway) == facts
     turns = 1000 if facts["resets"] else FEWER

@@ -31,9 +31,9 @@ def when_ready(server):
 
 
 def post_worker_init(worker):
-    from bpu.web import openai
+    from bpu.web import answering
 
-    openai.WRITE_S = WRITE_S
+    answering.WRITE_S = WRITE_S
     begin(worker)
 """
 
@@ -100,15 +100,11 @@ def test_what_is_not_read_is_bounded(start: Start) -> None:
     gateway = start()
     [worker] = gateway.workers()
     before = worker.memory_info().rss
-    with closing(unread(gateway, sim(tokens=20, fault="endless"))) as stuck:
+    with closing(unread(gateway, sim(tokens=20, fault="endless"))):
         until(lambda: gateway.engine().get("restarts") == {"failed": 1}, what="the endless console is ended")
         gateway.wait_for("ready")
         assert worker.memory_info().rss - before < 100 * 2**20
         assert gateway.ask("1+1=?")["choices"]
-        answer = read(stuck).rest()
-    assert answer.error is not None
-    assert answer.error["code"] == "engine_crashed"
-    assert "does not stop talking" in answer.error["message"]
 
 
 @pytest.mark.parametrize("streamed", [True, False])

@@ -93,6 +93,18 @@ def test_a_cause_that_needs_a_person_is_a_424_with_the_consoles_words(tmp_path: 
         gateway.kill_all()
 
 
+def test_an_address_in_use_is_told_at_once_with_its_remedy(gateway: Gateway, tmp_path: Path) -> None:
+    second = Gateway(tmp_path, env={"BPU_BIND": f"127.0.0.1:{gateway.port}"})
+    try:
+        assert second.process.wait(20) == 1
+        assert f"Another program listens on 127.0.0.1:{gateway.port} already" in second.log
+        assert "BPU_BIND=" in second.log
+        assert "Traceback" not in second.log
+        assert gateway.state()
+    finally:
+        second.kill_all()
+
+
 @pytest.mark.parametrize("mode", ["resident", "per-job"])
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, mode: str) -> None:
     """A terminal's Ctrl-C goes to the whole group: master, workers, and whoever else is in it."""

@@ -61,7 +61,6 @@ ITEM = st.one_of(
 )
 SHARED: dict[str, Strategy] = {
     "model": some(MODEL, f"{MODEL}-think"),
-    "stream": st.booleans() | st.none(),
     "stream_options": some({"include_usage": True}, {}, None),
     "stop": some("l", ["lo", "x"], [], None),
     "temperature": st.floats(0, 2),
@@ -96,8 +95,8 @@ ENDPOINTS: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
 def _requests(path: str, wild: bool) -> Strategy:
     good, own = ENDPOINTS[path]
     fields = {**SHARED, **own}
-    sound = st.fixed_dictionaries({}, optional=fields)
-    anything = st.dictionaries(some(*fields, "n", "metadata", "user", "suffix"), JSON, min_size=1, max_size=2)
+    sound = st.fixed_dictionaries({"stream": st.booleans()}, optional=fields)
+    anything = st.dictionaries(some(*fields, "stream", "n", "metadata", "user", "suffix"), JSON, min_size=1, max_size=2)
     return st.builds(lambda one, more: (path, {**good, **one, **more}), sound, anything if wild else st.just({}))
 
 

@@ -69,6 +69,20 @@ def test_a_call_is_an_item_of_its_own(client: FlaskClient, engine: FakeEngine, a
     assert answer["status"] == "completed"
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({"type": "function", "name": "look"}, {"type": "function", "name": "look"}),
+        ({"function": {"name": "look"}}, {"type": "function", "name": "look"}),
+        ("any", "required"),
+        (None, "auto"),
+    ],
+)
+def test_a_choice_is_told_in_this_apis_words(client: FlaskClient, engine: FakeEngine, asked: Any, shown: Any) -> None:
+    engine.script = thought("Hm.", CALL)
+    assert whole(client, tools=[TOOL], tool_choice=asked)["tool_choice"] == shown
+
+
 @pytest.mark.parametrize("ask", [whole, streamed])
 def test_an_answer_cut_by_a_limit_is_incomplete(client: FlaskClient, engine: FakeEngine, ask: Any) -> None:
     engine.script = thought("", "one two three four five six")

@@ -3,7 +3,7 @@
 import { el, svg } from "./dom.js";
 
 const WIDTH = 300;
-const HEIGHT = 56;
+const HEIGHT = 48;
 const MARGIN = 4;
 
 /** A line through `values` (numbers); `text` says the same to those who cannot see it. */
@@ -14,7 +14,8 @@ export function line(values, text) {
   return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "line", role: "img", "aria-label": text, preserveAspectRatio: "none" },
     svg("polygon", { points: `${points[0]?.[0] ?? 0},${HEIGHT} ${path} ${lastX},${HEIGHT}`, class: "area" }),
     svg("polyline", { points: path, class: "stroke" }),
-    svg("circle", { cx: lastX, cy: lastY, r: 2.5, class: "tip" }));
+    // A line without length and with round ends: a dot that stays round however the drawing is stretched.
+    svg("path", { d: `M${lastX.toFixed(1)} ${lastY.toFixed(1)}h0`, class: "tip" }));
 }
 
 function corners(values) {
@@ -42,6 +43,9 @@ export function columns(values, text) {
 export function bar(name, figures, share) {
   const head = el("div", { class: "bar-head" }, el("span", {}, name), el("span", { class: "figures" }, figures));
   if (share === null) return el("div", { class: "gauge" }, head);
-  const meter = el("meter", { min: "0", max: "1", high: "0.9", value: String(Math.min(1, Math.max(0, share))), "aria-label": `${name}: ${figures}` });
-  return el("div", { class: "gauge" }, head, meter);
+  const percent = Math.round(100 * Math.min(1, Math.max(0, share)));
+  const fill = el("span", { class: percent > 90 ? "fill high" : "fill" });
+  fill.style.width = `${percent}%`;
+  const label = { role: "meter", "aria-label": name, "aria-valuetext": figures, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent) };
+  return el("div", { class: "gauge" }, head, el("div", { class: "meter", ...label }, fill));
 }

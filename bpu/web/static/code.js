@@ -1,5 +1,6 @@
 // A block of code with its language and a copy button.
 
+import { announce } from "./announce.js";
 import { el, icon, setIcon } from "./dom.js";
 import { t } from "./i18n.js";
 
@@ -16,6 +17,7 @@ export function copyButton(text, key = "copy") {
   button.addEventListener("click", async () => {
     const done = await copy(text());
     setIcon(button, done ? "check" : "close");
+    if (done) announce(t("copied"));
     setTimeout(() => setIcon(button, "copy"), 1500);
   });
   return button;

@@ -2,16 +2,18 @@
 
 import { ApiError, call } from "./api.js";
 import { events } from "./stream.js";
+import { ThinkSplitter } from "./think.js";
 
 /** Yields `{kind, ...}`; throws ApiError, also for an error inside the stream and for a stream that just stops. */
 export async function* complete(request, signal) {
   const response = await call("/v1/chat/completions", { method: "POST", body: { ...request, stream: true }, signal });
   yield { kind: "accepted", id: response.headers.get("x-request-id") ?? "" };
+  const splitter = new ThinkSplitter();
   let finished = false;
   try {
     for await (const data of events(response.body)) {
       if (data === "[DONE]") break;
-      for (const event of read(JSON.parse(data))) {
+      for (const event of read(JSON.parse(data), splitter)) {
         finished ||= event.kind === "finish";
         yield event;
       }
@@ -23,13 +25,14 @@ export async function* complete(request, signal) {
   if (!finished) throw new ApiError("", { code: "cut" });
 }
 
-function* read(chunk) {
+function* read(chunk, splitter) {
   if (chunk.error) throw new ApiError(String(chunk.error.message), { code: String(chunk.error.code ?? "") });
   const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};
   const reasoning = delta.reasoning_content ?? delta.reasoning;
   if (reasoning) yield { kind: "reasoning", text: reasoning, id: chunk.id };
-  if (delta.content) yield { kind: "content", text: delta.content, id: chunk.id };
+  const parts = [...splitter.push(delta.content ?? ""), ...(choice?.finish_reason ? splitter.end() : [])];
+  for (const [kind, text] of parts) yield { kind, text, id: chunk.id };
   if (!reasoning && !delta.content) yield { kind: "silence", id: chunk.id };
   if (chunk.usage || chunk.timings) yield { kind: "figures", usage: chunk.usage, timings: chunk.timings };
   if (choice?.finish_reason) yield { kind: "finish", reason: choice.finish_reason };

@@ -1,8 +1,7 @@
 // How other programs reach this board: exact settings with copy buttons, Chatbox's import link, a QR code of the address.
 
 import { callJson } from "./api.js";
-import { copyButton } from "./code.js";
-import { codeBlock } from "./code.js";
+import { codeBlock, copyButton } from "./code.js";
 import { el } from "./dom.js";
 import { now } from "./engine.js";
 import { showError } from "./errors.js";
@@ -49,6 +48,7 @@ function row(key, value, shown = value) {
 }
 
 function addressPart(section, facts, { address, base, model }) {
+  const twin = facts.models.find(({ id }) => id === `${model.id}-think`);
   const { qr } = facts.addresses.find(({ url }) => url === address) ?? {};
   const others = facts.addresses.length > 1
     ? el("select", { "aria-label": t("connect_address"), change: (event) => show(section, facts, event.target.value) },
@@ -58,6 +58,7 @@ function addressPart(section, facts, { address, base, model }) {
     others,
     row("connect_address", base),
     row("connect_model", model.id),
+    twin ? row("connect_thinking_model", twin.id) : null,
     row("connect_key", read("key", "") || "any", read("key", "") ? "••••••" : t("connect_any_key")),
     LOCAL.test(address) ? el("p", { class: "note" }, t("local_only")) : null,
     qr ? el("figure", { class: "qr" }, el("img", { src: qr, alt: `QR: ${address}`, width: "148", height: "148" }), el("figcaption", {}, t("scan"))) : null);

@@ -6,10 +6,11 @@ import { el, icon } from "./dom.js";
 import { elapsed, now, onEngine, stateName } from "./engine.js";
 import { showError } from "./errors.js";
 import { History } from "./history.js";
-import { duration, t } from "./i18n.js";
+import { duration, hasWord, t } from "./i18n.js";
 import { contextSize } from "./models.js";
 
-const PARTS = ["engine", "resident", "queue", "speed_chart", "ttft_chart", "memory", "temperature", "log"];
+const PARTS = ["engine", "speed_chart", "ttft_chart", "resident", "queue", "memory", "temperature", "log"];
+const HALVES = ["speed_chart", "ttft_chart"];
 
 export class Dashboard {
   constructor(section) {
@@ -27,7 +28,7 @@ export class Dashboard {
     this.parts = {};
     this.section.replaceChildren(...PARTS.map((name) => {
       this.parts[name] = { node: el("div", { class: `part part-${name}` }), drawn: "" };
-      return el("section", { class: "card" }, el("h3", {}, t(name)), this.parts[name].node);
+      return el("section", { class: HALVES.includes(name) ? "card half" : "card" }, el("h3", {}, t(name)), this.parts[name].node);
     }));
     this.draw();
   }
@@ -38,8 +39,8 @@ export class Dashboard {
     this.put("engine", [stateName(), seconds(engine.since_s), engine.loads, engine.restarts, engine.error, engine.load_s, seconds(engine.retry_after_s)], () => engineCard(engine));
     this.put("resident", [engine.cache_tokens, contextSize()], () => resident(engine.cache_tokens ?? 0));
     this.put("queue", [engine.running, engine.waiting, Math.floor(elapsed())], () => queue(engine));
-    this.put("speed_chart", this.history.rates, () => chart(line, this.history.rates, (value) => t("speed", { rate: value.toFixed(1) })));
-    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, duration));
+    this.put("speed_chart", this.history.rates, () => chart(line, this.history.rates, (value) => value.toFixed(1), t("speed_unit")));
+    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, (value) => value.toFixed(1), "s"));
     this.put("memory", now.board?.memory, () => memory(now.board?.memory ?? []));
     this.put("temperature", [now.board?.bpu_percent, now.board?.temperatures], () => heat(now.board ?? {}));
     this.put("log", engine.log, () => log(engine.log ?? []));
@@ -52,7 +53,9 @@ export class Dashboard {
     if (part.drawn === signature) return;
     part.drawn = signature;
     const focused = part.node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    part.node.replaceChildren(...[make()].flat());
+    const drawn = [make()].flat();
+    part.node.parentNode.hidden = !drawn.length; // What this machine does not tell is left out.
+    part.node.replaceChildren(...drawn);
     if (focused) part.node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 }
@@ -62,7 +65,7 @@ const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
 
 function engineCard(engine) {
   const state = stateName();
-  const restarts = Object.entries(engine.restarts ?? {}).map(([cause, count]) => `${cause} ${count}`).join(", ");
+  const restarts = Object.entries(engine.restarts ?? {}).map(([cause, count]) => `${causeWords(cause)} ${count}`).join(", ");
   const left = engine.retry_after_s === null || engine.retry_after_s === undefined ? null : Math.max(0, engine.retry_after_s - elapsed());
   return [
     el("p", { class: "state-line", "data-state": state }, el("span", { class: "dot", "aria-hidden": "true" }), el("strong", {}, t(`state_${state}`)),
@@ -80,6 +83,9 @@ function engineCard(engine) {
       action("unload", "/v1/engine/unload", !["ready", "busy", "starting"].includes(state))),
   ].filter(Boolean);
 }
+
+/** Why a console was ended; a cause that has no words here keeps the gateway's own. */
+const causeWords = (cause) => (hasWord(`cause_${cause}`) ? t(`cause_${cause}`) : cause);
 
 /** How far a load is: against the last one where there was one. */
 function progress(engine) {
@@ -122,10 +128,14 @@ function jobRow({ id, phase, position, age_s: age, tokens }) {
     el("button", { type: "button", class: "icon small", "data-key": `cancel-${id}`, "aria-label": `${t("cancel_job")} ${id.slice(-8)}`, title: t("cancel_job"), click: () => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`) }, icon("close")));
 }
 
-function chart(drawing, values, say) {
+function chart(drawing, values, say, unit) {
   if (!values.length) return el("p", { class: "hint" }, t("no_data"));
-  const text = t("chart_summary", { latest: say(values.at(-1)), highest: say(Math.max(...values)) });
-  return [drawing(values, text), el("p", { class: "figures" }, text)];
+  const [latest, highest] = [values.at(-1), Math.max(...values)].map(say);
+  return [
+    el("p", { class: "reading" }, el("strong", {}, latest), unit),
+    drawing(values, t("chart_summary", { latest: `${latest} ${unit}`, highest: `${highest} ${unit}` })),
+    el("p", { class: "figures" }, t("chart_highest", { highest })),
+  ];
 }
 
 function memory(pools) {
@@ -138,7 +148,6 @@ function memory(pools) {
 const size = (bytes) => (bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`);
 
 function heat({ bpu_percent: cores = [], temperatures = [] }) {
-  if (!cores.length && !temperatures.length) return el("p", { class: "hint" }, t("board_silent"));
   const name = (index) => (cores.length > 1 ? `${t("bpu_load")}, ${t("core", { number: index })}` : t("bpu_load"));
   return [
     ...cores.map((percent, index) => bar(name(index), `${percent} %`, percent / 100)),

@@ -46,6 +46,7 @@ const STROKES = {
   copy: ["M9 9h10v11H9z", "M15 9V4H5v11h4"],
   again: ["M19 12a7 7 0 1 1-2-5l2 2", "M19 4v5h-5"],
   bin: ["M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5"],
+  save: ["M12 4v11M7 10.5l5 5 5-5", "M5 20h14"],
   check: ["M5 12.5l4.5 4.5L19 7.5"],
 };
 

@@ -1,29 +1,31 @@
 // What the engine's events tell over time, while the page is open: the rate of each moment, the first token of each job.
 
 const KEPT = 90;
+const WINDOW_S = 2;
+const LEAST_S = 0.4; // A rate over less than this is noise.
 
 export class History {
-  constructor(clock = () => performance.now() / 1000) {
-    this.clock = clock;
+  constructor() {
     this.rates = [];
     this.firsts = [];
-    this.last = null;
+    this.id = "";
+    this.counts = [];
   }
 
-  /** `running` is the engine's running job or null: {id, phase, age_s, tokens}. */
+  /** `running` is the engine's running job or null; from the first token on it has {id, tokens, decode_s, first_token_s}. */
   take(running) {
-    const at = this.clock();
-    const last = this.last;
-    this.last = running && { ...running, at };
-    if (!running) return;
-    if (last?.id !== running.id) {
-      if (running.tokens > 0) this.last.late = true; // It was answering before we looked: its first token is not known.
-      return;
+    if (running?.first_token_s === undefined) return;
+    const { id, tokens, decode_s: at } = running;
+    if (this.id !== id) {
+      this.id = id;
+      this.counts = [];
+      push(this.firsts, running.first_token_s);
     }
-    this.last.late = last.late;
-    const more = running.tokens - last.tokens;
-    if (last.tokens === 0 && running.tokens > 0 && !last.late) push(this.firsts, Math.max(0, running.age_s - 0.25));
-    else if (more > 0 && at > last.at) push(this.rates, more / (at - last.at));
+    if (this.counts.at(-1)?.at === at) return;
+    this.counts.push({ at, tokens });
+    while (this.counts.length > 2 && this.counts[1].at <= at - WINDOW_S) this.counts.shift();
+    const [oldest] = this.counts;
+    if (at - oldest.at >= LEAST_S) push(this.rates, (tokens - oldest.tokens) / (at - oldest.at));
   }
 }
 

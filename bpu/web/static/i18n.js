@@ -21,6 +21,8 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+export const hasWord = (key) => key in WORDS.en;
+
 export function setLanguage(name) {
   current = name in WORDS ? name : "en";
   write("language", current);

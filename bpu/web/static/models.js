@@ -8,7 +8,13 @@ const listeners = new Map();
 let models = [];
 let link = "";
 
-export const modelIds = () => models.map(({ id }) => id);
+const THINK = "-think";
+
+/** Without the twins that send the thinking inside the text: this page shows it apart anyway. */
+export const modelIds = () => {
+  const ids = models.map(({ id }) => id);
+  return ids.filter((id) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
+};
 
 /** The one a person has chosen while it is there, else the first; "" is left to the gateway's judgement. */
 export function chosenModel() {

@@ -1,0 +1,123 @@
+"""The engine of a gateway as an operator handles it: order a load or an unload, then watch until it has happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import click
+
+from bpu.cli import _keeper
+from bpu.cli._remote import Remote
+from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar
+from bpu.cli._where import first_key
+from bpu.errors import EngineTimeout, EngineUnavailable
+from bpu.messages import say
+from bpu.settings import Settings, load_settings, state_dir
+
+LOOK_S = 0.1
+#: An order takes effect at once, but a worker of a gateway hears of it a moment later.
+SETTLE_S = 1.0
+Status = dict[str, Any]
+
+
+class Handle(Protocol):
+    """An engine that can be told and looked at."""
+
+    def order(self, op: str) -> None: ...
+
+    def status(self) -> Status: ...
+
+
+class Here:
+    """The keeper of this board's state folder. Raises `EngineUnavailable` when none runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = state_dir(settings)
+
+    def order(self, op: str) -> None:
+        if not _keeper.order(self._folder, op):
+            raise self._none()
+
+    def status(self) -> Status:
+        found = _keeper.status(self._folder)
+        if found is None:
+            raise self._none()
+        return found
+
+    def _none(self) -> EngineUnavailable:
+        return EngineUnavailable(say("load.nobody", folder=self._folder))
+
+
+class There:
+    """The engine of the gateway at an address."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._remote = Remote(url, key)
+
+    def order(self, op: str) -> None:
+        self._remote.json("POST", f"/v1/engine/{op}")
+
+    def status(self) -> Status:
+        return dict(self._remote.json("GET", "/health").get("engine", {}))
+
+
+def handle(url: str | None, key: str | None) -> Handle:
+    """What `--url` names, or this board's keeper."""
+    settings = load_settings()
+    return Here(settings) if url is None else There(url, key or first_key(settings))
+
+
+def loaded(
+    engine: Handle,
+    *,
+    limit_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Status:
+    """Order a load and wait for its end, with a bar. Raises `EngineUnavailable` when it failed, `EngineTimeout`."""
+    before = engine.status()
+    engine.order("load")
+    began = clock()
+    with Notice() as notice:
+        while clock() - began < limit_s:
+            status, age = engine.status(), clock() - began
+            if status["state"] in ("ready", "busy"):
+                return status
+            if status["state"] == "failed" and (status["since_s"] < age or age > SETTLE_S):
+                raise EngineUnavailable(status["error"] or say("load.failed"))
+            notice.show(f"{say('load.loading')} {bar(age, before.get('load_s') or USUAL_LOAD_S)}")
+            sleep(LOOK_S)
+    raise EngineTimeout(say("load.slow", seconds=f"{limit_s:g}"))
+
+
+def unloaded(
+    engine: Handle,
+    *,
+    limit_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Order an unload and wait until the console is gone: the last jobs end first. Raises `EngineTimeout`."""
+    engine.order("unload")
+    began = clock()
+    with Notice() as notice:
+        while clock() - began < limit_s:
+            status = engine.status()
+            if status["state"] in ("stopped", "failed"):
+                return
+            jobs = (status["running"] is not None and status["running"] is not False) or status["queued"]
+            notice.show(say("unload.jobs") if jobs else say("unload.ending"))
+            sleep(LOOK_S)
+    raise EngineTimeout(say("unload.slow", seconds=f"{limit_s:g}"))
+
+
+def target_options(function: Callable[..., None]) -> Callable[..., None]:
+    """`--url`, `--key` and `--timeout`, the same for both orders."""
+    timeout = click.option(
+        "--timeout", type=click.FloatRange(min=1), default=300, metavar="SECONDS", show_default=True,
+        help=say("load.timeout"),
+    )  # fmt: skip
+    key = click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("load.key"))
+    return click.option("--url", metavar="URL", help=say("load.url"))(key(timeout(function)))

@@ -1,0 +1,60 @@
+"""Orders to the keeper that runs on this board, and a look at its state. It never starts one and needs no gevent."""
+
+from __future__ import annotations
+
+import select
+import time
+from pathlib import Path
+from typing import Any
+
+from bpu.engine import protocol
+from bpu.engine.status import aged
+from bpu.errors import EngineTimeout
+from bpu.messages import say
+
+ANSWER_S = 5.0
+_BUSY_PAUSE_S = 0.005
+
+
+def order(folder: Path, op: str) -> bool:
+    """Send `load` or `unload` to the keeper of the state folder; False when there is none. Raises `EngineTimeout`."""
+    return _ask(folder, {"op": op}) is not None
+
+
+def status(folder: Path) -> dict[str, Any] | None:
+    """The state of the engine, as the gateway shows it in `/health`; None when no keeper runs."""
+    answer = _ask(folder, {"op": "status"})
+    return None if answer is None else aged(answer["status"], time.monotonic())
+
+
+def _ask(folder: Path, message: protocol.Message) -> protocol.Message | None:
+    sock = _connect(folder)
+    if sock is None:
+        return None
+    try:
+        protocol.send(sock, message)
+        if not _readable(sock.fileno(), ANSWER_S):
+            raise EngineTimeout(say("load.silent"))
+        packet = protocol.receive(sock)
+        return None if packet is None else packet[0]
+    except protocol.Closed:
+        return None
+    finally:
+        sock.close()
+
+
+def _connect(folder: Path) -> Any:
+    deadline = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return protocol.connect(folder)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise EngineTimeout(say("load.silent")) from None
+            time.sleep(_BUSY_PAUSE_S)
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN | select.POLLHUP)
+    return bool(poll.poll(seconds * 1000))

@@ -1,0 +1,142 @@
+"""A gateway over HTTP, as the commands with `--url` need it: its models, its state, one streamed answer.
+
+It waits with plain blocking sockets, so that Ctrl-C ends whatever it waits for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
+from bpu.chat.usage import Usage
+from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
+from bpu.messages import say
+
+CONNECT_S = 10.0
+#: Gateways say something every few seconds while a client waits; one that is silent for so long is gone.
+SILENCE_S = 300.0
+
+Body = dict[str, Any]
+
+
+class Refused(BpuError):
+    """The gateway answered with an error; the message is its own."""
+
+    exit_code = 3
+
+
+class Remote:
+    """The gateway at `url`: `http://HOST:PORT`, with or without `/v1`. Raises `BadRequest` for what is no address."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self.base = base_url(url)
+        self._key = key
+
+    def models(self) -> list[Body]:
+        """`[{"id": ..., "context_length": ...}]`. Raises `BpuError`."""
+        return list(self.json("GET", "/v1/models").get("data", []))
+
+    def json(self, method: str, path: str, body: Body | None = None) -> Body:
+        """One request and its answer. Raises `Refused`, `EngineUnavailable`."""
+        with self._opened(method, path, body, CONNECT_S) as response:
+            return _object(response.read())
+
+    def chat(self, body: Body) -> Iterator[Delta]:
+        """The deltas of a streamed chat completion. Closing the iterator hangs up, which stops the answer."""
+        with self._opened("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
+            ended = False
+            for data in _events(response):
+                for delta in _deltas(data):
+                    ended = ended or isinstance(delta, Finish)
+                    yield delta
+            if not ended:
+                raise EngineCrashed(say("remote.broken_off", url=self.base))
+
+    @contextlib.contextmanager
+    def _opened(self, method: str, path: str, body: Body | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
+        parts = urlsplit(self.base)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        try:
+            data = None if body is None else json.dumps(body).encode("ascii")
+            connection.request(method, f"{parts.path}{path}", data, headers)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise refusal(_object(response.read()), response.status)
+            yield response
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise EngineUnavailable(say("remote.unreachable", url=self.base, reason=reason)) from error
+        finally:
+            connection.close()
+
+
+def base_url(text: str) -> str:
+    """`text` as `scheme://host[:port][/path]`, without `/v1` and slashes at its end."""
+    whole = text.strip() if "://" in text else f"http://{text.strip()}"
+    try:
+        parts = urlsplit(whole)
+        wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise BadRequest(say("remote.no_address", url=text), param="url")
+    return whole.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def refusal(body: Mapping[str, Any], status: int) -> BpuError:
+    """The error in an answer of the gateway."""
+    error = body.get("error")
+    told = error.get("message") if isinstance(error, Mapping) else None
+    return Refused(str(told) if told else say("remote.strange", status=status))
+
+
+def _object(data: bytes) -> Body:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _events(response: http.client.HTTPResponse) -> Iterator[Body]:
+    for line in response:
+        if line.startswith(b"data: [DONE]"):
+            return
+        if line.startswith(b"data: "):
+            yield _object(line[6:])
+
+
+def _deltas(data: Body) -> Iterator[Delta]:
+    if data.get("error"):
+        raise refusal(data, 200)
+    for choice in data.get("choices", []):
+        delta = choice.get("delta") or {}
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought:
+            yield Reasoning(thought)
+        if delta.get("content"):
+            yield Content(delta["content"])
+        if choice.get("finish_reason"):
+            yield Finish(choice["finish_reason"], _usage(data))
+        elif not delta.get("content") and not thought:
+            yield KeepAlive("queued")
+
+
+def _usage(data: Body) -> Usage:
+    usage, timings = data.get("usage") or {}, data.get("timings") or {}
+    return Usage(
+        prompt_tokens=int(usage.get("prompt_tokens", 0)),
+        completion_tokens=int(usage.get("completion_tokens", 0)),
+        cached_tokens=int(timings.get("cache_n", 0)),
+        predicted_n=int(timings.get("predicted_n", 0)),
+        predicted_ms=float(timings.get("predicted_ms", 0.0)),
+    )

@@ -1,0 +1,163 @@
+"""A conversation at the terminal: questions in, answers out as they come, thinking dimmed. Knows no engine."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import click
+
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
+from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal
+from bpu.errors import BpuError
+from bpu.messages import say
+
+Message = dict[str, str]
+PROMPT = ">>> "
+
+
+class Voice(Protocol):
+    """Who answers: the engine on this board, or a gateway elsewhere."""
+
+    def chat(self, body: dict[str, Any]) -> Iterator[Delta]: ...
+
+
+class Talk:
+    """One conversation. `options` are further fields of each request (`max_tokens`, ...)."""
+
+    def __init__(
+        self,
+        voice: Voice,
+        *,
+        system: str = "",
+        show_thinking: bool = True,
+        options: dict[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._voice, self._show, self._options, self._clock = voice, show_thinking, options or {}, clock
+        self._opening: list[Message] = [{"role": "system", "content": system}] if system else []
+        self.messages = list(self._opening)
+
+    def new(self) -> None:
+        """Forget what was said; the system text stays."""
+        self.messages = list(self._opening)
+
+    def ask(self, question: str) -> None:
+        """One question and its answer. Raises `BpuError`, and `KeyboardInterrupt` when it was stopped.
+
+        What was answered before a stop stays in the conversation; a question without any answer does not.
+        """
+        self.messages.append({"role": "user", "content": question})
+        screen = _Screen(self._show, self._clock)
+        answer = self._voice.chat({**self._options, "messages": self.messages})
+        try:
+            with contextlib.closing(answer):  # type: ignore[type-var]  # both voices are generators
+                for delta in answer:
+                    screen.put(delta)
+        finally:
+            screen.end()
+            if said := screen.answer.strip():
+                self.messages.append({"role": "assistant", "content": said})
+            else:
+                self.messages.pop()
+
+    def converse(self, questions: Iterator[str]) -> None:
+        """Until the questions end, or `/exit`. An error is told and costs one answer, not the conversation."""
+        for question in questions:
+            words = question.strip()
+            if words in ("/exit", "/quit"):
+                return
+            if words == "/new":
+                self.new()
+                click.echo(dim(say("chat.new")), err=True)
+            elif words in ("/help", "/?"):
+                click.echo(say("chat.keys"), err=True)
+            elif words.startswith("/") and len(words.split()) == 1:
+                click.echo(say("chat.no_such", word=words), err=True)
+            elif words:
+                self._try(question)
+
+    def _try(self, question: str) -> None:
+        try:
+            self.ask(question)
+        except KeyboardInterrupt:
+            click.echo(dim(say("chat.stopped")), err=True)
+        except BpuError as error:
+            click.echo(say("cli.error", message=error.message), err=True)
+
+
+class _Screen:
+    """Shows deltas. The answer goes to standard output; without a terminal there, the thinking goes to the other."""
+
+    def __init__(self, show_thinking: bool, clock: Callable[[], float]) -> None:
+        self._show, self._clock = show_thinking, clock
+        self._apart = not is_terminal(sys.stdout)
+        self._notice = Notice()
+        self._loading_since: float | None = None
+        self._thought = self._ended_line = False
+        self.answer = ""
+
+    def put(self, delta: Delta) -> None:
+        if isinstance(delta, KeepAlive):
+            self._wait(delta)
+            return
+        self._notice.clear()
+        if isinstance(delta, Reasoning) and self._show:
+            self._thought = True
+            click.echo(dim(delta.text), nl=False, err=self._apart)
+        elif isinstance(delta, Content):
+            self._turn_to_answer()
+            self.answer += delta.text
+            click.echo(delta.text, nl=False)
+        elif isinstance(delta, Finish):
+            self.end()
+            click.echo(dim(_figures(delta)), err=True)
+
+    def _turn_to_answer(self) -> None:
+        if self._thought and not self.answer:
+            click.echo("\n", err=self._apart)
+
+    def _wait(self, delta: KeepAlive) -> None:
+        if self._thought or self.answer:
+            return
+        if delta.phase == "loading":
+            self._loading_since = self._loading_since or self._clock()
+            self._notice.show(f"{say('chat.loading')} {bar(self._clock() - self._loading_since, USUAL_LOAD_S)}")
+        elif delta.position:
+            # The first of the queue waits behind the job that runs.
+            self._notice.show(say("chat.queued", before=delta.position))
+        else:
+            self._notice.show(say("chat.waiting"))
+
+    def end(self) -> None:
+        """Leave the cursor at the beginning of a line; may be called twice."""
+        self._notice.clear()
+        if (self._thought or self.answer) and not self._ended_line:
+            click.echo()
+        self._ended_line = True
+
+
+def _figures(finish: Finish) -> str:
+    usage, cut = finish.usage, "" if finish.reason == "stop" else say("chat.cut")
+    speed = usage.timings()["predicted_per_second"]
+    return say("chat.figures", tokens=usage.completion_tokens, speed=f"{speed:.1f}", cut=cut)
+
+
+def questions(read: Callable[[str], str] = input) -> Iterator[str]:
+    """What is typed, with line editing; or the lines of a pipe. Ctrl-C at the prompt only says how to leave."""
+    if not is_terminal(sys.stdin):
+        yield from (line.rstrip("\r\n") for line in sys.stdin)
+        return
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # gives input() its keys, where Python has it
+    while True:
+        try:
+            yield read(PROMPT)
+        except KeyboardInterrupt:
+            click.echo(f"\n{say('chat.how_to_leave')}", err=True)
+        except EOFError:
+            click.echo()
+            return

@@ -1,0 +1,67 @@
+"""What commands show on a terminal while they work: dimmed text, one line that comes and goes, a bar.
+
+None of it is written where nobody looks: in a pipe or a file there are no colours and no passing lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TextIO
+
+import click
+
+#: Loads take two to eight seconds on the boards known; a bar needs a length before the first one is measured.
+USUAL_LOAD_S = 8.0
+_BAR_CELLS = 24
+_CLEAR_LINE = "\r\033[K"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    return bool(stream.isatty())
+
+
+def dim(text: str) -> str:
+    """`text` in the terminal's weaker colour; `click.echo` takes it off again where there is no terminal."""
+    return click.style(text, dim=True) if text else text
+
+
+def bar(seconds: float, expected_s: float) -> str:
+    """A bar of what takes about `expected_s`, after `seconds` of it. It never claims to be full: nobody knows."""
+    share = min(0.96, seconds / expected_s) if expected_s > 0 else 0.96
+    filled = int(share * _BAR_CELLS)
+    return f"[{'#' * filled}{'-' * (_BAR_CELLS - filled)}] {seconds:4.1f} s"
+
+
+class Notice:
+    """One line on standard error that is replaced by the next and gone at the end; silent without a terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = is_terminal(self._stream)
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        if self._live and text != self._shown:
+            self._stream.write(f"{_CLEAR_LINE}{dim(text) if _colours() else text}")
+            self._stream.flush()
+            self._shown = text
+
+    def clear(self) -> None:
+        if self._shown:
+            self._stream.write(_CLEAR_LINE)
+            self._stream.flush()
+            self._shown = ""
+
+    def __enter__(self) -> Notice:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+
+def _colours() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is None or context.color is not False

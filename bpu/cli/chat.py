@@ -1,0 +1,84 @@
+"""`chat`: a conversation at the terminal, through the engine of this board or through a gateway elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from bpu.cli import _talk
+from bpu.cli._remote import Remote
+from bpu.cli._where import first_key
+from bpu.errors import EngineUnavailable
+from bpu.messages import say
+from bpu.settings import load_settings
+
+
+@click.command()
+@click.argument("question", nargs=-1)
+@click.option("--url", metavar="URL", help=say("chat.url"))
+@click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("chat.key"))
+@click.option("--model", metavar="MODEL", help=say("chat.model"))
+@click.option("--system", metavar="TEXT", default="", help=say("chat.system"))
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help=say("chat.max_tokens"))
+@click.option("--hide-thinking", is_flag=True, help=say("chat.hide_thinking"))
+@click.option("--no-thinking", is_flag=True, help=say("chat.no_thinking"))
+def command(
+    question: tuple[str, ...],
+    url: str | None,
+    key: str | None,
+    model: str | None,
+    system: str,
+    max_tokens: int | None,
+    hide_thinking: bool,
+    no_thinking: bool,
+) -> None:
+    fields = {"max_tokens": max_tokens, "thinking": {"type": "disabled"} if no_thinking else None}
+    options = {name: value for name, value in fields.items() if value is not None}
+    with _voice(url, key, model, options) as (voice, where):
+        talk = _talk.Talk(voice, system=system, show_thinking=not hide_thinking, options=options)
+        if question:
+            _once(talk, " ".join(question))
+            return
+        click.echo(f"{where} {say('chat.keys')}", err=True)
+        talk.converse(_talk.questions())
+
+
+def _once(talk: _talk.Talk, question: str) -> None:
+    try:
+        talk.ask(question)
+    except KeyboardInterrupt:
+        click.get_current_context().exit(130)
+
+
+@contextlib.contextmanager
+def _voice(
+    url: str | None, key: str | None, model: str | None, options: dict[str, Any]
+) -> Iterator[tuple[_talk.Voice, str]]:
+    """Who answers, and a sentence that says so."""
+    settings = load_settings()
+    if url is not None:
+        remote = Remote(url, key or first_key(settings))
+        options["model"] = model or _first_model(remote)
+        yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
+        return
+    if model not in (None, settings.model_id):
+        raise click.UsageError(say("chat.other_model", model=model, ours=settings.model_id))
+    from bpu.cli._local import Local  # it brings gevent, which talking to a gateway does not need
+
+    local = Local(settings)
+    try:
+        yield local, say("chat.at_simulator" if local.simulated else "chat.at_board", model=settings.model_id)
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{error.message} {say('chat.try_url')}") from error
+    finally:
+        local.close()
+
+
+def _first_model(remote: Remote) -> str:
+    models = remote.models()
+    if not models:
+        raise EngineUnavailable(say("remote.no_models", url=remote.base))
+    return str(models[0]["id"])

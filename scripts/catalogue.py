@@ -1,0 +1,43 @@
+"""Makes the catalogue by which click speaks Chinese, from the texts in `bpu/messages/click.py`.
+
+The form is that of GNU gettext's `.mo` files. Run it after a change of those texts; a test sees to it.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+CATALOGUE = PROJECT / "bpu" / "messages" / "locale" / "zh" / "LC_MESSAGES" / "messages.mo"
+_MAGIC = 0x950412DE
+_HEADER = "Content-Type: text/plain; charset=UTF-8\n"
+_TABLES_AT = 28
+
+
+def compiled(texts: dict[str, str]) -> bytes:
+    """A `.mo` file: a head of seven words, two tables of lengths and places, then the strings."""
+    pairs = sorted((english.encode(), other.encode()) for english, other in {"": _HEADER, **texts}.items())
+    count = len(pairs)
+    place = _TABLES_AT + 16 * count
+    tables, strings = b"", b""
+    for side in (0, 1):
+        for pair in pairs:
+            tables += struct.pack("<2I", len(pair[side]), place + len(strings))
+            strings += pair[side] + b"\0"
+    head = struct.pack("<7I", _MAGIC, 0, count, _TABLES_AT, _TABLES_AT + 8 * count, 0, place)
+    return head + tables + strings
+
+
+def main() -> None:
+    sys.path.insert(0, str(PROJECT))
+    from bpu.messages import texts
+
+    CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
+    CATALOGUE.write_bytes(compiled(dict(texts("click").values())))
+    print(f"{CATALOGUE.relative_to(PROJECT)}: {len(texts('click'))} texts")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Settings for other programs hold the address, the key and the model, in the form that each program reads."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from click.testing import CliRunner
+
+from bpu.board.addresses import Address, Kind
+from bpu.cli import _clients, main
+from bpu.cli._where import Door, door
+from bpu.errors import SettingsError
+from bpu.settings import Settings
+
+HERE = Door("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
+
+
+def shown(*words: str) -> str:
+    result = CliRunner().invoke(main, ["connect", *words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_best_address_the_first_key_and_the_model_are_taken(tmp_path: Path) -> None:
+    found = [Address("192.168.137.100", "usb0", Kind.USB), Address("10.0.0.5", "wlan0", Kind.WIFI)]
+    settings = Settings(api_keys="key-1,key-2")  # type: ignore[arg-type]
+    assert door(settings, lambda: found) == HERE
+    keys = tmp_path / "keys"
+    keys.write_text("# ours\n\nkey-3\n")
+    assert door(Settings(api_keys_file=keys), lambda: found).key == "key-3"
+    assert door(Settings(), lambda: found).key == "any"
+
+
+def test_without_a_network_address_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--url"):
+        door(Settings(bind=f"unix:{tmp_path}/s"), list)
+
+
+def test_chatbox_s_link_is_its_json() -> None:
+    link = _clients.chatbox_link(HERE)
+    head, _, data = link.partition("?config=")
+    assert head == "chatbox://provider/import"
+    config = json.loads(base64.b64decode(unquote(data)))
+    assert config["isCustom"] is True
+    assert config["settings"]["apiHost"] == HERE.base
+    assert config["settings"]["apiKey"] == "key-1"
+    assert config["settings"]["models"][0]["modelId"] == HERE.model
+    assert config["settings"]["models"][0]["contextWindow"] == 4096
+
+
+def test_chatbox_s_steps_are_there_and_the_code_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    piped = shown("chatbox", "--url", "192.168.137.100:8000", "--key", "k")
+    assert "chatbox://provider/import?config=" in piped
+    assert "http://192.168.137.100:8000 " in piped
+    assert "█" not in piped
+    monkeypatch.setattr("bpu.cli.connect.is_terminal", lambda stream: True)
+    assert "█" in shown("chatbox", "--url", "192.168.137.100:8000")
+
+
+def test_openclaw_s_part_is_json_with_the_small_form() -> None:
+    config = json.loads(shown("openclaw", "--url", "http://board:8000/v1/"))
+    provider = config["models"]["providers"]["bpu"]
+    assert provider["baseUrl"] == "http://board:8000/v1"
+    assert provider["models"][0]["compat"]["supportsTools"] is False
+    assert config["agents"]["defaults"]["model"]["primary"] == f"bpu/{provider['models'][0]['id']}"
+
+
+def test_curl_is_a_command_that_a_shell_reads_as_meant() -> None:
+    words = shlex.split(shown("curl", "--url", "http://board:8000", "--key", "it's").replace("\\\n", " "))
+    assert words[:3] == ["curl", "-N", "http://board:8000/v1/chat/completions"]
+    assert "Authorization: Bearer it's" in words
+    assert json.loads(words[-1])["stream"] is True
+
+
+def test_open_webui_and_llm_get_their_files() -> None:
+    lines = shown("openwebui", "--url", "http://board:8000", "--key", "k").splitlines()
+    assert "OPENAI_API_BASE_URL=http://board:8000/v1" in lines
+    assert "OPENAI_API_KEY=k" in lines
+    assert '  api_base: "http://board:8000/v1"' in shown("llm", "--url", "http://board:8000").splitlines()
+
+
+def test_what_is_no_address_is_refused_with_an_example() -> None:
+    result = CliRunner().invoke(main, ["connect", "curl", "--url", "ftp://board"])
+    assert result.exit_code == 2
+    assert "http://" in result.output

@@ -1,0 +1,69 @@
+"""`load` and `unload` wait for what they ordered, whatever the engine does meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bpu.cli._engine import loaded, unloaded
+from bpu.errors import EngineTimeout, EngineUnavailable
+
+
+def state(name: str, **fields: Any) -> dict[str, Any]:
+    return {"state": name, "since_s": 0.0, "load_s": None, "error": None, "running": None, "queued": 0, **fields}
+
+
+class Engine:
+    """Goes through `states`, one a look; the last stays. Time passes with sleep alone."""
+
+    def __init__(self, *states: dict[str, Any]) -> None:
+        self._states = list(states)
+        self.ordered: list[str] = []
+        self.now = 0.0
+
+    def order(self, op: str) -> None:
+        self.ordered.append(op)
+
+    def status(self) -> dict[str, Any]:
+        return self._states.pop(0) if len(self._states) > 1 else self._states[0]
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
+
+
+def test_a_load_is_over_when_the_engine_is_ready() -> None:
+    engine = Engine(state("stopped"), state("stopped"), state("starting"), state("ready", load_s=2.5))
+    assert loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["load_s"] == 2.5
+    assert engine.ordered == ["load"]
+
+
+def test_an_old_failure_is_not_taken_for_the_new_one() -> None:
+    old = state("failed", since_s=60.0, error="Old.")
+    engine = Engine(old, old, old, state("starting"), state("ready"))
+    assert loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["state"] == "ready"
+
+
+def test_a_failure_is_an_error_in_the_engine_s_words() -> None:
+    engine = Engine(state("stopped"), state("starting"), state("failed", error="No BPU memory. Free it."))
+    with pytest.raises(EngineUnavailable, match=r"No BPU memory\. Free it\."):
+        loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
+
+
+def test_a_load_that_takes_too_long_ends_the_wait() -> None:
+    engine = Engine(state("starting"))
+    with pytest.raises(EngineTimeout):
+        loaded(engine, limit_s=3, clock=engine.clock, sleep=engine.sleep)
+    assert engine.now == pytest.approx(3, abs=0.2)
+
+
+def test_an_unload_waits_for_the_jobs_under_way() -> None:
+    engine = Engine(state("busy", running={"id": "a"}, queued=1), state("stopping"), state("stopped"))
+    unloaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
+    assert engine.ordered == ["unload"]
+    stuck = Engine(state("busy", running=True))
+    with pytest.raises(EngineTimeout):
+        unloaded(stuck, limit_s=1, clock=stuck.clock, sleep=stuck.sleep)

@@ -1,0 +1,149 @@
+"""A conversation at the terminal: what is remembered, what is shown where, and what ends it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
+from bpu.chat.usage import Usage
+from bpu.cli import _talk
+from bpu.cli._terminal import Notice, bar
+from bpu.errors import EngineCrashed
+
+END = Finish("stop", Usage(prompt_tokens=3, completion_tokens=5, predicted_n=5, predicted_ms=500.0))
+ANSWER: list[Any] = [KeepAlive("prefill"), Reasoning("Hm."), Content("Yes"), Content(", 是"), END]
+
+
+class Voice:
+    """Says what it is given, one script a question; an exception in a script is raised there."""
+
+    def __init__(self, *scripts: list[Any]) -> None:
+        self._scripts = iter(scripts)
+        self.asked: list[dict[str, Any]] = []
+        self.closed = 0
+
+    def chat(self, body: dict[str, Any]) -> Iterator[Delta]:
+        self.asked.append({**body, "messages": list(body["messages"])})
+        try:
+            for item in next(self._scripts):
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            self.closed += 1
+
+
+def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    voice = Voice(ANSWER, ANSWER)
+    talk = _talk.Talk(voice, system="Be brief.", options={"max_tokens": 9})
+    talk.converse(iter(["really?", "  ", "sure?"]))
+    assert voice.asked[1] == {
+        "max_tokens": 9,
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "really?"},
+            {"role": "assistant", "content": "Yes, 是"},
+            {"role": "user", "content": "sure?"},
+        ],
+    }
+    assert voice.closed == 2
+    captured = capsys.readouterr()
+    assert captured.out == "Yes, 是\nYes, 是\n", "a pipe gets the answers alone"
+    assert "Hm." in captured.err
+    assert "5 tokens, 10.0 tokens/s" in captured.err
+
+
+def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    voice = Voice([Content("Once"), KeyboardInterrupt()], [Reasoning("Hm"), KeyboardInterrupt()], ANSWER)
+    talk = _talk.Talk(voice)
+    talk.converse(iter(["a story", "another", "yes?"]))
+    assert [message["content"] for message in voice.asked[2]["messages"]] == ["a story", "Once", "yes?"]
+    assert voice.closed == 3
+    assert capsys.readouterr().err.count("(stopped)") == 2
+
+
+def test_an_error_is_told_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    voice = Voice([EngineCrashed("The console has died. Ask again.")], ANSWER)
+    _talk.Talk(voice).converse(iter(["one", "two"]))
+    assert [message["content"] for message in voice.asked[1]["messages"]] == ["two"]
+    assert "Error: The console has died. Ask again." in capsys.readouterr().err
+
+
+def test_new_begins_again_with_the_system_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    voice = Voice(ANSWER, ANSWER)
+    _talk.Talk(voice, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
+    assert [message["content"] for message in voice.asked[1]["messages"]] == ["S", "two"]
+    assert len(voice.asked) == 2
+
+
+@pytest.mark.parametrize(("typed", "said"), [("/nwe", "no /nwe"), ("/help", "Ctrl-C")])
+def test_commands_never_reach_the_model(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    voice = Voice()
+    _talk.Talk(voice).converse(iter([typed]))
+    assert voice.asked == []
+    assert said in capsys.readouterr().err
+
+
+def test_a_question_that_begins_with_a_slash_is_a_question() -> None:
+    voice = Voice(ANSWER)
+    _talk.Talk(voice).converse(iter(["/etc/passwd is what?"]))
+    assert len(voice.asked) == 1
+
+
+def test_hidden_thinking_is_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    _talk.Talk(Voice(ANSWER), show_thinking=False).ask("q")
+    captured = capsys.readouterr()
+    assert "Hm." not in captured.out + captured.err
+
+
+def test_lines_of_a_pipe_are_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\r\ntwo"))
+    assert list(_talk.questions()) == ["one", "two"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_notice_is_replaced_and_leaves_nothing() -> None:
+    out = Terminal()
+    with Notice(out) as notice:
+        notice.show("one")
+        notice.show("one")
+        notice.show("two")
+    assert out.getvalue().count("one") == 1
+    assert out.getvalue().endswith("\r\x1b[K")
+
+
+def test_without_a_terminal_a_notice_is_silent() -> None:
+    out = io.StringIO()
+    with Notice(out) as notice:
+        notice.show("one")
+    assert out.getvalue() == ""
+
+
+def test_a_bar_grows_and_never_claims_to_be_full() -> None:
+    assert bar(0, 8).count("#") < bar(4, 8).count("#") < bar(800, 8).count("#")
+    assert "-" in bar(800, 8)
+    assert "-" in bar(1, 0)
+
+
+def test_waiting_shows_the_load_and_the_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    err = Terminal()
+    monkeypatch.setattr("sys.stderr", err)
+    times = iter([10.0, 10.0, 14.0, 14.0])
+    talk = _talk.Talk(
+        Voice([KeepAlive("queued", 3), KeepAlive("loading", 1), KeepAlive("loading", 1), *ANSWER]),
+        clock=lambda: next(times),
+    )
+    talk.ask("q")
+    assert "3 before this one" in err.getvalue()
+    assert "Loading the model" in err.getvalue()
+    assert "4.0 s" in err.getvalue()

@@ -1,0 +1,109 @@
+"""Random clients: they stay, leave, cancel, or meet a fault of the console; none may see another's words."""
+
+from __future__ import annotations
+
+import random
+import re
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+
+from tests.live.gateway import Answer, Gateway, Stream, sim
+
+#: Faults of the console that end it, or that the gateway ends it for.
+FAULTS = ("exit", "exit=0", "signal=SEGV", "signal=ABRT", "run-error", "no-answer", "hang", "endless", "late-tokens")
+#: How often each kind of client comes, of a hundred.
+MIX = {"stay": 35, "stay_whole": 15, "leave": 25, "cancel": 15, "limit": 7, "fault": 3}
+
+
+class Clients:
+    """Counts what became of each client. `wrong` is what must never happen, in words."""
+
+    def __init__(self, gateway: Gateway, seed: int) -> None:
+        self.gateway, self.seed = gateway, seed
+        self.seen: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self._lock = threading.Lock()
+
+    def one(self, number: int) -> None:
+        """Client `number`: it and the seed decide all that it does."""
+        choose = random.Random(self.seed * 1_000_000 + number)
+        act = choose.choices(list(MIX), list(MIX.values()))[0]
+        nonce = f"N{number}E"
+        try:
+            outcome = getattr(self, act)(choose, nonce)
+        except (OSError, ValueError, LookupError) as error:
+            self._note("broken", f"client {number} ({act}): {error!r}")
+        else:
+            self._note(outcome)
+
+    def fill(self, number: int) -> None:
+        """Have a worker hold as much as one answer may: what an allocator keeps of it is no growth later."""
+        self._note(_refused(self._streamed(sim(nonce=f"N{number}E", fault="endless")).error))
+
+    def _note(self, outcome: str, wrong: str | None = None) -> None:
+        with self._lock:
+            self.seen[outcome] += 1
+            if wrong is not None:
+                self.wrong.append(wrong)
+
+    def _own(self, text: str, nonce: str) -> None:
+        strangers = set(re.findall(r"N\d+E", text)) - {nonce}
+        if strangers:
+            self._note("mixed", f"{nonce} saw the words of {', '.join(sorted(strangers))}")
+
+    def _streamed(self, text: str, **fields: object) -> Answer:
+        return _read(self.gateway.stream(text, **fields))
+
+    def stay(self, choose: random.Random, nonce: str) -> str:
+        answer = self._streamed(sim(nonce=nonce, tokens=choose.randint(20, 200)))
+        self._own(answer.text, nonce)
+        return "answered" if answer.finish == "stop" else _refused(answer.error)
+
+    def stay_whole(self, choose: random.Random, nonce: str) -> str:
+        answer = self.gateway.ask(sim(nonce=nonce, tokens=choose.randint(20, 200)))
+        self._own(str(answer), nonce)
+        return "answered" if "choices" in answer else _refused(answer.get("error"))
+
+    def leave(self, choose: random.Random, nonce: str) -> str:
+        """Away at some moment, by FIN or RST, having read nothing."""
+        sock = self.gateway.open_stream(sim(nonce=nonce, tokens=200, rate=2000))
+        time.sleep(choose.uniform(0, 0.1))
+        if choose.random() < 0.5:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        return "left"
+
+    def cancel(self, choose: random.Random, nonce: str) -> str:
+        stream = self.gateway.stream(sim(nonce=nonce, tokens=200, rate=2000))
+        time.sleep(choose.uniform(0, 0.1))
+        if stream.status == 200:
+            self.gateway.request("POST", f"/v1/jobs/{stream.id}/cancel", {})
+        answer = _read(stream)
+        self._own(answer.text, nonce)
+        return "answered" if answer.finish else _refused(answer.error)
+
+    def limit(self, choose: random.Random, nonce: str) -> str:
+        answer = self._streamed(sim(nonce=nonce, tokens=200), max_tokens=choose.randint(1, 40))
+        self._own(answer.text, nonce)
+        return "limited" if answer.finish == "length" else _refused(answer.error)
+
+    def fault(self, choose: random.Random, nonce: str) -> str:
+        answer = self._streamed(sim(nonce=nonce, tokens=60, fault=choose.choice(FAULTS)))
+        self._own(answer.text, nonce)
+        return "answered" if answer.finish else _refused(answer.error)
+
+
+def _read(stream: Stream) -> Answer:
+    """A stream to its end. A refusal is no stream: its connection stays open, so nobody must wait for its end."""
+    if stream.status == 200:
+        return stream.rest()
+    stream.close()
+    return Answer("", None, {"code": f"refused with {stream.status}"})
+
+
+def _refused(error: object) -> str:
+    """What an answer that did not come is counted as."""
+    return str(error.get("code")) if isinstance(error, dict) else "refused"

@@ -1,0 +1,81 @@
+"""The event stream: news at once, clocks alone are no news, and an end that waits for nobody."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from bpu.web.events import EventStreams
+
+
+class Clock:
+    """Seconds that go on by one with each look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def event(line: str) -> dict[str, Any]:
+    assert line.startswith("data: ")
+    assert line.endswith("\n\n")
+    assert line.count("\n") == 2
+    return dict(json.loads(line[6:]))
+
+
+def test_the_first_event_comes_at_once_with_engine_and_board() -> None:
+    streams = EventStreams(lambda: {"state": "ready"}, lambda: {"memory": []})
+    assert event(next(streams.open())) == {"engine": {"state": "ready"}, "board": {"memory": []}}
+
+
+def test_what_only_counts_time_is_no_news() -> None:
+    pictures = [
+        {"state": "busy", "since_s": 1.0, "waiting": [{"id": "a", "age_s": 1.0}]},
+        {"state": "busy", "since_s": 2.0, "waiting": [{"id": "a", "age_s": 2.0}]},
+        {"state": "busy", "since_s": 3.0, "waiting": []},
+    ]
+    looks = iter(pictures)
+    stream = EventStreams(lambda: next(looks), period_s=0, refresh_s=100).open()
+    assert event(next(stream))["engine"] == pictures[0]
+    assert event(next(stream))["engine"] == pictures[2]
+
+
+def test_without_news_it_still_says_something_now_and_then() -> None:
+    clock = Clock()
+    stream = EventStreams(lambda: {"state": "ready"}, period_s=0, refresh_s=5, clock=clock).open()
+    next(stream)
+    said = clock.now
+    next(stream)
+    assert clock.now - said == 5
+
+
+def test_a_stop_ends_every_stream_while_it_waits() -> None:
+    streams = EventStreams(lambda: {"state": "ready"}, period_s=3600)
+    begun, ended = threading.Barrier(4), []
+
+    def follow() -> None:
+        stream = streams.open()
+        next(stream)
+        begun.wait()
+        ended.extend(stream)
+
+    threads = [threading.Thread(target=follow) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    begun.wait(10)
+    streams.stop()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert ended == []
+    assert list(streams.open()) == []
+
+
+def test_odd_words_stay_on_one_line() -> None:
+    line = next(EventStreams(lambda: {"error": "one\ntwo\u2028three"}).open())
+    assert line.isascii()
+    assert event(line)["engine"]["error"] == "one\ntwo\u2028three"

@@ -1,0 +1,79 @@
+"""The page's own addresses: `/`, its files, and the ways to connect; what they carry and what they forbid."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from bpu.web.page import STATIC, qr_code
+from tests.web.conftest import Serve
+
+FILES = sorted(path.name for path in STATIC.iterdir())
+GZIP = {"Accept-Encoding": "gzip"}
+
+
+def test_the_page_names_only_files_that_exist(client: FlaskClient) -> None:
+    page = client.get("/")
+    named = re.findall(r'(?:href|src)="/static/([^"]+)"', page.text)
+    assert {"app.js", "base.css", "theme.js", "icon.svg"} <= set(named) <= set(FILES)
+    assert not re.findall(r'(?:href|src)="(?!/static/|#)', page.text)
+
+
+def test_the_page_allows_no_script_or_style_in_its_markup(client: FlaskClient) -> None:
+    page = client.get("/")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page.text)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_has_its_type_and_may_not_be_guessed(client: FlaskClient, name: str) -> None:
+    kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+    response = client.get(f"/static/{name}")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == f"{kinds[Path(name).suffix]}; charset=utf-8"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert ("Content-Security-Policy" in response.headers) is name.endswith(".svg")
+    assert response.data == (STATIC / name).read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/", "/static/chat.js"])
+def test_gzip_for_those_who_take_it(client: FlaskClient, path: str) -> None:
+    plain, squeezed = client.get(path), client.get(path, headers=GZIP)
+    assert squeezed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert gzip.decompress(squeezed.data) == plain.data
+    assert plain.headers["Vary"] == squeezed.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_file_that_is_known_is_not_sent_again(client: FlaskClient) -> None:
+    tag = client.get("/static/chat.js", headers=GZIP).headers["ETag"]
+    again = client.get("/static/chat.js", headers={**GZIP, "If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "../page.py", "%2e%2e/page.py", ""])
+def test_nothing_but_the_pages_files_is_served(client: FlaskClient, name: str) -> None:
+    response = client.get(f"/static/{name}")
+    assert response.status_code == 404
+    assert response.json is not None
+
+
+def test_connect_tells_addresses_and_models(client: FlaskClient) -> None:
+    facts = client.get("/v1/connect", headers={"Host": "192.168.127.10:8000"}).json
+    assert facts["here"] == "http://192.168.127.10:8000"
+    assert facts["here"] in [entry["url"] for entry in facts["addresses"]]
+    assert facts["models"][0]["context_length"] == 4096
+    assert all(entry["qr"] == qr_code(entry["url"]) for entry in facts["addresses"])
+
+
+def test_page_and_files_need_no_key_but_facts_do(serve: Serve) -> None:
+    client = serve(api_keys="secret")
+    assert client.get("/").status_code == client.get("/static/app.js").status_code == 200
+    assert client.get("/v1/events").status_code == client.get("/v1/connect").status_code == 401
