@@ -6,11 +6,11 @@ TEXTS = {
     "help": ("Take memory back for the model.", "为模型腾出内存。"),
     "about": (
         "Show the board's memory and take some back: end consoles that nobody owns any more, others only by --pid, "
-        "and drop the kernel's caches. Without --yes it only says what it would do. Root sees and may end everything; "
-        "an ordinary user only what is his own.\n\n"
+        "and drop the kernel's caches. Without --yes it only says what it would do. Needs no root; root sees and may "
+        "end everything, an ordinary user only what is his own.\n\n"
         "Example: sudo .venv/bin/python -m bpu reclaim --drop-caches --yes",
         "查看开发板的内存并腾出一些：结束已无人使用的控制台，其他程序只有用 --pid 指定才会结束，还可清除内核缓存。"
-        "不加 --yes 时只说明会做什么。root 能看到并结束所有程序，普通用户只能处理自己的。\n\n"
+        "不加 --yes 时只说明会做什么。不一定需要 root；root 能看到并结束所有程序，普通用户只能处理自己的。\n\n"
         "示例：sudo .venv/bin/python -m bpu reclaim --drop-caches --yes",
     ),
     "pid": (
