@@ -11,6 +11,8 @@ from bpu.messages import say
 class BoardError(EngineUnavailable):
     """Something on the board is not as it must be, or may not be changed by this user."""
 
+    code = "board"
+
     def __init__(self, key: str, /, **values: Any) -> None:
         """`key` is `area.name` of the catalogue; `values` fill its placeholders."""
         super().__init__(say(key, **values))
