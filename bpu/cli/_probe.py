@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
+from bpu.cli._terminal import Notice
 from bpu.console.line import frame
 from bpu.engine.cache import Trust
 from bpu.engine.launch import Launch
@@ -37,8 +35,13 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
     """Load, ask, reset and measure; each finding as it is known. What was found is written to the state folder."""
     try:
         launch = plan_launch(settings)
-        with Probe(launch) as probe:
-            yield from Examination(launch, probe, settings, told=None if quiet else _tell).findings()
+        with Notice() as notice:
+            tell = _silent if quiet else notice.show
+            tell(say("doctor.probing_load"))
+            with Probe(launch) as probe:
+                for one in Examination(launch, probe, settings, told=tell).findings():
+                    notice.clear()
+                    yield one
     except ProbeRefused as error:
         yield warning("probe", "probe_refused", "unload_first", holder=error.holder)
     except (BpuError, OSError) as error:
@@ -48,10 +51,8 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
 class Examination:
     """All turns of one probe."""
 
-    def __init__(
-        self, launch: Launch, probe: Probe, settings: Settings, *, told: Callable[[str], None] | None = None
-    ) -> None:
-        self._launch, self._probe, self._settings, self._told = launch, probe, settings, told or (lambda _: None)
+    def __init__(self, launch: Launch, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
+        self._launch, self._probe, self._settings, self._told = launch, probe, settings, told
         self._facts: dict[str, Any] = {}
         self._resets = False
         self._folder = Path(launch.state_dir)
@@ -163,7 +164,5 @@ def _line(size: int, probe: Probe) -> bytes:
     return frame(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)
 
 
-def _tell(words: str) -> None:
-    """What is being done, on a terminal only: turns take a while."""
-    if sys.stderr.isatty():
-        click.secho(words, dim=True, err=True)
+def _silent(words: str) -> None:
+    """For programs that read what is printed."""

@@ -17,6 +17,11 @@ TEXTS = {
         "The gateway listens on a socket file only ({bind}): Chatbox cannot reach it.",
         "网关只监听套接字文件（{bind}）：Chatbox 无法连接。",
     ),
+    "loopback_only": (
+        "The gateway listens on this machine only ({bind}): Chatbox elsewhere cannot reach it.",
+        "网关只监听本机（{bind}）：其他机器上的 Chatbox 无法连接。",
+    ),
+    "open_bind": ("BPU_BIND=0.0.0.0:8000", "BPU_BIND=0.0.0.0:8000"),
     "nowhere": (
         "This machine has no address that others reach; on itself it is {url}/v1",
         "本机没有其他机器能访问的地址；在本机上是 {url}/v1",
@@ -44,6 +49,7 @@ TEXTS = {
         "如果 Windows 上的 Chatbox 连不上：在防火墙出站规则中允许 Chatbox，把 USB 网络设为专用网络，"
         "并把互联网连接共享（ICS）给 USB 网卡（地址为 192.168.137.x）。",
     ),
+    "probing_load": ("Loading the model ...", "正在加载模型……"),
     "probing_speed": ("Asking a first question ...", "正在问第一个问题……"),
     "probing_reset": (
         "Trying whether reset forgets ({number} of {of}) ...",

@@ -316,6 +316,8 @@ def test_the_boards_firewall_and_a_socket_file(board: Board) -> None:
     found = findings(subject(board, settings={"bind": "unix:/run/bpu.sock"}))
     assert "port" not in found
     assert "socket file only" in found["addresses"].said
+    found = findings(subject(board, settings={"bind": "127.0.0.1:8000"}))
+    assert (found["addresses"].remedy, found["addresses"].level) == ("BPU_BIND=0.0.0.0:8000", Level.NOTE)
     assert "has no address" in findings(subject(board, addresses=list, hostname="localhost"))["addresses"].said
 
 

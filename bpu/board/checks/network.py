@@ -13,6 +13,7 @@ from bpu.errors import BpuError
 from bpu.messages import say
 
 _LISTENING = "0A"
+_LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:", "fd:")
 _TIMEOUT_S = 10
 #: Windows' Internet Connection Sharing gives itself this address.
 SHARING_GATEWAY = "192.168.137.1"
@@ -64,6 +65,8 @@ def _reachable(subject: Subject, found: Sequence[Address]) -> Finding:
     if not urls:
         return note("addresses", "socket_only", bind=subject.settings.bind)
     if not any(kind is not None for _, kind in near):
+        if all(part.startswith(_LOOPBACK) for part in subject.settings.bind.split(",")):
+            return note("addresses", "loopback_only", "open_bind", bind=subject.settings.bind)
         return note("addresses", "nowhere", "connect_cable", url=urls[-1][0])
     words = "\n".join(f"  {url}/v1  {say(_label(url, kind))}" for url, kind in near)
     return fine("addresses", "addresses", urls="\n" + words)
