@@ -8,7 +8,7 @@ SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node soak screenshots check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak screenshots check-wheels wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -39,9 +39,14 @@ format: setup-dev ## Put style and format right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-node: ## What the browser tests need of npm (axe-core), into tests/browser/node_modules
-	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --prefix tests/browser; \
-	else echo "npm is not installed, so the tests of accessibility will be skipped."; fi
+node: ## What the browser and the client tests need of npm, into node_modules of their folders
+	@if command -v npm >/dev/null; then for folder in browser clients; do \
+	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
+	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
+
+clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the network for their packages)
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
+	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))

@@ -53,10 +53,11 @@ class ResponseShape:
         return self._final
 
     def failed(self, error: BpuError) -> list[Event]:
-        """How a stream ends that cannot go on."""
+        """How a stream ends that cannot go on. Some clients read the error's fields flat, some inside `error`."""
         what = {"code": "server_error", "message": error.message}
+        flat = {"code": error.code, "message": error.message, "param": error.param}
         return [
-            self._event("error", code=error.code, message=error.message, param=error.param),
+            self._event("error", **flat, **error.body()),
             self._event("response.failed", response={**self._response("failed"), "error": what}),
         ]
 

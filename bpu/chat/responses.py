@@ -86,7 +86,7 @@ def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
 
 def _unknown(kind: Any) -> str:
     if kind in _LATER:
-        return f"{_STATELESS}, without `{kind}`."
+        return f"{_STATELESS}, without `{kind}` (most clients do with `store` set to false)."
     if isinstance(kind, str):
         return f"Input items of type `{kind[:40]}` are not taken; only messages, function calls and their outputs are."
     return "An item of `input` must be an object with a `role` or a `type`."

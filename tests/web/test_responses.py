@@ -177,7 +177,7 @@ def test_an_error_in_a_stream_ends_it_as_failed(client: FlaskClient, engine: Fak
     final = check_response_stream(data)
     assert (final["status"], final["error"]) == ("failed", {"code": "server_error", "message": "Gone."})
     error = parse_events(data)[-2]
-    assert (error["type"], error["code"]) == ("error", "engine_crashed")
+    assert (error["type"], error["code"], error["error"]["code"]) == ("error", "engine_crashed", "engine_crashed")
 
 
 def test_what_has_no_effect_is_named(client: FlaskClient) -> None:

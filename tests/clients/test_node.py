@@ -1,0 +1,46 @@
+"""The packages for Node against the real gateway; their tests are the `.mjs` files of this folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.gateway import Gateway, running
+
+HERE = Path(__file__).parent
+
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
+    pytest.mark.skipif(
+        not (HERE / "node_modules").is_dir(), reason="the packages are missing: npm ci --prefix tests/clients"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(tmp_path_factory.mktemp("node"), env={"BPU_KEEPALIVE_S": "0.3"}) as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", ["openai", "ai"])
+def test_the_package(gateway: Gateway, name: str) -> None:
+    env = {**os.environ, "GATEWAY_URL": f"{gateway.url}/v1", "NODE_NO_WARNINGS": "1"}
+    done = subprocess.run(
+        ["node", "--test", "--test-reporter=spec", f"{name}.test.mjs"],
+        cwd=HERE,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert "fail 0" in done.stdout

@@ -1,0 +1,56 @@
+"""The robot arm of the examples on the real gateway: a wish ends in the arm's calls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.examples.arm import arm, robot
+from tests.live.gateway import ROOT, Gateway, running, sim
+from tests.live.wire import say
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(tmp_path_factory.mktemp("robot")) as started:
+        yield started
+
+
+def client_of(gateway: Gateway) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="any", max_retries=0)
+
+
+CALLS = "\n".join(
+    f'<tool_call>{{"name": "{name}", "arguments": {{"{key}": "{what}"}}}}</tool_call>'
+    for name, key, what in (("move_to", "place", "水"), ("grasp", "thing", "水"), ("move_to", "place", "user"))
+)
+WISH = f"帮我拿杯水 {say(f'用户想喝水。</think>{CALLS}')}"
+
+
+def test_the_models_calls_are_the_arms_movements(gateway: Gateway) -> None:
+    mover = arm()
+    with client_of(gateway) as client:
+        words = robot.fetch(client, WISH, mover)
+    assert mover.moves == ["move_to(水)", "grasp(水)", "move_to(user)"]
+    assert mover.holds == "水"
+    assert mover.position == mover.places["user"]
+    assert words
+
+
+def test_without_a_word_nothing_moves(gateway: Gateway) -> None:
+    command = [sys.executable, "examples/robot_arm.py", "--base-url", f"{gateway.url}/v1", WISH]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "would do: move_to(水)" in done.stdout
+    assert "would do: grasp(水)" in done.stdout
+    assert "moving" not in done.stdout
+
+
+def test_a_console_that_crashes_in_a_call_moves_nothing(gateway: Gateway) -> None:
+    mover = arm()
+    with client_of(gateway) as client, pytest.raises(openai.APIError):
+        robot.fetch(client, sim("Bring me water", fault="signal", after=5), mover)
+    assert mover.moves == []

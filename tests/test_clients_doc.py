@@ -1,0 +1,107 @@
+"""docs/clients.md is true: its commands and programs run, its settings parse, its addresses and names exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpu.settings import Settings
+from tests.live.gateway import Gateway, running
+
+PROJECT = Path(__file__).parents[1]
+TEXT = (PROJECT / "docs" / "clients.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+MODELS = {"deepseek-r1:1.5b", "deepseek-r1:1.5b-think"}
+
+
+def blocks(language: str, word: str = "") -> list[str]:
+    return [text for kind, text in BLOCKS if kind == language and word in text]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(tmp_path_factory.mktemp("doc")) as started:
+        yield started
+
+
+def here(text: str, gateway: Gateway) -> str:
+    return text.replace("BOARD:8000", f"127.0.0.1:{gateway.port}")
+
+
+def test_every_block_is_of_a_kind_that_is_looked_at() -> None:
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "json", "yaml"}
+
+
+def test_the_curl_commands_run(gateway: Gateway) -> None:
+    commands = blocks("sh", "curl")
+    assert len(commands) == 2
+    streamed, listed = (run(["bash", "-ec", here(text, gateway)]) for text in commands)
+    assert streamed.rstrip().endswith("data: [DONE]")
+    assert {one["id"] for one in json.loads(listed)["data"]} == MODELS
+
+
+def test_the_program_runs(gateway: Gateway) -> None:
+    (program,) = blocks("python", "from openai import")
+    answer, reasoning = run([sys.executable, "-c", here(program, gateway)]).split("\n", 1)
+    assert "2" in answer
+    assert reasoning.strip()
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+def test_every_program_is_one() -> None:
+    for program in blocks("python"):
+        compile(program, "clients.md", "exec")
+
+
+def test_every_json_block_names_the_model_and_its_limits() -> None:
+    chatbox, openclaw = map(json.loads, blocks("json"))
+    (model,) = chatbox["settings"]["models"]
+    assert (model["modelId"] in MODELS, model["contextWindow"], chatbox["isCustom"]) == (True, 4096, True)
+    (provider,) = openclaw["models"]["providers"].values()
+    (model,) = provider["models"]
+    assert (model["id"] in MODELS, model["contextWindow"], provider["api"]) == (True, 4096, "openai-completions")
+    assert openclaw["agents"]["defaults"]["model"]["primary"] == f"bpu/{model['id']}"
+
+
+def test_yaml_blocks_are_nested_soundly() -> None:
+    for text in blocks("yaml"):
+        for line in text.splitlines():
+            assert re.fullmatch(r"(?:  )*(?:- )?[a-z_]+:(?: \S.*)?|(?:  )*- \S+", line), line
+
+
+def test_every_address_is_a_route(gateway: Gateway) -> None:
+    addresses = set(re.findall(r"http://BOARD:8000(/[\w/.-]*)?", TEXT))
+    assert addresses <= {"", "/v1", "/v1/models", "/v1/chat/completions"}
+    for path in set(re.findall(r"`(/[\w/]+)`", TEXT)):
+        assert gateway.request("GET", path)[0] in {200, 405}, path
+
+
+def test_every_model_and_setting_exists() -> None:
+    assert set(re.findall(r"deepseek-r1:[\w.]+(?:-think)?", TEXT)) == MODELS
+    fields: Any = Settings.model_fields
+    for name in set(re.findall(r"\bBPU_([A-Z_]+)", TEXT)):
+        assert name.lower() in fields, name
+
+
+def test_every_header_is_sent() -> None:
+    code = "".join(path.read_text() for path in (PROJECT / "bpu" / "web").glob("*.py"))
+    for header in re.findall(r"^\| `([\w-]+)` \|", TEXT, re.MULTILINE):
+        assert header in code, header
+
+
+@pytest.mark.parametrize(
+    "name", ["Chatbox", "OpenClaw", "Open WebUI", "LangChain", "llm", "LiteLLM", "llama-swap", "curl"]
+)
+def test_every_client_has_its_section(name: str) -> None:
+    assert re.search(rf"^## {name}", TEXT, re.MULTILINE)
