@@ -153,7 +153,7 @@ def plan_launch(settings: Settings) -> Launch:
 _CONFIGURED = ("oellm_multichat", "llm")
 
 
-def _model_type(settings: Settings, name: str) -> int:
+def model_type(settings: Settings, name: str) -> int:
     return MODEL_TYPES.get(name, DEFAULT_MODEL_TYPE) if settings.model_type is None else settings.model_type
 
 
@@ -168,7 +168,7 @@ def _options(settings: Settings, files: Files, name: str) -> list[str]:
         *("--hbm_path", str(files.model)),
         *("--tokenizer_dir", f"{files.tokenizer_dir}/"),
         *("--template_path", str(files.template)),
-        *("--model_type", str(_model_type(settings, name))),
+        *("--model_type", str(model_type(settings, name))),
     ]
 
 
@@ -177,7 +177,7 @@ def _config_file(settings: Settings, files: Files, name: str) -> str:
         "hbm_path": str(files.model),
         "tokenizer_dir": f"{files.tokenizer_dir}/",
         "template_path": str(files.template),
-        "model_type": _model_type(settings, name),
+        "model_type": model_type(settings, name),
     }
     return json.dumps(config, indent=2)
 

@@ -93,9 +93,9 @@ def test_any_plan_is_sound(data: st.DataObject) -> None:
         assert pool.span.size == sizes.get(old.name, old.span.size)
         assert pool == old or pool.span.start % ALIGNMENT == 0
     assert faults(after) == []
-    # What the kernel places by itself still finds a hole, unless it found none before and nothing was moved.
+    # What the kernel places by itself still finds a hole, unless there was none and nothing was changed.
     free = holes(after.ram, spans)
-    assert after == memory or all(any(hole.size >= region.size for hole in free) for region in after.floating)
+    assert not made.changes or all(any(hole.size >= region.size for hole in free) for region in after.floating)
 
 
 @settings(max_examples=150, deadline=None)

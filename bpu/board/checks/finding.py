@@ -1,0 +1,68 @@
+"""What a check has found. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bpu.messages import say
+
+
+class Level(enum.IntEnum):
+    """How bad it is; the number of the worst but NOTE is the exit code of `doctor`."""
+
+    NOTE = -1
+    FINE = 0
+    WARNING = 1
+    BROKEN = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`check` is a stable name, `said` and `remedy` are sentences for a person, `facts` are for programs."""
+
+    check: str
+    level: Level
+    said: str
+    remedy: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "check": self.check,
+            "level": self.level.name.lower(),
+            "said": self.said,
+            "remedy": self.remedy,
+            "facts": dict(self.facts),
+        }
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0 fine, 1 with warnings, 2 with what is broken."""
+    return max([Level.FINE, *(finding.level for finding in findings)]).value
+
+
+def found(check: str, level: Level, key: str, remedy: str = "", **values: Any) -> Finding:
+    """A finding whose words are `doctor.KEY` and, if named, `doctor.REMEDY`; `values` fill both and are its facts."""
+    words = say(f"doctor.{key}", **values)
+    way = say(f"doctor.{remedy}", **values) if remedy else ""
+    plain = {name: value if isinstance(value, (int, float, bool)) else str(value) for name, value in values.items()}
+    return Finding(check, level, words, way, plain)
+
+
+def fine(check: str, key: str, **values: Any) -> Finding:
+    return found(check, Level.FINE, key, **values)
+
+
+def note(check: str, key: str, remedy: str = "", **values: Any) -> Finding:
+    return found(check, Level.NOTE, key, remedy, **values)
+
+
+def warning(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    return found(check, Level.WARNING, key, remedy, **values)
+
+
+def broken(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    return found(check, Level.BROKEN, key, remedy, **values)

@@ -1,0 +1,47 @@
+"""A saved log: which known fault it shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bpu.board.checks.finding import Finding, Level, note
+from bpu.console.faults import Fault, diagnose
+from bpu.messages import has, say
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+#: What shells say of a program that a signal ended.
+_ENDS = {"Segmentation fault": 11, "段错误": 11, "Aborted": 6, "已放弃": 6, "Killed": 9, "已杀死": 9}
+_NOTHING = ("unknown", "exited")
+
+
+def check_log(text: str) -> list[Finding]:
+    """The fault that decides, with the line that shows it, and what else the log holds; a note when it holds none."""
+    lines = [_COLOURS.sub("", line).strip() for line in text.splitlines()]
+    main = diagnose(lines, signal=next((number for words, number in _ENDS.items() if words in text), None))
+    if main.cause in _NOTHING:
+        return [note("log", "log_clean")]
+    others = {fault.cause: line for fault, line in _each(lines) if fault.cause != main.cause}
+    return [_finding(main, _line(main, lines)), *(_other(cause, line) for cause, line in others.items())]
+
+
+def _each(lines: Sequence[str]) -> Iterator[tuple[Fault, str]]:
+    for line in lines:
+        if (fault := diagnose([line])).cause not in _NOTHING:
+            yield fault, line
+
+
+def _line(fault: Fault, lines: Sequence[str]) -> str:
+    """The last line that shows it: what came first may have been overcome."""
+    shown = [line for one, line in _each(lines) if one.cause == fault.cause]
+    return shown[-1] if shown else next((line for line in reversed(lines) if any(end in line for end in _ENDS)), "")
+
+
+def _finding(fault: Fault, line: str) -> Finding:
+    key = f"faults.{fault.cause}"
+    words = say(key) if has(key) else fault.message
+    return Finding("log", Level.BROKEN, words, say("doctor.log_line", line=line), {"cause": fault.cause, "line": line})
+
+
+def _other(cause: str, line: str) -> Finding:
+    return Finding("log", Level.NOTE, say("doctor.log_also", line=line), "", {"cause": cause, "line": line})

@@ -1,0 +1,123 @@
+"""The BPU's memory and the board's: pools against the model's need, who holds them, devices, free RAM."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpu.board.checks.finding import Finding, broken, fine, note, warning
+from bpu.board.checks.subject import Subject
+from bpu.board.processes import Holder, holders, is_serving, running
+from bpu.board.readings import Reading, ion_pools, meminfo
+from bpu.board.sizes import GIB, MIB, human
+
+DEVICES = ("ion*", "bpu*", "hbmem*")
+#: Under this the system itself begins to suffer; under the second a load is likely to be ended by the kernel.
+LITTLE_RAM, TOO_LITTLE_RAM = GIB, 256 * MIB
+
+
+def check_memory(subject: Subject) -> Iterator[Finding]:
+    """Devices, pools and their holders are a board's; RAM is everybody's."""
+    if subject.board:
+        yield _devices(subject)
+        yield from _pools(subject)
+        yield from _cma(subject)
+    yield from _consoles(subject)
+    yield _ram(subject)
+
+
+def _devices(subject: Subject) -> Finding:
+    found = sorted(path for pattern in DEVICES for path in (subject.root / "dev").glob(pattern))
+    if not found:
+        return broken("devices", "no_devices", "load_driver")
+    shut = [path for path in found if not may_use(path, subject.user)]
+    names = ", ".join(str(path) for path in (shut or found))
+    if shut:
+        return broken("devices", "devices_shut", "open_devices", names=names, user=subject.user)
+    return fine("devices", "devices", names=names, user=subject.user)
+
+
+def may_use(path: Path, user: str) -> bool:
+    """Whether `user` may read and write it, by owner, group and mode; root may everything."""
+    try:
+        status, entry = path.stat(), pwd.getpwnam(user)
+    except (OSError, KeyError):
+        return False
+    if entry.pw_uid == 0:
+        return True
+    if status.st_uid == entry.pw_uid:
+        wanted = stat.S_IRUSR | stat.S_IWUSR
+    elif status.st_gid in os.getgrouplist(user, entry.pw_gid):
+        wanted = stat.S_IRGRP | stat.S_IWGRP
+    else:
+        wanted = stat.S_IROTH | stat.S_IWOTH
+    return status.st_mode & wanted == wanted
+
+
+def _pools(subject: Subject) -> Iterator[Finding]:
+    pools = ion_pools(subject.root)
+    if not pools:
+        yield warning("ion", "no_pools", "see_ion_show")
+        return
+    yield _against_model(subject, pools)
+    found = holders(subject.root)
+    if found is None:
+        yield note("holders", "holders_hidden", "as_root")
+        return
+    yield _held(subject, pools, found)
+
+
+def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
+    total, largest = sum(pool["total"] for pool in pools), max(pool["total"] for pool in pools)
+    words = ", ".join(f"{pool['name']} {human(pool['total'])}" for pool in pools)
+    values = {"pools": words, "total": human(total), "largest": human(largest), "bytes": total}
+    need = subject.model_size
+    if need is None:
+        return fine("ion", "pools", **values)
+    if total < need:
+        return broken("ion", "pools_too_small", "ion_apply", need=human(need), **values)
+    if largest < need:
+        return warning("ion", "largest_too_small", "ion_apply", need=human(need), **values)
+    return fine("ion", "pools_suffice", need=human(need), **values)
+
+
+def _held(subject: Subject, pools: list[Reading], found: list[Holder]) -> Finding:
+    if not found:
+        return fine("holders", "nobody_holds")
+    words = "; ".join(f"{holder.process}: {human(holder.total)}" for holder in found)
+    if any(is_serving(holder.process, subject.root) for holder in found):
+        return fine("holders", "gateway_holds", holders=words)
+    free = sum(pool["total"] for pool in pools) - sum(holder.total for holder in found)
+    if subject.model_size is not None and free < subject.model_size:
+        return warning("holders", "pools_held", "reclaim", holders=words, free=human(max(free, 0)))
+    return note("holders", "some_hold", holders=words, free=human(max(free, 0)))
+
+
+def _cma(subject: Subject) -> Iterator[Finding]:
+    if meminfo(subject.root).get("CmaTotal") == 0:
+        yield note("cma", "cma_zero")
+
+
+def _consoles(subject: Subject) -> Iterator[Finding]:
+    """A console left open in another terminal holds the model's memory."""
+    if not subject.console.is_file():
+        return
+    idle = [one for one in running(subject.console, subject.root) if not is_serving(one, subject.root)]
+    if idle:
+        yield warning("consoles", "console_open", "reclaim", holders="; ".join(map(str, idle)))
+
+
+def _ram(subject: Subject) -> Finding:
+    sizes = meminfo(subject.root)
+    free, total = sizes.get("MemAvailable"), sizes.get("MemTotal", 0)
+    if free is None:
+        return note("ram", "ram_unknown")
+    values = {"free": human(free), "total": human(total)}
+    if free < TOO_LITTLE_RAM:
+        return broken("ram", "ram_gone", "free_ram", **values)
+    if free < LITTLE_RAM:
+        return warning("ram", "ram_little", "free_ram", **values)
+    return fine("ram", "ram", **values)

@@ -1,0 +1,24 @@
+"""The whole examination of a board, or of the machine that stands in for one. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bpu.board.checks.files import check_files
+from bpu.board.checks.finding import Finding, Level, found
+from bpu.board.checks.memory import check_memory
+from bpu.board.checks.network import check_network
+from bpu.board.checks.subject import Subject
+from bpu.board.checks.system import check_system
+
+CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (check_system, check_files, check_memory, check_network)
+
+
+def examine(subject: Subject, checks: tuple[Callable[[Subject], Iterator[Finding]], ...] = CHECKS) -> Iterator[Finding]:
+    """All findings, in the order in which a person would look. A check that fails is a finding, not an end."""
+    for check in checks:
+        try:
+            yield from check(subject)
+        except Exception as error:
+            name = check.__name__.removeprefix("check_")
+            yield found(name, Level.WARNING, "check_failed", name=name, reason=repr(error))

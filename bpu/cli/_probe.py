@@ -1,0 +1,168 @@
+"""`doctor --probe`: real turns on a console of its own, and what they show, as findings and as a record."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
+from bpu.cli._terminal import Notice
+from bpu.console.line import frame
+from bpu.engine.cache import Trust
+from bpu.engine.launch import Launch
+from bpu.engine.plan import line_limit, plan_launch
+from bpu.engine.probe import OutOfTurn, Probe, ProbeRefused, Silent
+from bpu.engine.records import Records, checksum
+from bpu.engine.selftest import SelfTest, Step
+from bpu.errors import BpuError
+from bpu.messages import say
+from bpu.settings import Settings
+
+HELLO = b"Say hello in one short sentence."
+TRIES = 3
+#: Lengths of lines that are tried, in bytes; 10238 is the longest that one known console takes.
+LENGTHS = (1000, 4000, 8000, 10238, 10300, 12000, 16000, 24000)
+#: Bytes of plain English words that surely fit one token of context.
+BYTES_A_TOKEN = 3
+TURN_LIMIT_S = 300.0
+_AFTER_A_LINE_S = 2.0
+
+
+def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Finding]:
+    """Load, ask, reset and measure; each finding as it is known. What was found is written to the state folder."""
+    try:
+        launch = plan_launch(settings)
+        with Notice() as notice:
+            tell = _silent if quiet else notice.show
+            tell(say("doctor.probing_load"))
+            with Probe(launch) as probe:
+                for one in Examination(launch, probe, settings, told=tell).findings():
+                    notice.clear()
+                    yield one
+    except ProbeRefused as error:
+        yield warning("probe", "probe_refused", "unload_first", holder=error.holder)
+    except (BpuError, OSError) as error:
+        yield broken("probe", "probe_failed", "probe_log", reason=getattr(error, "message", error))
+
+
+class Examination:
+    """All turns of one probe."""
+
+    def __init__(self, launch: Launch, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
+        self._launch, self._probe, self._settings, self._told = launch, probe, settings, told
+        self._facts: dict[str, Any] = {}
+        self._resets = False
+        self._folder = Path(launch.state_dir)
+
+    def findings(self) -> Iterator[Finding]:
+        try:
+            yield from self._speed()
+            yield from self._reset()
+            yield from self._longest_line()
+        finally:
+            self._record()
+
+    def _ask(self, line: bytes, **options: Any) -> Any:
+        silence = self._launch.first_token_timeout_s or TURN_LIMIT_S
+        return self._probe.ask(line, silence_s=silence, limit_s=TURN_LIMIT_S, **options)
+
+    def _speed(self) -> Iterator[Finding]:
+        self._facts["load_s"] = round(self._probe.load_s, 2)
+        yield fine("probe", "probe_load", seconds=f"{self._probe.load_s:.1f}")
+        self._told(say("doctor.probing_speed"))
+        turn = self._ask(HELLO)
+        rate = turn.decode_rate
+        self._facts.update(first_s=round(turn.first_s or turn.total_s, 3), tokens_per_second=rate and round(rate, 2))
+        shown = "?" if rate is None else f"{rate:.1f}"
+        yield fine("probe", "probe_speed", first=f"{turn.first_s or turn.total_s:.2f}", rate=shown)
+        if turn.pieces <= 1 and len(turn.text) > 40 and turn.total_s > 1:
+            yield warning("probe", "probe_blocks", "watch_stream")
+
+    def _reset(self) -> Iterator[Finding]:
+        """Three tries with three words; only what all of them show is believed."""
+        if self._probe.profile.reset is None:
+            yield note("probe", "probe_no_reset")
+            return
+        trusts = []
+        for number in range(TRIES):
+            self._told(say("doctor.probing_reset", number=number + 1, of=TRIES))
+            trusts.append(self._try_reset())
+            if not trusts[-1].resets:
+                # Nobody knows what the cache holds, and a full one would end the console.
+                self._probe.restart()
+        keeps, resets = all(one.keeps for one in trusts), all(one.resets for one in trusts)
+        self._resets = resets
+        self._facts.update(keeps_history=keeps, reset_forgets=resets if keeps else None)
+        if keeps or not any(one.keeps for one in trusts):
+            # Tries that disagree prove nothing, and the engine then keeps its own counsel.
+            Records(self._folder, self._launch).save(Trust(keeps=keeps, resets=resets))
+        key = "probe_resets" if resets else "probe_reset_broken" if keeps else "probe_forgets"
+        yield found("probe", Level.FINE if resets or not keeps else Level.WARNING, key, tries=TRIES)
+
+    def _try_reset(self) -> Trust:
+        test = SelfTest(secrets.token_hex(4).upper())
+        while test.step is not Step.OVER:
+            if test.step is Step.RESET:
+                self._probe.reset()
+                test.heard("")
+            else:
+                test.heard(self._ask(test.line() or b" ").text)
+        return test.trust or Trust()
+
+    def _longest_line(self) -> Iterator[Finding]:
+        longest = 0
+        split = 0
+        for size in [size for size in LENGTHS if size <= self._launch.context * BYTES_A_TOKEN]:
+            self._told(say("doctor.probing_line", size=size))
+            try:
+                # A long line on top of a long conversation would be a test of the context, not of the line.
+                if longest:
+                    self._empty()
+                whole = self._takes_whole(size)
+            except Silent:
+                break
+            if not whole:
+                split = size
+                break
+            longest = size
+        self._facts.update(longest_line=longest, split_at=split or None)
+        limit = line_limit(self._settings)
+        if split and (limit is None or limit >= split):
+            yield warning("probe", "probe_line_short", "set_line_limit", longest=longest, split=split)
+        elif longest:
+            yield fine("probe", "probe_line", longest=longest)
+
+    def _empty(self) -> None:
+        if self._resets:
+            self._probe.reset()
+        else:
+            self._probe.restart()
+
+    def _takes_whole(self, size: int) -> bool:
+        try:
+            self._ask(_line(size, self._probe))
+            return not self._probe.speaks_unasked(_AFTER_A_LINE_S)
+        except OutOfTurn:
+            return False
+
+    def _record(self) -> None:
+        path = self._folder / f"probe-{checksum(self._launch)}.json"
+        temporary = path.with_suffix(".new")
+        try:
+            temporary.write_text(json.dumps(self._facts, indent=2) + "\n")
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+
+def _line(size: int, probe: Probe) -> bytes:
+    """A line of exactly `size` bytes that asks for a short answer."""
+    words = "Answer only OK. The rest is filling: " + "word " * (size // 5)
+    return frame(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)
+
+
+def _silent(words: str) -> None:
+    """For programs that read what is printed."""

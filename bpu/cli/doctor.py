@@ -1,0 +1,118 @@
+"""`doctor`: one screen about the board, or about a saved log."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from bpu import __version__
+from bpu.board import tools
+from bpu.board.checks.finding import Finding, Level, exit_code
+from bpu.board.checks.logs import check_log
+from bpu.board.checks.subject import Subject
+from bpu.board.doctor import examine
+from bpu.cli._columns import left
+from bpu.engine.plan import context_size, model_type, profile_name
+from bpu.errors import BpuError
+from bpu.messages import has, say
+from bpu.settings import Settings, load_settings
+
+MARKS = {
+    Level.NOTE: ("-", None),
+    Level.FINE: ("+", "green"),
+    Level.WARNING: ("!", "yellow"),
+    Level.BROKEN: ("x", "red"),
+}
+NAME_CELLS = 14
+#: Under systemd the gateway may run as somebody else than the person who types.
+SERVICE = "bpu-gateway"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help=say("doctor.json"))
+@click.option("--probe", is_flag=True, help=say("doctor.probe"))
+@click.option("--log", type=click.File(encoding="utf-8", errors="replace"), metavar="FILE", help=say("doctor.log"))
+@click.option(
+    "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), metavar="FOLDER",
+    help=say("doctor.sysfs"),
+)  # fmt: skip
+def command(as_json: bool, probe: bool, log: TextIO | None, sysfs: Path) -> None:
+    found: list[Finding] = []
+    if log is not None:
+        found += _told(check_log(log.read()), as_json=as_json)
+    else:
+        settings = load_settings()
+        found += _told(examine(subject_of(settings, sysfs)), as_json=as_json)
+        if probe:
+            from bpu.cli._probe import probe_findings  # an engine, which a look at the board does not need
+
+            found += _told(probe_findings(settings, quiet=as_json), as_json=as_json)
+    code = exit_code(found)
+    if as_json:
+        report = {"version": __version__, "exit_code": code, "findings": [one.to_dict() for one in found]}
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+    elif log is None:
+        click.echo("\n" + _sum(code, found))
+    click.get_current_context().exit(code)
+
+
+def subject_of(settings: Settings, root: Path = Path("/")) -> Subject:
+    """What the engine would do with these settings on this machine."""
+    return Subject(
+        settings=settings,
+        context=context_size(settings),
+        model_type=model_type(settings, profile_name(settings)),
+        profile=profile_name(settings),
+        user=_service_user(root),
+        root=root,
+        hostname=socket.gethostname(),
+    )
+
+
+def _service_user(root: Path) -> str:
+    """The user of the installed service; else whoever types, and under sudo that is root."""
+    if root == Path("/") and tools.find("systemctl") is not None:
+        try:
+            told = tools.run(["systemctl", "show", "-p", "LoadState,User", SERVICE], timeout=10).out
+        except BpuError:
+            told = ""
+        facts = dict(line.partition("=")[::2] for line in told.splitlines())
+        if facts.get("LoadState") == "loaded":
+            return facts.get("User") or "root"
+    return "root" if os.geteuid() == 0 else getpass.getuser()
+
+
+def _told(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
+    """Each finding is shown as it comes: some checks take a while."""
+    told = []
+    for one in found:
+        told.append(one)
+        if not as_json:
+            _show(one)
+    return told
+
+
+def _show(one: Finding) -> None:
+    mark, colour = MARKS[one.level]
+    name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
+    first, *rest = one.said.splitlines() or [""]
+    click.echo(f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} {first}")
+    indent = " " * (NAME_CELLS + 3)
+    for line in rest:
+        click.echo(f"{indent}{line}")
+    for line in one.remedy.splitlines():
+        click.echo(f"{indent}> {line}")
+
+
+def _sum(code: int, found: Sequence[Finding]) -> str:
+    count = {level: sum(one.level is level for one in found) for level in Level}
+    colour = {0: "green", 1: "yellow", 2: "red"}[code]
+    words = say(f"doctor.sum_{code}", warnings=count[Level.WARNING], broken=count[Level.BROKEN])
+    return click.style(words, fg=colour)

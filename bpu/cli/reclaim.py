@@ -1,0 +1,99 @@
+"""`reclaim`: shows the board's memory, and takes some back when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bpu.board import reclaim
+from bpu.board.errors import BoardError
+from bpu.board.processes import holders
+from bpu.board.readings import Reading
+from bpu.board.reclaim import Candidate, Standing
+from bpu.board.sizes import human
+from bpu.cli._columns import left, right
+from bpu.messages import say
+from bpu.settings import load_settings
+
+HERE = Path("/")
+
+
+@click.command()
+@click.option("--pid", "wanted", type=int, multiple=True, metavar="N", help=say("reclaim.pid"))
+@click.option("--drop-caches", is_flag=True, help=say("reclaim.drop_caches"))
+@click.option("--yes", is_flag=True, help=say("reclaim.yes"))
+@click.option(
+    "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=HERE, metavar="FOLDER",
+    help=say("reclaim.sysfs"),
+)  # fmt: skip
+def command(wanted: tuple[int, ...], drop_caches: bool, yes: bool, sysfs: Path) -> None:
+    settings = load_settings()
+    before = reclaim.memory(sysfs)
+    found = reclaim.candidates(settings.in_runtime(settings.console), sysfs)
+    doomed = reclaim.chosen(found, wanted)
+    _show_candidates(found, wanted, sysfs)
+    if not yes:
+        _show_now(before)
+        _would(doomed, drop_caches=drop_caches)
+        return
+    if sysfs != HERE:
+        raise BoardError("reclaim.not_here")
+    if not doomed and not drop_caches:
+        click.echo(say("reclaim.idle"))
+        _show_now(before)
+        return
+    _do(doomed, drop_caches=drop_caches)
+    _show_both(before, reclaim.settled())
+
+
+def _do(doomed: Sequence[Candidate], *, drop_caches: bool) -> None:
+    for one in doomed:
+        ended = reclaim.end(one.process)
+        click.echo(say("reclaim.ended" if ended else "reclaim.gone", process=one.process))
+    if drop_caches:
+        reclaim.drop_caches()
+        click.echo(say("reclaim.dropped"))
+
+
+def _would(doomed: Sequence[Candidate], *, drop_caches: bool) -> None:
+    for one in doomed:
+        click.echo(say("reclaim.would_end", process=one.process))
+    if drop_caches:
+        click.echo(say("reclaim.would_drop"))
+    click.echo(say("reclaim.dry_run" if doomed or drop_caches else "reclaim.idle"))
+
+
+def _show_candidates(found: Sequence[Candidate], wanted: Sequence[int], sysfs: Path) -> None:
+    for one in found:
+        pid = one.process.pid
+        words = "reclaim.asked" if pid in wanted else f"reclaim.{one.standing.value}"
+        said = say(words, pid=pid) if one.standing is Standing.SOMEBODYS and pid not in wanted else say(words)
+        held = "?" if one.held is None else human(one.held)
+        click.echo(say("reclaim.row", process=one.process, held=held, words=said))
+    if holders(sysfs) is None and any(row["name"].startswith("ion") for row in reclaim.memory(sysfs)):
+        click.echo(say("reclaim.hidden"))
+    elif not found:
+        click.echo(say("reclaim.nothing"))
+
+
+def _show_now(rows: Sequence[Reading]) -> None:
+    _columns(*(say(f"reclaim.{key}") for key in ("memory", "used", "total")))
+    for row in rows:
+        _columns(row["name"], _size(row["used"]), human(row["total"]))
+
+
+def _show_both(before: Sequence[Reading], after: Sequence[Reading]) -> None:
+    _columns(*(say(f"reclaim.{key}") for key in ("memory", "before", "after", "total")))
+    then = {row["name"]: row["used"] for row in before}
+    for row in after:
+        _columns(row["name"], _size(then.get(row["name"])), _size(row["used"]), human(row["total"]))
+
+
+def _columns(name: str, *cells: str) -> None:
+    click.echo(left(name, 14) + "".join(f" {right(cell, 12)}" for cell in cells))
+
+
+def _size(size: int | None) -> str:
+    return "?" if size is None else human(size)

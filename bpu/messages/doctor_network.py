@@ -1,0 +1,122 @@
+"""Texts of `doctor` about the network and of `--probe`, and the names of its checks."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "port_free": ("{port} is free", "{port} 空闲"),
+    "gateway_runs": ("A gateway runs on {port}: {owner}", "端口 {port} 上有网关在运行：{owner}"),
+    "port_taken_by": ("{port} is taken by {owner}", "{port} 被 {owner} 占用"),
+    "port_taken": ("{port} is taken; whose it is only root may see.", "{port} 已被占用；只有 root 能看到是谁。"),
+    "see_owner": ("sudo ss -ltnp 'sport = :{port}'", "sudo ss -ltnp 'sport = :{port}'"),
+    "other_port": (
+        "End it, or choose another port: BPU_BIND=0.0.0.0:8001",
+        "结束它，或换一个端口：BPU_BIND=0.0.0.0:8001",
+    ),
+    "addresses": ("API host to give to Chatbox, best first:{urls}", "填入 Chatbox 的 API 地址，最优先的在前：{urls}"),
+    "socket_only": (
+        "The gateway listens on a socket file only ({bind}): Chatbox cannot reach it.",
+        "网关只监听套接字文件（{bind}）：Chatbox 无法连接。",
+    ),
+    "loopback_only": (
+        "The gateway listens on this machine only ({bind}): Chatbox elsewhere cannot reach it.",
+        "网关只监听本机（{bind}）：其他机器上的 Chatbox 无法连接。",
+    ),
+    "open_bind": ("BPU_BIND=0.0.0.0:8000", "BPU_BIND=0.0.0.0:8000"),
+    "nowhere": (
+        "This machine has no address that others reach; on itself it is {url}/v1",
+        "本机没有其他机器能访问的地址；在本机上是 {url}/v1",
+    ),
+    "connect_cable": (
+        "Connect the USB or network cable, or Wi-Fi.",
+        "请连接 USB 线、网线或 Wi-Fi。",
+    ),
+    "address_fixed": ("{ip} on {interface} is fixed.", "{interface} 上的 {ip} 是固定地址。"),
+    "address_dynamic": (
+        "{ip} on {interface} is from DHCP and may change some day.",
+        "{interface} 上的 {ip} 来自 DHCP，以后可能变化。",
+    ),
+    "make_static": (
+        'sudo nmcli connection modify "{name}" ipv4.method manual ipv4.addresses {ip}/{prefix} ipv4.gateway {gateway}\n'
+        'sudo nmcli connection up "{name}"',
+        'sudo nmcli connection modify "{name}" ipv4.method manual ipv4.addresses {ip}/{prefix} ipv4.gateway {gateway}\n'
+        'sudo nmcli connection up "{name}"',
+    ),
+    "ufw_active": ("The board's firewall is on.", "开发板的防火墙已开启。"),
+    "ufw_allow": ("sudo ufw allow {port}/tcp", "sudo ufw allow {port}/tcp"),
+    "windows_hint": (
+        "If Chatbox on Windows does not reach it: allow Chatbox in the firewall's outbound rules, take the USB network "
+        "for a private one, and share the internet (ICS) with the USB adapter, which gives 192.168.137.x.",
+        "如果 Windows 上的 Chatbox 连不上：在防火墙出站规则中允许 Chatbox，把 USB 网络设为专用网络，"
+        "并把互联网连接共享（ICS）给 USB 网卡（地址为 192.168.137.x）。",
+    ),
+    "probing_load": ("Loading the model ...", "正在加载模型……"),
+    "probing_speed": ("Asking a first question ...", "正在问第一个问题……"),
+    "probing_reset": (
+        "Trying whether reset forgets ({number} of {of}) ...",
+        "正在测试 reset 是否清除（第 {number}/{of} 次）……",
+    ),
+    "probing_line": ("Trying a line of {size} bytes ...", "正在测试 {size} 字节的行……"),
+    "probe_load": ("Model loaded in {seconds} s", "模型加载用时 {seconds} 秒"),
+    "probe_speed": (
+        "First token after {first} s, then {rate} tokens/s",
+        "首个 token 用时 {first} 秒，之后每秒 {rate} 个 token",
+    ),
+    "probe_blocks": ("The answer came in one block, not token by token.", "回答是一整块到来的，而不是逐个 token。"),
+    "probe_no_reset": ("This console has no reset.", "此控制台没有 reset 命令。"),
+    "probe_resets": (
+        "reset probably forgets ({tries} of {tries} tries)",
+        "reset 很可能确实会清除（{tries} 次测试，{tries} 次清除）",
+    ),
+    "probe_reset_broken": (
+        "reset does not forget, or not always ({tries} tries): the gateway restarts the console between conversations.",
+        "reset 没有清除，或并非每次都清除（{tries} 次测试）：网关会在不同对话之间重启控制台。",
+    ),
+    "probe_forgets": (
+        "The console did not remember in {tries} tries: each line is probably a new chat, and is sent whole.",
+        "{tries} 次测试中控制台都没有记住：每一行很可能都是新对话，因此会完整发送。",
+    ),
+    "probe_line": ("A line of {longest} bytes is taken whole", "{longest} 字节的行能完整接收"),
+    "probe_line_short": (
+        "A line of {split} bytes is taken for two questions; {longest} are safe.",
+        "{split} 字节的行会被当成两个问题；{longest} 字节以内是安全的。",
+    ),
+    "set_line_limit": ("BPU_LINE_LIMIT={longest}", "BPU_LINE_LIMIT={longest}"),
+    "probe_refused": (
+        "A model is loaded already, by {holder}; two do not fit.",
+        "模型已被 {holder} 加载；放不下第二个。",
+    ),
+    "unload_first": (
+        "Stop the gateway for a while: sudo systemctl stop bpu-gateway",
+        "请暂时停止网关：sudo systemctl stop bpu-gateway",
+    ),
+    "probe_failed": ("The probe ended early: {reason}", "实测提前结束：{reason}"),
+    "probe_log": (
+        "Start the console by hand with its output in a file, and read it with: python -m bpu doctor --log FILE",
+        "请手动启动控制台并把输出存成文件，再运行：python -m bpu doctor --log FILE",
+    ),
+    "check_board": ("board", "开发板"),
+    "check_system": ("system", "系统"),
+    "check_performance": ("clocks", "时钟"),
+    "check_engine": ("engine", "引擎"),
+    "check_runtime": ("runtime", "runtime"),
+    "check_console": ("console", "控制台"),
+    "check_libraries": ("libraries", "库"),
+    "check_stdbuf": ("stdbuf", "stdbuf"),
+    "check_model": ("model", "模型"),
+    "check_model_type": ("model type", "模型类型"),
+    "check_tokenizer": ("tokenizer", "分词器"),
+    "check_template": ("template", "模板"),
+    "check_devices": ("devices", "设备"),
+    "check_ion": ("BPU memory", "BPU 内存"),
+    "check_holders": ("held by", "占用者"),
+    "check_cma": ("CMA", "CMA"),
+    "check_consoles": ("consoles", "其他控制台"),
+    "check_ram": ("RAM", "内存"),
+    "check_port": ("port", "端口"),
+    "check_addresses": ("addresses", "地址"),
+    "check_static": ("fixed address", "固定地址"),
+    "check_firewall": ("firewall", "防火墙"),
+    "check_windows": ("Windows", "Windows"),
+    "check_log": ("log", "日志"),
+    "check_probe": ("probe", "实测"),
+}
