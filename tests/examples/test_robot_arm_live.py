@@ -41,6 +41,17 @@ def test_the_models_calls_are_the_arms_movements(gateway: Gateway) -> None:
     assert words
 
 
+@pytest.mark.parametrize("wish", ["帮我拿杯水", "Bring me a cup of water"])
+def test_a_wish_in_plain_words_ends_in_the_arms_calls(gateway: Gateway, wish: str) -> None:
+    mover = arm()
+    with client_of(gateway) as client:
+        words = robot.fetch(client, wish, mover)
+    assert [move.partition("(")[0] for move in mover.moves] == ["move_to", "grasp", "move_to"]
+    assert mover.holds
+    assert mover.position == mover.places["user"]
+    assert words
+
+
 def test_without_a_word_nothing_moves(gateway: Gateway) -> None:
     command = [sys.executable, "examples/robot_arm.py", "--base-url", f"{gateway.url}/v1", WISH]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
