@@ -144,6 +144,19 @@ def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
     assert not ready.desk.cancel("job-unknown")
 
 
+def test_a_job_whose_worker_does_not_read_is_passed_over_and_holds_nobody_up(ready: Rig) -> None:
+    """Its connection is cut, so that its worker joins again: the keeper hears of that as of anybody who left."""
+    running, deaf, behind = ready.join(), ready.join(), ready.join()
+    deaf.peer.reads = False
+    ready.finish(running)
+    ready.console.say(PROMPT)
+    ready.leave(deaf)
+    if not behind.peer.going:
+        ready.console.say(PROMPT)
+    assert behind.peer.going
+    assert ready.supervisor.loads == 1
+
+
 # The console's memory
 
 

@@ -189,6 +189,15 @@ def test_a_flood_of_errors_beside_an_answer_is_drained(engine_of: EngineOf) -> N
     assert len(str(engine.status()["log"])) < 30_000
 
 
+def test_a_prompt_in_the_midst_of_an_answer_gives_nothing_of_it_to_the_next_job(engine_of: EngineOf) -> None:
+    engine = engine_of(**SHORT)
+    early = submit(engine, "[[sim nonce=N1E tokens=40 rate=20 fault=early-prompt@decode after=3]]", "early")
+    waiting = submit(engine, says("my own words"), "waiting")
+    with contextlib.suppress(errors.EngineCrashed):
+        answer(early)
+    assert answer(waiting) == "my own words"
+
+
 def test_a_reset_that_says_something_else_costs_the_process_and_nobody_a_job(
     engine_of: EngineOf, tmp_path: Path
 ) -> None:
