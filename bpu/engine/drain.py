@@ -61,6 +61,8 @@ class Drain:
         progress: Callable[[int], None],
     ) -> None:
         self._launch, self._line, self._deliver, self._progress = launch, line, deliver, progress
+        self._slot = Path(launch.state_dir) / "slot.lock"
+        self._unwritten = memoryview(line + b"\n")
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
@@ -70,6 +72,7 @@ class Drain:
         self._parser = Parser(profile, state=State.IDLE, prints_end=go["prints_end"])
         self._written_at = self._first_at = self._last_at = 0.0
         self._told_at = 0.0
+        self._emptied = False  # the last read took all there was: another would only be refused
 
     @property
     def text(self) -> str:
@@ -88,6 +91,15 @@ class Drain:
     def decode_s(self) -> float:
         """Seconds from the first piece of text to the last."""
         return max(0.0, self._last_at - self._first_at)
+
+    def begin(self) -> None:
+        """As much as needs no waiting, mostly all of the line: a free console should have it at once.
+
+        For the event loop. What goes wrong here goes wrong again in `read_turn`, where it can be told.
+        """
+        with contextlib.suppress(OSError):
+            if self._has_slot():
+                self._write()
 
     def read_turn(self) -> None:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
@@ -115,20 +127,21 @@ class Drain:
 
     def _take_slot(self) -> None:
         """The slot's lock is held from here to the prompt: the kernel's word that one job runs on the BPU."""
-        path = Path(self._launch.state_dir) / "slot.lock"
         deadline = time.monotonic() + SLOT_LIMIT_S
-        while (lease := try_lock(path, create=True)) is None:
+        while not self._has_slot():
             if time.monotonic() > deadline:
                 raise errors.EngineCrashed("The BPU's slot is still held by an earlier job.")
             hub.sleep(0.01)
-        self._lease = lease
+
+    def _has_slot(self) -> bool:
+        self._lease = self._lease or try_lock(self._slot, create=True)
+        return self._lease is not None
 
     def _write_line(self) -> None:
-        data = memoryview(self._line + b"\n")
         limit = self._launch.stall_timeout_s or None
-        while data:
+        while self._unwritten:
             try:
-                data = data[os.write(self._stdin, data) :]
+                self._write()
             except BlockingIOError:
                 if not hub.wait_writable(self._stdin, limit):
                     raise errors.EngineTimeout(
@@ -136,14 +149,23 @@ class Drain:
                     ) from None
             except OSError as error:
                 raise ConsoleEnded("The console has closed its input.") from error
+
+    def _write(self) -> None:
+        """Write all that is left of the line, without waiting. Raises OSError."""
+        while self._unwritten:
+            self._unwritten = self._unwritten[os.write(self._stdin, self._unwritten) :]
         self._written_at = time.monotonic()
 
     def _read(self, reader: hub.Reader) -> bool:
         """Wait for more and take it; True when the turn is over."""
+        if self._emptied:
+            self._emptied = False
+            return self._wait(reader)
         try:
             data = os.read(self._stdout, READ_BYTES)
         except BlockingIOError:
             return self._wait(reader)
+        self._emptied = len(data) < READ_BYTES
         if not data:
             with contextlib.suppress(OutOfStep, errors.EngineCrashed):
                 self._take(self._parser.end_of_file())

@@ -105,9 +105,8 @@ class Job:
 
     def _hear(self, message: protocol.Message, fds: list[int]) -> None:
         say = message["say"]
-        if say == "accepted":
-            self._accepted = True
-        elif say == "place":
+        self._accepted = self._accepted or say in ("place", "go")
+        if say == "place":
             self._position = message["position"]
             self._enter(message["phase"])
         elif say == "go":
@@ -148,6 +147,7 @@ class Job:
         line = self.turn.short_line if short else self.turn.line
         drain = Drain(self._link.launch, go, fds, line=line, deliver=self._deliver, progress=self._progress)
         self._drain = drain
+        drain.begin()
         self._greenlet = hub.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
 
     def _run(self, drain: Drain) -> None:
@@ -196,7 +196,7 @@ class Job:
         )
 
     def _progress(self, tokens: int) -> None:
-        self._tell({"op": "progress", "tokens": tokens})
+        hub.soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
 
     def _finish(self, drain: Drain) -> None:
         """The prompt is back: the slot is free, whatever the client has read."""

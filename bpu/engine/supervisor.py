@@ -136,10 +136,9 @@ class Supervisor:
         assert self._console is not None
         return self._console.stdin, self._console.stdout
 
-    def give_back(self, cache: Cache, *, prints_end: bool = False) -> None:
-        """A job has read up to the prompt; `cache` is what it knows of the console's memory."""
-        self.cache, self.prints_end = cache, self.prints_end or prints_end
-        self.breaker.forgive()
+    def give_back(self, cache: Cache) -> None:
+        """A job has read up to the prompt; `cache` is what is known of the console's memory."""
+        self.cache = cache
         self._listen(ParserState.IDLE, self._while_idle)
         self._machine.move(Move.GIVE_BACK)
 
