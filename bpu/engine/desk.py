@@ -6,13 +6,14 @@ order of events can be tried without a process or a socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from bpu.console.faults import Fault
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, spent, start_for
 from bpu.engine.examiner import EXAM_IDLE_S, Examiner
 from bpu.engine.launch import Launch
+from bpu.engine.peer import Peer, refuse
 from bpu.engine.queue import Queue, QueueFull, Ticket
 from bpu.engine.records import Records
 from bpu.engine.states import Move, State
@@ -21,14 +22,6 @@ from bpu.engine.supervisor import Supervisor
 FIRST_PACE_S = 20.0
 LONGEST_RETRY_S = 60.0
 _DOWN = (State.STOPPED, State.FAILED)
-
-
-class Peer(Protocol):
-    """The other side of a job's connection; `place` is what it was last told of its place."""
-
-    place: tuple[int, str] | None
-
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool: ...
 
 
 class Desk:
@@ -92,15 +85,15 @@ class Desk:
         cache = Cache(digest, int(message.get("tokens", 0))) if digest else UNKNOWN
         self.supervisor.breaker.forgive()
         self.supervisor.prints_end |= bool(message.get("prints_end"))
-        self._put_to_rest(cache)
+        self._put_to_rest(cache, reset_sent=bool(message.get("reset_sent")))
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
 
-    def _put_to_rest(self, cache: Cache) -> None:
+    def _put_to_rest(self, cache: Cache, *, reset_sent: bool = False) -> None:
         """Give back a console that was taken. What the next job would have to wait for is done now."""
         supervisor, trust = self.supervisor, self.examiner.trust
-        if self.wanted and trust.resets and spent(cache, trust):
-            supervisor.reset(lambda: supervisor.give_back(EMPTY))
+        if reset_sent or (self.wanted and trust.resets and spent(cache, trust)):
+            supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
         else:
             supervisor.give_back(cache)
 
@@ -234,7 +227,7 @@ class Desk:
     def _go(self, start: Start) -> None:
         ticket, self._preparing = self._preparing, None
         assert ticket is not None
-        supervisor = self.supervisor
+        supervisor, trust = self.supervisor, self.examiner.trust
         cached = supervisor.cache.tokens if start is Start.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
         message = {
@@ -243,6 +236,9 @@ class Desk:
             "cached": cached,
             "banner": supervisor.banner,
             "prints_end": supervisor.prints_end,
+            "keeps": trust.keeps,
+            # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
+            "resets": self.wanted and trust.resets and not (trust.keeps or trust.forgets),
         }
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
@@ -293,8 +289,3 @@ class Desk:
             if self.examiner.wanted:
                 times.append(self._idle_since + EXAM_IDLE_S)
         return min((time for time in times if time > now), default=None)
-
-
-def refuse(peer: Peer, kind: str, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()) -> None:
-    """Tell a job that it will not run; `kind` names a class of `bpu.errors`."""
-    peer.send({"say": "refused", "kind": kind, "message": message, "retry_after": retry_after, "log": list(log)})

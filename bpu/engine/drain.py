@@ -47,7 +47,8 @@ def dry_s(phase: Phase, load_s: float) -> float:
 class Drain:
     """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors.
 
-    `log` are the last log lines that came between the answer's words.
+    `log` are the last log lines that came between the answer's words; `keeps` says whether the console can go on
+    from this turn.
     """
 
     def __init__(
@@ -69,6 +70,9 @@ class Drain:
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
+        self.keeps = bool(go["keeps"])
+        self._reset = profile.reset if go["resets"] else None
+        self._reset_sent = False
         self._parser = Parser(profile, state=State.IDLE, prints_end=go["prints_end"])
         self._written_at = self._first_at = self._last_at = 0.0
         self._told_at = 0.0
@@ -79,8 +83,9 @@ class Drain:
         return "".join(self._parts)
 
     @property
-    def prints_end(self) -> bool:
-        return self._parser.prints_end
+    def found(self) -> Message:
+        """What the keeper should know of the console after the turn."""
+        return {"prints_end": self._parser.prints_end, "reset_sent": self._reset_sent}
 
     @property
     def prefill_s(self) -> float:
@@ -114,6 +119,10 @@ class Drain:
             raise errors.EngineCrashed(f"The console got out of step and is being restarted. {error}") from error
         finally:
             reader.close()
+        if self._reset is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._stdin, self._reset + b"\n")
+                self._reset_sent = True
 
     def close(self) -> None:
         """Give the console's pipes and the slot back; may be called twice."""

@@ -200,11 +200,11 @@ class Job:
 
     def _finish(self, drain: Drain) -> None:
         """The prompt is back: the slot is free, whatever the client has read."""
-        raw = drain.text
+        raw = drain.text if drain.keeps else ""
         digest = self._remember(raw) if raw else ""
         fill = self._cached_tokens + self._prompt_tokens + self._count(raw)
         drain.close()
-        self._tell({"op": "end", "digest": digest, "tokens": fill, "prints_end": drain.prints_end})
+        self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.found})
         self._deliver(Done())
 
     def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:

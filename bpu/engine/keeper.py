@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from bpu.engine import protocol
-from bpu.engine.desk import Desk, refuse
+from bpu.engine.desk import Desk
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
+from bpu.engine.peer import refuse
 from bpu.engine.queue import Ticket
 from bpu.engine.records import Records
 from bpu.engine.slot import Lease, describe, holders, try_lock
