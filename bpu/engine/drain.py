@@ -21,7 +21,7 @@ from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import Lease, try_lock
-from bpu.turn import Cut, Phase
+from bpu.turn import Cut, Phase, Turn
 
 READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
@@ -46,6 +46,7 @@ def dry_s(phase: Phase, load_s: float) -> float:
 
 class Drain:
     """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors.
+    `prompt_tokens` are those of the line that is written, `cached_tokens` those that the console keeps from before.
 
     `log` are the last log lines that came between the answer's words; `keeps` says whether the console can go on
     from this turn.
@@ -56,14 +57,17 @@ class Drain:
         launch: Launch,
         go: Message,
         fds: list[int],
+        turn: Turn,
         *,
-        line: bytes,
         deliver: Callable[[Event | Cut], None],
         progress: Callable[[int], None],
     ) -> None:
-        self._launch, self._line, self._deliver, self._progress = launch, line, deliver, progress
+        self._launch, self._deliver, self._progress = launch, deliver, progress
         self._slot = Path(launch.state_dir) / "slot.lock"
-        self._unwritten = memoryview(line + b"\n")
+        short = bool(go["short"])
+        self._line = turn.short_line if short else turn.line
+        self._unwritten = memoryview(self._line + b"\n")
+        self.prompt_tokens, self.cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
