@@ -118,6 +118,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, mode: str) -> None:
         assert "stopping" in answer.error["message"]
         gateway.process.wait(20)
         gateway.wait_nothing_left()
+        assert "Traceback" not in gateway.log
     finally:
         gateway.kill_all()
 

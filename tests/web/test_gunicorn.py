@@ -81,7 +81,11 @@ def serving(folder: Path, **settings: str) -> Iterator[Served]:
     log = folder / "gunicorn.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            command("--bind", f"127.0.0.1:{port}"), cwd=PROJECT, env=environment(**settings), stderr=stderr
+            command("--bind", f"127.0.0.1:{port}"),
+            cwd=PROJECT,
+            env=environment(**settings),
+            stderr=stderr,
+            start_new_session=True,
         )
     served = Served(port, process, log)
     try:
@@ -229,5 +233,13 @@ def test_wrong_settings_stop_the_start_with_every_mistake(tmp_path: Path) -> Non
 def test_it_stops_on_request(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(20) == 0
+    assert "Traceback" not in served.log.read_text()
+
+
+def test_ctrl_c_which_a_worker_hears_twice_is_no_traceback(tmp_path: Path) -> None:
+    """A terminal sends it to master and workers alike, and the master tells its workers once more."""
+    with serving(tmp_path, BPU_WORKERS="3") as served:
+        os.killpg(served.process.pid, signal.SIGINT)
         assert served.process.wait(20) == 0
     assert "Traceback" not in served.log.read_text()
