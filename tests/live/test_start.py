@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import ROOT, Gateway, environment, free_port, sim, until
+from tests.live.gateway import ROOT, Gateway, environment, free_port, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}
