@@ -85,11 +85,6 @@ class ModelNotFound(BadRequest):
     code = "model_not_found"
 
 
-class RequestTooLarge(BadRequest):
-    status = 413
-    code = "request_too_large"
-
-
 class QueueFull(BpuError):
     status = 429
     type = "rate_limit_error"
