@@ -11,14 +11,22 @@ from typing import Any
 
 
 def until(
-    condition: Callable[[], Any], *, seconds: float = 20.0, what: str = "", sleep: Callable[[float], Any] = time.sleep
+    condition: Callable[[], Any],
+    *,
+    seconds: float = 20.0,
+    what: str = "",
+    every: float = 0.01,
+    sleep: Callable[[float], Any] = time.sleep,
 ) -> Any:
-    """The first true value of `condition`, looked at often; fails when there is none in `seconds`."""
+    """The first true value of `condition`; fails when there is none in `seconds`.
+
+    It is looked at `every` so many seconds: a look that costs the processor much takes it from what is waited for.
+    """
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} seconds: {what or condition}")
-        sleep(0.01)
+        sleep(every)
     return value
 
 

@@ -170,7 +170,8 @@ class Gateway:
         return code
 
     def wait_nothing_left(self, seconds: float = 12) -> None:
-        until(lambda: not self.keepers() and not self.consoles(), seconds=seconds, what=f"all gone\n{self.log}")
+        gone = f"all gone\n{self.log}"
+        until(lambda: not self.keepers() and not self.consoles(), seconds=seconds, what=gone, every=0.05)
 
     def kill_all(self) -> None:
         for process in [*self.workers(), *self.keepers(), *self.consoles()]:
