@@ -30,7 +30,7 @@ _SHAPES = (
 BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "other": 1}
 
 #: What may stand on the line after a line of each kind. A console prints one set only: of two, the first is text.
-FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ("other",)}
+FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ()}
 
 _PHASE = re.compile(r"(prefill|decode)", re.IGNORECASE)
 _FIGURES = {
