@@ -41,7 +41,9 @@ class Answer:
       console's; all before it are the model's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, statistics: tuple[str, ...]) -> None:
+        """`statistics`: the kinds that this console may print."""
+        self._statistics = statistics
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
@@ -111,7 +113,7 @@ class Answer:
     def _match(self, text: bytes, at: int) -> Trailer:
         """The trailer at `at`; within a line only the prompt itself can be one."""
         if self._at_edge or text.startswith(b"\n", at):
-            return trailer.match(text, at)
+            return trailer.match(text, at, self._statistics)
         if text.startswith(PROMPT, at):
             return Trailer(at + 1, at + len(PROMPT), Kind.PROMPT)
         return Trailer(at + 1, at, Kind.OPEN if PROMPT.startswith(text[at : at + len(PROMPT)]) else Kind.TEXT)

@@ -158,7 +158,7 @@ class Parser:
         if rest is not None:
             if isinstance(self._stage, Answer):
                 self.prints_end = self.prints_end or self._stage.prints_end
-            self._stage = _STAGES[self._state]()
+            self._stage = _STAGES[self._state](self.profile)
         return rest
 
     def _enter(self, stage: Stage) -> None:
@@ -182,8 +182,9 @@ class Parser:
             raise ValueError(f"`{cause}` is not possible while {self._state.value}.") from None
 
 
-_STAGES: dict[State, Callable[[], Stage]] = {
-    State.IDLE: Between,
-    State.ANSWERING: Answer,
-    State.FAILED: Deaf,
+#: Who reads on where a stage is over.
+_STAGES: dict[State, Callable[[Profile], Stage]] = {
+    State.IDLE: lambda profile: Between(),
+    State.ANSWERING: lambda profile: Answer(profile.statistics),
+    State.FAILED: lambda profile: Deaf(),
 }
