@@ -13,7 +13,7 @@ from bpu.console.cleaner import log
 from bpu.console.events import Done, RunError, Text
 from bpu.console.markers import PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
-from bpu.console.stage import Emit, Pending
+from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import parse
 from bpu.console.trailer import Kind, Trailer
 
@@ -22,7 +22,7 @@ _MAY_END = re.compile(rb"\n|\[")
 _LAST = max(map(len, RUN_ERRORS))
 
 
-class Answer:
+class Answer(Stage):
     """Reads from the marker to the next prompt. Text that may belong to the end of the turn is held back.
 
     The rule: after statistics (whole lines) or an end token, with nothing but line breaks between, the prompt is

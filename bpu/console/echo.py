@@ -9,7 +9,7 @@ from bpu.console.cleaner import log
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Echo, RunError
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
-from bpu.console.stage import Emit, Pending
+from bpu.console.stage import Emit, Pending, Stage
 
 _LONGEST_FAILURE = 1024
 
@@ -56,7 +56,7 @@ class _Own:
         return self._ended
 
 
-class Echoing:
+class Echoing(Stage):
     """Reads up to the console's `[Assistant] >>> `: then `Echo`, or `RunError` where `run error` stands instead.
 
     The user's words can hold every mark. A mark at the beginning of a line is the console's own when
@@ -70,6 +70,8 @@ class Echoing:
     A prompt before any marker is `OutOfStep`: the console asks for the next question without an answer to this one.
     """
 
+    pending: Pending | None = None
+
     def __init__(self, line: bytes, *, echoes: bool) -> None:
         self._own = _Own(line)
         self._echoes = echoes
@@ -81,7 +83,6 @@ class Echoing:
         self._seen = 0
         self._doubtful: int | None = None
         self._limit = 4 * len(line) + _SLACK
-        self.pending: Pending | None = None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data

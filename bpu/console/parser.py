@@ -145,7 +145,7 @@ class Parser:
             rest = self._stage_over(self._stage.feed(rest, self._emit))
 
     def _be_quiet(self) -> None:
-        while self.quiet_after is not None and (rest := self._stage.quiet(self._emit)) is not None:
+        while not self._cleaner.holds_text and (rest := self._stage.quiet(self._emit)) is not None:
             self._push(self._stage_over(rest) or b"")
 
     def _end(self) -> None:
