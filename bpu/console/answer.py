@@ -30,9 +30,11 @@ class Answer(Stage):
     follows; when anything follows, it was text, and so are statistics and `run error`.
 
     Where text and mark are the same bytes:
-    - An answer that itself says a whole statistics line or an end token and then, on a new line, `[User] <<< `,
-      ends there. What the model says next comes while nothing was asked, so the process is given up: an error,
-      never a wrong answer in somebody else's hands.
+    - An answer that itself says a whole statistics line, of a kind that this console may print, or an end token and
+      then, on a new line, `[User] <<< `, ends there. What the model says next comes while nothing was asked, so the
+      process is given up: an error, never a wrong answer in somebody else's hands.
+    - Such a line at the very end of an answer is taken for the console's where the console itself prints none. Where
+      it does, the last set of figures is the console's and all before it are the model's.
     - An answer that says `run error` on a line of its own and then stops for a second is an error as well; if the
       prompt comes instead, it was an answer.
     - Special tokens are taken out wherever they stand: a token and its characters typed by the model are the same

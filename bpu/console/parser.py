@@ -88,9 +88,11 @@ class Parser:
             pending = Pending.PROMPT_UNUSUAL
         return max(pending.value, min(_PACES * self.pace, _LONGEST_QUIET))
 
-    def begin(self, line: bytes) -> None:
-        """The question `line` (without its newline) was written. Legal only when idle, else `ValueError`."""
+    def begin(self, line: bytes, *, chat: bytes = b"") -> None:
+        """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
+        it goes on with a conversation and may quote it. Legal only when idle, else `ValueError`."""
         self._move(Call.BEGIN)
+        self._cleaner.quote(chat)
         self._cleaner.quote(line)
         self._enter(Echoing(line, echoes=self.profile.echoes_template))
 

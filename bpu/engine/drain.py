@@ -21,7 +21,7 @@ from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import Lease, try_lock
-from bpu.turn import Cut, Phase
+from bpu.turn import Cut, Phase, Turn
 
 READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
@@ -56,11 +56,12 @@ class Drain:
         go: Message,
         fds: list[int],
         *,
-        line: bytes,
+        turn: Turn,
         deliver: Callable[[Event | Cut], None],
         progress: Callable[[int], None],
     ) -> None:
-        self._launch, self._line, self._deliver, self._progress = launch, line, deliver, progress
+        self._launch, self._deliver, self._progress = launch, deliver, progress
+        self._line, self._chat = turn.short_line if go["short"] else turn.line, turn.line
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
@@ -93,7 +94,7 @@ class Drain:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
         self._take_slot()
         self._write_line()
-        self._parser.begin(self._line)
+        self._parser.begin(self._line, chat=self._chat)
         reader = hub.Reader(self._stdout)
         try:
             while not self._read(reader):

@@ -145,8 +145,7 @@ class Job:
         self._enter("prefill")
         self._life, self._position, self._cached_tokens = Life.RUNNING, 0, go["cached"]
         self._prompt_tokens = self.turn.short_tokens if short else self.turn.tokens
-        line = self.turn.short_line if short else self.turn.line
-        drain = Drain(self._link.launch, go, fds, line=line, deliver=self._deliver, progress=self._progress)
+        drain = Drain(self._link.launch, go, fds, turn=self.turn, deliver=self._deliver, progress=self._progress)
         self._drain = drain
         self._greenlet = hub.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
 

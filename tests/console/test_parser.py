@@ -8,6 +8,7 @@ from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Log, RunError, Text
 from bpu.console.parser import TRANSITIONS, Call, Parser, State
 from bpu.console.profiles import PROFILES
+from tests.console.consoles import LOG, text_of
 
 RUN, XLM, MC = PROFILES["oellm_run"], PROFILES["xlm_demo"], PROFILES["oellm_multichat"]
 MARKER, PROMPT = b"[Assistant] >>> ", b"[User] <<< "
@@ -165,3 +166,13 @@ def test_many_lines_that_look_like_failures_are_text() -> None:
     events = parser.feed(MARKER + b"Aborted\n" * 30)
     assert isinstance(events[-1], Text)
     assert events[-1].text.startswith("Aborted\nAborted\n")
+
+
+def test_a_log_line_of_an_earlier_turn_may_be_quoted() -> None:
+    """The short form of a conversation that goes on does not hold it; the model remembers it all the same."""
+    for chat, logged in ((f"What is {LOG}?".encode(), []), (b"", [Log(LOG)])):
+        parser = Parser(MC, state=State.IDLE)
+        parser.begin(b"say it again", chat=chat)
+        events = parser.feed(MARKER + f"It is\n{LOG}\nagain".encode())
+        assert [event for event in events if isinstance(event, Log)] == logged
+        assert text_of(events) == ("It is\nagain" if logged else f"It is\n{LOG}\nagain")
