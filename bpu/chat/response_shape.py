@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
+from bpu.chat.requests import ChatRequest
 from bpu.chat.usage import Usage
 from bpu.errors import BpuError
 
@@ -22,10 +23,10 @@ _PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
 class ResponseShape:
     """One answer. `events` streams it; or `add` each delta, then `body`."""
 
-    def __init__(self, head: Head, asked: Mapping[str, Any]) -> None:
-        """`asked` is the request's body: the object repeats some of it."""
+    def __init__(self, head: Head, asked: ChatRequest, body: Mapping[str, Any]) -> None:
+        """The object repeats some of the request: `asked`, and of its `body` what has no place there."""
         self._head = head
-        self._asked = asked
+        self._repeated = _repeated(asked, body)
         self._numbers = count()
         self._output: list[Event] = []
         self._open: Kind | None = None
@@ -163,7 +164,7 @@ class ResponseShape:
             "status": status,
             "error": None,
             "incomplete_details": None,
-            **_repeated(self._asked),
+            **self._repeated,
             "output": list(self._output),
             "previous_response_id": None,
             "store": False,
@@ -172,23 +173,23 @@ class ResponseShape:
         }
 
 
-def _repeated(asked: Mapping[str, Any]) -> Event:
+def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
     """What the object says again of a request that has been found valid."""
-    text = asked.get("text") or {}
-    reasoning = asked.get("reasoning")
+    text = body.get("text") or {}
+    reasoning = body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
-    instructions, choice = asked.get("instructions"), asked.get("tool_choice")
+    instructions = body.get("instructions")
     return {
         "instructions": instructions if isinstance(instructions, str) else None,
-        "max_output_tokens": asked.get("max_output_tokens"),
-        "parallel_tool_calls": asked.get("parallel_tool_calls") is not False,
+        "max_output_tokens": asked.max_tokens,
+        "parallel_tool_calls": asked.parallel_tool_calls,
         "reasoning": {"effort": effort if isinstance(effort, str) else None, "summary": None},
-        "temperature": _number(asked.get("temperature")),
-        "top_p": _number(asked.get("top_p")),
+        "temperature": _number(body.get("temperature")),
+        "top_p": _number(body.get("top_p")),
         "text": {"format": text.get("format") or {"type": "text"}},
-        "tool_choice": _choice(choice),
-        "tools": [_tool(tool) for tool in asked.get("tools") or ()],
-        "metadata": _strings(asked.get("metadata")),
+        "tool_choice": _choice(body.get("tool_choice")),
+        "tools": [_tool(tool) for tool in body.get("tools") or ()],
+        "metadata": _strings(body.get("metadata")),
     }
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.live.gateway import Answer, Gateway, Stream, sim, until
+from tests.live.gateway import Gateway, sim, until
+from tests.live.stream import Answer, Stream
 
 Start = Callable[..., Gateway]
 

@@ -10,7 +10,8 @@ import threading
 import time
 from collections import Counter
 
-from tests.live.gateway import Answer, Gateway, Stream, sim
+from tests.live.gateway import Gateway, sim
+from tests.live.stream import Answer, Stream
 
 #: Faults of the console that end it, or that the gateway ends it for.
 FAULTS = ("exit", "exit=0", "signal=SEGV", "signal=ABRT", "run-error", "no-answer", "hang", "endless", "late-tokens")

@@ -92,11 +92,20 @@ ENDPOINTS: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
 }
 
 
+#: Names that mean something to one endpoint or another, beside those above.
+OTHERS = (
+    "stream", "n", "metadata", "user", "suffix", "best_of", "logprobs", "logit_bias", "max_completion_tokens", "store",
+    "enable_thinking", "chat_template_kwargs", "reasoning_effort", "reasoning", "think", "modalities", "prompt",
+    "functions", "function_call", "web_search_options", "previous_response_id", "conversation", "background", "include",
+    "truncation", "service_tier", "prediction", "audio",
+)  # fmt: skip
+
+
 def _requests(path: str, wild: bool) -> Strategy:
     good, own = ENDPOINTS[path]
     fields = {**SHARED, **own}
     sound = st.fixed_dictionaries({"stream": st.booleans()}, optional=fields)
-    anything = st.dictionaries(some(*fields, "stream", "n", "metadata", "user", "suffix"), JSON, min_size=1, max_size=2)
+    anything = st.dictionaries(some(*fields, *OTHERS), JSON, min_size=1, max_size=2)
     return st.builds(lambda one, more: (path, {**good, **one, **more}), sound, anything if wild else st.just({}))
 
 

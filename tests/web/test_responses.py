@@ -83,6 +83,28 @@ def test_a_choice_is_told_in_this_apis_words(client: FlaskClient, engine: FakeEn
     assert whole(client, tools=[TOOL], tool_choice=asked)["tool_choice"] == shown
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({"max_output_tokens": 300.0}, {"max_output_tokens": 300}),
+        ({"max_output_tokens": "300"}, {"max_output_tokens": 300}),
+        ({"parallel_tool_calls": "no"}, {"parallel_tool_calls": False}),
+        ({"parallel_tool_calls": None}, {"parallel_tool_calls": True}),
+        ({"temperature": "warm", "top_p": True}, {"temperature": 1.0, "top_p": 1.0}),
+        ({"reasoning": {"effort": 3}}, {"reasoning": {"effort": None, "summary": None}}),
+        ({"metadata": {"a": "b", "c": 3}}, {"metadata": {"a": "b"}}),
+        ({"metadata": "words"}, {"metadata": {}}),
+        ({"instructions": [{"type": "input_text", "text": "Be brief."}]}, {"instructions": None}),
+    ],
+)
+@pytest.mark.parametrize("ask", [whole, streamed])
+def test_what_is_repeated_is_what_was_understood(
+    client: FlaskClient, ask: Any, asked: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    answer = ask(client, **asked)
+    assert {name: answer[name] for name in shown} == shown
+
+
 @pytest.mark.parametrize("ask", [whole, streamed])
 def test_an_answer_cut_by_a_limit_is_incomplete(client: FlaskClient, engine: FakeEngine, ask: Any) -> None:
     engine.script = thought("", "one two three four five six")
