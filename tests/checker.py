@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
+from openai.types import ErrorObject
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 REASONS = {"stop", "length", "tool_calls", "content_filter"}
@@ -85,7 +86,7 @@ def check_error(body: Any) -> dict[str, Any]:
     assert set(body) == {"error"}
     failure: dict[str, Any] = body["error"]
     assert set(failure) == {"message", "type", "param", "code"}
-    assert isinstance(failure["message"], str)
+    ErrorObject.model_validate(failure, strict=True)
     assert failure["message"]
     return failure
 

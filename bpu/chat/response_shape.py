@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
+from bpu.chat.fields import named_tools
 from bpu.chat.requests import ChatRequest
 from bpu.chat.usage import Usage
 from bpu.errors import BpuError
@@ -200,10 +201,13 @@ def _strings(metadata: Any) -> dict[str, str]:
 
 def _choice(choice: Any) -> Any:
     """The choice in the API's own form: other forms that name a tool are taken too."""
-    if isinstance(choice, Mapping):
-        named = choice.get("function", choice)
-        return {"type": "function", "name": named["name"]}
-    return "required" if choice == "any" else choice or "auto"
+    if not isinstance(choice, Mapping):
+        return "required" if choice == "any" else choice or "auto"
+    required, names = named_tools(choice)
+    tools = [{"type": "function", "name": name} for name in names]
+    if choice.get("type") != "allowed_tools":
+        return tools[0]
+    return {"type": "allowed_tools", "mode": "required" if required else "auto", "tools": tools}
 
 
 def _number(value: Any) -> float:

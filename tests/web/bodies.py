@@ -66,7 +66,8 @@ SHARED: dict[str, Strategy] = {
     "temperature": st.floats(0, 2),
     "thinking": some({"type": "disabled"}, {"type": "enabled"}),
 }
-CHOICE = some("auto", "none", "required", {"function": {"name": "look"}}, {"name": "look"}, None)
+ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "look"}]}
+CHOICE = some("auto", "none", "required", {"function": {"name": "look"}}, {"name": "look"}, ALLOWED, None)
 CHAT: dict[str, Strategy] = {
     "messages": st.lists(MESSAGE, min_size=1, max_size=4),
     "max_tokens": st.integers(1, 60),
