@@ -231,7 +231,7 @@ def allowed(mode: str, *names: str) -> dict[str, object]:
         ({"type": "function", "name": "move"}, "required", "move", 1),
         (allowed("auto", "move"), "auto", None, 1), (allowed("required", "move"), "required", "move", 1),
         (allowed("required", "move", "stop"), "required", None, 2),
-        (allowed("auto", "stop")["allowed_tools"] | {"type": "allowed_tools"}, "auto", None, 1),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"name": "stop"}]}, "auto", None, 1),
     ],
 )  # fmt: skip
 def test_40_tool_choice(choice: object, mode: str, forced: str | None, count: int) -> None:
