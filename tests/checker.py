@@ -91,7 +91,7 @@ def check_error(body: Any) -> dict[str, Any]:
     return failure
 
 
-def check_completion(body: dict[str, Any]) -> dict[str, Any]:
+def check_completion(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The same for an answer in one piece; gives its one choice."""
     ChatCompletion.model_validate(body, strict=True)
     check_usage(body["usage"])
@@ -100,6 +100,8 @@ def check_completion(body: dict[str, Any]) -> dict[str, Any]:
     assert (choice["finish_reason"] == "tool_calls") is bool(choice["message"].get("tool_calls"))
     for call in choice["message"].get("tool_calls", ()):
         json.loads(call["function"]["arguments"])
+    if choice["finish_reason"] == "stop" and not asked.get("stop"):
+        assert choice["message"]["content"].strip(), "stop with nothing said"
     return dict(choice)
 
 

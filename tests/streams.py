@@ -17,16 +17,16 @@ def check_streamed(path: str, asked: Mapping[str, Any], data: bytes, *, inline: 
     error = b'\n\ndata: {"error":' in b"\n\n" + data
     kind = _kind(path)
     if kind == "responses":
-        check_response_stream(data)
+        check_response_stream(data, asked)
     elif kind == "chat":
         check_stream(data, asked, error=error, inline=inline)
     else:
         check_text_stream(data, asked, error=error)
 
 
-def check_whole(path: str, body: dict[str, Any]) -> None:
+def check_whole(path: str, asked: Mapping[str, Any], body: dict[str, Any]) -> None:
     """An answer in one piece of any endpoint."""
-    {"responses": check_response, "chat": check_completion, "text": check_text}[_kind(path)](body)
+    {"responses": check_response, "chat": check_completion, "text": check_text}[_kind(path)](body, asked)
 
 
 def check_recorded(folder: Path) -> int:

@@ -54,10 +54,11 @@ def post(gateway: Gateway, sent: object, path: str = CHAT, **headers: str) -> Re
 
 def whole(gateway: Gateway, *messages: Any, **fields: Any) -> dict[str, Any]:
     """A completion in one piece."""
-    reply = post(gateway, body(*messages, **fields))
+    sent = body(*messages, **fields)
+    reply = post(gateway, sent)
     assert reply.status == 200, reply.data
     answer = dict(reply.json)
-    check_completion(answer)
+    check_completion(answer, sent)
     return answer
 
 

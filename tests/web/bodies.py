@@ -112,5 +112,11 @@ def _requests(path: str, wild: bool) -> Strategy:
 
 SOUND = st.one_of(*(_requests(path, wild=False) for path in ENDPOINTS))
 WILD = st.one_of(*(_requests(path, wild=True) for path in ENDPOINTS))
+WORDS = some(
+    "<think>", "</think>", CALL, "<tool_call>", "</tool_call>", "{", "}", "[", '"', '{"at": "cup"}', "```json\n", "```",
+    "\n", "\n\n", " ", "Hello", "你好🎉", "<tool_response>", "\\", "l", "x",
+)  # fmt: skip
 #: What the model says after its reasoning.
-ANSWERS = some("Hello!", CALL, f"Look.\n{CALL}\nOver.", '{"at": "cup"}', "```json\n[1]\n```", "{", "", "</think>")
+ANSWERS = some("Hello!", CALL, f"Look.\n{CALL}\nOver.", '{"at": "cup"}', "```json\n[1]\n```", "{", "", "</think>") | (
+    st.lists(WORDS, max_size=8).map("".join)
+)

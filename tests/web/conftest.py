@@ -35,7 +35,7 @@ class ReadingClient(FlaskClient):
 
     def _check(self, path: str, asked: dict[str, Any], response: TestResponse) -> None:
         if not response.content_type.startswith("text/event-stream"):
-            check_whole(path, json.loads(response.data))
+            check_whole(path, asked, json.loads(response.data))
             return
         gateway = self.application.extensions["bpu"]
         check_streamed(path, asked, response.data, inline=gateway.settings.reasoning == "think-tags")
