@@ -53,7 +53,7 @@ def main(rounds: int) -> None:
     assert relay.stdout is not None
     try:
         relay.stdout.readline()
-        with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as gateway:
+        with tempfile.TemporaryDirectory() as folder, running(Path(folder), application="wsgi:app") as gateway:
             through_relay(port)
             through_gateway(gateway)
             pairs = [(through_relay(port), through_gateway(gateway)) for _ in range(rounds)]

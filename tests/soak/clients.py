@@ -9,7 +9,8 @@ import struct
 import threading
 from collections import Counter
 
-from tests.live.gateway import Answer, Gateway, Stream, sim
+from tests.live.gateway import Gateway, sim
+from tests.live.stream import Answer, Stream
 from tests.waits import let_pass
 
 #: Faults of the console that end it, or that the gateway ends it for.
