@@ -129,6 +129,7 @@ class _Ground:
         #: The lowest place for a pool that must move.
         self._floor = min([low, *bases])
         self._home = min(bases, default=low)
+        self._homeless = self._without_hole(memory.pools)
 
     def in_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
         """Each pool stays, or begins where the pool that it touched now ends, or goes up to the next free place."""
@@ -175,15 +176,21 @@ class _Ground:
         taken = [*self._fixed, *(pool.span for pool in placed)]
         return any(ram.holds(span) for ram in self._ram) and not any(span.overlaps(other) for other in taken)
 
-    def _leaves_room(self, placed: list[Pool]) -> bool:
-        """Whether the kernel still finds holes for the regions that it places by itself, one after the other."""
-        taken = [*self._fixed, *(pool.span for pool in placed)]
+    def _leaves_room(self, placed: Sequence[Pool]) -> bool:
+        """Whether no region that the kernel places by itself loses its place; one that has none now may go without."""
+        return self._without_hole(placed) <= self._homeless
+
+    def _without_hole(self, pools: Sequence[Pool]) -> set[str]:
+        """The regions for which the kernel would find no hole, when it takes one after the other, largest first."""
+        taken = [*self._fixed, *(pool.span for pool in pools)]
+        homeless = set()
         for region in sorted(self._floating, key=lambda region: -region.size):
             hole = _hole(self._ram, taken, region)
             if hole is None:
-                return False
-            taken.append(hole)
-        return True
+                homeless.add(region.name)
+            else:
+                taken.append(hole)
+        return homeless
 
 
 def _hole(ram: Sequence[Span], taken: Sequence[Span], region: Floating) -> Span | None:
