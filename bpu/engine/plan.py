@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bpu.console.profiles import PROFILES, profile_for
 from bpu.engine.launch import Launch
+from bpu.engine.records import Records
 from bpu.errors import SettingsError
 from bpu.settings import Settings, state_dir
 
@@ -110,11 +111,13 @@ def profile_name(settings: Settings) -> str:
     return profile_for(settings.console.name).name
 
 
-def line_limit(settings: Settings) -> int | None:
-    """The longest line in bytes that the console reads as one; None for no limit."""
-    if settings.line_limit is None:
-        return PROFILES[profile_name(settings)].line_limit
-    return settings.line_limit or None
+def line_limit(settings: Settings, launch: Launch | None = None) -> int:
+    """The longest line in bytes that the console reads as one, 0 for no limit: as set, else as a probe of the console
+    of `launch` has shown, else its profile's."""
+    if settings.line_limit is not None:
+        return settings.line_limit
+    supposed = PROFILES[profile_name(settings)].line_limit or 0
+    return supposed if launch is None else Records(Path(launch.state_dir), launch).longest_line(supposed)
 
 
 def plan_launch(settings: Settings) -> Launch:

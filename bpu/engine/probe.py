@@ -28,6 +28,8 @@ from bpu.errors import EngineCrashed, EngineUnavailable
 _END_S = 3.0
 _RESET_S = 10.0
 _FOREVER = 3600.0
+#: How often `waiting` is called while nothing comes.
+_TICK_S = 0.2
 
 
 class ProbeFailed(EngineCrashed):
@@ -71,7 +73,10 @@ class Turn:
 
 
 class Probe:
-    """One console, as a context: loaded on the way in, ended on the way out. Times are seconds."""
+    """One console, as a context: loaded on the way in, ended on the way out. Times are seconds.
+
+    `waiting` is called again and again while nothing comes, so that whoever waits can be shown something.
+    """
 
     def __init__(
         self,
@@ -79,8 +84,9 @@ class Probe:
         *,
         clock: Callable[[], float] = time.monotonic,
         spawn: Callable[[Launch, int, ConsoleLog], Console] = Console,
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        self._launch, self._clock, self._spawn = launch, clock, spawn
+        self._launch, self._clock, self._spawn, self._waiting = launch, clock, spawn, waiting
         self._log = ConsoleLog()
         self._lease: Lease | None = None
         self.profile = PROFILES[launch.profile]
@@ -210,7 +216,8 @@ class Probe:
         """What has come on its output; None after so many seconds of silence. Its errors are read along."""
         ends = self._clock() + seconds
         while (left := ends - self._clock()) > 0:
-            ready = select.select([self._console.stdout, self._console.stderr], [], [], left)[0]
+            ready = select.select([self._console.stdout, self._console.stderr], [], [], min(left, _TICK_S))[0]
+            self._waiting()
             if self._console.stdout in ready:
                 return self._console.read(self._console.stdout)
             if ready and not self._hear_errors():
