@@ -58,6 +58,17 @@ def test_every_command_loads_and_is_described_in_the_list() -> None:
     assert [line for line in listed if len(line.split()) < 3] == []
 
 
+@pytest.mark.parametrize("lang", ["C", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("group", ["connect", "ion", "perf", "service"])
+def test_the_list_of_a_group_says_whole_sentences(group: str, lang: str) -> None:
+    result = module(group, "--help", lang=lang, COLUMNS="80")
+    heading = "\nCommands:\n" if lang == "C" else "\n命令:\n"
+    listed = " ".join(result.out.partition(heading)[2].split())
+    assert listed
+    assert "..." not in listed
+    assert max(map(len, result.out.splitlines())) <= 80
+
+
 def test_the_language_of_the_terminal_decides() -> None:
     assert "开发板" in module("--help", lang="zh_CN.UTF-8").out
     assert "监听地址" in module("serve", "--help", lang="zh_CN.UTF-8").out
