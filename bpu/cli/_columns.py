@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: What stays together: a Chinese character with the marks behind it, or a word, each with the blanks behind it.
-_PIECES = re.compile(r"(?:[\u3400-\u9fff](?:[\u3000-\u303f\uff00-\uffef])*|[^\s\u3400-\u9fff]+|(?=\s))\s*")
+#: What stays together: a Chinese character with the closing marks behind it, or a word, each with the blanks behind it.
+_PIECES = re.compile(r"(?:[\u3400-\u9fff][、。，；：！？）》」』]*|[^\s\u3400-\u9fff]+|(?=\s))\s*")
 
 
 def cells(text: str) -> int:
