@@ -42,6 +42,7 @@ def off(sysfs: Path) -> None:
     _check_right(sysfs, "off")
     for line in performance(load_settings(), sysfs).off():
         click.echo(line)
+    click.echo(say("perf.put_back"))
 
 
 @command.command(help=say("perf.status"))

@@ -141,6 +141,11 @@ def test_simulator_hands_every_word_on() -> None:
     assert caught.value.cwd == PROJECT
 
 
+def test_the_simulator_s_own_help_comes_through_a_pipe() -> None:
+    result = module("simulator", "--help")
+    assert (result.code, "--fault" in result.out) == (0, True)
+
+
 def test_a_closed_pipe_is_no_traceback() -> None:
     line = f"{sys.executable} -m bpu serve --help | true"
     shell = subprocess.run(["sh", "-c", line], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
