@@ -28,6 +28,12 @@ make_environment() {
     rm -rf "$folder"
     "$python" -m virtualenv --quiet "$folder" >/dev/null 2>&1 && return
     rm -rf "$folder"
+    # make wheels lays pip down, too, and a wheel of pip can be run as it is.
+    for pip in wheels/pip-*.whl; do
+        [ -f "$pip" ] && "$python" -m venv --without-pip "$folder" >/dev/null 2>&1 &&
+            "$folder/bin/python" "$pip/pip" install --quiet --no-index --find-links wheels pip && return
+    done
+    rm -rf "$folder"
     fail "The virtual environment could not be made: python3-venv is missing. Install it: sudo apt install python3-venv" \
          "无法创建虚拟环境：缺少 python3-venv。请安装：sudo apt install python3-venv"
 }

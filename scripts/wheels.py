@@ -108,8 +108,8 @@ def selection(target: Target) -> list[str]:
 
 
 def download(target: Target, report: Report, folder: Path) -> None:
-    """Lay down exactly what was resolved."""
-    names = [f"{item['metadata']['name']}=={item['metadata']['version']}" for item in report["install"]]
+    """Lay down exactly what was resolved, and pip, for a board whose Python came without it."""
+    names = ["pip", *(f"{item['metadata']['name']}=={item['metadata']['version']}" for item in report["install"])]
     _pip("download", "--no-deps", "--dest", folder, *selection(target), *names)
 
 

@@ -91,6 +91,23 @@ def test_an_environment_whose_python_has_gone_is_made_anew_and_a_failure_leaves_
     assert "Making the virtual environment" in setup(tmp_path, python).out
 
 
+def test_a_python_without_pip_gets_the_one_among_the_wheels(tmp_path: Path) -> None:
+    """As on a board whose system lacks python3-venv and has no network to install it."""
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels/pip-99.0-py3-none-any.whl").touch()
+    body = """echo "$@" >>calls
+case "$*" in
+"-m venv --without-pip"*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python";;
+"-m venv"*|"-m virtualenv"*) exit 1;;
+esac"""
+    result = setup(tmp_path, fake_python(tmp_path, body))
+    assert result.ok, result.err
+    calls = (tmp_path / "calls").read_text()
+    assert "wheels/pip-99.0-py3-none-any.whl/pip install --quiet --no-index --find-links wheels pip\n" in calls
+    assert "-m pip install" in calls
+
+
 def test_an_environment_that_was_copied_from_elsewhere_is_made_anew(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
