@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
+from bpu.cli._errors import told
 from bpu.cli._terminal import Notice, gauge
 from bpu.console.line import frame
 from bpu.engine.cache import Trust
@@ -45,7 +46,8 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
     except ProbeRefused as error:
         yield warning("probe", "probe_refused", "unload_first", holder=error.holder)
     except (BpuError, OSError) as error:
-        yield broken("probe", "probe_failed", "probe_log", reason=getattr(error, "message", error))
+        reason = told(error) if isinstance(error, BpuError) else error
+        yield broken("probe", "probe_failed", "probe_log", reason=reason)
 
 
 class Progress:

@@ -104,6 +104,8 @@ def test_a_reset_that_forgets_nothing_is_found_out(monkeypatch: pytest.MonkeyPat
 def test_a_console_that_cannot_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     said = probe(monkeypatch, "--fault no-memory@load")
     assert list(said.values()) == ["broken"]
+    assert "no contiguous memory" in next(iter(said))
+    assert "连续内存" in doctor("--probe", lang="zh_CN.UTF-8").output
 
 
 def test_a_model_that_is_loaded_already_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
