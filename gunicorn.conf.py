@@ -108,6 +108,7 @@ def post_worker_init(worker: Any) -> None:
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
     worker.refused = gateway.meters.refused
+    worker.head_s = gateway.settings.head_timeout_s
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.live.gateway import Gateway, running, sim, until
@@ -67,23 +68,46 @@ def test_the_console_is_given_no_secret_and_no_descriptor_but_its_own(locked: Ga
         assert SECRET not in "".join(told.values())
     opened = {int(link.name): str(link.readlink()) for link in Path(f"/proc/{console.pid}/fd").iterdir()}
     assert all(opened.pop(number).startswith("pipe:") for number in (0, 1, 2))
-    # What is left is the file whose lock says that a model is loaded, and what the program itself has opened.
-    assert not [name for name in opened.values() if name.startswith(("socket:", "pipe:", "anon_inode:"))]
-    assert len([name for name in opened.values() if str(locked.state_dir) in name]) == 1
+    # What is left is the file whose lock says that a model is loaded.
+    assert list(opened.values()) == [str(locked.state_dir / "simulator.lock")]
 
 
-def test_the_consoles_limits_are_those_that_were_set(start: Callable[..., Gateway]) -> None:
-    """A service manager's limits on core dumps and memory reach the console through keeper and wrapper."""
-    import resource
+def limits(pid: int, name: str) -> list[str]:
+    """The soft and the hard limit, as the kernel tells them."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if line.startswith(name))[26:].split()[:2]
 
-    before = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, before[1]))
+
+def test_the_console_has_no_core_dump_and_what_the_service_manager_allows(start: Callable[..., Gateway]) -> None:
+    before, most = resource.getrlimit(resource.RLIMIT_AS), 64 << 30
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
     try:
         gateway = start()
     finally:
-        resource.setrlimit(resource.RLIMIT_CORE, before)
+        resource.setrlimit(resource.RLIMIT_AS, before)
     (console,) = gateway.consoles()
-    assert console.rlimit(psutil.RLIMIT_CORE)[0] == 0
+    assert limits(console.pid, "Max core file size") == ["0", "0"]
+    assert limits(console.pid, "Max address space")[0] == str(most)
+    assert limits(console.pid, "Max data size") == limits(gateway.process.pid, "Max data size")
+    assert gateway.ask(sim(fault="hoard"))["choices"]
+
+
+def test_a_console_that_wants_too_much_memory_costs_its_own_answer(start: Callable[..., Gateway]) -> None:
+    gateway = start(env={"BPU_CONSOLE_MEMORY_MB": "512", "BPU_CONSOLE_CORE_MB": "3"})
+    (console,), (keeper,), workers = gateway.consoles(), gateway.keepers(), gateway.workers()
+    mib = 1 << 20
+    assert limits(console.pid, "Max data size") == [str(512 * mib)] * 2
+    assert limits(console.pid, "Max core file size") == [str(3 * mib)] * 2
+    for process in (gateway.process, keeper, *workers):
+        assert limits(process.pid, "Max data size") == limits(os.getpid(), "Max data size")
+    body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": sim(fault="hoard")}]}
+    status, _, data = gateway.request("POST", CHAT, body)
+    error = json.loads(data)["error"]
+    assert (status, error["code"]) == (502, "engine_crashed")
+    assert "BPU_CONSOLE_MEMORY_MB" in error["message"]
+    assert gateway.ask("Hello")["choices"]
+    assert (gateway.keepers(), gateway.workers()) == ([keeper], workers)
+    assert limits(gateway.consoles()[0].pid, "Max data size") == [str(512 * mib)] * 2
 
 
 def flood(gateway: Gateway) -> bytes:
