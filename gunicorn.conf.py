@@ -96,7 +96,8 @@ def _refuse_taken(bind: str) -> None:
 
 def when_ready(server: Any) -> None:
     """The gateway listens: say where, and who answers."""
-    announce(_settings, simulated=choose_files(_settings).simulated)
+    write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
+    announce(_settings, simulated=choose_files(_settings).simulated, write=write)
     if _settings.log_prompts:
         server.log.warning("BPU_LOG_PROMPTS is set: every prompt and every answer is written to this log.")
 

@@ -43,6 +43,7 @@ class Launch:
     memory_mb: int
     core_mb: int
     queue_limit: int
+    log_format: str
 
     @property
     def fingerprint(self) -> str:

@@ -148,6 +148,7 @@ def plan_launch(settings: Settings) -> Launch:
         memory_mb=settings.console_memory_mb,
         core_mb=settings.console_core_mb,
         queue_limit=settings.queue_limit,
+        log_format=settings.log_format,
     )
 
 

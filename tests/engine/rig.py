@@ -46,6 +46,7 @@ def launch(folder: Path, **changes: Any) -> Launch:
         "memory_mb": 0,
         "core_mb": 0,
         "queue_limit": 3,
+        "log_format": "text",
     }
     return Launch(**{**fields, **changes})
 

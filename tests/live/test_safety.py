@@ -57,6 +57,47 @@ def test_the_open_addresses_and_the_key(locked: Gateway) -> None:
     assert locked.request("OPTIONS", CHAT)[0] == 204
     assert locked.request("GET", "/v1/models", headers={"Authorization": f"Bearer {KEY}"})[0] == 200
     assert locked.request("GET", "/v1/models", headers={"X-Api-Key": KEY})[0] == 200
+    assert locked.request("GET", "/v1/models", headers={"X-Api-Key": f"{KEY}x"})[0] == 401
+    for place in (locked.log.encode(), *files(locked.state_dir)):
+        assert KEY.encode() not in place
+
+
+def test_without_keys_strangers_are_told_how_to_set_one(gateway: Gateway, start: Callable[..., Gateway]) -> None:
+    """A trusted proxy says who asks. Where none is trusted nobody can be told apart, and the log says so, once."""
+    behind = start(env={"BPU_TRUSTED_PROXIES": "127.0.0.1"})
+
+    def asks(gateway: Gateway, client: str) -> tuple[int, bytes]:
+        status, _, data = gateway.request("GET", "/v1/models", headers={"X-Forwarded-For": client})
+        return status, data
+
+    for far in ("8.8.8.8", "100.63.255.255", "100.128.0.1", "2001:db8::1", "::ffff:8.8.8.8", "192.168.1.2, 8.8.8.8"):
+        status, data = asks(behind, far)
+        assert (status, b"BPU_API_KEYS" in data) == (403, True), far
+        assert asks(gateway, far)[0] == 200
+    for near in ("192.168.1.2", "100.64.0.1", "::ffff:10.0.0.1", "fe80::1%usb0", "169.254.3.4", "8.8.8.8, 172.31.0.1"):
+        assert asks(behind, near)[0] == 200, near
+    assert gateway.log.count("BPU_TRUSTED_PROXIES") == 1
+    assert "BPU_TRUSTED_PROXIES" not in behind.log
+
+
+def test_a_strangers_web_page_gets_nowhere(gateway: Gateway) -> None:
+    """By a name of its own for this address, by a form, by a script that reads: refused, or kept from it."""
+    body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": "Hello"}]}
+    evil, local = {"Origin": "https://evil.example"}, {"Origin": "http://localhost:3000"}
+    for host, status in (("evil.example", 403), (f"localhost:{gateway.port}", 200), ("board.local", 200)):
+        assert gateway.request("GET", "/health", headers={"Host": host})[0] == status
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for origin, readable in ((evil, False), (local, True)):
+        for answer in (
+            gateway.request("OPTIONS", CHAT, headers={**origin, **asked}),
+            gateway.request("POST", CHAT, body, headers=origin),
+        ):
+            assert answer[0] in (200, 204)
+            assert ("Access-Control-Allow-Origin" in answer[1]) == readable
+    assert gateway.request("POST", CHAT, body, headers={**evil, "Content-Type": "text/plain"})[0] == 415
+    page = gateway.request("GET", "/")[1]
+    assert "default-src 'self'" in page["Content-Security-Policy"]
+    assert (page["X-Content-Type-Options"], page["X-Frame-Options"]) == ("nosniff", "DENY")
 
 
 def test_the_console_is_given_no_secret_and_no_descriptor_but_its_own(locked: Gateway) -> None:
@@ -180,7 +221,7 @@ def first_event(gateway: Gateway, path: str) -> bytes:
 def test_no_word_of_a_conversation_is_kept_or_shown(start: Callable[..., Gateway]) -> None:
     gateway = start()
     errors = []
-    for directives in ({}, {"fault": "crash@decode", "after": 3}, {"fault": "run-error"}):
+    for directives in ({}, {"fault": "exit=3@decode", "after": 3}, {"fault": "signal@end"}, {"fault": "run-error"}):
         question = sim(f"{SECRET} please", **directives)
         for stream in (False, True):
             body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": question}], "stream": stream}
@@ -192,7 +233,7 @@ def test_no_word_of_a_conversation_is_kept_or_shown(start: Callable[..., Gateway
     shown += [first_event(gateway, path) for path in ("/v1/logs", "/v1/events")]
     gateway.stop()
     kept = [gateway.log.encode(), *files(gateway.state_dir)]
-    assert errors
+    assert len(errors) == 6
     assert "request id=" in gateway.log
     for place in (*errors, *shown, *kept):
         assert SECRET.encode() not in place
