@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -104,9 +103,11 @@ def _time_limits() -> Iterator[None]:
     if client is None:
         yield
         return
-    late, whole_s = threading.Event(), current_app.config["BODY_TIMEOUT_S"]
-    timer = threading.Timer(whole_s, _give_up, (client, late))
-    timer.start()
+    from bpu.engine import hub  # only where there is a socket, there is an event loop
+
+    late: list[bool] = []
+    whole_s = current_app.config["BODY_TIMEOUT_S"]
+    alarm = hub.Alarm(whole_s, _give_up, client, late)
     client.settimeout(SILENCE_S)
     try:
         yield
@@ -115,19 +116,19 @@ def _time_limits() -> Iterator[None]:
     except TimeoutError:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
     except Exception:  # gunicorn's own kinds, for a chunk that is none and for a client that left
-        if not late.is_set():
+        if not late:
             raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
     finally:
-        timer.cancel()
+        alarm.close()
         with suppress(OSError):
             client.settimeout(None)
-    if late.is_set():
+    if late:
         raise RequestTimeout(f"The body did not come within {whole_s:g} seconds.")
 
 
-def _give_up(client: socket.socket, late: threading.Event) -> None:
+def _give_up(client: socket.socket, late: list[bool]) -> None:
     """What is being read ends here; the answer can still be written."""
-    late.set()
+    late.append(True)
     with suppress(OSError):
         client.shutdown(socket.SHUT_RD)
 

@@ -9,13 +9,14 @@ import os
 import resource
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.live.gateway import Gateway, running, sim, until
 
-KEY = "a-key-for-tests"
+KEY, SPARE = "a-key-for-tests", "a-key-from-a-file"
 SECRET = "Zanzibar-4711"
 CHAT = "/v1/chat/completions"
 #: As much as a client may push in before the test gives up waiting for its refusal.
@@ -24,8 +25,11 @@ FLOOD_BYTES = 256 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with a key; its liveness is seen at the open addresses."""
-    with running(tmp_path_factory.mktemp("locked"), env={"BPU_API_KEYS": KEY, "SOMETHING_SECRET": SECRET}) as gateway:
+    """A gateway with keys, some in a file; its liveness is seen at the open addresses."""
+    file = tmp_path_factory.mktemp("keys") / "keys"
+    file.write_text(f"# for the kitchen\n{SPARE}\n")
+    env = {"BPU_API_KEYS": f"other,{KEY}", "BPU_API_KEYS_FILE": str(file), "SOMETHING_SECRET": SECRET}
+    with running(tmp_path_factory.mktemp("locked"), env=env) as gateway:
         yield gateway
 
 
@@ -56,10 +60,11 @@ def test_the_open_addresses_and_the_key(locked: Gateway) -> None:
         assert locked.request("GET", path)[0] != 401, path
     assert locked.request("OPTIONS", CHAT)[0] == 204
     assert locked.request("GET", "/v1/models", headers={"Authorization": f"Bearer {KEY}"})[0] == 200
-    assert locked.request("GET", "/v1/models", headers={"X-Api-Key": KEY})[0] == 200
+    assert locked.request("GET", "/v1/models", headers={"X-Api-Key": SPARE})[0] == 200
     assert locked.request("GET", "/v1/models", headers={"X-Api-Key": f"{KEY}x"})[0] == 401
     for place in (locked.log.encode(), *files(locked.state_dir)):
         assert KEY.encode() not in place
+        assert SPARE.encode() not in place
 
 
 def test_without_keys_strangers_are_told_how_to_set_one(gateway: Gateway, start: Callable[..., Gateway]) -> None:
@@ -190,7 +195,7 @@ def test_a_stranger_at_a_unix_socket_is_local(start: Callable[..., Gateway], tmp
     gateway.start()
     gateway.wait_for()
     connection = http.client.HTTPConnection("localhost", timeout=20)
-    with socket.socket(socket.AF_UNIX) as sock, contextlib.closing(connection):
+    with socket.socket(socket.AF_UNIX) as sock, closing(connection):
         sock.connect(str(path))
         connection.sock = sock
         for stream in (False, True):
@@ -213,9 +218,16 @@ def files(folder: Path) -> Iterator[bytes]:
 
 def first_event(gateway: Gateway, path: str) -> bytes:
     """The first line of an event stream."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)) as connection:
         connection.request("GET", path)
         return connection.getresponse().readline()
+
+
+def looks(gateway: Gateway) -> list[bytes]:
+    """All that a dashboard, a monitor or the page can see."""
+    paths = ("/health", "/slots", "/ready", "/metrics", "/v1/models", "/v1/connect", "/")
+    shown = [gateway.request("GET", path)[2] for path in paths]
+    return shown + [first_event(gateway, path) for path in ("/v1/logs", "/v1/events")]
 
 
 def test_no_word_of_a_conversation_is_kept_or_shown(start: Callable[..., Gateway]) -> None:
@@ -229,8 +241,11 @@ def test_no_word_of_a_conversation_is_kept_or_shown(start: Callable[..., Gateway
             errors += [data] if status != 200 else [line for line in data.split(b"\n") if b'"error"' in line]
         gateway.wait_for()
     assert gateway.ask(f"{SECRET}?")["choices"]
-    shown = [gateway.request("GET", path)[2] for path in ("/health", "/slots", "/ready", "/metrics", "/v1/models", "/")]
-    shown += [first_event(gateway, path) for path in ("/v1/logs", "/v1/events")]
+    shown = looks(gateway)
+    said = sim(SECRET, tokens=2000, rate=20, nonce=SECRET)
+    with closing(gateway.stream(said).until_text()), closing(gateway.open_stream(said)):
+        until(lambda: gateway.slots()["waiting"])
+        shown += looks(gateway)
     gateway.stop()
     kept = [gateway.log.encode(), *files(gateway.state_dir)]
     assert len(errors) == 6
