@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,12 +25,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 #: A context that holds the longest answer that is measured.
 CONTEXT = 65536
+#: The relay never empties its console's context, which must therefore hold all that it is asked in a run.
+ENDLESS = 1 << 30
 ARTICLE = "tests.bench.article_server"
+_ANSWERED = re.compile(r"\[(\d+)\] INFO request .*path=/v1/chat/completions .*status=200")
 
 
 def simulator(*options: str, load_s: float = 0.0) -> list[str]:
     """The console's command, without the gateway's own part of it."""
-    fixed = ["--speed", "max", "--load-seconds", f"{load_s:g}", "--context", str(CONTEXT)]
+    fixed = ["--speed", "max", "--load-seconds", f"{load_s:g}", "--context", str(ENDLESS)]
     return [sys.executable, "-S", "-m", "bpu.simulator", *fixed, *options]
 
 
@@ -105,6 +110,10 @@ class Gateway:
 
     def keeper_pid(self) -> int:
         return int(self.health()["engine"]["keeper_pid"])
+
+    def answered(self) -> Counter[int]:
+        """How many chats each worker has answered so far, by its pid, as the log tells it."""
+        return Counter(int(pid) for pid in _ANSWERED.findall((self.folder / "log").read_text(errors="replace")))
 
     def server(self) -> Server:
         return Server(self.address, [*self.worker_pids(), self.keeper_pid()])
