@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import math
 import os
 import resource
@@ -111,6 +112,9 @@ def post_worker_init(worker: Any) -> None:
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)
+    # What is there now stays: the garbage collector need not look at it again, in the middle of somebody's answer.
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -25,15 +25,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 #: A context that holds the longest answer that is measured.
 CONTEXT = 65536
-#: The relay never empties its console's context, which must therefore hold all that it is asked in a run.
-ENDLESS = 1 << 30
+#: The relay knows no `reset`: its console must hold all answers of a run.
+ENDLESS_CONTEXT = 1 << 24
 ARTICLE = "tests.bench.article_server"
 _ANSWERED = re.compile(r"\[(\d+)\] INFO request .*path=/v1/chat/completions .*status=200")
 
 
-def simulator(*options: str, load_s: float = 0.0) -> list[str]:
+def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> list[str]:
     """The console's command, without the gateway's own part of it."""
-    fixed = ["--speed", "max", "--load-seconds", f"{load_s:g}", "--context", str(ENDLESS)]
+    fixed = ["--speed", "max", "--load-seconds", f"{load_s:g}", "--context", str(context)]
     return [sys.executable, "-S", "-m", "bpu.simulator", *fixed, *options]
 
 
@@ -146,7 +146,8 @@ def gateway(folder: Path, *options: str, **settings: Any) -> Iterator[Gateway]:
 def relay(*options: str) -> Iterator[Server]:
     """The bare relay over a console of its own."""
     port = free_port()
-    words = [sys.executable, "-S", "-m", "bpu.bench.relay", str(port), *simulator(*options)]
+    words = [sys.executable, "-S", "-m", "bpu.bench.relay", str(port)]
+    words += simulator(*options, context=ENDLESS_CONTEXT)
     with _running(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":

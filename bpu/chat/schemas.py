@@ -7,7 +7,9 @@ library recurses, and what it is built on does not survive a stack that is full.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
@@ -18,6 +20,9 @@ _MOST_REFERENCES = 2000
 _DEEPEST_REFERENCES = 40
 _DEEPEST_SCHEMA = 50
 _DEEPEST_VALUE = 60
+#: An agent sends the same tools with every request, and the library takes half a millisecond for the smallest
+#: schema: what was found is remembered, for so many characters at most that it cannot fill the memory.
+_LONGEST_REMEMBERED = 16 * 1024
 #: Keywords whose value is a mapping of names to schemas, whose names are no keywords.
 _NAMED = {"properties", "$defs", "definitions", "dependentSchemas"}
 #: Keywords whose value is data, not a schema.
@@ -38,10 +43,10 @@ class Checker:
         if _is_deeper(schema, _DEEPEST_SCHEMA):
             raise BadSchema(f"it is nested deeper than {_DEEPEST_SCHEMA} levels")
         self._schema = _without_patterns(schema)
-        try:
-            Draft202012Validator.check_schema(self._schema)
-        except SchemaError as error:
-            raise BadSchema(error.message[:200]) from None
+        text = json.dumps(self._schema)
+        mistake = _remembered_mistake(text) if len(text) <= _LONGEST_REMEMBERED else _mistake(text)
+        if mistake is not None:
+            raise BadSchema(mistake)
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value`, in the schema's words and none of the value's; None when it fits."""
@@ -62,6 +67,18 @@ class Checker:
             return None
         place = ".".join(str(part) for part in error.absolute_schema_path)
         return f"the schema's `{place}` is not met"
+
+
+def _mistake(schema: str) -> str | None:
+    """What makes this JSON text no schema; None if it is one."""
+    try:
+        Draft202012Validator.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return error.message[:200]
+    return None
+
+
+_remembered_mistake = lru_cache(maxsize=256)(_mistake)
 
 
 class _TooMany(Exception):

@@ -53,9 +53,10 @@ class Template:
         self._variables = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
         #: Whether the model is one that reasons: its template knows where reasoning ends.
         self.reasons = "</think>" in text
+        self._dated = "strftime_now" in text
         try:
             self._template = environment.from_string(text)
-            self.frame()
+            self._frame = self._learnt_frame()
         except (jinja2.TemplateError, Unrenderable) as error:
             raise SettingsError(
                 f"BPU_TEMPLATE_PATH: the chat template cannot be used: {error}. Copy the model's own template."
@@ -69,7 +70,10 @@ class Template:
             raise Unrenderable(str(error) or type(error).__name__) from None
 
     def frame(self) -> tuple[str, str]:
-        """What the console puts before and after one line. Learnt anew each time: it may hold the date."""
+        """What the console puts before and after one line. Where it may hold the date, it is learnt anew each time."""
+        return self._learnt_frame() if self._dated else self._frame
+
+    def _learnt_frame(self) -> tuple[str, str]:
         before, found, after = self.render([{"role": "user", "content": _SENTINEL}]).partition(_SENTINEL)
         if not found or _SENTINEL in after:
             raise Unrenderable("it does not render a user's message exactly once")

@@ -7,11 +7,13 @@ character outside the basic plane. Measured against byte-pair vocabularies it er
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpu.errors import SettingsError
 
@@ -31,26 +33,37 @@ def _guess(text: str) -> list[int]:
     return ends
 
 
+class Tokens(NamedTuple):
+    """A way of cutting texts into tokens: where each ends, and, quicker, how many there are."""
+
+    ends: Ends
+    count: Callable[[str], int]
+
+
+ESTIMATE = Tokens(_guess, lambda text: len(_guess(text)))
+
+
 class Counter:
     """Counts the tokens of a text. `ends(text)` gives the character index at which each token ends."""
 
-    def __init__(self, load: Callable[[], Ends] | None = None) -> None:
-        """`load` returns the tokenizer's `ends`, and is called once, at the first use; None: the estimate."""
+    def __init__(self, load: Callable[[], Tokens] | None = None) -> None:
+        """`load` returns the tokenizer's way, and is called once, at the first use; None: the estimate."""
         self._load = load
-        self._ends: Ends | None = None
 
     @property
     def exact(self) -> bool:
         """Whether the numbers are the model's own."""
         return self._load is not None
 
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return self._load() if self._load else ESTIMATE
+
     def ends(self, text: str) -> Sequence[int]:
-        if self._ends is None:
-            self._ends = self._load() if self._load else _guess
-        return self._ends(text)
+        return self._tokens.ends(text)
 
     def count(self, text: str) -> int:
-        return len(self.ends(text)) if text else 0
+        return self._tokens.count(text) if text else 0
 
 
 class Tally:
@@ -109,17 +122,24 @@ def load_counter(tokenizer_dir: Path | None) -> Counter:
     return Counter(lambda: _loaded(tokenizers.Tokenizer, path))
 
 
-def _loaded(kind: Any, path: Path) -> Ends:
+def _loaded(kind: Any, path: Path) -> Tokens:
     try:
         tokenizer = kind.from_file(str(path))
     except Exception as error:  # the library raises plain Exception
         raise SettingsError(
             f"BPU_TOKENIZER_DIR: {path} is no tokenizer ({error}). Copy the model's own file."
         ) from None
+    # A batch of one needs no threads, and a worker that forked none cannot hang on them.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     tokenizer.no_truncation()
     tokenizer.no_padding()
 
     def ends(text: str) -> Sequence[int]:
         return [end for _, end in tokenizer.encode(text, add_special_tokens=False).offsets]
 
-    return ends
+    def count(text: str) -> int:
+        # Without offsets, which take as long as the tokens themselves; only the batch has a form without.
+        (encoding,) = tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        return len(encoding)
+
+    return Tokens(ends, count)

@@ -58,8 +58,8 @@ def start_for(cache: Cache, trust: Trust, *, history: str, short_tokens: int, co
     return Start.RESET if trust.resets else Start.RESTART
 
 
-def restart_now(cache: Cache, trust: Trust) -> bool:
-    """Whether an idle console should be restarted at once: nothing can be done with its cache but throw it away."""
-    if cache.empty or trust.forgets or trust.resets:
+def spent(cache: Cache, trust: Trust) -> bool:
+    """Whether nothing can be done with this cache but throw it away; that is best done before anybody waits for it."""
+    if cache.empty or trust.forgets:
         return False
     return not (cache.known and cache.digest and trust.keeps)

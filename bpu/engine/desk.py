@@ -6,13 +6,14 @@ order of events can be tried without a process or a socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from bpu.console.faults import Fault
-from bpu.engine.cache import UNKNOWN, Cache, Start, Trust, restart_now, start_for
+from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, spent, start_for
 from bpu.engine.examiner import EXAM_IDLE_S, Examiner
 from bpu.engine.launch import Launch
+from bpu.engine.peer import Peer, refuse
 from bpu.engine.queue import Queue, QueueFull, Ticket
 from bpu.engine.records import Records
 from bpu.engine.states import Move, State
@@ -21,14 +22,6 @@ from bpu.engine.supervisor import Supervisor
 FIRST_PACE_S = 20.0
 LONGEST_RETRY_S = 60.0
 _DOWN = (State.STOPPED, State.FAILED)
-
-
-class Peer(Protocol):
-    """The other side of a job's connection; `place` is what it was last told of its place."""
-
-    place: tuple[int, str] | None
-
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool: ...
 
 
 class Desk:
@@ -44,20 +37,20 @@ class Desk:
         self.leaving = False
         self.pace_s = FIRST_PACE_S
         self._preparing: Ticket[Peer] | None = None
-        self._examiner = Examiner(launch, supervisor, records)
+        self.examiner = Examiner(launch, supervisor, records)
         self._idle_since = clock()
 
     # What jobs do
 
     def join(self, ticket: Ticket[Peer]) -> None:
-        """A job has come. It is told its place, or refused at once."""
+        """A job has come. It goes at once, is told its place, or is refused."""
         if self.leaving:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
         if (fault := self._lasting_fault()) is not None:
             self._refuse_for(fault, ticket)
             return
-        free = self.supervisor.state is not State.BUSY and self._preparing is None
+        free = self.running is None and self._preparing is None
         try:
             self.queue.join(ticket, room_beyond=1 if free else 0)
         except QueueFull:
@@ -69,8 +62,7 @@ class Desk:
             return
         # Whoever asks wants the model to stay, until it is unloaded again.
         self.wanted = not self.launch.per_job
-        self._examiner.interrupt()
-        ticket.peer.send({"say": "accepted"})
+        self.examiner.interrupt()
 
     def leave(self, ticket: Ticket[Peer], *, cause: str = "left") -> None:
         """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
@@ -91,9 +83,19 @@ class Desk:
         self._idle_since = self._clock()
         digest = str(message.get("digest", ""))
         cache = Cache(digest, int(message.get("tokens", 0))) if digest else UNKNOWN
-        self.supervisor.give_back(cache, prints_end=bool(message.get("prints_end")))
+        self.supervisor.breaker.forgive()
+        self.supervisor.prints_end |= bool(message.get("prints_end"))
+        self._put_to_rest(cache, reset_sent=bool(message.get("reset_sent")))
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
+
+    def _put_to_rest(self, cache: Cache, *, reset_sent: bool = False) -> None:
+        """Give back a console that was taken. What the next job would have to wait for is done now."""
+        supervisor, trust = self.supervisor, self.examiner.trust
+        if reset_sent or (self.wanted and trust.resets and spent(cache, trust)):
+            supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
+        else:
+            supervisor.give_back(cache)
 
     def fail(self, ticket: Ticket[Peer], why: str) -> None:
         """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
@@ -142,7 +144,7 @@ class Desk:
             self._refuse_waiting(fault, "EngineTimeout")
 
     def _console_lost(self) -> None:
-        self._examiner.give_up()
+        self.examiner.give_up()
         if self._preparing is not None:
             # Nothing of it was written yet, so it keeps its place.
             self.queue.rejoin(self._preparing)
@@ -181,7 +183,7 @@ class Desk:
             self._refuse_waiting(fault)
 
     def _use(self) -> None:
-        supervisor = self.supervisor
+        supervisor, trust = self.supervisor, self.examiner.trust
         if self.queue:
             self._begin(self.queue.first())
         elif not self.wanted:
@@ -189,16 +191,18 @@ class Desk:
         elif self._idle_too_long():
             self.wanted = False
             supervisor.end("idle_unload", polite=True)
-        elif restart_now(supervisor.cache, self.trust):
+        elif spent(supervisor.cache, trust) and not trust.resets:
             supervisor.end("unrelated")
-        elif self._examiner.due(self._idle_since, self._clock()):
-            self._examiner.begin()
+        elif spent(supervisor.cache, trust) and supervisor.take():
+            self._put_to_rest(supervisor.cache)
+        elif self.examiner.due(self._idle_since, self._clock()):
+            self.examiner.begin()
 
     def _begin(self, ticket: Ticket[Peer]) -> None:
         supervisor = self.supervisor
         start = start_for(
             supervisor.cache,
-            self.trust,
+            self.examiner.trust,
             history=ticket.history,
             short_tokens=ticket.short_tokens,
             context=self.launch.context,
@@ -223,7 +227,7 @@ class Desk:
     def _go(self, start: Start) -> None:
         ticket, self._preparing = self._preparing, None
         assert ticket is not None
-        supervisor = self.supervisor
+        supervisor, trust = self.supervisor, self.examiner.trust
         cached = supervisor.cache.tokens if start is Start.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
         message = {
@@ -232,28 +236,21 @@ class Desk:
             "cached": cached,
             "banner": supervisor.banner,
             "prints_end": supervisor.prints_end,
+            "keeps": trust.keeps,
+            # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
+            "resets": self.wanted and trust.resets and not (trust.keeps or trust.forgets),
         }
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
             self.running = None
             supervisor.give_back(supervisor.cache)
 
-    # What may be relied on
+    # Small questions
 
     @property
-    def trust(self) -> Trust:
-        """The settings' word, else what the self-test has shown."""
-        seen = self.records.trust or Trust()
-        profile = self.supervisor.profile
-        keeps = {"always": True, "never": False}.get(self.launch.continues, seen.keeps)
-        resets = {"command": True, "restart": False}.get(self.launch.reset, seen.resets)
-        return Trust(
-            keeps=keeps and profile.multi_turn is not False,
-            resets=resets and profile.reset is not None,
-            forgets=profile.forgets,
-        )
-
-    # Small questions
+    def waiting(self) -> list[Ticket[Peer]]:
+        """All that have not begun, in their order; the first of them may be waiting for its reset only."""
+        return [*([self._preparing] if self._preparing is not None else []), *self.queue]
 
     def _idle_too_long(self) -> bool:
         limit = self.launch.idle_unload_s
@@ -262,11 +259,10 @@ class Desk:
     def _lasting_fault(self) -> Fault | None:
         """What keeps the engine down for more than a moment, if anything does."""
         supervisor = self.supervisor
-        if supervisor.state is not State.FAILED or supervisor.fault is None:
+        fault = supervisor.fault if supervisor.state is State.FAILED else None
+        if fault is None or supervisor.breaker.wait_s(self._clock()) == 0:
             return None
-        if supervisor.breaker.wait_s(self._clock()) == 0:
-            return None
-        return supervisor.fault if supervisor.breaker.is_open or supervisor.fault.needs_person else None
+        return fault if supervisor.breaker.is_open or fault.needs_person else None
 
     def _refuse_waiting(self, fault: Fault, kind: str = "") -> None:
         for ticket in self.queue:
@@ -290,11 +286,6 @@ class Desk:
         if supervisor.state is State.READY:
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)
-            if self._examiner.wanted:
+            if self.examiner.wanted:
                 times.append(self._idle_since + EXAM_IDLE_S)
         return min((time for time in times if time > now), default=None)
-
-
-def refuse(peer: Peer, kind: str, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()) -> None:
-    """Tell a job that it will not run; `kind` names a class of `bpu.errors`."""
-    peer.send({"say": "refused", "kind": kind, "message": message, "retry_after": retry_after, "log": list(log)})

@@ -21,7 +21,7 @@ from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import Lease, try_lock
-from bpu.turn import Cut, Phase
+from bpu.turn import Cut, Phase, Turn
 
 READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
@@ -46,8 +46,10 @@ def dry_s(phase: Phase, load_s: float) -> float:
 
 class Drain:
     """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors.
+    `prompt_tokens` are those of the line that is written, `cached_tokens` those that the console keeps from before.
 
-    `log` are the last log lines that came between the answer's words.
+    `log` are the last log lines that came between the answer's words; `keeps` says whether the console can go on
+    from this turn.
     """
 
     def __init__(
@@ -55,29 +57,39 @@ class Drain:
         launch: Launch,
         go: Message,
         fds: list[int],
+        turn: Turn,
         *,
-        line: bytes,
         deliver: Callable[[Event | Cut], None],
         progress: Callable[[int], None],
     ) -> None:
-        self._launch, self._line, self._deliver, self._progress = launch, line, deliver, progress
+        self._launch, self._deliver, self._progress = launch, deliver, progress
+        self._slot = Path(launch.state_dir) / "slot.lock"
+        short = bool(go["short"])
+        self._line = turn.short_line if short else turn.line
+        self._unwritten = memoryview(self._line + b"\n")
+        self.prompt_tokens, self.cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
+        self.keeps = bool(go["keeps"])
+        self._reset = profile.reset if go["resets"] else None
+        self._reset_sent = False
         self._parser = Parser(profile, state=State.IDLE, prints_end=go["prints_end"])
         self._written_at = self._first_at = self._last_at = 0.0
         self._told_at = 0.0
+        self._emptied = False  # the last read took all there was: another would only be refused
 
     @property
     def text(self) -> str:
         return "".join(self._parts)
 
     @property
-    def prints_end(self) -> bool:
-        return self._parser.prints_end
+    def found(self) -> Message:
+        """What the keeper should know of the console after the turn."""
+        return {"prints_end": self._parser.prints_end, "reset_sent": self._reset_sent}
 
     @property
     def prefill_s(self) -> float:
@@ -88,6 +100,15 @@ class Drain:
     def decode_s(self) -> float:
         """Seconds from the first piece of text to the last."""
         return max(0.0, self._last_at - self._first_at)
+
+    def begin(self) -> None:
+        """As much as needs no waiting, mostly all of the line: a free console should have it at once.
+
+        For the event loop. What goes wrong here goes wrong again in `read_turn`, where it can be told.
+        """
+        with contextlib.suppress(OSError):
+            if self._has_slot():
+                self._write()
 
     def read_turn(self) -> None:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
@@ -102,6 +123,10 @@ class Drain:
             raise errors.EngineCrashed(f"The console got out of step and is being restarted. {error}") from error
         finally:
             reader.close()
+        if self._reset is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._stdin, self._reset + b"\n")
+                self._reset_sent = True
 
     def close(self) -> None:
         """Give the console's pipes and the slot back; may be called twice."""
@@ -115,20 +140,21 @@ class Drain:
 
     def _take_slot(self) -> None:
         """The slot's lock is held from here to the prompt: the kernel's word that one job runs on the BPU."""
-        path = Path(self._launch.state_dir) / "slot.lock"
         deadline = time.monotonic() + SLOT_LIMIT_S
-        while (lease := try_lock(path, create=True)) is None:
+        while not self._has_slot():
             if time.monotonic() > deadline:
                 raise errors.EngineCrashed("The BPU's slot is still held by an earlier job.")
             hub.sleep(0.01)
-        self._lease = lease
+
+    def _has_slot(self) -> bool:
+        self._lease = self._lease or try_lock(self._slot, create=True)
+        return self._lease is not None
 
     def _write_line(self) -> None:
-        data = memoryview(self._line + b"\n")
         limit = self._launch.stall_timeout_s or None
-        while data:
+        while self._unwritten:
             try:
-                data = data[os.write(self._stdin, data) :]
+                self._write()
             except BlockingIOError:
                 if not hub.wait_writable(self._stdin, limit):
                     raise errors.EngineTimeout(
@@ -136,14 +162,23 @@ class Drain:
                     ) from None
             except OSError as error:
                 raise ConsoleEnded("The console has closed its input.") from error
+
+    def _write(self) -> None:
+        """Write all that is left of the line, without waiting. Raises OSError."""
+        while self._unwritten:
+            self._unwritten = self._unwritten[os.write(self._stdin, self._unwritten) :]
         self._written_at = time.monotonic()
 
     def _read(self, reader: hub.Reader) -> bool:
         """Wait for more and take it; True when the turn is over."""
+        if self._emptied:
+            self._emptied = False
+            return self._wait(reader)
         try:
             data = os.read(self._stdout, READ_BYTES)
         except BlockingIOError:
             return self._wait(reader)
+        self._emptied = len(data) < READ_BYTES
         if not data:
             with contextlib.suppress(OutOfStep, errors.EngineCrashed):
                 self._take(self._parser.end_of_file())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 
-from bpu.engine.cache import UNKNOWN
+from bpu.engine.cache import UNKNOWN, Trust
 from bpu.engine.launch import Launch
 from bpu.engine.records import Records
 from bpu.engine.selftest import SelfTest, Step
@@ -26,6 +26,18 @@ class Examiner:
         self._launch, self._supervisor, self._records = launch, supervisor, records
         self._test: SelfTest | None = None
         self._left = EXAMS
+
+    @property
+    def trust(self) -> Trust:
+        """What may be relied on: the settings' word, else what the test has shown."""
+        seen, profile = self._records.trust or Trust(), self._supervisor.profile
+        keeps = {"always": True, "never": False}.get(self._launch.continues, seen.keeps)
+        resets = {"command": True, "restart": False}.get(self._launch.reset, seen.resets)
+        return Trust(
+            keeps=keeps and profile.multi_turn is not False,
+            resets=resets and profile.reset is not None,
+            forgets=profile.forgets,
+        )
 
     @property
     def wanted(self) -> bool:

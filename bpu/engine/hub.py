@@ -11,9 +11,9 @@ from typing import Any
 
 import gevent
 from gevent.event import Event as Flag
-from gevent.hub import get_hub
+from gevent.hub import Waiter, get_hub
 
-__all__ = ["ClientWatch", "Flag", "Reader", "Watcher", "kill", "sleep", "spawn", "wait_writable"]
+__all__ = ["Alarm", "ClientWatch", "Flag", "Reader", "Watcher", "kill", "sleep", "soon", "spawn", "wait_writable"]
 
 _READ, _WRITE = 1, 2
 
@@ -31,6 +31,23 @@ def kill(greenlet: Any, after_s: float = 0.0) -> None:
         gevent.spawn_later(after_s, greenlet.kill, block=False)
     else:
         greenlet.kill(block=False)
+
+
+class Alarm:
+    """Calls `function` in the event loop after `seconds`, unless it is closed by then."""
+
+    def __init__(self, seconds: float, function: Callable[..., object], *args: Any) -> None:
+        self._timer = get_hub().loop.timer(seconds)
+        self._timer.start(function, *args)
+
+    def close(self) -> None:
+        self._timer.stop()
+        self._timer.close()
+
+
+def soon(function: Callable[..., object], *args: Any) -> None:
+    """Call `function` in the event loop, after all that is to run now."""
+    get_hub().loop.run_callback(function, *args)
 
 
 def sleep(seconds: float) -> None:
@@ -65,10 +82,19 @@ class Reader:
 
     def wait(self, seconds: float | None) -> bool:
         """Whether it can be read within `seconds` (None: however long it takes)."""
-        with gevent.Timeout(seconds, False):
-            get_hub().wait(self._io)
-            return True
-        return False
+        # Once a token: a bare timer of the loop costs a fraction of what `gevent.Timeout` does.
+        waiter = Waiter()
+        timer = None if seconds is None else get_hub().loop.timer(seconds)
+        self._io.start(waiter.switch, True)
+        if timer is not None:
+            timer.start(waiter.switch, False)
+        try:
+            return bool(waiter.get())
+        finally:
+            self._io.stop()
+            if timer is not None:
+                timer.stop()
+                timer.close()
 
     def close(self) -> None:
         self._io.stop()

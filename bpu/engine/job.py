@@ -68,7 +68,6 @@ class Job:
         self._greenlet: Any = None
         self._phase_since = self._arrived
         self._waited: dict[Phase, float] = {}
-        self._cached_tokens = self._prompt_tokens = 0
         self._line: Line | None = None
         self._client = hub.ClientWatch(client, self._client_left) if client is not None else None
 
@@ -105,9 +104,8 @@ class Job:
 
     def _hear(self, message: protocol.Message, fds: list[int]) -> None:
         say = message["say"]
-        if say == "accepted":
-            self._accepted = True
-        elif say == "place":
+        self._accepted = self._accepted or say in ("place", "go")
+        if say == "place":
             self._position = message["position"]
             self._enter(message["phase"])
         elif say == "go":
@@ -141,14 +139,13 @@ class Job:
             for fd in fds:
                 os.close(fd)
             return
-        short = bool(go["short"])
         self._enter("prefill")
-        self._life, self._position, self._cached_tokens = Life.RUNNING, 0, go["cached"]
-        self._prompt_tokens = self.turn.short_tokens if short else self.turn.tokens
-        line = self.turn.short_line if short else self.turn.line
-        drain = Drain(self._link.launch, go, fds, line=line, deliver=self._deliver, progress=self._progress)
+        self._life, self._position = Life.RUNNING, 0
+        drain = Drain(self._link.launch, go, fds, self.turn, deliver=self._deliver, progress=self._progress)
         self._drain = drain
+        drain.begin()
         self._greenlet = hub.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
+        hub.soon(self._link.keep_ready)
 
     def _run(self, drain: Drain) -> None:
         """The greenlet that reads the answer."""
@@ -186,25 +183,27 @@ class Job:
     def timing(self) -> Timing:
         """What has been measured so far."""
         drain = self._drain
+        if drain is None:
+            return Timing(queued_s=self._waited.get("queued", 0.0), load_s=self._waited.get("loading", 0.0))
         return Timing(
             queued_s=self._waited.get("queued", 0.0),
             load_s=self._waited.get("loading", 0.0),
-            prefill_s=drain.prefill_s if drain else 0.0,
-            decode_s=drain.decode_s if drain else 0.0,
-            cached_tokens=self._cached_tokens,
-            prompt_tokens=self._prompt_tokens,
+            prefill_s=drain.prefill_s,
+            decode_s=drain.decode_s,
+            cached_tokens=drain.cached_tokens,
+            prompt_tokens=drain.prompt_tokens,
         )
 
     def _progress(self, tokens: int) -> None:
-        self._tell({"op": "progress", "tokens": tokens})
+        hub.soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
 
     def _finish(self, drain: Drain) -> None:
         """The prompt is back: the slot is free, whatever the client has read."""
-        raw = drain.text
+        raw = drain.text if drain.keeps else ""
         digest = self._remember(raw) if raw else ""
-        fill = self._cached_tokens + self._prompt_tokens + self._count(raw)
+        fill = drain.cached_tokens + drain.prompt_tokens + self._count(raw)
         drain.close()
-        self._tell({"op": "end", "digest": digest, "tokens": fill, "prints_end": drain.prints_end})
+        self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.found})
         self._deliver(Done())
 
     def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from bpu.engine import protocol
-from bpu.engine.desk import Desk, refuse
+from bpu.engine.desk import Desk
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
+from bpu.engine.peer import refuse
 from bpu.engine.queue import Ticket
 from bpu.engine.records import Records
 from bpu.engine.slot import Lease, describe, holders, try_lock
@@ -100,19 +101,18 @@ class Keeper:
     # Connections
 
     def _accept(self) -> None:
-        try:
-            fd, _ = self.listener._accept()  # type: ignore[attr-defined]  # the raw class has no other
-        except OSError:
+        sock = protocol.accept(self.listener)
+        if sock is None:
             return
-        sock = RawSocket(fileno=fd)
-        sock.setblocking(False)
         _pid, uid, gid = protocol.peer_ids(sock)
         if uid not in (os.getuid(), 0) and gid != self._group:
             sock.close()
             return
         connection = Connection(sock)
-        self._connections[fd] = connection
-        self.loop.listen(fd, lambda: self._read(connection))
+        self._connections[sock.fileno()] = connection
+        self.loop.listen(sock.fileno(), lambda: self._read(connection))
+        # Whoever connects has something to say, and has mostly said it by now.
+        self._read(connection)
 
     def _read(self, connection: Connection) -> None:
         try:
@@ -236,7 +236,7 @@ class Keeper:
 
     def _tell_places(self) -> None:
         loading = self.supervisor.state is not State.BUSY
-        for index, ticket in enumerate(self.desk.queue, 1):
+        for index, ticket in enumerate(self.desk.waiting, 1):
             place = (index, "loading" if loading else "queued")
             if ticket.peer.place != place:
                 ticket.peer.place = place

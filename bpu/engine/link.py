@@ -6,6 +6,7 @@ pushes down it is all that `/health` needs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -44,6 +45,7 @@ class Link:
         self.problem: errors.BpuError | None = None
         self._closing = False
         self._sock: RawSocket | None = None
+        self._spare: RawSocket | None = None
         self._greenlet: Any = None
         self._heard = hub.Flag()
         self.on_change: Callable[[], None] = lambda: None
@@ -66,6 +68,7 @@ class Link:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+        self._drop_spare()
 
     # The lifeline
 
@@ -106,6 +109,7 @@ class Link:
 
     def _lost(self, problem: errors.BpuError | None) -> None:
         self.problem = problem
+        self._drop_spare()
         if not self._closing:
             self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "profile", "model")}}
             self.status["since_at"] = time.monotonic()
@@ -128,7 +132,19 @@ class Link:
 
     def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
         """A connection of a job's own. Raises `BpuError`."""
-        return Line(self.connect(), hear, gone)
+        sock, self._spare = self._spare or self.connect(), None
+        return Line(sock, hear, gone)
+
+    def keep_ready(self) -> None:
+        """Connect for the next job, while nobody waits for it."""
+        if self._spare is None and not self._closing:
+            with contextlib.suppress(BlockingIOError):
+                self._spare = protocol.connect(self.folder)
+
+    def _drop_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.close()
 
     def order(self, message: protocol.Message, *, start: bool = True) -> bool:
         """Send an order over a connection of its own; whether the keeper did it. Raises `BpuError`."""

@@ -142,6 +142,17 @@ def listen(folder: Path) -> RawSocket:
     return sock
 
 
+def accept(listener: RawSocket) -> RawSocket | None:
+    """The next connection, non-blocking; None when there is none any more."""
+    try:
+        fd, _ = listener._accept()  # type: ignore[attr-defined]  # the raw class has no other
+    except OSError:
+        return None
+    sock = RawSocket(AF_UNIX, SOCK_SEQPACKET, 0, fd)
+    sock.setblocking(False)
+    return sock
+
+
 def say_bye(folder: Path) -> None:
     """Tell the keeper of `folder` that a whole gateway has left, so that it need not wait for a recycled worker.
 

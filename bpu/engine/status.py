@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Any
 
 from bpu.engine.desk import Desk
@@ -32,7 +33,7 @@ def status_of(desk: Desk, since: float) -> Status:
         "load_s": supervisor.load_s,
         "restarts": dict(supervisor.restarts),
         "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
-        "trust": {"keeps": desk.trust.keeps, "resets": desk.trust.resets, "forgets": desk.trust.forgets},
+        "trust": asdict(desk.examiner.trust),
         "running": _running(desk),
         "waiting": [
             {"id": ticket.id, "position": place, "arrived_at": ticket.arrived}

@@ -136,18 +136,17 @@ class Supervisor:
         assert self._console is not None
         return self._console.stdin, self._console.stdout
 
-    def give_back(self, cache: Cache, *, prints_end: bool = False) -> None:
-        """A job has read up to the prompt; `cache` is what it knows of the console's memory."""
-        self.cache, self.prints_end = cache, self.prints_end or prints_end
-        self.breaker.forgive()
+    def give_back(self, cache: Cache) -> None:
+        """A job has read up to the prompt; `cache` is what is known of the console's memory."""
+        self.cache = cache
         self._listen(ParserState.IDLE, self._while_idle)
         self._machine.move(Move.GIVE_BACK)
 
-    def reset(self, settled: Settled) -> None:
-        """Empty the cache of a console that was taken. Exactly the prompt must come back, else it is out of step."""
+    def reset(self, settled: Settled, *, sent: bool = False) -> None:
+        """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
         parser = self._listen(ParserState.IDLE, self._until_done(lambda text: self._was_reset(settled)))
         parser.reset_sent()
-        self._write(self.profile.reset or b"reset")
+        self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
 
     def _was_reset(self, settled: Settled) -> None:
         self.cache = EMPTY
@@ -157,13 +156,13 @@ class Supervisor:
         """One turn of our own on a console that was taken; `answered` gets the text. For the self-test."""
         parser = self._listen(ParserState.IDLE, self._until_done(answered))
         parser.begin(line)
-        self._write(line, limit_s)
+        self._write(line + b"\n", limit_s)
         self.cache = UNKNOWN
 
-    def _write(self, line: bytes, limit_s: float = RESET_LIMIT_S) -> None:
+    def _write(self, data: bytes, limit_s: float = RESET_LIMIT_S) -> None:
         self._within(limit_s, lambda: self._out_of_step(f"no prompt came back within {limit_s:g} seconds"))
         assert self._console is not None
-        if not self._console.write(line + b"\n"):
+        if data and not self._console.write(data):
             self._out_of_step("it does not read its input")
 
     def _until_done(self, settled: Callable[[str], None]) -> Callable[[Event], None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -103,9 +102,10 @@ def _time_limits() -> Iterator[None]:
     if client is None:
         yield
         return
-    late = threading.Event()
-    timer = threading.Timer(WHOLE_S, _give_up, (client, late))
-    timer.start()
+    from bpu.engine import hub  # only where there is a socket, there is an event loop
+
+    late: list[bool] = []
+    alarm = hub.Alarm(WHOLE_S, _give_up, client, late)
     client.settimeout(SILENCE_S)
     try:
         yield
@@ -114,18 +114,18 @@ def _time_limits() -> Iterator[None]:
     except TimeoutError:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
     except Exception:  # gunicorn's own kinds, for a chunk that is none and for a client that left
-        if late.is_set():
+        if late:
             raise RequestTimeout(f"The body did not come within {WHOLE_S:.0f} seconds.") from None
         raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
     finally:
-        timer.cancel()
+        alarm.close()
         with suppress(OSError):
             client.settimeout(None)
 
 
-def _give_up(client: socket.socket, late: threading.Event) -> None:
+def _give_up(client: socket.socket, late: list[bool]) -> None:
     """What is being read ends here; the answer can still be written."""
-    late.set()
+    late.append(True)
     with suppress(OSError):
         client.shutdown(socket.SHUT_RD)
 

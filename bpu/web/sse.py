@@ -22,12 +22,15 @@ DONE = b"data: [DONE]\n\n"
 COMMENT = b": keep-alive\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
+#: Made once: `json.dumps` with separators makes an encoder for every event.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 KeepAliveForm = Literal["chunk", "comment", "off"]
 
 
 def event(body: Mapping[str, Any]) -> bytes:
     """One event with `body` as its data."""
-    return f"data: {json.dumps(body, separators=(',', ':'))}\n\n".encode("ascii")
+    return f"data: {_encode(body)}\n\n".encode("ascii")
 
 
 def named(body: Mapping[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from bpu.chat.deltas import Content, Delta, Finish, Reasoning
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.template import Template
-from bpu.chat.tokens import Counter
+from bpu.chat.tokens import Counter, Ends, Tokens
 from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
 from bpu.turn import Timing, Turn
@@ -82,10 +82,15 @@ _WORDS = (
 )
 
 
+def counting(ends: Ends) -> Counter:
+    """A counter by `ends` alone."""
+    return Counter(lambda: Tokens(ends, lambda text: len(ends(text))))
+
+
 @lru_cache(maxsize=1)
 def counter() -> Counter:
     model = tokenizer()
-    return Counter(lambda: lambda text: [end for _, end in model.encode(text, add_special_tokens=False).offsets])
+    return counting(lambda text: [end for _, end in model.encode(text, add_special_tokens=False).offsets])
 
 
 def template(text: str = R1) -> Template:

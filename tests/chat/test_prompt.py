@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content
 from bpu.chat.prompt import Prompter
-from bpu.chat.tokens import Counter
 from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import ContextLengthExceeded, EngineCrashed
@@ -27,6 +26,7 @@ from .kit import (
     QWEN,
     body,
     counter,
+    counting,
     joined,
     parse_chat,
     prompter,
@@ -135,7 +135,7 @@ def test_16_ten_times_too_long_is_not_counted_to_the_end() -> None:
 
 
 def test_16_many_bytes_in_few_tokens_are_counted_exactly() -> None:
-    few = Counter(lambda: lambda text: [len(text)])
+    few = counting(lambda text: [len(text)])
     made = Prompter(template(), few, context_size=4, line_limit=0, profile=PROFILES["xlm_demo"])
     assert made.turn(request("x" * 100_000)).tokens == 1
 
@@ -144,6 +144,12 @@ def test_a_line_too_long_for_the_console_is_a_400_in_bytes() -> None:
     assert prompter(line_limit=5).turn(request("12345")).line == b"12345"
     with pytest.raises(ContextLengthExceeded, match=r"5 bytes at most.*6 bytes"):
         prompter(line_limit=5).turn(request("123456"))
+
+
+def test_a_line_far_too_long_is_refused_by_the_bytes_of_its_texts() -> None:
+    asked = request(said("system", "天" * 30), said("user", "x" * 30))
+    with pytest.raises(ContextLengthExceeded, match=r"5 bytes at most.*120 bytes"):
+        prompter(line_limit=5).turn(asked)
 
 
 LONG = [SYSTEM]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.tokens import Counter, Tally, load_counter
+from bpu.chat.tokens import Counter, Tally, Tokens, load_counter
 from bpu.errors import SettingsError
 
-from .kit import BOS, PROPERTY, counter, pieces, tokenizer
+from .kit import BOS, PROPERTY, counter, counting, pieces, tokenizer
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_broken_tokenizer_says_so_at_its_first_use(tmp_path: Path) -> None:
 def test_the_tokenizer_is_loaded_once_and_late() -> None:
     loads = []
 
-    def load() -> object:
+    def load() -> Tokens:
         loads.append(1)
-        return lambda text: list(range(len(text)))
+        return Tokens(ends=lambda text: range(len(text)), count=len)
 
     lazy = Counter(load)
     assert loads == []
@@ -79,6 +79,19 @@ TEXTS = st.lists(
     ),
     max_size=60,
 ).map("".join)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Counter:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer().save(str(folder / "tokenizer.json"))
+    return load_counter(folder)
+
+
+@PROPERTY
+@given(text=TEXTS | st.text())
+def test_the_quick_count_is_the_number_of_ends(saved: Counter, text: str) -> None:
+    assert saved.count(text) == len(saved.ends(text))
 
 
 @PROPERTY
@@ -101,7 +114,7 @@ def test_the_cost_of_counting_pieces_is_linear() -> None:
     costs = []
     for length in (4_000, 8_000):
         looked_at = 0
-        tally = Tally(Counter(lambda: ends))
+        tally = Tally(counting(ends))
         for _ in range(length):
             tally.add("a")
             tally.room("a", 10**6)

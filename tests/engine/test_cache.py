@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, Trust, restart_now, start_for
+from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, Trust, spent, start_for
 
 CHAT = Cache(digest="abc", tokens=100)
 KEEPS = Trust(keeps=True, resets=True)
@@ -52,14 +52,15 @@ def test_only_the_same_conversation_is_ever_continued(cache: Cache, trust: Trust
 
 
 @given(caches, trusts)
-def test_an_idle_console_is_restarted_only_when_no_job_could_use_it(cache: Cache, trust: Trust) -> None:
-    if restart_now(cache, trust):
+def test_a_cache_is_spent_only_when_no_job_could_use_it(cache: Cache, trust: Trust) -> None:
+    if spent(cache, trust):
         for history in ("", cache.digest):
             start = start_for(cache, trust, history=history, short_tokens=1, context=10**6)
-            assert start is Start.RESTART
+            assert start is (Start.RESET if trust.resets else Start.RESTART)
 
 
 def test_a_conversation_that_may_go_on_is_kept() -> None:
-    assert not restart_now(CHAT, Trust(keeps=True))
-    assert restart_now(CHAT, Trust())
-    assert not restart_now(EMPTY, Trust())
+    assert not spent(CHAT, KEEPS)
+    assert spent(CHAT, Trust(resets=True))
+    assert spent(UNKNOWN, KEEPS)
+    assert not spent(EMPTY, Trust())

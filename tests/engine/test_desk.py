@@ -209,6 +209,26 @@ def test_without_a_trusted_reset_the_process_is_restarted_between_conversations(
     assert b"reset\n" not in [line for console in rig.consoles for line in console.written]
 
 
+def test_what_cannot_be_continued_is_reset_before_anybody_waits_for_it(ready: Rig) -> None:
+    ready.finish(ready.join())
+    assert ready.console.written == [b"reset\n"]
+    ready.console.say(PROMPT)
+    assert ready.state is State.READY
+    job = ready.join()
+    assert job.peer.going
+    assert ready.console.written == [b"reset\n"]
+
+
+def test_who_comes_during_such_a_reset_goes_next_even_where_nobody_may_wait(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="command", queue_limit=0)
+    rig.banner()
+    rig.finish(rig.join())
+    job = rig.join()
+    assert job.peer.error == ""
+    rig.console.say(PROMPT)
+    assert job.peer.going
+
+
 def test_what_cannot_be_continued_is_thrown_away_at_once(tmp_path: Path) -> None:
     rig = Rig(tmp_path, reset="restart")
     rig.banner()
@@ -389,21 +409,22 @@ def test_an_idle_console_is_tested_once_and_the_result_is_kept(tmp_path: Path) -
     rig = Rig(tmp_path, reset="auto", continues="auto")
     rig.banner()
     self_tested(rig, forgets=True)
-    assert rig.desk.trust == Trust(keeps=True, resets=True)
+    assert rig.desk.examiner.trust == Trust(keeps=True, resets=True)
+    rig.console.say(PROMPT)  # what the test has left in its memory is thrown away at once
     assert rig.state is State.READY
     again = Rig(tmp_path, reset="auto", continues="auto")
     again.desk.records.trust = again.desk.records._load()
     again.banner()
     again.after(60)
     assert again.console.written == []
-    assert again.desk.trust == Trust(keeps=True, resets=True)
+    assert again.desk.examiner.trust == Trust(keeps=True, resets=True)
 
 
 def test_a_reset_that_forgets_nothing_is_found_out(tmp_path: Path) -> None:
     rig = Rig(tmp_path, reset="auto", continues="auto")
     rig.banner()
     self_tested(rig, forgets=False)
-    assert rig.desk.trust == Trust(keeps=True, resets=False)
+    assert rig.desk.examiner.trust == Trust(keeps=True, resets=False)
     assert rig.state is State.STOPPING
 
 

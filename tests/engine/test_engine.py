@@ -197,6 +197,8 @@ def test_a_full_queue_is_said_at_once(engine_of: EngineOf) -> None:
 
 def test_a_wait_that_is_too_long_ends(engine_of: EngineOf) -> None:
     engine = engine_of(queue_timeout_s=0.3)
+    engine.load()
+    wait_for(lambda: engine.status()["state"] == "ready")
     running = submit(engine, LONG, "running")
     first_text(running)
     waiting = submit(engine, LONG, "waiting")
