@@ -62,7 +62,7 @@ QUANTILES = 100
 
 @dataclass
 class Run:
-    """All that one run has measured. `machine` says on what."""
+    """All that one run has measured. `machine` says on what, and how long it took."""
 
     machine: Mapping[str, Any]
     rows: list[Row] = field(default_factory=list)

@@ -17,25 +17,25 @@ COLOURS = {"relay": "#7a8793", "gateway": "#b4551d", "article": "#1f7a54"}
 def draw(series: Series, path: Path) -> None:
     """Write those that `series` has values for to `path`, in the format that its ending names.
 
-    Equal series make equal files. Raises `EngineUnavailable` without matplotlib.
+    Equal series make equal files. Raises as `pyplot` does.
     """
-    pyplot = _pyplot()
+    plotter = pyplot()
     panels = [panel for beginning, panel in PANELS.items() if any(name.startswith(beginning) for name in series)]
     across = min(2, len(panels)) or 1
     down = -(-len(panels) // across) or 1
-    with pyplot.rc_context({"svg.hashsalt": "bpu"}):
-        figure, axes = pyplot.subplots(
-            down, across, figsize=(5.5 * across, 3.6 * down), squeeze=False, layout="constrained"
-        )
+    size = (5.5 * across, 3.6 * down)
+    with plotter.rc_context({"svg.hashsalt": "bpu"}):
+        figure, axes = plotter.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
         for panel, place in zip(panels, axes.flat, strict=False):
             panel(place, series)
         for place in axes.flat[len(panels) :]:
             place.set_axis_off()
         figure.savefig(path, dpi=100, metadata={"Date": None} if path.suffix == ".svg" else None)
-        pyplot.close(figure)
+        plotter.close(figure)
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """What draws. Raises `EngineUnavailable` without matplotlib."""
     try:
         matplotlib = import_module("matplotlib")
         matplotlib.use("Agg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -28,11 +29,12 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
 
 def measure(plan: Plan, names: list[str], *, note: Callable[[str], None] = lambda name: None) -> Run:
     """Measure what `names` say (all of `MEASUREMENTS` if empty); `note` hears what begins."""
-    run = Run(machine())
+    run, began = Run(machine()), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bpu-bench-") as folder:
         bench = Bench(plan, Path(folder), article=programs.article_possible(), series=run.series)
         for name, function in MEASUREMENTS.items():
             if name in names or not names:
                 note(name)
                 run.rows += list(function(bench))
+    run.machine = {**run.machine, "seconds": round(time.monotonic() - began)}
     return run

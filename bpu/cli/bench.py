@@ -32,6 +32,8 @@ def command(
     url: str | None, key: str | None, as_json: bool, plot: Path | None, short: bool, only: tuple[str, ...]
 ) -> None:
     plan = SHORT if short else FULL
+    if plot is not None:
+        plots.pyplot()  # before minutes are spent on what cannot be drawn
     if url is not None:
         key = key or os.environ.get("OPENAI_API_KEY", "")
         run = outside.measure(outside.address_of(url), key, plan.rounds)
