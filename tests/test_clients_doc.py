@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -60,8 +61,10 @@ def run(command: list[str]) -> str:
 
 
 def test_every_program_is_one() -> None:
-    for program in blocks("python"):
-        compile(program, "clients.md", "exec")
+    programs = blocks("python")
+    assert programs
+    for program in programs:
+        assert ast.parse(program).body
 
 
 def test_every_json_block_names_the_model_and_its_limits() -> None:

@@ -131,11 +131,6 @@ def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[N
         raise
 
 
-def base_model(model: str, models: Sequence[str]) -> str:
-    """The engine's own id behind `model`, which may be the `-think` one."""
-    return model if model in models else model[: -len(THINK_SUFFIX)]
-
-
 def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
     served = [*models, *(f"{one}{THINK_SUFFIX}" for one in models if think_model)]
     if model not in served:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.live.gateway import Answer, Gateway, Stream, sim, until
+from tests.live.gateway import Answer, Gateway, Stream, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 

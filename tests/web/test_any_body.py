@@ -18,7 +18,7 @@ from tests.web.bodies import ANSWERS, ENDPOINTS, JSON, SOUND, WILD
 from tests.web.conftest import ReadingClient
 from tests.web.fakes import FakeEngine, thought
 
-ANY = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+ANY = settings(suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
