@@ -22,6 +22,7 @@ from typing import Any
 from bpu.engine import protocol
 from bpu.engine.connection import Connection
 from bpu.engine.desk import Desk
+from bpu.engine.diary import moved
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
 from bpu.engine.peer import refuse
@@ -47,8 +48,7 @@ class Keeper:
         self.launch, self.listener = launch, listener
         self.loop = Loop()
         self.supervisor = Supervisor(launch, lock.fd, self.loop, clock=time.monotonic, changed=self._changed)
-        records = Records(Path(launch.state_dir), launch)
-        self.desk = Desk(launch, self.supervisor, records, clock=time.monotonic)
+        self.desk = Desk(launch, self.supervisor, Records(Path(launch.state_dir), launch), clock=time.monotonic)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
@@ -202,8 +202,8 @@ class Keeper:
     def _changed(self, old: State, new: State, move: Move) -> None:
         self._since = time.monotonic()
         fault = self.supervisor.fault
-        reason = f": {fault.message}" if new is State.FAILED and fault is not None else ""
-        sys.stderr.write(f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){reason}\n")
+        reason = fault.message if new is State.FAILED and fault is not None else ""
+        sys.stderr.write(moved(self.launch.log_format, old, new, move, reason))
         sys.stderr.flush()
         self.desk.console_changed(old, new, move)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ TELLING_LINES = 8
 READ_BYTES = 64 * 1024
 _TROUBLE = re.compile(r"^\[E\]|error|fail|cannot|corrupt|abort|unknown|invalid|No such", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Console:
             preexec_fn=None if shutil.which("setpriv") else death_with_parent(),
         )
         self.pid = self._popen.pid
+        confine(self.pid, launch, log)
         self.stdin, self.stdout, self.stderr = (pipe.fileno() for pipe in self._pipes())
         for fd in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(fd, False)
@@ -168,6 +171,28 @@ def wrapper() -> list[str]:
     """What stands before the console: death with its parent, and unbuffered C streams."""
     setpriv = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
     return [*setpriv, "stdbuf", "-i0", "-o0", "-e0"]
+
+
+def confine(pid: int, launch: Launch, log: Log, *, prlimit: Callable[..., tuple[int, int]] = resource.prlimit) -> None:
+    """Put the limits of `launch` on a process that has just been started, and so on all that it will start.
+
+    From outside, as nothing may run between fork and exec, and before it is sent the first line. Memory is
+    RLIMIT_DATA: private memory that can be written. RLIMIT_AS would count the model too, which lies in the BPU's pool
+    and is mapped shared, as device memory is.
+    """
+    wanted = {resource.RLIMIT_CORE: launch.core_mb * _MIB}
+    if launch.memory_mb:
+        wanted[resource.RLIMIT_DATA] = launch.memory_mb * _MIB
+    try:
+        for kind, size in wanted.items():
+            _, most = prlimit(pid, kind)
+            # What the service manager allows is never exceeded.
+            size = size if most == resource.RLIM_INFINITY else min(size, most)
+            prlimit(pid, kind, (size, size))
+    except ProcessLookupError:
+        return  # it has ended already: whoever reaps it says why
+    except OSError as error:
+        log.add(f"[gateway] the console's limits on memory and core dumps could not be set: {error}")
 
 
 def death_with_parent() -> Callable[[], None]:

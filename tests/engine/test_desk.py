@@ -10,6 +10,7 @@ from bpu.engine.breaker import PATIENCE
 from bpu.engine.cache import Trust
 from bpu.engine.examiner import EXAM_TURN_S, EXAMS
 from bpu.engine.process import Exit
+from bpu.engine.records import Records
 from bpu.engine.states import State
 from tests.engine.rig import PROMPT, STDERR, Rig
 
@@ -427,7 +428,7 @@ def test_an_idle_console_is_tested_once_and_the_result_is_kept(tmp_path: Path) -
     rig.console.say(PROMPT)  # what the test has left in its memory is thrown away at once
     assert rig.state is State.READY
     again = Rig(tmp_path, reset="auto", continues="auto")
-    again.desk.records.trust = again.desk.records._load()
+    again.desk.records.trust = Records(tmp_path, again.desk.launch).trust
     again.banner()
     again.after(60)
     assert again.console.written == []

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
 from tests.live.gateway import running as started
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 #: What is promised is one second to notice and two until the BPU is free; a busy machine gets some more.

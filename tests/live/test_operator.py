@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 
 from bpu.engine.states import TRANSITIONS, Move, State
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.waits import until
 
 STORY = sim("story", rate=20, tokens=400)
 

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.live.chats import Input
-from tests.live.gateway import Gateway, Stream, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.live.stream import Stream
 from tests.live.test_sharing import worker_of
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}

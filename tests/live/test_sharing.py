@@ -15,8 +15,10 @@ import psutil
 import pytest
 
 from tests.live.chats import MODEL
-from tests.live.gateway import Answer, Gateway, Stream, running, sim, until
+from tests.live.gateway import Gateway, running, sim
 from tests.live.scripted import scripted
+from tests.live.stream import Answer, Stream
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 

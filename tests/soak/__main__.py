@@ -28,21 +28,15 @@ AUTO = {"BPU_RESET": "auto", "BPU_CONTINUE": "auto"}
 WARM_JOBS = 100
 
 
-class Soaked(Gateway):
-    """The gateway with one address more."""
-
-    def start(self) -> None:
-        self._command = ["tests.soak.served:app" if word == "wsgi:app" else word for word in self._command]
-        super().start()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     folder = Path(tempfile.mkdtemp(prefix="bpu-soak-"))
     scratch = folder / "tmp"
     scratch.mkdir()
     env = {**ENV, **(AUTO if options.auto else {}), "TMPDIR": str(scratch), "PYTHONPATH": str(Path.cwd())}
-    gateway = Soaked(folder, workers=options.workers, reuse_port=True, own_session=True, env=env)
+    gateway = Gateway(
+        folder, application="tests.soak.served:app", workers=options.workers, reuse_port=True, own_session=True, env=env
+    )
     code = 1
     try:
         code = run(gateway, folder, options)
