@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.live.chats import ASK, Chat, Input, cached, words
-from tests.live.gateway import FAST, Gateway, running, sim, until
+from tests.live.gateway import FAST, Gateway, running, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 KEEPS = {"BPU_RESET": "command", "BPU_CONTINUE": "always"}
