@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import re
@@ -65,8 +66,10 @@ def run(command: list[str]) -> str:
 
 
 def test_every_program_is_one() -> None:
-    for program in blocks("python"):
-        compile(program, "clients.md", "exec")
+    programs = blocks("python")
+    assert programs
+    for program in programs:
+        assert ast.parse(program).body
 
 
 def test_settings_are_those_that_the_command_prints() -> None:

@@ -105,6 +105,7 @@ def context_size(settings: Settings) -> int:
 
 
 def profile_name(settings: Settings) -> str:
+    """A key of `PROFILES`: as set, else by the name of the console program."""
     if settings.console_profile != "auto":
         return settings.console_profile
     return profile_for(settings.console.name).name

@@ -14,7 +14,8 @@ from bpu.engine.engine import Engine
 from bpu.engine.plan import plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
-from tests.live.gateway import command, until
+from tests.live.gateway import command
+from tests.waits import until
 
 FAST = "--speed max --load-seconds 0"
 

@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,11 @@ import psutil
 
 from tests.live.stream import Stream
 from tests.streams import check_recorded
+from tests.waits import until
 
 ROOT = Path(__file__).resolve().parents[2]
 #: As fast as the machine allows; tests that need time ask the simulator for it.
 FAST = "--speed max --load-seconds 0"
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 20.0, what: str = "") -> Any:
-    """The first true value of `condition`, looked at often; fails when there is none in `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} seconds: {what or condition}")
-        time.sleep(0.01)
 
 
 def free_port() -> int:
@@ -184,7 +172,8 @@ class Gateway:
         return code
 
     def wait_nothing_left(self, seconds: float = 12) -> None:
-        until(lambda: not self.keepers() and not self.consoles(), seconds=seconds, what=f"all gone\n{self.log}")
+        gone = f"all gone\n{self.log}"
+        until(lambda: not self.keepers() and not self.consoles(), seconds=seconds, what=gone, every=0.05)
 
     def kill_all(self) -> None:
         for process in [*self.workers(), *self.keepers(), *self.consoles()]:

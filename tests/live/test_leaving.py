@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 #: What is promised is one second to notice and two until the BPU is free; a busy machine gets some more.

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from tests.live.chats import MODEL, Input
-from tests.live.gateway import FAST, ROOT, Gateway, running, sim, until
+from tests.live.gateway import FAST, ROOT, Gateway, running, sim
 from tests.live.test_sharing import worker_of
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 #: Limits that end silence soon. The library's own log comes between the words of every answer.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.waits import until
 
 STORY = sim("story", rate=20, tokens=400)
 

@@ -6,7 +6,8 @@ import json
 import threading
 from collections.abc import Callable
 
-from tests.live.gateway import Gateway, Stream, sim, until
+from tests.live.gateway import Gateway, Stream, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}

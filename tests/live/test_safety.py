@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live.gateway import Gateway, running, sim, until
+from tests.live.gateway import Gateway, running, sim
+from tests.waits import until
 
 KEY = "a-key-for-tests"
 SECRET = "Zanzibar-4711"

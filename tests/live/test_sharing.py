@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
 from tests.live.stream import Answer, Stream
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 

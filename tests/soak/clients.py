@@ -7,11 +7,11 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 
 from tests.live.gateway import Gateway, sim
 from tests.live.stream import Answer, Stream
+from tests.waits import let_pass
 
 #: Faults of the console that end it, or that the gateway ends it for.
 FAULTS = ("exit", "exit=0", "signal=SEGV", "signal=ABRT", "run-error", "no-answer", "hang", "endless", "late-tokens")
@@ -71,7 +71,7 @@ class Clients:
     def leave(self, choose: random.Random, nonce: str) -> str:
         """Away at some moment, by FIN or RST, having read nothing."""
         sock = self.gateway.open_stream(sim(nonce=nonce, tokens=200, rate=2000))
-        time.sleep(choose.uniform(0, 0.1))
+        let_pass(choose.uniform(0, 0.1))
         if choose.random() < 0.5:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
@@ -79,7 +79,7 @@ class Clients:
 
     def cancel(self, choose: random.Random, nonce: str) -> str:
         stream = self.gateway.stream(sim(nonce=nonce, tokens=200, rate=2000))
-        time.sleep(choose.uniform(0, 0.1))
+        let_pass(choose.uniform(0, 0.1))
         if stream.status == 200:
             self.gateway.request("POST", f"/v1/jobs/{stream.id}/cancel", {})
         answer = _read(stream)
