@@ -62,6 +62,18 @@ def test_all_mistakes_are_listed_at_once_each_with_its_value_and_what_to_do(monk
         assert "correct it" in line
 
 
+def test_mistakes_are_told_in_the_terminal_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, MISTAKES)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    head, *lines = refused().splitlines()
+    assert head == "设置无法使用："
+    assert len(lines) == len(MISTAKES)
+    for line in lines:
+        assert "必须" in line or "无法" in line or "至少" in line, line
+        assert "must" not in line
+        assert "请改正" in line
+
+
 def test_choices_are_spelt_out() -> None:
     assert "'auto', 'console' or 'simulator'" in refused(engine="x")
 
@@ -79,7 +91,7 @@ def test_a_misspelt_variable_is_a_mistake_too(name: str, meant: str, monkeypatch
 def test_variables_of_other_programs_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_MONITOR_REFRESH_RATE_HZ", "60")
     monkeypatch.setenv("HB_DNN_LOG_LEVEL", "3")
-    load_settings()
+    assert load_settings() == Settings()
 
 
 def test_the_name_of_every_variable_is_its_field(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,5 +64,6 @@ class Launch:
 
 
 def launch_from_json(text: str) -> Launch:
+    """The inverse of `Launch.to_json`. Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
     fields = json.loads(text)
     return Launch(**{**fields, "argv": tuple(fields["argv"])})

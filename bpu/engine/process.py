@@ -150,7 +150,7 @@ class Console:
         Only call this after `reap`. Returns the pids killed.
         """
         inode = os.fstat(self.stdout).st_ino
-        heirs = [pid for pid in _pids(proc) if pid != os.getpid() and _holds_writer(proc / str(pid), inode)]
+        heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
         for pid in heirs:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -207,17 +207,23 @@ def _pids(proc: Path) -> Iterator[int]:
     return (int(process.name) for process in proc.iterdir() if process.name.isdigit())
 
 
-def _holds_writer(process: Path, inode: int) -> bool:
-    """Whether `process` can write to the pipe: both ends have the same inode, so its open flags decide."""
-    try:
-        for fd in (process / "fd").iterdir():
-            if str(fd.readlink()) == f"pipe:[{inode}]" and _writes(process / "fdinfo" / fd.name):
-                return True
-    except OSError:
-        pass
-    return False
-
-
 def _writes(info: Path) -> bool:
     flags = next((line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:")), "0")
     return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+def holds_writer(process: Path, inode: int, *, writes: Callable[[Path], bool] = _writes) -> bool:
+    """Whether `process` (its folder in /proc) can write to the pipe: both ends have one inode, so the flags decide."""
+    try:
+        return any(_is_writer(fd, f"pipe:[{inode}]", writes) for fd in (process / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _is_writer(fd: Path, pipe: str, writes: Callable[[Path], bool]) -> bool:
+    """Looked at once more after its flags: whoever lets go of the reading end just now, as a worker does, may have
+    a socket under the same number already, and that can be written to."""
+    try:
+        return str(fd.readlink()) == pipe and writes(fd.parents[1] / "fdinfo" / fd.name) and str(fd.readlink()) == pipe
+    except OSError:
+        return False

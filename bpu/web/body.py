@@ -7,6 +7,7 @@ a length at the limit instead of refusing it, and takes a slow client for one th
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def read_json() -> Any:
     """The body of the current request. Raises `BadRequest` (`invalid_json`), or Flask's 408 and 413."""
     data = _read()
     try:
-        body = json.loads(data, parse_constant=_no_constant)
+        body = json.loads(data, parse_constant=_no_constant, parse_float=_number)
         _check_depth(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is not valid JSON: {_reason(error)}", code="invalid_json") from None
@@ -135,6 +136,14 @@ def _give_up(client: socket.socket, late: list[bool]) -> None:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
+
+
+def _number(text: str) -> float:
+    """A number that can be written again: beyond the largest one Python has only infinity, which JSON has not."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("it holds a number that is too large")
+    return value
 
 
 def _reason(error: Exception) -> str:

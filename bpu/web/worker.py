@@ -36,6 +36,7 @@ class Worker(PoliteWorker):
         self.cut: Callable[[], None] = lambda: None
         self._idle: set[Caller] = set()
         self._busy = 0
+        self._quitting = False
 
     def init_process(self) -> None:
         self._told = hub.Flag()
@@ -118,8 +119,11 @@ class Worker(PoliteWorker):
         self._at_rest.wait(LAST_WORDS_S)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGINT and SIGQUIT: streams get their error object, then the worker ends."""
-        hub.spawn(self._quit)
+        """SIGINT and SIGQUIT: streams get their error object, then the worker ends. Ctrl-C at a terminal brings both,
+        and the second one, come when the worker is all but gone, would end it with a traceback."""
+        if not self._quitting:
+            self._quitting = True
+            hub.spawn(self._quit)
 
     def _quit(self) -> None:
         self.alive = False

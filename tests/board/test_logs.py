@@ -24,7 +24,8 @@ CASES = [
     ("open /root/x.jinja failed", "template_unreadable"),
     ("[User] <<< hello\nSegmentation fault (core dumped)", "crashed"),
     ("Killed", "killed"),
-    ("\x1b[m\x1b[Krun error\n", "run_error"),
+    ("\x1b[m\x1b[Krun error\n", "no_bpu_memory"),
+    ("\x1b[31mrun error\x1b[0m\n", "run_error"),
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ ELSEWHERE = {"service": SERVICE}
 COMMON = {"--help", "--version", "--env-file"}
 FOREIGN = {"--offline", "--url"}
 #: What this page describes; other commands have pages of their own.
-HERE = ("serve", "chat", "connect", "load", "unload", "service", "simulator")
+HERE = ("serve", "chat", "connect", "load", "unload", "service", "simulator", "bench")
 
 
 def sections() -> dict[str, str]:
@@ -53,6 +53,13 @@ def test_a_section_names_a_command_and_exactly_its_options(name: str) -> None:
 
 def test_every_command_of_this_page_has_its_section() -> None:
     assert set(sections()) == set(HERE)
+
+
+def test_every_command_is_described_on_one_of_the_two_pages() -> None:
+    """`bench` has a page of its own; the commands that look after the board are tested with docs/board.md."""
+    board = set(re.findall(r"(?m)^## ([a-z]+)$", (DOCS / "board.md").read_text(encoding="utf-8")))
+    commands = set(main.list_commands(click.Context(main)))  # type: ignore[attr-defined]
+    assert commands - {"bench"} == (set(sections()) - {"bench"}) | board
 
 
 @pytest.mark.parametrize("group", ["connect", "service"])

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from tests.deploy.proxy import DEPLOY, adapted, program, serving
-from tests.live.gateway import Gateway, free_port, running, sim, until
+from tests.live.gateway import Gateway, free_port, running, sim
+from tests.waits import until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

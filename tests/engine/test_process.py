@@ -1,51 +1,59 @@
-"""The limits that are put on a process from outside: never more than its service manager allows."""
+"""Who still holds a dead console's pipe is ended; whoever only reads from it, or is about to let go, is not."""
 
 from __future__ import annotations
 
-import resource
-import subprocess
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bpu.engine.process import Log, confine
-from tests.engine.rig import launch
+from bpu.engine.process import holds_writer
 
-MIB = 1 << 20
+SELF = Path(f"/proc/{os.getpid()}")
 
 
 @pytest.fixture
-def child() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "60"]) as process:
-        yield process
-        process.kill()
+def pipe() -> Iterator[tuple[int, int, int]]:
+    """The reading end, the writing end, and the inode of both."""
+    reader, writer = os.pipe()
+    yield reader, writer, os.fstat(reader).st_ino
+    for fd in (reader, writer):
+        try:
+            os.close(fd)
+        except OSError:
+            continue
 
 
-def test_what_was_set_or_less_where_the_service_manager_allows_less(
-    child: subprocess.Popen[bytes], tmp_path: Path
+def test_the_writing_end_is_found(pipe: tuple[int, int, int]) -> None:
+    assert holds_writer(SELF, pipe[2])
+
+
+def test_a_reader_is_no_writer(pipe: tuple[int, int, int]) -> None:
+    _, writer, inode = pipe
+    os.close(writer)
+    assert not holds_writer(SELF, inode)
+
+
+def test_a_reader_whose_descriptor_becomes_a_socket_while_it_is_looked_at_is_no_writer(
+    pipe: tuple[int, int, int],
 ) -> None:
-    resource.prlimit(child.pid, resource.RLIMIT_CORE, (0, 2 * MIB))
-    confine(child.pid, launch(tmp_path, memory_mb=100, core_mb=5), Log())
-    assert resource.prlimit(child.pid, resource.RLIMIT_CORE) == (2 * MIB, 2 * MIB)
-    assert resource.prlimit(child.pid, resource.RLIMIT_DATA) == (100 * MIB, 100 * MIB)
+    """A worker closes the pipe of a console that died, and takes a client's connection at the same moment."""
+    reader, writer, inode = pipe
+    os.close(writer)
+    seen: list[bool] = []
+
+    def looked_at_too_late(info: Path) -> bool:
+        with socket.socket() as sock:
+            os.dup2(sock.fileno(), reader)
+        flags = next(line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:"))
+        seen.append(int(flags, 8) & os.O_ACCMODE != os.O_RDONLY)
+        return seen[-1]
+
+    assert not holds_writer(SELF, inode, writes=looked_at_too_late)
+    assert seen == [True], "the socket can be written to: the flags alone would have been wrong"
 
 
-def test_no_core_and_no_limit_on_memory_by_default(child: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    before = resource.prlimit(child.pid, resource.RLIMIT_DATA)
-    confine(child.pid, launch(tmp_path), Log())
-    assert resource.prlimit(child.pid, resource.RLIMIT_CORE) == (0, 0)
-    assert resource.prlimit(child.pid, resource.RLIMIT_DATA) == before
-
-
-def test_limits_that_cannot_be_set_are_told_and_those_of_the_dead_are_not(tmp_path: Path) -> None:
-    def refuse(error: OSError) -> list[str]:
-        def prlimit(*_: object) -> tuple[int, int]:
-            raise error
-
-        log = Log()
-        confine(1, launch(tmp_path), log, prlimit=prlimit)
-        return list(log.lines)
-
-    assert "could not be set: not allowed" in refuse(PermissionError("not allowed"))[0]
-    assert refuse(ProcessLookupError("gone")) == []
+def test_a_process_that_is_gone_holds_nothing() -> None:
+    assert not holds_writer(Path("/proc/0"), 1)

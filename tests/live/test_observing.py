@@ -16,7 +16,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bpu.web.shares import SHARED_MEMORY
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.waits import until
 
 STREAMS = 200
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import Gateway, running, sim, until
+from tests.live.gateway import Gateway, running, sim
+from tests.waits import until
 
 KEY, SPARE = "a-key-for-tests", "a-key-from-a-file"
 SECRET = "Zanzibar-4711"
