@@ -8,7 +8,7 @@ SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak screenshots check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak bench bench-publish screenshots check-wheels wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,14 @@ clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the ne
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
+
+bench: setup-dev ## Measure what the gateway costs, beside a bare relay (five minutes; nothing else should run)
+	$(BIN)/python -m bpu bench
+
+bench-publish: setup-dev ## The same, and write its figures and pictures into docs/ and both READMEs
+	$(BIN)/python -m bpu bench --json >performance.json
+	$(BIN)/python scripts/publish_figures.py performance.json
+	rm performance.json
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bpu.cli import main
+import sys
+
+try:
+    from bpu.cli import main
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] == "bpu":
+        raise
+    from bpu.messages import say
+
+    sys.exit(say("cli.libraries", name=error.name, python=sys.executable))
 
 if __name__ == "__main__":
     main(prog_name="python -m bpu")

@@ -69,34 +69,39 @@ class ContextLengthExceeded(BadRequest):
 
 
 class InvalidApiKey(BpuError):
+    """The key that was sent is none of `BPU_API_KEYS`, or none was sent."""
+
     status = 401
     type = "authentication_error"
     code = "invalid_api_key"
 
 
 class Forbidden(BpuError):
+    """Neither key nor network lets this client in, or the host name is a stranger's."""
+
     status = 403
     type = "permission_error"
     code = "forbidden"
 
 
 class ModelNotFound(BadRequest):
+    """The request names a model that is not served here; the message lists those that are."""
+
     status = 404
     code = "model_not_found"
 
 
-class RequestTooLarge(BadRequest):
-    status = 413
-    code = "request_too_large"
-
-
 class QueueFull(BpuError):
+    """More would wait than `BPU_QUEUE_LIMIT`; `retry_after` says when it may be worth another try."""
+
     status = 429
     type = "rate_limit_error"
     code = "queue_full"
 
 
 class QueueTimeout(BpuError):
+    """The job had waited `BPU_QUEUE_TIMEOUT_S` and had not begun."""
+
     status = 503
     code = "queue_timeout"
 
@@ -118,6 +123,8 @@ class EngineStopping(BpuError):
 
 
 class EngineCrashed(BpuError):
+    """The console ended, printed an error of its own, or what cannot be. The next job has a new one."""
+
     status = 502
     code = "engine_crashed"
     exit_code = 3
@@ -131,12 +138,16 @@ class AnswerUnfit(BpuError):
 
 
 class EngineTimeout(BpuError):
+    """The console said nothing for longer than the settings allow: at loading, before or after the first token."""
+
     status = 504
     code = "engine_timeout"
     exit_code = 3
 
 
 class JobCancelled(BpuError):
+    """Somebody cancelled the job by its id."""
+
     status = 409
     code = "job_cancelled"
 

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     first_token_timeout_s: Seconds = 120
     stall_timeout_s: Seconds = 30
     job_timeout_s: Seconds = 0
+    # MiB. A core dump of the console is everybody's conversation in a file, so there is none unless it is asked for.
+    console_memory_mb: Annotated[int, Field(ge=0)] = 0
+    console_core_mb: Annotated[int, Field(ge=0)] = 0
     queue_limit: Annotated[int, Field(ge=0)] = 64
     queue_timeout_s: Seconds = 600
     keepalive_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
@@ -152,6 +155,8 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[Names, AfterValidator(_proxies)] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
     max_messages: Annotated[int, Field(ge=1)] = 2000
+    head_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20
+    body_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"

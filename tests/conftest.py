@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
@@ -12,3 +14,7 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 for name in [name for name in os.environ if name.startswith("BPU_")]:
     del os.environ[name]
 os.environ["LC_ALL"] = "C.UTF-8"
+
+#: How many examples a property is tried with. By hand many more: see "Attack inputs" in docs/reliability.md.
+settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("TEST_EXAMPLES", "200")))
+settings.load_profile("ours")

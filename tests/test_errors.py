@@ -18,7 +18,6 @@ TABLE = {
     "Forbidden": (403, "permission_error", "forbidden"),
     "ModelNotFound": (404, "invalid_request_error", "model_not_found"),
     "JobCancelled": (409, "server_error", "job_cancelled"),
-    "RequestTooLarge": (413, "invalid_request_error", "request_too_large"),
     "AnswerUnfit": (422, "server_error", "response_format_failed"),
     "EngineUnavailable": (424, "server_error", "engine_unavailable"),
     "SettingsError": (424, "server_error", "invalid_settings"),

@@ -91,7 +91,7 @@ def test_a_misspelt_variable_is_a_mistake_too(name: str, meant: str, monkeypatch
 def test_variables_of_other_programs_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_MONITOR_REFRESH_RATE_HZ", "60")
     monkeypatch.setenv("HB_DNN_LOG_LEVEL", "3")
-    load_settings()
+    assert load_settings() == Settings()
 
 
 def test_the_name_of_every_variable_is_its_field(monkeypatch: pytest.MonkeyPatch) -> None:

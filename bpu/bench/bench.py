@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,6 +122,14 @@ def warm(gateway: Gateway) -> None:
     """A few jobs, so that nothing is done for the first time while it is measured."""
     for _ in range(3 * gateway.workers):
         ask(gateway.address, question(tokens=5))
+
+
+def joined(gateway: Gateway, text: str) -> socket.socket:
+    """A client whose first chunk has come: it has its place in the queue, until it is closed."""
+    sock = socket.create_connection(gateway.address, timeout=30)
+    sock.sendall(chat(text))
+    sock.recv(65536)
+    return sock
 
 
 def tokens_per_s(heard: Heard, tokens: int) -> float:

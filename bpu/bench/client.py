@@ -11,13 +11,16 @@ import selectors
 import socket
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 READ_BYTES = 256 * 1024
 DONE = b"data: [DONE]\n\n"
 START = "[Assistant] >>> "
+#: In how many pieces a relay's echo has come at the most.
+ECHO_PIECES = 20
 LIMIT_S = 120.0
 _EVENT = re.compile(rb"data: (\{[^\n]*\})\n\n")
 
@@ -54,7 +57,7 @@ class Heard:
     def texts(self) -> list[tuple[int, str]]:
         """Pieces of reasoning and answer. What a relay repeats of the console before the answer is left out."""
         found = [(at, text) for at, body in self.events() if (text := _text(body))]
-        return _after_start(found) if any(START in text for _, text in found[:20]) else found
+        return _after_start(found) if START in "".join(text for _, text in found[:ECHO_PIECES]) else found
 
     def first_text(self) -> int:
         """When the first piece of text came. ValueError if none did."""
@@ -117,11 +120,21 @@ def exchange(address: Address, data: bytes, *, until: bytes | None = None, limit
 
 
 def crowd(
-    address: Address, data: bytes, *, clients: int, jobs: int, done: Callable[[int], None] = lambda count: None
+    address: Address,
+    data: bytes,
+    *,
+    clients: int,
+    jobs: int,
+    last: bytes = DONE,
+    done: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """`jobs` exchanges, `clients` of them at a time, in one thread; `done` hears how many are over."""
-    with selectors.DefaultSelector() as selector:
+    """`jobs` exchanges, `clients` of them at a time, in one thread; `done` hears how many are over.
+
+    Raises `ConnectionError` for an answer that ends without `last`.
+    """
+    with selectors.DefaultSelector() as selector, ExitStack() as stack:
         tails: dict[socket.socket, bytes] = {}
+        stack.callback(_close, tails)
 
         def join() -> None:
             sock = socket.create_connection(address, timeout=LIMIT_S)
@@ -138,14 +151,20 @@ def crowd(
                 sock: Any = key.fileobj
                 piece = sock.recv(READ_BYTES)
                 tails[sock] = (tails[sock] + piece)[-64:]
-                if not piece or DONE in tails[sock]:
-                    if not piece and DONE not in tails[sock]:
-                        raise ConnectionError(f"an answer broke off: {tails[sock]!r}")
-                    selector.unregister(sock)
-                    del tails[sock]
-                    sock.close()
-                    over += 1
-                    done(over)
+                if piece and not (last and last in tails[sock]):
+                    continue
+                if last not in tails[sock]:
+                    raise ConnectionError(f"an answer broke off: {tails[sock]!r}")
+                selector.unregister(sock)
+                del tails[sock]
+                sock.close()
+                over += 1
+                done(over)
+
+
+def _close(socks: Iterable[socket.socket]) -> None:
+    for sock in socks:
+        sock.close()
 
 
 def _stuck() -> list[Any]:

@@ -26,6 +26,11 @@ class Check:
         aim = {"least" if self.least else "most": self.limit}
         return {"name": self.name, "value": rounded(self.value), **aim, "ratio": self.ratio, "met": self.met}
 
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Check:
+        least = "least" in body
+        return cls(body["name"], body["value"], body["least" if least else "most"], least, body["ratio"])
+
 
 @dataclass(frozen=True)
 class Row:
@@ -43,14 +48,21 @@ class Row:
         told = {name: None if value is None else rounded(value) for name, value in figures.items()}
         return {"figure": self.key, "unit": self.unit, **told, "aims": [check.body() for check in self.checks]}
 
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Row:
+        figures = body["gateway"], body["relay"], body["article"]
+        return cls(body["figure"], body["unit"], *figures, [Check.of(aim) for aim in body["aims"]])
+
 
 #: Name to values: milliseconds by kind, megabytes by job, milliseconds by turn.
 Series = dict[str, list[float]]
+#: A longer series is a distribution, of which so many quantiles tell all that a picture shows.
+QUANTILES = 100
 
 
 @dataclass
 class Run:
-    """All that one run has measured. `machine` says on what."""
+    """All that one run has measured. `machine` says on what, and how long it took."""
 
     machine: Mapping[str, Any]
     rows: list[Row] = field(default_factory=list)
@@ -59,6 +71,22 @@ class Run:
     def body(self) -> dict[str, Any]:
         series = {name: [rounded(value) for value in values] for name, values in self.series.items()}
         return {"machine": dict(self.machine), "figures": [row.body() for row in self.rows], "series": series}
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Run:
+        """The run that has this `body`, as `--json` prints it."""
+        series = {name: list(values) for name, values in body["series"].items()}
+        return cls(body["machine"], [Row.of(row) for row in body["figures"]], series)
+
+    def thinned(self) -> Run:
+        """The same run with its long series cut down to `QUANTILES` quantiles, small enough to be published."""
+        return Run(self.machine, self.rows, {name: _thinned(values) for name, values in self.series.items()})
+
+
+def _thinned(values: list[float]) -> list[float]:
+    if len(values) <= QUANTILES:
+        return values
+    return [quantile(values, (place + 1) / QUANTILES) for place in range(QUANTILES)]
 
 
 def rounded(value: float) -> float:

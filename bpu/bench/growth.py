@@ -16,6 +16,8 @@ TOPICS = ("the sea", "the wind", "a robot arm", "the colour red", "an old map")
 CROWD = 4
 #: A token's cost is measured at a pace at which tokens come one by one.
 LENGTH_RATE = 4000
+LIMITS_MB = {"worker": 90.0, "keeper": 15.0}
+GROWTH_MB = 2.0
 #: The shortest answer with a word in it.
 FEW = 4
 
@@ -51,25 +53,31 @@ def _chat(gateway: Gateway, turns: int) -> list[float]:
 
 
 def memory(bench: Bench) -> Iterator[Row]:
-    """After the start, and from job to job: a worker's and the keeper's."""
-    plan, samples = bench.plan, []
+    """After the start and a first question (the tokenizer is loaded then), and from job to job."""
+    plan = bench.plan
+    jobs: list[int] = []
     with programs.gateway(bench.place()) as gateway:
+        warm(gateway)
         (worker,) = gateway.worker_pids()
-        keeper = gateway.keeper_pid()
-        start, small = memory_mb(worker), memory_mb(keeper)
+        pids = {"worker": worker, "keeper": gateway.keeper_pid()}
+        start = {name: memory_mb(pid) for name, pid in pids.items()}
+        sizes: dict[str, list[float]] = {name: [] for name in pids}
 
         def note(count: int) -> None:
             if count % max(1, plan.settled_after // 2) == 0:
-                samples.append((count, memory_mb(worker, "Anonymous")))
+                jobs.append(count)
+                for name, pid in pids.items():
+                    sizes[name].append(memory_mb(pid, "Anonymous"))
 
         crowd(gateway.address, chat(question(tokens=20)), clients=CROWD, jobs=plan.jobs, done=note)
-    bench.series["jobs"] = [float(count) for count, _ in samples]
-    bench.series["memory by job, MB"] = [size for _, size in samples]
-    settled = next(size for count, size in samples if count >= plan.settled_after)
-    grown = samples[-1][1] - settled
-    yield Row("memory_worker", "MB", start, checks=[Check("mb", start, 90.0)])
-    yield Row("memory_keeper", "MB", small, checks=[Check("mb", small, 15.0)])
-    yield Row("memory_growth", "MB", grown, checks=[Check("mb", grown, 2.0)])
+    bench.series["jobs"] = [float(count) for count in jobs]
+    settled = next(place for place, count in enumerate(jobs) if count >= plan.settled_after)
+    for name, limit in LIMITS_MB.items():
+        yield Row(f"memory_{name}", "MB", start[name], checks=[Check("mb", start[name], limit)])
+    for name, found in sizes.items():
+        bench.series[f"memory by job, {name}, MB"] = found
+        grown = max(found[settled:]) - found[settled]
+        yield Row(f"growth_{name}", "MB", grown, checks=[Check("mb", grown, GROWTH_MB)])
 
 
 def length(bench: Bench) -> Iterator[Row]:

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from bpu.bench.bench import Plan
 from bpu.bench.client import Address, Heard, chat, exchange, request
-from bpu.bench.figures import Check, Row, median, quantile
+from bpu.bench.figures import Check, Row, Run, Series, median, quantile
+from bpu.bench.machine import machine
 from bpu.errors import BadRequest, EngineCrashed, EngineUnavailable
 from bpu.messages import say
 
 QUESTION = "Count from one to fifty, in words."
 TOKENS = 64
 HEALTH_REQUESTS = 20
+#: A board answers one question after the other: more rounds would take minutes.
+MOST_ROUNDS = 10
 
 
 def address_of(url: str) -> Address:
@@ -30,21 +32,30 @@ def address_of(url: str) -> Address:
     return host, port or 80
 
 
-def measure(address: Address, key: str, plan: Plan) -> Iterator[Row]:
+def measure(address: Address, key: str, rounds: int) -> Run:
     """First token, what the gateway adds to it, tokens a second beside the console's own figure, and health meanwhile.
 
     Raises `EngineUnavailable` when nobody answers there, `EngineCrashed` for an answer without text or figures.
     """
-    rounds = max(1, min(10, plan.rounds))
+    run = Run(machine())
+    run.rows += _rows(address, key, max(1, min(MOST_ROUNDS, rounds)), run.series)
+    return run
+
+
+def _rows(address: Address, key: str, rounds: int, series: Series) -> Iterator[Row]:
     heards = [_ask(address, key) for _ in range(rounds + 1)][1:]  # the first one may load the model
     first = [(heard.first_text() - heard.sent) / 1e6 for heard in heards]
     timings = [_timings(heard) for heard in heards]
     added = [whole - told["prompt_ms"] for whole, told in zip(first, timings, strict=True)]
     ours = median([_pace(heard, told) for heard, told in zip(heards, timings, strict=True)])
     console = median([told["predicted_per_second"] for told in timings])
+    series["first token, gateway, ms"] = first
     yield Row("outside_first_token", "ms", median(first))
     yield Row("outside_added", "ms", median(added), checks=[Check("added_ms", median(added), 10.0)])
-    yield Row("outside_throughput", "tokens/s", ours, console)
+    yield Row("outside_console", "tokens/s", console)
+    # A simulator that does not pace itself has no figure of its own.
+    checks = [Check("of_console", ours / console, 0.95, least=True, ratio=True)] if console else []
+    yield Row("outside_throughput", "tokens/s", ours, checks=checks)
     p99 = quantile(_health(address, key), 0.99)
     yield Row("outside_health", "ms", p99, checks=[Check("p99_ms", p99, 50.0)])
 

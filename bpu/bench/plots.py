@@ -1,8 +1,8 @@
-"""Four pictures of one run: latency, first token over turns, memory over jobs, hand-over. Needs matplotlib."""
+"""Pictures of one run: first token, latency, first token over turns, hand-over, memory. Needs matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,27 @@ COLOURS = {"relay": "#7a8793", "gateway": "#b4551d", "article": "#1f7a54"}
 
 
 def draw(series: Series, path: Path) -> None:
-    """Write them to `path`, in the format that its ending names. Raises `EngineUnavailable` without matplotlib."""
-    pyplot = _pyplot()
-    figure, axes = pyplot.subplots(2, 2, figsize=(11, 7.5), constrained_layout=True)
-    _latency(axes[0][0], series)
-    _turns(axes[0][1], series)
-    _memory(axes[1][0], series)
-    _hand_over(axes[1][1], series)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    """Write those that `series` has values for to `path`, in the format that its ending names.
+
+    Equal series make equal files. Raises as `pyplot` does.
+    """
+    plotter = pyplot()
+    panels = [panel for beginning, panel in PANELS.items() if any(name.startswith(beginning) for name in series)]
+    across = min(2, len(panels)) or 1
+    down = -(-len(panels) // across) or 1
+    size = (5.5 * across, 3.6 * down)
+    with plotter.rc_context({"svg.hashsalt": "bpu"}):
+        figure, axes = plotter.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
+        for panel, place in zip(panels, axes.flat, strict=False):
+            panel(place, series)
+        for place in axes.flat[len(panels) :]:
+            place.set_axis_off()
+        figure.savefig(path, dpi=100, metadata={"Date": None} if path.suffix == ".svg" else None)
+        plotter.close(figure)
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """What draws. Raises `EngineUnavailable` without matplotlib."""
     try:
         matplotlib = import_module("matplotlib")
         matplotlib.use("Agg")
@@ -39,6 +48,12 @@ def _latency(axes: Any, series: Series) -> None:
     for side, colour in COLOURS.items():
         _shares(axes, series.get(f"latency, {side}, ms", []), side, colour)
     _label(axes, "Latency of a token at 50 tokens/s", "console's write to client's read, ms", "share of tokens")
+
+
+def _first_token(axes: Any, series: Series) -> None:
+    for side, colour in COLOURS.items():
+        _shares(axes, series.get(f"first token, {side}, ms", []), side, colour)
+    _label(axes, "First token, warm", "request to first text, ms", "share of questions")
 
 
 def _hand_over(axes: Any, series: Series) -> None:
@@ -65,9 +80,15 @@ def _turns(axes: Any, series: Series) -> None:
 
 
 def _memory(axes: Any, series: Series) -> None:
-    axes.plot(series.get("jobs", []), series.get("memory by job, MB", []), label="worker", color=COLOURS["gateway"])
+    for name, colour in (("worker", COLOURS["gateway"]), ("keeper", COLOURS["relay"])):
+        axes.plot(series["jobs"], series[f"memory by job, {name}, MB"], label=name, color=colour)
     axes.set_ylim(bottom=0)
-    _label(axes, "A worker's own memory over jobs", "jobs", "MB")
+    _label(axes, "Memory of its own over jobs", "jobs", "MB")
+
+
+def _health(axes: Any, series: Series) -> None:
+    _shares(axes, series["health while clients wait, ms"], "/health", COLOURS["gateway"])
+    _label(axes, "/health while clients wait", "ms", "share of requests")
 
 
 def _label(axes: Any, title: str, across: str, up: str) -> None:
@@ -77,3 +98,14 @@ def _label(axes: Any, title: str, across: str, up: str) -> None:
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
+
+
+#: The beginning of the series' names, and who draws them.
+PANELS: Mapping[str, Callable[[Any, Series], None]] = {
+    "first token, ": _first_token,
+    "latency, ": _latency,
+    "first token by turn, ": _turns,
+    "idle between jobs, ": _hand_over,
+    "memory by job, ": _memory,
+    "health ": _health,
+}

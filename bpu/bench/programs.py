@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -26,6 +28,7 @@ CONTEXT = 65536
 #: The relay knows no `reset`: its console must hold all answers of a run.
 ENDLESS_CONTEXT = 1 << 24
 ARTICLE = "tests.bench.article_server"
+_ANSWERED = re.compile(r"\[(\d+)\] INFO request .*path=/v1/chat/completions .*status=200")
 
 
 def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> list[str]:
@@ -107,6 +110,10 @@ class Gateway:
 
     def keeper_pid(self) -> int:
         return int(self.health()["engine"]["keeper_pid"])
+
+    def answered(self) -> Counter[int]:
+        """How many chats each worker has answered so far, by its pid, as the log tells it."""
+        return Counter(int(pid) for pid in _ANSWERED.findall((self.folder / "log").read_text(errors="replace")))
 
     def server(self) -> Server:
         return Server(self.address, [*self.worker_pids(), self.keeper_pid()])

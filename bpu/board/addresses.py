@@ -116,15 +116,25 @@ def _is_taken(part: str) -> bool:
     return False
 
 
-def announcement(settings: Settings, *, simulated: bool, found: Sequence[Address], hostname: str) -> str:
-    """What is said when the server is up: who answers, and every address to give to Chatbox."""
+def announcement(
+    settings: Settings,
+    *,
+    simulated: bool,
+    found: Sequence[Address],
+    hostname: str,
+    serves: Callable[[str], bool] = lambda ip: True,
+) -> str:
+    """What is said when the server is up: who answers, and every address to give to Chatbox.
+
+    `serves` says whether a client of the network of an address is served without a key.
+    """
     engine = "simulator" if simulated else "board"
     lines = ["", say("addresses.title", version=__version__), say(f"addresses.{engine}")]
     urls = reachable(settings.bind, found, hostname)
     if not urls:
         return "\n".join([*lines, say("addresses.socket", bind=settings.bind), ""])
     lines.append(say("addresses.chatbox"))
-    lines += [f"  {url + '/v1':<36} {say(_label(url, kind))}" for url, kind in urls]
+    lines += [f"  {url + '/v1':<36} {_label(url, kind, serves)}" for url, kind in urls]
     lines.append(say("addresses.page", url=f"{urls[-1][0]}/"))
     return "\n".join([*lines, ""])
 
@@ -135,9 +145,10 @@ def announce(
     simulated: bool,
     write: Callable[[str], Any] | None = None,
     find: Callable[[], Sequence[Address]] = local_addresses,
+    serves: Callable[[str], bool] = lambda ip: True,
 ) -> None:
     """Write the announcement to standard output, as the server does once it listens. Never raises."""
-    text = announcement(settings, simulated=simulated, found=find(), hostname=socket.gethostname())
+    text = announcement(settings, simulated=simulated, found=find(), hostname=socket.gethostname(), serves=serves)
     if write is not None:
         write(text + "\n")
         return
@@ -147,10 +158,12 @@ def announce(
     sys.stdout.flush()
 
 
-def _label(url: str, kind: Kind | None) -> str:
-    if kind is not None:
-        return f"addresses.{kind.name.lower()}"
-    return "addresses.mdns" if ".local:" in url else "addresses.here"
+def _label(url: str, kind: Kind | None, serves: Callable[[str], bool]) -> str:
+    if kind is None:
+        return say("addresses.mdns" if ".local:" in url else "addresses.here")
+    ip = url.removeprefix("http://").rpartition(":")[0]
+    network = say(f"addresses.{kind.name.lower()}")
+    return network if serves(ip) else say("addresses.closed", network=network)
 
 
 def _from_ip(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:

@@ -44,6 +44,7 @@ def board_model(root: Path = Path("/")) -> str:
 
 
 def is_board(root: Path = Path("/")) -> bool:
+    """Whether the running system calls itself an RDK board, by its device tree."""
     model = board_model(root).lower()
     return "d-robotics" in model or "rdk" in model
 

@@ -42,6 +42,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Wanted:
+    """A pool as it is, and the size in bytes that it shall have."""
+
     pool: Pool
     size: int
 

@@ -43,6 +43,7 @@ class Holder:
 
 
 def pids(root: Path = Path("/")) -> list[int]:
+    """The numbers of all processes, ascending; none where there is no `/proc`."""
     try:
         return sorted(int(path.name) for path in (root / "proc").iterdir() if path.name.isdigit())
     except OSError:

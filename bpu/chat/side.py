@@ -7,12 +7,8 @@ that cannot be told not to think would take a minute over it and block the chat.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from bpu.chat.deltas import Content, Delta, Finish
 from bpu.chat.requests import ChatRequest
-from bpu.chat.tokens import Counter
-from bpu.chat.usage import Usage
 
 _ASKS = "Based on the chat history, give this conversation a name."
 _ENDS = "The name is:"
@@ -44,10 +40,3 @@ def _short(line: str) -> str:
             break
         name = longer
     return (name or line[:_LENGTH]).strip(_DECORATION) or _UNNAMED
-
-
-def side_deltas(text: str, request: ChatRequest, counter: Counter) -> Iterator[Delta]:
-    """`text` as an answer, with honest counts: nothing was written to a console."""
-    prompt = sum(counter.count(message.content) for message in request.messages)
-    yield Content(text)
-    yield Finish("stop", Usage(prompt_tokens=prompt, completion_tokens=counter.count(text)))

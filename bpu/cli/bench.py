@@ -11,7 +11,7 @@ import click
 from bpu.bench import outside, plots, programs, report
 from bpu.bench.bench import FULL, SHORT
 from bpu.bench.figures import Run
-from bpu.bench.run import MEASUREMENTS, machine, measure
+from bpu.bench.run import MEASUREMENTS, measure
 from bpu.messages import say
 
 
@@ -32,9 +32,11 @@ def command(
     url: str | None, key: str | None, as_json: bool, plot: Path | None, short: bool, only: tuple[str, ...]
 ) -> None:
     plan = SHORT if short else FULL
+    if plot is not None:
+        plots.pyplot()  # before minutes are spent on what cannot be drawn
     if url is not None:
         key = key or os.environ.get("OPENAI_API_KEY", "")
-        run = Run(machine(), list(outside.measure(outside.address_of(url), key, plan)))
+        run = outside.measure(outside.address_of(url), key, plan.rounds)
     else:
         if not programs.article_possible():
             click.echo(say("bench.no_article"), err=True)
@@ -42,7 +44,7 @@ def command(
     if as_json:
         click.echo(json.dumps(run.body(), indent=1))
     else:
-        click.echo("\n".join(report.table(run)))
+        click.echo("\n".join([report.machine(run), "", *report.table(run)]))
     if url is None and not short:
         _compare(run)
     if plot is not None:
@@ -51,9 +53,7 @@ def command(
 
 def _compare(run: Run) -> None:
     """What has become worse is said, on standard error; it is no failure: the machine may be busy."""
-    before = report.published()
-    warnings = list(report.worse(run, before))
-    for warning in warnings:
-        click.echo(warning, err=True)
-    if before and not warnings:
-        click.echo(say("bench.not_worse", date=before["machine"]["date"]), err=True)
+    if before := report.published():
+        warnings = list(report.worse(run, before))
+        for warning in warnings or [say("bench.not_worse", date=before.machine["date"])]:
+            click.echo(warning, err=True)

@@ -13,7 +13,7 @@ from bpu.console.cleaner import log
 from bpu.console.events import Done, RunError, Text
 from bpu.console.markers import PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
-from bpu.console.stage import Emit, Pending
+from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import parse
 from bpu.console.trailer import Kind, Trailer
 
@@ -22,7 +22,7 @@ _MAY_END = re.compile(rb"\n|\[")
 _LAST = max(map(len, RUN_ERRORS))
 
 
-class Answer:
+class Answer(Stage):
     """Reads from the marker to the next prompt. Text that may belong to the end of the turn is held back.
 
     The rule: after statistics (whole lines) or an end token, with nothing but line breaks between, the prompt is
@@ -30,9 +30,11 @@ class Answer:
     follows; when anything follows, it was text, and so are statistics and `run error`.
 
     Where text and mark are the same bytes:
-    - An answer that itself says a whole statistics line or an end token and then, on a new line, `[User] <<< `,
-      ends there. What the model says next comes while nothing was asked, so the process is given up: an error,
-      never a wrong answer in somebody else's hands.
+    - An answer that itself says a whole statistics line, of a kind that this console may print, or an end token and
+      then, on a new line, `[User] <<< `, ends there. What the model says next comes while nothing was asked, so the
+      process is given up: an error, never a wrong answer in somebody else's hands.
+    - Such a line at the very end of an answer is taken for the console's where the console itself prints none. Where
+      it does, the last set of figures is the console's and all before it are the model's.
     - An answer that says `run error` on a line of its own and then stops for a second is an error as well; if the
       prompt comes instead, it was an answer.
     - Special tokens are taken out wherever they stand: a token and its characters typed by the model are the same
@@ -41,7 +43,9 @@ class Answer:
       console's; all before it are the model's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, statistics: tuple[str, ...]) -> None:
+        """`statistics`: the kinds that this console may print."""
+        self._statistics = statistics
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
@@ -111,7 +115,7 @@ class Answer:
     def _match(self, text: bytes, at: int) -> Trailer:
         """The trailer at `at`; within a line only the prompt itself can be one."""
         if self._at_edge or text.startswith(b"\n", at):
-            return trailer.match(text, at)
+            return trailer.match(text, at, self._statistics)
         if text.startswith(PROMPT, at):
             return Trailer(at + 1, at + len(PROMPT), Kind.PROMPT)
         return Trailer(at + 1, at, Kind.OPEN if PROMPT.startswith(text[at : at + len(PROMPT)]) else Kind.TEXT)

@@ -9,7 +9,7 @@ from bpu.console.cleaner import log
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Echo, RunError
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
-from bpu.console.stage import Emit, Pending
+from bpu.console.stage import Emit, Pending, Stage
 
 _LONGEST_FAILURE = 1024
 
@@ -27,23 +27,26 @@ class _Own:
     """What the console may repeat of the line that it was sent, as written and with its line breaks made real."""
 
     def __init__(self, line: bytes) -> None:
-        self.text = line.strip()
-        self._forms = {self.text, self.text.replace(b"\\n", b"\n").strip()}
+        text = line.strip()
+        self._forms = {text, text.replace(b"\\n", b"\n").strip()}
         self._shortest = min(map(len, self._forms))
-        # A mark ends with a blank. At the end of the line it is stripped here, and the console may print one after it.
-        self._marks = {mark: self._most(mark, b" ") for mark in (MARKER, PROMPT, RUN_ERRORS[0])}
+        self._marks: dict[bytes, int] = {}
         self._searches = _SEARCHES
         self._ended = False
 
-    def count(self, words: bytes) -> int:
-        return self._most(words)
-
-    def _most(self, words: bytes, after: bytes = b"") -> int:
-        return max((form + after).count(words) for form in self._forms)
-
     def marks(self, mark: bytes) -> int:
-        """How often the line holds `mark`."""
+        """How often the line holds `mark`, whose last blank may have been stripped from the end of the line here."""
+        if mark not in self._marks:
+            self._marks[mark] = max((form + b" ").count(mark) for form in self._forms)
         return self._marks[mark]
+
+    def begins_as(self, text: bytearray) -> bool:
+        """Whether the line and `text` are alike as far as both go."""
+        return any(form.startswith(text[: len(form)]) for form in self._forms)
+
+    def goes_on_after(self, text: bytearray) -> bool:
+        """Whether `text` may be a part of the line, so that only more of it tells."""
+        return any(len(form) > len(text) and form.startswith(text) for form in self._forms)
 
     def repeated_in(self, echo: bytearray, before: int) -> bool:
         """Whether the whole line stands in the first `before` bytes. Cheap: looked at once it can be there."""
@@ -53,17 +56,21 @@ class _Own:
         return self._ended
 
 
-class Echoing:
+class Echoing(Stage):
     """Reads up to the console's `[Assistant] >>> `: then `Echo`, or `RunError` where `run error` stands instead.
 
     The user's words can hold every mark. A mark at the beginning of a line is the console's own when
     1. the console does not echo, or the line that was sent does not hold that mark, or
-    2. it is the very first thing that came and the line does not begin with it (so there is no echo), or
+    2. it is the very first thing that came, and it and what follows are not how the line begins, or
     3. the whole line has come before it, as written or with `\\n` made into line breaks, or
     4. (`[Assistant] >>> ` only) it is one more than the line holds: for an echo that is not the line's bytes.
-    Where none of this ever comes true, the prompt and silence end the turn, and the last mark seen is taken.
-    A prompt before any mark is `OutOfStep`: the console asks for the next question without an answer to this one.
+    Where none of this ever comes true, the prompt and silence end the turn, and the last marker seen is taken: so it
+    is when the line begins with the marker, and the answer begins just as the line goes on after it. An echo without
+    a template and an answer without an echo are the same bytes then.
+    A prompt before any marker is `OutOfStep`: the console asks for the next question without an answer to this one.
     """
+
+    pending: Pending | None = None
 
     def __init__(self, line: bytes, *, echoes: bool) -> None:
         self._own = _Own(line)
@@ -76,7 +83,6 @@ class Echoing:
         self._seen = 0
         self._doubtful: int | None = None
         self._limit = 4 * len(line) + _SLACK
-        self.pending: Pending | None = None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
@@ -84,8 +90,8 @@ class Echoing:
             mark = self._mark()
             if mark == MARKER and self._is_marker():
                 return self._answer(self._at, emit)
-            if mark == PROMPT and self._is_consoles(PROMPT):
-                self._wait_at_prompt()
+            if mark == PROMPT and self._is_prompt():
+                self.pending = Pending.PROMPT_UNUSUAL
                 return None
             self._judged = mark in (MARKER, PROMPT) or self._judged
             newline = self._text.find(b"\n", max(self._scanned, self._at))
@@ -113,36 +119,43 @@ class Echoing:
         """The mark with which the line begins, once; `_OPEN` when it may begin with one; or nothing."""
         if self._judged:
             return b""
-        rest = bytes(self._text[self._at : self._at + len(MARKER)])
+        rest = self._text[self._at : self._at + len(MARKER)]
         for mark in (MARKER, PROMPT):
             if rest.startswith(mark):
-                return mark
+                return _OPEN if self._may_be_echo() else mark
             if mark.startswith(rest):
                 return _OPEN
         return b""
 
+    def _may_be_echo(self) -> bool:
+        """Whether all that came is how the line begins, and the line goes on."""
+        return self._echoes and self._blank and self._own.goes_on_after(self._text[self._at :])
+
     def _is_marker(self) -> bool:
         self._seen += 1
-        if self._is_consoles(MARKER) or self._seen > self._own.marks(MARKER):
+        if self._is_consoles(MARKER, len(self._text)) or self._seen > self._own.marks(MARKER):
             return True
         self._doubtful = self._at
         return False
 
-    def _is_consoles(self, mark: bytes) -> bool:
+    def _is_prompt(self) -> bool:
+        """Whether the turn is over here if silence follows."""
+        last = len(self._text) == self._at + len(PROMPT)
+        if self._is_consoles(PROMPT, len(self._text)) and not (last and self._doubtful is not None):
+            raise OutOfStep("The console asks for the next question without an answer to the last one.")
+        return last and self._doubtful is not None
+
+    def _is_consoles(self, mark: bytes, end: int) -> bool:
+        """Whether `mark`, with which the line begins, is the console's own, judged by what came before `end`."""
         if not self._echoes or not self._own.marks(mark):
             return True
-        if self._blank and not self._own.text.startswith(mark):
+        if self._blank and not self._own.begins_as(self._text[self._at : end]):
             return True
         return self._own.repeated_in(self._text, self._at)
 
     def _answer(self, at: int, emit: Emit) -> bytes:
         emit(Echo(self._text[:at].decode("utf-8", "replace").removesuffix("\n")))
         return bytes(self._text[at + len(MARKER) :])
-
-    def _wait_at_prompt(self) -> None:
-        if self._doubtful is None or len(self._text) > self._at + len(PROMPT):
-            raise OutOfStep("The console asks for the next question without an answer to the last one.")
-        self.pending = Pending.PROMPT_UNUSUAL
 
     def _wait_in_line(self) -> None:
         self._scanned = len(self._text)
@@ -152,7 +165,7 @@ class Echoing:
     def _is_run_error(self, end: int) -> bool:
         if end - self._at > _LONGEST_RUN_ERROR or self._text[self._at : end] not in RUN_ERRORS:
             return False
-        return self._is_consoles(RUN_ERRORS[0])
+        return self._is_consoles(RUN_ERRORS[0], end + 1)
 
     def _run_error(self, end: int, emit: Emit) -> bytes:
         emit(RunError(self._text[self._at : end].decode()))
@@ -162,7 +175,7 @@ class Echoing:
         """A whole line that is no mark: a library's failure is reported and left out, all else is echo."""
         self._check_size(end)
         line = bytes(self._text[self._at : min(end, self._at + _LONGEST_FAILURE)])
-        if line.startswith(FAILURE_HEADS) and not self._own.count(line):
+        if any(line.startswith(head) and self._is_consoles(head, end + 1) for head in FAILURE_HEADS):
             emit(log(line))
             del self._text[self._at : end + 1]
         else:

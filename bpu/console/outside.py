@@ -12,7 +12,7 @@ from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Ready
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
 from bpu.console.scanner import NO, OPEN, Shape
-from bpu.console.stage import Emit, Pending
+from bpu.console.stage import Emit, Stage
 
 #: A start-up line is cut here, in bytes; what follows up to its end is dropped.
 LONGEST_LINE = 4096
@@ -25,13 +25,11 @@ _REST_OF_LINE = re.compile(rb"[^\n]{0,4096}")
 _IDLE_LINES = tuple(Shape("line", (head, _REST_OF_LINE, b"\n")) for head in IDLE_HEADS + FAILURE_HEADS)
 
 
-class Loading:
+class Loading(Stage):
     """From the start of the process to the first prompt at the beginning of a line: then `Ready`.
 
     Every line is a `Log`, the banner's lines are kept for `Ready`. A prompt within a line is no prompt.
     """
-
-    pending: Pending | None = None
 
     def __init__(self) -> None:
         self._text = b""
@@ -55,9 +53,6 @@ class Loading:
             self._line(text[at:end], emit)
             self._cut, at = newline < 0, end
 
-    def quiet(self, emit: Emit) -> bytes | None:
-        return None
-
     def end(self, emit: Emit) -> bytes | None:
         self._line(self._text, emit)
         self._text = b""
@@ -73,14 +68,12 @@ class Loading:
             emit(event)
 
 
-class Between:
+class Between(Stage):
     """Between two turns only whole lines of libraries may come; anything else raises `OutOfStep`.
 
     With `fence`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
     that some consoles put before every prompt; then `Done`.
     """
-
-    pending: Pending | None = None
 
     def __init__(self, *, fence: bool = False) -> None:
         self._fence = fence
@@ -107,9 +100,6 @@ class Between:
             self._text = self._text[end:]
         return None
 
-    def quiet(self, emit: Emit) -> bytes | None:
-        return None
-
     def end(self, emit: Emit) -> bytes | None:
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):
             emit(log(self._text))
@@ -128,16 +118,5 @@ class Between:
         return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
 
 
-class Deaf:
+class Deaf(Stage):
     """After the end of a process, or of our trust in it, nothing that it says means anything."""
-
-    pending: Pending | None = None
-
-    def feed(self, data: bytes, emit: Emit) -> bytes | None:
-        return None
-
-    def quiet(self, emit: Emit) -> bytes | None:
-        return None
-
-    def end(self, emit: Emit) -> bytes | None:
-        return None

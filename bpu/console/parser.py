@@ -88,9 +88,11 @@ class Parser:
             pending = Pending.PROMPT_UNUSUAL
         return max(pending.value, min(_PACES * self.pace, _LONGEST_QUIET))
 
-    def begin(self, line: bytes) -> None:
-        """The question `line` (without its newline) was written. Legal only when idle, else `ValueError`."""
+    def begin(self, line: bytes, *, chat: bytes = b"") -> None:
+        """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
+        it goes on with a conversation and may quote it. Legal only when idle, else `ValueError`."""
         self._move(Call.BEGIN)
+        self._cleaner.quote(chat)
         self._cleaner.quote(line)
         self._enter(Echoing(line, echoes=self.profile.echoes_template))
 
@@ -145,7 +147,7 @@ class Parser:
             rest = self._stage_over(self._stage.feed(rest, self._emit))
 
     def _be_quiet(self) -> None:
-        while self.quiet_after is not None and (rest := self._stage.quiet(self._emit)) is not None:
+        while not self._cleaner.holds_text and (rest := self._stage.quiet(self._emit)) is not None:
             self._push(self._stage_over(rest) or b"")
 
     def _end(self) -> None:
@@ -158,7 +160,7 @@ class Parser:
         if rest is not None:
             if isinstance(self._stage, Answer):
                 self.prints_end = self.prints_end or self._stage.prints_end
-            self._stage = _STAGES[self._state]()
+            self._stage = _STAGES[self._state](self.profile)
         return rest
 
     def _enter(self, stage: Stage) -> None:
@@ -182,8 +184,9 @@ class Parser:
             raise ValueError(f"`{cause}` is not possible while {self._state.value}.") from None
 
 
-_STAGES: dict[State, Callable[[], Stage]] = {
-    State.IDLE: Between,
-    State.ANSWERING: Answer,
-    State.FAILED: Deaf,
+#: Who reads on where a stage is over.
+_STAGES: dict[State, Callable[[Profile], Stage]] = {
+    State.IDLE: lambda profile: Between(),
+    State.ANSWERING: lambda profile: Answer(profile.statistics),
+    State.FAILED: lambda profile: Deaf(),
 }

@@ -22,7 +22,8 @@ class Profile:
     cache; None: not known before its banner. `line_limit`: the longest line it reads whole, in bytes, without
     the newline; None: no limit. `commands` are lines that are no question, `command_prefixes` begin such lines.
     `reset` and `exit` are the lines that clear the cache and end the program, None where there is none.
-    `forgets`: every line is known to be a new chat, so that no reset is ever needed.
+    `forgets`: every line is known to be a new chat, so that no reset is ever needed. `statistics` are the kinds of
+    lines with figures that it may print (`stats` has their shapes): of a kind that it never prints, a line is text.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Profile:
     reset: bytes | None = b"reset"
     exit: bytes | None = b"exit"
     forgets: bool = False
+    statistics: tuple[str, ...] = ("performance", "prefill", "decode")
 
 
 _ALL = (
@@ -45,7 +47,7 @@ _ALL = (
     Profile("hobot_xlm", multi_turn=True),
     Profile("vlm", multi_turn=True, commands=(b"exit", b"reset", b"regen"), command_prefixes=(b"/image",)),
     # Whether it echoes is not known; a parser that expects an echo does without one.
-    Profile("llm", echoes_template=True),
+    Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "other")),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
 
 from bpu.console.events import Event
 
@@ -28,15 +27,25 @@ class Pending(Enum):
     RUN_ERROR_WITHIN_LINE = 5.0
 
 
-class Stage(Protocol):
-    """Reads cleaned bytes. All three methods return None while the stage goes on; when it is over, the bytes
-    that belong to the next stage (maybe none), after it emitted the event that says so."""
+class Stage:
+    """Reads cleaned bytes; this one ignores them, and every other overrides what it needs.
+
+    All three methods return None while the stage goes on; when it is over, the bytes that belong to the next stage
+    (maybe none), after it emitted the event that says so.
+    """
 
     @property
-    def pending(self) -> Pending | None: ...
+    def pending(self) -> Pending | None:
+        """What silence would decide now."""
+        return None
 
-    def feed(self, data: bytes, emit: Emit) -> bytes | None: ...
+    def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        return None
 
-    def quiet(self, emit: Emit) -> bytes | None: ...
+    def quiet(self, emit: Emit) -> bytes | None:
+        """Silence has come; without anything pending it means nothing."""
+        return None
 
-    def end(self, emit: Emit) -> bytes | None: ...
+    def end(self, emit: Emit) -> bytes | None:
+        """The pipe has come to its end."""
+        return None

@@ -6,7 +6,7 @@ Says what a line holds, not whether it is the console's or the model's: that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from bpu.console.events import Stats
 from bpu.console.scanner import NO, OPEN, template
@@ -30,7 +30,7 @@ _SHAPES = (
 BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "other": 1}
 
 #: What may stand on the line after a line of each kind. A console prints one set only: of two, the first is text.
-FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ("other",)}
+FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ()}
 
 _PHASE = re.compile(r"(prefill|decode)", re.IGNORECASE)
 _FIGURES = {
@@ -42,10 +42,10 @@ _FIGURES = {
 _KNOWN = frozenset(Stats.__dataclass_fields__)
 
 
-def match_line(text: bytes, at: int) -> tuple[str, int]:
-    """The kind of the statistics line at `at` and its end, `NO` or `OPEN` as `Shape.match` says."""
+def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
+    """The kind, one of `kinds`, of the statistics line at `at` and its end; `NO` or `OPEN` as `Shape.match` says."""
     for shape in _SHAPES:
-        end = shape.match(text, at)
+        end = shape.match(text, at) if shape.name in kinds else NO
         if end != NO:
             return ("", OPEN) if end == OPEN else (shape.name, end)
     return "", NO

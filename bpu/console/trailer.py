@@ -41,14 +41,14 @@ class Trailer:
     failures: tuple[bytes, ...] = ()
     #: How many of the line breaks before it the console has printed.
     breaks: int = 1
-    #: The kind of the last line of statistics.
-    last: str = ""
+    #: What kinds of statistics the next line may be.
+    kinds: tuple[str, ...] = ()
 
 
-def match(text: bytes, at: int) -> Trailer:
-    """The trailer at `at`, which is a line break or a place where a line may begin."""
+def match(text: bytes, at: int, kinds: tuple[str, ...]) -> Trailer:
+    """The trailer at `at`, which is a line break or a place where a line may begin; of the `kinds` of statistics."""
     start = _skip_breaks(text, at)
-    found = Trailer(start, start)
+    found = Trailer(start, start, kinds=kinds)
     for _ in range(_MOST_LINES):
         if not _take_line(text, found):
             return found
@@ -63,28 +63,25 @@ def _skip_breaks(text: bytes, at: int) -> int:
 
 def _take_line(text: bytes, found: Trailer) -> bool:
     """Read one line more; False when `found.kind` is final."""
-    name, end = match_line(text, found.end)
+    name, end = match_line(text, found.end, found.kinds)
     if end == NO and not found.stats:
         name, end = "", _failure(text, found.end)
     if end >= 0:
-        return _add(found, name, text, end)
-    if end == NO:
+        _add(found, name, text, end)
+    elif end == NO:
         _take_last(text, found)
-    return False
+    return end >= 0
 
 
-def _add(found: Trailer, name: str, text: bytes, end: int) -> bool:
+def _add(found: Trailer, name: str, text: bytes, end: int) -> None:
     line = text[found.end : end]
     found.end = _skip_breaks(text, end)
-    if not name:
-        found.failures += (line,)
-    elif found.last and name not in FOLLOWERS[found.last]:
-        found.kind = Kind.TEXT
-    else:
+    if name:
         found.breaks = found.breaks if found.stats else BREAKS[name]
         found.stats += (line,)
-        found.last = name
-    return found.kind is not Kind.TEXT
+        found.kinds = FOLLOWERS[name]
+    else:
+        found.failures += (line,)
 
 
 def _failure(text: bytes, at: int) -> int:

@@ -65,7 +65,7 @@ class Drain:
         self._launch, self._deliver, self._progress = launch, deliver, progress
         self._slot = Path(launch.state_dir) / "slot.lock"
         short = bool(go["short"])
-        self._line = turn.short_line if short else turn.line
+        self._line, self._chat = turn.short_line if short else turn.line, turn.line
         self._unwritten = memoryview(self._line + b"\n")
         self.prompt_tokens, self.cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
@@ -114,7 +114,7 @@ class Drain:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
         self._take_slot()
         self._write_line()
-        self._parser.begin(self._line)
+        self._parser.begin(self._line, chat=self._chat)
         reader = hub.Reader(self._stdout)
         try:
             while not self._read(reader):

@@ -105,6 +105,7 @@ def context_size(settings: Settings) -> int:
 
 
 def profile_name(settings: Settings) -> str:
+    """A key of `PROFILES`: as set, else by the name of the console program."""
     if settings.console_profile != "auto":
         return settings.console_profile
     return profile_for(settings.console.name).name
@@ -147,7 +148,10 @@ def plan_launch(settings: Settings) -> Launch:
         first_token_timeout_s=settings.first_token_timeout_s,
         stall_timeout_s=settings.stall_timeout_s,
         job_timeout_s=settings.job_timeout_s,
+        memory_mb=settings.console_memory_mb,
+        core_mb=settings.console_core_mb,
         queue_limit=settings.queue_limit,
+        log_format=settings.log_format,
     )
 
 

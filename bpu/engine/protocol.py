@@ -44,6 +44,7 @@ class Closed(Exception):
 
 
 def encode(message: Message) -> bytes:
+    """One message as one packet: JSON in UTF-8, without blanks."""
     return json.dumps(message, separators=(",", ":")).encode()
 
 

@@ -20,6 +20,10 @@ TEXTS = {
     "container": ("containers on this machine", "本机的容器"),
     "mdns": ("by name, where the network resolves .local names", "用主机名访问，需要网络支持 .local 名称"),
     "here": ("on this machine", "在本机上"),
+    "closed": (
+        "{network}; public, so it needs BPU_API_KEYS (docs/settings.md)",
+        "{network}；公网地址，需要设置 BPU_API_KEYS（见 docs/settings.zh-CN.md）",
+    ),
     "page": ("Page for a first chat: {url}", "打开网页即可试聊：{url}"),
     "taken": (
         "Another program listens on {bind} already, so the gateway was not started. Stop it, or choose another "

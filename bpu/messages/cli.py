@@ -11,6 +11,11 @@ TEXTS = {
         "There is no command {name!r}. `python -m bpu --help` lists all commands.",
         "没有名为 {name!r} 的命令。运行 `python -m bpu --help` 查看全部命令。",
     ),
+    "libraries": (
+        "{python} does not have the library {name!r}. The project's own Python has it: .venv/bin/python -m bpu, "
+        "after `make setup`.",
+        "{python} 缺少软件包 {name!r}。请先运行 `make setup`，再使用项目自己的 Python：.venv/bin/python -m bpu。",
+    ),
     "did_you_mean": (
         "There is no command {name!r}. Did you mean {guess!r}?",
         "没有名为 {name!r} 的命令。您想用的是 {guess!r} 吗？",

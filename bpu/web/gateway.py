@@ -51,7 +51,12 @@ class Engine(Protocol):
         remember: Callable[[str], str],
         count: Callable[[str], int],
         client: socket | None = None,
-    ) -> Job: ...
+    ) -> Job:
+        """Put `turn` into the queue; returns when its place is known.
+
+        `remember` makes the digest of the conversation of the raw answer ("" if it cannot be continued), `count` its
+        tokens. When `client` leaves, the job is closed. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
+        """
 
     def start(self) -> None: ...
 

@@ -156,6 +156,16 @@ def test_the_announcement_says_who_answers_and_where(monkeypatch: pytest.MonkeyP
     assert ".local:" not in board
 
 
+def test_an_address_that_is_served_with_a_key_only_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    public = Address("203.0.113.7", "eth0", Kind.WIRED)
+    text = addresses.announcement(
+        load_settings(), simulated=False, found=[LAN, public], hostname="", serves=lambda ip: ip != public.ip
+    )
+    [closed] = [line for line in text.splitlines() if "BPU_API_KEYS" in line]
+    assert public.ip in closed
+
+
 def test_a_unix_socket_has_no_address_to_give() -> None:
     settings = load_settings(bind="unix:/run/bpu/http.sock")
     text = addresses.announcement(settings, simulated=False, found=[LAN], hostname="rdk")

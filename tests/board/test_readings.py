@@ -74,7 +74,7 @@ def test_nonsense_in_the_kernels_files_is_never_an_error(board: Board, content: 
         "sys/class/thermal/thermal_zone0/temp",
     ):
         board.file(path, content)
-    readings(board.root)
+    assert readings(board.root).keys() == {"memory", "bpu_percent", "temperatures"}
 
 
 def test_the_rows_of_a_heap_are_found_among_the_rest() -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from bpu.board.processes import process
 from bpu.board.reclaim import Standing, candidates, chosen, drop_caches, end, settled
 from bpu.board.sizes import MIB
 from tests.board.device import Board
+from tests.waits import until
 
 CONSOLE = "/sdk/runtime/bin/xlm_demo"
 
@@ -190,10 +190,7 @@ def test_a_real_orphan_is_found_by_its_file(tmp_path: Path) -> None:
     code = f"import subprocess; print(subprocess.Popen([{str(program)!r}, '60'], {options}).pid)"
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30).stdout)
     try:
-        deadline = time.monotonic() + 10
-        while not (found := candidates(program)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        (one,) = found
+        (one,) = until(lambda: candidates(program), seconds=10)
         assert one.process.pid == pid
         assert one.process.exe == str(program)
         if one.process.parent_pid == 1 and os.geteuid() == 0:

@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from bpu.board.regions import read_map
 from bpu.board.rewrite import Rewriter, differences, planned
 from bpu.board.sizes import MIB
 from tests.board.device import Board, compile_tree
+from tests.waits import let_pass
 
 PROJECT = Path(__file__).parents[2]
 
@@ -204,6 +204,7 @@ from bpu.board.layout import next_layout
 from bpu.board.modes import S100
 from bpu.board.pools import plan
 from bpu.board.rewrite import Rewriter
+from tests.waits import let_pass
 tree = Path(sys.argv[1])
 print("ready", flush=True)
 while True:
@@ -225,7 +226,7 @@ def test_a_kill_at_any_moment_leaves_an_old_or_a_new_tree(tmp_path: Path) -> Non
         ) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(moments.uniform(0, 0.15))
+            let_pass(moments.uniform(0, 0.15))
             process.send_signal(signal.SIGKILL)
         assert board.tree.read_bytes() in (old, new)
         assert board.tree.with_name(f"{board.tree.name}.SUPER_SAFE").read_bytes() == old

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from bpu.board import tools
+from tests.waits import until
 
 
 def python(code: str, **options: object) -> tools.Result:
@@ -79,10 +79,7 @@ def test_after_the_time_limit_the_children_are_gone_too() -> None:
 
     with pytest.raises(tools.ToolFailed):
         python(code, timeout=0.05, popen=popen)
-    deadline = time.monotonic() + 30
-    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(running(pid) for pid in pids)
+    until(lambda: not any(running(pid) for pid in pids), what="both have ended")
 
 
 def running(pid: int) -> bool:

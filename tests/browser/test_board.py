@@ -54,32 +54,35 @@ def test_first_tokens_are_drawn_as_the_jobs_come(visitor: Visitor) -> None:
     assert "1." in card(visitor, "First token after").inner_text()
 
 
-def test_two_people_see_their_places(visit: Visit) -> None:
+def one_behind_the_other(visit: Visit) -> tuple[Visitor, Visitor]:
+    """Two people: one is being answered, the other has asked and must wait."""
     first, second = visit(), visit()
     first.ready()
     first.send(SLOW)
     first.wait_text("answer", "the simulator")
     second.send(say("</think>\n\nMine."))
+    return first, second
+
+
+def test_two_people_see_their_places(visit: Visit) -> None:
+    first, second = one_behind_the_other(visit)
     second.page.get_by_text("Number 1 in the queue").wait_for()
     second.wait_text("queue", "Place 1")
     first.wait_text("queue", "1 waiting")
     first.find("stop").click()
     second.wait_text("answer", "Mine.")
     second.finished()
+    assert (first.answers(), second.answers()) == (1, 1)
 
 
 def test_somebody_elses_job_is_cancelled_in_the_queue(visit: Visit) -> None:
-    first, second = visit(), visit()
-    first.ready()
-    first.send(SLOW)
-    first.wait_text("answer", "the simulator")
-    second.send(say("</think>\n\nMine."))
+    first, second = one_behind_the_other(visit)
     second.wait_text("queue", "Place 1")
     first.panel("board")
     row = card(first, "Queue").get_by_role("listitem").filter(has_text="place 1")
     row.get_by_role("button", name="Cancel this job").click()
     second.wait_text("error", "cancelled")
-    first.find("stop").wait_for(state="visible")
+    assert first.find("stop").is_visible()
 
 
 def test_reading_the_question_is_seen(visitor: Visitor) -> None:

@@ -60,6 +60,7 @@ def test_what_a_person_must_put_right_is_said_with_the_consoles_words(
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.wait_text("answer", "Now.")
     visitor.finished()
+    assert visitor.find("error").is_hidden()
 
 
 def test_too_long_a_conversation_offers_a_new_one(visitor: Visitor) -> None:
@@ -113,6 +114,7 @@ def test_a_lost_network_comes_back(visitor: Visitor) -> None:
     visitor.wait_text("answer", "Back.")
     visitor.finished()
     visitor.ready()
+    assert visitor.find("error").is_hidden()
 
 
 def test_a_key_is_asked_for_and_used(visit: Visit, start: Start) -> None:
@@ -129,6 +131,7 @@ def test_a_key_is_asked_for_and_used(visit: Visit, start: Start) -> None:
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.wait_text("answer", "Inside.")
     visitor.finished()
+    assert visitor.find("error").is_hidden()
 
 
 def test_the_page_survives_a_restart_of_the_gateway(visit: Visit, start: Start) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.requests import Limits, base_model, parse_chat
+from bpu.chat.requests import Limits, parse_chat
 from bpu.errors import BadRequest, BpuError, ModelNotFound
 
 from .kit import MODEL, PROPERTY, body, request, said
@@ -129,7 +129,8 @@ def test_36_fields_without_effect_are_taken_and_named() -> None:
         "frequency_penalty": None, "reasoning_effort": "high",
     }  # fmt: skip
     asked = request(said("user", "Hi", name="ann", unknown=1), **fields)
-    assert {"temperature", "seed", "logprobs", "reasoning_effort"} <= set(asked.ignored)
+    assert {"temperature", "seed", "logprobs", "reasoning_effort", "reasoning.effort"} <= set(asked.ignored)
+    assert request(reasoning={"effort": "none", "summary": "auto"}).ignored == ()
     assert not {"unknown", "frequency_penalty", "parallel_tool_calls"} & set(asked.ignored)
 
 
@@ -179,7 +180,6 @@ def test_37_an_unknown_model_is_a_404_that_names_those_served() -> None:
 def test_the_think_model_is_the_same_engine_with_inline_tags() -> None:
     asked = parse_chat(body() | {"model": f"{MODEL}-think"}, models=[MODEL])
     assert asked.inline_thinking
-    assert base_model(asked.model, [MODEL]) == base_model(MODEL, [MODEL]) == MODEL
     with pytest.raises(ModelNotFound):
         parse_chat(body() | {"model": f"{MODEL}-think"}, models=[MODEL], think_model=False)
 
@@ -216,21 +216,45 @@ def test_stream_options() -> None:
     assert refusal(body(stream_options=5)).param == "stream_options"
 
 
+def allowed(mode: str, *names: str) -> dict[str, object]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 @pytest.mark.parametrize(
     ("choice", "mode", "forced", "count"),
     [
-        (None, "auto", None, 1), ("auto", "auto", None, 1), ("none", "none", None, 0),
-        ("required", "required", None, 1),
+        (None, "auto", None, 2), ("auto", "auto", None, 2), ("none", "none", None, 0),
+        ("required", "required", None, 2),
         ({"type": "function", "function": {"name": "move"}}, "required", "move", 1),
         ({"type": "function", "name": "move"}, "required", "move", 1),
+        (allowed("auto", "move"), "auto", None, 1), (allowed("required", "move"), "required", "move", 1),
+        (allowed("required", "move", "stop"), "required", None, 2),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"name": "stop"}]}, "auto", None, 1),
     ],
 )  # fmt: skip
 def test_40_tool_choice(choice: object, mode: str, forced: str | None, count: int) -> None:
-    asked = request(tools=[TOOL], tool_choice=choice)
+    other = {"type": "function", "function": {"name": "stop"}}
+    asked = request(tools=[TOOL, other], tool_choice=choice)
     assert (asked.tool_mode, asked.forced_tool, len(asked.tools)) == (mode, forced, count)
 
 
-@pytest.mark.parametrize("choice", ["sometimes", {"function": {"name": "fly"}}, {"function": 5}, 5])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "sometimes",
+        {"function": {"name": "fly"}},
+        {"function": 5},
+        {"name": []},
+        {},
+        5,
+        {"type": "allowed_tools"},
+        {"type": "allowed_tools", "allowed_tools": 5},
+        allowed("auto"),
+        allowed("sometimes", "move"),
+        allowed("auto", "move", "fly"),
+    ],
+)
 def test_40_tool_choice_that_cannot_be(choice: object) -> None:
     assert refusal(body(tools=[TOOL], tool_choice=choice)).param == "tool_choice"
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.chat.chunks import chunks
-from bpu.chat.side import side_answer, side_deltas
-from tests.checker import check_stream
+from bpu.chat.side import side_answer
 
-from .kit import body, counter, head, request
+from .kit import request
 
 ASKS = "Based on the chat history, give this conversation a name.\nKeep it short - 10 characters max, no quotes.\n"
 
@@ -48,10 +46,3 @@ def test_32_every_other_request_goes_to_the_model(text: str) -> None:
 
 def test_32_without_the_fence_there_is_still_a_name() -> None:
     assert side_answer(request(f"{ASKS}The name is:")) == "Chat"
-
-
-def test_32_the_gateways_own_answer_is_a_whole_stream() -> None:
-    told = side_deltas("Hello", request(naming("Hello")), counter())
-    seen = check_stream(chunks(told, head()), body())
-    assert (seen["content"], seen["finish_reason"]) == ("Hello", "stop")
-    assert seen["usage"]["prompt_tokens"] > 10

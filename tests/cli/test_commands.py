@@ -152,6 +152,21 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert "Traceback" not in shell.stderr
 
 
+def test_a_python_without_the_libraries_is_told_so() -> None:
+    bare = subprocess.run(
+        [sys.executable, "-S", "-m", "bpu", "doctor"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert bare.returncode == 1
+    assert "'click'" in bare.stderr
+    assert ".venv/bin/python -m bpu" in bare.stderr
+    assert "Traceback" not in bare.stderr
+
+
 def test_the_words_of_click_itself_are_chinese_too() -> None:
     shown = module("load", "--help", lang="zh_CN.UTF-8").out
     assert "用法：" in shown

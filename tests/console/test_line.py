@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.console.line import LineTooLong, defuse, frame
-from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES
+from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Profile
 
 XLM, MC = PROFILES["xlm_demo"], PROFILES["oellm_multichat"]
 
@@ -66,9 +66,20 @@ def test_a_replacement_that_breaks_the_line_is_refused(newline: str) -> None:
         frame("a", profile=XLM, newline=newline)
 
 
-@given(st.text(), st.sampled_from(list(PROFILES.values())))
-def test_any_text_is_one_line_and_no_command(text: str, profile: object) -> None:
-    line = frame(text, profile=XLM, limit=0)
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_a_line_is_whole_or_refused_on_every_console(profile: Profile) -> None:
+    longest = profile.line_limit or 100_000
+    assert frame("x" * longest, profile=profile) == b"x" * longest
+    with pytest.raises(LineTooLong) as caught:
+        frame("x" * (longest + 1), profile=profile, limit=profile.line_limit or longest)
+    assert (caught.value.size, caught.value.limit) == (longest + 1, longest)
+
+
+@given(
+    st.text() | st.sampled_from([*COMMANDS, *COMMAND_PREFIXES]).map(bytes.decode), st.sampled_from([*PROFILES.values()])
+)
+def test_any_text_is_one_line_and_no_command(text: str, profile: Profile) -> None:
+    line = frame(text, profile=profile, limit=0)
     assert len(line.decode().splitlines()) == 1
     assert not any(byte < 0x20 and byte != 9 for byte in line)
     assert line not in COMMANDS

@@ -8,6 +8,7 @@ from bpu.console.events import Stats
 from bpu.console.scanner import NO, OPEN
 from bpu.console.stats import match_line, parse
 
+KINDS = ("performance", "prefill", "decode", "other")
 PERFORMANCE = b"Performance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
 PREFILL = b"===== prefill token num: 12 prefill cost: 30.500000 ms, prefill speed: 393.442623 tokens/s =====\n"
 DECODE = b"===== decode token num: 40 cost per token: 58.125000 ms, decode speed: 17.204301 tokens/s =====\n"
@@ -18,8 +19,8 @@ DECODE = b"===== decode token num: 40 cost per token: 58.125000 ms, decode speed
     [(PERFORMANCE, "performance"), (PREFILL, "prefill"), (DECODE, "decode"), (b"[Performance] x\n", "other")],
 )
 def test_a_line_is_known_by_its_shape_and_only_whole(line: bytes, kind: str) -> None:
-    assert match_line(b"ab" + line + b"c", 2) == (kind, 2 + len(line))
-    assert {match_line(line[:end], 0) for end in range(len(line))} == {("", OPEN)}
+    assert match_line(b"ab" + line + b"c", 2, KINDS) == (kind, 2 + len(line))
+    assert {match_line(line[:end], 0, KINDS) for end in range(len(line))} == {("", OPEN)}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,11 @@ def test_a_line_is_known_by_its_shape_and_only_whole(line: bytes, kind: str) -> 
      b"===== prefill token num: many\n", b"text\n", b"[Performance" + b"x"],
 )  # fmt: skip
 def test_other_lines_are_not(line: bytes) -> None:
-    assert match_line(line, 0) == ("", NO)
+    assert match_line(line, 0, KINDS) == ("", NO)
+
+
+def test_a_line_of_a_kind_that_is_not_printed_is_text() -> None:
+    assert match_line(b"[Performance] x\n", 0, ("performance",)) == ("", NO)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import ROOT, until
+from tests.live.gateway import ROOT
+from tests.waits import until
 
 DEPLOY = ROOT / "deploy"
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.proxy import adapted, program, serving
-from tests.live.gateway import Gateway, Stream, free_port, running, sim, until
+from tests.live.gateway import Gateway, Stream, free_port, running, sim
+from tests.waits import until
 
 pytestmark = pytest.mark.system
 

@@ -14,7 +14,8 @@ from bpu.engine.engine import Engine
 from bpu.engine.plan import plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
-from tests.live.gateway import command, until
+from tests.live.gateway import command
+from tests.waits import until
 
 FAST = "--speed max --load-seconds 0"
 
@@ -28,8 +29,12 @@ def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60
 
 def processes(folder: Path) -> list[psutil.Process]:
     """The keepers of `folder` and everything that descends from them."""
-    keepers = [process for process in psutil.process_iter() if str(folder) in command(process)]
-    return [family for keeper in keepers for family in (keeper, *keeper.children(recursive=True))]
+    while True:
+        try:
+            keepers = [process for process in psutil.process_iter() if str(folder) in command(process)]
+            return [family for keeper in keepers for family in (keeper, *keeper.children(recursive=True))]
+        except psutil.NoSuchProcess:
+            continue  # one of them has ended while they were counted
 
 
 @pytest.fixture

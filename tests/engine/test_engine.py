@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from bpu.engine.slot import try_lock
 from bpu.turn import Cut, Turn, Waiting
 from tests.engine.conftest import processes, start_engine
 from tests.live.gateway import command
+from tests.waits import until
 
 EngineOf = Callable[..., Engine]
 LONG = "[[sim tokens=200 rate=50]]"
@@ -52,13 +54,8 @@ def first_text(job: Job) -> str:
     raise AssertionError("no text")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """As `until`, but other greenlets run meanwhile."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "not in time"
-        hub.sleep(0.01)
-    return value
+#: Other greenlets run meanwhile.
+wait_for = partial(until, sleep=hub.sleep)
 
 
 def console_of(engine: Engine) -> psutil.Process:

@@ -21,7 +21,7 @@ from bpu.settings import load_settings
 from bpu.turn import Turn
 from tests.engine.conftest import processes
 from tests.engine.test_engine import wait_for
-from tests.live.gateway import until
+from tests.waits import until
 
 SOURCE = Path(__file__).parents[1] / "witness" / "console.c"
 EngineOf = Callable[..., Engine]

@@ -10,7 +10,6 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.live.chats import MODEL
-from tests.live.gateway import Gateway, running, sim, until
+from tests.live.gateway import Gateway, running, sim
+from tests.waits import let_pass, until
 
 Start = Callable[..., Gateway]
 #: The BPU is free within two seconds; a busy test machine gets some more.
@@ -197,7 +197,7 @@ class Storm:
     def leave(self, text: str, nonce: str, words: int, moment: float) -> None:
         """Away at some moment, by FIN or RST; what was there by then is looked at."""
         sock = self.gateway.open_stream(text)
-        time.sleep(moment)
+        let_pass(moment)
         sock.setblocking(False)
         try:
             data = sock.recv(1 << 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.live.chats import ASK, Chat, Input, cached, words
-from tests.live.gateway import FAST, Gateway, running, sim, until
+from tests.live.gateway import FAST, Gateway, running, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 KEEPS = {"BPU_RESET": "command", "BPU_CONTINUE": "always"}
@@ -53,6 +55,17 @@ def test_twenty_turns_are_each_sent_alone(keeping: Gateway, read: Input) -> None
         # An answer is counted piece by piece for the client and as a whole for the cache: a token here and there.
         assert abs(held[number] - usage["prompt_tokens"] - usage["completion_tokens"]) <= 4
         assert answer["usage"]["prompt_tokens"] == held[number] + answer["timings"]["prompt_n"]
+
+
+def test_a_log_line_that_an_earlier_turn_held_can_be_quoted(keeping: Gateway) -> None:
+    """It looks as a library's line looks between two pieces of an answer, and is not sent again with the question."""
+    log = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo][DNN] text"
+    said = f"</think>It is\n{log}\nindeed."
+    chat = Chat(keeping)
+    chat.say(f"What is {log}?")
+    answer = chat.say(sim("And?", say=base64.urlsafe_b64encode(said.encode()).decode()))
+    assert cached(answer) > 0
+    assert answer["choices"][0]["message"]["content"] == f"It is\n{log}\nindeed."
 
 
 def test_a_chat_that_fills_the_cache_begins_anew_before_it_is_full(start: Start, tmp_path: Path) -> None:

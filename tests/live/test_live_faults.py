@@ -6,7 +6,6 @@ The whole table, phase by fault, is in `tests/engine/test_faults.py`; here stand
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +15,10 @@ import psutil
 import pytest
 
 from tests.live.chats import MODEL, Input
-from tests.live.gateway import FAST, ROOT, Gateway, running, sim, until
+from tests.live.gateway import FAST, Gateway, running, sim
+from tests.live.scripted import scripted
 from tests.live.test_sharing import worker_of
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 #: Limits that end silence soon. The library's own log comes between the words of every answer.
@@ -70,11 +71,17 @@ def refused(gateway: Gateway, text: str) -> tuple[tuple[int, str], str]:
 
 
 def family(gateway: Gateway) -> list[str]:
-    """The state of every process that descends from the gateway or its keeper, the workers left out."""
+    """The state of every process that descends from the gateway or its keeper, the workers left out.
+
+    Empty when one of them has ended meanwhile: look again.
+    """
     parents = [*gateway.keepers(), gateway.process]
-    children = [child for parent in parents for child in psutil.Process(parent.pid).children(recursive=True)]
     workers = {worker.pid for worker in gateway.workers()}
-    return [child.status() for child in children if child.pid not in workers]
+    try:
+        children = [child for parent in parents for child in psutil.Process(parent.pid).children(recursive=True)]
+        return [child.status() for child in children if child.pid not in workers]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
@@ -150,29 +157,6 @@ def test_a_load_that_takes_too_long_is_a_504_for_whoever_waits(start: Start) -> 
             error, message = one.result(60)
             assert error == TIMEOUT
             assert "not loaded within 1 second" in message
-
-
-def scripted(folder: Path) -> dict[str, str]:
-    """Settings for a console that is a script of one's own: it exits at once as long as a file `broken` exists."""
-    model = ROOT / "bpu" / "simulator" / "model"
-    script, hbm = folder / "xlm_demo", folder / "model.hbm"
-    lines = (
-        "#!/bin/sh",
-        f"[ -e {folder}/broken ] && exit 3",
-        f"cd {ROOT}",
-        f'exec {sys.executable} -m bpu.simulator "$@"',
-    )
-    script.write_text("\n".join(lines) + "\n")
-    script.chmod(0o755)
-    hbm.touch()
-    return {
-        "BPU_ENGINE": "console",
-        "BPU_RUNTIME_DIR": str(folder),
-        "BPU_CONSOLE": str(script),
-        "BPU_HBM_PATH": str(hbm),
-        "BPU_TOKENIZER_DIR": str(model),
-        "BPU_TEMPLATE_PATH": str(next(model.glob("*.jinja"))),
-    }
 
 
 def test_a_crash_loop_is_told_at_once_by_every_worker_and_ends_by_itself(start: Start, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.waits import until
 
 MODEL = "deepseek-r1:1.5b"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live.gateway import Gateway, Stream, running, sim, until
+from tests.live.gateway import Gateway, Stream, running, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 #: An answer of far more than the kernel keeps between two sockets of which one is not read.

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import ROOT, Gateway, environment, free_port, sim, until
+from tests.live.gateway import ROOT, Gateway, environment, free_port, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}
@@ -118,6 +119,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, mode: str) -> None:
         assert "stopping" in answer.error["message"]
         gateway.process.wait(20)
         gateway.wait_nothing_left()
+        assert "Traceback" not in gateway.log
     finally:
         gateway.kill_all()
 

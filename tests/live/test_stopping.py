@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 

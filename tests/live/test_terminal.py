@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from bpu.board import tools
-from tests.live.gateway import FAST, ROOT, Gateway, environment, running, sim, until
+from tests.live.gateway import FAST, ROOT, Gateway, environment, running, sim
+from tests.waits import until
 
 SLOW = sim("tell me a story", rate=20, tokens=400)
 

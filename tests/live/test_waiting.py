@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import resource
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 
 from tests.live.chats import Input
-from tests.live.gateway import Gateway, Stream, running, sim, until
+from tests.live.gateway import Gateway, Stream, running, sim
+from tests.waits import let_pass, until
 
 CLIENTS = int(os.environ.get("CLIENTS", "500"))
 #: Of them so many stay to be served.
@@ -31,7 +31,7 @@ def wakeups(process: psutil.Process) -> int:
 
 def woken_within(seconds: float, processes: list[psutil.Process]) -> int:
     before = sum(map(wakeups, processes))
-    time.sleep(seconds)
+    let_pass(seconds)
     return sum(map(wakeups, processes)) - before
 
 

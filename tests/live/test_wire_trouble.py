@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.checker import check_stream
-from tests.live.gateway import FAST, Gateway, sim, until
+from tests.live.gateway import FAST, Gateway, sim
 from tests.live.wire import CHAT, body, message, post, streamed, whole
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 

@@ -154,7 +154,8 @@ def test_directives_are_read_and_taken_out() -> None:
 
 @given(st.text())
 def test_any_text_may_be_in_a_directive(text: str) -> None:
-    directives.parse(f"[[sim {text}]] [[sim say={text} tokens={text} rate={text}]]")
+    asked, _ = directives.parse(f"[[sim {text}]] [[sim say={text} tokens={text} rate={text}]]")
+    assert isinstance(asked, directives.Directives)
 
 
 @given(st.text(min_size=1))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.live.gateway import Gateway, until
+from tests.live.gateway import Gateway
+from tests.waits import until
 
 #: Process and thing, to how many or how much (MiB).
 Held = dict[tuple[str, str], float]

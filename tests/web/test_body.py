@@ -38,7 +38,9 @@ def nested(depth: int) -> str:
         b"{",
         b"\xff\xfe",
         b'{"model": NaN}',
-        b'{"a": 1e999, "b": Infinity}',
+        b'{"a": 1e999}',
+        b'{"a": -1e999}',
+        b'{"a": -Infinity}',
         b"[" * 200_000,
         b'{"' + SECRET.encode() + b'": }',
         SECRET.encode(),
@@ -85,7 +87,7 @@ def test_half_a_surrogate_pair_becomes_the_character_for_what_is_broken(
     assert "\U0001f600" in engine.jobs[1].turn.line.decode()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec=None), min_size=1, max_size=40))
 def test_any_text_is_taken_or_refused_and_is_one_line(client: FlaskClient, engine: FakeEngine, text: str) -> None:
     """Lone surrogates, control characters, line breaks of every kind: never a 500, never a second line."""

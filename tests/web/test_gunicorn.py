@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.checker import check_stream
+from tests.waits import until
 
 PROJECT = Path(__file__).parents[2]
 CHAT = "/v1/chat/completions"
@@ -81,11 +81,15 @@ def serving(folder: Path, **settings: str) -> Iterator[Served]:
     log = folder / "gunicorn.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            command("--bind", f"127.0.0.1:{port}"), cwd=PROJECT, env=environment(**settings), stderr=stderr
+            command("--bind", f"127.0.0.1:{port}"),
+            cwd=PROJECT,
+            env=environment(**settings),
+            stderr=stderr,
+            start_new_session=True,
         )
     served = Served(port, process, log)
     try:
-        until(lambda: answers(served), "gunicorn does not answer")
+        until(lambda: answers(served), what="gunicorn does not answer")
         yield served
     finally:
         process.send_signal(signal.SIGQUIT)
@@ -97,13 +101,6 @@ def answers(served: Served) -> bool:
     with contextlib.suppress(ConnectionRefusedError):
         return bool(served.ask("GET", "/health"))
     return False
-
-
-def until(condition: Any, words: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, words
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +150,14 @@ def test_a_client_that_leaves_is_let_go_of(served: Served) -> None:
     with served.connect() as connection:
         connection.request("POST", CHAT, json.dumps(body("flood", stream=True)), JSON)
         connection.getresponse().readline()
-    until(lambda: served.closed > before, "the job was not closed")
+    until(lambda: served.closed > before, what="the job was not closed")
 
 
 def test_a_client_that_does_not_read_is_let_go_of_without_a_traceback(served: Served) -> None:
     before = served.closed
     with served.connect() as connection:
         connection.request("POST", CHAT, json.dumps(body("flood", stream=True)), JSON)
-        until(lambda: served.closed > before, "the job was not closed")
+        until(lambda: served.closed > before, what="the job was not closed")
     assert "Traceback" not in served.log.read_text()
     assert "stopped reading" in served.log.read_text()
 
@@ -229,5 +226,13 @@ def test_wrong_settings_stop_the_start_with_every_mistake(tmp_path: Path) -> Non
 def test_it_stops_on_request(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(20) == 0
+    assert "Traceback" not in served.log.read_text()
+
+
+def test_ctrl_c_which_a_worker_hears_twice_is_no_traceback(tmp_path: Path) -> None:
+    """A terminal sends it to master and workers alike, and the master tells its workers once more."""
+    with serving(tmp_path, BPU_WORKERS="3") as served:
+        os.killpg(served.process.pid, signal.SIGINT)
         assert served.process.wait(20) == 0
     assert "Traceback" not in served.log.read_text()

@@ -65,6 +65,7 @@ def test_where_an_error_was_never_quotes_it() -> None:
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_configuration_can_be_used(form: Any) -> None:
     logging.config.dictConfig({**config(form), "loggers": {}, "root": {"level": "WARNING", "handlers": []}})
+    assert logging.getLogger().level == logging.WARNING
 
 
 def test_one_line_a_request_with_phases_and_counts(client: FlaskClient, request_log: Any) -> None:

@@ -1,0 +1,84 @@
+"""Publish a run of the benchmark: docs/performance.json, and from it alone the tables and pictures of the pages.
+
+`python scripts/publish_figures.py RUN.json` takes what `python -m bpu bench --json` printed; without a file the pages
+are written anew from the run that is published already. Nothing between a page's markers is typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))  # The project is run from its checkout.
+
+from bpu.bench import plots  # noqa: E402
+from bpu.bench.figures import Run  # noqa: E402
+from bpu.bench.report import machine, published, table  # noqa: E402
+from bpu.messages import Language  # noqa: E402
+
+DATA = PROJECT / "docs" / "performance.json"
+PICTURE = PROJECT / "docs" / "images" / "performance.svg"
+#: Pages with the whole table, and with the short one.
+WHOLE: Mapping[str, Language] = {"docs/performance.md": "en", "docs/performance.zh-CN.md": "zh"}
+SHORT: Mapping[str, Language] = {"README.md": "en", "README.zh-CN.md": "zh"}
+#: The rows of the short table, and its columns: what aims mean is explained on the whole page.
+ROWS = ("first_token", "first_token_cold", "latency", "throughput", "hand_over_1", "turns", "waiting_memory")
+COLUMNS = ("figure", "gateway", "relay", "article")
+_MARKED = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+
+
+def whole(run: Run, lang: Language) -> str:
+    """The table of `docs/performance.md`, and below it what was measured on."""
+    return "\n".join([*table(run, lang), "", f"`{machine(run)}`"])
+
+
+def short(run: Run, lang: Language) -> str:
+    """The few rows of the README."""
+    rows = {row.key: row for row in run.rows}
+    return "\n".join(table(Run(run.machine, [rows[key] for key in ROWS]), lang, COLUMNS))
+
+
+def pages(run: Run) -> dict[Path, str]:
+    """Every page that tells of `run`, whole, as it must read."""
+    blocks = {PROJECT / name: whole(run, lang) for name, lang in WHOLE.items()}
+    blocks |= {PROJECT / name: short(run, lang) for name, lang in SHORT.items()}
+    return {page: marked(page.read_text(encoding="utf-8"), block) for page, block in blocks.items()}
+
+
+def marked(text: str, block: str) -> str:
+    """`text` with `block` between its markers. Raises ValueError if it has none."""
+    found, count = _MARKED.subn(lambda match: f"{match[1]}{block}\n{match[2]}", text)
+    if count != 1:
+        raise ValueError("a page needs its markers, once")
+    return found
+
+
+def data(run: Run) -> str:
+    """The text of `docs/performance.json`."""
+    body = run.thinned().body()
+    lists = {name: f"@{name}@" for name in body["series"]}
+    text = json.dumps({**body, "series": lists}, indent=1, ensure_ascii=False)
+    for name, place in lists.items():
+        # A series is one line: a hundred would be a page of numbers.
+        text = text.replace(f'"{place}"', json.dumps(body["series"][name]))
+    return f"{text}\n"
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+        DATA.write_text(data(Run.of(given)), encoding="utf-8")
+    run = published(DATA)
+    if run is None:
+        raise SystemExit(f"There is no {DATA}.")
+    for page, text in pages(run).items():
+        page.write_text(text, encoding="utf-8")
+    plots.draw(run.series, PICTURE)
+
+
+if __name__ == "__main__":
+    main()
