@@ -24,7 +24,7 @@ def draw(series: Series, path: Path) -> None:
     across = min(2, len(panels)) or 1
     down = -(-len(panels) // across) or 1
     size = (5.5 * across, 3.6 * down)
-    with plotter.rc_context({"svg.hashsalt": "bpu"}):
+    with plotter.rc_context({"svg.hashsalt": "bpu", "svg.fonttype": "none"}):
         figure, axes = plotter.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
         for panel, place in zip(panels, axes.flat, strict=False):
             panel(place, series)
@@ -47,6 +47,7 @@ def pyplot() -> Any:
 def _latency(axes: Any, series: Series) -> None:
     for side, colour in COLOURS.items():
         _shares(axes, series.get(f"latency, {side}, ms", []), side, colour)
+    axes.set_xscale("log")
     _label(axes, "Latency of a token at 50 tokens/s", "console's write to client's read, ms", "share of tokens")
 
 
@@ -76,6 +77,7 @@ def _turns(axes: Any, series: Series) -> None:
         times = series.get(f"first token by turn, {way}, ms", [])
         axes.plot(range(1, len(times) + 1), times, marker=".", label=way, color=colour)
     axes.set_yscale("log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     _label(axes, "First token over the turns of one chat", "turn", "ms")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bpu.board.checks.finding import Finding, Level
+from bpu.chat.requests import parse_chat
 from bpu.cli._probe import TRIES, Examination, Progress
 from bpu.cli._terminal import Notice
 from bpu.console.profiles import PROFILES
@@ -17,7 +18,9 @@ from bpu.engine.cache import Trust
 from bpu.engine.plan import line_limit, plan_launch
 from bpu.engine.probe import OutOfTurn, Silent, Turn
 from bpu.engine.records import Records
+from bpu.errors import ContextLengthExceeded
 from bpu.settings import Settings
+from bpu.web.assembly import assemble
 
 
 class Console:
@@ -62,6 +65,20 @@ def test_the_longest_line_that_was_taken_whole_is_the_engine_s_limit(tmp_path: P
     assert found.level is Level.FINE
     assert line_limit(settings, launch) == 4000
     assert Records(tmp_path, launch).trust == Trust(keeps=True, resets=True)
+
+
+def test_the_gateway_refuses_what_the_probe_saw_split(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    examine(settings, Console(5000))
+    prompter = assemble(settings).prompter
+
+    def turn(size: int) -> object:
+        body = {"model": "m", "messages": [{"role": "user", "content": ("word " * 1000)[:size]}]}
+        return prompter.turn(parse_chat(body, models=["m"]))
+
+    assert turn(3900)
+    with pytest.raises(ContextLengthExceeded, match="4000"):
+        turn(4500)
 
 
 def test_a_longer_line_than_supposed_that_was_taken_whole_is_allowed_from_then_on(tmp_path: Path) -> None:

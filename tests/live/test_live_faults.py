@@ -174,6 +174,9 @@ def test_a_crash_loop_is_told_at_once_by_every_worker_and_ends_by_itself(start: 
         stream.close()
     assert len(served) >= 2
     assert refused(gateway, "hello")[0] == (503, "engine_unavailable")
+    status, headers, body = gateway.request("GET", "/ready")
+    assert (status, json.loads(body)["ready"], 1 <= int(headers["Retry-After"]) <= 60) == (503, False, True)
+    assert gateway.request("GET", "/health")[0] == 200
     loads = gateway.engine()["loads"]
     (tmp_path / "broken").unlink()
     gateway.wait_for("ready", seconds=60)

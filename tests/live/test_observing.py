@@ -66,6 +66,16 @@ def test_the_files_lie_in_memory_and_are_gone_at_the_end(start: Callable[..., Ga
     assert not folder.exists()
 
 
+def test_a_gateway_that_loads_is_alive_and_not_ready(start: Callable[..., Gateway]) -> None:
+    gateway = start(ready="starting", env={"BPU_CONSOLE_ARGS": "--load-seconds 600"})
+    status, _, body = gateway.request("GET", "/ready")
+    assert (status, json.loads(body)["reason"]) == (503, "The model is being loaded.")
+    assert gateway.request("GET", "/health")[0] == 200
+    with closing(gateway.open_stream("Hello")):
+        until(lambda: [job["id"] for job in gateway.slots()["waiting"]])
+        assert gateway.json("GET", "/slots")["slots"][0]["job"] is None
+
+
 @pytest.mark.system
 def test_prometheus_has_nothing_to_say_of_what_two_workers_tell(start: Callable[..., Gateway]) -> None:
     promtool = shutil.which("promtool") or pytest.skip("promtool (Debian's package prometheus) is not installed.")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import Gateway, sim, until
+from tests.live.gateway import Gateway, sim
 from tests.live.wire import CHAT, MODEL, body, post
 from tests.streams import check_recorded
+from tests.waits import until
 
 
 @pytest.fixture
