@@ -5,7 +5,7 @@ It borrows the console between jobs and gives way to every job.
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from bpu.engine.cache import UNKNOWN, Trust
 from bpu.engine.launch import Launch
@@ -54,7 +54,7 @@ class Examiner:
     def begin(self) -> None:
         if self._supervisor.take():
             self._left -= 1
-            self._test = SelfTest(secrets.token_hex(4).upper())
+            self._test = SelfTest(os.urandom(4).hex().upper())
             self._go_on()
 
     def _go_on(self, heard: str | None = None) -> None:

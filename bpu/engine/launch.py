@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import shlex
+import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 _IDENTITY = (
     *("argv", "cwd", "files", "profile", "simulated", "model", "lock_path", "state_dir", "context"),
@@ -45,14 +46,14 @@ class Launch:
     queue_limit: int
     log_format: str
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Equal for launches that may share one console: the same program, model and arguments, kept the same way.
 
         Limits, and the environment of whoever starts it (a service, somebody's terminal), make no other console.
         """
-        told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True).encode()
+        return f"{zlib.crc32(told):08x}{zlib.adler32(told):08x}"
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

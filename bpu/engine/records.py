@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,15 @@ def _trust(told: Any) -> Trust | None:
 
 
 def checksum(launch: Launch) -> str:
-    """Of the program and its arguments: another build, model or option is another console."""
-    digest = hashlib.sha256(json.dumps(launch.argv).encode())
+    """Of the program and its arguments: another build, model or option is another console.
+
+    Not a digest against forgers: `hashlib` would bring four megabytes of OpenSSL into the keeper.
+    """
+    arguments, program_crc = zlib.crc32(json.dumps(launch.argv).encode()), 0
     try:
         with Path(launch.argv[0]).open("rb") as program:
             while block := program.read(1 << 20):
-                digest.update(block)
+                program_crc = zlib.crc32(block, program_crc)
     except OSError:
         pass
-    return digest.hexdigest()[:16]
+    return f"{arguments:08x}{program_crc:08x}"
