@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tests.live.chats import Input
 from tests.live.gateway import Gateway, sim
 from tests.live.stream import Stream
 from tests.live.test_sharing import worker_of
-from tests.waits import until
+from tests.waits import let_pass, until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}
@@ -46,11 +45,11 @@ def test_arrivals_a_tenth_of_a_second_apart_never_swap(start: Start, tmp_path: P
     read = Input(tmp_path / "lines")
     gateway = start(workers=4, reuse_port=True, env={"BPU_CONSOLE_ARGS": read.options})
     first = gateway.open_stream(sim(prefill=600))
-    time.sleep(0.1)
+    let_pass(0.1)
     socks = []
     for number in range(20):
         socks.append(gateway.open_stream(sim(nonce=f"N{number}E", tokens=5)))
-        time.sleep(0.1)  # the distance that is promised, not a wait for something
+        let_pass(0.1)  # the distance that is promised, not a wait for something
     streams = [Stream(sock) for sock in socks]
     served = {worker_of(gateway, stream) for stream in streams}
     assert len(served) >= 2, "one worker served everything: nothing was shared"
