@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
+# Three files of tests at a time, even on two cores: they wait more than they compute.
+AT_ONCE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types format node clients soak bench bench-publish screenshots check-wheels wheels clean
@@ -23,7 +25,7 @@ run: setup ## Serve on 0.0.0.0:8000, by the board or the simulator
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
 test: lint types ## Lint, types and the core tests (ten minutes at most)
-	$(BIN)/python -m pytest -m "not ($(OUTSIDE))"
+	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(OUTSIDE))"
 
 check: test node ## The core, then browser, real clients and system programs (forty minutes at most)
 	$(BIN)/python -m pytest -m "$(OUTSIDE)"
