@@ -104,11 +104,16 @@ def test_answers_come_whole(engine_of: EngineOf, cut: str) -> None:
     assert engine.status()["loads"] == 1
 
 
-@pytest.mark.parametrize("stats", ["line", "colour", "performance", "none"])
+@pytest.mark.parametrize("stats", ["line", "colour", "none"])
 def test_statistics_are_no_part_of_the_answer(engine_of: EngineOf, stats: str) -> None:
     events = list(submit(engine_of("--stats", stats), "hello").events(5.0))
     assert "".join(event.text for event in events if isinstance(event, Text)) == holding("whole hello")
     assert any(isinstance(event, Stats) for event in events) == (stats != "none")
+
+
+def test_statistics_of_a_kind_that_this_console_never_prints_are_words_of_the_answer(engine_of: EngineOf) -> None:
+    said = answer(submit(engine_of("--stats", "performance"), "hello"))
+    assert said.startswith(holding("whole hello") + "\n[Performance] prefill 12 tokens")
 
 
 def test_log_lines_between_the_pieces_are_no_part_of_the_answer(engine_of: EngineOf) -> None:
