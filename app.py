@@ -31,7 +31,7 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     here.install(app)
     trace.install(app, tell=here.meters.count)
     guard.install(app, access(settings))
-    body.install(app)
+    body.install(app, whole_s=settings.body_timeout_s)
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)

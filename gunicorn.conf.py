@@ -98,7 +98,13 @@ def _refuse_taken(bind: str) -> None:
 def when_ready(server: Any) -> None:
     """The gateway listens: say where, and who answers."""
     locked = access(_settings).needs_key
-    announce(_settings, simulated=choose_files(_settings).simulated, serves=lambda ip: locked or is_near(ip))
+    write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
+    announce(
+        _settings,
+        simulated=choose_files(_settings).simulated,
+        serves=lambda ip: locked or is_near(ip),
+        write=write,
+    )
     if _settings.log_prompts:
         server.log.warning("BPU_LOG_PROMPTS is set: every prompt and every answer is written to this log.")
 
@@ -110,6 +116,7 @@ def post_worker_init(worker: Any) -> None:
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
     worker.refused = gateway.meters.refused
+    worker.head_s = gateway.settings.head_timeout_s
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)

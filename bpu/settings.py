@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bpu.errors import SettingsError
+from bpu.messages import has, say
 
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
@@ -40,7 +41,7 @@ def _split_shell(value: Any) -> Any:
     try:
         return tuple(shlex.split(value))
     except ValueError as error:
-        raise ValueError(f"cannot be split as a shell would ({error}); close the quotation") from error
+        raise ValueError(say("settings.shell", reason=error)) from error
 
 
 def _auto_is_none(value: Any) -> Any:
@@ -53,26 +54,26 @@ def _absolute(path: Path) -> Path:
 
 def _readable(path: Path) -> Path:
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise ValueError("must name a file that can be read")
+        raise ValueError(say("settings.readable"))
     return path
 
 
 def _one_word(value: str) -> str:
     if not value or value.split() != [value]:
-        raise ValueError("must be one word without blanks")
+        raise ValueError(say("settings.one_word"))
     return value
 
 
 def _printable(value: str) -> str:
     if not value or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        raise ValueError("must be at least one character and hold no line break or other control character")
+        raise ValueError(say("settings.printable"))
     return value
 
 
 def _listening(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
     if not all(re.fullmatch(r"unix:.+|fd://\d+", part) or _is_host_and_port(part) for part in parts):
-        raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000")
+        raise ValueError(say("settings.listening"))
     return ",".join(parts)
 
 
@@ -84,7 +85,7 @@ def _is_host_and_port(text: str) -> bool:
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
-        raise ValueError(f"must be addresses, networks such as 192.168.1.0/24, or unix; {', '.join(wrong)} is none")
+        raise ValueError(say("settings.proxies", wrong=", ".join(wrong)))
     return values
 
 
@@ -134,6 +135,9 @@ class Settings(BaseSettings):
     first_token_timeout_s: Seconds = 120
     stall_timeout_s: Seconds = 30
     job_timeout_s: Seconds = 0
+    # MiB. A core dump of the console is everybody's conversation in a file, so there is none unless it is asked for.
+    console_memory_mb: Annotated[int, Field(ge=0)] = 0
+    console_core_mb: Annotated[int, Field(ge=0)] = 0
     queue_limit: Annotated[int, Field(ge=0)] = 64
     queue_timeout_s: Seconds = 600
     keepalive_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
@@ -151,6 +155,8 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[Names, AfterValidator(_proxies)] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
     max_messages: Annotated[int, Field(ge=1)] = 2000
+    head_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20
+    body_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
@@ -177,7 +183,7 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win. Raises `SettingsError` that lists every mistake at once."""
     settings, mistakes = read_settings(**overrides)
     if mistakes:
-        raise SettingsError("\n  ".join(["The settings cannot work:", *mistakes]))
+        raise SettingsError("\n  ".join([say("settings.wrong"), *mistakes]))
     return settings
 
 
@@ -204,7 +210,7 @@ def _misspelt(names: Iterable[str]) -> Iterable[str]:
     for name in sorted(names):
         if name.startswith("BPU_") and name not in known:
             for guess in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
-                yield f"{name}: there is no such setting; rename it to {guess} or unset it."
+                yield say("settings.misspelt", name=name, guess=guess)
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
@@ -217,8 +223,14 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _remedy(item: Any) -> str:
-    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
-    return f"{message} (it is {str(item['input'])!r}); correct it or unset it for the default."
+    return say("settings.remedy", rule=_rule(item), value=repr(str(item["input"])))
+
+
+def _rule(item: Any) -> str:
+    """What the value must be: our own words where there are some for this kind of error, else pydantic's."""
+    if item["type"] != "value_error" and has(f"settings.{item['type']}"):
+        return say(f"settings.{item['type']}", **item.get("ctx", {}))
+    return str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
 
 
 def state_dir(settings: Settings) -> Path:
@@ -229,7 +241,7 @@ def state_dir(settings: Settings) -> Path:
     """
     if settings.state_dir is not None:
         if (reason := _unusable(settings.state_dir)) is not None:
-            raise SettingsError(f"BPU_STATE_DIR: {settings.state_dir} cannot be used: {reason}. Name another folder.")
+            raise SettingsError(say("settings.state_dir", folder=settings.state_dir, reason=reason))
         return settings.state_dir
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     guesses = [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else [])]
@@ -238,7 +250,7 @@ def state_dir(settings: Settings) -> Path:
             return folder
     folder = Path(tempfile.gettempdir()) / f"bpu-{os.getuid()}"
     if (reason := _unusable(folder)) is not None:
-        raise SettingsError(f"No state folder can be made ({folder}: {reason}). Set BPU_STATE_DIR to a private folder.")
+        raise SettingsError(say("settings.no_state_dir", folder=folder, reason=reason))
     return folder
 
 
@@ -247,13 +259,13 @@ def _unusable(folder: Path) -> str | None:
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         if folder.is_symlink() and _foreign(folder.lstat()):
-            return "it is a link that somebody else made"
+            return say("settings.foreign_link")
         status = folder.stat()
     except OSError as error:
         return error.strerror or str(error)
     if _foreign(status) or status.st_mode & 0o002:
-        return "it belongs to somebody else, or everybody may write in it"
-    return None if os.access(folder, os.W_OK | os.X_OK) else "no right to write in it"
+        return say("settings.foreign_folder")
+    return None if os.access(folder, os.W_OK | os.X_OK) else say("settings.no_right")
 
 
 def _foreign(status: os.stat_result) -> bool:

@@ -95,7 +95,7 @@ def main() -> None:
     env = {"BPU_CONSOLE_ARGS": CONSOLE, "BPU_CONTINUE": "always"}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        gateway = stack.enter_context(running(folder, workers=2, env=env))
+        gateway = stack.enter_context(running(folder, application="wsgi:app", workers=2, env=env))
         chromium = stack.enter_context(browser(f"MAP {BOARD} 127.0.0.1:{gateway.port}"))
         for shot in SHOTS:
             if not arguments.names or shot.name in arguments.names:

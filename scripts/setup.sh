@@ -1,6 +1,7 @@
 #!/bin/sh
 # setup.sh FOLDER REQUIREMENTS: makes the virtual environment FOLDER where a sound one is missing, and installs
-# REQUIREMENTS into it when their text has changed since the last time. A folder ./wheels replaces the network.
+# REQUIREMENTS into it when their text has changed since the last time. A folder ./wheels replaces the network, unless
+# its wheels are for another machine, as on the PC that has made them for a board.
 set -eu
 
 folder=$1
@@ -27,13 +28,25 @@ make_environment() {
     rm -rf "$folder"
     "$python" -m virtualenv --quiet "$folder" >/dev/null 2>&1 && return
     rm -rf "$folder"
+    # make wheels lays pip down, too, and a wheel of pip can be run as it is.
+    for pip in wheels/pip-*.whl; do
+        [ -f "$pip" ] && "$python" -m venv --without-pip "$folder" >/dev/null 2>&1 &&
+            "$folder/bin/python" "$pip/pip" install --quiet --no-index --find-links wheels pip && return
+    done
+    rm -rf "$folder"
     fail "The virtual environment could not be made: python3-venv is missing. Install it: sudo apt install python3-venv" \
          "无法创建虚拟环境：缺少 python3-venv。请安装：sudo apt install python3-venv"
 }
 
+wheels_fit() {
+    [ -n "$(find wheels -name '*.whl' 2>/dev/null)" ] || return 1
+    built=$(find wheels -name '*.whl' ! -name '*-any.whl')
+    [ -z "$built" ] || printf '%s\n' "$built" | grep -q "_$(uname -m)\.whl\$"
+}
+
 install_requirements() {
     set -- -m pip install --disable-pip-version-check -r "$requirements"
-    if [ -n "$(find wheels -name '*.whl' 2>/dev/null | head -n 1)" ]; then
+    if wheels_fit; then
         echo "Installing $requirements from ./wheels, without the network"
         "$folder/bin/python" "$@" --no-index --find-links wheels && return
         fail "What is needed is not in ./wheels. Make it anew with make wheels, or remove it to install from the network." \
@@ -45,8 +58,13 @@ install_requirements() {
          "pip 无法安装 $requirements（见上文）。没有网络时，可在别的电脑上运行 make wheels 得到 ./wheels。"
 }
 
-# An environment whose Python has gone, as after an upgrade of the system, cannot run even this.
-"$folder/bin/python" -c 'import pip' 2>/dev/null || make_environment
+# An environment whose Python has gone, as after an upgrade of the system, cannot run even pip; one that came along when
+# the project was copied from a PC to a board holds programs for the PC, and the PC's paths.
+here="$(uname -m) $(pwd -P)"
+if [ "$(cat "$folder/made-for" 2>/dev/null)" != "$here" ] || ! "$folder/bin/python" -c 'import pip' 2>/dev/null; then
+    make_environment
+    printf '%s\n' "$here" >"$folder/made-for"
+fi
 
 stamp=$folder/installed-$(basename "$requirements")
 wanted=$("$folder/bin/python" --version; cat requirements.txt "$requirements")

@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
+from openai.types import ErrorObject
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
 REASONS = {"stop", "length", "tool_calls", "content_filter"}
 _SPECIAL = re.compile(r"<[|｜][^<>]{1,40}[|｜]>|\[Assistant\] >>> |\[User\] <<< |\x1b")
 
@@ -16,10 +19,19 @@ class Seen(dict[str, Any]):
 
 
 def parse_sse(data: bytes) -> list[Any]:
-    """The payloads of a stream, comments left out. `[DONE]` is the string, everything else decoded JSON."""
-    data.decode("ascii")
+    """The payloads of a whole stream, comments and the `[DONE]` at its end left out."""
     assert data.endswith(b"\n\n"), "the last event is not complete"
-    events = []
+    events = payloads(data)
+    assert events, "no event at all"
+    assert events[-1] == "[DONE]", "the stream does not end with [DONE]"
+    assert events.count("[DONE]") == 1
+    return events[:-1]
+
+
+def payloads(data: bytes) -> list[Any]:
+    """The payloads of complete events, comments left out. `[DONE]` is the string, everything else decoded JSON."""
+    data.decode("ascii")
+    events: list[Any] = []
     for event in data.decode().removesuffix("\n\n").split("\n\n"):
         assert "\n" not in event, f"an event of more than one line: {event!r}"
         if event == ": keep-alive":
@@ -28,38 +40,69 @@ def parse_sse(data: bytes) -> list[Any]:
         payload = event[len("data: ") :]
         assert payload, "an empty data line"
         events.append(payload if payload == "[DONE]" else json.loads(payload))
-    assert events, "no event at all"
-    assert events[-1] == "[DONE]", "the stream does not end with [DONE]"
-    assert events.count("[DONE]") == 1
-    return events[:-1]
+    return events
 
 
 def check_stream(
-    stream: Union[bytes, Iterable[Mapping[str, Any]]], request: Mapping[str, Any], *, error: bool = False
+    stream: Union[bytes, Iterable[Mapping[str, Any]]],
+    request: Mapping[str, Any],
+    *,
+    error: bool = False,
+    inline: bool = False,
 ) -> Seen:
     """Assert all rules over a stream (bytes as sent, or the decoded chunks) that answers the body `request`.
 
-    `error`: the stream is expected to end with the error object instead of a finish reason.
+    `error`: the stream is expected to end with the error object instead of a finish reason. `inline`: the gateway
+    has been told to put all reasoning into the content.
     """
     chunks = parse_sse(stream) if isinstance(stream, bytes) else [dict(one) for one in stream]
-    failure = chunks.pop()["error"] if error else None
-    if failure is not None:
-        assert set(failure) == {"message", "type", "param", "code"}
-        assert isinstance(failure["message"], str)
-    assert not any("error" in chunk for chunk in chunks)
-    _same_head(chunks)
-    seen = _join(chunks)
+    failure = check_error(chunks.pop()) if error else None
+    seen = check_begun(chunks, request, inline=inline)
     seen["error"] = failure
     _ends(chunks, request, seen)
-    inline = request["model"].endswith("-think")
+    if seen["finish_reason"] == "stop" and not request.get("stop"):
+        assert seen["content"].strip(), "stop with nothing said"
+    return seen
+
+
+def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool = False) -> Seen:
+    """Assert the rules that hold at every point of a stream, whether its end has been seen or not."""
+    assert not any("error" in chunk for chunk in chunks)
+    for chunk in chunks:
+        ChatCompletionChunk.model_validate(chunk, strict=True)
+    _same_head(chunks)
+    seen = _join(chunks)
+    inline = inline or request["model"].endswith("-think")
     for text in (seen["content"], seen["reasoning"]):
         assert not _SPECIAL.search(text), f"a marker or special token leaked: {text!r}"
         assert inline or not re.search("</?think>", text), f"a think tag leaked: {text!r}"
     if not request.get("tools"):
         assert not seen["tool_calls"]
-    if seen["finish_reason"] == "stop" and not request.get("stop"):
-        assert seen["content"].strip(), "stop with nothing said"
     return seen
+
+
+def check_error(body: Any) -> dict[str, Any]:
+    """The error object in `body`: its four keys, and a message in words."""
+    assert set(body) == {"error"}
+    failure: dict[str, Any] = body["error"]
+    assert set(failure) == {"message", "type", "param", "code"}
+    ErrorObject.model_validate(failure, strict=True)
+    assert failure["message"]
+    return failure
+
+
+def check_completion(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """The same for an answer in one piece; gives its one choice."""
+    ChatCompletion.model_validate(body, strict=True)
+    check_usage(body["usage"])
+    (choice,) = body["choices"]
+    assert choice["finish_reason"] in REASONS
+    assert (choice["finish_reason"] == "tool_calls") is bool(choice["message"].get("tool_calls"))
+    for call in choice["message"].get("tool_calls", ()):
+        json.loads(call["function"]["arguments"])
+    if choice["finish_reason"] == "stop" and not asked.get("stop"):
+        assert choice["message"]["content"].strip(), "stop with nothing said"
+    return dict(choice)
 
 
 def check_usage(usage: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import subprocess
@@ -10,15 +11,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
+from bpu.cli import _clients
+from bpu.cli._where import Door
 from bpu.settings import Settings
 from tests.live.gateway import Gateway, running
 
 PROJECT = Path(__file__).parents[1]
 TEXT = (PROJECT / "docs" / "clients.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+BLOCK = r"^```(\w+)\n(.*?)^```$"
+BLOCKS = re.findall(BLOCK, TEXT, re.MULTILINE | re.DOTALL)
 MODELS = {"deepseek-r1:1.5b", "deepseek-r1:1.5b-think"}
 
 
@@ -67,14 +72,26 @@ def test_every_program_is_one() -> None:
         assert ast.parse(program).body
 
 
-def test_every_json_block_names_the_model_and_its_limits() -> None:
+def test_settings_are_those_that_the_command_prints() -> None:
+    door = Door("http://BOARD:8000/v1", "any", "deepseek-r1:1.5b", 4096)
     chatbox, openclaw = map(json.loads, blocks("json"))
-    (model,) = chatbox["settings"]["models"]
-    assert (model["modelId"] in MODELS, model["contextWindow"], chatbox["isCustom"]) == (True, 4096, True)
-    (provider,) = openclaw["models"]["providers"].values()
-    (model,) = provider["models"]
-    assert (model["id"] in MODELS, model["contextWindow"], provider["api"]) == (True, 4096, "openai-completions")
-    assert openclaw["agents"]["defaults"]["model"]["primary"] == f"bpu/{model['id']}"
+    link, _, config = _clients.chatbox_link(door).partition("?config=")
+    assert f"{link}?config=" in TEXT
+    assert json.loads(base64.b64decode(unquote(config))) == chatbox
+    assert json.loads(_clients.openclaw(door)) == openclaw
+    (variables,) = blocks("sh", "export")
+    assert variables.replace("export ", "").splitlines() == _clients.openwebui(door).splitlines()[1:]
+    (entry,) = blocks("yaml", "api_key_name")
+    for line in ('model_name: "deepseek-r1:1.5b"', 'api_base: "http://BOARD:8000/v1"', "api_key_name: bpu"):
+        assert line in _clients.llm(door)
+        assert line.replace('"', "") in entry
+
+
+def test_the_translation_has_the_same_blocks() -> None:
+    translated = (PROJECT / "docs" / "clients.zh-CN.md").read_text(encoding="utf-8")
+    assert re.findall(BLOCK, translated, re.MULTILINE | re.DOTALL) == BLOCKS
+    settings = r"`((?:[\w-]+=|X-|BPU_|https?://|/)[^`]*)`"
+    assert set(re.findall(settings, translated)) == set(re.findall(settings, TEXT))
 
 
 def test_yaml_blocks_are_nested_soundly() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,19 @@ def test_every_dependency_stands_there_with_its_reason(file: str, heading: str) 
     listed = {bare(row[0]): row[1] for row in rows("docs/dependencies.md", heading)}
     assert set(listed) == required
     assert all(listed.values())
+
+
+def test_every_client_stands_there_with_the_test_that_tries_it() -> None:
+    pinned = (PROJECT / "tests/clients/requirements.txt").read_text(encoding="utf-8")
+    required = {Requirement(line.partition("#")[0]).name for line in pinned.splitlines() if line[:1] not in ("", "#")}
+    for folder in ("clients", "browser"):
+        packages = json.loads((PROJECT / "tests" / folder / "package.json").read_text(encoding="utf-8"))
+        required |= {*packages.get("dependencies", ()), *packages.get("devDependencies", ())}
+    listed = {row[0].split("`")[1]: row for row in rows("docs/dependencies.md", "Clients that it is tried with")}
+    assert set(listed) == required
+    for name, (_, reason, test) in listed.items():
+        assert reason
+        assert name.replace("-", "_") in (PROJECT / bare(test)).read_text(encoding="utf-8").replace("-", "_"), name
 
 
 # Routes, commands, targets, files

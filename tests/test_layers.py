@@ -21,7 +21,7 @@ STANDARD = sys.stdlib_module_names | {"__future__"}
 OURS: dict[str, set[str]] = {
     "bpu/errors.py": set(),
     "bpu/turn.py": set(),
-    "bpu/settings.py": {"bpu.errors"},
+    "bpu/settings.py": {"bpu.errors", "bpu.messages"},
     "bpu/messages/*": {"bpu.messages"},
     "bpu/console/*": {"bpu.console", "bpu.errors"},
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},

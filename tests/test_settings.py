@@ -62,6 +62,18 @@ def test_all_mistakes_are_listed_at_once_each_with_its_value_and_what_to_do(monk
         assert "correct it" in line
 
 
+def test_mistakes_are_told_in_the_terminal_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, MISTAKES)
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    head, *lines = refused().splitlines()
+    assert head == "设置无法使用："
+    assert len(lines) == len(MISTAKES)
+    for line in lines:
+        assert "必须" in line or "无法" in line or "至少" in line, line
+        assert "must" not in line
+        assert "请改正" in line
+
+
 def test_choices_are_spelt_out() -> None:
     assert "'auto', 'console' or 'simulator'" in refused(engine="x")
 

@@ -27,12 +27,12 @@ def wheel(folder: Path, version: str) -> None:
         archive.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
-def setup(folder: Path, python: str | Path = sys.executable) -> tools.Result:
+def setup(folder: Path, python: str | Path = sys.executable, **env: str) -> tools.Result:
     return tools.run(
         ["sh", PROJECT / "scripts" / "setup.sh", ".venv", "requirements.txt"],
         timeout=100,
         cwd=folder,
-        env={"PYTHON": str(python)},
+        env={"PYTHON": str(python), **env},
     )
 
 
@@ -54,17 +54,12 @@ def test_installs_from_wheels_again_only_when_the_requirements_have_changed(tmp_
     assert setup(tmp_path).ok
     assert version(tmp_path) == "2.0"
 
-    # A requirement that nobody can meet leaves no mark of success, and an environment without Python is made anew.
+    # A PC that has made wheels for a board installs from the network, for which another folder stands here.
+    wheel(tmp_path / "network", "3.0")
+    (tmp_path / "wheels" / "built-1.0-cp310-cp310-manylinux_2_17_pdp11.whl").touch()
     (tmp_path / "requirements.txt").write_text("tiny>=3\n")
-    for _ in range(2):
-        failed = setup(tmp_path)
-        assert failed.code != 0
-        assert "make wheels" in failed.err
-    (tmp_path / "requirements.txt").write_text("tiny>=2\n")
-    for name in (tmp_path / ".venv/bin").glob("python*"):
-        name.unlink()
-    assert setup(tmp_path).ok
-    assert version(tmp_path) == "2.0"
+    assert setup(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "network")).ok
+    assert version(tmp_path) == "3.0"
 
 
 def fake_python(folder: Path, body: str) -> Path:
@@ -72,6 +67,59 @@ def fake_python(folder: Path, body: str) -> Path:
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
     return path
+
+
+#: Makes environments of nothing but itself, and installs whatever it is told to unless there is a file `amiss`.
+MAKER = """case "$*" in
+--version) echo Python 3.12.1;;
+"-m venv"*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
+"-m pip"*) [ ! -e amiss ];;
+esac"""
+
+
+def test_an_environment_whose_python_has_gone_is_made_anew_and_a_failure_leaves_no_mark(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("")
+    python = fake_python(tmp_path, MAKER)
+    (tmp_path / "amiss").touch()
+    for _ in range(2):
+        failed = setup(tmp_path, python)
+        assert failed.code != 0
+        assert "make wheels" in failed.err
+    (tmp_path / "amiss").unlink()
+    assert "Installing requirements.txt" in setup(tmp_path, python).out
+    (tmp_path / ".venv/bin/python").unlink()
+    assert "Making the virtual environment" in setup(tmp_path, python).out
+
+
+def test_a_python_without_pip_gets_the_one_among_the_wheels(tmp_path: Path) -> None:
+    """As on a board whose system lacks python3-venv and has no network to install it."""
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels/pip-99.0-py3-none-any.whl").touch()
+    body = """echo "$@" >>calls
+case "$*" in
+"-m venv --without-pip"*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python";;
+"-m venv"*|"-m virtualenv"*) exit 1;;
+esac"""
+    result = setup(tmp_path, fake_python(tmp_path, body))
+    assert result.ok, result.err
+    calls = (tmp_path / "calls").read_text()
+    assert "wheels/pip-99.0-py3-none-any.whl/pip install --quiet --no-index --find-links wheels pip\n" in calls
+    assert "-m pip install" in calls
+
+
+def test_an_environment_that_was_copied_from_elsewhere_is_made_anew(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "requirements.txt").write_text("")
+    python = fake_python(tmp_path, MAKER)
+    assert "Making the virtual environment" in setup(project, python).out
+    assert setup(project, python) == tools.Result(0, "", "")
+    moved = project.rename(tmp_path / "elsewhere")
+    assert "Making the virtual environment" in setup(moved, python).out
+    (moved / ".venv/made-for").write_text(f"pdp11 {moved}\n")
+    assert "Making the virtual environment" in setup(moved, python).out
+    assert setup(moved, python) == tools.Result(0, "", "")
 
 
 @pytest.mark.parametrize(

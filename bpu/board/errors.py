@@ -17,3 +17,9 @@ class BoardError(EngineUnavailable):
         """`key` is `area.name` of the catalogue; `values` fill its placeholders."""
         super().__init__(say(key, **values))
         self.key = key
+
+
+class BadWish(BoardError):
+    """What was typed cannot be meant: an exit code as for a wrong option."""
+
+    exit_code = 2

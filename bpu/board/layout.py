@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpu.board.errors import BoardError
+from bpu.board.errors import BadWish, BoardError
 from bpu.board.fdt import live_tree, parse
 from bpu.board.modes import MODES, Mode, mode
 from bpu.board.pools import ALIGNMENT, Plan, plan
@@ -91,10 +91,10 @@ def read_wish(words: Sequence[str], model: str) -> Wish:
     for word in rest:
         pool, equals, size = word.partition("=")
         if not equals:
-            raise BoardError("ion.bad_wish", word=word, modes=", ".join(MODES))
+            raise BadWish("ion.bad_wish", word=word, modes=", ".join(MODES))
         sizes[pool] = parse_size(size)
     if not sizes:
-        raise BoardError("ion.bad_wish", word="", modes=", ".join(MODES))
+        raise BadWish("ion.bad_wish", word="", modes=", ".join(MODES))
     return Wish(name if not rest else "", sizes, chosen.source)
 
 

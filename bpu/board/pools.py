@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from bpu.board.errors import BoardError
+from bpu.board.errors import BadWish, BoardError
 from bpu.board.regions import Floating, MemoryMap, Pool, Span, holes
 from bpu.board.sizes import GIB, MIB, human
 from bpu.messages import say
@@ -94,9 +94,9 @@ def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list
         pool = memory.pool(name)
         if pool is None:
             names = ", ".join(pool.name for pool in memory.pools) or "-"
-            raise BoardError("ion.no_such_pool", name=name, names=names)
+            raise BadWish("ion.no_such_pool", name=name, names=names)
         if size <= 0 or (size % alignment and size != pool.span.size):
-            raise BoardError("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
+            raise BadWish("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
         by_node[pool.node] = size
     return [Wanted(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
 
@@ -131,6 +131,7 @@ class _Ground:
         #: The lowest place for a pool that must move.
         self._floor = min([low, *bases])
         self._home = min(bases, default=low)
+        self._homeless = self._without_hole(memory.pools)
 
     def in_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
         """Each pool stays, or begins where the pool that it touched now ends, or goes up to the next free place."""
@@ -177,15 +178,21 @@ class _Ground:
         taken = [*self._fixed, *(pool.span for pool in placed)]
         return any(ram.holds(span) for ram in self._ram) and not any(span.overlaps(other) for other in taken)
 
-    def _leaves_room(self, placed: list[Pool]) -> bool:
-        """Whether the kernel still finds holes for the regions that it places by itself, one after the other."""
-        taken = [*self._fixed, *(pool.span for pool in placed)]
+    def _leaves_room(self, placed: Sequence[Pool]) -> bool:
+        """Whether no region that the kernel places by itself loses its place; one that has none now may go without."""
+        return self._without_hole(placed) <= self._homeless
+
+    def _without_hole(self, pools: Sequence[Pool]) -> set[str]:
+        """The regions for which the kernel would find no hole, when it takes one after the other, largest first."""
+        taken = [*self._fixed, *(pool.span for pool in pools)]
+        homeless = set()
         for region in sorted(self._floating, key=lambda region: -region.size):
             hole = _hole(self._ram, taken, region)
             if hole is None:
-                return False
-            taken.append(hole)
-        return True
+                homeless.add(region.name)
+            else:
+                taken.append(hole)
+        return homeless
 
 
 def _hole(ram: Sequence[Span], taken: Sequence[Span], region: Floating) -> Span | None:

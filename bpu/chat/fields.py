@@ -140,6 +140,25 @@ class Tool(_Shape):
         raise ValueError("The `function` of a tool must be an object with a `name`.")
 
 
+def named_tools(choice: Any) -> tuple[bool, list[str]]:
+    """A `tool_choice` that is an object: whether a call is required, and of which tools; no names: it is none.
+
+    It names one tool, or those that are allowed and a mode. Chat nests both, Responses does not.
+    """
+    if not isinstance(choice, Mapping):
+        return False, []
+    if choice.get("type") != "allowed_tools":
+        return True, _names([choice])
+    inner = choice.get("allowed_tools", choice)
+    mode = inner.get("mode") if isinstance(inner, Mapping) else None
+    return mode == "required", _names(inner.get("tools")) if mode in ("auto", "required") else []
+
+
+def _names(tools: Any) -> list[str]:
+    inner = [one.get("function", one) for one in tools if isinstance(one, Mapping)] if isinstance(tools, list) else []
+    return [one["name"] for one in inner if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+
+
 class ResponseFormat(_Shape):
     """What the answer must be: free text, any JSON object, or JSON of one schema."""
 

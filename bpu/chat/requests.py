@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from bpu.chat.fields import Body, Message, ResponseFormat, Tool
+from bpu.chat.fields import Body, Message, ResponseFormat, Tool, named_tools
 from bpu.chat.schemas import BadSchema, Checker
 from bpu.errors import BadRequest, ModelNotFound
 
@@ -49,9 +49,9 @@ class ChatRequest:
     """One valid request. `model` is the id the client used, `max_tokens` counts reasoning and answer together.
 
     `thinking` is False when the client switched it off; `inline_thinking` puts the reasoning into the content
-    in `<think>` tags. `tools` is empty when `tool_choice` forbids them. `namespace` keeps the conversations of
-    different callers apart (the digest of an API key, say); it never comes from the body. Without `show_reasoning`
-    the reasoning has no place in the answer's shape (inline it has).
+    in `<think>` tags. `tools` are those that `tool_choice` allows. `namespace` keeps the conversations of different
+    callers apart (the digest of an API key, say); it never comes from the body. Without `show_reasoning` the
+    reasoning has no place in the answer's shape (inline it has).
     """
 
     model: str
@@ -95,7 +95,7 @@ def parse_chat(
     for number, tool in enumerate(parsed.tools):
         _check_schema(tool.parameters, f"tools.{number}.function.parameters")
     _check_schema(parsed.response_format.schema_, "response_format.json_schema.schema")
-    mode, forced = _choice(parsed)
+    mode, forced, tools = _choice(parsed)
     return ChatRequest(
         model=parsed.model,
         messages=parsed.messages,
@@ -105,7 +105,7 @@ def parse_chat(
         stop=parsed.stop,
         thinking=_thinking(body),
         inline_thinking=parsed.model not in models,
-        tools=() if mode == "none" else parsed.tools,
+        tools=tools,
         tool_mode=mode,
         forced_tool=forced,
         parallel_tool_calls=parsed.parallel_tool_calls is not False,
@@ -159,20 +159,23 @@ def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
             raise BadRequest(f"`{name}` holds {len(value)} items; {most} are the most.", param=name)
 
 
-def _choice(body: Body) -> tuple[ToolMode, str | None]:
-    """`tool_choice` as a mode and, when one tool is named, its name."""
+def _choice(body: Body) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
+    """`tool_choice` as a mode; the tool's name when it demands a certain one; and the tools that may be called."""
     choice = body.tool_choice
-    if choice in (None, "auto", "none"):
-        return ("none" if choice == "none" else "auto"), None
+    if choice == "none":
+        return "none", None, ()
+    if choice in (None, "auto"):
+        return "auto", None, body.tools
     if not body.tools:
         raise BadRequest("`tool_choice` is only allowed when `tools` are given.", param="tool_choice")
     if choice in ("required", "any"):
-        return "required", None
-    named = choice.get("function", choice) if isinstance(choice, Mapping) else None
-    name = named.get("name") if isinstance(named, Mapping) else None
-    if name not in [tool.name for tool in body.tools]:
-        raise BadRequest("`tool_choice` must be auto, none, required, or name one of the tools.", param="tool_choice")
-    return "required", str(name)
+        return "required", None, body.tools
+    required, names = named_tools(choice)
+    tools = tuple(tool for tool in body.tools if tool.name in names)
+    if not names or not set(names) <= {tool.name for tool in tools}:
+        raise BadRequest("`tool_choice` must be auto, none, required, or name tools of this request.",
+                         param="tool_choice")  # fmt: skip
+    return ("required" if required else "auto"), (names[0] if required and len(names) == 1 else None), tools
 
 
 def _thinking(body: Mapping[str, Any]) -> bool:
@@ -200,6 +203,8 @@ def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     names = [name for name in WITHOUT_EFFECT if _says_something(body.get(name))]
     if body.get("reasoning_effort") not in (None, "none"):
         names.append("reasoning_effort")
+    if isinstance(reasoning := body.get("reasoning"), Mapping) and reasoning.get("effort") not in (None, "none"):
+        names.append("reasoning.effort")
     return tuple(names)
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
+from bpu.chat.fields import named_tools
+from bpu.chat.requests import ChatRequest
 from bpu.chat.usage import Usage
 from bpu.errors import BpuError
 
@@ -22,10 +24,10 @@ _PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
 class ResponseShape:
     """One answer. `events` streams it; or `add` each delta, then `body`."""
 
-    def __init__(self, head: Head, asked: Mapping[str, Any]) -> None:
-        """`asked` is the request's body: the object repeats some of it."""
+    def __init__(self, head: Head, asked: ChatRequest, body: Mapping[str, Any]) -> None:
+        """The object repeats some of the request: `asked`, and of its `body` what has no place there."""
         self._head = head
-        self._asked = asked
+        self._repeated = _repeated(asked, body)
         self._numbers = count()
         self._output: list[Event] = []
         self._open: Kind | None = None
@@ -163,7 +165,7 @@ class ResponseShape:
             "status": status,
             "error": None,
             "incomplete_details": None,
-            **_repeated(self._asked),
+            **self._repeated,
             "output": list(self._output),
             "previous_response_id": None,
             "store": False,
@@ -172,23 +174,23 @@ class ResponseShape:
         }
 
 
-def _repeated(asked: Mapping[str, Any]) -> Event:
+def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
     """What the object says again of a request that has been found valid."""
-    text = asked.get("text") or {}
-    reasoning = asked.get("reasoning")
+    text = body.get("text") or {}
+    reasoning = body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
-    instructions, choice = asked.get("instructions"), asked.get("tool_choice")
+    instructions = body.get("instructions")
     return {
         "instructions": instructions if isinstance(instructions, str) else None,
-        "max_output_tokens": asked.get("max_output_tokens"),
-        "parallel_tool_calls": asked.get("parallel_tool_calls") is not False,
+        "max_output_tokens": asked.max_tokens,
+        "parallel_tool_calls": asked.parallel_tool_calls,
         "reasoning": {"effort": effort if isinstance(effort, str) else None, "summary": None},
-        "temperature": _number(asked.get("temperature")),
-        "top_p": _number(asked.get("top_p")),
+        "temperature": _number(body.get("temperature")),
+        "top_p": _number(body.get("top_p")),
         "text": {"format": text.get("format") or {"type": "text"}},
-        "tool_choice": _choice(choice),
-        "tools": [_tool(tool) for tool in asked.get("tools") or ()],
-        "metadata": _strings(asked.get("metadata")),
+        "tool_choice": _choice(body.get("tool_choice")),
+        "tools": [_tool(tool) for tool in body.get("tools") or ()],
+        "metadata": _strings(body.get("metadata")),
     }
 
 
@@ -199,10 +201,13 @@ def _strings(metadata: Any) -> dict[str, str]:
 
 def _choice(choice: Any) -> Any:
     """The choice in the API's own form: other forms that name a tool are taken too."""
-    if isinstance(choice, Mapping):
-        named = choice.get("function", choice)
-        return {"type": "function", "name": named["name"]}
-    return "required" if choice == "any" else choice or "auto"
+    if not isinstance(choice, Mapping):
+        return "required" if choice == "any" else choice or "auto"
+    required, names = named_tools(choice)
+    tools = [{"type": "function", "name": name} for name in names]
+    if choice.get("type") != "allowed_tools":
+        return tools[0]
+    return {"type": "allowed_tools", "mode": "required" if required else "auto", "tools": tools}
 
 
 def _number(value: Any) -> float:

@@ -39,8 +39,7 @@ def parse_response(body: object, **options: Any) -> ChatRequest:
     chat = {name: body[name] for name in _SHARED if name in body}
     chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
     chat.update(tools=_tools(body.get("tools")), tool_choice=body.get("tool_choice"))
-    if (form := _format(body.get("text"))) is not None:
-        chat["response_format"] = form
+    chat.update(_text(body.get("text")))
     with renamed(PARAMS, places):
         return parse_chat(chat, **options)
 
@@ -106,9 +105,10 @@ def _tools(tools: Any) -> Any:
     return tools
 
 
-def _format(text: Any) -> Any:
+def _text(text: Any) -> Mapping[str, Any]:
+    """What `text` says, by the chat's names."""
     if text is None:
-        return None
+        return {}
     if not isinstance(text, Mapping):
         raise BadRequest("`text` must be an object.", param="text")
-    return text.get("format")
+    return {"response_format": text.get("format"), "verbosity": text.get("verbosity")}

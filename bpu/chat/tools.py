@@ -23,14 +23,13 @@ _DATA = {"const", "enum", "default", "examples", "required"}
 
 def offer(request: ChatRequest) -> str:
     """The words that offer the request's tools, "" when there are none. One tool a line."""
-    tools = [tool for tool in request.tools if request.forced_tool in (None, tool.name)]
-    if not tools:
+    if not request.tools:
         return ""
     lines = [
         "# Tools",
         "You can use these tools:",
         "<tools>",
-        *(_signature(tool) for tool in tools),
+        *(_signature(tool) for tool in request.tools),
         "</tools>",
         f"To use a tool, answer with nothing but {_FORM}, with that tool's own name and arguments.",
         _when(request),

@@ -61,7 +61,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BpuError as error:
-            click.echo(say("cli.error", message=error.message), err=True)
+            from bpu.cli._errors import told  # helpers are loaded with the commands that use them
+
+            click.echo(say("cli.error", message=told(error)), err=True)
             ctx.exit(error.exit_code)
 
     def _unknown(self, ctx: click.Context, name: str) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+#: What stays together: a Chinese character with the closing marks behind it, or a word, each with the blanks behind it.
+_PIECES = re.compile(r"(?:[\u3400-\u9fff][、。，；：！？）》」』]*|[^\s\u3400-\u9fff]+|(?=\s))\s*")
 
 
 def cells(text: str) -> int:
@@ -16,3 +20,14 @@ def left(text: str, width: int) -> str:
 
 def right(text: str, width: int) -> str:
     return " " * max(0, width - cells(text)) + text
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells: broken at blanks and between Chinese characters, nowhere else."""
+    lines = [""]
+    for piece in _PIECES.findall(text):
+        if lines[-1] and cells((lines[-1] + piece).rstrip()) > width:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        lines[-1] += piece
+    return lines

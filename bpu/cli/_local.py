@@ -35,6 +35,7 @@ class Local:
     def __init__(self, settings: Settings) -> None:
         files = choose_files(settings)
         self._model = settings.model_id
+        launch = plan_launch(settings)
         self._counter = load_counter(files.tokenizer_dir)
         self._prompter = load_prompter(
             template_path=files.template,
@@ -42,12 +43,12 @@ class Local:
             profile=PROFILES[profile_name(settings)],
             context_size=context_size(settings),
             newline=settings.newline,
-            line_limit=line_limit(settings),
+            line_limit=line_limit(settings, launch),
             history=settings.history,
             strftime_now=lambda form: datetime.now().strftime(form),
         )
         self.simulated = files.simulated
-        self._engine = Engine(plan_launch(settings), queue_timeout_s=settings.queue_timeout_s, quiet=True)
+        self._engine = Engine(launch, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
 
     def status(self) -> dict[str, Any]:

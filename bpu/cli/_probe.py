@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
-from bpu.cli._terminal import Notice
+from bpu.cli._errors import told
+from bpu.cli._terminal import Notice, gauge
 from bpu.console.line import frame
 from bpu.engine.cache import Trust
 from bpu.engine.launch import Launch
 from bpu.engine.plan import line_limit, plan_launch
 from bpu.engine.probe import OutOfTurn, Probe, ProbeRefused, Silent
-from bpu.engine.records import Records, checksum
+from bpu.engine.records import Records
 from bpu.engine.selftest import SelfTest, Step
 from bpu.errors import BpuError
 from bpu.messages import say
@@ -36,16 +37,36 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
     try:
         launch = plan_launch(settings)
         with Notice() as notice:
-            tell = _silent if quiet else notice.show
-            tell(say("doctor.probing_load"))
-            with Probe(launch) as probe:
-                for one in Examination(launch, probe, settings, told=tell).findings():
+            progress = Progress(notice, steps=2 + TRIES + len(_lengths(launch)), quiet=quiet)
+            progress.begin(say("doctor.probing_load"))
+            with Probe(launch, waiting=progress.show) as probe:
+                for one in Examination(launch, probe, settings, told=progress.begin).findings():
                     notice.clear()
                     yield one
     except ProbeRefused as error:
         yield warning("probe", "probe_refused", "unload_first", holder=error.holder)
     except (BpuError, OSError) as error:
-        yield broken("probe", "probe_failed", "probe_log", reason=getattr(error, "message", error))
+        reason = told(error) if isinstance(error, BpuError) else error
+        yield broken("probe", "probe_failed", "probe_log", reason=reason)
+
+
+class Progress:
+    """A bar over the steps of a probe, with what is being done and how long it has taken so far."""
+
+    def __init__(
+        self, notice: Notice, *, steps: int, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._notice, self._steps, self._quiet, self._clock = notice, steps, quiet, clock
+        self._since, self._begun, self._words = clock(), 0, ""
+
+    def begin(self, words: str) -> None:
+        self._begun, self._words = self._begun + 1, words
+        self.show()
+
+    def show(self) -> None:
+        if not self._quiet:
+            share = min(1.0, (self._begun - 1) / self._steps)
+            self._notice.show(f"{gauge(share, self._clock() - self._since)}  {self._words}")
 
 
 class Examination:
@@ -53,9 +74,10 @@ class Examination:
 
     def __init__(self, launch: Launch, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
         self._launch, self._probe, self._settings, self._told = launch, probe, settings, told
-        self._facts: dict[str, Any] = {}
+        self._records = Records(Path(launch.state_dir), launch)
+        # An examination that ends early leaves the findings of the last one.
+        self._facts: dict[str, Any] = dict(self._records.probe)
         self._resets = False
-        self._folder = Path(launch.state_dir)
 
     def findings(self) -> Iterator[Finding]:
         try:
@@ -63,7 +85,7 @@ class Examination:
             yield from self._reset()
             yield from self._longest_line()
         finally:
-            self._record()
+            self._records.save_probe(self._facts)
 
     def _ask(self, line: bytes, **options: Any) -> Any:
         silence = self._launch.first_token_timeout_s or TURN_LIMIT_S
@@ -98,7 +120,7 @@ class Examination:
         self._facts.update(keeps_history=keeps, reset_forgets=resets if keeps else None)
         if keeps or not any(one.keeps for one in trusts):
             # Tries that disagree prove nothing, and the engine then keeps its own counsel.
-            Records(self._folder, self._launch).save(Trust(keeps=keeps, resets=resets))
+            self._records.save(Trust(keeps=keeps, resets=resets))
         key = "probe_resets" if resets else "probe_reset_broken" if keeps else "probe_forgets"
         yield found("probe", Level.FINE if resets or not keeps else Level.WARNING, key, tries=TRIES)
 
@@ -115,7 +137,7 @@ class Examination:
     def _longest_line(self) -> Iterator[Finding]:
         longest = 0
         split = 0
-        for size in [size for size in LENGTHS if size <= self._launch.context * BYTES_A_TOKEN]:
+        for size in _lengths(self._launch):
             self._told(say("doctor.probing_line", size=size))
             try:
                 # A long line on top of a long conversation would be a test of the context, not of the line.
@@ -129,9 +151,12 @@ class Examination:
                 break
             longest = size
         self._facts.update(longest_line=longest, split_at=split or None)
-        limit = line_limit(self._settings)
-        if split and (limit is None or limit >= split):
+        self._records.save_probe(self._facts)
+        limit = line_limit(self._settings, self._launch)
+        if split and not 0 < limit < split:
             yield warning("probe", "probe_line_short", "set_line_limit", longest=longest, split=split)
+        elif split:
+            yield fine("probe", "probe_line_kept", longest=longest, split=split)
         elif longest:
             yield fine("probe", "probe_line", longest=longest)
 
@@ -148,21 +173,13 @@ class Examination:
         except OutOfTurn:
             return False
 
-    def _record(self) -> None:
-        path = self._folder / f"probe-{checksum(self._launch)}.json"
-        temporary = path.with_suffix(".new")
-        try:
-            temporary.write_text(json.dumps(self._facts, indent=2) + "\n")
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+
+def _lengths(launch: Launch) -> list[int]:
+    """The lengths of lines that surely fit the context."""
+    return [size for size in LENGTHS if size <= launch.context * BYTES_A_TOKEN]
 
 
 def _line(size: int, probe: Probe) -> bytes:
     """A line of exactly `size` bytes that asks for a short answer."""
     words = "Answer only OK. The rest is filling: " + "word " * (size // 5)
     return frame(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)
-
-
-def _silent(words: str) -> None:
-    """For programs that read what is printed."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import click
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
+from bpu.cli._errors import told
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal
 from bpu.errors import BpuError
 from bpu.messages import say
@@ -86,7 +87,7 @@ class Talk:
         except KeyboardInterrupt:
             click.echo(dim(say("chat.stopped")), err=True)
         except BpuError as error:
-            click.echo(say("cli.error", message=error.message), err=True)
+            click.echo(say("cli.error", message=told(error)), err=True)
 
 
 class _Screen:

@@ -28,7 +28,11 @@ def dim(text: str) -> str:
 
 def bar(seconds: float, expected_s: float) -> str:
     """A bar of what takes about `expected_s`, after `seconds` of it. It never claims to be full: nobody knows."""
-    share = min(0.96, seconds / expected_s) if expected_s > 0 else 0.96
+    return gauge(min(0.96, seconds / expected_s) if expected_s > 0 else 0.96, seconds)
+
+
+def gauge(share: float, seconds: float) -> str:
+    """A bar of which `share` (0 to 1) is done, and how long it has taken."""
     filled = int(share * _BAR_CELLS)
     return f"[{'#' * filled}{'-' * (_BAR_CELLS - filled)}] {seconds:4.1f} s"
 

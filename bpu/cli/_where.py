@@ -41,5 +41,5 @@ def first_key(settings: Settings) -> str:
     try:
         lines = [line.strip() for line in settings.api_keys_file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"BPU_API_KEYS_FILE: {settings.api_keys_file} cannot be read ({error}).") from error
+        raise SettingsError(say("settings.keys_unreadable", path=settings.api_keys_file, reason=error)) from error
     return next((line for line in lines if line and not line.startswith("#")), "")

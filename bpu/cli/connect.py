@@ -9,6 +9,7 @@ from collections.abc import Callable
 import click
 
 from bpu.cli import _clients
+from bpu.cli._group import Group
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
 from bpu.cli._where import Door, door
@@ -16,7 +17,7 @@ from bpu.messages import say
 from bpu.settings import load_settings
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """The group; its text is in the catalogue."""
 

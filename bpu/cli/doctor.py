@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shutil
 import socket
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -18,7 +20,8 @@ from bpu.board.checks.finding import Finding, Level, exit_code
 from bpu.board.checks.logs import check_log
 from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
-from bpu.cli._columns import left
+from bpu.cli._columns import left, wrapped
+from bpu.cli._terminal import is_terminal
 from bpu.engine.plan import context_size, model_type, profile_name
 from bpu.errors import BpuError
 from bpu.messages import has, say
@@ -102,13 +105,21 @@ def _told(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
 def _show(one: Finding) -> None:
     mark, colour = MARKS[one.level]
     name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
-    first, *rest = one.said.splitlines() or [""]
-    click.echo(f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} {first}")
+    head = f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} "
     indent = " " * (NAME_CELLS + 3)
-    for line in rest:
-        click.echo(f"{indent}{line}")
+    for number, line in enumerate(_fitted(one.said, len(indent)) or [""]):
+        click.echo((indent if number else head) + line)
     for line in one.remedy.splitlines():
         click.echo(f"{indent}> {line}")
+
+
+def _fitted(text: str, indent: int) -> list[str]:
+    """The lines of `text`, on a terminal as wide as it is; commands and addresses in pipes are never broken."""
+    lines = text.splitlines()
+    if not is_terminal(sys.stdout):
+        return lines
+    width = max(40, shutil.get_terminal_size().columns - indent)
+    return [part for line in lines for part in wrapped(line, width)]
 
 
 def _sum(code: int, found: Sequence[Finding]) -> str:

@@ -21,6 +21,7 @@ from bpu.board.pools import Plan
 from bpu.board.regions import MemoryMap
 from bpu.board.rewrite import Rewriter
 from bpu.board.sizes import human
+from bpu.cli._group import Group
 from bpu.messages import say
 from bpu.settings import load_settings
 
@@ -38,7 +39,7 @@ def _places(function: Callable[..., Any]) -> Callable[..., Any]:
 _yes = click.option("--yes", is_flag=True, help=say("ion.yes"))
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """The group; its text is in the catalogue."""
 

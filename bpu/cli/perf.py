@@ -12,6 +12,7 @@ import click
 
 from bpu.board.errors import BoardError
 from bpu.board.performance import Clock, clocks, performance, script
+from bpu.cli._group import Group
 from bpu.messages import say
 from bpu.settings import load_settings
 
@@ -21,7 +22,7 @@ def _sysfs(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--sysfs", type=kind, default=Path("/"), metavar="FOLDER", help=say("perf.sysfs"))(function)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """The group; its text is in the catalogue."""
 
@@ -41,6 +42,7 @@ def off(sysfs: Path) -> None:
     _check_right(sysfs, "off")
     for line in performance(load_settings(), sysfs).off():
         click.echo(line)
+    click.echo(say("perf.put_back"))
 
 
 @command.command(help=say("perf.status"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bpu.board import service, tools
+from bpu.cli._group import Group
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import load_settings
@@ -24,7 +25,7 @@ _root = click.option(
 )  # fmt: skip
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """The group; its text is in the catalogue."""
 

@@ -90,7 +90,7 @@ class Echoing(Stage):
             mark = self._mark()
             if mark == MARKER and self._is_marker():
                 return self._answer(self._at, emit)
-            if mark == PROMPT and self._is_prompt():
+            if mark == PROMPT and self._ends_here():
                 self.pending = Pending.PROMPT_UNUSUAL
                 return None
             self._judged = mark in (MARKER, PROMPT) or self._judged
@@ -138,12 +138,12 @@ class Echoing(Stage):
         self._doubtful = self._at
         return False
 
-    def _is_prompt(self) -> bool:
-        """Whether the turn is over here if silence follows."""
-        last = len(self._text) == self._at + len(PROMPT)
-        if self._is_consoles(PROMPT, len(self._text)) and not (last and self._doubtful is not None):
+    def _ends_here(self) -> bool:
+        """Whether the turn is over at this prompt if silence follows; it is when a marker in doubt began the answer."""
+        ends = self._doubtful is not None and len(self._text) == self._at + len(PROMPT)
+        if not ends and self._is_consoles(PROMPT, len(self._text)):
             raise OutOfStep("The console asks for the next question without an answer to the last one.")
-        return last and self._doubtful is not None
+        return ends
 
     def _is_consoles(self, mark: bytes, end: int) -> bool:
         """Whether `mark`, with which the line begins, is the console's own, judged by what came before `end`."""

@@ -41,9 +41,16 @@ class _Rule:
 _MEMORY = (
     "Stop other programs that use the BPU, or enlarge its memory pool (`hb_switch_ion.sh bpu_first`, then reboot)."
 )
+_MAIN_MEMORY = "Raise BPU_CONSOLE_MEMORY_MB if it is set, or stop other programs."
 
 #: Words and exit that leave no doubt come first; what a library says beside a cause of its own comes later.
 _RULES = (
+    _Rule(
+        "no_main_memory",
+        True,
+        "The console's libraries do not fit into the main memory that it may use. " + _MAIN_MEMORY,
+        r"failed to map segment",
+    ),
     _Rule(
         "missing_library",
         True,
@@ -147,6 +154,12 @@ _RULES = (
         "The console could not load the model. Check BPU_HBM_PATH, BPU_TOKENIZER_DIR, BPU_TEMPLATE_PATH and "
         "BPU_MODEL_TYPE; its last lines say more.",
         r"xlm init failed|Load hbm failed|Load model failed",
+    ),
+    _Rule(
+        "no_main_memory",
+        False,
+        "The console was refused the main memory that it asked for. " + _MAIN_MEMORY,
+        r"std::bad_alloc",
     ),
     _Rule(
         "overflow",

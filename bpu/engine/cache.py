@@ -46,14 +46,21 @@ class Cache:
 
 EMPTY = Cache()
 UNKNOWN = Cache(known=False)
+#: The part of the context that a continued turn leaves free: its fill is our count, not the console's.
+MARGIN = 1 / 32
 
 
 def start_for(cache: Cache, trust: Trust, *, history: str, short_tokens: int, context: int) -> Start:
-    """How a job with that `history` begins. A continued turn must leave room for at least one token of answer."""
+    """How a job with that `history` begins; `tokens` are counted, template included.
+
+    A prompt one token longer than the cache makes a console abort. A whole conversation is counted exactly, but the
+    fill of a cache only nearly: each answer has an end token that is not in its text, and its pieces may be cut
+    otherwise than the tokenizer would cut the text. So a continued turn keeps clear of the end by a `MARGIN`.
+    """
     if cache.empty or trust.forgets:
         return Start.EMPTY
     continued = cache.known and trust.keeps and history and history == cache.digest
-    if continued and cache.tokens + short_tokens < context:
+    if continued and cache.tokens + short_tokens < context * (1 - MARGIN):
         return Start.CONTINUE
     return Start.RESET if trust.resets else Start.RESTART
 

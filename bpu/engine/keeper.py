@@ -15,13 +15,14 @@ import signal
 import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from bpu.engine import protocol
+from bpu.engine.connection import Connection
 from bpu.engine.desk import Desk
+from bpu.engine.diary import moved
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
 from bpu.engine.peer import refuse
@@ -36,23 +37,8 @@ from bpu.engine.supervisor import Supervisor
 LIFELINE_GRACE_S = 5.0
 FIRST_LIFELINE_GRACE_S = 15.0
 LOCK_PATIENCE_S = 2.0
-
-
-class Connection:
-    """One worker's connection: a lifeline that is told the state, or one job."""
-
-    def __init__(self, sock: RawSocket) -> None:
-        self.sock = sock
-        self.lifeline = False
-        self.ticket: Ticket[Any] | None = None
-        self.place: tuple[int, str] | None = None
-
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
-        """False when the other side is gone or does not read; the loop notices a closed one by itself."""
-        try:
-            return protocol.send(self.sock, message, fds)
-        except protocol.Closed:
-            return False
+#: A worker that did not read its lifeline missed the newest picture of the engine: it is told again after this.
+RETELL_S = 0.2
 
 
 class Keeper:
@@ -62,12 +48,11 @@ class Keeper:
         self.launch, self.listener = launch, listener
         self.loop = Loop()
         self.supervisor = Supervisor(launch, lock.fd, self.loop, clock=time.monotonic, changed=self._changed)
-        records = Records(Path(launch.state_dir), launch)
-        self.desk = Desk(launch, self.supervisor, records, clock=time.monotonic)
+        self.desk = Desk(launch, self.supervisor, Records(Path(launch.state_dir), launch), clock=time.monotonic)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
-        self._sent: Status = {}
+        self._retell_at: float | None = None
         self._alone_since: float | None = self._since
         self._grace = FIRST_LIFELINE_GRACE_S
         self._group = Path(launch.state_dir).stat().st_gid
@@ -94,7 +79,7 @@ class Keeper:
         self._tell_status()
 
     def _timeout(self) -> float | None:
-        times = [self.supervisor.deadline(), self.desk.deadline(), self._alone_until()]
+        times = [self.supervisor.deadline(), self.desk.deadline(), self._alone_until(), self._retell_at]
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(0.0, first - time.monotonic())
 
@@ -144,7 +129,7 @@ class Keeper:
         elif op == "attach":
             connection.lifeline, self._grace = True, LIFELINE_GRACE_S
             self._count_lifelines()
-            connection.send({"say": "status", "status": self._status()})
+            connection.tell(self._status())
         elif op == "job":
             self._join(connection, message)
         elif op == "progress":
@@ -217,8 +202,8 @@ class Keeper:
     def _changed(self, old: State, new: State, move: Move) -> None:
         self._since = time.monotonic()
         fault = self.supervisor.fault
-        reason = f": {fault.message}" if new is State.FAILED and fault is not None else ""
-        sys.stderr.write(f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){reason}\n")
+        reason = fault.message if new is State.FAILED and fault is not None else ""
+        sys.stderr.write(moved(self.launch.log_format, old, new, move, reason))
         sys.stderr.flush()
         self.desk.console_changed(old, new, move)
 
@@ -227,12 +212,9 @@ class Keeper:
 
     def _tell_status(self) -> None:
         status = self._status()
-        if status == self._sent:
-            return
-        self._sent = status
-        for connection in self._connections.values():
-            if connection.lifeline:
-                connection.send({"say": "status", "status": status})
+        lifelines = [connection for connection in self._connections.values() if connection.lifeline]
+        behind = [connection for connection in lifelines if not connection.tell(status)]
+        self._retell_at = time.monotonic() + RETELL_S if behind else None
 
     def _tell_places(self) -> None:
         loading = self.supervisor.state is not State.BUSY

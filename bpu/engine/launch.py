@@ -16,7 +16,10 @@ _IDENTITY = (
 
 @dataclass(frozen=True)
 class Launch:
-    """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit."""
+    """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit.
+
+    `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all.
+    """
 
     argv: tuple[str, ...]
     cwd: str
@@ -37,7 +40,10 @@ class Launch:
     first_token_timeout_s: float
     stall_timeout_s: float
     job_timeout_s: float
+    memory_mb: int
+    core_mb: int
     queue_limit: int
+    log_format: str
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from bpu.console.profiles import PROFILES, profile_for
 from bpu.engine.launch import Launch
+from bpu.engine.records import Records
 from bpu.errors import SettingsError
+from bpu.messages import say
 from bpu.settings import Settings, state_dir
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -56,11 +58,8 @@ def choose_files(settings: Settings, *, board_model: Path = Path("/proc/device-t
     asked = sorted(settings.explicit & {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"})
     if settings.engine == "auto" and not asked and not _is_board(board_model):
         return simulated
-    raise SettingsError(
-        "The console cannot be started:\n"
-        + "\n".join(f"  {line}" for line in missing)
-        + "\nOr set BPU_ENGINE=simulator to try the gateway without a board."
-    )
+    lines = (f"  {line}" for line in missing)
+    raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
 
 
 def simulator_model(settings: Settings) -> tuple[Path, Path, Path]:
@@ -77,16 +76,17 @@ def simulator_model(settings: Settings) -> tuple[Path, Path, Path]:
 
 def _missing(files: Files) -> list[str]:
     checks = [
-        ("BPU_CONSOLE", files.console, files.console.is_file() and os.access(files.console, os.X_OK), "program"),
-        ("BPU_HBM_PATH", files.model, files.model.is_file(), "model file"),
-        ("BPU_TOKENIZER_DIR", files.tokenizer_dir, files.tokenizer_dir.is_dir(), "tokenizer folder"),
-        ("BPU_TEMPLATE_PATH", files.template, files.template.is_file(), "template"),
+        (
+            "BPU_CONSOLE",
+            files.console,
+            files.console.is_file() and os.access(files.console, os.X_OK),
+            "missing_program",
+        ),
+        ("BPU_HBM_PATH", files.model, files.model.is_file(), "missing_model"),
+        ("BPU_TOKENIZER_DIR", files.tokenizer_dir, files.tokenizer_dir.is_dir(), "missing_tokenizer"),
+        ("BPU_TEMPLATE_PATH", files.template, files.template.is_file(), "missing_template"),
     ]
-    return [
-        f"{name}: {path} is not a {kind} that can be used; correct {name} or BPU_RUNTIME_DIR."
-        for name, path, fine, kind in checks
-        if not fine
-    ]
+    return [say(f"settings.{key}", name=name, path=path) for name, path, fine, key in checks if not fine]
 
 
 def _is_board(model: Path) -> bool:
@@ -111,11 +111,13 @@ def profile_name(settings: Settings) -> str:
     return profile_for(settings.console.name).name
 
 
-def line_limit(settings: Settings) -> int | None:
-    """The longest line in bytes that the console reads as one; None for no limit."""
-    if settings.line_limit is None:
-        return PROFILES[profile_name(settings)].line_limit
-    return settings.line_limit or None
+def line_limit(settings: Settings, launch: Launch | None = None) -> int:
+    """The longest line in bytes that the console reads as one, 0 for no limit: as set, else as a probe of the console
+    of `launch` has shown, else its profile's."""
+    if settings.line_limit is not None:
+        return settings.line_limit
+    supposed = PROFILES[profile_name(settings)].line_limit or 0
+    return supposed if launch is None else Records(Path(launch.state_dir), launch).longest_line(supposed)
 
 
 def plan_launch(settings: Settings) -> Launch:
@@ -146,7 +148,10 @@ def plan_launch(settings: Settings) -> Launch:
         first_token_timeout_s=settings.first_token_timeout_s,
         stall_timeout_s=settings.stall_timeout_s,
         job_timeout_s=settings.job_timeout_s,
+        memory_mb=settings.console_memory_mb,
+        core_mb=settings.console_core_mb,
         queue_limit=settings.queue_limit,
+        log_format=settings.log_format,
     )
 
 

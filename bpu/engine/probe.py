@@ -16,7 +16,7 @@ from types import TracebackType
 
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Stats, Text
-from bpu.console.faults import diagnose
+from bpu.console.faults import Fault, diagnose
 from bpu.console.parser import Parser
 from bpu.console.profiles import PROFILES, confirmed
 from bpu.engine.launch import Launch
@@ -28,10 +28,20 @@ from bpu.errors import EngineCrashed, EngineUnavailable
 _END_S = 3.0
 _RESET_S = 10.0
 _FOREVER = 3600.0
+#: How often `waiting` is called while nothing comes.
+_TICK_S = 0.2
 
 
 class ProbeFailed(EngineCrashed):
-    """The console did not do what a turn needs. The message names the cause."""
+    """The console did not do what a turn needs. `cause` is the key of its fault, "" where its log shows none."""
+
+    cause = ""
+
+
+def _failed(fault: Fault) -> ProbeFailed:
+    error = ProbeFailed(fault.message)
+    error.cause = fault.cause
+    return error
 
 
 class Silent(ProbeFailed):
@@ -71,7 +81,10 @@ class Turn:
 
 
 class Probe:
-    """One console, as a context: loaded on the way in, ended on the way out. Times are seconds."""
+    """One console, as a context: loaded on the way in, ended on the way out. Times are seconds.
+
+    `waiting` is called again and again while nothing comes, so that whoever waits can be shown something.
+    """
 
     def __init__(
         self,
@@ -79,8 +92,9 @@ class Probe:
         *,
         clock: Callable[[], float] = time.monotonic,
         spawn: Callable[[Launch, int, ConsoleLog], Console] = Console,
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        self._launch, self._clock, self._spawn = launch, clock, spawn
+        self._launch, self._clock, self._spawn, self._waiting = launch, clock, spawn, waiting
         self._log = ConsoleLog()
         self._lease: Lease | None = None
         self.profile = PROFILES[launch.profile]
@@ -191,7 +205,7 @@ class Probe:
                 raise Silent(f"The turn was not over within {limit_s:g} seconds.")
             for event in self._decide(data):
                 if isinstance(event, RunError):
-                    raise ProbeFailed(diagnose([event.line, *self._log.lines]).message)
+                    raise _failed(diagnose([event.line, *self._log.lines]))
                 if isinstance(event, Log):
                     self._log.add(event.line)
                 else:
@@ -200,7 +214,7 @@ class Probe:
     def _decide(self, data: bytes | None) -> list[Event]:
         """The events of what was read; of silence, None; of the end of the output, b""."""
         if data == b"":
-            raise ProbeFailed(self._ended())
+            raise _failed(self._ended())
         try:
             return self._parser.quiet() if data is None else self._parser.feed(data)
         except OutOfStep as error:
@@ -210,7 +224,8 @@ class Probe:
         """What has come on its output; None after so many seconds of silence. Its errors are read along."""
         ends = self._clock() + seconds
         while (left := ends - self._clock()) > 0:
-            ready = select.select([self._console.stdout, self._console.stderr], [], [], left)[0]
+            ready = select.select([self._console.stdout, self._console.stderr], [], [], min(left, _TICK_S))[0]
+            self._waiting()
             if self._console.stdout in ready:
                 return self._console.read(self._console.stdout)
             if ready and not self._hear_errors():
@@ -227,14 +242,14 @@ class Probe:
         self._log.feed(data or b"")
         return data != b""
 
-    def _ended(self) -> str:
+    def _ended(self) -> Fault:
         end = self._clock() + _END_S
         while (exit_ := self._console.reap()) is None and self._clock() < end:
             time.sleep(0.02)
         self._console.drain_stderr()
         if exit_ is None:
-            return diagnose(list(self._log.lines)).message
-        return diagnose(list(self._log.lines), exit_code=exit_.code, signal=exit_.signal).message
+            return diagnose(list(self._log.lines))
+        return diagnose(list(self._log.lines), exit_code=exit_.code, signal=exit_.signal)
 
     def _end(self) -> None:
         """TERM, then KILL to its group, then reap."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ TELLING_LINES = 8
 READ_BYTES = 64 * 1024
 _TROUBLE = re.compile(r"^\[E\]|error|fail|cannot|corrupt|abort|unknown|invalid|No such", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Console:
             preexec_fn=None if shutil.which("setpriv") else death_with_parent(),
         )
         self.pid = self._popen.pid
+        confine(self.pid, launch, log)
         self.stdin, self.stdout, self.stderr = (pipe.fileno() for pipe in self._pipes())
         for fd in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(fd, False)
@@ -147,7 +150,7 @@ class Console:
         Only call this after `reap`. Returns the pids killed.
         """
         inode = os.fstat(self.stdout).st_ino
-        heirs = [pid for pid in _pids(proc) if pid != os.getpid() and _holds_writer(proc / str(pid), inode)]
+        heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
         for pid in heirs:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -170,6 +173,28 @@ def wrapper() -> list[str]:
     return [*setpriv, "stdbuf", "-i0", "-o0", "-e0"]
 
 
+def confine(pid: int, launch: Launch, log: Log, *, prlimit: Callable[..., tuple[int, int]] = resource.prlimit) -> None:
+    """Put the limits of `launch` on a process that has just been started, and so on all that it will start.
+
+    From outside, as nothing may run between fork and exec, and before it is sent the first line. Memory is
+    RLIMIT_DATA: private memory that can be written. RLIMIT_AS would count the model too, which lies in the BPU's pool
+    and is mapped shared, as device memory is.
+    """
+    wanted = {resource.RLIMIT_CORE: launch.core_mb * _MIB}
+    if launch.memory_mb:
+        wanted[resource.RLIMIT_DATA] = launch.memory_mb * _MIB
+    try:
+        for kind, size in wanted.items():
+            _, most = prlimit(pid, kind)
+            # What the service manager allows is never exceeded.
+            size = size if most == resource.RLIM_INFINITY else min(size, most)
+            prlimit(pid, kind, (size, size))
+    except ProcessLookupError:
+        return  # it has ended already: whoever reaps it says why
+    except OSError as error:
+        log.add(f"[gateway] the console's limits on memory and core dumps could not be set: {error}")
+
+
 def death_with_parent() -> Callable[[], None]:
     """What `setpriv --pdeathsig KILL` does, for systems without it (util-linux before 2.33)."""
     import ctypes  # a megabyte that most keepers never need
@@ -182,17 +207,23 @@ def _pids(proc: Path) -> Iterator[int]:
     return (int(process.name) for process in proc.iterdir() if process.name.isdigit())
 
 
-def _holds_writer(process: Path, inode: int) -> bool:
-    """Whether `process` can write to the pipe: both ends have the same inode, so its open flags decide."""
-    try:
-        for fd in (process / "fd").iterdir():
-            if str(fd.readlink()) == f"pipe:[{inode}]" and _writes(process / "fdinfo" / fd.name):
-                return True
-    except OSError:
-        pass
-    return False
-
-
 def _writes(info: Path) -> bool:
     flags = next((line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:")), "0")
     return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+def holds_writer(process: Path, inode: int, *, writes: Callable[[Path], bool] = _writes) -> bool:
+    """Whether `process` (its folder in /proc) can write to the pipe: both ends have one inode, so the flags decide."""
+    try:
+        return any(_is_writer(fd, f"pipe:[{inode}]", writes) for fd in (process / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _is_writer(fd: Path, pipe: str, writes: Callable[[Path], bool]) -> bool:
+    """Looked at once more after its flags: whoever lets go of the reading end just now, as a worker does, may have
+    a socket under the same number already, and that can be written to."""
+    try:
+        return str(fd.readlink()) == pipe and writes(fd.parents[1] / "fdinfo" / fd.name) and str(fd.readlink()) == pipe
+    except OSError:
+        return False

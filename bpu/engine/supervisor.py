@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from bpu.console.events import Done, Event, Log, Ready, Text
+from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.faults import Fault, diagnose
 from bpu.console.parser import Parser
 from bpu.console.parser import State as ParserState
@@ -174,6 +174,8 @@ class Supervisor:
             elif isinstance(event, Done):
                 self._deafen()
                 settled("".join(heard))
+            elif isinstance(event, RunError):
+                self._out_of_step(f"it reports an error: {event.line}")  # and no prompt comes after it
             else:
                 self._while_idle(event)
 
@@ -285,10 +287,8 @@ class Supervisor:
 
     def deadline(self) -> float | None:
         """The monotonic second at which `tick` has something to do."""
-        times = [
-            time for time in (self._ear.quiet_at, self._deadline[0] if self._deadline else None) if time is not None
-        ]
-        return min(times, default=None)
+        times = (self._ear.quiet_at, self._deadline[0] if self._deadline else None)
+        return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
         now = self._clock()

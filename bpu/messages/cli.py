@@ -34,5 +34,6 @@ TEXTS = {
         "{path} 第 {number} 行：不是引号完整的 NAME=VALUE。请改正。",
     ),
     "error": ("Error: {message}", "错误：{message}"),
+    "meaning": ("{meaning} ({message})", "{meaning}。\n原文：{message}"),
     "version": ("rdk-bpu-gateway {version}", "rdk-bpu-gateway {version}"),
 }

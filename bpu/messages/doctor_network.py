@@ -80,6 +80,10 @@ TEXTS = {
         "A line of {split} bytes is taken for two questions; {longest} are safe.",
         "{split} 字节的行会被当成两个问题；{longest} 字节以内是安全的。",
     ),
+    "probe_line_kept": (
+        "A line of {split} bytes is taken for two questions; {longest} are safe, and the gateway sends no longer one.",
+        "{split} 字节的行会被当成两个问题；{longest} 字节以内是安全的，网关不会发送更长的行。",
+    ),
     "set_line_limit": ("BPU_LINE_LIMIT={longest}", "BPU_LINE_LIMIT={longest}"),
     "probe_refused": (
         "A model is loaded already, by {holder}; two do not fit.",

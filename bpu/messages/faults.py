@@ -49,6 +49,10 @@ TEXTS = {
         "BPU 没有足够的连续内存加载模型。请用 `python -m bpu reclaim` 释放，"
         "或用 `python -m bpu ion apply bpu_first` 扩大后重启。",
     ),
+    "no_main_memory": (
+        "The console was refused main memory. Raise BPU_CONSOLE_MEMORY_MB if it is set, or stop other programs.",
+        "控制台申请内存被拒绝。如果设置了 BPU_CONSOLE_MEMORY_MB，请调大，或停止其他程序。",
+    ),
     "run_error": (
         "A turn failed (`run error`). A shorter question may pass; if it comes back, memory is the usual cause.",
         "一次回答失败（`run error`）。缩短问题可能有用；若再次出现，通常是内存不足。",

@@ -51,6 +51,7 @@ TEXTS = {
         "It is lost when the board restarts; bpu-performance.service switches it on at each start.",
         "开发板重启后会失效；bpu-performance.service 会在每次启动时开启它。",
     ),
+    "put_back": ("All is as it was before.", "已恢复到之前的状态。"),
     "needs_root": ("This needs root. Run: sudo {command}", "这需要 root。请运行：sudo {command}"),
     "nothing_to_do": (
         "There is nothing to switch on: no script in the SDK's runtime folder, and no governor of the kernel that "

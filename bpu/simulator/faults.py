@@ -143,6 +143,15 @@ def _no_memory_later(scene: Scene, value: str) -> None:
     _die(signal.SIGSEGV)
 
 
+def _hoard(scene: Scene, value: str) -> None:
+    """Memory that is asked for and not touched: with no limit in the way it costs nothing."""
+    try:
+        bytearray(int(float(value or 1024)) << 20)
+    except MemoryError:
+        scene.stdio.err("terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n")
+        _die(signal.SIGABRT)
+
+
 def _missing_library(scene: Scene, value: str) -> None:
     name = value or "libxlm.so"
     scene.stdio.err(
@@ -191,6 +200,7 @@ KINDS: dict[str, _Kind] = {
     "grandchild-session": _Kind("ready", 0, _grandchild_session, "the same in a session of its own"),
     "no-answer": _Kind("prefill", 0, _no_answer, "exit 0 without an answer"),
     "overflow": _Kind("prefill", 0, _overflow, "`corrupted size vs. prev_size` and SIGABRT"),
+    "hoard": _Kind("decode", 3, _hoard, "VALUE (1024) MB of main memory wanted; SIGABRT when they are refused"),
     "no-memory": _Kind("load", 0, _no_memory, "no contiguous memory at load, exit 1"),
     "no-memory-later": _Kind("prefill", 0, _no_memory_later, "an allocation fails after the load, SIGSEGV"),
     "load-failed": _Kind("load", 0, lambda s, v: _load_failed(s), "the model file is bad, exit 1"),

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Union
 
 from bpu.errors import SettingsError
+from bpu.messages import say
 from bpu.settings import Settings
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -123,8 +124,8 @@ def _file_keys(settings: Settings) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"BPU_API_KEYS_FILE: {path} cannot be read ({error}); name a text file.") from None
+        raise SettingsError(say("settings.keys_unreadable", path=path, reason=error)) from None
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
-        raise SettingsError(f"BPU_API_KEYS_FILE: {path} holds no key; write one key a line, or unset it.")
+        raise SettingsError(say("settings.no_keys", path=path))
     return keys

@@ -27,13 +27,14 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     files = choose_files(settings)
     counter = load_counter(files.tokenizer_dir)
     size = context_size(settings)
+    launch = None if engine else plan_launch(settings)
     prompter = Prompter(
         load_template(files.template, files.tokenizer_dir, strftime_now=lambda form: datetime.now().strftime(form)),
         counter,
         context_size=size,
         profile=PROFILES[profile_name(settings)],
         newline=settings.newline,
-        line_limit=line_limit(settings),
+        line_limit=line_limit(settings, launch),
         history=settings.history,
         reasoning=settings.reasoning,
     )

@@ -7,13 +7,14 @@ a length at the limit instead of refusing it, and takes a slow client for one th
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from bpu.errors import BadRequest
@@ -21,9 +22,8 @@ from bpu.web.linger import linger
 
 #: How deep lists and objects may lie in each other; a tool's JSON schema needs about twenty.
 MAX_DEPTH = 100
-#: Silence within a body, and the time for all of it, after which its sender is given up.
+#: Silence within a body after which its sender is given up.
 SILENCE_S = 30.0
-WHOLE_S = 120.0
 PIECE_BYTES = 65536
 #: Of a body that nobody wants, gunicorn may skip this much by itself; a longer one ends its connection.
 SKIPPED_BYTES = 1024 * 1024
@@ -31,8 +31,10 @@ SKIPPED_BYTES = 1024 * 1024
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def install(app: Flask) -> None:
-    """End each connection of `app` on which much of a body was left unread: the rest of it is no request."""
+def install(app: Flask, *, whole_s: float) -> None:
+    """Give each body `whole_s` seconds, and end the connections on which much of one was left unread: the rest of it
+    is no request."""
+    app.config["BODY_TIMEOUT_S"] = whole_s
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -46,7 +48,7 @@ def read_json() -> Any:
     """The body of the current request. Raises `BadRequest` (`invalid_json`), or Flask's 408 and 413."""
     data = _read()
     try:
-        body = json.loads(data, parse_constant=_no_constant)
+        body = json.loads(data, parse_constant=_no_constant, parse_float=_number)
         _check_depth(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is not valid JSON: {_reason(error)}", code="invalid_json") from None
@@ -105,7 +107,8 @@ def _time_limits() -> Iterator[None]:
     from bpu.engine import hub  # only where there is a socket, there is an event loop
 
     late: list[bool] = []
-    alarm = hub.Alarm(WHOLE_S, _give_up, client, late)
+    whole_s = current_app.config["BODY_TIMEOUT_S"]
+    alarm = hub.Alarm(whole_s, _give_up, client, late)
     client.settimeout(SILENCE_S)
     try:
         yield
@@ -114,13 +117,14 @@ def _time_limits() -> Iterator[None]:
     except TimeoutError:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
     except Exception:  # gunicorn's own kinds, for a chunk that is none and for a client that left
-        if late:
-            raise RequestTimeout(f"The body did not come within {WHOLE_S:.0f} seconds.") from None
-        raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
+        if not late:
+            raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
     finally:
         alarm.close()
         with suppress(OSError):
             client.settimeout(None)
+    if late:
+        raise RequestTimeout(f"The body did not come within {whole_s:g} seconds.")
 
 
 def _give_up(client: socket.socket, late: list[bool]) -> None:
@@ -132,6 +136,14 @@ def _give_up(client: socket.socket, late: list[bool]) -> None:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
+
+
+def _number(text: str) -> float:
+    """A number that can be written again: beyond the largest one Python has only infinity, which JSON has not."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("it holds a number that is too large")
+    return value
 
 
 def _reason(error: Exception) -> str:

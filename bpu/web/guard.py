@@ -18,6 +18,8 @@ log = logging.getLogger("bpu.web")
 
 #: Served without a key: the page asks for the key itself, and a supervisor has none.
 OPEN = frozenset({"/", "/health", "/ready"})
+#: What proxies add; one of them from somebody who is not trusted to speak for others means a proxy that was forgotten.
+PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -34,7 +36,7 @@ def install(app: Flask, access: Access) -> None:
         _check_host(access, peer)
         if not access.needs_key:
             _check_network(client)
-            if forwarded_for and not access.trusts(peer) and not warned:
+            if not warned and _is_proxied() and not access.trusts(peer):
                 warned.append(peer)
                 log.warning(
                     "Requests come through a proxy at %s that is not in BPU_TRUSTED_PROXIES, so every client looks "
@@ -53,6 +55,10 @@ def install(app: Flask, access: Access) -> None:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("X-Frame-Options", "DENY")
         return response
+
+
+def _is_proxied() -> bool:
+    return any(name in request.environ for name in PROXY_HEADERS)
 
 
 def _check_host(access: Access, peer: str) -> None:

@@ -16,12 +16,14 @@ from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 from bpu.errors import BadRequest, BpuError
+from bpu.web.caller import LateHead
 from bpu.web.logs import where
 
 log = logging.getLogger("bpu.web.request")
 
 #: What gunicorn's parser raises: status, code, and words for a person.
 REFUSALS: tuple[tuple[type[Exception], HTTPStatus, str, str], ...] = (
+    (LateHead, HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The head of the request did not come in time."),
     (errors.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", "The address is too long."),
     (
         errors.LimitRequestHeaders,

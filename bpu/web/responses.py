@@ -23,7 +23,7 @@ def answer() -> Response:
     asked = parse_response(body, **options(here))
 
     def face(head: Head) -> Face:
-        shape = ResponseShape(head, body)
+        shape = ResponseShape(head, asked, body)
         style = sse.Style(silent=lambda event: not event, event=sse.named, failed=shape.failed, done=b"")
         return Face(shape.events, shape, style)
 

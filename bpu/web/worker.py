@@ -11,9 +11,11 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bpu.engine import hub
+from bpu.web.caller import Caller
 from bpu.web.manners import PoliteWorker
 
 #: How long a stream that was cut may take to write its error object.
@@ -21,13 +23,18 @@ LAST_WORDS_S = 1.0
 
 
 class Worker(PoliteWorker):
-    """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time."""
+    """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time.
+
+    `head_s` is the time for the head of a request.
+    """
+
+    head_s = 20.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.leaving: Callable[[], None] = lambda: None
         self.cut: Callable[[], None] = lambda: None
-        self._idle: set[socket.socket] = set()
+        self._idle: set[Caller] = set()
         self._busy = 0
         self._quitting = False
 
@@ -65,22 +72,30 @@ class Worker(PoliteWorker):
     # Connections
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        self._idle.add(client)
+        caller = Caller(client, idle_s=self.cfg.keepalive, head_s=self.head_s)
+        self._idle.add(caller)
         try:
-            super().handle(listener, client, addr)
+            super().handle(listener, caller, addr)
         finally:
-            self._idle.discard(client)
+            self._idle.discard(caller)
 
-    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
-        self._idle.discard(sock)
+    def timeout_ctx(self) -> AbstractContextManager[None]:
+        """No limit of gunicorn's on a head, which ends a connection without a word: the caller has its own."""
+        return nullcontext()
+
+    def handle_request(self, listener_name: Any, req: Any, caller: Caller, addr: Any) -> None:
+        self._idle.discard(caller)
         self._busy += 1
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            super().handle_request(listener_name, req, caller.serve(), addr)
+            caller.rest()
+            skip(req)
         finally:
+            caller.rest()
             self._busy -= 1
-            self._idle.add(sock)
+            self._idle.add(caller)
             if not self.alive:
-                let_go(sock)
+                let_go(caller)
                 self._look()
 
     def _look(self) -> None:
@@ -91,8 +106,8 @@ class Worker(PoliteWorker):
 
     def _stop_when_told(self) -> None:
         self._told.wait()
-        for sock in tuple(self._idle):
-            let_go(sock)
+        for caller in tuple(self._idle):
+            let_go(caller)
         self.leaving()
         self._look()
         if not self._at_rest.wait(max(0.0, self.cfg.settings["graceful_timeout"].get() - 2 * LAST_WORDS_S)):
@@ -119,9 +134,15 @@ class Worker(PoliteWorker):
         raise SystemExit(0)
 
 
-def let_go(sock: socket.socket) -> None:
+def skip(req: Any) -> None:
+    """Read on to the end of a body that nobody wanted; `bpu.web.body` sees to it that little is left of one."""
+    while req.body.read(65536):
+        pass
+
+
+def let_go(caller: Caller) -> None:
     """End a connection from its reading side, so that a response under way is still written."""
     try:
-        sock.shutdown(socket.SHUT_RD)
+        caller.shutdown(socket.SHUT_RD)
     except OSError:
         return

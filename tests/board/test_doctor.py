@@ -94,6 +94,8 @@ def test_a_board_that_is_well(board: Board) -> None:
     assert "http://192.168.137.100:8000/v1  USB network" in found["addresses"].said
     assert "http://rdk.local:8000/v1" in found["addresses"].said
     assert "outbound" in found["windows"].said
+    # With the sum and the blank line before it: one screen of thirty lines.
+    assert sum(len(f"{one.said}\n{one.remedy}".strip().splitlines()) for one in found.values()) + 2 <= 30
 
 
 def remove(path: str) -> Callable[[Board], object]:

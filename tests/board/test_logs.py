@@ -19,10 +19,13 @@ CASES = [
     ("Error: --model_type is invalid. Must be 0 (INTERNVL) or 1 (DEEPSEEK)", "model_type"),
     ("corrupted size vs. prev_size\nAborted (core dumped)", "overflow"),
     ("Allocate memory failed, size: 786432 backend: 9\nSegmentation fault", "memory_ran_out"),
+    ("terminate called after throwing an instance of 'std::bad_alloc'\nAborted (core dumped)", "no_main_memory"),
+    ("error while loading shared libraries: libdnn.so: failed to map segment from shared object", "no_main_memory"),
     ("open /root/x.jinja failed", "template_unreadable"),
     ("[User] <<< hello\nSegmentation fault (core dumped)", "crashed"),
     ("Killed", "killed"),
-    ("\x1b[m\x1b[Krun error\n", "run_error"),
+    ("\x1b[m\x1b[Krun error\n", "no_bpu_memory"),
+    ("\x1b[31mrun error\x1b[0m\n", "run_error"),
 ]  # fmt: skip
 
 

@@ -129,7 +129,8 @@ def test_36_fields_without_effect_are_taken_and_named() -> None:
         "frequency_penalty": None, "reasoning_effort": "high",
     }  # fmt: skip
     asked = request(said("user", "Hi", name="ann", unknown=1), **fields)
-    assert {"temperature", "seed", "logprobs", "reasoning_effort"} <= set(asked.ignored)
+    assert {"temperature", "seed", "logprobs", "reasoning_effort", "reasoning.effort"} <= set(asked.ignored)
+    assert request(reasoning={"effort": "none", "summary": "auto"}).ignored == ()
     assert not {"unknown", "frequency_penalty", "parallel_tool_calls"} & set(asked.ignored)
 
 
@@ -215,21 +216,45 @@ def test_stream_options() -> None:
     assert refusal(body(stream_options=5)).param == "stream_options"
 
 
+def allowed(mode: str, *names: str) -> dict[str, object]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 @pytest.mark.parametrize(
     ("choice", "mode", "forced", "count"),
     [
-        (None, "auto", None, 1), ("auto", "auto", None, 1), ("none", "none", None, 0),
-        ("required", "required", None, 1),
+        (None, "auto", None, 2), ("auto", "auto", None, 2), ("none", "none", None, 0),
+        ("required", "required", None, 2),
         ({"type": "function", "function": {"name": "move"}}, "required", "move", 1),
         ({"type": "function", "name": "move"}, "required", "move", 1),
+        (allowed("auto", "move"), "auto", None, 1), (allowed("required", "move"), "required", "move", 1),
+        (allowed("required", "move", "stop"), "required", None, 2),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"name": "stop"}]}, "auto", None, 1),
     ],
 )  # fmt: skip
 def test_40_tool_choice(choice: object, mode: str, forced: str | None, count: int) -> None:
-    asked = request(tools=[TOOL], tool_choice=choice)
+    other = {"type": "function", "function": {"name": "stop"}}
+    asked = request(tools=[TOOL, other], tool_choice=choice)
     assert (asked.tool_mode, asked.forced_tool, len(asked.tools)) == (mode, forced, count)
 
 
-@pytest.mark.parametrize("choice", ["sometimes", {"function": {"name": "fly"}}, {"function": 5}, 5])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "sometimes",
+        {"function": {"name": "fly"}},
+        {"function": 5},
+        {"name": []},
+        {},
+        5,
+        {"type": "allowed_tools"},
+        {"type": "allowed_tools", "allowed_tools": 5},
+        allowed("auto"),
+        allowed("sometimes", "move"),
+        allowed("auto", "move", "fly"),
+    ],
+)
 def test_40_tool_choice_that_cannot_be(choice: object) -> None:
     assert refusal(body(tools=[TOOL], tool_choice=choice)).param == "tool_choice"
 

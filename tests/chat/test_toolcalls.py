@@ -220,6 +220,15 @@ def test_a_forced_tool_may_be_answered_by_its_arguments_alone() -> None:
     assert calls(called('{"city": "Paris"}')) == []
 
 
+def test_a_tool_that_the_choice_does_not_allow_is_not_called() -> None:
+    inner = '{"name": "move", "arguments": {"x": 1}}'
+    only = [{"type": "function", "function": {"name": "get_weather"}}]
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": only}}
+    for choice in (only[0], allowed):
+        told = called(f"<tool_call>{inner}</tool_call>", offering(tool_choice=choice))
+        assert (calls(told), content(told), reason(told)) == ([], inner, "stop")
+
+
 def test_a_call_at_the_end_of_a_reasoning_that_was_never_closed() -> None:
     told = read(f"I need the weather.\n<tool_call>{PARIS}</tool_call>", offering())
     assert (calls(told), content(told), reason(told)) == ([("get_weather", {"city": "Paris"})], "", "tool_calls")

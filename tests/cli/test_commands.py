@@ -58,6 +58,17 @@ def test_every_command_loads_and_is_described_in_the_list() -> None:
     assert [line for line in listed if len(line.split()) < 3] == []
 
 
+@pytest.mark.parametrize("lang", ["C", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("group", ["connect", "ion", "perf", "service"])
+def test_the_list_of_a_group_says_whole_sentences(group: str, lang: str) -> None:
+    result = module(group, "--help", lang=lang, COLUMNS="80")
+    heading = "\nCommands:\n" if lang == "C" else "\n命令:\n"
+    listed = " ".join(result.out.partition(heading)[2].split())
+    assert listed
+    assert "..." not in listed
+    assert max(map(len, result.out.splitlines())) <= 80
+
+
 def test_the_language_of_the_terminal_decides() -> None:
     assert "开发板" in module("--help", lang="zh_CN.UTF-8").out
     assert "监听地址" in module("serve", "--help", lang="zh_CN.UTF-8").out
@@ -128,6 +139,11 @@ def test_simulator_hands_every_word_on() -> None:
         main(["simulator", *words], standalone_mode=False)
     assert caught.value.argv == [sys.executable, "-m", "bpu.simulator", *words]
     assert caught.value.cwd == PROJECT
+
+
+def test_the_simulator_s_own_help_comes_through_a_pipe() -> None:
+    result = module("simulator", "--help")
+    assert (result.code, "--fault" in result.out) == (0, True)
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:

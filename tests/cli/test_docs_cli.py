@@ -55,6 +55,13 @@ def test_every_command_of_this_page_has_its_section() -> None:
     assert set(sections()) == set(HERE)
 
 
+def test_every_command_is_described_on_one_of_the_two_pages() -> None:
+    """`bench` has a page of its own; the commands that look after the board are tested with docs/board.md."""
+    board = set(re.findall(r"(?m)^## ([a-z]+)$", (DOCS / "board.md").read_text(encoding="utf-8")))
+    commands = set(main.list_commands(click.Context(main)))  # type: ignore[attr-defined]
+    assert commands - {"bench"} == (set(sections()) - {"bench"}) | board
+
+
 @pytest.mark.parametrize("group", ["connect", "service"])
 def test_every_subcommand_is_named(group: str) -> None:
     text = sections()[group] + ELSEWHERE.get(group, "")

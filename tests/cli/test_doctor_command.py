@@ -88,10 +88,10 @@ def test_a_probe_measures_and_records(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert [words.split()[0] for words in said] == ["Model", "First", "reset", "A"]
     assert "reset probably forgets (3 of 3 tries)" in said
     assert "A line of 4000 bytes is taken whole" in said
-    facts = json.loads(next((tmp_path / "state").glob("probe-*.json")).read_text())
-    assert facts["longest_line"] == 4000
-    trust = json.loads(next((tmp_path / "state").glob("console-*.json")).read_text())["trust"]
-    assert (trust["keeps"], trust["resets"]) == (True, True)
+    record = json.loads(next((tmp_path / "state").glob("console-*.json")).read_text())
+    assert set(record["probe"]) >= {"load_s", "first_s", "tokens_per_second", "reset_forgets", "longest_line"}
+    assert record["probe"]["longest_line"] == 4000
+    assert (record["trust"]["keeps"], record["trust"]["resets"]) == (True, True)
 
 
 def test_a_reset_that_forgets_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,6 +104,8 @@ def test_a_reset_that_forgets_nothing_is_found_out(monkeypatch: pytest.MonkeyPat
 def test_a_console_that_cannot_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     said = probe(monkeypatch, "--fault no-memory@load")
     assert list(said.values()) == ["broken"]
+    assert "no contiguous memory" in next(iter(said))
+    assert "连续内存" in doctor("--probe", lang="zh_CN.UTF-8").output
 
 
 def test_a_model_that_is_loaded_already_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -115,6 +115,14 @@ def test_a_write_that_fails_is_a_sentence(board: Board) -> None:
     assert "Traceback" not in shown.output
 
 
+@pytest.mark.parametrize("wish", ["much", "carveout=much", "carveout=5M", "nothing=1G"])
+def test_a_wish_that_cannot_be_meant_is_a_usage_error(board: Board, wish: str) -> None:
+    shown = ion(board, "plan", wish)
+    assert shown.exit_code == 2
+    assert "Error: " in shown.output
+    assert ion(board, "plan", "carveout=20G").exit_code == 3
+
+
 def test_chinese_is_spoken_throughout(board: Board) -> None:
     shown = ion(board, "plan", "bpu_first", lang="zh_CN.UTF-8")
     assert "下次启动时的内存布局" in shown.output

@@ -32,6 +32,10 @@ def test_on_status_off(board: Board) -> None:
     assert "Switched on by this program" in perf(board, "status").output
     assert "bpu0: governor simple_ondemand" in perf(board, "off").output
     assert perf(board, "off").exit_code == 3
+    # With nothing to set it says so much.
+    perf(board, "on")
+    board.file("sys/class/devfreq/bpu0/governor", "simple_ondemand\n")
+    assert perf(board, "off").output == "All is as it was before.\n"
 
 
 def test_without_root_the_sudo_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""LangChain, LiteLLM and the `llm` command against the gateway at `GATEWAY_URL`, set up as docs/clients.md says.
+"""LangChain, LiteLLM and the `llm` command at the gateway of `GATEWAY_URL`, set up by the blocks of docs/clients.md.
 
 A program, because these live in an environment of their own (`make clients`). It ends with 1 at the first surprise.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 URL = os.environ["GATEWAY_URL"]
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # nothing but this machine is reached
+BLOCKS = re.findall(r"^```\w+\n(.*?)^```$", Path("docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
 MODEL = "deepseek-r1:1.5b"
 WORDS = "你好，world 🎉"
 CALL = 'Hm.</think>\n\n<tool_call>{"name": "get_weather", "arguments": {"city": "巴黎"}}</tool_call>'
@@ -36,9 +38,22 @@ TOOL: dict[str, Any] = {
 PLACE = {"title": "Place", "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
+def documented(word: str) -> str:
+    """The block of docs/clients.md that holds `word`, with this gateway's address."""
+    (block,) = (text for text in BLOCKS if word in text)
+    return str(block).replace("http://BOARD:8000/v1", URL)
+
+
+def run(*command: str, **env: str) -> str:
+    done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def langchain_openai() -> None:
     from langchain_openai import ChatOpenAI
 
+    assert "2" in run(sys.executable, "-c", documented("from langchain_openai"))
     model = ChatOpenAI(base_url=URL, api_key="any", model=MODEL, max_retries=0)
     assert model.invoke(ANSWER).content == WORDS
     chunks = list(model.stream(ANSWER))
@@ -54,6 +69,7 @@ def langchain_openai() -> None:
 def langchain_deepseek() -> None:
     from langchain_deepseek import ChatDeepSeek
 
+    assert "2" in run(sys.executable, "-c", documented("from langchain_deepseek"))
     model = ChatDeepSeek(api_base=URL, api_key="any", model=MODEL, max_retries=0)
     answer = model.invoke(ANSWER)
     assert answer.content == WORDS
@@ -65,6 +81,7 @@ def langchain_deepseek() -> None:
 
 def litellm() -> None:
     import litellm
+    import yaml
 
     asked: dict[str, Any] = {"model": f"openai/{MODEL}", "api_base": URL, "api_key": "any", "num_retries": 0}
     answer: Any = litellm.completion(messages=[{"role": "user", "content": ANSWER}], **asked)
@@ -72,21 +89,22 @@ def litellm() -> None:
     assert answer.choices[0].message.reasoning_content == "Thought."
     stream: Any = litellm.completion(messages=[{"role": "user", "content": ANSWER}], stream=True, **asked)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == WORDS
+    # With tools, LiteLLM imports `mcp`.
     called: Any = litellm.completion(messages=[{"role": "user", "content": say(CALL)}], tools=[TOOL], **asked)
     assert called.choices[0].finish_reason == "tool_calls"
+    # The proxy's own configuration; its Router is what the proxy asks models through.
+    router = litellm.Router(**yaml.safe_load(documented("model_list")))
+    routed: Any = router.completion(model="bpu", messages=[{"role": "user", "content": ANSWER}])
+    assert routed.choices[0].message.content == WORDS
 
 
 def llm_command() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        settings = f"- model_id: bpu\n  model_name: {MODEL}\n  api_base: {URL}\n  api_key_name: bpu\n"
-        (Path(folder) / "extra-openai-models.yaml").write_text(settings)
-        env = {**os.environ, "LLM_USER_PATH": folder}
+        (Path(folder) / "extra-openai-models.yaml").write_text(documented("api_key_name"))
         llm = [str(Path(sys.executable).parent / "llm"), "-m", "bpu", "--key", "any", "--no-log"]
         for options in ([], ["--no-stream"]):
-            done = subprocess.run(
-                [*llm, *options, ANSWER], env=env, capture_output=True, text=True, timeout=60, check=True
-            )
-            assert done.stdout.strip() == WORDS, done.stdout
+            said = run(*llm, *options, ANSWER, LLM_USER_PATH=folder)
+            assert said.strip() == WORDS, said
 
 
 def main() -> None:

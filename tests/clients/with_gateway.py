@@ -1,4 +1,7 @@
-"""Runs a command beside a gateway of its own: `python -m tests.clients.with_gateway COMMAND...`, `GATEWAY_URL` set."""
+"""Runs a command beside a gateway of its own: `python -m tests.clients.with_gateway COMMAND...`, `GATEWAY_URL` set.
+
+Whatever Python runs in it can reach nothing but this machine; an attempt is a failure.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,29 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.live.gateway import running
 
+GUARD = Path(__file__).parent / "guard"
+
+
+def guarded(command: Sequence[str], folder: Path, **more: str) -> tuple[int, str]:
+    """Run `command` behind the guard: how it ended, and what it tried to reach."""
+    reached = folder / "reached"
+    reached.touch()
+    env = {**os.environ, "PYTHONPATH": str(GUARD), "REACHED": str(reached), **more}
+    code = subprocess.run(command, env=env, timeout=600, check=False).returncode
+    return code, reached.read_text()
+
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as gateway:
-        env = {**os.environ, "GATEWAY_URL": f"{gateway.url}/v1"}
-        return subprocess.run(sys.argv[1:], env=env, timeout=600, check=False).returncode
+        code, reached = guarded(sys.argv[1:], Path(folder), GATEWAY_URL=f"{gateway.url}/v1")
+    if reached:
+        print(f"Something else than this machine was to be reached:\n{reached}")
+    return code or bool(reached)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,21 @@ def test_a_killed_board_costs_only_what_it_was_carrying(boards: list[Gateway], t
         assert {one.post(sim(f"After {number}", tokens=5))[0] for number in range(4)} == {200}
 
 
+def test_a_board_that_dies_before_its_first_byte_costs_nothing(boards: list[Gateway], tmp_path: Path) -> None:
+    """Each board reads a prompt, and has said nothing yet: the request of the one that dies goes to another."""
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    with running(lost, env=PACED) as third, fleet(tmp_path, [*boards[:2], third], 3) as one:
+        before = one.answered()
+        with ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(one.post, sim(f"Job {number}", tokens=5, prefill=3)) for number in range(3)]
+            until(lambda: all(board.slots()["slots"][0]["is_processing"] for board in one.boards))
+            third.kill_all()
+            assert {job.result()[0] for job in jobs} == {200}
+        until(lambda: sum(one.answered()) == sum(before) + 3)
+        assert one.answered()[2] == before[2]
+
+
 def through(one: Fleet, text: str) -> Iterator[bytes]:
     """The events of a stream through HAProxy; a board that dies ends them."""
     body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": text}], "stream": True}

@@ -29,8 +29,12 @@ def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60
 
 def processes(folder: Path) -> list[psutil.Process]:
     """The keepers of `folder` and everything that descends from them."""
-    keepers = [process for process in psutil.process_iter() if str(folder) in command(process)]
-    return [family for keeper in keepers for family in (keeper, *keeper.children(recursive=True))]
+    while True:
+        try:
+            keepers = [process for process in psutil.process_iter() if str(folder) in command(process)]
+            return [family for keeper in keepers for family in (keeper, *keeper.children(recursive=True))]
+        except psutil.NoSuchProcess:
+            continue  # one of them has ended while they were counted
 
 
 @pytest.fixture

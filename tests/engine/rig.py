@@ -43,7 +43,10 @@ def launch(folder: Path, **changes: Any) -> Launch:
         "first_token_timeout_s": 120.0,
         "stall_timeout_s": 30.0,
         "job_timeout_s": 0.0,
+        "memory_mb": 0,
+        "core_mb": 0,
         "queue_limit": 3,
+        "log_format": "text",
     }
     return Launch(**{**fields, **changes})
 

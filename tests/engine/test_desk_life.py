@@ -22,12 +22,13 @@ class Life(RuleBasedStateMachine):
     """`over` are the jobs that have ended in any way; what a job was told tells the rest."""
 
     jobs = Bundle("jobs")
+    #: What is known of the console: None has the self-test come in between, whenever nobody asks anything.
+    trust: Trust | None = Trust(keeps=True, resets=True)
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        trust = Trust(keeps=True, resets=True)
-        self.rig = Rig(Path(self.folder.name), trust=trust, reset="auto", continues="auto", queue_limit=4)
+        self.rig = Rig(Path(self.folder.name), trust=self.trust, reset="auto", continues="auto", queue_limit=4)
         self.all: list[Any] = []
         self.over: list[Any] = []
         self.went: list[Any] = []
@@ -54,6 +55,8 @@ class Life(RuleBasedStateMachine):
             self._finish("")
         elif self._fenced:
             self.rig.console.say(PROMPT)
+        elif self._examined:
+            self._answer_exam("")
 
     @property
     def running(self) -> Any:
@@ -63,6 +66,17 @@ class Life(RuleBasedStateMachine):
     def _fenced(self) -> bool:
         rig = self.rig
         return rig.state is State.BUSY and self.running is None and rig.console.written[-1:] == [b"reset\n"]
+
+    @property
+    def _examined(self) -> bool:
+        """A question of the self-test is with the console."""
+        return self.rig.state is State.BUSY and self.running is None and not self._fenced
+
+    def _answer_exam(self, text: str) -> None:
+        line = self.rig.console.written[-1].decode().rstrip("\n")
+        echo = f"<｜begin▁of▁sentence｜><｜User｜>{line}<｜Assistant｜><think>\n\n[Assistant] >>> "
+        stats = "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
+        self.rig.console.say(f"{echo}{text}{stats}".encode() + PROMPT)
 
     def _note(self) -> None:
         for job in self.all:
@@ -113,6 +127,18 @@ class Life(RuleBasedStateMachine):
     def fence(self, answer: bytes) -> None:
         self.rig.console.say(answer)
 
+    @precondition(lambda self: self._examined)
+    @rule(knows=st.booleans())
+    def exam(self, knows: bool) -> None:
+        told = [line.decode() for line in self.rig.console.written if b" is " in line and b"secret" in line]
+        self._answer_exam(told[0] if knows else "I do not know.")
+
+    @precondition(lambda self: self._examined)
+    @rule()
+    def exam_fails(self) -> None:
+        self.rig.console.say(b"run error\n")
+        self.rig.after(5.0)
+
     @precondition(lambda self: self.rig.state in (State.STARTING, State.READY, State.BUSY))
     @rule(ended=st.sampled_from([Exit(0, None), Exit(1, None), Exit(None, 11)]))
     def crash(self, ended: Exit) -> None:
@@ -154,6 +180,20 @@ class Life(RuleBasedStateMachine):
             go = job.peer.heard("go")[0]
             assert not go["short"] or job.history != ""
 
+    @invariant()
+    def a_busy_console_is_busy_with_something(self) -> None:
+        desk = self.rig.desk
+        if self.rig.state is State.BUSY and desk.running is None:
+            assert self.rig.supervisor.deadline() is not None, "whatever it is, it has an end"
+
+
+class LifeWithSelfTest(Life):
+    """As above, on a console of which nothing is known yet."""
+
+    trust = None
+
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLifeWithSelfTest = LifeWithSelfTest.TestCase
+TestLifeWithSelfTest.settings = TestLife.settings

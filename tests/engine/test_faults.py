@@ -16,7 +16,7 @@ from bpu import errors
 from bpu.console.events import Text
 from bpu.engine.engine import Engine
 from tests.engine.conftest import processes
-from tests.engine.test_engine import answer, says, submit, wait_for
+from tests.engine.test_engine import answer, console_of, says, submit, wait_for
 
 EngineOf = Callable[..., Engine]
 
@@ -25,11 +25,15 @@ SHORT = {"first_token_timeout_s": 1.0, "stall_timeout_s": 2.5}
 
 #: (fault, phase, tokens or seconds, error, what its message must say)
 DURING_A_JOB = [
+    ("exit=3", "line", 0, CRASH, "exit code 3"),
     ("exit=3", "prefill", 0, CRASH, "exit code 3"),
     ("exit=3", "decode", 3, CRASH, "exit code 3"),
     ("exit=3", "end", 0, CRASH, "exit code 3"),
     ("exit=0", "prefill", 0, CRASH, "exit code 0"),
     ("exit=0", "decode", 3, CRASH, "exit code 0"),
+    ("exit=0", "line", 0, CRASH, "exit code 0"),
+    ("exit=0", "end", 0, CRASH, "exit code 0"),
+    ("signal=SEGV", "line", 0, CRASH, "SIGSEGV"),
     ("signal=SEGV", "prefill", 0, CRASH, "SIGSEGV"),
     ("signal=SEGV", "decode", 3, CRASH, "SIGSEGV"),
     ("signal=SEGV", "end", 0, CRASH, "SIGSEGV"),
@@ -44,12 +48,17 @@ DURING_A_JOB = [
     ("mkrun-error", "prefill", 0, CRASH, "run error"),
     ("silent-error", "prefill", 0, TIMEOUT, "second"),
     ("silent-error", "decode", 3, TIMEOUT, "second"),
+    ("hang", "line", 0, TIMEOUT, "second"),
     ("hang", "prefill", 0, TIMEOUT, "second"),
     ("hang", "decode", 3, TIMEOUT, "second"),
     ("hang", "end", 0, TIMEOUT, "second"),
     ("spin", "prefill", 0, TIMEOUT, "second"),
     ("spin", "decode", 3, TIMEOUT, "second"),
+    ("spin", "end", 0, TIMEOUT, "second"),
+    ("endless", "line", 0, CRASH, "console"),
+    ("endless", "prefill", 0, CRASH, "console"),
     ("endless", "decode", 3, CRASH, "does not stop"),
+    ("endless", "end", 0, CRASH, "does not stop"),
 ]
 
 
@@ -70,20 +79,19 @@ def test_a_fault_during_a_job(
 
 
 #: Faults of a whole process, the first time only: a job that waits is served by the next console.
+ENDS = ("exit=3", "exit=0", "signal=SEGV", "hang", "spin", "endless")
+OUTSIDE_A_JOB = [f"{fault}@{phase}" for phase in ("start", "load", "ready", "idle", "reset") for fault in ENDS]
 ONCE = [
-    "exit=3@load",
-    "signal=SEGV@load",
+    *OUTSIDE_A_JOB,
     "no-banner@load",
-    "ignore-term@load",
-    "exit=3@ready",
-    "signal=SEGV@ready",
     "stray@idle",
     "stray-part@idle",
     "stray-log@idle",
     "late-tokens@idle",
-    "exit=0@idle",
     "grandchild@ready",
     "grandchild-session@ready",
+    "stderr-flood@start",
+    "stderr-flood@idle",
     "stderr-flood@prefill",
 ]
 
@@ -98,6 +106,20 @@ def test_a_fault_of_the_process_costs_a_later_job_nothing(engine_of: EngineOf, t
     assert answer(submit(engine, says("two"), "two")) == "two"
     wait_for(lambda: engine.status()["state"] == "ready")
     assert wait_for(lambda: len(processes(tmp_path)) <= 3)
+
+
+@pytest.mark.parametrize("stuck", ["hang", "spin", "endless"])
+def test_a_console_that_ignores_sigterm_is_killed_whatever_it_does(
+    engine_of: EngineOf, tmp_path: Path, stuck: str
+) -> None:
+    engine = engine_of(options="--fault ignore-term", first_token_timeout_s=60.0, stall_timeout_s=60.0)
+    left = submit(engine, f"[[sim tokens=20 fault={stuck}@decode after=3]]", "left")
+    assert any(isinstance(event, Text) for event in left.events(5.0))
+    console = console_of(engine)
+    left.close()
+    assert answer(submit(engine, says("next"), "next")) == "next"
+    assert not console.is_running()
+    assert len(processes(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("fault", ["grandchild", "grandchild-session"])
@@ -165,6 +187,15 @@ def test_a_flood_of_errors_beside_an_answer_is_drained(engine_of: EngineOf) -> N
     events = list(submit(engine, "[[sim tokens=20 fault=stderr-flood=100]]").events(10.0))
     assert any(isinstance(event, Text) for event in events)
     assert len(str(engine.status()["log"])) < 30_000
+
+
+def test_a_prompt_in_the_midst_of_an_answer_gives_nothing_of_it_to_the_next_job(engine_of: EngineOf) -> None:
+    engine = engine_of(**SHORT)
+    early = submit(engine, "[[sim nonce=N1E tokens=40 rate=20 fault=early-prompt@decode after=3]]", "early")
+    waiting = submit(engine, says("my own words"), "waiting")
+    with contextlib.suppress(errors.EngineCrashed):
+        answer(early)
+    assert answer(waiting) == "my own words"
 
 
 def test_a_reset_that_says_something_else_costs_the_process_and_nobody_a_job(

@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.live.stream import Stream
+from tests.streams import check_recorded
 from tests.waits import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,13 +43,14 @@ class Gateway:
         own_session: bool = False,
         arguments: Sequence[str] = (),
         env: Mapping[str, str] = {},
+        application: str = "wsgi:app",
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state_dir = Path(env.get("BPU_STATE_DIR", folder / "state"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._log_path = folder / "gunicorn.log"
-        self._command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        self._command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", application]
         self._command += [*(["--reuse-port"] if reuse_port else []), *arguments]
         self._env = environment(self.port, self.state_dir, workers, env)
         self._own_session = own_session
@@ -209,9 +211,17 @@ def environment(port: int, state_dir: Path, workers: int, extra: Mapping[str, st
 
 
 @contextmanager
-def running(folder: Path, *, ready: str = "ready", **options: Any) -> Iterator[Gateway]:
-    """A gateway whose engine is `ready`; whatever the test does, no process of it is left afterwards."""
-    gateway = Gateway(folder, **options)
+def running(
+    folder: Path, *, ready: str = "ready", application: str = "tests.live.recorded:app", **options: Any
+) -> Iterator[Gateway]:
+    """A gateway whose engine is `ready`; whatever the test does, no process of it is left afterwards.
+
+    Every stream that it has sent, to whatever client, is then held against the checker.
+    """
+    streams = folder / "streams"
+    streams.mkdir()
+    env = {**options.pop("env", {}), "TEST_STREAMS": str(streams)}
+    gateway = Gateway(folder, application=application, env=env, **options)
     try:
         yield gateway.wait_for(ready)
     finally:
@@ -219,66 +229,10 @@ def running(folder: Path, *, ready: str = "ready", **options: Any) -> Iterator[G
             gateway.stop(signal.SIGINT, seconds=20)
         finally:
             gateway.kill_all()
+    check_recorded(streams)
 
 
 def sim(text: str = "go on", **directives: object) -> str:
     """`text` with directives that the simulator obeys for this one answer (`python -m bpu simulator --help`)."""
     words = " ".join(f"{name}={value}" for name, value in directives.items())
     return f"{text} [[sim {words}]]" if words else text
-
-
-class Stream:
-    """A streamed completion over a socket of its own; `next` gives the data of one event at a time."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self._file = sock.makefile("rb")
-        self.status = int(self._file.readline().split()[1])
-        self.headers: dict[str, str] = {}
-        while (line := self._file.readline().strip()) != b"":
-            name, _, value = line.decode().partition(":")
-            self.headers[name.lower()] = value.strip()
-
-    @property
-    def id(self) -> str:
-        return self.headers["x-request-id"]
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The chunks, and at last the error if there is one; ends at `[DONE]` or with the connection."""
-        for line in self._file:
-            if line.startswith(b"data: [DONE]"):
-                return
-            if line.startswith(b"data: "):
-                yield json.loads(line[6:])
-
-    def until_text(self) -> Stream:
-        """Read up to the first piece of reasoning or answer: the job is decoding now."""
-        for chunk in self:
-            delta = chunk["choices"][0]["delta"] if chunk.get("choices") else {}
-            if delta.get("content") or delta.get("reasoning_content"):
-                return self
-        raise AssertionError("the stream has ended without a piece of text")
-
-    def rest(self) -> Answer:
-        """Read to the end, and hang up."""
-        text, finish, error = "", None, None
-        for chunk in self:
-            error = chunk.get("error") or error
-            for choice in chunk.get("choices", []):
-                text += (choice["delta"].get("reasoning_content") or "") + (choice["delta"].get("content") or "")
-                finish = choice["finish_reason"] or finish
-        self.close()
-        return Answer(text, finish, error)
-
-    def close(self) -> None:
-        self._file.close()
-        self.sock.close()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a stream came to: reasoning and answer joined, the finish reason, the error object."""
-
-    text: str
-    finish: str | None
-    error: dict[str, Any] | None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.live.gateway import Gateway, sim
+from tests.live.gateway import running as started
 from tests.waits import until
 
 Start = Callable[..., Gateway]
@@ -84,16 +85,27 @@ def test_a_waiting_job_gives_up_its_place_and_nobody_elses(gateway: Gateway, way
     leaver.close()
 
 
+@pytest.fixture(scope="module")
+def slow_to_load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    env = {"BPU_CONSOLE_ARGS": "--speed max --load-seconds 2"}
+    with started(tmp_path_factory.mktemp("slow"), env=env) as gateway:
+        yield gateway
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_a_job_that_waits_for_the_model_is_given_up(start: Start, way: str) -> None:
-    gateway = start(env={"BPU_PRELOAD": "0", "BPU_CONSOLE_ARGS": "--speed max --load-seconds 2"}, ready="stopped")
-    leaver = ask(gateway, stream=True, tokens=20)
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_a_job_that_waits_for_the_model_is_given_up(slow_to_load: Gateway, way: str, stream: bool) -> None:
+    gateway = slow_to_load
+    assert gateway.request("POST", "/v1/engine/unload", {})[0] == 202
+    gateway.wait_for("stopped")
+    loads = gateway.engine()["loads"]
+    leaver = ask(gateway, stream=stream, tokens=20)
     until(lambda: gateway.state() == "starting")
     until(lambda: len(gateway.slots()["waiting"]) == 1)
     WAYS[way](leaver)
     until(lambda: not gateway.slots()["waiting"], seconds=SOON_S, what="its place is given up")
     assert gateway.ask("1+2=?")["choices"][0]["finish_reason"] == "stop"
-    assert gateway.engine()["loads"] == 1
+    assert gateway.engine()["loads"] == loads + 1
     leaver.close()
 
 

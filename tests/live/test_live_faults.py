@@ -6,7 +6,6 @@ The whole table, phase by fault, is in `tests/engine/test_faults.py`; here stand
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,8 @@ import psutil
 import pytest
 
 from tests.live.chats import MODEL, Input
-from tests.live.gateway import FAST, ROOT, Gateway, running, sim
+from tests.live.gateway import FAST, Gateway, running, sim
+from tests.live.scripted import scripted
 from tests.live.test_sharing import worker_of
 from tests.waits import until
 
@@ -71,11 +71,17 @@ def refused(gateway: Gateway, text: str) -> tuple[tuple[int, str], str]:
 
 
 def family(gateway: Gateway) -> list[str]:
-    """The state of every process that descends from the gateway or its keeper, the workers left out."""
+    """The state of every process that descends from the gateway or its keeper, the workers left out.
+
+    Empty when one of them has ended meanwhile: look again.
+    """
     parents = [*gateway.keepers(), gateway.process]
-    children = [child for parent in parents for child in psutil.Process(parent.pid).children(recursive=True)]
     workers = {worker.pid for worker in gateway.workers()}
-    return [child.status() for child in children if child.pid not in workers]
+    try:
+        children = [child for parent in parents for child in psutil.Process(parent.pid).children(recursive=True)]
+        return [child.status() for child in children if child.pid not in workers]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
@@ -153,29 +159,6 @@ def test_a_load_that_takes_too_long_is_a_504_for_whoever_waits(start: Start) -> 
             assert "not loaded within 1 second" in message
 
 
-def scripted(folder: Path) -> dict[str, str]:
-    """Settings for a console that is a script of one's own: it exits at once as long as a file `broken` exists."""
-    model = ROOT / "bpu" / "simulator" / "model"
-    script, hbm = folder / "xlm_demo", folder / "model.hbm"
-    lines = (
-        "#!/bin/sh",
-        f"[ -e {folder}/broken ] && exit 3",
-        f"cd {ROOT}",
-        f'exec {sys.executable} -m bpu.simulator "$@"',
-    )
-    script.write_text("\n".join(lines) + "\n")
-    script.chmod(0o755)
-    hbm.touch()
-    return {
-        "BPU_ENGINE": "console",
-        "BPU_RUNTIME_DIR": str(folder),
-        "BPU_CONSOLE": str(script),
-        "BPU_HBM_PATH": str(hbm),
-        "BPU_TOKENIZER_DIR": str(model),
-        "BPU_TEMPLATE_PATH": str(next(model.glob("*.jinja"))),
-    }
-
-
 def test_a_crash_loop_is_told_at_once_by_every_worker_and_ends_by_itself(start: Start, tmp_path: Path) -> None:
     gateway = start(workers=4, reuse_port=True, env=scripted(tmp_path))
     (tmp_path / "broken").touch()
@@ -191,6 +174,9 @@ def test_a_crash_loop_is_told_at_once_by_every_worker_and_ends_by_itself(start: 
         stream.close()
     assert len(served) >= 2
     assert refused(gateway, "hello")[0] == (503, "engine_unavailable")
+    status, headers, body = gateway.request("GET", "/ready")
+    assert (status, json.loads(body)["ready"], 1 <= int(headers["Retry-After"]) <= 60) == (503, False, True)
+    assert gateway.request("GET", "/health")[0] == 200
     loads = gateway.engine()["loads"]
     (tmp_path / "broken").unlink()
     gateway.wait_for("ready", seconds=60)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bpu.web.shares import SHARED_MEMORY
@@ -61,6 +64,47 @@ def test_the_files_lie_in_memory_and_are_gone_at_the_end(start: Callable[..., Ga
     assert list(folder.glob("*.db"))
     gateway.stop()
     assert not folder.exists()
+
+
+def test_a_gateway_that_loads_is_alive_and_not_ready(start: Callable[..., Gateway]) -> None:
+    gateway = start(ready="starting", env={"BPU_CONSOLE_ARGS": "--load-seconds 600"})
+    status, _, body = gateway.request("GET", "/ready")
+    assert (status, json.loads(body)["reason"]) == (503, "The model is being loaded.")
+    assert gateway.request("GET", "/health")[0] == 200
+    with closing(gateway.open_stream("Hello")):
+        until(lambda: [job["id"] for job in gateway.slots()["waiting"]])
+        assert gateway.json("GET", "/slots")["slots"][0]["job"] is None
+
+
+@pytest.mark.system
+def test_prometheus_has_nothing_to_say_of_what_two_workers_tell(start: Callable[..., Gateway]) -> None:
+    promtool = shutil.which("promtool") or pytest.skip("promtool (Debian's package prometheus) is not installed.")
+    gateway = start(workers=2, reuse_port=True)
+    for body in ({}, {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": "Hello"}]}):
+        gateway.request("POST", "/v1/chat/completions", body)
+    page = gateway.request("GET", "/metrics")[2]
+    done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_log_of_json_is_one_event_a_line_whoever_writes_it(start: Callable[..., Gateway]) -> None:
+    gateway = start(env={"BPU_LOG_FORMAT": "json"})
+    answer = gateway.ask("Hello Zanzibar-4711")
+    gateway.stream(sim("Zanzibar-4711", tokens=300, rate=20)).until_text().close()
+    lost = gateway.ask(sim("Zanzibar-4711", fault="exit=3@prefill"))
+    assert lost["error"]["code"] == "engine_crashed"
+    gateway.stop()
+    lines = [json.loads(line) for line in gateway.log.splitlines() if line.strip()]
+    requests = {line["id"]: line for line in lines if line["event"] == "request"}
+    assert len(requests) == 3
+    told = requests[answer["id"]]
+    assert (told["client"], told["status"], told["finish"]) == ("127.0.0.1", 200, "stop")
+    assert {"queued_ms", "load_ms", "prefill_ms", "decode_ms", "reasoning_tokens"} <= set(told)
+    assert told["completion_tokens"] == answer["usage"]["completion_tokens"]
+    assert {line.get("error") for line in requests.values()} == {None, "client_left", "engine_crashed"}
+    moves = [(line["from"], line["to"]) for line in lines if line["logger"] == "bpu.engine.keeper"]
+    assert {("starting", "ready"), ("ready", "busy"), ("busy", "failed"), ("stopping", "stopped")} <= set(moves)
+    assert "Zanzibar" not in gateway.log
 
 
 def test_nothing_waits_for_the_engine(start: Callable[..., Gateway]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+from bpu.engine.states import TRANSITIONS, Move, State
 from tests.live.gateway import Gateway, sim
 from tests.waits import until
 
@@ -41,3 +45,35 @@ def test_an_unload_lets_the_running_answer_end(gateway: Gateway) -> None:
     until(lambda: gateway.state() == "stopped", what="unloaded after the answer")
     assert gateway.request("POST", "/v1/engine/load")[0] == 202
     until(lambda: gateway.state() == "ready", what="loaded again")
+
+
+def test_every_change_of_state_is_logged_once_and_is_one_of_the_table(start: Callable[..., Gateway]) -> None:
+    gateway = start(workers=2)
+    gateway.ask("hello")
+    gateway.wait_for("ready")
+    gateway.stream(sim("story", rate=20, tokens=400)).until_text().close()
+    until(lambda: gateway.engine()["loads"] == 2, what="it loads again")
+    gateway.wait_for("ready")
+    assert gateway.request("POST", "/v1/engine/unload")[0] == 202
+    gateway.wait_for("stopped")
+    until(lambda: gateway.slots()["slots"][0]["state"] == "stopped", what="every worker says so")
+    found = re.findall(r"^bpu keeper\[\d+\]: (\w+) -> (\w+) \(([\w ]+)\)", gateway.log, re.M)
+    changes = [(State(old), Move(move), State(new)) for old, new, move in found]
+    for old, move, new in changes:
+        assert TRANSITIONS[old, move] is new
+    states = [State.STOPPED, *(new for _, _, new in changes)]
+    assert [old for old, _, _ in changes] == states[:-1], "each begins where the one before has ended"
+    names = " ".join(state.value for state in states)
+    assert names.startswith("stopped starting ready busy ready")
+    assert names.endswith("busy stopping stopped starting ready stopping stopped")
+
+
+def test_an_idle_engine_is_unloaded_by_itself_and_says_so(start: Callable[..., Gateway]) -> None:
+    gateway = start(env={"BPU_IDLE_UNLOAD_S": "1"}, ready="stopped")
+    until(lambda: not gateway.consoles(), what="the memory is given back")
+    assert gateway.engine()["loads"] == 1
+    assert gateway.request("GET", "/ready")[0] == 200
+    assert gateway.ask("hello")["choices"][0]["finish_reason"] == "stop"
+    assert gateway.engine()["loads"] == 2
+    gateway.wait_for("stopped")
+    assert gateway.engine()["restarts"] == {"idle_unload": 2}

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.live.gateway import Gateway, Stream, sim
+from tests.live.chats import Input
+from tests.live.gateway import Gateway, sim
+from tests.live.stream import Stream
+from tests.live.test_sharing import worker_of
 from tests.waits import until
 
 Start = Callable[..., Gateway]
@@ -33,6 +39,26 @@ def test_first_come_first_served_across_workers(start: Start) -> None:
     for thread in threads:
         thread.join(60)
     assert order == list(range(12))
+
+
+def test_arrivals_a_tenth_of_a_second_apart_never_swap(start: Start, tmp_path: Path) -> None:
+    """Nobody looks whether the one before has its place yet, and the workers have served nothing before."""
+    read = Input(tmp_path / "lines")
+    gateway = start(workers=4, reuse_port=True, env={"BPU_CONSOLE_ARGS": read.options})
+    first = gateway.open_stream(sim(prefill=600))
+    time.sleep(0.1)
+    socks = []
+    for number in range(20):
+        socks.append(gateway.open_stream(sim(nonce=f"N{number}E", tokens=5)))
+        time.sleep(0.1)  # the distance that is promised, not a wait for something
+    streams = [Stream(sock) for sock in socks]
+    served = {worker_of(gateway, stream) for stream in streams}
+    assert len(served) >= 2, "one worker served everything: nothing was shared"
+    first.close()
+    for stream in streams:
+        assert stream.rest().finish == "stop"
+    order = [int(match[1]) for _, line in read.lines() if (match := re.search(r"nonce=N(\d+)E", line))]
+    assert order == list(range(20))
 
 
 def test_a_full_queue_is_a_429_that_says_when_to_come_back(start: Start) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.live.gateway import Gateway, running, sim
 from tests.waits import until
 
-KEY = "a-key-for-tests"
+KEY, SPARE = "a-key-for-tests", "a-key-from-a-file"
 SECRET = "Zanzibar-4711"
 CHAT = "/v1/chat/completions"
 #: As much as a client may push in before the test gives up waiting for its refusal.
@@ -24,8 +26,11 @@ FLOOD_BYTES = 256 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with a key; its liveness is seen at the open addresses."""
-    with running(tmp_path_factory.mktemp("locked"), env={"BPU_API_KEYS": KEY, "SOMETHING_SECRET": SECRET}) as gateway:
+    """A gateway with keys, some in a file; its liveness is seen at the open addresses."""
+    file = tmp_path_factory.mktemp("keys") / "keys"
+    file.write_text(f"# for the kitchen\n{SPARE}\n")
+    env = {"BPU_API_KEYS": f"other,{KEY}", "BPU_API_KEYS_FILE": str(file), "SOMETHING_SECRET": SECRET}
+    with running(tmp_path_factory.mktemp("locked"), env=env) as gateway:
         yield gateway
 
 
@@ -56,7 +61,49 @@ def test_the_open_addresses_and_the_key(locked: Gateway) -> None:
         assert locked.request("GET", path)[0] != 401, path
     assert locked.request("OPTIONS", CHAT)[0] == 204
     assert locked.request("GET", "/v1/models", headers={"Authorization": f"Bearer {KEY}"})[0] == 200
-    assert locked.request("GET", "/v1/models", headers={"X-Api-Key": KEY})[0] == 200
+    assert locked.request("GET", "/v1/models", headers={"X-Api-Key": SPARE})[0] == 200
+    assert locked.request("GET", "/v1/models", headers={"X-Api-Key": f"{KEY}x"})[0] == 401
+    for place in (locked.log.encode(), *files(locked.state_dir)):
+        assert KEY.encode() not in place
+        assert SPARE.encode() not in place
+
+
+def test_without_keys_strangers_are_told_how_to_set_one(gateway: Gateway, start: Callable[..., Gateway]) -> None:
+    """A trusted proxy says who asks. Where none is trusted nobody can be told apart, and the log says so, once."""
+    behind = start(env={"BPU_TRUSTED_PROXIES": "127.0.0.1"})
+
+    def asks(gateway: Gateway, client: str) -> tuple[int, bytes]:
+        status, _, data = gateway.request("GET", "/v1/models", headers={"X-Forwarded-For": client})
+        return status, data
+
+    for far in ("8.8.8.8", "100.63.255.255", "100.128.0.1", "2001:db8::1", "::ffff:8.8.8.8", "192.168.1.2, 8.8.8.8"):
+        status, data = asks(behind, far)
+        assert (status, b"BPU_API_KEYS" in data) == (403, True), far
+        assert asks(gateway, far)[0] == 200
+    for near in ("192.168.1.2", "100.64.0.1", "::ffff:10.0.0.1", "fe80::1%usb0", "169.254.3.4", "8.8.8.8, 172.31.0.1"):
+        assert asks(behind, near)[0] == 200, near
+    assert gateway.log.count("BPU_TRUSTED_PROXIES") == 1
+    assert "BPU_TRUSTED_PROXIES" not in behind.log
+
+
+def test_a_strangers_web_page_gets_nowhere(gateway: Gateway) -> None:
+    """By a name of its own for this address, by a form, by a script that reads: refused, or kept from it."""
+    body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": "Hello"}]}
+    evil, local = {"Origin": "https://evil.example"}, {"Origin": "http://localhost:3000"}
+    for host, status in (("evil.example", 403), (f"localhost:{gateway.port}", 200), ("board.local", 200)):
+        assert gateway.request("GET", "/health", headers={"Host": host})[0] == status
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for origin, readable in ((evil, False), (local, True)):
+        for answer in (
+            gateway.request("OPTIONS", CHAT, headers={**origin, **asked}),
+            gateway.request("POST", CHAT, body, headers=origin),
+        ):
+            assert answer[0] in (200, 204)
+            assert ("Access-Control-Allow-Origin" in answer[1]) == readable
+    assert gateway.request("POST", CHAT, body, headers={**evil, "Content-Type": "text/plain"})[0] == 415
+    page = gateway.request("GET", "/")[1]
+    assert "default-src 'self'" in page["Content-Security-Policy"]
+    assert (page["X-Content-Type-Options"], page["X-Frame-Options"]) == ("nosniff", "DENY")
 
 
 def test_the_console_is_given_no_secret_and_no_descriptor_but_its_own(locked: Gateway) -> None:
@@ -68,23 +115,46 @@ def test_the_console_is_given_no_secret_and_no_descriptor_but_its_own(locked: Ga
         assert SECRET not in "".join(told.values())
     opened = {int(link.name): str(link.readlink()) for link in Path(f"/proc/{console.pid}/fd").iterdir()}
     assert all(opened.pop(number).startswith("pipe:") for number in (0, 1, 2))
-    # What is left is the file whose lock says that a model is loaded, and what the program itself has opened.
-    assert not [name for name in opened.values() if name.startswith(("socket:", "pipe:", "anon_inode:"))]
-    assert len([name for name in opened.values() if str(locked.state_dir) in name]) == 1
+    # What is left is the file whose lock says that a model is loaded.
+    assert list(opened.values()) == [str(locked.state_dir / "simulator.lock")]
 
 
-def test_the_consoles_limits_are_those_that_were_set(start: Callable[..., Gateway]) -> None:
-    """A service manager's limits on core dumps and memory reach the console through keeper and wrapper."""
-    import resource
+def limits(pid: int, name: str) -> list[str]:
+    """The soft and the hard limit, as the kernel tells them."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if line.startswith(name))[26:].split()[:2]
 
-    before = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, before[1]))
+
+def test_the_console_has_no_core_dump_and_what_the_service_manager_allows(start: Callable[..., Gateway]) -> None:
+    before, most = resource.getrlimit(resource.RLIMIT_AS), 64 << 30
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
     try:
         gateway = start()
     finally:
-        resource.setrlimit(resource.RLIMIT_CORE, before)
+        resource.setrlimit(resource.RLIMIT_AS, before)
     (console,) = gateway.consoles()
-    assert console.rlimit(psutil.RLIMIT_CORE)[0] == 0
+    assert limits(console.pid, "Max core file size") == ["0", "0"]
+    assert limits(console.pid, "Max address space")[0] == str(most)
+    assert limits(console.pid, "Max data size") == limits(gateway.process.pid, "Max data size")
+    assert gateway.ask(sim(fault="hoard"))["choices"]
+
+
+def test_a_console_that_wants_too_much_memory_costs_its_own_answer(start: Callable[..., Gateway]) -> None:
+    gateway = start(env={"BPU_CONSOLE_MEMORY_MB": "512", "BPU_CONSOLE_CORE_MB": "3"})
+    (console,), (keeper,), workers = gateway.consoles(), gateway.keepers(), gateway.workers()
+    mib = 1 << 20
+    assert limits(console.pid, "Max data size") == [str(512 * mib)] * 2
+    assert limits(console.pid, "Max core file size") == [str(3 * mib)] * 2
+    for process in (gateway.process, keeper, *workers):
+        assert limits(process.pid, "Max data size") == limits(os.getpid(), "Max data size")
+    body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": sim(fault="hoard")}]}
+    status, _, data = gateway.request("POST", CHAT, body)
+    error = json.loads(data)["error"]
+    assert (status, error["code"]) == (502, "engine_crashed")
+    assert "BPU_CONSOLE_MEMORY_MB" in error["message"]
+    assert gateway.ask("Hello")["choices"]
+    assert (gateway.keepers(), gateway.workers()) == ([keeper], workers)
+    assert limits(gateway.consoles()[0].pid, "Max data size") == [str(512 * mib)] * 2
 
 
 def flood(gateway: Gateway) -> bytes:
@@ -126,7 +196,7 @@ def test_a_stranger_at_a_unix_socket_is_local(start: Callable[..., Gateway], tmp
     gateway.start()
     gateway.wait_for()
     connection = http.client.HTTPConnection("localhost", timeout=20)
-    with socket.socket(socket.AF_UNIX) as sock, contextlib.closing(connection):
+    with socket.socket(socket.AF_UNIX) as sock, closing(connection):
         sock.connect(str(path))
         connection.sock = sock
         for stream in (False, True):
@@ -149,15 +219,22 @@ def files(folder: Path) -> Iterator[bytes]:
 
 def first_event(gateway: Gateway, path: str) -> bytes:
     """The first line of an event stream."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)) as connection:
         connection.request("GET", path)
         return connection.getresponse().readline()
+
+
+def looks(gateway: Gateway) -> list[bytes]:
+    """All that a dashboard, a monitor or the page can see."""
+    paths = ("/health", "/slots", "/ready", "/metrics", "/v1/models", "/v1/connect", "/")
+    shown = [gateway.request("GET", path)[2] for path in paths]
+    return shown + [first_event(gateway, path) for path in ("/v1/logs", "/v1/events")]
 
 
 def test_no_word_of_a_conversation_is_kept_or_shown(start: Callable[..., Gateway]) -> None:
     gateway = start()
     errors = []
-    for directives in ({}, {"fault": "crash@decode", "after": 3}, {"fault": "run-error"}):
+    for directives in ({}, {"fault": "exit=3@decode", "after": 3}, {"fault": "signal@end"}, {"fault": "run-error"}):
         question = sim(f"{SECRET} please", **directives)
         for stream in (False, True):
             body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": question}], "stream": stream}
@@ -165,11 +242,14 @@ def test_no_word_of_a_conversation_is_kept_or_shown(start: Callable[..., Gateway
             errors += [data] if status != 200 else [line for line in data.split(b"\n") if b'"error"' in line]
         gateway.wait_for()
     assert gateway.ask(f"{SECRET}?")["choices"]
-    shown = [gateway.request("GET", path)[2] for path in ("/health", "/slots", "/ready", "/metrics", "/v1/models", "/")]
-    shown += [first_event(gateway, path) for path in ("/v1/logs", "/v1/events")]
+    shown = looks(gateway)
+    said = sim(SECRET, tokens=2000, rate=20, nonce=SECRET)
+    with closing(gateway.stream(said).until_text()), closing(gateway.open_stream(said)):
+        until(lambda: gateway.slots()["waiting"])
+        shown += looks(gateway)
     gateway.stop()
     kept = [gateway.log.encode(), *files(gateway.state_dir)]
-    assert errors
+    assert len(errors) == 6
     assert "request id=" in gateway.log
     for place in (*errors, *shown, *kept):
         assert SECRET.encode() not in place

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pytest
 
-from tests.live.gateway import Answer, Gateway, Stream, sim
+from tests.live.chats import MODEL
+from tests.live.gateway import Gateway, running, sim
+from tests.live.scripted import scripted
+from tests.live.stream import Answer, Stream
 from tests.waits import until
 
 Start = Callable[..., Gateway]
@@ -44,22 +50,29 @@ def two_streams(gateway: Gateway) -> tuple[Stream, Stream]:
         second.close()
 
 
-def test_four_workers_load_one_model_for_forty_requests(start: Start) -> None:
-    gateway = start(workers=4, reuse_port=True)
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(tmp_path_factory.mktemp("four"), workers=4, reuse_port=True) as started:
+        yield started
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 10, 40])
+def test_four_workers_load_one_model_for_forty_requests(four: Gateway, at_once: int) -> None:
     served: set[int] = set()
 
     def ask(number: int) -> str:
-        stream = gateway.stream(sim(f"question {number}", tokens=20, nonce=f"N{number}E"))
-        served.add(worker_of(gateway, stream))
+        stream = four.stream(sim(f"question {number}", tokens=20, nonce=f"N{number}E"))
+        served.add(worker_of(four, stream))
         return stream.rest().text
 
-    with ThreadPoolExecutor(10) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         answers = list(pool.map(ask, range(40)))
-    assert all(f"N{number}E" in answer for number, answer in enumerate(answers))
+    for number, answer in enumerate(answers):
+        assert set(re.findall(r"N\d+E", answer)) == {f"N{number}E"}
     assert len(served) >= 2, "one worker served everything: nothing was shared"
-    engine = gateway.engine()
+    engine = four.engine()
     assert (engine["loads"], engine["restarts"]) == (1, {})
-    assert len(gateway.consoles()) == 1
+    assert len(four.consoles()) == 1
 
 
 def test_a_killed_worker_costs_the_others_nothing_and_no_reload(start: Start) -> None:
@@ -118,6 +131,26 @@ def test_two_gateways_with_one_state_folder_share_the_model(start: Start, tmp_pa
     assert second.ask("1+1=?")["choices"]
     assert second.engine()["console_pid"] == first.engine()["console_pid"]
     assert second.engine()["loads"] == 1
+
+
+def test_a_second_gateway_with_another_state_folder_is_refused_with_the_name_of_who_holds_the_model(
+    start: Start, tmp_path: Path
+) -> None:
+    program = scripted(tmp_path)
+    first = start(env=program)
+    second = start(env=program, ready="failed")
+    assert first.state_dir != second.state_dir
+    [keeper] = first.keepers()
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
+    status, _, data = second.request("POST", "/v1/chat/completions", body)
+    error = json.loads(data)["error"]
+    assert (status, error["code"]) == (424, "engine_unavailable")
+    assert f"pid {keeper.pid} of user {keeper.username()}" in error["message"]
+    assert str(first.state_dir) in error["message"]
+    assert second.consoles() == []
+    assert first.ask("1+1=?")["choices"]
+    first.stop()
+    assert second.wait_for("ready").ask("1+1=?")["choices"], "it takes over once the model is free"
 
 
 def test_a_killed_keeper_is_replaced_and_waiting_jobs_are_served(start: Start) -> None:

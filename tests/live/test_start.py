@@ -88,7 +88,8 @@ def test_a_cause_that_needs_a_person_is_a_424_with_the_consoles_words(tmp_path: 
         status, _, body = gateway.request("GET", "/health")
         assert (status, json.loads(body)["status"]) == (200, "error")
         assert "memory" in json.loads(body)["error"]
-        assert gateway.request("GET", "/ready")[0] == 503
+        status, _, body = gateway.request("GET", "/ready")
+        assert (status, "memory" in json.loads(body)["reason"]) == (503, True)
     finally:
         gateway.stop(signal.SIGINT)
         gateway.kill_all()

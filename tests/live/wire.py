@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-
-from tests.checker import Seen, check_stream, check_usage, parse_sse
+from tests.checker import Seen, check_completion, check_error, check_stream
 from tests.live.gateway import Gateway, sim
 
 MODEL = "deepseek-r1:1.5b"
@@ -43,11 +41,7 @@ class Reply:
     @property
     def error(self) -> dict[str, Any]:
         """The error object, which has its four keys and a message in words."""
-        error = self.json["error"]
-        assert set(error) == {"message", "type", "param", "code"}
-        assert isinstance(error["message"], str)
-        assert error["message"]
-        return dict(error)
+        return check_error(self.json)
 
 
 def call(gateway: Gateway, method: str, path: str, sent: object = None, **headers: str) -> Reply:
@@ -60,11 +54,11 @@ def post(gateway: Gateway, sent: object, path: str = CHAT, **headers: str) -> Re
 
 def whole(gateway: Gateway, *messages: Any, **fields: Any) -> dict[str, Any]:
     """A completion in one piece."""
-    reply = post(gateway, body(*messages, **fields))
+    sent = body(*messages, **fields)
+    reply = post(gateway, sent)
     assert reply.status == 200, reply.data
     answer = dict(reply.json)
-    ChatCompletion.model_validate(answer)
-    check_usage(answer["usage"])
+    check_completion(answer, sent)
     return answer
 
 
@@ -77,7 +71,4 @@ def streamed(gateway: Gateway, *messages: Any, error: bool = False, **fields: An
     sent = body(*messages, stream=True, **fields)
     reply = post(gateway, sent)
     assert reply.status == 200, reply.data
-    for event in parse_sse(reply.data):
-        if "error" not in event:
-            ChatCompletionChunk.model_validate(event)
     return check_stream(reply.data, sent, error=error)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.live.gateway import Gateway
+from tests.live.gateway import Gateway, until
 from tests.soak import held
 from tests.soak.clients import Clients
 
@@ -21,18 +21,11 @@ ENV = {
     "BPU_STALL_TIMEOUT_S": "1",
     "BPU_QUEUE_LIMIT": "64",
 }
-
+#: What a gateway has whose user set nothing: the console is tested, and then trusted with what it has shown.
+AUTO = {"BPU_RESET": "auto", "BPU_CONTINUE": "auto"}
 
 #: By then every worker has its tokenizer and its caches; before, growth of memory tells nothing.
 WARM_JOBS = 100
-
-
-class Soaked(Gateway):
-    """The gateway with one address more."""
-
-    def start(self) -> None:
-        self._command = ["tests.soak.served:app" if word == "wsgi:app" else word for word in self._command]
-        super().start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="bpu-soak-"))
     scratch = folder / "tmp"
     scratch.mkdir()
-    env = {**ENV, "TMPDIR": str(scratch), "PYTHONPATH": str(Path.cwd())}
-    gateway = Soaked(folder, workers=options.workers, reuse_port=True, own_session=True, env=env)
+    env = {**ENV, **(AUTO if options.auto else {}), "TMPDIR": str(scratch), "PYTHONPATH": str(Path.cwd())}
+    gateway = Gateway(
+        folder, application="tests.soak.served:app", workers=options.workers, reuse_port=True, own_session=True, env=env
+    )
     code = 1
     try:
         code = run(gateway, folder, options)
@@ -57,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     gateway.wait_for("ready")
+    if options.auto:
+        until(lambda: list(gateway.state_dir.glob("console-*.json")), what="the self-test is recorded")
     clients = Clients(gateway, options.seed)
     warm = max(options.jobs // 10, min(WARM_JOBS, options.jobs // 2))
     memory = warm >= WARM_JOBS
@@ -64,7 +61,8 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(options.clients) as pool:
         list(pool.map(clients.one, range(warm)))
         if memory:
-            list(pool.map(clients.fill, range(20 * options.workers)))
+            for number in range(20 * options.workers):
+                clients.fill(number)
         before = held.settled(gateway, folder)
         list(pool.map(clients.one, range(warm, options.jobs)))
     after = held.settled_below(before, gateway, folder, memory=memory)
@@ -86,6 +84,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=8, help="at a time")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--auto", action="store_true", help="as a user has it who set nothing: chats continue")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000))
     return parser.parse_args(arguments)
 

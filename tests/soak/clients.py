@@ -9,13 +9,14 @@ import struct
 import threading
 from collections import Counter
 
-from tests.live.gateway import Answer, Gateway, Stream, sim
+from tests.live.gateway import Gateway, sim
+from tests.live.stream import Answer, Stream
 from tests.waits import let_pass
 
 #: Faults of the console that end it, or that the gateway ends it for.
 FAULTS = ("exit", "exit=0", "signal=SEGV", "signal=ABRT", "run-error", "no-answer", "hang", "endless", "late-tokens")
 #: How often each kind of client comes, of a hundred.
-MIX = {"stay": 35, "stay_whole": 15, "leave": 25, "cancel": 15, "limit": 7, "fault": 3}
+MIX = {"stay": 30, "stay_whole": 10, "talk": 10, "leave": 25, "cancel": 15, "limit": 7, "fault": 3}
 
 
 class Clients:
@@ -40,7 +41,11 @@ class Clients:
             self._note(outcome)
 
     def fill(self, number: int) -> None:
-        """Have a worker hold as much as one answer may: what an allocator keeps of it is no growth later."""
+        """Have a worker hold as much as one answer may: what an allocator keeps of it is no growth later.
+
+        An answer before it keeps the breaker closed, which would refuse most of these.
+        """
+        self._note(self.stay(random.Random(number), f"N{number}E"))
         self._note(_refused(self._streamed(sim(nonce=f"N{number}E", fault="endless")).error))
 
     def _note(self, outcome: str, wrong: str | None = None) -> None:
@@ -66,6 +71,19 @@ class Clients:
         answer = self.gateway.ask(sim(nonce=nonce, tokens=choose.randint(20, 200)))
         self._own(str(answer), nonce)
         return "answered" if "choices" in answer else _refused(answer.get("error"))
+
+    def talk(self, choose: random.Random, nonce: str) -> str:
+        """Three turns of one chat, which may be continued or not, as others come in between."""
+        messages: list[dict[str, str]] = []
+        for _ in range(3):
+            messages.append({"role": "user", "content": sim(nonce=nonce, tokens=choose.randint(5, 50))})
+            answer = self.gateway.ask("", messages=messages)
+            self._own(str(answer), nonce)
+            if "choices" not in answer:
+                return _refused(answer.get("error"))
+            messages.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"]})
+            self._note("continued" if answer["timings"]["cache_n"] else "begun")
+        return "talked"
 
     def leave(self, choose: random.Random, nonce: str) -> str:
         """Away at some moment, by FIN or RST, having read nothing."""

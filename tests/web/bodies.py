@@ -66,7 +66,8 @@ SHARED: dict[str, Strategy] = {
     "temperature": st.floats(0, 2),
     "thinking": some({"type": "disabled"}, {"type": "enabled"}),
 }
-CHOICE = some("auto", "none", "required", {"function": {"name": "look"}}, {"name": "look"}, None)
+ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "look"}]}
+CHOICE = some("auto", "none", "required", {"function": {"name": "look"}}, {"name": "look"}, ALLOWED, None)
 CHAT: dict[str, Strategy] = {
     "messages": st.lists(MESSAGE, min_size=1, max_size=4),
     "max_tokens": st.integers(1, 60),
@@ -92,15 +93,30 @@ ENDPOINTS: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
 }
 
 
+#: Names that mean something to one endpoint or another, beside those above.
+OTHERS = (
+    "stream", "n", "metadata", "user", "suffix", "best_of", "logprobs", "logit_bias", "max_completion_tokens", "store",
+    "enable_thinking", "chat_template_kwargs", "reasoning_effort", "reasoning", "think", "modalities", "prompt",
+    "functions", "function_call", "web_search_options", "previous_response_id", "conversation", "background", "include",
+    "truncation", "service_tier", "prediction", "audio",
+)  # fmt: skip
+
+
 def _requests(path: str, wild: bool) -> Strategy:
     good, own = ENDPOINTS[path]
     fields = {**SHARED, **own}
     sound = st.fixed_dictionaries({"stream": st.booleans()}, optional=fields)
-    anything = st.dictionaries(some(*fields, "stream", "n", "metadata", "user", "suffix"), JSON, min_size=1, max_size=2)
+    anything = st.dictionaries(some(*fields, *OTHERS), JSON, min_size=1, max_size=2)
     return st.builds(lambda one, more: (path, {**good, **one, **more}), sound, anything if wild else st.just({}))
 
 
 SOUND = st.one_of(*(_requests(path, wild=False) for path in ENDPOINTS))
 WILD = st.one_of(*(_requests(path, wild=True) for path in ENDPOINTS))
+WORDS = some(
+    "<think>", "</think>", CALL, "<tool_call>", "</tool_call>", "{", "}", "[", '"', '{"at": "cup"}', "```json\n", "```",
+    "\n", "\n\n", " ", "Hello", "你好🎉", "<tool_response>", "\\", "l", "x",
+)  # fmt: skip
 #: What the model says after its reasoning.
-ANSWERS = some("Hello!", CALL, f"Look.\n{CALL}\nOver.", '{"at": "cup"}', "```json\n[1]\n```", "{", "", "</think>")
+ANSWERS = some("Hello!", CALL, f"Look.\n{CALL}\nOver.", '{"at": "cup"}', "```json\n[1]\n```", "{", "", "</think>") | (
+    st.lists(WORDS, max_size=8).map("".join)
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,17 +13,32 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from bpu.settings import load_settings
+from tests.streams import check_streamed, check_whole
 from tests.web.fakes import FakeEngine
 
+ANSWERING = ("/chat/completions", "/completions", "/responses")
 Serve = Callable[..., FlaskClient]
 
 
 class ReadingClient(FlaskClient):
-    """A client that reads each response to its end and closes it, as gunicorn does, unless `buffered=False`."""
+    """A client that reads each response to its end and closes it, as gunicorn does, unless `buffered=False`.
+
+    Every answer that it has read is held against the checker of its endpoint.
+    """
 
     def open(self, *args: Any, **fields: Any) -> TestResponse:
         fields.setdefault("buffered", True)
-        return super().open(*args, **fields)
+        response = super().open(*args, **fields)
+        if fields["buffered"] and response.status_code == 200 and str(args[0]).endswith(ANSWERING):
+            self._check(args[0], fields.get("json") or json.loads(fields["data"]), response)
+        return response
+
+    def _check(self, path: str, asked: dict[str, Any], response: TestResponse) -> None:
+        if not response.content_type.startswith("text/event-stream"):
+            check_whole(path, asked, json.loads(response.data))
+            return
+        gateway = self.application.extensions["bpu"]
+        check_streamed(path, asked, response.data, inline=gateway.settings.reasoning == "think-tags")
 
 
 @pytest.fixture

@@ -57,6 +57,5 @@ class Talker(FakeEngine):
 
 
 request_body.SILENCE_S = float(os.environ.get("TEST_SILENCE_S", request_body.SILENCE_S))
-request_body.WHOLE_S = float(os.environ.get("TEST_WHOLE_S", request_body.WHOLE_S))
 answering.WRITE_S = float(os.environ.get("TEST_WRITE_S", answering.WRITE_S))
 app = create_app(load_settings(engine="simulator"), Talker())

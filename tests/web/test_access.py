@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,17 @@ def test_any_of_several_keys_fits_and_nothing_else(tmp_path: Path) -> None:
         assert rules.key_fits(["", key]), key
     for given in (["", "on"], ["oneone"], ["one,two"], [""], [], ["# the kitchen"], ["vier-ä"]):
         assert not rules.key_fits(given), given
+
+
+def test_every_key_is_compared_whole_whichever_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time tells nothing: no key is left out once one has fitted, and all that is compared has one length."""
+    rules, compared = access(load_settings(engine="simulator", api_keys="one,a-much-longer-key")), []
+    whole = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((len(a), len(b))) or whole(a, b))
+    for given in ("one", "a-much-longer-key", "", "o"):
+        compared.clear()
+        rules.key_fits([given, "wrong"])
+        assert compared == [(32, 32)] * 4
 
 
 def test_without_keys_none_is_needed() -> None:

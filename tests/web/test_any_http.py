@@ -69,7 +69,7 @@ HALF = st.builds(
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("gunicorn"), TEST_SILENCE_S="1", TEST_WHOLE_S="2") as one:
+    with serving(tmp_path_factory.mktemp("gunicorn"), TEST_SILENCE_S="1", BPU_BODY_TIMEOUT_S="2") as one:
         yield one
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat import ChatCompletion
 
 from bpu import errors
 from bpu.console.events import Done, RunError, Text
 from bpu.turn import Cut, Waiting
-from tests.checker import check_stream, check_usage, parse_sse
+from tests.checker import check_stream, parse_sse
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine, Step, thought
 
@@ -38,7 +38,6 @@ def test_a_completion_in_one_piece_is_what_openai_defines(client: FlaskClient, e
     assert response.content_type == "application/json; charset=utf-8"
     assert (message.role, message.content, answer.choices[0].finish_reason) == ("assistant", "Hello!", "stop")
     assert response.json["choices"][0]["message"]["reasoning_content"] == "Hm."
-    check_usage(response.json["usage"])
     assert answer.id == response.headers["x-request-id"] == engine.jobs[0].id
     assert answer.id.startswith("chatcmpl-")
     assert engine.jobs[0].closed
@@ -47,9 +46,9 @@ def test_a_completion_in_one_piece_is_what_openai_defines(client: FlaskClient, e
 def test_a_stream_is_what_openai_defines(client: FlaskClient, engine: FakeEngine) -> None:
     response = client.post(URL, json=body(stream=True))
     seen = check_stream(response.data, body())
-    chunks = [ChatCompletionChunk.model_validate(event) for event in parse_sse(response.data)]
+    chunks = parse_sse(response.data)
     assert (seen["reasoning"], seen["content"], seen["finish_reason"]) == ("Hm.", "Hello!", "stop")
-    assert {chunk.id for chunk in chunks} == {response.headers["x-request-id"]} == {engine.jobs[0].id}
+    assert {chunk["id"] for chunk in chunks} == {response.headers["x-request-id"]} == {engine.jobs[0].id}
     assert response.content_type == "text/event-stream; charset=utf-8"
     assert response.headers["Cache-Control"] == "no-cache"
     assert response.headers["X-Accel-Buffering"] == "no"

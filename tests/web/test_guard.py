@@ -111,6 +111,16 @@ def test_forwarded_headers_count_from_trusted_proxies_alone(serve: Serve, caplog
     assert serve().get("/health", headers={"X-Forwarded-Host": "evil.example"}).status_code == 200
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+def test_whatever_a_proxy_adds_tells_of_it(serve: Serve, caplog: pytest.LogCaptureFixture, header: str) -> None:
+    with caplog.at_level(logging.WARNING, "bpu.web"):
+        serve(api_keys="secret").get("/health", headers={header: "8.8.8.8"})
+        serve(trusted_proxies="127.0.0.1").get("/health", headers={header: "192.168.1.2"})
+        assert not caplog.records
+        serve().get("/health", headers={header: "8.8.8.8"}, environ_base={"REMOTE_ADDR": ""})
+    assert ["at a unix socket" in record.message for record in caplog.records] == [True]
+
+
 def test_the_client_in_the_log_is_the_one_behind_the_proxy(serve: Serve, request_log: Any) -> None:
     serve(trusted_proxies="127.0.0.1").get("/v1/models", headers={"X-Forwarded-For": "192.168.1.2"})
     assert [line["client"] for line in request_log()] == ["192.168.1.2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,22 @@ def test_a_job_that_never_ran_has_no_speed() -> None:
     record.facts.update(queued_ms=idle.queued_s, prefill_ms=0.0, decode_ms=0.0, prompt_tokens=9)
     meters.count(record)
     assert meters.registry().get_sample_value("bpu_prefill_tokens_per_second_count") == 0
+
+
+def test_every_metric_of_the_page_is_explained_and_none_is_missing(serve: Serve, engine: FakeEngine) -> None:
+    client = serve()
+    engine.picture.update(restarts={"stall": 2}, load_s=3.5)
+    board = {
+        "memory": [{"name": "RAM", "used": 3, "total": 9}],
+        "bpu_percent": [25],
+        "temperatures": [{"name": "cpu", "celsius": 51}],
+    }
+    object.__setattr__(client.application.extensions["bpu"], "vitals", lambda: board)
+    page = client.get("/metrics").text
+    told = {name for name in re.findall(r"^# TYPE (\w+) \w+$", page, re.MULTILINE) if not name.endswith("_created")}
+    table = (Path(__file__).parents[2] / "docs" / "observing.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"`(bpu_\w+)`", table))
+    assert told == explained
 
 
 @pytest.mark.system

@@ -16,6 +16,7 @@ from tests.web.fakes import FakeEngine, thought
 MODEL = "deepseek-r1:1.5b"
 URL = "/v1/responses"
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}
+ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "look"}]}
 CALL = '<tool_call>{"name": "look", "arguments": {"at": "cup"}}</tool_call>'
 WANTED = {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object", "required": ["a"]}}}
 
@@ -76,11 +77,38 @@ def test_a_call_is_an_item_of_its_own(client: FlaskClient, engine: FakeEngine, a
         ({"function": {"name": "look"}}, {"type": "function", "name": "look"}),
         ("any", "required"),
         (None, "auto"),
+        (ALLOWED, ALLOWED),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"function": {"name": "look"}}]}},
+            ALLOWED,
+        ),
     ],
 )
 def test_a_choice_is_told_in_this_apis_words(client: FlaskClient, engine: FakeEngine, asked: Any, shown: Any) -> None:
     engine.script = thought("Hm.", CALL)
     assert whole(client, tools=[TOOL], tool_choice=asked)["tool_choice"] == shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({"max_output_tokens": 300.0}, {"max_output_tokens": 300}),
+        ({"max_output_tokens": "300"}, {"max_output_tokens": 300}),
+        ({"parallel_tool_calls": "no"}, {"parallel_tool_calls": False}),
+        ({"parallel_tool_calls": None}, {"parallel_tool_calls": True}),
+        ({"temperature": "warm", "top_p": True}, {"temperature": 1.0, "top_p": 1.0}),
+        ({"reasoning": {"effort": 3}}, {"reasoning": {"effort": None, "summary": None}}),
+        ({"metadata": {"a": "b", "c": 3}}, {"metadata": {"a": "b"}}),
+        ({"metadata": "words"}, {"metadata": {}}),
+        ({"instructions": [{"type": "input_text", "text": "Be brief."}]}, {"instructions": None}),
+    ],
+)
+@pytest.mark.parametrize("ask", [whole, streamed])
+def test_what_is_repeated_is_what_was_understood(
+    client: FlaskClient, ask: Any, asked: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    answer = ask(client, **asked)
+    assert {name: answer[name] for name in shown} == shown
 
 
 @pytest.mark.parametrize("ask", [whole, streamed])
@@ -181,5 +209,8 @@ def test_an_error_in_a_stream_ends_it_as_failed(client: FlaskClient, engine: Fak
 
 
 def test_what_has_no_effect_is_named(client: FlaskClient) -> None:
-    response = client.post(URL, json=body(top_p=0.5, store=True, include=[], truncation="auto"))
-    assert response.headers["X-BPU-Ignored"] == "top_p, store, truncation"
+    fields = {"text": {"verbosity": "low"}, "reasoning": {"effort": "low", "summary": "auto"}}
+    for stream in (True, False):
+        asked = body(stream=stream, top_p=0.5, store=True, include=[], truncation="auto", **fields)
+        response = client.post(URL, json=asked)
+        assert response.headers["X-BPU-Ignored"] == "top_p, verbosity, store, truncation, reasoning.effort"

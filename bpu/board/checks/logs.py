@@ -9,6 +9,8 @@ from bpu.board.checks.finding import Finding, Level, note
 from bpu.console.faults import Fault, diagnose
 from bpu.messages import has, say
 
+#: What people who see no colours read as `mKrun error`.
+_COLOURED_RUN_ERROR = re.compile(r"\x1b\[[0-9;]*m\x1b\[K(?=run error)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: What shells say of a program that a signal ended.
 _ENDS = {"Segmentation fault": 11, "段错误": 11, "Aborted": 6, "已放弃": 6, "Killed": 9, "已杀死": 9}
@@ -17,7 +19,7 @@ _NOTHING = ("unknown", "exited")
 
 def check_log(text: str) -> list[Finding]:
     """The fault that decides, with the line that shows it, and what else the log holds; a note when it holds none."""
-    lines = [_COLOURS.sub("", line).strip() for line in text.splitlines()]
+    lines = [_COLOURS.sub("", _COLOURED_RUN_ERROR.sub("mK", line)).strip() for line in text.splitlines()]
     main = diagnose(lines, signal=next((number for words, number in _ENDS.items() if words in text), None))
     if main.cause in _NOTHING:
         return [note("log", "log_clean")]

@@ -1,0 +1,25 @@
+"""A group of commands whose list says of each command one whole sentence, in any language."""
+
+from __future__ import annotations
+
+import gettext
+import re
+
+import click
+
+#: Chinese sentences have no blank between them.
+_END_OF_SENTENCE = re.compile(r"(?<=\.)\s|(?<=。)")
+
+
+class Group(click.Group):
+    """click itself cuts a sentence that is longer than the line, and what is cut off may be what matters."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, _first_sentence(self.commands[name].help or "")) for name in self.list_commands(ctx)]
+        with formatter.section(gettext.gettext("Commands")):
+            formatter.write_dl(rows)
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return _END_OF_SENTENCE.split(paragraph)[0]

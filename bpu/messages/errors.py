@@ -1,0 +1,27 @@
+"""What an error means, by its code, for those who do not read the English words that clients of the API match."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "internal_error": ("The gateway made a mistake.", "网关内部出错，请附上日志反馈"),
+    "invalid_value": ("A value cannot be used.", "某个值无法使用，请改正"),
+    "context_length_exceeded": (
+        "The conversation does not fit the model's context.",
+        "对话超出模型的上下文，请缩短内容，或用 /new 开始新对话",
+    ),
+    "invalid_api_key": ("The API key is missing or wrong.", "API 密钥缺失或错误，请用 --key 给出"),
+    "forbidden": ("This gateway does not serve this client.", "网关拒绝了此请求"),
+    "model_not_found": ("There is no such model.", "没有这个模型，请查看 GET /v1/models"),
+    "request_too_large": ("The request is too large.", "请求太大，请缩短内容"),
+    "queue_full": ("The queue is full.", "排队已满，请稍后再试"),
+    "queue_timeout": ("The job waited too long.", "排队等待过久，请稍后再试"),
+    "engine_unavailable": (
+        "The engine cannot run until somebody acts.",
+        "引擎无法运行，请按原文提示处理，或运行 python -m bpu doctor 查找原因",
+    ),
+    "engine_crashed": ("The console ended during the answer.", "控制台在回答时退出或失步，请重新提问"),
+    "engine_timeout": ("The engine was silent for too long.", "引擎长时间没有响应，请重新提问"),
+    "response_format_failed": ("The answer has not the form asked for.", "回答不符合要求的格式，请重新提问"),
+    "job_cancelled": ("The job was cancelled.", "任务已被取消"),
+    "invalid_settings": ("The settings cannot work.", "设置无法使用，请按原文改正"),
+}

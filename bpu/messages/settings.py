@@ -1,0 +1,84 @@
+"""What is wrong with a setting, and the remedy. Keys that are pydantic's names of errors stand for its own words."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "wrong": ("The settings cannot work:", "设置无法使用："),
+    "remedy": (
+        "{rule} (it is {value}); correct it or unset it for the default.",
+        "{rule}（现在是 {value}）；请改正，或取消设置以使用默认值。",
+    ),
+    "misspelt": (
+        "{name}: there is no such setting; rename it to {guess} or unset it.",
+        "{name}：没有这个设置；请改名为 {guess} 或取消设置。",
+    ),
+    "int_parsing": ("must be a whole number", "必须是整数"),
+    "float_parsing": ("must be a number", "必须是数字"),
+    "finite_number": ("must be a finite number", "必须是有限的数"),
+    "bool_parsing": ("must be 1 or 0", "必须是 1 或 0"),
+    "literal_error": ("must be {expected}", "必须是以下之一：{expected}"),
+    "greater_than": ("must be greater than {gt:g}", "必须大于 {gt:g}"),
+    "greater_than_equal": ("must be greater than or equal to {ge:g}", "必须大于或等于 {ge:g}"),
+    "less_than_equal": ("must be less than or equal to {le:g}", "必须小于或等于 {le:g}"),
+    "shell": (
+        "cannot be split as a shell would ({reason}); close the quotation",
+        "无法像 shell 那样拆分（{reason}）；请补全引号",
+    ),
+    "readable": ("must name a file that can be read", "必须是可读取的文件"),
+    "one_word": ("must be one word without blanks", "必须是一个不含空格的词"),
+    "printable": (
+        "must be at least one character and hold no line break or other control character",
+        "至少要有一个字符，且不含换行符或其他控制字符",
+    ),
+    "listening": (
+        "must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000",
+        "必须是 HOST:PORT、[IPV6]:PORT 或 unix:PATH，多个用逗号分隔，例如 0.0.0.0:8000",
+    ),
+    "proxies": (
+        "must be addresses, networks such as 192.168.1.0/24, or unix; {wrong} is none",
+        "必须是地址、网段（如 192.168.1.0/24）或 unix；{wrong} 都不是",
+    ),
+    "state_dir": (
+        "BPU_STATE_DIR: {folder} cannot be used: {reason}. Name another folder.",
+        "BPU_STATE_DIR：{folder} 无法使用：{reason}。请换一个目录。",
+    ),
+    "no_state_dir": (
+        "No state folder can be made ({folder}: {reason}). Set BPU_STATE_DIR to a private folder.",
+        "无法创建状态目录（{folder}：{reason}）。请把 BPU_STATE_DIR 设为一个私有目录。",
+    ),
+    "foreign_link": ("it is a link that somebody else made", "它是别人创建的链接"),
+    "foreign_folder": (
+        "it belongs to somebody else, or everybody may write in it",
+        "它属于别人，或任何人都能写入",
+    ),
+    "no_right": ("no right to write in it", "没有写入权限"),
+    "keys_unreadable": (
+        "BPU_API_KEYS_FILE: {path} cannot be read ({reason}); name a text file.",
+        "BPU_API_KEYS_FILE：无法读取 {path}（{reason}）；请指定一个文本文件。",
+    ),
+    "no_keys": (
+        "BPU_API_KEYS_FILE: {path} holds no key; write one key a line, or unset it.",
+        "BPU_API_KEYS_FILE：{path} 中没有密钥；请每行写一个，或取消设置。",
+    ),
+    "no_console": ("The console cannot be started:", "无法启动控制台："),
+    "missing_program": (
+        "{name}: {path} is not a program that can be used; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：{path} 不是可用的程序；请更正 {name} 或 BPU_RUNTIME_DIR。",
+    ),
+    "missing_model": (
+        "{name}: {path} is not a model file that can be used; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 BPU_RUNTIME_DIR。",
+    ),
+    "missing_tokenizer": (
+        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 BPU_RUNTIME_DIR。",
+    ),
+    "missing_template": (
+        "{name}: {path} is not a template that can be used; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：{path} 不是可用的模板；请更正 {name} 或 BPU_RUNTIME_DIR。",
+    ),
+    "or_simulator": (
+        "Or set BPU_ENGINE=simulator to try the gateway without a board.",
+        "或设置 BPU_ENGINE=simulator，在没有开发板时试用网关。",
+    ),
+}

@@ -1,0 +1,135 @@
+"""What a probe finds is what the engine then goes by, and its bar says how far it is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpu.board.checks.finding import Finding, Level
+from bpu.chat.requests import parse_chat
+from bpu.cli._probe import TRIES, Examination, Progress
+from bpu.cli._terminal import Notice
+from bpu.console.profiles import PROFILES
+from bpu.engine.cache import Trust
+from bpu.engine.plan import line_limit, plan_launch
+from bpu.engine.probe import OutOfTurn, Silent, Turn
+from bpu.engine.records import Records
+from bpu.errors import ContextLengthExceeded
+from bpu.settings import Settings
+from bpu.web.assembly import assemble
+
+
+class Console:
+    """A console that remembers, forgets on `reset`, and takes lines over `buffer` bytes for two."""
+
+    def __init__(self, buffer: int, *, silent_over: int = 1 << 30) -> None:
+        self.profile, self.load_s = PROFILES["xlm_demo"], 2.0
+        self.buffer, self.silent_over = buffer, silent_over
+        self.said: list[str] = []
+
+    def ask(self, line: bytes, **options: Any) -> Turn:
+        if len(line) > self.silent_over:
+            raise Silent("Nothing came.")
+        if len(line) > self.buffer:
+            raise OutOfTurn("words came")
+        self.said.append(line.decode())
+        return Turn(text=" ".join(self.said), first_s=0.1, total_s=0.2, pieces=3)
+
+    def speaks_unasked(self, seconds: float) -> bool:
+        return False
+
+    def reset(self) -> None:
+        self.said.clear()
+
+    restart = reset
+
+
+def settings_of(tmp_path: Path, **values: Any) -> Settings:
+    return Settings(engine="simulator", state_dir=tmp_path, **values)
+
+
+def examine(settings: Settings, console: Console, told: Callable[[str], None] = lambda words: None) -> list[Finding]:
+    return list(Examination(plan_launch(settings), console, settings, told=told).findings())  # type: ignore[arg-type]
+
+
+def test_the_longest_line_that_was_taken_whole_is_the_engine_s_limit(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    launch = plan_launch(settings)
+    assert line_limit(settings, launch) == 10238
+    found = examine(settings, Console(5000))[-1]
+    assert "8000 bytes is taken for two questions; 4000 are safe" in found.said
+    assert found.level is Level.FINE
+    assert line_limit(settings, launch) == 4000
+    assert Records(tmp_path, launch).trust == Trust(keeps=True, resets=True)
+
+
+def test_the_gateway_refuses_what_the_probe_saw_split(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    examine(settings, Console(5000))
+    prompter = assemble(settings).prompter
+
+    def turn(size: int) -> object:
+        body = {"model": "m", "messages": [{"role": "user", "content": ("word " * 1000)[:size]}]}
+        return prompter.turn(parse_chat(body, models=["m"]))
+
+    assert turn(3900)
+    with pytest.raises(ContextLengthExceeded, match="4000"):
+        turn(4500)
+
+
+def test_a_longer_line_than_supposed_that_was_taken_whole_is_allowed_from_then_on(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    assert "12000 bytes is taken whole" in examine(settings, Console(1 << 20))[-1].said
+    assert line_limit(settings, plan_launch(settings)) == 12000
+
+
+def test_a_wish_for_too_long_lines_is_warned_of_and_kept(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, line_limit=9000)
+    found = examine(settings, Console(5000))[-1]
+    assert (found.level, found.remedy) == (Level.WARNING, "BPU_LINE_LIMIT=4000")
+    assert line_limit(settings, plan_launch(settings)) == 9000
+
+
+def test_silence_proves_nothing_about_lines(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    assert "4000 bytes is taken whole" in examine(settings, Console(1 << 20, silent_over=5000))[-1].said
+    assert line_limit(settings, plan_launch(settings)) == 10238
+
+
+@pytest.mark.parametrize(("value", "limit"), [(0, 0), (500, 500), (None, 10238)])
+def test_the_limit_of_the_settings(value: int | None, limit: int) -> None:
+    assert line_limit(Settings(line_limit=value)) == limit
+
+
+def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    launch = plan_launch(settings_of(tmp_path))
+    Records(tmp_path, launch).save_probe({"longest_line": 1000, "split_at": 4000})
+    path = next(tmp_path.glob("console-*.json"))
+    for text in ("", "[]", '{"trust": 1, "probe": 2}', '{"probe": {"longest_line": "x"}}'):
+        path.write_text(text)
+        records = Records(tmp_path, launch)
+        assert (records.trust, records.longest_line(10238)) == (None, 10238)
+
+
+def test_the_bar_of_a_probe_grows_with_each_step_and_counts_the_time(tmp_path: Path) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen, now = Screen(), [0.0]
+    progress = Progress(Notice(screen), steps=4, clock=lambda: now[0])
+    for number in range(1, 5):
+        progress.begin(f"step {number}")
+        now[0] += 1.5
+        progress.show()
+    shown = screen.getvalue()
+    assert f"[{'-' * 24}]  0.0 s  step 1" in shown
+    assert f"[{'#' * 18}{'-' * 6}]  6.0 s  step 4" in shown
+    # And the steps are those of an examination: the load comes before it.
+    begun: list[str] = []
+    examine(settings_of(tmp_path, context_size=1400), Console(1 << 20), begun.append)
+    assert len(begun) == 1 + TRIES + 2

@@ -1,0 +1,59 @@
+"""Who still holds a dead console's pipe is ended; whoever only reads from it, or is about to let go, is not."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bpu.engine.process import holds_writer
+
+SELF = Path(f"/proc/{os.getpid()}")
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int, int]]:
+    """The reading end, the writing end, and the inode of both."""
+    reader, writer = os.pipe()
+    yield reader, writer, os.fstat(reader).st_ino
+    for fd in (reader, writer):
+        try:
+            os.close(fd)
+        except OSError:
+            continue
+
+
+def test_the_writing_end_is_found(pipe: tuple[int, int, int]) -> None:
+    assert holds_writer(SELF, pipe[2])
+
+
+def test_a_reader_is_no_writer(pipe: tuple[int, int, int]) -> None:
+    _, writer, inode = pipe
+    os.close(writer)
+    assert not holds_writer(SELF, inode)
+
+
+def test_a_reader_whose_descriptor_becomes_a_socket_while_it_is_looked_at_is_no_writer(
+    pipe: tuple[int, int, int],
+) -> None:
+    """A worker closes the pipe of a console that died, and takes a client's connection at the same moment."""
+    reader, writer, inode = pipe
+    os.close(writer)
+    seen: list[bool] = []
+
+    def looked_at_too_late(info: Path) -> bool:
+        with socket.socket() as sock:
+            os.dup2(sock.fileno(), reader)
+        flags = next(line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:"))
+        seen.append(int(flags, 8) & os.O_ACCMODE != os.O_RDONLY)
+        return seen[-1]
+
+    assert not holds_writer(SELF, inode, writes=looked_at_too_late)
+    assert seen == [True], "the socket can be written to: the flags alone would have been wrong"
+
+
+def test_a_process_that_is_gone_holds_nothing() -> None:
+    assert not holds_writer(Path("/proc/0"), 1)

@@ -1,0 +1,59 @@
+"""Every answer of the suite, whoever asked for it, held against the checker of its endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.checker import check_begun, check_completion, check_stream, payloads
+from tests.response_checker import check_response, check_response_stream, check_responses_begun
+from tests.text_checker import check_text, check_text_begun, check_text_stream
+
+
+def check_streamed(path: str, asked: Mapping[str, Any], data: bytes, *, inline: bool = False) -> None:
+    """A whole stream of any endpoint; it may end in an error."""
+    error = b'\n\ndata: {"error":' in b"\n\n" + data
+    kind = _kind(path)
+    if kind == "responses":
+        check_response_stream(data, asked)
+    elif kind == "chat":
+        check_stream(data, asked, error=error, inline=inline)
+    else:
+        check_text_stream(data, asked, error=error)
+
+
+def check_whole(path: str, asked: Mapping[str, Any], body: dict[str, Any]) -> None:
+    """An answer in one piece of any endpoint."""
+    {"responses": check_response, "chat": check_completion, "text": check_text}[_kind(path)](body, asked)
+
+
+def check_recorded(folder: Path) -> int:
+    """All streams that `tests.live.recorded` has written down; how many there were."""
+    files = sorted(folder.iterdir())
+    for file in files:
+        head, _, data = file.read_bytes().partition(b"\n")
+        asked = json.loads(head)
+        try:
+            (_check_begun if file.suffix == ".begun" else check_streamed)(**asked, data=data)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{asked}\n{data.decode('ascii', 'replace')[-3000:]}") from error
+    return len(files)
+
+
+def _check_begun(path: str, asked: Mapping[str, Any], data: bytes, *, inline: bool) -> None:
+    """A stream whose client left, or whose worker was killed, perhaps while it wrote."""
+    data = data[: data.rfind(b"\n\n") + 2]
+    kind = _kind(path)
+    if kind == "responses":
+        check_responses_begun(data)
+    elif chunks := [one for one in payloads(data) if one != "[DONE]" and "error" not in one] if data else []:
+        check_begun(chunks, asked, inline=inline) if kind == "chat" else check_text_begun(chunks)
+
+
+def _kind(path: str) -> str:
+    path = path.rstrip("/")
+    if path.endswith("/responses"):
+        return "responses"
+    return "chat" if path.endswith("/chat/completions") else "text"

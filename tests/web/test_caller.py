@@ -1,0 +1,62 @@
+"""The time that a head gets: from its first byte to its last, however often a byte comes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from bpu.web.caller import Caller, LateHead
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        yield ours, theirs
+
+
+def test_bytes_that_come_slowly_end_with_the_time_for_all(ends: tuple[socket.socket, socket.socket]) -> None:
+    clock = Clock()
+    caller = Caller(ends[0], idle_s=90, head_s=3, clock=clock)
+    for _ in range(3):
+        ends[1].sendall(b"G")
+        assert caller.recv(10) == b"G"
+        clock.now += 1
+    ends[1].sendall(b"G")
+    with pytest.raises(LateHead):
+        caller.recv(10)
+
+
+def test_silence_within_a_head_is_late_and_before_one_it_is_an_end(ends: tuple[socket.socket, socket.socket]) -> None:
+    caller = Caller(ends[0], idle_s=0.01, head_s=0.01)
+    assert caller.recv(10) == b""
+    ends[1].sendall(b"GET /")
+    assert caller.recv(10) == b"GET /"
+    with pytest.raises(LateHead):
+        caller.recv(10)
+
+
+def test_a_body_has_no_limit_here_and_the_next_head_has_its_own(ends: tuple[socket.socket, socket.socket]) -> None:
+    clock = Clock()
+    caller = Caller(ends[0], idle_s=90, head_s=3, clock=clock)
+    ends[1].sendall(b"head")
+    assert caller.recv(10) == b"head"
+    assert caller.serve() is ends[0]
+    assert ends[0].gettimeout() is None
+    clock.now += 1000
+    ends[1].sendall(b"body")
+    assert caller.recv(10) == b"body"
+    caller.rest()
+    ends[1].sendall(b"next")
+    assert caller.recv(10) == b"next"
+    assert caller.fileno() == ends[0].fileno()
