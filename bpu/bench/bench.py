@@ -18,7 +18,7 @@ UNTHOUGHT = len(b"</think>\n\n")
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `FULL` takes more than four minutes, and less than five, `SHORT` shows only that everything works."""
+    """How much is measured. `FULL` takes less than five minutes, `SHORT` shows only that everything works."""
 
     rounds: int
     article_rounds: int
