@@ -57,9 +57,9 @@ bench: setup-dev ## Measure what the gateway costs, beside a bare relay (five mi
 	$(BIN)/python -m bpu bench
 
 bench-publish: setup-dev ## The same, and write its figures and pictures into docs/ and both READMEs
-	$(BIN)/python -m bpu bench --json >performance.json
-	$(BIN)/python scripts/publish_figures.py performance.json
-	rm performance.json
+	$(BIN)/python -m bpu bench --json >.performance.json
+	$(BIN)/python scripts/publish_figures.py .performance.json
+	rm .performance.json
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py
