@@ -21,7 +21,7 @@ Ends = Callable[[str], Sequence[int]]
 
 _GUESS = re.compile(r" ?[A-Za-z0-9]{1,4}|\s{1,16}|.", re.DOTALL)
 #: An open segment longer than this is closed at the next place where no token can straddle.
-_SEGMENT = 64
+_SEGMENT = 256
 #: ... and anywhere at this length, so that the cost stays linear (a run of letters without any other character).
 _SEGMENT_MOST = 1024
 
@@ -91,8 +91,11 @@ class Tally:
     def room(self, piece: str, most: int) -> int:
         """How many characters of `piece` may be added before the total exceeds `most` tokens."""
         text = self._open + piece
-        ends = self._counter.ends(text)
         left = most - self._closed
+        # No token is shorter than a byte, so most of an answer need not be looked at.
+        if len(text.encode("utf-8", "replace")) < left:
+            return len(piece)
+        ends = self._counter.ends(text)
         if len(ends) <= left:
             return len(piece)
         return max(0, (ends[left - 1] if left > 0 else 0) - len(self._open))

@@ -22,6 +22,8 @@ from bpu.web.trace import Record
 #: Seconds. A wait may be a queue of minutes; a board says its first token after some tenths of a second.
 WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 GAPS = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 5, 30)
+#: So many gaps are written down together: each write takes a lock and a shared file, between two tokens of somebody.
+NOTED_AT_ONCE = 64
 #: Tokens per second: decoding is 5 to 60 on these boards, prefill some hundreds.
 RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200)
 #: Errors of a request that had its place; every other error is a refusal.
@@ -78,17 +80,28 @@ class Meters:
     def watch(self, events: Iterable[Item], record: Record) -> Iterator[Item]:
         """`events` as they come, the time to the first token and between tokens noted, and the phase in `record`."""
         last: float | None = None
-        for event in events:
-            if isinstance(event, Waiting):
-                record.phase = event.phase
-            elif isinstance(event, Text):
-                record.phase, now = "decode", self._clock()
-                if last is None:
-                    self._first.observe(now - record.started)
-                else:
-                    self._gap.observe(now - last)
-                last = now
-            yield event
+        gaps: list[float] = []
+        try:
+            for event in events:
+                if isinstance(event, Waiting):
+                    record.phase = event.phase
+                elif isinstance(event, Text):
+                    record.phase, now = "decode", self._clock()
+                    if last is None:
+                        self._first.observe(now - record.started)
+                    else:
+                        gaps.append(now - last)
+                    last = now
+                    if len(gaps) == NOTED_AT_ONCE:
+                        self._note(gaps)
+                yield event
+        finally:
+            self._note(gaps)
+
+    def _note(self, gaps: list[float]) -> None:
+        for gap in gaps:
+            self._gap.observe(gap)
+        gaps.clear()
 
     def count(self, record: Record) -> None:
         """One request that is over."""
