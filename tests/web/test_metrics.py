@@ -126,6 +126,7 @@ def test_times_are_taken_where_the_tokens_pass() -> None:
     for seconds in (0.0, 2.0, 0.5, 0.0):
         now[0] += seconds
         next(events)
+    events.close()  # as a client does that leaves
     value = meters.registry().get_sample_value
     assert value("bpu_time_to_first_token_seconds_sum") == 2.0
     assert (value("bpu_token_gap_seconds_count"), value("bpu_token_gap_seconds_sum")) == (1, 0.5)
