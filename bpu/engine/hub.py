@@ -16,6 +16,8 @@ from gevent.hub import Waiter, get_hub
 __all__ = ["Alarm", "ClientWatch", "Flag", "Reader", "Watcher", "kill", "sleep", "soon", "spawn", "wait_writable"]
 
 _READ, _WRITE = 1, 2
+#: What the engine says goes before new connections that are ready in the same moment: the BPU waits for it.
+_FIRST = 1
 
 
 def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda: None) -> Any:
@@ -63,7 +65,7 @@ class Watcher:
     """Calls back, in the event loop, whenever `fd` can be read; costs no greenlet and no wake-up while it cannot."""
 
     def __init__(self, fd: int, callback: Callable[[], None]) -> None:
-        self._io = get_hub().loop.io(fd, _READ)
+        self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
         self._io.start(callback)
 
     def close(self) -> None:
@@ -78,7 +80,7 @@ class Reader:
     """Waits, again and again, until `fd` can be read."""
 
     def __init__(self, fd: int) -> None:
-        self._io = get_hub().loop.io(fd, _READ)
+        self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
 
     def wait(self, seconds: float | None) -> bool:
         """Whether it can be read within `seconds` (None: however long it takes)."""

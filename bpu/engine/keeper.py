@@ -39,6 +39,8 @@ FIRST_LIFELINE_GRACE_S = 15.0
 LOCK_PATIENCE_S = 2.0
 #: A worker that did not read its lifeline missed the newest picture of the engine: it is told again after this.
 RETELL_S = 0.2
+#: Places that change are told so often at most: hundreds of clients need not hear of every short job.
+PLACES_S = 1.0
 
 
 class Keeper:
@@ -53,6 +55,7 @@ class Keeper:
         self._numbers = count()
         self._since = time.monotonic()
         self._retell_at: float | None = None
+        self._places_at, self._places_late = 0.0, False
         self._alone_since: float | None = self._since
         self._grace = FIRST_LIFELINE_GRACE_S
         self._group = Path(launch.state_dir).stat().st_gid
@@ -79,7 +82,8 @@ class Keeper:
         self._tell_status()
 
     def _timeout(self) -> float | None:
-        times = [self.supervisor.deadline(), self.desk.deadline(), self._alone_until(), self._retell_at]
+        places_at = self._places_at if self._places_late else None
+        times = [self.supervisor.deadline(), self.desk.deadline(), self._alone_until(), self._retell_at, places_at]
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(0.0, first - time.monotonic())
 
@@ -217,12 +221,20 @@ class Keeper:
         self._retell_at = time.monotonic() + RETELL_S if behind else None
 
     def _tell_places(self) -> None:
-        loading = self.supervisor.state is not State.BUSY
+        """A newcomer's place at once, a changed one now and then."""
+        phase = "queued" if self.supervisor.state is State.BUSY else "loading"
+        due, self._places_late = time.monotonic() >= self._places_at, False
         for index, ticket in enumerate(self.desk.waiting, 1):
-            place = (index, "loading" if loading else "queued")
-            if ticket.peer.place != place:
-                ticket.peer.place = place
-                ticket.peer.send({"say": "place", "position": index, "phase": place[1]})
+            known, place = ticket.peer.place, (index, phase)
+            if known == place:
+                continue
+            if known is not None and not due:
+                self._places_late = True
+                continue
+            ticket.peer.place = place
+            ticket.peer.send({"say": "place", "position": index, "phase": phase})
+            if known is not None:
+                self._places_at = time.monotonic() + PLACES_S
 
 
 def main() -> int:
