@@ -10,6 +10,7 @@ import pytest
 from tests.checker import check_stream, parse_sse
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import THINK, body, message, post, say, streamed, whole
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 
@@ -26,7 +27,7 @@ def test_16_each_event_goes_out_as_it_comes(gateway: Gateway) -> None:
     events = iter(stream)
     assert next(events)["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert next(events)["choices"][0]["finish_reason"] is None
-    assert gateway.state() == "busy"
+    until(lambda: gateway.state() == "busy", what="the answer is still being made")
     stream.close()
 
 
