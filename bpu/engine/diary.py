@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 
 from bpu.engine.states import Move, State
@@ -27,3 +28,20 @@ def moved(form: str, old: State, new: State, move: Move, reason: str = "", *, no
         **({"reason": reason} if reason else {}),
     }
     return json.dumps(line) + "\n"
+
+
+class Diary:
+    """Lines are written after all that somebody waits for: between two jobs there are two of them."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+        self._lines: list[str] = []
+
+    def note(self, old: State, new: State, move: Move, reason: str) -> None:
+        self._lines.append(moved(self._form, old, new, move, reason))
+
+    def write(self) -> None:
+        if self._lines:
+            sys.stderr.write("".join(self._lines))
+            sys.stderr.flush()
+            self._lines.clear()

@@ -21,7 +21,7 @@ from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import Lease, try_lock
-from bpu.turn import Cut, Phase, Turn
+from bpu.turn import Cut, Phase, Timing, Turn
 
 READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
@@ -45,8 +45,7 @@ def dry_s(phase: Phase, load_s: float) -> float:
 
 
 class Drain:
-    """One turn. `text` is the answer so far, `prefill_s` and `decode_s` what it took; it owns the descriptors.
-    `prompt_tokens` are those of the line that is written, `cached_tokens` those that the console keeps from before.
+    """One turn. `text` is the answer so far, `timing` what it took; it owns the descriptors.
 
     `log` are the last log lines that came between the answer's words; `keeps` says whether the console can go on
     from this turn.
@@ -67,7 +66,7 @@ class Drain:
         short = bool(go["short"])
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
         self._unwritten = memoryview(self._line + b"\n")
-        self.prompt_tokens, self.cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
+        self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
@@ -92,14 +91,14 @@ class Drain:
         return {"prints_end": self._parser.prints_end, "reset_sent": self._reset_sent}
 
     @property
-    def prefill_s(self) -> float:
-        """Seconds from the written line to the first piece of text."""
-        return max(0.0, self._first_at - self._written_at)
-
-    @property
-    def decode_s(self) -> float:
-        """Seconds from the first piece of text to the last."""
-        return max(0.0, self._last_at - self._first_at)
+    def timing(self) -> Timing:
+        """What the turn took so far: seconds from the written line to the first piece of text, and on to the last."""
+        return Timing(
+            prefill_s=max(0.0, self._first_at - self._written_at),
+            decode_s=max(0.0, self._last_at - self._first_at),
+            cached_tokens=self._cached_tokens,
+            prompt_tokens=self._prompt_tokens,
+        )
 
     def begin(self) -> None:
         """As much as needs no waiting, mostly all of the line: a free console should have it at once.

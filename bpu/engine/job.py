@@ -12,6 +12,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -26,6 +27,8 @@ from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 JOINS = 5
 #: How long the reason for a lost console may take to arrive.
 OBITUARY_S = 2.0
+#: About what it takes from a job's end to the next one's line.
+HAND_OVER_S = 0.002
 #: The keeper answers a new job from memory.
 ANSWER_LIMIT_S = 10.0
 
@@ -182,17 +185,8 @@ class Job:
     @property
     def timing(self) -> Timing:
         """What has been measured so far."""
-        drain = self._drain
-        if drain is None:
-            return Timing(queued_s=self._waited.get("queued", 0.0), load_s=self._waited.get("loading", 0.0))
-        return Timing(
-            queued_s=self._waited.get("queued", 0.0),
-            load_s=self._waited.get("loading", 0.0),
-            prefill_s=drain.prefill_s,
-            decode_s=drain.decode_s,
-            cached_tokens=drain.cached_tokens,
-            prompt_tokens=drain.prompt_tokens,
-        )
+        turn = Timing() if self._drain is None else self._drain.timing
+        return replace(turn, queued_s=self._waited.get("queued", 0.0), load_s=self._waited.get("loading", 0.0))
 
     def _progress(self, tokens: int) -> None:
         hub.soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
@@ -201,9 +195,12 @@ class Job:
         """The prompt is back: the slot is free, whatever the client has read."""
         raw = drain.text if drain.keeps else ""
         digest = self._remember(raw) if raw else ""
-        fill = drain.cached_tokens + drain.prompt_tokens + self._count(raw)
+        fill = drain.timing.cached_tokens + drain.timing.prompt_tokens + self._count(raw)
         drain.close()
         self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.found})
+        if self._link.status["queued"]:
+            # The end of an answer is work too, and brings the client's next request: a waiting job has its line first.
+            hub.sleep(HAND_OVER_S)
         self._deliver(Done())
 
     def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:

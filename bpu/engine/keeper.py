@@ -22,7 +22,7 @@ from typing import Any
 from bpu.engine import protocol
 from bpu.engine.connection import Connection
 from bpu.engine.desk import Desk
-from bpu.engine.diary import moved
+from bpu.engine.diary import Diary
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
 from bpu.engine.peer import refuse
@@ -54,6 +54,7 @@ class Keeper:
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
+        self._diary = Diary(launch.log_format)
         self._retell_at: float | None = None
         self._places_at, self._places_late = 0.0, False
         self._alone_since: float | None = self._since
@@ -72,6 +73,7 @@ class Keeper:
             self.loop.turn(self._timeout())
             self.supervisor.tick()
             self._leave_if_alone()
+        self._diary.write()
 
     def _advance(self) -> None:
         state = None
@@ -80,6 +82,7 @@ class Keeper:
             self.desk.advance()
         self._tell_places()
         self._tell_status()
+        self._diary.write()
 
     def _timeout(self) -> float | None:
         places_at = self._places_at if self._places_late else None
@@ -207,8 +210,7 @@ class Keeper:
         self._since = time.monotonic()
         fault = self.supervisor.fault
         reason = fault.message if new is State.FAILED and fault is not None else ""
-        sys.stderr.write(moved(self.launch.log_format, old, new, move, reason))
-        sys.stderr.flush()
+        self._diary.note(old, new, move, reason)
         self.desk.console_changed(old, new, move)
 
     def _status(self) -> Status:

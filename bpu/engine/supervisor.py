@@ -147,6 +147,7 @@ class Supervisor:
         parser = self._listen(ParserState.IDLE, self._until_done(lambda text: self._was_reset(settled)))
         parser.reset_sent()
         self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
+        self._ear.read()  # what was sent early is answered by now
 
     def _was_reset(self, settled: Settled) -> None:
         self.cache = EMPTY
