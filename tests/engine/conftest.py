@@ -14,6 +14,7 @@ from bpu.engine.engine import Engine
 from bpu.engine.plan import plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
+from tests.engine.rig import Rig
 from tests.live.gateway import command
 from tests.waits import until
 
@@ -51,3 +52,15 @@ def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
         yield begin
     say_bye(tmp_path)
     until(lambda: not processes(tmp_path), seconds=12, what="keeper and console are gone")
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A keeper's decisions without any process: its console is loading."""
+    return Rig(tmp_path)
+
+
+@pytest.fixture
+def ready(rig: Rig) -> Rig:
+    rig.banner()
+    return rig

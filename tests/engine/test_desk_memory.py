@@ -1,0 +1,144 @@
+"""What a console remembers, and how the next job begins on it: continued, behind a reset, or on a new process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bpu.engine.states import State
+from tests.engine.rig import PROMPT, Rig
+
+
+def test_a_continued_conversation_is_not_reset(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join(history="chat", short_tokens=5)
+    go = job.peer.heard("go")[0]
+    assert (go["short"], go["cached"]) == (True, 50)
+    assert ready.console.written == []
+
+
+def test_another_conversation_begins_behind_a_reset_fence(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join(history="other", short_tokens=5)
+    assert ready.console.written == [b"reset\n"]
+    assert not job.peer.going
+    ready.console.say(PROMPT)
+    go = job.peer.heard("go")[0]
+    assert (go["short"], go["cached"]) == (False, 0)
+
+
+def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_job_keeps_its_place(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job, later = ready.join(), ready.join()
+    ready.console.say(b"Sure, here is a poem\n" + PROMPT)
+    assert ready.state is State.STOPPING
+    ready.gone()
+    ready.banner()
+    assert job.peer.going
+    assert not later.peer.going
+    assert job.peer.error == ""
+    assert ready.supervisor.restarts == {"out_of_step": 1}
+
+
+def test_a_reset_that_never_answers_ends_the_console(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join()
+    ready.after(6.0)
+    ready.gone(9)
+    ready.banner()
+    assert job.peer.going
+
+
+def test_a_job_that_leaves_during_its_reset_leaves_the_console_in_use(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    leaver = ready.join()
+    ready.leave(leaver)
+    waiting = ready.join()
+    ready.console.say(PROMPT)
+    assert waiting.peer.going
+    assert ready.supervisor.loads == 1
+
+
+def test_without_a_trusted_reset_the_process_is_restarted_between_conversations(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="restart")
+    rig.banner()
+    rig.finish(rig.join(), digest="chat", tokens=50)
+    assert rig.state is State.READY
+    job = rig.join(history="other")
+    assert rig.state is State.STOPPING
+    rig.gone()
+    rig.banner()
+    assert job.peer.going
+    assert b"reset\n" not in [line for console in rig.consoles for line in console.written]
+
+
+def test_what_cannot_be_continued_is_reset_before_anybody_waits_for_it(ready: Rig) -> None:
+    ready.finish(ready.join())
+    assert ready.console.written == [b"reset\n"]
+    ready.console.say(PROMPT)
+    assert ready.state is State.READY
+    job = ready.join()
+    assert job.peer.going
+    assert ready.console.written == [b"reset\n"]
+
+
+def test_who_comes_during_such_a_reset_goes_next_even_where_nobody_may_wait(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="command", queue_limit=0)
+    rig.banner()
+    rig.finish(rig.join())
+    job = rig.join()
+    assert job.peer.error == ""
+    rig.console.say(PROMPT)
+    assert job.peer.going
+
+
+def test_what_cannot_be_continued_is_thrown_away_at_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="restart")
+    rig.banner()
+    rig.finish(rig.join())
+    assert rig.state is State.STOPPING
+    rig.gone()
+    assert rig.state is State.STARTING
+
+
+# A job that sends the reset itself
+
+
+def test_where_nothing_is_ever_continued_the_job_is_asked_to_send_the_reset(tmp_path: Path) -> None:
+    for continues, asked in (("never", True), ("always", False)):
+        rig = Rig(tmp_path, reset="command", continues=continues)
+        rig.banner()
+        assert rig.join().peer.heard("go")[0]["resets"] is asked
+
+
+def test_a_reset_that_its_job_has_sent_is_waited_for_and_not_written_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="command", continues="never")
+    rig.banner()
+    first, second = rig.join(), rig.join()
+    rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
+    rig.settle()
+    assert rig.console.written == []
+    assert not second.peer.going, "the prompt after the reset has not come"
+    rig.console.say(PROMPT)
+    assert second.peer.going
+
+
+def test_a_prompt_after_such_a_reset_that_is_there_already_is_taken_at_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="command", continues="never")
+    rig.banner()
+    first, second = rig.join(), rig.join()
+    rig.console.pending[rig.console.stdout].append(PROMPT)
+    rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
+    rig.settle()
+    assert second.peer.going
+    assert rig.console.written == []
+
+
+def test_anything_but_the_prompt_after_such_a_reset_ends_the_console(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="command", continues="never")
+    rig.banner()
+    first, second = rig.join(), rig.join()
+    rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
+    rig.settle()
+    rig.console.say(b"one word more" + PROMPT)
+    assert rig.state is State.STOPPING
+    assert not second.peer.going
