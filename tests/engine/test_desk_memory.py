@@ -110,35 +110,35 @@ def test_where_nothing_is_ever_continued_the_job_is_asked_to_send_the_reset(tmp_
         assert rig.join().peer.heard("go")[0]["resets"] is asked
 
 
+class Handed:
+    """A job that has ended and sent its `reset`, with the next one waiting; `before` came meanwhile."""
+
+    def __init__(self, folder: Path, *, before: bytes = b"") -> None:
+        self.rig = Rig(folder, reset="command", continues="never")
+        self.rig.banner()
+        first, self.waiting = self.rig.join(), self.rig.join()
+        if before:
+            self.rig.console.pending[self.rig.console.stdout].append(before)
+        self.rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
+        self.rig.settle()
+
+
 def test_a_reset_that_its_job_has_sent_is_waited_for_and_not_written_again(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, reset="command", continues="never")
-    rig.banner()
-    first, second = rig.join(), rig.join()
-    rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
-    rig.settle()
-    assert rig.console.written == []
-    assert not second.peer.going, "the prompt after the reset has not come"
-    rig.console.say(PROMPT)
-    assert second.peer.going
+    handed = Handed(tmp_path)
+    assert not handed.waiting.peer.going, "the prompt after the reset has not come"
+    handed.rig.console.say(PROMPT)
+    assert handed.waiting.peer.going
+    assert handed.rig.console.written == []
 
 
 def test_a_prompt_after_such_a_reset_that_is_there_already_is_taken_at_once(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, reset="command", continues="never")
-    rig.banner()
-    first, second = rig.join(), rig.join()
-    rig.console.pending[rig.console.stdout].append(PROMPT)
-    rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
-    rig.settle()
-    assert second.peer.going
-    assert rig.console.written == []
+    handed = Handed(tmp_path, before=PROMPT)
+    assert handed.waiting.peer.going
+    assert handed.rig.console.written == []
 
 
 def test_anything_but_the_prompt_after_such_a_reset_ends_the_console(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, reset="command", continues="never")
-    rig.banner()
-    first, second = rig.join(), rig.join()
-    rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
-    rig.settle()
-    rig.console.say(b"one word more" + PROMPT)
-    assert rig.state is State.STOPPING
-    assert not second.peer.going
+    handed = Handed(tmp_path)
+    handed.rig.console.say(b"one word more" + PROMPT)
+    assert handed.rig.state is State.STOPPING
+    assert not handed.waiting.peer.going
