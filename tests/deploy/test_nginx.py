@@ -69,7 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_token_arrives_while_the_answer_is_still_being_made(site: Site) -> None:
     stream = site.stream(sim(tokens=60, rate=20)).until_text()
-    assert site.gateway.slots()["slots"][0]["is_processing"]
+    site.gateway.wait_for("busy")
     assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert stream.rest().finish == "stop"
 

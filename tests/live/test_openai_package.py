@@ -70,7 +70,7 @@ def test_a_stream_that_is_closed_early_frees_the_bpu(client: openai.OpenAI, gate
     for chunk in stream:
         if chunk.choices and getattr(chunk.choices[0].delta, "reasoning_content", None):
             break
-    assert gateway.state() == "busy"
+    gateway.wait_for("busy")
     stream.close()
     until(lambda: gateway.slots()["slots"][0]["is_processing"] is False, what="the slot is free")
     answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "1+2=?"}])

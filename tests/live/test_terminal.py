@@ -150,7 +150,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(chat: Terminal, gateway: Ga
     at = chat.read_until(r">>> ")
     chat.type(f"{SLOW}\n")
     at = chat.read_until(r"\x1b\[2m\w+", after=at)
-    assert gateway.state() == "busy"
+    gateway.wait_for("busy")
     chat.type("\x03")
     at = chat.read_until(r"\(stopped\)", after=at)
     at = chat.read_until(r">>> ", after=at)

@@ -31,7 +31,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def test_01_the_list_of_models_also_while_an_answer_is_made(gateway: Gateway) -> None:
     stream = gateway.stream(sim(tokens=400, rate=50)).until_text()
     models = call(gateway, "GET", "/v1/models").json
-    assert gateway.state() == "busy"
+    gateway.wait_for("busy")
     stream.close()
     assert models["object"] == "list"
     assert [Model.model_validate(one).id for one in models["data"]] == [MODEL, THINK]

@@ -38,11 +38,12 @@ def test_17_nothing_but_data_lines(gateway: Gateway) -> None:
 
 
 def test_18_the_first_chunk_does_not_wait_for_the_model(gateway: Gateway) -> None:
-    first = gateway.stream(sim(prefill=1))
+    first = gateway.stream(sim(prefill=30))
+    until(lambda: gateway.slots()["slots"][0]["is_processing"])
     stream = gateway.stream(sim(tokens=5))  # behind it in the queue
     chunk = next(iter(stream))
     assert chunk["choices"][0]["delta"] == {"role": "assistant", "content": ""}
-    assert gateway.slots()["waiting"], "its job still waits"
+    until(lambda: gateway.slots()["waiting"], what="its job still waits")
     stream.close()
     first.close()
 
@@ -190,7 +191,7 @@ The name is:"""
 def test_32_a_conversations_name_costs_no_time_on_the_bpu(gateway: Gateway, stream: bool) -> None:
     busy = gateway.stream(sim(tokens=600, rate=60)).until_text()
     reply = post(gateway, body(NAMING, stream=stream))
-    assert gateway.state() == "busy"
+    gateway.wait_for("busy")
     busy.close()
     assert reply.headers["X-BPU-Answered-By"] == "gateway"
     if stream:

@@ -117,7 +117,7 @@ def test_50_headers_of_a_silent_answer_go_out_early(start: Start) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
     connection.request("POST", CHAT, json.dumps(body(sim("1+1=?", prefill=3))), {"Content-Type": "application/json"})
     response = connection.getresponse()
-    assert gateway.state() == "busy", "the headers are out before the answer"
+    gateway.wait_for("busy")
     data = response.read()
     connection.close()
     assert data.startswith(b"\n\n")
