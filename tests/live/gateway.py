@@ -44,13 +44,14 @@ class Gateway:
         arguments: Sequence[str] = (),
         env: Mapping[str, str] = {},
         application: str = "wsgi:app",
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state_dir = Path(env.get("BPU_STATE_DIR", folder / "state"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._log_path = folder / "gunicorn.log"
-        self._command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", application]
+        self._command = [*wrapper, sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", application]
         self._command += [*(["--reuse-port"] if reuse_port else []), *arguments]
         self._env = environment(self.port, self.state_dir, workers, env)
         self._own_session = own_session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import threading
@@ -140,6 +141,45 @@ def test_a_second_gateway_with_another_state_folder_is_refused_with_the_name_of_
     first = start(env=program)
     second = start(env=program, ready="failed")
     assert first.state_dir != second.state_dir
+    assert_refused(second, first)
+    first.stop()
+    assert second.wait_for("ready").ask("1+1=?")["choices"], "it takes over once the model is free"
+
+
+@pytest.mark.system
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a gateway as another user")
+def test_a_second_gateway_of_another_user_is_refused_with_the_name_of_who_holds_the_model(
+    start: Start, tmp_path: Path
+) -> None:
+    program = scripted(tmp_path)
+    first = start(env=program)
+    stranger = pwd.getpwnam("nobody")
+    state = tmp_path / "of-another-user"
+    state.mkdir()
+    os.chown(state, stranger.pw_uid, stranger.pw_gid)
+    second = start(
+        env={**program, "BPU_STATE_DIR": str(state), "HOME": str(state)}, ready="failed", wrapper=as_user(stranger)
+    )
+    assert {worker.username() for worker in second.workers()} == {"nobody"}
+    assert_refused(second, first)
+    [keeper] = first.keepers()
+    keeper.kill()
+    until(
+        lambda: len(first.consoles() + second.consoles()) == 1 and keeper not in first.keepers(),
+        what="one of them has the model now",
+    )
+    until(lambda: {first.state(), second.state()} == {"ready", "failed"}, what="the other one has not")
+
+
+def as_user(user: pwd.struct_passwd) -> list[str]:
+    """What starts a program as `user`, who may read this checkout wherever it lies (and whatever `access` is asked)."""
+    who = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    caps = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup"]
+    return ["setpriv", *who, *caps, "--"]
+
+
+def assert_refused(second: Gateway, first: Gateway) -> None:
+    """The model stays with `first`; whoever asks `second` hears by whom it is held."""
     [keeper] = first.keepers()
     body = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
     status, _, data = second.request("POST", "/v1/chat/completions", body)
@@ -149,8 +189,6 @@ def test_a_second_gateway_with_another_state_folder_is_refused_with_the_name_of_
     assert str(first.state_dir) in error["message"]
     assert second.consoles() == []
     assert first.ask("1+1=?")["choices"]
-    first.stop()
-    assert second.wait_for("ready").ask("1+1=?")["choices"], "it takes over once the model is free"
 
 
 def test_a_killed_keeper_is_replaced_and_waiting_jobs_are_served(start: Start) -> None:
