@@ -109,7 +109,7 @@ class _Reading:
         return self._limit.hit or self._stops.hit or self._reader.stopped
 
     def text(self, piece: str) -> Iterator[Delta]:
-        yield from self._parts(self._splitter.feed(self._limit.feed(piece)))
+        return self._parts(self._splitter.feed(self._limit.feed(piece)))
 
     def rest(self) -> Iterator[Delta]:
         """What was held back by the scanners."""

@@ -9,7 +9,7 @@ stay answer, so that a model that speaks *about* the tags never loses its answer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
@@ -48,6 +48,8 @@ TRANSITIONS = {
 }
 #: The state after the first word in a state.
 WORD = {State.UNDECIDED: State.CONTENT, State.LEAD: State.REASONING, State.GAP: State.CONTENT}
+#: The states in which words change nothing.
+SETTLED: dict[State, Kind] = {State.REASONING: "reasoning", State.CONTENT: "content"}
 #: What may stand before that word and is not passed on: all blanks before reasoning, line breaks before an answer.
 #: (While undecided the blanks wait: they belong to the answer unless a tag follows.)
 DROPPED = {State.UNDECIDED: None, State.LEAD: None, State.GAP: "\r\n"}
@@ -70,8 +72,13 @@ class Splitter:
         self._held = ""
         self._blanks = ""
 
-    def feed(self, piece: str) -> Iterator[Part]:
+    def feed(self, piece: str) -> Iterable[Part]:
         """What is decided by now; text that may begin a tag is held back."""
+        if (kind := SETTLED.get(self.state)) and not self._held and OPEN[0] not in piece:
+            return (Part(kind, piece),) if piece else ()
+        return self._split(piece)
+
+    def _split(self, piece: str) -> Iterator[Part]:
         text = self._held + piece
         start = 0
         for match in _TAG.finditer(text):

@@ -11,7 +11,7 @@ import re
 from bpu.console import trailer
 from bpu.console.cleaner import log
 from bpu.console.events import Done, RunError, Text
-from bpu.console.markers import PROMPT, RUN_ERRORS, TOKENS
+from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import parse
@@ -58,6 +58,11 @@ class Answer(Stage):
     @property
     def pending(self) -> Pending | None:
         return None if self._tokens.held else self._pending
+
+    def plain(self, data: bytes) -> str | None:
+        if self._at_edge or self._held or self._tokens.held or FIRST_BYTES.search(data):
+            return None
+        return self._decoded(data)
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._tokens.write(data)
@@ -158,6 +163,9 @@ class Answer(Stage):
             emit(parse(found.stats))
 
     def _say(self, data: bytes, emit: Emit, *, final: bool = False) -> None:
-        self._last = (self._last + data[-_LAST:])[-_LAST:]
-        if text := self._decoder.decode(data, final):
+        if text := self._decoded(data, final):
             emit(Text(text))
+
+    def _decoded(self, data: bytes, final: bool = False) -> str:
+        self._last = (self._last + data[-_LAST:])[-_LAST:]
+        return self._decoder.decode(data, final)

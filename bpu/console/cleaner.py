@@ -64,6 +64,11 @@ class Cleaner:
             yield rest
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing is held back and no log line is open."""
+        return not self._log and not self._scanner.held
+
+    @property
     def holds_text(self) -> bool:
         """Whether bytes are held back that may turn out to be text."""
         return not self._log and bool(self._scanner.held)

@@ -29,6 +29,10 @@ LOG_HEADS = [
     template("log", b"[BPU][[*]][#][*]", _FIELDS),
 ]
 
+#: What the end of an answer, a colour, a log line and a special token begin with. Whatever holds none of these bytes
+#: is the model's own text, and most reads of an answer hold none.
+FIRST_BYTES = re.compile(rb"[\n\[\x1b<]")
+
 #: Lines of libraries and of the farewell that may come while no answer runs; too short to be trusted inside one.
 IDLE_HEADS = (b"[UCP]", b"[UCPT]", b"[VP]", b"[DNN]", b"[HPL]", b"[BPU]", b"[HBRT]", b"[system out] >>> ")
 

@@ -104,6 +104,8 @@ class Parser:
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` decides; neighbouring pieces of text are one. Raises `OutOfStep`, and after that
         never again: a console that has failed is not listened to."""
+        if self._cleaner.at_rest and (text := self._stage.plain(data)) is not None:
+            return [Text(text)] if text else []
         return self._run(lambda: self._clean(self._cleaner.feed(data)))
 
     def quiet(self) -> list[Event]:

@@ -30,13 +30,17 @@ class Pending(Enum):
 class Stage:
     """Reads cleaned bytes; this one ignores them, and every other overrides what it needs.
 
-    All three methods return None while the stage goes on; when it is over, the bytes that belong to the next stage
-    (maybe none), after it emitted the event that says so.
+    `feed`, `quiet` and `end` return None while the stage goes on; when it is over, the bytes that belong to the next
+    stage (maybe none), after it emitted the event that says so.
     """
 
     @property
     def pending(self) -> Pending | None:
         """What silence would decide now."""
+        return None
+
+    def plain(self, data: bytes) -> str | None:
+        """The model's text in `data`, if it can be nothing else; None: it is for `feed`."""
         return None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
