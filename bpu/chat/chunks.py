@@ -36,16 +36,25 @@ def chunks(deltas: Iterable[Delta], head: Head) -> Iterator[dict[str, Any]]:
     A keep-alive is an empty delta (`is_keepalive` knows it). Exactly one chunk carries a finish reason; the usage
     rides on it, or follows in a chunk of its own when the client asked for that.
     """
-    yield _chunk(head, {"role": "assistant", "content": ""})
+    opening = head.open("chat.completion.chunk")
+    yield _chunk(opening, {"role": "assistant", "content": ""})
     for delta in deltas:
-        if not isinstance(delta, Finish):
-            yield from (_chunk(head, one) for one in _deltas(delta, head))
-            continue
-        figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
-        last = _chunk(head, {}, delta.reason)
-        yield last if head.include_usage else {**last, **figures}
-        if head.include_usage:
-            yield {**head.open("chat.completion.chunk"), "choices": [], **figures}
+        if isinstance(delta, Content):
+            yield _chunk(opening, {"content": delta.text})
+        elif isinstance(delta, Reasoning):
+            yield _chunk(opening, {head.reasoning_key: delta.text})
+        elif isinstance(delta, ToolCall):
+            yield _chunk(opening, {"tool_calls": [{**_call(delta, head, ""), "index": delta.index}]})
+            arguments = {"index": delta.index, "function": {"arguments": delta.arguments}}
+            yield _chunk(opening, {"tool_calls": [arguments]})
+        elif isinstance(delta, KeepAlive):
+            yield _chunk(opening, {})
+        else:
+            figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
+            last = _chunk(opening, {}, delta.reason)
+            yield last if head.include_usage else {**last, **figures}
+            if head.include_usage:
+                yield {**opening, "choices": [], **figures}
 
 
 def is_keepalive(chunk: dict[str, Any]) -> bool:
@@ -54,21 +63,8 @@ def is_keepalive(chunk: dict[str, Any]) -> bool:
     return bool(choices) and choices[0]["delta"] == {} and choices[0]["finish_reason"] is None
 
 
-def _chunk(head: Head, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return {**head.open("chat.completion.chunk"), "choices": [choice]}
-
-
-def _deltas(delta: Delta, head: Head) -> list[dict[str, Any]]:
-    if isinstance(delta, ToolCall):
-        opening = {**_call(delta, head, ""), "index": delta.index}
-        return [
-            {"tool_calls": [opening]},
-            {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.arguments}}]},
-        ]
-    if isinstance(delta, Reasoning):
-        return [{head.reasoning_key: delta.text}]
-    return [{"content": delta.text} if isinstance(delta, Content) else {}]
+def _chunk(opening: dict[str, Any], delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    return {**opening, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
 def _call(call: ToolCall, head: Head, arguments: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Face:
 
     events: Callable[[Iterator[Delta]], Iterator[dict[str, Any]]]
     join: joined.Join
-    style: sse.Style = sse.CHAT
+    style: sse.Style
 
 
 Shape = Callable[[Head], Face]

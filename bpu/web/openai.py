@@ -6,8 +6,9 @@ from functools import partial
 
 from flask import Blueprint, Response
 
-from bpu.chat.chunks import Head, Join, chunks
+from bpu.chat.chunks import Head, Join, chunks, is_keepalive
 from bpu.chat.requests import parse_chat
+from bpu.web import sse
 from bpu.web.answering import Face, options, respond
 from bpu.web.body import read_json
 from bpu.web.gateway import gateway
@@ -23,4 +24,5 @@ def chat() -> Response:
 
 
 def _face(head: Head) -> Face:
-    return Face(partial(chunks, head=head), Join(head))
+    style = sse.Style(silent=is_keepalive, event=sse.Frames().event)
+    return Face(partial(chunks, head=head), Join(head), style)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from flask import Response
 
-from bpu.chat.chunks import is_keepalive
 from bpu.errors import BpuError
 from bpu.web.errors import internal
 from bpu.web.trace import Record
@@ -38,6 +37,32 @@ def named(body: Mapping[str, Any]) -> bytes:
     return f"event: {body['type']}\n".encode("ascii") + event(body)
 
 
+class Frames:
+    """Writes the chunks of one chat completion. Chunks that say a piece of text differ in it alone, so what stands
+    around it is encoded once: on cold caches that is the dearest step on a token's way."""
+
+    def __init__(self) -> None:
+        self._around: dict[str, tuple[bytes, bytes]] = {}
+
+    def event(self, body: Mapping[str, Any]) -> bytes:
+        """The same bytes as `event(body)`."""
+        for choice in body.get("choices", ()):
+            if len(choice["delta"]) == 1 and choice["finish_reason"] is None:
+                [(key, text)] = choice["delta"].items()
+                if isinstance(text, str):
+                    before, after = self._around.get(key) or self._frame(body, key)
+                    return before + _encode(text).encode("ascii") + after
+        return event(body)
+
+    def _frame(self, chunk: Mapping[str, Any], key: str) -> tuple[bytes, bytes]:
+        [choice] = chunk["choices"]
+        mark = "\0"
+        marked = {**chunk, "choices": [{**choice, "delta": {key: mark}}]}
+        before, _, after = event(marked).rpartition(_encode(mark).encode("ascii"))  # a delta stands near the end
+        self._around[key] = before, after
+        return before, after
+
+
 @dataclass(frozen=True)
 class Style:
     """How one endpoint's events are written. `silent` knows the bodies that say nothing but that the stream lives."""
@@ -48,11 +73,8 @@ class Style:
     done: bytes = DONE
 
 
-CHAT = Style(silent=is_keepalive)
-
-
 def stream(
-    bodies: Iterable[dict[str, Any]], *, keepalive: KeepAliveForm, record: Record, style: Style = CHAT
+    bodies: Iterable[dict[str, Any]], *, keepalive: KeepAliveForm, record: Record, style: Style
 ) -> Iterator[bytes]:
     """The events of `bodies`, each a write of its own, `[DONE]` last.
 
@@ -82,4 +104,5 @@ def stream(
 
 def response(events: Iterator[bytes]) -> Response:
     """The response that carries `events`."""
-    return Response(events, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
+    kind = "text/event-stream; charset=utf-8"
+    return Response(events, content_type=kind, headers=HEADERS, direct_passthrough=True)
