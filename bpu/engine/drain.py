@@ -6,6 +6,7 @@ It runs in a greenlet of its own and never waits for the client, so a slow reade
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections import deque
@@ -186,21 +187,19 @@ class Drain:
 
     def _wait(self, reader: hub.Reader) -> bool:
         quiet, limit = self._parser.quiet_after, self._silence_left()
-        seconds = min((time for time in (quiet, limit) if time is not None), default=None)
-        if reader.wait(seconds):
+        decides = quiet is not None and quiet <= limit
+        if reader.wait(quiet if decides else limit):
             return False
-        if quiet is not None and (limit is None or quiet <= limit):
-            return self._take(self._parser.quiet())
-        return self._too_long()
+        return self._take(self._parser.quiet()) if decides else self._too_long()
 
-    def _silence_left(self) -> float | None:
-        """Seconds until the first limit on silence or on the whole job is reached; None without any."""
-        now, launch = time.monotonic(), self._launch
+    def _silence_left(self) -> float:
+        """Seconds until the first limit on silence or on the whole job is reached; infinite without any."""
+        launch = self._launch
         silence = launch.stall_timeout_s if self._first_at else launch.first_token_timeout_s
-        ends = [(self._last_at or self._written_at) + silence] if silence else []
+        until = (self._last_at or self._written_at) + silence if silence else math.inf
         if launch.job_timeout_s:
-            ends.append(self._written_at + launch.job_timeout_s)
-        return max(0.0, min(ends) - now) if ends else None
+            until = min(until, self._written_at + launch.job_timeout_s)
+        return max(0.0, until - time.monotonic())
 
     def _too_long(self) -> bool:
         launch, now = self._launch, time.monotonic()

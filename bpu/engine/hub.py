@@ -5,6 +5,8 @@ A callback of a `Watcher` runs in the event loop itself and must not wait for an
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from socket import MSG_DONTWAIT, MSG_PEEK
 from typing import Any
@@ -13,7 +15,19 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.hub import Waiter, get_hub
 
-__all__ = ["Alarm", "ClientWatch", "Flag", "Reader", "Watcher", "kill", "sleep", "soon", "spawn", "wait_writable"]
+__all__ = [
+    "Alarm",
+    "ClientWatch",
+    "Flag",
+    "Reader",
+    "Signal",
+    "Watcher",
+    "kill",
+    "sleep",
+    "soon",
+    "spawn",
+    "wait_writable",
+]
 
 _READ, _WRITE = 1, 2
 #: What the engine says goes before new connections that are ready in the same moment: the BPU waits for it.
@@ -76,31 +90,103 @@ class Watcher:
             self._io = None
 
 
+class _Patience:
+    """Calls `late` when a wait lasts too long. Its timer runs on through many waits, since nearly every one is over
+    long before its limit, and to set a timer for each token costs as much as the wait itself."""
+
+    def __init__(self, late: Callable[[], None]) -> None:
+        self._late = late
+        self._alarm: Alarm | None = None
+        self._rings = self._until = 0.0  # on the monotonic clock; 0 for "not set" and "no limit"
+
+    def begin(self, seconds: float | None) -> None:
+        if seconds is None or seconds == math.inf:
+            return
+        self._until = time.monotonic() + seconds
+        if not 0 < self._rings <= self._until:
+            self._set()
+
+    def end(self) -> None:
+        self._until = 0.0
+
+    def close(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+        self._alarm, self._rings = None, 0.0
+
+    def _set(self) -> None:
+        self.close()
+        self._rings = self._until
+        self._alarm = Alarm(max(0.0, self._until - time.monotonic()), self._ring)
+
+    def _ring(self) -> None:
+        self.close()
+        if self._until > time.monotonic():
+            self._set()
+        elif self._until:
+            self._late()
+
+
 class Reader:
-    """Waits, again and again, until `fd` can be read."""
+    """Waits, again and again, until `fd` can be read. For one greenlet."""
 
     def __init__(self, fd: int) -> None:
         self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
+        self._patience = _Patience(lambda: self._waiter.switch(False))
+        self._waiter = Waiter()
 
     def wait(self, seconds: float | None) -> bool:
-        """Whether it can be read within `seconds` (None: however long it takes)."""
-        # Once a token: a bare timer of the loop costs a fraction of what `gevent.Timeout` does.
-        waiter = Waiter()
-        timer = None if seconds is None else get_hub().loop.timer(seconds)
+        """Whether it can be read within `seconds` (None or infinite: however long it takes)."""
+        self._waiter = waiter = Waiter()
         self._io.start(waiter.switch, True)
-        if timer is not None:
-            timer.start(waiter.switch, False)
+        self._patience.begin(seconds)
         try:
             return bool(waiter.get())
         finally:
             self._io.stop()
-            if timer is not None:
-                timer.stop()
-                timer.close()
+            self._patience.end()
 
     def close(self) -> None:
+        self._patience.close()
         self._io.stop()
         self._io.close()
+
+
+class Signal:
+    """What `Flag` is, for one waiting greenlet and many short waits."""
+
+    def __init__(self) -> None:
+        self._patience = _Patience(lambda: self._waiter.switch(self._is_set))
+        self._waiter: Any = None
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+        if self._waiter is not None:
+            soon(self._wake)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    def wait(self, seconds: float | None) -> bool:
+        """Whether it is set, or will be within `seconds` (None: however long it takes)."""
+        if self._is_set:
+            return True
+        self._waiter = Waiter()
+        self._patience.begin(seconds)
+        try:
+            return bool(self._waiter.get())
+        finally:
+            self._waiter = None
+            self._patience.end()
+
+    def close(self) -> None:
+        """No wait will be long any more."""
+        self._patience.close()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and self._is_set:
+            self._waiter.switch(True)
 
 
 def wait_writable(fd: int, seconds: float | None) -> bool:

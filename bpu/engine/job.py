@@ -64,7 +64,8 @@ class Job:
         self._phase: Phase = "queued"
         self._position, self._accepted, self._joins_left = 0, False, JOINS
         self._events: deque[Event | Cut] = deque()
-        self._news = hub.Flag()
+        self._news = hub.Signal()  # for whoever reads the answer
+        self._told_why = hub.Flag()  # for the greenlet that lost the console
         self._error: errors.BpuError | None = None
         self._obituary: protocol.Message | None = None
         self._drain: Drain | None = None
@@ -115,12 +116,14 @@ class Job:
             self._begin(message, fds)
         elif say == "exit":
             self._obituary = message
+            self._told_why.set()
         elif say == "refused":
             self._fail(error_from(message))
         self._news.set()
 
     def _on_keeper_gone(self) -> None:
         self._hang_up()
+        self._told_why.set()
         if self._life is Life.QUEUED and self._joins_left:
             # Nothing was written yet, so it joins the next keeper; again if that one was dying, too.
             self._accepted, self._joins_left = False, self._joins_left - 1
@@ -208,11 +211,8 @@ class Job:
         ended = isinstance(error, ConsoleEnded)
         if not ended:
             self._tell({"op": "failed", "why": error.message})
-        deadline = time.monotonic() + OBITUARY_S
-        while self._obituary is None and self._line is not None:
-            if not self._news.wait(max(0.0, deadline - time.monotonic())):
-                break
-            self._news.clear()
+        if self._line is not None:
+            self._told_why.wait(OBITUARY_S)
         return explained(None if ended else error, self._obituary, heard) or error
 
     # The end
@@ -230,6 +230,7 @@ class Job:
         if self._client is not None:
             self._client.close()
         self._news.set()
+        self._news.close()
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None
@@ -287,10 +288,11 @@ class Job:
                 yield Waiting(self._phase, self._position)
 
     def _wait_for_news(self, silence_s: float | None) -> bool:
-        until = self._queue_until if self._life is Life.QUEUED else None
-        left = None if until is None else until - time.monotonic()
-        if left is not None and left <= 0:
+        if self._life is not Life.QUEUED or self._queue_until is None:
+            return self._news.wait(silence_s)
+        left = self._queue_until - time.monotonic()
+        if left <= 0:
             self._fail(errors.QueueTimeout("The job has waited too long for the BPU; try again later.", retry_after=30))
             self.close()
             return True
-        return bool(self._news.wait(min((limit for limit in (silence_s, left) if limit is not None), default=None)))
+        return self._news.wait(left if silence_s is None else min(silence_s, left))
