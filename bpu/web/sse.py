@@ -104,5 +104,4 @@ def stream(
 
 def response(events: Iterator[bytes]) -> Response:
     """The response that carries `events`."""
-    kind = "text/event-stream; charset=utf-8"
-    return Response(events, content_type=kind, headers=HEADERS, direct_passthrough=True)
+    return Response(events, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
