@@ -57,7 +57,7 @@ class Answer(Stage):
 
     @property
     def pending(self) -> Pending | None:
-        return None if self._tokens.held else self._pending
+        return self._pending if self._pending is not None and not self._tokens.held else None
 
     def plain(self, data: bytes) -> str | None:
         if self._at_edge or self._held or self._tokens.held or FIRST_BYTES.search(data):

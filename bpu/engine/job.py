@@ -179,7 +179,7 @@ class Job:
             self._phase, self._phase_since = phase, now
 
     def _deliver(self, event: Event | Cut) -> None:
-        if isinstance(event, Text):
+        if self._phase != "decode" and isinstance(event, Text):
             self._enter("decode")
         if self._error is None:
             self._events.append(event)

@@ -12,6 +12,8 @@ from typing import Any
 
 from gunicorn.http.errors import ParseException
 
+from bpu.engine import hub
+
 
 class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
     """The head of a request began and was not done in its time."""
@@ -46,6 +48,16 @@ class Caller:
             self._deadline = self._clock() + self._head_s
         return data
 
+    def sendall(self, data: bytes) -> None:
+        """As the socket's. The system nearly always takes all of a token at once: then nothing need be prepared for a
+        wait."""
+        try:
+            sent = hub.raw(self._client).send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._client.sendall(memoryview(data)[sent:])
+
     def _left(self) -> float:
         if self._deadline is None:
             return self._idle_s
@@ -54,11 +66,11 @@ class Caller:
             raise LateHead
         return left
 
-    def serve(self) -> socket.socket:
-        """The head has come: the socket itself, without a limit."""
+    def serve(self) -> Caller:
+        """The head has come: from here on it is the socket, without a limit."""
         self._serving, self._deadline = True, None
         self._client.settimeout(None)
-        return self._client
+        return self
 
     def rest(self) -> None:
         """The answer is over; another request may begin."""
