@@ -16,7 +16,7 @@ from bpu import errors
 from bpu.console.events import Text
 from bpu.engine.engine import Engine
 from tests.engine.conftest import processes
-from tests.engine.test_engine import answer, console_of, says, submit, wait_for
+from tests.engine.jobs import answer, console_of, says, submit, wait_for
 
 EngineOf = Callable[..., Engine]
 

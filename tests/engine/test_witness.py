@@ -20,7 +20,7 @@ from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from bpu.turn import Turn
 from tests.engine.conftest import processes
-from tests.engine.test_engine import wait_for
+from tests.engine.jobs import wait_for
 from tests.waits import until
 
 SOURCE = Path(__file__).parents[1] / "witness" / "console.c"
