@@ -61,6 +61,7 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(options.clients) as pool:
         list(pool.map(clients.one, range(warm)))
         if memory:
+            gateway.wait_for("ready", seconds=120)  # a breaker that the faults have opened would refuse all of these
             for number in range(20 * options.workers):
                 clients.fill(number)
         before = held.settled(gateway, folder)
