@@ -48,8 +48,6 @@ TRANSITIONS = {
 }
 #: The state after the first word in a state.
 WORD = {State.UNDECIDED: State.CONTENT, State.LEAD: State.REASONING, State.GAP: State.CONTENT}
-#: The states in which words change nothing.
-SETTLED: dict[State, Kind] = {State.REASONING: "reasoning", State.CONTENT: "content"}
 #: What may stand before that word and is not passed on: all blanks before reasoning, line breaks before an answer.
 #: (While undecided the blanks wait: they belong to the answer unless a tag follows.)
 DROPPED = {State.UNDECIDED: None, State.LEAD: None, State.GAP: "\r\n"}
@@ -74,7 +72,10 @@ class Splitter:
 
     def feed(self, piece: str) -> Iterable[Part]:
         """What is decided by now; text that may begin a tag is held back."""
-        if (kind := SETTLED.get(self.state)) and not self._held and OPEN[0] not in piece:
+        # In these two states words change nothing; nearly every piece is no more than that.
+        settled = self.state is State.CONTENT or self.state is State.REASONING
+        if settled and not self._held and OPEN[0] not in piece:
+            kind: Kind = "content" if self.state is State.CONTENT else "reasoning"
             return (Part(kind, piece),) if piece else ()
         return self._split(piece)
 
