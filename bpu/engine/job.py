@@ -273,6 +273,8 @@ class Job:
                 if isinstance(event, (Done, Cut)):
                     return
                 shown = ("decode", 0)
+                if self._events:
+                    hub.sleep(0)  # a client that catches up lets others in between
             if self._error is not None:
                 raise self._error
             if self._life is Life.ENDED:

@@ -10,6 +10,7 @@ import pytest
 
 from bpu import errors
 from bpu.console.events import Text
+from bpu.engine import hub
 from bpu.engine.slot import try_lock
 from bpu.turn import Cut, Waiting
 from tests.engine.conftest import processes
@@ -120,6 +121,25 @@ def test_a_client_that_sends_more_is_served_all_the_same(engine_of: EngineOf) ->
     assert answer(job) == "all of it"
     ours.close()
     theirs.close()
+
+
+def test_a_reader_that_catches_up_lets_others_in_between(engine_of: EngineOf) -> None:
+    engine = engine_of()
+    job = submit(engine, "[[sim tokens=100 rate=500]]")
+    wait_for(lambda: engine.status()["state"] == "ready" and engine.status()["loads"] == 1 and not engine.jobs)
+    turns = 0
+
+    def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            hub.sleep(0)
+
+    other = hub.spawn(another)
+    pieces = sum(isinstance(event, Text) for event in job.events(5.0))
+    hub.kill(other)
+    assert pieces > 10
+    assert turns >= pieces // 2
 
 
 def test_cancelling_by_id_reaches_waiting_and_running_jobs(engine_of: EngineOf) -> None:
