@@ -108,7 +108,9 @@ def test_haproxy_takes_the_file_as_it_is() -> None:
 
 def test_three_boards_do_the_work_of_three(boards: list[Gateway], tmp_path: Path) -> None:
     with fleet(tmp_path, boards, 3) as one:
+        first = sum(one.answered())
         alone = rate(one, JOBS, boards[0].port)
+        until(lambda: sum(one.answered()) == first + JOBS, what="the last line of a log, which comes after its answer")
         before = one.answered()
         together = rate(one, 3 * JOBS, one.port)
         until(lambda: sum(one.answered()) == sum(before) + 3 * JOBS)
