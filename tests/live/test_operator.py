@@ -57,7 +57,12 @@ def test_every_change_of_state_is_logged_once_and_is_one_of_the_table(start: Cal
     assert gateway.request("POST", "/v1/engine/unload")[0] == 202
     gateway.wait_for("stopped")
     until(lambda: gateway.slots()["slots"][0]["state"] == "stopped", what="every worker says so")
-    found = re.findall(r"^bpu keeper\[\d+\]: (\w+) -> (\w+) \(([\w ]+)\)", gateway.log, re.M)
+
+    def logged() -> list[tuple[str, str, str]]:
+        return re.findall(r"^bpu keeper\[\d+\]: (\w+) -> (\w+) \(([\w ]+)\)", gateway.log, re.M)
+
+    until(lambda: logged()[-1][1] == "stopped", what="the last change is logged")
+    found = logged()
     changes = [(State(old), Move(move), State(new)) for old, new, move in found]
     for old, move, new in changes:
         assert TRANSITIONS[old, move] is new
