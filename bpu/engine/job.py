@@ -70,8 +70,7 @@ class Job:
         self._obituary: protocol.Message | None = None
         self._drain: Drain | None = None
         self._greenlet: Any = None
-        self._phase_since = self._arrived
-        self._waited: dict[Phase, float] = {}
+        self._phase_since, self._waited = self._arrived, dict[Phase, float]()
         self._line: Line | None = None
         self._client = hub.ClientWatch(client, self._client_left) if client is not None else None
 
@@ -89,6 +88,7 @@ class Job:
             raise self._error
 
     def _connect(self) -> None:
+        self._told_why.clear()  # an earlier keeper's end tells nothing of this one's console
         self._line = self._link.line(self._hear, self._on_keeper_gone)
         self._tell(
             {

@@ -71,6 +71,16 @@ def test_a_killed_keeper_takes_the_console_along_and_waiting_jobs_join_the_next(
     assert wait_for(lambda: engine.status()["keeper_pid"]) != keeper
 
 
+def test_a_job_that_has_lost_a_keeper_still_hears_why_its_console_ended(engine_of: EngineOf) -> None:
+    engine = engine_of()
+    running = submit(engine, LONG, "running")
+    first_text(running)
+    waiting = submit(engine, "[[sim fault=exit=3@decode after=3]]", "waiting")
+    os.kill(engine.status()["keeper_pid"], signal.SIGKILL)
+    with pytest.raises(errors.EngineCrashed, match="exit code 3"):
+        list(waiting.events(5.0))
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path
