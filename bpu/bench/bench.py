@@ -66,7 +66,7 @@ SHORT = Plan(
     paced_rounds=1,
     paced_tokens=25,
     fast_rounds=1,
-    fast_tokens=2_000,
+    fast_tokens=20_000,
     clients=5,
     hand_overs=15,
     chats=1,
@@ -133,7 +133,11 @@ def joined(gateway: Gateway, text: str) -> socket.socket:
 
 
 def tokens_per_s(heard: Heard, tokens: int) -> float:
-    """Tokens a second of an answer of `tokens`, counted behind its first piece, which may hold many."""
+    """Tokens a second of an answer of `tokens`, counted behind its first read, which may hold many; an answer that
+    came in a single read is counted from the question on."""
     texts = heard.texts()
-    share = 1 - len(texts[0][1]) / sum(len(text) for _, text in texts)
-    return tokens * share / max(1e-9, (texts[-1][0] - texts[0][0]) / 1e9)
+    begun, ended = texts[0][0], texts[-1][0]
+    if begun == ended:
+        return tokens * 1e9 / (ended - heard.sent)
+    later = sum(len(text) for at, text in texts if at > begun)
+    return tokens * later / sum(len(text) for _, text in texts) * 1e9 / (ended - begun)

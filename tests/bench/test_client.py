@@ -60,6 +60,12 @@ def test_of_a_relay_only_the_answer_counts() -> None:
 def test_pace_is_counted_behind_the_first_piece_which_may_hold_many() -> None:
     assert tokens_per_s(heard(event("aa"), event("bb"), event("cc")), 3) == pytest.approx(2 / 0.002)
     assert tokens_per_s(heard(event("aaaa"), event("bb")), 3) == pytest.approx(1 / 0.001)
+    assert tokens_per_s(heard(event("aa") + event("aa"), event("bb")), 3) == pytest.approx(1 / 0.001)
+
+
+def test_an_answer_in_one_read_has_the_pace_of_all_of_it() -> None:
+    assert tokens_per_s(heard(event("aaaa")), 3) == pytest.approx(3 / 0.001)
+    assert tokens_per_s(heard(event("aa") + event("bb")), 3) == pytest.approx(3 / 0.001)
 
 
 def test_requests_are_whole_http() -> None:
