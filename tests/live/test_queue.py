@@ -44,6 +44,7 @@ def test_arrivals_a_tenth_of_a_second_apart_never_swap(start: Start, tmp_path: P
     """Nobody looks whether the one before has its place yet, and the workers have served nothing before."""
     read = Input(tmp_path / "lines")
     gateway = start(workers=4, reuse_port=True, env={"BPU_CONSOLE_ARGS": read.options})
+    until(lambda: booted(gateway, 4), what="all workers accept")
     first = gateway.open_stream(sim(prefill=600))
     let_pass(0.1)
     socks = []
@@ -58,6 +59,13 @@ def test_arrivals_a_tenth_of_a_second_apart_never_swap(start: Start, tmp_path: P
         assert stream.rest().finish == "stop"
     order = [int(match[1]) for _, line in read.lines() if (match := re.search(r"nonce=N(\d+)E", line))]
     assert order == list(range(20))
+
+
+def booted(gateway: Gateway, workers: int) -> bool:
+    """Whether so many workers are there and none computes any more: one that still boots has not heard of anybody."""
+    used = [sum(worker.cpu_times()[:2]) for worker in gateway.workers()]
+    let_pass(0.3)
+    return len(used) == workers and used == [sum(worker.cpu_times()[:2]) for worker in gateway.workers()]
 
 
 def test_a_full_queue_is_a_429_that_says_when_to_come_back(start: Start) -> None:
