@@ -19,7 +19,7 @@ import pytest
 
 from tests.deploy.proxy import DEPLOY, adapted, program, serving
 from tests.live.gateway import Gateway, free_port, running, sim
-from tests.waits import until
+from tests.waits import let_pass, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -40,13 +40,20 @@ class Fleet:
     port: int
     control: Path
 
-    def post(self, text: str, port: int | None = None, **headers: str) -> tuple[int, dict[str, Any]]:
+    def post(
+        self, text: str, port: int | None = None, *, pause_s: float = 0, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """One chat completion; its body comes `pause_s` after its head."""
         body = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": text}]}
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=120)) as connection:
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(
-                "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json", **sent}
-            )
+            data = json.dumps(body).encode()
+            connection.putrequest("POST", "/v1/chat/completions")
+            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **sent}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            let_pass(pause_s)
+            connection.send(data)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
 
@@ -177,7 +184,9 @@ def test_a_board_that_dies_before_its_first_byte_costs_nothing(boards: list[Gate
     with running(lost, env=PACED) as third, fleet(tmp_path, [*boards[:2], third], 3) as one:
         before = one.answered()
         with ThreadPoolExecutor(3) as pool:
-            jobs = [pool.submit(one.post, sim(f"Job {number}", tokens=5, prefill=3)) for number in range(3)]
+            jobs = [
+                pool.submit(one.post, sim(f"Job {number}", tokens=5, prefill=3), pause_s=0.1) for number in range(3)
+            ]
             until(lambda: all(board.slots()["slots"][0]["is_processing"] for board in one.boards))
             third.kill_all()
             assert {job.result()[0] for job in jobs} == {200}
