@@ -104,8 +104,13 @@ RAW = {
     "the opening tag is missing": ("Thought.</think>\n\nSaid.", "Thought.", "Said."),
     "the opening tag is there": ("<think>\nThought.\n</think>\n\nSaid.", "Thought.", "Said."),
     "the closing tag comes first": ("</think>\n\nSaid.", "", "Said."),
-    "two blocks before a word": ("One.</think>\n<think>Two.</think>\n\nSaid.", "One.Two.", "Said."),
-    "a block in the answer": ("One.</think>Said <think>and</think> more.", "One.", "Said and more."),
+    "two blocks before a word": (
+        "One.</think>\n<think>Two.</think>\n\nSaid.",
+        "One.",
+        "<think>Two.</think>\n\nSaid.",
+    ),
+    "a block in the answer": ("One.</think>Said <think>and</think> more.", "One.", "Said <think>and</think> more."),
+    "a tag in quotation marks": ("Is `</think>` it?</think>Use '</think>'.", "Is `</think>` it?", "Use '</think>'."),
 }
 
 
