@@ -43,11 +43,12 @@ def called(call: Call) -> str:
 
 
 def canonical(arguments: str) -> str:
-    """Arguments in one spelling, whatever JSON writer they went through; what is no JSON stays as it is."""
+    """Arguments in one spelling, whatever JSON writer they went through; what is no JSON object becomes `{}`."""
     try:
-        return dumps(loads(arguments))
+        value = loads(arguments)
+        return dumps(value if isinstance(value, dict) else {})
     except NoJson:
-        return arguments
+        return "{}"
 
 
 def answered(content: str) -> str:
