@@ -46,6 +46,7 @@ def canonical(arguments: str) -> str:
     """Arguments in one spelling, whatever JSON writer they went through; what is no JSON object becomes `{}`."""
     try:
         value = loads(arguments)
+        value = loads(value) if isinstance(value, str) else value  # some clients encode the text once more
         return dumps(value if isinstance(value, dict) else {})
     except NoJson:
         return "{}"
