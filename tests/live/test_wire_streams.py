@@ -162,7 +162,7 @@ def test_30_reasoning_of_earlier_turns_leaves_the_history(gateway: Gateway) -> N
     plain = tokens(content="Hello.")
     assert tokens(content="Hello.", reasoning_content="A long thought. " * 30) == plain
     assert tokens(content="<think>\nA long thought.\n</think>\n\nHello.") == plain
-    assert tokens(content="A long thought.</think>Hello.") == plain
+    assert tokens(content="A bare </think> is text.") == tokens(content="A bare <think> is text.") > plain
 
 
 @pytest.mark.parametrize("raw", ["Only a thought.", "Thought.</think>", "Thought.</think>\n\n \n", "<think></think>x"])
