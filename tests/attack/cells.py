@@ -19,10 +19,6 @@ from tests.attack.watchers import Restarts, watching
 from tests.waits import let_pass, until
 from tests.witness.program import Event, WitnessGateway, witness_gateway
 
-#: Clients at a time: somebody always waits.
-AT_ONCE = 8
-#: Between two arrivals, so that they keep their order.
-ARRIVAL_S = 0.03
 SETTLE_S = 15.0
 
 
@@ -97,9 +93,10 @@ def _settle(gateway: WitnessGateway) -> None:
 def _send(
     cell: Cell, gateway: WitnessGateway, restarts: Restarts | None, deadline: float, result: Result
 ) -> list[Job]:
-    """All jobs in their order, `AT_ONCE` at a time."""
-    jobs = list(KINDS[cell.kind].make(Maker(cell)))
-    room = threading.Semaphore(AT_ONCE)
+    """All jobs in their order, a few at a time."""
+    kind = KINDS[cell.kind]
+    jobs = list(kind.make(Maker(cell)))
+    room = threading.Semaphore(kind.at_once)
     threads = []
 
     def run(job: Job) -> None:
@@ -115,7 +112,7 @@ def _send(
             break
         threads.append(threading.Thread(target=run, args=(job,), daemon=True))
         threads[-1].start()
-        let_pass(ARRIVAL_S)
+        let_pass(kind.arrival_s)
     for thread in threads:
         thread.join(max(1.0, deadline + 60 - time.monotonic()))
     result.unsent = len(jobs) - len(threads)

@@ -639,6 +639,6 @@ int main(int count, char **words) {
     for (int at = 1; at < count; at += 2)
         if (at + 1 >= count || !take(words[at], words[at + 1])) return refuse(words[at]);
     if (*trace_path) trace_file = fopen(trace_path, "ae");
-    if (buffer > 0) setvbuf(stdout, NULL, _IOFBF, (size_t)buffer);
+    if (buffer > 0) setvbuf(stdout, malloc((size_t)buffer), _IOFBF, (size_t)buffer);
     return load() ? 1 : talk();
 }
