@@ -110,9 +110,9 @@ def _send(
     for job in jobs:
         if not room.acquire(timeout=max(0.0, deadline - time.monotonic())):
             break
+        let_pass(kind.arrival_s)
         threads.append(threading.Thread(target=run, args=(job,), daemon=True))
         threads[-1].start()
-        let_pass(kind.arrival_s)
     for thread in threads:
         thread.join(max(1.0, deadline + 60 - time.monotonic()))
     result.unsent = len(jobs) - len(threads)

@@ -321,7 +321,7 @@ KINDS: dict[str, Kind] = {
     "stop-worker-end": Kind(stop_worker_end, watch="end"),
     "stop-worker-written": Kind(stop_worker_written, watch="written"),
     "talk": Kind(talk),
-    "logs": Kind(logs, at_once=1, arrival_s=1.0),
+    "logs": Kind(logs, at_once=1, arrival_s=4.0),
     "logs-behind": Kind(logs),
     "held": Kind(held),
     # The name of a console that forgets every line, over one that keeps the chat and greets so.
