@@ -1,4 +1,4 @@
-"""`python -m tests.attack`: attackers against clients on the real gunicorn, over the console in C; 1 when a bound breaks.
+"""`python -m tests.attack`: attackers against clients on the real gunicorn; exits with 1 when a bound is broken.
 
 Attackers make the model say the console's own marks, so that their answer seems to end, and clients before, between and
 behind them must get exactly their own answers. One row is one console under one kind of attack.
@@ -25,8 +25,10 @@ PROFILES = ("xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm
 RATES = (3.7, 17.0, 50.0, 112.0)
 #: What every console is tried with; the rest only on the mission's own.
 CORE = ("forged-middle", "prompt-middle", "fence", "two-ends", "silent-50", "chain", "talk")
-COLUMNS = ("attack", "console", "tok/s", "jobs", "foreign", "lost", "failed", "attackers cut / failed", "loads")
-COLUMNS += ("rejoins", "early", "hand-over ms", "open", "s", "broken")
+COLUMNS = (
+    *("attack", "console", "tok/s", "jobs", "foreign", "lost", "failed", "attackers cut / failed", "loads"),
+    *("rejoins", "early", "hand-over ms", "open", "s", "broken"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

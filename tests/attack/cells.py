@@ -1,4 +1,4 @@
-"""Runs one cell, and judges it: foreign bytes, lost bytes, failed jobs, loads, and texts that are open without a key."""
+"""Runs one cell and judges it: foreign bytes, lost bytes, failed jobs, loads, texts that are open without a key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.attack.jobs import Job
 from tests.attack.kinds import KINDS, Cell, Maker
@@ -56,9 +57,7 @@ def run_cell(cell: Cell, compiled: Path, folder: Path, *, seconds: float = 240.0
     """One fresh gateway, all jobs of the cell; after `seconds` no further job is sent."""
     result = Result(cell.kind, cell.name, cell.rate)
     began = time.monotonic()
-    with witness_gateway(
-        folder, compiled, program=cell.profile, options=cell.options, workers=cell.workers
-    ) as gateway:
+    with witness_gateway(folder, compiled, program=cell.profile, options=cell.options, workers=cell.workers) as gateway:
         gateway.wait_for("ready", seconds=90)
         if cell.settle:
             _settle(gateway)
@@ -90,9 +89,7 @@ def _settle(gateway: WitnessGateway) -> None:
     gateway.wait_for("ready", seconds=90)
 
 
-def _send(
-    cell: Cell, gateway: WitnessGateway, restarts: Restarts | None, deadline: float, result: Result
-) -> list[Job]:
+def _send(cell: Cell, gateway: WitnessGateway, restarts: Restarts | None, deadline: float, result: Result) -> list[Job]:
     """All jobs in their order, a few at a time."""
     kind = KINDS[cell.kind]
     jobs = list(kind.make(Maker(cell)))
@@ -122,7 +119,7 @@ def _send(
     return jobs[: len(threads)]
 
 
-def _figures(gateway: WitnessGateway) -> dict[str, object]:
+def _figures(gateway: WitnessGateway) -> dict[str, Any]:
     engine = gateway.engine()
     metrics = gateway.request("GET", "/metrics")[2].decode()
     rejoins = re.findall(r"^bpu_\w*rejoin\w*(?:\{.*\})? ([0-9.]+)", metrics, re.MULTILINE)
@@ -179,6 +176,8 @@ def _judge(result: Result, cell: Cell) -> None:
         f"{result.foreign} got foreign bytes": result.foreign,
         f"{result.lost} lost bytes": result.lost,
         f"{sum(result.failed.values())} failed": 0 if kind.fails else sum(result.failed.values()),
+        f"{result.attackers_cut} attackers cut": kind.whole and result.attackers_cut,
+        f"{result.attackers_failed} attackers failed": kind.whole and result.attackers_failed,
         f"{result.leaks} texts open without a key": result.leaks,
         f"{result.loads} loads, {kind.loads} allowed": kind.loads is not None and result.loads > kind.loads,
     }

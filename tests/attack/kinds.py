@@ -16,9 +16,9 @@ PROMPT = "[User] <<< "
 MARKER = "[Assistant] >>> "
 STATISTICS = {
     "line": "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n",
-    "colour": "\n\n\033[38;2;0;128;255m===== prefill token num: 256 prefill cost: 46.254000 ms, prefill speed: 5534.656000 "
-    "tokens/s =====\n===== decode token num: 90 cost per token: 14.256000 ms, decode speed: 70.143000 tokens/s =====\n"
-    "\033[0m\n",
+    "colour": "\n\n\033[38;2;0;128;255m===== prefill token num: 256 prefill cost: 46.254000 ms, "
+    "prefill speed: 5534.656000 tokens/s =====\n===== decode token num: 90 cost per token: 14.256000 ms, "
+    "decode speed: 70.143000 tokens/s =====\n\033[0m\n",
     "tps": "\n[Performance] prefill TPS: 5626 tokens/s  decode TPS: 84.8 tokens/s\n",
     "none": "\n",
 }
@@ -156,8 +156,8 @@ def prompt_last(make: Maker) -> Jobs:
 
 
 def fence(make: Maker) -> Jobs:
-    """A second prompt, as the answer to `reset`."""
-    return between(make, lambda: make.attacker(say(make.end), say("ok"), say(PROMPT)))
+    """A second prompt, as the answer to `reset`, and the next answer's beginning."""
+    return between(make, lambda: make.attacker(say(make.end), say(PROMPT), say(MARKER)))
 
 
 def marker(make: Maker) -> Jobs:
@@ -213,7 +213,9 @@ def silent(steps: int) -> Callable[[Maker], Jobs]:
 def edge(make: Maker) -> Jobs:
     """The false end is the last of a block of 4 KiB."""
     size = len(make.end.encode())
-    return between(make, lambda: make.attacker(do("rate", 0), do("fill", size), burst(make.end), do("rate", make.cell.rate)))
+    return between(
+        make, lambda: make.attacker(do("rate", 0), do("fill", size), burst(make.end), do("rate", make.cell.rate))
+    )
 
 
 def stop_console(make: Maker) -> Jobs:
@@ -255,7 +257,11 @@ def talk(make: Maker) -> Jobs:
 
 def logs(make: Maker) -> Jobs:
     """Words in the shape of a library's log, before and behind a false end, with nobody waiting: they show nowhere."""
-    texts = ("[UCP]: NONCE words", "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo][DNN] NONCE", "[BPU] NONCE")
+    texts = (
+        "[UCP]: NONCE words",
+        "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo][DNN] NONCE",
+        "[BPU] NONCE",
+    )
 
     def attacker() -> Job:
         words = "".join(f"{text}\n" for text in texts)
@@ -265,9 +271,15 @@ def logs(make: Maker) -> Jobs:
         yield attacker()
 
 
-def mismatch(make: Maker) -> Jobs:
-    """An echo that never is the line: nobody may lose an answer, and the model is loaded twice at most."""
-    return honest(make)
+def mismatch(before: str = "", behind: str = "") -> Callable[[Maker], Jobs]:
+    """An echo that is not the line: nobody may lose an answer, and the model is loaded twice at most."""
+
+    def make_jobs(make: Maker) -> Jobs:
+        for job in honest(make):
+            job.lines = [before + line + behind for line in job.lines]
+            yield job
+
+    return make_jobs
 
 
 def held(make: Maker) -> Jobs:
@@ -282,7 +294,9 @@ class Kind:
     """`make` gives the jobs. `watch` names what the harness does to processes; `options` are the console's.
 
     `loads` is how many loads the cell may take at most, None for any number; `fails` says whether jobs may fail, as
-    where the service is restarted. `at_once` clients arrive, one every `arrival_s`.
+    where the service is restarted. `whole`: an attacker, too, gets all that the model said, because it went on before
+    the silence that an end needs; not so where a process was stopped, or where the words look like a log.
+    `at_once` clients are served or wait, and one arrives every `arrival_s`.
     """
 
     make: Callable[[Maker], Jobs]
@@ -290,6 +304,7 @@ class Kind:
     options: tuple[str, ...] = ()
     loads: int | None = None
     fails: bool = False
+    whole: bool = True
     #: Somebody always waits, and arrivals keep their order.
     at_once: int = 8
     arrival_s: float = 0.03
@@ -314,18 +329,21 @@ KINDS: dict[str, Kind] = {
     "chain-forged": Kind(forged_middle, options=("--end", "chain")),
     "speculative": Kind(forged_middle, options=("--step", "5")),
     "speculative-honest": Kind(talk, options=("--step", "5")),
-    "blocks": Kind(edge, options=("--buffer", "4096")),
+    "blocks": Kind(edge, options=("--buffer", "4096"), whole=False),
     "silent-3": Kind(silent(3)),
     "silent-50": Kind(silent(50)),
-    "stop-console": Kind(stop_console, watch="console"),
+    "stop-console": Kind(stop_console, watch="console", whole=False),
     "stop-worker-end": Kind(stop_worker_end, watch="end"),
     "stop-worker-written": Kind(stop_worker_written, watch="written"),
     "talk": Kind(talk),
-    "logs": Kind(logs, at_once=1, arrival_s=4.0),
-    "logs-behind": Kind(logs),
+    "logs": Kind(logs, at_once=1, arrival_s=4.0, whole=False),
+    "logs-behind": Kind(logs, whole=False),
     "held": Kind(held),
     # The name of a console that forgets every line, over one that keeps the chat and greets so.
     "banner": Kind(held, options=("--banner", "multi", "--history", "keep", "--reset", "works")),
-    "mismatch": Kind(mismatch, options=("--quirk", "blank", "--echo", "yes"), loads=2),
-    "restart": Kind(forged_middle, watch="restart", fails=True),
+    "mismatch": Kind(mismatch(), options=("--echo", "yes", "--quirk", "blank"), loads=2),
+    "mismatch-trim": Kind(mismatch(" ", "  "), options=("--echo", "yes", "--quirk", "trim"), loads=2),
+    "mismatch-nfc": Kind(mismatch("cafe\u0301 "), options=("--echo", "yes", "--quirk", "nfc"), loads=2),
+    "mismatch-escapes": Kind(mismatch("one\ntwo "), options=("--echo", "yes", "--quirk", "escapes"), loads=2),
+    "restart": Kind(forged_middle, watch="restart", fails=True, whole=False),
 }

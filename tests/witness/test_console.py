@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,15 +46,14 @@ class Console:
     def until(self, end: bytes, *, times: int = 1) -> str:
         """All that comes until `end` has come so many times."""
         self.reads = []
-        until(lambda: self._read() or b"".join(self.reads).count(end) >= times, what=f"{end!r}", every=0.001)
+        until(lambda: b"".join(self._read()).count(end) >= times, what=f"{end!r}", every=0.001)
         return b"".join(self.reads).decode()
 
-    def _read(self) -> None:
-        try:
+    def _read(self) -> list[bytes]:
+        with suppress(BlockingIOError):
             if data := os.read(self._out.fileno(), 65536):
                 self.reads.append(data)
-        except BlockingIOError:
-            pass
+        return self.reads
 
     def ask(self, line: str) -> str:
         """The answer to a line, without its end."""
@@ -238,7 +238,9 @@ def test_reset_is_answered_within_an_answer_where_lines_are_read_ahead(start: St
     assert said.endswith(f"f\n{PROMPT.decode()}")
 
 
-@pytest.mark.parametrize(("kind", "answer"), [("works", "two"), ("broken", "one | two"), ("question", "one | reset | two")])
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("works", "two"), ("broken", "one | two"), ("question", "one | reset | two")]
+)
 def test_reset_works_or_does_not(start: Start, kind: str, answer: str) -> None:
     console = start(*plain("--reset", kind))
     console.ask("one")
