@@ -53,8 +53,8 @@ clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the ne
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
 
-attack: setup-dev ## Attackers against clients on every console, by hand (KIND=fence for one attack; an hour or more for all)
-	$(BIN)/python -m tests.attack $(if $(KIND),--kind $(KIND),--matrix)
+attack: setup-dev ## Attackers against clients on every console, by hand (KIND=fence for one; all take hours)
+	$(BIN)/python -m tests.attack $(if $(KIND),--kind $(KIND),--matrix --minutes 600)
 
 traffic: setup-dev ## What users get of a console that is not known yet, by hand (MINUTES=15 for each of three rows)
 	$(BIN)/python -m tests.traffic $(if $(MINUTES),--minutes $(MINUTES))

@@ -39,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[Result] = []
     if not options.json:
         print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
-    for number, cell in enumerate(_cells(options)):
+    cells = list(_cells(options))
+    for number, cell in enumerate(cells):
         if time.monotonic() - began > options.minutes * 60:
-            print(f"The time is over: {number} cells were run.", file=sys.stderr)
+            print(f"The time is over: {number} of {len(cells)} cells were run.", file=sys.stderr)
             break
         results.append(_tried(cell, compiled, folder / f"cell{number}", options.cell_seconds))
         if not options.json:
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Logs are kept in {folder}", file=sys.stderr)
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if broken else 0
+    return 1 if broken or len(results) < len(cells) else 0
 
 
 def _tried(cell: Cell, compiled: Path, folder: Path, seconds: float) -> Result:

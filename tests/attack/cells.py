@@ -173,6 +173,7 @@ def early_reads(events: list[Event]) -> tuple[int, list[float]]:
 def _judge(result: Result, cell: Cell) -> None:
     kind = KINDS[cell.kind]
     bounds = {
+        f"{result.unsent} not sent within the time of the cell": result.unsent,
         f"{result.foreign} got foreign bytes": result.foreign,
         f"{result.lost} lost bytes": result.lost,
         f"{sum(result.failed.values())} failed": 0 if kind.fails else sum(result.failed.values()),
