@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system
 AT_ONCE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak bench bench-publish screenshots check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak attack traffic bench bench-publish screenshots check-wheels wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,12 @@ clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the ne
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
+
+attack: setup-dev ## Attackers against clients on every console, by hand (KIND=fence for one; all take hours)
+	$(BIN)/python -m tests.attack $(if $(KIND),--kind $(KIND),--matrix --minutes 600)
+
+traffic: setup-dev ## What users get of a console that is not known yet, by hand (MINUTES=15 for each of three rows)
+	$(BIN)/python -m tests.traffic $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: setup-dev ## Measure what the gateway costs, beside a bare relay (five minutes; nothing else should run)
 	$(BIN)/python -m bpu bench
