@@ -54,6 +54,7 @@ def _raise_descriptors() -> None:
 
 
 _settings = _checked()
+logs.protect_output(_settings.log_format)
 _raise_descriptors()
 # Read by prometheus-client when a worker imports it. After a reload this finds the same folder: counters go on.
 os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
