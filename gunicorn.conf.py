@@ -24,6 +24,7 @@ from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs, shares
 from bpu.web.access import access, is_near
+from bpu.web.connections import Connections
 
 
 def _checked() -> Settings:
@@ -54,6 +55,7 @@ def _raise_descriptors() -> None:
 
 
 _settings = _checked()
+logs.protect_output(_settings.log_format)
 _raise_descriptors()
 # Read by prometheus-client when a worker imports it. After a reload this finds the same folder: counters go on.
 os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
@@ -117,6 +119,13 @@ def post_worker_init(worker: Any) -> None:
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
     worker.refused = gateway.meters.refused
     worker.head_s = gateway.settings.head_timeout_s
+    worker.first_byte_s = gateway.settings.first_byte_timeout_s
+    worker.connections = Connections(
+        access(gateway.settings),
+        # A request under way may need a second descriptor, for its job.
+        limit=min(worker.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
+        client_limit=gateway.settings.client_connections,
+    )
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)

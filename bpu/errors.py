@@ -106,6 +106,21 @@ class QueueTimeout(BpuError):
     code = "queue_timeout"
 
 
+class ClientLimitReached(BpuError):
+    """One client address has more connections open than `BPU_CLIENT_CONNECTIONS`."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "too_many_connections"
+
+
+class Overloaded(BpuError):
+    """A worker has no room for this request at the moment: connections, streams or bodies under way."""
+
+    status = 503
+    code = "overloaded"
+
+
 class EngineUnavailable(BpuError):
     """The engine cannot run until a person acts: memory, a file, a library, an option, another holder."""
 

@@ -89,6 +89,12 @@ def access(settings: Settings) -> Access:
     )
 
 
+def given_keys(authorization: str, api_key: str) -> list[str]:
+    """The keys in a request's headers `Authorization` and `X-Api-Key`."""
+    scheme, _, token = authorization.partition(" ")
+    return [*([token.strip()] if scheme.lower() == "bearer" else []), api_key]
+
+
 def is_near(client: str) -> bool:
     """Whether a client is on this machine or in a private network; "" is a unix socket, so it is."""
     if not client:

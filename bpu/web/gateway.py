@@ -20,6 +20,7 @@ from bpu.chat.tokens import Counter
 from bpu.console.events import Event
 from bpu.settings import Settings
 from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.web.connections import StreamSlots
 from bpu.web.meters import Meters
 
 KEY = "bpu"
@@ -89,6 +90,7 @@ class Gateway:
     created: int = field(default_factory=lambda: int(time.time()))
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     meters: Meters = field(default_factory=Meters)
+    stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
     vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Vitals)
 
     @property

@@ -12,7 +12,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from bpu.errors import Forbidden, InvalidApiKey
 from bpu.web import trace
-from bpu.web.access import Access, host_name, is_near
+from bpu.web.access import Access, given_keys, host_name, is_near
 
 log = logging.getLogger("bpu.web")
 
@@ -85,9 +85,7 @@ def _check_network(client: str) -> None:
 def _check_key(access: Access) -> None:
     if request.path in OPEN or request.path.startswith("/static/"):
         return
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = [token.strip()] if scheme.lower() == "bearer" else []
-    given += [request.headers.get("X-Api-Key", "")]
+    given = given_keys(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
     if not access.key_fits(given):
         raise InvalidApiKey(
             "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
