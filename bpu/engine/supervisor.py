@@ -197,8 +197,10 @@ class Supervisor:
         self._next_step()
 
     def _next_step(self) -> None:
+        self.on_child()  # the news of its end may have been lost
         console = self._console
-        assert console is not None
+        if console is None:
+            return
         if not self._steps:
             self.fault = Fault(
                 "unkillable", "The console cannot be ended, not even by the kernel; reboot the board.", True
