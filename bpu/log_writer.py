@@ -31,8 +31,9 @@ class LogWriter(io.TextIOBase):
     other processes share. `on_loss` makes the line that is written once when the descriptor takes text again.
     """
 
-    def __init__(self, fd: int = 2, on_loss: Callable[[int], str] = describe_loss) -> None:
+    def __init__(self, fd: int = 2, on_loss: Callable[[int], str] = describe_loss, encoding: str = "utf-8") -> None:
         self._on_loss = on_loss
+        self._encoding = encoding
         self._pending = bytearray()
         self._lost = 0
         self._pid = os.getpid()
@@ -48,8 +49,8 @@ class LogWriter(io.TextIOBase):
         self.flush()
         if self._lost and not self._pending:
             lost, self._lost = self._lost, 0
-            self._pending += self._on_loss(lost).encode("utf-8", "backslashreplace")
-        data = text.encode("utf-8", "backslashreplace")
+            self._pending += self._encode(self._on_loss(lost))
+        data = self._encode(text)
         if self._pending and len(self._pending) + len(data) > PENDING_BYTES:
             self._lost += text.count("\n")
         else:
@@ -68,6 +69,9 @@ class LogWriter(io.TextIOBase):
     def close(self) -> None:
         super().close()
         self._owned.close()
+
+    def _encode(self, text: str) -> bytes:
+        return text.encode(self._encoding, "backslashreplace")
 
     def fileno(self) -> int:
         return self._fd
