@@ -34,7 +34,9 @@ def test_a_callback_that_raises_ends_no_other_callback_of_its_turn() -> None:
     def fail() -> None:
         raise OSError("between two states")
 
-    for (reader, writer), callback in zip(pipes, (lambda: called.append(0), fail, lambda: called.append(2)), strict=True):
+    for (reader, writer), callback in zip(
+        pipes, (lambda: called.append(0), fail, lambda: called.append(2)), strict=True
+    ):
         loop.listen(reader, callback)
         os.write(writer, b"x")
     loop.turn(0)
@@ -115,12 +117,8 @@ def test_a_mistake_in_the_keeper_costs_a_console_at_most(
     wait_for(lambda: served_in_the_end(engine), seconds=30)
 
 
-def test_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(
-    engine_of: EngineOf, tmp_path: Path
-) -> None:
-    start_faulty_keeper(
-        tmp_path, module="bpu.engine.desk", name="Desk", method="advance", times=10**9, late=False
-    )
+def test_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(engine_of: EngineOf, tmp_path: Path) -> None:
+    start_faulty_keeper(tmp_path, module="bpu.engine.desk", name="Desk", method="advance", times=10**9, late=False)
     engine = engine_of()
     wait_for(lambda: served_in_the_end(engine), seconds=30)
 

@@ -33,7 +33,18 @@ RAW = [
     b'{"op":"status"}' + b" " * protocol.PACKET_BYTES,
 ]
 OPS = ("attach", "job", "progress", "end", "failed", "declined", "status", "bye", "listen", "none", None, 7, [], {})
-FIELDS = ("fingerprint", "id", "arrived", "history", "tokens", "short_tokens", "digest", "why", "prints_end", "reset_sent")
+FIELDS = (
+    "fingerprint",
+    "id",
+    "arrived",
+    "history",
+    "tokens",
+    "short_tokens",
+    "digest",
+    "why",
+    "prints_end",
+    "reset_sent",
+)
 VALUES: tuple[Any, ...] = (
     *(None, True, -1, 0, 3, HUGE, -HUGE, 1e308, float("nan"), float("inf"), float("-inf")),
     *("", "x", "x" * 50_000, "\ud800", [], [[]], {}, {"a": 1}),

@@ -26,7 +26,7 @@ WRAPPERS = {
     "own-session": 'setsid --wait "$@"\n',
     "background": 'exec 9<&0\n"$@" <&9 &\nwait\n',
     # The inner shell ignores SIGTERM, and so does the console that it becomes.
-    "stubborn": "sh -c 'trap \"\" TERM; exec \"$@\"' console \"$@\"\n",
+    "stubborn": 'sh -c \'trap "" TERM; exec "$@"\' console "$@"\n',
 }
 
 
