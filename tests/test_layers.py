@@ -31,6 +31,7 @@ OURS: dict[str, set[str]] = {
     "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
     "bpu/engine/*": {
         "bpu.engine",
+        "bpu.log_writer",
         "bpu.board",
         "bpu.console",
         "bpu.turn",

@@ -39,9 +39,8 @@ def test_a_job_whose_pipes_are_lost_ends_and_the_next_has_the_same_console(engin
     engine = engine_of(options="--load-seconds 2")
     console = console_of(engine).pid
     victim = submit(engine, says("never said"), "victim")  # waits for the console to load
-    with free_descriptors(free):
-        with pytest.raises(errors.EngineStopping, match="descriptor|Too many open files") as told:
-            list(victim.events(5.0))
+    with free_descriptors(free), pytest.raises(errors.EngineStopping, match=r"descriptor|Too many open files") as told:
+        list(victim.events(5.0))
     assert told.value.retry_after
     assert answer(submit(engine, says("served"), "next")) == "served"
     status = engine.status()
