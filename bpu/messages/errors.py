@@ -13,6 +13,11 @@ TEXTS = {
     "forbidden": ("This gateway does not serve this client.", "网关拒绝了此请求"),
     "model_not_found": ("There is no such model.", "没有这个模型，请查看 GET /v1/models"),
     "request_too_large": ("The request is too large.", "请求太大，请缩短内容"),
+    "too_many_connections": (
+        "This address has too many connections to the gateway.",
+        "此地址到网关的连接过多，请关闭一些，或调大 BPU_CLIENT_CONNECTIONS",
+    ),
+    "overloaded": ("The gateway has no room for more connections.", "网关的连接已满，请稍后再试"),
     "queue_full": ("The queue is full.", "排队已满，请稍后再试"),
     "queue_timeout": ("The job waited too long.", "排队等待过久，请稍后再试"),
     "engine_unavailable": (

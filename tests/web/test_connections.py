@@ -210,8 +210,9 @@ def test_room_is_kept_for_health_and_for_keys(tmp_path: Path) -> None:
         assert [status(sock) for sock in held] == [200] * 18
         assert refusal(served, request("GET", "/v1/models")) == (503, "overloaded")
         assert served.ask("GET", "/health")
-        with crowd(served, 4, waiting) as more:
-            assert [status(sock) for sock in more] == [200] * 4
+        # The connections of the two requests before may still be lingering.
+        with crowd(served, 2, waiting) as more:
+            assert [status(sock) for sock in more] == [200] * 2
             assert served.ask("GET", "/health")
 
 
