@@ -152,6 +152,25 @@ class AnswerUnfit(BpuError):
     code = "response_format_failed"
 
 
+class ToolCallUnfit(AnswerUnfit):
+    """The model called a tool with `strict: true` by arguments that do not fit the tool's schema.
+
+    `output` is the call as the model wrote it, `error.output` in the body.
+    """
+
+    code = "tool_call_failed"
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+    def body(self) -> dict[str, Any]:
+        body = super().body()
+        if self.output:
+            body["error"]["output"] = self.output
+        return body
+
+
 class EngineTimeout(BpuError):
     """The console said nothing for longer than the settings allow: at loading, before or after the first token."""
 

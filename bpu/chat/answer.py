@@ -22,7 +22,7 @@ from bpu.chat.tokens import Counter, Tally
 from bpu.chat.toolcalls import CallReader, Item
 from bpu.chat.usage import Usage, usage
 from bpu.console.events import Done, Event, Overrun, RunError, Stats, Text
-from bpu.errors import EngineCrashed
+from bpu.errors import EngineCrashed, ToolCallUnfit
 from bpu.turn import Timing, Turn, Waiting
 
 Mode = Literal["reasoning_content", "reasoning", "think-tags", "drop"]
@@ -53,7 +53,7 @@ def deltas(
     Events that end without `Done` were ended by the engine's own limit: `length`. `Overrun` is an end, too: the model
     has ended its answer, and the job may be closed while the console still speaks.
     Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit`
-    when the client asked for JSON and this is none.
+    when the client asked for JSON and this is none, or when a call of a strict tool does not fit.
     """
     reading = _Reading(request, manner)
     for event in events:
@@ -98,7 +98,7 @@ class _Reading:
         self._open = False  # an inline opening tag is out, its closing one is not
         self._said = False
         self._reader = CallReader(
-            Caller(request.tools, request.forced_tool), single=not request.parallel_tool_calls
+            Caller(request.tools, request.forced_tool, request.excluded_tools), single=not request.parallel_tool_calls
         )  # fmt: skip
         self._tools = bool(request.tools)
         self._calls = 0
@@ -201,6 +201,12 @@ class _Reading:
     def _item(self, item: Item) -> Iterator[Delta]:
         """A piece of the answer, or a call."""
         if not isinstance(item, str):
+            if item.problem is not None:
+                raise ToolCallUnfit(
+                    f"The model's call of the strict tool `{item.name}` does not fit its parameters: {item.problem}. "
+                    "Send the request again, or leave out `strict`.",
+                    output=item.written,
+                )
             yield from self._close()
             yield ToolCall(self._calls, item.name, item.arguments)
             self._calls += 1

@@ -108,6 +108,10 @@ def _none_is_empty(value: Any) -> Any:
     return () if value is None else value
 
 
+def _is_true(value: Any) -> bool:
+    return value is True
+
+
 def _none_is_default(value: Any) -> Any:
     return {} if value is None else value
 
@@ -159,11 +163,15 @@ class Message(_Shape):
 
 
 class Tool(_Shape):
-    """One function the model may call; `parameters` is a JSON schema."""
+    """One function the model may call; `parameters` is a JSON schema.
+
+    `strict`: a call whose arguments do not fit the schema is an error, not a call.
+    """
 
     name: Name
     description: str = ""
     parameters: Annotated[dict[str, Any], BeforeValidator(_none_is_default)] = Field(default_factory=dict)
+    strict: Annotated[bool, BeforeValidator(_is_true)] = False
 
     @model_validator(mode="before")
     @classmethod

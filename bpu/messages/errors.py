@@ -27,6 +27,10 @@ TEXTS = {
     "engine_crashed": ("The console ended during the answer.", "控制台在回答时退出或失步，请重新提问"),
     "engine_timeout": ("The engine was silent for too long.", "引擎长时间没有响应，请重新提问"),
     "response_format_failed": ("The answer has not the form asked for.", "回答不符合要求的格式，请重新提问"),
+    "tool_call_failed": (
+        "The call of a strict tool does not fit its parameters.",
+        "对 strict 工具的调用不符合其参数定义，请重新提问",
+    ),
     "job_cancelled": ("The job was cancelled.", "任务已被取消"),
     "invalid_settings": ("The settings cannot work.", "设置无法使用，请按原文改正"),
 }

@@ -28,7 +28,7 @@ NOTED_AT_ONCE = 64
 RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200)
 #: Errors of a request that had its place; every other error is a refusal.
 LEFT = frozenset({"client_left", "job_cancelled"})
-FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed"})
+FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed", "tool_call_failed"})
 
 Item = TypeVar("Item", bound=Union[Event, Waiting])
 
