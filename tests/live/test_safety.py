@@ -195,6 +195,7 @@ def test_a_stranger_at_a_unix_socket_is_local(start: Callable[..., Gateway], tmp
     gateway._env["BPU_BIND"] = f"127.0.0.1:{gateway.port},unix:{path}"
     gateway.start()
     gateway.wait_for()
+    assert path.stat().st_mode & 0o777 == 0o660
     connection = http.client.HTTPConnection("localhost", timeout=20)
     with socket.socket(socket.AF_UNIX) as sock, closing(connection):
         sock.connect(str(path))

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -74,14 +74,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Served]:
+def serving(folder: Path, wrapper: Sequence[str] = (), **settings: str) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = folder / "gunicorn.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            command("--bind", f"127.0.0.1:{port}"),
+            [*wrapper, *command("--bind", f"127.0.0.1:{port}")],
             cwd=PROJECT,
             env=environment(**settings),
             stderr=stderr,
