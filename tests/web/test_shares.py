@@ -83,7 +83,7 @@ def foreseen(state: Path, pid: int) -> Path:
     return state / f"bpu-metrics-{os.getuid()}-{pid}"
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), DEAD])
+@pytest.mark.parametrize("pid", [os.getpid(), DEAD], ids=["ours", "dead"])
 def test_a_link_or_an_open_folder_that_was_there_before_receives_nothing_and_is_left_alone(
     places: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int
 ) -> None:
