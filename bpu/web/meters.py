@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, Union
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -71,7 +72,7 @@ class Meters:
 
     def registry(self) -> CollectorRegistry:
         """What to write out: this worker's own, or the sum of all workers."""
-        if VARIABLE not in os.environ:
+        if VARIABLE not in os.environ or not Path(os.environ[VARIABLE]).is_dir():
             return self._own
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
