@@ -141,7 +141,7 @@ def _search(text: str, at: int) -> tuple[list[tuple[int, int]], int | None]:
 
 def _covers(spans: list[tuple[int, int]], at: int) -> bool:
     """Whether one of `spans`, which follow each other, holds the place `at`."""
-    found = bisect_right(spans, (at, at + 1)) - 1
+    found = bisect_right(spans, at, key=lambda span: span[0]) - 1
     return found >= 0 and spans[found][0] <= at < spans[found][1]
 
 

@@ -95,8 +95,8 @@ class CallReader:
         self._single = single
         self._text = ""  # held back, or the stretch so far
         self._before = "\n"  # the character before it
-        self._blanks = ""  # the blanks at the end of what was said: dropped if a call follows
-        self._after = ""  # what was said after a call
+        self._blanks: list[str] = []  # the blanks at the end of what was said: dropped if a call follows
+        self._after = ""  # what was said after a call, from its first word on
         self._opener = ""
         self._example_calls: list[Found] = []  # calls in fences, until it is known whether words follow
         self._example_text = ""  # the text that they were read from
@@ -106,7 +106,7 @@ class CallReader:
 
     @property
     def rambled(self) -> bool:
-        return bool(self._after.strip())
+        return bool(self._after)
 
     def feed(self, piece: str) -> Iterator[Item]:
         """Text that is no call, and calls, in their order."""
@@ -137,7 +137,7 @@ class CallReader:
                 yield from self._decided(text, found)
         yield from self._example_called()
         if self._blanks and not self.calls:
-            yield self._blanks
+            yield "".join(self._blanks)
 
     def _plain(self) -> Iterator[Item]:
         text = self._before + self._text
@@ -247,7 +247,7 @@ class CallReader:
                 self.stopped = True
                 return
             self.calls += 1
-            self._blanks = self._after = ""
+            self._blanks, self._after = [], ""
             yield one
 
     def _say(self, text: str) -> Iterator[Item]:
@@ -265,14 +265,15 @@ class CallReader:
             return
         self._before = text[-1]
         if self.calls:
-            self._after += text
-            self.stopped = self.stopped or _MADE_UP in self._after or len(self._after.strip()) > _RAMBLE
+            self._after += text if self._after else text.lstrip()
+            self.stopped = self.stopped or _MADE_UP in self._after or len(self._after) > _RAMBLE
             return
-        text = self._blanks + text
         words = text.rstrip()
-        self._blanks = text[len(words) :]
         if words:
-            yield words
+            yield "".join([*self._blanks, words])
+            self._blanks.clear()
+        if len(words) < len(text):
+            self._blanks.append(text[len(words) :])
 
 
 def _is_beginning(held_back: str) -> bool:

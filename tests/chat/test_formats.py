@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bpu.chat.answer import Manner, deltas
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
@@ -14,7 +16,7 @@ from bpu.chat.formats import as_json, beginning, instruction
 from bpu.console.events import Done, Text
 from bpu.errors import AnswerUnfit
 from bpu.turn import Timing, Turn
-from tests.chat.kit import counter, joined, prompter, read, request
+from tests.chat.kit import PROPERTY, counter, joined, prompter, read, request
 
 SCHEMA = {
     "type": "object",
@@ -44,6 +46,77 @@ PARIS = '{"city": "Paris"}'
 def test_the_value_is_found_and_repaired(text: str) -> None:
     assert json.loads(as_json(text, OBJECT)) == {"city": "Paris"}
     assert json.loads(as_json(text, FITTING)) == {"city": "Paris"}
+
+
+FORM = ResponseFormat.model_validate(
+    {
+        "type": "json_schema",
+        "json_schema": {
+            "schema": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+                "required": ["name", "age"],
+            }
+        },
+    }
+)
+FOUR, FIVE = '{"name": "Bob", "age": 4}', '{"name": "Bob", "age": 5}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Perhaps {FOUR}? No, he turned five. So {FIVE}",
+        f"First guess {FOUR}. Wait, he is five: {FIVE} That is my answer.",
+        f"```json\n{FOUR}\n```\nis how it looks. The answer:\n{FIVE}",
+        f"The answer:\n{FIVE}\nFor example:\n```json\n{FOUR}\n```\nis of the same form.",
+        f"I think {FOUR}. Finally:\n```json\n{FIVE}\n```",
+        f"```json\n{FOUR}\n```\nNo, wrong.\n```json\n{FIVE}\n```\n",
+        f'It has the form {{"name": "string"}}.\n{FIVE}',
+        f'A stray {{ brace and 5" of glass: {FOUR}, or rather {FIVE}.',
+        f"{FIVE} is the answer; [1, 2] and {{not this}} are none.",
+        f"{FIVE}, with ages such as 4",
+    ],
+)
+def test_18_of_several_values_the_last_one_that_fits_is_the_answer(text: str) -> None:
+    assert json.loads(as_json(text, FORM)) == json.loads(FIVE)
+
+
+@pytest.mark.parametrize("raw", [f"Perhaps {FOUR}? So {FIVE}", f"Perhaps {FOUR}? {FIVE}\n</think>\n"])
+def test_18_the_last_value_of_a_reasoning_is_the_answer_where_there_is_no_other(raw: str) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "w", "schema": FORM.schema_}}
+    assert joined(read(raw, request(response_format=wanted)))[1] == FIVE
+
+
+def test_18_a_fence_inside_a_value_is_part_of_its_string() -> None:
+    text = json.dumps({"name": "```json\n{}\n```", "age": 1})
+    assert as_json(f"Here: {text}. Good.", FORM) == text
+
+
+@given(
+    st.lists(st.sampled_from(["words ", "it's ", "{x} ", "[1] ", "\n", "```\nx = {}\n```\nso ", FOUR]), max_size=6).map(
+        "".join
+    ),
+    st.integers(-99, 99),
+    st.sampled_from(["", ".", " I hope it helps.", "\n\n"]),
+)
+@PROPERTY
+def test_18_whatever_stands_before_it_the_last_value_is_found(before: str, age: int, behind: str) -> None:
+    assert json.loads(as_json(f'{before}\n{{"name": "A", "age": {age}}}{behind}', FORM)) == {"name": "A", "age": age}
+
+
+def test_18_the_draft_before_a_value_that_a_limit_cut_is_left_out() -> None:
+    assert beginning(f'Perhaps {FOUR}? So {{"name": "Bo') == '{"name": "Bo'
+    assert beginning(f"Perhaps {FOUR}? So") == f"{FOUR}? So"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{" * 50_000, '{"a": ' * 20_000, "```\n" * 25_000, '{"' * 40_000, "[]" * 50_000, "{} " * 30_000, "\\" * 90_000],
+)
+def test_18_no_text_takes_more_than_a_moment(text: str) -> None:
+    with pytest.raises(AnswerUnfit):
+        as_json(text, FORM)
 
 
 def test_valid_json_goes_out_as_the_model_wrote_it() -> None:

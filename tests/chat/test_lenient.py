@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -32,6 +33,16 @@ VALUES = st.recursive(
         ('{"a": {"b": [1, 2', {"a": {"b": [1, 2]}}),
         ('{"a": 1,}\n```', {"a": 1}),
         ('{"a": 2.0, "b": 0.5}', {"a": 2, "b": 0.5}),
+        (r'{"a": "C:\Users\me\x.txt"}', {"a": r"C:\Users\me\x.txt"}),
+        (r'{"a": "\d+\.txt"}', {"a": r"\d+\.txt"}),
+        (r'{"a": "it\'s"}', {"a": "it's"}),
+        (r'{"a": "\u12"}', {"a": r"\u12"}),
+        (r'{"a": "\(x\) and \sqrt{2}"}', {"a": r"\(x\) and \sqrt{2}"}),
+        (r"{'a': 'C:\Users \" \n'}", {"a": 'C:\\Users " \n'}),
+        ('{"a":True,"b":None,"c":[False]}', {"a": True, "b": None, "c": [False]}),
+        ("{'a':'b','c':{'d':True}}", {"a": "b", "c": {"d": True}}),
+        ('{"room"："厅"，"on"：True}', {"room": "厅", "on": True}),
+        ('{"a": "：，"}', {"a": "：，"}),
     ],
 )
 def test_what_is_read(text: str, value: Any) -> None:
@@ -51,6 +62,53 @@ def test_brackets_of_a_text_that_was_cut_are_not_closed() -> None:
     with pytest.raises(NoJson):
         loads('{"path": [1, 2', close=False)
     assert loads('{"a": 1,}', close=False) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": "C:\\dir\\"}', '{"a":Truest}', '{"a": 1}} and {"a": 2}', '{"a": "x" "b"}', "{'a': 'it's'}"],
+)
+def test_16_nothing_is_repaired_whose_meaning_could_be_another(text: str) -> None:
+    with pytest.raises(NoJson):
+        loads(text)
+
+
+#: What a model writes inside a string, and what it means.
+WRITTEN = {
+    **{one: one for one in ["a", "b", "n", "u", "é", "\U0001f600", " ", "\n", "'", *"{}[],:：/"]},
+    **{r"\n": "\n", r"\\": "\\", r"\"": '"', r"\/": "/", r"\u0041": "A", r"\t": "\t", r"\'": "'"},
+    **{one: one for one in [r"\d", r"\U", r"\(", r"\)", r"\x41", r"\ ", r"\sqrt{2}", r"\u12 ", r"\.", r"\é", r"\,"]},
+}
+
+
+@given(st.lists(st.sampled_from(sorted(WRITTEN)), max_size=12))
+@PROPERTY
+def test_16_a_backslash_that_begins_no_escape_stands_for_itself(parts: list[str]) -> None:
+    text, meant = "".join(parts), "".join(WRITTEN[one] for one in parts)
+    assert loads(f'{{"a": "{text}"}}') == {"a": meant}
+    assert loads(f'{{"a":True,"b": "{text}"}}') == {"a": True, "b": meant}
+
+
+LONG = 4_000_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"a": "' + "x" * LONG, '{"a": "' + "\\d" * (LONG // 2), "{'a': '" + '\\"' * (LONG // 2), "[" * LONG,
+        "{" * LONG, '{"a": ' * (LONG // 6), "'" * LONG, " " * LONG, '"a",' * (LONG // 4),
+    ],
+    ids=["open", "backslashes", "quotes", "brackets", "braces", "keys", "apostrophes", "blanks", "strings"],
+)  # fmt: skip
+def test_7_memory_is_linear_in_a_text_however_it_is_broken(arguments: str) -> None:
+    tracemalloc.start()
+    try:
+        for text in (arguments, arguments[:200_000]):
+            with pytest.raises(NoJson):
+                loads(text)
+        assert tracemalloc.get_traced_memory()[1] < 40 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @given(VALUES)
