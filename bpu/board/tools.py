@@ -83,7 +83,7 @@ def run(
     input: str | None = None,  # noqa: A002 - the word of the standard library
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    popen: Callable[..., subprocess.Popen[bytes]] | None = None,
+    popen: type[subprocess.Popen[bytes]] | None = None,
 ) -> Result:
     """Run a program to its end and return what it said; its exit code is the caller's to judge.
 
@@ -93,8 +93,9 @@ def run(
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
     try:
-        # Looked up now: where gevent has patched the module since this one was imported, its own must be used.
-        process = (popen or subprocess.Popen)(
+        process = _start(
+            # Looked up now: where gevent has patched the module since this one was imported, its own must be used.
+            popen or subprocess.Popen,
             words,
             stdin=stdin,
             stdout=subprocess.PIPE,
@@ -137,6 +138,25 @@ def _path(environ: Mapping[str, str]) -> str:
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in WITHHELD}
     return {**kept, "PATH": _path(os.environ), **extra}
+
+
+def _start(kind: type[subprocess.Popen[bytes]], words: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """A started program. When its start is interrupted, nothing of it is left.
+
+    `Popen` waits for the child's `exec` after the fork. A greenlet that is killed, or a KeyboardInterrupt, may end this
+    wait, and then the caller has no object by which to end the child. So the object is made first.
+    """
+    process = kind.__new__(kind)
+    try:
+        process.__init__(words, **options)  # type: ignore[misc]
+    except BaseException:
+        # A child that could not `exec` has been waited for, so its pid may be another process by now.
+        if getattr(process, "pid", None) is not None and process.returncode is None:
+            process.kill()  # it may not have a group of its own yet
+            _kill_group(process)
+            process.wait()
+        raise
+    return process
 
 
 def _finish(process: subprocess.Popen[bytes], data: bytes | None, timeout: float, program: str) -> Result:

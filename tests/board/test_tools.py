@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,14 +73,14 @@ def test_after_the_time_limit_the_children_are_gone_too() -> None:
     )
     pids: list[int] = []
 
-    def popen(*arguments: object, **options: object) -> object:
-        process = tools.subprocess.Popen(*arguments, **options)  # type: ignore[call-overload]
-        assert process.stdout is not None
-        pids.extend([process.pid, int(process.stdout.readline())])
-        return process
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            assert self.stdout is not None
+            pids.extend([self.pid, int(self.stdout.readline())])
 
     with pytest.raises(tools.ToolFailed):
-        python(code, timeout=0.05, popen=popen)
+        python(code, timeout=0.05, popen=Popen)
     until(lambda: not any(running(pid) for pid in pids), what="both have ended")
 
 
@@ -134,3 +136,36 @@ def test_works_in_a_greenlet_that_is_killed() -> None:
     )
     result = tools.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
     assert (result.out, result.err) == ("7 False\n[]\n", "")
+
+
+def test_a_greenlet_that_is_killed_while_its_program_starts_leaves_none_behind() -> None:
+    """The kill lands inside `Popen`, between fork and exec: there the child has no group of its own yet."""
+    code = (
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import gevent, os, sys\n"
+        "from pathlib import Path\n"
+        "from bpu.board import tools\n"
+        "def children(): return Path('/proc/self/task', str(os.getpid()), 'children').read_text().split()\n"
+        "for turn in range(5):\n"
+        "    slow = gevent.spawn(tools.run, [sys.executable, '-c', 'import time; time.sleep(600)'], timeout=600)\n"
+        "    while not children(): gevent.sleep(0)\n"
+        "    slow.kill()\n"
+        "    if turn == 0: descriptors = len(os.listdir('/proc/self/fd'))\n"
+        "print(children(), len(os.listdir('/proc/self/fd')) - descriptors)\n"
+    )
+    result = tools.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
+    assert (result.out, result.err) == ("[] 0\n", "")
+
+
+def test_an_interrupt_while_a_program_starts_leaves_none_behind() -> None:
+    started: list[int] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def _execute_child(self, *arguments: Any, **options: Any) -> None:
+            super()._execute_child(*arguments, **options)  # type: ignore[misc]
+            started.append(self.pid)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        python("import time; time.sleep(600)", popen=Interrupted)
+    assert not running(started[0])

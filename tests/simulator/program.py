@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,11 @@ ENVIRONMENT["PYTHONPATH"] = str(ROOT)
 
 
 class Program:
-    """One child; `with` ends it. `reads` are the sizes of what each read of stdout gave."""
+    """One child; `with` ends it. `reads` are the sizes of what each read of stdout gave.
+
+    `packets`: stdout is a socket that keeps the boundaries of writes, so that each read is exactly one write of the
+    program, however busy the machine is. C stdio buffers for it as it does for a pipe.
+    """
 
     def __init__(
         self,
@@ -31,13 +36,19 @@ class Program:
         command: Sequence[str] = SIMULATOR,
         fast: bool = True,
         stdbuf: bool = True,
+        packets: bool = False,
         cwd: Path = ROOT,
     ) -> None:
         words = [*(["stdbuf", "-i0", "-o0", "-e0"] if stdbuf else []), *command, *arguments]
         if fast:
             words += ["--speed", "max"]
         pipe: Any = subprocess.PIPE
-        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=ENVIRONMENT)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if packets else (None, None)
+        stdout = pipe if theirs is None else theirs
+        self.process = subprocess.Popen(words, stdin=pipe, stdout=stdout, stderr=pipe, cwd=cwd, env=ENVIRONMENT)
+        if ours is not None and theirs is not None:
+            theirs.close()
+            self.process.stdout = open(ours.detach(), "rb", buffering=0)  # noqa: PTH123, SIM115  # closed by `__exit__`
         self.out = self.err = b""
         self.reads: list[int] = []
 
