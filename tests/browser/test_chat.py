@@ -229,6 +229,7 @@ def test_thinking_inside_the_text_is_shown_apart_too(visit: Visit, start: Start)
         (["<thin"], {"content": "<thin"}),
         (["a <think>b</think>"], {"content": "a <think>b</think>"}),
         (["<think></think>b"], {"content": "b"}),
+        (["<think>a `</think>", "` b</think>\n", "\nc"], {"reasoning": "a `</think>` b", "content": "c"}),
     ],
 )
 def test_thinking_is_split_wherever_the_pieces_end(visitor: Visitor, pieces: list[str], parts: dict[str, str]) -> None:

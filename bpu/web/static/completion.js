@@ -30,7 +30,10 @@ function* read(chunk, splitter) {
   const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};
   const reasoning = delta.reasoning_content ?? delta.reasoning;
-  if (reasoning) yield { kind: "reasoning", text: reasoning, id: chunk.id };
+  if (reasoning) {
+    splitter.stop();
+    yield { kind: "reasoning", text: reasoning, id: chunk.id };
+  }
   const parts = [...splitter.push(delta.content ?? ""), ...(choice?.finish_reason ? splitter.end() : [])];
   for (const [kind, text] of parts) yield { kind, text, id: chunk.id };
   if (!reasoning && !delta.content) yield { kind: "silence", id: chunk.id };

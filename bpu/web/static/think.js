@@ -1,13 +1,26 @@
 // Thinking that comes inside the text, between <think> and </think>, as a gateway may be set to send it.
+//
+// Only the tags around the leading thinking are tags, and a closing tag in quotation marks ends nothing: the same rule
+// as in bpu/chat/reasoning.py, which a test compares with this.
 
 const OPEN = "<think>";
 const CLOSE = "</think>";
+/** What must stand behind a closing tag, by what stands before it, so that the tag is only quoted. */
+const QUOTES = { "`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "«": "»" };
 
 /** Takes the pieces of an answer's text; gives [kind, text] with the kind "reasoning" or "content". */
 export class ThinkSplitter {
   constructor() {
     this.kind = ""; // "": nothing but blanks so far
     this.held = "";
+    this.before = ""; // the character before what is held
+    this.started = false; // the first word after the closing tag has come
+  }
+
+  /** The thinking has come outside the text: no tag in the text is a tag. */
+  stop() {
+    if (!this.kind) this.kind = "content";
+    this.started = true;
   }
 
   push(piece) {
@@ -17,20 +30,37 @@ export class ThinkSplitter {
       const begun = text.trimStart();
       if (begun.length < OPEN.length && OPEN.startsWith(begun)) return this.hold(text);
       this.kind = begun.startsWith(OPEN) ? "reasoning" : "content";
-      if (this.kind === "reasoning") text = begun.slice(OPEN.length);
+      this.started = this.kind === "content";
+      if (this.kind === "reasoning") [text, this.before] = [begun.slice(OPEN.length), OPEN.at(-1)];
     }
-    return this.kind === "content" ? given("content", text) : this.thinking(text);
+    return this.kind === "content" ? this.content(text) : this.thinking(text);
   }
 
   thinking(text) {
-    const end = text.indexOf(CLOSE);
-    if (end >= 0) {
+    let from = 0;
+    for (let at; (at = text.indexOf(CLOSE, from)) >= 0; from = at + CLOSE.length) {
+      const after = at + CLOSE.length;
+      const closing = QUOTES[at ? text[at - 1] : this.before];
+      if (closing && after === text.length) return this.keep(text, at); // the next character decides
+      if (closing && text[after] === closing) continue;
       this.kind = "content";
-      return [...given("reasoning", text.slice(0, end)), ...given("content", text.slice(end + CLOSE.length).trimStart())];
+      return [...given("reasoning", text.slice(0, at)), ...this.content(text.slice(after))];
     }
-    const kept = tail(text);
-    this.held = text.slice(text.length - kept);
-    return given("reasoning", text.slice(0, text.length - kept));
+    return this.keep(text, text.length - tail(text.slice(from)));
+  }
+
+  /** The text before `at` goes out, the rest waits. */
+  keep(text, at) {
+    this.held = text.slice(at);
+    if (at) this.before = text[at - 1];
+    return given("reasoning", text.slice(0, at));
+  }
+
+  /** The answer, without the line breaks between the closing tag and its first word. */
+  content(text) {
+    if (!this.started) text = text.trimStart();
+    this.started ||= text !== "";
+    return given("content", text);
   }
 
   hold(text) {
@@ -38,9 +68,9 @@ export class ThinkSplitter {
     return [];
   }
 
-  /** What was held back, at the end of the answer. */
+  /** What was held back, at the end of the answer: a closing tag with nothing behind it is a tag. */
   end() {
-    return given(this.kind || "content", this.held);
+    return this.held === CLOSE ? [] : given(this.kind || "content", this.held);
   }
 }
 
