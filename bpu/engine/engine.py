@@ -77,7 +77,7 @@ class Engine:
 
     def status(self) -> Status:
         """The newest picture of the engine, from memory."""
-        return aged(self._link.status, time.monotonic())
+        return aged(self._link.current_status, time.monotonic())
 
     @property
     def is_reachable(self) -> bool:

@@ -399,11 +399,11 @@ def main() -> int:
     folder, lock_path = Path(launch.state_dir), Path(launch.lock_path)
     try:
         lock = _lock_within(LOCK_PATIENCE_S, lock_path, folder, create=launch.simulated)
+        if lock is None and _is_served(folder):
+            return _report({"ready": 0})
     except OSError as error:
         return _report({"error": f"The engine's lock on {lock_path} cannot be taken: {error}."})
     if lock is None:
-        if _is_served(folder):
-            return _report({"ready": 0})
         who = ", ".join(describe(pid) for pid in _holder_pids(lock_path)) or "another process"
         return _report({"error": f"The model is held by {who}; stop it, or use its BPU_STATE_DIR."})
     try:
@@ -443,10 +443,11 @@ def _lock_within(seconds: float, path: Path, folder: Path, *, create: bool) -> L
 
 
 def _is_served(folder: Path) -> bool:
+    """Whether a keeper listens in `folder`. Raises OSError when that cannot be known, as without a free descriptor."""
     try:
         sock = protocol.connect(folder)
-    except OSError:
-        return True  # its backlog is full
+    except BlockingIOError:
+        return True  # so many wait for it that its backlog is full
     if sock is not None:
         sock.close()
     return sock is not None

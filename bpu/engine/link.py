@@ -119,12 +119,7 @@ class Link:
         protocol.send(sock, {"op": "status"})
         if reader.wait(ANSWER_LIMIT_S):
             return
-        pid, _uid, _gid = protocol.peer_ids(sock)
-        problem = errors.EngineStopping(
-            f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
-            f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",
-            retry_after=RETRY_AFTER_S,
-        )
+        problem = _unanswered(protocol.peer_ids(sock)[0])
         self._lost(problem)
         self.on_silence(problem)
 
@@ -144,9 +139,7 @@ class Link:
         self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "profile", "model")}}
         self.status["since_at"] = time.monotonic()
         if problem is not None:
-            self.status.update(state="failed", error=problem.message, person=problem.status == 424)
-            if problem.retry_after is not None:
-                self.status["retry_at"] = time.monotonic() + problem.retry_after
+            self.status.update(_failure(problem))
         self._tell_change()
 
     def _tell_change(self) -> None:
@@ -165,10 +158,14 @@ class Link:
             raise _problem(error) from error
 
     def _find(self) -> RawSocket | None:
+        """A connection to a keeper that listens, or None. Raises `BlockingIOError` when its backlog stays full."""
+        deadline = time.monotonic() + ANSWER_LIMIT_S
         while True:
             try:
                 return protocol.connect(self.folder)
             except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
                 hub.sleep(_BACKLOG_PAUSE_S)
 
     def _ask_for_socket(self) -> RawSocket | None:
@@ -192,8 +189,8 @@ class Link:
 
     def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
         """A connection of a job's own. Raises `BpuError`."""
-        if isinstance(self.problem, errors.EngineStopping) and self._sock is not None:
-            raise self.problem  # the keeper is there and does not answer
+        if (problem := self.silence) is not None:
+            raise problem
         sock, self._spare = self._spare or self.connect(), None
         return Line(sock, hear, gone)
 
@@ -209,9 +206,28 @@ class Link:
         return self._spare is not None
 
     @property
+    def silence(self) -> errors.EngineStopping | None:
+        """Why a new job would get no answer from a keeper that is there; None as far as this process can know.
+
+        A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be seen at once.
+        """
+        if self._sock is None:
+            return None
+        if isinstance(self.problem, errors.EngineStopping):
+            return self.problem
+        pid, _uid, _gid = protocol.peer_ids(self._sock)
+        return _unanswered(pid) if _is_stopped(pid) else None
+
+    @property
+    def current_status(self) -> Status:
+        """The newest picture of the engine; a failed one while its keeper is stopped."""
+        problem = self.silence
+        return self.status if problem is None or problem is self.problem else {**self.status, **_failure(problem)}
+
+    @property
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper, as far as this can be known without waiting."""
-        return self._sock is None or self.keep_ready()
+        return self._sock is None or (self.silence is None and self.keep_ready())
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
@@ -328,6 +344,29 @@ def _problem(error: Exception) -> errors.BpuError:
         return error
     reason = str(error) if isinstance(error, OSError) else type(error).__name__
     return errors.EngineStopping(f"The engine cannot be reached: {reason}.", retry_after=RETRY_AFTER_S)
+
+
+def _failure(problem: errors.BpuError) -> Status:
+    """What `problem` changes in the engine's status."""
+    wait = {} if problem.retry_after is None else {"retry_at": time.monotonic() + problem.retry_after}
+    return {"state": "failed", "error": problem.message, "person": problem.status == 424, **wait}
+
+
+def _unanswered(pid: int) -> errors.EngineStopping:
+    return errors.EngineStopping(
+        f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
+        f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",
+        retry_after=RETRY_AFTER_S,
+    )
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether the process `pid` is stopped by a signal or a debugger."""
+    try:
+        # The name in parentheses may hold anything, even parentheses.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] in (b"T", b"t")
+    except OSError:
+        return False
 
 
 def error_from(message: protocol.Message) -> errors.BpuError:

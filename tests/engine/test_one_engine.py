@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +15,9 @@ import psutil
 import pytest
 
 from bpu import errors
+from bpu.engine import protocol
 from bpu.engine.engine import Engine
+from bpu.engine.keeper import _is_served
 from bpu.engine.slot import try_lock
 from bpu.turn import Waiting
 from tests.engine.conftest import processes, start_engine
@@ -200,3 +204,29 @@ def test_a_thread_of_plain_python_may_use_the_engine_too(engine_of: EngineOf) ->
     thread.start()
     wait_for(lambda: not thread.is_alive())
     assert heard == ["from a thread"]
+
+
+def test_9_a_keeper_with_a_full_backlog_is_known_to_be_there(tmp_path: Path) -> None:
+    listener = protocol.listen(tmp_path)
+    listener.listen(0)
+    waiting = []
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while (sock := protocol.connect(tmp_path)) is not None:
+                waiting.append(sock)
+        assert waiting
+        assert _is_served(tmp_path)
+    finally:
+        for sock in [*waiting, listener]:
+            sock.close()
+    assert not _is_served(tmp_path), "nobody listens at its socket any more"
+
+
+def test_9_a_want_of_descriptors_is_not_taken_for_a_keeper(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="open files"):
+            _is_served(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
