@@ -26,6 +26,7 @@ from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs, shares
 from bpu.web.access import access, is_near
 from bpu.web.connections import Connections
+from bpu.web.shared_counts import CountTable
 
 #: Said when the metrics of several workers cannot be added up.
 ALONE = "There is no room for metrics that workers share, so /metrics tells of the one worker that answers"
@@ -77,6 +78,8 @@ def _share_metrics() -> str | None:
 
 
 _unshared_because = _share_metrics()
+#: A column for each worker; while one is replaced there are two, and a few may be added by a signal.
+_counts = CountTable(2 * _settings.workers + 8)
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
 workers = _settings.workers
@@ -133,6 +136,11 @@ def when_ready(server: Any) -> None:
         server.log.warning("BPU_LOG_PROMPTS is set: every prompt and every answer is written to this log.")
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """In the master: a worker gets its column of the counts that all workers share."""
+    worker.counts = _counts.assign()
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """In the worker, before it loads the application: without room for its metrics it keeps them to itself."""
     if (folder := os.environ.get(shares.VARIABLE)) is None:
@@ -145,7 +153,9 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """In the master, when a worker has ended."""
+    """In the master, when a worker has ended; after a reload its counts are in the table of the settings before."""
+    if worker.counts is not None:
+        worker.counts.close()
     if (folder := os.environ.get(shares.VARIABLE)) is not None:
         shares.release(Path(folder), worker.pid)
 
@@ -164,7 +174,10 @@ def post_worker_init(worker: Any) -> None:
         # A request under way may need a second descriptor, for its job.
         limit=min(worker.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
         client_limit=gateway.settings.client_connections,
+        counts=worker.counts,
     )
+    if worker.counts is not None:
+        gateway.stream_slots.counts = worker.counts
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)

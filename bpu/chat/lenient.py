@@ -25,7 +25,7 @@ _REWRITTEN = {"True": "true", "False": "false", "None": "null", "，": ",", "：
 _CLOSERS = {"{": "}", "[": "]"}
 _SURPLUS = "}]`; \t\r\n"
 #: A longer text is no JSON: no answer and no call that fits a model's context comes near it.
-_MAX_LENGTH = 256 * 1024
+MAX_LENGTH = 256 * 1024
 
 
 class NoJson(ValueError):
@@ -49,7 +49,7 @@ def loads(text: str, *, close: bool = True) -> Any:
 
     Not `close`: brackets that are open at the end are no mistake of the writer's, and are not closed.
     """
-    if len(text) > _MAX_LENGTH:
+    if len(text) > MAX_LENGTH:
         raise NoJson("the text is too long")
     try:
         return _strict(text)

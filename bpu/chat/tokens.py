@@ -83,10 +83,12 @@ class Tally:
         return self._closed + self._counter.count(self._open)
 
     def add(self, piece: str) -> None:
-        self._open += piece
-        while len(self._open) > _SEGMENT and (cut := self._boundary()):
-            self._closed += self._counter.count(self._open[:cut])
-            self._open = self._open[cut:]
+        # In parts, because the tokens of a long text take over a hundred times its memory while they are counted.
+        for start in range(0, len(piece), _SEGMENT_MOST):
+            self._open += piece[start : start + _SEGMENT_MOST]
+            while len(self._open) > _SEGMENT and (cut := self._boundary()):
+                self._closed += self._counter.count(self._open[:cut])
+                self._open = self._open[cut:]
 
     def room(self, piece: str, most: int) -> int:
         """How many characters of `piece` may be added before the total exceeds `most` tokens."""

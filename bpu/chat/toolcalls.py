@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import Union
 
 from bpu.chat.calls import DEEPSEEK, DEEPSEEK_END, SEPARATOR, Caller, Found
-from bpu.chat.lenient import Balance
+from bpu.chat.lenient import MAX_LENGTH, Balance
 from bpu.chat.scan import held
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
@@ -118,6 +118,10 @@ class CallReader:
                 before = self.state, len(self._text)
                 yield from steps[self.state]()
                 moved = before != (self.state, len(self._text))
+            if self.state is not State.TEXT and len(self._text) > MAX_LENGTH:
+                # No call is that long, so there is nothing to wait for.
+                stretch, self._text, self.state = self._text, "", State.TEXT
+                yield from self._decided(stretch, [])
 
     def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
         """What is left. `cut`: a limit ended the text, so a call without its end is dropped; not `complete`: the

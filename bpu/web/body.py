@@ -25,7 +25,9 @@ from bpu.web.linger import linger
 MAX_DEPTH = 100
 #: Silence within a body after which its sender is given up.
 SILENCE_S = 30.0
-PIECE_BYTES = 65536
+#: A body is read in such pieces; the first so many bytes of it, which is all of most, are not counted.
+PIECE_BYTES = 16 * 1024
+FREE_BYTES = 64 * 1024
 #: Of a body that nobody wants, gunicorn may skip this much by itself; a longer one ends its connection.
 SKIPPED_BYTES = 1024 * 1024
 
@@ -88,7 +90,7 @@ def _read() -> bytes:
 
 
 def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
-    """The first piece, which is all of most bodies, is free: the number of connections limits it."""
+    """The pieces of the body as they come. Its beginning is free: the number of connections limits it."""
     stream, size = request.environ["wsgi.input"], 0
     while length is None or size < length:
         piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
@@ -97,7 +99,7 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
         size += len(piece)
         if size > most:
             raise RequestEntityTooLarge
-        if size > PIECE_BYTES:
+        if size > FREE_BYTES:
             share.take(len(piece))
         yield piece
 

@@ -27,15 +27,20 @@ class BodyShare:
     def take(self, size: int) -> None:
         """Hold `size` bytes more. Raises `Overloaded` when all others are growing, too."""
         self._budget.make_room(size, self)
-        self.held += size
+        self._hold(self.held + size)
         self.grown_at = self._budget.clock()
 
     def drop(self) -> None:
-        self.held = 0
+        self._hold(0)
         self._give_up()
 
     def close(self) -> None:
+        self._hold(0)
         self._budget.shares.discard(self)
+
+    def _hold(self, size: int) -> None:
+        self._budget.held += size - self.held
+        self.held = size
 
 
 class BodyBudget:
@@ -44,6 +49,7 @@ class BodyBudget:
     def __init__(self, limit: int, clock: Clock = time.monotonic) -> None:
         self._limit, self.clock = limit, clock
         self.shares: set[BodyShare] = set()
+        self.held = 0  # by all shares together
 
     def open(self, give_up: Callable[[], None]) -> BodyShare:
         share = BodyShare(self, give_up)
@@ -52,7 +58,7 @@ class BodyBudget:
 
     def make_room(self, size: int, asking: BodyShare) -> None:
         """Drop stalled bodies, the one that has stalled longest first, until `size` bytes more fit."""
-        while sum(share.held for share in self.shares) + size > self._limit:
+        while self.held + size > self._limit:
             stalled = min(
                 (share for share in self.shares if share.held and share is not asking),
                 key=lambda share: share.grown_at,

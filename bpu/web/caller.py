@@ -15,6 +15,9 @@ from gunicorn.http.errors import ParseException
 
 from bpu.engine import hub
 
+#: gunicorn reads up to a MiB ahead into a buffer of its own, which no budget knows of.
+MOST_AT_ONCE = 16 * 1024
+
 
 class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
     """The head of a request began and was not done in its time."""
@@ -42,6 +45,7 @@ class Caller:
 
     def recv(self, size: int) -> bytes:
         """As the socket's. Raises `LateHead`; an idle client that is silent for too long has simply ended: b""."""
+        size = min(size, MOST_AT_ONCE)
         if self._serving:
             return self._client.recv(size)
         begun = self._deadline is not None

@@ -8,12 +8,12 @@ therefore a part of the room is kept for health checks and for requests with a k
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from bpu.errors import ClientLimitReached, Overloaded
 from bpu.web.access import Access, given_keys
+from bpu.web.shared_counts import Counts, CountTable
 
 #: Always served: who supervises the gateway must see how it is.
 PROBES = frozenset({"/health", "/ready"})
@@ -28,17 +28,20 @@ Connection = TypeVar("Connection")
 class Connections(Generic[Connection]):
     """The connections of one worker, owned by it and used in its greenlets.
 
-    `limit` is for all together, `client_limit` for one client address (0: none). Loopback, unix sockets and trusted
-    proxies have no limit of their own; a client that a trusted proxy names counts while its request is under way.
+    `limit` is for all of this worker, `client_limit` for one client address (0: none) at all workers that share
+    `counts`. Loopback, unix sockets and trusted proxies have no limit of their own; a client that a trusted proxy names
+    counts while its request is under way.
     """
 
-    def __init__(self, access: Access = OPEN, *, limit: int = 1000, client_limit: int = 64) -> None:
+    def __init__(
+        self, access: Access = OPEN, *, limit: int = 1000, client_limit: int = 64, counts: Counts | None = None
+    ) -> None:
         self._access, self._limit, self._client_limit = access, limit, client_limit
         self._resting: dict[Connection, None] = {}
         self._busy: set[Connection] = set()
         self._peers: dict[Connection, str] = {}
         self._forwarded: dict[Connection, str] = {}
-        self._counts: Counter[str] = Counter()
+        self._counts = counts or CountTable(1).assign()
 
     @property
     def resting(self) -> tuple[Connection, ...]:
@@ -98,33 +101,34 @@ class Connections(Generic[Connection]):
     def _count(self, counted: dict[Connection, str], connection: Connection, client: str) -> None:
         if not self._client_limit or not client or _is_loopback(client):
             return
-        if self._counts[client] >= self._client_limit:
+        if not self._counts.add(client, self._client_limit):
             raise ClientLimitReached(
                 f"More than {self._client_limit} connections from {client[:100]} are open. Close some, or raise "
                 "BPU_CLIENT_CONNECTIONS on the gateway.",
                 retry_after=5,
             )
-        self._counts[client] += 1
         counted[connection] = client
 
     def _release(self, counted: dict[Connection, str], connection: Connection) -> None:
         client = counted.pop(connection, None)
         if client is not None:
-            self._counts[client] -= 1
-            if not self._counts[client]:
-                del self._counts[client]
+            self._counts.remove(client)
 
 
 class StreamSlots:
-    """The places of one worker for streams that are no answers: status events and log lines."""
+    """The places for streams that are no answers: status events and log lines. `counts` is shared by all workers."""
 
-    def __init__(self, limit: int) -> None:
+    #: What they are counted under; no address has this form.
+    _NAME = "streams"
+
+    def __init__(self, limit: int, counts: Counts | None = None) -> None:
         self._limit = limit
+        self.counts = counts or CountTable(1).assign()
         self._taken: set[object] = set()
 
     def take(self) -> Callable[[], None]:
         """Take a place and return what gives it back, which may be called twice. Raises `Overloaded`."""
-        if len(self._taken) >= self._limit:
+        if not self.counts.add(self._NAME, self._limit):
             raise Overloaded(
                 f"{self._limit} streams of events and log lines are open, which is the limit (BPU_STATUS_STREAMS). "
                 "GET /health and GET /slots answer without a stream.",
@@ -132,7 +136,12 @@ class StreamSlots:
             )
         place = object()
         self._taken.add(place)
-        return lambda: self._taken.discard(place)
+        return lambda: self._give_back(place)
+
+    def _give_back(self, place: object) -> None:
+        if place in self._taken:
+            self._taken.remove(place)
+            self.counts.remove(self._NAME)
 
 
 def _is_loopback(client: str) -> bool:

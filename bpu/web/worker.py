@@ -22,6 +22,7 @@ from bpu.web.caller import Caller
 from bpu.web.connections import Connections
 from bpu.web.linger import linger
 from bpu.web.manners import PoliteWorker
+from bpu.web.shared_counts import Counts
 
 #: How long a stream that was cut may take to write its error object.
 LAST_WORDS_S = 1.0
@@ -44,6 +45,8 @@ class Worker(PoliteWorker):
         super().__init__(*args, **kwargs)
         self.leaving: Callable[[], None] = lambda: None
         self.cut: Callable[[], None] = lambda: None
+        #: What all workers count together; the master sets it before the fork.
+        self.counts: Counts | None = None
         self.connections: Connections[Caller] = Connections(limit=self.cfg.worker_connections)
         self.worker_connections += SLACK
         self._quitting = False

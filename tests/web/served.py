@@ -1,7 +1,8 @@
 """What gunicorn serves in tests: the application over an engine whose jobs wait until they are told to go on.
 
 `POST /v1/jobs/<id>/cancel` lets a job that waits go on, so that a test decides when an answer ends, and needs no clock.
-A question decides what its job does: `wait`, `flood` (an answer larger than any socket's buffer), or speaks it back.
+A question decides what its job does: `wait`, `flood` (an answer larger than any socket's buffer), `unclosed` (a call
+whose arguments are 4 MB without a closing quotation mark), or speaks it back.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class Talker(FakeEngine):
     def _script(self, question: str, job_id: str) -> list[Step]:
         if question == "flood":
             return [Text("</think>"), *[Text("water " * 10_000)] * 1000, Done()]
+        if "unclosed" in question:
+            head = 'Hm.</think>\n\n<tool_call>{"name": "f", "arguments": {"a": "'
+            return [Text(head), *[Text("x" * 8000)] * 500, Done()]
         if question != "wait":
             return thought("Hm.", question)
         bell = self.bells[job_id] = Bell()

@@ -1,0 +1,78 @@
+"""Counts that all workers of one gateway share: a table in memory that the master makes and its workers inherit.
+
+Each worker writes a column of its own and reads the sum of all. So nothing is locked, and what a worker that was
+killed had counted is gone when the master clears its column. Names are hashed with a secret into two cells and the
+smaller sum counts: the table never counts too little, and nobody can aim at the cells of another name.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from hashlib import blake2b
+
+#: Cells of one hash. All workers together hold far fewer connections than would fill them.
+_CELLS = 4096
+_HASHES = 2
+
+
+class CountTable:
+    """Owned by gunicorn's master, which gives each worker a column before the fork. A cell counts up to 65535."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self._memory = memoryview(mmap.mmap(-1, 2 * columns * _CELLS * _HASHES)).cast("H")  # anonymous and shared
+        self._secret = os.urandom(16)
+        self._free = set(range(columns))
+
+    def assign(self) -> Counts:
+        """A column that no living worker has; where there is none left, the counts of a table of its own."""
+        if not self._free:
+            return CountTable(1).assign()
+        column = min(self._free)
+        self._free.remove(column)
+        return Counts(self, column)
+
+    def release(self, column: int) -> None:
+        """Forget all that was counted in `column`: its worker has ended."""
+        for at in range(column, len(self._memory), self.columns):
+            self._memory[at] = 0
+        self._free.add(column)
+
+    def change(self, name: str, column: int, by: int) -> None:
+        for cell in self._cells(name):
+            self._memory[cell + column] += by
+
+    def total(self, name: str) -> int:
+        return min(sum(self._memory[cell : cell + self.columns]) for cell in self._cells(name))
+
+    def _cells(self, name: str) -> list[int]:
+        """Where the cells of `name` begin; the columns of one cell lie side by side."""
+        digest = blake2b(name.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=4 * _HASHES).digest()
+        numbers = memoryview(digest).cast("I")
+        return [(number * _CELLS + numbers[number] % _CELLS) * self.columns for number in range(_HASHES)]
+
+
+class Counts:
+    """One worker's column. `add` and `remove` are called in the worker, `close` in the master when it has ended."""
+
+    def __init__(self, table: CountTable, column: int) -> None:
+        self._table, self._column = table, column
+
+    def add(self, name: str, limit: int) -> bool:
+        """Count one more of `name`; False, with nothing counted, if all workers together have `limit` of it.
+
+        It is counted before it is compared: two workers that count at once may both refuse the last one, but never
+        both take it.
+        """
+        self._table.change(name, self._column, 1)
+        if self._table.total(name) <= limit:
+            return True
+        self.remove(name)
+        return False
+
+    def remove(self, name: str) -> None:
+        self._table.change(name, self._column, -1)
+
+    def close(self) -> None:
+        self._table.release(self._column)
