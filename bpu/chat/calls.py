@@ -22,7 +22,7 @@ _ARGUMENTS = ("arguments", "parameters", "args", "input")
 #: Members of a call beside its name and its arguments.
 _BESIDE = {"id", "type"}
 #: What models put before a tool's name.
-_PREFIXES = ("functions.", "function.", "tools.", "tool.")
+_PREFIXES = ("functions.", "function.", "tools.", "tool.", "default_api.")
 _MAX_NAME_LENGTH = 128
 #: DeepSeek writes `function<sep>NAME`, a line break, and the arguments in a fence; or `NAME<sep>ARGUMENTS`.
 DEEPSEEK, DEEPSEEK_END, SEPARATOR = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"

@@ -45,7 +45,7 @@ def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
     names = type_names(schema)
     if names is not None:
         value = _converted(value, names | _NULL if schema.get("nullable") is True else names)
-    value = _enum_member(value, schema.get("enum"))
+    value = _enum_member(value, [schema["const"]] if "const" in schema else schema.get("enum"))
     if isinstance(value, Mapping):
         value = _coerce_members(evaluation, value, schema)
     elif isinstance(value, list):
@@ -98,9 +98,11 @@ def _denoted(text: str) -> Any:
 
 
 def _enum_member(value: Any, members: Any) -> Any:
-    """The one member of an enumeration that differs from `value` in nothing but case and blanks around it."""
+    """The one member of an enumeration that `value` spells: in another case, with blanks around it, or as a string."""
     if not isinstance(value, str) or not isinstance(members, list) or value in members:
         return value
     plain = value.strip().casefold()
     same = [one for one in members if isinstance(one, str) and one.casefold() == plain]
+    if not same and not isinstance(made := _denoted(value), str):
+        same = [one for one in members if type(one) is type(made) and one == made]
     return same[0] if len(same) == 1 else value

@@ -98,7 +98,8 @@ class CallReader:
         self._blanks: list[str] = []  # the blanks at the end of what was said: dropped if a call follows
         self._after = ""  # what was said after a call, from its first word on
         self._opener = ""
-        self._example_calls: list[Found] = []  # calls in fences, until it is known whether words follow
+        self._is_example = False  # the stretch stands in a fence or in backticks
+        self._example_calls: list[Found] = []  # such calls, until it is known whether words follow
         self._example_text = ""  # the text that they were read from
         self._balance = Balance()
         self._seen = 0  # how much of the stretch the balance has seen
@@ -147,6 +148,7 @@ class CallReader:
         text = self._before + self._text
         if match := _OPENER.search(text, 1):
             yield from self._say(text[1 : match.start()])
+            self._is_example = "```" in match.group() or text[match.start() - 1] == "`"
             self._open(match.group(), text[match.start() :])
             return
         keep = held(self._text, _MARKS)
@@ -233,7 +235,7 @@ class CallReader:
     def _decided(self, stretch: str, found: list[Found]) -> Iterator[Item]:
         if not found:
             yield from self._say(_MARK.sub("", stretch))
-        elif "```" in self._opener:
+        elif self._is_example:
             self._example_text += stretch
             self._example_calls += found
         else:
@@ -241,7 +243,7 @@ class CallReader:
             yield from self._called(found)
 
     def _example_called(self) -> Iterator[Item]:
-        """No words follow what stands in fences: it is no example, it is calls."""
+        """No words follow what stands in fences or backticks: it is no example, it is calls."""
         found, self._example_calls, self._example_text = self._example_calls, [], ""
         yield from self._called(found)
 
@@ -257,11 +259,11 @@ class CallReader:
     def _say(self, text: str) -> Iterator[Item]:
         """Text goes out, the blanks at its end wait for more; after a call there is none.
 
-        Words behind calls in fences make those an example, which is text, too.
+        Words behind calls in fences or backticks make those an example, which is text, too.
         """
         if self._example_calls:
             self._example_text += text
-            if not text.strip():
+            if not text.strip("` \t\r\n"):
                 self._before = text[-1:] or self._before
                 return
             text, self._example_calls, self._example_text = self._example_text, [], ""
