@@ -227,7 +227,9 @@ class Link:
     @property
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper, as far as this can be known without waiting."""
-        return self._sock is None or (self.silence is None and self.keep_ready())
+        # A folder that is missing is made again; a file in its place is nothing that a job can use.
+        usable = self.folder.is_dir() or not self.folder.exists()
+        return usable and (self._sock is None or (self.silence is None and self.keep_ready()))
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None

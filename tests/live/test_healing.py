@@ -73,6 +73,16 @@ def test_5_files_that_are_lost_are_made_again_and_ready_is_true_meanwhile(
     assert gateway.engine()["loads"] == 1
 
 
+def test_5_a_file_in_the_place_of_the_folder_is_not_ready_and_heals(start: Callable[..., Gateway]) -> None:
+    gateway = start(workers=2, reuse_port=True)
+    delete_folder(gateway)
+    gateway.state_dir.write_text("")
+    assert {gateway.request("GET", "/ready")[0] for _ in range(LOOKS)} == {503}
+    assert ask(gateway) == 503
+    gateway.state_dir.unlink()
+    until(lambda: is_healed(gateway), what="it serves again")
+
+
 def test_5_lost_files_end_no_answer_that_is_under_way(start: Callable[..., Gateway]) -> None:
     gateway = start(workers=2, reuse_port=True)
     running = gateway.stream(sim(tokens=60, rate=60)).until_text()
