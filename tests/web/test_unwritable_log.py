@@ -29,7 +29,8 @@ def serving(output: int, folder: Path) -> Iterator[Served]:
     process = subprocess.Popen(
         command("--bind", f"127.0.0.1:{port}"),
         cwd=PROJECT,
-        env=environment(BPU_WORKERS="2", BPU_STATE_DIR=str(folder)),
+        # Connections are opened before they are used, one after the other: a busy machine must not close them.
+        env=environment(BPU_WORKERS="2", BPU_STATE_DIR=str(folder), BPU_FIRST_BYTE_TIMEOUT_S="600"),
         stdout=output,
         stderr=output,
         start_new_session=True,
