@@ -52,10 +52,15 @@ class RunError:
 
 
 @dataclass(frozen=True)
+class Overrun:
+    """The model went on after its end-of-turn or role token: the rest of the turn is dropped."""
+
+
+@dataclass(frozen=True)
 class Log:
-    """A whole line of a library or of start-up; not the model's words, so it may be shown to anybody."""
+    """A whole line that looks like a library's. A model can say such a line: only while loading may it be shown."""
 
     line: str
 
 
-Event = Union[Ready, Echo, Text, Stats, Done, RunError, Log]
+Event = Union[Ready, Echo, Text, Stats, Done, RunError, Overrun, Log]

@@ -24,6 +24,8 @@ class Profile:
     `reset` and `exit` are the lines that clear the cache and end the program, None where there is none.
     `forgets`: every line is known to be a new chat, so that no reset is ever needed. `statistics` are the kinds of
     lines with figures that it may print (`stats` has their shapes): of a kind that it never prints, a line is text.
+    `reads_ahead`: it reads the next line while it still answers, so that a line that was read proves no prompt (true
+    for an unknown one). `step_tokens`: how many tokens it may print at once (speculative decoding on the S600).
     """
 
     name: str
@@ -36,18 +38,27 @@ class Profile:
     exit: bytes | None = b"exit"
     forgets: bool = False
     statistics: tuple[str, ...] = ("performance", "prefill", "decode")
+    reads_ahead: bool = True
+    step_tokens: int = 1
 
 
 _ALL = (
     # Its source is not public. It is treated as stateful, because a public copy of its demo is.
     Profile("xlm_demo", echoes_template=True, line_limit=_FGETS_LINE),
     Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, forgets=True),
-    Profile("oellm_multichat", multi_turn=True),
+    Profile("oellm_multichat", multi_turn=True, reads_ahead=False),
     # It prints the prompt on `reset` and forgets nothing: a test of the command finds that out.
     Profile("hobot_xlm", multi_turn=True),
-    Profile("vlm", multi_turn=True, commands=(b"exit", b"reset", b"regen"), command_prefixes=(b"/image",)),
+    Profile(
+        "vlm",
+        multi_turn=True,
+        commands=(b"exit", b"reset", b"regen"),
+        command_prefixes=(b"/image",),
+        reads_ahead=False,
+        step_tokens=5,
+    ),
     # Whether it echoes is not known; a parser that expects an echo does without one.
-    Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "other")),
+    Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "other"), step_tokens=5),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bpu.console.faults import Fault
+from bpu.console.traits import report_from
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, spent, start_for
 from bpu.engine.examiner import EXAM_IDLE_S, Examiner
 from bpu.engine.launch import Launch
@@ -42,8 +43,8 @@ class Desk:
 
     # What jobs do
 
-    def join(self, ticket: Ticket[Peer]) -> None:
-        """A job has come. It goes at once, is told its place, or is refused."""
+    def join(self, ticket: Ticket[Peer], *, again: bool = False) -> None:
+        """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
         if self.leaving:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
@@ -52,7 +53,10 @@ class Desk:
             return
         free = self.running is None and self._preparing is None
         try:
-            self.queue.join(ticket, room_beyond=1 if free else 0)
+            if again:
+                self.queue.rejoin(ticket)
+            else:
+                self.queue.join(ticket, room_beyond=1 if free else 0)
         except QueueFull:
             limit = self.queue.limit
             message = (
@@ -83,8 +87,12 @@ class Desk:
         self._idle_since = self._clock()
         digest = str(message.get("digest", ""))
         cache = Cache(digest, int(message.get("tokens", 0))) if digest else UNKNOWN
+        report = report_from(message["report"])
         self.supervisor.breaker.forgive()
-        self.supervisor.prints_end |= bool(message.get("prints_end"))
+        self.supervisor.learn(report)
+        if self.supervisor.must_discard(report):
+            self.supervisor.end("unproven_end")
+            return
         self._put_to_rest(cache, reset_sent=bool(message.get("reset_sent")))
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
@@ -97,9 +105,15 @@ class Desk:
         else:
             supervisor.give_back(cache)
 
-    def fail(self, ticket: Ticket[Peer], why: str) -> None:
-        """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
-        if self.running is ticket:
+    def fail(self, ticket: Ticket[Peer], why: str, *, retry: bool = False) -> None:
+        """The job has given up its console, which is silent, out of step or without end: it is told the last lines.
+        `retry`: no text has come, and the job joins again."""
+        if self.running is not ticket:
+            return
+        if retry:
+            self.running = None
+            self.supervisor.end("rejoined")
+        else:
             self.supervisor.end("failed", Fault("job_failed", why, False))
 
     def cancel(self, job_id: str) -> bool:
@@ -235,7 +249,7 @@ class Desk:
             "short": start is Start.CONTINUE,
             "cached": cached,
             "banner": supervisor.banner,
-            "prints_end": supervisor.prints_end,
+            **supervisor.for_reader,
             "keeps": trust.keeps,
             # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
             "resets": self.wanted and trust.resets and not (trust.keeps or trust.forgets),

@@ -145,7 +145,7 @@ class Keeper:
             self.desk.finish(connection.ticket, message)
             connection.ticket = None
         elif op == "failed" and connection.ticket is not None:
-            self.desk.fail(connection.ticket, str(message["why"]))
+            self.desk.fail(connection.ticket, str(message["why"]), retry=bool(message.get("retry")))
         else:
             self._order(connection, op, message)
 
@@ -177,7 +177,7 @@ class Keeper:
             short_tokens=int(message["short_tokens"]),
         )
         connection.ticket = ticket
-        self.desk.join(ticket)
+        self.desk.join(ticket, again=bool(message.get("again")))
 
     def _progress(self, connection: Connection, message: dict[str, Any]) -> None:
         if self.desk.running is not None and self.desk.running is connection.ticket:

@@ -136,6 +136,10 @@ class Console:
             self.log.feed(data)
         self.log.flush()
 
+    def session(self, *, proc: Path = Path("/proc")) -> Iterator[int]:
+        """The processes of the session that was made for it: itself, and what a wrapper has started."""
+        return (pid for pid in _pids(proc) if _session_of(proc / str(pid)) == self.pid)
+
     def reap(self) -> Exit | None:
         """How it ended, or None while it lives."""
         code = self._popen.poll()
@@ -201,6 +205,14 @@ def death_with_parent() -> Callable[[], None]:
 
     prctl = ctypes.CDLL(None).prctl
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _session_of(process: Path) -> int:
+    """The session of `process`, its folder in /proc; 0 where it cannot be read."""
+    try:
+        return int((process / "stat").read_bytes().rpartition(b")")[2].split()[3])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _pids(proc: Path) -> Iterator[int]:

@@ -10,12 +10,14 @@ import signal
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.faults import Fault, diagnose
 from bpu.console.parser import Parser
 from bpu.console.parser import State as ParserState
 from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.breaker import Breaker
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache
 from bpu.engine.ear import Ear
@@ -24,12 +26,15 @@ from bpu.engine.loop import Loop
 from bpu.engine.process import Console, Exit
 from bpu.engine.process import Log as ConsoleLog
 from bpu.engine.states import Machine, Move, State
+from bpu.engine.timed_reader import RestProbe, Sample
 
 RESET_LIMIT_S = 5.0
 #: A console that has closed its output but not ended gets this long.
 CLOSED_LIMIT_S = 1.0
 #: Memory of a killed process comes back, but not at once: a reload that finds none is tried again.
 MEMORY_RETRIES = 3
+#: How long a console must have waited before its threads that run meanwhile are known.
+NOISE_S = 0.5
 #: Between tries while only a person can help.
 PERSON_PAUSE_S = 10.0
 #: Signals and the seconds each is given; the last step is for a process that not even the kernel can end.
@@ -63,7 +68,10 @@ class Supervisor:
         self.load_s: float | None = None
         self.restarts: Counter[str] = Counter()
         self.log = ConsoleLog()
-        self.prints_end = False
+        #: What its turns have shown, whichever process ran them: the program stays the same.
+        self.traits: Traits = UNKNOWN_TRAITS
+        #: Whether a line was written since the load, and whether the last turn's end was proven.
+        self.is_fresh, self.end_proven = True, False
         self._lock_fd, self._loop, self._clock, self._spawn = lock_fd, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
@@ -71,7 +79,14 @@ class Supervisor:
         self._deadline: tuple[float, Callable[[], None]] | None = None
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Fault | None = None
-        self._started = 0.0
+        self._started = self._sampled_at = 0.0
+        #: The processes of the console; a wrapper may have started it as a child, in the session made for it.
+        self._pids: list[int] = []
+        self._noisy: frozenset[int] | None = None
+        self._rest = RestProbe(())
+        self._sample: Sample = None
+        #: Log lines that came while nothing was asked.
+        self.idle_lines = 0
 
     @property
     def state(self) -> State:
@@ -86,6 +101,7 @@ class Supervisor:
     def load(self) -> None:
         """Start the console; ends in `ready` or `failed`."""
         self.log, self.fault, self.exit = ConsoleLog(), None, None
+        self.is_fresh, self.end_proven, self._noisy = True, True, None
         try:
             for path, text in self.launch.files.items():
                 Path(path).write_text(text)
@@ -107,13 +123,17 @@ class Supervisor:
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
             self._ear.hear = self._while_idle
+            self._pids = [] if self._console is None else list(self._console.session())
+            self._rest = self._rest_probe()
+            self._sampled_at, self._sample = self._clock(), self._rest.sample()
             self._machine.move(Move.BANNER)
-        else:
-            self._while_idle(event)
+        elif isinstance(event, Log):
+            self.log.add(event.line)
 
     def _while_idle(self, event: Event) -> None:
+        """After the first line a model can say whatever a library can: such lines are counted and never shown."""
         if isinstance(event, Log):
-            self.log.add(event.line)
+            self.idle_lines += 1
 
     def _load_took_too_long(self) -> None:
         limit = self.launch.load_timeout_s
@@ -126,6 +146,7 @@ class Supervisor:
         self._ear.read()
         if self.state is not State.READY:
             return False
+        self._note_noise()
         self._machine.move(Move.TAKE)
         self._deafen()
         return True
@@ -136,6 +157,35 @@ class Supervisor:
         assert self._console is not None
         return self._console.stdin, self._console.stdout
 
+    def learn(self, report: TurnReport, *, trusted: bool = False) -> None:
+        """Take what a turn has shown; the next one is not the first after a load any more. `trusted`: its line was
+        our own, and so was every line before it."""
+        self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
+        self.is_fresh, self.end_proven = False, report.proven
+
+    def must_discard(self, report: TurnReport) -> bool:
+        """Whether that turn may still be running, so that the console must not be given another line."""
+        return report.must_discard(reads_ahead=self.profile.reads_ahead)
+
+    @property
+    def for_reader(self) -> dict[str, Any]:
+        """What a job needs to tell this console's words from a model's."""
+        return {
+            "fresh": self.is_fresh,
+            "traits": self.traits.to_message(),
+            "pids": self._pids,
+            "noisy": None if self._noisy is None else sorted(self._noisy),
+        }
+
+    def _rest_probe(self) -> RestProbe:
+        return RestProbe(self._pids, self._noisy)
+
+    def _note_noise(self) -> None:
+        """Which threads of the console run although it waits, once it has waited for long enough to tell."""
+        if self._noisy is None and self._sample is not None and self._clock() - self._sampled_at >= NOISE_S:
+            now = self._rest.sample() or {}
+            self._noisy = frozenset(tid for tid, runs in now.items() if self._sample.get(tid, runs) != runs)
+
     def give_back(self, cache: Cache) -> None:
         """A job has read up to the prompt; `cache` is what is known of the console's memory."""
         self.cache = cache
@@ -144,9 +194,13 @@ class Supervisor:
 
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
-        parser = self._listen(ParserState.IDLE, self._until_done(lambda text: self._was_reset(settled)))
-        parser.reset_sent()
+        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(settled)))
+        # Where the reader is watched, nobody can speak between the command and its prompt.
+        watched = not sent and not self.profile.reads_ahead
+        parser.reset_sent(at_once=self.end_proven or watched)
         self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
+        if watched:
+            self._ear.watch_input(self._clock())
         self._ear.read()  # what was sent early is answered by now
 
     def _was_reset(self, settled: Settled) -> None:
@@ -155,9 +209,16 @@ class Supervisor:
 
     def ask(self, line: bytes, answered: Callable[[str], None], *, limit_s: float) -> None:
         """One turn of our own on a console that was taken; `answered` gets the text. For the self-test."""
-        parser = self._listen(ParserState.IDLE, self._until_done(answered))
-        parser.begin(line)
+
+        def learn(text: str, report: TurnReport) -> None:
+            self.learn(report, trusted=True)
+            answered(text)
+
+        parser = self._listen(ParserState.IDLE, self._until_done(learn))
+        parser.begin(line, continued=not self.cache.empty)
         self._write(line + b"\n", limit_s)
+        if not self.profile.reads_ahead:
+            self._ear.watch_input(self._clock())
         self.cache = UNKNOWN
 
     def _write(self, data: bytes, limit_s: float = RESET_LIMIT_S) -> None:
@@ -166,15 +227,16 @@ class Supervisor:
         if data and not self._console.write(data):
             self._out_of_step("it does not read its input")
 
-    def _until_done(self, settled: Callable[[str], None]) -> Callable[[Event], None]:
+    def _until_done(self, settled: Callable[[str, TurnReport], None]) -> Callable[[Event], None]:
         heard: list[str] = []
 
         def hear(event: Event) -> None:
             if isinstance(event, Text):
                 heard.append(event.text)
             elif isinstance(event, Done):
+                report = self._ear.report()
                 self._deafen()
-                settled("".join(heard))
+                settled("".join(heard), report)
             elif isinstance(event, RunError):
                 self._out_of_step(f"it reports an error: {event.line}")  # and no prompt comes after it
             else:
@@ -261,8 +323,8 @@ class Supervisor:
 
     def _listen(self, state: ParserState, hear: Callable[[Event], None]) -> Parser:
         assert self._console is not None
-        parser = Parser(self.profile, state=state, prints_end=self.prints_end)
-        self._ear.listen(self._console, parser, hear)
+        parser = Parser(self.profile, state=state, traits=self.traits)
+        self._ear.listen(self._console, parser, hear, rest=self._rest_probe() if hear is not self._while_idle else None)
         return parser
 
     def _deafen(self) -> None:
