@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bpu.console.traits import TurnReport
 from bpu.engine.cache import Trust
 from bpu.engine.desk import Desk
 from bpu.engine.launch import Launch
@@ -20,6 +21,8 @@ from bpu.engine.supervisor import Supervisor
 BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 PROMPT = b"[User] <<< "
 STDOUT, STDERR = 1001, 1002
+#: Of a turn whose end no model could have said.
+PROVEN = TurnReport(proven=True)
 
 
 def launch(folder: Path, **changes: Any) -> Launch:
@@ -104,6 +107,9 @@ class FakeConsole:
     def drain_stderr(self) -> None:
         while (data := self.read(STDERR)) is not None:
             self.log.feed(data)
+
+    def session(self) -> list[int]:
+        return []
 
     def reap(self) -> Exit | None:
         return self.ended
@@ -222,7 +228,7 @@ class Rig:
 
     def finish(self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0) -> None:
         """The job has read up to the prompt."""
-        self.desk.finish(ticket, {"digest": digest, "tokens": tokens, "prints_end": True})
+        self.desk.finish(ticket, {"digest": digest, "tokens": tokens, "report": PROVEN.to_message()})
         self.settle()
 
     def leave(self, ticket: Ticket[FakePeer]) -> None:
