@@ -7,16 +7,19 @@ order of events can be tried without a process or a socket.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bpu.console.faults import Fault
-from bpu.console.traits import report_from
-from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, spent, start_for
+from bpu.console.traits import TurnReport
+from bpu.engine.cache import EMPTY, Cache, Start, spent, start_for
 from bpu.engine.examiner import EXAM_IDLE_S, Examiner
+from bpu.engine.job_limit import overdue_at
 from bpu.engine.launch import Launch
 from bpu.engine.peer import Peer, refuse
 from bpu.engine.queue import Queue, QueueFull, Ticket
 from bpu.engine.records import Records
+from bpu.engine.slot import abandon_slot
 from bpu.engine.states import Move, State
 from bpu.engine.supervisor import Supervisor
 
@@ -78,22 +81,19 @@ class Desk:
             self.running = None
             self.supervisor.end(cause)
 
-    def finish(self, ticket: Ticket[Peer], message: dict[str, Any]) -> None:
-        """The job has read up to the console's prompt."""
+    def finish(self, ticket: Ticket[Peer], report: TurnReport, cache: Cache, *, reset_sent: bool = False) -> None:
+        """The job has read up to the console's prompt; `cache` is what it knows of the console's memory."""
         if self.running is not ticket:
             return
         self.running = None
         self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
         self._idle_since = self._clock()
-        digest = str(message.get("digest", ""))
-        cache = Cache(digest, int(message.get("tokens", 0))) if digest else UNKNOWN
-        report = report_from(message["report"])
         self.supervisor.breaker.forgive()
         self.supervisor.learn(report)
         if self.supervisor.must_discard(report):
             self.supervisor.end("unproven_end")
             return
-        self._put_to_rest(cache, reset_sent=bool(message.get("reset_sent")))
+        self._put_to_rest(cache, reset_sent=reset_sent)
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
 
@@ -115,6 +115,18 @@ class Desk:
             self.supervisor.end("rejoined")
         else:
             self.supervisor.end("failed", Fault("job_failed", why, False))
+
+    def decline(self, ticket: Ticket[Peer]) -> None:
+        """The job's worker cannot use the console and has written nothing to it, so the console is as it was."""
+        if self.running is ticket:
+            self.running = None
+            self.supervisor.give_back(self.supervisor.cache)
+
+    def abandon(self, cause: str, fault: Fault) -> None:
+        """End the console. The job that runs is told; the one that has not begun keeps its place."""
+        self.supervisor.end(cause, fault)
+        if self.running is not None or self._preparing is not None:
+            self._console_lost()
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a waiting or running job by its id; False when there is none."""
@@ -181,12 +193,22 @@ class Desk:
     def advance(self) -> None:
         """Move whatever can move now. Cheap; called after everything that happened."""
         supervisor = self.supervisor
+        if (limit := self._overdue_at()) is not None and self._clock() >= limit:
+            self._take_back()
         if self.leaving:
             supervisor.end("stop")
         elif supervisor.state in _DOWN:
             self._load_if_wanted()
         elif supervisor.state is State.READY:
             self._use()
+
+    def _overdue_at(self) -> float | None:
+        return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
+
+    def _take_back(self) -> None:
+        """End the console of a job whose worker reports nothing although its own limits are long over."""
+        abandon_slot(Path(self.launch.state_dir))
+        self.abandon("overdue", Fault("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_if_wanted(self) -> None:
         if not self.queue and not self.wanted:
@@ -256,8 +278,7 @@ class Desk:
         }
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
-            self.running = None
-            supervisor.give_back(supervisor.cache)
+            self.decline(ticket)
 
     # Small questions
 
@@ -295,6 +316,8 @@ class Desk:
     def deadline(self) -> float | None:
         """The monotonic second at which `advance` could do something that it cannot do now."""
         now, supervisor, times = self._clock(), self.supervisor, []
+        if (overdue := self._overdue_at()) is not None:
+            times.append(overdue)
         if supervisor.state in _DOWN and (self.wanted or self.queue):
             times.append(now + supervisor.breaker.wait_s(now))
         if supervisor.state is State.READY:

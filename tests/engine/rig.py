@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bpu.console.traits import TurnReport
-from bpu.engine.cache import Trust
+from bpu.engine.cache import UNKNOWN, Cache, Trust
 from bpu.engine.desk import Desk
 from bpu.engine.launch import Launch
 from bpu.engine.process import Exit, Log
@@ -226,9 +226,11 @@ class Rig:
         self.settle()
         return ticket
 
-    def finish(self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0) -> None:
+    def finish(
+        self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0, *, report: TurnReport = PROVEN
+    ) -> None:
         """The job has read up to the prompt."""
-        self.desk.finish(ticket, {"digest": digest, "tokens": tokens, "report": PROVEN.to_message()})
+        self.desk.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
         self.settle()
 
     def leave(self, ticket: Ticket[FakePeer]) -> None:
