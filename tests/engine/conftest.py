@@ -18,7 +18,7 @@ from tests.engine.rig import Rig
 from tests.live.gateway import command
 from tests.waits import until
 
-FAST = "--speed max --load-seconds 0"
+FAST = "--speed max --decode-rate 140 --load-seconds 0"
 
 
 def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60.0, **settings: Any) -> Engine:

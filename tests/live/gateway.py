@@ -22,7 +22,7 @@ from tests.waits import until
 
 ROOT = Path(__file__).resolve().parents[2]
 #: As fast as the machine allows; tests that need time ask the simulator for it.
-FAST = "--speed max --load-seconds 0"
+FAST = "--speed max --decode-rate 140 --load-seconds 0"
 
 
 def free_port() -> int:
