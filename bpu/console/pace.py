@@ -9,6 +9,7 @@ tokens at once.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Reads less than this apart, in seconds, belong to one step.
@@ -57,6 +58,11 @@ class Arrival:
     @property
     def window_s(self) -> float:
         return self.read_at - self.empty_at
+
+
+def step_of(gaps: Sequence[float]) -> float:
+    """The step that these gaps in seconds show: their 90th percentile, because a late read makes a gap shorter, too."""
+    return sorted(gaps)[len(gaps) * 9 // 10]
 
 
 class Pace:
@@ -118,10 +124,15 @@ class Pace:
     def measured_step_s(self) -> float | None:
         """The step of this answer alone, in seconds: the 90th percentile of its gaps; None when it shows too little."""
         if len(self._gaps) >= LEAST_STEPS:
-            return sorted(self._gaps)[len(self._gaps) * 9 // 10]
+            return step_of(self._gaps)
         if self._is_stepless:
             return max([SAME_STEP_S, *self._gaps])
         return None
+
+    @property
+    def few_gaps(self) -> tuple[float, ...]:
+        """The gaps of an answer that is too short to measure a step; a few such answers together show it."""
+        return tuple(self._gaps) if self.measured_step_s is None else ()
 
     @property
     def _is_stepless(self) -> bool:

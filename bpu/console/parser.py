@@ -142,13 +142,14 @@ class Parser:
         self._stage = Deaf()
         return events
 
-    def report(self, *, at_rest: bool = False) -> TurnReport:
+    def report(self, *, at_rest: bool | None = None) -> TurnReport:
         """What the turn that has just ended has shown; `at_rest` as its owner saw it."""
         anchors = self.traits.anchors(continued=self._continued)
         return TurnReport(
             proven=self._end_proven,
             at_rest=at_rest,
             step_s=self._pace.measured_step_s,
+            few_gaps=self._pace.few_gaps,
             statistics=self._statistics,
             echo=self._echo,
             echo_differs=bool(anchors) and self._echo not in anchors,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bpu.console.pace import LEAST_STEPS, step_of
+
 #: A console renders the first line of a chat otherwise than a later one; more forms than these are not kept.
 MOST_ECHOES = 4
 
@@ -32,12 +34,13 @@ class TurnReport:
     `proven`: it was ended by what no model could have said in that time; else by silence, and `at_rest` says whether
     the console was seen to do nothing meanwhile. `echo`: how it repeated the line, None where it did not.
     `echo_differs`: it repeated the line, but not as before, straight after a load. `blocks`: it came as a buffer's
-    content does.
+    content does. `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`.
     """
 
     proven: bool = False
-    at_rest: bool = False
+    at_rest: bool | None = None
     step_s: float | None = None
+    few_gaps: tuple[float, ...] = ()
     statistics: str | None = None
     echo: EchoForm | None = None
     echo_differs: bool = False
@@ -45,25 +48,30 @@ class TurnReport:
 
     def to_message(self) -> dict[str, Any]:
         """As JSON."""
-        return {**asdict(self), "echo": None if self.echo is None else _echo_to_message(self.echo)}
+        echo = None if self.echo is None else _echo_to_message(self.echo)
+        return {**asdict(self), "few_gaps": list(self.few_gaps), "echo": echo}
 
     def must_discard(self, *, reads_ahead: bool) -> bool:
         """Whether the console must be ended before another person's line: the turn may still be running."""
-        if self.blocks:
-            return True
-        return not self.proven and not self.at_rest and reads_ahead and self.echo is None
+        if self.blocks or self.proven:
+            return self.blocks
+        if self.at_rest is None:
+            return reads_ahead and self.echo is None
+        return not self.at_rest
 
 
 @dataclass(frozen=True)
 class Traits:
     """What is known of a console beyond its profile; each None or empty until it was seen.
 
-    `step_s`: the usual step of its answers in seconds. `statistics`: the kind of its statistics' first line.
+    `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps of short answers, until they show it.
+    `statistics`: the kind of its statistics' first line.
     `echoes`: how it repeats a line. `echo_exact` False: it changes lines when it repeats them, so that an echo that
     differs means nothing. `delivers_blocks`: it buffers its output, and proves no end of a turn.
     """
 
     step_s: float | None = None
+    few_gaps: tuple[float, ...] = ()
     statistics: str | None = None
     echoes: tuple[EchoForm, ...] = ()
     echo_exact: bool = True
@@ -82,7 +90,11 @@ class Traits:
         """
         learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
         if (step := report.step_s) is not None:
-            learnt = replace(learnt, step_s=max(step, (step + (self.step_s or step)) / 2))
+            learnt = replace(learnt, step_s=max(step, (step + (self.step_s or step)) / 2), few_gaps=())
+        elif self.step_s is None and report.few_gaps:
+            gaps = (*self.few_gaps, *report.few_gaps)[:LEAST_STEPS]
+            known = len(gaps) == LEAST_STEPS
+            learnt = replace(learnt, step_s=step_of(gaps) if known else None, few_gaps=() if known else gaps)
         if not (fresh and report.proven):
             return learnt
         learnt = replace(learnt, statistics=report.statistics or self.statistics)
@@ -92,7 +104,8 @@ class Traits:
 
     def to_message(self) -> dict[str, Any]:
         """As JSON."""
-        return {**asdict(self), "echoes": [_echo_to_message(form) for form in self.echoes]}
+        echoes = [_echo_to_message(form) for form in self.echoes]
+        return {**asdict(self), "few_gaps": list(self.few_gaps), "echoes": echoes}
 
 
 def _echo_to_message(form: EchoForm) -> list[Any]:
@@ -105,15 +118,21 @@ def _echo_from(message: list[Any]) -> EchoForm:
     return EchoForm(prefix.encode("latin-1"), suffix.encode("latin-1"), bool(continued))
 
 
+def _gaps_from(gaps: list[Any]) -> tuple[float, ...]:
+    return tuple(map(float, gaps[:LEAST_STEPS]))
+
+
 def traits_from(message: Mapping[str, Any]) -> Traits:
     """The inverse of `Traits.to_message`. Raises `TypeError` or `ValueError` for anything else."""
-    return Traits(**{**message, "echoes": tuple(map(_echo_from, message["echoes"]))})
+    echoes, gaps = tuple(map(_echo_from, message["echoes"])), _gaps_from(message["few_gaps"])
+    return Traits(**{**message, "few_gaps": gaps, "echoes": echoes})
 
 
 def report_from(message: Mapping[str, Any]) -> TurnReport:
     """The inverse of `TurnReport.to_message`. Raises `TypeError` or `ValueError` for anything else."""
     echo = message["echo"]
-    return TurnReport(**{**message, "echo": None if echo is None else _echo_from(echo)})
+    gaps = _gaps_from(message["few_gaps"])
+    return TurnReport(**{**message, "few_gaps": gaps, "echo": None if echo is None else _echo_from(echo)})
 
 
 #: Of a console that has done nothing yet.

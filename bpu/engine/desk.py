@@ -321,6 +321,7 @@ class Desk:
         if supervisor.state in _DOWN and (self.wanted or self.queue):
             times.append(now + supervisor.breaker.wait_s(now))
         if supervisor.state is State.READY:
+            times.append(supervisor.free_at)
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)
             if self.examiner.wanted:

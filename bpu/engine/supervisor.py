@@ -85,6 +85,7 @@ class Supervisor:
         self._noisy: frozenset[int] | None = None
         self._rest = RestProbe(())
         self._sample: Sample = None
+        self._watches_idle = False
         #: Log lines that came while nothing was asked.
         self.idle_lines = 0
 
@@ -144,9 +145,10 @@ class Supervisor:
     def take(self) -> bool:
         """Take the idle console for a job; False when it turns out not to be in step."""
         self._ear.read()
-        if self.state is not State.READY:
+        if self.state is not State.READY or self._clock() < self.free_at:
             return False
         self._note_noise()
+        self.log.has_read_words = True
         self._machine.move(Move.TAKE)
         self._deafen()
         return True
@@ -165,7 +167,15 @@ class Supervisor:
 
     def must_discard(self, report: TurnReport) -> bool:
         """Whether that turn may still be running, so that the console must not be given another line."""
-        return report.must_discard(reads_ahead=self.profile.reads_ahead)
+        must = report.must_discard(reads_ahead=self.profile.reads_ahead)
+        # Perhaps it was only a thread that never rests: the next process is watched idle before its first line.
+        self._watches_idle = self._watches_idle or (must and report.at_rest is False and self._noisy is None)
+        return must
+
+    @property
+    def free_at(self) -> float:
+        """The moment from which the idle console can be taken."""
+        return self._sampled_at + NOISE_S if self._watches_idle and self._noisy is None else 0.0
 
     @property
     def for_reader(self) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def unread_in(fd: int) -> Callable[[], int]:
 class TimedReader:
     """Feeds one parser. Times are seconds of `clock`. `read` gives what there is now, as `reader_of` has it.
 
-    `at_rest` says, after silence has ended a turn, whether the console was seen to do nothing in that time.
+    `at_rest` says, after silence has ended a turn, whether the console did nothing in that time; None: that cannot
+    be told.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class TimedReader:
         self._looked_at, self._input_look_s = 0.0, FIRST_INPUT_LOOK_S
         #: Whether the last read took all there was, so that another would find nothing.
         self.drained = False
-        self.at_rest = False
+        self.at_rest: bool | None = None
 
     def watch_input(self, unread: Callable[[], int], *, since: float) -> None:
         """A line was written, at `since`, to a console that reads only when it asks: until then it may say nothing."""
@@ -141,7 +142,7 @@ class TimedReader:
         quiet = self._parser.quiet_after
         if quiet is not None:
             return min(LOOK_S, max(0.0, self._last_at + quiet - self._clock()) or LOOK_S)
-        return LOOK_S if self._parser.state in (State.ECHOING, State.ANSWERING) else None
+        return LOOK_S if self._parser.state is State.ANSWERING else None
 
     def look(self) -> list[Event]:
         """What silence has decided by now; to be called when `read` has just found nothing."""
@@ -152,8 +153,8 @@ class TimedReader:
         still_s = self._still_for(now)
         if now - self._last_at < needed or (self._rest is not None and self._rest.is_stopped()):
             return []
-        self.at_rest = still_s is not None and still_s >= needed - 2 * LOOK_S
-        if not self.at_rest and still_s is not None and now - self._last_at < self._patience_s(needed):
+        self.at_rest = None if still_s is None else still_s >= needed - 2 * LOOK_S
+        if self.at_rest is False and now - self._last_at < self._patience_s(needed):
             return []
         return self._parser.quiet()
 

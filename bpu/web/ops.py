@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, g, jsonify
 
 from bpu import __version__
 from bpu.errors import BadRequest
@@ -25,6 +25,8 @@ REMEDIES = {
     "starting": "Wait: requests are taken and wait for the model.",
     "failed": "Read `error` and the lines in `log`, put the cause right, then POST /v1/engine/load.",
 }
+#: Instead of an error's words where a request has no key.
+ASK_WITH_KEY = "The reason is shown to requests with a key."
 
 
 class JobNotFound(BadRequest):
@@ -44,7 +46,7 @@ def health() -> Response:
 def ready() -> tuple[Response, int]:
     """200 while a request would be served without somebody's help; else 503 and the reason."""
     here = gateway()
-    status = here.engine.status()
+    status = _status()
     reason = _not_ready(status, preload=here.settings.preload)
     if reason is None and not here.engine.is_reachable:
         reason = "The engine's keeper cannot be reached at the moment."
@@ -94,9 +96,17 @@ def unload() -> tuple[Response, int]:
     return jsonify(_health()), 202
 
 
+def _status() -> Mapping[str, Any]:
+    """The engine's status; without a key none of the console's lines and no error's words, which may name a path."""
+    status = gateway().engine.status()
+    if g.get("has_key", True):
+        return status
+    return {**status, "log": [], "error": ASK_WITH_KEY if status["error"] else None}
+
+
 def _health() -> dict[str, Any]:
     here = gateway()
-    status = here.engine.status()
+    status = _status()
     state = status["state"]
     return {
         "status": "error" if state == "failed" else "ok",

@@ -134,7 +134,7 @@ def test_broken_bytes_before_a_run_error_are_no_trouble() -> None:
 
 
 def test_a_bare_prompt_is_trusted_later_where_the_console_was_seen_to_print_statistics() -> None:
-    usual, unusual = (asked(traits=Traits(0.05, kind)) for kind in (None, "performance"))
+    usual, unusual = (asked(traits=Traits(step_s=0.05, statistics=kind)) for kind in (None, "performance"))
     for parser in (usual, unusual):
         parser.feed(MARKER + b"Yes\n" + PROMPT)
     assert usual.quiet_after is not None
@@ -144,7 +144,7 @@ def test_a_bare_prompt_is_trusted_later_where_the_console_was_seen_to_print_stat
 
 def test_a_slow_pace_makes_silence_longer_but_never_for_ever() -> None:
     for step_s, silence_s in ((None, 2.0), (0.01, 0.25), (0.1, 0.4), (0.27, 1.08), (3600.0, 10.0)):
-        parser = asked(traits=Traits(step_s))
+        parser = asked(traits=Traits(step_s=step_s))
         parser.feed(MARKER + b"Yes\n" + PROMPT)
         assert parser.quiet_after == pytest.approx(silence_s)
 
