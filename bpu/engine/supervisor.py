@@ -35,6 +35,8 @@ CLOSED_LIMIT_S = 1.0
 MEMORY_RETRIES = 3
 #: How long a console must have waited before its threads that run meanwhile are known.
 NOISE_S = 0.5
+#: A thread that runs no more than so often after its prompt has only come to rest.
+SETTLING_RUNS = 3
 #: Between tries while only a person can help.
 PERSON_PAUSE_S = 10.0
 #: Signals and the seconds each is given; the last step is for a process that not even the kernel can end.
@@ -126,7 +128,7 @@ class Supervisor:
             self._ear.hear = self._while_idle
             self._pids = [] if self._console is None else list(self._console.session())
             self._rest = self._rest_probe()
-            self._sampled_at, self._sample = self._clock(), self._rest.sample()
+            self._sample_idle()
             self._machine.move(Move.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
@@ -192,13 +194,18 @@ class Supervisor:
 
     def _note_noise(self) -> None:
         """Which threads of the console run although it waits, once it has waited for long enough to tell."""
-        if self._noisy is None and self._sample is not None and self._clock() - self._sampled_at >= NOISE_S:
-            now = self._rest.sample() or {}
-            self._noisy = frozenset(tid for tid, runs in now.items() if self._sample.get(tid, runs) != runs)
+        if self._sample is not None and self._clock() - self._sampled_at >= NOISE_S:
+            before, now = self._sample, self._rest.sample() or {}
+            noisy = {tid for tid, runs in now.items() if runs > before.get(tid, runs) + SETTLING_RUNS}
+            self._noisy = (self._noisy or frozenset()) | noisy
+
+    def _sample_idle(self) -> None:
+        self._sampled_at, self._sample = self._clock(), self._rest.sample()
 
     def give_back(self, cache: Cache) -> None:
         """A job has read up to the prompt; `cache` is what is known of the console's memory."""
         self.cache = cache
+        self._sample_idle()
         self._listen(ParserState.IDLE, self._while_idle)
         self._machine.move(Move.GIVE_BACK)
 
