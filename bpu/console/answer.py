@@ -28,7 +28,7 @@ class Answer(Stage):
 
     A model can say every byte that a console prints. So the rule is one of time:
     - Statistics of this console's own kind, complete and with their figures, and the prompt are the end at once if
-      nothing but they came, in less time than the model needs to say them (`proves`).
+      all of them came in less time than the model needs to say them (`proves`).
     - Everything else that looks like an end, be it with statistics, after an end token or a bare prompt, is the end
       when it is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
 
@@ -52,7 +52,7 @@ class Answer(Stage):
         proves: Callable[[bytes], bool] = lambda end: False,
     ) -> None:
         """`statistics`: the kinds that this console may print; `usual`: the kind that it was seen to print.
-        `proves`: whether these bytes, which came since `only_end` was set, are more than the model could have said."""
+        `proves`: whether these bytes, all of them held back and timed, are more than the model could have said."""
         self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
         self._usual, self._proves = usual, proves
         self._tokens = Scanner(TOKENS, b"")
@@ -64,8 +64,7 @@ class Answer(Stage):
         self._over = False  # an end-of-turn or role token came after text
         self._overrun = False  # and text after it
         self._pending: Pending | None = None
-        #: Whether all bytes since the owner set it belong to what may be the end of the turn.
-        self.only_end = False
+        self.is_timed = False
         #: What the turn ended with: the kind of its statistics, and whether `proves` said so.
         self.ended_with: str | None = None
         self.end_proven = False
@@ -75,14 +74,13 @@ class Answer(Stage):
         return self._pending if self._pending is not None and not self._tokens.held else None
 
     @property
-    def holds_end(self) -> bool:
-        """Whether something is held back that may be the end; line breaks alone are more often the model's."""
-        return bool(self._held.strip(b"\n") or self._tokens.held)
+    def held_size(self) -> int:
+        """As in `Stage`; line breaks alone are more often the model's, and do not count."""
+        return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
 
     def plain(self, data: bytes) -> str | None:
         if self._at_edge or self._held or self._over or self._tokens.held or FIRST_BYTES.search(data):
             return None
-        self.only_end = False
         text = self._decoded(data)
         self._said = self._said or bool(text.strip())
         return text
@@ -135,7 +133,7 @@ class Answer(Stage):
 
     def _is_proven(self, found: Trailer) -> bool:
         """Whether `found`, which is held, is an end that no model could have said in its time."""
-        if found.kind is not Kind.PROMPT or not self.only_end or self._tokens.held or not is_complete(found.stats):
+        if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
             return False
         self.end_proven = self._proves(b"".join(found.stats) + PROMPT)
         return self.end_proven
@@ -200,8 +198,6 @@ class Answer(Stage):
         if self._over:
             self._drop(data, emit)
             return
-        if data.strip(b"\n"):
-            self.only_end = False
         if text := self._decoded(data, final):
             self._said = self._said or bool(text.strip())
             emit(Text(text))
@@ -210,7 +206,6 @@ class Answer(Stage):
         """Text after the token that ended the answer: nobody is shown it."""
         if not data.strip():
             return
-        self.only_end = False
         if not self._overrun:
             self._overrun = True
             emit(Overrun())

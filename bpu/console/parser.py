@@ -116,16 +116,17 @@ class Parser:
         self._arrival = arrival
         if self._cleaner.at_rest:
             if (text := self._stage.plain(data)) is not None:
-                self._note(data, said=True)
+                self._note(data, held=0, said=True)
                 return [Text(text)] if text else []
-            if not self._stage.holds_end:
-                self._stage.only_end = arrival is not None
+            if not self._stage.held_size:
+                self._stage.is_timed = arrival is not None
                 self._end_since = arrival.empty_at if arrival is not None else 0.0
         answering = self._state is State.ANSWERING
         events = self._run(lambda: self._clean(self._cleaner.feed(data)))
         if self._state is State.ANSWERING:
             # The read in which the answer begins holds the echo as well.
-            self._note(data if answering else _text_of(events), said=not self._stage.only_end)
+            said = any(isinstance(event, Text) for event in events)
+            self._note(data if answering else _text_of(events), held=self._stage.held_size, said=said)
         return events
 
     def quiet(self) -> list[Event]:
@@ -159,15 +160,20 @@ class Parser:
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
 
-    def _note(self, data: bytes, *, said: bool) -> None:
-        """Count a read of the answer; one that may be the end counts once it has turned out to be text."""
+    def _note(self, data: bytes, *, held: int, said: bool) -> None:
+        """Count a read of the answer. Its last `held` bytes may be the end, and count once they have turned out to be
+        text, as earlier ones have if anything was `said`."""
         if self._arrival is None or not data:
             return
-        self._unsaid.append((self._arrival, data))
-        if said:
-            for arrival, piece in self._unsaid:
-                self._pace.add(arrival, piece)
+        at = max(0, len(data) - held)
+        if said or not held:
+            for arrival, piece in (*self._unsaid, (self._arrival, data[:at])):
+                if piece:
+                    self._pace.add(arrival, piece)
             self._unsaid.clear()
+            data = data[at:]
+        if data:
+            self._unsaid.append((self._arrival, data))
 
     def _proves(self, end: bytes) -> bool:
         return self._arrival is not None and self._pace.proves(end, self._arrival.read_at - self._end_since)
@@ -189,7 +195,7 @@ class Parser:
     def _clean(self, pieces: Iterable[bytes | Log]) -> None:
         for piece in pieces:
             if isinstance(piece, Log):
-                self._stage.only_end = False  # a model can say such a line, too
+                self._stage.is_timed = False  # a model can say such a line, too
                 self._emit(piece)
             else:
                 self._push(piece)

@@ -34,8 +34,8 @@ class Stage:
     stage (maybe none), after it emitted the event that says so.
     """
 
-    #: Whether all bytes since the owner set it belong to what may be the end of a turn.
-    only_end = False
+    #: Whether the owner knows the time in which all came that is held back as a possible end of a turn.
+    is_timed = False
 
     @property
     def pending(self) -> Pending | None:
@@ -43,9 +43,9 @@ class Stage:
         return None
 
     @property
-    def holds_end(self) -> bool:
-        """Whether something is held back that may be the end of a turn."""
-        return False
+    def held_size(self) -> int:
+        """How many bytes are held back that may be the end of a turn."""
+        return 0
 
     def plain(self, data: bytes) -> str | None:
         """The model's text in `data`, if it can be nothing else; None: it is for `feed`."""
