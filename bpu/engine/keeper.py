@@ -21,13 +21,14 @@ from typing import Any
 
 from bpu.engine import protocol
 from bpu.engine.connection import Connection
+from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.desk import Desk
 from bpu.engine.diary import Diary
+from bpu.engine.examination_runner import write_log
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
 from bpu.engine.peer import refuse
 from bpu.engine.queue import Ticket
-from bpu.engine.records import Records
 from bpu.engine.slot import Lease, describe, holders, try_lock
 from bpu.engine.states import Move, State
 from bpu.engine.status import Status, status_of
@@ -41,6 +42,8 @@ LOCK_PATIENCE_S = 2.0
 RETELL_S = 0.2
 #: Places that change are told so often at most: hundreds of clients need not hear of every short job.
 PLACES_S = 1.0
+#: What the waiting jobs wait for; in all other states they wait for a load.
+_PHASES = {State.BUSY: "queued", State.CHECKING: "checking"}
 
 
 class Keeper:
@@ -50,7 +53,8 @@ class Keeper:
         self.launch, self.listener = launch, listener
         self.loop = Loop()
         self.supervisor = Supervisor(launch, lock.fd, self.loop, clock=time.monotonic, changed=self._changed)
-        self.desk = Desk(launch, self.supervisor, Records(Path(launch.state_dir), launch), clock=time.monotonic)
+        record = ConsoleRecord(launch, warn=lambda text: write_log(launch.log_format, text))
+        self.desk = Desk(launch, self.supervisor, record, clock=time.monotonic)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
@@ -157,7 +161,7 @@ class Keeper:
         done = True
         if op == "cancel":
             done = self.desk.cancel(str(message["id"]))
-        elif op in ("load", "unload"):
+        elif op in ("load", "unload", "examine"):
             getattr(self.desk, op)()
         elif op == "bye":
             # A whole gateway has left: nobody need be waited for, unless another one is here.
@@ -224,7 +228,7 @@ class Keeper:
 
     def _tell_places(self) -> None:
         """A newcomer's place at once, a changed one now and then."""
-        phase = "queued" if self.supervisor.state is State.BUSY else "loading"
+        phase = _PHASES.get(self.supervisor.state, "loading")
         due, self._places_late = time.monotonic() >= self._places_at, False
         for index, ticket in enumerate(self.desk.waiting, 1):
             known, place = ticket.peer.place, (index, phase)
