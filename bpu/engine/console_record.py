@@ -50,7 +50,7 @@ class CodeFile:
     def unchanged(self) -> bool:
         """Whether the file is still there as it was, by its size and time alone."""
         try:
-            status = os.stat(self.path)
+            status = Path(self.path).stat()
         except OSError:
             return False
         return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
@@ -163,7 +163,7 @@ class ConsoleRecord:
 @dataclass(frozen=True)
 class _Known:
     code: Code = ()
-    findings: Findings = Findings()
+    findings: Findings = field(default_factory=Findings)
     tries: int = 0
     found_at: float = 0.0
     probe: Mapping[str, Any] = field(default_factory=dict)
@@ -222,13 +222,13 @@ def _known(told: Any, expected: Sequence[str]) -> _Known | None:
         return None
     code, tries, found_at, probe = told.get("code"), told.get("tries"), told.get("found_at"), told.get("probe")
     retains, works = told.get("retains_history"), told.get("reset_works")
-    if not (retains is None or retains is True) or not (works is None or isinstance(works, bool)):
+    if (retains is not None and retains is not True) or not (works is None or isinstance(works, bool)):
         return None
     if not _is_count(tries) or isinstance(found_at, bool) or not isinstance(found_at, (int, float)):
         return None
     if not isinstance(probe, dict) or not isinstance(code, list) or not all(map(_is_code, code)):
         return None
-    files = tuple(CodeFile(path, os.path.basename(path), size, mtime, crc) for path, size, mtime, crc in code)
+    files = tuple(CodeFile(path, Path(path).name, size, mtime, crc) for path, size, mtime, crc in code)
     return _Known(files, Findings(retains, works), tries, float(found_at), probe)
 
 
@@ -250,7 +250,7 @@ def _is_code(entry: Any) -> bool:
 
 def identity(launch: Launch) -> list[str]:
     """All that makes the console another one and is known before it runs, as lines of text."""
-    facts = [f"examination {VERSION}", f"profile {launch.profile}", f"program {os.path.basename(launch.argv[0])}"]
+    facts = [f"examination {VERSION}", f"profile {launch.profile}", f"program {Path(launch.argv[0]).name}"]
     facts += _arguments(launch)
     facts += [f"{name}={value}" for name, value in sorted(launch.env.items()) if name.startswith("HB_")]
     if launch.simulated:
@@ -305,7 +305,7 @@ def _configuration(launch: Launch, path: Path) -> Iterator[str]:
 def configuration_path(launch: Launch) -> Path | None:
     """The one configuration file that the console is told to read; None where there is none, or several."""
     argv, found = launch.argv[1:], []
-    for word, following in zip(argv, [*argv[1:], ""]):
+    for word, following in zip(argv, [*argv[1:], ""], strict=False):
         name, equals, value = word.partition("=")
         if word in _CONFIGURATION_OPTIONS:
             found.append(following)
@@ -372,7 +372,7 @@ class CodeReader:
         program = Path(launch.cwd) / launch.argv[0]
         if program.is_file():
             paths.add(str(program.resolve()))
-        files = [self._file(path) for path in paths if not _SYSTEM.match(os.path.basename(path))]
+        files = [self._file(path) for path in paths if not _SYSTEM.match(Path(path).name)]
         return tuple(sorted((file for file in files if file is not None), key=lambda file: (file.name, file.checksum)))
 
     def _session(self, pid: int) -> Iterator[int]:
@@ -400,7 +400,7 @@ class CodeReader:
 
     def _file(self, path: str) -> CodeFile | None:
         try:
-            status = os.stat(path)
+            status = Path(path).stat()
             if not stat.S_ISREG(status.st_mode):
                 return None
             key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -408,5 +408,5 @@ class CodeReader:
                 self._checksums[key] = _checksum(Path(path))
         except OSError:
             # Replaced while it runs: what is mapped is not what is there now.
-            return CodeFile(path, os.path.basename(path), -1, 0, 0)
-        return CodeFile(path, os.path.basename(path), status.st_size, status.st_mtime_ns, self._checksums[key])
+            return CodeFile(path, Path(path).name, -1, 0, 0)
+        return CodeFile(path, Path(path).name, status.st_size, status.st_mtime_ns, self._checksums[key])

@@ -20,6 +20,7 @@ def doctor(*words: str, lang: str = "C.UTF-8") -> Result:
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("BPU_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("BPU_BIND", "127.0.0.1:1")
 
 
@@ -85,20 +86,20 @@ def probe(monkeypatch: pytest.MonkeyPatch, arguments: str, context: int = 1400) 
 
 def test_a_probe_measures_and_records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = probe(monkeypatch, "")
-    assert [words.split()[0] for words in said] == ["Model", "First", "reset", "A"]
-    assert "reset probably forgets (3 of 3 tries)" in said
+    assert [words.split()[0] for words in said] == ["Model", "First", "The", "A"]
+    assert "The console keeps a conversation, and reset empties its memory." in said
     assert "A line of 4000 bytes is taken whole" in said
-    record = json.loads(next((tmp_path / "state").glob("console-*.json")).read_text())
+    record = json.loads(next((tmp_path / "data").glob("console-*.json")).read_text())
     assert set(record["probe"]) >= {"load_s", "first_s", "tokens_per_second", "reset_forgets", "longest_line"}
     assert record["probe"]["longest_line"] == 4000
-    assert (record["trust"]["keeps"], record["trust"]["resets"]) == (True, True)
+    assert (record["retains_history"], record["reset_works"]) == (True, True)
 
 
 def test_a_reset_that_forgets_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = probe(monkeypatch, "--reset broken")
-    assert [level for words, level in said.items() if "does not forget" in words] == ["warning"]
-    trust = json.loads(next((tmp_path / "state").glob("console-*.json")).read_text())["trust"]
-    assert (trust["keeps"], trust["resets"]) == (True, False)
+    assert [level for words, level in said.items() if "reset forgets nothing" in words] == ["warning"]
+    record = json.loads(next((tmp_path / "data").glob("console-*.json")).read_text())
+    assert (record["retains_history"], record["reset_works"]) == (True, False)
 
 
 def test_a_console_that_cannot_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,7 @@ def engine_of(compiled: Path, tmp_path: Path) -> Iterator[EngineOf]:
             "tokenizer_dir": SIMULATOR_MODEL,
             "template_path": SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja",
             "state_dir": tmp_path / "state",
+            "data_dir": tmp_path / "data",
             "reset": "command",
             "continue_": "always",
             "console_args": list(options),
