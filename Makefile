@@ -10,16 +10,16 @@ OUTSIDE := browser or clients or system
 AT_ONCE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak bench bench-publish screenshots check-wheels wheels clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak attack traffic bench bench-publish screenshots check-wheels wheels lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make the virtual environment and install what runs the gateway
-	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements.txt
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements.lock
 
 setup-dev: ## The same, with what tests it
-	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements-dev.txt
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements-dev.lock
 
 run: setup ## Serve on 0.0.0.0:8000, by the board or the simulator
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
@@ -53,6 +53,12 @@ clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the ne
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
 
+attack: setup-dev ## Attackers against clients on every console, by hand (KIND=fence for one; all take hours)
+	$(BIN)/python -m tests.attack $(if $(KIND),--kind $(KIND),--matrix --minutes 600)
+
+traffic: setup-dev ## What users get of a console that is not known yet, by hand (MINUTES=15 for each of three rows)
+	$(BIN)/python -m tests.traffic $(if $(MINUTES),--minutes $(MINUTES))
+
 bench: setup-dev ## Measure what the gateway costs, beside a bare relay (five minutes; nothing else should run)
 	$(BIN)/python -m bpu bench
 
@@ -64,11 +70,14 @@ bench-publish: setup-dev ## The same, and write its figures and pictures into do
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py
 
-check-wheels: setup ## See that a board can install requirements.txt without a compiler (needs the network)
+check-wheels: setup ## See that a board can install requirements.lock without a compiler (needs the network)
 	$(BIN)/python scripts/wheels.py --check
 
 wheels: setup ## Download the wheels that a board needs into ./wheels, for a board without internet
 	$(BIN)/python scripts/wheels.py
+
+lock: setup-dev ## Write the newest versions that the floors allow into the locks (needs the network)
+	$(BIN)/python scripts/lock.py
 
 clean: ## Remove the virtual environment, the wheels and all caches
 	rm -rf $(VENV) wheels .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -9,6 +9,7 @@ from bpu.web import body, cors, errors, guard, trace
 from bpu.web.access import access
 from bpu.web.answering import let_go
 from bpu.web.assembly import assemble, assemble_log, assemble_page
+from bpu.web.body_budget import BodyBudget
 from bpu.web.completions import completions
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.metrics import metrics
@@ -31,7 +32,9 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     here.install(app)
     trace.install(app, tell=here.meters.count)
     guard.install(app, access(settings))
-    body.install(app, whole_s=settings.body_timeout_s)
+    # One body of the largest size must always fit.
+    budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
+    body.install(app, whole_s=settings.body_timeout_s, budget=budget)
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)

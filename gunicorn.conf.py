@@ -13,6 +13,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bpu.board import performance
@@ -24,6 +25,10 @@ from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs, shares
 from bpu.web.access import access, is_near
+from bpu.web.connections import Connections
+
+#: Said when the metrics of several workers cannot be added up.
+ALONE = "There is no room for metrics that workers share, so /metrics tells of the one worker that answers"
 
 
 def _checked() -> Settings:
@@ -54,9 +59,24 @@ def _raise_descriptors() -> None:
 
 
 _settings = _checked()
+logs.protect_output(_settings.log_format)
 _raise_descriptors()
-# Read by prometheus-client when a worker imports it. After a reload this finds the same folder: counters go on.
-os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
+
+
+def _share_metrics() -> str | None:
+    """Make the folder that prometheus-client finds when a worker imports it; None, or why there is none.
+
+    After a reload this finds the same folder: counters go on.
+    """
+    try:
+        os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
+    except OSError as error:
+        os.environ.pop(shares.VARIABLE, None)
+        return str(error)
+    return None
+
+
+_unshared_because = _share_metrics()
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
 workers = _settings.workers
@@ -71,6 +91,8 @@ timeout = 120
 # The worker's own drain comes first; this is the master's patience with a worker that does not leave.
 graceful_timeout = math.ceil(_settings.graceful_s) + 5
 keepalive = 90
+# Only this user and this group may connect to a unix socket; by default gunicorn lets everybody of the board.
+umask = 0o117
 limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 16380
@@ -105,8 +127,27 @@ def when_ready(server: Any) -> None:
         serves=lambda ip: locked or is_near(ip),
         write=write,
     )
+    if _unshared_because is not None:
+        server.log.warning(f"{ALONE}: %s", _unshared_because)
     if _settings.log_prompts:
         server.log.warning("BPU_LOG_PROMPTS is set: every prompt and every answer is written to this log.")
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """In the worker, before it loads the application: without room for its metrics it keeps them to itself."""
+    if (folder := os.environ.get(shares.VARIABLE)) is None:
+        return
+    try:
+        shares.reserve(Path(folder), worker.pid)
+    except OSError as error:
+        del os.environ[shares.VARIABLE]
+        server.log.warning(f"{ALONE}: %s", error)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """In the master, when a worker has ended."""
+    if (folder := os.environ.get(shares.VARIABLE)) is not None:
+        shares.release(Path(folder), worker.pid)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -117,6 +158,13 @@ def post_worker_init(worker: Any) -> None:
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
     worker.refused = gateway.meters.refused
     worker.head_s = gateway.settings.head_timeout_s
+    worker.first_byte_s = gateway.settings.first_byte_timeout_s
+    worker.connections = Connections(
+        access(gateway.settings),
+        # A request under way may need a second descriptor, for its job.
+        limit=min(worker.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
+        client_limit=gateway.settings.client_connections,
+    )
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)
@@ -134,4 +182,5 @@ def worker_exit(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """The master is leaving, and with it every worker: the keeper need not wait for another."""
     say_bye(state_dir(_settings))
-    shares.remove_folder(os.environ[shares.VARIABLE])
+    if (folder := os.environ.get(shares.VARIABLE)) is not None:
+        shares.remove_folder(folder)

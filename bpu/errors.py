@@ -106,6 +106,21 @@ class QueueTimeout(BpuError):
     code = "queue_timeout"
 
 
+class ClientLimitReached(BpuError):
+    """One client address has more connections open than `BPU_CLIENT_CONNECTIONS`."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "too_many_connections"
+
+
+class Overloaded(BpuError):
+    """A worker has no room for this request at the moment: connections, streams or bodies under way."""
+
+    status = 503
+    code = "overloaded"
+
+
 class EngineUnavailable(BpuError):
     """The engine cannot run until a person acts: memory, a file, a library, an option, another holder."""
 
@@ -135,6 +150,25 @@ class AnswerUnfit(BpuError):
 
     status = 422
     code = "response_format_failed"
+
+
+class ToolCallUnfit(AnswerUnfit):
+    """The model called a tool with `strict: true` by arguments that do not fit the tool's schema.
+
+    `output` is the call as the model wrote it, `error.output` in the body.
+    """
+
+    code = "tool_call_failed"
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+    def body(self) -> dict[str, Any]:
+        body = super().body()
+        if self.output:
+            body["error"]["output"] = self.output
+        return body
 
 
 class EngineTimeout(BpuError):

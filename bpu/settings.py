@@ -155,7 +155,11 @@ class Settings(BaseSettings):
     allowed_origins: Names = ()
     allowed_hosts: Names = ()
     trusted_proxies: Annotated[Names, AfterValidator(_proxies)] = ()
+    client_connections: Annotated[int, Field(ge=0)] = 64
+    status_streams: Annotated[int, Field(ge=1)] = 128
+    first_byte_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    body_budget_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     max_messages: Annotated[int, Field(ge=1)] = 2000
     head_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20
     body_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120

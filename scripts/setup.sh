@@ -1,6 +1,7 @@
 #!/bin/sh
 # setup.sh FOLDER REQUIREMENTS: makes the virtual environment FOLDER where a sound one is missing, and installs
-# REQUIREMENTS into it when their text has changed since the last time. A folder ./wheels replaces the network, unless
+# REQUIREMENTS into it when their text has changed since the last time. A lock names every package, so nothing else is
+# installed with it. A folder ./wheels replaces the network, unless
 # its wheels are for another machine, as on the PC that has made them for a board.
 set -eu
 
@@ -46,6 +47,7 @@ wheels_fit() {
 
 install_requirements() {
     set -- -m pip install --disable-pip-version-check -r "$requirements"
+    case $requirements in *.lock) set -- "$@" --no-deps ;; esac
     if wheels_fit; then
         echo "Installing $requirements from ./wheels, without the network"
         "$folder/bin/python" "$@" --no-index --find-links wheels && return
@@ -67,7 +69,7 @@ if [ "$(cat "$folder/made-for" 2>/dev/null)" != "$here" ] || ! "$folder/bin/pyth
 fi
 
 stamp=$folder/installed-$(basename "$requirements")
-wanted=$("$folder/bin/python" --version; cat requirements.txt "$requirements")
+wanted=$("$folder/bin/python" --version; cat "$requirements"; case $requirements in *.txt) cat requirements.txt ;; esac)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     install_requirements
     printf '%s\n' "$wanted" >"$stamp"

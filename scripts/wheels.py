@@ -1,6 +1,6 @@
-"""The wheels that a board needs for requirements.txt: aarch64, Python 3.10 to 3.12, nothing to compile.
+"""The wheels that a board needs for requirements.lock: aarch64, Python 3.10 to 3.12, nothing to compile.
 
-`--check` resolves them without downloading; without it they are laid into ./wheels, from which `make run` installs
+`--check` looks for them without downloading; without it they are laid into ./wheels, from which `make run` installs
 on a board that has no internet. It talks to the package index by pip alone. `--machine x86_64` is for a PC without
 internet, and to try the whole way without a board.
 """
@@ -59,23 +59,23 @@ def environment(target: Target) -> dict[str, str]:
 
 def overlooked(report: Report, target: Target) -> Iterator[str]:
     """Requirements that hold on the board but not for this Python, and that pip has therefore left out."""
-    installed = {_normal(item["metadata"]["name"]) for item in report["install"]}
+    installed = {normal(item["metadata"]["name"]) for item in report["install"]}
     for item in report["install"]:
         extras = item.get("requested_extras") or [""]
         for line in item["metadata"].get("requires_dist", []):
             needed = Requirement(line)
-            if _normal(needed.name) not in installed and _applies(needed, target, extras):
+            if normal(needed.name) not in installed and applies(needed, target, extras):
                 needed.marker = None
                 yield str(needed)
 
 
-def _applies(needed: Requirement, target: Target, extras: list[str]) -> bool:
+def applies(needed: Requirement, target: Target, extras: list[str]) -> bool:
     if needed.marker is None:
         return True
     return any(needed.marker.evaluate({**environment(target), "extra": extra}) for extra in extras)
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
@@ -99,6 +99,21 @@ def _pip_report(target: Target, requirements: Path, more: list[str], options: tu
         return found
 
 
+def locked(lock: Path, target: Target) -> list[str]:
+    """`name==version` of each package of `lock` there; pip would look at the markers for the Python that runs it."""
+    lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    wanted = [one for one in map(Requirement, lines) if applies(one, target, [""])]
+    return [f"{one.name}{one.specifier}" for one in wanted]
+
+
+def check(target: Target, packages: list[str]) -> None:
+    """See that there is a wheel for each of `packages`. Raises SystemExit with pip's words."""
+    with tempfile.TemporaryDirectory() as folder:
+        _pip(
+            "install", "--dry-run", "--ignore-installed", "--no-deps", "--target", folder, *selection(target), *packages
+        )
+
+
 def selection(target: Target) -> list[str]:
     """pip's options for that Python and machine."""
     compact = target.version.replace(".", "")
@@ -107,10 +122,9 @@ def selection(target: Target) -> list[str]:
     return options + [f"--platform={library}_{target.machine}" for library in LIBRARIES]
 
 
-def download(target: Target, report: Report, folder: Path) -> None:
-    """Lay down exactly what was resolved, and pip, for a board whose Python came without it."""
-    names = ["pip", *(f"{item['metadata']['name']}=={item['metadata']['version']}" for item in report["install"])]
-    _pip("download", "--no-deps", "--dest", folder, *selection(target), *names)
+def download(target: Target, packages: list[str], folder: Path) -> None:
+    """Lay down exactly `packages`, and pip, for a board whose Python came without it."""
+    _pip("download", "--no-deps", "--dest", folder, *selection(target), "pip", *packages)
 
 
 def _pip(*words: str | Path) -> None:
@@ -122,17 +136,19 @@ def _pip(*words: str | Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="resolve only, download nothing")
+    parser.add_argument("--check", action="store_true", help="download nothing")
     parser.add_argument("--python", nargs="+", default=VERSIONS, metavar="X.Y", help="the board's Python versions")
     parser.add_argument("--machine", choices=MACHINES, default=MACHINES[0], help="the board's processor, or a PC's")
-    parser.add_argument("--requirements", type=Path, default=PROJECT / "requirements.txt")
+    parser.add_argument("--lock", type=Path, default=PROJECT / "requirements.lock")
     parser.add_argument("--dest", type=Path, default=PROJECT / "wheels")
     options = parser.parse_args()
     for target in (Target(version, options.machine) for version in options.python):
-        report = resolve(target, options.requirements)
-        if not options.check:
-            download(target, report, options.dest)
-        print(f"{target}: {len(report['install'])} wheels, nothing to compile", flush=True)
+        packages = locked(options.lock, target)
+        if options.check:
+            check(target, packages)
+        else:
+            download(target, packages, options.dest)
+        print(f"{target}: {len(packages)} wheels, nothing to compile", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from openai.types import ErrorObject
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 REASONS = {"stop", "length", "tool_calls", "content_filter"}
+#: A closing tag that a model speaks about stands in quotation marks.
+_BARE_TAG = re.compile("(?<![`\"'“‘「『«])</think>")
 _SPECIAL = re.compile(r"<[|｜][^<>]{1,40}[|｜]>|\[Assistant\] >>> |\[User\] <<< |\x1b")
 
 
@@ -72,10 +74,11 @@ def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool =
         ChatCompletionChunk.model_validate(chunk, strict=True)
     _same_head(chunks)
     seen = _join(chunks)
-    inline = inline or request["model"].endswith("-think")
     for text in (seen["content"], seen["reasoning"]):
         assert not _SPECIAL.search(text), f"a marker or special token leaked: {text!r}"
-        assert inline or not re.search("</?think>", text), f"a think tag leaked: {text!r}"
+    if inline or request["model"].endswith("-think"):
+        assert not seen["reasoning"], "reasoning beside the inline block"
+    assert not _BARE_TAG.search(seen["reasoning"]), f"reasoning beyond its end: {seen['reasoning']!r}"
     if not request.get("tools"):
         assert not seen["tool_calls"]
     return seen

@@ -19,6 +19,7 @@ TABLE = {
     "ModelNotFound": (404, "invalid_request_error", "model_not_found"),
     "JobCancelled": (409, "server_error", "job_cancelled"),
     "AnswerUnfit": (422, "server_error", "response_format_failed"),
+    "ToolCallUnfit": (422, "server_error", "tool_call_failed"),
     "EngineUnavailable": (424, "server_error", "engine_unavailable"),
     "SettingsError": (424, "server_error", "invalid_settings"),
     "QueueFull": (429, "rate_limit_error", "queue_full"),

@@ -20,6 +20,7 @@ STANDARD = sys.stdlib_module_names | {"__future__"}
 #: What each part of the project may import of the project itself. `*` stands for everything.
 OURS: dict[str, set[str]] = {
     "bpu/errors.py": set(),
+    "bpu/log_writer.py": set(),
     "bpu/turn.py": set(),
     "bpu/settings.py": {"bpu.errors", "bpu.messages"},
     "bpu/messages/*": {"bpu.messages"},
@@ -30,6 +31,7 @@ OURS: dict[str, set[str]] = {
     "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
     "bpu/engine/*": {
         "bpu.engine",
+        "bpu.log_writer",
         "bpu.board",
         "bpu.console",
         "bpu.turn",
@@ -52,7 +54,14 @@ HOMES: dict[str, set[str]] = {
     "tokenizers": {"bpu/chat/*"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
-STANDARD_LIBRARY_ONLY = {"bpu/console/*", "bpu/turn.py", "bpu/errors.py", "bpu/messages/*", "bpu/simulator/*"}
+STANDARD_LIBRARY_ONLY = {
+    "bpu/console/*",
+    "bpu/turn.py",
+    "bpu/errors.py",
+    "bpu/log_writer.py",
+    "bpu/messages/*",
+    "bpu/simulator/*",
+}
 #: What pure parts must not touch: processes, clocks, sockets, threads.
 IMPURE = {"subprocess", "socket", "select", "selectors", "threading", "asyncio", "time", "fcntl", "gevent"}
 PURE = {"bpu/console/*", "bpu/chat/*", "bpu/turn.py"}

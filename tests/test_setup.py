@@ -27,9 +27,11 @@ def wheel(folder: Path, version: str) -> None:
         archive.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
-def setup(folder: Path, python: str | Path = sys.executable, **env: str) -> tools.Result:
+def setup(
+    folder: Path, python: str | Path = sys.executable, *, file: str = "requirements.txt", **env: str
+) -> tools.Result:
     return tools.run(
-        ["sh", PROJECT / "scripts" / "setup.sh", ".venv", "requirements.txt"],
+        ["sh", PROJECT / "scripts" / "setup.sh", ".venv", file],
         timeout=100,
         cwd=folder,
         env={"PYTHON": str(python), **env},
@@ -106,6 +108,19 @@ esac"""
     calls = (tmp_path / "calls").read_text()
     assert "wheels/pip-99.0-py3-none-any.whl/pip install --quiet --no-index --find-links wheels pip\n" in calls
     assert "-m pip install" in calls
+
+
+@pytest.mark.parametrize(("file", "whole"), [("requirements.lock", True), ("requirements.txt", False)])
+def test_a_lock_is_installed_as_it_is_and_floors_with_what_they_require(tmp_path: Path, file: str, whole: bool) -> None:
+    for name in ("requirements.lock", "requirements.txt"):
+        (tmp_path / name).write_text("")
+    python = fake_python(tmp_path, f'echo "$@" >>calls\n{MAKER}')
+    assert setup(tmp_path, python, file=file).ok
+    (line,) = [line for line in (tmp_path / "calls").read_text().splitlines() if "-r " in line]
+    assert (f"-r {file}" in line, "--no-deps" in line) == (True, whole)
+    assert setup(tmp_path, python, file=file).out == ""
+    (tmp_path / file).write_text("other==1\n")
+    assert "Installing" in setup(tmp_path, python, file=file).out
 
 
 def test_an_environment_that_was_copied_from_elsewhere_is_made_anew(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,16 +14,17 @@ from bpu.board import tools
 SCRIPT = Path(__file__).parents[1] / "scripts" / "wheels.py"
 
 
+def script(name: str) -> ModuleType:
+    """A module of `scripts`, which import each other as scripts do."""
+    folder = str(SCRIPT.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
+
+
 @pytest.fixture(scope="module")
 def wheels() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("wheels", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclass looks its own module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("wheels")
 
 
 def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleType) -> None:
@@ -45,6 +46,16 @@ def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleTyp
     assert list(wheels.overlooked(report, wheels.Target("3.12", "x86_64"))) == []
     report["install"][0]["requested_extras"] = ["fast"]
     assert "with-extra" in list(wheels.overlooked(report, wheels.Target("3.12")))
+
+
+def test_a_lock_is_read_for_the_board_and_not_for_this_python(wheels: ModuleType, tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        '# a comment\nplain==1.0\nold==1; python_version == "3.10"\nold==2; python_version >= "3.11"\n'
+        'arm==1; platform_machine == "aarch64"\n'
+    )
+    assert wheels.locked(lock, wheels.Target("3.10")) == ["plain==1.0", "old==1", "arm==1"]
+    assert wheels.locked(lock, wheels.Target("3.12", "x86_64")) == ["plain==1.0", "old==2"]
 
 
 @pytest.mark.system

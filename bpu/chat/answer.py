@@ -21,8 +21,8 @@ from bpu.chat.requests import ChatRequest
 from bpu.chat.tokens import Counter, Tally
 from bpu.chat.toolcalls import CallReader, Item
 from bpu.chat.usage import Usage, usage
-from bpu.console.events import Done, Event, RunError, Stats, Text
-from bpu.errors import EngineCrashed
+from bpu.console.events import Done, Event, Overrun, RunError, Stats, Text
+from bpu.errors import EngineCrashed, ToolCallUnfit
 from bpu.turn import Timing, Turn, Waiting
 
 Mode = Literal["reasoning_content", "reasoning", "think-tags", "drop"]
@@ -50,9 +50,10 @@ def deltas(
 ) -> Iterator[Delta]:
     """The answer in `events`, `Finish` last. After it the job may be closed, whether the console has ended or not.
 
-    Events that end without `Done` were ended by the engine's own limit: `length`.
+    Events that end without `Done` were ended by the engine's own limit: `length`. `Overrun` is an end, too: the model
+    has ended its answer, and the job may be closed while the console still speaks.
     Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit`
-    when the client asked for JSON and this is none.
+    when the client asked for JSON and this is none, or when a call of a strict tool does not fit.
     """
     reading = _Reading(request, manner)
     for event in events:
@@ -66,13 +67,16 @@ def deltas(
             reading.stats = event
         elif isinstance(event, RunError):
             raise EngineCrashed("The console reported an error and gave no answer. Send the request again.")
-        elif isinstance(event, Done):
+        elif isinstance(event, (Done, Overrun)):
             reading.done = True
+            reading.overran = isinstance(event, Overrun)
             break
     yield from reading.rest()
     figures = reading.usage(turn, measured())
-    full = manner.context_size is not None and (
-        figures.prompt_tokens + figures.completion_tokens >= manner.context_size
+    full = (
+        not reading.overran
+        and manner.context_size is not None
+        and (figures.prompt_tokens + figures.completion_tokens >= manner.context_size)
     )
     yield from reading.last_words(full)
     yield reading.finish(full, figures)
@@ -94,14 +98,15 @@ class _Reading:
         self._open = False  # an inline opening tag is out, its closing one is not
         self._said = False
         self._reader = CallReader(
-            Caller(request.tools, request.forced_tool), single=not request.parallel_tool_calls
+            Caller(request.tools, request.forced_tool, request.excluded_tools), single=not request.parallel_tool_calls
         )  # fmt: skip
         self._tools = bool(request.tools)
         self._calls = 0
         self._format = request.response_format
         self._json: list[str] = []  # an answer in JSON waits until it is whole
         self.stats = Stats()
-        self.done = False
+        self.done = False  # the model has ended its answer
+        self.overran = False  # and then went on with a turn that nobody asked for
 
     @property
     def cut(self) -> bool:
@@ -167,7 +172,7 @@ class _Reading:
             reason = "tool_calls"
         if self._reader.dropped:
             reason = "length"
-        natural = self.done and not full and not self._stops.hit and not self._reader.stopped
+        natural = self.done and not (full or self.overran or self._stops.hit or self._reader.stopped)
         return Finish(reason, figures, natural=natural)
 
     def usage(self, turn: Turn, timing: Timing) -> Usage:
@@ -180,8 +185,7 @@ class _Reading:
             if part.kind == "content":
                 yield from self._content(self._stops.feed(part.text))
                 continue
-            if self._splitter.state is not State.CONTENT:
-                self._thought_tokens.add(part.text)
+            self._thought_tokens.add(part.text)
             if part.kind == "reasoning":
                 self._thoughts.append(part.text)
                 if self._stream:
@@ -197,6 +201,12 @@ class _Reading:
     def _item(self, item: Item) -> Iterator[Delta]:
         """A piece of the answer, or a call."""
         if not isinstance(item, str):
+            if item.problem is not None:
+                raise ToolCallUnfit(
+                    f"The model's call of the strict tool `{item.name}` does not fit its parameters: {item.problem}. "
+                    "Send the request again, or leave out `strict`.",
+                    output=item.written,
+                )
             yield from self._close()
             yield ToolCall(self._calls, item.name, item.arguments)
             self._calls += 1

@@ -1,7 +1,7 @@
 """The messages of a request as a plain conversation: system text, then user and assistant by turns. No template.
 
 Whatever clients send becomes that: equal roles in a row are joined, tool results are the user's side, reasoning of
-earlier answers is left out, and the first and the last word are the user's.
+earlier answers is left out, and so is an answer that says nothing; the first and the last word are the user's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bpu.chat.fields import Message
-from bpu.chat.reasoning import CLOSE, OPEN
+from bpu.chat.reasoning import own_words
 from bpu.chat.tools import answered, called
 
 _JOINT = "\n\n"
@@ -47,12 +47,6 @@ class Conversation:
 
     def messages_before(self, at: int) -> int:
         return sum(turn.messages for turn in self.turns[:at])
-
-
-def own_words(text: str) -> str:
-    """An earlier answer without its reasoning, as models' own templates cut it: what follows the last closing tag."""
-    _, _, text = text.rpartition(CLOSE)
-    return "" if text.lstrip().startswith(OPEN) else text.strip()
 
 
 def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
@@ -92,8 +86,10 @@ def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[Ut
 
 
 def _append(turns: list[Utterance], new: Utterance) -> None:
-    if not turns or turns[-1].role != new.role:
-        turns.append(new)
+    """Add what is said next. An answer without a word (a failed reply, a prefilled tag) is no turn of its own."""
+    says_nothing = new.role == "assistant" and not new.text
+    if not turns or (turns[-1].role != new.role and not says_nothing):
+        turns.extend([] if says_nothing else [new])
         return
     last = turns[-1]
     turns[-1] = replace(

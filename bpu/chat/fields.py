@@ -7,13 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = {"developer": "system", "function": "tool"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_STOPS = 16
 _MAX_STOP_LENGTH = 256
+#: Parts of a message that hold text; the reasoning of an earlier answer, which no prompt repeats; what is no text.
+_TEXTS = ("text", "input_text", "output_text", "refusal")
+_REASONING = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")
+_MEDIA = ("image", "image_url", "input_image", "input_audio", "input_file")
+#: Values of `tool_choice` that some clients wrap into an object.
+_CHOICES = ("auto", "none", "required", "any")
 
 
 def clean(text: str) -> str:
@@ -29,22 +35,44 @@ def _content(value: Any) -> str:
         return clean(value)
     if not isinstance(value, list):
         raise ValueError("The content of a message must be a string, an array of text parts, or null.")
-    return "\n".join(_part(part) for part in value)
+    return "\n".join(_part(part) for part in value if _kind(part) not in _REASONING)
 
 
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return clean(part)
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind in ("text", "input_text", "output_text", "refusal"):
-        text = part.get("refusal" if kind == "refusal" else "text")
-        if isinstance(text, str):
-            return clean(text)
+    kind = _kind(part)
+    if kind in _TEXTS:
+        text = part.get("refusal" if kind == "refusal" else "text", 0)
+        if text is None or isinstance(text, str):
+            return clean(text or "")
         raise ValueError("The `text` of a text part must be a string.")
-    if isinstance(kind, str) and kind:
+    if kind:
         name = "image_url" if kind in ("image", "input_image") else clean(kind[:40])
         raise ValueError(f"Invalid content type. {name} is only supported by certain models.")
     raise ValueError("A content part must be an object with a `type`.")
+
+
+def _kind(part: Any) -> str:
+    """The `type` of a content part; "" for what has none."""
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _result(value: Any) -> Any:
+    """A tool's result: what is neither text nor an array of content parts is data, and is shown as JSON."""
+    if value is None or isinstance(value, str) or (isinstance(value, list) and all(map(_is_part, value))):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, str) or _kind(value) in _TEXTS + _REASONING + _MEDIA
+
+
+def _name(value: Any) -> Any:
+    """The name of an earlier call; a model may have left it out."""
+    return clean(value) if isinstance(value, str) else "" if value is None else value
 
 
 def _arguments(value: Any) -> str:
@@ -55,20 +83,33 @@ def _arguments(value: Any) -> str:
 
 
 def _stops(value: Any) -> tuple[str, ...]:
-    values = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else value
-    if values is None:
-        return ()
-    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+    """The stop strings; an empty one and null ask for none."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    values = [one for one in values if one not in (None, "")]
+    if not all(isinstance(one, str) for one in values):
         raise ValueError("`stop` must be a string or an array of strings.")
-    if not all(values):
-        raise ValueError("`stop` must not hold an empty string.")
     if len(values) > _MAX_STOPS or max(map(len, values), default=0) > _MAX_STOP_LENGTH:
         raise ValueError(f"`stop` may hold {_MAX_STOPS} strings of {_MAX_STOP_LENGTH} characters at most.")
     return tuple(dict.fromkeys(clean(one) for one in values))
 
 
+def _no_limit(value: int | None) -> int | None:
+    """Clients write 0 or -1 where they want no limit."""
+    return value if value and value > 0 else None
+
+
+def plain_choice(value: Any) -> Any:
+    """`tool_choice` by its plain word where a client wraps it: `{"type": "auto"}`."""
+    kind = _kind(value)
+    return kind if kind in _CHOICES else value
+
+
 def _none_is_empty(value: Any) -> Any:
     return () if value is None else value
+
+
+def _is_true(value: Any) -> bool:
+    return value is True
 
 
 def _none_is_default(value: Any) -> Any:
@@ -84,19 +125,20 @@ class _Shape(BaseModel):
 
 
 class Call(_Shape):
-    """An earlier call of a tool by the assistant; `arguments` is JSON text as the client sent it."""
+    """An earlier call of a tool by the assistant, right or wrong; `arguments` is text as the client sent it.
 
-    id: str = ""
-    name: Name
+    Its id is not looked at: results stand behind their calls.
+    """
+
+    name: Annotated[str, BeforeValidator(_name)] = ""
     arguments: Annotated[str, BeforeValidator(_arguments)] = "{}"
 
     @model_validator(mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
         """Both `{"id", "function": {"name", "arguments"}}` and the older flat form."""
-        if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
-            return {**value["function"], "id": value.get("id") or ""}
-        return {**value, "id": value.get("id") or ""} if isinstance(value, Mapping) else value
+        inner = value.get("function") if isinstance(value, Mapping) else None
+        return inner if isinstance(inner, Mapping) else value
 
 
 class Message(_Shape):
@@ -105,8 +147,6 @@ class Message(_Shape):
     role: Role
     content: Text = ""
     tool_calls: Annotated[tuple[Call, ...], BeforeValidator(_none_is_empty)] = ()
-    tool_call_id: str | None = None
-    name: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -117,15 +157,21 @@ class Message(_Shape):
         changed = {**value, "role": _ROLES.get(role, role) if isinstance(role, str) else role}
         if not value.get("tool_calls") and isinstance(value.get("function_call"), Mapping):
             changed["tool_calls"] = [{"function": value["function_call"]}]
+        if changed["role"] == "tool":
+            changed["content"] = _result(value.get("content"))
         return changed
 
 
 class Tool(_Shape):
-    """One function the model may call; `parameters` is a JSON schema."""
+    """One function the model may call; `parameters` is a JSON schema.
+
+    `strict`: a call whose arguments do not fit the schema is an error, not a call.
+    """
 
     name: Name
     description: str = ""
     parameters: Annotated[dict[str, Any], BeforeValidator(_none_is_default)] = Field(default_factory=dict)
+    strict: Annotated[bool, BeforeValidator(_is_true)] = False
 
     @model_validator(mode="before")
     @classmethod
@@ -182,7 +228,7 @@ class _StreamOptions(_Shape):
     include_usage: bool | None = None
 
 
-Limit = Annotated[int, Field(ge=1)]
+Limit = Annotated[int | None, AfterValidator(_no_limit)]
 
 
 class Body(_Shape):
@@ -192,11 +238,11 @@ class Body(_Shape):
     messages: Annotated[tuple[Message, ...], Field(min_length=1)]
     stream: bool | None = None
     stream_options: Annotated[_StreamOptions, BeforeValidator(_none_is_default)] = _StreamOptions()
-    max_tokens: Limit | None = None
-    max_completion_tokens: Limit | None = None
+    max_tokens: Limit = None
+    max_completion_tokens: Limit = None
     stop: Annotated[tuple[str, ...], BeforeValidator(_stops)] = ()
     n: Annotated[int, Field(ge=1, le=1)] | None = None
     tools: Annotated[tuple[Tool, ...], BeforeValidator(_none_is_empty)] = ()
-    tool_choice: Any = None
+    tool_choice: Annotated[Any, BeforeValidator(plain_choice)] = None
     parallel_tool_calls: bool | None = None
     response_format: Annotated[ResponseFormat, BeforeValidator(_none_is_default)] = ResponseFormat()

@@ -1,27 +1,34 @@
 """Answers in JSON: the words that ask the model for it, and what is made of what it said. Knows no stream.
 
 Fences and prose around the value are left out, mistakes that cannot change its meaning are repaired, and what is
-then not what the client asked for is an error, never an answer.
+then not what the client asked for is an error, never an answer. Models reason first and answer last, so of several
+values that fit the last one is the answer; a value in a fence that words follow is an example.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, NoReturn
 
+from bpu.chat.coercion import coerce
 from bpu.chat.fields import ResponseFormat
-from bpu.chat.lenient import Balance, NoJson, dumps, loads
-from bpu.chat.schemas import Checker, coerced
-from bpu.chat.tools import compact, lean
+from bpu.chat.lenient import NoJson, dumps, loads
+from bpu.chat.schemas import Checker, lean
+from bpu.chat.tools import compact
 from bpu.errors import AnswerUnfit
 
-_FENCED = re.compile(r"```[A-Za-z_]{0,20}[ \t]*\n(.*?)```", re.DOTALL)
-_BRACKET = re.compile(r"[{\[]")
-#: How many values in one answer are looked at.
-_MOST = 20
+_FENCED = re.compile(r"```[A-Za-z_]{0,20}[ \t]{0,8}\n(.*?)```", re.DOTALL)
+#: What a text is searched for to find JSON values in it.
+_SYNTAX = re.compile(r"[{}\[\]\"]")
+_STRING_MARK = re.compile(r"[\"\\]")
+#: How many values in one answer are looked at, and how often a search begins again behind an open bracket.
+_MAX_VALUES = 50
+_MAX_SEARCHES = 20
 
 
 def instruction(wanted: ResponseFormat) -> str:
@@ -39,28 +46,31 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
 
     Not `close`: the text was cut at a stop string, so brackets that are open must not be closed for it.
     """
-    problem = "it holds no JSON"
+    problem: str | None = None
     checker = Checker(wanted.schema_)
     for candidate in _candidates(text):
         try:
             value = loads(candidate, close=close)
-            fitting = coerced(value, wanted.schema_)
+            fitting = coerce(value, wanted.schema_)
             found = _problem(fitting, wanted, checker)
             if found is None:
                 return candidate if fitting == value and _strict(candidate) else dumps(fitting)
         except NoJson:
             continue
-        problem = found
+        problem = problem or found
     raise AnswerUnfit(
-        f"The model's answer is not what `response_format` asks for: {problem}. Send the request again, or ask for a "
-        "simpler form."
+        f"The model's answer is not what `response_format` asks for: {problem or 'it holds no JSON'}. Send the request "
+        "again, or ask for a simpler form."
     )
 
 
 def beginning(text: str) -> str:
-    """What a limit left of an answer in JSON: from its first bracket on."""
-    match = _BRACKET.search(text)
-    return text[match.start() :] if match else ""
+    """What a limit left of an answer in JSON: the value that it was cut in, else its last value."""
+    values = _values(text)
+    after = values.spans[-1][1] if values.spans else 0
+    if behind := [start for start in values.unclosed if start >= after]:
+        return text[behind[0] :]
+    return text[values.spans[-1][0] :] if values.spans else ""
 
 
 def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None:
@@ -70,23 +80,69 @@ def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Where the value may stand, the likeliest first: all of it, a fence, a value between words, one never closed."""
+    """Where the value may stand, the likeliest first: all of the text, a fence at its end, the last value between
+    words, an earlier fence, a value that was never closed."""
     yield text.strip()
-    yield from (match.group(1).strip() for match in islice(_FENCED.finditer(text), _MOST))
-    at, rest = 0, None
-    for _ in range(_MOST):
-        if (match := _BRACKET.search(text, at)) is None:
-            break
-        at = match.start()
-        length = Balance().feed(text[at:])
-        if length < 0:
-            rest = text[at:].strip() if rest is None else rest
+    values = _values(text)
+    # A fence inside a value is part of a string.
+    fences = [(one.start(1), one.end(1)) for one in _FENCED.finditer(text) if not _covers(values.spans, one.start())]
+    outside = [span for span in values.spans if not _covers(fences, span[0])]
+    if fences and not text[fences[-1][1] :].strip("` \t\r\n"):
+        outside.append(fences.pop())
+    for start, end in islice(chain(reversed(outside), reversed(fences)), _MAX_VALUES):
+        yield text[start:end].strip()
+    for start in values.unclosed:
+        yield text[start:].strip()
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Where in a text JSON objects and arrays stand that are inside no other, and brackets that are never closed."""
+
+    spans: list[tuple[int, int]]
+    unclosed: list[int]
+
+
+def _values(text: str) -> _Values:
+    """Behind a bracket that is never closed the search begins again: the words around it may hold a quote."""
+    spans: list[tuple[int, int]] = []
+    unclosed: list[int] = []
+    at = 0
+    for _ in range(_MAX_SEARCHES):
+        found, still_open = _search(text, at)
+        if still_open is None:
+            return _Values(spans + found, unclosed)
+        spans += [span for span in found if span[1] <= still_open]
+        unclosed.append(still_open)
+        at = still_open + 1
+    return _Values(spans + [span for span in found if span[0] > at], unclosed)
+
+
+def _search(text: str, at: int) -> tuple[list[tuple[int, int]], int | None]:
+    """The values in `text` from `at` on, and where a bracket stands that is never closed; in one pass."""
+    spans: list[tuple[int, int]] = []
+    stack: list[int] = []
+    in_string = False
+    while match := (_STRING_MARK if in_string else _SYNTAX).search(text, at):
+        character, at = match.group(), match.end()
+        if character == "\\":
             at += 1
-            continue
-        yield text[at : at + length]
-        at += length
-    if rest is not None:
-        yield rest
+        elif character == '"':
+            in_string = bool(stack) and not in_string
+        elif character in "{[":
+            stack.append(match.start())
+        elif stack:
+            start = stack.pop()
+            while spans and spans[-1][0] > start:
+                spans.pop()
+            spans.append((start, at))
+    return spans, stack[0] if stack else None
+
+
+def _covers(spans: list[tuple[int, int]], at: int) -> bool:
+    """Whether one of `spans`, which follow each other, holds the place `at`."""
+    found = bisect_right(spans, (at, at + 1)) - 1
+    return found >= 0 and spans[found][0] <= at < spans[found][1]
 
 
 def _strict(text: str) -> bool:

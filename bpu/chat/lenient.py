@@ -1,28 +1,47 @@
 """Reads JSON as small models write it: strictly first, then with repairs that cannot change a value's meaning.
 
-Repaired: single quotes, Python's `True`, `False` and `None`, a comma before a closing bracket, raw line breaks in
-strings, a bracket too many at the end, and, when the text is complete, brackets that were never closed. Never
-repaired: a string that was never closed, because what it should have held is not known.
+Repaired: single quotes, Python's `True`, `False` and `None`, full-width colons and commas, a comma before a closing
+bracket, raw line breaks in strings, a backslash that begins no escape, a bracket too many at the end, and, when the
+text is complete, brackets that were never closed. Never repaired: a string that was never closed, because what it
+should have held is not known. Time and memory are linear in the length of a text.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the decoder's own scanner, in C
 from typing import Any, NoReturn
 
+#: What stands outside strings. Every expression here is one class of characters or one word: none tries twice.
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>,)"""
-    r"""|(?P<word>True|False|None)\b|(?P<space>\s+)|(?P<quote>["'])|(?P<other>[^"'{}\[\],\s]+)""",
-    re.DOTALL,
+    r"""(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>[,，])|(?P<colon>[:：])|(?P<word>(?:True|False|None)\b)"""
+    r"""|(?P<space>\s+)|(?P<quote>["'])|(?P<other>[^"'{}\[\],，:：\s]+)"""
 )
-_WORDS = {"True": "true", "False": "false", "None": "null"}
+#: What is looked at inside a string.
+_MARK = re.compile(r"[\"'\\]")
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_REWRITTEN = {"True": "true", "False": "false", "None": "null", "，": ",", "：": ":"}
 _CLOSERS = {"{": "}", "[": "]"}
 _SURPLUS = "}]`; \t\r\n"
+#: A longer text is no JSON: no answer and no call that fits a model's context comes near it.
+_MAX_LENGTH = 256 * 1024
 
 
 class NoJson(ValueError):
     """The text holds no JSON, not even after repair."""
+
+
+class WrittenInteger(int):
+    """A whole number that was written with a fraction or an exponent; `written` is its spelling."""
+
+    written: str
+
+
+class WrittenFloat(float):
+    """A number with a fraction; `written` is its spelling."""
+
+    written: str
 
 
 def loads(text: str, *, close: bool = True) -> Any:
@@ -30,6 +49,8 @@ def loads(text: str, *, close: bool = True) -> Any:
 
     Not `close`: brackets that are open at the end are no mistake of the writer's, and are not closed.
     """
+    if len(text) > _MAX_LENGTH:
+        raise NoJson("the text is too long")
     try:
         return _strict(text)
     except NoJson:
@@ -39,9 +60,19 @@ def loads(text: str, *, close: bool = True) -> Any:
 def dumps(value: Any) -> str:
     """`value` as compact JSON text, characters as they are; raises `NoJson` for what JSON cannot hold."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        # Half a character, which JSON can carry and UTF-8 cannot, stays the escape that it was.
+        return text if _is_whole(text) else json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise NoJson(str(error)) from None
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _strict(text: str) -> Any:
@@ -60,7 +91,9 @@ def _number(text: str) -> float | int:
     value = float(text)
     if value - value != 0:
         raise ValueError("a number out of range")
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    number = WrittenInteger(value) if value.is_integer() and abs(value) < 2**53 else WrittenFloat(value)
+    number.written = text
+    return number
 
 
 def _constant(name: str) -> NoReturn:
@@ -74,34 +107,54 @@ def repair(text: str, *, close: bool = True) -> str:
     """`text` with the repairs applied; whether JSON came of it is for the reader to see. Linear in its length."""
     out: list[str] = []
     stack: list[str] = []
-    for token in _TOKEN.finditer(text):
-        kind, words = token.lastgroup, token.group()
+    at = 0
+    while match := _TOKEN.match(text, at):
+        kind, words, at = match.lastgroup, match.group(), match.end()
         if kind == "quote":
-            raise NoJson("a string was never closed")
-        if kind == "close":
+            words, at = _string(text, match.start())
+        elif kind == "close":
             _drop_comma(out)
             if not stack or stack.pop() != words:
-                break  # one bracket too many: the value is complete, or the text is beyond repair
+                if text[match.start() :].strip(_SURPLUS):
+                    raise NoJson("a bracket too many")
+                break
         elif kind == "open":
             stack.append(_CLOSERS[words])
-        out.append(_rewritten(kind, words))
+        out.append(_REWRITTEN.get(words, words))
     if stack and not close:
         raise NoJson("a bracket was never closed")
     _drop_comma(out)
     return "".join([*out, *reversed(stack)])
 
 
-def _rewritten(kind: str | None, words: str) -> str:
-    if kind == "word":
-        return _WORDS[words]
-    if kind == "string" and words[0] == "'":
-        inner = re.sub(r"\\(.)|(\")", lambda one: '\\"' if one[2] else _unescaped(one[1]), words[1:-1], flags=re.DOTALL)
-        return f'"{inner}"'
-    return words
+def _string(text: str, start: int) -> tuple[str, int]:
+    """The string that opens at `start` as JSON writes it, and where it ends. Raises `NoJson` if it never does."""
+    quote = text[start]
+    if quote == '"':
+        try:
+            end = scanstring(text, start + 1, False)[1]
+            return text[start:end], end
+        except ValueError:
+            pass  # never closed, or a backslash that begins no escape
+    parts, at = ['"'], start + 1
+    while match := _MARK.search(text, at):
+        parts.append(text[at : match.start()])
+        found, at = match.group(), match.end()
+        if found == quote:
+            return "".join([*parts, '"']), at
+        if found == "\\":
+            found, at = _escape(text, match.start())
+        parts.append('\\"' if found == '"' else found)
+    raise NoJson("a string was never closed")
 
 
-def _unescaped(character: str) -> str:
-    return "'" if character == "'" else f"\\{character}"
+def _escape(text: str, start: int) -> tuple[str, int]:
+    """What the backslash at `start` stands for: an escape, an apostrophe, or itself; and where that ends."""
+    if match := _ESCAPE.match(text, start):
+        return match.group(), match.end()
+    if text.startswith("'", start + 1):
+        return "'", start + 2
+    return "\\\\", start + 1
 
 
 def _drop_comma(out: list[str]) -> None:

@@ -145,7 +145,7 @@ class Prompter:
         *earlier, last = conversation.turns
         if not earlier or closing:
             return Turn(line, tokens)
-        short = self._framed(defuse(last.text))
+        short = self._framed(self._defused(last.text))
         return Turn(
             line,
             tokens,
@@ -198,8 +198,8 @@ class Prompter:
 
     def _text(self, conversation: Conversation) -> str:
         """All of the conversation as the text of one user message, the console's frame left out."""
-        system = defuse(conversation.system)
-        said = [Said(role=turn.role, content=defuse(turn.text)) for turn in conversation.turns]
+        system = self._defused(conversation.system)
+        said = [Said(role=turn.role, content=self._defused(turn.text)) for turn in conversation.turns]
         first = said[0]["content"]
         if system and first and self._places_system and (len(said) == 1 or self._places_turns):
             placed = self._template.inside([Said(role="system", content=system), *said])
@@ -210,6 +210,12 @@ class Prompter:
             return said[0]["content"]
         rendered = self._template.inside(said) if self._places_turns else None
         return _transcript(said) if rendered is None else rendered
+
+    def _defused(self, text: str) -> str:
+        """`text` in which a tokenizer finds no special token: neither one in the usual spelling nor the model's own."""
+        for token in self._template.special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return defuse(text)
 
 
 def _header(request: ChatRequest) -> list[str]:

@@ -2,8 +2,8 @@
 
 The split as a table: what a tag does in each state. An R1 answer begins inside the reasoning, because the prompt
 ends with `<think>`, and holds only `</think>`; others open with `<think>` themselves, or do not think at all.
-Once the answer has begun nothing turns it back into reasoning: a later tag is taken out, and the words around it
-stay answer, so that a model that speaks *about* the tags never loses its answer.
+Only the tags around the leading reasoning are tags. Every other one is text and stays byte for byte, so that a model
+that speaks *about* the tags loses nothing; nor does a closing tag in quotation marks end the reasoning.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from bpu.chat.scan import held
 OPEN, CLOSE = "<think>", "</think>"
 _TAGS = (OPEN, CLOSE)
 _TAG = re.compile("</?think>")
+#: What must stand behind a closing tag, by what stands before it, so that the tag is only quoted.
+_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "«": "»"}
 #: Blanks that are held back while an answer may still open with a tag.
 _BLANKS_MOST = 64
 
@@ -33,19 +35,16 @@ class State(Enum):
     CONTENT = auto()
 
 
-#: (state, tag) -> state. A tag itself is never passed on.
+#: (state, tag) -> state. Such a tag is never passed on; where a pair is not listed, the tag is text.
 TRANSITIONS = {
     (State.UNDECIDED, OPEN): State.LEAD,
     (State.UNDECIDED, CLOSE): State.GAP,
     (State.LEAD, OPEN): State.LEAD,
     (State.LEAD, CLOSE): State.GAP,
-    (State.REASONING, OPEN): State.REASONING,
     (State.REASONING, CLOSE): State.GAP,
-    (State.GAP, OPEN): State.LEAD,
-    (State.GAP, CLOSE): State.GAP,
-    (State.CONTENT, OPEN): State.CONTENT,
-    (State.CONTENT, CLOSE): State.CONTENT,
 }
+#: The states that no tag changes.
+_TAGLESS = frozenset(State) - {state for state, _ in TRANSITIONS}
 #: The state after the first word in a state.
 WORD = {State.UNDECIDED: State.CONTENT, State.LEAD: State.REASONING, State.GAP: State.CONTENT}
 #: What may stand before that word and is not passed on: all blanks before reasoning, line breaks before an answer.
@@ -68,39 +67,56 @@ class Splitter:
     def __init__(self, *, thinks: bool) -> None:
         self.state = State.LEAD if thinks else State.UNDECIDED
         self._held = ""
+        self._before = ""  # the character before what is held
         self._blanks = ""
 
     def feed(self, piece: str) -> Iterable[Part]:
         """What is decided by now; text that may begin a tag is held back."""
         # In these two states words change nothing; nearly every piece is no more than that.
-        settled = self.state is State.CONTENT or self.state is State.REASONING
-        if settled and not self._held and OPEN[0] not in piece:
-            kind: Kind = "content" if self.state is State.CONTENT else "reasoning"
-            return (Part(kind, piece),) if piece else ()
+        if self.state is State.CONTENT:
+            return (Part("content", piece),) if piece else ()
+        if self.state is State.REASONING and piece and not self._held and OPEN[0] not in piece:
+            self._before = piece[-1]
+            return (Part("reasoning", piece),)
         return self._split(piece)
 
     def _split(self, piece: str) -> Iterator[Part]:
-        text = self._held + piece
-        start = 0
+        text, self._held = self._held + piece, ""
+        start, stop = 0, len(text)
         for match in _TAG.finditer(text):
             yield from self._plain(text[start : match.start()])
-            yield from self._tag(match.group())
-            start = match.end()
-        keep = held(text[start:], _TAGS)
-        self._held = text[len(text) - keep :]
-        yield from self._plain(text[start : len(text) - keep])
+            start = match.start()
+            if self.state in _TAGLESS:
+                break
+            closing = _QUOTES.get(text[start - 1] if start else self._before) if match.group() == CLOSE else None
+            if closing and match.end() == len(text):
+                stop = start  # the next character decides
+            elif (self.state, match.group()) in TRANSITIONS and not (closing and text[match.end()] == closing):
+                yield self._tag(match.group())
+                start = match.end()
+        if stop == len(text):
+            stop -= held(text[start:], _TAGS)
+        yield from self._plain(text[start:stop])
+        if self.state in _TAGLESS:
+            yield from self._plain(text[stop:])
+            stop = len(text)
+        self._held = text[stop:]
+        self._before = text[stop - 1] if stop else self._before
 
     def end(self) -> Iterator[Part]:
-        """What was held back: no tag came of it."""
+        """What was held back: nothing follows that would make it a tag, or a quoted one."""
         text, self._held = self._held, ""
-        yield from self._plain(text)
+        if text == CLOSE:
+            yield self._tag(text)
+        else:
+            yield from self._plain(text)
         if self._blanks:
             yield Part("content", self._blanks)
 
-    def _tag(self, tag: str) -> Iterator[Part]:
-        yield Part("tag", self._blanks + tag)
-        self._blanks = ""
+    def _tag(self, tag: str) -> Part:
+        blanks, self._blanks = self._blanks, ""
         self.state = TRANSITIONS[self.state, tag]
+        return Part("tag", blanks + tag)
 
     def _plain(self, text: str) -> Iterator[Part]:
         rest = text.lstrip(DROPPED.get(self.state, "")) if text else ""
@@ -117,3 +133,13 @@ class Splitter:
         """What may go out now and what stays held, while an opening tag may still come."""
         waiting = self._blanks + blanks
         return (waiting + rest, "") if rest or len(waiting) > _BLANKS_MOST else ("", waiting)
+
+
+def own_words(text: str) -> str:
+    """An earlier answer without the reasoning block that it opens with, if it does."""
+    text = text.strip()
+    if not text.startswith(OPEN):
+        return text
+    splitter = Splitter(thinks=False)
+    parts = [*splitter.feed(text), *splitter.end()]
+    return "".join(part.text for part in parts if part.kind == "content").strip()

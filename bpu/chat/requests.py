@@ -15,7 +15,6 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from bpu.chat.fields import Body, Message, ResponseFormat, Tool, named_tools
-from bpu.chat.schemas import BadSchema, Checker
 from bpu.errors import BadRequest, ModelNotFound
 
 ToolMode = Literal["auto", "none", "required"]
@@ -49,8 +48,9 @@ class ChatRequest:
     """One valid request. `model` is the id the client used, `max_tokens` counts reasoning and answer together.
 
     `thinking` is False when the client switched it off; `inline_thinking` puts the reasoning into the content
-    in `<think>` tags. `tools` are those that `tool_choice` allows. `namespace` keeps the conversations of different
-    callers apart (the digest of an API key, say); it never comes from the body. Without `show_reasoning` the
+    in `<think>` tags. `tools` are those that `tool_choice` allows, `excluded_tools` the names of the others.
+    `namespace` keeps the conversations of different callers apart (the digest of an API key, say); it never comes from
+    the body. Without `show_reasoning` the
     reasoning has no place in the answer's shape (inline it has).
     """
 
@@ -63,6 +63,7 @@ class ChatRequest:
     thinking: bool = True
     inline_thinking: bool = False
     tools: tuple[Tool, ...] = ()
+    excluded_tools: tuple[str, ...] = ()
     tool_mode: ToolMode = "auto"
     forced_tool: str | None = None
     parallel_tool_calls: bool = True
@@ -92,9 +93,6 @@ def parse_chat(
     except ValidationError as error:
         raise _as_bad_request(error) from None
     _check_model(parsed.model, models, think_model)
-    for number, tool in enumerate(parsed.tools):
-        _check_schema(tool.parameters, f"tools.{number}.function.parameters")
-    _check_schema(parsed.response_format.schema_, "response_format.json_schema.schema")
     mode, forced, tools = _choice(parsed)
     return ChatRequest(
         model=parsed.model,
@@ -106,6 +104,7 @@ def parse_chat(
         thinking=_thinking(body),
         inline_thinking=parsed.model not in models,
         tools=tools,
+        excluded_tools=tuple(tool.name for tool in parsed.tools if tool not in tools),
         tool_mode=mode,
         forced_tool=forced,
         parallel_tool_calls=parsed.parallel_tool_calls is not False,
@@ -136,13 +135,6 @@ def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
     if model not in served:
         raise ModelNotFound(f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.",
                             param="model")  # fmt: skip
-
-
-def _check_schema(schema: Mapping[str, Any], path: str) -> None:
-    try:
-        Checker(schema)
-    except BadSchema as error:
-        raise BadRequest(f"`{path}` is not a valid JSON schema: {error}.", param=path) from None
 
 
 def _refuse(body: Mapping[str, Any], limits: Limits) -> None:

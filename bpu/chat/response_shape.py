@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
-from bpu.chat.fields import named_tools
+from bpu.chat.fields import named_tools, plain_choice
 from bpu.chat.requests import ChatRequest
 from bpu.chat.usage import Usage
 from bpu.errors import BpuError
@@ -201,6 +201,7 @@ def _strings(metadata: Any) -> dict[str, str]:
 
 def _choice(choice: Any) -> Any:
     """The choice in the API's own form: other forms that name a tool are taken too."""
+    choice = plain_choice(choice)
     if not isinstance(choice, Mapping):
         return "required" if choice == "any" else choice or "auto"
     required, names = named_tools(choice)

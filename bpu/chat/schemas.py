@@ -1,160 +1,220 @@
-"""Checks values against a client's JSON schema, so that no schema can stop a worker or reach another machine.
+"""Checks values against a client's JSON schema, in a bounded number of steps and without any network.
 
-Regular expressions of strangers can run for ever, so `pattern` and `patternProperties` are told to the model and
-not enforced. References stay inside the schema; their number in one check and every depth are bounded, because the
-library recurses, and what it is built on does not survive a stack that is full.
+A schema is written by a stranger, so nothing here raises for one: what is not part of the language below is shown to
+the model and not checked. A check is cut off after `MAX_STEPS` steps, at whatever place of the schema they are spent.
+
+The language is JSON Schema 2020-12 with these keywords:
+
+- any value: `type`, `enum`, `const`, `allOf`, `anyOf`, `oneOf`, `not`, `if`/`then`/`else`, and `$ref` to a place inside
+  the schema (`#/...`);
+- numbers: `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`;
+- strings: `minLength`, `maxLength`, and `pattern` as far as RE2 knows it, which needs linear time;
+- arrays: `items`, `prefixItems`, `contains`, `minContains`, `maxContains`, `minItems`, `maxItems`, `uniqueItems`;
+- objects: `properties`, `patternProperties`, `additionalProperties`, `propertyNames`, `required`, `dependentRequired`,
+  `minProperties`, `maxProperties`;
+- older spellings: `items` as an array with `additionalItems`, `exclusiveMinimum: true`, `nullable`, and names of types
+  such as `STRING`, `float` and `any`.
+
+A keyword whose value has the wrong form is not checked either.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
-from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+import re2  # type: ignore[import-untyped]
 
-_MOST_REFERENCES = 2000
-_DEEPEST_REFERENCES = 40
-_DEEPEST_SCHEMA = 50
-_DEEPEST_VALUE = 60
-#: An agent sends the same tools with every request, and the library takes half a millisecond for the smallest
-#: schema: what was found is remembered, for so many characters at most that it cannot fill the memory.
-_LONGEST_REMEMBERED = 16 * 1024
-#: Keywords whose value is a mapping of names to schemas, whose names are no keywords.
-_NAMED = {"properties", "$defs", "definitions", "dependentSchemas"}
-#: Keywords whose value is data, not a schema.
-_DATA = {"const", "enum", "default", "examples"}
-#: Keywords that hold regular expressions, and the one that would bring in other rules than ours.
-_LEFT_OUT = {"pattern", "patternProperties", "$schema"}
-_COERCED = {"integer": int, "number": float}
+from bpu.chat.schema_keywords import CHECKS
 
+#: What a schema may hold at most to be checked at all: levels of nesting, and members and items in all.
+MAX_DEPTH = 64
+MAX_SIZE = 20_000
+#: One step is about a microsecond on a PC and five on a board.
+MAX_STEPS = 50_000
+#: Levels of one check: each keyword that holds a schema is one, each `$ref` is another.
+_MAX_LEVELS = 128
+_MAX_PATTERN_LENGTH = 1000
+_MAX_PATTERN_MEMORY = 256 * 1024
+#: The cost of a regular expression: so many instructions of its program times characters are one step.
+_INSTRUCTIONS_PER_STEP = 256
+#: Keywords of the standard that are not checked: a schema that uses them accepts less than what is checked here.
+_UNCHECKED = {
+    "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "dependencies",
+}  # fmt: skip
+#: Keywords that tell a model nothing.
+_NOISE = {"$schema", "title", "additionalProperties", "strict"}
+#: Keywords whose value is a mapping of names, which are no keywords, to schemas; and those whose value is data.
+_NAMED = {"properties", "patternProperties", "$defs", "definitions"}
+_DATA = {"const", "enum", "default", "examples", "required"}
 
-class BadSchema(ValueError):
-    """The schema itself is wrong."""
+Schema = Any
 
 
 class Checker:
-    """One client's schema. Raises `BadSchema` when it is none."""
+    """Checks values against one schema of a client."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        if _is_deeper(schema, _DEEPEST_SCHEMA):
-            raise BadSchema(f"it is nested deeper than {_DEEPEST_SCHEMA} levels")
-        self._schema = _without_patterns(schema)
-        text = json.dumps(self._schema)
-        mistake = _remembered_mistake(text) if len(text) <= _LONGEST_REMEMBERED else _mistake(text)
-        if mistake is not None:
-            raise BadSchema(mistake)
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema if is_small(schema) else {}
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value`, in the schema's words and none of the value's; None when it fits."""
-        if _is_deeper(value, _DEEPEST_VALUE):
-            return f"it is nested deeper than {_DEEPEST_VALUE} levels"
-        extend: Any = validators.extend  # the package's stubs give it no types
-        bounded = _Bounded()
-        kind = extend(Draft202012Validator, {"$ref": bounded.follow, "$dynamicRef": bounded.follow})
+        if not is_small(value):
+            return f"it is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_SIZE} parts"
         try:
-            error = next(iter(kind(self._schema, registry=Registry()).iter_errors(value)), None)
-        except _TooMany:
-            return "the schema refers to itself too often"
-        except Unresolvable as missing:
-            return f"the schema refers to {missing.ref!r}, which is not part of it"
-        except ArithmeticError:
-            return "it holds a number that the schema cannot be held against"
-        if error is None:
-            return None
-        place = ".".join(str(part) for part in error.absolute_schema_path)
-        return f"the schema's `{place}` is not met"
+            path = Evaluation(self.schema).failure(self.schema, value)
+        except StepsExceeded:
+            return "it takes too many steps to check"
+        return None if path is None else f"the schema's `{path or 'false'}` is not met"
 
 
-def _mistake(schema: str) -> str | None:
-    """What makes this JSON text no schema; None if it is one."""
-    try:
-        Draft202012Validator.check_schema(json.loads(schema))
-    except SchemaError as error:
-        return error.message[:200]
-    return None
+def is_small(value: Any) -> bool:
+    """Whether `value` is within `MAX_DEPTH` and `MAX_SIZE`. Looks at no more than that, without recursion."""
+    level, size = [value], 0
+    for _ in range(MAX_DEPTH + 1):
+        children: list[Any] = []
+        for node in level:
+            members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+            size += len(members)
+            if size > MAX_SIZE:
+                return False
+            children += [child for child in members if isinstance(child, (Mapping, list))]
+        if not children:
+            return True
+        level = children
+    return False
 
 
-_remembered_mistake = lru_cache(maxsize=256)(_mistake)
+def lean(schema: Schema) -> Schema:
+    """The schema without its noise; one that is too large to be checked stays as it is."""
+    return _lean(schema) if is_small(schema) else schema
 
 
-class _TooMany(Exception):
-    """References without end."""
-
-
-class _Bounded:
-    """References of one check: so many in all, and so many within each other."""
-
-    def __init__(self) -> None:
-        self._all = 0
-        self._depth = 0
-
-    def follow(self, validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        self._all += 1
-        self._depth += 1
-        if self._all > _MOST_REFERENCES or self._depth > _DEEPEST_REFERENCES:
-            raise _TooMany
-        yield from Draft202012Validator.VALIDATORS["$ref"](validator, reference, instance, schema) or ()
-        self._depth -= 1
-
-
-def _is_deeper(value: Any, most: int) -> bool:
-    """Whether lists and objects lie in each other deeper than `most`. Without recursion."""
-    level = [value]
-    for _ in range(most + 1):
-        level = [child for node in level for child in _children(node)]
-    return bool(level)
-
-
-def _children(node: Any) -> list[Any]:
-    nodes = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
-    return [child for child in nodes if isinstance(child, (Mapping, list))]
-
-
-def coerced(value: Any, schema: Any) -> Any:
-    """`value` with numbers and truth values that a model wrote as strings made what the schema says, where that is
-    beyond doubt: `"5"` where an integer is wanted. Looks at `type` and `properties` alone."""
-    if not isinstance(schema, Mapping):
-        return value
-    if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
-        return {name: coerced(one, schema["properties"].get(name)) for name, one in value.items()}
-    if isinstance(value, list):
-        return [coerced(one, schema.get("items")) for one in value]
-    if not isinstance(value, str):
-        return value
-    kind = schema.get("type")
-    if kind == "boolean":
-        return {"true": True, "false": False}.get(value.lower(), value)
-    return _as_number(value, kind) if isinstance(kind, str) and kind in _COERCED else value
-
-
-def _as_number(text: str, kind: str) -> Any:
-    try:
-        number = _COERCED[kind](text)
-    except (ValueError, OverflowError):
-        return text
-    return number if number - number == 0 else text
-
-
-def _without_patterns(schema: Any) -> Any:
-    """The schema without the keywords that are left out."""
+def _lean(schema: Schema) -> Schema:
     if isinstance(schema, list):
-        return [_without_patterns(one) for one in schema]
+        return [_lean(one) for one in schema]
     if not isinstance(schema, Mapping):
         return schema
-    kept = {name: _inside(name, value) for name, value in schema.items() if name not in _LEFT_OUT}
-    if "patternProperties" in schema:
-        kept.pop("additionalProperties", None)
-        kept.pop("unevaluatedProperties", None)
+    kept = {}
+    for name, value in schema.items():
+        if name in _NAMED and isinstance(value, Mapping):
+            kept[name] = {key: _lean(one) for key, one in value.items()}
+        elif name in _DATA:
+            kept[name] = value
+        elif name not in _NOISE:
+            kept[name] = _lean(value)
     return kept
 
 
-def _inside(name: str, value: Any) -> Any:
-    if name in _DATA:
-        return value
-    if name in _NAMED and isinstance(value, Mapping):
-        return {key: _without_patterns(one) for key, one in value.items()}
-    return _without_patterns(value)
+class StepsExceeded(Exception):
+    """A check needs more steps, or more levels, than it may have."""
+
+
+class Evaluation:
+    """One check of a value against the schema `root`. Its steps are counted over all that it is asked.
+
+    `uncertain` becomes True as soon as a part of a schema was met that cannot be checked: what fails then still
+    fails, but what fits may not.
+    """
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._steps = MAX_STEPS
+        self._levels = 0
+        self.uncertain = False
+
+    def spend(self, steps: int = 1) -> None:
+        self._steps -= steps
+        if self._steps < 0:
+            raise StepsExceeded
+
+    def enter(self) -> None:
+        """Begin a level; each is left by `leave`."""
+        self.spend()
+        self._levels += 1
+        if self._levels > _MAX_LEVELS:
+            raise StepsExceeded
+
+    def leave(self) -> None:
+        self._levels -= 1
+
+    def unknown(self) -> str | None:
+        """Note that a part of the schema cannot be checked; the value counts as fitting."""
+        self.uncertain = True
+        return None
+
+    def failure(self, schema: Schema, value: Any) -> str | None:
+        """The path of the first keyword that `value` does not meet, "" for `false`; None if it fits."""
+        if not isinstance(schema, Mapping):
+            if schema is False:
+                return ""
+            return None if schema is True else self.unknown()
+        if value is None and schema.get("nullable") is True:
+            return None
+        self.enter()
+        for keyword, argument in schema.items():
+            self.spend()
+            if check := CHECKS.get(keyword):
+                path = check(self, argument, value, schema)
+                if path is not None:
+                    return f"{keyword}.{path}" if path else keyword
+            elif keyword in _UNCHECKED:
+                self.unknown()
+        self.leave()
+        return None
+
+    def fits(self, schema: Schema, value: Any) -> bool | None:
+        """Whether `value` fits `schema`; None where that depends on what cannot be checked."""
+        levels, before = self._levels, self.uncertain
+        self.uncertain = False
+        failure = self.failure(schema, value)
+        uncertain, self.uncertain, self._levels = self.uncertain, before, levels
+        return False if failure is not None else None if uncertain else True
+
+    def resolve(self, reference: Any) -> Schema | None:
+        """The schema to which a `$ref` leads; None where there is none."""
+        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+            return None
+        node = self._root
+        for part in unquote(reference).split("/")[1:]:
+            self.spend()
+            name = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, Mapping) and name in node:
+                node = node[name]
+            elif isinstance(node, list) and name.isdecimal() and len(name) < 6 and int(name) < len(node):
+                node = node[int(name)]
+            else:
+                return None
+        return node if isinstance(node, (Mapping, bool)) else None
+
+    def matches(self, pattern: Any, text: str) -> bool | None:
+        """Whether `pattern` is found in `text`; None for a pattern that is not known to RE2."""
+        compiled = _compiled(pattern) if isinstance(pattern, str) and len(pattern) <= _MAX_PATTERN_LENGTH else None
+        if compiled is None:
+            return None
+        data = text.encode("utf-8", "replace")
+        self.spend(len(data) * compiled.programsize // _INSTRUCTIONS_PER_STEP)
+        return compiled.search(data) is not None
+
+    def key(self, value: Any) -> Any:
+        """A hashable value, equal for values that are equal in JSON: 1 is 1.0 and is not true."""
+        self.spend()
+        if isinstance(value, list):
+            return "array", tuple(map(self.key, value))
+        if isinstance(value, Mapping):
+            return "object", frozenset((name, self.key(one)) for name, one in value.items())
+        return (isinstance(value, bool), value)
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> Any:
+    """The program of a regular expression; None for what RE2 does not know or finds too large."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_PATTERN_MEMORY
+    try:
+        return re2.compile(pattern.encode("utf-8", "replace"), options)
+    except re2.error:
+        return None

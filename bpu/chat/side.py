@@ -6,14 +6,14 @@ that cannot be told not to think would take a minute over it and block the chat.
 
 from __future__ import annotations
 
-import re
+from itertools import takewhile
 
 from bpu.chat.requests import ChatRequest
 
 _ASKS = "Based on the chat history, give this conversation a name."
 _ENDS = "The name is:"
-_FENCED = re.compile(r"```[^\n]*\n(.*)\n```", re.DOTALL)
-_BETWEEN = re.compile(r"\n\s*-{5,}\s*\n")
+#: So many hyphens on a line of their own stand between two messages.
+_RULE = 5
 _DECORATION = " \t\"'`#*_>~.,:;!?-。，！？、：；“”‘’「」《》()（）[]【】"
 #: Chatbox asks for at most ten characters; a Latin word is not cut in two for one or two more.
 _LENGTH, _SLACK = 10, 14
@@ -25,11 +25,16 @@ def side_answer(request: ChatRequest) -> str | None:
     text = request.messages[-1].content
     if _ASKS not in text or not text.rstrip().endswith(_ENDS):
         return None
-    if (fenced := _FENCED.search(text)) is None:
-        return _UNNAMED
-    opening = _BETWEEN.split(fenced.group(1), maxsplit=1)[0]
-    lines = (line.strip(_DECORATION) for line in opening.splitlines())
+    _, _, behind = text.partition("```")
+    _, _, behind = behind.partition("\n")
+    chat, _, _ = behind.rpartition("\n```")
+    lines = (line.strip(_DECORATION) for line in takewhile(_is_no_rule, chat.splitlines()))
     return _short(next((line for line in lines if line), _UNNAMED))
+
+
+def _is_no_rule(line: str) -> bool:
+    line = line.strip()
+    return len(line) < _RULE or bool(line.strip("-"))
 
 
 def _short(line: str) -> str:

@@ -13,10 +13,14 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from bpu.chat.fields import clean
 from bpu.errors import SettingsError
 
 #: Stands for a message while the frame around it is learnt; a word that no template holds.
 _SENTINEL = "qzMessageOneqz"
+#: Stands for `<` in what people and models said while a template renders it: templates cut texts at tags that they
+#: find. Half a character, so that no text with a UTF-8 form holds it.
+_ANGLE = "\ud800"
 
 
 class Said(TypedDict):
@@ -50,6 +54,8 @@ class Template:
         environment.globals["raise_exception"] = _raise_exception
         if strftime_now is not None:
             environment.globals["strftime_now"] = strftime_now
+        #: The special tokens that end and begin a text.
+        self.special = tuple(word for word in (bos, eos) if len(word) > 1)
         self._variables = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
         #: Whether the model is one that reasons: its template knows where reasoning ends.
         self.reasons = "</think>" in text
@@ -83,14 +89,16 @@ class Template:
         """The rendering of `messages` without the frame: the line that makes the console say all of it.
 
         None when the template puts something of it outside the frame, leaves a message out, or refuses.
+        The template sees no tag in a message, so it can cut none away.
         """
+        hidden = [Said(role=one["role"], content=clean(one["content"]).replace("<", _ANGLE)) for one in messages]
         try:
             before, after = self.frame()
-            text = self.render(messages)
+            text = self.render(hidden)
         except Unrenderable:
             return None
         whole = len(text) >= len(before) + len(after) and text.startswith(before) and text.endswith(after)
-        return text[len(before) : len(text) - len(after)] if whole else None
+        return text[len(before) : len(text) - len(after)].replace(_ANGLE, "<") if whole else None
 
     def carries(self, *roles: str) -> bool:
         """Whether messages of these roles come through, each once, in order and inside the frame."""

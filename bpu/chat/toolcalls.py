@@ -13,28 +13,57 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Union
 
-from bpu.chat.calls import Caller, Found
+from bpu.chat.calls import DEEPSEEK, DEEPSEEK_END, SEPARATOR, Caller, Found
 from bpu.chat.lenient import Balance
 from bpu.chat.scan import held
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
-_CLOSERS = {
-    CALL: CALL_END,
-    "<｜tool▁calls▁begin｜>": "<｜tool▁calls▁end｜>",
-    "<｜tool▁call▁begin｜>": "<｜tool▁call▁end｜>",
-}
+_DEEPSEEK_CALLS = "<｜tool▁calls▁begin｜>"
+_CLOSERS = {CALL: CALL_END, _DEEPSEEK_CALLS: "<｜tool▁calls▁end｜>", DEEPSEEK: DEEPSEEK_END}
 _MARKS = tuple(_CLOSERS)
 _MARK = re.compile(r"</?tool_calls?>|<｜tool▁[^｜<>]{1,20}｜>")
-#: Where a call may begin. The first character of the searched text is the one before what is held.
-_OPENER = re.compile("|".join(_MARKS) + r"|(?<=\n)[ \t]{0,8}(?:```[A-Za-z_]{0,20}[ \t]*\n\s{0,8})?(?:\{|\[\s{0,8}\{)")
-#: The end of a text that may still become a bare or fenced object: a line that holds only its beginning.
-_BEGINNING = re.compile(
-    r"(?<=\n)[ \t]{0,8}(?:\[\s{0,8}|`{1,2}|```[A-Za-z_]{0,20}[ \t]*(?:\n\s{0,8}(?:\[\s{0,8})?)?)?\Z"
+
+
+def _part_of(word: str) -> str:
+    """An expression for each beginning of `word`, the empty one and the whole word too."""
+    return "".join(f"(?:{re.escape(one)}" for one in word) + ")?" * len(word)
+
+
+# What decides that a text is a call, as soon as it is there, and what is to be held until then. Every number of
+# blanks and characters is bounded, so that nothing is held for long and no search takes more than linear time.
+_FENCE = r"```[A-Za-z_]{0,20}[ \t]{0,8}"
+_BRACKET = r"(?:\[\s{0,8})?"
+#: A call in JSON, bare or in a fence: after the first brace only a quote or a closing brace may follow.
+_JSON = rf"(?:{_FENCE}\n\s{{0,8}})?{_BRACKET}\{{(?=\s{{0,16}}[\"'}}])"
+_JSON_PART = rf"(?:`{{1,2}}|{_FENCE}|(?:{_FENCE}\n\s{{0,8}})?{_BRACKET}(?:\{{\s{{0,16}})?)"
+#: DeepSeek's: a name between the mark and a separator or a line break, then the arguments or the end.
+_NAME = r"[^\n<]{1,200}"
+_BODY = rf"\s{{0,8}}(?:{_FENCE}\s{{0,8}})?"
+_DEEPSEEK_HEAD = (
+    rf"(?:{_NAME}{SEPARATOR}|(?:[^\n<]{{0,200}}{SEPARATOR})?{_NAME}(?:\n|{SEPARATOR})){_BODY}(?:[{{\[<\"]|null)"
 )
-_LOOK_BACK = 80
-_FENCE_END = re.compile(r"\s*```[ \t]*")
+_DEEPSEEK_HEAD_PART = (
+    rf"[^\n<]{{0,200}}(?:{_part_of(SEPARATOR)}|(?:{SEPARATOR}[^\n<]{{0,200}})?"
+    rf"(?:{_part_of(SEPARATOR)}|(?:\n|{SEPARATOR})(?:\s{{0,8}}`{{1,2}}|{_BODY}{_part_of('null')})))"
+)
+#: Where a call begins. The first character of the searched text is the one before what is held.
+_OPENER = re.compile(
+    rf"{CALL}(?=\s{{0,8}}{_JSON})|{_DEEPSEEK_CALLS}(?=\s{{0,8}}{DEEPSEEK}{_DEEPSEEK_HEAD})|{DEEPSEEK}(?={_DEEPSEEK_HEAD})"
+    rf"|(?<=\n)[ \t]{{0,8}}{_JSON}"
+)
+#: The end of a text that may still become such a beginning.
+_BEGINNING = re.compile(
+    rf"(?:(?:{CALL}\s{{0,8}}|(?<=\n)[ \t]{{0,8}}){_JSON_PART}"
+    rf"|{_DEEPSEEK_CALLS}\s{{0,8}}(?:{_part_of(DEEPSEEK)}|{DEEPSEEK}{_DEEPSEEK_HEAD_PART})"
+    rf"|{DEEPSEEK}{_DEEPSEEK_HEAD_PART})\Z"
+)
+_LOOK_BACK = 600
+#: A longer piece is read in parts, so that what is held stays short.
+_PART = 4096
+#: How many blanks may stand between a value and its fence or mark.
+_MAX_BLANKS = 64
 #: What may still stand between a value and its closing mark.
-_SURPLUS = re.compile(r"[\s}\]`]*")
+_SURPLUS = re.compile(rf"[\s}}\]`]{{0,{_MAX_BLANKS}}}")
 #: How far a model may go on after its calls before it is stopped; at once where it makes up a tool's answer.
 _RAMBLE = 200
 _MADE_UP = "<tool_response>"
@@ -69,6 +98,8 @@ class CallReader:
         self._blanks = ""  # the blanks at the end of what was said: dropped if a call follows
         self._after = ""  # what was said after a call
         self._opener = ""
+        self._example_calls: list[Found] = []  # calls in fences, until it is known whether words follow
+        self._example_text = ""  # the text that they were read from
         self._balance = Balance()
         self._seen = 0  # how much of the stretch the balance has seen
         self._value = -1  # where in the stretch its JSON value ends
@@ -79,29 +110,32 @@ class CallReader:
 
     def feed(self, piece: str) -> Iterator[Item]:
         """Text that is no call, and calls, in their order."""
-        self._text += piece
-        moved = True
-        while moved and self._text:
-            before = self.state, len(self._text)
-            yield from {State.TEXT: self._plain, State.MARKED: self._marked, State.OBJECT: self._object}[self.state]()
-            moved = before != (self.state, len(self._text))
+        steps = {State.TEXT: self._plain, State.MARKED: self._marked, State.OBJECT: self._object}
+        for start in range(0, len(piece), _PART):
+            self._text += piece[start : start + _PART]
+            moved = True
+            while moved and self._text:
+                before = self.state, len(self._text)
+                yield from steps[self.state]()
+                moved = before != (self.state, len(self._text))
 
     def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
         """What is left. `cut`: a limit ended the text, so a call without its end is dropped; not `complete`: the
         text was ended at a stop string, so that nothing may be added to it."""
         text, state = self._text, self.state
         self._text, self.state = "", State.TEXT
-        if state is State.TEXT and cut and len(text) > 1 and any(mark.startswith(text) for mark in _MARKS):
+        if state is State.TEXT and cut and _is_beginning(text):
             self.dropped = True
         elif state is State.TEXT:
             yield from self._say(text)
         elif cut:
             self.dropped = True
         else:
-            found = self.caller.read(self._inner(text), close=complete)
+            found = self.caller.read(self._inner(text), close=complete, marked=state is State.MARKED)
             self.dropped = not complete and not found
             if found or complete:
                 yield from self._decided(text, found)
+        yield from self._example_called()
         if self._blanks and not self.calls:
             yield self._blanks
 
@@ -130,7 +164,8 @@ class CallReader:
     def _marked(self) -> Iterator[Item]:
         closer = _CLOSERS[self._opener]
         if self._opener != CALL:
-            at = self._text.find(closer)
+            at = self._text.find(closer, max(self._seen - len(closer), 0))
+            self._seen = len(self._text)
             if at >= 0:
                 yield from self._close(at + len(closer))
             return
@@ -161,10 +196,11 @@ class CallReader:
         if "```" not in self._opener:
             yield from self._close(value)
             return
-        rest = self._text[value:]
-        if match := _FENCE_END.match(rest):
-            yield from self._close(value + match.end())
-        elif rest.strip() not in ("", "`", "``"):
+        behind = self._text[value : value + _MAX_BLANKS + 3]
+        rest = behind.lstrip()
+        if rest.startswith("```"):
+            yield from self._close(value + len(behind) - len(rest) + 3)
+        elif not "```".startswith(rest) or len(behind) - len(rest) > _MAX_BLANKS:
             yield from self._close(value)
 
     def _look(self, stop: int) -> None:
@@ -177,9 +213,10 @@ class CallReader:
     def _close(self, length: int) -> Iterator[Item]:
         """The stretch is complete: calls, or text after all."""
         stretch, self._text = self._text[:length], self._text[length:]
+        marked = self.state is State.MARKED
         self.state = State.TEXT
         self._before = stretch[-1]
-        yield from self._decided(stretch, self.caller.read(self._inner(stretch)))
+        yield from self._decided(stretch, self.caller.read(self._inner(stretch), marked=marked))
 
     def _inner(self, stretch: str) -> str:
         """A stretch without its marks; DeepSeek's are read with them."""
@@ -192,7 +229,19 @@ class CallReader:
     def _decided(self, stretch: str, found: list[Found]) -> Iterator[Item]:
         if not found:
             yield from self._say(_MARK.sub("", stretch))
-            return
+        elif "```" in self._opener:
+            self._example_text += stretch
+            self._example_calls += found
+        else:
+            yield from self._example_called()
+            yield from self._called(found)
+
+    def _example_called(self) -> Iterator[Item]:
+        """No words follow what stands in fences: it is no example, it is calls."""
+        found, self._example_calls, self._example_text = self._example_calls, [], ""
+        yield from self._called(found)
+
+    def _called(self, found: list[Found]) -> Iterator[Item]:
         for one in found:
             if self.calls >= (1 if self._single else _MOST_CALLS):
                 self.stopped = True
@@ -202,7 +251,16 @@ class CallReader:
             yield one
 
     def _say(self, text: str) -> Iterator[Item]:
-        """Text goes out, the blanks at its end wait for more; after a call there is none."""
+        """Text goes out, the blanks at its end wait for more; after a call there is none.
+
+        Words behind calls in fences make those an example, which is text, too.
+        """
+        if self._example_calls:
+            self._example_text += text
+            if not text.strip():
+                self._before = text[-1:] or self._before
+                return
+            text, self._example_calls, self._example_text = self._example_text, [], ""
         if not text:
             return
         self._before = text[-1]
@@ -215,3 +273,9 @@ class CallReader:
         self._blanks = text[len(words) :]
         if words:
             yield words
+
+
+def _is_beginning(held_back: str) -> bool:
+    """Whether a text that was held back is more than half a call's beginning: a mark, a part of one, or a brace."""
+    is_mark = len(held_back) > 1 and any(mark.startswith(held_back) for mark in _MARKS)
+    return is_mark or "{" in held_back or held_back.startswith(_MARKS)

@@ -6,30 +6,29 @@ What is written here the model repeats, and `toolcalls` reads back. Knows no str
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from bpu.chat.fields import Call, Tool
 from bpu.chat.lenient import NoJson, dumps, loads
 from bpu.chat.requests import ChatRequest
+from bpu.chat.schemas import lean
 from bpu.chat.toolcalls import CALL, CALL_END
 
+#: Longer schemas, in characters of all tools, fit no context: they are not made shorter before they are refused.
+_MAX_LEAN = 256 * 1024
 _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
-#: Keywords of a schema that tell a model nothing.
-_NOISE = {"$schema", "title", "additionalProperties", "strict"}
-#: Keywords whose value is data, not a schema.
-_DATA = {"const", "enum", "default", "examples", "required"}
 
 
 def offer(request: ChatRequest) -> str:
     """The words that offer the request's tools, "" when there are none. One tool a line."""
     if not request.tools:
         return ""
+    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_LEAN
     lines = [
         "# Tools",
         "You can use these tools:",
         "<tools>",
-        *(_signature(tool) for tool in request.tools),
+        *(_signature(tool, tool.parameters if is_long else lean(tool.parameters)) for tool in request.tools),
         "</tools>",
         f"To use a tool, answer with nothing but {_FORM}, with that tool's own name and arguments.",
         _when(request),
@@ -43,11 +42,13 @@ def called(call: Call) -> str:
 
 
 def canonical(arguments: str) -> str:
-    """Arguments in one spelling, whatever JSON writer they went through; what is no JSON stays as it is."""
+    """Arguments in one spelling, whatever JSON writer they went through; what is no JSON object becomes `{}`."""
     try:
-        return dumps(loads(arguments))
+        value = loads(arguments)
+        value = loads(value) if isinstance(value, str) else value  # some clients encode the text once more
+        return dumps(value if isinstance(value, dict) else {})
     except NoJson:
-        return arguments
+        return "{}"
 
 
 def answered(content: str) -> str:
@@ -64,31 +65,14 @@ def _when(request: ChatRequest) -> str:
     return f"Use a tool only when the question needs it; otherwise answer in plain words.{several}"
 
 
-def _signature(tool: Tool) -> str:
+def _signature(tool: Tool, parameters: Any) -> str:
     shape: dict[str, Any] = {"name": tool.name}
     if tool.description:
         shape["description"] = " ".join(tool.description.split())
-    shape["parameters"] = lean(tool.parameters)
+    shape["parameters"] = parameters
     return compact(shape)
 
 
 def compact(schema: Any) -> str:
     """A schema as one line without blanks between its parts."""
     return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
-
-
-def lean(schema: Any) -> Any:
-    """The schema without its noise. Names of properties are never taken for keywords."""
-    if isinstance(schema, list):
-        return [lean(one) for one in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    kept = {}
-    for name, value in schema.items():
-        if name in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
-            kept[name] = {key: lean(one) for key, one in value.items()}
-        elif name in _DATA:
-            kept[name] = value
-        elif name not in _NOISE:
-            kept[name] = lean(value)
-    return kept

@@ -45,6 +45,11 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Overrun:
+    """The model went on after its end-of-turn or role token: the rest of the turn is dropped."""
+
+
+@dataclass(frozen=True)
 class RunError:
     """The console says that the turn failed; no prompt may follow, so the process is not to be used again."""
 
@@ -58,4 +63,4 @@ class Log:
     line: str
 
 
-Event = Union[Ready, Echo, Text, Stats, Done, RunError, Log]
+Event = Union[Ready, Echo, Text, Stats, Done, Overrun, RunError, Log]

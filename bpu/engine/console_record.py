@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from bpu.engine.console_examination import VERSION, Findings
 from bpu.engine.launch import Launch
@@ -232,7 +232,7 @@ def _known(told: Any, expected: Sequence[str]) -> _Known | None:
     return _Known(files, Findings(retains, works), tries, float(found_at), probe)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 

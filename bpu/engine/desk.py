@@ -7,15 +7,18 @@ order of events can be tried without a process or a socket.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bpu.console.faults import Fault
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, spent, start_for
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.examination_runner import ExaminationRunner, write_log
+from bpu.engine.examination_runner import ExaminationRunner
+from bpu.engine.job_limit import overdue_at
 from bpu.engine.launch import Launch
 from bpu.engine.peer import Peer, refuse
 from bpu.engine.queue import Queue, QueueFull, Ticket
+from bpu.engine.slot import abandon_slot
 from bpu.engine.states import Move, State
 from bpu.engine.supervisor import Supervisor
 
@@ -28,7 +31,13 @@ class Desk:
     """One job at a time. Every public method may be followed by `advance`, which moves whatever can move."""
 
     def __init__(
-        self, launch: Launch, supervisor: Supervisor, record: ConsoleRecord, *, clock: Callable[[], float]
+        self,
+        launch: Launch,
+        supervisor: Supervisor,
+        record: ConsoleRecord,
+        *,
+        clock: Callable[[], float],
+        log: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.launch, self.supervisor, self._clock = launch, supervisor, clock
         self.queue: Queue[Peer] = Queue(launch.queue_limit)
@@ -45,7 +54,7 @@ class Desk:
             record,
             clock=clock,
             first_arrival=lambda: self.queue.first().arrived if self.queue else None,
-            log=lambda text: write_log(launch.log_format, text),
+            log=log,
         )
         self._idle_since = clock()
 
@@ -86,11 +95,11 @@ class Desk:
         """The job has read up to the console's prompt."""
         if self.running is not ticket:
             return
+        digest, tokens = str(message.get("digest", "")), int(message.get("tokens", 0))
         self.running = None
         self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
         self._idle_since = self._clock()
-        digest = str(message.get("digest", ""))
-        cache = Cache(digest, int(message.get("tokens", 0))) if digest else UNKNOWN
+        cache = Cache(digest, tokens) if digest else UNKNOWN
         self.supervisor.breaker.forgive()
         self.supervisor.prints_end |= bool(message.get("prints_end"))
         self._put_to_rest(cache, reset_sent=bool(message.get("reset_sent")))
@@ -109,6 +118,18 @@ class Desk:
         """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
         if self.running is ticket:
             self.supervisor.end("failed", Fault("job_failed", why, False))
+
+    def decline(self, ticket: Ticket[Peer]) -> None:
+        """The job's worker cannot use the console and has written nothing to it, so the console is as it was."""
+        if self.running is ticket:
+            self.running = None
+            self.supervisor.give_back(self.supervisor.cache)
+
+    def abandon(self, cause: str, fault: Fault) -> None:
+        """End the console. The job that runs is told; the one that has not begun keeps its place."""
+        self.supervisor.end(cause, fault)
+        if self.running is not None or self._preparing is not None:
+            self._console_lost()
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a waiting or running job by its id; False when there is none."""
@@ -181,6 +202,8 @@ class Desk:
     def advance(self) -> None:
         """Move whatever can move now. Cheap; called after everything that happened."""
         supervisor = self.supervisor
+        if (limit := self._overdue_at()) is not None and self._clock() >= limit:
+            self._take_back()
         if self.leaving:
             supervisor.end("stop")
         elif supervisor.state in _DOWN:
@@ -189,6 +212,14 @@ class Desk:
             self._examine()
         elif supervisor.state is State.READY:
             self._use()
+
+    def _overdue_at(self) -> float | None:
+        return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
+
+    def _take_back(self) -> None:
+        """End the console of a job whose worker reports nothing although its own limits are long over."""
+        abandon_slot(Path(self.launch.state_dir))
+        self.abandon("overdue", Fault("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_if_wanted(self) -> None:
         if not self.queue and not self.wanted:
@@ -264,8 +295,7 @@ class Desk:
         }
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
-            self.running = None
-            supervisor.give_back(supervisor.cache)
+            self.decline(ticket)
 
     # Small questions
 
@@ -303,6 +333,8 @@ class Desk:
     def deadline(self) -> float | None:
         """The monotonic second at which `advance` could do something that it cannot do now."""
         now, supervisor, times = self._clock(), self.supervisor, []
+        if (overdue := self._overdue_at()) is not None:
+            times.append(overdue)
         if supervisor.state in _DOWN and (self.wanted or self.queue):
             times.append(now + supervisor.breaker.wait_s(now))
         if supervisor.state is State.READY:

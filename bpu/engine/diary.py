@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
+from io import TextIOBase
+from pathlib import Path
+from typing import Any
 
 from bpu.engine.states import Move, State
 
@@ -15,33 +17,59 @@ def moved(form: str, old: State, new: State, move: Move, reason: str = "", *, no
     if form != "json":
         told = f": {reason}" if reason else ""
         return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){told}\n"
+    line = {"event": "engine", "from": old.value, "to": new.value, "move": move.value}
+    return _json_line("error" if reason else "info", {**line, **({"reason": reason} if reason else {})}, now)
+
+
+def format_note(form: str, event: str, text: str, *, level: str = "error") -> str:
+    """Format one line about the keeper itself, for example about a mistake that it has survived."""
+    if form != "json":
+        return f"bpu keeper[{os.getpid()}]: {text}\n"
+    return _json_line(level, {"event": event, "reason": text})
+
+
+def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> str:
     now = time.time() if now is None else now
     line = {
         "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}+00:00",
-        "level": "error" if reason else "info",
+        "level": level,
         "logger": "bpu.engine.keeper",
         "pid": os.getpid(),
-        "event": "engine",
-        "from": old.value,
-        "to": new.value,
-        "move": move.value,
-        **({"reason": reason} if reason else {}),
+        **fields,
     }
     return json.dumps(line) + "\n"
 
 
-class Diary:
-    """Lines are written after all that somebody waits for: between two jobs there are two of them."""
+def where(error: BaseException) -> str:
+    """The kind of `error` and the line of code that raised it, without its text, which may quote a request."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{place}"
 
-    def __init__(self, form: str) -> None:
-        self._form = form
+
+class Diary:
+    """Lines are written after all that somebody waits for: between two jobs there are two of them.
+
+    `output` must neither block nor raise (`bpu.log_writer`): the keeper has only one thread.
+    """
+
+    def __init__(self, form: str, output: TextIOBase) -> None:
+        self._form, self._output = form, output
         self._lines: list[str] = []
 
     def note(self, old: State, new: State, move: Move, reason: str) -> None:
         self._lines.append(moved(self._form, old, new, move, reason))
 
+    def note_error(self, error: BaseException) -> None:
+        self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))
+
+    def note_event(self, event: str, text: str, *, level: str = "info") -> None:
+        self._lines.append(format_note(self._form, event, text, level=level))
+
     def write(self) -> None:
         if self._lines:
-            sys.stderr.write("".join(self._lines))
-            sys.stderr.flush()
+            self._output.write("".join(self._lines))
+            self._output.flush()
             self._lines.clear()

@@ -21,7 +21,7 @@ from bpu.console.profiles import PROFILES, confirmed
 from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
-from bpu.engine.slot import Lease, try_lock
+from bpu.engine.slot import SLOT_NAME, Lease, try_lock
 from bpu.turn import Cut, Phase, Timing, Turn
 
 READ_BYTES = 64 * 1024
@@ -34,6 +34,10 @@ LONGEST_DRY_S = 1.0
 LOG_LINES = 8
 SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
+
+
+class SlotUnavailable(errors.EngineStopping):
+    """The slot's lock cannot be opened. Nothing was written, so the console is as it was."""
 
 
 class ConsoleEnded(errors.EngineCrashed):
@@ -63,7 +67,7 @@ class Drain:
         progress: Callable[[int], None],
     ) -> None:
         self._launch, self._deliver, self._progress = launch, deliver, progress
-        self._slot = Path(launch.state_dir) / "slot.lock"
+        self._slot = Path(launch.state_dir) / SLOT_NAME
         short = bool(go["short"])
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
         self._unwritten = memoryview(self._line + b"\n")
@@ -106,7 +110,7 @@ class Drain:
 
         For the event loop. What goes wrong here goes wrong again in `read_turn`, where it can be told.
         """
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, SlotUnavailable):
             if self._has_slot():
                 self._write()
 
@@ -147,7 +151,10 @@ class Drain:
             hub.sleep(0.01)
 
     def _has_slot(self) -> bool:
-        self._lease = self._lease or try_lock(self._slot, create=True)
+        try:
+            self._lease = self._lease or try_lock(self._slot, create=True)
+        except OSError as error:
+            raise SlotUnavailable(f"The BPU's slot cannot be taken: {error}.", retry_after=5) from error
         return self._lease is not None
 
     def _write_line(self) -> None:

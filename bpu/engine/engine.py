@@ -10,7 +10,7 @@ from bpu.engine.job import Job
 from bpu.engine.launch import Launch
 from bpu.engine.link import Link
 from bpu.engine.status import Status, aged
-from bpu.errors import EngineStopping
+from bpu.errors import BpuError, EngineStopping
 from bpu.turn import Turn
 
 #: A new worker waits this long for its first picture of the engine; it serves without one, too.
@@ -31,6 +31,7 @@ class Engine:
         self.launch = launch
         self.jobs: dict[str, Job] = {}
         self._link = Link(launch, quiet=quiet)
+        self._link.on_silence = self._fail_waiting
         self._queue_timeout_s = queue_timeout_s
 
     def start(self) -> None:
@@ -77,6 +78,17 @@ class Engine:
     def status(self) -> Status:
         """The newest picture of the engine, from memory."""
         return aged(self._link.status, time.monotonic())
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether a new job would reach the keeper, as far as this can be known without waiting."""
+        return self._link.is_reachable
+
+    def _fail_waiting(self, error: BpuError) -> None:
+        """The keeper has stopped answering: jobs that wait for it end with `error`; one that runs goes on."""
+        for job in list(self.jobs.values()):
+            if job.is_waiting:
+                job.fail(error)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `status()` has changed."""

@@ -7,10 +7,6 @@ The keeper's scheduler owns the runner and calls it in the keeper's one thread.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -160,6 +156,7 @@ class ExaminationRunner:
         if self._examination is None:
             self._examination, self._by_hand, self._context_bytes = ConsoleExamination(), False, 0
             self.record.begin_try()
+            self._log(f"examining the console, once in its life: 0 of {ANSWERS} answers")
             self._ask()
         elif self._is_overdue():
             # The answer that did not come in time says how slow the model is at least.
@@ -228,7 +225,13 @@ class ExaminationRunner:
         if examination.step is not Step.OVER and self._waits_too_long():
             self._supervisor.end("examination_cut")
         else:
+            self._log_progress(examination)
             self._ask()
+
+    def _log_progress(self, examination: ConsoleExamination) -> None:
+        if left := examination.answers_left:
+            rest_s = round(left * (self._answer_s or 0.0))
+            self._log(f"examining the console: {ANSWERS - left} of {ANSWERS} answers, about {rest_s} s left")
 
     def _finish(self, examination: ConsoleExamination) -> None:
         self.record.save(examination.findings)
@@ -243,25 +246,3 @@ class ExaminationRunner:
             self._supervisor.give_back(UNKNOWN)
         else:
             self._supervisor.end("examined")
-
-
-def log_line(form: str, text: str) -> str:
-    """A line for the gateway's log in its form, `text` or `json`, with the names of `bpu.web.logs`."""
-    if form != "json":
-        return f"bpu keeper[{os.getpid()}]: {text}\n"
-    now = time.time()
-    line = {
-        "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}+00:00",
-        "level": "info",
-        "logger": "bpu.engine.keeper",
-        "pid": os.getpid(),
-        "event": "examination",
-        "message": text,
-    }
-    return json.dumps(line) + "\n"
-
-
-def write_log(form: str, text: str) -> None:
-    """Write a line to the keeper's standard error, which is the gateway's log."""
-    sys.stderr.write(log_line(form, text))
-    sys.stderr.flush()

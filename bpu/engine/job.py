@@ -7,6 +7,7 @@ from a list, at its own pace. `close` lets go of everything, at any time, any nu
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -19,9 +20,11 @@ from typing import Any
 from bpu import errors
 from bpu.console.events import Done, Event, Text
 from bpu.engine import hub, protocol
-from bpu.engine.drain import ConsoleEnded, Drain, dry_s
+from bpu.engine.drain import ConsoleEnded, Drain, SlotUnavailable, dry_s
 from bpu.engine.link import Line, Link, error_from, explained
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
+
+log = logging.getLogger("bpu.engine")
 
 #: How often a waiting job may lose its keeper.
 JOINS = 5
@@ -31,6 +34,8 @@ OBITUARY_S = 2.0
 HAND_OVER_S = 0.002
 #: The keeper answers a new job from memory.
 ANSWER_LIMIT_S = 10.0
+#: The console's stdin and stdout, which come with `go`.
+PIPES = 2
 
 
 class Life(str, Enum):
@@ -81,7 +86,7 @@ class Job:
         while not self._accepted and self._error is None:
             self._rejoin_if_lost()
             if not self._news.wait(ANSWER_LIMIT_S):
-                self._fail(errors.EngineTimeout("The engine's keeper does not answer."))
+                self._fail(errors.EngineStopping("The engine's keeper does not answer.", retry_after=5))
             self._news.clear()
         if self._error is not None:
             self.close()
@@ -106,7 +111,26 @@ class Job:
         if self._line is not None:
             self._line.tell(message)
 
+    @property
+    def is_waiting(self) -> bool:
+        return self._life is Life.QUEUED
+
     def _hear(self, message: protocol.Message, fds: list[int]) -> None:
+        """In the event loop. Whatever goes wrong, the job comes to an end, and the keeper takes the console back."""
+        try:
+            self._obey(message, fds)
+        except Exception as error:
+            log.error("A message of the engine's keeper could not be followed: %s.", type(error).__name__)
+            self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
+            if self._greenlet is not None:
+                hub.kill(self._greenlet)  # which ends the job
+            elif self._drain is not None:
+                self._rest(self._drain)
+            else:
+                _close_all(fds)
+                self._end()
+
+    def _obey(self, message: protocol.Message, fds: list[int]) -> None:
         say = message["say"]
         self._accepted = self._accepted or say in ("place", "go")
         if say == "place":
@@ -142,8 +166,14 @@ class Job:
 
     def _begin(self, go: protocol.Message, fds: list[int]) -> None:
         if self._life is not Life.QUEUED:
-            for fd in fds:
-                os.close(fd)
+            _close_all(fds)
+            return
+        if len(fds) != PIPES:
+            _close_all(fds)
+            self._tell({"op": "declined"})
+            message = "The gateway had no free file descriptor for the console; try again."
+            self._fail(errors.EngineStopping(message, retry_after=5))
+            self._end()
             return
         self._enter("prefill")
         self._life, self._position = Life.RUNNING, 0
@@ -157,19 +187,24 @@ class Job:
         """The greenlet that reads the answer."""
         try:
             drain.read_turn()
+            self._finish(drain)
+        except SlotUnavailable as error:
+            drain.close()
+            self._tell({"op": "declined"})
+            self._fail(error)
         except errors.BpuError as error:
             drain.close()
             self._fail(self._cause(error, drain.log))
         except Exception as error:  # a bug of ours must not keep the slot
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
             raise
-        else:
-            self._finish(drain)
 
     def _rest(self, drain: Drain) -> None:
         """In the event loop: the greenlet is over, however it ended."""
-        drain.close()
-        self._end()
+        try:
+            drain.close()
+        finally:
+            self._end()
 
     def _enter(self, phase: Phase) -> None:
         """Begin another phase of waiting; what the one that ends took is noted."""
@@ -224,14 +259,16 @@ class Job:
         self._news.set()
 
     def _end(self) -> None:
-        if self._life is not Life.ENDED:
-            self._life = Life.ENDED
-            self._ended(self)
-        self._hang_up()
-        if self._client is not None:
-            self._client.close()
-        self._news.set()
-        self._news.close()
+        first, self._life = self._life is not Life.ENDED, Life.ENDED
+        try:
+            if first:
+                self._ended(self)
+            if self._client is not None:
+                self._client.close()
+        finally:
+            self._hang_up()
+            self._news.set()
+            self._news.close()
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None
@@ -299,3 +336,8 @@ class Job:
             self.close()
             return True
         return self._news.wait(left if silence_s is None else min(silence_s, left))
+
+
+def _close_all(fds: list[int]) -> None:
+    while fds:
+        os.close(fds.pop())

@@ -15,29 +15,43 @@ import signal
 import sys
 import time
 from _socket import SocketType as RawSocket
+from io import TextIOBase
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bpu.console.faults import Fault
 from bpu.engine import protocol
 from bpu.engine.connection import Connection
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.desk import Desk
-from bpu.engine.diary import Diary
-from bpu.engine.examination_runner import write_log
+from bpu.engine.diary import Diary, format_note, where
 from bpu.engine.launch import Launch, launch_from_json
 from bpu.engine.loop import Loop
+from bpu.engine.orphans import end_orphans, lock_holders, read_process
 from bpu.engine.peer import refuse
 from bpu.engine.queue import Ticket
 from bpu.engine.slot import Lease, describe, holders, try_lock
 from bpu.engine.states import Move, State
 from bpu.engine.status import Status, status_of
 from bpu.engine.supervisor import Supervisor
+from bpu.log_writer import LogWriter, describe_loss
 
 #: A worker that is recycled leaves a gap; a restart of the gateway, too.
 LIFELINE_GRACE_S = 5.0
 FIRST_LIFELINE_GRACE_S = 15.0
 LOCK_PATIENCE_S = 2.0
+#: A console whose keeper was killed ends with its keeper; one that still lives after this is an orphan.
+ORPHAN_GRACE_S = 0.3
+#: How often the keeper looks whether its files are still there, and whether it can accept connections again.
+FILE_CHECK_S = 1.0
+#: Packets that one connection may have read before the others have their turn.
+PACKETS_PER_TURN = 64
+#: More internal errors than this within so many seconds end the keeper, and workers start the next one.
+ERROR_LIMIT, ERROR_SPAN_S = 5, 60.0
+#: Longest texts that a worker may send, in characters, and the largest count of tokens: status packets stay small.
+ID_CHARS, DIGEST_CHARS, REASON_CHARS = 100, 200, 500
+LARGEST_COUNT = 10**9
 #: A worker that did not read its lifeline missed the newest picture of the engine: it is told again after this.
 RETELL_S = 0.2
 #: Places that change are told so often at most: hundreds of clients need not hear of every short job.
@@ -46,19 +60,38 @@ PLACES_S = 1.0
 _PHASES = {State.BUSY: "queued", State.CHECKING: "checking"}
 
 
-class Keeper:
-    """Accepts connections, hands their messages to the desk, and tells everybody what changed."""
+class BadPacket(Exception):
+    """A packet that no worker sends; its connection is closed."""
 
-    def __init__(self, launch: Launch, listener: RawSocket, lock: Lease) -> None:
+
+class Keeper:
+    """Accepts connections, hands their messages to the desk, and tells everybody what changed.
+
+    An exception that nobody foresaw ends the console, so that every state is known again, and never the keeper, unless
+    such errors repeat.
+    """
+
+    def __init__(self, launch: Launch, listener: RawSocket, lock: Lease, log: TextIOBase) -> None:
         self.launch, self.listener = launch, listener
-        self.loop = Loop()
+        self._folder, self._lock = Path(launch.state_dir), lock
+        self.loop = Loop(self._recover)
         self.supervisor = Supervisor(launch, lock.fd, self.loop, clock=time.monotonic, changed=self._changed)
-        record = ConsoleRecord(launch, warn=lambda text: write_log(launch.log_format, text))
-        self.desk = Desk(launch, self.supervisor, record, clock=time.monotonic)
+        self._diary = Diary(launch.log_format, log)
+        record = ConsoleRecord(launch, warn=lambda text: self._diary.note_event("examination", text, level="warning"))
+        self.desk = Desk(
+            launch,
+            self.supervisor,
+            record,
+            clock=time.monotonic,
+            log=lambda text: self._diary.note_event("examination", text),
+        )
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
-        self._diary = Diary(launch.log_format)
+        self._errors: list[float] = []
+        self._socket_id = _file_id(self._folder / protocol.SOCKET_NAME)
+        self._unreachable = ""
+        self._check_at = self._since + FILE_CHECK_S
         self._retell_at: float | None = None
         self._places_at, self._places_late = 0.0, False
         self._alone_since: float | None = self._since
@@ -73,11 +106,30 @@ class Keeper:
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         while not (self.desk.leaving and self.supervisor.state in (State.STOPPED, State.FAILED)):
-            self._advance()
-            self.loop.turn(self._timeout())
-            self.supervisor.tick()
-            self._leave_if_alone()
+            try:
+                self._turn()
+            except Exception as error:
+                self._recover(error)
         self._diary.write()
+
+    def _turn(self) -> None:
+        self._advance()
+        self.loop.turn(self._timeout())
+        self.supervisor.tick()
+        self._leave_if_alone()
+        if time.monotonic() >= self._check_at:
+            self._check_files()
+
+    def _recover(self, error: Exception) -> None:
+        """End the console after an unexpected error, because its state may be half changed. Raises the last of many."""
+        self._diary.note_error(error)
+        self._diary.write()
+        now = time.monotonic()
+        self._errors = [*(moment for moment in self._errors if now - moment < ERROR_SPAN_S), now]
+        if len(self._errors) > ERROR_LIMIT:
+            raise error
+        message = f"The engine's keeper made a mistake ({where(error)}) and has ended the console."
+        self.desk.abandon("internal", Fault("internal", message, False))
 
     def _advance(self) -> None:
         state = None
@@ -90,14 +142,65 @@ class Keeper:
 
     def _timeout(self) -> float | None:
         places_at = self._places_at if self._places_late else None
-        times = [self.supervisor.deadline(), self.desk.deadline(), self._alone_until(), self._retell_at, places_at]
+        own = [self._alone_until(), self._retell_at, places_at, self._check_at]
+        times = [self.supervisor.deadline(), self.desk.deadline(), *own]
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(0.0, first - time.monotonic())
+
+    # Files
+
+    def _check_files(self) -> None:
+        """Make the socket again when its file is gone or replaced; leave when another process holds the lock's file."""
+        self._check_at = time.monotonic() + FILE_CHECK_S
+        try:
+            if self.desk.leaving:
+                return
+            if not self._owns_lock():
+                self.desk.stop()
+            elif _file_id(self._folder / protocol.SOCKET_NAME) != self._socket_id:
+                self._listen_again()
+            elif not self.loop.listens(self.listener.fileno()):
+                self.loop.listen(self.listener.fileno(), self._accept)
+            self._unreachable = ""
+        except OSError as error:
+            self._unreachable = f"The socket in the state folder {self._folder} cannot be made again: {error}."
+
+    def _owns_lock(self) -> bool:
+        """Whether the lock's file is the one that is locked here; a new file in its place is locked instead."""
+        path = Path(self.launch.lock_path)
+        identity = _file_id(path)
+        if identity == _file_id(self._lock.fd) or (identity is None and not self.launch.simulated):
+            return True
+        lease = try_lock(path, create=self.launch.simulated)
+        if lease is None:
+            return False
+        os.dup2(lease.fd, self._lock.fd, inheritable=False)  # the next console inherits it by this number
+        lease.close()
+        return True
+
+    def _listen_again(self) -> None:
+        listener = protocol.listen(self._folder)
+        self.loop.forget(self.listener.fileno())
+        self.listener.close()
+        self.listener, self._socket_id = listener, _file_id(self._folder / protocol.SOCKET_NAME)
+        self.loop.listen(listener.fileno(), self._accept)
+
+    def remove_socket(self) -> None:
+        """Remove the socket's file, unless it is another keeper's by now."""
+        path = self._folder / protocol.SOCKET_NAME
+        with contextlib.suppress(OSError):
+            if _file_id(path) == self._socket_id:
+                path.unlink()
 
     # Connections
 
     def _accept(self) -> None:
-        sock = protocol.accept(self.listener)
+        try:
+            sock = protocol.accept(self.listener)
+        except OSError:
+            # No free descriptor: others wait in the backlog until the next check, instead of waking the loop for ever.
+            self.loop.forget(self.listener.fileno())
+            return
         if sock is None:
             return
         _pid, uid, gid = protocol.peer_ids(sock)
@@ -112,13 +215,19 @@ class Keeper:
 
     def _read(self, connection: Connection) -> None:
         try:
-            while (packet := protocol.receive(connection.sock)) is not None:
+            for _ in range(PACKETS_PER_TURN):
+                packet = protocol.receive(connection.sock)
+                if packet is None:
+                    return
                 message, fds = packet
                 for fd in fds:
                     os.close(fd)
                 self._obey(connection, message)
-        except (protocol.Closed, KeyError, TypeError, ValueError):
+        except (protocol.Closed, BadPacket):
             self._close(connection)
+        except Exception:
+            self._close(connection)
+            raise
 
     def _close(self, connection: Connection) -> None:
         fd = connection.sock.fileno()
@@ -132,8 +241,8 @@ class Keeper:
         self._count_lifelines()
 
     def _obey(self, connection: Connection, message: dict[str, Any]) -> None:
-        op = message["op"]
-        if op in ("attach", "job") and message["fingerprint"] != self.launch.fingerprint:
+        op = str(message.get("op"))
+        if op in ("attach", "job") and message.get("fingerprint") != self.launch.fingerprint:
             folder, pid = self.launch.state_dir, os.getpid()
             text = f"The keeper with pid {pid} ({folder}) holds the model with other settings; stop it or use them."
             refuse(connection, "EngineUnavailable", text)
@@ -145,13 +254,26 @@ class Keeper:
             self._join(connection, message)
         elif op == "progress":
             self._progress(connection, message)
-        elif op == "end" and connection.ticket is not None:
-            self.desk.finish(connection.ticket, message)
-            connection.ticket = None
-        elif op == "failed" and connection.ticket is not None:
-            self.desk.fail(connection.ticket, str(message["why"]))
+        elif op in ("end", "declined", "failed"):
+            self._end_job(connection, message)
+        elif op == "listen":
+            self._check_files()
         else:
             self._order(connection, op, message)
+
+    def _end_job(self, connection: Connection, message: dict[str, Any]) -> None:
+        ticket = connection.ticket
+        if ticket is None or ticket is not self.desk.running:
+            return  # the console was lost in the meantime, and this job with it
+        if message["op"] == "failed":
+            self.desk.fail(ticket, _text(message, "why", REASON_CHARS, cut=True))
+            return
+        if message["op"] == "end":
+            ended = {"digest": _text(message, "digest", DIGEST_CHARS), "tokens": _number(message, "tokens")}
+            self.desk.finish(ticket, {**message, **ended})
+        else:
+            self.desk.decline(ticket)
+        connection.ticket = None
 
     def _order(self, connection: Connection, op: str, message: dict[str, Any]) -> None:
         """What an operator asks for, over any connection; the answer says what was done."""
@@ -160,7 +282,7 @@ class Keeper:
             return
         done = True
         if op == "cancel":
-            done = self.desk.cancel(str(message["id"]))
+            done = self.desk.cancel(_text(message, "id", ID_CHARS, cut=True))
         elif op in ("load", "unload", "examine"):
             getattr(self.desk, op)()
         elif op == "bye":
@@ -171,24 +293,28 @@ class Keeper:
         connection.send({"say": "done", "op": op, "done": done})
 
     def _join(self, connection: Connection, message: dict[str, Any]) -> None:
+        if connection.ticket is not None or connection.lifeline:
+            raise BadPacket
+        now, arrived = time.monotonic(), message.get("arrived")
         ticket = Ticket[Any](
-            arrived=min(float(message["arrived"]), time.monotonic()),
+            # A time that is not in the past, or not a number, is now.
+            arrived=float(arrived) if isinstance(arrived, (int, float)) and 0 <= arrived <= now else now,
             number=next(self._numbers),
             peer=connection,
-            id=str(message["id"]),
-            history=str(message["history"]),
-            tokens=int(message["tokens"]),
-            short_tokens=int(message["short_tokens"]),
+            id=_text(message, "id", ID_CHARS),
+            history=_text(message, "history", DIGEST_CHARS),
+            tokens=_number(message, "tokens"),
+            short_tokens=_number(message, "short_tokens"),
         )
         connection.ticket = ticket
         self.desk.join(ticket)
 
     def _progress(self, connection: Connection, message: dict[str, Any]) -> None:
+        tokens = _number(message, "tokens")
         if self.desk.running is not None and self.desk.running is connection.ticket:
             now = time.monotonic()
             first = self.desk.progress.get("first_at", now)
-            counted = {"tokens": int(message["tokens"]), "tokens_at": now}
-            self.desk.progress = {"phase": "decode", "first_at": first, **counted}
+            self.desk.progress = {"phase": "decode", "first_at": first, "tokens": tokens, "tokens_at": now}
 
     # Living for somebody
 
@@ -218,7 +344,10 @@ class Keeper:
         self.desk.console_changed(old, new, move)
 
     def _status(self) -> Status:
-        return status_of(self.desk, self._since)
+        status = status_of(self.desk, self._since)
+        if self._unreachable:
+            status.update(state=State.FAILED.value, error=self._unreachable, retry_at=self._check_at)
+        return status
 
     def _tell_status(self) -> None:
         status = self._status()
@@ -243,19 +372,48 @@ class Keeper:
                 self._places_at = time.monotonic() + PLACES_S
 
 
+def _file_id(file: Path | int) -> tuple[int, int, int] | None:
+    """What tells a file from one that was made later under the same name; None when there is none."""
+    try:
+        status = os.stat(file)  # noqa: PTH116  # of a path or a descriptor
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _text(message: dict[str, Any], key: str, limit: int, *, cut: bool = False) -> str:
+    """The text under `key`, at most `limit` characters long. Raises `BadPacket`."""
+    text = message.get(key)
+    if not isinstance(text, str) or (len(text) > limit and not cut):
+        raise BadPacket
+    return text[:limit]
+
+
+def _number(message: dict[str, Any], key: str) -> int:
+    """The count under `key`. Raises `BadPacket`."""
+    number = message.get(key)
+    if not isinstance(number, int) or not 0 <= number <= LARGEST_COUNT:
+        raise BadPacket
+    return number
+
+
 def main() -> int:
     """Run a keeper; the exit code is 0 when it was not needed any more, 1 when it could not serve."""
     launch = launch_from_json(sys.stdin.read())
     if os.fork():
         # Nobody's child: whoever started it may end before it, or live on and never look after it.
         os._exit(0)
-    folder = Path(launch.state_dir)
+    log = LogWriter(on_loss=lambda lines: format_note(launch.log_format, "log_lost", describe_loss(lines).strip()))
+    sys.stderr = log
+    folder, lock_path = Path(launch.state_dir), Path(launch.lock_path)
     try:
-        lock = _lock_within(LOCK_PATIENCE_S, Path(launch.lock_path), create=launch.simulated)
+        lock = _lock_within(LOCK_PATIENCE_S, lock_path, folder, create=launch.simulated)
     except OSError as error:
-        return _report({"error": f"The engine's lock on {launch.lock_path} cannot be taken: {error}."})
+        return _report({"error": f"The engine's lock on {lock_path} cannot be taken: {error}."})
     if lock is None:
-        who = ", ".join(describe(pid) for pid in holders(Path(launch.lock_path))) or "another process"
+        if _is_served(folder):
+            return _report({"ready": 0})
+        who = ", ".join(describe(pid) for pid in _holder_pids(lock_path)) or "another process"
         return _report({"error": f"The model is held by {who}; stop it, or use its BPU_STATE_DIR."})
     try:
         listener = protocol.listen(folder)
@@ -263,28 +421,56 @@ def main() -> int:
         return _report(
             {"error": f"The state folder {folder} cannot be used: {error}. Set BPU_STATE_DIR.", "person": True}
         )
-    keeper = Keeper(launch, listener, lock)
+    keeper = Keeper(launch, listener, lock, log)
     _report({"ready": os.getpid()})
     _detach()
     try:
         keeper.run()
     finally:
-        with contextlib.suppress(OSError):
-            (folder / protocol.SOCKET_NAME).unlink()
+        keeper.remove_socket()
     return 0
 
 
-def _lock_within(seconds: float, path: Path, *, create: bool) -> Lease | None:
-    """The engine's lock. The console of a keeper that was killed holds it for a moment longer than its keeper."""
-    deadline = time.monotonic() + seconds
-    while (lock := try_lock(path, create=create)) is None and time.monotonic() < deadline:
+def _lock_within(seconds: float, path: Path, folder: Path, *, create: bool) -> Lease | None:
+    """Take the engine's lock within `seconds`, or return None.
+
+    A keeper that was killed leaves a console that holds the lock for a moment, or, behind a wrapper script, for ever:
+    such an orphan is ended. A living keeper of the same folder whose socket was deleted makes it again meanwhile.
+    """
+    began = time.monotonic()
+    ended = False
+    while (lock := try_lock(path, create=create)) is None and not _is_served(folder):
+        waited = time.monotonic() - began
+        if waited >= seconds:
+            return None
+        if waited >= ORPHAN_GRACE_S and not ended:
+            ended = True
+            if end_orphans(path):
+                began = time.monotonic()
         time.sleep(0.01)
     return lock
 
 
+def _is_served(folder: Path) -> bool:
+    try:
+        sock = protocol.connect(folder)
+    except OSError:
+        return True  # its backlog is full
+    if sock is not None:
+        sock.close()
+    return sock is not None
+
+
+def _holder_pids(path: Path) -> list[int]:
+    """The processes that hold the lock: the one that took it, or those that have inherited it."""
+    takers = [pid for pid in holders(path) if read_process(pid) is not None]
+    return takers or [holder.process.pid for holder in lock_holders(path)]
+
+
 def _report(message: dict[str, Any]) -> int:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # the starter has ended; the keeper serves whoever comes next
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
     return 1 if "error" in message else 0
 
 

@@ -6,8 +6,8 @@ pushes down it is all that `/health` needs.
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -23,11 +23,21 @@ from bpu.engine.plan import PROJECT
 from bpu.engine.slot import try_lock
 from bpu.engine.status import STOPPED, Status
 
+log = logging.getLogger("bpu.engine")
+
 START_LIMIT_S = 10.0
-RECONNECT_S = 0.2
+#: Pauses between two tries to reach a keeper: the first, and the longest after failures in a row.
+RECONNECT_S, LONGEST_RECONNECT_S = 0.2, 2.0
 ANSWER_LIMIT_S = 5.0
+#: After so much silence the keeper is asked for its status; it has `ANSWER_LIMIT_S` to answer.
+PING_S = 5.0
+#: How long a living keeper may take to make a socket again that was deleted.
+SOCKET_LIMIT_S = 2.0
+#: What clients are told to wait before they ask again.
+RETRY_AFTER_S = 5.0
 LAST_LINES = 8
 _BACKLOG_PAUSE_S = 0.005
+_POLL_S = 0.02
 
 
 class Link:
@@ -49,6 +59,8 @@ class Link:
         self._greenlet: Any = None
         self._heard = hub.Flag()
         self.on_change: Callable[[], None] = lambda: None
+        #: Called when the keeper has stopped answering: whoever waits for it is told.
+        self.on_silence: Callable[[errors.BpuError], None] = lambda error: None
 
     def start(self, patience_s: float = 0.0) -> None:
         """Hold a lifeline from now on, whatever becomes of the keeper at its other end.
@@ -73,25 +85,28 @@ class Link:
     # The lifeline
 
     def _hold(self) -> None:
+        """The lifeline's greenlet: it tries again whatever it meets, with a pause that grows with failures in a row."""
+        pause = RECONNECT_S
         while not self._closing:
             try:
                 self._listen(self.connect())
-                self.problem = None
-            except errors.BpuError as error:
-                self._lost(error)
-            hub.sleep(RECONNECT_S if self.problem is None else 1.0)
+                self.problem, pause = None, RECONNECT_S
+            except Exception as error:
+                self._lost(_problem(error))
+                pause = min(LONGEST_RECONNECT_S, 2 * pause)
+            hub.sleep(pause)
 
     def _listen(self, sock: RawSocket) -> None:
-        self._sock = sock
         reader = hub.Reader(sock.fileno())
+        self._sock = sock
         try:
             protocol.send(sock, {"op": "attach", "fingerprint": self.launch.fingerprint})
             while True:
                 packet = protocol.receive(sock)
-                if packet is None:
-                    reader.wait(None)
-                else:
+                if packet is not None:
                     self._hear(packet[0])
+                elif not reader.wait(PING_S):
+                    self._ping(sock, reader)
         except protocol.Closed:
             self._lost(None)
         finally:
@@ -99,29 +114,55 @@ class Link:
             sock.close()
             self._sock = None
 
+    def _ping(self, sock: RawSocket, reader: hub.Reader) -> None:
+        """Ask a keeper that has said nothing for a while; one that does not answer is reported until it does."""
+        protocol.send(sock, {"op": "status"})
+        if reader.wait(ANSWER_LIMIT_S):
+            return
+        pid, _uid, _gid = protocol.peer_ids(sock)
+        problem = errors.EngineStopping(
+            f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
+            f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",
+            retry_after=RETRY_AFTER_S,
+        )
+        self._lost(problem)
+        self.on_silence(problem)
+
     def _hear(self, message: protocol.Message) -> None:
         if message["say"] == "refused":
             raise error_from(message)
         if message["say"] == "status":
             self.problem, self.status = None, message["status"]
             self._heard.set()
-            self.on_change()
+            self._tell_change()
 
     def _lost(self, problem: errors.BpuError | None) -> None:
         self.problem = problem
         self._drop_spare()
-        if not self._closing:
-            self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "profile", "model")}}
-            self.status["since_at"] = time.monotonic()
-            if problem is not None:
-                self.status.update(state="failed", error=problem.message, person=problem.status == 424)
+        if self._closing:
+            return
+        self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "profile", "model")}}
+        self.status["since_at"] = time.monotonic()
+        if problem is not None:
+            self.status.update(state="failed", error=problem.message, person=problem.status == 424)
+            if problem.retry_after is not None:
+                self.status["retry_at"] = time.monotonic() + problem.retry_after
+        self._tell_change()
+
+    def _tell_change(self) -> None:
+        try:
             self.on_change()
+        except Exception as error:
+            log.error("A change of the engine's state could not be shown: %s.", type(error).__name__)
 
     # Connections
 
     def connect(self) -> RawSocket:
         """A new connection to the keeper, which is started if there is none. Raises `BpuError`."""
-        return self._find() or self._start_keeper()
+        try:
+            return self._find() or self._ask_for_socket() or self._start_keeper()
+        except (OSError, ValueError) as error:
+            raise _problem(error) from error
 
     def _find(self) -> RawSocket | None:
         while True:
@@ -130,16 +171,47 @@ class Link:
             except BlockingIOError:
                 hub.sleep(_BACKLOG_PAUSE_S)
 
+    def _ask_for_socket(self) -> RawSocket | None:
+        """The socket's file is gone, but the keeper lives: it makes the file again. None when the keeper is gone, too.
+
+        Raises `EngineStopping` when the keeper cannot do so.
+        """
+        deadline = time.monotonic() + SOCKET_LIMIT_S
+        while (lifeline := self._sock) is not None:
+            try:
+                protocol.send(lifeline, {"op": "listen"})
+            except protocol.Closed:
+                return None
+            hub.sleep(_POLL_S)
+            if (sock := self._find()) is not None:
+                return sock
+            if time.monotonic() >= deadline:
+                message = f"The engine's keeper cannot be reached in {self.folder}; its socket is gone."
+                raise errors.EngineStopping(message, retry_after=RETRY_AFTER_S)
+        return None
+
     def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
         """A connection of a job's own. Raises `BpuError`."""
+        if isinstance(self.problem, errors.EngineStopping) and self._sock is not None:
+            raise self.problem  # the keeper is there and does not answer
         sock, self._spare = self._spare or self.connect(), None
         return Line(sock, hear, gone)
 
-    def keep_ready(self) -> None:
-        """Connect for the next job, while nobody waits for it."""
+    def keep_ready(self) -> bool:
+        """Connect for the next job, while no client waits for it; whether there is such a connection now."""
         if self._spare is None and not self._closing:
-            with contextlib.suppress(BlockingIOError):
+            try:
                 self._spare = protocol.connect(self.folder)
+                if self._spare is None and self._sock is not None:
+                    protocol.send(self._sock, {"op": "listen"})
+            except (OSError, protocol.Closed):
+                return False
+        return self._spare is not None
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether a new job would reach the keeper, as far as this can be known without waiting."""
+        return self._sock is None or self.keep_ready()
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
@@ -148,7 +220,10 @@ class Link:
 
     def order(self, message: protocol.Message, *, start: bool = True) -> bool:
         """Send an order over a connection of its own; whether the keeper did it. Raises `BpuError`."""
-        sock = self.connect() if start else self._find()
+        try:
+            sock = self.connect() if start else self._find() or self._ask_for_socket()
+        except OSError as error:
+            raise _problem(error) from error
         if sock is None:
             return False
         reader = hub.Reader(sock.fileno())
@@ -156,7 +231,7 @@ class Link:
             protocol.send(sock, message)
             while (packet := protocol.receive(sock)) is None:
                 if not reader.wait(ANSWER_LIMIT_S):
-                    raise errors.EngineTimeout("The engine's keeper does not answer.")
+                    raise errors.EngineStopping("The engine's keeper does not answer.", retry_after=RETRY_AFTER_S)
             return bool(packet[0].get("done"))
         except protocol.Closed:
             return False
@@ -182,7 +257,7 @@ class Link:
                     lease.close()
             if sock is not None:
                 return sock
-            hub.sleep(0.02)
+            hub.sleep(_POLL_S)
         raise errors.EngineStopping("The engine's keeper could not be started in time; try again.", retry_after=5)
 
     def _run_keeper(self, deadline: float) -> None:
@@ -213,7 +288,10 @@ class Link:
 
 
 class Line:
-    """One job's connection. `hear` gets each message with its descriptors, in the event loop; `gone` is its end."""
+    """One job's connection. `hear` gets each message with its descriptors, in the event loop; `gone` is its end.
+
+    `hear` must not raise: it leaves its job in a consistent state whatever happens.
+    """
 
     def __init__(
         self, sock: RawSocket, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]
@@ -242,6 +320,14 @@ class Line:
         if sock is not None:
             self._watcher.close()
             sock.close()
+
+
+def _problem(error: Exception) -> errors.BpuError:
+    """The error that a client is told when the keeper cannot be reached for a reason that nobody foresaw."""
+    if isinstance(error, errors.BpuError):
+        return error
+    reason = str(error) if isinstance(error, OSError) else type(error).__name__
+    return errors.EngineStopping(f"The engine cannot be reached: {reason}.", retry_after=RETRY_AFTER_S)
 
 
 def error_from(message: protocol.Message) -> errors.BpuError:

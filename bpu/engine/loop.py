@@ -11,9 +11,13 @@ Callback = Callable[[], None]
 
 
 class Loop:
-    """Calls back when a descriptor can be read, and when a signal came. Nothing happens between two turns."""
+    """Calls back when a descriptor can be read, and when a signal came. Nothing happens between two turns.
 
-    def __init__(self) -> None:
+    `on_error` gets what a callback raises; the other callbacks of the same turn run nevertheless.
+    """
+
+    def __init__(self, on_error: Callable[[Exception], None]) -> None:
+        self._on_error = on_error
         self._selector = selectors.DefaultSelector()
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._on_signal: dict[int, Callback] = {}
@@ -41,8 +45,14 @@ class Loop:
         for key, _ in self._selector.select(timeout):
             # An earlier callback of this turn may have ended this one's interest.
             if self._selector.get_map().get(key.fd) is key:
-                key.data()
+                self._call(key.data)
+
+    def _call(self, callback: Callback) -> None:
+        try:
+            callback()
+        except Exception as error:
+            self._on_error(error)
 
     def _signalled(self) -> None:
         for number in set(os.read(self._wakeup, 512)):
-            self._on_signal.get(number, lambda: None)()
+            self._call(self._on_signal.get(number, lambda: None))

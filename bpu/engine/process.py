@@ -150,7 +150,10 @@ class Console:
         Only call this after `reap`. Returns the pids killed.
         """
         inode = os.fstat(self.stdout).st_ino
-        heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
+        try:
+            heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
+        except OSError:
+            return []  # no free descriptor to look with; the engine's lock still shows who is left
         for pid in heirs:
             try:
                 os.kill(pid, signal.SIGKILL)

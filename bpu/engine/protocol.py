@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import json
 import os
 import struct
@@ -18,6 +19,7 @@ from _socket import (
     MSG_CMSG_CLOEXEC,
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
+    MSG_TRUNC,
     SCM_RIGHTS,
     SO_PEERCRED,
     SOCK_CLOEXEC,
@@ -35,6 +37,8 @@ SOCKET_NAME = "engine.sock"
 PACKET_BYTES = 96 * 1024
 _MAX_FDS = 2
 _UNIX_PATH_BYTES = 107
+#: Errors of `connect` that tell nothing about the keeper: this process or this machine lacks something.
+_RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 Message = dict[str, Any]
 
@@ -61,23 +65,33 @@ def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
 
 
 def receive(sock: RawSocket) -> tuple[Message, list[int]] | None:
-    """The next packet and its descriptors, or None when there is none yet. Raises `Closed` at the end."""
+    """The next packet and its descriptors, or None when there is none yet. Raises `Closed` at the end.
+
+    The kernel drops passed descriptors for which this process has no room, so there may be fewer than were sent.
+    A packet that is too long or that is no JSON object ends the connection, too.
+    """
     space = CMSG_LEN(_MAX_FDS * struct.calcsize("i"))
     try:
-        data, ancillary, _flags, _address = sock.recvmsg(PACKET_BYTES, space, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+        data, ancillary, flags, _address = sock.recvmsg(PACKET_BYTES, space, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
     except BlockingIOError:
         return None
     except OSError as error:
         raise Closed from error
-    if not data:
-        raise Closed
-    return _object(data), list(_descriptors(ancillary))
+    fds = list(_descriptors(ancillary))
+    try:
+        if not data or flags & MSG_TRUNC:
+            raise Closed
+        return _object(data), fds
+    except Closed:
+        for fd in fds:
+            os.close(fd)
+        raise
 
 
 def _object(data: bytes) -> Message:
     try:
         message = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Closed from error
     if not isinstance(message, dict):
         raise Closed
@@ -117,22 +131,29 @@ def _new_socket() -> RawSocket:
 
 
 def connect(folder: Path) -> RawSocket | None:
-    """A connection to the keeper of `folder`; None when nobody listens. Raises BlockingIOError: ask again soon."""
+    """A connection to the keeper of `folder`; None when nobody listens.
+
+    Raises BlockingIOError when the keeper's backlog is full (try again soon), and OSError when this process lacks
+    something, such as a free descriptor.
+    """
     sock = _new_socket()
     try:
         with _address(folder) as address:
             sock.connect(address)
-    except BlockingIOError:
+    except OSError as error:
         sock.close()
-        raise
-    except OSError:
-        sock.close()
+        if isinstance(error, BlockingIOError) or error.errno in _RESOURCE_ERRORS:
+            raise
         return None
     return sock
 
 
 def listen(folder: Path) -> RawSocket:
-    """Listen in `folder`. A stale socket is replaced: the caller holds the engine's lock, so nobody serves it."""
+    """Listen in `folder`, which is made if it is missing.
+
+    A stale socket is replaced: the caller holds the engine's lock, so no other keeper serves it.
+    """
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     (folder / SOCKET_NAME).unlink(missing_ok=True)
     sock = _new_socket()
     with _address(folder) as address:
@@ -144,10 +165,12 @@ def listen(folder: Path) -> RawSocket:
 
 
 def accept(listener: RawSocket) -> RawSocket | None:
-    """The next connection, non-blocking; None when there is none any more."""
+    """The next connection, non-blocking; None when there is none any more. Raises OSError without a free descriptor."""
     try:
         fd, _ = listener._accept()  # type: ignore[attr-defined]  # the raw class has no other
-    except OSError:
+    except OSError as error:
+        if error.errno in _RESOURCE_ERRORS:
+            raise
         return None
     sock = RawSocket(AF_UNIX, SOCK_SEQPACKET, 0, fd)
     sock.setblocking(False)
@@ -159,7 +182,7 @@ def say_bye(folder: Path) -> None:
 
     For the end of a process: it waits for nothing, and a keeper that is gone already is fine.
     """
-    with contextlib.suppress(Closed, BlockingIOError):
+    with contextlib.suppress(Closed, OSError):
         sock = connect(folder)
         if sock is not None:
             send(sock, {"op": "bye"})

@@ -6,11 +6,14 @@ for each lease, because two holders of one open file share its lock.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pwd
 from collections.abc import Iterator
 from pathlib import Path
+
+SLOT_NAME = "slot.lock"
 
 
 class Lease:
@@ -26,7 +29,12 @@ class Lease:
 
 
 def try_lock(path: Path, *, create: bool = False) -> Lease | None:
-    """Lock `path` at once, or None when somebody holds it. Read-only, so that it works for every user."""
+    """Lock `path` at once, or None when somebody holds it. Read-only, so that it works for every user.
+
+    `create` makes a file that is missing, and its folder: a state folder that was deleted is made again.
+    """
+    if create:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     fd = os.open(path, flags, 0o640)
     try:
@@ -38,6 +46,12 @@ def try_lock(path: Path, *, create: bool = False) -> Lease | None:
         os.close(fd)
         raise
     return Lease(fd)
+
+
+def abandon_slot(folder: Path) -> None:
+    """Remove the slot's file in `folder`, so that a worker that never lets go of it holds up no other job."""
+    with contextlib.suppress(OSError):
+        (folder / SLOT_NAME).unlink()
 
 
 def holders(path: Path, *, locks: Path = Path("/proc/locks")) -> list[int]:

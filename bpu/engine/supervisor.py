@@ -203,27 +203,32 @@ class Supervisor:
         if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
         says_exit = polite and self.state is State.READY and self.profile.exit is not None
-        self._machine.move(Move.END)
         self._failing = fault
         self.restarts[cause] += 1
         self._deafen()
         self._steps = deque(POLITE if says_exit else AT_ONCE)
+        # Set before anything that may raise, so that `tick` goes on with the end of the process after an error.
+        self._deadline = self._clock(), self._next_step
+        self._machine.move(Move.END)
         self._next_step()
 
     def _next_step(self) -> None:
+        if self._steps:
+            self._within(self._steps[0][1], self._next_step)  # before this step, which may raise
+        self.on_child()  # the news of its end may have been lost
         console = self._console
-        assert console is not None
+        if console is None:
+            return
         if not self._steps:
             self.fault = Fault(
                 "unkillable", "The console cannot be ended, not even by the kernel; reboot the board.", True
             )
             return
-        number, seconds = self._steps.popleft()
+        number, _seconds = self._steps.popleft()
         if number is None:
             console.write((self.profile.exit or b"exit") + b"\n")
         else:
             console.signal(number)
-        self._within(seconds, self._next_step)
 
     def _out_of_step(self, why: str) -> None:
         self.end("out_of_step", Fault("out_of_step", f"The console got out of step ({why}) and was ended.", False))

@@ -13,6 +13,11 @@ TEXTS = {
     "forbidden": ("This gateway does not serve this client.", "网关拒绝了此请求"),
     "model_not_found": ("There is no such model.", "没有这个模型，请查看 GET /v1/models"),
     "request_too_large": ("The request is too large.", "请求太大，请缩短内容"),
+    "too_many_connections": (
+        "This address has too many connections to the gateway.",
+        "此地址到网关的连接过多，请关闭一些，或调大 BPU_CLIENT_CONNECTIONS",
+    ),
+    "overloaded": ("The gateway has no room for more connections.", "网关的连接已满，请稍后再试"),
     "queue_full": ("The queue is full.", "排队已满，请稍后再试"),
     "queue_timeout": ("The job waited too long.", "排队等待过久，请稍后再试"),
     "engine_unavailable": (
@@ -22,6 +27,10 @@ TEXTS = {
     "engine_crashed": ("The console ended during the answer.", "控制台在回答时退出或失步，请重新提问"),
     "engine_timeout": ("The engine was silent for too long.", "引擎长时间没有响应，请重新提问"),
     "response_format_failed": ("The answer has not the form asked for.", "回答不符合要求的格式，请重新提问"),
+    "tool_call_failed": (
+        "The call of a strict tool does not fit its parameters.",
+        "对 strict 工具的调用不符合其参数定义，请重新提问",
+    ),
     "job_cancelled": ("The job was cancelled.", "任务已被取消"),
     "invalid_settings": ("The settings cannot work.", "设置无法使用，请按原文改正"),
 }

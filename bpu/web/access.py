@@ -28,6 +28,8 @@ NEAR = tuple(
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
 )
+#: Ends of names that nobody can register on the internet: RFC 6761, 6762, 8375, ICANN's .internal, and routers' own.
+LOCAL_NAMES = (".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".fritz.box")
 #: In `BPU_TRUSTED_PROXIES`: whoever comes through a unix socket.
 UNIX = "unix"
 
@@ -40,6 +42,7 @@ class Access:
     hosts: frozenset[str] = frozenset()
     proxies: tuple[Network, ...] = ()
     trusts_unix: bool = False
+    is_loopback_only: bool = False
 
     @property
     def needs_key(self) -> bool:
@@ -55,9 +58,14 @@ class Access:
         return fits
 
     def host_fits(self, host: str) -> bool:
-        """Whether a `Host` header names this machine: a name that a stranger controls means DNS rebinding."""
+        """Whether a `Host` header may name this machine: a name that a stranger can register means DNS rebinding.
+
+        Single labels and local names cannot be registered. A gateway on loopback alone is not reached by them.
+        """
         name = host_name(host)
-        return name in self.hosts or name.endswith((".local", ".localhost")) or _address(name) is not None
+        if name in self.hosts or name.endswith(".localhost") or _address(name) is not None:
+            return True
+        return not self.is_loopback_only and ("." not in name or name.endswith(LOCAL_NAMES))
 
     def trusts(self, peer: str) -> bool:
         """Whether `peer`, the other end of the connection ("" for a unix socket), may speak for others."""
@@ -86,7 +94,15 @@ def access(settings: Settings) -> Access:
         hosts=frozenset({"localhost", socket.gethostname().lower(), *names}),
         proxies=tuple(ipaddress.ip_network(text, strict=False) for text in networks),
         trusts_unix=any(text.lower() == UNIX for text in settings.trusted_proxies),
+        # A trusted proxy brings names from outside to a gateway on loopback.
+        is_loopback_only=not networks and all(_is_loopback(host_name(part)) for part in settings.bind.split(",")),
     )
+
+
+def given_keys(authorization: str, api_key: str) -> list[str]:
+    """The keys in a request's headers `Authorization` and `X-Api-Key`."""
+    scheme, _, token = authorization.partition(" ")
+    return [*([token.strip()] if scheme.lower() == "bearer" else []), api_key]
 
 
 def is_near(client: str) -> bool:
@@ -105,6 +121,11 @@ def host_name(host: str) -> str:
     elif name.count(":") == 1:
         name = name.partition(":")[0]
     return name.rstrip(".")
+
+
+def _is_loopback(name: str) -> bool:
+    address = _address(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
 
 
 def _address(text: str) -> Address | None:

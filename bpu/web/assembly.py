@@ -15,6 +15,7 @@ from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
 from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
 from bpu.settings import Settings
+from bpu.web.connections import StreamSlots
 from bpu.web.console_log import LogStreams, log_blueprint
 from bpu.web.events import EventStreams
 from bpu.web.gateway import Engine, Gateway
@@ -45,6 +46,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
         counter=counter,
         context_size=size,
         created=_made(files.model, files.template),
+        stream_slots=StreamSlots(settings.status_streams),
     )
 
 
@@ -58,14 +60,16 @@ def assemble_page(here: Gateway) -> Blueprint:
     """The page's blueprint; its event streams end when the gateway stops."""
     streams = EventStreams(here.engine.status, here.vitals)
     here.on_stop.append(streams.stop)
-    return page_blueprint(streams, addresses=lambda: _addresses(here.settings), models=lambda: entries(here))
+    return page_blueprint(
+        streams, here.stream_slots, addresses=lambda: _addresses(here.settings), models=lambda: entries(here)
+    )
 
 
 def assemble_log(here: Gateway) -> Blueprint:
     """The console's log lines as a stream; it ends when the gateway stops."""
     streams = LogStreams(lambda: here.engine.status()["log"])
     here.on_stop.append(streams.stop)
-    return log_blueprint(streams)
+    return log_blueprint(streams, here.stream_slots)
 
 
 def _addresses(settings: Settings) -> list[str]:

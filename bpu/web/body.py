@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
-from bpu.errors import BadRequest
+from bpu.errors import BadRequest, BpuError
+from bpu.web.body_budget import BodyBudget, BodyShare
 from bpu.web.linger import linger
 
 #: How deep lists and objects may lie in each other; a tool's JSON schema needs about twenty.
@@ -31,10 +32,11 @@ SKIPPED_BYTES = 1024 * 1024
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def install(app: Flask, *, whole_s: float) -> None:
-    """Give each body `whole_s` seconds, and end the connections on which much of one was left unread: the rest of it
-    is no request."""
+def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
+    """Give each body `whole_s` seconds and all of them one `budget`, and end the connections on which much of one was
+    left unread: the rest of it is no request."""
     app.config["BODY_TIMEOUT_S"] = whole_s
+    app.config["BODY_BUDGET"] = budget
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -77,15 +79,16 @@ def _read() -> bytes:
         raise RequestEntityTooLarge
     if length is None and not request.environ.get("wsgi.input_terminated"):
         return b""
-    with _time_limits():
-        data = b"".join(_pieces(length, most))
+    with _limits() as share:
+        data = b"".join(_pieces(length, most, share))
     if length is not None and len(data) < length:
         raise BadRequest("The body broke off before its end.", code="invalid_http")
     g.body_read = True
     return data
 
 
-def _pieces(length: int | None, most: int) -> Iterator[bytes]:
+def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
+    """The first piece, which is all of most bodies, is free: the number of connections limits it."""
     stream, size = request.environ["wsgi.input"], 0
     while length is None or size < length:
         piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
@@ -94,44 +97,58 @@ def _pieces(length: int | None, most: int) -> Iterator[bytes]:
         size += len(piece)
         if size > most:
             raise RequestEntityTooLarge
+        if size > PIECE_BYTES:
+            share.take(len(piece))
         yield piece
 
 
 @contextmanager
-def _time_limits() -> Iterator[None]:
-    """408 for a body that does not come, 400 for one that breaks off; the socket is as before afterwards."""
-    client = client_socket()
-    if client is None:
-        yield
-        return
+def _limits() -> Iterator[BodyShare]:
+    """408 for a body that does not come, 400 for one that breaks off, 503 for one too many; the socket is as before
+    afterwards."""
+    client, ended = client_socket(), list[str]()
+    budget: BodyBudget = current_app.config["BODY_BUDGET"]
+    share = budget.open(lambda: _give_up(client, ended, "Other bodies needed the room of this one, which had stopped."))
+    try:
+        if client is None:
+            yield share
+        else:
+            with _time_limits(client, ended):
+                yield share
+    finally:
+        share.close()
+
+
+@contextmanager
+def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
     from bpu.engine import hub  # only where there is a socket, there is an event loop
 
-    late: list[bool] = []
     whole_s = current_app.config["BODY_TIMEOUT_S"]
-    alarm = hub.Alarm(whole_s, _give_up, client, late)
+    alarm = hub.Alarm(whole_s, _give_up, client, ended, f"The body did not come within {whole_s:g} seconds.")
     client.settimeout(SILENCE_S)
     try:
         yield
-    except RequestEntityTooLarge:
+    except (RequestEntityTooLarge, BpuError):
         raise
     except TimeoutError:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
     except Exception:  # gunicorn's own kinds, for a chunk that is none and for a client that left
-        if not late:
+        if not ended:
             raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
     finally:
         alarm.close()
         with suppress(OSError):
             client.settimeout(None)
-    if late:
-        raise RequestTimeout(f"The body did not come within {whole_s:g} seconds.")
+    if ended:
+        raise RequestTimeout(ended[0])
 
 
-def _give_up(client: socket.socket, late: list[bool]) -> None:
+def _give_up(client: socket.socket | None, ended: list[str], reason: str) -> None:
     """What is being read ends here; the answer can still be written."""
-    late.append(True)
-    with suppress(OSError):
-        client.shutdown(socket.SHUT_RD)
+    ended.append(reason)
+    if client is not None:
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RD)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """A client's socket as gunicorn's parser sees it: the head of a request gets its time, from its first byte on.
 
-Between requests a client may be silent for as long as connections are kept. It must not touch how a body is read.
+A new connection must send its first byte soon; between requests a client may be silent for as long as connections are
+kept. It must not touch how a body is read.
 """
 
 from __future__ import annotations
@@ -23,9 +24,16 @@ class Caller:
     """`client` with a limit on heads. `serve` begins a request and `rest` ends it; all else is the socket's."""
 
     def __init__(
-        self, client: socket.socket, *, idle_s: float, head_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        client: socket.socket,
+        *,
+        first_byte_s: float,
+        idle_s: float,
+        head_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._idle_s, self._head_s, self._clock = client, idle_s, head_s, clock
+        self._silence_s = first_byte_s
         self._serving = False
         self._deadline: float | None = None
 
@@ -60,7 +68,7 @@ class Caller:
 
     def _left(self) -> float:
         if self._deadline is None:
-            return self._idle_s
+            return self._silence_s
         left = self._deadline - self._clock()
         if left <= 0:
             raise LateHead
@@ -69,6 +77,7 @@ class Caller:
     def serve(self) -> Caller:
         """The head has come: from here on it is the socket, without a limit."""
         self._serving, self._deadline = True, None
+        self._silence_s = self._idle_s
         self._client.settimeout(None)
         return self
 

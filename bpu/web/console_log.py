@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from flask import Blueprint, Response
 
+from bpu.web.connections import StreamSlots
 from bpu.web.sse import COMMENT, HEADERS
 
 PERIOD_S = 0.5
@@ -54,15 +55,17 @@ def new_lines(seen: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     return now
 
 
-def log_blueprint(streams: LogStreams) -> Blueprint:
+def log_blueprint(streams: LogStreams, slots: StreamSlots) -> Blueprint:
     """The blueprint `log`: `GET /v1/logs`."""
     blueprint = Blueprint("log", __name__)
 
     @blueprint.get("/v1/logs")
     def logs() -> Response:
+        release = slots.take()
         stream = streams.open()
         response = Response(stream, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
         response.call_on_close(stream.close)
+        response.call_on_close(release)
         return response
 
     return blueprint

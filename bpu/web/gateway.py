@@ -20,6 +20,7 @@ from bpu.chat.tokens import Counter
 from bpu.console.events import Event
 from bpu.settings import Settings
 from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.web.connections import StreamSlots
 from bpu.web.meters import Meters
 
 KEY = "bpu"
@@ -60,6 +61,9 @@ class Engine(Protocol):
 
     def start(self) -> None: ...
 
+    @property
+    def is_reachable(self) -> bool: ...
+
     def status(self) -> Mapping[str, Any]: ...
 
     def cancel(self, job_id: str) -> bool: ...
@@ -89,6 +93,7 @@ class Gateway:
     created: int = field(default_factory=lambda: int(time.time()))
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     meters: Meters = field(default_factory=Meters)
+    stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
     vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Vitals)
 
     @property

@@ -10,9 +10,10 @@ import logging
 from flask import Flask, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from bpu.errors import Forbidden, InvalidApiKey
+from bpu.errors import BadRequest, Forbidden, InvalidApiKey
 from bpu.web import trace
-from bpu.web.access import Access, host_name, is_near
+from bpu.web.access import Access, given_keys, host_name, is_near
+from bpu.web.errors import respond
 
 log = logging.getLogger("bpu.web")
 
@@ -20,7 +21,15 @@ log = logging.getLogger("bpu.web")
 OPEN = frozenset({"/", "/health", "/ready"})
 #: What proxies add; one of them from somebody who is not trusted to speak for others means a proxy that was forgotten.
 PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
+ALLOWED = "GET, HEAD, OPTIONS, POST"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class NotAProxy(BadRequest):
+    """The request asks for a tunnel (CONNECT)."""
+
+    status = 405
+    code = "method_not_allowed"
 
 
 def install(app: Flask, access: Access) -> None:
@@ -29,6 +38,8 @@ def install(app: Flask, access: Access) -> None:
 
     @app.before_request
     def guard() -> Response | None:
+        if request.method == "CONNECT":
+            return _no_proxy()
         peer = request.environ.get("REMOTE_ADDR") or ""
         forwarded_for = request.headers.get("X-Forwarded-For", "")
         client = access.client(peer, forwarded_for)
@@ -85,9 +96,7 @@ def _check_network(client: str) -> None:
 def _check_key(access: Access) -> None:
     if request.path in OPEN or request.path.startswith("/static/"):
         return
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = [token.strip()] if scheme.lower() == "bearer" else []
-    given += [request.headers.get("X-Api-Key", "")]
+    given = given_keys(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
     if not access.key_fits(given):
         raise InvalidApiKey(
             "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
@@ -103,8 +112,21 @@ def _check_declared() -> None:
         )
 
 
+def _no_proxy() -> Response:
+    """405 for a program that takes the gateway for a proxy; nothing is connected."""
+    message = "This gateway is no proxy. Take its address out of the proxy settings of the program that asks."
+    response = respond(NotAProxy(message))
+    response.headers["Allow"] = ALLOWED
+    return response
+
+
 def _options(app: Flask) -> Response | None:
-    """204 for any address that exists, preflight or not; None leaves an unknown one to its 404."""
+    """204 for any address that exists, preflight or not, and for the gateway itself (`*`, RFC 9110, 9.3.7).
+
+    None leaves an unknown address to its 404.
+    """
+    if request.environ.get("PATH_INFO") == "*":
+        return Response(status=204, headers={"Allow": ALLOWED})
     methods = app.url_map.bind("").allowed_methods(request.path)
     if not methods:
         return None

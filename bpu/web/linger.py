@@ -6,13 +6,14 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 LINGER_BYTES = 8 * 1024 * 1024
 LINGER_S = 2.0
 
 
-def linger(client: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
-    """Close the writing side, read on for a moment, then close the other.
+def linger(client: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    """Close the writing side of `client`, a socket or a wrapper of one, read on for a moment, then close the other.
 
     Closing both at once would reset the connection, and the client might never see the answer (RFC 9112, 9.6).
     """

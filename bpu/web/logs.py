@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 import traceback
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Literal
+
+from bpu.log_writer import LogWriter, describe_loss
+
+Form = Literal["text", "json"]
 
 
 class JsonFormatter(logging.Formatter):
@@ -41,7 +48,7 @@ class TextFormatter(logging.Formatter):
         return f"{line} {facts}" if facts else line
 
 
-def config(form: Literal["text", "json"], level: str = "INFO") -> dict[str, Any]:
+def config(form: Form, level: str = "INFO") -> dict[str, Any]:
     """The dictionary for `logging.config.dictConfig`: everything to standard error, in one form."""
     formatter = JsonFormatter if form == "json" else TextFormatter
     # With a dictionary like this gunicorn writes its own line a request too, unless that logger is silent.
@@ -54,6 +61,29 @@ def config(form: Literal["text", "json"], level: str = "INFO") -> dict[str, Any]
         "loggers": {name: {"level": at, "handlers": ["stderr"], "propagate": False} for name, at in levels.items()},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
     }
+
+
+def protect_output(form: Form) -> None:
+    """Replace this process's standard output and error by streams that never block and never raise.
+
+    Runs in gunicorn's master, so that its workers inherit it. Whatever writes there is covered: logging, warnings,
+    tracebacks, gunicorn's own words.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, LogWriter):
+            setattr(sys, name, LogWriter(stream.fileno(), loss_line(form), stream.encoding))
+
+
+def loss_line(form: Form) -> Callable[[int], str]:
+    """The line that says how many lines before it are missing, in the log's own form."""
+    return _json_loss if form == "json" else describe_loss
+
+
+def _json_loss(lines: int) -> str:
+    record = logging.LogRecord("bpu", logging.WARNING, __file__, 0, describe_loss(lines).strip(), None, None)
+    record.process = os.getpid()
+    return JsonFormatter().format(record) + "\n"
 
 
 def where(error: BaseException) -> str:

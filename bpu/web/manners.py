@@ -67,8 +67,9 @@ class PoliteWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         body = json.dumps(error.body())
         head = (
             f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\n"
-            f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
         )
+        head += f"Retry-After: {error.retry_after}\r\n\r\n" if error.retry_after else "\r\n"
         try:
             util.write_nonblock(client, (head + body).encode("ascii"))
         except OSError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, Union
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -28,7 +29,7 @@ NOTED_AT_ONCE = 64
 RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200)
 #: Errors of a request that had its place; every other error is a refusal.
 LEFT = frozenset({"client_left", "job_cancelled"})
-FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed"})
+FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed", "tool_call_failed"})
 
 Item = TypeVar("Item", bound=Union[Event, Waiting])
 
@@ -71,7 +72,7 @@ class Meters:
 
     def registry(self) -> CollectorRegistry:
         """What to write out: this worker's own, or the sum of all workers."""
-        if VARIABLE not in os.environ:
+        if VARIABLE not in os.environ or not Path(os.environ[VARIABLE]).is_dir():
             return self._own
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

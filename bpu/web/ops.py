@@ -50,6 +50,8 @@ def ready() -> tuple[Response, int]:
     here = gateway()
     status = here.engine.status()
     reason = _not_ready(status, preload=here.settings.preload)
+    if reason is None and not here.engine.is_reachable:
+        reason = "The engine's keeper cannot be reached at the moment."
     body: dict[str, Any] = {"ready": reason is None, "state": status["state"], "reason": reason}
     response = jsonify(body)
     if reason is not None and (seconds := _retry_after_s(status)):

@@ -16,6 +16,7 @@ import segno
 from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
+from bpu.web.connections import StreamSlots
 from bpu.web.events import EventStreams
 
 HERE = Path(__file__).parent
@@ -45,6 +46,7 @@ HEADERS = {
 
 def page_blueprint(
     streams: EventStreams,
+    slots: StreamSlots,
     *,
     addresses: Callable[[], Sequence[str]] = tuple,
     models: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
@@ -78,8 +80,10 @@ def page_blueprint(
 
     @page.get("/v1/events")
     def events() -> Response:
+        release = slots.take()
         stream = streams.open()
         response = Response(stream, content_type="text/event-stream; charset=utf-8")
+        response.call_on_close(release)
         response.headers.update({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         response.call_on_close(stream.close)
         return response

@@ -1,4 +1,4 @@
-"""The same API at every address that clients make up of a host and a path. It rewrites paths and nothing else.
+"""The same API at every address that clients make up of a host and a path. It rewrites paths, and ignores upgrades.
 
 Chatbox and others join a host that may end in `/v1` with a path that may begin with it.
 """
@@ -27,10 +27,14 @@ class Paths:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path: Any = environ.get("PATH_INFO", "")
         environ["PATH_INFO"] = self.canonical(path)
+        # The offer of another protocol may be ignored (RFC 9110, 7.8); werkzeug would look for a WebSocket's route.
+        environ.pop("HTTP_UPGRADE", None)
         return self._app(environ, start_response)
 
     def canonical(self, path: str) -> str:
-        """The one path under which `path` is registered."""
+        """The one path under which `path` is registered. A target that is no path (`*`, `host:port`) stays as it is."""
+        if not path.startswith("/"):
+            return path
         path = _SLASHES.sub("/", path)
         path = path.rstrip("/") or "/"
         path = _VERSIONS.sub("/v1", path)

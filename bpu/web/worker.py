@@ -10,33 +10,44 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from http import HTTPStatus
 from typing import Any
 
 from bpu.engine import hub
+from bpu.errors import BpuError, ClientLimitReached
 from bpu.web.caller import Caller
+from bpu.web.connections import Connections
+from bpu.web.linger import linger
 from bpu.web.manners import PoliteWorker
 
 #: How long a stream that was cut may take to write its error object.
 LAST_WORDS_S = 1.0
+#: Accepted beyond the limit, for as long as those that give way need to end.
+SLACK = 128
+#: Between two log lines about connections that were refused.
+REFUSALS_LOGGED_EVERY_S = 60.0
 
 
 class Worker(PoliteWorker):
     """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time.
 
-    `head_s` is the time for the head of a request.
+    `first_byte_s` is the time for the first byte of a new connection, `head_s` for the head of a request.
     """
 
+    first_byte_s = 5.0
     head_s = 20.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.leaving: Callable[[], None] = lambda: None
         self.cut: Callable[[], None] = lambda: None
-        self._idle: set[Caller] = set()
-        self._busy = 0
+        self.connections: Connections[Caller] = Connections(limit=self.cfg.worker_connections)
+        self.worker_connections += SLACK
         self._quitting = False
+        self._refusal_logged = float("-inf")
 
     def init_process(self) -> None:
         self._told = hub.Flag()
@@ -72,41 +83,58 @@ class Worker(PoliteWorker):
     # Connections
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        caller = Caller(client, idle_s=self.cfg.keepalive, head_s=self.head_s)
-        self._idle.add(caller)
+        caller = Caller(client, first_byte_s=self.first_byte_s, idle_s=self.cfg.keepalive, head_s=self.head_s)
         try:
+            self.connections.open(caller, peer(addr))
+        except ClientLimitReached as error:
+            self._turn_away(caller, addr, error)
+            return
+        try:
+            if (surplus := self.connections.surplus()) is not None:
+                let_go(surplus)
             super().handle(listener, caller, addr)
         finally:
-            self._idle.discard(caller)
+            self.connections.close(caller)
 
     def timeout_ctx(self) -> AbstractContextManager[None]:
         """No limit of gunicorn's on a head, which ends a connection without a word: the caller has its own."""
         return nullcontext()
 
     def handle_request(self, listener_name: Any, req: Any, caller: Caller, addr: Any) -> None:
-        self._idle.discard(caller)
-        self._busy += 1
+        try:
+            self.connections.begin(caller, peer(addr), req.path, joined_headers(req))
+        except BpuError as error:
+            self._turn_away(caller, addr, error)
+            linger(caller.serve())
+            raise StopIteration from None
         try:
             super().handle_request(listener_name, req, caller.serve(), addr)
-            caller.rest()
-            skip(req)
         finally:
             caller.rest()
-            self._busy -= 1
-            self._idle.add(caller)
+            self.connections.end(caller)
             if not self.alive:
                 let_go(caller)
                 self._look()
+        skip(req)
+        caller.rest()
+
+    def _turn_away(self, caller: Caller, addr: Any, error: BpuError) -> None:
+        """Refuse a connection or a request for want of room; a flood of them must not flood the log."""
+        self.refused(error.code)
+        if time.monotonic() - self._refusal_logged > REFUSALS_LOGGED_EVERY_S:
+            self._refusal_logged = time.monotonic()
+            self.log.warning("Refused for want of room, as may be more in the next minute: %s", error.message)
+        self._refuse(caller, HTTPStatus(error.status), error)
 
     def _look(self) -> None:
-        if self._busy == 0:
+        if self.connections.busy == 0:
             self._at_rest.set()
 
     # The end
 
     def _stop_when_told(self) -> None:
         self._told.wait()
-        for caller in tuple(self._idle):
+        for caller in self.connections.resting:
             let_go(caller)
         self.leaving()
         self._look()
@@ -132,6 +160,19 @@ class Worker(PoliteWorker):
             self._cut_off()
         self.cfg.worker_int(self)
         raise SystemExit(0)
+
+
+def peer(addr: Any) -> str:
+    """The address of the other end; "" for a unix socket."""
+    return str(addr[0]) if isinstance(addr, tuple) and addr else ""
+
+
+def joined_headers(req: Any) -> dict[str, str]:
+    """The headers of a request by their names in capitals; a repeated one is joined by commas."""
+    headers: dict[str, str] = {}
+    for name, value in req.headers:
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 def skip(req: Any) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.answer import Manner, deltas
-from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
-from bpu.console.events import Done, Echo, Log, RunError, Stats, Text
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
+from bpu.chat.requests import ChatRequest
+from bpu.console.events import Done, Echo, Event, Log, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed
 from bpu.turn import Timing, Turn, Waiting
 
@@ -135,6 +139,52 @@ def test_a_full_context_is_length_and_may_be_empty() -> None:
     assert joined(read("a</think>b", context_size=4096))[2] == "stop"
 
 
+def ended(*events: Event, asked: ChatRequest = STREAM, context_size: int | None = None) -> list[Delta]:
+    """The deltas of `events`, the last of which must end the answer: what follows is not to be read."""
+
+    def console() -> Iterator[Event]:
+        yield from events
+        raise AssertionError("the answer had ended")
+
+    manner = Manner(counter(), context_size=context_size)
+    return list(deltas(console(), asked, turn=Turn(b"Hi", 10), measured=Timing, manner=manner))
+
+
+@pytest.mark.parametrize("asked", [STREAM, WHOLE])
+def test_an_answer_ends_where_the_model_goes_on_after_its_turn(asked: ChatRequest) -> None:
+    told = ended(Text("Hm.</think>\n\nPar"), Text("is."), Overrun(), asked=asked)
+    assert joined(told) == ("Hm.", "Paris.", "stop")
+    assert not told[-1].natural, "the console's cache holds more than the answer"
+    assert told[-1].usage.completion_tokens == counter().count("Hm.</think>\n\nParis.")
+
+
+def test_an_invented_turn_does_not_make_a_full_context_of_the_answer() -> None:
+    told = ended(Text("Hm.</think>\n\nYes"), Overrun(), context_size=12)
+    assert joined(told) == ("Hm.", "Yes", "stop")
+
+
+def test_what_waits_for_the_end_comes_with_it() -> None:
+    """Text that might have become a stop string or a tag, reasoning without an answer, a call, an answer in JSON."""
+    assert joined(ended(Text("a</think>b<"), Overrun(), asked=request(stream=True, stop="<x"))) == ("a", "b<", "stop")
+    assert joined(ended(Text("One.\n\nTwo.</thi"), Overrun()))[1:] == ("Two.</thi", "stop")
+    assert joined(ended(Text("One.\n\nTwo."), Overrun(), asked=WHOLE)) == ("", "One.\n\nTwo.", "stop")
+    tool = {"type": "function", "function": {"name": "go"}}
+    call = Text('a</think><tool_call>{"name": "go", "arguments": {}}')
+    assert joined(ended(call, Overrun(), asked=request(tools=[tool])))[2] == "tool_calls"
+    wanted = request(response_format={"type": "json_object"})
+    assert joined(ended(Text('a</think>{"b": 1}'), Overrun(), asked=wanted)) == ("a", '{"b": 1}', "stop")
+
+
+def test_an_invented_turn_without_an_answer_before_it_is_none() -> None:
+    with pytest.raises(EngineCrashed, match="before the first word"):
+        ended(Overrun())
+
+
+def test_a_stop_string_or_a_limit_before_the_invented_turn_still_counts() -> None:
+    assert joined(ended(Text("a</think>b. c"), asked=request(stream=True, stop="."))) == ("a", "b", "stop")
+    assert joined(ended(Text("a</think>b c d e"), asked=request(max_tokens=2)))[2] == "length"
+
+
 def test_the_consoles_error_is_one() -> None:
     with pytest.raises(EngineCrashed):
         list(deltas([RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, manner=Manner(counter())))
@@ -175,6 +225,38 @@ def test_no_cut_matters(raw: str, cuts: list[int], thinks: bool, mode: str, stre
         return reasoning, content, reason
 
     assert told(pieces(raw, cuts)) == told([raw])
+
+
+SPOKEN = [
+    "```python\ntext = re.sub(r'<think>.*?</think>\\s*', '', text, flags=re.S)\n```",
+    "Write `</think>` to close it.",
+    "Use `<think>` and `</think>`.",
+    "<think> opens, </think> closes.",
+    "</think> closes.",
+    "A</think>B<think>C",
+    "a\r\nb\r\n\r\nc",
+    "w" * 5000,
+]
+
+
+@pytest.mark.parametrize("text", SPOKEN)
+def test_an_answer_about_the_tags_comes_byte_for_byte(text: str) -> None:
+    for texts in ([f"Hm.\n</think>\n\n{text}"], list(f"Hm.\n</think>\n\n{text}")):
+        assert joined(read(texts)) == ("Hm.\n", text, "stop")
+        assert joined(read(texts, request())) == ("Hm.\n", text, "stop")
+        assert joined(read(texts, reasoning="think-tags"))[1] == f"<think>\nHm.\n\n</think>\n\n{text}"
+        assert joined(read(texts, reasoning="drop"))[1] == text
+
+
+@pytest.mark.parametrize("text", SPOKEN[:7])
+def test_tags_in_arguments_and_in_json_are_data(text: str) -> None:
+    said = json.dumps({"text": text})
+    tool = {"type": "function", "function": {"name": "note", "parameters": {"type": "object"}}}
+    call = f'Hm.</think>\n\n<tool_call>{{"name": "note", "arguments": {said}}}</tool_call>'
+    (found,) = [one for one in read(list(call), request(tools=[tool])) if isinstance(one, ToolCall)]
+    assert json.loads(found.arguments) == {"text": text}
+    asked = request(response_format={"type": "json_object"})
+    assert json.loads(joined(read(list(f"Hm.</think>\n\n{said}"), asked))[1]) == {"text": text}
 
 
 def test_finish_is_last_and_once() -> None:

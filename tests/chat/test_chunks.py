@@ -102,10 +102,17 @@ def test_19_the_checker_finds_faults(fault: str) -> None:
         check_stream(BROKEN[fault](stream), body())
 
 
-@pytest.mark.parametrize("text", ["<think>", "</think>", "<｜User｜>", "<|im_end|>", "[Assistant] >>> ", " \n"])
+@pytest.mark.parametrize("text", ["<｜User｜>", "<|im_end|>", "[Assistant] >>> ", " \n"])
 def test_25_the_checker_finds_leaks(text: str) -> None:
     with pytest.raises(AssertionError):
         check_stream(chunks([Content(text), Finish("stop", USAGE)], head()), body())
+
+
+def test_25_the_checker_finds_reasoning_that_does_not_end() -> None:
+    answer = [Content("Use `</think>`."), Finish("stop", USAGE)]
+    assert check_stream(chunks([Reasoning("Say '</think>'."), *answer], head()), body())["content"]
+    with pytest.raises(AssertionError, match="beyond its end"):
+        check_stream(chunks([Reasoning("Hm.</think>"), *answer], head()), body())
 
 
 @pytest.mark.parametrize(

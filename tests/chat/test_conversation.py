@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.conversation import converse, digest, own_words
+from bpu.chat.conversation import converse, digest
+from bpu.chat.reasoning import own_words
 
 from .kit import PROPERTY, request, said
 
@@ -29,7 +30,15 @@ def turns(*messages: Any) -> tuple[str, list[tuple[str, str]]]:
         (["a", said("assistant", "b")], "", [("u", "a"), ("a", "b"), ("u", "Continue.")]),
         ([said("system", "only")], "only", [("u", "")]),
         (["a", said("assistant", "b"), said("system", "S"), "c"], "", [("u", "a"), ("a", "b"), ("u", "S\n\nc")]),
-        (["a", said("assistant", None), "c"], "", [("u", "a"), ("a", ""), ("u", "c")]),
+        (["a", said("assistant", None), "c"], "", [("u", "a\n\nc")]),
+        (["a", said("assistant", "")], "", [("u", "a")]),
+        (["a", said("assistant", None)], "", [("u", "a")]),
+        (["a", said("assistant", [])], "", [("u", "a")]),
+        (["a", said("assistant", "<think>\n")], "", [("u", "a")]),
+        (["a", said("assistant", "<think>\n\n</think>\n\n")], "", [("u", "a")]),
+        (["a", said("assistant", "b"), said("assistant", "")], "", [("u", "a"), ("a", "b"), ("u", "Continue.")]),
+        ([said("assistant", ""), "c"], "", [("u", "c")]),
+        ([said("assistant", "")], "", [("u", "")]),
         (["a", ""], "", [("u", "a")]),
     ],
 )
@@ -47,15 +56,22 @@ def test_34_tool_results_are_the_users_side() -> None:
     [
         ("Yes.", "Yes."),
         ("<think>\nhm\n</think>\n\nYes.", "Yes."),
-        ("hm</think>Yes. ", "Yes."),
-        ("<think>a</think>b<think>c</think>d", "d"),
+        ("\n<think>hm</think>Yes. ", "Yes."),
+        ("<think>\nhm\r\n</think>\r\n\r\nYes.\r\n", "Yes."),
+        ("<think>Is `</think>` it?</think>Yes.", "Yes."),
         ("<think>cut off", ""),
+        ("<think>a</think>b<think>c</think>d", "b<think>c</think>d"),
+        ("<think>a</think>Use '</think>'.", "Use '</think>'."),
+        ("Here is code: print('</think>') and more", "Here is code: print('</think>') and more"),
+        ("Close it with </think> then.", "Close it with </think> then."),
+        ("```\n<think>\nhm\n</think>\n```", "```\n<think>\nhm\n</think>\n```"),
         ("Say <think> to it.", "Say <think> to it."),
     ],
 )
 def test_30_reasoning_of_earlier_turns_is_left_out(text: str, words: str) -> None:
     assert own_words(text) == words
-    assert turns("a", said("assistant", text, reasoning_content="hm"), "c")[1][1] == ("a", words)
+    expected = [("u", "a"), ("a", words), ("u", "c")] if words else [("u", "a\n\nc")]
+    assert turns("a", said("assistant", text, reasoning_content="hm"), "c")[1] == expected
 
 
 def test_where_whole_turns_begin() -> None:
@@ -63,6 +79,11 @@ def test_where_whole_turns_begin() -> None:
     assert made.openings() == [0, 4]
     assert made.messages_before(4) == 4
     assert [one.text for one in made.since(4).turns] == ["e\n\nf"]
+
+
+def test_an_answer_that_says_nothing_is_counted_with_the_turn_before_it() -> None:
+    made = converse(request("a", said("assistant", None), said("assistant", "b"), said("assistant", ""), "c").messages)
+    assert [one.messages for one in made.turns] == [2, 2, 1]
 
 
 def test_rules_stand_behind_the_system_text() -> None:
@@ -88,3 +109,14 @@ def test_34_whatever_comes_the_turns_alternate(messages: list[tuple[str, str]]) 
     made = converse(request(*(said(*one) for one in messages)).messages)
     assert [one.role for one in made.turns] == ["user", "assistant"] * (len(made.turns) // 2) + ["user"]
     assert sum(one.messages for one in made.turns) <= len(messages)
+    assert all(one.text for one in made.turns if one.role == "assistant")
+
+
+@PROPERTY
+@given(st.lists(st.sampled_from(["", "<think>\n", " \n", "<think></think>"]), min_size=1, max_size=4))
+def test_answers_that_say_nothing_change_no_prompt(nothing: list[str]) -> None:
+    """Wherever they stand: they are no turn, and no request to continue."""
+    empty = [said("assistant", text) for text in nothing]
+    assert turns("a", *empty) == turns("a")
+    assert turns(*empty, "a") == turns("a")
+    assert turns("a", *empty, said("assistant", "b"), *empty, "c") == turns("a", said("assistant", "b"), "c")

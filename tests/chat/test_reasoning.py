@@ -43,15 +43,25 @@ CASES = [
     ("</think>\n\nYes.", False, "", "Yes."),
     ("\n\n</think>\n\nYes.", True, "", "Yes."),
     ("<think>\n\n</think>\n\n    code()", False, "", "    code()"),
-    ("<think>a</think>\n<think>b</think>Yes.", False, "ab", "Yes."),
-    ("a</think></think>Yes.", True, "a", "Yes."),
-    ("a<think>b</think>Yes.", True, "ab", "Yes."),
-    ("a</think>The tag <think> opens, </think> closes.", True, "a", "The tag  opens,  closes."),
-    ("Use <think> so.", False, "", "Use  so."),
+    ("<think>a</think>\n<think>b</think>Yes.", False, "a", "<think>b</think>Yes."),
+    ("a</think></think>Yes.", True, "a", "</think>Yes."),
+    ("a<think>b</think>Yes.", True, "a<think>b", "Yes."),
+    ("a</think>The tag <think> opens, </think> closes.", True, "a", "The tag <think> opens, </think> closes."),
+    ("a</think>\n\n<think> opens.", True, "a", "<think> opens."),
+    ("Use <think> so.", False, "", "Use <think> so."),
+    ("Close it with </think> then.", False, "", "Close it with </think> then."),
+    ("'</think>'", False, "", "'</think>'"),
+    ("It says `</think>`.\n</think>\n\nYes.", True, "It says `</think>`.\n", "Yes."),
+    ("It says '</think>', \"</think>\".</think>Yes.", True, "It says '</think>', \"</think>\".", "Yes."),
+    ("他写“</think>”。</think>好", True, "他写“</think>”。", "好"),
+    ("It says `</think>", True, "It says `", ""),
+    ("\"</think>'x'", True, '"', "'x'"),
+    ("a`</think>\n`b`", True, "a`", "`b`"),
+    ("'</think></think>'", True, "'", "</think>'"),
     ("a < b </thin k> <thi", True, "a < b </thin k> <thi", ""),
     ("a</think>x <thi", True, "a", "x <thi"),
     ("<thi", False, "", "<thi"),
-    (" " * 70 + "<think>x", False, "", " " * 70 + "x"),
+    (" " * 70 + "<think>x", False, "", " " * 70 + "<think>x"),
     ("a\n</think>\r\n\n", True, "a\n", ""),
     ("想一想🤔</think>你好", True, "想一想🤔", "你好"),
 ]
@@ -63,9 +73,9 @@ def test_27_the_split_at_every_cut(raw: str, thinks: bool, reasoning: str, conte
         assert kinds(texts, thinks=thinks) == (reasoning, content), texts
 
 
-def test_the_table_is_complete() -> None:
-    assert {state for state, _ in TRANSITIONS} == set(State)
-    assert len(TRANSITIONS) == 2 * len(State)
+def test_no_tag_leads_out_of_an_answer() -> None:
+    assert {state for state, _ in TRANSITIONS} == {State.UNDECIDED, State.LEAD, State.REASONING}
+    assert State.CONTENT not in TRANSITIONS.values()
 
 
 @pytest.mark.parametrize("tag", ["<think>", "</think>"])
@@ -76,8 +86,34 @@ def test_only_what_may_begin_a_tag_is_held_back(tag: str) -> None:
         assert list(splitter.feed("!")) == [Part("reasoning", f"{tag[:length]}!")]
 
 
+def test_of_an_answer_nothing_waits() -> None:
+    splitter = Splitter(thinks=True)
+    assert list(splitter.feed("a</think>b"))[-1] == Part("content", "b")
+    assert list(splitter.feed("<")) == [Part("content", "<")]
+
+
 ANSWERS = st.lists(
-    st.sampled_from(["<think>", "</think>", "<", "think", ">", "/", "\n", " ", "a", "思", "🤔", "<thi", "</think"]),
+    st.sampled_from(
+        [
+            "<think>",
+            "</think>",
+            "<",
+            "think",
+            ">",
+            "/",
+            "\n",
+            " ",
+            "a",
+            "思",
+            "🤔",
+            "<thi",
+            "</think",
+            "`",
+            "'",
+            "“",
+            "”",
+        ]
+    ),
     max_size=30,
 ).map("".join)
 
@@ -86,3 +122,26 @@ ANSWERS = st.lists(
 @given(ANSWERS, st.lists(st.integers(0, 200), max_size=8), st.booleans())
 def test_17_nothing_is_lost_and_no_cut_matters(raw: str, cuts: list[int], thinks: bool) -> None:
     assert kinds(pieces(raw, cuts), thinks=thinks) == kinds([raw], thinks=thinks)
+
+
+THOUGHTS = st.lists(
+    st.sampled_from(["a", " ", "\n", "`</think>`", "'</think>'", '"</think>"', "“</think>”", "<think>", "</thi"]),
+    max_size=10,
+).map(lambda words: f"x{''.join(words)}x")
+
+
+@PROPERTY
+@given(THOUGHTS, ANSWERS, st.lists(st.integers(0, 200), max_size=8), st.booleans())
+def test_only_the_tags_around_the_leading_reasoning_are_tags(
+    thoughts: str, answer: str, cuts: list[int], opens: bool
+) -> None:
+    """Whatever is thought and said between them and behind them comes through, byte for byte."""
+    raw = f"{'<think>' if opens else ''}{thoughts}</think>{answer}"
+    assert kinds(pieces(raw, cuts), thinks=not opens) == (thoughts, answer.lstrip("\r\n"))
+
+
+@PROPERTY
+@given(ANSWERS, st.lists(st.integers(0, 200), max_size=8))
+def test_without_leading_reasoning_no_tag_is_one(answer: str, cuts: list[int]) -> None:
+    raw = f"x{answer}"
+    assert kinds(pieces(raw, cuts), thinks=False) == ("", raw)

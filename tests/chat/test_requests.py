@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu.chat.completions import parse_completion
 from bpu.chat.requests import Limits, parse_chat
+from bpu.chat.responses import parse_response
 from bpu.errors import BadRequest, BpuError, ModelNotFound
 
 from .kit import MODEL, PROPERTY, body, request, said
@@ -30,6 +32,7 @@ def refusal(value: object, **options: object) -> BadRequest:
         ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "a\nb"),
         (["a", {"type": "input_text", "text": "b"}], "a\nb"),
         ([{"type": "refusal", "refusal": "no"}], "no"),
+        ([{"type": "text", "text": None}, {"type": "text", "text": "b"}], "\nb"),
         ("half \ud83d of one", "half \ufffd of one"),
     ],
 )
@@ -86,7 +89,7 @@ def test_34_tool_calls_may_be_null() -> None:
     assert request(said("assistant", "x", tool_calls=None)).messages[0].tool_calls == ()
 
 
-@pytest.mark.parametrize("calls", [5, [5], [{}], [{"function": {"arguments": "{}"}}]])
+@pytest.mark.parametrize("calls", [5, [5], [{"name": 5}], [{"function": {"name": ["f"]}}]])
 def test_34_broken_calls_are_refused(calls: object) -> None:
     assert refusal(body(said("assistant", None, tool_calls=calls))).param.startswith("messages.0.tool_calls")
 
@@ -94,9 +97,21 @@ def test_34_broken_calls_are_refused(calls: object) -> None:
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_35_token_limits(name: str) -> None:
     assert request(**{name: 1}).max_tokens == 1
-    for wrong in (0, -1, 1.5, "many", []):
+    for wrong in (1.5, "many", []):
         assert refusal(body(**{name: wrong})).param == name
-    assert request(**{name: None}).max_tokens is None
+
+
+@pytest.mark.parametrize("value", [None, 0, -1, -2, -1.0])
+def test_35_no_limit_in_the_words_of_clients(value: object) -> None:
+    assert request(max_tokens=value).max_tokens is None
+    assert request(max_completion_tokens=value).max_tokens is None
+    assert request(max_completion_tokens=value, max_tokens=7).max_tokens == 7
+    assert request(max_completion_tokens=7, max_tokens=value).max_tokens == 7
+    assert (
+        parse_response({"model": MODEL, "input": "Hi", "max_output_tokens": value}, models=[MODEL]).max_tokens is None
+    )
+    whole, _ = parse_completion({"model": MODEL, "prompt": "Hi", "max_tokens": value}, models=[MODEL])
+    assert whole.max_tokens is None
 
 
 def test_35_the_newer_token_limit_wins() -> None:
@@ -104,13 +119,25 @@ def test_35_the_newer_token_limit_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop", "strings"), [(None, ()), ([], ()), ("a", ("a",)), (["a", "b", "a"], ("a", "b")), (["x"] * 16, ("x",))]
+    ("stop", "strings"),
+    [
+        (None, ()),
+        ([], ()),
+        ("a", ("a",)),
+        (["a", "b", "a"], ("a", "b")),
+        (["x"] * 16, ("x",)),
+        ("", ()),
+        ([""], ()),
+        ([None], ()),
+        (["", "a", None, ""], ("a",)),
+        ([""] * 99, ()),
+    ],
 )
 def test_35_stop(stop: object, strings: tuple[str, ...]) -> None:
     assert request(stop=stop).stop == strings
 
 
-@pytest.mark.parametrize("stop", ["", ["a", ""], 5, [5], {"a": 1}, [str(n) for n in range(17)], "x" * 257])
+@pytest.mark.parametrize("stop", [0, False, 5, [5], {"a": 1}, [str(n) for n in range(17)], "x" * 257])
 def test_35_stop_that_cannot_be(stop: object) -> None:
     assert refusal(body(stop=stop)).param == "stop"
 
@@ -231,6 +258,10 @@ def allowed(mode: str, *names: str) -> dict[str, object]:
         (allowed("auto", "move"), "auto", None, 1), (allowed("required", "move"), "required", "move", 1),
         (allowed("required", "move", "stop"), "required", None, 2),
         ({"type": "allowed_tools", "mode": "auto", "tools": [{"name": "stop"}]}, "auto", None, 1),
+        ({"type": "auto"}, "auto", None, 2), ({"type": "none"}, "none", None, 0),
+        ({"type": "required"}, "required", None, 2), ({"type": "any"}, "required", None, 2),
+        ({"type": "auto", "disable_parallel_tool_use": True}, "auto", None, 2),
+        ({"type": "tool", "name": "move"}, "required", "move", 1),
     ],
 )  # fmt: skip
 def test_40_tool_choice(choice: object, mode: str, forced: str | None, count: int) -> None:
@@ -261,7 +292,9 @@ def test_40_tool_choice_that_cannot_be(choice: object) -> None:
 
 def test_40_a_choice_without_tools() -> None:
     assert refusal(body(tool_choice="required")).param == "tool_choice"
-    assert request(tool_choice="none", tools=None).tools == ()
+    assert refusal(body(tool_choice={"type": "any"})).param == "tool_choice"
+    for choice in ("none", "auto", {"type": "none"}, {"type": "auto"}):
+        assert request(tool_choice=choice, tools=None).tools == ()
 
 
 @pytest.mark.parametrize("tool", [5, {}, {"type": "web_search"}, {"type": "function", "function": 5},

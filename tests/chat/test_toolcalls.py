@@ -13,6 +13,7 @@ from bpu.chat.calls import Caller, Found
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
 from bpu.chat.requests import ChatRequest
 from bpu.chat.toolcalls import CallReader
+from bpu.errors import ToolCallUnfit
 from tests.chat.kit import PROPERTY, every_cut, pieces, read, request
 
 WEATHER = {
@@ -108,7 +109,18 @@ TEXTS = {
     "a tag's beginning": "x < y, <tool",
     "backticks": "`code` and\n`` ` ``\n``",
     "unknown tool, bare": '{"name": "fly", "arguments": {}}',
-    "wrong arguments, bare": '{"name": "get_weather", "arguments": {"town": "Paris"}}',
+    "a tool's description, bare": json.dumps(WEATHER["function"]),
+    "a tool's name, bare": '{"name": "get_weather"}',
+    "a mark in prose": "It writes a `<tool_call>` tag. Then it goes on.",
+    "a mark and words": "<tool_call> is how it begins, </tool_call> is how it ends.",
+    "a mark and a stray brace": "<tool_call>{ not json }</tool_call>",
+    "deepseek's mark in prose": "The token <｜tool▁call▁begin｜> begins a call.\nAnd <｜tool▁calls▁begin｜> several.",
+    "a function in C": "```c\nint main(void)\n{\n    return 0;\n}\n```\nDone.",
+    "a stray brace": "Here it is:\n{ a stray brace that never ends\nand words",
+    "a stray bracket": "Links:\n[ { not json } and so on\nand words",
+    "an example": f"For example:\n```json\n{PARIS}\n```\nThat is how it is called.",
+    "two examples": f"```json\n{PARIS}\n```\n\n```\n{PARIS}\n```\n\nThose two.",
+    "an example and other json": f"```json\n{PARIS}\n```\n" + '{"name": "Paul"}\n',
 }
 
 
@@ -119,13 +131,132 @@ def test_what_is_no_call_is_said_as_it_is(text: str) -> None:
         assert (content(told), calls(told), reason(told)) == (text, [], "stop"), parts
 
 
-@pytest.mark.parametrize(
-    "inner", ['{"name": "fly", "arguments": {}}', "nonsense", '{"name": "get_weather", "arguments": {"city": 1}}']
-)
+@pytest.mark.parametrize("inner", ['{"name": "Paul", "age": 3}', '{"name": "", "arguments": {}}', '{"a" 1}', "[{}, 1]"])
 def test_a_marked_stretch_that_is_no_call_is_said_without_its_marks(inner: str) -> None:
     for parts in every_cut(f"<tool_call>{inner}</tool_call>"):
         told = called(parts)
         assert (content(told), reason(told)) == (inner, "stop"), parts
+
+
+STEP = {
+    "type": "object",
+    "properties": {"room": {"type": "string"}, "unit": {"type": "string", "enum": ["percent", "step"]}},
+    "required": ["room"],
+    "additionalProperties": False,
+}
+
+
+def lamp(parameters: Any = STEP, **fields: Any) -> ChatRequest:
+    tool = {"type": "function", "function": {"name": "set_lamp", "parameters": parameters, **fields}}
+    return request("Hi", tools=[tool], stream=True)
+
+
+#: Arguments that miss the schema, and what the client gets.
+MISSES = {
+    "an enum, in case alone": ('{"room": "hall", "unit": "Percent"}', {"room": "hall", "unit": "percent"}),
+    "an enum": ('{"room": "hall", "unit": "lux"}', {"room": "hall", "unit": "lux"}),
+    "one too many": ('{"room": "hall", "level": 3}', {"room": "hall", "level": 3}),
+    "one missing": ("{}", {}),
+    "a wrong type": ('{"room": ["hall"]}', {"room": ["hall"]}),
+    "an empty array": ("[]", {}),
+    "null": ("null", {}),
+    "an array": ("[1]", [1]),
+    "text": ('"the hall"', "the hall"),
+    "a string of JSON": (json.dumps('{"level": 3}'), {"level": 3}),
+}
+#: A call as models write it, around its arguments.
+SHAPES = {
+    "marked": '<tool_call>{{"name": "set_lamp", "arguments": {}}}</tool_call>',
+    "bare": '{{"name": "set_lamp", "arguments": {}}}',
+    "fenced": '```json\n{{"name": "set_lamp", "parameters": {}}}\n```',
+    "deepseek": "<｜tool▁call▁begin｜>function<｜tool▁sep｜>set_lamp\n```json\n{}\n```<｜tool▁call▁end｜>",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize(("written", "arguments"), MISSES.values(), ids=MISSES.keys())
+def test_15_a_call_of_a_known_tool_is_a_call_whatever_its_arguments_miss(
+    written: str, arguments: Any, shape: str
+) -> None:
+    told = called(shape.format(written), lamp())
+    assert (calls(told), content(told), reason(told)) == ([("set_lamp", arguments)], "", "tool_calls")
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_15_a_strict_tool_holds_back_what_does_not_fit_and_the_error_carries_it(shape: str) -> None:
+    text = shape.format('{"room": "hall", "level": 3}')
+    with pytest.raises(ToolCallUnfit) as error:
+        called(text, lamp(strict=True))
+    found = error.value.body()["error"]
+    assert (error.value.status, found["code"]) == (422, "tool_call_failed")
+    assert '{"room": "hall", "level": 3}' in found["output"]
+    assert calls(called(shape.format('{"room": "hall", "unit": "Step"}'), lamp(strict=True))) == [
+        ("set_lamp", {"room": "hall", "unit": "step"})
+    ]
+    assert calls(called(text, lamp(strict=None))) == [("set_lamp", {"room": "hall", "level": 3})]
+
+
+def test_15_arguments_that_stand_beside_the_name_are_arguments() -> None:
+    for text in ('<tool_call>{"name": "set_lamp", "room": "hall"}</tool_call>', '{"name": "set_lamp", "room": "hall"}'):
+        assert calls(called(text, lamp())) == [("set_lamp", {"room": "hall"})]
+
+
+@pytest.mark.parametrize(
+    "name", [" set_lamp ", "functions.set_lamp", "`set_lamp`", "tools.set_lamp", " functions.set_lamp\n"]
+)
+def test_15_names_are_cleaned(name: str) -> None:
+    text = json.dumps({"name": name, "arguments": {"room": "hall"}})
+    for whole in (text, f"<tool_call>{text}</tool_call>"):
+        assert calls(called(whole, lamp())) == [("set_lamp", {"room": "hall"})]
+
+
+def test_15_a_name_that_a_tool_has_is_never_cleaned() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("functions.a", "a")]
+    told = called('{"name": "functions.a", "arguments": {}}', request("Hi", tools=tools, stream=True))
+    assert calls(told) == [("functions.a", {})]
+
+
+def test_15_an_unknown_name_is_called_inside_marks_alone() -> None:
+    inner = '{"name": " fly", "arguments": {"to": "5"}}'
+    for text in (f"<tool_call>{inner}</tool_call>", f"<tool_call>{inner}"):
+        assert calls(called(text, lamp())) == [("fly", {"to": "5"})]
+    deepseek = '<｜tool▁call▁begin｜>function<｜tool▁sep｜>fly\n```json\n{"to": "5"}\n```<｜tool▁call▁end｜>'
+    assert calls(called(deepseek, lamp())) == [("fly", {"to": "5"})]
+    for text in (inner, f"```json\n{inner}\n```"):
+        assert (calls(called(text, lamp())), content(called(text, lamp()))) == ([], text)
+
+
+STREAMED = {
+    "a function in C": "Here it is:\n```c\nint main(void)\n{\n" + '    printf("line\\n");\n' * 9 + "}\n```\nDone.",
+    "a mark in prose": "The model writes a `<tool_call>` tag around its JSON." + " Then it goes on and on." * 9,
+    "a stray brace": "Here it is:\n{ a stray brace that never ends\n" + "words and words " * 9 + "end",
+    "a stray bracket": "Links:\n[ { not json } and so on\n" + "words and words " * 9 + "end",
+    "an example": f"So:\n```json\n{PARIS}\n```\nThat is how" + " it is called" * 9,
+}
+
+
+@pytest.mark.parametrize("text", STREAMED.values(), ids=STREAMED.keys())
+def test_17_text_flows_as_it_does_without_tools(text: str) -> None:
+    held_most = 130 if "json\n" in text else 24
+    reader = CallReader(Caller(offering().tools))
+    out = 0
+    for came, character in enumerate(text, start=1):
+        out += sum(len(item) for item in reader.feed(character) if isinstance(item, str))
+        assert came - out <= held_most, text[out:came]
+
+
+def test_17_a_call_in_a_fence_is_a_call_when_nothing_or_another_call_follows() -> None:
+    fenced = f"```json\n{PARIS}\n```"
+    for text, count in ((fenced, 1), (f"{fenced}\n\n{fenced}\n", 2), (f"{fenced}\n<tool_call>{PARIS}</tool_call>", 2)):
+        for parts in every_cut(text):
+            assert (len(calls(called(parts))), content(called(parts))) == (count, ""), parts
+
+
+def test_17_half_a_beginning_that_a_limit_cut_is_dropped() -> None:
+    told = called("Wait.\n<tool_call>  ", done=False)
+    assert (content(told), reason(told)) == ("Wait.\n", "length")
+    whole = called("It is <tool_call>")
+    assert (content(whole), reason(whole)) == ("It is <tool_call>", "stop")
 
 
 def test_several_calls_come_in_their_order() -> None:
@@ -236,9 +367,18 @@ def test_a_call_at_the_end_of_a_reasoning_that_was_never_closed() -> None:
     assert (calls(mused), content(mused), reason(mused)) == ([], "But no.", "stop")
 
 
+#: What calls and what looks like them are made of.
+FRAGMENTS = [
+    "<tool_call>", "</tool_call>", "```json\n", "```", "\n", " ", "{", "}", "[", '{"name": ', PARIS, f"\n{PARIS}\n",
+    "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "function", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "words",
+]  # fmt: skip
+
+
 @given(
-    st.text(alphabet="<tool_cal>/{}[]\"'`\n name:get_weather", max_size=60),
-    st.lists(st.integers(0, 80), max_size=5),
+    st.lists(
+        st.sampled_from(FRAGMENTS) | st.text(alphabet="<tool_cal>/{}[]\"'`\n name:get_weather", max_size=9), max_size=9
+    ).map("".join),
+    st.lists(st.integers(0, 300), max_size=6),
 )
 @PROPERTY
 def test_what_comes_out_does_not_depend_on_the_cuts(text: str, cuts: list[int]) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from bpu.chat.deltas import ToolCall
 from bpu.chat.fields import Call
-from bpu.chat.tools import answered, called, offer
+from bpu.chat.tools import answered, called, compact, offer
 from bpu.console.events import Done, Text
-from bpu.errors import BadRequest
+from bpu.errors import AnswerUnfit, ContextLengthExceeded
 from bpu.turn import Timing
-from tests.chat.kit import MODEL, prompter, request, said
+from tests.chat.kit import MODEL, joined, prompter, read, request, said
 
 CITY = {"type": "string", "title": "City", "description": "Where"}
 TOOL = {
@@ -118,15 +119,46 @@ def test_the_answer_of_the_prompter_holds_calls() -> None:
     assert kinds == ["ToolCall", "Finish"]
 
 
-@pytest.mark.parametrize("parameters", [{"type": "wrong"}, {"type": "object", "properties": {"x": {"minimum": "a"}}}])
-def test_parameters_that_are_no_schema_are_refused_by_name(parameters: Any) -> None:
-    with pytest.raises(BadRequest) as error:
-        request("Hi", tools=[OTHER, {"type": "function", "function": {"name": "x", "parameters": parameters}}])
-    assert error.value.param == "tools.1.function.parameters"
+#: Schemas as clients send them that no draft of the standard, or only an older one, takes.
+ODD_SCHEMAS = {
+    "a tuple of draft 7": {"properties": {"a": {"type": "array", "items": [{"type": "number"}, {"type": "number"}]}}},
+    "a limit of draft 4": {"properties": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}}},
+    "any": {"properties": {"v": {"type": "any"}}},
+    "float": {"properties": {"v": {"type": "float"}}},
+    "capitals": {"properties": {"v": {"type": "STRING"}}},
+    "required null": {"type": "object", "properties": {}, "required": None},
+    "properties as an array": {"type": "object", "properties": []},
+    "no description": {"properties": {"v": {"type": "string", "description": None}}},
+    "no type": {"type": 3},
+    "a reference elsewhere": {"$ref": "https://example.com/schema.json"},
+    "a circle": {"$ref": "#"},
+    "a broken pattern": {"properties": {"v": {"pattern": "("}}},
+    "deep": json.loads('{"items":' * 90 + "{}" + "}" * 90),
+}
 
 
-def test_a_format_whose_schema_is_none_is_refused_by_name() -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": 3}}}
-    with pytest.raises(BadRequest) as error:
-        request("Hi", response_format=wanted, model=MODEL)
-    assert error.value.param == "response_format.json_schema.schema"
+@pytest.mark.parametrize("parameters", ODD_SCHEMAS.values(), ids=ODD_SCHEMAS.keys())
+def test_2_a_schema_that_cannot_be_checked_is_offered_as_it_is(parameters: Any) -> None:
+    tool = {"type": "function", "function": {"name": "x", "parameters": parameters}}
+    asked = request("Hi", tools=[OTHER, tool])
+    assert compact(parameters) in offer(asked)
+    told = read('</think><tool_call>{"name": "x", "arguments": {"v": 1}}</tool_call>', asked)
+    assert [one.name for one in told if isinstance(one, ToolCall)] == ["x"]
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": parameters}}
+    assert compact(parameters) in prompter().turn(request("Hi", response_format=wanted, model=MODEL)).line.decode()
+
+
+def test_2_a_tuple_of_draft_7_is_honoured_in_a_format() -> None:
+    schema = {"type": "object", "properties": {"p": {"items": [{"type": "integer"}, {"type": "string"}]}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": schema}}
+    assert joined(read('</think>{"p": [1, "a"]}', request("Hi", response_format=wanted)))[1] == '{"p": [1, "a"]}'
+    with pytest.raises(AnswerUnfit):
+        read('</think>{"p": ["a", 1]}', request("Hi", response_format=wanted))
+
+
+def test_2_schemas_beyond_any_context_are_not_walked() -> None:
+    large = {"properties": {f"p{at}": {"title": "x", "type": "integer"} for at in range(15_000)}}
+    tool = {"type": "function", "function": {"name": "x", "parameters": large}}
+    assert '"title"' in offer(request("Hi", tools=[tool]))
+    with pytest.raises(ContextLengthExceeded):
+        prompter().turn(request("Hi", tools=[tool]))

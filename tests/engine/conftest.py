@@ -44,6 +44,16 @@ def processes(folder: Path) -> list[psutil.Process]:
             continue  # one of them has ended while they were counted
 
 
+def leave_nothing(folder: Path) -> None:
+    """Check that a keeper nobody needs ends with its console; whatever has not ended by then is killed."""
+    say_bye(folder)
+    try:
+        until(lambda: not processes(folder), seconds=12, what="keeper and console are gone")
+    finally:
+        for process in processes(folder):
+            process.kill()
+
+
 @pytest.fixture
 def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     """Make engines on one state folder; afterwards nothing of them is left, whatever the test did."""
@@ -56,8 +66,7 @@ def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
             return engine
 
         yield begin
-    say_bye(tmp_path)
-    until(lambda: not processes(tmp_path), seconds=12, what="keeper and console are gone")
+    leave_nothing(tmp_path)
 
 
 @pytest.fixture

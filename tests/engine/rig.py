@@ -163,7 +163,8 @@ class Rig:
         self.record = ConsoleRecord(settings, code_of=lambda launch, pid: self.code, warn=self.warnings.append)
         if findings is not None:
             self.record.save(findings)
-        self.desk = Desk(settings, self.supervisor, self.record, clock=lambda: self.now)
+        self.logged: list[str] = []
+        self.desk = Desk(settings, self.supervisor, self.record, clock=lambda: self.now, log=self.logged.append)
         self._numbers = 0
         self.settle()
 

@@ -104,8 +104,13 @@ RAW = {
     "the opening tag is missing": ("Thought.</think>\n\nSaid.", "Thought.", "Said."),
     "the opening tag is there": ("<think>\nThought.\n</think>\n\nSaid.", "Thought.", "Said."),
     "the closing tag comes first": ("</think>\n\nSaid.", "", "Said."),
-    "two blocks before a word": ("One.</think>\n<think>Two.</think>\n\nSaid.", "One.Two.", "Said."),
-    "a block in the answer": ("One.</think>Said <think>and</think> more.", "One.", "Said and more."),
+    "two blocks before a word": (
+        "One.</think>\n<think>Two.</think>\n\nSaid.",
+        "One.",
+        "<think>Two.</think>\n\nSaid.",
+    ),
+    "a block in the answer": ("One.</think>Said <think>and</think> more.", "One.", "Said <think>and</think> more."),
+    "a tag in quotation marks": ("Is `</think>` it?</think>Use '</think>'.", "Is `</think>` it?", "Use '</think>'."),
 }
 
 
@@ -157,7 +162,7 @@ def test_30_reasoning_of_earlier_turns_leaves_the_history(gateway: Gateway) -> N
     plain = tokens(content="Hello.")
     assert tokens(content="Hello.", reasoning_content="A long thought. " * 30) == plain
     assert tokens(content="<think>\nA long thought.\n</think>\n\nHello.") == plain
-    assert tokens(content="A long thought.</think>Hello.") == plain
+    assert tokens(content="A bare </think> is text.") == tokens(content="A bare <think> is text.") > plain
 
 
 @pytest.mark.parametrize("raw", ["Only a thought.", "Thought.</think>", "Thought.</think>\n\n \n", "<think></think>x"])

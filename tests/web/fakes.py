@@ -61,6 +61,7 @@ class FakeEngine:
         self.refusal = refusal
         self.jobs: list[FakeJob] = []
         self.orders: list[str] = []
+        self.is_reachable = True
         self.picture: dict[str, Any] = {
             "state": "ready",
             "since_s": 1.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import socket
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,43 @@ def test_hosts_that_name_this_machine_and_hosts_that_do_not() -> None:
         "evil.example",
         "chat.example.org.evil",
         "localhost.evil",
-        "local",
-        "evillocal",
+        "evil-local.example",
+        "lan.example",
+        "evilfritz.box",
+        "home.arpa.example",
         "10.0.0.5.nip.example",
     ):
         assert not rules.host_fits(host), host
     assert rules.host_fits("box")
+
+
+LOCAL = (
+    *("bpu", "bpu:8000", "board.local", "host.docker.internal:8000", "board.lan", "board.home", "board.home.arpa"),
+    *("localhost.localdomain", "board.fritz.box", "Board.LAN."),
+)
+
+
+@pytest.mark.parametrize(
+    ("bind", "fits"),
+    [
+        *[("0.0.0.0:8000", True), ("[::]:8000", True), ("127.0.0.1:8000,192.168.7.2:8000", True)],
+        *[("127.0.0.1:8000,unix:/run/bpu.sock", True), ("unix:/run/bpu.sock", True), ("fd://3", True)],
+        *[("127.0.0.1:8000", False), ("localhost:8000, [::1]:8000", False)],
+    ],
+)
+def test_names_that_nobody_can_register_fit_unless_the_gateway_is_on_loopback_alone(bind: str, fits: bool) -> None:
+    rules = access(load_settings(engine="simulator", bind=bind, allowed_hosts="chat.example.org"))
+    for host in LOCAL:
+        assert rules.host_fits(host) is fits, host
+    for host in ("localhost", "x.localhost:8000", socket.gethostname(), "127.0.0.1", "[::1]:8000", "chat.example.org"):
+        assert rules.host_fits(host), host
+    assert not rules.host_fits("evil.example")
+
+
+def test_a_gateway_on_loopback_behind_a_trusted_proxy_takes_the_names_of_its_network() -> None:
+    rules = access(load_settings(engine="simulator", bind="127.0.0.1:8000", trusted_proxies="127.0.0.1"))
+    assert rules.host_fits("board.lan")
+    assert not rules.host_fits("evil.example")
 
 
 def test_any_of_several_keys_fits_and_nothing_else(tmp_path: Path) -> None:

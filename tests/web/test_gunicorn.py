@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Served]:
+def serving(folder: Path, wrapper: Sequence[str] = (), **settings: str) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = folder / "gunicorn.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            command("--bind", f"127.0.0.1:{port}"),
+            [*wrapper, *command("--bind", f"127.0.0.1:{port}")],
             cwd=PROJECT,
             env=environment(**settings),
             stderr=stderr,
@@ -187,6 +187,40 @@ def test_what_is_refused_is_refused_in_json_and_ends_the_connection(served: Serv
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert set(json.loads(data)["error"]) == {"message", "type", "param", "code"}
     assert served.ask("GET", "/health")
+
+
+HOST = "Host: 127.0.0.1\r\nConnection: close"
+UPGRADE = (
+    HOST.replace("close", "Upgrade") + "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "status", "code"),
+    [
+        ("OPTIONS *", HOST, 204, None),
+        ("GET *", HOST, 400, "invalid_http"),
+        ("CONNECT a:1", HOST, 405, "method_not_allowed"),
+        ("CONNECT 127.0.0.1:8000", HOST.replace("127.0.0.1", "a:1"), 405, "method_not_allowed"),
+        ("CONNECT *", HOST, 400, "invalid_http"),
+        ("OPTIONS *", HOST.replace("127.0.0.1", "evil.example"), 403, "forbidden"),
+        ("GET /v1/realtime", UPGRADE, 501, "unsupported_endpoint"),
+        ("GET /v1/models", UPGRADE, 200, None),
+        ("GET /nowhere", UPGRADE, 404, "not_found"),
+    ],
+)
+def test_odd_targets_and_upgrades_are_no_mistake_of_the_gateway(
+    served: Served, line: str, fields: str, status: int, code: str | None
+) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        connection.sendall(f"{line} HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+        response = HTTPResponse(connection, method=line.split()[0])
+        response.begin()
+        answer = response.read()
+    assert response.status == status
+    assert code is None or json.loads(answer)["error"]["code"] == code
+    assert (response.headers["Allow"] is not None) == (status in (204, 405))
+    assert "An internal error" not in served.log.read_text()
 
 
 def test_head_has_no_body_and_the_connection_goes_on(served: Served) -> None:

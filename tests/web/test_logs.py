@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from bpu.console.events import Text
 from bpu.errors import EngineCrashed
-from bpu.web.logs import JsonFormatter, TextFormatter, config, where
+from bpu.web.logs import JsonFormatter, TextFormatter, config, loss_line, where
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine, thought
 
@@ -137,3 +137,8 @@ def test_prompts_and_answers_are_logged_when_that_was_asked_for(
         client.post(CHAT, json=body())
     assert SECRET in hears(caplog)
     assert "Timbuktu" in hears(caplog)
+
+
+def test_lost_lines_are_told_in_the_form_of_the_log() -> None:
+    assert json.loads(loss_line("json")(7))["event"] == "7 log lines before this one could not be written."
+    assert loss_line("text")(7) == "7 log lines before this one could not be written.\n"

@@ -175,9 +175,8 @@ def test_thinking_off(client: FlaskClient) -> None:
         ({"instructions": "a", "input": [{"role": "user", "content": 5}]}, "input.0.content"),
         ({"instructions": 5}, "instructions"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0.content"),
-        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"max_output_tokens": "many"}, "max_output_tokens"),
         ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
-        ({"text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": 3}}}}, "text.format.schema"),
         ({"text": "json"}, "text"),
     ],
 )

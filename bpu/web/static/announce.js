@@ -2,7 +2,7 @@
 
 import { byId, el } from "./dom.js";
 
-const SENTENCE = /[\s\S]*(?:[.!?…](?=\s)|[。！？\n])/;
+const SENTENCE_END = /[.!?…](?=\s)|[。！？\n]/g;
 const KEPT = 30;
 let pending = "";
 
@@ -15,11 +15,13 @@ export function announce(text) {
 
 /** More of the answer; spoken once a sentence is whole. */
 export function announcePiece(text) {
+  const from = Math.max(0, pending.length - 1); // a full stop at the end waits for the blank behind it
   pending += text;
-  const whole = SENTENCE.exec(pending)?.[0] ?? "";
-  if (!whole) return;
-  pending = pending.slice(whole.length);
-  announce(whole);
+  const last = [...pending.slice(from).matchAll(SENTENCE_END)].pop();
+  if (!last) return;
+  const end = from + last.index + 1;
+  announce(pending.slice(0, end));
+  pending = pending.slice(end);
 }
 
 export function announceEnd(text) {

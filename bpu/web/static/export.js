@@ -21,7 +21,7 @@ export const json = (conversation) => `${JSON.stringify(conversation, null, 2)}\
 
 function save(conversation, ending, type, write) {
   const address = URL.createObjectURL(new Blob([write(conversation)], { type }));
-  const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 40) || "chat";
+  const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 40) || "chat";
   el("a", { href: address, download: `${name}.${ending}` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }

@@ -81,7 +81,7 @@ class Scanner {
       this.at = from;
       return true;
     }
-    const inside = this.text.slice(from, to).replace(/\n/g, " ").replace(/^ (.*[^ ].*) $/, "$1");
+    const inside = unpadded(this.text.slice(from, to).replace(/\n/g, " "));
     return this.push(to + fence.length - this.at, el("code", {}, inside));
   }
 
@@ -128,7 +128,7 @@ class Scanner {
     if (/\w/.test(this.text[this.at - 1] ?? "")) return false;
     const found = this.match(BARE);
     if (!found) return false;
-    const address = found[0].replace(/[.,;:!?*_~)\]}]+$/, "");
+    const address = withoutEnd(found[0]);
     return this.push(address.length, anchor(address, [address]));
   }
 
@@ -149,6 +149,16 @@ class Scanner {
     const inside = inline(this.text.slice(from, to), this.depth + 1);
     return this.push(to + marker.length - this.at, el(tag, {}, marker === "***" ? el("em", {}, inside) : inside));
   }
+}
+
+/** Code without the one blank on both sides that sets it off from its backticks. */
+const unpadded = (code) => (code.startsWith(" ") && code.endsWith(" ") && code.trim() ? code.slice(1, -1) : code);
+
+/** An address without the marks at its end, which belong to the sentence around it. */
+function withoutEnd(address) {
+  let end = address.length;
+  while (".,;:!?*_~)]}".includes(address[end - 1] ?? "x")) end -= 1;
+  return address.slice(0, end);
 }
 
 function anchor(address, children) {

@@ -7,12 +7,14 @@ import { math } from "./math.js";
 import { codeBlock } from "./code.js";
 
 const DEPTH = 8;
-const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^`]*)$/;
-const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$/;
+// A line may be as long as an answer, so no expression may try the same characters twice: no two repetitions of
+// blanks stand side by side, and what is at the end of a line is cut off by code.
+const FENCE = /^ {0,3}(`{3,}|~{3,}(?!~))([^`]*)$/;
+const HEADING = /^ {0,3}(#{1,6})\s([^]*)$/;
 const RULE = /^ {0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,8})([-*+]|\d{1,9}[.)])(?: +|$)/;
-const ROW_RULE = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
+const CELL_RULE = /^:?-+:?$/;
 const MATH_OPEN = /^\s*(\\\[|\$\$)/;
 
 /** Makes `container` show `text`. */
@@ -53,7 +55,7 @@ function take(lines, at) {
   const fence = FENCE.exec(line);
   if (fence) return takeCode(lines, at, fence);
   const heading = HEADING.exec(line);
-  if (heading) return [{ kind: "heading", level: heading[1].length, text: heading[2] }, at + 1];
+  if (heading) return [{ kind: "heading", level: heading[1].length, text: headingText(heading[2]) }, at + 1];
   if (RULE.test(line)) return [{ kind: "rule" }, at + 1];
   if (MATH_OPEN.test(line)) return takeMath(lines, at);
   if (QUOTE.test(line)) return takeQuote(lines, at);
@@ -67,6 +69,14 @@ const until = (lines, from, stop) => {
   while (at < lines.length && !stop(lines[at], at)) at += 1;
   return at;
 };
+
+/** A heading without the number signs that may close it. */
+function headingText(rest) {
+  const text = rest.trim();
+  let end = text.length;
+  while (text[end - 1] === "#") end -= 1;
+  return end === 0 || /\s/.test(text[end - 1]) ? text.slice(0, end).trimEnd() : text;
+}
 
 function takeCode(lines, at, [, mark, info]) {
   const closes = (line) => line.trim().startsWith(mark) && !line.trim().replaceAll(mark[0], "");
@@ -121,7 +131,9 @@ function itemEnd(lines, at, margin) {
 
 const outdent = (line, width) => line.slice(Math.min(width, line.length - line.trimStart().length));
 
-const tableAt = (lines, at) => lines[at].includes("|") && ROW_RULE.test(lines[at + 1] ?? "") && lines[at + 1].includes("|");
+const tableAt = (lines, at) => lines[at].includes("|") && isRowRule(lines[at + 1] ?? "");
+
+const isRowRule = (line) => line.includes("|") && cells(line).every((cell) => CELL_RULE.test(cell));
 
 function takeTable(lines, at) {
   const end = until(lines, at + 2, (line) => !line.includes("|") || !line.trim());

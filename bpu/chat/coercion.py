@@ -1,0 +1,106 @@
+"""Makes a model's value what the client's schema says, where the meaning is beyond doubt. Checks nothing itself.
+
+Small models write `"5"` for 5, `"null"` for nothing, and an object as JSON text. A value is changed only where its
+type is not one that the schema allows, and only into the one value that its text denotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bpu.chat.lenient import NoJson, loads
+from bpu.chat.schema_keywords import positions
+from bpu.chat.schema_types import is_of_type, type_names
+from bpu.chat.schemas import Evaluation, Schema, StepsExceeded, is_small
+
+_CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_NULL = frozenset({"null"})
+
+
+def coerce(value: Any, schema: Schema) -> Any:
+    """`value` as `schema` wants it, or unchanged. Bounded as a check is; too large a value stays as it is."""
+    if not is_small(value) or not is_small(schema):
+        return value
+    try:
+        return _coerce(Evaluation(schema), value, schema)
+    except StepsExceeded:
+        return value
+
+
+def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
+    if not isinstance(schema, Mapping):
+        return value
+    evaluation.enter()
+    if "$ref" in schema:
+        value = _coerce(evaluation, value, evaluation.resolve(schema["$ref"]))
+    if isinstance(inner := schema.get("allOf"), list):
+        for one in inner:
+            value = _coerce(evaluation, value, one)
+    for keyword in ("anyOf", "oneOf"):
+        if isinstance(inner := schema.get(keyword), list):
+            value = _coerce_to_one(evaluation, value, inner)
+    names = type_names(schema)
+    if names is not None:
+        value = _converted(value, names | _NULL if schema.get("nullable") is True else names)
+    value = _enum_member(value, schema.get("enum"))
+    if isinstance(value, Mapping):
+        value = _coerce_members(evaluation, value, schema)
+    elif isinstance(value, list):
+        value = [_coerce(evaluation, item, one) for item, one in zip(value, positions(schema, len(value)), strict=True)]
+    evaluation.leave()
+    return value
+
+
+def _coerce_to_one(evaluation: Evaluation, value: Any, schemas: list[Schema]) -> Any:
+    """`value` for the first of `schemas` that it fits then; for the only one beside null where it fits none."""
+    if any(evaluation.fits(one, value) is not False for one in schemas):
+        return value
+    for one in schemas:
+        made = _coerce(evaluation, value, one)
+        if evaluation.fits(one, made) is not False:
+            return made
+    others = [one for one in schemas if not (isinstance(one, Mapping) and type_names(one) == _NULL)]
+    return _coerce(evaluation, value, others[0]) if len(others) == 1 else value
+
+
+def _coerce_members(evaluation: Evaluation, value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    properties, rest = schema.get("properties"), schema.get("additionalProperties")
+    named = properties if isinstance(properties, Mapping) else {}
+    return {name: _coerce(evaluation, one, named.get(name, rest)) for name, one in value.items()}
+
+
+def _converted(value: Any, names: frozenset[str]) -> Any:
+    """`value` as one of the types `names`, if its text denotes exactly that."""
+    if is_of_type(value, names):
+        return value
+    if isinstance(value, str):
+        made = _denoted(value)
+        return made if is_of_type(made, names) else value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and "string" in names:
+        return getattr(value, "written", str(value))
+    return {} if value == [] and "object" in names else value
+
+
+def _denoted(text: str) -> Any:
+    """The value that `text` denotes as JSON; `text` itself for none."""
+    text = text.strip()
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
+    if text[:1] not in ("{", "[") and not _NUMBER.fullmatch(text):
+        return text
+    try:
+        return loads(text, close=False)
+    except NoJson:
+        return text
+
+
+def _enum_member(value: Any, members: Any) -> Any:
+    """The one member of an enumeration that differs from `value` in nothing but case and blanks around it."""
+    if not isinstance(value, str) or not isinstance(members, list) or value in members:
+        return value
+    plain = value.strip().casefold()
+    same = [one for one in members if isinstance(one, str) and one.casefold() == plain]
+    return same[0] if len(same) == 1 else value

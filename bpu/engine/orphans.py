@@ -1,0 +1,132 @@
+"""Finds and ends console processes whose keeper is dead and that still hold the engine's lock.
+
+A parent-death signal reaches only the keeper's own child. A console that was started by a wrapper script survives a
+keeper that was killed, and keeps the model in memory. Only the keeper that starts next calls this module.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Seconds between SIGTERM and SIGKILL, and between SIGKILL and giving up.
+TERM_S = 1.0
+KILL_S = 4.0
+_POLL_S = 0.02
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process, identified by pid and start time, so that a recycled pid is another process."""
+
+    pid: int
+    started: int
+    session: int
+
+    @property
+    def is_alive(self) -> bool:
+        return read_process(self.pid) == self
+
+    def signal(self, number: int) -> None:
+        if self.is_alive:
+            try:
+                os.kill(self.pid, number)
+            except OSError:
+                return  # it has just ended
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """A process with a descriptor that holds the lock, and the pid that took the lock."""
+
+    process: Process
+    taken_by: int
+
+
+def read_process(pid: int) -> Process | None:
+    """The process `pid` from `/proc`, or None when it has ended (a zombie has ended, too)."""
+    try:
+        # The name in parentheses may hold anything, even parentheses.
+        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if len(fields) < 20 or fields[0] in "ZX" else Process(pid, int(fields[19]), int(fields[3]))
+
+
+def lock_holders(path: Path) -> list[LockHolder]:
+    """All processes that hold the `flock` on `path`, of those whose descriptors this user may read.
+
+    `/proc/locks` names only the process that has taken the lock; its children inherit the lock with the descriptor.
+    """
+    try:
+        file = path.stat()
+    except OSError:
+        return []
+    return [holder for pid in _pids() if (holder := _as_holder(pid, file)) is not None]
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+
+
+def _as_holder(pid: int, file: os.stat_result) -> LockHolder | None:
+    process = read_process(pid)
+    if process is None:
+        return None
+    try:
+        for fd in (_PROC / str(pid) / "fd").iterdir():
+            if os.path.samestat(fd.stat(), file) and (taken_by := _lock_taker(pid, fd.name)) is not None:
+                return LockHolder(process, taken_by)
+    except OSError:
+        return None  # another user's process, or one that has just ended
+    return None
+
+
+def _lock_taker(pid: int, fd: str) -> int | None:
+    """The pid that has taken the `flock` of this descriptor; None when the descriptor holds none."""
+    for line in (_PROC / str(pid) / "fdinfo" / fd).read_text().splitlines():
+        words = line.split()
+        if words[:1] == ["lock:"] and "FLOCK" in words and len(words) >= 8:
+            return int(words[5])
+    return None
+
+
+def orphans_of(path: Path) -> list[Process]:
+    """The processes of this user that inherited the lock on `path` from a keeper that is dead, and their sessions.
+
+    The holders are orphans only when the process that took the lock is not one of them any more. A program that
+    locks the file by itself, and a living keeper with its console, are never listed.
+    """
+    holders = lock_holders(path)
+    if not holders or {holder.taken_by for holder in holders} & {holder.process.pid for holder in holders}:
+        return []
+    own_session = os.getsid(0)
+    sessions = {holder.process.session for holder in holders} - {own_session}
+    members = (process for pid in _pids() if _is_own(pid) and (process := read_process(pid)) is not None)
+    held = {holder.process for holder in holders if holder.process.session != own_session}
+    return [*held, *(member for member in members if member.session in sessions and member not in held)]
+
+
+def _is_own(pid: int) -> bool:
+    try:
+        return (_PROC / str(pid)).stat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def end_orphans(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> list[int]:
+    """End the orphans that hold the lock on `path`: SIGTERM, then SIGKILL. Returns the pids of all that were found."""
+    processes: set[Process] = set()
+    for number, seconds in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
+        processes |= set(orphans_of(path))
+        for process in processes:
+            process.signal(number)
+        deadline = time.monotonic() + seconds
+        while any(process.is_alive for process in processes) and time.monotonic() < deadline:
+            sleep(_POLL_S)
+    return sorted(process.pid for process in processes)

@@ -1,0 +1,47 @@
+"""A keeper whose socket or state folder is deleted is reached again, and a worker tries again whatever it meets."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bpu.engine import link, protocol
+from tests.engine.jobs import EngineOf, answer, says, submit, wait_for
+
+
+def test_a_deleted_socket_is_made_again_by_the_same_keeper(engine_of: EngineOf, tmp_path: Path) -> None:
+    engine = engine_of()
+    keeper = wait_for(lambda: engine.status()["keeper_pid"])
+    assert answer(submit(engine, says("before"), "before")) == "before"
+    (tmp_path / protocol.SOCKET_NAME).unlink()
+    for number in range(3):  # the first may use a connection from before
+        assert answer(submit(engine, says("after"), f"after-{number}")) == "after"
+    assert (engine.status()["keeper_pid"], engine.status()["loads"]) == (keeper, 1)
+
+
+def test_a_deleted_state_folder_is_made_again(engine_of: EngineOf, tmp_path: Path) -> None:
+    engine = engine_of()
+    assert answer(submit(engine, says("before"), "before")) == "before"
+    shutil.rmtree(tmp_path)
+    for number in range(3):
+        assert answer(submit(engine, says("after"), f"after-{number}")) == "after"
+    assert wait_for(lambda: engine.is_reachable)
+
+
+def test_the_lifeline_survives_an_error_while_a_keeper_is_looked_for(
+    engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError(12, "Cannot allocate memory"), ValueError("no JSON"), OSError(24, "Too many open files")]
+    find = link.Link._find
+
+    def fail_at_first(self: link.Link) -> object:
+        if failures:
+            raise failures.pop()
+        return find(self)
+
+    monkeypatch.setattr(link.Link, "_find", fail_at_first)
+    engine = engine_of()
+    wait_for(lambda: engine.status()["state"] == "ready")
+    assert answer(submit(engine, says("served"))) == "served"
