@@ -250,15 +250,25 @@ def state_dir(settings: Settings) -> Path:
         if (reason := _unusable(settings.state_dir)) is not None:
             raise SettingsError(say("settings.state_dir", folder=settings.state_dir, reason=reason))
         return settings.state_dir
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    guesses = [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else [])]
-    for folder in guesses:
-        if _unusable(folder) is None:
-            return folder
-    folder = Path(tempfile.gettempdir()) / f"bpu-{os.getuid()}"
+    *guesses, folder = _state_guesses()
+    for guess in guesses:
+        if _unusable(guess) is None:
+            return guess
     if (reason := _unusable(folder)) is not None:
         raise SettingsError(say("settings.no_state_dir", folder=folder, reason=reason))
     return folder
+
+
+def existing_state_dirs(settings: Settings) -> list[Path]:
+    """The folders in which a keeper may be listening now; none of them is made."""
+    guesses = _state_guesses() if settings.state_dir is None else [settings.state_dir]
+    return [folder for folder in guesses if folder.is_dir()]
+
+
+def _state_guesses() -> list[Path]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    private = Path(tempfile.gettempdir()) / f"bpu-{os.getuid()}"
+    return [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else []), private]
 
 
 def data_dir(settings: Settings) -> Path:

@@ -50,6 +50,8 @@ class ExaminationRunner:
         self._launch, self._supervisor, self._clock = launch, supervisor, clock
         self._first_arrival, self._log = first_arrival, log
         self._examination: ConsoleExamination | None = None
+        #: Examinations that came to their end in this process's life.
+        self.finished = 0
         #: The next load begins with an examination, whatever was tried before.
         self._asked_for = False
         #: A person has asked for it: also if everything is known already.
@@ -197,7 +199,8 @@ class ExaminationRunner:
         assert examination is not None
         line = examination.line()
         self._asked_at = self._clock()
-        if examination.step is Step.RESET:
+        profile = self._supervisor.profile
+        if examination.step is Step.RESET and profile.reset is not None and not profile.ineffective_reset:
             self._supervisor.reset(self._was_reset)
         elif line is not None:
             self._context_bytes += len(line)
@@ -235,6 +238,7 @@ class ExaminationRunner:
 
     def _finish(self, examination: ConsoleExamination) -> None:
         self.record.save(examination.findings)
+        self.finished += 1
         capabilities, found = self.capabilities, self.record.findings
         self._log(
             f"console examined: history {'kept' if found.retains_history else 'unknown'}, reset "

@@ -35,6 +35,7 @@ def status_of(desk: Desk, since: float) -> Status:
         "trust": _trust(desk),
         "trust_source": desk.examiner.source,
         "examination": desk.examiner.progress(),
+        "examined": desk.examiner.finished,
         "running": _running(desk),
         "waiting": [
             {"id": ticket.id, "position": place, "arrived_at": ticket.arrived}
@@ -77,6 +78,7 @@ STOPPED: Status = {
     "trust": {"keeps": False, "resets": False, "forgets": False},
     "trust_source": "unknown",
     "examination": None,
+    "examined": 0,
     "running": None,
     "waiting": [],
     "queued": 0,

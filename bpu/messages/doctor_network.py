@@ -72,7 +72,19 @@ TEXTS = {
         "The model's answers did not show whether reset works: the gateway restarts the console between conversations.",
         "从模型的回答看不出 reset 是否有效：网关会在不同对话之间重启控制台。",
     ),
-    "record_folder": ("What is known of consoles is kept in {folder}", "关于控制台的结论保存在 {folder}"),
+    "record_forgotten": (
+        "{count} records of consoles were dropped from {folder}; a running gateway goes by them until its next load.",
+        "已从 {folder} 删除 {count} 份控制台记录；正在运行的网关在下次加载之前仍按原结论工作。",
+    ),
+    "record_not_forgotten": (
+        "The records in {folder} cannot be dropped: {reason}",
+        "无法删除 {folder} 中的记录：{reason}",
+    ),
+    "record_owner": ("Run it as the user of the gateway, or with sudo.", "请以网关的用户身份运行，或使用 sudo。"),
+    "record_public": (
+        "Its memory is publicly known, and it is trusted if its banner fits. Findings are kept in {folder}",
+        "其记忆方式已公开，若欢迎语相符即被信任。结论保存在 {folder}",
+    ),
     "record_none": (
         "This console has not been examined yet. What is found out will be kept in {folder}",
         "该控制台还没有被检查过。结论将保存在 {folder}",
@@ -87,8 +99,8 @@ TEXTS = {
         "检查了 {tries} 次，没有得出结论：网关会在不同对话之间重启控制台。保存在 {folder}",
     ),
     "record_checking": (
-        "The console is being examined: {answers} of {of} answers",
-        "正在检查控制台：已完成 {answers}/{of} 个回答",
+        "The console is being examined, once in its life: {answers} of {of} answers{rest}",
+        "正在检查控制台（仅此一次）：已完成 {answers}/{of} 个回答{rest}",
     ),
     "record_kept": ("kept", "会保留"),
     "record_unknown": ("unknown", "未知"),
@@ -149,5 +161,6 @@ TEXTS = {
     "check_firewall": ("firewall", "防火墙"),
     "check_windows": ("Windows", "Windows"),
     "check_log": ("log", "日志"),
+    "check_record": ("findings", "结论"),
     "check_probe": ("probe", "实测"),
 }

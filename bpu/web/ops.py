@@ -98,6 +98,13 @@ def unload() -> tuple[Response, int]:
     return jsonify(_health()), 202
 
 
+@ops.post("/v1/engine/examine")
+def examine() -> tuple[Response, int]:
+    """Ask for an examination of what the console remembers; it begins when no job is left."""
+    gateway().engine.examine()
+    return jsonify(_health()), 202
+
+
 def _health() -> dict[str, Any]:
     here = gateway()
     status = here.engine.status()

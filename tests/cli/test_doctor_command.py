@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bpu.cli import main
+from bpu.engine.console_examination import Findings
+from bpu.engine.console_record import ConsoleRecord
+from bpu.engine.plan import plan_launch
 from bpu.engine.slot import try_lock
+from bpu.settings import load_settings
 from tests.board.device import Board
 
 
@@ -119,3 +124,38 @@ def test_a_model_that_is_loaded_already_is_left_alone(monkeypatch: pytest.Monkey
         lease.close()
     assert "A model is loaded already" in next(iter(said))
     assert list(said.values()) == ["warning"]
+
+
+def findings_told(*words: str) -> str:
+    """What `doctor` says of the console's examination."""
+    report = json.loads(doctor(*words, "--json").output)
+    return "\n".join(one["said"] for one in report["findings"] if one["check"] == "record")
+
+
+def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    assert "not been examined yet" in findings_told()
+    record = ConsoleRecord(plan_launch(load_settings()), clock=lambda: 1_700_000_000.0)
+    record.save(Findings(retains_history=True, reset_works=True))
+    said = findings_told()
+    assert "history kept, reset works" in said
+    assert time.strftime("%Y-%m-%d", time.localtime(1_700_000_000)) in said
+    assert str(tmp_path / "data") in said
+    assert "1 records" in findings_told("--forget")
+    assert not record.exists
+    assert "not been examined yet" in findings_told()
+
+
+def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    ConsoleRecord(plan_launch(load_settings())).begin_try()
+    assert "Examined 1 times without a result" in findings_told()
+
+
+def test_a_look_makes_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    doctor()
+    assert not (tmp_path / "state").exists()
+    assert not (tmp_path / "data").exists()

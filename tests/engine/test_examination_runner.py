@@ -444,6 +444,15 @@ def test_of_two_configurations_neither_is_believed(tmp_path: Path) -> None:
     assert rig.desk.examiner.capabilities == Capabilities()
 
 
+def test_a_console_without_reset_is_asked_for_its_memory_alone(tmp_path: Path) -> None:
+    rig = unknown(tmp_path)
+    rig.console.say("板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n".encode() + PROMPT)
+    examine(rig)
+    assert "reset" not in lines(rig)
+    assert rig.desk.examiner.capabilities == Capabilities(retains_history=True)
+    assert rig.supervisor.restarts == {"examined": 1}
+
+
 # By hand, and in the dark
 
 

@@ -66,7 +66,8 @@ def test_slots(serve: Serve, engine: FakeEngine) -> None:
 def test_orders_are_passed_on_and_not_waited_for(client: FlaskClient, engine: FakeEngine) -> None:
     assert client.post("/v1/engine/load").status_code == 202
     assert client.post("/v1/engine/unload").status_code == 202
-    assert engine.orders == ["load", "unload"]
+    assert client.post("/v1/engine/examine").status_code == 202
+    assert engine.orders == ["load", "unload", "examine"]
 
 
 def test_a_job_is_cancelled_by_its_id(client: FlaskClient) -> None:
