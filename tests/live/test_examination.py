@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bpu.chat.chunks import is_keepalive
 from tests.live.chats import Chat, Input, cached
 from tests.live.gateway import Gateway, running
 
@@ -81,3 +83,33 @@ def test_a_console_is_examined_once_in_its_life(tmp_path: Path, read: Input) -> 
     template.write_text(template.read_text() + "\n")
     assert boot("another template") == 3
     assert boot("another argument", more="--decode-rate 90000") == 4
+
+
+def test_while_it_is_examined_the_gateway_is_up_not_ready_and_says_how_far_it_is(tmp_path: Path, read: Input) -> None:
+    """systemd hears READY=1 before, `/health` is 200, and a client that waits gets signs of life."""
+    notify = tmp_path / "notify"
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(notify))
+    heard.settimeout(20)
+    (tmp_path / "state").mkdir()
+    env = {
+        **UNSET,
+        "BPU_DATA_DIR": str(tmp_path / "data"),
+        "BPU_CONSOLE_ARGS": "--load-seconds 0 --decode-rate 40 --prefill-rate 2000",
+        "BPU_KEEPALIVE_S": "0.2",
+        "NOTIFY_SOCKET": str(notify),
+    }
+    with heard, running(tmp_path / "state", ready="checking", env=env) as gateway:
+        assert "READY=1" in heard.recv(4096).decode()
+        assert gateway.request("GET", "/health")[0] == 200
+        status, headers, _ = gateway.request("GET", "/ready")
+        assert status == 503
+        assert 1 <= int(headers["Retry-After"]) <= 60
+        stream = gateway.stream("Hello?")
+        shown = gateway.engine()["examination"]
+        assert (shown["of"], shown["answers"] in range(6)) == (5, True)
+        chunks = list(stream)
+        stream.close()
+        assert sum(is_keepalive(chunk) for chunk in chunks) > 1
+        assert gateway.engine()["trust_source"] == "examination"
+        assert "of 5 answers, about" in gateway.log
