@@ -119,7 +119,7 @@ class Examination:
         yield found("probe", Level.FINE if proved.reset_works else Level.WARNING, key)
 
     def _examine(self) -> Findings:
-        examination = ConsoleExamination()
+        examination = ConsoleExamination(context=self._launch.context)
         while (step := examination.step) is not Step.OVER:
             if step is Step.RESET:
                 self._probe.reset()

@@ -30,6 +30,8 @@ VERSION = 1
 _CONSONANTS, _VOWELS, _SYLLABLES = "BDFGKLMNPRTVZ", "AEIOU", 4
 #: So many letters of an old word in a row may be a garbled recall: they prove nothing either way.
 _GARBLED = 5
+#: Bytes of UTF-8 that a token stands for at least, in answers of this kind.
+BYTES_PER_TOKEN = 3
 
 
 class Step(Enum):
@@ -96,9 +98,13 @@ def random_words(count: int, choose: Callable[[str], str] | None = None) -> tupl
 
 
 class ConsoleExamination:
-    """One try. `line()` is what to write next (None at the reset, and at the end), `on_answer()` takes the answer."""
+    """One try. `line()` is what to write next (None at the reset, and at the end), `on_answer()` takes the answer.
 
-    def __init__(self, words: tuple[str, ...] | None = None) -> None:
+    `context` is the console's, in tokens, 0 if it is not known: an answer that may have filled it may have been cut.
+    """
+
+    def __init__(self, words: tuple[str, ...] | None = None, *, context: int = 0) -> None:
+        self._context_bytes, self._held_bytes = context * BYTES_PER_TOKEN, 0
         self.words = words or random_words(4)
         self.step = Step.TELL
         self.findings = Findings()
@@ -114,11 +120,13 @@ class ConsoleExamination:
 
     def on_reset(self) -> None:
         """`reset` was sent, and the prompt came back."""
-        self.step = NEXT[self.step]
+        self.step, self._held_bytes = NEXT[self.step], 0
 
     def on_answer(self, text: str, *, complete: bool = True) -> None:
         """Take the answer to the current step, its reasoning included; `complete`: it ended by itself."""
         step, said = self.step, _letters(text)
+        self._held_bytes += len(self.line() or b"") + len(text.encode("utf-8", "replace"))
+        complete = complete and not 0 < self._context_bytes <= self._held_bytes
         old, new = self.words[:3], self.words[3]
         self.step = NEXT[step]
         if step in (Step.LIST, Step.LIST_AGAIN):

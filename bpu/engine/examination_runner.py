@@ -25,8 +25,6 @@ FIRST_IDLE_S = 2.0
 #: How long an unknown console idles before a further try; doubled for each try after the second.
 LONG_IDLE_S = 600.0
 _MOST_DOUBLINGS = 8
-#: Bytes of UTF-8 that a token stands for at least, in answers of this kind.
-BYTES_PER_TOKEN = 3
 
 
 class ExaminationRunner:
@@ -59,7 +57,6 @@ class ExaminationRunner:
         self._asked_at = 0.0
         #: Seconds that an answer takes, from the answers so far or the last try; None before the first one.
         self._answer_s: float | None = None
-        self._context_bytes = 0
         supervisor.must_examine = self._must_examine
 
     # What may be relied on
@@ -156,7 +153,8 @@ class ExaminationRunner:
     def advance(self) -> None:
         """In state `checking`: begin, or give way to a job that has waited too long."""
         if self._examination is None:
-            self._examination, self._by_hand, self._context_bytes = ConsoleExamination(), False, 0
+            self._examination = ConsoleExamination(context=self._launch.context)
+            self._by_hand = False
             self.record.begin_try()
             self._log(f"examining the console, once in its life: 0 of {ANSWERS} answers")
             self._ask()
@@ -203,14 +201,12 @@ class ExaminationRunner:
         if examination.step is Step.RESET and profile.reset is not None and not profile.ineffective_reset:
             self._supervisor.reset(self._was_reset)
         elif line is not None:
-            self._context_bytes += len(line)
             self._supervisor.ask(line, self._on_answer, limit_s=ANSWER_LIMIT_S)
         else:
             self._finish(examination)
 
     def _was_reset(self) -> None:
         if self._examination is not None:
-            self._context_bytes = 0
             self._examination.on_reset()
             self._ask()
 
@@ -221,10 +217,7 @@ class ExaminationRunner:
         seconds = self._clock() - self._asked_at
         answers = ANSWERS - examination.answers_left
         self._answer_s = ((self._answer_s or 0.0) * answers + seconds) / (answers + 1)
-        self._context_bytes += len(text.encode("utf-8", "replace"))
-        # Where the context may be full, the answer may have been cut.
-        complete = self._context_bytes < BYTES_PER_TOKEN * self._launch.context
-        examination.on_answer(text, complete=complete)
+        examination.on_answer(text)
         if examination.step is not Step.OVER and self._waits_too_long():
             self._supervisor.end("examination_cut")
         else:

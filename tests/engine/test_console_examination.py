@@ -110,6 +110,7 @@ def test_a_recall_after_the_reset_is_found_out() -> None:
 
 
 WORDS = ("BADEGIKO", "FULAMEPI", "ROTUVAZE", "GIMODUBE")
+FOUND = Findings(True, True)
 ALL, NEW = "BADEGIKO, FULAMEPI, ROTUVAZE", "GIMODUBE"
 
 
@@ -149,6 +150,18 @@ def test_what_answers_prove(answers: list[str], findings: Findings) -> None:
     examination = answered(*answers)
     assert examination.findings == findings
     assert examination.step is Step.OVER
+
+
+@pytest.mark.parametrize(("context", "findings"), [(0, FOUND), (4096, FOUND), (200, Findings(True))])
+def test_an_answer_that_may_have_filled_the_context_is_not_taken_for_whole(context: int, findings: Findings) -> None:
+    examination = ConsoleExamination(WORDS, context=context)
+    for answer in ("OK", ALL, f"{'Well. ' * 60}{ALL}"):
+        examination.on_answer(answer)
+    if examination.step is Step.RESET:
+        examination.on_reset()
+        for _ in range(2):
+            examination.on_answer(NEW)
+    assert examination.findings == findings
 
 
 def test_answers_left_count_down() -> None:
