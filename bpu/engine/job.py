@@ -250,8 +250,9 @@ class Job:
     @property
     def timing(self) -> Timing:
         """What has been measured so far."""
-        turn = Timing() if self._drain is None else self._drain.timing
-        return replace(turn, queued_s=self._waited.get("queued", 0.0), load_s=self._waited.get("loading", 0.0))
+        turn, waited = Timing() if self._drain is None else self._drain.timing, self._waited
+        load_s = waited.get("loading", 0.0) + waited.get("checking", 0.0)
+        return replace(turn, queued_s=waited.get("queued", 0.0), load_s=load_s)
 
     def _progress(self, tokens: int) -> None:
         hub.soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first

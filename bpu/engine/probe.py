@@ -122,6 +122,10 @@ class Probe:
             if self._lease is not None:
                 self._lease.close()
 
+    @property
+    def pid(self) -> int:
+        return self._console.pid
+
     def restart(self) -> None:
         """End the console and load it again: the one way to an empty cache that needs no trust."""
         self._end()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bpu.console.profiles import PROFILES, confirmed
 from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.breaker import Breaker
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache
+from bpu.engine.console_record import configuration_path, read_configuration
 from bpu.engine.ear import Ear
 from bpu.engine.launch import Launch
 from bpu.engine.loop import Loop
@@ -74,6 +75,10 @@ class Supervisor:
         self.traits: Traits = UNKNOWN_TRAITS
         #: Whether a line was written since the load, and whether the last turn's end was proven.
         self.is_fresh, self.end_proven = True, False
+        #: Asked at the first prompt: whether an examination comes before this console serves jobs.
+        self.must_examine: Callable[[], bool] = lambda: False
+        self._configuration_path = configuration_path(launch)
+        self._configuration: Mapping[str, Any] = {}
         self._lock_fd, self._loop, self._clock, self._spawn = lock_fd, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
@@ -108,6 +113,7 @@ class Supervisor:
         try:
             for path, text in self.launch.files.items():
                 Path(path).write_text(text)
+            self._configuration = read_configuration(self._configuration_path)
             console = self._spawn(self.launch, self._lock_fd, self.log)
         except OSError as error:
             self._failed(Fault("bad_option", f"The console cannot be started: {error}.", True))
@@ -122,16 +128,22 @@ class Supervisor:
 
     def _while_loading(self, event: Event) -> None:
         if isinstance(event, Ready):
-            self.profile, self.banner = confirmed(PROFILES[self.launch.profile], event.banner), event.banner
+            self.profile = confirmed(PROFILES[self.launch.profile], event.banner, self._configuration_read())
+            self.banner = event.banner
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
             self._ear.hear = self._while_idle
             self._pids = [] if self._console is None else list(self._console.session())
             self._rest = self._rest_probe()
             self._sample_idle()
-            self._machine.move(Move.BANNER)
+            self._machine.move(Move.EXAMINE if self.must_examine() else Move.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
+
+    def _configuration_read(self) -> Mapping[str, Any]:
+        """What the console has read at this load; nothing where the file was changed meanwhile."""
+        unchanged = read_configuration(self._configuration_path) == self._configuration
+        return self._configuration if unchanged else {}
 
     def _while_idle(self, event: Event) -> None:
         """After the first line a model can say whatever a library can: such lines are counted and never shown."""
@@ -225,12 +237,13 @@ class Supervisor:
         settled()
 
     def ask(self, line: bytes, answered: Callable[[str], None], *, limit_s: float) -> None:
-        """One turn of our own on a console that was taken; `answered` gets the text. For the self-test."""
+        """Ask a question of the examination; `answered` gets the text of the answer."""
 
         def learn(text: str, report: TurnReport) -> None:
             self.learn(report, trusted=True)
             answered(text)
 
+        self.log.has_read_words = True
         parser = self._listen(ParserState.IDLE, self._until_done(learn))
         parser.begin(line, continued=not self.cache.empty)
         self._write(line + b"\n", limit_s)
@@ -265,7 +278,7 @@ class Supervisor:
 
     def end(self, cause: str, fault: Fault | None = None, *, polite: bool = False) -> None:
         """End the process, whatever it does. With a `fault` the engine has failed, else it is just stopped."""
-        if self.state not in (State.STARTING, State.READY, State.BUSY):
+        if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
         says_exit = polite and self.state is State.READY and self.profile.exit is not None
         self._failing = fault

@@ -16,13 +16,17 @@ ops = Blueprint("ops", __name__)
 #: Why a state is not ready, in words for a person. A state that is not here takes requests.
 NOT_READY = {
     "starting": "The model is being loaded.",
+    "checking": "The console is being examined, once in its life.",
     "stopping": "The engine is being stopped.",
     "failed": "The engine has failed.",
 }
+#: When to ask again while the first answer of an examination has not come, and its rest cannot be predicted.
+EXAMINATION_RETRY_S = 10.0
 #: What to do about a state when the engine's own error does not say it.
 REMEDIES = {
     "stopped": "Nothing: the next request loads the model. POST /v1/engine/load loads it now.",
     "starting": "Wait: requests are taken and wait for the model.",
+    "checking": "Wait: requests are taken, and wait at most BPU_EXAM_LIMIT_S for the end of the examination.",
     "failed": "Read `error` and the lines in `log`, put the cause right, then POST /v1/engine/load.",
 }
 #: Instead of an error's words where a request has no key.
@@ -52,7 +56,7 @@ def ready() -> tuple[Response, int]:
         reason = "The engine's keeper cannot be reached at the moment."
     body: dict[str, Any] = {"ready": reason is None, "state": status["state"], "reason": reason}
     response = jsonify(body)
-    if reason is not None and (seconds := status.get("retry_after_s")):
+    if reason is not None and (seconds := _retry_after_s(status)):
         response.headers["Retry-After"] = str(max(1, min(60, round(seconds))))
     return response, 200 if reason is None else 503
 
@@ -96,6 +100,13 @@ def unload() -> tuple[Response, int]:
     return jsonify(_health()), 202
 
 
+@ops.post("/v1/engine/examine")
+def examine() -> tuple[Response, int]:
+    """Ask for an examination of what the console remembers; it begins when no job is left."""
+    gateway().engine.examine()
+    return jsonify(_health()), 202
+
+
 def _status() -> Mapping[str, Any]:
     """The engine's status; without a key none of the console's lines and no error's words, which may name a path."""
     status = gateway().engine.status()
@@ -119,6 +130,13 @@ def _health() -> dict[str, Any]:
         "error": status["error"],
         "remedy": status.get("remedy") or REMEDIES.get(state),
     }
+
+
+def _retry_after_s(status: Mapping[str, Any]) -> float | None:
+    if status["state"] != "checking":
+        return status.get("retry_after_s")
+    rest_s = (status["examination"] or {}).get("rest_s")
+    return EXAMINATION_RETRY_S if rest_s is None else max(1.0, rest_s)
 
 
 def _not_ready(status: Mapping[str, Any], *, preload: bool) -> str | None:
