@@ -25,6 +25,7 @@ from bpu.messages import has, say
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
 SYSTEM_STATE = Path("/run/bpu")
+SYSTEM_DATA = Path("/var/lib/bpu")
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -131,6 +132,7 @@ class Settings(BaseSettings):
     continue_: Annotated[Literal["auto", "always", "never"], Field(validation_alias="BPU_CONTINUE")] = "auto"
     preload: bool = True
     idle_unload_s: Seconds = 0
+    exam_limit_s: Seconds = 45
     load_timeout_s: Seconds = 120
     first_token_timeout_s: Seconds = 120
     stall_timeout_s: Seconds = 30
@@ -167,6 +169,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None
+    data_dir: Folder | None = None
     performance_mode: bool = False
 
     def in_runtime(self, path: Path) -> Path:
@@ -180,7 +183,7 @@ class Settings(BaseSettings):
 
 
 #: Fields that are folders of this machine; relative ones are taken from the folder where the settings were read.
-FOLDERS = frozenset({"runtime_dir", "state_dir"})
+FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir"})
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -247,15 +250,41 @@ def state_dir(settings: Settings) -> Path:
         if (reason := _unusable(settings.state_dir)) is not None:
             raise SettingsError(say("settings.state_dir", folder=settings.state_dir, reason=reason))
         return settings.state_dir
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    guesses = [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else [])]
-    for folder in guesses:
-        if _unusable(folder) is None:
-            return folder
-    folder = Path(tempfile.gettempdir()) / f"bpu-{os.getuid()}"
+    *guesses, folder = _state_guesses()
+    for guess in guesses:
+        if _unusable(guess) is None:
+            return guess
     if (reason := _unusable(folder)) is not None:
         raise SettingsError(say("settings.no_state_dir", folder=folder, reason=reason))
     return folder
+
+
+def existing_state_dirs(settings: Settings) -> list[Path]:
+    """The folders in which a keeper may be listening now; none of them is made."""
+    guesses = _state_guesses() if settings.state_dir is None else [settings.state_dir]
+    return [folder for folder in guesses if folder.is_dir()]
+
+
+def _state_guesses() -> list[Path]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    private = Path(tempfile.gettempdir()) / f"bpu-{os.getuid()}"
+    return [SYSTEM_STATE, *([Path(runtime) / "bpu"] if runtime else []), private]
+
+
+def data_dir(settings: Settings) -> Path:
+    """The folder of what was found out about consoles; it is made when something is written, and need not be usable.
+
+    `BPU_DATA_DIR`, else the folder that systemd made for the service, else `/var/lib/bpu` if usable, else
+    `$XDG_STATE_HOME/bpu`.
+    """
+    if settings.data_dir is not None:
+        return settings.data_dir
+    if service := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(service)
+    nearest = SYSTEM_DATA if SYSTEM_DATA.exists() else SYSTEM_DATA.parent
+    if os.access(nearest, os.W_OK | os.X_OK) and not nearest.is_symlink():
+        return SYSTEM_DATA
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "bpu"
 
 
 def _unusable(folder: Path) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["queued", "loading", "prefill", "decode"]
+Phase = Literal["queued", "loading", "checking", "prefill", "decode"]
 
 
 @dataclass(frozen=True)

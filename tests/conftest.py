@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from hypothesis import settings
 
@@ -14,6 +15,9 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 for name in [name for name in os.environ if name.startswith("BPU_")]:
     del os.environ[name]
 os.environ["LC_ALL"] = "C.UTF-8"
+# And no test keeps what it finds out where a gateway of this machine would believe it.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="bpu-tests-")
+os.environ["STATE_DIRECTORY"] = f"{os.environ['XDG_STATE_HOME']}/bpu"
 
 #: How many examples a property is tried with. By hand many more: see "Attack inputs" in docs/reliability.md.
 settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("TEST_EXAMPLES", "200")))

@@ -10,7 +10,7 @@ import click
 
 from bpu.cli import _keeper
 from bpu.cli._remote import Remote
-from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar
+from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
 from bpu.cli._where import first_key
 from bpu.errors import EngineTimeout, EngineUnavailable
 from bpu.messages import say
@@ -60,7 +60,7 @@ class There:
         self._remote.json("POST", f"/v1/engine/{op}")
 
     def status(self) -> Status:
-        return dict(self._remote.json("GET", "/health").get("engine", {}))
+        return self._remote.status()
 
 
 def handle(url: str | None, key: str | None) -> Handle:
@@ -87,9 +87,37 @@ def loaded(
                 return status
             if status["state"] == "failed" and (status["since_s"] < age or age > SETTLE_S):
                 raise EngineUnavailable(status["error"] or say("load.failed"))
-            notice.show(f"{say('load.loading')} {bar(age, before.get('load_s') or USUAL_LOAD_S)}")
+            if not show_examination(notice, status):
+                notice.show(f"{say('load.loading')} {bar(age, before.get('load_s') or USUAL_LOAD_S)}")
             sleep(LOOK_S)
     raise EngineTimeout(say("load.slow", seconds=f"{limit_s:g}"))
+
+
+def examine(
+    engine: Handle,
+    *,
+    limit_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Status:
+    """Order an examination and wait for its end. Raises `EngineUnavailable` when it was cut short, `EngineTimeout`."""
+    before = engine.status()
+    engine.order("examine")
+    began, has_begun = clock(), False
+    with Notice() as notice:
+        while clock() - began < limit_s:
+            status = engine.status()
+            if status["examined"] > before["examined"]:
+                return status
+            if has_begun and status["state"] != "checking":
+                raise EngineUnavailable(say("examine.cut"))
+            if status["state"] == "failed" and status["since_s"] < clock() - began:
+                raise EngineUnavailable(status["error"] or say("load.failed"))
+            has_begun = status["state"] == "checking"
+            if not show_examination(notice, status):
+                notice.show(say("examine.waiting"))
+            sleep(LOOK_S)
+    raise EngineTimeout(say("examine.slow", seconds=f"{limit_s:g}"))
 
 
 def unloaded(

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
 from bpu.cli._errors import told
 from bpu.cli._terminal import Notice, gauge
 from bpu.console.line import frame
-from bpu.engine.cache import Trust
+from bpu.engine.console_examination import ConsoleExamination, Findings, Step
+from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch import Launch
 from bpu.engine.plan import line_limit, plan_launch
 from bpu.engine.probe import OutOfTurn, Probe, ProbeRefused, Silent
-from bpu.engine.records import Records
-from bpu.engine.selftest import SelfTest, Step
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import Settings
 
 HELLO = b"Say hello in one short sentence."
-TRIES = 3
 #: Lengths of lines that are tried, in bytes; 10238 is the longest that one known console takes.
 LENGTHS = (1000, 4000, 8000, 10238, 10300, 12000, 16000, 24000)
 #: Bytes of plain English words that surely fit one token of context.
@@ -33,11 +29,11 @@ _AFTER_A_LINE_S = 2.0
 
 
 def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Finding]:
-    """Load, ask, reset and measure; each finding as it is known. What was found is written to the state folder."""
+    """Load, ask, reset and measure; each finding as it is known. What was found is written to the data folder."""
     try:
         launch = plan_launch(settings)
         with Notice() as notice:
-            progress = Progress(notice, steps=2 + TRIES + len(_lengths(launch)), quiet=quiet)
+            progress = Progress(notice, steps=3 + len(_lengths(launch)), quiet=quiet)
             progress.begin(say("doctor.probing_load"))
             with Probe(launch, waiting=progress.show) as probe:
                 for one in Examination(launch, probe, settings, told=progress.begin).findings():
@@ -74,9 +70,10 @@ class Examination:
 
     def __init__(self, launch: Launch, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
         self._launch, self._probe, self._settings, self._told = launch, probe, settings, told
-        self._records = Records(Path(launch.state_dir), launch)
-        # An examination that ends early leaves the findings of the last one.
-        self._facts: dict[str, Any] = dict(self._records.probe)
+        self._record = ConsoleRecord(launch)
+        self._record.identify(probe.pid)
+        # A probe that ends early leaves the facts of the last one.
+        self._facts: dict[str, Any] = dict(self._record.probe)
         self._resets = False
 
     def findings(self) -> Iterator[Finding]:
@@ -85,7 +82,7 @@ class Examination:
             yield from self._reset()
             yield from self._longest_line()
         finally:
-            self._records.save_probe(self._facts)
+            self._record.save_probe(self._facts)
 
     def _ask(self, line: bytes, **options: Any) -> Any:
         silence = self._launch.first_token_timeout_s or TURN_LIMIT_S
@@ -104,35 +101,32 @@ class Examination:
             yield warning("probe", "probe_blocks", "watch_stream")
 
     def _reset(self) -> Iterator[Finding]:
-        """Three tries with three words; only what all of them show is believed."""
+        """Examine what the console remembers, on a fresh process, and record what it proves."""
         if self._probe.profile.reset is None:
             yield note("probe", "probe_no_reset")
             return
-        trusts = []
-        for number in range(TRIES):
-            self._told(say("doctor.probing_reset", number=number + 1, of=TRIES))
-            trusts.append(self._try_reset())
-            if not trusts[-1].resets:
-                # Nobody knows what the cache holds, and a full one would end the console.
-                self._probe.restart()
-        keeps, resets = all(one.keeps for one in trusts), all(one.resets for one in trusts)
-        self._resets = resets
-        self._facts.update(keeps_history=keeps, reset_forgets=resets if keeps else None)
-        if keeps or not any(one.keeps for one in trusts):
-            # Tries that disagree prove nothing, and the engine then keeps its own counsel.
-            self._records.save(Trust(keeps=keeps, resets=resets))
-        key = "probe_resets" if resets else "probe_reset_broken" if keeps else "probe_forgets"
-        yield found("probe", Level.FINE if resets or not keeps else Level.WARNING, key, tries=TRIES)
+        self._told(say("doctor.probing_reset"))
+        self._probe.restart()
+        found_now = self._examine()
+        self._record.save(found_now)
+        proved = self._record.findings
+        self._resets = proved.reset_works is True and found_now.reset_works is True
+        if not self._resets:
+            # What the cache holds is not known, and a full one would end the console.
+            self._probe.restart()
+        self._facts.update(keeps_history=proved.retains_history, reset_forgets=proved.reset_works)
+        key = {True: "probe_resets", False: "probe_reset_broken", None: "probe_reset_unknown"}[proved.reset_works]
+        yield found("probe", Level.FINE if proved.reset_works else Level.WARNING, key)
 
-    def _try_reset(self) -> Trust:
-        test = SelfTest(secrets.token_hex(4).upper())
-        while test.step is not Step.OVER:
-            if test.step is Step.RESET:
+    def _examine(self) -> Findings:
+        examination = ConsoleExamination(context=self._launch.context)
+        while (step := examination.step) is not Step.OVER:
+            if step is Step.RESET:
                 self._probe.reset()
-                test.heard("")
+                examination.on_reset()
             else:
-                test.heard(self._ask(test.line() or b" ").text)
-        return test.trust or Trust()
+                examination.on_answer(self._ask(examination.line() or b" ").text)
+        return examination.findings
 
     def _longest_line(self) -> Iterator[Finding]:
         longest = 0
@@ -151,7 +145,7 @@ class Examination:
                 break
             longest = size
         self._facts.update(longest_line=longest, split_at=split or None)
-        self._records.save_probe(self._facts)
+        self._record.save_probe(self._facts)
         limit = line_limit(self._settings, self._launch)
         if split and not 0 < limit < split:
             yield warning("probe", "probe_line_short", "set_line_limit", longest=longest, split=split)

@@ -46,6 +46,10 @@ class Remote:
         with self._opened(method, path, body, CONNECT_S) as response:
             return _object(response.read())
 
+    def status(self) -> Body:
+        """The engine's state as `/health` shows it."""
+        return dict(self.json("GET", "/health").get("engine", {}))
+
     def chat(self, body: Body) -> Iterator[Delta]:
         """The deltas of a streamed chat completion. Closing the iterator hangs up, which stops the answer."""
         with self._opened("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:

@@ -12,7 +12,7 @@ import click
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.cli._errors import told
-from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal
+from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal, show_examination
 from bpu.errors import BpuError
 from bpu.messages import say
 
@@ -24,6 +24,8 @@ class Voice(Protocol):
     """Who answers: the engine on this board, or a gateway elsewhere."""
 
     def chat(self, body: dict[str, Any]) -> Iterator[Delta]: ...
+
+    def status(self) -> dict[str, Any]: ...
 
 
 class Talk:
@@ -52,7 +54,7 @@ class Talk:
         What was answered before a stop stays in the conversation; a question without any answer does not.
         """
         self.messages.append({"role": "user", "content": question})
-        screen = _Screen(self._show, self._clock)
+        screen = _Screen(self._show, self._clock, self._voice.status)
         answer = self._voice.chat({**self._options, "messages": self.messages})
         try:
             with contextlib.closing(answer):  # type: ignore[type-var]  # both voices are generators
@@ -93,8 +95,10 @@ class Talk:
 class _Screen:
     """Shows deltas. The answer goes to standard output; without a terminal there, the thinking goes to the other."""
 
-    def __init__(self, show_thinking: bool, clock: Callable[[], float]) -> None:
-        self._show, self._clock = show_thinking, clock
+    def __init__(
+        self, show_thinking: bool, clock: Callable[[], float], engine_status: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._show, self._clock, self._engine_status = show_thinking, clock, engine_status
         self._apart = not is_terminal(sys.stdout)
         self._notice = Notice()
         self._loading_since: float | None = None
@@ -127,6 +131,8 @@ class _Screen:
         if delta.phase == "loading":
             self._loading_since = self._loading_since or self._clock()
             self._notice.show(f"{say('chat.loading')} {bar(self._clock() - self._loading_since, USUAL_LOAD_S)}")
+        elif delta.phase == "checking":
+            show_examination(self._notice, self._engine_status())
         elif delta.position:
             # The first of the queue waits behind the job that runs.
             self._notice.show(say("chat.queued", before=delta.position))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
+
+from bpu.messages import say
 
 #: Loads take two to eight seconds on the boards known; a bar needs a length before the first one is measured.
 USUAL_LOAD_S = 8.0
@@ -69,3 +71,14 @@ class Notice:
 def _colours() -> bool:
     context = click.get_current_context(silent=True)
     return context is None or context.color is not False
+
+
+def show_examination(notice: Notice, status: dict[str, Any]) -> bool:
+    """Show how far the examination of the console is; False when none runs."""
+    if status["state"] != "checking" or (examination := status.get("examination")) is None:
+        return False
+    count = {"answers": examination["answers"], "of": examination["of"]}
+    rest_s = examination["rest_s"]
+    rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
+    notice.show(say("load.checking", **count) + rest)
+    return True

@@ -21,6 +21,7 @@ from bpu.board.checks.logs import check_log
 from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
 from bpu.cli._columns import left, wrapped
+from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
 from bpu.engine.plan import context_size, model_type, profile_name
 from bpu.errors import BpuError
@@ -41,18 +42,23 @@ SERVICE = "bpu-gateway"
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help=say("doctor.json"))
 @click.option("--probe", is_flag=True, help=say("doctor.probe"))
+@click.option("--forget", is_flag=True, help=say("doctor.forget"))
 @click.option("--log", type=click.File(encoding="utf-8", errors="replace"), metavar="FILE", help=say("doctor.log"))
 @click.option(
     "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), metavar="FOLDER",
     help=say("doctor.sysfs"),
 )  # fmt: skip
-def command(as_json: bool, probe: bool, log: TextIO | None, sysfs: Path) -> None:
+def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs: Path) -> None:
     found: list[Finding] = []
     if log is not None:
         found += _told(check_log(log.read()), as_json=as_json)
+    elif forget:
+        found += _told(forget_findings(load_settings()), as_json=as_json)
     else:
         settings = load_settings()
         found += _told(examine(subject_of(settings, sysfs)), as_json=as_json)
+        if sysfs == Path("/"):
+            found += _told(record_findings(settings), as_json=as_json)
         if probe:
             from bpu.cli._probe import probe_findings  # an engine, which a look at the board does not need
 
@@ -61,7 +67,7 @@ def command(as_json: bool, probe: bool, log: TextIO | None, sysfs: Path) -> None
     if as_json:
         report = {"version": __version__, "exit_code": code, "findings": [one.to_dict() for one in found]}
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
-    elif log is None:
+    elif log is None and not forget:
         click.echo("\n" + _sum(code, found))
     click.get_current_context().exit(code)
 

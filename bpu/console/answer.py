@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 
 from bpu.console import trailer
 from bpu.console.cleaner import log
-from bpu.console.events import Done, RunError, Text
+from bpu.console.events import Done, Overrun, RunError, Text
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
 from bpu.console.stage import Emit, Pending, Stage
-from bpu.console.stats import parse
+from bpu.console.stats import FOLLOWERS, is_complete, kind_of, parse
 from bpu.console.trailer import Kind, Trailer
 
 #: Where the end of a turn may begin: at a line break, or (an unusual console) at a prompt within a line.
@@ -25,44 +26,64 @@ _LAST = max(map(len, RUN_ERRORS))
 class Answer(Stage):
     """Reads from the marker to the next prompt. Text that may belong to the end of the turn is held back.
 
-    The rule: after statistics (whole lines) or an end token, with nothing but line breaks between, the prompt is
-    the end: `Done` at once. Without them the prompt is the end when it is the last thing that came and silence
-    follows; when anything follows, it was text, and so are statistics and `run error`.
+    A model can say every byte that a console prints. So the rule is one of time:
+    - Statistics of this console's own kind, complete and with their figures, and the prompt are the end at once if
+      all of them came in less time than the model needs to say them (`proves`).
+    - Everything else that looks like an end, be it with statistics, after an end token or a bare prompt, is the end
+      when it is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
 
     Where text and mark are the same bytes:
-    - An answer that itself says a whole statistics line, of a kind that this console may print, or an end token and
-      then, on a new line, `[User] <<< `, ends there. What the model says next comes while nothing was asked, so the
-      process is given up: an error, never a wrong answer in somebody else's hands.
-    - Such a line at the very end of an answer is taken for the console's where the console itself prints none. Where
-      it does, the last set of figures is the console's and all before it are the model's.
-    - An answer that says `run error` on a line of its own and then stops for a second is an error as well; if the
-      prompt comes instead, it was an answer.
-    - Special tokens are taken out wherever they stand: a token and its characters typed by the model are the same
-      bytes, and leaked tokens are the more frequent by far. `<think>` and the tool marks stay: the chat reads them.
+    - An answer that says an end and then is silent for as long as a console that waits is cut there. The owner of
+      the pipes sees to it that such a console is not trusted with another person's line.
+    - `run error` on a line of its own and then silence is an error; if the prompt comes instead, it was an answer.
+    - Special tokens are taken out: a token and its characters typed by the model are the same bytes, and leaked
+      tokens are the more frequent by far. After an end-of-turn or role token that follows text, the answer is over:
+      what comes before the prompt is an invented turn, reported once as `Overrun` and dropped. `<think>` and the tool
+      marks stay: the chat reads them.
     - One line break before a prompt or a statistics line (two where the console prints a blank line) is the
       console's; all before it are the model's.
     """
 
-    def __init__(self, statistics: tuple[str, ...]) -> None:
-        """`statistics`: the kinds that this console may print."""
-        self._statistics = statistics
+    def __init__(
+        self,
+        statistics: tuple[str, ...],
+        *,
+        usual: str | None = None,
+        proves: Callable[[bytes], bool] = lambda end: False,
+    ) -> None:
+        """`statistics`: the kinds that this console may print; `usual`: the kind that it was seen to print.
+        `proves`: whether these bytes, all of them held back and timed, are more than the model could have said."""
+        self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
+        self._usual, self._proves = usual, proves
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
         self._last = b""  # the end of what was said
+        self._said = False  # something other than blanks
         self._at_edge = True  # nothing before `_held` but the marker or an end token
-        self._ended = False  # that was an end token
+        self._over = False  # an end-of-turn or role token came after text
+        self._overrun = False  # and text after it
         self._pending: Pending | None = None
-        self.prints_end = False  # the turn was ended by statistics or an end token
+        self.is_timed = False
+        #: What the turn ended with: the kind of its statistics, and whether `proves` said so.
+        self.ended_with: str | None = None
+        self.end_proven = False
 
     @property
     def pending(self) -> Pending | None:
         return self._pending if self._pending is not None and not self._tokens.held else None
 
+    @property
+    def held_size(self) -> int:
+        """As in `Stage`; line breaks alone are more often the model's, and do not count."""
+        return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
+
     def plain(self, data: bytes) -> str | None:
-        if self._at_edge or self._held or self._tokens.held or FIRST_BYTES.search(data):
+        if self._at_edge or self._held or self._over or self._tokens.held or FIRST_BYTES.search(data):
             return None
-        return self._decoded(data)
+        text = self._decoded(data)
+        self._said = self._said or bool(text.strip())
+        return text
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._tokens.write(data)
@@ -71,8 +92,8 @@ class Answer(Stage):
                 rest = self._read(piece, emit)
                 if rest is not None:
                     return rest + self._tokens.take()
-            elif piece.name == "end":
-                self._end_token(emit)
+            elif piece.name != "token":
+                self._end_token(piece.name, emit)
         return None
 
     def quiet(self, emit: Emit) -> bytes | None:
@@ -93,23 +114,29 @@ class Answer(Stage):
             emit(log(line))
         return None
 
-    def _end_token(self, emit: Emit) -> None:
+    def _end_token(self, name: str, emit: Emit) -> None:
         self._say(self._held, emit)
         self._held, self._pending = b"", None
-        self._at_edge = self._ended = True
+        self._over = self._over or self._said
+        self._at_edge = self._at_edge or name == "end"
 
     def _read(self, piece: bytes, emit: Emit) -> bytes | None:
         text, at = self._held + piece, 0
         while True:
             at = self._next_candidate(text, at)
             found = self._match(text, at)
-            if found.kind is Kind.PROMPT and (found.stats or self._ended):
-                return self._finish(text, at, found.end, emit)
             if found.kind is Kind.OPEN or (found.kind is not Kind.TEXT and found.end == len(text)):
                 self._hold(text, at, found.kind, emit)
-                return None
-            self._at_edge = self._ended = False
+                return self._finish(emit) if self._is_proven(found) else None
+            self._at_edge = False
             at = found.start
+
+    def _is_proven(self, found: Trailer) -> bool:
+        """Whether `found`, which is held, is an end that no model could have said in its time."""
+        if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
+            return False
+        self.end_proven = self._proves(b"".join(found.stats) + PROMPT)
+        return self.end_proven
 
     def _next_candidate(self, text: bytes, at: int) -> int:
         if self._at_edge:
@@ -129,8 +156,7 @@ class Answer(Stage):
         self._say(text[:at], emit)
         self._held = text[at:]
         if kind is Kind.PROMPT:
-            own_line = self._held.startswith(b"\n")
-            self._pending = Pending.PROMPT if own_line else Pending.PROMPT_WITHIN_LINE
+            self._pending = self._kind_of_prompt()
         elif kind is Kind.RUN_ERROR:
             self._pending = Pending.RUN_ERROR
         elif self._held == b"\n" and self._last.endswith(RUN_ERRORS[0]):
@@ -140,32 +166,56 @@ class Answer(Stage):
 
     def _settle(self, emit: Emit) -> bytes:
         """What is pending is decided: it was the end."""
-        if self._pending in (Pending.PROMPT, Pending.PROMPT_WITHIN_LINE):
-            return self._finish(self._held, 0, len(self._held), emit)
+        if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
+            return self._finish(emit)
         self._say(b"", emit, final=True)
-        emit(RunError((self._held.strip() or RUN_ERRORS[0]).decode()))
+        emit(RunError(_run_error_in(self._held)))
         return b""
 
-    def _finish(self, text: bytes, at: int, end: int, emit: Emit) -> bytes:
-        self._say(text[:at], emit)
-        self._held = text[at:end]
-        found = self._match(self._held, 0)
-        self.prints_end = self._ended or bool(found.stats)
-        self._close(found, emit)
+    def _finish(self, emit: Emit) -> bytes:
+        """The end of the turn is held, whole and with nothing after it."""
+        self._close(self._match(self._held, 0), emit)
         emit(Done())
-        return text[end:]
+        return b""
 
     def _close(self, found: Trailer, emit: Emit) -> None:
         """Say what of the line breaks before the trailer is the model's, then give the console's figures."""
-        breaks = self._held[: found.start] if self._held.startswith(b"\n") and not self._ended else b""
+        breaks = self._held[: found.start] if self._held.startswith(b"\n") else b""
         self._say(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
         if found.stats:
+            self.ended_with = kind_of(found.stats[0])
             emit(parse(found.stats))
 
+    def _kind_of_prompt(self) -> Pending:
+        """How unusual an end the one that is held would be."""
+        if not self._held.startswith(b"\n") and not self._at_edge:
+            return Pending.PROMPT_WITHIN_LINE
+        if self._usual is not None and self._held.strip(b"\n") == PROMPT:
+            return Pending.PROMPT_UNUSUAL
+        return Pending.PROMPT
+
     def _say(self, data: bytes, emit: Emit, *, final: bool = False) -> None:
+        if self._over:
+            self._drop(data, emit)
+            return
         if text := self._decoded(data, final):
+            self._said = self._said or bool(text.strip())
             emit(Text(text))
+
+    def _drop(self, data: bytes, emit: Emit) -> None:
+        """Text after the token that ended the answer: nobody is shown it."""
+        if not data.strip():
+            return
+        if not self._overrun:
+            self._overrun = True
+            emit(Overrun())
 
     def _decoded(self, data: bytes, final: bool = False) -> str:
         self._last = (self._last + data[-_LAST:])[-_LAST:]
         return self._decoder.decode(data, final)
+
+
+def _run_error_in(held: bytes) -> str:
+    """The words of the error line that ends `held`."""
+    words = held.strip().rsplit(b"\n", 1)[-1]
+    return (words or RUN_ERRORS[0]).decode("utf-8", "replace")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from bpu.console.events import Log
-from bpu.console.markers import COLOURS, LOG_HEADS
+from bpu.console.markers import COLOURS, FAILURE_HEADS, IDLE_HEADS, LOG_HEADS, RUN_ERRORS
 from bpu.console.scanner import Hit, Scanner
 
 #: A library's line is shorter by far. What is longer was no log line, and is given back as text.
@@ -25,6 +25,16 @@ _COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]")
 def log(line: bytes) -> Log:
     """`line`, without colours and its line break, as an event."""
     return Log(_COLOUR.sub(b"", line).decode("utf-8", "replace").rstrip("\r\n"))
+
+
+def is_library_line(line: bytes) -> bool:
+    """Whether `line`, of the error stream, begins as only consoles, libraries and the C library begin theirs."""
+    line = _COLOUR.sub(b"", line)
+    if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS)):
+        return True
+    reader = Scanner(LOG_HEADS, b"")
+    reader.write(line)
+    return isinstance(reader.read(), Hit)
 
 
 class Cleaner:

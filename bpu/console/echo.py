@@ -5,11 +5,14 @@ It decides which marker is the console's own. It never reports what it reads as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bpu.console.cleaner import log
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import EchoMismatch, OutOfStep
 from bpu.console.events import Echo, RunError
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
 from bpu.console.stage import Emit, Pending, Stage
+from bpu.console.traits import EchoForm
 
 _LONGEST_FAILURE = 1024
 
@@ -68,9 +71,9 @@ class Echoing(Stage):
     is when the line begins with the marker, and the answer begins just as the line goes on after it. An echo without
     a template and an answer without an echo are the same bytes then.
     A prompt before any marker is `OutOfStep`: the console asks for the next question without an answer to this one.
-    """
 
-    pending: Pending | None = None
+    `seen` is the form of the echo, None where the line does not stand in it exactly once.
+    """
 
     def __init__(self, line: bytes, *, echoes: bool) -> None:
         self._own = _Own(line)
@@ -82,7 +85,14 @@ class Echoing(Stage):
         self._judged = False  # its mark, if any, was not the console's
         self._seen = 0
         self._doubtful: int | None = None
+        self._pending: Pending | None = None
         self._limit = 4 * len(line) + _SLACK
+        self._line_sent = line
+        self.seen: EchoForm | None = None
+
+    @property
+    def pending(self) -> Pending | None:
+        return self._pending
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
@@ -91,7 +101,7 @@ class Echoing(Stage):
             if mark == MARKER and self._is_marker():
                 return self._answer(self._at, emit)
             if mark == PROMPT and self._ends_here():
-                self.pending = Pending.PROMPT_UNUSUAL
+                self._pending = Pending.PROMPT_UNUSUAL
                 return None
             self._judged = mark in (MARKER, PROMPT) or self._judged
             newline = self._text.find(b"\n", max(self._scanned, self._at))
@@ -103,9 +113,9 @@ class Echoing(Stage):
             self._line(newline, emit)
 
     def quiet(self, emit: Emit) -> bytes | None:
-        if self.pending is Pending.RUN_ERROR:
+        if self._pending is Pending.RUN_ERROR:
             return self._run_error(len(self._text), emit)
-        return None if self.pending is None or self._doubtful is None else self._answer(self._doubtful, emit)
+        return None if self._pending is None or self._doubtful is None else self._answer(self._doubtful, emit)
 
     def end(self, emit: Emit) -> bytes | None:
         if self._doubtful is not None:
@@ -154,13 +164,14 @@ class Echoing(Stage):
         return self._own.repeated_in(self._text, self._at)
 
     def _answer(self, at: int, emit: Emit) -> bytes:
+        self.seen = form_of(bytes(self._text[:at]), self._line_sent)
         emit(Echo(self._text[:at].decode("utf-8", "replace").removesuffix("\n")))
         return bytes(self._text[at + len(MARKER) :])
 
     def _wait_in_line(self) -> None:
         self._scanned = len(self._text)
         self._check_size(self._scanned)
-        self.pending = Pending.RUN_ERROR if self._is_run_error(self._scanned) else None
+        self._pending = Pending.RUN_ERROR if self._is_run_error(self._scanned) else None
 
     def _is_run_error(self, end: int) -> bool:
         if end - self._at > _LONGEST_RUN_ERROR or self._text[self._at : end] not in RUN_ERRORS:
@@ -187,3 +198,66 @@ class Echoing(Stage):
     def _check_size(self, size: int) -> None:
         if size > self._limit:
             raise OutOfStep("The console prints without end and does not begin to answer.")
+
+
+class AnchoredEcho(Stage):
+    """Reads an echo whose form is known, and the marker after it: then `Echo`. Anything else is `EchoMismatch`.
+
+    The first bytes after a line must be the console's own repetition of it. It is no proof, because a line can be
+    guessed; it notices a turn that still goes on when the line does not stand in what it says.
+    """
+
+    def __init__(self, line: bytes, forms: Iterable[EchoForm]) -> None:
+        self._expected = {echo + MARKER: form for form in forms for echo in form.echoes(line)}
+        self._text = b""
+        self._pending: Pending | None = None
+        self.seen: EchoForm | None = None
+
+    @property
+    def pending(self) -> Pending | None:
+        return self._pending
+
+    def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        self._text += data
+        for expected, form in self._expected.items():
+            if self._text.startswith(expected):
+                self.seen = form
+                emit(Echo(expected[: -len(MARKER)].decode("utf-8", "replace").removesuffix("\n")))
+                return self._text[len(expected) :]
+        if any(expected.startswith(self._text) for expected in self._expected):
+            self._pending = None
+        elif any(self._is_run_error(expected) for expected in self._expected):
+            self._pending = Pending.RUN_ERROR
+        elif not any(self._may_be_run_error(expected) for expected in self._expected):
+            raise EchoMismatch("The console did not repeat the line that it was sent.")
+        return None
+
+    def quiet(self, emit: Emit) -> bytes | None:
+        if self._pending is None:
+            return None
+        emit(RunError(RUN_ERRORS[0].decode()))
+        return b""
+
+    def end(self, emit: Emit) -> bytes | None:
+        return self.quiet(emit)
+
+    def _after(self, expected: bytes) -> bytes:
+        """What came behind as much of `expected` as came, without line breaks."""
+        pairs = zip(self._text, expected, strict=False)
+        alike = next((at for at, (came, wanted) in enumerate(pairs) if came != wanted), len(expected))
+        return self._text[alike:].strip(b"\n")
+
+    def _is_run_error(self, expected: bytes) -> bool:
+        return self._after(expected) in RUN_ERRORS
+
+    def _may_be_run_error(self, expected: bytes) -> bool:
+        return any(words.startswith(self._after(expected)) for words in RUN_ERRORS)
+
+
+def form_of(echo: bytes, line: bytes) -> EchoForm | None:
+    """The form of `echo`, in which `line` must stand exactly once: as it was sent, or with real line breaks."""
+    for body in (line, line.replace(b"\\n", b"\n")):
+        if body and echo.count(body) == 1:
+            prefix, _, suffix = echo.partition(body)
+            return EchoForm(prefix, suffix)
+    return None

@@ -19,6 +19,10 @@ class OutOfStep(Exception):
         self.events = list(events)
 
 
+class EchoMismatch(OutOfStep):
+    """What came after a line is not the console's echo of it: another turn may still be running."""
+
+
 class LineTooLong(ValueError):
     """The prompt is `size` bytes as one line; the console reads `limit` bytes at most."""
 

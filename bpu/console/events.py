@@ -58,7 +58,7 @@ class RunError:
 
 @dataclass(frozen=True)
 class Log:
-    """A whole line of a library or of start-up; not the model's words, so it may be shown to anybody."""
+    """A whole line that looks like a library's. A model can say such a line: only while loading may it be shown."""
 
     line: str
 

@@ -65,14 +65,16 @@ _END_TOKENS = (
     "<|eom_id|>",
     "<|end_of_text|>",
 )
-_OTHER_TOKENS = (
-    "<｜begin▁of▁sentence｜>",
+_ROLE_TOKENS = (
     "<｜User｜>",
     "<｜Assistant｜>",
-    "<｜▁pad▁｜>",
     "<|im_start|>",
-    "<|begin_of_text|>",
     "<|start_header_id|>",
+)
+_OTHER_TOKENS = (
+    "<｜begin▁of▁sentence｜>",
+    "<｜▁pad▁｜>",
+    "<|begin_of_text|>",
     "<|end_header_id|>",
     "<|finetune_right_pad_id|>",
     "<|vision_start|>",
@@ -86,5 +88,6 @@ _OTHER_TOKENS = (
 #: `<think>`, `<tool_call>` and DeepSeek's tool marks, which the chat needs, and `</s>`, `<s>`, which are HTML as well.
 TOKENS = [
     *literals("end", (token.encode() for token in _END_TOKENS)),
+    *literals("role", (token.encode() for token in _ROLE_TOKENS)),
     *literals("token", (token.encode() for token in _OTHER_TOKENS)),
 ]

@@ -12,7 +12,7 @@ from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Ready
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
 from bpu.console.scanner import NO, OPEN, Shape
-from bpu.console.stage import Emit, Stage
+from bpu.console.stage import Emit, Pending, Stage
 
 #: A start-up line is cut here, in bytes; what follows up to its end is dropped.
 LONGEST_LINE = 4096
@@ -72,33 +72,58 @@ class Between(Stage):
     """Between two turns only whole lines of libraries may come; anything else raises `OutOfStep`.
 
     With `fence`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
-    that some consoles put before every prompt; then `Done`.
+    that some consoles put before every prompt; then `Done`. `at_once`: it is known that no model is speaking, so that
+    the prompt can only be the console's; else silence must follow it.
     """
 
-    def __init__(self, *, fence: bool = False) -> None:
-        self._fence = fence
+    def __init__(self, *, fence: bool = False, at_once: bool = False) -> None:
+        self._fence, self._at_once = fence, at_once
         self._text = b""
+
+    @property
+    def pending(self) -> Pending | None:
+        return Pending.PROMPT if self._fence and self._text == PROMPT else None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
-        if self._fence:
-            self._text = self._text.lstrip(b"\n")
-        while self._text:
+        while self._skip_breaks():
             if self._fence and self._text.startswith(PROMPT):
-                emit(Done())
-                return self._text[len(PROMPT) :]
+                return self._prompt(emit)
             end = self._match()
             if end == OPEN:
                 return None
             if end == NO:
-                raise OutOfStep(
-                    "The console spoke although nothing was asked."
-                    if not self._fence
-                    else "The console did not answer `reset` with its prompt."
-                )
+                raise OutOfStep(self._offence)
             emit(log(self._text[:end]))
             self._text = self._text[end:]
         return None
+
+    def quiet(self, emit: Emit) -> bytes | None:
+        if self.pending is None:
+            return None
+        emit(Done())
+        return b""
+
+    def _skip_breaks(self) -> bool:
+        """Drop the line breaks before a fence's prompt; whether anything is left."""
+        if self._fence:
+            self._text = self._text.lstrip(b"\n")
+        return bool(self._text)
+
+    def _prompt(self, emit: Emit) -> bytes | None:
+        """The prompt has come back: it ends the fence now, or once nothing follows it."""
+        if self._at_once:
+            emit(Done())
+            return self._text[len(PROMPT) :]
+        if self._text != PROMPT:
+            raise OutOfStep(self._offence)
+        return None
+
+    @property
+    def _offence(self) -> str:
+        if self._fence:
+            return "The console did not answer `reset` with its prompt."
+        return "The console spoke although nothing was asked."
 
     def end(self, emit: Emit) -> bytes | None:
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):

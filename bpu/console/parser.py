@@ -1,21 +1,24 @@
 """The parser: a console's bytes, in any pieces, to events. It owns the state and hands the bytes to its stage.
 
-It knows no process and no clock: the owner reads the pipe, measures silence and tells it what was written.
+It knows no process and no clock: the owner reads the pipe, says when it read and what it wrote, and measures silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import Enum
 
 from bpu.console.answer import Answer
 from bpu.console.cleaner import Cleaner
-from bpu.console.echo import Echoing
+from bpu.console.echo import AnchoredEcho, Echoing
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Text
 from bpu.console.outside import Between, Deaf, Loading
+from bpu.console.pace import Arrival, Pace
 from bpu.console.profiles import Profile
-from bpu.console.stage import Pending, Stage
+from bpu.console.stage import Stage
+from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
 
 class State(Enum):
@@ -52,27 +55,30 @@ TRANSITIONS: dict[tuple[State, type | Call], State] = {
     **{(state, Call.END): State.CLOSED for state in State},
 }
 
-#: Silence must also be this many times the pace of the pieces, but never longer than this many seconds.
-_PACES = 4
-_LONGEST_QUIET = 10.0
-
 
 class Parser:
     """One console's output, from its start or (with `state=State.IDLE`) from one of its prompts on.
 
-    `prints_end`: this console was seen to end a turn with statistics or an end token, so that a bare prompt is
-    not trusted quickly. `pace`: the owner may set it, at any time, to the usual gap between two reads of the
-    running answer, in seconds (a median, say): silence then counts only from four times that on.
+    `traits`: what this console was seen to do. `anchored` False: an echo that differs from it is taken as it is.
     """
 
-    def __init__(self, profile: Profile, *, state: State = State.LOADING, prints_end: bool = False) -> None:
-        self.profile = profile
-        self.prints_end = prints_end
-        self.pace = 0.0
+    def __init__(
+        self, profile: Profile, *, state: State = State.LOADING, traits: Traits = UNKNOWN_TRAITS, anchored: bool = True
+    ) -> None:
+        self.profile, self.traits = profile, traits
+        self._echo: EchoForm | None = None
+        self._statistics: str | None = None
+        self._end_proven = False
+        self._pace = self._new_pace()
+        self._anchored = anchored
+        self._continued = False
         self._state = state
         self._cleaner = Cleaner()
         self._events: list[Event] = []
         self._stage: Stage = Loading() if state is State.LOADING else Between()
+        self._arrival: Arrival | None = None
+        self._end_since = 0.0  # the pipe was empty then, and nothing of what is held back had been written
+        self._unsaid: list[tuple[Arrival, bytes]] = []  # reads of which nothing was said yet
 
     @property
     def state(self) -> State:
@@ -82,31 +88,46 @@ class Parser:
     def quiet_after(self) -> float | None:
         """Seconds without a byte after which the owner must call `quiet`; None when silence would decide nothing."""
         pending = self._stage.pending
-        if pending is None or self._cleaner.holds_text:
+        if pending is None or not self._cleaner.at_rest:
             return None
-        if pending is Pending.PROMPT and self.prints_end:
-            pending = Pending.PROMPT_UNUSUAL
-        return max(pending.value, min(_PACES * self.pace, _LONGEST_QUIET))
+        return self._pace.silence_s(pending.value)
 
-    def begin(self, line: bytes, *, chat: bytes = b"") -> None:
+    def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
         """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
-        it goes on with a conversation and may quote it. Legal only when idle, else `ValueError`."""
+        it goes on with a conversation (`continued`) and may quote it. Legal only when idle, else `ValueError`."""
         self._move(Call.BEGIN)
         self._cleaner.quote(chat)
         self._cleaner.quote(line)
-        self._enter(Echoing(line, echoes=self.profile.echoes_template))
+        self._pace, self._unsaid, self._continued = self._new_pace(), [], continued
+        anchors = self.traits.anchors(continued=continued) if self._anchored else ()
+        echoing = AnchoredEcho(line, anchors) if anchors else Echoing(line, echoes=self.profile.echoes_template)
+        self._enter(echoing)
 
-    def reset_sent(self) -> None:
-        """`reset` was written: until `Done`, only log lines and the prompt may come. Legal only when idle."""
+    def reset_sent(self, *, at_once: bool = False) -> None:
+        """`reset` was written: until `Done`, only log lines and the prompt may come. `at_once`: no model is speaking,
+        so the prompt need not be followed by silence. Legal only when idle."""
         self._move(Call.RESET)
-        self._enter(Between(fence=True))
+        self._enter(Between(fence=True, at_once=at_once))
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` decides; neighbouring pieces of text are one. Raises `OutOfStep`, and after that
-        never again: a console that has failed is not listened to."""
-        if self._cleaner.at_rest and (text := self._stage.plain(data)) is not None:
-            return [Text(text)] if text else []
-        return self._run(lambda: self._clean(self._cleaner.feed(data)))
+    def feed(self, data: bytes, arrival: Arrival | None = None) -> list[Event]:
+        """The events that `data` decides; neighbouring pieces of text are one. Without its `arrival` no end of a turn
+        is believed before silence. Raises `OutOfStep`, and after that never again: a console that has failed is not
+        listened to."""
+        self._arrival = arrival
+        if self._cleaner.at_rest:
+            if (text := self._stage.plain(data)) is not None:
+                self._note(data, held=0, said=True)
+                return [Text(text)] if text else []
+            if not self._stage.held_size:
+                self._stage.is_timed = arrival is not None
+                self._end_since = arrival.empty_at if arrival is not None else 0.0
+        answering = self._state is State.ANSWERING
+        events = self._run(lambda: self._clean(self._cleaner.feed(data)))
+        if self._state is State.ANSWERING:
+            # The read in which the answer begins holds the echo as well.
+            said = any(isinstance(event, Text) for event in events)
+            self._note(data if answering else _text_of(events), held=self._stage.held_size, said=said)
+        return events
 
     def quiet(self) -> list[Event]:
         """Nothing has come for `quiet_after` seconds; without anything pending this does nothing."""
@@ -121,6 +142,41 @@ class Parser:
         self._move(Call.END)
         self._stage = Deaf()
         return events
+
+    def report(self, *, at_rest: bool | None = None) -> TurnReport:
+        """What the turn that has just ended has shown; `at_rest` as its owner saw it."""
+        anchors = self.traits.anchors(continued=self._continued)
+        return TurnReport(
+            proven=self._end_proven,
+            at_rest=at_rest,
+            step_s=self._pace.measured_step_s,
+            few_gaps=self._pace.few_gaps,
+            statistics=self._statistics,
+            echo=self._echo,
+            echo_differs=bool(anchors) and self._echo not in anchors,
+            blocks=self._pace.delivers_blocks,
+        )
+
+    def _new_pace(self) -> Pace:
+        return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
+
+    def _note(self, data: bytes, *, held: int, said: bool) -> None:
+        """Count a read of the answer. Its last `held` bytes may be the end, and count once they have turned out to be
+        text, as earlier ones have if anything was `said`."""
+        if self._arrival is None or not data:
+            return
+        at = max(0, len(data) - held)
+        if said or not held:
+            for arrival, piece in (*self._unsaid, (self._arrival, data[:at])):
+                if piece:
+                    self._pace.add(arrival, piece)
+            self._unsaid.clear()
+            data = data[at:]
+        if data:
+            self._unsaid.append((self._arrival, data))
+
+    def _proves(self, end: bytes) -> bool:
+        return self._arrival is not None and self._pace.proves(end, self._arrival.read_at - self._end_since)
 
     def _run(self, work: Callable[[], None]) -> list[Event]:
         try:
@@ -139,6 +195,7 @@ class Parser:
     def _clean(self, pieces: Iterable[bytes | Log]) -> None:
         for piece in pieces:
             if isinstance(piece, Log):
+                self._stage.is_timed = False  # a model can say such a line, too
                 self._emit(piece)
             else:
                 self._push(piece)
@@ -159,11 +216,19 @@ class Parser:
 
     def _stage_over(self, rest: bytes | None) -> bytes | None:
         """When a stage is over, its last event has moved the state: the stage of the new one takes the rest."""
-        if rest is not None:
-            if isinstance(self._stage, Answer):
-                self.prints_end = self.prints_end or self._stage.prints_end
-            self._stage = _STAGES[self._state](self.profile)
+        if rest is None:
+            return None
+        if isinstance(self._stage, Answer):
+            self._statistics, self._end_proven = self._stage.ended_with, self._stage.end_proven
+        elif isinstance(self._stage, (Echoing, AnchoredEcho)) and self._stage.seen is not None:
+            self._echo = replace(self._stage.seen, continued=self._continued)
+        self._stage = self._next_stage()
         return rest
+
+    def _next_stage(self) -> Stage:
+        if self._state is State.ANSWERING:
+            return Answer(self.profile.statistics, usual=self.traits.statistics, proves=self._proves)
+        return Deaf() if self._state is State.FAILED else Between()
 
     def _enter(self, stage: Stage) -> None:
         """Into a turn or a fence, with the beginning of a log line that may be on its way."""
@@ -186,9 +251,5 @@ class Parser:
             raise ValueError(f"`{cause}` is not possible while {self._state.value}.") from None
 
 
-#: Who reads on where a stage is over.
-_STAGES: dict[State, Callable[[Profile], Stage]] = {
-    State.IDLE: lambda profile: Between(),
-    State.ANSWERING: lambda profile: Answer(profile.statistics),
-    State.FAILED: lambda profile: Deaf(),
-}
+def _text_of(events: Iterable[Event]) -> bytes:
+    return "".join(event.text for event in events if isinstance(event, Text)).encode("utf-8", "surrogatepass")

@@ -15,6 +15,20 @@ _FGETS_LINE = 10238
 
 
 @dataclass(frozen=True)
+class Belief:
+    """What is publicly known of a console's memory. It holds only for the program that `confirmed` recognizes.
+
+    `stateless`: every line is a new chat. `measured`: somebody has measured it on a console whose source is not
+    public, so that an examination is still worthwhile.
+    """
+
+    retains_history: bool = False
+    reset_works: bool = False
+    stateless: bool = False
+    measured: bool = False
+
+
+@dataclass(frozen=True)
 class Profile:
     """One console program.
 
@@ -22,8 +36,12 @@ class Profile:
     cache; None: not known before its banner. `line_limit`: the longest line it reads whole, in bytes, without
     the newline; None: no limit. `commands` are lines that are no question, `command_prefixes` begin such lines.
     `reset` and `exit` are the lines that clear the cache and end the program, None where there is none.
-    `forgets`: every line is known to be a new chat, so that no reset is ever needed. `statistics` are the kinds of
-    lines with figures that it may print (`stats` has their shapes): of a kind that it never prints, a line is text.
+    `statistics` are the kinds of lines with figures that it may print (`stats` has their shapes): of a kind that it
+    never prints, a line is text. `reads_ahead`: it reads the next line while it still answers, so that a line that
+    was read proves no prompt (true for an unknown one). `step_tokens`: how many tokens it may print at once
+    (speculative decoding on the S600). `belief` counts only with a greeting of `multi_turn`'s kind.
+    `ineffective_reset`: its `reset` is known to forget nothing. `stateless_key`: the key of its configuration file
+    that makes every line a new chat where its value is false.
     """
 
     name: str
@@ -34,20 +52,45 @@ class Profile:
     command_prefixes: tuple[bytes, ...] = ()
     reset: bytes | None = b"reset"
     exit: bytes | None = b"exit"
-    forgets: bool = False
+    belief: Belief | None = None
+    ineffective_reset: bool = False
+    stateless_key: str = ""
     statistics: tuple[str, ...] = ("performance", "prefill", "decode")
+    reads_ahead: bool = True
+    step_tokens: int = 1
 
 
 _ALL = (
     # Its source is not public. It is treated as stateful, because a public copy of its demo is.
     Profile("xlm_demo", echoes_template=True, line_limit=_FGETS_LINE),
-    Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, forgets=True),
-    Profile("oellm_multichat", multi_turn=True),
-    # It prints the prompt on `reset` and forgets nothing: a test of the command finds that out.
-    Profile("hobot_xlm", multi_turn=True),
-    Profile("vlm", multi_turn=True, commands=(b"exit", b"reset", b"regen"), command_prefixes=(b"/image",)),
-    # Whether it echoes is not known; a parser that expects an echo does without one.
-    Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "other")),
+    # D-Robotics' public sources of the SDK 1.0.0 (`oellm_run.cc`, `oellm_multichat.cc`) and 1.0.5 (`vlm_demo.cc`).
+    Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, belief=Belief(stateless=True)),
+    Profile(
+        "oellm_multichat",
+        multi_turn=True,
+        reads_ahead=False,
+        belief=Belief(retains_history=True, reset_works=True),
+    ),
+    # The public node's local mode prints the prompt on `reset` and forgets nothing: its flag is never set.
+    Profile("hobot_xlm", multi_turn=True, belief=Belief(retains_history=True), ineffective_reset=True),
+    Profile(
+        "vlm",
+        multi_turn=True,
+        commands=(b"exit", b"reset", b"regen"),
+        command_prefixes=(b"/image",),
+        reads_ahead=False,
+        step_tokens=5,
+        belief=Belief(retains_history=True, reset_works=True),
+    ),
+    # Whether it echoes is not known; a parser that expects an echo does without one. Users of the SDK 1.0.2 have
+    # measured that `"enable_multi_turn": false` makes every line a new chat.
+    Profile(
+        "llm",
+        echoes_template=True,
+        stateless_key="enable_multi_turn",
+        statistics=("performance", "prefill", "decode", "other"),
+        step_tokens=5,
+    ),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})
@@ -66,13 +109,16 @@ def profile_for(program_name: str) -> Profile:
     return max(named, key=lambda profile: len(profile.name), default=PROFILES["xlm_demo"])
 
 
-def confirmed(profile: Profile, banner: str) -> Profile:
-    """`profile` as the banner (text of `Ready`) confirms it; a banner in unknown words changes nothing.
+def confirmed(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
+    """`profile` as the banner (text of `Ready`) confirms it, and the configuration that this process has read.
 
-    The greeting says whether the console keeps the chat, and the lines below it which commands it offers.
-    A single-turn greeting does not prove that the console forgets: `forgets` stays what was known.
+    The greeting says whether the console keeps the chat, and the lines below it which commands it offers; a banner
+    in unknown words changes no command. What is believed of the console's memory needs a greeting of the kind that
+    the public source prints, because a program of that name may be another one.
+    A single-turn greeting by itself does not prove that the console forgets.
     """
     greeting = _GREETING.search(banner)
+    profile = replace(profile, belief=_belief(profile, greeting, configuration or {}))
     if greeting is None:
         return profile
     return replace(
@@ -81,3 +127,11 @@ def confirmed(profile: Profile, banner: str) -> Profile:
         reset=b"reset" if "reset" in banner else None,
         exit=b"exit" if "exit" in banner else None,
     )
+
+
+def _belief(profile: Profile, greeting: re.Match[str] | None, configuration: Mapping[str, object]) -> Belief | None:
+    if profile.stateless_key:
+        stateless = configuration.get(profile.stateless_key) is False
+        return Belief(stateless=True, measured=True) if stateless else None
+    matches = greeting is not None and (greeting[1] is not None) is profile.multi_turn
+    return profile.belief if matches else None

@@ -14,7 +14,7 @@ Emit = Callable[[Event], None]
 
 
 class Pending(Enum):
-    """What silence would decide; the value is how long it must last, in seconds, before the pace is counted in.
+    """What silence would decide; the value is how long it must last at least, in seconds, whatever the pace.
 
     A prompt on a line of its own is what ends a turn; in the middle of a line it is rather the model's. `run
     error` may be the beginning of a sentence, and within a line it nearly always is.
@@ -34,10 +34,18 @@ class Stage:
     stage (maybe none), after it emitted the event that says so.
     """
 
+    #: Whether the owner knows the time in which all came that is held back as a possible end of a turn.
+    is_timed = False
+
     @property
     def pending(self) -> Pending | None:
         """What silence would decide now."""
         return None
+
+    @property
+    def held_size(self) -> int:
+        """How many bytes are held back that may be the end of a turn."""
+        return 0
 
     def plain(self, data: bytes) -> str | None:
         """The model's text in `data`, if it can be nothing else; None: it is for `feed`."""

@@ -65,6 +65,17 @@ def parse(lines: Iterable[bytes]) -> Stats:
     return Stats(**{name: value for name, value in found.items() if name in _KNOWN})  # type: ignore[arg-type]
 
 
+def kind_of(line: bytes) -> str:
+    """The kind of a whole statistics line."""
+    return match_line(line, 0, BREAKS)[0]
+
+
+def is_complete(lines: Iterable[bytes]) -> bool:
+    """Whether the lines hold both figures that every statistics line known has: the speeds of prefill and decode."""
+    figures = parse(lines)
+    return figures.prefill_per_second is not None and figures.decode_per_second is not None
+
+
 def _figures(clause: str) -> Iterator[tuple[str, float]]:
     for name, pattern in _FIGURES.items():
         if (figure := pattern.search(clause)) is not None:

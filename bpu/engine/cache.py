@@ -20,15 +20,15 @@ class Start(str, Enum):
 
 
 @dataclass(frozen=True)
-class Trust:
-    """What this console has been shown to do; the settings can overrule a test, not the absence of a command."""
+class Capabilities:
+    """What may be relied on: by the settings, an examination, or public knowledge of the console."""
 
-    keeps: bool = False
+    retains_history: bool = False
     """A second line sees the first: history may be continued."""
-    resets: bool = False
-    """`reset` was seen to empty the cache."""
-    forgets: bool = False
-    """Every line is known to be a new chat: the cache is always empty."""
+    reset_works: bool = False
+    """`reset` empties the cache."""
+    stateless: bool = False
+    """Every line is a new chat: the cache is always empty."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,23 @@ UNKNOWN = Cache(known=False)
 MARGIN = 1 / 32
 
 
-def start_for(cache: Cache, trust: Trust, *, history: str, short_tokens: int, context: int) -> Start:
+def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int) -> Start:
     """How a job with that `history` begins; `tokens` are counted, template included.
 
     A prompt one token longer than the cache makes a console abort. A whole conversation is counted exactly, but the
     fill of a cache only nearly: each answer has an end token that is not in its text, and its pieces may be cut
     otherwise than the tokenizer would cut the text. So a continued turn keeps clear of the end by a `MARGIN`.
     """
-    if cache.empty or trust.forgets:
+    if cache.empty or capabilities.stateless:
         return Start.EMPTY
-    continued = cache.known and trust.keeps and history and history == cache.digest
+    continued = cache.known and capabilities.retains_history and history and history == cache.digest
     if continued and cache.tokens + short_tokens < context * (1 - MARGIN):
         return Start.CONTINUE
-    return Start.RESET if trust.resets else Start.RESTART
+    return Start.RESET if capabilities.reset_works else Start.RESTART
 
 
-def spent(cache: Cache, trust: Trust) -> bool:
+def spent(cache: Cache, capabilities: Capabilities) -> bool:
     """Whether nothing can be done with this cache but throw it away; that is best done before anybody waits for it."""
-    if cache.empty or trust.forgets:
+    if cache.empty or capabilities.stateless:
         return False
-    return not (cache.known and cache.digest and trust.keeps)
+    return not (cache.known and cache.digest and capabilities.retains_history)

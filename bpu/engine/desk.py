@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bpu.console.faults import Fault
-from bpu.engine.cache import EMPTY, UNKNOWN, Cache, Start, spent, start_for
-from bpu.engine.examiner import EXAM_IDLE_S, Examiner
+from bpu.console.traits import TurnReport
+from bpu.engine.cache import EMPTY, Cache, Start, spent, start_for
+from bpu.engine.console_record import ConsoleRecord
+from bpu.engine.examination_runner import ExaminationRunner
 from bpu.engine.job_limit import overdue_at
 from bpu.engine.launch import Launch
 from bpu.engine.peer import Peer, refuse
 from bpu.engine.queue import Queue, QueueFull, Ticket
-from bpu.engine.records import Records
 from bpu.engine.slot import abandon_slot
 from bpu.engine.states import Move, State
 from bpu.engine.supervisor import Supervisor
@@ -30,8 +31,16 @@ _DOWN = (State.STOPPED, State.FAILED)
 class Desk:
     """One job at a time. Every public method may be followed by `advance`, which moves whatever can move."""
 
-    def __init__(self, launch: Launch, supervisor: Supervisor, records: Records, *, clock: Callable[[], float]) -> None:
-        self.launch, self.supervisor, self.records, self._clock = launch, supervisor, records, clock
+    def __init__(
+        self,
+        launch: Launch,
+        supervisor: Supervisor,
+        record: ConsoleRecord,
+        *,
+        clock: Callable[[], float],
+        log: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.launch, self.supervisor, self._clock = launch, supervisor, clock
         self.queue: Queue[Peer] = Queue(launch.queue_limit)
         self.running: Ticket[Peer] | None = None
         self.running_since = 0.0
@@ -40,13 +49,20 @@ class Desk:
         self.leaving = False
         self.pace_s = FIRST_PACE_S
         self._preparing: Ticket[Peer] | None = None
-        self.examiner = Examiner(launch, supervisor, records)
+        self.examiner = ExaminationRunner(
+            launch,
+            supervisor,
+            record,
+            clock=clock,
+            first_arrival=lambda: self.queue.first().arrived if self.queue else None,
+            log=log,
+        )
         self._idle_since = clock()
 
     # What jobs do
 
-    def join(self, ticket: Ticket[Peer]) -> None:
-        """A job has come. It goes at once, is told its place, or is refused."""
+    def join(self, ticket: Ticket[Peer], *, again: bool = False) -> None:
+        """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
         if self.leaving:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
@@ -55,7 +71,10 @@ class Desk:
             return
         free = self.running is None and self._preparing is None
         try:
-            self.queue.join(ticket, room_beyond=1 if free else 0)
+            if again:
+                self.queue.rejoin(ticket)
+            else:
+                self.queue.join(ticket, room_beyond=1 if free else 0)
         except QueueFull:
             limit = self.queue.limit
             message = (
@@ -65,7 +84,6 @@ class Desk:
             return
         # Whoever asks wants the model to stay, until it is unloaded again.
         self.wanted = not self.launch.per_job
-        self.examiner.interrupt()
 
     def leave(self, ticket: Ticket[Peer], *, cause: str = "left") -> None:
         """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
@@ -77,32 +95,39 @@ class Desk:
             self.running = None
             self.supervisor.end(cause)
 
-    def finish(self, ticket: Ticket[Peer], message: dict[str, Any]) -> None:
-        """The job has read up to the console's prompt."""
+    def finish(self, ticket: Ticket[Peer], report: TurnReport, cache: Cache, *, reset_sent: bool = False) -> None:
+        """The job has read up to the console's prompt; `cache` is what it knows of the console's memory."""
         if self.running is not ticket:
             return
-        digest, tokens = str(message.get("digest", "")), int(message.get("tokens", 0))
         self.running = None
         self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
         self._idle_since = self._clock()
-        cache = Cache(digest, tokens) if digest else UNKNOWN
         self.supervisor.breaker.forgive()
-        self.supervisor.prints_end |= bool(message.get("prints_end"))
-        self._put_to_rest(cache, reset_sent=bool(message.get("reset_sent")))
+        self.supervisor.learn(report)
+        if self.supervisor.must_discard(report):
+            self.supervisor.end("unproven_end")
+            return
+        self._put_to_rest(cache, reset_sent=reset_sent)
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
 
     def _put_to_rest(self, cache: Cache, *, reset_sent: bool = False) -> None:
         """Give back a console that was taken. What the next job would have to wait for is done now."""
-        supervisor, trust = self.supervisor, self.examiner.trust
-        if reset_sent or (self.wanted and trust.resets and spent(cache, trust)):
+        supervisor, known = self.supervisor, self.examiner.capabilities
+        if reset_sent or (self.wanted and known.reset_works and spent(cache, known)):
             supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
         else:
             supervisor.give_back(cache)
 
-    def fail(self, ticket: Ticket[Peer], why: str) -> None:
-        """The job has given up its console, which is silent, out of step or without end: it is told the last lines."""
-        if self.running is ticket:
+    def fail(self, ticket: Ticket[Peer], why: str, *, retry: bool = False) -> None:
+        """The job has given up its console, which is silent, out of step or without end: it is told the last lines.
+        `retry`: no text has come, and the job joins again."""
+        if self.running is not ticket:
+            return
+        if retry:
+            self.running = None
+            self.supervisor.end("rejoined")
+        else:
             self.supervisor.end("failed", Fault("job_failed", why, False))
 
     def decline(self, ticket: Ticket[Peer]) -> None:
@@ -135,6 +160,11 @@ class Desk:
         self.wanted = True
         self.supervisor.breaker.forgive()
 
+    def examine(self) -> None:
+        """Examine the console once more, as soon as no job is left."""
+        self.wanted = True
+        self.examiner.request()
+
     def unload(self) -> None:
         """Give the BPU's memory back as soon as no job is left; a job that comes later loads again."""
         self.wanted = False
@@ -153,13 +183,14 @@ class Desk:
         """Called by the supervisor for every change of state."""
         if new is State.READY:
             self._idle_since = self._clock()
+        if old is State.CHECKING:
+            self.examiner.close()
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
             self._console_lost()
         if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
             self._refuse_waiting(fault, "EngineTimeout")
 
     def _console_lost(self) -> None:
-        self.examiner.give_up()
         if self._preparing is not None:
             # Nothing of it was written yet, so it keeps its place.
             self.queue.rejoin(self._preparing)
@@ -188,6 +219,8 @@ class Desk:
             supervisor.end("stop")
         elif supervisor.state in _DOWN:
             self._load_if_wanted()
+        elif supervisor.state is State.CHECKING:
+            self._examine()
         elif supervisor.state is State.READY:
             self._use()
 
@@ -207,8 +240,14 @@ class Desk:
         elif (fault := self._lasting_fault()) is not None:
             self._refuse_waiting(fault)
 
+    def _examine(self) -> None:
+        if self.wanted or self.queue:
+            self.examiner.advance()
+        else:
+            self.supervisor.end("unload")
+
     def _use(self) -> None:
-        supervisor, trust = self.supervisor, self.examiner.trust
+        supervisor, known = self.supervisor, self.examiner.capabilities
         if self.queue:
             self._begin(self.queue.first())
         elif not self.wanted:
@@ -216,18 +255,18 @@ class Desk:
         elif self._idle_too_long():
             self.wanted = False
             supervisor.end("idle_unload", polite=True)
-        elif spent(supervisor.cache, trust) and not trust.resets:
+        elif spent(supervisor.cache, known) and not known.reset_works:
             supervisor.end("unrelated")
-        elif spent(supervisor.cache, trust) and supervisor.take():
+        elif spent(supervisor.cache, known) and supervisor.take():
             self._put_to_rest(supervisor.cache)
-        elif self.examiner.due(self._idle_since, self._clock()):
-            self.examiner.begin()
+        else:
+            self.examiner.begin_if_idle(self._idle_since)
 
     def _begin(self, ticket: Ticket[Peer]) -> None:
         supervisor = self.supervisor
         start = start_for(
             supervisor.cache,
-            self.examiner.trust,
+            self.examiner.capabilities,
             history=ticket.history,
             short_tokens=ticket.short_tokens,
             context=self.launch.context,
@@ -252,7 +291,7 @@ class Desk:
     def _go(self, start: Start) -> None:
         ticket, self._preparing = self._preparing, None
         assert ticket is not None
-        supervisor, trust = self.supervisor, self.examiner.trust
+        supervisor, known = self.supervisor, self.examiner.capabilities
         cached = supervisor.cache.tokens if start is Start.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
         message = {
@@ -260,10 +299,10 @@ class Desk:
             "short": start is Start.CONTINUE,
             "cached": cached,
             "banner": supervisor.banner,
-            "prints_end": supervisor.prints_end,
-            "keeps": trust.keeps,
+            **supervisor.for_reader,
+            "keeps": known.retains_history,
             # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
-            "resets": self.wanted and trust.resets and not (trust.keeps or trust.forgets),
+            "resets": self.wanted and known.reset_works and not (known.retains_history or known.stateless),
         }
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
@@ -310,8 +349,11 @@ class Desk:
         if supervisor.state in _DOWN and (self.wanted or self.queue):
             times.append(now + supervisor.breaker.wait_s(now))
         if supervisor.state is State.READY:
+            times.append(supervisor.free_at)
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)
-            if self.examiner.wanted:
-                times.append(self._idle_since + EXAM_IDLE_S)
+            if (idle_until := self.examiner.idle_until(self._idle_since)) is not None:
+                times.append(idle_until)
+        if supervisor.state is State.CHECKING and (until := self.examiner.deadline()) is not None:
+            times.append(until)
         return min((time for time in times if time > now), default=None)

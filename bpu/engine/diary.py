@@ -21,11 +21,11 @@ def moved(form: str, old: State, new: State, move: Move, reason: str = "", *, no
     return _json_line("error" if reason else "info", {**line, **({"reason": reason} if reason else {})}, now)
 
 
-def format_note(form: str, event: str, text: str) -> str:
+def format_note(form: str, event: str, text: str, *, level: str = "error") -> str:
     """Format one line about the keeper itself, for example about a mistake that it has survived."""
     if form != "json":
         return f"bpu keeper[{os.getpid()}]: {text}\n"
-    return _json_line("error", {"event": event, "reason": text})
+    return _json_line(level, {"event": event, "reason": text})
 
 
 def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> str:
@@ -64,6 +64,9 @@ class Diary:
 
     def note_error(self, error: BaseException) -> None:
         self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))
+
+    def note_event(self, event: str, text: str, *, level: str = "info") -> None:
+        self._lines.append(format_note(self._form, event, text, level=level))
 
     def write(self) -> None:
         if self._lines:

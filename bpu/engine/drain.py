@@ -9,29 +9,28 @@ import contextlib
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from bpu import errors
-from bpu.console.errors import OutOfStep
-from bpu.console.events import Done, Event, Log, RunError, Text
+from bpu.console.errors import EchoMismatch, OutOfStep
+from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
 from bpu.console.parser import Parser, State
 from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.traits import traits_from
 from bpu.engine import hub
 from bpu.engine.launch import Launch
 from bpu.engine.protocol import Message
 from bpu.engine.slot import SLOT_NAME, Lease, try_lock
+from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, reader_of, unread_in
 from bpu.turn import Cut, Phase, Timing, Turn
 
-READ_BYTES = 64 * 1024
 #: An answer cannot be longer than the context; a console that says more is not in step.
 LEAST_TEXT_BYTES = 1024 * 1024
 BYTES_PER_TOKEN = 64
 #: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
 DRY_SHARE = 0.5
 LONGEST_DRY_S = 1.0
-LOG_LINES = 8
 SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
 
@@ -44,6 +43,12 @@ class ConsoleEnded(errors.EngineCrashed):
     """The console has closed its side. How it ended is the keeper's to tell, in a moment."""
 
 
+class TurnLost(errors.EngineCrashed):
+    """What came is not the answer to the line that was written. `echo_differs`: it may be, repeated otherwise."""
+
+    echo_differs = False
+
+
 def dry_s(phase: Phase, load_s: float) -> float:
     """How long an answer that nobody reads may go on, in seconds; `load_s` is what a load takes."""
     return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
@@ -52,8 +57,8 @@ def dry_s(phase: Phase, load_s: float) -> float:
 class Drain:
     """One turn. `text` is the answer so far, `timing` what it took; it owns the descriptors.
 
-    `log` are the last log lines that came between the answer's words; `keeps` says whether the console can go on
-    from this turn.
+    `keeps` says whether the console can go on from this turn. `anchored` False: an earlier try of this very line has
+    shown that the console repeats it otherwise than others.
     """
 
     def __init__(
@@ -65,35 +70,43 @@ class Drain:
         *,
         deliver: Callable[[Event | Cut], None],
         progress: Callable[[int], None],
+        anchored: bool = True,
     ) -> None:
         self._launch, self._deliver, self._progress = launch, deliver, progress
         self._slot = Path(launch.state_dir) / SLOT_NAME
-        short = bool(go["short"])
+        self._short = short = bool(go["short"])
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
         self._unwritten = memoryview(self._line + b"\n")
         self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
         self._lease: Lease | None = None
         self._parts: list[str] = []
-        self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
         self.keeps = bool(go["keeps"])
         self._reset = profile.reset if go["resets"] else None
         self._reset_sent = False
-        self._parser = Parser(profile, state=State.IDLE, prints_end=go["prints_end"])
+        self._parser = Parser(profile, state=State.IDLE, traits=traits_from(go["traits"]), anchored=anchored)
+        noisy = go["noisy"]
+        rest = RestProbe(go["pids"], None if noisy is None else frozenset(noisy))
+        self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._written_at = self._first_at = self._last_at = 0.0
         self._told_at = 0.0
-        self._emptied = False  # the last read took all there was: another would only be refused
 
     @property
     def text(self) -> str:
         return "".join(self._parts)
 
     @property
+    def has_text(self) -> bool:
+        """Whether anything of the answer has come."""
+        return bool(self._first_at)
+
+    @property
     def found(self) -> Message:
         """What the keeper should know of the console after the turn."""
-        return {"prints_end": self._parser.prints_end, "reset_sent": self._reset_sent}
+        report = self._parser.report(at_rest=self._output.at_rest)
+        return {"report": report.to_message(), "reset_sent": self._reset_sent}
 
     @property
     def timing(self) -> Timing:
@@ -118,13 +131,21 @@ class Drain:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
         self._take_slot()
         self._write_line()
-        self._parser.begin(self._line, chat=self._chat)
+        self._parser.begin(self._line, chat=self._chat, continued=self._short)
+        if not self._parser.profile.reads_ahead:
+            self._output.watch_input(unread_in(self._stdin), since=self._written_at)
         reader = hub.Reader(self._stdout)
         try:
             while not self._read(reader):
                 pass
         except OutOfStep as error:
-            raise errors.EngineCrashed(f"The console got out of step and is being restarted. {error}") from error
+            lost = TurnLost(f"The console got out of step and is being restarted. {error}")
+            lost.echo_differs = isinstance(error, EchoMismatch)
+            raise lost from error
+        except EndOfOutput as error:
+            with contextlib.suppress(OutOfStep, errors.EngineCrashed):
+                self._take(self._parser.end_of_file())
+            raise ConsoleEnded("The console has ended in the middle of an answer.") from error
         finally:
             reader.close()
         if self._reset is not None:
@@ -177,27 +198,19 @@ class Drain:
         self._written_at = time.monotonic()
 
     def _read(self, reader: hub.Reader) -> bool:
-        """Wait for more and take it; True when the turn is over."""
-        if self._emptied:
-            self._emptied = False
-            return self._wait(reader)
-        try:
-            data = os.read(self._stdout, READ_BYTES)
-        except BlockingIOError:
-            return self._wait(reader)
-        self._emptied = len(data) < READ_BYTES
-        if not data:
-            with contextlib.suppress(OutOfStep, errors.EngineCrashed):
-                self._take(self._parser.end_of_file())
-            raise ConsoleEnded("The console has ended in the middle of an answer.")
-        return self._take(self._parser.feed(data))
-
-    def _wait(self, reader: hub.Reader) -> bool:
-        quiet, limit = self._parser.quiet_after, self._silence_left()
-        decides = quiet is not None and quiet <= limit
-        if reader.wait(quiet if decides else limit):
+        """Wait for more, unless there is some already, and take it; True when the turn is over."""
+        events = None if self._output.drained else self._output.read()
+        if events is not None:
+            return self._take(events)
+        limit, look = self._silence_left(), self._output.next_look_s
+        looks = look is not None and look <= limit
+        if reader.wait(look if looks else limit):
+            self._output.drained = False
             return False
-        return self._take(self._parser.quiet()) if decides else self._too_long()
+        if not looks:
+            return self._too_long()
+        events = self._output.read()
+        return self._take(self._output.look() if events is None else events)
 
     def _silence_left(self) -> float:
         """Seconds until the first limit on silence or on the whole job is reached; infinite without any."""
@@ -222,12 +235,12 @@ class Drain:
             if isinstance(event, Done):
                 return True
             if isinstance(event, RunError):
-                raise errors.EngineCrashed(f"The console reports an error: {event.line}.")
+                raise errors.EngineCrashed("The console reports a run error.")
             if isinstance(event, Text):
                 self._count(event)
-            if isinstance(event, Log):
-                self.log.append(event.line)
-            else:
+            elif isinstance(event, Overrun):
+                self.keeps = False  # the console's memory holds more than the answer
+            if not isinstance(event, Log):  # a model can say a log line
                 self._deliver(event)
         return False
 

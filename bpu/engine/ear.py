@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Event
 from bpu.console.parser import Parser
+from bpu.console.traits import TurnReport
 from bpu.engine.loop import Loop
 from bpu.engine.process import Console
+from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, unread_in
 
 
 class Ear:
@@ -31,32 +33,40 @@ class Ear:
         self._loop, self._clock, self._wrong, self._closed = loop, clock, wrong, closed
         self._console: Console | None = None
         self._parser: Parser | None = None
+        self._reader: TimedReader | None = None
 
-    def listen(self, console: Console, parser: Parser, hear: Callable[[Event], None]) -> None:
+    def listen(
+        self, console: Console, parser: Parser, hear: Callable[[Event], None], *, rest: RestProbe | None = None
+    ) -> None:
         self._console, self._parser, self.hear, self.quiet_at = console, parser, hear, None
+        self._reader = TimedReader(lambda: console.read(console.stdout), parser, rest=rest, clock=self._clock)
         if not self._loop.listens(console.stdout):
             self._loop.listen(console.stdout, self.read)
+
+    def watch_input(self, since: float) -> None:
+        """A line was just written to a console that reads only when it asks."""
+        if self._console is not None and self._reader is not None:
+            self._reader.watch_input(unread_in(self._console.stdin), since=since)
+            self._plan_look()
+
+    def report(self) -> TurnReport:
+        """What the turn that has just ended has shown."""
+        assert self._parser is not None
+        assert self._reader is not None
+        return self._parser.report(at_rest=self._reader.at_rest)
 
     def close(self) -> None:
         """Leave the output alone."""
         console, self._console, self._parser, self.quiet_at = self._console, None, None, None
+        self._reader = None
         if console is not None:
             self._loop.forget(console.stdout)
 
     def read(self) -> None:
         """Take what is there now; also without a call of the loop, before the console is given to a job."""
-        console, parser = self._console, self._parser
-        if console is None or parser is None:
-            return
-        data = console.read(console.stdout)
-        if data is None:
-            return
-        if data:
-            self._tell(lambda: parser.feed(data))
-            return
-        self._tell(parser.end_of_file)
-        self._loop.forget(console.stdout)
-        self._closed()
+        reader = self._reader
+        if reader is not None:
+            self._tell(reader, lambda: reader.read() or [])
 
     def last_words(self) -> list[Event]:
         """What a dead console still had to say to us; what it said while a job read it is the job's."""
@@ -69,16 +79,39 @@ class Ear:
             return []
 
     def tick(self, now: float) -> None:
-        if self.quiet_at is not None and now >= self.quiet_at and self._parser is not None:
-            self._tell(self._parser.quiet)
+        reader = self._reader
+        if reader is not None and self.quiet_at is not None and now >= self.quiet_at:
+            self._tell(reader, lambda: reader.look() if (events := reader.read()) is None else events)
 
-    def _tell(self, read: Callable[[], Iterable[Event]]) -> None:
+    def _tell(self, reader: TimedReader, read: Callable[[], Iterable[Event]]) -> None:
         try:
             events = read()
         except OutOfStep as error:
             self._wrong(str(error))
             return
+        except EndOfOutput:
+            self._end_of_output()
+            return
         for event in events:
             self.hear(event)
-        quiet = None if self._parser is None else self._parser.quiet_after
-        self.quiet_at = None if quiet is None else self._clock() + quiet
+        if self._reader is reader:
+            self._plan_look()
+
+    def _end_of_output(self) -> None:
+        console, parser = self._console, self._parser
+        assert console is not None
+        assert parser is not None
+        self.quiet_at = None
+        try:
+            events = parser.end_of_file()
+        except OutOfStep as error:
+            self._wrong(str(error))
+            return
+        for event in events:
+            self.hear(event)
+        self._loop.forget(console.stdout)
+        self._closed()
+
+    def _plan_look(self) -> None:
+        look_s = None if self._reader is None else self._reader.next_look_s
+        self.quiet_at = None if look_s is None else self._clock() + look_s

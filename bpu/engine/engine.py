@@ -106,6 +106,10 @@ class Engine:
         """Give the BPU's memory back when the last job is done; the next one loads again."""
         self._link.order({"op": "unload"}, start=False)
 
+    def examine(self) -> None:
+        """Examine what the console remembers, as soon as no job is left, also if it is known already."""
+        self._link.order({"op": "examine"})
+
     def cut(self) -> None:
         """The gateway stops and the graceful time is over: every job ends with an error that says so."""
         for job in list(self.jobs.values()):

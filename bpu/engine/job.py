@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from enum import Enum
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from bpu import errors
 from bpu.console.events import Done, Event, Text
 from bpu.engine import hub, protocol
-from bpu.engine.drain import ConsoleEnded, Drain, SlotUnavailable, dry_s
+from bpu.engine.drain import ConsoleEnded, Drain, SlotUnavailable, TurnLost, dry_s
 from bpu.engine.link import Line, Link, error_from, explained
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 
@@ -70,6 +70,7 @@ class Job:
         self._position, self._accepted, self._joins_left = 0, False, JOINS
         self._events: deque[Event | Cut] = deque()
         self._news = hub.Signal()  # for whoever reads the answer
+        self._may_retry, self._anchored = True, True
         self._told_why = hub.Flag()  # for the greenlet that lost the console
         self._error: errors.BpuError | None = None
         self._obituary: protocol.Message | None = None
@@ -104,6 +105,7 @@ class Job:
                 "history": self.turn.history if self.turn.short_line else "",
                 "tokens": self.turn.tokens,
                 "short_tokens": self.turn.short_tokens,
+                "again": not self._may_retry,
             }
         )
 
@@ -177,7 +179,15 @@ class Job:
             return
         self._enter("prefill")
         self._life, self._position = Life.RUNNING, 0
-        drain = Drain(self._link.launch, go, fds, self.turn, deliver=self._deliver, progress=self._progress)
+        drain = Drain(
+            self._link.launch,
+            go,
+            fds,
+            self.turn,
+            deliver=self._deliver,
+            progress=self._progress,
+            anchored=self._anchored or not go["fresh"],
+        )
         self._drain = drain
         drain.begin()
         self._greenlet = hub.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
@@ -188,23 +198,40 @@ class Job:
         try:
             drain.read_turn()
             self._finish(drain)
+        except TurnLost as error:
+            drain.close()
+            if self._may_retry and not drain.has_text:
+                self._retry(error)
+            else:
+                self._fail(self._cause(error))
         except SlotUnavailable as error:
             drain.close()
             self._tell({"op": "declined"})
             self._fail(error)
         except errors.BpuError as error:
             drain.close()
-            self._fail(self._cause(error, drain.log))
+            self._fail(self._cause(error))
         except Exception as error:  # a bug of ours must not keep the slot
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
             raise
+
+    def _retry(self, lost: TurnLost) -> None:
+        """Join again, with the first time of arrival: nothing of the answer has come, so the client need not know."""
+        self._may_retry, self._anchored = False, not lost.echo_differs
+        self._tell({"op": "failed", "why": lost.message, "retry": True})
+        self._hang_up()
+        self._drain, self._accepted = None, False
+        self._life = Life.QUEUED
+        self._enter("queued")
+        self._news.set()
 
     def _rest(self, drain: Drain) -> None:
         """In the event loop: the greenlet is over, however it ended."""
         try:
             drain.close()
         finally:
-            self._end()
+            if self._drain is drain:  # else the job waits again
+                self._end()
 
     def _enter(self, phase: Phase) -> None:
         """Begin another phase of waiting; what the one that ends took is noted."""
@@ -223,8 +250,9 @@ class Job:
     @property
     def timing(self) -> Timing:
         """What has been measured so far."""
-        turn = Timing() if self._drain is None else self._drain.timing
-        return replace(turn, queued_s=self._waited.get("queued", 0.0), load_s=self._waited.get("loading", 0.0))
+        turn, waited = Timing() if self._drain is None else self._drain.timing, self._waited
+        load_s = waited.get("loading", 0.0) + waited.get("checking", 0.0)
+        return replace(turn, queued_s=waited.get("queued", 0.0), load_s=load_s)
 
     def _progress(self, tokens: int) -> None:
         hub.soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
@@ -241,14 +269,14 @@ class Job:
             hub.sleep(HAND_OVER_S)
         self._deliver(Done())
 
-    def _cause(self, error: errors.BpuError, heard: Iterable[str]) -> errors.BpuError:
+    def _cause(self, error: errors.BpuError) -> errors.BpuError:
         """Why the console was lost, with its last lines: the keeper knows how it ended, or ends it now."""
         ended = isinstance(error, ConsoleEnded)
         if not ended:
             self._tell({"op": "failed", "why": error.message})
         if self._line is not None:
             self._told_why.wait(OBITUARY_S)
-        return explained(None if ended else error, self._obituary, heard) or error
+        return explained(None if ended else error, self._obituary) or error
 
     # The end
 

@@ -21,8 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from bpu.console.faults import Fault
+from bpu.console.traits import TurnReport, report_from
 from bpu.engine import protocol
+from bpu.engine.cache import UNKNOWN, Cache
 from bpu.engine.connection import Connection
+from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.desk import Desk
 from bpu.engine.diary import Diary, format_note, where
 from bpu.engine.launch import Launch, launch_from_json
@@ -30,7 +33,6 @@ from bpu.engine.loop import Loop
 from bpu.engine.orphans import end_orphans, lock_holders, read_process
 from bpu.engine.peer import refuse
 from bpu.engine.queue import Ticket
-from bpu.engine.records import Records
 from bpu.engine.slot import Lease, describe, holders, try_lock
 from bpu.engine.states import Move, State
 from bpu.engine.status import Status, status_of
@@ -56,6 +58,8 @@ LARGEST_COUNT = 10**9
 RETELL_S = 0.2
 #: Places that change are told so often at most: hundreds of clients need not hear of every short job.
 PLACES_S = 1.0
+#: What the waiting jobs wait for; in all other states they wait for a load.
+_PHASES = {State.BUSY: "queued", State.CHECKING: "checking"}
 
 
 class BadPacket(Exception):
@@ -74,11 +78,18 @@ class Keeper:
         self._folder, self._lock = Path(launch.state_dir), lock
         self.loop = Loop(self._recover)
         self.supervisor = Supervisor(launch, lock.fd, self.loop, clock=time.monotonic, changed=self._changed)
-        self.desk = Desk(launch, self.supervisor, Records(Path(launch.state_dir), launch), clock=time.monotonic)
+        self._diary = Diary(launch.log_format, log)
+        record = ConsoleRecord(launch, warn=lambda text: self._diary.note_event("examination", text, level="warning"))
+        self.desk = Desk(
+            launch,
+            self.supervisor,
+            record,
+            clock=time.monotonic,
+            log=lambda text: self._diary.note_event("examination", text),
+        )
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
-        self._diary = Diary(launch.log_format, log)
         self._errors: list[float] = []
         self._socket_id = _file_id(self._folder / protocol.SOCKET_NAME)
         self._unreachable = ""
@@ -257,11 +268,13 @@ class Keeper:
         if ticket is None or ticket is not self.desk.running:
             return  # the console was lost in the meantime, and this job with it
         if message["op"] == "failed":
-            self.desk.fail(ticket, _text(message, "why", REASON_CHARS, cut=True))
+            why = _text(message, "why", REASON_CHARS, cut=True)
+            self.desk.fail(ticket, why, retry=bool(message.get("retry")))
             return
         if message["op"] == "end":
-            ended = {"digest": _text(message, "digest", DIGEST_CHARS), "tokens": _number(message, "tokens")}
-            self.desk.finish(ticket, {**message, **ended})
+            digest, tokens = _text(message, "digest", DIGEST_CHARS), _number(message, "tokens")
+            cache = Cache(digest, tokens) if digest else UNKNOWN
+            self.desk.finish(ticket, _turn_report(message), cache, reset_sent=bool(message.get("reset_sent")))
         else:
             self.desk.decline(ticket)
         connection.ticket = None
@@ -274,7 +287,7 @@ class Keeper:
         done = True
         if op == "cancel":
             done = self.desk.cancel(_text(message, "id", ID_CHARS, cut=True))
-        elif op in ("load", "unload"):
+        elif op in ("load", "unload", "examine"):
             getattr(self.desk, op)()
         elif op == "bye":
             # A whole gateway has left: nobody need be waited for, unless another one is here.
@@ -298,7 +311,7 @@ class Keeper:
             short_tokens=_number(message, "short_tokens"),
         )
         connection.ticket = ticket
-        self.desk.join(ticket)
+        self.desk.join(ticket, again=bool(message.get("again")))
 
     def _progress(self, connection: Connection, message: dict[str, Any]) -> None:
         tokens = _number(message, "tokens")
@@ -348,7 +361,7 @@ class Keeper:
 
     def _tell_places(self) -> None:
         """A newcomer's place at once, a changed one now and then."""
-        phase = "queued" if self.supervisor.state is State.BUSY else "loading"
+        phase = _PHASES.get(self.supervisor.state, "loading")
         due, self._places_late = time.monotonic() >= self._places_at, False
         for index, ticket in enumerate(self.desk.waiting, 1):
             known, place = ticket.peer.place, (index, phase)
@@ -386,6 +399,14 @@ def _number(message: dict[str, Any], key: str) -> int:
     if not isinstance(number, int) or not 0 <= number <= LARGEST_COUNT:
         raise BadPacket
     return number
+
+
+def _turn_report(message: dict[str, Any]) -> TurnReport:
+    """What the job's turn has shown. Raises `BadPacket`."""
+    try:
+        return report_from(message["report"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadPacket from error
 
 
 def main() -> int:

@@ -19,7 +19,8 @@ _IDENTITY = (
 class Launch:
     """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit.
 
-    `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all.
+    `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all. `exam_limit_s` is how long the first waiting
+    job may wait in all for an examination of the console; 0: not at all.
     """
 
     argv: tuple[str, ...]
@@ -45,6 +46,8 @@ class Launch:
     core_mb: int
     queue_limit: int
     log_format: str
+    data_dir: str = ""
+    exam_limit_s: float = 45.0
 
     @cached_property
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -378,15 +378,13 @@ def error_from(message: protocol.Message) -> errors.BpuError:
     return error
 
 
-def explained(
-    error: errors.BpuError | None, obituary: protocol.Message | None, heard: Iterable[str]
-) -> errors.BpuError | None:
+def explained(error: errors.BpuError | None, obituary: protocol.Message | None) -> errors.BpuError | None:
     """The error of a job whose console is lost, the console's last lines in its text.
 
     `error` is what its worker saw wrong, None when the console has ended by itself; `obituary` the keeper's `exit`
-    message, if it came; `heard` the log lines that came between the answer's words. None: nothing is known.
+    message, if it came. None: nothing is known.
     """
-    lines = [*(obituary["log"] if obituary else ()), *heard][-LAST_LINES:]
+    lines = list(obituary["log"] if obituary else ())[-LAST_LINES:]
     if error is not None:
         return type(error)(with_log(error.message, lines))
     if obituary is None:

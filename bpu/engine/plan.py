@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpu.console.profiles import PROFILES, profile_for
+from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch import Launch
-from bpu.engine.records import Records
 from bpu.errors import SettingsError
 from bpu.messages import say
-from bpu.settings import Settings, state_dir
+from bpu.settings import Settings, data_dir, state_dir
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIMULATOR_MODEL = PROJECT / "bpu" / "simulator" / "model"
@@ -117,7 +117,7 @@ def line_limit(settings: Settings, launch: Launch | None = None) -> int:
     if settings.line_limit is not None:
         return settings.line_limit
     supposed = PROFILES[profile_name(settings)].line_limit or 0
-    return supposed if launch is None else Records(Path(launch.state_dir), launch).longest_line(supposed)
+    return supposed if launch is None else ConsoleRecord(launch).longest_line(supposed)
 
 
 def plan_launch(settings: Settings) -> Launch:
@@ -152,6 +152,8 @@ def plan_launch(settings: Settings) -> Launch:
         core_mb=settings.console_core_mb,
         queue_limit=settings.queue_limit,
         log_format=settings.log_format,
+        data_dir=str(data_dir(settings)),
+        exam_limit_s=settings.exam_limit_s,
     )
 
 

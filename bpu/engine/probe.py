@@ -23,6 +23,7 @@ from bpu.engine.launch import Launch
 from bpu.engine.process import Console
 from bpu.engine.process import Log as ConsoleLog
 from bpu.engine.slot import Lease, describe, holders, try_lock
+from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader
 from bpu.errors import EngineCrashed, EngineUnavailable
 
 _END_S = 3.0
@@ -121,6 +122,10 @@ class Probe:
             if self._lease is not None:
                 self._lease.close()
 
+    @property
+    def pid(self) -> int:
+        return self._console.pid
+
     def restart(self) -> None:
         """End the console and load it again: the one way to an empty cache that needs no trust."""
         self._end()
@@ -194,16 +199,23 @@ class Probe:
     def _events(self, silence_s: float, limit_s: float = 0) -> Iterator[Event]:
         """Events as they come. Raises `ProbeFailed` at the end of the output or of patience."""
         patience = silence_s or _FOREVER
+        output = TimedReader(
+            lambda: self._console.read(self._console.stdout),
+            self._parser,
+            rest=RestProbe(self._console.session()),
+            clock=self._clock,
+        )
         heard = begun = self._clock()
         while True:
-            data = self._read(min(self._parser.quiet_after or patience, patience))
+            self._wait(min(output.next_look_s or patience, patience))
+            events, spoke = self._decide(output)
             now = self._clock()
-            heard = now if data else heard
-            if data is None and now - heard >= patience:
+            heard = now if spoke else heard
+            if not events and now - heard >= patience:
                 raise Silent(f"Nothing came for {patience:g} seconds.")
             if limit_s and now - begun > limit_s:
                 raise Silent(f"The turn was not over within {limit_s:g} seconds.")
-            for event in self._decide(data):
+            for event in events:
                 if isinstance(event, RunError):
                     raise _failed(diagnose([event.line, *self._log.lines]))
                 if isinstance(event, Log):
@@ -211,31 +223,28 @@ class Probe:
                 else:
                     yield event
 
-    def _decide(self, data: bytes | None) -> list[Event]:
-        """The events of what was read; of silence, None; of the end of the output, b""."""
-        if data == b"":
-            raise _failed(self._ended())
+    def _decide(self, output: TimedReader) -> tuple[list[Event], bool]:
+        """The events of what has come or of silence, and whether anything has come."""
         try:
-            return self._parser.quiet() if data is None else self._parser.feed(data)
+            events = output.read()
+            return (output.look(), False) if events is None else (events, True)
+        except EndOfOutput:
+            raise _failed(self._ended()) from None
         except OutOfStep as error:
             raise OutOfTurn(f"The console got out of step ({error}).") from error
 
-    def _read(self, seconds: float) -> bytes | None:
-        """What has come on its output; None after so many seconds of silence. Its errors are read along."""
+    def _wait(self, seconds: float) -> None:
+        """Until there is output, or for so many seconds. Its errors are read along."""
         ends = self._clock() + seconds
         while (left := ends - self._clock()) > 0:
             ready = select.select([self._console.stdout, self._console.stderr], [], [], min(left, _TICK_S))[0]
             self._waiting()
             if self._console.stdout in ready:
-                return self._console.read(self._console.stdout)
+                return
             if ready and not self._hear_errors():
                 # Its error stream is closed: only the output is left to wait for.
-                return self._wait_for_output(left)
-        return None
-
-    def _wait_for_output(self, seconds: float) -> bytes | None:
-        ready = select.select([self._console.stdout], [], [], seconds)[0]
-        return self._console.read(self._console.stdout) if ready else None
+                select.select([self._console.stdout], [], [], left)
+                return
 
     def _hear_errors(self) -> bool:
         data = self._console.read(self._console.stderr)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bpu.console.cleaner import is_library_line
 from bpu.engine.launch import Launch
 
 LOG_LINES = 50
@@ -45,10 +46,16 @@ class Exit:
 
 
 class Log:
-    """The last lines a console wrote that are nobody's words, cut to a sensible length."""
+    """The last lines a console wrote that are nobody's words, cut to a sensible length.
+
+    While it loads these are all of its lines. Once it has been sent a person's line, a library may print that to the
+    error stream: then only lines with a library's own head are kept, and the others are counted.
+    """
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self.has_read_words = False
+        self.left_out = 0
         self._partial = b""
 
     def add(self, line: str) -> None:
@@ -58,8 +65,8 @@ class Log:
     def feed(self, data: bytes) -> None:
         """Bytes of the error stream; a line without an end is bounded."""
         *whole, rest = (self._partial + data).split(b"\n")
-        for line in whole[-LOG_LINES:]:
-            self.add(line.decode(errors="replace"))
+        for line in whole:
+            self._add_raw(line)
         self._partial = rest[-4 * LOG_LINE_CHARS :]
 
     def telling(self, count: int = TELLING_LINES) -> list[str]:
@@ -68,8 +75,14 @@ class Log:
         return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
 
     def flush(self) -> None:
-        self.add(self._partial.decode(errors="replace"))
+        self._add_raw(self._partial)
         self._partial = b""
+
+    def _add_raw(self, line: bytes) -> None:
+        if not self.has_read_words or is_library_line(line):
+            self.add(line.decode(errors="replace"))
+        else:
+            self.left_out += 1
 
 
 class Console:
@@ -135,6 +148,10 @@ class Console:
                 break
             self.log.feed(data)
         self.log.flush()
+
+    def session(self, *, proc: Path = Path("/proc")) -> Iterator[int]:
+        """The processes of the session that was made for it: itself, and what a wrapper has started."""
+        return (pid for pid in _pids(proc) if _session_of(proc / str(pid)) == self.pid)
 
     def reap(self) -> Exit | None:
         """How it ended, or None while it lives."""
@@ -204,6 +221,14 @@ def death_with_parent() -> Callable[[], None]:
 
     prctl = ctypes.CDLL(None).prctl
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _session_of(process: Path) -> int:
+    """The session of `process`, its folder in /proc; 0 where it cannot be read."""
+    try:
+        return int((process / "stat").read_bytes().rpartition(b")")[2].split()[3])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _pids(proc: Path) -> Iterator[int]:

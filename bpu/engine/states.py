@@ -7,10 +7,14 @@ from enum import Enum
 
 
 class State(str, Enum):
-    """What the one console is doing. `busy` includes the reset before a job: the BPU is not free."""
+    """What the one console is doing. `busy` includes the reset before a job: the BPU is not free.
+
+    `checking`: the model is loaded, and an examination finds out what the console remembers; no job is served.
+    """
 
     STOPPED = "stopped"
     STARTING = "starting"
+    CHECKING = "checking"
     READY = "ready"
     BUSY = "busy"
     STOPPING = "stopping"
@@ -22,6 +26,7 @@ class Move(str, Enum):
 
     LOAD = "load"
     BANNER = "banner"
+    EXAMINE = "examine"
     TAKE = "take"
     GIVE_BACK = "give back"
     END = "end"
@@ -34,8 +39,12 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.STOPPED, Move.LOAD): State.STARTING,
     (State.FAILED, Move.LOAD): State.STARTING,
     (State.STARTING, Move.BANNER): State.READY,
+    (State.STARTING, Move.EXAMINE): State.CHECKING,
     (State.STARTING, Move.END): State.STOPPING,
     (State.STARTING, Move.DIED): State.FAILED,
+    (State.CHECKING, Move.GIVE_BACK): State.READY,
+    (State.CHECKING, Move.END): State.STOPPING,
+    (State.CHECKING, Move.DIED): State.FAILED,
     (State.READY, Move.TAKE): State.BUSY,
     (State.READY, Move.END): State.STOPPING,
     (State.READY, Move.DIED): State.FAILED,

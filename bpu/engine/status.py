@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from typing import Any
 
 from bpu.engine.desk import Desk
@@ -33,7 +32,10 @@ def status_of(desk: Desk, since: float) -> Status:
         "load_s": supervisor.load_s,
         "restarts": dict(supervisor.restarts),
         "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
-        "trust": asdict(desk.examiner.trust),
+        "trust": _trust(desk),
+        "trust_source": desk.examiner.source,
+        "examination": desk.examiner.progress(),
+        "examined": desk.examiner.finished,
         "running": _running(desk),
         "waiting": [
             {"id": ticket.id, "position": place, "arrived_at": ticket.arrived}
@@ -46,6 +48,11 @@ def status_of(desk: Desk, since: float) -> Status:
         "person": bool(fault and failed and fault.needs_person),
         "log": list(supervisor.log.lines)[-LISTED_LINES:],
     }
+
+
+def _trust(desk: Desk) -> dict[str, bool]:
+    known = desk.examiner.capabilities
+    return {"keeps": known.retains_history, "resets": known.reset_works, "forgets": known.stateless}
 
 
 def _running(desk: Desk) -> dict[str, Any] | None:
@@ -69,6 +76,9 @@ STOPPED: Status = {
     "restarts": {},
     "cache_tokens": 0,
     "trust": {"keeps": False, "resets": False, "forgets": False},
+    "trust_source": "unknown",
+    "examination": None,
+    "examined": 0,
     "running": None,
     "waiting": [],
     "queued": 0,
@@ -85,6 +95,10 @@ def aged(status: Status, now: float) -> Status:
     shown["since_s"] = max(0.0, now - status["since_at"])
     retry_at = status["retry_at"]
     shown["retry_after_s"] = None if retry_at is None else max(0.0, retry_at - now)
+    if (examination := status["examination"]) is not None:
+        ends_at = examination["ends_at"]
+        rest_s = None if ends_at is None else max(0.0, ends_at - now)
+        shown["examination"] = {"answers": examination["answers"], "of": examination["of"], "rest_s": rest_s}
     shown["waiting"] = [_aged_job(job, now) for job in status["waiting"]]
     shown["running"] = None if status["running"] is None else _aged_job(status["running"], now)
     return shown

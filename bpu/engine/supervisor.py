@@ -8,28 +8,36 @@ from __future__ import annotations
 
 import signal
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.faults import Fault, diagnose
 from bpu.console.parser import Parser
 from bpu.console.parser import State as ParserState
 from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.breaker import Breaker
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache
+from bpu.engine.console_record import configuration_path, read_configuration
 from bpu.engine.ear import Ear
 from bpu.engine.launch import Launch
 from bpu.engine.loop import Loop
 from bpu.engine.process import Console, Exit
 from bpu.engine.process import Log as ConsoleLog
 from bpu.engine.states import Machine, Move, State
+from bpu.engine.timed_reader import RestProbe, Sample
 
 RESET_LIMIT_S = 5.0
 #: A console that has closed its output but not ended gets this long.
 CLOSED_LIMIT_S = 1.0
 #: Memory of a killed process comes back, but not at once: a reload that finds none is tried again.
 MEMORY_RETRIES = 3
+#: How long a console must have waited before its threads that run meanwhile are known.
+NOISE_S = 0.5
+#: A thread that runs no more than so often after its prompt has only come to rest.
+SETTLING_RUNS = 3
 #: Between tries while only a person can help.
 PERSON_PAUSE_S = 10.0
 #: Signals and the seconds each is given; the last step is for a process that not even the kernel can end.
@@ -63,7 +71,14 @@ class Supervisor:
         self.load_s: float | None = None
         self.restarts: Counter[str] = Counter()
         self.log = ConsoleLog()
-        self.prints_end = False
+        #: What its turns have shown, whichever process ran them: the program stays the same.
+        self.traits: Traits = UNKNOWN_TRAITS
+        #: Whether a line was written since the load, and whether the last turn's end was proven.
+        self.is_fresh, self.end_proven = True, False
+        #: Asked at the first prompt: whether an examination comes before this console serves jobs.
+        self.must_examine: Callable[[], bool] = lambda: False
+        self._configuration_path = configuration_path(launch)
+        self._configuration: Mapping[str, Any] = {}
         self._lock_fd, self._loop, self._clock, self._spawn = lock_fd, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
@@ -71,7 +86,15 @@ class Supervisor:
         self._deadline: tuple[float, Callable[[], None]] | None = None
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Fault | None = None
-        self._started = 0.0
+        self._started = self._sampled_at = 0.0
+        #: The processes of the console; a wrapper may have started it as a child, in the session made for it.
+        self._pids: list[int] = []
+        self._noisy: frozenset[int] | None = None
+        self._rest = RestProbe(())
+        self._sample: Sample = None
+        self._watches_idle = False
+        #: Log lines that came while nothing was asked.
+        self.idle_lines = 0
 
     @property
     def state(self) -> State:
@@ -86,9 +109,11 @@ class Supervisor:
     def load(self) -> None:
         """Start the console; ends in `ready` or `failed`."""
         self.log, self.fault, self.exit = ConsoleLog(), None, None
+        self.is_fresh, self.end_proven, self._noisy = True, True, None
         try:
             for path, text in self.launch.files.items():
                 Path(path).write_text(text)
+            self._configuration = read_configuration(self._configuration_path)
             console = self._spawn(self.launch, self._lock_fd, self.log)
         except OSError as error:
             self._failed(Fault("bad_option", f"The console cannot be started: {error}.", True))
@@ -103,17 +128,27 @@ class Supervisor:
 
     def _while_loading(self, event: Event) -> None:
         if isinstance(event, Ready):
-            self.profile, self.banner = confirmed(PROFILES[self.launch.profile], event.banner), event.banner
+            self.profile = confirmed(PROFILES[self.launch.profile], event.banner, self._configuration_read())
+            self.banner = event.banner
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
             self._ear.hear = self._while_idle
-            self._machine.move(Move.BANNER)
-        else:
-            self._while_idle(event)
+            self._pids = [] if self._console is None else list(self._console.session())
+            self._rest = self._rest_probe()
+            self._sample_idle()
+            self._machine.move(Move.EXAMINE if self.must_examine() else Move.BANNER)
+        elif isinstance(event, Log):
+            self.log.add(event.line)
+
+    def _configuration_read(self) -> Mapping[str, Any]:
+        """What the console has read at this load; nothing where the file was changed meanwhile."""
+        unchanged = read_configuration(self._configuration_path) == self._configuration
+        return self._configuration if unchanged else {}
 
     def _while_idle(self, event: Event) -> None:
+        """After the first line a model can say whatever a library can: such lines are counted and never shown."""
         if isinstance(event, Log):
-            self.log.add(event.line)
+            self.idle_lines += 1
 
     def _load_took_too_long(self) -> None:
         limit = self.launch.load_timeout_s
@@ -124,8 +159,10 @@ class Supervisor:
     def take(self) -> bool:
         """Take the idle console for a job; False when it turns out not to be in step."""
         self._ear.read()
-        if self.state is not State.READY:
+        if self.state is not State.READY or self._clock() < self.free_at:
             return False
+        self._note_noise()
+        self.log.has_read_words = True
         self._machine.move(Move.TAKE)
         self._deafen()
         return True
@@ -136,17 +173,63 @@ class Supervisor:
         assert self._console is not None
         return self._console.stdin, self._console.stdout
 
+    def learn(self, report: TurnReport, *, trusted: bool = False) -> None:
+        """Take what a turn has shown; the next one is not the first after a load any more. `trusted`: its line was
+        our own, and so was every line before it."""
+        self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
+        self.is_fresh, self.end_proven = False, report.proven
+
+    def must_discard(self, report: TurnReport) -> bool:
+        """Whether that turn may still be running, so that the console must not be given another line."""
+        must = report.must_discard(reads_ahead=self.profile.reads_ahead)
+        # Perhaps it was only a thread that never rests: the next process is watched idle before its first line.
+        self._watches_idle = self._watches_idle or (must and report.at_rest is False and self._noisy is None)
+        return must
+
+    @property
+    def free_at(self) -> float:
+        """The moment from which the idle console can be taken."""
+        return self._sampled_at + NOISE_S if self._watches_idle and self._noisy is None else 0.0
+
+    @property
+    def for_reader(self) -> dict[str, Any]:
+        """What a job needs to tell this console's words from a model's."""
+        return {
+            "fresh": self.is_fresh,
+            "traits": self.traits.to_message(),
+            "pids": self._pids,
+            "noisy": None if self._noisy is None else sorted(self._noisy),
+        }
+
+    def _rest_probe(self) -> RestProbe:
+        return RestProbe(self._pids, self._noisy)
+
+    def _note_noise(self) -> None:
+        """Which threads of the console run although it waits, once it has waited for long enough to tell."""
+        if self._sample is not None and self._clock() - self._sampled_at >= NOISE_S:
+            before, now = self._sample, self._rest.sample() or {}
+            noisy = {tid for tid, runs in now.items() if runs > before.get(tid, runs) + SETTLING_RUNS}
+            self._noisy = (self._noisy or frozenset()) | noisy
+
+    def _sample_idle(self) -> None:
+        self._sampled_at, self._sample = self._clock(), self._rest.sample()
+
     def give_back(self, cache: Cache) -> None:
         """A job has read up to the prompt; `cache` is what is known of the console's memory."""
         self.cache = cache
+        self._sample_idle()
         self._listen(ParserState.IDLE, self._while_idle)
         self._machine.move(Move.GIVE_BACK)
 
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
-        parser = self._listen(ParserState.IDLE, self._until_done(lambda text: self._was_reset(settled)))
-        parser.reset_sent()
+        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(settled)))
+        # Where the reader is watched, nobody can speak between the command and its prompt.
+        watched = not sent and not self.profile.reads_ahead
+        parser.reset_sent(at_once=self.end_proven or watched)
         self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
+        if watched:
+            self._ear.watch_input(self._clock())
         self._ear.read()  # what was sent early is answered by now
 
     def _was_reset(self, settled: Settled) -> None:
@@ -154,10 +237,18 @@ class Supervisor:
         settled()
 
     def ask(self, line: bytes, answered: Callable[[str], None], *, limit_s: float) -> None:
-        """One turn of our own on a console that was taken; `answered` gets the text. For the self-test."""
-        parser = self._listen(ParserState.IDLE, self._until_done(answered))
-        parser.begin(line)
+        """Ask a question of the examination; `answered` gets the text of the answer."""
+
+        def learn(text: str, report: TurnReport) -> None:
+            self.learn(report, trusted=True)
+            answered(text)
+
+        self.log.has_read_words = True
+        parser = self._listen(ParserState.IDLE, self._until_done(learn))
+        parser.begin(line, continued=not self.cache.empty)
         self._write(line + b"\n", limit_s)
+        if not self.profile.reads_ahead:
+            self._ear.watch_input(self._clock())
         self.cache = UNKNOWN
 
     def _write(self, data: bytes, limit_s: float = RESET_LIMIT_S) -> None:
@@ -166,15 +257,16 @@ class Supervisor:
         if data and not self._console.write(data):
             self._out_of_step("it does not read its input")
 
-    def _until_done(self, settled: Callable[[str], None]) -> Callable[[Event], None]:
+    def _until_done(self, settled: Callable[[str, TurnReport], None]) -> Callable[[Event], None]:
         heard: list[str] = []
 
         def hear(event: Event) -> None:
             if isinstance(event, Text):
                 heard.append(event.text)
             elif isinstance(event, Done):
+                report = self._ear.report()
                 self._deafen()
-                settled("".join(heard))
+                settled("".join(heard), report)
             elif isinstance(event, RunError):
                 self._out_of_step(f"it reports an error: {event.line}")  # and no prompt comes after it
             else:
@@ -186,7 +278,7 @@ class Supervisor:
 
     def end(self, cause: str, fault: Fault | None = None, *, polite: bool = False) -> None:
         """End the process, whatever it does. With a `fault` the engine has failed, else it is just stopped."""
-        if self.state not in (State.STARTING, State.READY, State.BUSY):
+        if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
         says_exit = polite and self.state is State.READY and self.profile.exit is not None
         self._failing = fault
@@ -266,8 +358,8 @@ class Supervisor:
 
     def _listen(self, state: ParserState, hear: Callable[[Event], None]) -> Parser:
         assert self._console is not None
-        parser = Parser(self.profile, state=state, prints_end=self.prints_end)
-        self._ear.listen(self._console, parser, hear)
+        parser = Parser(self.profile, state=state, traits=self.traits)
+        self._ear.listen(self._console, parser, hear, rest=self._rest_probe() if hear is not self._while_idle else None)
         return parser
 
     def _deafen(self) -> None:

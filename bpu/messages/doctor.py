@@ -20,6 +20,10 @@ TEXTS = {
         "unloaded; takes minutes.",
         "另外加载模型并实际运行几轮：速度、`reset` 是否真的清除、最长的行。需要模型未被加载；耗时几分钟。",
     ),
+    "forget": (
+        "Drop what examinations and probes have found out about consoles, and look at nothing else.",
+        "删除通过检查和实测得到的关于控制台的结论，不做其他检查。",
+    ),
     "log": ("Read a console's saved log and name the fault.", "读取保存的控制台日志并指出故障。"),
     "sysfs": (
         "Folder that holds proc/, sys/ and dev/, for another system than the running one.",

@@ -51,10 +51,7 @@ TEXTS = {
     ),
     "probing_load": ("Loading the model ...", "正在加载模型……"),
     "probing_speed": ("Asking a first question ...", "正在问第一个问题……"),
-    "probing_reset": (
-        "Trying whether reset forgets ({number} of {of}) ...",
-        "正在测试 reset 是否清除（第 {number}/{of} 次）……",
-    ),
+    "probing_reset": ("Examining what the console remembers ...", "正在检查控制台的记忆……"),
     "probing_line": ("Trying a line of {size} bytes ...", "正在测试 {size} 字节的行……"),
     "probe_load": ("Model loaded in {seconds} s", "模型加载用时 {seconds} 秒"),
     "probe_speed": (
@@ -64,16 +61,58 @@ TEXTS = {
     "probe_blocks": ("The answer came in one block, not token by token.", "回答是一整块到来的，而不是逐个 token。"),
     "probe_no_reset": ("This console has no reset.", "此控制台没有 reset 命令。"),
     "probe_resets": (
-        "reset probably forgets ({tries} of {tries} tries)",
-        "reset 很可能确实会清除（{tries} 次测试，{tries} 次清除）",
+        "The console keeps a conversation, and reset empties its memory.",
+        "控制台会保留对话，reset 会清空记忆。",
     ),
     "probe_reset_broken": (
-        "reset does not forget, or not always ({tries} tries): the gateway restarts the console between conversations.",
-        "reset 没有清除，或并非每次都清除（{tries} 次测试）：网关会在不同对话之间重启控制台。",
+        "reset forgets nothing: the gateway restarts the console between conversations.",
+        "reset 什么也不清除：网关会在不同对话之间重启控制台。",
     ),
-    "probe_forgets": (
-        "The console did not remember in {tries} tries: each line is probably a new chat, and is sent whole.",
-        "{tries} 次测试中控制台都没有记住：每一行很可能都是新对话，因此会完整发送。",
+    "probe_reset_unknown": (
+        "The model's answers did not show whether reset works: the gateway restarts the console between conversations.",
+        "从模型的回答看不出 reset 是否有效：网关会在不同对话之间重启控制台。",
+    ),
+    "record_forgotten": (
+        "{count} records of consoles were dropped from {folder}; a running gateway goes by them until its next load.",
+        "已从 {folder} 删除 {count} 份控制台记录；正在运行的网关在下次加载之前仍按原结论工作。",
+    ),
+    "record_not_forgotten": (
+        "The records in {folder} cannot be dropped: {reason}",
+        "无法删除 {folder} 中的记录：{reason}",
+    ),
+    "record_owner": ("Run it as the user of the gateway, or with sudo.", "请以网关的用户身份运行，或使用 sudo。"),
+    "record_public": (
+        "Its memory is publicly known, and it is trusted if its banner fits. Findings are kept in {folder}",
+        "其记忆方式已公开，若欢迎语相符即被信任。结论保存在 {folder}",
+    ),
+    "record_none": (
+        "This console has not been examined yet. What is found out will be kept in {folder}",
+        "该控制台还没有被检查过。结论将保存在 {folder}",
+    ),
+    "record_found": (
+        "Examined on {date}: history {history}, reset {reset}. Kept in {folder}",
+        "检查日期 {date}：对话历史{history}，reset {reset}。保存在 {folder}",
+    ),
+    "record_tried": (
+        "Examined {tries} times without a result: the gateway restarts the console between conversations. "
+        "Kept in {folder}",
+        "检查了 {tries} 次，没有得出结论：网关会在不同对话之间重启控制台。保存在 {folder}",
+    ),
+    "record_checking": (
+        "The console is being examined, once in its life: {answers} of {of} answers{rest}",
+        "正在检查控制台（仅此一次）：已完成 {answers}/{of} 个回答{rest}",
+    ),
+    "record_kept": ("kept", "会保留"),
+    "record_unknown": ("unknown", "未知"),
+    "record_works": ("works", "有效"),
+    "record_broken": ("forgets nothing", "无效（什么也不清除）"),
+    "record_examine": (
+        "To examine it now: python -m bpu examine",
+        "立即检查：python -m bpu examine",
+    ),
+    "record_forget": (
+        "After a change that it cannot know of: python -m bpu doctor --forget",
+        "如有它无法察觉的变化，请运行：python -m bpu doctor --forget",
     ),
     "probe_line": ("A line of {longest} bytes is taken whole", "{longest} 字节的行能完整接收"),
     "probe_line_short": (
@@ -122,5 +161,6 @@ TEXTS = {
     "check_firewall": ("firewall", "防火墙"),
     "check_windows": ("Windows", "Windows"),
     "check_log": ("log", "日志"),
+    "check_record": ("findings", "结论"),
     "check_probe": ("probe", "实测"),
 }

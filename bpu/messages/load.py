@@ -20,6 +20,11 @@ TEXTS = {
     ),
     "timeout": ("Longest wait.", "最长等待时间（秒）。"),
     "loading": ("Loading the model", "正在加载模型"),
+    "checking": (
+        "Examining the console, once in its life: {answers} of {of} answers",
+        "正在检查控制台（仅此一次）：已完成 {answers}/{of} 个回答",
+    ),
+    "checking_rest": (", about {seconds} s left", "，约剩 {seconds} 秒"),
     "done": ("The model {model} is loaded; loading it took {seconds} s.", "模型 {model} 已加载，用时 {seconds} 秒。"),
     "failed": (
         "The model could not be loaded. python -m bpu doctor looks for the cause.",

@@ -24,7 +24,7 @@ _TOLD = {
 _SAID = r"(?:remember|told|tell|said|say|gave|given)"
 _ASKED = {
     "secret": (
-        rf"(?:what|which|tell|say|repeat|know|recall).{{0,40}}\b(?:{_NAMES})\b",
+        rf"(?:what|which|tell|say|repeat|know|recall|list|name|every|all).{{0,40}}\b(?:{_NAMES})s?\b",
         rf"\b(?:what|which)\b.{{0,40}}\b(?:word|code|number)\b.{{0,40}}\b{_SAID}\b",
         rf"{_ZH_NAMES}(?:是|为)?(?:什么|啥|多少)|(?:什么|哪个)(?:是)?{_ZH_NAMES}",
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from bpu.errors import BadRequest, Forbidden, InvalidApiKey
@@ -56,8 +56,12 @@ def install(app: Flask, access: Access) -> None:
                 )
         if request.method == "OPTIONS":
             return _options(app)
-        if access.needs_key:
-            _check_key(access)
+        g.has_key = _has_key(access)
+        if not g.has_key and not _is_open(request.path):
+            raise InvalidApiKey(
+                "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
+                "with one of the keys that are set in BPU_API_KEYS or in the file that BPU_API_KEYS_FILE names."
+            )
         _check_declared()
         return None
 
@@ -93,15 +97,14 @@ def _check_network(client: str) -> None:
         )
 
 
-def _check_key(access: Access) -> None:
-    if request.path in OPEN or request.path.startswith("/static/"):
-        return
+def _has_key(access: Access) -> bool:
+    """Whether the request may see everything: it has a key, or no key is needed."""
     given = given_keys(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
-    if not access.key_fits(given):
-        raise InvalidApiKey(
-            "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
-            "with one of the keys that are set in BPU_API_KEYS or in the file that BPU_API_KEYS_FILE names."
-        )
+    return not access.needs_key or access.key_fits(given)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith("/static/")
 
 
 def _check_declared() -> None:

@@ -19,7 +19,7 @@ from bpu.web.gateway import gateway
 
 metrics = Blueprint("metrics", __name__)
 
-STATES = ("stopped", "starting", "ready", "busy", "stopping", "failed")
+STATES = ("stopped", "starting", "checking", "ready", "busy", "stopping", "failed")
 
 
 @metrics.get("/metrics")

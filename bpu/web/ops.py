@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, g, jsonify
 
 from bpu import __version__
 from bpu.errors import BadRequest
@@ -16,15 +16,21 @@ ops = Blueprint("ops", __name__)
 #: Why a state is not ready, in words for a person. A state that is not here takes requests.
 NOT_READY = {
     "starting": "The model is being loaded.",
+    "checking": "The console is being examined, once in its life.",
     "stopping": "The engine is being stopped.",
     "failed": "The engine has failed.",
 }
+#: When to ask again while the first answer of an examination has not come, and its rest cannot be predicted.
+EXAMINATION_RETRY_S = 10.0
 #: What to do about a state when the engine's own error does not say it.
 REMEDIES = {
     "stopped": "Nothing: the next request loads the model. POST /v1/engine/load loads it now.",
     "starting": "Wait: requests are taken and wait for the model.",
+    "checking": "Wait: requests are taken, and wait at most BPU_EXAM_LIMIT_S for the end of the examination.",
     "failed": "Read `error` and the lines in `log`, put the cause right, then POST /v1/engine/load.",
 }
+#: Instead of an error's words where a request has no key.
+ASK_WITH_KEY = "The reason is shown to requests with a key."
 
 
 class JobNotFound(BadRequest):
@@ -44,13 +50,13 @@ def health() -> Response:
 def ready() -> tuple[Response, int]:
     """200 while a request would be served without somebody's help; else 503 and the reason."""
     here = gateway()
-    status = here.engine.status()
+    status = _status()
     reason = _not_ready(status, preload=here.settings.preload)
     if reason is None and not here.engine.is_reachable:
         reason = "The engine's keeper cannot be reached at the moment."
     body: dict[str, Any] = {"ready": reason is None, "state": status["state"], "reason": reason}
     response = jsonify(body)
-    if reason is not None and (seconds := status.get("retry_after_s")):
+    if reason is not None and (seconds := _retry_after_s(status)):
         response.headers["Retry-After"] = str(max(1, min(60, round(seconds))))
     return response, 200 if reason is None else 503
 
@@ -94,9 +100,24 @@ def unload() -> tuple[Response, int]:
     return jsonify(_health()), 202
 
 
+@ops.post("/v1/engine/examine")
+def examine() -> tuple[Response, int]:
+    """Ask for an examination of what the console remembers; it begins when no job is left."""
+    gateway().engine.examine()
+    return jsonify(_health()), 202
+
+
+def _status() -> Mapping[str, Any]:
+    """The engine's status; without a key none of the console's lines and no error's words, which may name a path."""
+    status = gateway().engine.status()
+    if g.get("has_key", True):
+        return status
+    return {**status, "log": [], "error": ASK_WITH_KEY if status["error"] else None}
+
+
 def _health() -> dict[str, Any]:
     here = gateway()
-    status = here.engine.status()
+    status = _status()
     state = status["state"]
     return {
         "status": "error" if state == "failed" else "ok",
@@ -109,6 +130,13 @@ def _health() -> dict[str, Any]:
         "error": status["error"],
         "remedy": status.get("remedy") or REMEDIES.get(state),
     }
+
+
+def _retry_after_s(status: Mapping[str, Any]) -> float | None:
+    if status["state"] != "checking":
+        return status.get("retry_after_s")
+    rest_s = (status["examination"] or {}).get("rest_s")
+    return EXAMINATION_RETRY_S if rest_s is None else max(1.0, rest_s)
 
 
 def _not_ready(status: Mapping[str, Any], *, preload: bool) -> str | None:

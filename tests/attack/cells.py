@@ -140,7 +140,10 @@ def _count(result: Result, jobs: Iterable[Job], events: list[Event]) -> None:
         if job.role == "attacker":
             result.attackers += 1
             result.attackers_failed += bool(job.failure)
-            result.attackers_cut += not job.failure and job.text.count(job.nonce) < job.lines[-1].count(job.nonce)
+            cut = not job.failure and job.text.count(job.nonce) < job.lines[-1].count(job.nonce)
+            result.attackers_cut += cut
+            if cut:
+                result.examples.append(f"{job.role} {job.nonce} was cut behind {job.text[-200:]!r}")
             continue
         if job.failure:
             failed[job.failure] += 1

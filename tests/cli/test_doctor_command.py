@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bpu.cli import main
+from bpu.engine.console_examination import Findings
+from bpu.engine.console_record import ConsoleRecord
+from bpu.engine.plan import plan_launch
 from bpu.engine.slot import try_lock
+from bpu.settings import load_settings
 from tests.board.device import Board
 
 
@@ -20,6 +25,7 @@ def doctor(*words: str, lang: str = "C.UTF-8") -> Result:
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("BPU_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("BPU_BIND", "127.0.0.1:1")
 
 
@@ -85,20 +91,20 @@ def probe(monkeypatch: pytest.MonkeyPatch, arguments: str, context: int = 1400) 
 
 def test_a_probe_measures_and_records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = probe(monkeypatch, "")
-    assert [words.split()[0] for words in said] == ["Model", "First", "reset", "A"]
-    assert "reset probably forgets (3 of 3 tries)" in said
+    assert [words.split()[0] for words in said] == ["Model", "First", "The", "A"]
+    assert "The console keeps a conversation, and reset empties its memory." in said
     assert "A line of 4000 bytes is taken whole" in said
-    record = json.loads(next((tmp_path / "state").glob("console-*.json")).read_text())
+    record = json.loads(next((tmp_path / "data").glob("console-*.json")).read_text())
     assert set(record["probe"]) >= {"load_s", "first_s", "tokens_per_second", "reset_forgets", "longest_line"}
     assert record["probe"]["longest_line"] == 4000
-    assert (record["trust"]["keeps"], record["trust"]["resets"]) == (True, True)
+    assert (record["retains_history"], record["reset_works"]) == (True, True)
 
 
 def test_a_reset_that_forgets_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = probe(monkeypatch, "--reset broken")
-    assert [level for words, level in said.items() if "does not forget" in words] == ["warning"]
-    trust = json.loads(next((tmp_path / "state").glob("console-*.json")).read_text())["trust"]
-    assert (trust["keeps"], trust["resets"]) == (True, False)
+    assert [level for words, level in said.items() if "reset forgets nothing" in words] == ["warning"]
+    record = json.loads(next((tmp_path / "data").glob("console-*.json")).read_text())
+    assert (record["retains_history"], record["reset_works"]) == (True, False)
 
 
 def test_a_console_that_cannot_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,3 +124,38 @@ def test_a_model_that_is_loaded_already_is_left_alone(monkeypatch: pytest.Monkey
         lease.close()
     assert "A model is loaded already" in next(iter(said))
     assert list(said.values()) == ["warning"]
+
+
+def findings_told(*words: str) -> str:
+    """What `doctor` says of the console's examination."""
+    report = json.loads(doctor(*words, "--json").output)
+    return "\n".join(one["said"] for one in report["findings"] if one["check"] == "record")
+
+
+def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    assert "not been examined yet" in findings_told()
+    record = ConsoleRecord(plan_launch(load_settings()), clock=lambda: 1_700_000_000.0)
+    record.save(Findings(retains_history=True, reset_works=True))
+    said = findings_told()
+    assert "history kept, reset works" in said
+    assert time.strftime("%Y-%m-%d", time.localtime(1_700_000_000)) in said
+    assert str(tmp_path / "data") in said
+    assert "1 records" in findings_told("--forget")
+    assert not record.exists
+    assert "not been examined yet" in findings_told()
+
+
+def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    ConsoleRecord(plan_launch(load_settings())).begin_try()
+    assert "Examined 1 times without a result" in findings_told()
+
+
+def test_a_look_makes_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    doctor()
+    assert not (tmp_path / "state").exists()
+    assert not (tmp_path / "data").exists()

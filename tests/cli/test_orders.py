@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bpu.cli._engine import loaded, unloaded
+from bpu.cli._engine import examine, loaded, unloaded
 from bpu.errors import EngineTimeout, EngineUnavailable
 
 
@@ -67,3 +67,26 @@ def test_an_unload_waits_for_the_jobs_under_way() -> None:
     stuck = Engine(state("busy", running=True))
     with pytest.raises(EngineTimeout):
         unloaded(stuck, limit_s=1, clock=stuck.clock, sleep=stuck.sleep)
+
+
+CHECKING = {"examination": {"answers": 1, "of": 5, "rest_s": None}, "examined": 0}
+
+
+def test_an_examination_is_over_when_it_was_finished() -> None:
+    before = state("ready", examined=0)
+    loading = [state("stopping", examined=0), state("starting", examined=0)]
+    engine = Engine(before, before, *loading, state("checking", **CHECKING), state("stopping", examined=1))
+    assert examine(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["examined"] == 1
+    assert engine.ordered == ["examine"]
+
+
+def test_an_examination_that_was_cut_short_is_an_error() -> None:
+    engine = Engine(state("ready", examined=0), state("checking", **CHECKING), state("stopping", examined=0))
+    with pytest.raises(EngineUnavailable, match="cut short"):
+        examine(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
+
+
+def test_an_examination_that_does_not_come_ends_the_wait() -> None:
+    engine = Engine(state("busy", examined=0))
+    with pytest.raises(EngineTimeout):
+        examine(engine, limit_s=2, clock=engine.clock, sleep=engine.sleep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ import pytest
 
 from bpu.board.checks.finding import Finding, Level
 from bpu.chat.requests import parse_chat
-from bpu.cli._probe import TRIES, Examination, Progress
+from bpu.cli._probe import Examination, Progress
 from bpu.cli._terminal import Notice
 from bpu.console.profiles import PROFILES
-from bpu.engine.cache import Trust
+from bpu.engine.console_examination import Findings
+from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.plan import line_limit, plan_launch
 from bpu.engine.probe import OutOfTurn, Silent, Turn
-from bpu.engine.records import Records
 from bpu.errors import ContextLengthExceeded
 from bpu.settings import Settings
 from bpu.web.assembly import assemble
@@ -27,7 +28,7 @@ class Console:
     """A console that remembers, forgets on `reset`, and takes lines over `buffer` bytes for two."""
 
     def __init__(self, buffer: int, *, silent_over: int = 1 << 30) -> None:
-        self.profile, self.load_s = PROFILES["xlm_demo"], 2.0
+        self.profile, self.load_s, self.pid = PROFILES["xlm_demo"], 2.0, os.getpid()
         self.buffer, self.silent_over = buffer, silent_over
         self.said: list[str] = []
 
@@ -49,7 +50,7 @@ class Console:
 
 
 def settings_of(tmp_path: Path, **values: Any) -> Settings:
-    return Settings(engine="simulator", state_dir=tmp_path, **values)
+    return Settings(engine="simulator", state_dir=tmp_path, data_dir=tmp_path / "data", **values)
 
 
 def examine(settings: Settings, console: Console, told: Callable[[str], None] = lambda words: None) -> list[Finding]:
@@ -64,7 +65,7 @@ def test_the_longest_line_that_was_taken_whole_is_the_engine_s_limit(tmp_path: P
     assert "8000 bytes is taken for two questions; 4000 are safe" in found.said
     assert found.level is Level.FINE
     assert line_limit(settings, launch) == 4000
-    assert Records(tmp_path, launch).trust == Trust(keeps=True, resets=True)
+    assert ConsoleRecord(launch).findings == Findings(retains_history=True, reset_works=True)
 
 
 def test_the_gateway_refuses_what_the_probe_saw_split(tmp_path: Path) -> None:
@@ -105,16 +106,6 @@ def test_the_limit_of_the_settings(value: int | None, limit: int) -> None:
     assert line_limit(Settings(line_limit=value)) == limit
 
 
-def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    launch = plan_launch(settings_of(tmp_path))
-    Records(tmp_path, launch).save_probe({"longest_line": 1000, "split_at": 4000})
-    path = next(tmp_path.glob("console-*.json"))
-    for text in ("", "[]", '{"trust": 1, "probe": 2}', '{"probe": {"longest_line": "x"}}'):
-        path.write_text(text)
-        records = Records(tmp_path, launch)
-        assert (records.trust, records.longest_line(10238)) == (None, 10238)
-
-
 def test_the_bar_of_a_probe_grows_with_each_step_and_counts_the_time(tmp_path: Path) -> None:
     class Screen(io.StringIO):
         def isatty(self) -> bool:
@@ -132,4 +123,4 @@ def test_the_bar_of_a_probe_grows_with_each_step_and_counts_the_time(tmp_path: P
     # And the steps are those of an examination: the load comes before it.
     begun: list[str] = []
     examine(settings_of(tmp_path, context_size=1400), Console(1 << 20), begun.append)
-    assert len(begun) == 1 + TRIES + 2
+    assert len(begun) == 1 + 1 + 2

@@ -25,6 +25,10 @@ class Voice:
         self._scripts = iter(scripts)
         self.asked: list[dict[str, Any]] = []
         self.closed = 0
+        self.engine: dict[str, Any] = {"state": "ready"}
+
+    def status(self) -> dict[str, Any]:
+        return self.engine
 
     def chat(self, body: dict[str, Any]) -> Iterator[Delta]:
         self.asked.append({**body, "messages": list(body["messages"])})
@@ -131,6 +135,17 @@ def test_a_bar_grows_and_never_claims_to_be_full() -> None:
     assert bar(0, 8).count("#") < bar(4, 8).count("#") < bar(800, 8).count("#")
     assert "-" in bar(800, 8)
     assert "-" in bar(1, 0)
+
+
+def test_waiting_shows_how_far_an_examination_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    err = Terminal()
+    monkeypatch.setattr("sys.stderr", err)
+    voice = Voice([KeepAlive("checking", 1), *ANSWER])
+    voice.engine = {"state": "checking", "examination": {"answers": 2, "of": 5, "rest_s": 8.2}}
+    _talk.Talk(voice).ask("q")
+    assert "2 of 5 answers, about 8 s left" in err.getvalue()
 
 
 def test_waiting_shows_the_load_and_the_place(

@@ -68,12 +68,12 @@ class Console:
 
     @property
     def says_when_it_ends(self) -> bool:
-        """Whether it prints statistics, so that its prompt needs no silence."""
+        """Whether it prints statistics before its prompt."""
         return self.end.strip("\n") != PROMPT
 
-    def asked(self, line: bytes, *, prints_end: bool = False) -> Parser:
+    def asked(self, line: bytes) -> Parser:
         """Its parser, after `line` was written."""
-        parser = Parser(self.profile, state=State.IDLE, prints_end=prints_end)
+        parser = Parser(self.profile, state=State.IDLE)
         parser.begin(line)
         return parser
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.console.events import Done, Echo, Log, RunError, Stats, Text
+from bpu.console.events import Done, Echo, Log, Overrun, RunError, Stats, Text
 from bpu.console.line import frame
 from bpu.console.parser import State
 from tests.console.consoles import (
@@ -117,24 +117,37 @@ def test_a_question_of_marks_is_answered_piece_by_piece(console: Console, questi
     assert text_of(events) == "yes, I do. "
 
 
-TOKENS = {
-    "<｜begin▁of▁sentence｜>": 2,
-    "<｜end▁of▁sentence｜>": 1,
-    "<｜User｜>": 1,
-    "<｜Assistant｜>": 1,
-    "<|im_start|>": 1,
-    "<|im_end|>": 1,
-    "<|endoftext|>": 1,
-    "<|eot_id|>": 1,
-}
+TOKENS = [
+    "<｜begin▁of▁sentence｜>",
+    "<｜end▁of▁sentence｜>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+]
 
 
 @EVERY_CONSOLE
 @pytest.mark.parametrize("token", TOKENS)
 def test_special_tokens_leave_the_answer(console: Console, token: str) -> None:
-    for said in (f"{token}a{token}{token}你b{token}", f"a你b{token}"):
+    for said in (f"{token}a你b{token}", f"a你b{token}"):
         for read in reads(console, b"hi", said.encode()):
             assert text_of(hear(console.asked(b"hi"), read)) == "a你b"
+
+
+@EVERY_CONSOLE
+@pytest.mark.parametrize("token", TOKENS)
+def test_an_answer_is_over_at_its_first_end_or_role_token(console: Console, token: str) -> None:
+    """What a model says after it is a turn that nobody asked for."""
+    said = f"{token}a{token}{token}你b{token}\nc"
+    goes_on = token == "<｜begin▁of▁sentence｜>"
+    for read in reads(console, b"hi", said.encode()):
+        events = hear(console.asked(b"hi"), read)
+        assert text_of(events) == ("a你b\nc" if goes_on else "a")
+        assert events.count(Overrun()) == (0 if goes_on else 1)
+        assert events[-1] == Done()
 
 
 @EVERY_CONSOLE

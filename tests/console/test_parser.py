@@ -8,14 +8,15 @@ from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Log, RunError, Text
 from bpu.console.parser import TRANSITIONS, Call, Parser, State
 from bpu.console.profiles import PROFILES
+from bpu.console.traits import UNKNOWN_TRAITS, Traits
 from tests.console.consoles import LOG, text_of
 
 RUN, XLM, MC = PROFILES["oellm_run"], PROFILES["xlm_demo"], PROFILES["oellm_multichat"]
 MARKER, PROMPT = b"[Assistant] >>> ", b"[User] <<< "
 
 
-def asked(line: bytes = b"hi", profile: object = RUN, *, prints_end: bool = False) -> Parser:
-    parser = Parser(profile, state=State.IDLE, prints_end=prints_end)  # type: ignore[arg-type]
+def asked(line: bytes = b"hi", profile: object = RUN, *, traits: Traits = UNKNOWN_TRAITS) -> Parser:
+    parser = Parser(profile, state=State.IDLE, traits=traits)  # type: ignore[arg-type]
     parser.begin(line)
     return parser
 
@@ -95,14 +96,45 @@ def test_a_reset_is_answered_by_the_prompt_and_by_nothing_else(answer: bytes) ->
 
 def test_the_prompt_after_a_reset_may_come_in_pieces() -> None:
     parser = Parser(MC, state=State.IDLE)
-    parser.reset_sent()
+    parser.reset_sent(at_once=True)
     assert [event for byte in b"\n" + PROMPT for event in parser.feed(bytes([byte]))] == [Done()]
     assert parser.quiet_after is None
     assert parser.state is State.IDLE
 
 
+def test_the_prompt_after_a_reset_counts_after_silence_where_a_model_may_still_speak() -> None:
+    parser = Parser(MC, state=State.IDLE)
+    parser.reset_sent()
+    assert parser.feed(b"\n" + PROMPT) == []
+    assert parser.quiet_after is not None
+    assert parser.quiet() == [Done()]
+    assert parser.state is State.IDLE
+
+
+def test_a_model_that_goes_on_after_the_prompt_of_a_reset_is_out_of_step() -> None:
+    parser = Parser(MC, state=State.IDLE)
+    parser.reset_sent()
+    parser.feed(PROMPT)
+    with pytest.raises(OutOfStep, match="reset"):
+        parser.feed(b"and so on")
+
+
+@pytest.mark.parametrize("size", [1, 9999])
+def test_a_library_line_and_breaks_before_the_prompt_of_a_reset_are_no_offence(size: int) -> None:
+    parser, output = Parser(MC, state=State.IDLE), b"[DNN] x\n\n" + PROMPT
+    parser.reset_sent(at_once=True)
+    events = [event for at in range(0, len(output), size) for event in parser.feed(output[at : at + size])]
+    assert events == [Log("[DNN] x"), Done()]
+
+
+def test_broken_bytes_before_a_run_error_are_no_trouble() -> None:
+    parser = asked()
+    parser.feed(MARKER + b"Aborted \xd1\nrun error")
+    assert parser.quiet()[-1] == RunError("run error")
+
+
 def test_a_bare_prompt_is_trusted_later_where_the_console_was_seen_to_print_statistics() -> None:
-    usual, unusual = asked(), asked(prints_end=True)
+    usual, unusual = (asked(traits=Traits(step_s=0.05, statistics=kind)) for kind in (None, "performance"))
     for parser in (usual, unusual):
         parser.feed(MARKER + b"Yes\n" + PROMPT)
     assert usual.quiet_after is not None
@@ -110,22 +142,11 @@ def test_a_bare_prompt_is_trusted_later_where_the_console_was_seen_to_print_stat
     assert unusual.quiet_after > usual.quiet_after
 
 
-def test_that_it_prints_statistics_is_learnt_from_a_turn() -> None:
-    parser = asked()
-    assert not parser.prints_end
-    parser.feed(MARKER + b"Yes\nPerformance prefill: 1.00tokens/s    decode: 2.00tokens/s\n" + PROMPT)
-    assert parser.prints_end
-
-
 def test_a_slow_pace_makes_silence_longer_but_never_for_ever() -> None:
-    parser = asked()
-    parser.feed(MARKER + b"Yes\n" + PROMPT)
-    quick = parser.quiet_after
-    assert quick is not None
-    parser.pace = quick
-    assert parser.quiet_after == 4 * quick
-    parser.pace = 3600.0
-    assert parser.quiet_after == 10.0
+    for step_s, silence_s in ((None, 2.0), (0.01, 0.25), (0.1, 0.4), (0.27, 1.08), (3600.0, 10.0)):
+        parser = asked(traits=Traits(step_s=step_s))
+        parser.feed(MARKER + b"Yes\n" + PROMPT)
+        assert parser.quiet_after == pytest.approx(silence_s)
 
 
 def test_the_end_of_the_pipe_takes_the_last_marker_that_was_in_doubt() -> None:

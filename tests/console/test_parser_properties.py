@@ -23,16 +23,14 @@ WORDS = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=8), max_size=12).ma
 NEVER_TEXT = re.compile(r"\x1b\[[0-9;]*[mK]|<｜(begin|end)▁of▁sentence｜>|<｜(User|Assistant)｜>|<\|\w+\|>")
 #: How a library's log line begins; it is text where the question holds the very same.
 HEAD = re.compile(r"\[[A-Z]\]\[\d+\]\[\d+-\d+\]\[\d+:\d+:\d+:\d+\]\[[^\]\[\r\n]+\]\[[^\]\[\r\n]+\]")
-#: A whole line of statistics, then the prompt: the model has said the end of the turn itself.
-THE_END = re.compile(r"(tokens/s *|=====)\n+\[User\] <<< ")
-THE_END_OF_LLM = re.compile(r"^\[Performance\][^\n]*\n+\[User\] <<< ", re.MULTILINE)
+#: Statistics as the very last words, where the console itself prints none: the same bytes as a console that does.
+STATISTICS = re.compile(r"(^|\n)(Performance |=====|\[Performance\])[^\n]*\n*$")
 
 
 def may_be_said(console: Console, line: bytes, said: str) -> bool:
-    """Whether `said` is not, alone or with what the console prints after it, the end of a turn, or a mark."""
-    whole = said + ("" if console.says_when_it_ends else console.end)
-    ends = THE_END.search(whole) or (console.profile.name == "llm" and THE_END_OF_LLM.search(whole))
-    return not ends and not NEVER_TEXT.search(said) and set(HEAD.findall(said)) <= set(HEAD.findall(line.decode()))
+    """Whether no part of `said` is the same bytes as a mark."""
+    same = not console.says_when_it_ends and STATISTICS.search(said)
+    return not same and not NEVER_TEXT.search(said) and set(HEAD.findall(said)) <= set(HEAD.findall(line.decode()))
 
 
 def as_utf8(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, confirmed, profile_for
+from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Belief, confirmed, profile_for
 
 MULTI = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
 SINGLE = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
@@ -31,7 +33,7 @@ def test_the_banner_says_which_chat_it_is() -> None:
     assert confirmed(PROFILES["xlm_demo"], MULTI).multi_turn is True
     single = confirmed(PROFILES["xlm_demo"], SINGLE)
     assert single.multi_turn is False
-    assert not single.forgets
+    assert single.belief is None
     assert confirmed(PROFILES["oellm_run"], SINGLE) == PROFILES["oellm_run"]
 
 
@@ -43,12 +45,46 @@ def test_the_banner_says_which_commands_there_are() -> None:
 
 
 @pytest.mark.parametrize("banner", ["", "Welcome. Type exit to leave."])
-def test_a_banner_in_unknown_words_changes_nothing(banner: str) -> None:
-    assert confirmed(PROFILES["vlm"], banner) is PROFILES["vlm"]
+def test_a_banner_in_unknown_words_changes_no_command_and_confirms_no_belief(banner: str) -> None:
+    assert confirmed(PROFILES["vlm"], banner) == replace(PROFILES["vlm"], belief=None)
+
+
+STATELESS = Belief(stateless=True)
+FULL = Belief(retains_history=True, reset_works=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "banner", "belief"),
+    [
+        ("oellm_run", SINGLE, STATELESS),
+        ("oellm_run", MULTI, None),
+        ("oellm_multichat", MULTI, FULL),
+        ("oellm_multichat", SINGLE, None),
+        ("vlm", MULTI, FULL),
+        ("vlm", SINGLE, None),
+        ("hobot_xlm", MULTI, Belief(retains_history=True)),
+        ("hobot_xlm", SINGLE, None),
+        ("xlm_demo", MULTI, None),
+        ("xlm_demo", SINGLE, None),
+        ("llm", MULTI, None),
+    ],
+)
+def test_a_belief_needs_the_name_and_the_matching_banner(name: str, banner: str, belief: Belief | None) -> None:
+    assert confirmed(PROFILES[name], banner).belief == belief
+    assert confirmed(PROFILES[name], "").belief is None
+
+
+@pytest.mark.parametrize("value", [True, None, 0, "false", "", []])
+def test_only_a_literal_false_makes_llm_stateless(value: object) -> None:
+    profile = PROFILES["llm"]
+    assert confirmed(profile, "", {"enable_multi_turn": False}).belief == Belief(stateless=True, measured=True)
+    assert confirmed(profile, "", {"enable_multi_turn": value}).belief is None
+    assert confirmed(profile, "", {}).belief is None
+    assert confirmed(PROFILES["xlm_demo"], MULTI, {"enable_multi_turn": False}).belief is None
 
 
 def test_the_commands_of_all_consoles_are_known() -> None:
     assert {b"exit", b"reset", b"regen"} <= COMMANDS
     assert COMMAND_PREFIXES == (b"/image",)
-    assert {name for name, profile in PROFILES.items() if profile.forgets} == {"oellm_run"}
+    assert {name for name, profile in PROFILES.items() if profile.ineffective_reset} == {"hobot_xlm"}
     assert {name for name, profile in PROFILES.items() if profile.line_limit} == {"xlm_demo", "oellm_run"}

@@ -18,12 +18,18 @@ from tests.engine.rig import Rig
 from tests.live.gateway import command
 from tests.waits import until
 
-FAST = "--speed max --load-seconds 0"
+FAST = "--speed max --decode-rate 140 --load-seconds 0"
 
 
 def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60.0, **settings: Any) -> Engine:
     """An engine of the fast simulator; `options` are further ones of the simulator."""
-    fixed = {"engine": "simulator", "reset": "command", "continue_": "never", "state_dir": folder}
+    fixed = {
+        "engine": "simulator",
+        "reset": "command",
+        "continue_": "never",
+        "state_dir": folder,
+        "data_dir": folder / "data",
+    }
     launch = plan_launch(load_settings(**{**fixed, **settings, "console_args": f"{FAST} {options}".split()}))
     return Engine(launch, queue_timeout_s=queue_timeout_s)
 

@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bpu.engine.cache import Trust
+from bpu.console.traits import TurnReport
+from bpu.engine.cache import UNKNOWN, Cache
+from bpu.engine.console_examination import Findings
+from bpu.engine.console_record import Code, ConsoleRecord
 from bpu.engine.desk import Desk
 from bpu.engine.launch import Launch
 from bpu.engine.process import Exit, Log
 from bpu.engine.queue import Ticket
-from bpu.engine.records import Records
 from bpu.engine.states import Move, State
 from bpu.engine.supervisor import Supervisor
 
 BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 PROMPT = b"[User] <<< "
 STDOUT, STDERR = 1001, 1002
+#: Of a turn whose end no model could have said.
+PROVEN = TurnReport(proven=True)
 
 
 def launch(folder: Path, **changes: Any) -> Launch:
@@ -47,6 +51,8 @@ def launch(folder: Path, **changes: Any) -> Launch:
         "core_mb": 0,
         "queue_limit": 3,
         "log_format": "text",
+        "data_dir": str(folder / "data"),
+        "exam_limit_s": 45.0,
     }
     return Launch(**{**fields, **changes})
 
@@ -105,6 +111,9 @@ class FakeConsole:
         while (data := self.read(STDERR)) is not None:
             self.log.feed(data)
 
+    def session(self) -> list[int]:
+        return []
+
     def reap(self) -> Exit | None:
         return self.ended
 
@@ -146,7 +155,7 @@ class FakePeer:
 class Rig:
     """Everything of a keeper but its I/O. `now` is the clock."""
 
-    def __init__(self, folder: Path, *, trust: Trust | None = None, **changes: Any) -> None:
+    def __init__(self, folder: Path, *, findings: Findings | None = None, **changes: Any) -> None:
         self.now = 1000.0
         self.loop = FakeLoop()
         self.consoles: list[FakeConsole] = []
@@ -156,9 +165,13 @@ class Rig:
         self.supervisor = Supervisor(
             settings, 99, self.loop, clock=lambda: self.now, changed=self._changed, spawn=self._spawn
         )
-        records = Records(folder, settings)
-        records.trust = trust
-        self.desk = Desk(settings, self.supervisor, records, clock=lambda: self.now)
+        self.code: Code = ()
+        self.warnings: list[str] = []
+        self.record = ConsoleRecord(settings, code_of=lambda launch, pid: self.code, warn=self.warnings.append)
+        if findings is not None:
+            self.record.save(findings)
+        self.logged: list[str] = []
+        self.desk = Desk(settings, self.supervisor, self.record, clock=lambda: self.now, log=self.logged.append)
         self._numbers = 0
         self.settle()
 
@@ -220,9 +233,11 @@ class Rig:
         self.settle()
         return ticket
 
-    def finish(self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0) -> None:
+    def finish(
+        self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0, *, report: TurnReport = PROVEN
+    ) -> None:
         """The job has read up to the prompt."""
-        self.desk.finish(ticket, {"digest": digest, "tokens": tokens, "prints_end": True})
+        self.desk.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
         self.settle()
 
     def leave(self, ticket: Ticket[FakePeer]) -> None:

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.cache import EMPTY, MARGIN, UNKNOWN, Cache, Start, Trust, spent, start_for
+from bpu.engine.cache import EMPTY, MARGIN, UNKNOWN, Cache, Capabilities, Start, spent, start_for
 
 CHAT = Cache(digest="abc", tokens=100)
-KEEPS = Trust(keeps=True, resets=True)
+KEEPS = Capabilities(retains_history=True, reset_works=True)
 
 
 @pytest.mark.parametrize(
-    ("cache", "trust", "history", "short_tokens", "start"),
+    ("cache", "capabilities", "history", "short_tokens", "start"),
     [
-        (EMPTY, Trust(), "", 0, Start.EMPTY),
+        (EMPTY, Capabilities(), "", 0, Start.EMPTY),
         (EMPTY, KEEPS, "abc", 10, Start.EMPTY),
         (CHAT, KEEPS, "abc", 10, Start.CONTINUE),
         (CHAT, KEEPS, "abd", 10, Start.RESET),
@@ -23,46 +23,50 @@ KEEPS = Trust(keeps=True, resets=True)
         (CHAT, KEEPS, "abc", 868, Start.CONTINUE),
         (CHAT, KEEPS, "abc", 869, Start.RESET),  # less than a margin from the end
         (CHAT, KEEPS, "abc", 900, Start.RESET),
-        (CHAT, Trust(keeps=True), "abc", 10, Start.CONTINUE),
-        (CHAT, Trust(keeps=True), "abd", 10, Start.RESTART),
-        (CHAT, Trust(resets=True), "abc", 10, Start.RESET),
-        (CHAT, Trust(), "abc", 10, Start.RESTART),
+        (CHAT, Capabilities(retains_history=True), "abc", 10, Start.CONTINUE),
+        (CHAT, Capabilities(retains_history=True), "abd", 10, Start.RESTART),
+        (CHAT, Capabilities(reset_works=True), "abc", 10, Start.RESET),
+        (CHAT, Capabilities(), "abc", 10, Start.RESTART),
         (UNKNOWN, KEEPS, "abc", 10, Start.RESET),
         (UNKNOWN, KEEPS, "", 0, Start.RESET),
-        (UNKNOWN, Trust(), "", 0, Start.RESTART),
-        (UNKNOWN, Trust(forgets=True), "abc", 10, Start.EMPTY),
+        (UNKNOWN, Capabilities(), "", 0, Start.RESTART),
+        (UNKNOWN, Capabilities(stateless=True), "abc", 10, Start.EMPTY),
     ],
 )
-def test_how_a_job_begins(cache: Cache, trust: Trust, history: str, short_tokens: int, start: Start) -> None:
-    assert start_for(cache, trust, history=history, short_tokens=short_tokens, context=1000) is start
+def test_how_a_job_begins(
+    cache: Cache, capabilities: Capabilities, history: str, short_tokens: int, start: Start
+) -> None:
+    assert start_for(cache, capabilities, history=history, short_tokens=short_tokens, context=1000) is start
 
 
 caches = st.builds(Cache, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000), st.booleans())
-trusts = st.builds(Trust, st.booleans(), st.booleans(), st.booleans())
+capability_sets = st.builds(Capabilities, st.booleans(), st.booleans(), st.booleans())
 
 
-@given(caches, trusts, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000))
-def test_only_the_same_conversation_is_ever_continued(cache: Cache, trust: Trust, history: str, tokens: int) -> None:
-    start = start_for(cache, trust, history=history, short_tokens=tokens, context=4096)
+@given(caches, capability_sets, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000))
+def test_only_the_same_conversation_is_ever_continued(
+    cache: Cache, capabilities: Capabilities, history: str, tokens: int
+) -> None:
+    start = start_for(cache, capabilities, history=history, short_tokens=tokens, context=4096)
     if start is Start.CONTINUE:
         assert cache.known
-        assert trust.keeps
+        assert capabilities.retains_history
         assert history == cache.digest != ""
         assert cache.tokens + tokens < 4096 - 4096 * MARGIN
     if start is Start.EMPTY:
-        assert cache.empty or trust.forgets
+        assert cache.empty or capabilities.stateless
 
 
-@given(caches, trusts)
-def test_a_cache_is_spent_only_when_no_job_could_use_it(cache: Cache, trust: Trust) -> None:
-    if spent(cache, trust):
+@given(caches, capability_sets)
+def test_a_cache_is_spent_only_when_no_job_could_use_it(cache: Cache, capabilities: Capabilities) -> None:
+    if spent(cache, capabilities):
         for history in ("", cache.digest):
-            start = start_for(cache, trust, history=history, short_tokens=1, context=10**6)
-            assert start is (Start.RESET if trust.resets else Start.RESTART)
+            start = start_for(cache, capabilities, history=history, short_tokens=1, context=10**6)
+            assert start is (Start.RESET if capabilities.reset_works else Start.RESTART)
 
 
 def test_a_conversation_that_may_go_on_is_kept() -> None:
     assert not spent(CHAT, KEEPS)
-    assert spent(CHAT, Trust(resets=True))
+    assert spent(CHAT, Capabilities(reset_works=True))
     assert spent(UNKNOWN, KEEPS)
-    assert not spent(EMPTY, Trust())
+    assert not spent(EMPTY, Capabilities())

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
 
-from bpu.engine.cache import Trust
+from bpu.engine.console_examination import Findings
 from bpu.engine.process import Exit
 from bpu.engine.states import State
 from tests.engine.rig import PROMPT, Rig
@@ -22,13 +22,13 @@ class Life(RuleBasedStateMachine):
     """`over` are the jobs that have ended in any way; what a job was told tells the rest."""
 
     jobs = Bundle("jobs")
-    #: What is known of the console: None has the self-test come in between, whenever nobody asks anything.
-    trust: Trust | None = Trust(keeps=True, resets=True)
+    #: What is known of the console: None has examinations come in between.
+    findings: Findings | None = Findings(True, True)
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.rig = Rig(Path(self.folder.name), trust=self.trust, reset="auto", continues="auto", queue_limit=4)
+        self.rig = Rig(Path(self.folder.name), findings=self.findings, reset="auto", continues="auto", queue_limit=4)
         self.all: list[Any] = []
         self.over: list[Any] = []
         self.went: list[Any] = []
@@ -57,6 +57,8 @@ class Life(RuleBasedStateMachine):
             self.rig.console.say(PROMPT)
         elif self._examined:
             self._answer_exam("")
+        else:
+            self.rig.after(1.0)
 
     @property
     def running(self) -> Any:
@@ -65,12 +67,13 @@ class Life(RuleBasedStateMachine):
     @property
     def _fenced(self) -> bool:
         rig = self.rig
-        return rig.state is State.BUSY and self.running is None and rig.console.written[-1:] == [b"reset\n"]
+        taken = rig.state is State.CHECKING or (rig.state is State.BUSY and self.running is None)
+        return taken and rig.console.written[-1:] == [b"reset\n"]
 
     @property
     def _examined(self) -> bool:
-        """A question of the self-test is with the console."""
-        return self.rig.state is State.BUSY and self.running is None and not self._fenced
+        """A question of the examination is with the console."""
+        return self.rig.state is State.CHECKING and not self._fenced
 
     def _answer_exam(self, text: str) -> None:
         line = self.rig.console.written[-1].decode().rstrip("\n")
@@ -131,7 +134,7 @@ class Life(RuleBasedStateMachine):
     @rule(knows=st.booleans())
     def exam(self, knows: bool) -> None:
         told = [line.decode() for line in self.rig.console.written if b" is " in line and b"secret" in line]
-        self._answer_exam(told[0] if knows else "I do not know.")
+        self._answer_exam(" ".join(told) if knows else "I do not know.")
 
     @precondition(lambda self: self._examined)
     @rule()
@@ -139,17 +142,17 @@ class Life(RuleBasedStateMachine):
         self.rig.console.say(b"run error\n")
         self.rig.after(5.0)
 
-    @precondition(lambda self: self.rig.state in (State.STARTING, State.READY, State.BUSY))
+    @precondition(lambda self: self.rig.state in (State.STARTING, State.CHECKING, State.READY, State.BUSY))
     @rule(ended=st.sampled_from([Exit(0, None), Exit(1, None), Exit(None, 11)]))
     def crash(self, ended: Exit) -> None:
         self.rig.console.die(ended)
 
-    @rule(order=st.sampled_from(["load", "unload"]))
+    @rule(order=st.sampled_from(["load", "unload", "examine"]))
     def order(self, order: str) -> None:
         getattr(self.rig.desk, order)()
         self.rig.settle()
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 50.0]))
     def time_passes(self, seconds: float) -> None:
         self.rig.after(seconds)
 
@@ -183,17 +186,24 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def a_busy_console_is_busy_with_something(self) -> None:
         desk = self.rig.desk
-        if self.rig.state is State.BUSY and desk.running is None:
+        if self.rig.state is State.CHECKING or (self.rig.state is State.BUSY and desk.running is None):
             assert self.rig.supervisor.deadline() is not None, "whatever it is, it has an end"
 
+    @invariant()
+    def nothing_of_an_examination_reaches_a_job(self) -> None:
+        if self.running is not None:
+            lines = self.rig.console.written
+            asked = [number for number, line in enumerate(lines) if b"secret" in line]
+            assert not asked or b"reset\n" in lines[asked[-1] :]
 
-class LifeWithSelfTest(Life):
+
+class LifeWithExamination(Life):
     """As above, on a console of which nothing is known yet."""
 
-    trust = None
+    findings = None
 
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestLifeWithSelfTest = LifeWithSelfTest.TestCase
-TestLifeWithSelfTest.settings = TestLife.settings
+TestLifeWithExamination = LifeWithExamination.TestCase
+TestLifeWithExamination.settings = TestLife.settings

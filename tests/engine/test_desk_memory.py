@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bpu.engine.cache import UNKNOWN
 from bpu.engine.states import State
-from tests.engine.rig import PROMPT, Rig
+from tests.engine.rig import PROMPT, PROVEN, Rig
 
 
 def test_a_continued_conversation_is_not_reset(ready: Rig) -> None:
@@ -119,7 +120,7 @@ class Handed:
         first, self.waiting = self.rig.join(), self.rig.join()
         if before:
             self.rig.console.pending[self.rig.console.stdout].append(before)
-        self.rig.desk.finish(first, {"digest": "", "tokens": 0, "prints_end": True, "reset_sent": True})
+        self.rig.desk.finish(first, PROVEN, UNKNOWN, reset_sent=True)
         self.rig.settle()
 
 

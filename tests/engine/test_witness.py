@@ -57,6 +57,7 @@ def engine_of(compiled: Path, tmp_path: Path) -> Iterator[EngineOf]:
             "tokenizer_dir": SIMULATOR_MODEL,
             "template_path": SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja",
             "state_dir": tmp_path / "state",
+            "data_dir": tmp_path / "data",
             "reset": "command",
             "continue_": "always",
             "console_args": list(options),
@@ -151,8 +152,7 @@ def test_a_console_without_history_is_not_reset_and_not_continued(engine_of: Eng
 @pytest.mark.parametrize(("kind", "loads"), [("works", 1), ("broken", 2)])
 def test_the_self_test_finds_out_whether_reset_forgets(engine_of: EngineOf, kind: str, loads: int) -> None:
     engine = engine_of("--reset", kind, reset="auto", continue_="auto")
-    records = Path(engine.launch.state_dir)
-    wait_for(lambda: list(records.glob("console-*.json")) and engine.status()["state"] == "ready")
+    wait_for(lambda: engine.status()["examined"] == 1 and engine.status()["state"] == "ready")
     before = engine.status()["loads"]
     answer(submit(engine, "secret plans", digest="first"))
     assert answer(submit(engine, "two", history="another chat")) == holding("whole two")

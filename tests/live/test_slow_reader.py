@@ -77,7 +77,7 @@ def clients(gateway: Gateway) -> int:
 
 
 def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Gateway) -> None:
-    with closing(unread(patient, sim(tokens=TOKENS, nonce="STUCK"))) as stuck:
+    with closing(unread(patient, sim(rate=5000, tokens=TOKENS, nonce="STUCK"))) as stuck:
         until(lambda: not is_free(patient), what="the job runs")
         until(lambda: is_free(patient), what="the slot is free")
         assert clients(patient) == 1, "the client is still served, and has not read a byte"
@@ -88,7 +88,7 @@ def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Ga
 
 
 def test_stuck_readers_do_not_hold_up_the_queue(patient: Gateway) -> None:
-    stuck = [unread(patient, sim(tokens=TOKENS // 10)) for _ in range(8)]
+    stuck = [unread(patient, sim(rate=5000, tokens=TOKENS // 10)) for _ in range(8)]
     assert patient.ask("1+1=?")["choices"]
     for sock in stuck:
         sock.close()
@@ -111,7 +111,7 @@ def test_what_is_not_read_is_bounded(start: Start) -> None:
 @pytest.mark.parametrize("streamed", [True, False])
 def test_a_client_that_does_not_read_is_let_go(start: Start, tmp_path: Path, streamed: bool) -> None:
     gateway = start(**narrow(tmp_path, write_s=1))
-    with closing(unread(gateway, sim(tokens=TOKENS), stream=streamed)):
+    with closing(unread(gateway, sim(rate=5000, tokens=TOKENS // 10), stream=streamed)):
         until(lambda: not is_free(gateway), what="the job runs")
         until(lambda: clients(gateway) == 0, what="the client is let go")
         assert gateway.ask("1+1=?")["choices"]

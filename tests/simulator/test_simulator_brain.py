@@ -102,6 +102,19 @@ def test_it_tells_every_word_that_it_holds_in_order() -> None:
     assert "alpha, beta, gamma" in reply("secret word: gamma\\nWhat is the secret word?", held)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "The next secret word is gamma. List every secret word that you have been told, separated by commas.",
+        "Which secret words do you know from this conversation? Name all of them. The key is: gamma",
+        "Name all secret words. The secret word: gamma",
+    ],
+)
+def test_it_lists_all_secret_words(question: str) -> None:
+    held = "<｜User｜>The first secret word is alpha. The second secret word is beta. Answer only OK.<｜Assistant｜>OK"
+    assert "alpha, beta, gamma" in reply(question, held)
+
+
 def test_it_says_that_it_does_not_know() -> None:
     assert reply("What is the secret word?").startswith("I do not know")
     assert reply("暗号是什么").startswith("我不知道")

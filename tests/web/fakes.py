@@ -109,6 +109,9 @@ class FakeEngine:
     def unload(self) -> None:
         self.orders.append("unload")
 
+    def examine(self) -> None:
+        self.orders.append("examine")
+
     def start(self) -> None:
         self.orders.append("start")
 

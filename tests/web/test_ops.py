@@ -54,6 +54,25 @@ def test_an_open_breaker_says_when(serve: Serve, engine: FakeEngine, seconds: fl
     assert serve().get("/ready").headers.get("Retry-After") == header
 
 
+@pytest.mark.parametrize(
+    ("examination", "header"),
+    [
+        ({"answers": 0, "of": 5, "rest_s": None}, "10"),
+        ({"answers": 2, "of": 5, "rest_s": 12.4}, "12"),
+        ({"answers": 4, "of": 5, "rest_s": 0.0}, "1"),
+        (None, "10"),
+    ],
+)
+def test_an_examination_says_when_it_is_over(
+    serve: Serve, engine: FakeEngine, examination: dict[str, Any] | None, header: str
+) -> None:
+    engine.picture.update(state="checking", examination=examination)
+    response = serve().get("/ready")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, header)
+    health = serve().get("/health")
+    assert (health.status_code, health.json["engine"]["examination"]) == (200, examination)
+
+
 def test_slots(serve: Serve, engine: FakeEngine) -> None:
     engine.picture.update(state="busy", running=RUNNING, waiting=WAITING, cache_tokens=99)
     shown = serve(queue_limit=5).get("/slots").json
@@ -66,7 +85,8 @@ def test_slots(serve: Serve, engine: FakeEngine) -> None:
 def test_orders_are_passed_on_and_not_waited_for(client: FlaskClient, engine: FakeEngine) -> None:
     assert client.post("/v1/engine/load").status_code == 202
     assert client.post("/v1/engine/unload").status_code == 202
-    assert engine.orders == ["load", "unload"]
+    assert client.post("/v1/engine/examine").status_code == 202
+    assert engine.orders == ["load", "unload", "examine"]
 
 
 def test_a_job_is_cancelled_by_its_id(client: FlaskClient) -> None:

@@ -8,6 +8,7 @@ import { showError } from "./errors.js";
 import { History } from "./history.js";
 import { duration, hasWord, t } from "./i18n.js";
 import { contextSize } from "./models.js";
+import { checkingWords } from "./waiting.js";
 
 const PARTS = ["engine", "speed_chart", "ttft_chart", "resident", "queue", "memory", "temperature", "log"];
 const HALVES = ["speed_chart", "ttft_chart"];
@@ -71,6 +72,7 @@ function engineCard(engine) {
     el("p", { class: "state-line", "data-state": state }, el("span", { class: "dot", "aria-hidden": "true" }), el("strong", {}, t(`state_${state}`)),
       engine.since_s === undefined ? "" : ` ${t("since", { time: duration(seconds(engine.since_s)) })}`),
     state === "starting" ? progress(engine) : null,
+    state === "checking" ? el("p", { class: "note" }, checkingWords(engine.examination)) : null,
     engine.error ? el("p", { class: "note bad" }, engine.error) : null,
     left === null ? null : el("p", { class: "note" }, t("retry_after", { time: duration(left) })),
     el("dl", {},
@@ -79,8 +81,8 @@ function engineCard(engine) {
       engine.load_s ? fact(t("load_time"), duration(engine.load_s)) : null,
       fact(t("restarts"), restarts || t("none"))),
     el("div", { class: "buttons" },
-      action("load", "/v1/engine/load", ["ready", "busy", "starting"].includes(state)),
-      action("unload", "/v1/engine/unload", !["ready", "busy", "starting"].includes(state))),
+      action("load", "/v1/engine/load", ["ready", "busy", "starting", "checking"].includes(state)),
+      action("unload", "/v1/engine/unload", !["ready", "busy", "starting", "checking"].includes(state))),
   ].filter(Boolean);
 }
 

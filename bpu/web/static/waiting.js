@@ -10,10 +10,18 @@ export function waitingWords({ id, meter }) {
   const place = placeOf(id);
   const loads = now.engine?.state === "starting";
   if (place?.phase === "queued" && !(loads && place.position === 1)) return t("waiting_place", { position: place.position });
+  if (now.engine?.state === "checking") return checkingWords(now.engine.examination);
   if (loads) return t("waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
   if (place?.phase === "loading") return t("waiting_loading", { time: age });
   if (place?.phase === "prefill") return t("waiting_prefill", { time: age });
   return id ? t("waiting_first", { time: age }) : t("waiting_connect");
+}
+
+/** How far the examination of the console is, and its expected rest where that can be told. */
+export function checkingWords(examination) {
+  const { answers = 0, of = 5, rest_s: rest = null } = examination ?? {};
+  const left = rest === null ? "" : t("waiting_rest", { time: duration(Math.max(0, Math.floor(rest - elapsed()))) });
+  return t("waiting_checking", { answers, of }) + left;
 }
 
 /** Beside the send button: my place, or how many wait. */

@@ -1,0 +1,67 @@
+"""What `doctor` says of a console's examination: findings, their date and folder. It writes nothing but a removal."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpu.board.checks.finding import Finding, Level, broken, fine, found, note
+from bpu.cli import _keeper
+from bpu.console.profiles import PROFILES
+from bpu.engine.console_record import ConsoleRecord, forget
+from bpu.engine.plan import plan_launch
+from bpu.errors import BpuError
+from bpu.messages import say
+from bpu.settings import Settings, data_dir, existing_state_dirs
+
+
+def record_findings(settings: Settings) -> Iterator[Finding]:
+    """Tell what is known of the console of these settings, and whether it is being examined now."""
+    yield from _running(settings)
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # a look must not make the state folder
+            launch = plan_launch(settings.model_copy(update={"state_dir": Path(folder)}))
+            record = ConsoleRecord(launch)
+    except BpuError:
+        return  # what is missing is a finding of its own
+    known, place = record.findings, str(record.folder)
+    if known.retains_history or known.reset_works is not None:
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.found_at))
+        history = say("doctor.record_kept" if known.retains_history else "doctor.record_unknown")
+        key = {True: "record_works", False: "record_broken", None: "record_unknown"}[known.reset_works]
+        level = Level.FINE if known.reset_works else Level.NOTE
+        values = {"date": date, "history": history, "reset": say(f"doctor.{key}"), "folder": place}
+        yield found("record", level, "record_found", "record_forget", **values)
+    elif record.tries:
+        yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
+    elif PROFILES[launch.profile].belief is not None:
+        yield fine("record", "record_public", folder=place)
+    else:
+        yield note("record", "record_none", "record_examine", folder=place)
+
+
+def _running(settings: Settings) -> Iterator[Finding]:
+    for folder in existing_state_dirs(settings):
+        try:
+            status = _keeper.status(folder)
+        except (BpuError, OSError):
+            continue
+        examination = status and status["examination"]
+        if examination:
+            rest_s = examination["rest_s"]
+            rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
+            yield note("record", "record_checking", answers=examination["answers"], of=examination["of"], rest=rest)
+
+
+def forget_findings(settings: Settings) -> Iterator[Finding]:
+    """Drop every record in the data folder."""
+    folder = data_dir(settings)
+    try:
+        count = forget(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        yield broken("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
+    else:
+        yield fine("record", "record_forgotten", count=count, folder=str(folder))

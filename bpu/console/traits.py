@@ -1,0 +1,139 @@
+"""What one console was seen to do in turns that nobody could forge. Values only, and their form in a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bpu.console.pace import LEAST_STEPS, step_of
+
+#: A console renders the first line of a chat otherwise than a later one; more forms than these are not kept.
+MOST_ECHOES = 4
+
+
+@dataclass(frozen=True)
+class EchoForm:
+    """The bytes that a console prints before and after a line when it repeats it, at the beginning of a chat or, with
+    `continued`, within one."""
+
+    prefix: bytes
+    suffix: bytes
+    continued: bool = False
+
+    def echoes(self, line: bytes) -> list[bytes]:
+        """What the console may print for `line`: as it was sent, or with its `\\n` made into line breaks."""
+        bodies = {line, line.replace(b"\\n", b"\n")}
+        return [self.prefix + body + self.suffix for body in bodies]
+
+
+@dataclass(frozen=True)
+class TurnReport:
+    """What one turn showed of its console.
+
+    `proven`: it was ended by what no model could have said in that time; else by silence, and `at_rest` says whether
+    the console was seen to do nothing meanwhile. `echo`: how it repeated the line, None where it did not.
+    `echo_differs`: it repeated the line, but not as before, straight after a load. `blocks`: it came as a buffer's
+    content does. `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`.
+    """
+
+    proven: bool = False
+    at_rest: bool | None = None
+    step_s: float | None = None
+    few_gaps: tuple[float, ...] = ()
+    statistics: str | None = None
+    echo: EchoForm | None = None
+    echo_differs: bool = False
+    blocks: bool = False
+
+    def to_message(self) -> dict[str, Any]:
+        """As JSON."""
+        echo = None if self.echo is None else _echo_to_message(self.echo)
+        return {**asdict(self), "few_gaps": list(self.few_gaps), "echo": echo}
+
+    def must_discard(self, *, reads_ahead: bool) -> bool:
+        """Whether the console must be ended before another person's line: the turn may still be running."""
+        if self.blocks or self.proven:
+            return self.blocks
+        if self.at_rest is None:
+            return reads_ahead and self.echo is None
+        return not self.at_rest
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a console beyond its profile; each None or empty until it was seen.
+
+    `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps of short answers, until they show it.
+    `statistics`: the kind of its statistics' first line.
+    `echoes`: how it repeats a line. `echo_exact` False: it changes lines when it repeats them, so that an echo that
+    differs means nothing. `delivers_blocks`: it buffers its output, and proves no end of a turn.
+    """
+
+    step_s: float | None = None
+    few_gaps: tuple[float, ...] = ()
+    statistics: str | None = None
+    echoes: tuple[EchoForm, ...] = ()
+    echo_exact: bool = True
+    delivers_blocks: bool = False
+
+    def anchors(self, *, continued: bool) -> tuple[EchoForm, ...]:
+        """The echoes with which a turn must begin; none where they are not known, or tell nothing."""
+        return tuple(form for form in self.echoes if form.continued == continued) if self.echo_exact else ()
+
+    def after(self, report: TurnReport, *, fresh: bool) -> Traits:
+        """With what one more turn has shown; `fresh`: it was the first one after a load.
+
+        Words teach nothing, because a model can say them. Only where no earlier turn can still be running and the end
+        was proven are the echo and the kind of statistics the console's own. A step is measured and not said, so
+        every turn teaches it: a slower one counts at once, a faster one by half.
+        """
+        learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
+        if (step := report.step_s) is not None:
+            learnt = replace(learnt, step_s=max(step, (step + (self.step_s or step)) / 2), few_gaps=())
+        elif self.step_s is None and report.few_gaps:
+            gaps = (*self.few_gaps, *report.few_gaps)[:LEAST_STEPS]
+            known = len(gaps) == LEAST_STEPS
+            learnt = replace(learnt, step_s=step_of(gaps) if known else None, few_gaps=() if known else gaps)
+        if not (fresh and report.proven):
+            return learnt
+        learnt = replace(learnt, statistics=report.statistics or self.statistics)
+        if report.echo is None or report.echo in self.echoes or len(self.echoes) >= MOST_ECHOES:
+            return learnt
+        return replace(learnt, echoes=(*self.echoes, report.echo))
+
+    def to_message(self) -> dict[str, Any]:
+        """As JSON."""
+        echoes = [_echo_to_message(form) for form in self.echoes]
+        return {**asdict(self), "few_gaps": list(self.few_gaps), "echoes": echoes}
+
+
+def _echo_to_message(form: EchoForm) -> list[Any]:
+    """Bytes are text of one character a byte."""
+    return [form.prefix.decode("latin-1"), form.suffix.decode("latin-1"), form.continued]
+
+
+def _echo_from(message: list[Any]) -> EchoForm:
+    prefix, suffix, continued = message
+    return EchoForm(prefix.encode("latin-1"), suffix.encode("latin-1"), bool(continued))
+
+
+def _gaps_from(gaps: list[Any]) -> tuple[float, ...]:
+    return tuple(map(float, gaps[:LEAST_STEPS]))
+
+
+def traits_from(message: Mapping[str, Any]) -> Traits:
+    """The inverse of `Traits.to_message`. Raises `TypeError` or `ValueError` for anything else."""
+    echoes, gaps = tuple(map(_echo_from, message["echoes"])), _gaps_from(message["few_gaps"])
+    return Traits(**{**message, "few_gaps": gaps, "echoes": echoes})
+
+
+def report_from(message: Mapping[str, Any]) -> TurnReport:
+    """The inverse of `TurnReport.to_message`. Raises `TypeError` or `ValueError` for anything else."""
+    echo = message["echo"]
+    gaps = _gaps_from(message["few_gaps"])
+    return TurnReport(**{**message, "few_gaps": gaps, "echo": None if echo is None else _echo_from(echo)})
+
+
+#: Of a console that has done nothing yet.
+UNKNOWN_TRAITS = Traits()

@@ -1,0 +1,412 @@
+"""What is known of one console, kept in the data folder: an examination's findings, a probe's facts.
+
+A record belongs to one console: the same configuration, template, tokenizer and model (its identity, known before
+the console runs), and the same program and libraries (its code, known from the running process, because the vendor's
+libraries hold the history and `reset`). Of a console that differs in any of them nothing is known.
+A keeper, a worker or a command may read a record; only the holder of the engine's lock writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from bpu.engine.console_examination import VERSION, Findings
+from bpu.engine.launch import Launch
+
+PATTERN = "console-*.json"
+_LONGEST_RECORD = 1 << 20
+_BLOCK = 1 << 20
+#: Options of the consoles that name a file or a folder: its contents count, not its place.
+_PATH_OPTIONS = ("--hbm_path", "--tokenizer_dir", "--template_path", "--config_path", "--config", "-c")
+_CONFIGURATION_OPTIONS = ("--config", "-c")
+#: The same names in a configuration file.
+_PATH_KEYS = ("hbm_path", "tokenizer_dir", "template_path")
+_TOKENIZER_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+#: Libraries of the system and of `stdbuf`: an update of them makes no other console.
+_SYSTEM = re.compile(
+    r"(?:ld-linux|libc\.|libc-|libm\.|libm-|libmvec|libdl|librt|libpthread|libgcc_s|libstdc\+\+|libstdbuf|linux-vdso)"
+)
+
+
+@dataclass(frozen=True)
+class CodeFile:
+    """An executable or a library that a console has mapped; `path` is where it was, and no part of its identity."""
+
+    path: str = field(compare=False)
+    name: str
+    size: int
+    mtime_ns: int
+    checksum: int
+
+    def unchanged(self) -> bool:
+        """Whether the file is still there as it was, by its size and time alone."""
+        try:
+            status = Path(self.path).stat()
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+Code = tuple[CodeFile, ...]
+
+
+class ConsoleRecord:
+    """The record of the console of `launch`.
+
+    `findings`, `tries` (examinations begun that proved nothing final) and `probe` are what is known. Until `identify`
+    they are those of the last console with this identity whose code is still in place.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        *,
+        code_of: Callable[[Launch, int], Code] | None = None,
+        warn: Callable[[str], None] = lambda text: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.folder = Path(launch.data_dir or launch.state_dir)
+        self.findings, self.tries, self.found_at = Findings(), 0, 0.0
+        self.probe: Mapping[str, Any] = {}
+        self._launch, self._warn, self._clock = launch, warn, clock
+        self._code_of = code_of or CodeReader().code_of
+        self._identity = identity(launch)
+        self._code: Code = ()
+        self._unwritten = self._warned = False
+        if (known := self._read()) is not None and all(file.unchanged() for file in known.code):
+            self._adopt(known)
+
+    @property
+    def path(self) -> Path:
+        text = json.dumps(self._identity).encode()
+        return self.folder / f"console-{zlib.crc32(text):08x}{zlib.crc32(text[::-1]):08x}.json"
+
+    @property
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def identify(self, pid: int) -> None:
+        """The console runs as `pid` and is ready: from now on the record is that of this very console."""
+        code, identity_now = self._code_of(self._launch, pid), identity(self._launch)
+        same = (code, identity_now) == (self._code, self._identity)
+        self._code, self._identity = code, identity_now
+        if same and self._unwritten:
+            return  # nothing but this memory knows it
+        known = self._read()
+        self._adopt(known if known is not None and known.code == code else _Known(code=code))
+
+    def begin_try(self) -> None:
+        """An examination begins: it counts as lost until it is over, because a restart may end it at any time."""
+        self.tries += 1
+        self._write()
+
+    def save(self, findings: Findings) -> None:
+        """Remember `findings` beside what was known before."""
+        before, self.findings = self.findings, self.findings.joined(findings)
+        if self.findings != before:
+            self.found_at = self._clock()
+        self._write()
+
+    def save_probe(self, facts: Mapping[str, Any]) -> None:
+        self.probe = facts
+        self._write()
+
+    def longest_line(self, supposed: int) -> int:
+        """The longest line in bytes that is safe, 0 for no limit: `supposed`, unless a probe has seen it otherwise."""
+        longest, split = self.probe.get("longest_line"), self.probe.get("split_at")
+        if not _is_count(longest):
+            return supposed
+        if _is_count(split) and longest:
+            return int(longest)
+        return supposed and max(supposed, longest)
+
+    # The file
+
+    def _adopt(self, known: _Known) -> None:
+        self._code, self.findings, self.tries = known.code, known.findings, known.tries
+        self.found_at, self.probe, self._unwritten = known.found_at, known.probe, False
+
+    def _read(self) -> _Known | None:
+        return _known(read_record(self.path), self._identity)
+
+    def _write(self) -> None:
+        """Write the record; a folder that cannot be written costs only the memory beyond this process."""
+        known = {
+            "identity": self._identity,
+            "code": [[one.path, one.size, one.mtime_ns, one.checksum] for one in self._code],
+            "retains_history": self.findings.retains_history,
+            "reset_works": self.findings.reset_works,
+            "found_at": self.found_at,
+            "tries": self.tries,
+            "probe": dict(self.probe),
+        }
+        try:
+            _write_private(self.path, json.dumps(known, indent=1) + "\n")
+            self._unwritten = False
+        except OSError as error:
+            self._unwritten = True
+            if not self._warned:
+                self._warned = True
+                reason = error.strerror or str(error)
+                self._warn(f"what is found out about the console cannot be kept in {self.folder}: {reason}")
+
+
+@dataclass(frozen=True)
+class _Known:
+    code: Code = ()
+    findings: Findings = field(default_factory=Findings)
+    tries: int = 0
+    found_at: float = 0.0
+    probe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def records_in(folder: Path) -> list[Path]:
+    """The records of all consoles in `folder`."""
+    return sorted(path for path in folder.glob(PATTERN) if path.is_file() and not path.is_symlink())
+
+
+def forget(folder: Path) -> int:
+    """Delete every record in `folder`; how many there were. Raises OSError."""
+    paths = records_in(folder)
+    for path in paths:
+        path.unlink()
+    return len(paths)
+
+
+def read_record(path: Path) -> Any:
+    """The JSON of a record that nobody else could have written: no link, of this user or root; else None."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        trusted = stat.S_ISREG(status.st_mode) and status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022
+        if not trusted or status.st_size > _LONGEST_RECORD:
+            return None
+        try:
+            return json.loads(file.read())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.unlink(missing_ok=True)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            os.fchmod(fd, 0o640)
+            file.write(text)
+            file.flush()
+            os.fsync(fd)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _known(told: Any, expected: Sequence[str]) -> _Known | None:
+    """What a record of strict types says of the console with that identity, else None."""
+    if not isinstance(told, dict) or told.get("identity") != list(expected):
+        return None
+    code, tries, found_at, probe = told.get("code"), told.get("tries"), told.get("found_at"), told.get("probe")
+    retains, works = told.get("retains_history"), told.get("reset_works")
+    if (retains is not None and retains is not True) or not (works is None or isinstance(works, bool)):
+        return None
+    if not _is_count(tries) or isinstance(found_at, bool) or not isinstance(found_at, (int, float)):
+        return None
+    if not isinstance(probe, dict) or not isinstance(code, list) or not all(map(_is_code, code)):
+        return None
+    files = tuple(CodeFile(path, Path(path).name, size, mtime, crc) for path, size, mtime, crc in code)
+    return _Known(files, Findings(retains, works), tries, float(found_at), probe)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_code(entry: Any) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == 4
+        and isinstance(entry[0], str)
+        and all(isinstance(number, int) and not isinstance(number, bool) for number in entry[1:])
+    )
+
+
+# The identity
+
+
+def identity(launch: Launch) -> list[str]:
+    """All that makes the console another one and is known before it runs, as lines of text."""
+    facts = [f"examination {VERSION}", f"profile {launch.profile}", f"program {Path(launch.argv[0]).name}"]
+    facts += _arguments(launch)
+    facts += [f"{name}={value}" for name, value in sorted(launch.env.items()) if name.startswith("HB_")]
+    if launch.simulated:
+        # Its code is no library: a folder of modules.
+        facts += [f"module {path.name} {_contents(path)}" for path in sorted(_simulator(launch).glob("*.py"))]
+    return facts
+
+
+def _simulator(launch: Launch) -> Path:
+    return Path(launch.cwd) / "bpu" / "simulator"
+
+
+def _arguments(launch: Launch) -> Iterator[str]:
+    cwd, option = Path(launch.cwd), ""
+    for word in launch.argv[1:]:
+        name, equals, value = word.partition("=")
+        if option:
+            yield from _path(launch, option, cwd / word)
+            option = ""
+        elif equals and name in _PATH_OPTIONS:
+            yield from _path(launch, name, cwd / value)
+        elif word in _PATH_OPTIONS:
+            option = word
+        else:
+            yield word
+
+
+def _path(launch: Launch, option: str, path: Path) -> Iterator[str]:
+    if option.endswith("hbm_path"):
+        yield f"{option} {_model(path)}"
+    elif option in _CONFIGURATION_OPTIONS:
+        yield from _configuration(launch, path)
+    elif path.is_dir():
+        for name in _TOKENIZER_FILES:
+            yield f"{option} {name} {_contents(path / name)}"
+    else:
+        yield f"{option} {_contents(path)}"
+
+
+def _configuration(launch: Launch, path: Path) -> Iterator[str]:
+    # The gateway writes its own files anew at each load.
+    told = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
+    if not told:
+        yield f"configuration {_contents(path)}"
+    for key, value in sorted(told.items()):
+        if key in _PATH_KEYS and isinstance(value, str):
+            yield from _path(launch, key, Path(launch.cwd) / value)
+        else:
+            yield f"{key}={json.dumps(value, sort_keys=True)}"
+
+
+def configuration_path(launch: Launch) -> Path | None:
+    """The one configuration file that the console is told to read; None where there is none, or several."""
+    argv, found = launch.argv[1:], []
+    for word, following in zip(argv, [*argv[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if word in _CONFIGURATION_OPTIONS:
+            found.append(following)
+        elif equals and name in _CONFIGURATION_OPTIONS:
+            found.append(value)
+    return Path(launch.cwd) / found[0] if len(found) == 1 else None
+
+
+def read_configuration(path: Path | None) -> dict[str, Any]:
+    """The contents of a configuration file; empty where it cannot be read."""
+    try:
+        return {} if path is None else _object(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _model(path: Path) -> str:
+    """Size, time, and the checksum of the first and last MiB: a model has gigabytes."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            checksum = zlib.crc32(file.read(_BLOCK))
+            file.seek(max(0, status.st_size - _BLOCK))
+            checksum = zlib.crc32(file.read(_BLOCK), checksum)
+    except OSError:
+        return "missing"
+    return f"{status.st_size} {status.st_mtime_ns} {checksum:08x}"
+
+
+def _contents(path: Path) -> str:
+    try:
+        return f"{path.stat().st_size} {_checksum(path):08x}"
+    except OSError:
+        return "missing"
+
+
+def _checksum(path: Path) -> int:
+    """Not a digest against forgers: `hashlib` would bring four megabytes of OpenSSL into the keeper."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+class CodeReader:
+    """Finds the code of running consoles; a file that has not changed is read once in the life of a process."""
+
+    def __init__(self, proc: Path = Path("/proc")) -> None:
+        self._proc = proc
+        self._checksums: dict[tuple[str, int, int, int], int] = {}
+
+    def code_of(self, launch: Launch, pid: int) -> Code:
+        """Every executable and library of the process and of its session: a console may be a script around one."""
+        paths = {path for process in self._session(pid) for path in self._mapped(process)}
+        program = Path(launch.cwd) / launch.argv[0]
+        if program.is_file():
+            paths.add(str(program.resolve()))
+        files = [self._file(path) for path in paths if not _SYSTEM.match(Path(path).name)]
+        return tuple(sorted((file for file in files if file is not None), key=lambda file: (file.name, file.checksum)))
+
+    def _session(self, pid: int) -> Iterator[int]:
+        yield pid
+        for entry in self._proc.iterdir():
+            if entry.name.isdigit() and int(entry.name) != pid and self._session_of(entry) == pid:
+                yield int(entry.name)
+
+    def _session_of(self, entry: Path) -> int | None:
+        try:
+            # After the name in brackets: state, parent, group, session.
+            return int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def _mapped(self, pid: int) -> Iterator[str]:
+        try:
+            lines = (self._proc / str(pid) / "maps").read_text(errors="surrogateescape").splitlines()
+        except OSError:
+            return
+        for line in lines:
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and "x" in fields[1] and fields[5].startswith("/"):
+                yield fields[5]
+
+    def _file(self, path: str) -> CodeFile | None:
+        try:
+            status = Path(path).stat()
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+            if key not in self._checksums:
+                self._checksums[key] = _checksum(Path(path))
+        except OSError:
+            # Replaced while it runs: what is mapped is not what is there now.
+            return CodeFile(path, Path(path).name, -1, 0, 0)
+        return CodeFile(path, Path(path).name, status.st_size, status.st_mtime_ns, self._checksums[key])
