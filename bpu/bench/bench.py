@@ -12,6 +12,9 @@ from bpu.bench.programs import Gateway, Server
 
 #: The published rate that is felt as fast; what the aims are about.
 RATE = 50
+#: The fastest published rate (S600). No pace at all would be no model's, so the end of such an answer is never believed
+#: before silence.
+FASTEST = 112
 #: What a client never gets of an answer without thinking: the end of the tag.
 UNTHOUGHT = len(b"</think>\n\n")
 
@@ -53,7 +56,7 @@ FULL = Plan(
     turns=20,
     waiting=500,
     waiting_s=11.0,  # more than one period of keep-alives
-    jobs=10_000,
+    jobs=4_000,
     settled_after=1_000,
     long_tokens=22_400,  # about 64,000 characters
     length_ratio=64,
@@ -119,9 +122,9 @@ def first_ms(heard: Heard) -> float:
 
 
 def warm(gateway: Gateway) -> None:
-    """A few jobs, so that nothing is done for the first time while it is measured."""
+    """A few jobs, so that nothing is done for the first time while it is measured, and the console's pace is known."""
     for _ in range(3 * gateway.workers):
-        ask(gateway.address, question(tokens=5))
+        ask(gateway.address, question(tokens=20, rate=FASTEST))
 
 
 def joined(gateway: Gateway, text: str) -> socket.socket:

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bpu.bench import programs, stamps
-from bpu.bench.bench import Bench, joined, question, warm
+from bpu.bench.bench import FASTEST, Bench, joined, question, warm
 from bpu.bench.client import chat, crowd, exchange, request, wait_for
 from bpu.bench.figures import Check, Row, median, quantile
 from bpu.bench.programs import Gateway, cpu_s, memory_mb
 
 #: Ten tokens in 50 ms: short jobs, but long enough that the client's own work is over before the next one begins.
-JOB = question(tokens=10, rate=200)
+JOB = question(tokens=10, rate=FASTEST)
 AIMS_MS = {1: 2.0, 4: 4.0}
 HEALTH_EVERY_S = 0.05
 

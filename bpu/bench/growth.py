@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bpu.bench import programs
-from bpu.bench.bench import Bench, ask, first_ms, question, warm
+from bpu.bench.bench import FASTEST, Bench, ask, first_ms, question, warm
 from bpu.bench.client import chat, crowd, exchange
 from bpu.bench.figures import Check, Row, median
 from bpu.bench.programs import Gateway, cpu_s, memory_mb
@@ -45,7 +45,7 @@ def _chat(gateway: Gateway, turns: int) -> list[float]:
     for number in range(turns):
         topic = TOPICS[number % len(TOPICS)]
         text = f"Turn {number + 10}. Tell me a little more about {topic}, please, and do not say what you have said."
-        messages.append({"role": "user", "content": f"{text} {question(tokens=40)}"})
+        messages.append({"role": "user", "content": f"{text} {question(tokens=40, rate=FASTEST)}"})
         heard = exchange(gateway.address, chat(messages))
         times.append(first_ms(heard))
         messages.append({"role": "assistant", "content": "".join(text for _, text in heard.texts())})
@@ -69,7 +69,7 @@ def memory(bench: Bench) -> Iterator[Row]:
                 for name, pid in pids.items():
                     sizes[name].append(memory_mb(pid, "Anonymous"))
 
-        crowd(gateway.address, chat(question(tokens=20)), clients=CROWD, jobs=plan.jobs, done=note)
+        crowd(gateway.address, chat(question(tokens=4, rate=FASTEST)), clients=CROWD, jobs=plan.jobs, done=note)
     bench.series["jobs"] = [float(count) for count in jobs]
     settled = next(place for place, count in enumerate(jobs) if count >= plan.settled_after)
     for name, limit in LIMITS_MB.items():

@@ -45,8 +45,8 @@ FIRST_LIFELINE_GRACE_S = 15.0
 LOCK_PATIENCE_S = 2.0
 #: A console whose keeper was killed ends with its keeper; one that still lives after this is an orphan.
 ORPHAN_GRACE_S = 0.3
-#: How often the keeper looks whether its files are still there, and whether it can accept connections again.
-FILE_CHECK_S = 1.0
+#: How often the keeper looks whether its files and its console are as they should be.
+CHECK_S = 1.0
 #: Packets that one connection may have read before the others have their turn.
 PACKETS_PER_TURN = 64
 #: More internal errors than this within so many seconds end the keeper, and workers start the next one.
@@ -93,7 +93,7 @@ class Keeper:
         self._errors: list[float] = []
         self._socket_id = _file_id(self._folder / protocol.SOCKET_NAME)
         self._unreachable = ""
-        self._check_at = self._since + FILE_CHECK_S
+        self._check_at = self._since + CHECK_S
         self._retell_at: float | None = None
         self._places_at, self._places_late = 0.0, False
         self._alone_since: float | None = self._since
@@ -120,6 +120,8 @@ class Keeper:
         self.supervisor.tick()
         self._leave_if_alone()
         if time.monotonic() >= self._check_at:
+            self._check_at = time.monotonic() + CHECK_S
+            self.supervisor.check()
             self._check_files()
 
     def _recover(self, error: Exception) -> None:
@@ -153,7 +155,6 @@ class Keeper:
 
     def _check_files(self) -> None:
         """Make the socket again when its file is gone or replaced; leave when another process holds the lock's file."""
-        self._check_at = time.monotonic() + FILE_CHECK_S
         try:
             if self.desk.leaving:
                 return

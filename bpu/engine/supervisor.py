@@ -293,7 +293,6 @@ class Supervisor:
     def _next_step(self) -> None:
         if self._steps:
             self._within(self._steps[0][1], self._next_step)  # before this step, which may raise
-        self.on_child()  # the news of its end may have been lost
         console = self._console
         if console is None:
             return
@@ -325,6 +324,15 @@ class Supervisor:
         console.close()
         self._console, self._deadline, self.cache, self.exit = None, None, UNKNOWN, ended
         self._settle_end(ended)
+
+    def check(self) -> None:
+        """Finish an end that an exception has interrupted. Cheap; called now and then."""
+        self.on_child()
+        if self._console is None and self.state not in (State.STOPPED, State.FAILED):
+            self._settle_end(self.exit or Exit(None, signal.SIGKILL))
+        elif self._console is not None and self.state is State.STOPPING and self._deadline is None:
+            self._steps = deque(AT_ONCE)
+            self._next_step()
 
     def _last_words(self, console: Console) -> None:
         """What a dying console still had to say, its errors last; what it says while a job reads it is the job's."""

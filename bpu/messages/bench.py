@@ -81,10 +81,10 @@ TEXTS = {
     "row_waiting_health": ("/health while clients wait, p99", "有客户端等待时的 /health（p99）"),
     "row_memory_worker": ("memory of a worker after the start", "启动后工作进程的内存"),
     "row_memory_keeper": ("memory of the keeper", "守护进程的内存"),
-    "row_growth_worker": ("growth of a worker, job 1,000 to 10,000", "工作进程内存增长（第 1,000 到 10,000 个任务）"),
+    "row_growth_worker": ("growth of a worker, job 1,000 to 4,000", "工作进程内存增长（第 1,000 到 4,000 个任务）"),
     "row_growth_keeper": (
-        "growth of the keeper, job 1,000 to 10,000",
-        "守护进程内存增长（第 1,000 到 10,000 个任务）",
+        "growth of the keeper, job 1,000 to 4,000",
+        "守护进程内存增长（第 1,000 到 4,000 个任务）",
     ),
     "row_start": ("start to the first /health", "启动到首次 /health"),
     "row_start_ready": ("start to a model that is ready, its load 1.5 s", "启动到模型就绪（加载 1.5 秒）"),

@@ -73,6 +73,8 @@ PLACES = [
     ("bpu.engine.supervisor", "Supervisor", "give_back"),
     ("bpu.engine.supervisor", "Supervisor", "on_child"),
     ("bpu.engine.supervisor", "Supervisor", "tick"),
+    ("bpu.engine.supervisor", "Supervisor", "_settle_end"),
+    ("bpu.engine.supervisor", "Supervisor", "_next_step"),
     ("bpu.engine.keeper", "Keeper", "_tell_status"),
     ("bpu.engine.keeper", "Keeper", "_accept"),
     ("bpu.engine.process", "Console", "kill_heirs"),
