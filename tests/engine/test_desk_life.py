@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
 
+from bpu.console.pace import LONGEST_SILENCE_S
 from bpu.engine.console_examination import Findings
 from bpu.engine.process import Exit
 from bpu.engine.states import State
@@ -55,8 +56,10 @@ class Life(RuleBasedStateMachine):
             self._finish("")
         elif self._fenced:
             self.rig.console.say(PROMPT)
+            self.rig.after(LONGEST_SILENCE_S)
         elif self._examined:
             self._answer_exam("")
+            self.rig.after(LONGEST_SILENCE_S)
         else:
             self.rig.after(1.0)
 
@@ -76,10 +79,7 @@ class Life(RuleBasedStateMachine):
         return self.rig.state is State.CHECKING and not self._fenced
 
     def _answer_exam(self, text: str) -> None:
-        line = self.rig.console.written[-1].decode().rstrip("\n")
-        echo = f"<｜begin▁of▁sentence｜><｜User｜>{line}<｜Assistant｜><think>\n\n[Assistant] >>> "
-        stats = "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
-        self.rig.console.say(f"{echo}{text}{stats}".encode() + PROMPT)
+        self.rig.console.answer(self.rig.console.written[-1].decode().rstrip("\n"), text)
 
     def _note(self) -> None:
         for job in self.all:
