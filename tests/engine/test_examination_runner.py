@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from bpu.console.pace import LONGEST_SILENCE_S
 from bpu.engine.cache import Capabilities
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import CodeFile
@@ -481,10 +480,11 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
         words |= set(told(rig))
         if lines(rig)[-1] == "reset":
             go_on(rig)
+            rig.after(1.0)
             continue
         known = told(rig)[3:] if "reset" in lines(rig) else told(rig)
         answer(rig, f"PEACOCK {' '.join(known)}\n{log}\nPEACOCK")
-        rig.after(LONGEST_SILENCE_S)  # a line like a log's in it makes the end doubtful
+        rig.after(1.0)  # a line like a log's in it makes the end doubtful
         shown.append(json.dumps(status_of(rig.desk, rig.now)))
     rig.console.die(Exit(None, 11))
     shown += [json.dumps(status_of(rig.desk, rig.now)), *rig.logged, str(rig.supervisor.log.telling())]

@@ -27,7 +27,7 @@
  *   --fault KIND:WORD a line that holds WORD brings it on: segv, abort, exit, run-error, silent, endless
  *   --trace FILE      a line for each event: seconds of the monotonic clock, what happened, the line it was about
  *
- * Memory: a line that holds "secret word" tells words (capitals and digits, at least six) or asks for those told.
+ * Memory: a line that holds "secret word" tells words (capitals and digits, at least six), or asks for those told ("list every", or a question), or both.
  *   --examinee recalls|refuses|ignores|rambles   how it answers     --think N   tokens of reasoning before that answer
  *   --recall P        chance that it names a word that it holds     --seed N    of that chance
  *
@@ -417,6 +417,8 @@ static bool tells(const char *line) {
     return strcasestr(line, "secret word") && next_secret(&line, &word) > 0;
 }
 
+static bool asks(const char *line) { return strcasestr(line, "list every") || strchr(line, '?'); }
+
 static bool chance(double share) {
     static uint64_t state = 0;
     if (!state) state = (uint64_t)seed * 0x9e3779b97f4a7c15u + 1;
@@ -431,7 +433,7 @@ static void examined(const char *line) {
     say("\n</think>\n\n");
     if (is(examinee, "refuses")) {
         say("I cannot share that.");
-    } else if (is(examinee, "ignores") || tells(line)) {
+    } else if (is(examinee, "ignores") || (tells(line) && !asks(line))) {
         say("OK");
     } else if (is(examinee, "rambles")) {
         for (int at = 0; at < 60; at++) say("There is much to be said about words, and more about those that are kept. ");
