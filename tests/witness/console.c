@@ -27,7 +27,8 @@
  *   --fault KIND:WORD a line that holds WORD brings it on: segv, abort, exit, run-error, silent, endless
  *   --trace FILE      a line for each event: seconds of the monotonic clock, what happened, the line it was about
  *
- * Memory: a line that holds "secret word" tells words (capitals and digits, at least six), or asks for those told ("list every", or a question), or both.
+ * Memory: a line that holds "secret word" tells words (capitals and digits, at least six), or asks for those told
+ *   ("list every", or a question), or does both.
  *   --examinee recalls|refuses|ignores|rambles   how it answers     --think N   tokens of reasoning before that answer
  *   --recall P        chance that it names a word that it holds     --seed N    of that chance
  *
