@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system
 AT_ONCE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak attack traffic bench bench-publish screenshots check-wheels wheels lock clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the ne
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
+
+fuzz: setup-dev ## Look for bytes that confuse the console's parser, by hand, five minutes (SECONDS=3600; needs the network)
+	@$(BIN)/pip install --quiet --only-binary :all: -r tests/fuzz/requirements.txt
+	nice -n 10 $(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 attack: setup-dev ## Attackers against clients on every console, by hand (KIND=fence for one; all take hours)
 	$(BIN)/python -m tests.attack $(if $(KIND),--kind $(KIND),--matrix --minutes 600)

@@ -94,7 +94,8 @@ class Parser:
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
         """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
-        it goes on with a conversation (`continued`) and may quote it. Legal only when idle, else `ValueError`."""
+        it goes on with a conversation (`continued`) and may quote it. Legal only when idle, else `ValueError`. Raises
+        `OutOfStep` if what came since the last prompt, the beginning of a line, cannot begin this turn."""
         self._move(Call.BEGIN)
         self._cleaner.quote(chat)
         self._cleaner.quote(line)
@@ -176,7 +177,9 @@ class Parser:
             self._unsaid.append((self._arrival, data))
 
     def _proves(self, end: bytes) -> bool:
-        return self._arrival is not None and self._pace.proves(end, self._arrival.read_at - self._end_since)
+        if self._arrival is None or not self._cleaner.at_rest:  # the read goes on after `end`
+            return False
+        return self._pace.proves(end, self._arrival.read_at - self._end_since)
 
     def _run(self, work: Callable[[], None]) -> list[Event]:
         try:
@@ -234,7 +237,7 @@ class Parser:
         """Into a turn or a fence, with the beginning of a log line that may be on its way."""
         held = self._stage.held if isinstance(self._stage, Between) else b""
         self._stage = stage
-        self._push(held)
+        self._run(lambda: self._push(held))
 
     def _emit(self, event: Event) -> None:
         last = self._events[-1] if self._events else None

@@ -20,7 +20,7 @@ CUTS = st.lists(st.integers(0, 2000), max_size=12)
 WORDS = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=8), max_size=12).map("".join)
 
 #: Bytes that are a mark wherever they stand, and so can never be text (the docstring of `Answer` says it).
-NEVER_TEXT = re.compile(r"\x1b\[[0-9;]*[mK]|<｜(begin|end)▁of▁sentence｜>|<｜(User|Assistant)｜>|<\|\w+\|>")
+NEVER_TEXT = re.compile(r"\x1b\[[0-9;]*[mK]|<｜(begin|end)▁of▁sentence｜>|<｜(User|Assistant|▁pad▁)｜>|<\|\w+\|>")
 #: How a library's log line begins; it is text where the question holds the very same.
 HEAD = re.compile(r"\[[A-Z]\]\[\d+\]\[\d+-\d+\]\[\d+:\d+:\d+:\d+\]\[[^\]\[\r\n]+\]\[[^\]\[\r\n]+\]")
 #: Statistics as the very last words, where the console itself prints none: the same bytes as a console that does.

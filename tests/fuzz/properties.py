@@ -96,13 +96,14 @@ class Run:
             events += self.expect(self.parser.quiet)
         return events
 
-    def expect(self, act: Callable[[], list[Event]]) -> list[Event]:
-        """The events of `act`, each possible where it comes; those before an error, and the error into the trace."""
-        before, error = self.parser.state, None
+    def expect(self, act: Callable[[], list[Event]], *, begins: State | None = None) -> list[Event]:
+        """The events of `act`, each possible where it comes; those before an error, and the error into the trace.
+
+        `begins`: the state to which `act` leads before any event."""
+        before, error = begins or self.parser.state, None
         try:
             events = act()
         except OutOfStep as caught:
-            assert not self.failed, f"{caught!r} comes from a parser that has failed."
             events, error, self.failed = caught.events, caught, True
         state = before
         for event in events:
@@ -138,12 +139,10 @@ class Run:
             self.reset(at_once=step.do is Do.RESET_AT_ONCE)
 
     def begin(self, line: bytes, *, continued: bool = False) -> None:
-        self.parser.begin(line, continued=continued)
-        assert self.parser.state is State.ECHOING
+        self.expect(lambda: self.parser.begin(line, continued=continued) or [], begins=State.ECHOING)
 
     def reset(self, *, at_once: bool) -> None:
-        self.parser.reset_sent(at_once=at_once)
-        assert self.parser.state is State.RESETTING
+        self.expect(lambda: self.parser.reset_sent(at_once=at_once) or [], begins=State.RESETTING)
 
     def refuses_to_begin(self) -> None:
         before = self.parser.state
@@ -198,18 +197,20 @@ def single_bytes(reads: list[bytes]) -> list[bytes]:
 
 
 def check(data: bytes) -> None:
-    """Raise `AssertionError`, or what the parser raised, if the script in `data` shows that a property does not hold."""
+    """Raise if the script in `data` breaks a property: `AssertionError`, or what the parser raised."""
     script = parse(data)
     expected = Run(script).go(whole).trace
     for cut in (as_written, single_bytes):
-        assert Run(script).go(cut).trace == expected, f"Reads that are cut otherwise ({cut.__name__}) give other events."
+        assert Run(script).go(cut).trace == expected, (
+            f"Reads that are cut otherwise ({cut.__name__}) give other events."
+        )
     check_silence(script)
     check_times(script)
 
 
 def check_silence(script: Script) -> None:
     silent, ended = Run(script).go(whole), Run(script).go(whole)
-    if silent.parser.state is State.CLOSED or silent.parser.quiet_after is None:
+    if silent.parser.state not in (State.ECHOING, State.ANSWERING) or silent.parser.quiet_after is None:
         return
     events = silent.expect(silent.parser.quiet)
     if Done() in events:
