@@ -42,7 +42,7 @@ def dictionary() -> str:
 
 
 def seeds() -> Iterator[bytes]:
-    """The transcripts, and for each console a turn that is right, one that is read in pieces, and two with `reset`."""
+    """The transcripts, and for each console two whole turns, one whose end is quick, and `reset` in its two forms."""
     for path in transcripts("valid") + transcripts("invalid"):
         yield from of_transcript(Transcript(path))
     for console in CONSOLES:
@@ -61,11 +61,11 @@ def of_transcript(transcript: Transcript) -> Iterator[bytes]:
 
 def of_console(console: Console) -> Iterator[bytes]:
     output = console.output(b"hi", b"Hello, you.\n")
-    middle = len(output) // 2
+    middle = len(output) - len(console.end) - 5
     for traits in (b"", b"!"):
         name = console.name.encode() + traits
         yield name + STEP + b"thi" + BETWEEN + b"Hello.\nBye" + STEP + b"tyes?" + BETWEEN + b"no"
-        yield name + STEP + b"bhi" + _read(output[:middle]) + _read(output[middle:], b"4") + STEP + Do.QUIET.value
+        yield name + STEP + b"bhi" + _read(output[:middle]) + _read(output[middle:], b"1") + STEP + Do.QUIET.value
         for reset in (Do.RESET, Do.RESET_AT_ONCE):
             yield name + STEP + reset.value + _read(b"[DNN] x\n") + _read(b"[User] <<< ") + STEP + Do.QUIET.value
 
