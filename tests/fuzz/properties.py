@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 
 from bpu.console.errors import OutOfStep
@@ -96,13 +97,13 @@ class Run:
             events += self.expect(self.parser.quiet)
         return events
 
-    def expect(self, act: Callable[[], list[Event]], *, begins: State | None = None) -> list[Event]:
+    def expect(self, act: Callable[[], list[Event] | None], *, begins: State | None = None) -> list[Event]:
         """The events of `act`, each possible where it comes; those before an error, and the error into the trace.
 
         `begins`: the state to which `act` leads before any event."""
         before, error = begins or self.parser.state, None
         try:
-            events = act()
+            events = act() or []
         except OutOfStep as caught:
             events, error, self.failed = caught.events, caught, True
         state = before
@@ -139,14 +140,14 @@ class Run:
             self.reset(at_once=step.do is Do.RESET_AT_ONCE)
 
     def begin(self, line: bytes, *, continued: bool = False) -> None:
-        self.expect(lambda: self.parser.begin(line, continued=continued) or [], begins=State.ECHOING)
+        self.expect(lambda: self.parser.begin(line, continued=continued), begins=State.ECHOING)
 
     def reset(self, *, at_once: bool) -> None:
-        self.expect(lambda: self.parser.reset_sent(at_once=at_once) or [], begins=State.RESETTING)
+        self.expect(lambda: self.parser.reset_sent(at_once=at_once), begins=State.RESETTING)
 
     def refuses_to_begin(self) -> None:
         before = self.parser.state
-        for act in (lambda: self.parser.begin(b"hi"), self.parser.reset_sent):
+        for act in (partial(self.parser.begin, b"hi"), self.parser.reset_sent):
             try:
                 act()
             except ValueError:
