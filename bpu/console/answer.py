@@ -169,6 +169,8 @@ class Answer(Stage):
         if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
             return self._finish(emit)
         self._say(b"", emit, final=True)
+        for line in self._match(self._held, 0).failures:
+            emit(log(line))
         emit(RunError(_run_error_in(self._held)))
         return b""
 

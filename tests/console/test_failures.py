@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.console.events import Event, Log, Ready
+from bpu.console.events import Event, Log, Ready, RunError
 from bpu.console.faults import diagnose
 from bpu.console.parser import Parser, State
 from bpu.console.profiles import PROFILES, Profile
@@ -118,6 +118,18 @@ def test_the_last_words_of_a_console_that_dies_are_logged_and_not_answered(
         events += parser.end_of_file()
         assert [event for event in events if isinstance(event, Log)] == [Log(words)]
         assert not [event for event in events if words in str(getattr(event, "text", ""))]
+
+
+@EVERY_PROFILE
+@pytest.mark.parametrize("said", [b"", b"[Assistant] >>> ", b"[Assistant] >>> Once\n"])
+@pytest.mark.parametrize("size", [1, 9999])
+def test_the_cause_before_a_run_error_is_logged(profile: Profile, said: bytes, size: int) -> None:
+    parser = Parser(profile, state=State.IDLE)
+    parser.begin(b"hi")
+    data = said + b"Aborted \xd1\nFailed to DoPrefill\nrun error"
+    events = [event for at in range(0, len(data), size) for event in parser.feed(data[at : at + size])]
+    causes = [Log("Aborted \ufffd"), Log("Failed to DoPrefill")]
+    assert [*events, *parser.quiet()][-3:] == [*causes, RunError("run error")]
 
 
 @EVERY_PROFILE
