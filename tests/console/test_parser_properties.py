@@ -22,7 +22,10 @@ WORDS = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=8), max_size=12).ma
 #: Bytes that are a mark wherever they stand, and so can never be text (the docstring of `Answer` says it).
 NEVER_TEXT = re.compile(r"\x1b\[[0-9;]*[mK]|<｜(begin|end)▁of▁sentence｜>|<｜(User|Assistant|▁pad▁)｜>|<\|\w+\|>")
 #: How a library's log line begins; it is text where the question holds the very same.
-HEAD = re.compile(r"\[[A-Z]\]\[\d+\]\[\d+-\d+\]\[\d+:\d+:\d+:\d+\]\[[^\]\[\r\n]+\]\[[^\]\[\r\n]+\]")
+HEAD = re.compile(
+    r"\[[A-Z]\]\[\d+\]\[\d+-\d+\]\[\d+:\d+:\d+:\d+\]\[[^\]\[\r\n]+\]\[[^\]\[\r\n]+\]"
+    r"|\[BPU\]\[\[[^\]\[\r\n]+\]\]\[\d+\]\[[^\]\[\r\n]+\]"
+)
 #: Statistics as the very last words, where the console itself prints none: the same bytes as a console that does.
 STATISTICS = re.compile(r"(^|\n)(Performance |=====|\[Performance\])[^\n]*\n*$")
 
