@@ -35,9 +35,11 @@ _BLOCK_READS = 3
 #: A program that prints without a model's steps shows it by at least so many tokens in so many reads.
 _STEPLESS_TOKENS, _STEPLESS_READS = 64, 8
 _GAPS_KEPT = 512
-#: A word with the blank before it, up to three digits, signs with the line breaks after them, blanks: no tokenizer of
-#: these models makes less than one token of each.
-_LEAST_TOKEN = re.compile(rb" ?[A-Za-z]+|[0-9]{1,3}|[^A-Za-z0-9\s]+\n*|\s+")
+#: A token of more bytes than these is a rarity: a step of many bytes is large, whatever its tokens are.
+_TOKEN_BYTES = 16
+#: A word with the sign or blank before it, up to three digits, signs with the blank before and the line breaks after them,
+#: blanks: no tokenizer of these models makes less than one token of each. Letters are those of all languages.
+_LEAST_TOKEN = re.compile(rb"[^A-Za-z0-9\x80-\xff]?[A-Za-z\x80-\xff]+|[0-9]{1,3}| ?[^A-Za-z0-9\s\x80-\xff]+\n*|\s+")
 
 
 def least_tokens(text: bytes) -> int:
@@ -76,6 +78,7 @@ class Pace:
         self._first_at: float | None = None
         self._last_at = self._step_at = 0.0
         self._step_tokens = self._step_reads = 0
+        self._step_bytes = self._largest_bytes = 0
         self._step_limit = 0.0  # more tokens than these in the current step are a block
         self._steps = self._blocks = 0
         self._later_tokens = self._later_reads = 0  # all but the first read, which has waited for an unknown time
@@ -96,6 +99,8 @@ class Pace:
         self._last_at = arrival.read_at
         self._step_tokens += tokens
         self._step_reads += 1
+        self._step_bytes += len(text)
+        self._largest_bytes = max(self._largest_bytes, self._step_bytes)
         if arrival.window_s <= ATTENTIVE_S:
             self._largest = max(self._largest, self._step_tokens)
 
@@ -108,12 +113,13 @@ class Pace:
         self._blocks += self._is_block
         self._steps += 1
         self._step_at, self._step_limit = at, limit
-        self._step_tokens = self._step_reads = 0
+        self._step_tokens = self._step_reads = self._step_bytes = 0
 
     @property
     def _is_block(self) -> bool:
         """Whether the current step holds more than a model says at once, and came as a buffer's content does."""
-        return self._step_tokens > self._step_limit and 0 < self._step_reads <= _BLOCK_READS
+        size = max(self._step_tokens, self._step_bytes / _TOKEN_BYTES)
+        return size > self._step_limit and 0 < self._step_reads <= _BLOCK_READS
 
     @property
     def delivers_blocks(self) -> bool:
@@ -145,7 +151,7 @@ class Pace:
         """How long nothing must come, in seconds, before a model at this pace is known not to speak."""
         step = self.measured_step_s
         if step is None:
-            step = SLOWEST_STEP_S if self._known is None else max([self._known, *self._gaps])
+            step = max([SLOWEST_STEP_S if self._known is None else self._known, *self._gaps])
         return max(least_s, min(SILENT_STEPS * step, LONGEST_SILENCE_S))
 
     def could_say(self, window_s: float) -> float:
@@ -160,4 +166,6 @@ class Pace:
 
     def proves(self, end: bytes, window_s: float) -> bool:
         """Whether `end`, which came in a window of so many seconds, is more than the model could have said."""
+        if len(end) <= SAFETY * self._largest_bytes:
+            return False
         return least_tokens(end) > SAFETY * self.could_say(window_s)

@@ -39,7 +39,7 @@ class Profile:
     `statistics` are the kinds of lines with figures that it may print (`stats` has their shapes): of a kind that it
     never prints, a line is text. `reads_ahead`: it reads the next line while it still answers, so that a line that
     was read proves no prompt (true for an unknown one). `step_tokens`: how many tokens it may print at once
-    (speculative decoding on the S600). `belief` counts only with a greeting of `multi_turn`'s kind.
+    (speculative decoding, which any new SDK may bring). `belief` counts only with a greeting of `multi_turn`'s kind.
     `ineffective_reset`: its `reset` is known to forget nothing. `stateless_key`: the key of its configuration file
     that makes every line a new chat where its value is false.
     """
@@ -57,7 +57,7 @@ class Profile:
     stateless_key: str = ""
     statistics: tuple[str, ...] = ("performance", "prefill", "decode")
     reads_ahead: bool = True
-    step_tokens: int = 1
+    step_tokens: int = 5
 
 
 _ALL = (
@@ -79,7 +79,6 @@ _ALL = (
         commands=(b"exit", b"reset", b"regen"),
         command_prefixes=(b"/image",),
         reads_ahead=False,
-        step_tokens=5,
         belief=Belief(retains_history=True, reset_works=True),
     ),
     # Whether it echoes is not known; a parser that expects an echo does without one. Users of the SDK 1.0.2 have
@@ -89,7 +88,6 @@ _ALL = (
         echoes_template=True,
         stateless_key="enable_multi_turn",
         statistics=("performance", "prefill", "decode", "other"),
-        step_tokens=5,
     ),
 )
 

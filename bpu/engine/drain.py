@@ -86,6 +86,7 @@ class Drain:
         self.keeps = bool(go["keeps"])
         self._reset = profile.reset if go["resets"] else None
         self._reset_sent = False
+        self._at_prompt = bool(go["at_prompt"])  # nobody can be speaking
         self._parser = Parser(profile, state=State.IDLE, traits=traits_from(go["traits"]), anchored=anchored)
         noisy = go["noisy"]
         rest = RestProbe(go["pids"], None if noisy is None else frozenset(noisy))
@@ -132,7 +133,7 @@ class Drain:
         self._take_slot()
         self._write_line()
         self._parser.begin(self._line, chat=self._chat, continued=self._short)
-        if not self._parser.profile.reads_ahead:
+        if not self._parser.profile.reads_ahead and not self._at_prompt:
             self._output.watch_input(unread_in(self._stdin), since=self._written_at)
         reader = hub.Reader(self._stdout)
         try:

@@ -196,6 +196,7 @@ class Supervisor:
         """What a job needs to tell this console's words from a model's."""
         return {
             "fresh": self.is_fresh,
+            "at_prompt": self.end_proven,
             "traits": self.traits.to_message(),
             "pids": self._pids,
             "noisy": None if self._noisy is None else sorted(self._noisy),

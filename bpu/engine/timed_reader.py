@@ -55,7 +55,7 @@ class RestProbe:
                         runs[tid] = int((task / "schedstat").read_bytes().split()[2])
         except (OSError, ValueError, IndexError):
             return None
-        return runs or None
+        return runs if any(runs.values()) else None  # a kernel that does not count says 0
 
     def is_stopped(self) -> bool:
         """Whether one of the processes was stopped by a signal: its silence means nothing."""
@@ -146,12 +146,15 @@ class TimedReader:
 
     def look(self) -> list[Event]:
         """What silence has decided by now; to be called when `read` has just found nothing."""
-        needed, now = self._parser.quiet_after, self._clock()
+        needed, now = self._parser.quiet_after, self._empty_at  # silence is known up to there
         if needed is None:
             self._still_since = None
             return []
+        if self._rest is not None and self._rest.is_stopped():
+            self._last_at, self._still_since = now, None  # silence begins anew when it goes on
+            return []
         still_s = self._still_for(now)
-        if now - self._last_at < needed or (self._rest is not None and self._rest.is_stopped()):
+        if now - self._last_at < needed:
             return []
         self.at_rest = None if still_s is None else still_s >= needed - 2 * LOOK_S
         if self.at_rest is False and now - self._last_at < self._patience_s(needed):
