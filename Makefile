@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := bpu $(wildcard app.py wsgi.py)
 OUTSIDE := browser or clients or system
-# Three files of tests at a time, even on two cores: they wait more than they compute.
-AT_ONCE := -n 3 --dist loadfile
+# Eight files of tests at a time, even on two cores: they wait far more than they compute.
+AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean

@@ -26,6 +26,9 @@ LOOK_S = 0.04
 #: A line that was just written is looked after in this rhythm, at first.
 FIRST_INPUT_LOOK_S, LAST_INPUT_LOOK_S = 0.001, 0.01
 
+#: So long a console is waited for that does not come to rest, and may never do so.
+PATIENCE_S = 1.0
+
 Sample = Union[dict[int, int], None]
 
 
@@ -164,7 +167,7 @@ class TimedReader:
     def _patience_s(self, needed: float) -> float:
         """How long a console that does not come to rest is waited for: less when it is not known to rest at all."""
         assert self._rest is not None
-        return max(needed, LONGEST_SILENCE_S) if self._rest.knows_noise else 2 * needed
+        return max(needed, LONGEST_SILENCE_S) if self._rest.knows_noise else needed + PATIENCE_S
 
     def _still_for(self, now: float) -> float | None:
         """Seconds for which no thread of the console has run; None when that cannot be told."""

@@ -83,7 +83,7 @@ def test_a_log_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
 def probe(monkeypatch: pytest.MonkeyPatch, arguments: str, context: int = 1400) -> dict[str, str]:
     """Real turns on the simulator; the words of each finding of the probe."""
     monkeypatch.setenv("BPU_ENGINE", "simulator")
-    monkeypatch.setenv("BPU_CONSOLE_ARGS", f"--speed max {arguments}")
+    monkeypatch.setenv("BPU_CONSOLE_ARGS", f"--speed max --decode-rate 140 {arguments}")
     monkeypatch.setenv("BPU_CONTEXT_SIZE", str(context))
     report = json.loads(doctor("--probe", "--json").output)
     return {one["said"]: one["level"] for one in report["findings"] if one["check"] == "probe"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.process import holds_writer
+from bpu.engine.process import Log, holds_writer
 
 SELF = Path(f"/proc/{os.getpid()}")
 
@@ -57,3 +57,14 @@ def test_a_reader_whose_descriptor_becomes_a_socket_while_it_is_looked_at_is_no_
 
 def test_a_process_that_is_gone_holds_nothing() -> None:
     assert not holds_writer(Path("/proc/0"), 1)
+
+
+def test_after_the_first_line_only_a_librarys_own_lines_are_kept() -> None:
+    log = Log()
+    log.feed(b"hbm_path: /models/a.hbm\n")
+    log.has_read_words = True
+    log.feed(
+        b"what a person asked\n[DNN] out of memory\nFailed to DoPrefill\nsaid [E][1][02-26][22:02:19:008][a.cpp:1][x]\n"
+    )
+    assert list(log.lines) == ["hbm_path: /models/a.hbm", "[DNN] out of memory", "Failed to DoPrefill"]
+    assert log.left_out == 2

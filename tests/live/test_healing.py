@@ -132,6 +132,7 @@ def test_9_an_orphan_of_a_gateway_that_is_gone_is_ended_by_the_next_gateway(
     first = start(env=settings)
     (keeper,), (console,), workers = first.keepers(), first.consoles(), first.workers()
     orphan: Any = read_process(console.pid)
+    console.suspend()  # one that hangs: else it ends by itself with its input
     for process in (psutil.Process(first.process.pid), *workers, keeper):
         process.kill()
     first.process.wait(10)

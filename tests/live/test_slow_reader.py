@@ -88,12 +88,12 @@ def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Ga
 
 
 def test_stuck_readers_do_not_hold_up_the_queue(patient: Gateway) -> None:
-    stuck = [unread(patient, sim(rate=5000, tokens=TOKENS // 10)) for _ in range(8)]
+    stuck = [unread(patient, sim(rate=300, tokens=300)) for _ in range(8)]
     assert patient.ask("1+1=?")["choices"]
     for sock in stuck:
         sock.close()
     until(lambda: is_free(patient) and not patient.slots()["waiting"])
-    assert patient.engine()["loads"] == 1
+    assert "left" not in patient.engine()["restarts"]
 
 
 def test_what_is_not_read_is_bounded(start: Start) -> None:
@@ -111,9 +111,10 @@ def test_what_is_not_read_is_bounded(start: Start) -> None:
 @pytest.mark.parametrize("streamed", [True, False])
 def test_a_client_that_does_not_read_is_let_go(start: Start, tmp_path: Path, streamed: bool) -> None:
     gateway = start(**narrow(tmp_path, write_s=1))
-    with closing(unread(gateway, sim(rate=5000, tokens=TOKENS // 10), stream=streamed)):
+    with closing(unread(gateway, sim(rate=8000, tokens=TOKENS // 8 if streamed else TOKENS), stream=streamed)):
         until(lambda: not is_free(gateway), what="the job runs")
         until(lambda: clients(gateway) == 0, what="the client is let go")
         assert gateway.ask("1+1=?")["choices"]
-    assert gateway.engine()["loads"] == 1
+    # At this rate, which is no model's, the console may be ended for the blocks in which it speaks.
+    assert "left" not in gateway.engine()["restarts"]
     assert "Traceback" not in gateway.log

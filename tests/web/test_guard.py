@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.web.conftest import Serve
+from tests.web.fakes import FakeEngine
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": "Good day"}]}
@@ -84,6 +85,16 @@ def test_with_keys_a_stranger_with_a_key_is_served(serve: Serve) -> None:
     client = serve(api_keys="secret")
     assert client.get("/v1/models", environ_base=FAR, headers={"X-Api-Key": "secret"}).status_code == 200
     assert client.get("/v1/models", environ_base=FAR).status_code == 401
+
+
+def test_without_a_key_no_line_of_the_console_and_no_path_is_shown(serve: Serve, engine: FakeEngine) -> None:
+    engine.picture.update(
+        state="failed", error="The console cannot open /models/a.hbm.", log=["open /models/a.hbm failed"]
+    )
+    client = serve(api_keys="secret")
+    for path in ("/health", "/ready"):
+        assert "/models" not in client.get(path).text
+        assert "/models" in client.get(path, headers={"X-Api-Key": "secret"}).text
 
 
 def test_a_strangers_host_name_is_refused_on_every_address(serve: Serve) -> None:
