@@ -37,7 +37,7 @@ _STEPLESS_TOKENS, _STEPLESS_READS = 64, 8
 _GAPS_KEPT = 512
 #: A token of more bytes than these is a rarity: a step of many bytes is large, whatever its tokens are.
 _TOKEN_BYTES = 16
-#: A word with the sign or blank before it, up to three digits, signs with the blank before and the line breaks after them,
+#: A word with the sign or blank before it, up to three digits, signs with the blank before and line breaks after them,
 #: blanks: no tokenizer of these models makes less than one token of each. Letters are those of all languages.
 _LEAST_TOKEN = re.compile(rb"[^A-Za-z0-9\x80-\xff]?[A-Za-z\x80-\xff]+|[0-9]{1,3}| ?[^A-Za-z0-9\s\x80-\xff]+\n*|\s+")
 
