@@ -178,7 +178,7 @@ def test_steps_without_bytes_cost_the_processor_what_they_are_told_to(start: Sta
     before = program.cpu_times().user
     console.ask(script(do("silent", 10)))
     used = program.cpu_times().user - before
-    assert (used > 0.1) == (kind == "burn")
+    assert (used > 0.03) == (kind == "burn")  # of the half second that a quiet machine gives
 
 
 def test_an_end_is_printed_as_a_chain_writes_it(start: Start, tmp_path: Path) -> None:
