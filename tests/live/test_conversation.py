@@ -231,6 +231,7 @@ def interleave(gateway: Gateway, turns: int, *, conversations: int = 8) -> tuple
     return done, continued
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("console", CONSOLES)
 def test_no_word_of_one_conversation_reaches_another(start: Start, console: str) -> None:
     settings, facts = CONSOLES[console]
