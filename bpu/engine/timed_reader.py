@@ -60,15 +60,29 @@ class RestProbe:
             return None
         return runs if any(runs.values()) else None  # a kernel that does not count says 0
 
+    def is_running(self) -> bool:
+        """Whether a thread runs or waits for a processor: on a busy machine it may not have run since a sample."""
+        for pid in self._pids:
+            try:
+                tasks = [
+                    task for task in (self._proc / str(pid) / "task").iterdir() if int(task.name) not in self._noisy
+                ]
+            except (OSError, ValueError):
+                continue
+            if any(_state_in(task / "stat") == b"R" for task in tasks):
+                return True
+        return False
+
     def is_stopped(self) -> bool:
         """Whether one of the processes was stopped by a signal: its silence means nothing."""
-        return any(self._state_of(pid) in (b"T", b"t") for pid in self._pids)
+        return any(_state_in(self._proc / str(pid) / "stat") in (b"T", b"t") for pid in self._pids)
 
-    def _state_of(self, pid: int) -> bytes:
-        try:
-            return (self._proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0]
-        except (OSError, IndexError):
-            return b""
+
+def _state_in(stat: Path) -> bytes:
+    try:
+        return stat.read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return b""
 
 
 def reader_of(fd: int) -> Callable[[], bytes | None]:
@@ -174,7 +188,8 @@ class TimedReader:
         runs = None if self._rest is None else self._rest.sample()
         if runs is None:
             return None
-        if self._still_since is None or runs != self._runs:
+        assert self._rest is not None
+        if self._still_since is None or runs != self._runs or self._rest.is_running():
             self._runs, self._still_since = runs, now
         return now - self._still_since
 
