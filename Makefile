@@ -24,7 +24,7 @@ setup-dev: ## The same, with what tests it
 run: setup ## Serve on 0.0.0.0:8000, by the board or the simulator
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-test: lint types ## Lint, types and the core tests (ten minutes at most)
+test: lint types ## Lint, types and the core tests (about fifteen minutes)
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(OUTSIDE))"
 
 check: test node ## The core, then browser, real clients and system programs (forty minutes at most)
