@@ -4,7 +4,8 @@ import { byId, el } from "./dom.js";
 
 const SENTENCE_END = /[.!?…](?=\s)|[。！？\n]/g;
 const KEPT = 30;
-let pending = "";
+// The pieces of a sentence that is not whole yet: joined once, because joining at each piece takes quadratic time.
+let pending = [];
 
 export function announce(text) {
   const log = byId("announcer");
@@ -15,17 +16,18 @@ export function announce(text) {
 
 /** More of the answer; spoken once a sentence is whole. */
 export function announcePiece(text) {
-  const from = Math.max(0, pending.length - 1); // a full stop at the end waits for the blank behind it
-  pending += text;
-  const last = [...pending.slice(from).matchAll(SENTENCE_END)].pop();
+  const before = pending.at(-1)?.slice(-1) ?? ""; // a full stop at the end waits for the blank behind it
+  const last = [...(before + text).matchAll(SENTENCE_END)].pop();
+  pending.push(text);
   if (!last) return;
-  const end = from + last.index + 1;
-  announce(pending.slice(0, end));
-  pending = pending.slice(end);
+  const said = pending.join("");
+  const end = said.length - text.length - before.length + last.index + 1;
+  announce(said.slice(0, end));
+  pending = [said.slice(end)];
 }
 
 export function announceEnd(text) {
-  announce(pending);
-  pending = "";
+  announce(pending.join(""));
+  pending = [];
   announce(text);
 }
