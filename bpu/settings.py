@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -82,6 +83,13 @@ def _is_host_and_port(text: str) -> bool:
     return match is not None and int(match[1]) <= 65535
 
 
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError(say("settings.web_address"))
+    return value.rstrip("/")
+
+
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
@@ -121,6 +129,9 @@ class Settings(BaseSettings):
     tokenizer_dir: UserPath = Path(f"config/{ARTICLE_MODEL}_config")
     template_path: UserPath = Path(f"config/{ARTICLE_MODEL}_config/{ARTICLE_MODEL}.jinja")
     model_type: AutoNatural = None
+    models_file: Folder | None = None
+    model_mirror: Annotated[str, AfterValidator(_web_address)] = ""
+    model_offline: bool = False
     console_args: Words = ()
     model_id: Annotated[str, AfterValidator(_one_word)] = "deepseek-r1:1.5b"
     context_size: AutoTokens = None
@@ -179,8 +190,8 @@ class Settings(BaseSettings):
         return frozenset(self.model_fields_set)
 
 
-#: Fields that are folders of this machine; relative ones are taken from the folder where the settings were read.
-FOLDERS = frozenset({"runtime_dir", "state_dir"})
+#: Fields that are folders or files of this machine; relative ones lie in the folder where the settings were read.
+FOLDERS = frozenset({"runtime_dir", "state_dir", "models_file"})
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -22,9 +22,11 @@ from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
 from bpu.cli._columns import left, wrapped
 from bpu.cli._terminal import is_terminal
-from bpu.engine.plan import context_size, model_type, profile_name
+from bpu.engine.plan import context_size
 from bpu.errors import BpuError
 from bpu.messages import has, say
+from bpu.models.spec import as_settings
+from bpu.models.table import default_model
 from bpu.settings import Settings, load_settings
 
 MARKS = {
@@ -68,11 +70,12 @@ def command(as_json: bool, probe: bool, log: TextIO | None, sysfs: Path) -> None
 
 def subject_of(settings: Settings, root: Path = Path("/")) -> Subject:
     """What the engine would do with these settings on this machine."""
+    model = default_model(settings)
     return Subject(
-        settings=settings,
-        context=context_size(settings),
-        model_type=model_type(settings, profile_name(settings)),
-        profile=profile_name(settings),
+        settings=as_settings(model, settings),
+        context=context_size(settings, model),
+        model_type=model.model_type,
+        profile=model.profile,
         user=_service_user(root),
         root=root,
         hostname=socket.gethostname(),

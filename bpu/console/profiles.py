@@ -47,7 +47,7 @@ _ALL = (
     Profile("hobot_xlm", multi_turn=True),
     Profile("vlm", multi_turn=True, commands=(b"exit", b"reset", b"regen"), command_prefixes=(b"/image",)),
     # Whether it echoes is not known; a parser that expects an echo does without one.
-    Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "other")),
+    Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "tps", "other")),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})
@@ -56,7 +56,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for pr
 COMMANDS = frozenset(command for profile in _ALL for command in profile.commands)
 COMMAND_PREFIXES = tuple(sorted({prefix for profile in _ALL for prefix in profile.command_prefixes}))
 
-_GREETING = re.compile(r"大模型(多轮)?对话交互")
+#: The image console names its kind instead: it always keeps the chat.
+_GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?对话")
 
 
 def profile_for(program_name: str) -> Profile:

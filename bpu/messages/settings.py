@@ -34,6 +34,10 @@ TEXTS = {
         "must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000",
         "必须是 HOST:PORT、[IPV6]:PORT 或 unix:PATH，多个用逗号分隔，例如 0.0.0.0:8000",
     ),
+    "web_address": (
+        "must be the address of a folder, as http://192.168.1.5:8080/models",
+        "必须是文件夹的网址，例如 http://192.168.1.5:8080/models",
+    ),
     "proxies": (
         "must be addresses, networks such as 192.168.1.0/24, or unix; {wrong} is none",
         "必须是地址、网段（如 192.168.1.0/24）或 unix；{wrong} 都不是",
