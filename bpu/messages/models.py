@@ -34,6 +34,43 @@ TEXTS = {
         "Folder that holds proc/ and sys/, for another system than the running one.",
         "包含 proc/ 和 sys/ 的文件夹，用于查看并非当前运行的系统。",
     ),
+    "added": ("Entry {id} written to {path}.", "已把条目 {id} 写入 {path}。"),
+    "default_is": (
+        'The default is still {id}; `default = "{other}"` in {path} changes it.',
+        '默认模型仍为 {id}；在 {path} 中写 `default = "{other}"` 可更改。',
+    ),
+    "one_model": (
+        "{folder} must hold exactly one language model (.hbm), and holds {count}: {names}.",
+        "{folder} 中必须正好有一个语言模型（.hbm），现有 {count} 个：{names}。",
+    ),
+    "not_written": ("{path} cannot be written: {reason}.", "无法写入 {path}：{reason}。"),
+    "table": ("Models of {path} (* is the default):", "{path} 中的模型（* 为默认）："),
+    "no_table": (
+        "There is no table of models; the settings describe one model:",
+        "没有模型表；设置描述的唯一模型：",
+    ),
+    "one_at_a_time": (
+        "One model is in memory at a time: the gateway serves the default.",
+        "内存中同时只有一个模型：网关提供默认模型。",
+    ),
+    "loaded": ("loaded", "已加载"),
+    "files_missing": ("files are missing:", "缺少文件："),
+    "for_board": ("Models that public sources name for the {board}:", "公开资料中适用于 {board} 的模型："),
+    "no_board": (
+        "This machine is no board that is known, so all models are listed:",
+        "这台机器不是已知的开发板，因此列出全部模型：",
+    ),
+    "row": (
+        "{id} {size:>8}  context {context:>4}  {speed:>5} tok/s  {boards}  SDK {sdk}  {licence}\n    {pull}",
+        "{id} {size:>8}  上下文 {context:>4}  {speed:>5} tok/s  {boards}  SDK {sdk}  {licence}\n    {pull}",
+    ),
+    "of_weights": (" (of the weights)", "（指权重）"),
+    "can_pull": ("can be pulled", "可以下载"),
+    "cannot_pull": ("listed only: {why}", "仅列出：{why}"),
+    "catalogue_note": (
+        "None of these was run by this project; speeds and sizes are those of the sources named in docs/models.md.",
+        "本项目没有运行过其中任何一个；速度和大小来自 docs/models.zh-CN.md 所列的资料。",
+    ),
     # Mistakes in the table.
     "wrong": ("The table of models {path} cannot be used:", "模型表 {path} 无法使用："),
     "mistake": ("{path}:{line}: {words}", "{path}:{line}: {words}"),

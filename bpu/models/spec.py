@@ -229,7 +229,7 @@ def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tupl
         console = runtime / settings.console
     else:
         wanted = (profile,) if profile else ("vlm",) if families.vision(hbm.name) else sdk.CONSOLES
-        console = sdk.find_console(runtime, wanted) or runtime / settings.console
+        console = sdk.find_console(runtime, wanted) or runtime / (f"bin/{profile}" if profile else settings.console)
     return console, profile or profile_for(console.name).name
 
 
