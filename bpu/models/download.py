@@ -16,14 +16,15 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 CONNECT_TIMEOUT_S = 15.0
 #: The longest silence; a connection that only drips is given up by its speed.
 READ_TIMEOUT_S = 30.0
 SLOWEST_BYTES_PER_S, SLOW_FOR_S = 1024, 60.0
-#: Attempts in a row that brought nothing new.
+#: Attempts in a row that brought less than so many bytes: a server that only drips must not be asked for ever.
 ATTEMPTS = 5
+_WORTHWHILE = 1 << 16
 _BLOCK = 1 << 20
 _MOST_REDIRECTS = 5
 _MOST_LIST = 1 << 20
@@ -109,8 +110,8 @@ class Downloader:
                 self._attempt(url, part, most_bytes, progress)
                 return
             except (_Again, HTTPError) as error:
-                brought = part.exists() and part.stat().st_size > before
-                fruitless = 0 if brought else fruitless + 1
+                brought = part.stat().st_size - before if part.exists() else 0
+                fruitless = 0 if brought >= _WORTHWHILE else fruitless + 1
                 if fruitless >= ATTEMPTS:
                     raise DownloadFailed(f"{url}: {_reason(error)}") from None
                 self._sleep(min(30.0, 2.0**fruitless))
@@ -259,5 +260,9 @@ def _forget(part: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The last sentence of urllib3's nested errors."""
+    """A few words; urllib3's own are nested."""
+    if isinstance(error, ReadTimeoutError):
+        return "the server was silent for too long"
+    if isinstance(error, ProtocolError):
+        return "the connection ended early"
     return str(error).rpartition(": ")[2].strip(" ')") or type(error).__name__

@@ -91,6 +91,9 @@ def _unpack(stream: _Metered, folder: Path, most_bytes: int, progress: Callable[
             else:
                 raise BadArchive(f"{member.name[:100]!r} is neither a file nor a folder")
             stream.left = _MOST_HEADER
+    # The checksum of the compressed data stands behind the last entry.
+    while stream.read(_BLOCK >> 4):
+        pass
 
 
 def _place(folder: Path, name: str) -> Path:
