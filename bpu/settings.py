@@ -85,7 +85,13 @@ def _is_host_and_port(text: str) -> bool:
 
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
-    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+    if value and (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
         raise ValueError(say("settings.web_address"))
     return value.rstrip("/")
 

@@ -24,9 +24,11 @@ from bpu.board.regions import MemoryMap
 from bpu.board.rewrite import Rewriter
 from bpu.board.sizes import human
 from bpu.cli._group import Group
+from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models.catalogue import need_of
 from bpu.models.memory import Fit, Need, fit
+from bpu.models.sdk import is_file
 from bpu.models.table import default_model
 from bpu.settings import load_settings
 
@@ -159,9 +161,15 @@ def _warn_of_model(sizes: Mapping[str, int]) -> None:
 
 
 def _need() -> Need | None:
-    """What the served model takes; None where it is not there or not known."""
-    model = default_model(load_settings())
-    return need_of(model) if model.hbm.is_file() else None
+    """What the served model takes; None where it is not there or not known.
+
+    A mistake in the table of models must not keep anybody from bringing the pools back.
+    """
+    try:
+        model = default_model(load_settings())
+    except SettingsError:
+        return None
+    return need_of(model) if is_file(model.hbm) else None
 
 
 def _refuse_smaller_than_the_model(wish: Wish, now: Mapping[str, int]) -> None:

@@ -82,15 +82,15 @@ def missing_files(model: ModelSpec) -> list[str]:
     """A sentence for each file of the model that is not there."""
     checks: list[tuple[str, str, Path | None, bool]] = [
         ("BPU_CONSOLE", "missing_program", model.console, _is_program(model.console)),
-        ("BPU_HBM_PATH", "missing_model", model.hbm, model.hbm.is_file()),
-        ("BPU_TOKENIZER_DIR", "missing_tokenizer", model.tokenizer_dir, model.tokenizer_dir.is_dir()),
+        ("BPU_HBM_PATH", "missing_model", model.hbm, sdk.is_file(model.hbm)),
+        ("BPU_TOKENIZER_DIR", "missing_tokenizer", model.tokenizer_dir, sdk.is_dir(model.tokenizer_dir)),
     ]
     if model.template is not None:
-        checks.append(("BPU_TEMPLATE_PATH", "missing_template", model.template, model.template.is_file()))
+        checks.append(("BPU_TEMPLATE_PATH", "missing_template", model.template, sdk.is_file(model.template)))
     found = [say(f"settings.{key}", name=name, path=path) for name, key, path, fine in checks if not fine]
     if model.profile == "vlm":
         parts = (("vit", model.vit), ("embeddings", model.embeddings))
-        absent = (key for key, path in parts if path is None or not path.is_file())
+        absent = (key for key, path in parts if path is None or not sdk.is_file(path))
         found += [say("models.missing_part", part=key, key=key, name=model.hbm.name) for key in absent]
     return found
 
@@ -119,7 +119,7 @@ def _needs_template(model: ModelSpec) -> bool:
 
 
 def _is_program(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    return sdk.is_file(path) and os.access(path, os.X_OK)
 
 
 def _text(path: Path) -> str:

@@ -107,6 +107,9 @@ TEXTS = {
     # Rules for values; the keys are pydantic's names of errors.
     "one_name": ("must be one word that can be printed", "必须是一个可打印的词"),
     "no_nul": ("must not hold a NUL", "不能包含 NUL"),
+    "no_home": ("names a user whose home is not known", "指定了主目录未知的用户"),
+    "greater_than_equal": ("must be at least {ge}", "必须至少为 {ge}"),
+    "less_than_equal": ("must be at most {le}", "必须不大于 {le}"),
     "not_empty": ("must not be empty", "不能为空"),
     "variable": ("must be names of variables", "必须是变量名"),
     "json_values": (

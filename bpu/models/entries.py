@@ -12,7 +12,7 @@ from typing import Any
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models.names import read_name
-from bpu.models.sdk import find_console
+from bpu.models.sdk import find_console, is_dir, is_file
 from bpu.models.spec import from_settings
 from bpu.models.table import ModelTable, read_table, table_file, writable_file
 from bpu.settings import Settings
@@ -58,7 +58,7 @@ def _sdk_beside(hbm: Path) -> Path | None:
     """The runtime folder that the model lies in, or that lies beside the model's folder."""
     for folder in hbm.parents[:4]:
         for runtime in (folder, folder / "runtime", folder / "oellm_runtime"):
-            if (runtime / "lib").is_dir() and find_console(runtime) is not None:
+            if is_dir(runtime / "lib") and find_console(runtime) is not None:
                 return runtime
     return None
 
@@ -79,7 +79,7 @@ def add_entry(entry: Mapping[str, Any], settings: Settings) -> tuple[Path, Model
 
 def _beginning(settings: Settings) -> str:
     present = from_settings(settings)
-    if not present.hbm.is_file():
+    if not is_file(present.hbm):
         return ""
     return f"default = {_quoted(present.id)}\n\n{entry_text({'id': present.id})}"
 

@@ -18,14 +18,39 @@ _SECOND_GENERATION = ("include/oellm_runtime_basic/oellm_runtime.h", "lib/liboel
 #: The S600's folders are named for families.
 _FAMILY_FOLDERS = {"Qwen3-VL": "Qwen3_VL_config", "Qwen2.5-VL": "Qwen2.5_VL_config", "Qwen3": "Qwen3_config"}
 _INFO = "MODEL_INFO.json"
+#: Tokenizers' configurations list their special tokens; what is longer is something else.
+_MOST_JSON = 16 << 20
 #: The keys of `MODEL_INFO.json` are not published: the names that such files use elsewhere.
 _INFO_CONTEXT = ("context_length", "context_size", "context", "ctx", "max_context_length", "cache_len")
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there and can be seen; an impossible name or a closed folder is a no, not an error."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_dir(path: Path) -> bool:
+    """The same of a folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except (OSError, ValueError):
+        return []
 
 
 def is_second_generation(runtime_dir: Path) -> bool:
     """Whether the SDK is OELLM 2.x, whose models and configurations no console of 1.x reads."""
     roots = (runtime_dir, runtime_dir / "oellm_runtime")
-    return any((root / path).exists() for root in roots for path in _SECOND_GENERATION)
+    return any(is_file(root / path) for root in roots for path in _SECOND_GENERATION)
 
 
 def sdk_of(profile: str, runtime_dir: Path) -> Sdk:
@@ -44,8 +69,8 @@ def find_console(runtime_dir: Path, names: tuple[str, ...] = CONSOLES) -> Path |
     """The first console program of these names in an SDK's runtime folder."""
     for name in names:
         for place in _PROGRAM_PLACES:
-            for path in sorted(runtime_dir.glob(place.format(name=name))):
-                if path.is_file():
+            for path in _found(runtime_dir, place.format(name=name)):
+                if is_file(path):
                     return path
     return None
 
@@ -57,19 +82,19 @@ def library_folder(runtime_dir: Path, console: Path) -> Path:
         runtime_dir / "oellm_runtime" / "lib",
         *(folder / "lib" for folder in console.absolute().parents if folder != Path("/")),
     ]
-    with_library = (folder for folder in candidates[:6] if any(folder.glob("libxlm.so*")))
-    there = (folder for folder in candidates[:2] if folder.is_dir())
+    with_library = (folder for folder in candidates[:6] if _found(folder, "libxlm.so*"))
+    there = (folder for folder in candidates[:2] if is_dir(folder))
     return next(with_library, None) or next(there, None) or runtime_dir / "lib"
 
 
 def find_tokenizer(hbm: Path, runtime_dir: Path) -> Path | None:
     """The tokenizer's folder of a model: beside the model, else in the SDK by the model's name."""
-    return next((folder for folder in _tokenizer_places(hbm, runtime_dir) if folder.is_dir()), None)
+    return next((folder for folder in _tokenizer_places(hbm, runtime_dir) if is_dir(folder)), None)
 
 
 def _tokenizer_places(hbm: Path, runtime_dir: Path) -> Iterator[Path]:
     yield hbm.parent / "tokenizer"
-    if (hbm.parent / "tokenizer.json").is_file():
+    if is_file(hbm.parent / "tokenizer.json"):
         yield hbm.parent
     stem = hbm.stem
     bare = stem.rsplit("_", 1)[0] if stem.rpartition("_")[2].isdigit() else stem
@@ -84,7 +109,7 @@ def _tokenizer_places(hbm: Path, runtime_dir: Path) -> Iterator[Path]:
 def find_template(tokenizer_dir: Path) -> Path | None:
     """The chat template in a tokenizer's folder: a template file, else the tokenizer's configuration that holds one."""
     for pattern in ("simple-chat.jinja", "chat_template.jinja", "*.jinja"):
-        for path in sorted(tokenizer_dir.glob(pattern)):
+        for path in _found(tokenizer_dir, pattern):
             return path
     config = tokenizer_dir / "tokenizer_config.json"
     return config if isinstance(_json(config).get("chat_template"), str) else None
@@ -93,7 +118,7 @@ def find_template(tokenizer_dir: Path) -> Path | None:
 def beside(hbm: Path, pattern: str) -> Path | None:
     """The one file of `pattern` in the model's folder that belongs to the model: it begins as the model does."""
     start = hbm.name.partition("_language_")[0]
-    found = sorted(path for path in hbm.parent.glob(pattern) if path.name.startswith(start))
+    found = [path for path in _found(hbm.parent, pattern) if path.name.startswith(start)]
     return found[0] if len(found) == 1 else None
 
 
@@ -105,8 +130,11 @@ def info_context(hbm: Path) -> int | None:
 
 
 def _json(path: Path) -> dict[str, object]:
+    if not is_file(path):
+        return {}
     try:
-        value = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            value = json.loads(file.read(_MOST_JSON))
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -40,7 +40,10 @@ def _path_text(value: Any) -> Path:
         raise ValueError(say("models.string_type"))
     if not value:
         raise ValueError(say("models.not_empty"))
-    return Path(_no_nul(value)).expanduser()
+    try:
+        return Path(_no_nul(value)).expanduser()
+    except RuntimeError:
+        raise ValueError(say("models.no_home")) from None
 
 
 def _variable(value: str) -> str:
@@ -225,7 +228,7 @@ def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tupl
     profile = entry.profile or (None if settings.console_profile == "auto" else settings.console_profile)
     if entry.console is not None:
         console = runtime / entry.console
-    elif "console" in settings.explicit or (settings.in_runtime(settings.console).exists() and not entry.profile):
+    elif "console" in settings.explicit or (sdk.is_file(settings.in_runtime(settings.console)) and not entry.profile):
         console = runtime / settings.console
     else:
         wanted = (profile,) if profile else ("vlm",) if families.vision(hbm.name) else sdk.CONSOLES

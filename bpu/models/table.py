@@ -180,7 +180,7 @@ def _path(location: tuple[int | str, ...]) -> Place:
 
 def _words(item: Any) -> str:
     """What is wrong, in our own words where there are some for this kind of error, else in pydantic's."""
-    kind, key = item["type"], ".".join(map(str, item["loc"]))
+    kind, key = item["type"], ".".join(str(part) for part in item["loc"] if part != "[key]")
     if kind == "extra_forbidden":
         return say("models.unknown_key", key=key, keys=", ".join(Entry.model_fields))
     if kind == "missing":

@@ -10,6 +10,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu.engine.plan import missing_files, refusals
 from bpu.errors import SettingsError
 from bpu.models.lines import line_of, lines
 from bpu.models.spec import as_settings, from_settings
@@ -22,6 +23,14 @@ PATH = Path("/somewhere/models.toml")
 
 def read(text: str, **settings: object) -> ModelTable:
     return read_table(text, Settings(**settings), PATH)  # type: ignore[arg-type]
+
+
+def outcome(text: str) -> ModelTable | str:
+    """The table, or the words of its refusal."""
+    try:
+        return read(text)
+    except SettingsError as error:
+        return error.message
 
 
 def refused(text: str) -> list[str]:
@@ -184,6 +193,42 @@ def test_what_is_not_toml_is_said_with_its_line(text: str, said: str) -> None:
 )
 def test_a_table_without_entries_is_a_mistake(text: str) -> None:
     assert any("there is no [[model]]" in line for line in refused(text))
+
+
+ODD = [
+    f'hbm = "{"a" * 5000}.hbm"',
+    'hbm = "/"',
+    'hbm = "/proc/self/mem"',
+    'tokenizer_dir = "/proc"',
+    'runtime_dir = "~nobody-of-this-name/x"',
+    "idle_unload_s = inf",
+    "idle_unload_s = nan",
+    "context = 99999999999999999999",
+    'vlm = { a = 1979-05-27 }\nprofile = "vlm"',
+    'vlm = { a = nan }\nprofile = "vlm"',
+    'env = { "" = "x" }',
+    'env = { A = "\\u0000" }',
+    'aliases = ["\\u202e"]',
+    "aliases = [[]]",
+    "model_type = true",
+    "vlm." + ".".join("a" * 95) + ' = 1\nprofile = "vlm"',
+]
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_whatever_an_entry_holds_the_end_is_a_model_or_a_sentence(line: str) -> None:
+    table = outcome(f'[[model]]\nid = "a"\n{line}\n')
+    if isinstance(table, str):
+        assert f"{PATH}:3:" in table
+    else:
+        assert missing_files(table.default_model)
+        assert isinstance(refusals(table.default_model, "D-Robotics RDK S100 V1P1"), list)
+
+
+@given(st.integers(0, len(ALL_KEYS)), st.integers(0, 40), st.text(max_size=20))
+def test_a_table_that_was_cut_or_scribbled_into_is_read_or_refused(at: int, cut: int, scribble: str) -> None:
+    table = outcome(ALL_KEYS[:at] + scribble + ALL_KEYS[at + cut :])
+    assert str(PATH) in table if isinstance(table, str) else table.models
 
 
 def test_keys_that_contradict_each_other_are_mistakes() -> None:
