@@ -65,7 +65,8 @@ def with_sizes(data: bytes, wanted: Mapping[str, int]) -> bytes:
         pool = _pool_of(line)
         if pool is not None and pool in wanted:
             missing.pop(pool, None)
-            lines.append(line if _size_of(line) == wanted[pool] and line.endswith(b"\n") else _line(pool, wanted[pool]))
+            fine = _size_of(line) == wanted[pool] and line.endswith(b"\n") and not line.endswith(b"\r\n")
+            lines.append(line if fine else _line(pool, wanted[pool]))
         else:
             lines.append(line)
     if lines and not lines[-1].endswith(b"\n"):
@@ -96,6 +97,10 @@ class BootConfig:
 
     def sizes(self) -> dict[str, int]:
         return sizes(self.read())
+
+    def has_crlf(self) -> bool:
+        """Whether a pool's line ends as Windows writes it, which the boot loader is not known to take."""
+        return any(line.endswith(b"\r\n") for line in _lines(self.read()) if _pool_of(line))
 
     def apply(self, wanted: Mapping[str, int]) -> Saved:
         """Write the sizes, after a safe copy was made and verified."""

@@ -201,9 +201,13 @@ def _next_sizes(layout: Layout, config: BootConfig | None) -> dict[str, int]:
 def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, sizes: Mapping[str, int]) -> None:
     found = config.sizes()
     words = ", ".join(f"{name} {human(size)}" for name, size in found.items())
-    click.echo(
-        say("ion.config_sets", path=config.path, sizes=words) if found else say("ion.config_free", path=config.path)
-    )
+    if not found:
+        click.echo(say("ion.config_free", path=config.path))
+    else:
+        total, largest = human(sum(sizes.values())), human(max(sizes.values()))
+        click.echo(say("ion.config_sets", path=config.path, sizes=words, total=total, largest=largest))
+    if config.has_crlf():
+        click.secho(say("ion.config_crlf", path=config.path), fg="yellow")
     now = {pool.name: pool.span.size for pool in running.pools} if running else {}
     if found and any(now.get(name) != size for name, size in found.items()):
         click.echo(say("ion.config_pending"))
@@ -223,7 +227,7 @@ def _show_config_plan(config: BootConfig, layout: Layout, wish: Wish) -> bool:
     left, total = ram - sum(after.values()), sum(after.values())
     if left < LINUX_ROOM and total > sum(before.values()):
         raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(LINUX_ROOM), total=human(total))
-    if after == before and set(wish.sizes) <= set(config.sizes()):
+    if after == before and set(wish.sizes) <= set(config.sizes()) and not config.has_crlf():
         click.echo(say("ion.no_change"))
         return False
     click.echo(say("ion.config_title", model=layout.model, path=config.path))

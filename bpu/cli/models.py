@@ -86,9 +86,16 @@ def _row(row: Row, board: Board | None) -> str:
         speed=f"{speeds[0]:g}" if speeds else "-",
         boards="/".join(row.boards),
         sdk=row.sdk,
-        licence=row.licence + ("" if row.licence_of == "file" else say("models.of_weights")),
-        pull=say("models.can_pull") if row.pull else say("models.cannot_pull", why=row.why),
+        licence=licence_of(row),
+        pull=say("models.can_pull") if row.pull else say("models.cannot_pull", why=say(f"pull.why_{row.why}")),
     )
+
+
+def licence_of(row: Row) -> str:
+    """Its licence in words; most are those of the weights, because the compiled files state none."""
+    if not row.licence:
+        return say("models.licence_unknown")
+    return row.licence + ("" if row.licence_of == "file" else say("models.of_weights"))
 
 
 def _list(*, as_json: bool, sysfs: Path) -> None:

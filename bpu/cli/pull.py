@@ -14,6 +14,7 @@ from bpu.board.layout import board_model
 from bpu.board.sizes import human
 from bpu.cli._terminal import Notice
 from bpu.cli.doctor import show_findings, subject_of
+from bpu.cli.models import licence_of
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models.catalogue import Row, find
@@ -41,7 +42,9 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
     _refuse(row, settings, sysfs)
     folder = (target or models_folder(settings) / row.id).absolute()
     size = say("pull.unknown_size") if row.bytes is None else f"{row.bytes / 1e9:.1f} GB"
-    click.echo(say("pull.begin", name=row.name, size=size, licence=row.licence, folder=folder, source=row.source))
+    click.echo(say("pull.begin", name=row.name, size=size, licence=licence_of(row), folder=folder, source=row.source))
+    if row.note:
+        click.echo(say(f"pull.note_{row.note}"))
     downloader = Downloader()
     try:
         with Notice() as notice:

@@ -80,19 +80,33 @@ def _simulated(model: ModelSpec) -> Files:
 
 def missing_files(model: ModelSpec) -> list[str]:
     """A sentence for each file of the model that is not there."""
+    names = _names(model)
     checks: list[tuple[str, str, Path | None, bool]] = [
-        ("BPU_CONSOLE", "missing_program", model.console, _is_program(model.console)),
-        ("BPU_HBM_PATH", "missing_model", model.hbm, sdk.is_file(model.hbm)),
-        ("BPU_TOKENIZER_DIR", "missing_tokenizer", model.tokenizer_dir, sdk.is_dir(model.tokenizer_dir)),
+        ("console", "missing_program", model.console, _is_program(model.console)),
+        ("hbm", "missing_model", model.hbm, sdk.is_file(model.hbm)),
+        ("tokenizer_dir", "missing_tokenizer", model.tokenizer_dir, sdk.is_dir(model.tokenizer_dir)),
     ]
     if model.template is not None:
-        checks.append(("BPU_TEMPLATE_PATH", "missing_template", model.template, sdk.is_file(model.template)))
-    found = [say(f"settings.{key}", name=name, path=path) for name, key, path, fine in checks if not fine]
+        checks.append(("template", "missing_template", model.template, sdk.is_file(model.template)))
+    found = [
+        say(f"settings.{words}", name=names[key], path=path, runtime=names["runtime_dir"])
+        for key, words, path, fine in checks
+        if not fine
+    ]
     if model.profile == "vlm":
         parts = (("vit", model.vit), ("embeddings", model.embeddings))
         absent = (key for key, path in parts if path is None or not sdk.is_file(path))
         found += [say("models.missing_part", part=key, key=key, name=model.hbm.name) for key in absent]
     return found
+
+
+def _names(model: ModelSpec) -> dict[str, str]:
+    """What a person corrects: a key of the entry where there is a table, else a setting."""
+    keys = ("runtime_dir", "console", "hbm", "tokenizer_dir", "template")
+    if model.line:
+        return {key: f"`{key}` of {model.id}" for key in keys}
+    settings = ("BPU_RUNTIME_DIR", "BPU_CONSOLE", "BPU_HBM_PATH", "BPU_TOKENIZER_DIR", "BPU_TEMPLATE_PATH")
+    return dict(zip(keys, settings, strict=True))
 
 
 def refusals(model: ModelSpec, board: str) -> list[str]:

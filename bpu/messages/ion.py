@@ -65,12 +65,18 @@ TEXTS = {
         "{path} 读回的内容与写入的不同。重启前请用 {copy} 覆盖它。",
     ),
     "config_sets": (
-        "{path} sets: {sizes}. These win over the device tree.",
-        "{path} 设置了：{sizes}。这些设置优先于设备树。",
+        "{path} sets: {sizes}. These win over the device tree: {total} in all, the largest {largest}.",
+        "{path} 设置了：{sizes}。这些设置优先于设备树：共 {total}，最大的为 {largest}。",
     ),
     "config_free": (
         "{path} sets no pools; `apply` writes them there.",
         "{path} 没有设置内存池；`apply` 会写到那里。",
+    ),
+    "config_crlf": (
+        "Lines of pools in {path} end in CR LF, as Windows writes them; the boot loader may misread their sizes. "
+        "Applying the "
+        "sizes again writes them anew.",
+        "{path} 中内存池的行以 CR LF 结尾（Windows 格式），启动加载程序可能读错大小。重新执行 apply 会重写这些行。",
     ),
     "config_pending": (
         "The running system has other pools than that file says: restart the board. If they stay after a restart, the "

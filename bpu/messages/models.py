@@ -65,6 +65,7 @@ TEXTS = {
         "{id} {size:>8}  上下文 {context:>4}  {speed:>5} tok/s  {boards}  SDK {sdk}  {licence}\n    {pull}",
     ),
     "of_weights": (" (of the weights)", "（指权重）"),
+    "licence_unknown": ("licence: see the model's page", "许可：见模型页面"),
     "can_pull": ("can be pulled", "可以下载"),
     "cannot_pull": ("listed only: {why}", "仅列出：{why}"),
     "catalogue_note": (
@@ -74,6 +75,10 @@ TEXTS = {
     # Mistakes in the table.
     "wrong": ("The table of models {path} cannot be used:", "模型表 {path} 无法使用："),
     "mistake": ("{path}:{line}: {words}", "{path}:{line}: {words}"),
+    "not_reloaded": (
+        "The table of models was not reloaded; the gateway keeps the one it has.",
+        "没有重新加载模型表；网关继续使用原来的表。",
+    ),
     "not_toml": (
         "The table of models {path} is not TOML (line {line}): {reason}. Correct that line.",
         "模型表 {path} 不是 TOML（第 {line} 行）：{reason}。请改正该行。",

@@ -36,6 +36,26 @@ TEXTS = {
         "{id} is not downloaded: {why}. (Source: {source}.) Get its files yourself, then: python -m bpu models add",
         "不下载 {id}：{why}。（来源：{source}。）请自行获取文件，然后运行：python -m bpu models add",
     ),
+    "why_guessed_address": (
+        "its address is built from a pattern and was seen in no source",
+        "其网址由规律推测，没有资料给出",
+    ),
+    "why_guessed_name": ("the name of one of its files was seen in no source", "其中一个文件的名称没有资料给出"),
+    "why_no_address": (
+        "its file's name and address are not public (see resolve_model_nash-p.md in the SDK)",
+        "其文件名和网址没有公开（见 SDK 中的 resolve_model_nash-p.md）",
+    ),
+    "why_no_console": ("no console of its SDK answers text with it", "其 SDK 中没有用它回答文本的控制台"),
+    "why_own_server": (
+        "it runs in the vendor's gemma4_server, which has its own API",
+        "它在厂商的 gemma4_server 中运行，有自己的 API",
+    ),
+    "why_second_sdk": ("it needs OELLM 2.x, which has its own server", "它需要自带服务器的 OELLM 2.x"),
+    "note_own_program": (
+        "The vendor runs it with a program of its own, always taking the likeliest word; a console's sampling is fixed "
+        "otherwise, and its answers may be worse.",
+        "厂商用自己的程序运行它，始终取最可能的词；控制台的采样方式固定且不同，回答可能较差。",
+    ),
     "other_board": (
         "{id} is made for {boards}, and this board is an {board}: it cannot run here.",
         "{id} 适用于 {boards}，而本开发板是 {board}：无法在此运行。",

@@ -66,20 +66,20 @@ TEXTS = {
     ),
     "no_console": ("The console cannot be started:", "无法启动控制台："),
     "missing_program": (
-        "{name}: {path} is not a program that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的程序；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a program that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的程序；请更正 {name} 或 {runtime}。",
     ),
     "missing_model": (
-        "{name}: {path} is not a model file that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a model file that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 {runtime}。",
     ),
     "missing_tokenizer": (
-        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 {runtime}。",
     ),
     "missing_template": (
-        "{name}: {path} is not a template that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的模板；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a template that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的模板；请更正 {name} 或 {runtime}。",
     ),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",

@@ -51,8 +51,8 @@ class Row(BaseModel):
     source: str
     checked: Literal["no"]
     pull: bool
-    why: str = ""
-    note: str = ""
+    why: Literal["", "guessed_address", "guessed_name", "no_address", "no_console", "own_server", "second_sdk"] = ""
+    note: Literal["", "own_program"] = ""
     thinking: Literal["template", "model", "off", "none"] | None = None
     memory: int | None = None
     largest: int | None = None

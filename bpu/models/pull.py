@@ -53,7 +53,7 @@ def refuse(row: Row, settings: Settings) -> None:
     if settings.model_offline:
         raise SettingsError(say("pull.offline"))
     if not row.pull:
-        raise SettingsError(say("pull.not_pulled", id=row.id, why=row.why, source=row.source))
+        raise SettingsError(say("pull.not_pulled", id=row.id, why=say(f"pull.why_{row.why}"), source=row.source))
 
 
 def pull(

@@ -62,17 +62,57 @@ def writable_file(settings: Settings) -> Path:
     return SYSTEM_FILE if os.access(nearest, os.W_OK | os.X_OK) else data_folder(settings) / SYSTEM_FILE.name
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """The table's file as it was read: its path and text, None where there is none."""
+
+    path: Path | None
+    text: str = ""
+
+    def table(self, settings: Settings) -> ModelTable:
+        if self.path is None:
+            one = from_settings(settings)
+            return ModelTable((one,), one.id)
+        return read_table(self.text, settings, self.path)
+
+
+#: What `hold_table` has accepted, by the places where a table is looked for.
+_held: dict[Place, _Snapshot] = {}
+
+
 def load_table(settings: Settings) -> ModelTable:
-    """The table. Raises `SettingsError` that lists every mistake with its line."""
+    """The table: the one that this process holds, else the file's. Raises `SettingsError` that lists every mistake with
+    its line."""
+    return (_held.get(_places(settings)) or _read(settings)).table(settings)
+
+
+def hold_table(settings: Settings) -> None:
+    """Read and check the file, and let this process and those that it forks use it until the next call.
+
+    So all workers of a gateway have one table, the same as its master, whatever happens to the file meanwhile. Raises
+    `SettingsError`; then what was held before is held on.
+    """
+    snapshot = _read(settings)
+    snapshot.table(settings)
+    _held[_places(settings)] = snapshot
+
+
+def holds_table(settings: Settings) -> bool:
+    return _places(settings) in _held
+
+
+def _places(settings: Settings) -> Place:
+    return str(settings.models_file), str(SYSTEM_FILE), str(data_folder(settings))
+
+
+def _read(settings: Settings) -> _Snapshot:
     path = table_file(settings)
     if path is None:
-        one = from_settings(settings)
-        return ModelTable((one,), one.id)
+        return _Snapshot(None)
     try:
-        text = read_trusted(path)
+        return _Snapshot(path, read_trusted(path))
     except FileNotFoundError:
         raise SettingsError(say("models.no_file", path=path)) from None
-    return read_table(text, settings, path)
 
 
 def default_model(settings: Settings) -> ModelSpec:

@@ -105,6 +105,24 @@ def test_an_s600_uses_its_device_tree_though_the_file_is_there(tmp_path: Path) -
     assert "has no mode bpu_large" in ion(made, "plan", "bpu_large").output
 
 
+def test_lines_that_windows_has_ended_are_told_and_written_anew(board: Board) -> None:
+    (board.boot / "config.txt").write_bytes(b"a=b\r\nion=ion_cma_size=0x20000000\r\n")
+    assert "end in CR LF" in ion(board, "show").output
+    assert ion(board, "apply", "ion_cma=512M", "--yes").exit_code == 0
+    assert (board.boot / "config.txt").read_bytes() == b"a=b\r\nion=ion_cma_size=0x20000000\n"
+    assert "end in CR LF" not in ion(board, "show").output
+    assert ion(board, "restore", "--yes").exit_code == 0
+    assert (board.boot / "config.txt").read_bytes() == b"a=b\r\nion=ion_cma_size=0x20000000\r\n"
+
+
+def test_a_broken_table_of_models_keeps_nobody_from_the_pools(board: Board, tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text("model = 3\n")
+    env = {"BPU_MODELS_FILE": str(tmp_path / "models.toml")}
+    assert ion(board, "show", env=env).exit_code == 0
+    assert ion(board, "apply", "bpu_large", "--yes", env=env).exit_code == 0
+    assert ion(board, "restore", "--yes", env=env).exit_code == 0
+
+
 def test_without_a_copy_there_is_nothing_to_restore(board: Board) -> None:
     assert "no safe copy" in ion(board, "restore", "--via", "config", "--yes").output
     assert ion(board, "restore", "--yes").exit_code == 3

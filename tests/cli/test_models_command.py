@@ -258,8 +258,8 @@ def test_what_is_refused_before_anything_is_downloaded(
     assert "BPU_MODEL_OFFLINE is set" in pull(board, mirror, BPU_MODEL_OFFLINE="1").output
     archive_row(mirror, monkeypatch, data, boards=["S600"])
     assert "is made for S600, and this board is an S100" in pull(board, mirror).output
-    archive_row(mirror, monkeypatch, data, pull=False, why="it is a guess")
-    assert "is not downloaded: it is a guess" in pull(board, mirror).output
+    archive_row(mirror, monkeypatch, data, pull=False, why="guessed_name")
+    assert "is not downloaded: the name of one of its files was seen in no source" in pull(board, mirror).output
     assert bpu("pull", "nothing").exit_code == 2
     archive_row(mirror, monkeypatch, data)
     usage = shutil.disk_usage(home)._replace(free=300 << 20)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +16,7 @@ import pytest
 
 from tests import sdks
 from tests.live.gateway import ROOT, Gateway, environment, free_port
+from tests.waits import until
 
 Start = Callable[..., Gateway]
 QWEN3 = "Qwen3-4B_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm"
@@ -187,3 +191,35 @@ def not_started(folder: Path, env: dict[str, str]) -> str:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def test_a_slip_in_the_table_does_not_end_what_runs_and_a_right_one_counts_after_a_reload(
+    start: Start, tmp_path: Path
+) -> None:
+    runtime = sdks.s100(tmp_path)
+    hbm = sdks.model(runtime / "model" / f"{sdks.R1}_4096.hbm")
+    entry = f'id = "one"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"'
+    gateway = start(workers=2, env=table(tmp_path, entry))
+    (tmp_path / "models.toml").write_text(f"[[model]]\n{entry}\nhbmm = 3\n")
+    gateway.send_signal(signal.SIGHUP)
+    until(lambda: "models.toml:5: there is no key `hbmm`" in gateway.log)
+    assert "keeps the one it has" in gateway.log
+    until(lambda: gateway.state() == "ready", seconds=60)
+    assert said(gateway, "one")["content"]
+    # A worker that dies and is replaced does not read the broken file either.
+    for worker in gateway.workers():
+        worker.kill()
+    until(lambda: gateway.state() == "ready" and len(gateway.workers()) == 2, seconds=60)
+    assert said(gateway, "one")["content"]
+    table(tmp_path, entry.replace('"one"', '"two"'))
+    gateway.send_signal(signal.SIGHUP)
+    until(lambda: names(gateway) == {"two", "two-think"}, seconds=60)
+    until(lambda: gateway.state() == "ready", seconds=60)
+    assert said(gateway, "two")["content"]
+
+
+def names(gateway: Gateway) -> set[str]:
+    """The models that are listed; none while the worker that was asked is being replaced."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return {entry["id"] for entry in gateway.json("GET", "/v1/models")["data"]}
+    return set()
