@@ -85,11 +85,11 @@ class Prompter:
 
         Where the model opens it, its tag says so; where it is closed or unknown to the model, there is none.
         """
-        if self._thinking != "auto":
-            return self._thinking == "template"
         after = self._template.frame()[1]
         if not after and not request.thinking:
             return False
+        if self._thinking != "auto":
+            return self._thinking == "template"
         return after.rstrip().endswith("<think>") or (self._template.reasons and "</think>" not in after)
 
     def turn(self, request: ChatRequest) -> Turn:

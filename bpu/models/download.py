@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
 CONNECT_TIMEOUT_S = 15.0
 #: The longest silence; a connection that only drips is given up by its speed.
@@ -109,6 +109,8 @@ class Downloader:
             try:
                 self._attempt(url, part, most_bytes, progress)
                 return
+            except SSLError as error:
+                raise DownloadFailed(f"{url}: {_reason(error)}") from None
             except (_Again, HTTPError) as error:
                 brought = part.stat().st_size - before if part.exists() else 0
                 fruitless = 0 if brought >= _WORTHWHILE else fruitless + 1

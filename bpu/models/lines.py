@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import tomlkit
-
 Place = tuple[str | int, ...]
 
 #: Strings and comments whole, brackets and line breaks one by one, and everything between them.
@@ -90,6 +88,8 @@ def _before_equals(statement: str) -> str:
 
 def _keys(text: str) -> Place:
     """A dotted key as TOML reads it."""
+    import tomlkit  # only a table needs it, and most boards have none
+
     value, path = tomlkit.parse(f"{text} = 0").unwrap(), []
     while isinstance(value, dict):
         [(key, value)] = value.items()

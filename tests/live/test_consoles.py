@@ -41,6 +41,13 @@ def configuration(gateway: Gateway, profile: str) -> dict[str, Any]:
     return dict(json.loads((gateway.state_dir / f"{profile}.json").read_text()))
 
 
+@pytest.mark.parametrize("profile", ["llm", "vlm", "oellm_multichat", "oellm_run", "hobot_xlm"])
+def test_the_simulator_stands_for_each_console_without_any_file(start: Start, profile: str) -> None:
+    gateway = start(env={"BPU_CONSOLE_PROFILE": profile})
+    assert gateway.engine()["profile"] == profile
+    assert "simulator" in said(gateway, "deepseek-r1:1.5b")["content"]
+
+
 def test_llm_gets_its_whole_configuration_and_its_model_opens_the_thinking(start: Start, tmp_path: Path) -> None:
     runtime = sdks.s600(tmp_path)
     hbm = sdks.model(runtime / "model" / "Qwen3_4B" / QWEN3)
@@ -58,7 +65,7 @@ def test_llm_gets_its_whole_configuration_and_its_model_opens_the_thinking(start
         "enable_multi_turn": False,
     }
     [entry, _] = gateway.json("GET", "/v1/models")["data"]
-    assert (entry["id"], entry["context_length"]) == ("qwen3-4b", 4096)
+    assert (entry["id"], entry["context_length"]) == ("qwen3-4b", 4096 - 32)
     # Only the console itself can have measured these two.
     engine = gateway.engine()
     assert engine["profile"] == "llm"
