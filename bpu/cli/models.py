@@ -14,12 +14,12 @@ from bpu.board.layout import board_model
 from bpu.cli import _keeper
 from bpu.cli._columns import left
 from bpu.cli._group import Group
-from bpu.engine.plan import missing_files, refusals
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.models.catalogue import Row, catalogue
 from bpu.models.entries import add_entry, entry_of_folder, entry_text
 from bpu.models.names import Board, board_of
+from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import ModelSpec
 from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings, state_dir

@@ -19,7 +19,7 @@ from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models.catalogue import Row, find
 from bpu.models.download import Downloader
-from bpu.models.entries import add_entry, entry_of_file
+from bpu.models.entries import add_entry, check_writable, entry_of_file
 from bpu.models.names import board_of
 from bpu.models.pull import Stage, models_folder, pull, refuse
 from bpu.models.table import load_table
@@ -74,6 +74,7 @@ def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
         raise SettingsError(say("pull.other_board", id=row.id, boards=", ".join(row.boards), board=board))
     if load_table(settings).find(row.id) is not None:
         raise SettingsError(say("pull.taken", id=row.id))
+    check_writable(settings)
 
 
 class _Bar:

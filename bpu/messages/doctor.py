@@ -167,6 +167,12 @@ TEXTS = {
         "No mode of this board's pools holds it: choose a smaller model (python -m bpu models available).",
         "本开发板的任何内存池模式都放不下：请选择更小的模型（python -m bpu models available）。",
     ),
+    "check_refused": ("refused", "拒绝"),
+    "refused": ("{reason}", "{reason}"),
+    "choose_model": (
+        "Correct that, or choose another model: python -m bpu models available",
+        "请改正，或选择其他模型：python -m bpu models available",
+    ),
     "check_models": ("models", "模型"),
     "models": ("{rows}", "{rows}"),
     "fit_unknown": ("what it needs, or what the board has, is not known", "不知道它需要多少内存，或不知道开发板有多少"),

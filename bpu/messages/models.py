@@ -43,6 +43,10 @@ TEXTS = {
         "{folder} must hold exactly one language model (.hbm), and holds {count}: {names}.",
         "{folder} 中必须正好有一个语言模型（.hbm），现有 {count} 个：{names}。",
     ),
+    "no_utf8": (
+        "{path} is not UTF-8, which a table must be: rename it.",
+        "{path} 不是 UTF-8，而模型表必须是 UTF-8：请重命名。",
+    ),
     "not_written": ("{path} cannot be written: {reason}.", "无法写入 {path}：{reason}。"),
     "table": ("Models of {path} (* is the default):", "{path} 中的模型（* 为默认）："),
     "no_table": (

@@ -48,6 +48,10 @@ def entry_of_folder(
 def entry_of_file(hbm: Path, settings: Settings, *, name: str = "", runtime_dir: Path | None = None) -> dict[str, Any]:
     """The entry of a model file. Only what the settings do not say already is written."""
     runtime = runtime_dir or _sdk_beside(hbm)
+    for path in (hbm, runtime):
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        if path is not None and shown != str(path):
+            raise SettingsError(say("models.no_utf8", path=shown))
     entry: dict[str, Any] = {"id": name or hbm.stem.lower(), "hbm": hbm}
     if runtime is not None and runtime != settings.runtime_dir:
         entry["runtime_dir"] = runtime.absolute()
@@ -75,6 +79,14 @@ def add_entry(entry: Mapping[str, Any], settings: Settings) -> tuple[Path, Model
     table = read_table(after, settings, path)
     _write(path, after)
     return path, table
+
+
+def check_writable(settings: Settings) -> None:
+    """Raise `SettingsError` when no entry could be written, before anything is done for one."""
+    path = writable_file(settings)
+    folder = next(place for place in path.parents if place.exists())
+    if not os.access(path if path.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK | os.X_OK):
+        raise SettingsError(say("models.not_written", path=path, reason=say("settings.no_right")))
 
 
 def _beginning(settings: Settings) -> str:

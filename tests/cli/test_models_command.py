@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import shutil
 import tarfile
 import threading
@@ -294,3 +295,39 @@ def test_an_archive_that_is_evil_leaves_nothing_and_no_entry(
     assert not list(home.rglob("evil"))
     assert not list(home.rglob(".unpacking"))
     assert load_table(load_settings()).path is None
+
+
+def test_doctor_says_why_a_console_would_refuse_the_model(home: Path, board: Board) -> None:
+    runtime = sdks.s600(home)
+    hbm = sdks.model(home / "Qwen3-4B_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm", 2 << 20)
+    env = {"BPU_RUNTIME_DIR": str(runtime), "BPU_HBM_PATH": str(hbm)}
+    done = bpu("doctor", "--sysfs", str(board.root), **env)
+    assert done.exit_code == 2
+    assert "is made for the S600, and this board is an S100: it cannot run here" in done.output
+    silent = sdks.model(home / "mine.hbm", 2 << 20)
+    done = bpu("doctor", "--sysfs", str(board.root), **{**env, "BPU_HBM_PATH": str(silent)})
+    assert "Nothing says how many tokens of context mine.hbm has" in done.output
+
+
+def test_a_name_that_is_no_text_is_a_sentence(home: Path) -> None:
+    runtime = sdks.s100(home)
+    folder = Path(os.fsdecode(os.fsencode(home) + b"/odd\xff"))
+    sdks.model(folder / "a_1024.hbm")
+    done = bpu("models", "add", str(folder), "--runtime-dir", str(runtime))
+    assert done.exit_code == 2
+    assert "is not UTF-8, which a table must be" in done.output
+
+
+def test_nothing_is_downloaded_for_a_table_that_cannot_be_written(
+    home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_row(mirror, monkeypatch, packed(home, **GOOD))
+    (home / "table").mkdir()
+    table = home / "table" / "models.toml"
+    table.write_text('[[model]]\nid = "a"\n')
+    access = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != table and access(path, mode))
+    done = pull(board, mirror, BPU_MODELS_FILE=str(table))
+    assert done.exit_code == 2
+    assert "cannot be written" in done.output
+    assert not (home / "state").exists()

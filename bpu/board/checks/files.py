@@ -14,6 +14,7 @@ from bpu.board.sizes import human
 from bpu.errors import BpuError
 from bpu.models.families import TYPES, Sdk, family_of
 from bpu.models.names import read_name
+from bpu.models.readiness import refusals
 from bpu.models.sdk import library_folder
 from bpu.models.sdk import sdk_of as sdk_of_console
 
@@ -30,6 +31,8 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     yield _runtime(subject)
     yield from _console(subject)
     yield _model(subject)
+    for reason in refusals(subject.models[0], subject.board) if subject.models else ():
+        yield broken("refused", "refused", "choose_model", reason=reason)
     yield _model_type(subject)
     yield _tokenizer(subject)
     yield _template(subject)

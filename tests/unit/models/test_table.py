@@ -10,9 +10,9 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.plan import missing_files, refusals
 from bpu.errors import SettingsError
 from bpu.models.lines import line_of, lines
+from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import as_settings, from_settings
 from bpu.models.table import ModelTable, load_table, read_table, table_file
 from bpu.settings import Settings, load_settings
