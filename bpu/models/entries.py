@@ -14,7 +14,7 @@ from bpu.messages import say
 from bpu.models.names import read_name
 from bpu.models.sdk import find_console, is_dir, is_file
 from bpu.models.spec import from_settings
-from bpu.models.table import ModelTable, read_table, table_file, writable_file
+from bpu.models.table import ModelTable, read_table, writable_file
 from bpu.settings import Settings
 from bpu.trusted_files import read_trusted
 
@@ -73,7 +73,7 @@ def add_entry(entry: Mapping[str, Any], settings: Settings) -> tuple[Path, Model
     A new table begins with the model of the settings, if its file is there, so that it goes on being the default.
     """
     path = writable_file(settings)
-    text = read_trusted(path) if table_file(settings) is not None and path.exists() else _beginning(settings)
+    text = read_trusted(path) if os.access(path, os.F_OK) else _beginning(settings)
     gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
     after = text + gap + entry_text(entry)
     table = read_table(after, settings, path)
@@ -84,8 +84,8 @@ def add_entry(entry: Mapping[str, Any], settings: Settings) -> tuple[Path, Model
 def check_writable(settings: Settings) -> None:
     """Raise `SettingsError` when no entry could be written, before anything is done for one."""
     path = writable_file(settings)
-    folder = next(place for place in path.parents if place.exists())
-    if not os.access(path if path.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK | os.X_OK):
+    folder = next(place for place in path.parents if os.access(place, os.F_OK))
+    if not os.access(path if os.access(path, os.F_OK) else folder, os.W_OK) or not os.access(folder, os.W_OK | os.X_OK):
         raise SettingsError(say("models.not_written", path=path, reason=say("settings.no_right")))
 
 

@@ -50,7 +50,9 @@ def table_file(settings: Settings) -> Path | None:
     """The file of the table: as set, else the system's, else the one in the data folder; None where there is none."""
     if settings.models_file is not None:
         return settings.models_file
-    return next((path for path in (SYSTEM_FILE, data_folder(settings) / SYSTEM_FILE.name) if path.exists()), None)
+    places = (SYSTEM_FILE, data_folder(settings) / SYSTEM_FILE.name)
+    # What lies in a folder that is closed to this user is not there for them.
+    return next((path for path in places if os.access(path, os.F_OK)), None)
 
 
 def writable_file(settings: Settings) -> Path:
@@ -58,7 +60,7 @@ def writable_file(settings: Settings) -> Path:
     found = table_file(settings)
     if found is not None:
         return found
-    nearest = next(folder for folder in SYSTEM_FILE.parents if folder.exists())
+    nearest = next(folder for folder in SYSTEM_FILE.parents if os.access(folder, os.F_OK))
     return SYSTEM_FILE if os.access(nearest, os.W_OK | os.X_OK) else data_folder(settings) / SYSTEM_FILE.name
 
 

@@ -326,7 +326,7 @@ def test_nothing_is_downloaded_for_a_table_that_cannot_be_written(
     table = home / "table" / "models.toml"
     table.write_text('[[model]]\nid = "a"\n')
     access = os.access
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != table and access(path, mode))
+    monkeypatch.setattr("os.access", lambda path, mode: (Path(path), mode) != (table, os.W_OK) and access(path, mode))
     done = pull(board, mirror, BPU_MODELS_FILE=str(table))
     assert done.exit_code == 2
     assert "cannot be written" in done.output
