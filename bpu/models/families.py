@@ -37,10 +37,16 @@ def family_of(name: str, families: Mapping[str, Any]) -> str | None:
     return next((family for family in families if family in plain), None)
 
 
+def known_type(name: str, sdk: Sdk) -> int | None:
+    """The number of the model in file `name`; None where the name holds no known family."""
+    family = family_of(name, TYPES[sdk])
+    return None if family is None else TYPES[sdk][family]
+
+
 def model_type(name: str, sdk: Sdk) -> int:
-    """The number of the model in file `name`; DeepSeek's where the family is not known."""
-    types = TYPES[sdk]
-    return types[family_of(name, types) or "deepseek"]
+    """The same, and DeepSeek's number where the family is not known."""
+    number = known_type(name, sdk)
+    return TYPES[sdk]["deepseek"] if number is None else number
 
 
 def thinking(name: str) -> Thinking:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -60,6 +60,7 @@ def _json_values(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+T = TypeVar("T")
 Name = Annotated[str, AfterValidator(_one_name)]
 Text = Annotated[str, AfterValidator(_no_nul)]
 Variable = Annotated[str, AfterValidator(_variable)]
@@ -155,19 +156,21 @@ def from_settings(settings: Settings) -> ModelSpec:
 
 
 def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, line: int = 0) -> ModelSpec:
-    """Complete `entry`: a key that is left out has its setting's value where that is set, else what the file's name
-    or its SDK tells, else the setting's default. A relative `runtime_dir` lies in `folder`, the table's own."""
-    explicit = settings.explicit
+    """Complete an entry by the settings, the model file's name and the SDK.
+
+    Without a file of its own the entry describes the settings' model, so what was set comes first. With one, the file's
+    name and the SDK come first, and the settings only where these say nothing. A relative `runtime_dir` lies in
+    `folder`, the table's own.
+    """
+    own = entry.hbm is not None
     runtime = _under(folder or Path.cwd(), entry.runtime_dir) or settings.runtime_dir
     hbm = runtime / (entry.hbm or settings.hbm_path)
     facts = read_name(hbm.name)
     console, profile = _program(entry, settings, runtime, hbm)
     tokenizer_dir = _tokenizer(entry, settings, runtime, hbm)
-    template = _template(entry, settings, runtime, tokenizer_dir)
-    number = settings.model_type if entry.model_type is None else entry.model_type
+    told_type = families.known_type(hbm.name, sdk.sdk_of(profile, runtime))
+    told_context = facts.context or sdk.info_context(hbm)
     vision = profile == "vlm" if entry.vision is None else entry.vision
-    fields = {"runtime_dir": "runtime_dir", "console": "console", "hbm_path": "hbm", "tokenizer_dir": "tokenizer_dir"}
-    fields["template_path"] = "template"
     return ModelSpec(
         id=entry.id,
         aliases=entry.aliases,
@@ -176,11 +179,15 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         console=console,
         hbm=hbm,
         tokenizer_dir=tokenizer_dir,
-        template=template,
-        model_type=families.model_type(hbm.name, sdk.sdk_of(profile, runtime)) if number is None else number,
+        template=_template(entry, settings, runtime, tokenizer_dir),
+        model_type=_first(
+            entry.model_type,
+            *_in_order(own, told_type, settings.model_type),
+            families.model_type("", sdk.sdk_of(profile, runtime)),
+        ),
         args=settings.console_args if entry.args is None else entry.args,
         env=entry.env,
-        context=entry.context or settings.context_size or facts.context or sdk.info_context(hbm),
+        context=_first(entry.context, *_in_order(own, told_context, settings.context_size)),
         thinking=entry.thinking or families.thinking(hbm.name),
         vision=vision,
         vit=_under(hbm.parent, entry.vit) or (sdk.beside(hbm, "*_vision_*.hbm") if vision else None),
@@ -191,11 +198,36 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         idle_unload_s=settings.idle_unload_s if entry.idle_unload_s is None else entry.idle_unload_s,
         line_limit=settings.line_limit if entry.line_limit is None else entry.line_limit,
         facts=facts,
-        given=frozenset(
-            [key for field, key in fields.items() if field in explicit or getattr(entry, key, None) is not None]
-        ),
+        given=_given(entry, settings),
         line=line,
     )
+
+
+#: The paths of an entry and the settings of the same meaning.
+_PATHS = {
+    "runtime_dir": "runtime_dir",
+    "console": "console",
+    "hbm": "hbm_path",
+    "tokenizer_dir": "tokenizer_dir",
+    "template": "template_path",
+}
+
+
+def _given(entry: Entry, settings: Settings) -> frozenset[str]:
+    set_by_person = settings.explicit
+    return frozenset(
+        key for key, field in _PATHS.items() if getattr(entry, key, None) is not None or field in set_by_person
+    )
+
+
+def _in_order(own: bool, told: T | None, setting: T | None) -> tuple[T | None, T | None]:
+    """What the file tells and what was set, the stronger one first."""
+    return (told, setting) if own else (setting, told)
+
+
+def _first(*values: T | None) -> T:
+    """The first value that is not None; None itself where all are."""
+    return next((value for value in values if value is not None), None)  # type: ignore[return-value]
 
 
 def as_settings(model: ModelSpec, settings: Settings) -> Settings:
@@ -224,30 +256,32 @@ def _under(folder: Path, path: Path | None) -> Path | None:
 
 
 def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tuple[Path, str]:
-    """The console program and its profile: each may follow from the other, or from what the SDK holds."""
-    profile = entry.profile or (None if settings.console_profile == "auto" else settings.console_profile)
+    """The console program and its profile. Each may follow from the other, or from what the SDK holds."""
     if entry.console is not None:
         console = runtime / entry.console
-    elif "console" in settings.explicit or (sdk.is_file(settings.in_runtime(settings.console)) and not entry.profile):
-        console = runtime / settings.console
-    else:
-        wanted = (profile,) if profile else ("vlm",) if families.vision(hbm.name) else sdk.CONSOLES
-        console = sdk.find_console(runtime, wanted) or runtime / (f"bin/{profile}" if profile else settings.console)
-    return console, profile or profile_for(console.name).name
+        return console, entry.profile or profile_for(console.name).name
+    wanted = entry.profile or (None if settings.console_profile == "auto" else settings.console_profile)
+    usual = runtime / settings.console
+    is_wanted = entry.profile in (None, settings.console_profile, profile_for(usual.name).name)
+    is_named = "console" in settings.explicit and entry.runtime_dir is None
+    if is_wanted and (is_named or sdk.is_file(usual)):
+        return usual, wanted or profile_for(usual.name).name
+    names = (wanted,) if wanted else ("vlm",) if families.vision(hbm.name) else sdk.CONSOLES
+    console = sdk.find_console(runtime, names) or runtime / (f"bin/{wanted}" if entry.profile else settings.console)
+    return console, wanted or profile_for(console.name).name
 
 
 def _tokenizer(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> Path:
-    named = entry.tokenizer_dir or (settings.tokenizer_dir if "tokenizer_dir" in settings.explicit else None)
-    if named is not None:
-        return runtime / named
-    return sdk.find_tokenizer(hbm, runtime) or runtime / settings.tokenizer_dir
+    """The folder as named, else as found by the model's name, else the setting's default."""
+    setting = runtime / settings.tokenizer_dir if "tokenizer_dir" in settings.explicit else None
+    found = sdk.find_tokenizer(hbm, runtime)
+    named = _under(runtime, entry.tokenizer_dir)
+    return _first(named, *_in_order(entry.hbm is not None, found, setting), runtime / settings.tokenizer_dir)
 
 
 def _template(entry: Entry, settings: Settings, runtime: Path, tokenizer_dir: Path) -> Path | None:
-    """None where the model has none, because its program brings one: then there is nothing to count the frame by."""
-    named = entry.template or (settings.template_path if "template_path" in settings.explicit else None)
-    if named is not None:
-        return runtime / named
-    found = sdk.find_template(tokenizer_dir)
-    is_default = tokenizer_dir == runtime / settings.tokenizer_dir
-    return found or (runtime / settings.template_path if is_default else None)
+    """The template as named, else as found in the tokenizer's folder; None where there is none to be found."""
+    setting = runtime / settings.template_path if "template_path" in settings.explicit else None
+    usual = runtime / settings.template_path if tokenizer_dir == runtime / settings.tokenizer_dir else None
+    named, found = _under(runtime, entry.template), sdk.find_template(tokenizer_dir)
+    return _first(named, *_in_order(entry.hbm is not None, found, setting), usual)

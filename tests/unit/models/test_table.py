@@ -89,9 +89,42 @@ def test_what_is_left_out_comes_from_its_setting_or_the_name_of_the_file() -> No
     text = '[[model]]\nid = "m"\nhbm = "/x/Qwen3-4B_language_chunk_512_cache_2048_w4_nash-p_corenum_2_2.hbm"\n'
     [model] = read(text).models
     assert (model.context, model.cores, model.thinking) == (2048, 2, "model")
-    [model] = read(text, context_size=1024, model_type=5, preload=False, idle_unload_s=9, line_limit=77).models
-    assert (model.context, model.model_type, model.preload) == (1024, 5, False)
-    assert (model.idle_unload_s, model.line_limit) == (9, 77)
+    settings = {"context_size": 1024, "model_type": 5, "preload": False, "idle_unload_s": 9, "line_limit": 77}
+    # Settings of another model's file do not count where this one's name tells.
+    [model] = read(text, **settings).models
+    assert (model.context, model.preload, model.idle_unload_s, model.line_limit) == (2048, False, 9, 77)
+    assert model.model_type != 5
+    [model] = read('[[model]]\nid = "m"\nhbm = "/x/mine.hbm"\n', **settings).models
+    assert (model.context, model.model_type) == (1024, 5)
+    [model] = read('[[model]]\nid = "m"\n', **settings).models
+    assert (model.context, model.model_type) == (1024, 5)
+
+
+def test_settings_of_one_model_do_not_spoil_an_entry_of_another(tmp_path: Path) -> None:
+    """As on a board that has run one model by settings, and gets another by its own entry."""
+    old = tmp_path / "old" / "runtime"
+    sdks.program(old / "bin" / "xlm_demo", "xlm_demo")
+    r1 = sdks.tokenizer(old / "config" / "r1")
+    (r1 / "r1.jinja").write_text("{{ messages[0].content }}")
+    new, hbm = sdks.s100(tmp_path), sdks.minicpm5(tmp_path)
+    settings = {
+        "runtime_dir": old, "hbm_path": "r1.hbm", "tokenizer_dir": r1, "template_path": r1 / "r1.jinja",
+        "model_type": 3, "context_size": 1024,
+    }  # fmt: skip
+    text = f'[[model]]\nid = "old"\n[[model]]\nid = "new"\nruntime_dir = "{new}"\nhbm = "{hbm}"\n'
+    for more in ({}, {"console": "bin/xlm_demo"}):
+        one, other = read(text, **settings, **more).models
+        assert (one.console, one.tokenizer_dir, one.model_type, one.context) == (old / "bin/xlm_demo", r1, 3, 1024)
+        assert (other.profile, other.console.parent.parent) == ("oellm_multichat", new / "example")
+        assert (other.tokenizer_dir, other.model_type, other.context) == (hbm.parent / "tokenizer", 1, 4096)
+        assert other.template == hbm.parent / "tokenizer" / "simple-chat.jinja"
+
+
+def test_a_program_that_is_nowhere_is_named_where_it_should_be(tmp_path: Path) -> None:
+    text = f'[[model]]\nid = "m"\nruntime_dir = "{tmp_path}"\nprofile = "llm"\n'
+    [model] = read(text).models
+    assert (model.console, model.profile) == (tmp_path / "bin" / "llm", "llm")
+    assert str(model.console) in missing_files(model)[0]
 
 
 def test_the_settings_alone_are_a_table_of_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
