@@ -1,6 +1,6 @@
-"""Reads a settings file only if nobody but its rightful owner could have written it.
+"""Reads a settings file only if no other user could have written it.
 
-Root reads files that, with every folder above them, belong to root and are writable by nobody else. Another user
+Root reads files that, with every folder above them, belong to root and that no other user may write. Another user
 reads their own files and root's. A folder with the sticky bit (as /tmp) is accepted: in it only the owner of an entry
 can replace that entry.
 """

@@ -1,4 +1,4 @@
-"""The pools' sizes in `/boot/config.txt`, which the boot loader of the S100 lays over its device tree at each start.
+"""The pools' sizes in `/boot/config.txt`, which the S100's boot loader puts into its device tree.
 
 Format, by D-Robotics' documentation of its parser (`drobot_boot_config.c`): a `key=value` a line, `#` begins a comment,
 a key that begins with `ion` sets a size: `ion=ion_carveout_size=0xf0000000`. The last of several lines wins. This
@@ -75,7 +75,7 @@ def with_sizes(data: bytes, wanted: Mapping[str, int]) -> bytes:
 
 
 def without_changes(data: bytes, before: bytes) -> bytes:
-    """`data` with the pools' lines of `before` and no others: what somebody else has changed since stays."""
+    """`data` with the pools' lines of `before` and no others; all other lines of `data` stay."""
     old = sizes(before)
     kept = [line for line in _lines(data) if _pool_of(line) in (None, *old)]
     return with_sizes(b"".join(kept), old)
@@ -115,7 +115,7 @@ class BootConfig:
     def restore(self) -> Saved:
         """Bring the file back as it was before the first `apply`, and let go of the copy.
 
-        Where somebody else has changed other lines since, these stay, and only the pools' lines go back.
+        Where other lines were changed since, these stay, and only the pools' lines go back.
         """
         before, now = self.copy.read(), self.read()
         ours = _other_lines(now) == _other_lines(before)

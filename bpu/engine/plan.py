@@ -51,15 +51,15 @@ def choose_files(
     """Console or simulator, as `BPU_ENGINE` says; `model` is the table's default unless it is given.
 
     Raises `SettingsError` that names everything that is missing or cannot be. `auto` falls back to the simulator only
-    where nobody asked for a console: not on a D-Robotics board, not with a table, and not when a path was set.
+    where no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
     """
     model = model or default_model(settings)
     if settings.engine == "simulator":
         return _simulated(model)
     board = _text(board_model)
     missing = missing_files(model)
-    nobody_asked = settings.engine == "auto" and not model.given and not model.line
-    if missing and nobody_asked and "d-robotics" not in board.lower():
+    may_simulate = settings.engine == "auto" and not model.given and not model.line
+    if missing and may_simulate and "d-robotics" not in board.lower():
         return _simulated(model)
     mistakes = [*missing, *refusals(model, board)]
     if mistakes:

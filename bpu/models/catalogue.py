@@ -92,7 +92,10 @@ def find(name: str, rows: Sequence[Row] | None = None) -> Row | None:
 
 
 def need_of(model: ModelSpec) -> Need | None:
-    """What a model needs of the BPU's memory: as its entry says, as the catalogue knows its file, else by its size."""
+    """What a model needs of the BPU's memory.
+
+    Its entry says it, else the catalogue knows its file, else the file's size decides.
+    """
     size = _size(model.hbm)
     if model.memory_mb is not None:
         total = model.memory_mb << 20

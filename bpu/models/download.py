@@ -39,7 +39,7 @@ class DownloadFailed(Exception):
 
 @dataclass(frozen=True)
 class _Part:
-    """What is there of a file already: `size` bytes of the version `version`, of `total` bytes."""
+    """A file that has come in part: `size` of `total` bytes of the version `version`."""
 
     size: int = 0
     version: str = ""
@@ -204,7 +204,7 @@ class Downloader:
 
 
 def _blocks(response: Any) -> Iterator[bytes]:
-    """What has come, as it comes: a slow server must not wait for a whole block."""
+    """Yield the body as it comes, because a slow server fills no whole block."""
     while data := response.read1(_BLOCK):
         yield data
 
@@ -219,7 +219,10 @@ def digest_of(path: Path, kind: str) -> str:
 
 
 def listed_md5(text: str, url: str) -> str | None:
-    """The MD5 of `url` in a list as `md5sum` writes it: of the lines with its name, the one whose path agrees most."""
+    """The MD5 of `url` in a list as `md5sum` writes it.
+
+    Of several lines with its name, the one whose path agrees most counts.
+    """
     wanted = urlsplit(url).path.split("/")
     best: tuple[int, str] | None = None
     for line in text.splitlines():

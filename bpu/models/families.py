@@ -1,4 +1,4 @@
-"""Model families: their numbers in each SDK, how they think, and what the image models' configuration needs. Pure data.
+"""Model families: their numbers in each SDK, their thinking, their image configuration. Pure data.
 
 Numbers are those of the SDKs' headers and manuals (`xlm.h` of each version).
 """

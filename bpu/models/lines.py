@@ -1,4 +1,4 @@
-"""The line on which each key of a TOML text stands, which TOML libraries do not keep. Pure.
+"""Finds the line of each key in a TOML text, because TOML libraries drop it. Pure.
 
 It is meant for text that a TOML library has accepted: it splits statements and does not judge them.
 """
@@ -18,7 +18,7 @@ _TOKEN = re.compile(
 
 
 def statements(text: str) -> Iterator[tuple[int, str]]:
-    """The number of the first line and the text of each statement: a header, or a key with its value."""
+    """Yield the first line and the text of each statement: a header, or a key with its value."""
     line, begun, depth, statement = 1, 1, 0, ""
     for token in _TOKEN.findall(text):
         if token == "\n" and depth == 0:
@@ -35,7 +35,10 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def lines(text: str) -> dict[Place, int]:
-    """The line of each header and key, by its path; an entry of an array of tables has its number in the path."""
+    """The line of each header and key, by its path.
+
+    An entry of an array of tables has its number in the path.
+    """
     found: dict[Place, int] = {}
     for line, path in _paths(text):
         for end in range(1, len(path) + 1):

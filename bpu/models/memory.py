@@ -1,4 +1,4 @@
-"""How much of the BPU's memory a model needs, and whether pools of given sizes hold it. Pure.
+"""Compares what a model needs of the BPU's memory with the pools. Pure.
 
 One buffer lies in one pool, and several buffers may lie in several: a model needs a largest pool for its weights and
 a total for everything. Figures of the catalogue were measured or published; without one the file's size decides.
@@ -39,7 +39,10 @@ class Need:
 
 
 def need_of_file(size: int, facts: NameFacts) -> Need:
-    """By the file's size: the weights are one buffer; the S600 takes workspace for its cache beside them."""
+    """The need by the file's size.
+
+    The weights are one buffer; the S600 takes workspace for its cache beside them.
+    """
     if facts.board != "S600":
         return Need(size, size, "file")
     extra = _LARGE_EXTRA if size > _LARGE_FILE else _SMALL_EXTRA
@@ -55,9 +58,10 @@ def fit(need: Need, pools: Iterable[int]) -> Fit:
 
 
 def smallest_mode(need: Need, modes: Mapping[str, Sequence[int]], most: int | None = None) -> tuple[str, Fit] | None:
-    """The mode with the smallest total that holds the model, surely if any does, else perhaps; None if none does.
+    """The smallest mode that holds the model; None if none does.
 
-    `modes` are the sizes of pools by mode; `most` is what all pools together may have on this board, None: not known.
+    A mode that surely holds it comes before one that may. `modes` are the sizes of pools by mode; `most` is what all
+    pools together may have on this board, None where that is not known.
     """
     possible = {name: sizes for name, sizes in modes.items() if most is None or sum(sizes) <= most}
     for wanted in (Fit.FITS, Fit.PERHAPS):

@@ -1,4 +1,4 @@
-"""What the name of a model file tells: context, board, cores, and whether it is a language model at all. Pure.
+"""Reads the name of a model file: kind, context, board, cores. Pure.
 
 The patterns are those of the vendor's own compilers and archives, collected from public file lists.
 """

@@ -135,7 +135,7 @@ def _size(path: Path) -> int:
 
 
 def _checksums(file: File, row: Row, settings: Settings, downloader: Downloader) -> Checksums:
-    """The catalogue's own checksum, else the one in the vendor's list, which comes from the same server as the file."""
+    """The checksum of the catalogue, else the one of the vendor's list on the same server."""
     if file.sha256:
         return {"sha256": file.sha256}
     if file.md5:
@@ -150,7 +150,7 @@ def _checksums(file: File, row: Row, settings: Settings, downloader: Downloader)
 
 
 def _unpack(archive: Path, folder: Path, progress: Progress) -> None:
-    """Into a folder of its own first, so that no half of an archive is taken for a model."""
+    """Unpack into a separate folder first, so that half an archive is never taken for a model."""
     half = folder / ".unpacking"
     shutil.rmtree(half, ignore_errors=True)
     most = min(int(archive.stat().st_size * UNPACKED_MOST) + (64 << 20), shutil.disk_usage(folder).free - LEFT_FREE)

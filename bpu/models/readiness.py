@@ -1,4 +1,4 @@
-"""Whether a model can be served here: the files that are missing, and why its console would refuse it."""
+"""Says why a model cannot be served here: missing files, and what its console refuses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _names(model: ModelSpec) -> dict[str, str]:
 
 
 def refusals(model: ModelSpec, board: str) -> list[str]:
-    """A sentence for each reason why the console would not serve this model, although all files are there."""
+    """A sentence for each reason why the console would not serve this model."""
     found = []
     if sdk.is_second_generation(model.runtime_dir):
         return [say("models.second_sdk", folder=model.runtime_dir)]

@@ -25,7 +25,10 @@ _INFO_CONTEXT = ("context_length", "context_size", "context", "ctx", "max_contex
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there and can be seen; an impossible name or a closed folder is a no, not an error."""
+    """Whether a file is there.
+
+    An impossible name and a folder that is closed to this user are a no, not an error.
+    """
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -116,7 +119,7 @@ def find_template(tokenizer_dir: Path) -> Path | None:
 
 
 def beside(hbm: Path, pattern: str) -> Path | None:
-    """The one file of `pattern` in the model's folder that belongs to the model: it begins as the model does."""
+    """The one file of `pattern` beside the model whose name begins as the model's does."""
     start = hbm.name.partition("_language_")[0]
     found = [path for path in _found(hbm.parent, pattern) if path.name.startswith(start)]
     return found[0] if len(found) == 1 else None

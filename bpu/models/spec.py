@@ -1,4 +1,4 @@
-"""One model as the engine starts it: what its entry says, completed by the settings, its file's name and its SDK.
+"""One model as the engine starts it, completed from entry, settings, file name and SDK.
 
 `Entry` is what a `[[model]]` of `models.toml` may hold; `resolve` makes a `ModelSpec` of it. The settings alone are a
 table of one: an entry that leaves everything out.
@@ -231,7 +231,7 @@ def _first(*values: T | None) -> T:
 
 
 def as_settings(model: ModelSpec, settings: Settings) -> Settings:
-    """`settings` as they would be if `model` were the only one; what is the same stays as it was set."""
+    """Settings that describe `model` as their one model; equal values stay as they were set."""
     wanted: dict[str, Any] = {
         "model_id": model.id,
         "runtime_dir": model.runtime_dir,

@@ -89,9 +89,9 @@ def load_table(settings: Settings) -> ModelTable:
 
 
 def hold_table(settings: Settings) -> None:
-    """Read and check the file, and let this process and those that it forks use it until the next call.
+    """Read and check the file for this process and those that it forks, until the next call.
 
-    So all workers of a gateway have one table, the same as its master, whatever happens to the file meanwhile. Raises
+    All workers of a gateway then have the table of its master, also when the file is changed meanwhile. Raises
     `SettingsError`; then what was held before is held on.
     """
     snapshot = _read(settings)
@@ -221,7 +221,7 @@ def _path(location: tuple[int | str, ...]) -> Place:
 
 
 def _words(item: Any) -> str:
-    """What is wrong, in our own words where there are some for this kind of error, else in pydantic's."""
+    """What is wrong, in words of the catalogue where it has some, else in pydantic's."""
     kind, key = item["type"], ".".join(str(part) for part in item["loc"] if part != "[key]")
     if kind == "extra_forbidden":
         return say("models.unknown_key", key=key, keys=", ".join(Entry.model_fields))

@@ -1,4 +1,4 @@
-"""Unpacks an archive of a model that a stranger may have made: files and folders alone, inside one folder, bounded.
+"""Unpacks an archive that a stranger may have made: bounded, and inside one folder.
 
 `tarfile` reads the headers; what is written, where, and how much, is decided here, because Python's own filter is not
 in every 3.10 and lets links pass.
@@ -29,7 +29,7 @@ class BadArchive(Exception):
 
 
 class _Metered:
-    """A stream that gives away no more than it was allowed: a header or a member cannot claim more than its due."""
+    """A stream that may give away `left` bytes more, so that no header can claim all memory."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
