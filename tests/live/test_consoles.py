@@ -230,3 +230,22 @@ def names(gateway: Gateway) -> set[str]:
     with contextlib.suppress(OSError, http.client.HTTPException):
         return {entry["id"] for entry in gateway.json("GET", "/v1/models")["data"]}
     return set()
+
+
+def test_the_list_says_which_model_is_loaded(start: Start, tmp_path: Path) -> None:
+    runtime = sdks.s100(tmp_path)
+    hbm = sdks.model(runtime / "model" / f"{sdks.R1}_4096.hbm")
+    one = f'id = "one"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"'
+    env = table(tmp_path, one, one.replace("one", "two"))
+    gateway = start(env=env)
+    done = subprocess.run(
+        [sys.executable, "-m", "bpu", "models", "list", "--json"],
+        cwd=ROOT,
+        env=environment(gateway.port, gateway.state_dir, 1, env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    states = {row["id"]: row["state"] for row in json.loads(done.stdout)["models"]}
+    assert states == {"one": "loaded", "two": "unknown"}
