@@ -58,7 +58,7 @@ HOMES: dict[str, set[str]] = {
     "werkzeug": {"app.py", "bpu/web/*"},
     "click": {"bpu/cli/*"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
-    "fcntl": {"bpu/engine/*"},
+    "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
     "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*"},

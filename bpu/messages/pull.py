@@ -97,6 +97,14 @@ TEXTS = {
         "未解压 {name}：{reason}。没有保留其中任何内容。",
     ),
     "disk": ("Writing to {folder} failed: {reason}.", "写入 {folder} 失败：{reason}。"),
+    "wrong_size": (
+        "{name} has {found} bytes, and its source names {wanted}. It was deleted.",
+        "{name} 有 {found} 字节，而资料给出的是 {wanted}。已将其删除。",
+    ),
+    "busy": (
+        "Another process downloads into {folder} at this moment. Wait for it, or name another folder with --to.",
+        "另一个进程正在向 {folder} 下载。请等待它完成，或用 --to 指定其他文件夹。",
+    ),
     "no_space": (
         "{folder} needs {needed} more, and {free} can be used. Make room, or name another folder with --to.",
         "{folder} 还需要 {needed}，而可用空间为 {free}。请清理空间，或用 --to 指定其他文件夹。",

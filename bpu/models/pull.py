@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,24 +72,50 @@ def pull(
     refuse(row, settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        hbm = next(iter(sorted(folder.rglob(row.hbm))), None) if row.archive else None
-        if hbm is not None:
-            # An archive is deleted once it is unpacked, which happens only after its check.
-            return Pulled(hbm, _proof([file.sha256 for file in row.file]))
-        _check_space(row, folder)
-        kinds = [_one(file, row, folder, settings, downloader, unchecked, progress) for file in row.file]
-        if row.archive:
-            _unpack(folder / row.file[0].name, folder, progress)
+        with _locked(folder):
+            return _pull(row, folder, settings, downloader, unchecked, progress)
     except DownloadFailed as error:
         raise PullFailed(say("pull.failed", reason=error)) from None
     except BadArchive as error:
         raise PullFailed(say("pull.bad_archive", name=row.file[0].name, reason=error)) from None
     except OSError as error:
         raise PullFailed(say("pull.disk", folder=folder, reason=error.strerror or error)) from None
-    hbm = next(iter(sorted(folder.rglob(row.hbm))), None)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other downloads out of the folder: two would write one file. The kernel frees it with the process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PullFailed(say("pull.busy", folder=folder)) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _pull(
+    row: Row, folder: Path, settings: Settings, downloader: Downloader, unchecked: bool, progress: Progress
+) -> Pulled:
+    """The same, in a folder that no other process writes to."""
+    hbm = _first_model(row, folder) if row.archive else None
+    if hbm is not None:
+        # An archive is deleted once it is unpacked, which happens only after its check.
+        return Pulled(hbm, _proof([file.sha256 for file in row.file]))
+    _check_space(row, folder)
+    kinds = [_one(file, row, folder, settings, downloader, unchecked, progress) for file in row.file]
+    if row.archive:
+        _unpack(folder / row.file[0].name, folder, progress)
+    hbm = _first_model(row, folder)
     if hbm is None:
         raise PullFailed(say("pull.no_model_inside", name=row.hbm))
     return Pulled(hbm, "sha256" if all(kind == "sha256" for kind in kinds) else "md5" if all(kinds) else "none")
+
+
+def _first_model(row: Row, folder: Path) -> Path | None:
+    return next(iter(sorted(folder.rglob(row.hbm))), None)
 
 
 def _proof(digests: list[str | None]) -> Literal["sha256", "md5", "none"]:
@@ -127,6 +156,11 @@ def _one(
         most_bytes=most,
         progress=lambda done, total: progress("file", file.name, done, total or file.bytes),
     )
+    if not checksums and file.bytes not in (None, _size(target)):
+        # Without a checksum the published size is all that tells a whole file from half of one.
+        found = _size(target)
+        target.unlink()
+        raise PullFailed(say("pull.wrong_size", name=file.name, found=found, wanted=file.bytes))
     return kind
 
 

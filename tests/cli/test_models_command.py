@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import http.server
@@ -269,6 +270,36 @@ def test_what_is_refused_before_anything_is_downloaded(
     assert "needs 2.5 GB more" in pull(board, mirror).output
     assert not list((home / "state").rglob("*.part"))
     assert load_table(load_settings()).path is None
+
+
+def test_without_a_checksum_the_published_size_decides(
+    home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mirror[0] / "x_1024.hbm").write_bytes(b"h" * 3000)
+    for size, code in ((3001, 3), (3000, 0)):
+        file = {"url": "https://vendor.example/x_1024.hbm", "bytes": size}
+        made = row(archive=False, hbm="x_1024.hbm", thinking=None, context=1024, file=[file])
+        monkeypatch.setattr("bpu.cli.pull.find", lambda name, made=made: made)
+        assert "No checksum" in pull(board, mirror).output
+        done = pull(board, mirror, "--unchecked")
+        assert done.exit_code == code, done.output
+        assert ("its source names 3001" if code else "nothing was checked") in done.output
+
+
+def test_two_downloads_never_write_into_one_folder(
+    home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_row(mirror, monkeypatch, packed(home, **GOOD))
+    folder = home / "state" / "bpu" / "models" / "tiny"
+    folder.mkdir(parents=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    busy = pull(board, mirror)
+    os.close(descriptor)
+    assert busy.exit_code == 3
+    assert "Another process downloads into" in busy.output
+    assert not list(folder.iterdir())
+    assert pull(board, mirror).exit_code == 0
 
 
 @pytest.mark.parametrize(
