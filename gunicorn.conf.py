@@ -22,6 +22,7 @@ from bpu.engine.plan import choose_files, plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
 from bpu.messages import say
+from bpu.models.table import hold_table, holds_table
 from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import logs, shares
 from bpu.web.access import access, is_near
@@ -35,7 +36,13 @@ ALONE = "There is no room for metrics that workers share, so /metrics tells of t
 def _checked() -> Settings:
     """The settings, every mistake in them told at once; then the start is over, without a traceback."""
     settings, mistakes = read_settings()
-    mistakes += [error.message for check in (access, plan_launch) if (error := _mistake(check, settings))]
+    reloads = holds_table(settings)
+    if (wrong := _mistake(hold_table, settings)) is not None and reloads:
+        # A slip in the file must not end what runs: it goes on with the table that it has.
+        sys.stderr.write(f"{wrong.message}\n{say('models.not_reloaded')}\n")
+        wrong = None
+    checks = (access,) if wrong else (access, plan_launch)
+    mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _mistake(c, settings)))]
     if mistakes:
         text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
         sys.stderr.write(f"{text}\nThe gateway was not started.\n")

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -83,6 +84,19 @@ def _is_host_and_port(text: str) -> bool:
     return match is not None and int(match[1]) <= 65535
 
 
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
+        raise ValueError(say("settings.web_address"))
+    return value.rstrip("/")
+
+
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
@@ -122,6 +136,9 @@ class Settings(BaseSettings):
     tokenizer_dir: UserPath = Path(f"config/{ARTICLE_MODEL}_config")
     template_path: UserPath = Path(f"config/{ARTICLE_MODEL}_config/{ARTICLE_MODEL}.jinja")
     model_type: AutoNatural = None
+    models_file: Folder | None = None
+    model_mirror: Annotated[str, AfterValidator(_web_address)] = ""
+    model_offline: bool = False
     console_args: Words = ()
     model_id: Annotated[str, AfterValidator(_one_word)] = "deepseek-r1:1.5b"
     context_size: AutoTokens = None
@@ -182,8 +199,8 @@ class Settings(BaseSettings):
         return frozenset(self.model_fields_set)
 
 
-#: Fields that are folders of this machine; relative ones are taken from the folder where the settings were read.
-FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir"})
+#: Fields that are folders or files of this machine; relative ones lie in the folder where the settings were read.
+FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir", "models_file"})
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -272,10 +289,10 @@ def _state_guesses() -> list[Path]:
 
 
 def data_dir(settings: Settings) -> Path:
-    """The folder of what was found out about consoles; it is made when something is written, and need not be usable.
+    """The folder of downloaded models and of what was found out about consoles.
 
-    `BPU_DATA_DIR`, else the folder that systemd made for the service, else `/var/lib/bpu` if usable, else
-    `$XDG_STATE_HOME/bpu`.
+    It is made when something is written, and need not be usable: `BPU_DATA_DIR`, else the folder that systemd made for
+    the service, else `/var/lib/bpu` if usable, else `$XDG_STATE_HOME/bpu`.
     """
     if settings.data_dir is not None:
         return settings.data_dir

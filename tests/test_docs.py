@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from app import create_app
 from bpu import errors
 from bpu.cli import main
+from bpu.models.pull import PullFailed
 from bpu.settings import Settings, load_settings, variables
 from bpu.web.errors import UnsupportedEndpoint
 from bpu.web.ops import JobNotFound
@@ -112,6 +113,7 @@ def codes_in_code() -> dict[str, set[int]]:
     """Every code and its statuses: of the classes, and those that are given by name where an error is made."""
     assert UnsupportedEndpoint in kinds(errors.BpuError)
     assert JobNotFound in kinds(errors.BpuError)
+    assert PullFailed in kinds(errors.BpuError)
     found: dict[str, set[int]] = {}
     for kind in kinds(errors.BpuError):
         if kind.__module__.startswith("bpu."):

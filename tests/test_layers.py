@@ -28,11 +28,22 @@ OURS: dict[str, set[str]] = {
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
-    "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
+    "bpu/trusted_files.py": {"bpu.errors", "bpu.messages"},
+    "bpu/models/*": {
+        "bpu",
+        "bpu.models",
+        "bpu.trusted_files",
+        "bpu.console",
+        "bpu.settings",
+        "bpu.errors",
+        "bpu.messages",
+    },
+    "bpu/board/*": {"bpu", "bpu.board", "bpu.models", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
     "bpu/engine/*": {
         "bpu.engine",
         "bpu.log_writer",
         "bpu.board",
+        "bpu.models",
         "bpu.console",
         "bpu.turn",
         "bpu.settings",
@@ -47,11 +58,13 @@ HOMES: dict[str, set[str]] = {
     "werkzeug": {"app.py", "bpu/web/*"},
     "click": {"bpu/cli/*"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
-    "fcntl": {"bpu/engine/*"},
+    "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
     "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*"},
     "tokenizers": {"bpu/chat/*"},
+    "tomlkit": {"bpu/models/*"},
+    "urllib3": {"bpu/models/download.py"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {

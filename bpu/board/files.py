@@ -64,7 +64,7 @@ def checksum(data: bytes) -> str:
 
 
 class SafeCopy:
-    """The copy of a device tree as it was first found. It is made once, never overwritten, and believed only as long
+    """The copy of a boot file as it was first found. It is made once, never overwritten, and believed only as long
     as its checksum is the one that was noted beside it."""
 
     def __init__(self, tree: Path, files: Files) -> None:
@@ -87,6 +87,11 @@ class SafeCopy:
         if self.read() != data:
             raise BoardError("ion.copy_differs", path=self.path)
         return True
+
+    def remove(self) -> None:
+        """Let go of the copy, once what it holds is in place again. Without its note it would still be believed."""
+        self._files.remove(self.path)
+        self._files.remove(self._note)
 
     def read(self) -> bytes:
         """Its bytes, verified. Raises `BoardError`."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bpu.board.errors import BoardError
+from bpu.board.errors import BadWish, BoardError
 from bpu.board.sizes import GIB, MIB
 
-MODES = ("bpu_first", "balanced", "cpu_first", "default")
+MODES = ("bpu_first", "bpu_large", "balanced", "cpu_first", "default")
+
+#: What the vendor's own switch knows.
+VENDOR_MODES = ("bpu_first", "balanced", "cpu_first", "default")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ def _sizes(reserved: int, carveout: int, cma: int, **others: int) -> dict[str, i
 S100 = {
     "default": Mode(_sizes(GIB, 512 * MIB, 512 * MIB), "source_vendor"),
     "bpu_first": Mode(_sizes(GIB, 2304 * MIB, 512 * MIB), "source_article"),
+    # For MiniCPM5-2B, whose 2.9 GB must be in one piece, and models of 7B, which do not fit into one pool.
+    "bpu_large": Mode(_sizes(3840 * MIB, 3840 * MIB, GIB), "source_minicpm5"),
     "balanced": Mode(_sizes(512 * MIB, 2304 * MIB, 256 * MIB), "source_own"),
     "cpu_first": Mode(_sizes(512 * MIB, 256 * MIB, 256 * MIB), "source_own"),
 }
@@ -57,4 +62,6 @@ def mode(model: str, name: str) -> Mode:
     found = modes_for(model)
     if not found:
         raise BoardError("ion.unknown_board", model=model or "?")
+    if name not in found:
+        raise BadWish("ion.no_such_mode", name=name, modes=", ".join(found))
     return found[name]

@@ -18,6 +18,7 @@ from bpu.board.errors import BoardError
 from bpu.board.layout import board_model
 from bpu.board.readings import text_of
 from bpu.messages import say
+from bpu.models.table import default_model
 from bpu.settings import Settings, state_dir
 
 #: The spelling of the SDK 0.9.0, then that of later ones.
@@ -187,7 +188,9 @@ class Performance:
 def performance(settings: Settings, root: Path = Path("/")) -> Performance:
     """That of the board of `settings`; its record lies in the state folder, which a restart empties, as it must."""
     run = tools.run if root == Path("/") else None
-    return Performance(settings.runtime_dir, state_dir(settings) / "performance.json", root=root, run=run)
+    return Performance(
+        default_model(settings).runtime_dir, state_dir(settings) / "performance.json", root=root, run=run
+    )
 
 
 def enable(

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,16 @@ def memory(root: Path = Path("/")) -> list[Reading]:
     return found
 
 
-def candidates(console: Path, root: Path = Path("/")) -> list[Candidate]:
-    """All that could be ended, consoles of this runtime first."""
+def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list[Candidate]:
+    """All that could be ended, consoles first; `console` is the program, or those of all models."""
+    programs = [console] if isinstance(console, Path) else console
     found = holders(root)
     held = {holder.process.pid: holder.total for holder in found or []}
-    consoles = [Candidate(one, _standing(one, root), held.get(one.pid)) for one in running(console, root)]
+    consoles = [
+        Candidate(one, _standing(one, root), held.get(one.pid))
+        for program in programs
+        for one in running(program, root)
+    ]
     known = {one.process.pid for one in consoles}
     return [*consoles, *(_other(holder, root) for holder in found or [] if holder.process.pid not in known)]
 

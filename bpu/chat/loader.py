@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bpu.chat.answer import Mode
-from bpu.chat.prompt import Prompter
+from bpu.chat.prompt import Prompter, Thinking
 from bpu.chat.template import Template
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import Profile
@@ -25,6 +25,7 @@ def load_prompter(
     line_limit: int | None = None,
     history: Literal["error", "trim"] = "error",
     reasoning: Mode = "reasoning_content",
+    thinking: Thinking = "auto",
     strftime_now: Callable[[str], str] | None = None,
 ) -> Prompter:
     """The prompter of a model. Raises `SettingsError` when the template cannot be read or used.
@@ -32,7 +33,7 @@ def load_prompter(
     `strftime_now` gives templates that ask for it the date; without it such a template is refused.
     """
     return Prompter(
-        load_template(template_path, tokenizer_dir, strftime_now=strftime_now),
+        load_template(template_path, tokenizer_dir, strftime_now=strftime_now, thinking=thinking),
         load_counter(tokenizer_dir),
         context_size=context_size,
         profile=profile,
@@ -40,22 +41,40 @@ def load_prompter(
         line_limit=line_limit,
         history=history,
         reasoning=reasoning,
+        thinking=thinking,
     )
 
 
 def load_template(
-    template_path: Path, tokenizer_dir: Path | None, *, strftime_now: Callable[[str], str] | None = None
+    template_path: Path,
+    tokenizer_dir: Path | None,
+    *,
+    strftime_now: Callable[[str], str] | None = None,
+    thinking: Thinking = "auto",
 ) -> Template:
-    """The template in `template_path`, with the special words of `tokenizer_config.json` beside the tokenizer."""
+    """The template in `template_path`, with the special words of `tokenizer_config.json` beside the tokenizer.
+
+    A `.json` file is a tokenizer's configuration that holds the template as `chat_template`.
+    """
     try:
         text = template_path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        if template_path.suffix == ".json":
+            text = _held_template(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(
             f"BPU_TEMPLATE_PATH: {template_path} cannot be read ({error}). Name the model's chat template."
         ) from None
     config = _config(tokenizer_dir)
     bos, eos = _word(config.get("bos_token")), _word(config.get("eos_token"))
-    return Template(text, bos=bos, eos=eos, strftime_now=strftime_now)
+    return Template(text, bos=bos, eos=eos, strftime_now=strftime_now, closes_thinking=thinking == "off")
+
+
+def _held_template(text: str) -> str:
+    config = json.loads(text)
+    template = config.get("chat_template") if isinstance(config, dict) else None
+    if not isinstance(template, str):
+        raise ValueError("it holds no `chat_template`")
+    return template
 
 
 def _config(folder: Path | None) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from bpu.console.profiles import Profile
 from bpu.errors import AnswerUnfit, ContextLengthExceeded, EngineCrashed
 from bpu.turn import Timing, Turn, Waiting
 
+#: Who opens the reasoning: the console's template, the model, nobody because the template closes it (`off`) or because
+#: the model cannot (`none`).
+Thinking = Literal["auto", "template", "model", "off", "none"]
 #: Ends a prompt so that the model takes its thinking as done.
 _NO_THOUGHTS = "<think>\n\n</think>\n\n"
 #: A text of more characters than this, and than so many for each token of the context, is counted by its
@@ -57,8 +60,11 @@ class Prompter:
         line_limit: int | None = None,
         history: Literal["error", "trim"] = "error",
         reasoning: Mode = "reasoning_content",
+        thinking: Thinking = "auto",
     ) -> None:
         """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
+
+        `thinking` says who opens the reasoning; `auto` leaves it to what the template shows.
 
         `history` says what to do with a conversation that does not fit.
         """
@@ -70,14 +76,20 @@ class Prompter:
         self._longest_line = (profile.line_limit if line_limit is None else line_limit) or 0
         self._trim = history == "trim"
         self._reasoning: Mode = reasoning
+        self._thinking: Thinking = thinking
         self._places_system = template.carries("system", "user")
         self._places_turns = template.carries("user", "assistant", "user", "assistant", "user")
 
     def thinks(self, request: ChatRequest) -> bool:
-        """Whether the answer to `request` begins inside the reasoning."""
+        """Whether the answer to `request` begins inside the reasoning: only where the template has opened it.
+
+        Where the model opens it, its tag says so; where it is closed or unknown to the model, there is none.
+        """
         after = self._template.frame()[1]
         if not after and not request.thinking:
             return False
+        if self._thinking != "auto":
+            return self._thinking == "template"
         return after.rstrip().endswith("<think>") or (self._template.reasons and "</think>" not in after)
 
     def turn(self, request: ChatRequest) -> Turn:

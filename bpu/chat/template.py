@@ -46,9 +46,17 @@ class Template:
     """A Hugging Face chat template. `bos` and `eos` are the tokenizer's own words for them."""
 
     def __init__(
-        self, text: str, *, bos: str = "", eos: str = "", strftime_now: Callable[[str], str] | None = None
+        self,
+        text: str,
+        *,
+        bos: str = "",
+        eos: str = "",
+        strftime_now: Callable[[str], str] | None = None,
+        closes_thinking: bool = False,
     ) -> None:
-        """Raises `SettingsError` when the template is broken or does not take a user's message."""
+        """`closes_thinking`: the console is told to end the reasoning inside the prompt, by `enable_thinking`.
+
+        Raises `SettingsError` when the template is broken or does not take a user's message."""
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise_exception
@@ -56,7 +64,9 @@ class Template:
             environment.globals["strftime_now"] = strftime_now
         #: The special tokens that end and begin a text.
         self.special = tuple(word for word in (bos, eos) if len(word) > 1)
-        self._variables = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
+        self._variables: dict[str, Any] = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
+        if closes_thinking:
+            self._variables["enable_thinking"] = False
         #: Whether the model is one that reasons: its template knows where reasoning ends.
         self.reasons = "</think>" in text
         self._dated = "strftime_now" in text

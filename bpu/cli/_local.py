@@ -20,8 +20,9 @@ from bpu.console.profiles import PROFILES
 from bpu.engine import hub
 from bpu.engine.engine import Engine
 from bpu.engine.job import Job
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch
 from bpu.engine.protocol import say_bye
+from bpu.models.table import default_model
 from bpu.settings import Settings
 from bpu.turn import Cut, Waiting
 
@@ -33,18 +34,20 @@ class Local:
     """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
 
     def __init__(self, settings: Settings) -> None:
-        files = choose_files(settings)
-        self._model = settings.model_id
-        launch = plan_launch(settings)
+        model = default_model(settings)
+        files = choose_files(settings, model)
+        self._model = model.id
+        launch = plan_launch(settings, model)
         self._counter = load_counter(files.tokenizer_dir)
         self._prompter = load_prompter(
             template_path=files.template,
             tokenizer_dir=files.tokenizer_dir,
-            profile=PROFILES[profile_name(settings)],
-            context_size=context_size(settings),
+            profile=PROFILES[model.profile],
+            context_size=context_size(settings, model),
             newline=settings.newline,
-            line_limit=line_limit(settings, launch),
+            line_limit=line_limit(settings, launch, model),
             history=settings.history,
+            thinking=model.thinking,
             strftime_now=lambda form: datetime.now().strftime(form),
         )
         self.simulated = files.simulated

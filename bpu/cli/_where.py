@@ -10,6 +10,7 @@ from bpu.board.addresses import Address, local_addresses, reachable
 from bpu.engine.plan import context_size
 from bpu.errors import SettingsError
 from bpu.messages import say
+from bpu.models.table import default_model
 from bpu.settings import Settings
 
 #: For clients that insist on a key where the gateway asks for none.
@@ -31,7 +32,8 @@ def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addre
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
-    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, settings.model_id, context_size(settings))
+    model = default_model(settings)
+    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, model.id, context_size(settings, model))
 
 
 def first_key(settings: Settings) -> str:

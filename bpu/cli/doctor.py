@@ -23,9 +23,11 @@ from bpu.board.doctor import examine
 from bpu.cli._columns import left, wrapped
 from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
-from bpu.engine.plan import context_size, model_type, profile_name
+from bpu.engine.plan import context_size
 from bpu.errors import BpuError
 from bpu.messages import has, say
+from bpu.models.spec import ModelSpec, as_settings
+from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings
 
 MARKS = {
@@ -72,13 +74,17 @@ def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs:
     click.get_current_context().exit(code)
 
 
-def subject_of(settings: Settings, root: Path = Path("/")) -> Subject:
-    """What the engine would do with these settings on this machine."""
+def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | None = None) -> Subject:
+    """What the engine would do with these settings on this machine; `model` is the table's default unless given."""
+    table = load_table(settings)
+    models = (model,) if model else (table.default_model, *(one for one in table.models if one.id != table.default))
+    model = models[0]
     return Subject(
-        settings=settings,
-        context=context_size(settings),
-        model_type=model_type(settings, profile_name(settings)),
-        profile=profile_name(settings),
+        settings=as_settings(model, settings),
+        context=context_size(settings, model),
+        model_type=model.model_type,
+        profile=model.profile,
+        models=models,
         user=_service_user(root),
         root=root,
         hostname=socket.gethostname(),
@@ -96,6 +102,11 @@ def _service_user(root: Path) -> str:
         if facts.get("LoadState") == "loaded":
             return facts.get("User") or "root"
     return "root" if os.geteuid() == 0 else getpass.getuser()
+
+
+def show_findings(found: Iterable[Finding]) -> None:
+    """Each finding as a person reads it."""
+    _told(found, as_json=False)
 
 
 def _told(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:

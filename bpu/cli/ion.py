@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,23 @@ import click
 
 from bpu.board import tools
 from bpu.board.boot import BOOT, active_tree
-from bpu.board.errors import BoardError
+from bpu.board.boot_config import NAME, POOLS, BootConfig, config_file
+from bpu.board.errors import BadWish, BoardError
+from bpu.board.fits import usable_sizes
 from bpu.board.layout import Layout, Wish, live_map, next_layout, plan_for, read_wish, vendor_switch
-from bpu.board.modes import modes_for
+from bpu.board.modes import VENDOR_MODES, modes_for
 from bpu.board.picture import difference, picture
-from bpu.board.pools import Plan
+from bpu.board.pools import ALIGNMENT, LINUX_ROOM, Plan
 from bpu.board.regions import MemoryMap
 from bpu.board.rewrite import Rewriter
 from bpu.board.sizes import human
 from bpu.cli._group import Group
+from bpu.errors import SettingsError
 from bpu.messages import say
+from bpu.models.catalogue import need_of
+from bpu.models.memory import Fit, Need, fit
+from bpu.models.sdk import is_file
+from bpu.models.table import default_model
 from bpu.settings import load_settings
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -36,6 +43,9 @@ def _places(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--boot-dir", type=FOLDER, default=BOOT, metavar="FOLDER", help=say("ion.boot_dir"))(function)
 
 
+_via = click.option(
+    "--via", type=click.Choice(["auto", "config", "tree"]), default="auto", show_default=True, help=say("ion.via")
+)
 _yes = click.option("--yes", is_flag=True, help=say("ion.yes"))
 
 
@@ -55,19 +65,31 @@ def show(boot_dir: Path, sysfs: Path) -> None:
     click.echo(say("ion.pools_total", total=human(memory.total), largest=human(_largest(memory))))
     if running is not None and running.pools and running.pools != memory.pools:
         click.echo(say("ion.reboot_pending", total=human(running.total)))
-    _warn_of_model(memory)
-    copy = Rewriter(layout.tree).copy
-    if copy.exists():
-        click.echo(say("ion.copy_there", path=copy.path))
+    config = _config(layout, boot_dir, "auto")
+    sizes = _next_sizes(layout, config)
+    _warn_of_model(sizes)
+    tree_copy = Rewriter(layout.tree).copy
+    for copy in (tree_copy, *([config.copy] if config else [])):
+        if copy.exists():
+            click.echo(say("ion.copy_there", path=copy.path))
+    if config is not None:
+        _show_config(config, layout, running, sizes)
+        if config.sizes() and tree_copy.exists() and tree_copy.read() != layout.tree.read_bytes():
+            click.secho(say("ion.both", config=config.path, tree=layout.tree), fg="yellow")
     _show_modes(layout.model)
 
 
 @command.command(help=say("ion.plan"))
 @click.argument("wish", nargs=-1, required=True, metavar="WISH...")
+@_via
 @_places
-def plan(wish: tuple[str, ...], boot_dir: Path, sysfs: Path) -> None:
+def plan(wish: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
-    if _show_plan(plan_for(layout, read_wish(wish, layout.model)), layout):
+    if (config := _config(layout, boot_dir, via)) is not None:
+        changed = _show_config_plan(config, layout, read_wish(wish, layout.model))
+    else:
+        changed = _show_plan(plan_for(layout, read_wish(wish, layout.model)), layout)
+    if changed:
         click.echo(say("ion.planned", command=_again(sudo=_is_real(boot_dir), apply=True)))
 
 
@@ -75,10 +97,16 @@ def plan(wish: tuple[str, ...], boot_dir: Path, sysfs: Path) -> None:
 @click.argument("wish", nargs=-1, required=True, metavar="WISH...")
 @click.option("--vendor/--no-vendor", default=None, help=say("ion.vendor"))
 @_yes
+@_via
 @_places
-def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, boot_dir: Path, sysfs: Path) -> None:
+def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
     wanted = read_wish(wish, layout.model)
+    _refuse_smaller_than_the_model(wanted, {pool.name: pool.span.size for pool in layout.memory.pools})
+    config = None if vendor else _config(layout, boot_dir, via)
+    if config is not None:
+        _apply_config(config, layout, wanted, yes=yes, boot_dir=boot_dir)
+        return
     made = plan_for(layout, wanted)
     if not _show_plan(made, layout):
         return
@@ -91,13 +119,20 @@ def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, boot_dir: Path,
     click.echo(say("ion.copy_made" if written.copy_is_new else "ion.copy_kept", path=written.copy))
     click.echo(say("ion.applied", path=written.tree, sha256=written.sha256))
     click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{_program()} ion restore --yes"))
+    if (beside := config_file(boot_dir, layout.model)) is not None and BootConfig(beside).sizes():
+        click.secho(say("ion.both", config=beside, tree=layout.tree), fg="yellow")
 
 
 @command.command(help=say("ion.restore"))
 @_yes
+@_via
 @_places
-def restore(yes: bool, boot_dir: Path, sysfs: Path) -> None:
+def restore(yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
     tree = active_tree(boot_dir)
+    config = BootConfig(boot_dir / NAME)
+    if via == "config" or (via == "auto" and config.copy.exists()):
+        _restore_config(config, yes=yes, boot_dir=boot_dir)
+        return
     _check_right(tree, boot_dir)
     rewriter = Rewriter(tree)
     _safely(rewriter.copy.read)
@@ -115,16 +150,120 @@ def _show_plan(made: Plan, layout: Layout) -> bool:
     click.echo(f"{picture(made.after)}\n  {say('ion.legend')}\n")
     for line in difference(made).splitlines():
         click.secho(line, fg={"-": "red", "+": "green"}.get(line[0]))
-    _warn_of_model(made.after)
+    _warn_of_model({pool.name: pool.span.size for pool in made.after.pools})
     return True
 
 
-def _warn_of_model(memory: MemoryMap) -> None:
-    settings = load_settings()
-    model = settings.in_runtime(settings.hbm_path)
-    if model.is_file() and model.stat().st_size > _largest(memory):
-        size, largest = human(model.stat().st_size), human(_largest(memory))
-        click.secho(say("ion.model_too_large", size=size, largest=largest), fg="yellow")
+def _warn_of_model(sizes: Mapping[str, int]) -> None:
+    need, largest = _need(), max(usable_sizes(sizes), default=0)
+    if need is not None and need.largest > largest:
+        click.secho(say("ion.model_too_large", size=human(need.largest), largest=human(largest)), fg="yellow")
+
+
+def _need() -> Need | None:
+    """What the served model takes; None where it is not there or not known.
+
+    A mistake in the table of models must not keep anybody from bringing the pools back.
+    """
+    try:
+        model = default_model(load_settings())
+    except SettingsError:
+        return None
+    return need_of(model) if is_file(model.hbm) else None
+
+
+def _refuse_smaller_than_the_model(wish: Wish, now: Mapping[str, int]) -> None:
+    """A mode that cannot hold the served model is no improvement; sizes of one's own are one's own decision."""
+    need = _need()
+    if wish.name and need is not None and fit(need, usable_sizes({**now, **wish.sizes})) is Fit.TOO_LARGE:
+        raise BadWish("ion.mode_too_small", name=wish.name, need=human(need.total))
+
+
+# /boot/config.txt
+
+
+def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
+    """The boot loader's file, where pools are to be changed by it; None: by the device tree."""
+    if via == "tree":
+        return None
+    path = config_file(boot_dir, layout.model)
+    if path is None and via == "config":
+        raise BoardError("ion.no_config", path=boot_dir / NAME, model=layout.model)
+    return None if path is None else BootConfig(path)
+
+
+def _next_sizes(layout: Layout, config: BootConfig | None) -> dict[str, int]:
+    """Each pool's bytes at the next start: the device tree's, over which the boot loader lays its file's."""
+    tree = {pool.name: pool.span.size for pool in layout.memory.pools}
+    return {**tree, **(config.sizes() if config else {})}
+
+
+def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, sizes: Mapping[str, int]) -> None:
+    found = config.sizes()
+    words = ", ".join(f"{name} {human(size)}" for name, size in found.items())
+    if not found:
+        click.echo(say("ion.config_free", path=config.path))
+    else:
+        total, largest = human(sum(sizes.values())), human(max(sizes.values()))
+        click.echo(say("ion.config_sets", path=config.path, sizes=words, total=total, largest=largest))
+    if config.has_crlf():
+        click.secho(say("ion.config_crlf", path=config.path), fg="yellow")
+    now = {pool.name: pool.span.size for pool in running.pools} if running else {}
+    if found and any(now.get(name) != size for name, size in found.items()):
+        click.echo(say("ion.config_pending"))
+    click.echo(say("ion.config_slot"))
+
+
+def _show_config_plan(config: BootConfig, layout: Layout, wish: Wish) -> bool:
+    """Whether there is anything to do. Raises `BoardError` for what the file cannot say or the RAM cannot hold."""
+    before = _next_sizes(layout, config)
+    for name, size in wish.sizes.items():
+        if name not in POOLS:
+            raise BadWish("ion.no_such_pool", name=name, names=", ".join(POOLS))
+        if size <= 0 or size % ALIGNMENT:
+            raise BadWish("ion.unaligned_size", name=name, size=human(size), alignment=human(ALIGNMENT))
+    after = {**before, **wish.sizes}
+    ram = sum(span.size for span in layout.memory.ram)
+    left, total = ram - sum(after.values()), sum(after.values())
+    if left < LINUX_ROOM and total > sum(before.values()):
+        raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(LINUX_ROOM), total=human(total))
+    if after == before and set(wish.sizes) <= set(config.sizes()) and not config.has_crlf():
+        click.echo(say("ion.no_change"))
+        return False
+    click.echo(say("ion.config_title", model=layout.model, path=config.path))
+    for name, size in after.items():
+        if size != before.get(name):
+            click.secho(f"- {name:<14} {human(before.get(name, 0)):>10}", fg="red")
+            click.secho(f"+ {name:<14} {human(size):>10}", fg="green")
+    click.echo(say("ion.total", before=human(sum(before.values())), after=human(total)))
+    click.echo(say("ion.linux_keeps", left=human(max(left, 0)), ram=human(ram)))
+    click.echo(say("ion.config_slot"))
+    _warn_of_model(after)
+    return True
+
+
+def _apply_config(config: BootConfig, layout: Layout, wish: Wish, *, yes: bool, boot_dir: Path) -> None:
+    if not _show_config_plan(config, layout, wish):
+        return
+    _check_right(config.path, boot_dir)
+    _agree(say("ion.ask_config", path=config.path), yes=yes)
+    saved = _safely(lambda: config.apply(wish.sizes))
+    click.echo(say("ion.copy_made" if saved.copy_is_new else "ion.copy_kept", path=saved.copy))
+    click.echo(say("ion.config_applied", path=saved.path, sha256=saved.sha256))
+    click.echo(say("ion.config_way_back", copy=saved.copy, path=saved.path, command=f"{_program()} ion restore --yes"))
+    copy = Rewriter(layout.tree).copy
+    if copy.exists() and copy.read() != layout.tree.read_bytes():
+        click.secho(say("ion.both", config=saved.path, tree=layout.tree), fg="yellow")
+
+
+def _restore_config(config: BootConfig, *, yes: bool, boot_dir: Path) -> None:
+    _check_right(config.path, boot_dir)
+    _safely(config.copy.read)
+    _agree(say("ion.ask_restore", path=config.path), yes=yes)
+    saved = _safely(config.restore)
+    click.echo(say("ion.restored", path=saved.path, sha256=saved.sha256))
+    if saved.kept_others:
+        click.echo(say("ion.config_kept", path=saved.path))
 
 
 def _show_modes(model: str) -> None:
@@ -142,7 +281,7 @@ def _largest(memory: MemoryMap) -> int:
 
 
 def _takes_vendor(vendor: bool | None, wish: Wish, script: Path | None, *, yes: bool) -> bool:
-    possible = script is not None and bool(wish.name)
+    possible = script is not None and wish.name in VENDOR_MODES
     if vendor and not possible:
         raise BoardError("ion.vendor_modes_only")
     if vendor is not None or not possible:

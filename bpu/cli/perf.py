@@ -14,6 +14,7 @@ from bpu.board.errors import BoardError
 from bpu.board.performance import Clock, clocks, performance, script
 from bpu.cli._group import Group
 from bpu.messages import say
+from bpu.models.table import default_model
 from bpu.settings import load_settings
 
 
@@ -54,7 +55,7 @@ def status(sysfs: Path) -> None:
         click.echo(say("perf.row", name=clock.name, governor=clock.governor, speed=_speed(clock)))
     if not found:
         click.echo(say("perf.no_clocks"))
-    if (path := script(settings.runtime_dir)) is not None:
+    if (path := script(default_model(settings).runtime_dir)) is not None:
         click.echo(say("perf.script_there", path=path))
     if performance(settings, sysfs).recorded() is not None:
         click.echo(say("perf.by_us"))

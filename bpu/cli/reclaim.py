@@ -15,6 +15,7 @@ from bpu.board.reclaim import Candidate, Standing
 from bpu.board.sizes import human
 from bpu.cli._columns import left, right
 from bpu.messages import say
+from bpu.models.table import load_table
 from bpu.settings import load_settings
 
 HERE = Path("/")
@@ -29,9 +30,8 @@ HERE = Path("/")
     help=say("reclaim.sysfs"),
 )  # fmt: skip
 def command(wanted: tuple[int, ...], drop_caches: bool, yes: bool, sysfs: Path) -> None:
-    settings = load_settings()
     before = reclaim.memory(sysfs)
-    found = reclaim.candidates(settings.in_runtime(settings.console), sysfs)
+    found = reclaim.candidates({model.console for model in load_table(load_settings()).models}, sysfs)
     doomed = reclaim.chosen(found, wanted)
     _show_candidates(found, wanted, sysfs)
     if not yes:

@@ -87,7 +87,7 @@ _ALL = (
         "llm",
         echoes_template=True,
         stateless_key="enable_multi_turn",
-        statistics=("performance", "prefill", "decode", "other"),
+        statistics=("performance", "prefill", "decode", "tps", "other"),
     ),
 )
 
@@ -97,7 +97,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for pr
 COMMANDS = frozenset(command for profile in _ALL for command in profile.commands)
 COMMAND_PREFIXES = tuple(sorted({prefix for profile in _ALL for prefix in profile.command_prefixes}))
 
-_GREETING = re.compile(r"大模型(多轮)?对话交互")
+#: The image console names its kind instead: it always keeps the chat.
+_GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?对话")
 
 
 def profile_for(program_name: str) -> Profile:

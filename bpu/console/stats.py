@@ -23,14 +23,21 @@ _SHAPES = (
         "prefill", b"===== prefill token num:~# prefill cost:~%f ms, prefill speed:~%f tokens/s =====~\n", _FIELDS
     ),
     template("decode", b"===== decode token num:~# cost per token:~%f ms, decode speed:~%f tokens/s =====~\n", _FIELDS),
+    template("tps", b"[Performance] prefill TPS:~%f~tokens/s~decode TPS:~%f~tokens/s~\n", _FIELDS),
     template("other", b"[Performance]*\n", _FIELDS),
 )
 
 #: How many line breaks a console puts between the answer and its first statistics line (VLM: a blank line).
-BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "other": 1}
+BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "tps": 1, "other": 1}
 
 #: What may stand on the line after a line of each kind. A console prints one set only: of two, the first is text.
-FOLLOWERS: dict[str, tuple[str, ...]] = {"performance": (), "prefill": ("decode",), "decode": (), "other": ()}
+FOLLOWERS: dict[str, tuple[str, ...]] = {
+    "performance": (),
+    "prefill": ("decode",),
+    "decode": (),
+    "tps": (),
+    "other": (),
+}
 
 _PHASE = re.compile(r"(prefill|decode)", re.IGNORECASE)
 _FIGURES = {

@@ -29,7 +29,10 @@ _BLOCK = 1 << 20
 _PATH_OPTIONS = ("--hbm_path", "--tokenizer_dir", "--template_path", "--config_path", "--config", "-c")
 _CONFIGURATION_OPTIONS = ("--config", "-c")
 #: The same names in a configuration file.
-_PATH_KEYS = ("hbm_path", "tokenizer_dir", "template_path")
+_PATH_KEYS = ("hbm_path", "tokenizer_dir", "template_path", "vocabulary_path")
+#: Keys of the image console's file that name a model's file, which lies in the folder of another key.
+_MODEL_KEYS = ("llm_model_file", "vit_model_file", "embed_weight_file_path")
+_MODEL_FOLDER_KEY = "model_dir"
 _TOKENIZER_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 #: Libraries of the system and of `stdbuf`: an update of them makes no other console.
 _SYSTEM = re.compile(
@@ -295,10 +298,13 @@ def _configuration(launch: Launch, path: Path) -> Iterator[str]:
     told = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
     if not told:
         yield f"configuration {_contents(path)}"
+    folder = Path(launch.cwd) / str(told.get(_MODEL_FOLDER_KEY, ""))
     for key, value in sorted(told.items()):
         if key in _PATH_KEYS and isinstance(value, str):
             yield from _path(launch, key, Path(launch.cwd) / value)
-        else:
+        elif key in _MODEL_KEYS and isinstance(value, str):
+            yield f"{key} {_model(folder / value)}"
+        elif key != _MODEL_FOLDER_KEY:
             yield f"{key}={json.dumps(value, sort_keys=True)}"
 
 

@@ -1,28 +1,37 @@
-"""From settings to the `Launch` of one console, or of the simulator; every missing file is reported at once."""
+"""From a model of the table to the `Launch` of its console, or of the simulator; every mistake is reported at once."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bpu.console.profiles import PROFILES, profile_for
+from bpu.console.profiles import PROFILES
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch import Launch
 from bpu.errors import SettingsError
 from bpu.messages import say
+from bpu.models import families
+from bpu.models.readiness import missing_files, refusals
+from bpu.models.spec import ModelSpec
+from bpu.models.table import default_model
 from bpu.settings import Settings, data_dir, state_dir
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIMULATOR_MODEL = PROJECT / "bpu" / "simulator" / "model"
-DEFAULT_CONTEXT = 4096
-#: DeepSeek's number in 0.9.0 and 0.9.1, and in the SDK 1.0.0: the table of model types differs between them.
-MODEL_TYPES = {"xlm_demo": 3, "hobot_xlm": 3}
-DEFAULT_MODEL_TYPE = 1
+SIMULATOR_CONTEXT = 4096
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+#: Programs that read their options from a JSON file.
+_CONFIGURED = ("oellm_multichat", "llm", "vlm")
+#: Tokens that the S600's programs put around a line (29 were counted) and that the model's published template does not
+#: show. A prompt that is longer than the cache by one token ends them, so these are kept free.
+_UNSEEN_FRAME = {"llm": 32, "vlm": 32}
+#: MiB of a core's on-chip memory (L2M) that every model of the S600's SDK is started with, by its `run_llm.sh`. Without
+#: it, or with more than the chip has, the model fails at its first prompt or its load.
+_L2M_VARIABLE, _L2M_MIB = "HB_DNN_USER_DEFINED_L2M_SIZES", "6"
 
 
 @dataclass(frozen=True)
@@ -36,114 +45,91 @@ class Files:
     template: Path
 
 
-def choose_files(settings: Settings, *, board_model: Path = Path("/proc/device-tree/model")) -> Files:
-    """Console or simulator, as `BPU_ENGINE` says. Raises `SettingsError` that names every missing file.
+def choose_files(
+    settings: Settings, model: ModelSpec | None = None, *, board_model: Path = Path("/proc/device-tree/model")
+) -> Files:
+    """Console or simulator, as `BPU_ENGINE` says; `model` is the table's default unless it is given.
 
-    `auto` falls back to the simulator only where nobody asked for a console: not on a D-Robotics board, and not
-    when a path was set.
+    Raises `SettingsError` that names everything that is missing or cannot be. `auto` falls back to the simulator only
+    where no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
     """
-    real = Files(
-        False,
-        settings.in_runtime(settings.console),
-        settings.in_runtime(settings.hbm_path),
-        settings.in_runtime(settings.tokenizer_dir),
-        settings.in_runtime(settings.template_path),
-    )
-    simulated = Files(True, PROJECT / "bpu" / "simulator", *simulator_model(settings))
+    model = model or default_model(settings)
     if settings.engine == "simulator":
-        return simulated
-    missing = _missing(real)
-    if not missing:
-        return real
-    asked = sorted(settings.explicit & {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"})
-    if settings.engine == "auto" and not asked and not _is_board(board_model):
-        return simulated
-    lines = (f"  {line}" for line in missing)
-    raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
+        return _simulated(model)
+    board = _text(board_model)
+    missing = missing_files(model)
+    may_simulate = settings.engine == "auto" and not model.given and not model.line
+    if missing and may_simulate and "d-robotics" not in board.lower():
+        return _simulated(model)
+    mistakes = [*missing, *refusals(model, board)]
+    if mistakes:
+        lines = (f"  {line}" for line in mistakes)
+        raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
+    assert model.template is not None, "a model without a template was refused"
+    return Files(False, model.console, model.hbm, model.tokenizer_dir, model.template)
 
 
-def simulator_model(settings: Settings) -> tuple[Path, Path, Path]:
-    """Model, tokenizer folder and template of the simulator: its own, unless others were named."""
-    explicit = settings.explicit
-    tokenizer = settings.in_runtime(settings.tokenizer_dir) if "tokenizer_dir" in explicit else SIMULATOR_MODEL
-    template = (
-        settings.in_runtime(settings.template_path)
-        if "template_path" in explicit
-        else SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
-    )
-    return settings.in_runtime(settings.hbm_path), tokenizer, template
+def _simulated(model: ModelSpec) -> Files:
+    """The simulator with its own tokenizer and template, unless others were named."""
+    tokenizer = model.tokenizer_dir if "tokenizer_dir" in model.given else SIMULATOR_MODEL
+    template = model.template if "template" in model.given else None
+    own = SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
+    return Files(True, PROJECT / "bpu" / "simulator", model.hbm, tokenizer, template or own)
 
 
-def _missing(files: Files) -> list[str]:
-    checks = [
-        (
-            "BPU_CONSOLE",
-            files.console,
-            files.console.is_file() and os.access(files.console, os.X_OK),
-            "missing_program",
-        ),
-        ("BPU_HBM_PATH", files.model, files.model.is_file(), "missing_model"),
-        ("BPU_TOKENIZER_DIR", files.tokenizer_dir, files.tokenizer_dir.is_dir(), "missing_tokenizer"),
-        ("BPU_TEMPLATE_PATH", files.template, files.template.is_file(), "missing_template"),
-    ]
-    return [say(f"settings.{key}", name=name, path=path) for name, path, fine, key in checks if not fine]
-
-
-def _is_board(model: Path) -> bool:
+def _text(path: Path) -> str:
     try:
-        return "d-robotics" in model.read_bytes().decode(errors="replace").lower()
+        return path.read_bytes().decode(errors="replace")
     except OSError:
-        return False
+        return ""
 
 
-def context_size(settings: Settings) -> int:
-    """Tokens of context: as set, else from the model file's name (`..._4096.hbm`), else 4096."""
-    if settings.context_size is not None:
-        return settings.context_size
-    named = re.search(r"_(\d{3,6})\.hbm$", settings.hbm_path.name)
-    return int(named.group(1)) if named else DEFAULT_CONTEXT
+def context_size(settings: Settings, model: ModelSpec | None = None) -> int:
+    """Tokens of context for a prompt and its answer.
+
+    It is the simulator's own where nothing says it: a console is never started without knowing.
+    """
+    model = model or default_model(settings)
+    return (model.context or SIMULATOR_CONTEXT) - _UNSEEN_FRAME.get(model.profile, 0)
 
 
-def profile_name(settings: Settings) -> str:
-    """A key of `PROFILES`: as set, else by the name of the console program."""
-    if settings.console_profile != "auto":
-        return settings.console_profile
-    return profile_for(settings.console.name).name
-
-
-def line_limit(settings: Settings, launch: Launch | None = None) -> int:
+def line_limit(settings: Settings, launch: Launch | None = None, model: ModelSpec | None = None) -> int:
     """The longest line in bytes that the console reads as one, 0 for no limit: as set, else as a probe of the console
     of `launch` has shown, else its profile's."""
-    if settings.line_limit is not None:
-        return settings.line_limit
-    supposed = PROFILES[profile_name(settings)].line_limit or 0
+    model = model or default_model(settings)
+    if model.line_limit is not None:
+        return model.line_limit
+    supposed = PROFILES[model.profile].line_limit or 0
     return supposed if launch is None else ConsoleRecord(launch).longest_line(supposed)
 
 
-def plan_launch(settings: Settings) -> Launch:
-    """The whole launch. Raises `SettingsError`."""
-    files = choose_files(settings)
+def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
+    """The whole launch of `model`, the table's default unless it is given. Raises `SettingsError`."""
+    model = model or default_model(settings)
+    files = choose_files(settings, model)
     folder = state_dir(settings)
-    name = profile_name(settings)
-    config = folder / f"{name}.json"
-    argv = _simulator_argv(settings, files, name) if files.simulated else _console_argv(settings, files, name, config)
+    # The simulator takes the same values as options for every profile, because it needs no model file.
+    configured = model.profile in _CONFIGURED and not files.simulated
+    config = folder / f"{model.profile}.json"
+    options = ["-c", str(config)] if configured else _options(model, files)
+    program = _simulator(settings, model) if files.simulated else [str(files.console)]
     return Launch(
-        argv=(*argv, *settings.console_args),
-        cwd=str(PROJECT if files.simulated else settings.runtime_dir),
-        env=_environment(settings, files),
-        profile=name,
+        argv=(*program, *options, *model.args),
+        cwd=str(PROJECT if files.simulated else model.runtime_dir),
+        env=_environment(model, files),
+        profile=model.profile,
         simulated=files.simulated,
-        model=settings.model_id,
+        model=model.id,
         # The simulator is a folder of modules: its lock is a file of the state folder.
         lock_path=str(folder / "simulator.lock" if files.simulated else files.console.resolve()),
         state_dir=str(folder),
-        files={} if files.simulated or name not in _CONFIGURED else {str(config): _config_file(settings, files, name)},
-        context=context_size(settings),
+        files={str(config): json.dumps(configuration(settings, model, files), indent=2)} if configured else {},
+        context=context_size(settings, model),
         per_job=settings.engine_mode == "per-job",
         reset=settings.reset,
         continues=settings.continue_,
-        preload=settings.preload,
-        idle_unload_s=settings.idle_unload_s,
+        preload=model.preload,
+        idle_unload_s=model.idle_unload_s,
         load_timeout_s=settings.load_timeout_s,
         first_token_timeout_s=settings.first_token_timeout_s,
         stall_timeout_s=settings.stall_timeout_s,
@@ -157,51 +143,65 @@ def plan_launch(settings: Settings) -> Launch:
     )
 
 
-#: Programs that read their options from a JSON file.
-_CONFIGURED = ("oellm_multichat", "llm")
-
-
-def model_type(settings: Settings, name: str) -> int:
-    return MODEL_TYPES.get(name, DEFAULT_MODEL_TYPE) if settings.model_type is None else settings.model_type
-
-
-def _console_argv(settings: Settings, files: Files, name: str, config: Path) -> list[str]:
-    if name in _CONFIGURED:
-        return [str(files.console), "-c", str(config)]
-    return [str(files.console), *_options(settings, files, name)]
-
-
-def _options(settings: Settings, files: Files, name: str) -> list[str]:
+def _options(model: ModelSpec, files: Files) -> list[str]:
+    template = ["--template_path", str(files.template)] if files.template.suffix != ".json" else []
     return [
         *("--hbm_path", str(files.model)),
         *("--tokenizer_dir", f"{files.tokenizer_dir}/"),
-        *("--template_path", str(files.template)),
-        *("--model_type", str(model_type(settings, name))),
+        *template,
+        *("--model_type", str(model.model_type)),
     ]
 
 
-def _config_file(settings: Settings, files: Files, name: str) -> str:
-    config = {
-        "hbm_path": str(files.model),
-        "tokenizer_dir": f"{files.tokenizer_dir}/",
-        "template_path": str(files.template),
-        "model_type": model_type(settings, name),
+def configuration(settings: Settings, model: ModelSpec, files: Files) -> dict[str, Any]:
+    """The content of the JSON file that the console reads."""
+    if model.profile == "vlm":
+        return _vlm_configuration(model, files)
+    found: dict[str, Any] = {"hbm_path": str(files.model), "tokenizer_dir": f"{files.tokenizer_dir}/"}
+    if model.profile == "llm":
+        return {
+            **found,
+            "bpu_core": list(range(model.cores)),
+            "model_type": model.model_type,
+            "enable_thinking": model.thinking not in ("off", "none"),
+            # Off, each line is a new chat, which is safe without knowing whether this program's `reset` forgets.
+            "enable_multi_turn": settings.continue_ == "always",
+        }
+    return {**found, "template_path": str(files.template), "model_type": model.model_type}
+
+
+def _vlm_configuration(model: ModelSpec, files: Files) -> dict[str, Any]:
+    """The program joins the files' names to `model_dir`, which may lead upwards."""
+    known = families.vision(model.hbm.name)
+    cores, eyes = list(range(model.cores)), list(range(model.cores_of_vision))
+    names = {"llm_model_file": files.model, "vit_model_file": model.vit, "embed_weight_file_path": model.embeddings}
+    return {
+        **({} if known is None else known.config()),
+        "model_dir": f"{files.model.parent}/",
+        **{key: os.path.relpath(path, files.model.parent) for key, path in names.items() if path is not None},
+        "vit_bpu_core": eyes,
+        "prefill_bpu_core": cores,
+        "decode_bpu_core": cores,
+        "vocabulary_path": str(files.tokenizer_dir),
+        **model.vlm,
     }
-    return json.dumps(config, indent=2)
 
 
-def _simulator_argv(settings: Settings, files: Files, name: str) -> list[str]:
-    profile = ["--profile", name] if settings.console_profile != "auto" else []
-    context = ["--context", str(context_size(settings))]
+def _simulator(settings: Settings, model: ModelSpec) -> list[str]:
+    named = model.profile in _CONFIGURED or model.line > 0 or settings.console_profile != "auto"
+    profile = ["--profile", model.profile] if named else []
+    context = ["--context", str(context_size(settings, model))]
     # -S: the simulator needs the standard library alone, and starts sooner without site-packages.
-    return [sys.executable, "-S", "-m", "bpu.simulator", *_options(settings, files, name), *profile, *context]
+    return [sys.executable, "-S", "-m", "bpu.simulator", *profile, *context]
 
 
-def _environment(settings: Settings, files: Files) -> dict[str, str]:
+def _environment(model: ModelSpec, files: Files) -> dict[str, str]:
     """What the console gets to see: never the gateway's own settings, which may hold secrets."""
     env = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
+    if model.profile in ("llm", "vlm"):
+        env[_L2M_VARIABLE] = ":".join([_L2M_MIB] * max(model.cores, model.cores_of_vision))
     env.update({key: value for key, value in os.environ.items() if key.startswith("HB_")})
+    env.update(model.env)
     if not files.simulated:
-        library = str(settings.runtime_dir / "lib")
-        env["LD_LIBRARY_PATH"] = ":".join(filter(None, [library, env.get("LD_LIBRARY_PATH", "")]))
+        env["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(model.libraries), env.get("LD_LIBRARY_PATH", "")]))
     return env

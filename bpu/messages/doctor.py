@@ -164,9 +164,36 @@ TEXTS = {
         "{pools}：最大的为 {largest}，而模型为 {need}。也许能加载，也许不能。",
     ),
     "ion_apply": (
-        "python -m bpu ion plan bpu_first, then sudo .venv/bin/python -m bpu ion apply bpu_first and restart",
-        "python -m bpu ion plan bpu_first，再 sudo .venv/bin/python -m bpu ion apply bpu_first 并重启",
+        "python -m bpu ion plan {mode}, then sudo .venv/bin/python -m bpu ion apply {mode} and restart",
+        "python -m bpu ion plan {mode}，再 sudo .venv/bin/python -m bpu ion apply {mode} 并重启",
     ),
+    "no_mode": (
+        "No mode of this board's pools holds it: choose a smaller model (python -m bpu models available).",
+        "本开发板的任何内存池模式都放不下：请选择更小的模型（python -m bpu models available）。",
+    ),
+    "check_refused": ("refused", "拒绝"),
+    "refused": ("{reason}", "{reason}"),
+    "choose_model": (
+        "Correct that, or choose another model: python -m bpu models available",
+        "请改正，或选择其他模型：python -m bpu models available",
+    ),
+    "check_models": ("models", "模型"),
+    "models": ("{rows}", "{rows}"),
+    "fit_unknown": ("what it needs, or what the board has, is not known", "不知道它需要多少内存，或不知道开发板有多少"),
+    "fit_now": ("fits ({need})", "放得下（{need}）"),
+    "fit_perhaps": (
+        "may load or not ({need}): all pools hold it, none its weights alone",
+        "不一定能加载（{need}）：全部内存池合计够用，但没有一个能单独放下权重",
+    ),
+    "fit_after": (
+        "fits after `ion apply {mode}` and a restart ({need})",
+        "执行 `ion apply {mode}` 并重启后放得下（{need}）",
+    ),
+    "fit_after_perhaps": (
+        "may load after `ion apply {mode}` and a restart ({need})",
+        "执行 `ion apply {mode}` 并重启后不一定能加载（{need}）",
+    ),
+    "fit_never": ("never fits this board ({need})", "本开发板永远放不下（{need}）"),
     "pools_suffice": ("{pools}; {total} in all, the model needs {need}", "{pools}；共 {total}，模型需要 {need}"),
     "holders_hidden": ("Who holds the BPU's memory only root may see.", "只有 root 能看到谁占用 BPU 内存。"),
     "as_root": ("sudo .venv/bin/python -m bpu doctor", "sudo .venv/bin/python -m bpu doctor"),

@@ -18,10 +18,11 @@ TEXTS = {
         "以图形显示下次启动时的内存布局。不需要 root。\n\n示例：python -m bpu ion show",
     ),
     "plan": (
-        "Plan pools and show the difference; nothing is changed, no root needed. WISH is a mode (bpu_first, balanced, "
-        "cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace some of its own.\n\n"
+        "Plan pools and show the difference; nothing is changed, no root needed. WISH is a mode (bpu_first, bpu_large, "
+        "balanced, cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace some of its own.\n\n"
         "Example: python -m bpu ion plan ion_carveout=2304M ion_cma=512M",
-        "规划内存池并显示差异；不做任何改动，不需要 root。WISH 是模式（bpu_first、balanced、cpu_first、default）、"
+        "规划内存池并显示差异；不做任何改动，不需要 root。WISH 是模式（bpu_first、bpu_large、balanced、cpu_first、"
+        "default）、"
         "大小（NAME=SIZE），或模式加上用来替换其中几项的大小。\n\n"
         "示例：python -m bpu ion plan ion_carveout=2304M ion_cma=512M",
     ),
@@ -47,6 +48,86 @@ TEXTS = {
         "Use the vendor's hb_switch_ion.sh, or never; without either it is offered where it is.",
         "使用厂商的 hb_switch_ion.sh，或者不使用；两者都不写时，若有该脚本则会询问。",
     ),
+    "via": (
+        "Change the boot loader's config.txt, or the device tree; auto takes config.txt where the image supports it.",
+        "修改启动加载程序的 config.txt，或设备树；auto 在系统支持时使用 config.txt。",
+    ),
+    "no_config": (
+        "{path} is not there, or not documented for this board ({model}): use --via tree.",
+        "没有 {path}，或本开发板（{model}）的文档没有说明该方式：请使用 --via tree。",
+    ),
+    "config_too_large": (
+        "{path} is larger than a file of the boot loader can be. Nothing was changed.",
+        "{path} 超出了启动加载程序文件的大小。未做任何改动。",
+    ),
+    "config_differs": (
+        "{path} does not read back as it was written. Copy {copy} over it before you restart.",
+        "{path} 读回的内容与写入的不同。重启前请用 {copy} 覆盖它。",
+    ),
+    "config_sets": (
+        "{path} sets: {sizes}. These win over the device tree: {total} in all, the largest {largest}.",
+        "{path} 设置了：{sizes}。这些设置优先于设备树：共 {total}，最大的为 {largest}。",
+    ),
+    "config_free": (
+        "{path} sets no pools; `apply` writes them there.",
+        "{path} 没有设置内存池；`apply` 会写到那里。",
+    ),
+    "config_crlf": (
+        "Lines of pools in {path} end in CR LF, as Windows writes them; the boot loader may misread their sizes. "
+        "Applying the "
+        "sizes again writes them anew.",
+        "{path} 中内存池的行以 CR LF 结尾（Windows 格式），启动加载程序可能读错大小。重新执行 apply 会重写这些行。",
+    ),
+    "config_pending": (
+        "The running system has other pools than that file says: restart the board. If they stay after a restart, the "
+        "file is not read: verified boot (AVB) is on, the board has started from the other slot, or the image is too "
+        "old. "
+        "Use --via tree then.",
+        "当前系统的内存池与该文件不同：请重启开发板。如果重启后仍不变，说明该文件没有被读取："
+        "启用了校验启动（AVB）、从另一个分区槽启动，或系统版本过旧。此时请使用 --via tree。",
+    ),
+    "config_slot": (
+        "It is the file of the slot that runs now (A or B): a system update may bring another one without these lines. "
+        "With verified boot (AVB) it is not read.",
+        "这是当前运行的分区槽（A 或 B）的文件：系统升级后可能换成没有这些行的另一个文件。"
+        "启用校验启动（AVB）时不会读取它。",
+    ),
+    "config_title": ("Pools of {model} at the next start, by {path}", "{model} 下次启动时的内存池，由 {path} 设置"),
+    "linux_keeps": ("  Linux keeps {left} of {ram}.", "  Linux 保留 {left}，共 {ram}。"),
+    "ask_config": ("{path} will be changed. Type yes to go on", "将修改 {path}。输入 yes 继续"),
+    "config_applied": (
+        "Written and read back: {path}\n  SHA-256 {sha256}\nRestart the board to use it (sudo reboot), then look "
+        "whether "
+        "the pools have changed: ion show",
+        "已写入并读回：{path}\n  SHA-256 {sha256}\n重启开发板后生效（sudo reboot），然后用 ion show "
+        "查看内存池是否已改变",
+    ),
+    "config_way_back": (
+        "The way back: sudo {command}. Without a screen: open the boot partition on another computer and copy {copy} "
+        "over "
+        "{path}.",
+        "恢复方法：sudo {command}。没有屏幕时：在另一台电脑上打开启动分区，用 {copy} 覆盖 {path}。",
+    ),
+    "config_kept": (
+        "Other lines of {path} were changed since; they were kept, and only the pools' lines went back.",
+        "{path} 的其他行后来有改动；已保留这些改动，只恢复了内存池的行。",
+    ),
+    "both": (
+        "Pools are set twice: by {config} and in {tree}. The boot loader lays {config} over the tree, so {config} "
+        "wins. "
+        "Keep one: ion restore --via tree, or ion restore --via config.",
+        "内存池被设置了两次：{config} 和 {tree}。启动加载程序把 {config} 的设置覆盖到设备树上，因此以 {config} 为准。"
+        "请只保留一个：ion restore --via tree 或 ion restore --via config。",
+    ),
+    "mode_too_small": (
+        "{name} is too small for the served model, which needs {need}. Nothing was changed; choose a larger mode "
+        "(ion show), or another model.",
+        "{name} 放不下当前模型（需要 {need}）。未做任何改动；请选择更大的模式（ion show），或更换模型。",
+    ),
+    "no_such_mode": (
+        "This board has no mode {name}; there are {modes}.",
+        "本开发板没有模式 {name}；可用的有 {modes}。",
+    ),
     "modes": ("Modes of this board:", "本开发板的模式："),
     "mode_row": (
         "  {name:<10} {total:>10}  {sizes}\n             {source}",
@@ -56,6 +137,12 @@ TEXTS = {
     "source_article": (
         "3.75 GiB in all as in the article; the division is ours, so that one pool holds a 1.5B model",
         "共 3.75 GiB，与教程一致；如何划分由本项目决定，使其中一个池能放下 1.5B 模型",
+    ),
+    "source_minicpm5": (
+        "3.75 GiB each for two pools and 1 GiB: the vendor's lines for MiniCPM5-2B, verified there on S100 and "
+        "S100P; also "
+        "for 7B",
+        "两个池各 3.75 GiB，另加 1 GiB：厂商为 MiniCPM5-2B 给出的设置，在 S100 和 S100P 上验证过；也用于 7B",
     ),
     "source_own": ("this project's choice: no public source names sizes", "本项目的选择：没有公开资料给出大小"),
     "source_measured": ("read on a board after the vendor's switch", "用厂商脚本切换后在开发板上读到的值"),

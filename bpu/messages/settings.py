@@ -34,6 +34,10 @@ TEXTS = {
         "must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000",
         "必须是 HOST:PORT、[IPV6]:PORT 或 unix:PATH，多个用逗号分隔，例如 0.0.0.0:8000",
     ),
+    "web_address": (
+        "must be the address of a folder, as http://192.168.1.5:8080/models",
+        "必须是文件夹的网址，例如 http://192.168.1.5:8080/models",
+    ),
     "proxies": (
         "must be addresses, networks such as 192.168.1.0/24, or unix; {wrong} is none",
         "必须是地址、网段（如 192.168.1.0/24）或 unix；{wrong} 都不是",
@@ -62,20 +66,20 @@ TEXTS = {
     ),
     "no_console": ("The console cannot be started:", "无法启动控制台："),
     "missing_program": (
-        "{name}: {path} is not a program that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的程序；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a program that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的程序；请更正 {name} 或 {runtime}。",
     ),
     "missing_model": (
-        "{name}: {path} is not a model file that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a model file that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 {runtime}。",
     ),
     "missing_tokenizer": (
-        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 {runtime}。",
     ),
     "missing_template": (
-        "{name}: {path} is not a template that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的模板；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: {path} is not a template that can be used; correct {name} or {runtime}.",
+        "{name}：{path} 不是可用的模板；请更正 {name} 或 {runtime}。",
     ),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",

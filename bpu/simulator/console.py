@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpu.simulator import logs, options
+from bpu.simulator import configs, logs, options
 from bpu.simulator.faults import Fault, Faults, Outcome, Scene
-from bpu.simulator.profiles import GOODBYE, PROMPT
+from bpu.simulator.profiles import PROMPT
 from bpu.simulator.stdio import Stdio
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ class Console:
                 stdio.out(line)
         load_faults = self.faults.due("load")
         self.happen("load", load_faults)
-        if chosen.strict and not Path(chosen.hbm_path).is_file():
+        if self.profile.name == "vlm" and chosen.config:
+            stdio.out(f"config_path: {chosen.config}\n")
+        if not self._files_there():
             return self._fail(*logs.load_failed(profile.program, chosen.hbm_path))
         for line in logs.LIBRARY:
             stdio.err(line + "\n")
@@ -87,10 +89,12 @@ class Console:
         from bpu.simulator.turn import Speaker
 
         chosen, profile = self.chosen, self.profile
+        template = None
         try:
             if any(fault.name == "template" for fault in load_faults):
                 raise OSError
-            template = Path(chosen.template_path).read_text(encoding="utf-8", errors="replace")
+            if not profile.own_template:
+                template = Path(chosen.template_path).read_text(encoding="utf-8", errors="replace")
         except OSError:
             self.stdio.out(f"open {chosen.template_path} failed\n")
             return self._fail() if profile.template_exit else 0
@@ -104,15 +108,36 @@ class Console:
     def _fail(self, *lines: str) -> int:
         for line in lines:
             self.stdio.err(line)
-        self.stdio.out(logs.INIT_FAILED)
+        self.stdio.out(self.profile.failed)
         return 1
+
+    def _files_there(self) -> bool:
+        """Whether the model's files are there, where that matters: with `--strict`, or when a file names them."""
+        config = self.chosen.read_config
+        if config is None or not self.profile.own_template:
+            return not self.chosen.strict or Path(self.chosen.hbm_path).is_file()
+        return all(Path(path).is_file() for path in (config.hbm_path, *config.parts))
+
+    def refused_prompt(self) -> str | None:
+        """What the library says at a prompt when the cores, or their memory, do not fit the model."""
+        config = self.chosen.read_config
+        if config is None or not config.cores:
+            return None
+        return configs.wrong_cores(config) or configs.wrong_l2m(config, os.environ.get(configs.L2M, ""))
 
     def _ready(self) -> None:
         if self.profile.init_line:
             self.stdio.out(logs.INIT_OK)
-        self.stdio.out(self.profile.banner)
+        self.stdio.out(self.profile.ready)
+        self.stdio.out(self.profile.banner.replace("{llm}", self._name(0)).replace("{vit}", self._name(1)))
         self.prompt(PROMPT)
         self.happen("ready")
+
+    def _name(self, number: int) -> str:
+        """The name of the language or the vision model's file."""
+        config = self.chosen.read_config
+        paths = [self.chosen.hbm_path, *(config.parts if config else ())]
+        return Path(paths[number]).name if number < len(paths) else ""
 
     def prompt(self, text: str) -> None:
         """The prompt is always flushed: a person waits for it."""
@@ -135,7 +160,7 @@ class Console:
     def command(self, line: bytes) -> bool:
         """Obey `exit` and `reset`, which a console that reads ahead does in the midst of an answer."""
         if line == b"exit" and self.profile.exits:
-            self.stdio.out(GOODBYE)
+            self.stdio.out(self.profile.goodbye)
             self.stdio.flush()
             os._exit(0)
         if line == b"reset":

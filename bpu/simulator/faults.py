@@ -66,7 +66,7 @@ def _signal(scene: Scene, value: str) -> None:
     _die(int(value) if value.isdigit() else signal.Signals["SIG" + (value or "SEGV").upper().removeprefix("SIG")])
 
 
-def _run_error(scene: Scene, value: str) -> Outcome:
+def run_error(scene: Scene, value: str) -> Outcome:
     scene.stdio.out("run error\n")
     if scene.program != "oellm_run":  # which does not flush it
         scene.stdio.flush()
@@ -188,7 +188,7 @@ class _Kind(NamedTuple):
 KINDS: dict[str, _Kind] = {
     "exit": _Kind("decode", 3, _exit, "exit with code VALUE (1)"),
     "signal": _Kind("decode", 3, _signal, "a signal to itself, VALUE is SEGV (default), ABRT, KILL, ..."),
-    "run-error": _Kind("prefill", 0, _run_error, "`run error` with no prompt after it"),
+    "run-error": _Kind("prefill", 0, run_error, "`run error` with no prompt after it"),
     "mkrun-error": _Kind("prefill", 0, _mk_run_error, "the same with colour bytes around it"),
     "silent-error": _Kind("line", 0, _silent_error, "an error that prints nothing: back to reading, no prompt"),
     "hang": _Kind("decode", 3, _hang, "silence for ever"),

@@ -72,7 +72,7 @@ def chatter(program: str) -> str:
 
 
 def statistics(kind: str, figures: Figures) -> str:
-    """What the console says about a turn; `kind` is `line`, `colour`, `performance` or `none`."""
+    """What the console says about a turn; `kind` is `line`, `colour`, `performance`, `tps` or `none`."""
     prefill = rate(figures.prefill_tokens, figures.prefill_s)
     decode = rate(figures.decode_tokens, figures.decode_s)
     if kind == "line":
@@ -85,6 +85,9 @@ def statistics(kind: str, figures: Figures) -> str:
             f"===== decode token num: {figures.decode_tokens} cost per token: {each:f} ms, "
             f"decode speed: {decode:f} tokens/s =====\n\033[0m\n"
         )
+    if kind == "tps":
+        # Verbatim from a log of the S600's `llm`: whole tokens for prefill, one decimal for decode, two blanks.
+        return f"\n[Performance] prefill TPS: {prefill:.0f} tokens/s  decode TPS: {decode:.1f} tokens/s\n"
     if kind == "performance":
         return (
             f"\n[Performance] prefill: {figures.prefill_tokens} tokens, {prefill:.2f} tokens/s; "

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
-from bpu.simulator import directives, faults
+from bpu.simulator import configs, directives, faults
 from bpu.simulator.profiles import ALIASES, PRESETS, PROFILES, Profile
 from bpu.simulator.tokens import MODEL_DIR
 
 TEMPLATE = "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
+DEFAULT_CONTEXT = 4096
 ABOUT = """\
 This is a SIMULATOR of the console programs of the D-Robotics SDKs (xlm_demo and its kin).
 No BPU is used and no model file is read: its answers are made up by rules.
@@ -33,6 +32,7 @@ class Options(argparse.Namespace):
     template_path: str
     model_type: int
     config: str
+    read_config: configs.Config | None
     prefill_rate: float
     decode_rate: float
     load_seconds: float
@@ -119,9 +119,9 @@ def _add_console_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tokenizer_dir", default="", help="folder with tokenizer.json; default: the simulator's own")
     group.add_argument("--template_path", default="", help="chat template; default: the simulator's own")
     group.add_argument("--model_type", type=int, default=None, help="number of the model family, DeepSeek's by default")
-    group.add_argument("-c", "--config", default="", help="JSON file with the same names (oellm_multichat, vlm)")
+    group.add_argument("-c", "--config", default="", help="JSON file of oellm_multichat, llm or vlm")
     group.add_argument("--config_path", default="", help="taken and not used, as is")
-    group.add_argument("--image_path", default="", help="taken and not used, as is")
+    group.add_argument("-i", "--image_path", default="", help="taken and not used")
     group.add_argument("--bpu_core", type=int, choices=range(4), default=0, help="taken and not used")
 
 
@@ -139,10 +139,12 @@ def _add_behaviour_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--history", choices=("keep", "none"), help="keep: the cache holds all turns until a reset")
     group.add_argument("--reset", choices=("works", "broken"), help="broken: prints the prompt, forgets nothing")
     group.add_argument("--echo", action=flag, default=None, help="print the rendered template before the answer")
-    group.add_argument("--stats", choices=("line", "colour", "performance", "none"), help="kind of the figures")
+    group.add_argument("--stats", choices=("line", "colour", "performance", "tps", "none"), help="kind of the figures")
     group.add_argument("--end-token", default="", metavar="TEXT", help="leaked after the answer, as <|im_end|>")
     group.add_argument("--newline", choices=("raw", "unescape"), default="raw", help="whether the echo shows \\n as is")
-    group.add_argument("--context", type=int, default=4096, metavar="N", help="tokens; a longer prompt: SIGABRT")
+    group.add_argument(
+        "--context", type=int, metavar="N", help="tokens, by the model's name or 4096; a longer prompt: SIGABRT"
+    )
     group.add_argument("--tokens", type=int, metavar="N", help="tokens of an answer; default: as many as it has")
     group.add_argument("--chatter", type=_chatter, metavar="STREAM[:N]", help="log lines between pieces, every N (5)")
     group.add_argument(
@@ -171,28 +173,32 @@ def parse(arguments: Sequence[str]) -> Options:
     options.profile = options.profile or PROFILES["xlm_demo-0.9.0"]
     if unknown:
         raise WrongArgument(_unknown(options.profile, unknown[0]))
-    if options.config:
-        _read_config(options)
+    options.read_config = _read_config(options) if options.config else None
+    if options.profile.name == "vlm" and any(one.startswith("--config_path") for one in arguments):
+        raise WrongArgument(_unknown(options.profile, "--config_path"))
     _fill_in(options)
     return options
 
 
 def _unknown(profile: Profile, argument: str) -> str:
-    if profile.program == "xlm_demo":
+    if profile.program in ("xlm_demo", "vlm"):
         return f"unknown option: {argument}"
     return f"Error: unknown argument: {argument}"
 
 
-def _read_config(options: Options) -> None:
-    if not options.profile.config_file:
+def _read_config(options: Options) -> configs.Config:
+    if not options.profile.config:
         raise WrongArgument(_unknown(options.profile, "-c"))
     try:
-        values = json.loads(Path(options.config).read_text(encoding="utf-8"))
-        for name in ("hbm_path", "tokenizer_dir", "template_path"):
-            setattr(options, name, str(values.get(name) or ""))
-        options.model_type = int(values["model_type"]) if "model_type" in values else options.model_type
-    except (OSError, ValueError, AttributeError, TypeError):
-        raise WrongArgument(f"Error: cannot read config file: {options.config}") from None
+        config = configs.read(options.profile.config, options.config)
+    except configs.BadConfig as error:
+        raise WrongArgument(error.line) from None
+    options.hbm_path, options.tokenizer_dir = config.hbm_path, config.tokenizer_dir
+    options.template_path = config.template_path
+    options.model_type = options.model_type if config.model_type is None else config.model_type
+    if config.keeps is not None and not options.history:
+        options.history = "keep" if config.keeps else "none"
+    return config
 
 
 def _fill_in(options: Options) -> None:
@@ -209,6 +215,7 @@ def _fill_in(options: Options) -> None:
         raise WrongArgument(_wrong_type(profile))
     for name in ("history", "reset", "stats"):
         setattr(options, name, getattr(options, name) or getattr(profile, name))
+    options.context = options.context or configs.context_of(options.hbm_path) or DEFAULT_CONTEXT
     options.echo = profile.echoes_template if options.echo is None else options.echo
     speed = options.speed
     if options.prefill_rate is None:
@@ -227,7 +234,7 @@ def _wrong_type(profile: Profile) -> str:
 
 def usage(profile: Profile) -> str:
     """The console's own usage."""
-    if profile.config_file:
+    if profile.config:
         return f"Usage: ./{profile.program} -c|--config <config.json>\n"
     names = ["--hbm_path", "--tokenizer_dir", "--template_path", "--model_type"]
     if profile.program == "oellm_run":

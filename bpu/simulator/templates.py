@@ -24,12 +24,22 @@ class Template(NamedTuple):
     @classmethod
     def of(cls, text: str, *, deepseek: bool) -> Template:
         """The shape of the template file's `text`: ChatML where it has its markers, else DeepSeek R1's."""
+        if "<|im_start|>" in text and "<think>\\n\\n</think>" in text.replace("\n", "\\n"):
+            # MiniCPM5's template closes the thinking inside the prompt.
+            return cls(*cls.own(thinks=False))
         if "<|im_start|>" in text:
             before = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
             return cls(before, "<|im_end|>\n<|im_start|>assistant\n", Style(thinks=deepseek, opens=True))
         if _OPENS_THINKING.search(text):
             return cls(BEGIN + USER, ASSISTANT + "<think>\n", Style())
         return cls(BEGIN + USER, ASSISTANT, Style(thinks=deepseek, opens=True))
+
+    @classmethod
+    def own(cls, *, thinks: bool) -> Template:
+        """Qwen's ChatML, which the S600's programs bring themselves; they close the thinking where it is off."""
+        closed = "" if thinks else "<think>\n\n</think>\n\n"
+        after = f"<|im_end|>\n<|im_start|>assistant\n{closed}"
+        return cls("<|im_start|>user\n", after, Style(thinks=thinks, opens=True))
 
     def render(self, line: str) -> str:
         return self.before + line + self.after

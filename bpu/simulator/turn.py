@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 class Speaker:
     """The model's side: what it holds, what it answers, and how it is written."""
 
-    def __init__(self, console: Console, template: str, tokenizer_dir: Path) -> None:
+    def __init__(self, console: Console, template: str | None, tokenizer_dir: Path) -> None:
+        """`template` is the text of the template file, None for a console that brings its own."""
         chosen = console.chosen
         self._console, self._chosen = console, chosen
-        self._template = Template.of(template, deepseek=chosen.model_type == chosen.profile.model_types[0])
+        deepseek = chosen.model_type == chosen.profile.model_types[0]
+        thinks = chosen.read_config.thinks if chosen.read_config else False
+        self._template = (
+            Template.own(thinks=bool(thinks)) if template is None else Template.of(template, deepseek=deepseek)
+        )
         self._tokenizer = load_tokenizer(tokenizer_dir)
         self._pacer = Pacer(chosen.prefill_rate, chosen.decode_rate)
         self._stamps = Stamps(chosen.stamp)
@@ -80,6 +85,9 @@ class Speaker:
         self.cache.add(conversation.unescaped(rendered), tokens)
         if self._chosen.profile.flushes:
             console.stdio.flush()
+        if (refusal := console.refused_prompt()) is not None:
+            console.stdio.err(logs.log_line(refusal, console.profile.program, where="plan.cpp:612"))
+            return faults.run_error(console.scene, "")
         if console.happen("prefill") is Outcome.NO_PROMPT:
             return Outcome.NO_PROMPT
         self._pacer.prefill(tokens, asked.prefill)

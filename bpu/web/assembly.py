@@ -13,7 +13,9 @@ from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch
+from bpu.models.spec import ModelSpec
+from bpu.models.table import default_model
 from bpu.settings import Settings
 from bpu.web.connections import StreamSlots
 from bpu.web.console_log import LogStreams, log_blueprint
@@ -25,23 +27,30 @@ from bpu.web.page import page_blueprint
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
-    files = choose_files(settings)
+    model = default_model(settings)
+    files = choose_files(settings, model)
     counter = load_counter(files.tokenizer_dir)
-    size = context_size(settings)
-    launch = None if engine else plan_launch(settings)
+    size = context_size(settings, model)
+    launch = None if engine else plan_launch(settings, model)
     prompter = Prompter(
-        load_template(files.template, files.tokenizer_dir, strftime_now=lambda form: datetime.now().strftime(form)),
+        load_template(
+            files.template,
+            files.tokenizer_dir,
+            strftime_now=lambda form: datetime.now().strftime(form),
+            thinking=model.thinking,
+        ),
         counter,
         context_size=size,
-        profile=PROFILES[profile_name(settings)],
+        profile=PROFILES[model.profile],
         newline=settings.newline,
-        line_limit=line_limit(settings, launch),
+        line_limit=line_limit(settings, launch, model),
         history=settings.history,
         reasoning=settings.reasoning,
+        thinking=model.thinking,
     )
     return Gateway(
-        settings=settings,
-        engine=engine or _console_engine(settings),
+        settings=settings.model_copy(update={"model_id": model.id}),
+        engine=engine or _console_engine(settings, model),
         prompter=prompter,
         counter=counter,
         context_size=size,
@@ -50,10 +59,10 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     )
 
 
-def _console_engine(settings: Settings) -> Engine:
+def _console_engine(settings: Settings, model: ModelSpec) -> Engine:
     from bpu.engine.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
 
-    return ConsoleEngine(plan_launch(settings), queue_timeout_s=settings.queue_timeout_s)
+    return ConsoleEngine(plan_launch(settings, model), queue_timeout_s=settings.queue_timeout_s)
 
 
 def assemble_page(here: Gateway) -> Blueprint:

@@ -178,7 +178,9 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, MemoryM
 @pytest.mark.parametrize("name", MODES)
 def test_every_mode_fits_the_boards(layout: tuple[str, MemoryMap], name: str) -> None:
     model, memory = layout
-    mode = modes_for(model)[name]
+    if (mode := modes_for(model).get(name)) is None:
+        assert (name, "S600" in model) == ("bpu_large", True)
+        return
     after = plan(memory, mode.sizes).after
     assert {pool.name: pool.span.size for pool in after.pools} == mode.sizes
     assert faults(after) == []

@@ -62,6 +62,15 @@ def test_an_orphan_that_nobody_can_speak_to_is_nobodys(machine: Machine) -> None
     assert standing(machine, 41) is Standing.NOBODYS
 
 
+def test_the_consoles_of_all_models_are_looked_at(machine: Machine) -> None:
+    other = "/sdk2/oellm_runtime/examples/llm_demo/llm"
+    machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="/dev/null")
+    machine.start(41, 1, "llm", exe=other, stdin="/dev/null")
+    machine.start(42, 1, "vlm", exe="/elsewhere/vlm", stdin="/dev/null")
+    found = candidates({Path(CONSOLE), Path(other)}, machine.root)
+    assert sorted(one.process.pid for one in found) == [40, 41]
+
+
 def test_whoever_can_still_write_to_it_owns_it(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
     machine.start(50, 1, "somebody")

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from bpu.chat.loader import load_prompter, load_template
+from bpu.chat.prompt import Thinking
 from bpu.chat.template import Template, Unrenderable
+from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
+from bpu.turn import Timing
 
-from .kit import AFTER, BEFORE, BOS, EOS, INST, ONE, QWEN, R1, request, template
+from .kit import AFTER, BEFORE, BOS, EOS, INST, ONE, QWEN, R1, every_cut, joined, request, template
 
 
 def test_the_frame_is_what_the_console_adds() -> None:
@@ -97,3 +100,52 @@ def test_a_missing_template_is_named(tmp_path: Path) -> None:
 def test_a_prompter_from_files(tmp_path: Path) -> None:
     made = load_prompter(**files(tmp_path), profile=PROFILES["xlm_demo"], context_size=64)
     assert made.turn(request("Hi")).line == b"Hi"
+
+
+SWITCHED = QWEN.replace(
+    "<|im_start|>assistant\n",
+    "<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}",
+)
+
+
+def test_a_tokenizers_configuration_may_hold_the_template(tmp_path: Path) -> None:
+    path = files(tmp_path, chat_template=R1, bos_token=BOS, eos_token=EOS)["tokenizer_dir"] / "tokenizer_config.json"
+    assert load_template(path, tmp_path).frame() == (BEFORE, AFTER)
+    for text in ("{", "[]", "{}", '{"chat_template": [1]}'):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=r"tokenizer_config\.json cannot be read"):
+            load_template(path, tmp_path)
+
+
+#: What a model says under each way of thinking: reasoning and answer, whoever has opened the tag.
+WAYS = [
+    ("template", "Hm.\n</think>\n\nYes.", "Hm."),
+    ("model", "<think>\nHm.\n</think>\n\nYes.", "Hm."),
+    ("model", "<think>\n\n</think>\n\nYes.", ""),
+    ("model", "Yes.", ""),
+    ("off", "Yes.", ""),
+    ("off", "<think>\n\n</think>\n\nYes.", ""),
+    ("none", "Yes.", ""),
+]
+
+
+@pytest.mark.parametrize(("thinking", "raw", "reasoning"), WAYS)
+def test_whoever_opens_the_thinking_the_answer_is_the_same(
+    tmp_path: Path, thinking: Thinking, raw: str, reasoning: str
+) -> None:
+    made = load_prompter(**files(tmp_path, SWITCHED), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
+    asked = request("Hi", stream=True)
+    for pieces in every_cut(raw):
+        events = [*map(Text, pieces), Done()]
+        told = list(made.answer(events, asked, made.turn(asked), Timing))
+        found, content, reason = joined(told)
+        assert (found.strip(), content, reason) == (reasoning, "Yes.", "stop")
+
+
+def test_what_the_console_closes_is_counted(tmp_path: Path) -> None:
+    def after(thinking: Thinking) -> str:
+        return load_template(*files(tmp_path, SWITCHED).values(), thinking=thinking).frame()[1]
+
+    assert after("off").endswith("<think>\n\n</think>\n\n")
+    assert after("model").endswith("assistant\n")

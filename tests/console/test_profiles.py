@@ -37,6 +37,11 @@ def test_the_banner_says_which_chat_it_is() -> None:
     assert confirmed(PROFILES["oellm_run"], SINGLE) == PROFILES["oellm_run"]
 
 
+def test_the_image_console_greets_in_its_own_words() -> None:
+    banner = "模型类别：图像、文本对话\n语言模型：a.hbm\n\n可用指令:\n- 清除缓存：reset\n- 退出程序：exit\n"
+    assert confirmed(PROFILES["vlm"], banner) == PROFILES["vlm"]
+
+
 def test_the_banner_says_which_commands_there_are() -> None:
     node = confirmed(PROFILES["hobot_xlm"], "板端大模型多轮对话交互demo\n- 退出请 Ctrl C\n- 清除缓存请输入 reset")
     assert (node.exit, node.reset) == (None, b"reset")

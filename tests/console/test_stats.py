@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpu.console.events import Stats
+from bpu.console.profiles import PROFILES
 from bpu.console.scanner import NO, OPEN
 from bpu.console.stats import match_line, parse
 
@@ -53,3 +54,13 @@ def test_a_line_of_a_kind_that_is_not_printed_is_text() -> None:
 )
 def test_the_figures(lines: list[bytes], stats: Stats) -> None:
     assert parse(lines) == stats
+
+
+@pytest.mark.parametrize("speeds", [("5626", "84.8"), ("0", "0.0"), ("12", "112.5")])
+def test_the_line_of_the_s600_is_known_exactly(speeds: tuple[str, str]) -> None:
+    """Verbatim from a log of its `llm`: two blanks between the parts."""
+    line = "[Performance] prefill TPS: {} tokens/s  decode TPS: {} tokens/s\n".format(*speeds).encode()
+    assert match_line(line, 0, PROFILES["llm"].statistics) == ("tps", len(line))
+    assert match_line(line, 0, ("tps",)) == ("tps", len(line))
+    assert parse([line]) == Stats(prefill_per_second=float(speeds[0]), decode_per_second=float(speeds[1]))
+    assert match_line(b"[Performance] I am a model\n", 0, ("tps",)) == ("", NO)

@@ -156,6 +156,27 @@ def test_a_configuration_counts_by_what_it_says(tmp_path: Path) -> None:
     assert now('{"top_k": 2, "enable_multi_turn": false}') != first
 
 
+def test_the_image_console_is_another_one_with_another_model_file_in_its_folder(tmp_path: Path) -> None:
+    def now(folder: str) -> list[str]:
+        keys = ("llm_model_file", "vit_model_file", "embed_weight_file_path")
+        text = json.dumps({"model_dir": folder, "temperature": 1, **{key: key for key in keys}})
+        return identity(
+            launch(
+                tmp_path, argv=("vlm", "-c", "vlm.json"), cwd=str(tmp_path), files={str(tmp_path / "vlm.json"): text}
+            )
+        )
+
+    folder = tmp_path / "a"
+    folder.mkdir()
+    seen = [now("a/")]
+    for key in ("llm_model_file", "vit_model_file", "embed_weight_file_path"):
+        (folder / key).write_text("model")
+        seen.append(now("a/"))
+    assert len({tuple(one) for one in seen}) == len(seen)
+    folder.rename(tmp_path / "b")
+    assert now("b/") == seen[-1]
+
+
 def test_code_is_what_the_process_and_its_children_have_mapped(tmp_path: Path) -> None:
     program = tmp_path / "console"
     shutil.copy(shutil.which("sleep") or "/bin/sleep", program)

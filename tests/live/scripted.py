@@ -11,7 +11,7 @@ from tests.live.gateway import ROOT
 def scripted(folder: Path) -> dict[str, str]:
     """Settings for a console that is a script of one's own: it exits at once as long as a file `broken` exists."""
     model = ROOT / "bpu" / "simulator" / "model"
-    script, hbm = folder / "xlm_demo", folder / "model.hbm"
+    script, hbm = folder / "xlm_demo", folder / "model_4096.hbm"
     lines = (
         "#!/bin/sh",
         f"[ -e {folder}/broken ] && exit 3",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,12 +65,101 @@ def test_one_turn_of_the_other_profiles(profile: str, before: str, after: str) -
     assert re.fullmatch(re.escape(before) + "好的 Yes" + after, text)
 
 
-@pytest.mark.parametrize("profile", ["oellm_run", "oellm_multichat", "xlm_demo", "vlm"])
+@pytest.mark.parametrize("profile", ["oellm_run", "oellm_multichat", "xlm_demo"])
 def test_exit_says_goodbye_and_succeeds(profile: str) -> None:
     with Program("--profile", profile) as program:
         program.ready()
         assert program.exit() == 0
         assert program.out.decode() == "[system out] >>> 好的，祝您生活愉快，再见~\n"
+
+
+@pytest.mark.parametrize("profile", ["vlm", "llm"])
+def test_the_programs_of_the_s600_leave_without_a_word(profile: str) -> None:
+    with Program("--profile", profile) as program:
+        program.ready()
+        assert program.exit() == 0
+        assert program.out == b""
+
+
+def test_the_image_console_greets_as_its_source_does() -> None:
+    with Program("--profile", "vlm") as program:
+        out = program.ready().decode()
+    assert "\033[32mVLM Demo XLM Engine is ready.\033[0m\n" in out
+    assert out.endswith("- 清除缓存：reset\n- 退出程序：exit\n\n[User] <<< ")
+    with Program("--profile", "vlm", "--config_path", "x") as program:
+        assert program.end() == 1
+        assert program.err.startswith(b"unknown option: --config_path\n")
+
+
+LLM = {
+    "hbm_path": "Qwen3-8B_language_chunk_512_cache_256_w4_nash-p_corenum_4_4.hbm",
+    "tokenizer_dir": "",
+    "model_type": 9,
+}
+
+
+def llm(folder: Path, l2m: str = "6:6:6:6", **values: object) -> Program:
+    """The S600's program with a configuration, in a shell that gives its cores memory."""
+    model, config = folder / LLM["hbm_path"], folder / "config.json"  # type: ignore[operator]
+    model.touch()
+    tokenizer = str(Path(__file__).parents[2] / "bpu/simulator/model")
+    fields = {**LLM, "hbm_path": str(model), "tokenizer_dir": tokenizer, "bpu_core": [0, 1, 2, 3], **values}
+    config.write_text(json.dumps(fields))
+    command = ("env", f"HB_DNN_USER_DEFINED_L2M_SIZES={l2m}", sys.executable, "-m", "bpu.simulator")
+    return Program("--profile", "llm", "-c", str(config), command=command)
+
+
+@pytest.mark.parametrize(("thinks", "start"), [(True, "<think>\n"), (False, "")])
+def test_the_switch_of_thinking_is_in_the_file_and_the_figures_are_verbatim(
+    tmp_path: Path, thinks: bool, start: str
+) -> None:
+    with llm(tmp_path, enable_thinking=thinks) as program:
+        assert program.ready().decode() == "[User] <<< "
+        text = program.ask("hello")
+    assert text.startswith(f"[Assistant] >>> {start}")
+    assert ("</think>" in text) is thinks
+    figures = r"\n\[Performance\] prefill TPS: \d+ tokens/s  decode TPS: \d+\.\d tokens/s\n\[User\] <<< "
+    assert re.search(figures + r"\Z", text)
+
+
+@pytest.mark.parametrize(("keeps", "known"), [(True, True), (False, False)])
+def test_the_file_says_whether_the_chat_is_kept(tmp_path: Path, keeps: bool, known: bool) -> None:
+    with llm(tmp_path, enable_multi_turn=keeps, enable_thinking=False) as program:
+        program.ready()
+        program.ask("My name is Zo.")
+        assert ("Zo" in program.ask("What is my name?")) is known
+
+
+@pytest.mark.parametrize(
+    ("l2m", "cores", "said"),
+    [
+        ("6:6:6:6", [0], "given: 1, compiled model bpu core num: 4"),
+        ("", [0, 1, 2, 3], "L2 memory not enough"),
+        ("6:6", [0, 1, 2, 3], "L2 memory not enough"),
+        ("7:7:7:7", [0, 1, 2, 3], "Allocate l2M memory failed, size: 7340032"),
+    ],
+)
+def test_cores_that_do_not_fit_fail_at_the_first_prompt(tmp_path: Path, l2m: str, cores: list[int], said: str) -> None:
+    with llm(tmp_path, l2m, bpu_core=cores) as program:
+        program.ready()
+        program.send("hello")
+        program.until(b"run error\n")
+        assert program.wait(lambda: said.encode() in program.err, 20)
+
+
+def test_a_prompt_beyond_the_cache_of_the_files_name_ends_the_program(tmp_path: Path) -> None:
+    with llm(tmp_path) as program:
+        program.ready()
+        program.send("word " * 400)
+        assert program.end() == -6
+        assert b"corrupted size vs. prev_size" in program.err
+
+
+@pytest.mark.parametrize("key", ["hbm_path", "tokenizer_dir", "bpu_core", "model_type"])
+def test_a_configuration_without_a_key_that_is_needed_is_refused(tmp_path: Path, key: str) -> None:
+    with llm(tmp_path, **{key: None}) as program:
+        assert program.end() == 1
+        assert b"cannot read config file" in program.err
 
 
 @pytest.mark.parametrize("profile", ["xlm_demo", "node"])

@@ -31,6 +31,21 @@ def compile_console(folder: Path) -> Path:
     return program
 
 
+def _model_files(folder: Path, program: str) -> str:
+    """Make the files of a model that `program` can be started with; the name of the language model's."""
+    image = "Qwen3-VL-2B-Instruct"
+    names = ["model_4096.hbm"]
+    if program == "vlm":
+        names = [
+            f"{image}_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm",
+            f"{image}_vision_448x448_w8-4_nash-p_corenum_4.hbm",
+            f"{image}_embed_tokens_w4_fp16.bin",
+        ]
+    for name in names:
+        (folder / name).write_bytes(b"no model")
+    return names[0]
+
+
 @dataclass(frozen=True)
 class Event:
     """One line of the console's own trace; `at` is a moment of the monotonic clock."""
@@ -56,13 +71,13 @@ class WitnessGateway(Gateway):
         self.program = folder / "runtime" / "bin" / program
         self.program.parent.mkdir(parents=True)
         shutil.copy(compiled, self.program)
-        (folder / "runtime" / "model_4096.hbm").write_bytes(b"no model")
+        hbm = _model_files(folder / "runtime", program)
         self._trace = folder / "trace"
         settings = {
             "BPU_ENGINE": "console",
             "BPU_RUNTIME_DIR": str(folder / "runtime"),
             "BPU_CONSOLE": f"bin/{program}",
-            "BPU_HBM_PATH": "model_4096.hbm",
+            "BPU_HBM_PATH": hbm,
             "BPU_TOKENIZER_DIR": str(MODEL),
             "BPU_TEMPLATE_PATH": str(next(MODEL.glob("*.jinja"))),
             "BPU_CONSOLE_ARGS": shlex.join([*options, "--trace", str(self._trace)]),

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from bpu.board.checks.finding import Finding, broken, fine, note, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.sizes import human
 from bpu.errors import BpuError
+from bpu.models.families import TYPES, Sdk, family_of
+from bpu.models.names import read_name
+from bpu.models.readiness import refusals
+from bpu.models.sdk import library_folder
+from bpu.models.sdk import sdk_of as sdk_of_console
 
-#: Numbers of model types by SDK, from the sources and manuals of each; the first name found in the file's counts.
-TYPES: Mapping[str, Mapping[str, int]] = {
-    "0.9": {"deepseek": 3, "internvl": 4, "internlm": 2, "qwen": 1, "llama": 0},
-    "1.0": {"deepseek": 1, "internvl": 0, "internlm": 4, "qwen2.5": 7, "qwen": 2, "llama": 3},
-    "S600": {"deepseek": 1, "internvl": 0, "internlm": 4, "qwen3": 9, "qwen": 7, "llama": 3},
-}
 #: ELF's e_machine of 64-bit ARM.
 _AARCH64 = 183
 _LDD_TIMEOUT_S = 20
@@ -32,6 +31,8 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     yield _runtime(subject)
     yield from _console(subject)
     yield _model(subject)
+    for reason in refusals(subject.models[0], subject.board) if subject.models else ():
+        yield broken("refused", "refused", "choose_model", reason=reason)
     yield _model_type(subject)
     yield _tokenizer(subject)
     yield _template(subject)
@@ -59,7 +60,7 @@ def _console(subject: Subject) -> Iterator[Finding]:
 
 def _libraries(subject: Subject, path: Path) -> Finding:
     """What the loader would miss, as the loader itself tells."""
-    lib = subject.settings.runtime_dir / "lib"
+    lib = library_folder(subject.settings.runtime_dir, path)
     machine = _machine(path)
     if machine == _AARCH64 and os.uname().machine != "aarch64":
         return broken("libraries", "wrong_machine", "use_board", path=path, machine=os.uname().machine)
@@ -95,28 +96,22 @@ def _model(subject: Subject) -> Finding:
     size, path = subject.model_size, subject.model
     if size is None:
         return broken("model", "no_model", "get_model", path=path)
-    named = re.search(r"_(\d{3,6})\.hbm$", path.name)
-    if named and int(named[1]) < subject.context:
-        return warning("model", "context_too_large", "lower_context", named=int(named[1]), context=subject.context)
+    named = read_name(path.name).context
+    if named is not None and named < subject.context:
+        return warning("model", "context_too_large", "lower_context", named=named, context=subject.context)
     if size < 1 << 20:
         return broken("model", "model_tiny", "get_model", path=path, size=size)
     return fine("model", "model", path=path.name, size=human(size), bytes=size, context=subject.context)
 
 
-def sdk_of(subject: Subject) -> str:
-    """The key of `TYPES` for the console: by the board, then the version in the folder's name, then the program."""
-    if "S600" in subject.board.upper() or subject.profile in ("llm", "vlm"):
-        return "S600"
-    version = re.search(r"_(\d+)\.(\d+)\.(\d+)", str(subject.settings.runtime_dir))
-    if version:
-        numbers = tuple(map(int, version.groups()))
-        return "0.9" if numbers < (0, 9, 2) else "1.0"
-    return "0.9" if subject.profile in ("xlm_demo", "hobot_xlm") else "1.0"
+def sdk_of(subject: Subject) -> Sdk:
+    """The key of `TYPES` for the console: by the board, then as the console and the folder's name tell."""
+    return "S600" if "S600" in subject.board.upper() else sdk_of_console(subject.profile, subject.settings.runtime_dir)
 
 
 def _model_type(subject: Subject) -> Finding:
-    sdk, name = sdk_of(subject), subject.model.name.lower().replace("_", "").replace("-", "")
-    family = next((family for family in TYPES[sdk] if family in name), None)
+    sdk = sdk_of(subject)
+    family = family_of(subject.model.name, TYPES[sdk])
     if family is None:
         return note("model_type", "unknown_family", number=subject.model_type, path=subject.model.name)
     wanted = TYPES[sdk][family]

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from bpu.board.checks.finding import Finding, broken, fine, note, warning
 from bpu.board.checks.subject import Subject
+from bpu.board.fits import Verdict, usable_sizes, verdict
 from bpu.board.processes import Holder, holders, is_serving, running
 from bpu.board.readings import Reading, ion_pools, meminfo
 from bpu.board.sizes import GIB, MIB, human
+from bpu.messages import say
+from bpu.models.memory import Fit, fit
 
 DEVICES = ("ion*", "bpu*", "hbmem*")
 #: Under this the system itself begins to suffer; under the second a load is likely to be ended by the kernel.
@@ -63,6 +66,8 @@ def _pools(subject: Subject) -> Iterator[Finding]:
         yield warning("ion", "no_pools", "see_ion_show")
         return
     yield _against_model(subject, pools)
+    if len(subject.models) > 1:
+        yield _models(subject)
     found = holders(subject.root)
     if found is None:
         yield note("holders", "holders_hidden", "as_root")
@@ -74,14 +79,37 @@ def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
     total, largest = sum(pool["total"] for pool in pools), max(pool["total"] for pool in pools)
     words = ", ".join(f"{pool['name']} {human(pool['total'])}" for pool in pools)
     values = {"pools": words, "total": human(total), "largest": human(largest), "bytes": total}
-    need = subject.model_size
+    need = subject.need
     if need is None:
         return fine("ion", "pools", **values)
-    if total < need:
-        return broken("ion", "pools_too_small", "ion_apply", need=human(need), **values)
-    if largest < need:
-        return warning("ion", "largest_too_small", "ion_apply", need=human(need), **values)
-    return fine("ion", "pools_suffice", need=human(need), **values)
+    found = fit(need, usable_sizes({pool["name"]: int(pool["total"]) for pool in pools}))
+    if found is Fit.FITS:
+        return fine("ion", "pools_suffice", need=human(need.total), **values)
+    better = verdict(subject.models[0], subject.root).mode if subject.models else "bpu_first"
+    remedy = {"mode": better, "remedy": "ion_apply"} if better else {"remedy": "no_mode"}
+    if found is Fit.TOO_LARGE:
+        return broken("ion", "pools_too_small", need=human(need.total), **remedy, **values)
+    return warning("ion", "largest_too_small", need=human(need.largest), **remedy, **values)
+
+
+def _models(subject: Subject) -> Finding:
+    """A line for each model of the table: fits, fits after another mode, never."""
+    judged = [(model, verdict(model, subject.root)) for model in subject.models]
+    rows = "\n".join(f"{model.id}: {fit_words(one)}" for model, one in judged)
+    fits = all(one.now in (None, Fit.FITS) for _, one in judged)
+    return fine("models", "models", rows=rows) if fits else note("models", "models", rows=rows)
+
+
+def fit_words(judged: Verdict) -> str:
+    """Whether a model fits, fits after another mode, or never, in words."""
+    if judged.need is None or judged.now is None:
+        return say("doctor.fit_unknown")
+    need = human(judged.need.total)
+    if judged.now is Fit.FITS:
+        return say("doctor.fit_now", need=need)
+    if judged.mode is None:
+        return say("doctor.fit_perhaps" if judged.now is Fit.PERHAPS else "doctor.fit_never", need=need)
+    return say("doctor.fit_after" if judged.sure else "doctor.fit_after_perhaps", need=need, mode=judged.mode)
 
 
 def _held(subject: Subject, pools: list[Reading], found: list[Holder]) -> Finding:

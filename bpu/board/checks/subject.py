@@ -9,6 +9,9 @@ from pathlib import Path
 from bpu.board import tools
 from bpu.board.addresses import Address, local_addresses
 from bpu.board.layout import board_model, is_board
+from bpu.models.catalogue import need_of
+from bpu.models.memory import Need
+from bpu.models.spec import ModelSpec
 from bpu.settings import Settings
 
 _PATHS = {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"}
@@ -16,7 +19,10 @@ _PATHS = {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"
 
 @dataclass(frozen=True)
 class Subject:
-    """`context` in tokens, `model_type` and `profile` are what the engine would use; `user` is who runs the gateway."""
+    """`context` in tokens, `model_type` and `profile` are what the engine would use; `user` is who runs the gateway.
+
+    `models` are all of the table, the one that `settings` describe first.
+    """
 
     settings: Settings
     context: int
@@ -28,6 +34,7 @@ class Subject:
     find: Callable[[str], str | None] = tools.find
     addresses: Callable[[], Sequence[Address]] = local_addresses
     hostname: str = ""
+    models: tuple[ModelSpec, ...] = ()
 
     @property
     def board(self) -> str:
@@ -49,6 +56,13 @@ class Subject:
             return self.model.stat().st_size if self.model.is_file() else None
         except OSError:
             return None
+
+    @property
+    def need(self) -> Need | None:
+        """What the model takes of the BPU's memory; None when neither its file nor the catalogue tells."""
+        if self.models:
+            return need_of(self.models[0])
+        return None if self.model_size is None else Need(self.model_size, self.model_size, "file")
 
     @property
     def wants_console(self) -> bool:

@@ -1,0 +1,157 @@
+"""The pools' sizes in `/boot/config.txt`, which the S100's boot loader puts into its device tree.
+
+Format, by D-Robotics' documentation of its parser (`drobot_boot_config.c`): a `key=value` a line, `#` begins a comment,
+a key that begins with `ion` sets a size: `ion=ion_carveout_size=0xf0000000`. The last of several lines wins. This
+module changes such lines alone, and brings the file back byte by byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpu.board.errors import BoardError
+from bpu.board.files import Files, SafeCopy, checksum
+from bpu.models.names import board_of
+
+NAME = "config.txt"
+#: Pools that have a key; the S600's `ion_uncache` has none.
+POOLS = ("ion_cma", "ion_reserved", "ion_carveout")
+#: The parser reads no longer line.
+LONGEST_LINE = 1024
+#: A settings file of a boot loader; what is larger is something else.
+_MOST_BYTES = 1 << 20
+
+_ION = re.compile(rb"\A[ \t]*ion[^=\s]*[ \t]*=[ \t]*(?P<pool>ion_\w+)_size[ \t]*=(?P<size>[^\r\n]*)\r?\n?\Z")
+_SIZE = re.compile(rb"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was done: the file, its safe copy, whether that was made just now, and the new content's SHA-256."""
+
+    path: Path
+    copy: Path
+    copy_is_new: bool
+    sha256: str
+    kept_others: bool = False
+
+
+def config_file(boot_dir: Path, model: str) -> Path | None:
+    """The boot loader's file where its image supports it: it is there, and documented for the S100 family alone."""
+    path = boot_dir / NAME
+    return path if path.is_file() and board_of(model) in ("S100", "S100P") else None
+
+
+def sizes(data: bytes) -> dict[str, int]:
+    """Bytes of each pool that the file sets; a line whose size cannot be read sets none."""
+    found: dict[str, int] = {}
+    for line in _lines(data):
+        pool, size = _pool_of(line), _size_of(line)
+        if pool and size:
+            found[pool] = size
+    return found
+
+
+def with_sizes(data: bytes, wanted: Mapping[str, int]) -> bytes:
+    """`data` in which every line of a pool in `wanted` has its size; what has no line yet is appended.
+
+    All other lines stay byte for byte. The last line ends in a line break, without which some boot loaders skip it.
+    """
+    lines, missing = [], dict(wanted)
+    for line in _lines(data):
+        pool = _pool_of(line)
+        if pool is not None and pool in wanted:
+            missing.pop(pool, None)
+            fine = _size_of(line) == wanted[pool] and line.endswith(b"\n") and not line.endswith(b"\r\n")
+            lines.append(line if fine else _line(pool, wanted[pool]))
+        else:
+            lines.append(line)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines[-1] += b"\n"
+    return b"".join([*lines, *(_line(pool, size) for pool, size in missing.items())])
+
+
+def without_changes(data: bytes, before: bytes) -> bytes:
+    """`data` with the pools' lines of `before` and no others; all other lines of `data` stay."""
+    old = sizes(before)
+    kept = [line for line in _lines(data) if _pool_of(line) in (None, *old)]
+    return with_sizes(b"".join(kept), old)
+
+
+class BootConfig:
+    """Changes one `config.txt`. Errors are `BoardError` and OSError; the file is then as it was, or whole and new."""
+
+    def __init__(self, path: Path, files: Files | None = None) -> None:
+        self.path = path.resolve()  # a link must not be replaced by a file
+        self._files = files or Files()
+        self.copy = SafeCopy(self.path, self._files)
+        self._new = self.path.with_name(f".{NAME}.new")
+
+    def read(self) -> bytes:
+        if self.path.stat().st_size > _MOST_BYTES:
+            raise BoardError("ion.config_too_large", path=self.path)
+        return self._files.read(self.path)
+
+    def sizes(self) -> dict[str, int]:
+        return sizes(self.read())
+
+    def has_crlf(self) -> bool:
+        """Whether a pool's line ends as Windows writes it, which the boot loader is not known to take."""
+        return any(line.endswith(b"\r\n") for line in _lines(self.read()) if _pool_of(line))
+
+    def apply(self, wanted: Mapping[str, int]) -> Saved:
+        """Write the sizes, after a safe copy was made and verified."""
+        before = self.read()
+        after = with_sizes(before, wanted)
+        if any(len(line) > LONGEST_LINE for line in _lines(after) if _pool_of(line)):
+            raise BoardError("ion.config_too_large", path=self.path)
+        made = self.copy.make(before)
+        self._put(after)
+        return Saved(self.path, self.copy.path, made, checksum(after))
+
+    def restore(self) -> Saved:
+        """Bring the file back as it was before the first `apply`, and let go of the copy.
+
+        Where other lines were changed since, these stay, and only the pools' lines go back.
+        """
+        before, now = self.copy.read(), self.read()
+        ours = _other_lines(now) == _other_lines(before)
+        after = before if ours else without_changes(now, before)
+        self._put(after)
+        self.copy.remove()
+        return Saved(self.path, self.copy.path, False, checksum(after), kept_others=not ours)
+
+    def _put(self, data: bytes) -> None:
+        self._files.put(self.path, data, via=self._new)
+        if self._files.read(self.path) != data:
+            raise BoardError("ion.config_differs", path=self.path, copy=self.copy.path)
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Lines with their ends; only `\\n` ends one."""
+    return iter(re.findall(rb"[^\n]*\n|[^\n]+\Z", data))
+
+
+def _pool_of(line: bytes) -> str | None:
+    """The pool that a line sets; None for every other line, one of an unknown pool too."""
+    found = _ION.match(line)
+    pool = found["pool"].decode("ascii", "replace") if found else None
+    return pool if pool in POOLS else None
+
+
+def _other_lines(data: bytes) -> list[bytes]:
+    """All lines that set no pool, without their ends."""
+    return [line.rstrip(b"\n") for line in _lines(data) if _pool_of(line) is None]
+
+
+def _size_of(line: bytes) -> int | None:
+    found = _ION.match(line)
+    size = _SIZE.fullmatch(found["size"].strip(b" \t")) if found else None
+    return int(size[0], 0 if size[0][:2].lower() == b"0x" else 10) if size else None
+
+
+def _line(pool: str, size: int) -> bytes:
+    return f"ion={pool}_size={size:#x}\n".encode()

@@ -1,0 +1,142 @@
+"""`models`: what the table names and whether it can run here, what the catalogue has, and new entries."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bpu.board.checks.memory import fit_words
+from bpu.board.fits import Verdict, verdict
+from bpu.board.layout import board_model
+from bpu.cli import _keeper
+from bpu.cli._columns import left
+from bpu.cli._group import Group
+from bpu.errors import BpuError
+from bpu.messages import say
+from bpu.models.catalogue import Row, catalogue
+from bpu.models.entries import add_entry, entry_of_folder, entry_text
+from bpu.models.names import Board, board_of
+from bpu.models.readiness import missing_files, refusals
+from bpu.models.spec import ModelSpec
+from bpu.models.table import load_table
+from bpu.settings import Settings, load_settings, state_dir
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+_sysfs = click.option("--sysfs", type=FOLDER, default=Path("/"), metavar="FOLDER", help=say("models.sysfs"))
+_json = click.option("--json", "as_json", is_flag=True, help=say("models.json"))
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    if context.invoked_subcommand is None:
+        _list(as_json=False, sysfs=Path("/"))
+
+
+@command.command("list", help=say("models.list"))
+@_json
+@_sysfs
+def list_command(as_json: bool, sysfs: Path) -> None:
+    _list(as_json=as_json, sysfs=sysfs)
+
+
+@command.command(help=say("models.add"))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--id", "name", default="", metavar="NAME", help=say("models.id"))
+@click.option("--runtime-dir", type=FOLDER, metavar="FOLDER", help=say("models.runtime_dir"))
+@click.option("--dry-run", is_flag=True, help=say("models.dry_run"))
+def add(folder: Path, name: str, runtime_dir: Path | None, dry_run: bool) -> None:
+    settings = load_settings()
+    entry = entry_of_folder(folder, settings, name=name, runtime_dir=runtime_dir)
+    click.echo(entry_text(entry), nl=False)
+    if dry_run:
+        return
+    path, table = add_entry(entry, settings)
+    click.echo(say("models.added", id=entry["id"], path=path))
+    if table.default != entry["id"]:
+        click.echo(say("models.default_is", id=table.default, other=entry["id"], path=path))
+
+
+@command.command(help=say("models.available"))
+@click.option("--all", "every", is_flag=True, help=say("models.all"))
+@_json
+@_sysfs
+def available(every: bool, as_json: bool, sysfs: Path) -> None:
+    board = board_of(board_model(sysfs))
+    rows = [row for row in catalogue() if every or row.runs_on(board)]
+    if as_json:
+        click.echo(json.dumps([row.model_dump(mode="json") for row in rows], ensure_ascii=False, indent=2))
+        return
+    click.echo(say("models.for_board", board=board) if board else say("models.no_board"))
+    for row in rows:
+        click.echo(_row(row, board))
+    click.echo(say("models.catalogue_note"))
+
+
+def _row(row: Row, board: Board | None) -> str:
+    speeds = [speed for one, speed in row.speed.items() if board in (None, one)]
+    return say(
+        "models.row",
+        id=left(row.id, 24),
+        size="-" if row.bytes is None else f"{row.bytes / 1e9:.1f} GB",
+        context=row.context,
+        speed=f"{speeds[0]:g}" if speeds else "-",
+        boards="/".join(row.boards),
+        sdk=row.sdk,
+        licence=licence_of(row),
+        pull=say("models.can_pull") if row.pull else say("models.cannot_pull", why=say(f"pull.why_{row.why}")),
+    )
+
+
+def licence_of(row: Row) -> str:
+    """Its licence in words; most are those of the weights, because the compiled files state none."""
+    if not row.licence:
+        return say("models.licence_unknown")
+    return row.licence + ("" if row.licence_of == "file" else say("models.of_weights"))
+
+
+def _list(*, as_json: bool, sysfs: Path) -> None:
+    settings = load_settings()
+    table = load_table(settings)
+    loaded = _loaded(settings)
+    rows = [_described(model, model.id == table.default, loaded, sysfs) for model in table.models]
+    if as_json:
+        click.echo(json.dumps({"path": str(table.path or ""), "models": rows}, ensure_ascii=False, indent=2))
+        return
+    click.echo(say("models.table", path=table.path) if table.path else say("models.no_table"))
+    for row in rows:
+        click.echo(f"{'*' if row['default'] else ' '} {left(row['id'], 24)} {row['said']}")
+    click.echo(say("models.one_at_a_time"))
+
+
+def _loaded(settings: Settings) -> str:
+    """The id of the model that is in memory now; "" when none is, or no engine runs."""
+    try:
+        status = _keeper.status(state_dir(settings)) or {}
+    except BpuError:
+        return ""
+    return str(status["model"]) if status.get("state") in ("ready", "busy") else ""
+
+
+def _described(model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict[str, Any]:
+    missing, against = missing_files(model), refusals(model, board_model(sysfs))
+    judged = verdict(model, sysfs)
+    state = "loaded" if loaded == model.id else "missing" if missing else "refused" if against else fit_word(judged)
+    said = {
+        "loaded": say("models.loaded"),
+        "missing": "\n    ".join([say("models.files_missing"), *missing]),
+        "refused": " ".join(against),
+    }.get(state) or fit_words(judged)
+    need = judged.need.total if judged.need else None
+    return {
+        "id": model.id, "aliases": list(model.aliases), "default": default, "state": state, "said": said,
+        "profile": model.profile, "hbm": str(model.hbm), "context": model.context, "need_bytes": need,
+    }  # fmt: skip
+
+
+def fit_word(judged: Verdict) -> str:
+    """`fits`, `perhaps`, `too_large` or `unknown`: for programs."""
+    return judged.now.name.lower() if judged.now else "unknown"

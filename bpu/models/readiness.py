@@ -1,0 +1,74 @@
+"""Says why a model cannot be served here: missing files, and what its console refuses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bpu.messages import say
+from bpu.models import families, sdk
+from bpu.models.names import board_of, can_run
+from bpu.models.spec import ModelSpec
+
+#: Programs that are given a template file; those of the S600 bring their own.
+_TEMPLATED = ("xlm_demo", "hobot_xlm", "oellm_run", "oellm_multichat")
+#: InternLM2's number in the SDK 1.0.0, whose program wraps the line by itself.
+_INTERNLM = 4
+
+
+def missing_files(model: ModelSpec) -> list[str]:
+    """A sentence for each file of the model that is not there."""
+    names = _names(model)
+    checks: list[tuple[str, str, Path | None, bool]] = [
+        ("console", "missing_program", model.console, _is_program(model.console)),
+        ("hbm", "missing_model", model.hbm, sdk.is_file(model.hbm)),
+        ("tokenizer_dir", "missing_tokenizer", model.tokenizer_dir, sdk.is_dir(model.tokenizer_dir)),
+    ]
+    if model.template is not None:
+        checks.append(("template", "missing_template", model.template, sdk.is_file(model.template)))
+    found = [
+        say(f"settings.{words}", name=names[key], path=path, runtime=names["runtime_dir"])
+        for key, words, path, fine in checks
+        if not fine
+    ]
+    if model.profile == "vlm":
+        parts = (("vit", model.vit), ("embeddings", model.embeddings))
+        absent = (key for key, path in parts if path is None or not sdk.is_file(path))
+        found += [say("models.missing_part", part=key, key=key, name=model.hbm.name) for key in absent]
+    return found
+
+
+def _names(model: ModelSpec) -> dict[str, str]:
+    """What a person corrects: a key of the entry where there is a table, else a setting."""
+    keys = ("runtime_dir", "console", "hbm", "tokenizer_dir", "template")
+    if model.line:
+        return {key: f"`{key}` of {model.id}" for key in keys}
+    settings = ("BPU_RUNTIME_DIR", "BPU_CONSOLE", "BPU_HBM_PATH", "BPU_TOKENIZER_DIR", "BPU_TEMPLATE_PATH")
+    return dict(zip(keys, settings, strict=True))
+
+
+def refusals(model: ModelSpec, board: str) -> list[str]:
+    """A sentence for each reason why the console would not serve this model."""
+    found = []
+    if sdk.is_second_generation(model.runtime_dir):
+        return [say("models.second_sdk", folder=model.runtime_dir)]
+    here = board_of(board)
+    if not can_run(model.facts.board, here):
+        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=here))
+    if model.context is None:
+        found.append(say("models.no_context", name=model.hbm.name))
+    if model.model_type in families.REFUSED.get(model.profile, ()):
+        found.append(say("models.refused_type", console=model.profile, number=model.model_type, name=model.hbm.name))
+    if model.template is None or (_needs_template(model) and model.template.suffix == ".json"):
+        found.append(say("models.no_template", name=model.hbm.name))
+    if model.profile == "vlm" and families.vision(model.hbm.name) is None and "model_type" not in model.vlm:
+        found.append(say("models.unknown_vision", name=model.hbm.name))
+    return found
+
+
+def _needs_template(model: ModelSpec) -> bool:
+    return model.profile in _TEMPLATED and not (model.profile == "oellm_run" and model.model_type == _INTERNLM)
+
+
+def _is_program(path: Path) -> bool:
+    return sdk.is_file(path) and os.access(path, os.X_OK)

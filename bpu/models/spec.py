@@ -1,0 +1,287 @@
+"""One model as the engine starts it, completed from entry, settings, file name and SDK.
+
+`Entry` is what a `[[model]]` of `models.toml` may hold; `resolve` makes a `ModelSpec` of it. The settings alone are a
+table of one: an entry that leaves everything out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from bpu.console.profiles import profile_for
+from bpu.messages import say
+from bpu.models import families, sdk
+from bpu.models.families import Thinking
+from bpu.models.names import NameFacts, read_name
+from bpu.settings import Settings
+
+
+def _one_name(value: str) -> str:
+    if value.split() != [value] or not value.isprintable() or len(value) > 200:
+        raise ValueError(say("models.one_name"))
+    return value
+
+
+def _no_nul(value: str) -> str:
+    """A NUL cannot be passed to a program or to the kernel."""
+    if "\0" in value:
+        raise ValueError(say("models.no_nul"))
+    return value
+
+
+def _path_text(value: Any) -> Path:
+    if not isinstance(value, str):
+        raise ValueError(say("models.string_type"))
+    if not value:
+        raise ValueError(say("models.not_empty"))
+    try:
+        return Path(_no_nul(value)).expanduser()
+    except RuntimeError:
+        raise ValueError(say("models.no_home")) from None
+
+
+def _variable(value: str) -> str:
+    if not value.isidentifier():
+        raise ValueError(say("models.variable"))
+    return value
+
+
+def _json_values(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError(say("models.json_values")) from None
+    return value
+
+
+T = TypeVar("T")
+Name = Annotated[str, AfterValidator(_one_name)]
+Text = Annotated[str, AfterValidator(_no_nul)]
+Variable = Annotated[str, AfterValidator(_variable)]
+EntryPath = Annotated[Path, BeforeValidator(_path_text)]
+#: TOML's arrays become tuples; what is in them is still taken strictly.
+Names = Annotated[tuple[Name, ...], Field(strict=False)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Natural = Annotated[int, Field(ge=0)]
+
+
+class Entry(BaseModel):
+    """The keys of a `[[model]]`; None stands for one that is left out."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    id: Name
+    aliases: Names = ()
+    profile: Literal["xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm"] | None = None
+    runtime_dir: EntryPath | None = None
+    console: EntryPath | None = None
+    hbm: EntryPath | None = None
+    tokenizer_dir: EntryPath | None = None
+    template: EntryPath | None = None
+    model_type: Natural | None = None
+    args: Texts | None = None
+    env: dict[Variable, Text] = Field(default_factory=dict)
+    context: Annotated[int, Field(ge=16, le=1 << 20)] | None = None
+    thinking: Literal["template", "model", "off", "none"] | None = None
+    vision: bool | None = None
+    vit: EntryPath | None = None
+    embeddings: EntryPath | None = None
+    vlm: Annotated[dict[str, Any], AfterValidator(_json_values)] = Field(default_factory=dict)
+    memory_mb: Natural | None = None
+    preload: bool | None = None
+    idle_unload_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    line_limit: Natural | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model, complete. Paths are absolute; what no source tells is None.
+
+    `given` holds the paths' keys that a person has set. `line` is where the entry stands in the table, 0 without one.
+    """
+
+    id: str
+    aliases: tuple[str, ...]
+    profile: str
+    runtime_dir: Path
+    console: Path
+    hbm: Path
+    tokenizer_dir: Path
+    template: Path | None
+    model_type: int
+    args: tuple[str, ...]
+    env: Mapping[str, str]
+    context: int | None
+    thinking: Thinking
+    vision: bool
+    vit: Path | None
+    embeddings: Path | None
+    vlm: Mapping[str, Any]
+    memory_mb: int | None
+    preload: bool
+    idle_unload_s: float
+    line_limit: int | None
+    facts: NameFacts
+    given: frozenset[str]
+    line: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name by which a client may ask for it."""
+        return (self.id, *self.aliases)
+
+    @property
+    def libraries(self) -> Path:
+        return sdk.library_folder(self.runtime_dir, self.console)
+
+    @property
+    def cores(self) -> int:
+        """BPU cores that the file was compiled for; all four of the S600 where its name does not say."""
+        return self.facts.cores or 4
+
+    @property
+    def cores_of_vision(self) -> int:
+        return (read_name(self.vit.name).cores if self.vit else None) or self.cores
+
+
+def from_settings(settings: Settings) -> ModelSpec:
+    """The one model that the settings describe."""
+    return resolve(Entry.model_construct(id=settings.model_id), settings)
+
+
+def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, line: int = 0) -> ModelSpec:
+    """Complete an entry by the settings, the model file's name and the SDK.
+
+    Without a file of its own the entry describes the settings' model, so what was set comes first. With one, the file's
+    name and the SDK come first, and the settings only where these say nothing. A relative `runtime_dir` lies in
+    `folder`, the table's own.
+    """
+    own = entry.hbm is not None
+    runtime = _under(folder or Path.cwd(), entry.runtime_dir) or settings.runtime_dir
+    hbm = runtime / (entry.hbm or settings.hbm_path)
+    facts = read_name(hbm.name)
+    console, profile = _program(entry, settings, runtime, hbm)
+    tokenizer_dir = _tokenizer(entry, settings, runtime, hbm)
+    told_type = families.known_type(hbm.name, sdk.sdk_of(profile, runtime))
+    told_context = facts.context or sdk.info_context(hbm)
+    vision = profile == "vlm" if entry.vision is None else entry.vision
+    return ModelSpec(
+        id=entry.id,
+        aliases=entry.aliases,
+        profile=profile,
+        runtime_dir=runtime,
+        console=console,
+        hbm=hbm,
+        tokenizer_dir=tokenizer_dir,
+        template=_template(entry, settings, runtime, tokenizer_dir),
+        model_type=_first(
+            entry.model_type,
+            *_in_order(own, told_type, settings.model_type),
+            families.model_type("", sdk.sdk_of(profile, runtime)),
+        ),
+        args=settings.console_args if entry.args is None else entry.args,
+        env=entry.env,
+        context=_first(entry.context, *_in_order(own, told_context, settings.context_size)),
+        thinking=entry.thinking or families.thinking(hbm.name),
+        vision=vision,
+        vit=_under(hbm.parent, entry.vit) or (sdk.beside(hbm, "*_vision_*.hbm") if vision else None),
+        embeddings=_under(hbm.parent, entry.embeddings) or (sdk.beside(hbm, "*_embed_tokens*.bin") if vision else None),
+        vlm=entry.vlm,
+        memory_mb=entry.memory_mb,
+        preload=settings.preload if entry.preload is None else entry.preload,
+        idle_unload_s=settings.idle_unload_s if entry.idle_unload_s is None else entry.idle_unload_s,
+        line_limit=settings.line_limit if entry.line_limit is None else entry.line_limit,
+        facts=facts,
+        given=_given(entry, settings),
+        line=line,
+    )
+
+
+#: The paths of an entry and the settings of the same meaning.
+_PATHS = {
+    "runtime_dir": "runtime_dir",
+    "console": "console",
+    "hbm": "hbm_path",
+    "tokenizer_dir": "tokenizer_dir",
+    "template": "template_path",
+}
+
+
+def _given(entry: Entry, settings: Settings) -> frozenset[str]:
+    set_by_person = settings.explicit
+    return frozenset(
+        key for key, field in _PATHS.items() if getattr(entry, key, None) is not None or field in set_by_person
+    )
+
+
+def _in_order(own: bool, told: T | None, setting: T | None) -> tuple[T | None, T | None]:
+    """What the file tells and what was set, the stronger one first."""
+    return (told, setting) if own else (setting, told)
+
+
+def _first(*values: T | None) -> T:
+    """The first value that is not None; None itself where all are."""
+    return next((value for value in values if value is not None), None)  # type: ignore[return-value]
+
+
+def as_settings(model: ModelSpec, settings: Settings) -> Settings:
+    """Settings that describe `model` as their one model; equal values stay as they were set."""
+    wanted: dict[str, Any] = {
+        "model_id": model.id,
+        "runtime_dir": model.runtime_dir,
+        "console": model.console,
+        "hbm_path": model.hbm,
+        "tokenizer_dir": model.tokenizer_dir,
+        "template_path": model.template or settings.template_path,
+    }
+    now = {
+        key: settings.in_runtime(value) if isinstance(value, Path) else value
+        for key, value in _values(settings, wanted)
+    }
+    return settings.model_copy(update={key: value for key, value in wanted.items() if now[key] != value})
+
+
+def _values(settings: Settings, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(settings, name)) for name in names)
+
+
+def _under(folder: Path, path: Path | None) -> Path | None:
+    return None if path is None else folder / path
+
+
+def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tuple[Path, str]:
+    """The console program and its profile. Each may follow from the other, or from what the SDK holds."""
+    if entry.console is not None:
+        console = runtime / entry.console
+        return console, entry.profile or profile_for(console.name).name
+    wanted = entry.profile or (None if settings.console_profile == "auto" else settings.console_profile)
+    usual = runtime / settings.console
+    is_wanted = entry.profile in (None, settings.console_profile, profile_for(usual.name).name)
+    is_named = "console" in settings.explicit and entry.runtime_dir is None
+    if is_wanted and (is_named or sdk.is_file(usual)):
+        return usual, wanted or profile_for(usual.name).name
+    names = (wanted,) if wanted else ("vlm",) if families.vision(hbm.name) else sdk.CONSOLES
+    console = sdk.find_console(runtime, names) or runtime / (f"bin/{wanted}" if entry.profile else settings.console)
+    return console, wanted or profile_for(console.name).name
+
+
+def _tokenizer(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> Path:
+    """The folder as named, else as found by the model's name, else the setting's default."""
+    setting = runtime / settings.tokenizer_dir if "tokenizer_dir" in settings.explicit else None
+    found = sdk.find_tokenizer(hbm, runtime)
+    named = _under(runtime, entry.tokenizer_dir)
+    return _first(named, *_in_order(entry.hbm is not None, found, setting), runtime / settings.tokenizer_dir)
+
+
+def _template(entry: Entry, settings: Settings, runtime: Path, tokenizer_dir: Path) -> Path | None:
+    """The template as named, else as found in the tokenizer's folder; None where there is none to be found."""
+    setting = runtime / settings.template_path if "template_path" in settings.explicit else None
+    usual = runtime / settings.template_path if tokenizer_dir == runtime / settings.tokenizer_dir else None
+    named, found = _under(runtime, entry.template), sdk.find_template(tokenizer_dir)
+    return _first(named, *_in_order(entry.hbm is not None, found, setting), usual)

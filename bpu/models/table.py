@@ -1,0 +1,240 @@
+"""The table of models: `models.toml`, or the settings as a table of one. Every mistake is reported at once, by line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bpu.errors import SettingsError
+from bpu.messages import has, say
+from bpu.models.lines import Place, duplicate_line, line_of, lines
+from bpu.models.spec import Entry, ModelSpec, from_settings, resolve
+from bpu.settings import Settings, data_dir
+from bpu.trusted_files import read_trusted
+
+SYSTEM_FILE = Path("/etc/bpu/models.toml")
+_ARRAY = "model"
+_KEYS = ("default", _ARRAY)
+#: More entries than any board has, so that a file of another kind is not resolved for minutes.
+_MOST_ENTRIES = 200
+
+Mistake = tuple[Place, str]
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """All models of the board. `default` is an id; `path` is None where the settings alone are the table."""
+
+    models: tuple[ModelSpec, ...]
+    default: str
+    path: Path | None = None
+
+    def find(self, name: str) -> ModelSpec | None:
+        """The model of an id or alias."""
+        return next((model for model in self.models if name in model.names), None)
+
+    @property
+    def default_model(self) -> ModelSpec:
+        found = self.find(self.default)
+        assert found is not None, "`load_table` lets no other default through"
+        return found
+
+
+def table_file(settings: Settings) -> Path | None:
+    """The file of the table: as set, else the system's, else the one in the data folder; None where there is none."""
+    if settings.models_file is not None:
+        return settings.models_file
+    places = (SYSTEM_FILE, data_dir(settings) / SYSTEM_FILE.name)
+    # What lies in a folder that is closed to this user is not there for them.
+    return next((path for path in places if os.access(path, os.F_OK)), None)
+
+
+def writable_file(settings: Settings) -> Path:
+    """The file that new entries go to: the table's own where there is one, else the first that may be made."""
+    found = table_file(settings)
+    if found is not None:
+        return found
+    nearest = next(folder for folder in SYSTEM_FILE.parents if os.access(folder, os.F_OK))
+    return SYSTEM_FILE if os.access(nearest, os.W_OK | os.X_OK) else data_dir(settings) / SYSTEM_FILE.name
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The table's file as it was read: its path and text, None where there is none."""
+
+    path: Path | None
+    text: str = ""
+
+    def table(self, settings: Settings) -> ModelTable:
+        if self.path is None:
+            one = from_settings(settings)
+            return ModelTable((one,), one.id)
+        return read_table(self.text, settings, self.path)
+
+
+#: What `hold_table` has accepted, by the places where a table is looked for.
+_held: dict[Place, _Snapshot] = {}
+
+
+def load_table(settings: Settings) -> ModelTable:
+    """The table: the one that this process holds, else the file's. Raises `SettingsError` that lists every mistake with
+    its line."""
+    return (_held.get(_places(settings)) or _read(settings)).table(settings)
+
+
+def hold_table(settings: Settings) -> None:
+    """Read and check the file for this process and those that it forks, until the next call.
+
+    All workers of a gateway then have the table of its master, also when the file is changed meanwhile. Raises
+    `SettingsError`; then what was held before is held on.
+    """
+    snapshot = _read(settings)
+    snapshot.table(settings)
+    _held[_places(settings)] = snapshot
+
+
+def holds_table(settings: Settings) -> bool:
+    return _places(settings) in _held
+
+
+def _places(settings: Settings) -> Place:
+    return str(settings.models_file), str(SYSTEM_FILE), str(data_dir(settings))
+
+
+def _read(settings: Settings) -> _Snapshot:
+    path = table_file(settings)
+    if path is None:
+        return _Snapshot(None)
+    try:
+        return _Snapshot(path, read_trusted(path))
+    except FileNotFoundError:
+        raise SettingsError(say("models.no_file", path=path)) from None
+
+
+def default_model(settings: Settings) -> ModelSpec:
+    """The model that is served when a request does not name another. Raises `SettingsError`."""
+    return load_table(settings).default_model
+
+
+def read_table(text: str, settings: Settings, path: Path) -> ModelTable:
+    """The table in `text`. Raises `SettingsError`."""
+    document = _parsed(text, path)
+    places = lines(text)
+    mistakes = [*_of_top(document)]
+    models: list[ModelSpec] = []
+    for number, raw in enumerate(_entries(document)):
+        place: Place = (_ARRAY, number)
+        try:
+            entry = Entry.model_validate(raw)
+        except ValidationError as error:
+            mistakes += [((*place, *_path(item["loc"])), _words(item)) for item in error.errors()]
+            continue
+        models.append(resolve(entry, settings, folder=path.parent, line=line_of(place, places)))
+        mistakes += [((*place, key), words) for key, words in _of_entry(models[-1], entry)]
+    mistakes += [*_of_names(_entries(document)), *_of_default(document)]
+    if mistakes:
+        raise SettingsError(_report(path, mistakes, places))
+    return ModelTable(tuple(models), document.get("default") or models[0].id, path)
+
+
+def _parsed(text: str, path: Path) -> Mapping[str, Any]:
+    import tomlkit  # most boards have no table, and its import takes a moment
+    from tomlkit.exceptions import ParseError, TOMLKitError
+
+    try:
+        return tomlkit.parse(text).unwrap()
+    except (TOMLKitError, ValueError, RecursionError) as error:
+        reason = str(error).partition(" at line ")[0].rstrip(".")
+        line = _line_of_duplicate(text) if "already exists" in reason else None
+        line = line or (error.line if isinstance(error, ParseError) else 1)
+        raise SettingsError(say("models.not_toml", path=path, line=line, reason=reason)) from None
+
+
+def _line_of_duplicate(text: str) -> int | None:
+    """The parser names another line for a key that is there twice in an entry."""
+    try:
+        return duplicate_line(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = document.get(_ARRAY)
+    is_array = isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
+    return found[:_MOST_ENTRIES] if found and is_array else []
+
+
+def _of_top(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    for key in document:
+        if key not in _KEYS:
+            yield (key,), say("models.unknown_key", key=key, keys=", ".join(_KEYS))
+    found = document.get(_ARRAY, [])
+    if not _entries(document):
+        yield (_ARRAY,), say("models.no_entry")
+    elif len(found) > _MOST_ENTRIES:
+        yield (_ARRAY, _MOST_ENTRIES), say("models.too_many", most=_MOST_ENTRIES)
+
+
+def _of_entry(model: ModelSpec, entry: Entry) -> Iterator[tuple[str, str]]:
+    """Keys that contradict each other."""
+    for key in ("vit", "embeddings", "vlm"):
+        if getattr(entry, key) and not model.vision:
+            yield key, say("models.needs_vision", key=key)
+    if entry.vision and model.profile != "vlm":
+        yield "vision", say("models.vision_needs_vlm", profile=model.profile)
+    if model.facts.kind != "language" and "hbm" in model.given:
+        yield "hbm", say("models.not_a_language_model", name=model.hbm.name)
+
+
+def _of_names(entries: list[Mapping[str, Any]]) -> Iterator[Mistake]:
+    """Names that two entries share, or one entry has twice."""
+    seen: set[str] = set()
+    for number, entry in enumerate(entries):
+        aliases = entry.get("aliases")
+        others = [("aliases", name) for name in aliases] if isinstance(aliases, list) else []
+        for key, name in [("id", entry.get("id")), *others]:
+            if not isinstance(name, str):
+                continue
+            if name in seen:
+                yield (_ARRAY, number, key), say("models.taken_name", name=name)
+            seen.add(name)
+
+
+def _of_default(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    name = document.get("default")
+    if name is None:
+        return
+    ids = [entry.get("id") for entry in _entries(document)]
+    if name not in ids:
+        yield ("default",), say("models.no_such_default", name=name, ids=", ".join(map(str, ids)))
+
+
+def _path(location: tuple[int | str, ...]) -> Place:
+    """The key of a mistake; pydantic appends the number of an element, which has no line of its own."""
+    return tuple(part for part in location if isinstance(part, str) and part != "[key]")
+
+
+def _words(item: Any) -> str:
+    """What is wrong, in words of the catalogue where it has some, else in pydantic's."""
+    kind, key = item["type"], ".".join(str(part) for part in item["loc"] if part != "[key]")
+    if kind == "extra_forbidden":
+        return say("models.unknown_key", key=key, keys=", ".join(Entry.model_fields))
+    if kind == "missing":
+        return say("models.missing_key", key=key)
+    rule = f"models.{kind}" if has(f"models.{kind}") else f"settings.{kind}"
+    if kind != "value_error" and has(rule):
+        words = say(rule, **item.get("ctx", {}))
+    else:
+        words = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
+    return say("models.wrong_value", key=key, rule=words, value=repr(item["input"])[:80])
+
+
+def _report(path: Path, mistakes: list[Mistake], places: Mapping[Place, int]) -> str:
+    numbered = sorted({(line_of(place, dict(places)), words) for place, words in mistakes})
+    rows = [say("models.mistake", path=path, line=line, words=words) for line, words in numbered]
+    return "\n  ".join([say("models.wrong", path=path), *rows])
