@@ -187,7 +187,7 @@ def test_every_mistake_of_the_table_stops_the_start_with_its_line(tmp_path: Path
 
 def command_of_console(gateway: Gateway) -> str:
     """The command line of the running console, which may be replaced at any moment, as after an examination."""
-    return str(until(lambda: next(filter(None, map(command, gateway.consoles())), "")))
+    return " ".join(until(lambda: next(filter(None, map(command, gateway.consoles())), None)))
 
 
 def not_started(folder: Path, env: dict[str, str]) -> str:
