@@ -18,7 +18,7 @@ from typing import Any
 
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
-from bpu.engine.plan import choose_files, plan_launch
+from bpu.engine.plan import choose_files, plan_launch, resolve_engine
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
 from bpu.messages import say
@@ -39,7 +39,7 @@ def _checked() -> Settings:
         text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
         sys.stderr.write(f"{text}\nThe gateway was not started.\n")
         sys.exit(SettingsError.exit_code)
-    return settings
+    return resolve_engine(settings)
 
 
 def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:
@@ -121,12 +121,16 @@ def when_ready(server: Any) -> None:
     """The gateway listens: say where, and who answers."""
     locked = access(_settings).needs_key
     write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
+    files = choose_files(_settings)
     announce(
         _settings,
-        simulated=choose_files(_settings).simulated,
+        simulated=files.simulated,
+        cpu=files.cpu,
         serves=lambda ip: locked or is_near(ip),
         write=write,
     )
+    if files.cpu and not (files.tokenizer_dir / "tokenizer.json").is_file():
+        server.log.warning("%s", say("addresses.estimated"))
     if _unshared_because is not None:
         server.log.warning(f"{ALONE}: %s", _unshared_because)
     if _settings.log_prompts:

@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         env_prefix="BPU_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
     )
 
-    engine: Literal["auto", "console", "simulator"] = "auto"
+    engine: Literal["auto", "console", "cpu", "simulator"] = "auto"
     runtime_dir: Folder = ARTICLE_RUNTIME
     console: UserPath = Path("bin/xlm_demo")
     console_profile: Literal["auto", "xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm"] = "auto"
@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     template_path: UserPath = Path(f"config/{ARTICLE_MODEL}_config/{ARTICLE_MODEL}.jinja")
     model_type: AutoNatural = None
     console_args: Words = ()
+    gguf: Folder | None = None
     model_id: Annotated[str, AfterValidator(_one_word)] = "deepseek-r1:1.5b"
     context_size: AutoTokens = None
     line_limit: AutoNatural = None
@@ -179,8 +180,8 @@ class Settings(BaseSettings):
         return frozenset(self.model_fields_set)
 
 
-#: Fields that are folders of this machine; relative ones are taken from the folder where the settings were read.
-FOLDERS = frozenset({"runtime_dir", "state_dir"})
+#: Fields that are folders or files of this machine; relative ones lie in the folder where the settings were read.
+FOLDERS = frozenset({"runtime_dir", "state_dir", "gguf"})
 
 
 def load_settings(**overrides: Any) -> Settings:

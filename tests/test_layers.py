@@ -27,12 +27,15 @@ OURS: dict[str, set[str]] = {
     "bpu/console/*": {"bpu.console", "bpu.errors"},
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
+    "bpu/cpu_console/*": {"bpu.cpu_console"},
+    "bpu/models/*": {"bpu.models"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
     "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
     "bpu/engine/*": {
         "bpu.engine",
         "bpu.log_writer",
         "bpu.board",
+        "bpu.models",
         "bpu.console",
         "bpu.turn",
         "bpu.settings",
@@ -50,8 +53,9 @@ HOMES: dict[str, set[str]] = {
     "fcntl": {"bpu/engine/*"},
     "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
     "pydantic_settings": {"bpu/settings.py"},
-    "jinja2": {"bpu/chat/*"},
+    "jinja2": {"bpu/chat/*", "bpu/cpu_console/template.py"},
     "tokenizers": {"bpu/chat/*"},
+    "xllamacpp": {"bpu/cpu_console/llama.py"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {

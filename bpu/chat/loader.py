@@ -55,7 +55,9 @@ def load_template(
         ) from None
     config = _config(tokenizer_dir)
     bos, eos = _word(config.get("bos_token")), _word(config.get("eos_token"))
-    return Template(text, bos=bos, eos=eos, strftime_now=strftime_now)
+    found = config.get("additional_special_tokens")
+    special = [_word(value) for value in found] if isinstance(found, list) else []
+    return Template(text, bos=bos, eos=eos, special=special, strftime_now=strftime_now)
 
 
 def _config(folder: Path | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from bpu.console.profiles import PROFILES
 from bpu.engine import hub
 from bpu.engine.engine import Engine
 from bpu.engine.job import Job
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name, resolve_engine
 from bpu.engine.protocol import say_bye
 from bpu.settings import Settings
 from bpu.turn import Cut, Waiting
@@ -33,6 +33,7 @@ class Local:
     """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
 
     def __init__(self, settings: Settings) -> None:
+        settings = resolve_engine(settings)
         files = choose_files(settings)
         self._model = settings.model_id
         launch = plan_launch(settings)
@@ -47,7 +48,7 @@ class Local:
             history=settings.history,
             strftime_now=lambda form: datetime.now().strftime(form),
         )
-        self.simulated = files.simulated
+        self.simulated, self.cpu = files.simulated, files.cpu
         self._engine = Engine(launch, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
 

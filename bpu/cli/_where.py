@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bpu.board.addresses import Address, local_addresses, reachable
-from bpu.engine.plan import context_size
+from bpu.engine.plan import context_size, resolve_engine
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.settings import Settings
@@ -28,6 +28,7 @@ class Door:
 
 def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:
     """The way in from other machines, by the settings. Raises `SettingsError` when there is none by network."""
+    settings = resolve_engine(settings)
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))

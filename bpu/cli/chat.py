@@ -11,6 +11,7 @@ import click
 from bpu.cli import _talk
 from bpu.cli._remote import Remote
 from bpu.cli._where import first_key
+from bpu.engine.plan import resolve_engine
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import load_settings
@@ -64,13 +65,15 @@ def _voice(
         options["model"] = model or _first_model(remote)
         yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
         return
+    settings = resolve_engine(settings)
     if model not in (None, settings.model_id):
         raise click.UsageError(say("chat.other_model", model=model, ours=settings.model_id))
     from bpu.cli._local import Local  # it brings gevent, which talking to a gateway does not need
 
     local = Local(settings)
     try:
-        yield local, say("chat.at_simulator" if local.simulated else "chat.at_board", model=settings.model_id)
+        place = "at_simulator" if local.simulated else "at_cpu" if local.cpu else "at_board"
+        yield local, say(f"chat.{place}", model=settings.model_id)
     except EngineUnavailable as error:
         raise EngineUnavailable(f"{error.message} {say('chat.try_url')}") from error
     finally:

@@ -22,7 +22,7 @@ from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
 from bpu.cli._columns import left, wrapped
 from bpu.cli._terminal import is_terminal
-from bpu.engine.plan import context_size, model_type, profile_name
+from bpu.engine.plan import context_size, model_type, profile_name, resolve_engine
 from bpu.errors import BpuError
 from bpu.messages import has, say
 from bpu.settings import Settings, load_settings
@@ -68,6 +68,7 @@ def command(as_json: bool, probe: bool, log: TextIO | None, sysfs: Path) -> None
 
 def subject_of(settings: Settings, root: Path = Path("/")) -> Subject:
     """What the engine would do with these settings on this machine."""
+    settings = resolve_engine(settings)
     return Subject(
         settings=settings,
         context=context_size(settings),

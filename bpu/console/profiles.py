@@ -22,6 +22,8 @@ class Profile:
     cache; None: not known before its banner. `line_limit`: the longest line it reads whole, in bytes, without
     the newline; None: no limit. `commands` are lines that are no question, `command_prefixes` begin such lines.
     `reset` and `exit` are the lines that clear the cache and end the program, None where there is none.
+    `line_break`: this text in a line is a line break for the model; "" where no such text is known.
+    `joins_turns`: before a later line it puts what the template has between an answer and a question.
     `forgets`: every line is known to be a new chat, so that no reset is ever needed. `statistics` are the kinds of
     lines with figures that it may print (`stats` has their shapes): of a kind that it never prints, a line is text.
     """
@@ -34,6 +36,8 @@ class Profile:
     command_prefixes: tuple[bytes, ...] = ()
     reset: bytes | None = b"reset"
     exit: bytes | None = b"exit"
+    line_break: str = ""
+    joins_turns: bool = False
     forgets: bool = False
     statistics: tuple[str, ...] = ("performance", "prefill", "decode")
 
@@ -46,6 +50,10 @@ _ALL = (
     # It prints the prompt on `reset` and forgets nothing: a test of the command finds that out.
     Profile("hobot_xlm", multi_turn=True),
     Profile("vlm", multi_turn=True, commands=(b"exit", b"reset", b"regen"), command_prefixes=(b"/image",)),
+    # The gateway's own program for a PC's processor, and the one way in which it differs from `xlm_demo`.
+    Profile(
+        "cpu_console", echoes_template=True, multi_turn=True, line_break="\N{SYMBOL FOR NEWLINE}", joins_turns=True
+    ),
     # Whether it echoes is not known; a parser that expects an echo does without one.
     Profile("llm", echoes_template=True, statistics=("performance", "prefill", "decode", "other")),
 )

@@ -66,6 +66,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--template_path", required=True, help="the chat template, in Jinja")
     parser.add_argument("--model_type", type=int, default=0, help="taken for the sake of the protocol; not used")
     parser.add_argument("--context", type=int, default=4096, metavar="N", help="size of the context in tokens")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads; 0: as many as there are cores")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise UnknownOption(f"unknown option: {unknown[0]}")
@@ -94,6 +95,7 @@ class Console:
         except LoadError:
             stdio.err(f"[Model] Load model failed, model file:{options.hbm_path}\n")
         else:
+            stdio.err("[cpu] the library's own server was closed, so that no other program can connect to this one\n")
             stdio.out(BANNER)
             self._prompt()
             return self._serve()
@@ -111,6 +113,7 @@ class Console:
         self._llama = Llama(
             self._options.hbm_path,
             context=self._options.context,
+            threads=self._options.threads,
             sampling={**SAMPLING, **_sampling(_json(folder / "generation_config.json"))},
         )
 

@@ -11,6 +11,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 #: llama.cpp's verbosity that prints errors alone.
@@ -38,14 +39,17 @@ class Figures(NamedTuple):
 class Llama:
     """A loaded model with one sequence in its cache; a prompt that begins as the last one is not computed again."""
 
-    def __init__(self, path: str, *, context: int, sampling: Mapping[str, float]) -> None:
-        """`context` in tokens. Raises `LoadError`, and `ImportError` without the package `xllamacpp`."""
+    def __init__(self, path: str, *, context: int, threads: int, sampling: Mapping[str, float]) -> None:
+        """`context` in tokens; `threads` 0: llama.cpp's own choice.
+
+        Raises `LoadError`, and `ImportError` without the package `xllamacpp`.
+        """
         import xllamacpp
 
         self._sampling = dict(sampling)
         folder = tempfile.mkdtemp(prefix="bpu-cpu-")
         try:
-            self._server = xllamacpp.Server(_parameters(xllamacpp, path, context, folder))
+            self._server = xllamacpp.Server(_parameters(xllamacpp, path, context, threads, folder))
         except RuntimeError as error:
             raise LoadError(str(error)) from None
         finally:
@@ -73,12 +77,14 @@ class Llama:
         return _figures(answers[0]["timings"])
 
 
-def _parameters(library: Any, path: str, context: int, folder: str) -> Any:
+def _parameters(library: Any, path: str, context: int, threads: int, folder: str) -> Any:
     params = library.CommonParams()
     params.model.path = path
     params.n_ctx = context
     params.n_parallel = 1
     params.verbosity = _ERRORS
+    if threads > 0:
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     # Memory is what the model and its one context take: no copies of other conversations.
     params.cache_ram_mib = 0
     params.n_ctx_checkpoints = 0
@@ -91,9 +97,9 @@ def _parameters(library: Any, path: str, context: int, folder: str) -> Any:
 
 def close_listeners() -> None:
     """End every listening socket of this process; the library's HTTP thread leaves then."""
-    for name in os.listdir("/proc/self/fd"):
+    for link in list(Path("/proc/self/fd").iterdir()):
         try:
-            copy = socket.socket(fileno=os.dup(int(name)))
+            copy = socket.socket(fileno=os.dup(int(link.name)))
         except OSError:  # not a socket, or the descriptor of the listing itself
             continue
         with copy:

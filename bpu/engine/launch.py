@@ -19,6 +19,7 @@ _IDENTITY = (
 class Launch:
     """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit.
 
+    `simulated`, `cpu`: what answers is the simulator, or a model on this computer's processor.
     `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all.
     """
 
@@ -45,6 +46,7 @@ class Launch:
     core_mb: int
     queue_limit: int
     log_format: str
+    cpu: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -54,6 +56,11 @@ class Launch:
         """
         told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True).encode()
         return f"{zlib.crc32(told):08x}{zlib.adler32(told):08x}"
+
+    @property
+    def owns_lock(self) -> bool:
+        """Whether the lock is a file of the state folder, made if need be, and not the console program itself."""
+        return self.simulated or self.cpu
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

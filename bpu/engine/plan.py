@@ -1,4 +1,7 @@
-"""From settings to the `Launch` of one console, or of the simulator; every missing file is reported at once."""
+"""From settings to the `Launch` of the SDK's console, the processor's or the simulator.
+
+Every missing file is reported at once.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bpu.console.profiles import PROFILES, profile_for
+from bpu.engine import cpu
 from bpu.engine.launch import Launch
 from bpu.engine.records import Records
 from bpu.errors import SettingsError
@@ -34,32 +38,57 @@ class Files:
     model: Path
     tokenizer_dir: Path
     template: Path
+    cpu: bool = False
+
+
+def resolve_engine(settings: Settings, *, board_model: Path = Path("/proc/device-tree/model")) -> Settings:
+    """`settings` with the model's own values where the processor answers, else as they are. Raises `SettingsError`.
+
+    `auto` takes the processor where it would otherwise take the simulator, and all that is needed is installed.
+    """
+    if cpu.is_resolved(settings):
+        return settings
+    if settings.engine == "auto" and cpu.is_available(settings):
+        fallback = _missing(_console_files(settings)) and not _asked(settings) and not _is_board(board_model)
+        return cpu.cpu_settings(settings) if fallback else settings
+    return cpu.cpu_settings(settings) if settings.engine == "cpu" else settings
 
 
 def choose_files(settings: Settings, *, board_model: Path = Path("/proc/device-tree/model")) -> Files:
-    """Console or simulator, as `BPU_ENGINE` says. Raises `SettingsError` that names every missing file.
+    """Console, processor or simulator, as `BPU_ENGINE` says. Raises `SettingsError` that names every missing file.
 
-    `auto` falls back to the simulator only where nobody asked for a console: not on a D-Robotics board, and not
+    `auto` falls back to the last two only where nobody asked for a console: not on a D-Robotics board, and not
     when a path was set.
     """
-    real = Files(
-        False,
-        settings.in_runtime(settings.console),
-        settings.in_runtime(settings.hbm_path),
-        settings.in_runtime(settings.tokenizer_dir),
-        settings.in_runtime(settings.template_path),
-    )
+    settings = resolve_engine(settings, board_model=board_model)
+    real = _console_files(settings)
+    if settings.engine == "cpu":
+        return replace(real, console=PROJECT / "bpu" / "cpu_console", cpu=True)
     simulated = Files(True, PROJECT / "bpu" / "simulator", *simulator_model(settings))
     if settings.engine == "simulator":
         return simulated
     missing = _missing(real)
     if not missing:
         return real
-    asked = sorted(settings.explicit & {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"})
-    if settings.engine == "auto" and not asked and not _is_board(board_model):
+    if settings.engine == "auto" and not _asked(settings) and not _is_board(board_model):
         return simulated
     lines = (f"  {line}" for line in missing)
     raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
+
+
+def _console_files(settings: Settings) -> Files:
+    return Files(
+        False,
+        settings.in_runtime(settings.console),
+        settings.in_runtime(settings.hbm_path),
+        settings.in_runtime(settings.tokenizer_dir),
+        settings.in_runtime(settings.template_path),
+    )
+
+
+def _asked(settings: Settings) -> bool:
+    """Whether the user has named a path of the console, so that only the console will do."""
+    return bool(settings.explicit & {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"})
 
 
 def simulator_model(settings: Settings) -> tuple[Path, Path, Path]:
@@ -122,22 +151,24 @@ def line_limit(settings: Settings, launch: Launch | None = None) -> int:
 
 def plan_launch(settings: Settings) -> Launch:
     """The whole launch. Raises `SettingsError`."""
+    settings = resolve_engine(settings)
     files = choose_files(settings)
     folder = state_dir(settings)
     name = profile_name(settings)
     config = folder / f"{name}.json"
-    argv = _simulator_argv(settings, files, name) if files.simulated else _console_argv(settings, files, name, config)
+    ours = files.simulated or files.cpu
+    argv = _own_argv(settings, files, name) if ours else _console_argv(settings, files, name, config)
     return Launch(
         argv=(*argv, *settings.console_args),
-        cwd=str(PROJECT if files.simulated else settings.runtime_dir),
+        cwd=str(PROJECT if ours else settings.runtime_dir),
         env=_environment(settings, files),
         profile=name,
         simulated=files.simulated,
         model=settings.model_id,
-        # The simulator is a folder of modules: its lock is a file of the state folder.
-        lock_path=str(folder / "simulator.lock" if files.simulated else files.console.resolve()),
+        # A program of ours is a folder of modules: its lock is a file of the state folder.
+        lock_path=str(folder / _OWN_LOCKS[files.cpu] if ours else files.console.resolve()),
         state_dir=str(folder),
-        files={} if files.simulated or name not in _CONFIGURED else {str(config): _config_file(settings, files, name)},
+        files={} if ours or name not in _CONFIGURED else {str(config): _config_file(settings, files, name)},
         context=context_size(settings),
         per_job=settings.engine_mode == "per-job",
         reset=settings.reset,
@@ -152,9 +183,12 @@ def plan_launch(settings: Settings) -> Launch:
         core_mb=settings.console_core_mb,
         queue_limit=settings.queue_limit,
         log_format=settings.log_format,
+        cpu=files.cpu,
     )
 
 
+#: The lock's file in the state folder: of the simulator, and of the program for the processor.
+_OWN_LOCKS = ("simulator.lock", "cpu.lock")
 #: Programs that read their options from a JSON file.
 _CONFIGURED = ("oellm_multichat", "llm")
 
@@ -188,9 +222,11 @@ def _config_file(settings: Settings, files: Files, name: str) -> str:
     return json.dumps(config, indent=2)
 
 
-def _simulator_argv(settings: Settings, files: Files, name: str) -> list[str]:
-    profile = ["--profile", name] if settings.console_profile != "auto" else []
+def _own_argv(settings: Settings, files: Files, name: str) -> list[str]:
     context = ["--context", str(context_size(settings))]
+    if files.cpu:
+        return [sys.executable, "-m", "bpu.cpu_console", *_options(settings, files, name), *context]
+    profile = ["--profile", name] if settings.console_profile != "auto" else []
     # -S: the simulator needs the standard library alone, and starts sooner without site-packages.
     return [sys.executable, "-S", "-m", "bpu.simulator", *_options(settings, files, name), *profile, *context]
 
@@ -199,7 +235,7 @@ def _environment(settings: Settings, files: Files) -> dict[str, str]:
     """What the console gets to see: never the gateway's own settings, which may hold secrets."""
     env = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
     env.update({key: value for key, value in os.environ.items() if key.startswith("HB_")})
-    if not files.simulated:
+    if not (files.simulated or files.cpu):
         library = str(settings.runtime_dir / "lib")
         env["LD_LIBRARY_PATH"] = ":".join(filter(None, [library, env.get("LD_LIBRARY_PATH", "")]))
     return env

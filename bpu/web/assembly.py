@@ -13,7 +13,7 @@ from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch, profile_name, resolve_engine
 from bpu.settings import Settings
 from bpu.web.connections import StreamSlots
 from bpu.web.console_log import LogStreams, log_blueprint
@@ -25,6 +25,7 @@ from bpu.web.page import page_blueprint
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
+    settings = resolve_engine(settings)
     files = choose_files(settings)
     counter = load_counter(files.tokenizer_dir)
     size = context_size(settings)
