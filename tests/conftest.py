@@ -14,8 +14,6 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 for name in [name for name in os.environ if name.startswith("BPU_")]:
     del os.environ[name]
 os.environ["LC_ALL"] = "C.UTF-8"
-# Not `auto`: it takes a real model where the packages of one are installed.
-os.environ["BPU_ENGINE"] = "simulator"
 
 #: How many examples a property is tried with. By hand many more: see "Attack inputs" in docs/reliability.md.
 settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("TEST_EXAMPLES", "200")))
