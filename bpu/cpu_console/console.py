@@ -67,6 +67,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model_type", type=int, default=0, help="taken for the sake of the protocol; not used")
     parser.add_argument("--context", type=int, default=4096, metavar="N", help="size of the context in tokens")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads; 0: as many as there are cores")
+    parser.add_argument(
+        "--tokens", type=int, default=-1, metavar="N", help="longest answer; as long as fits by default"
+    )
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise UnknownOption(f"unknown option: {unknown[0]}")
@@ -114,6 +117,7 @@ class Console:
             self._options.hbm_path,
             context=self._options.context,
             threads=self._options.threads,
+            longest=self._options.tokens,
             sampling={**SAMPLING, **_sampling(_json(folder / "generation_config.json"))},
         )
 

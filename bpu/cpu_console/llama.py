@@ -39,14 +39,14 @@ class Figures(NamedTuple):
 class Llama:
     """A loaded model with one sequence in its cache; a prompt that begins as the last one is not computed again."""
 
-    def __init__(self, path: str, *, context: int, threads: int, sampling: Mapping[str, float]) -> None:
-        """`context` in tokens; `threads` 0: llama.cpp's own choice.
+    def __init__(self, path: str, *, context: int, threads: int, longest: int, sampling: Mapping[str, float]) -> None:
+        """`context` in tokens; `threads` 0: llama.cpp's own choice; `longest` answer in tokens, -1: no limit.
 
         Raises `LoadError`, and `ImportError` without the package `xllamacpp`.
         """
         import xllamacpp
 
-        self._sampling = dict(sampling)
+        self._options = {"n_predict": longest, "cache_prompt": True, **sampling}
         folder = tempfile.mkdtemp(prefix="bpu-cpu-")
         try:
             self._server = xllamacpp.Server(_parameters(xllamacpp, path, context, threads, folder))
@@ -69,9 +69,7 @@ class Llama:
                 say(choices[0]["text"])
             answers[0] = answer
 
-        self._server.handle_completions(
-            {"prompt": prompt, "stream": True, "n_predict": -1, "cache_prompt": True, **self._sampling}, take
-        )
+        self._server.handle_completions({"prompt": prompt, "stream": True, **self._options}, take)
         if "timings" not in answers[0]:
             raise GenerationError(_reason(answers[0]))
         return _figures(answers[0]["timings"])
