@@ -55,7 +55,7 @@ HOMES: dict[str, set[str]] = {
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*", "bpu/cpu_console/template.py"},
     "tokenizers": {"bpu/chat/*"},
-    "xllamacpp": {"bpu/cpu_console/llama.py"},
+    "xllamacpp": {"bpu/cpu_console/llama.py", "bpu/bench/llama_server.py"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {
