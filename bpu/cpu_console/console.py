@@ -94,7 +94,7 @@ class Console:
         except TemplateError as error:
             stdio.err(f"[Template] {options.template_path}: {error}\n")
         except ImportError as error:
-            stdio.err(f"[Model] llama.cpp is not installed: {error}\n")
+            stdio.err(f"[Model] llama.cpp cannot be loaded: {error}\n")
         except LoadError:
             stdio.err(f"[Model] Load model failed, model file:{options.hbm_path}\n")
         else:
