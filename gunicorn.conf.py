@@ -12,12 +12,14 @@ import math
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
+from bpu.chat.loader import load_template
 from bpu.engine.plan import choose_files, plan_launch, resolve_engine
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
@@ -35,11 +37,19 @@ def _checked() -> Settings:
     """The settings, every mistake in them told at once; then the start is over, without a traceback."""
     settings, mistakes = read_settings()
     mistakes += [error.message for check in (access, plan_launch) if (error := _mistake(check, settings))]
+    if not mistakes and (error := _mistake(_read_template, settings)):
+        mistakes.append(error.message)
     if mistakes:
         text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
         sys.stderr.write(f"{text}\nThe gateway was not started.\n")
         sys.exit(SettingsError.exit_code)
     return resolve_engine(settings)
+
+
+def _read_template(settings: Settings) -> None:
+    """See that the model's template can be used, which every worker finds out else, with a traceback."""
+    files = choose_files(settings)
+    load_template(files.template, files.tokenizer_dir, strftime_now=time.strftime)
 
 
 def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:

@@ -14,6 +14,7 @@ from bpu.bench import programs
 from bpu.bench.bench import Bench, first_ms
 from bpu.bench.client import Address, Heard, chat, exchange
 from bpu.bench.figures import Check, Row, median
+from bpu.bench.outside import pace, timings_of
 from bpu.bench.programs import HOST, Gateway, memory_mb
 from bpu.errors import EngineUnavailable
 
@@ -86,7 +87,7 @@ def _answers(sides: tuple[Ask, Ask], rounds: int) -> Iterator[Row]:
             heard = ask([{"role": "user", "content": f"{number}: tell me a long story about a river."}])
             if number >= 0:  # the very first one warms up
                 first.append(first_ms(heard))
-                rate.append(_rate(heard))
+                rate.append(pace(heard, timings_of(heard)))
     ours, theirs = median(firsts[0]), median(firsts[1])
     yield Row("model_first_token", "ms", ours, checks=[Check("median_over_peer_ms", ours - theirs, 5.0)])
     yield Row("model_first_token_peer", "ms", theirs)
@@ -94,12 +95,6 @@ def _answers(sides: tuple[Ask, Ask], rounds: int) -> Iterator[Row]:
     check = Check("of_peer", ours / theirs, 0.97, least=True, ratio=True)
     yield Row("model_throughput", "tokens/s", ours, checks=[check])
     yield Row("model_throughput_peer", "tokens/s", theirs)
-
-
-def _rate(heard: Heard) -> float:
-    """Pieces a second behind the first; llama.cpp gives one for each token."""
-    texts = heard.texts()
-    return (len(texts) - 1) * 1e9 / max(1, texts[-1][0] - texts[0][0])
 
 
 def _chats(sides: tuple[Ask, Ask], turns: int) -> Iterator[Row]:

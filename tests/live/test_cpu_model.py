@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from bpu.engine import cpu
+from tests.gguf_files import gguf
 from tests.live.chats import Chat, cached
 from tests.live.gateway import ROOT, Gateway, running
 from tests.waits import until
@@ -318,6 +319,14 @@ def test_a_file_that_is_no_model_stops_the_start_with_its_name(tmp_path: Path) -
     gateway = Gateway(tmp_path, env={**ENV, "BPU_GGUF": str(wrong)})
     assert gateway.process.wait(30) == 2
     assert f"BPU_GGUF: {wrong} cannot be used" in gateway.log
+    assert "Traceback" not in gateway.log
+
+
+def test_a_template_that_cannot_be_used_stops_the_start_too(tmp_path: Path) -> None:
+    path = gguf(tmp_path / "odd.gguf", chat_template="{% broken")
+    gateway = Gateway(tmp_path, env={**ENV, "BPU_GGUF": str(path)})
+    assert gateway.process.wait(60) == 2
+    assert "the chat template cannot be used" in gateway.log
     assert "Traceback" not in gateway.log
 
 
