@@ -5,12 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := bpu $(wildcard app.py wsgi.py)
-OUTSIDE := browser or clients or system
+OUTSIDE := browser or clients or system or model
 # Eight files of tests at a time, even on two cores: they wait far more than they compute.
 AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
+.PHONY: help setup setup-dev model run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -21,13 +21,18 @@ setup: ## Make the virtual environment and install what runs the gateway
 setup-dev: ## The same, with what tests it
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV) requirements-dev.lock
 
-run: setup ## Serve on 0.0.0.0:8000, by the board or the simulator
+model: setup ## Install a small model for this computer's processor: 127 MB, no compiler (needs the network)
+	@sh scripts/model.sh $(VENV)
+
+run: setup ## Serve on 0.0.0.0:8000, by the board; elsewhere by a small model, which is installed first
+	@sh scripts/model.sh $(VENV) offer
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
 test: lint types ## Lint, types and the core tests (about fifteen minutes)
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(OUTSIDE))"
 
-check: test node ## The core, then browser, real clients and system programs (forty minutes at most)
+check: test node ## The core, then browser, real clients, system programs and a real model (forty minutes at most)
+	@sh scripts/model.sh $(VENV) || echo "So the tests with a real model will be skipped."
 	$(BIN)/python -m pytest -m "$(OUTSIDE)"
 
 lint: setup-dev ## Style and format (ruff)

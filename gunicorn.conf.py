@@ -12,13 +12,15 @@ import math
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
-from bpu.engine.plan import choose_files, plan_launch
+from bpu.chat.loader import load_template
+from bpu.engine.plan import choose_files, plan_launch, resolve_engine
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
 from bpu.messages import say
@@ -43,11 +45,19 @@ def _checked() -> Settings:
         wrong = None
     checks = (access,) if wrong else (access, plan_launch)
     mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _mistake(c, settings)))]
+    if not mistakes and (error := _mistake(_read_template, settings)):
+        mistakes.append(error.message)
     if mistakes:
         text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
         sys.stderr.write(f"{text}\nThe gateway was not started.\n")
         sys.exit(SettingsError.exit_code)
-    return settings
+    return resolve_engine(settings)
+
+
+def _read_template(settings: Settings) -> None:
+    """See that the model's template can be used, which every worker finds out else, with a traceback."""
+    files = choose_files(settings)
+    load_template(files.template, files.tokenizer_dir, strftime_now=time.strftime)
 
 
 def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:
@@ -131,12 +141,16 @@ def when_ready(server: Any) -> None:
     """The gateway listens: say where, and who answers."""
     locked = access(_settings).needs_key
     write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
+    files = choose_files(_settings)
     announce(
         _settings,
-        simulated=choose_files(_settings).simulated,
+        simulated=files.simulated,
+        cpu=files.cpu,
         serves=lambda ip: locked or is_near(ip),
         write=write,
     )
+    if files.cpu and not (files.tokenizer_dir / "tokenizer.json").is_file():
+        server.log.warning("%s", say("addresses.estimated"))
     if _unshared_because is not None:
         server.log.warning(f"{ALONE}: %s", _unshared_because)
     if _settings.log_prompts:

@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         env_prefix="BPU_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
     )
 
-    engine: Literal["auto", "console", "simulator"] = "auto"
+    engine: Literal["auto", "console", "cpu", "simulator"] = "auto"
     runtime_dir: Folder = ARTICLE_RUNTIME
     console: UserPath = Path("bin/xlm_demo")
     console_profile: Literal["auto", "xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm"] = "auto"
@@ -140,6 +140,7 @@ class Settings(BaseSettings):
     model_mirror: Annotated[str, AfterValidator(_web_address)] = ""
     model_offline: bool = False
     console_args: Words = ()
+    gguf: Folder | None = None
     model_id: Annotated[str, AfterValidator(_one_word)] = "deepseek-r1:1.5b"
     context_size: AutoTokens = None
     line_limit: AutoNatural = None
@@ -200,7 +201,7 @@ class Settings(BaseSettings):
 
 
 #: Fields that are folders or files of this machine; relative ones lie in the folder where the settings were read.
-FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir", "models_file"})
+FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir", "models_file", "gguf"})
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -242,7 +242,7 @@ def test_the_plain_commands_of_the_readme_are_those_of_the_makefile() -> None:
         (".venv/bin/ruff check .", "$(BIN)/ruff check ."),
         (".venv/bin/ruff format --check .", "$(BIN)/ruff format --check ."),
         (".venv/bin/mypy bpu app.py wsgi.py", "$(BIN)/mypy $(SOURCES)"),
-        ('-n 8 --dist loadfile -m "not (browser or clients or system)"', '-m "not ($(OUTSIDE))"'),
+        ('-n 8 --dist loadfile -m "not (browser or clients or system or model)"', '-m "not ($(OUTSIDE))"'),
         ("-m pytest -n 8 --dist loadfile", "AT_ONCE := -n 8 --dist loadfile"),
     ):
         assert plain in readme

@@ -27,6 +27,7 @@ OURS: dict[str, set[str]] = {
     "bpu/console/*": {"bpu.console", "bpu.errors"},
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
+    "bpu/cpu_console/*": {"bpu.cpu_console"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
     "bpu/trusted_files.py": {"bpu.errors", "bpu.messages"},
     "bpu/models/*": {
@@ -61,10 +62,11 @@ HOMES: dict[str, set[str]] = {
     "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
     "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
     "pydantic_settings": {"bpu/settings.py"},
-    "jinja2": {"bpu/chat/*"},
+    "jinja2": {"bpu/chat/*", "bpu/cpu_console/template.py"},
     "tokenizers": {"bpu/chat/*"},
     "tomlkit": {"bpu/models/*"},
     "urllib3": {"bpu/models/download.py"},
+    "xllamacpp": {"bpu/cpu_console/llama.py", "bpu/bench/llama_server.py"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {

@@ -75,7 +75,7 @@ def test_mistakes_are_told_in_the_terminal_s_language(monkeypatch: pytest.Monkey
 
 
 def test_choices_are_spelt_out() -> None:
-    assert "'auto', 'console' or 'simulator'" in refused(engine="x")
+    assert "'auto', 'console', 'cpu' or 'simulator'" in refused(engine="x")
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,60 @@ def test_the_script_of_the_whole_check_is_sound_bash() -> None:
     script = PROJECT / ".ci" / "run"
     assert tools.run(["bash", "-n", script], timeout=30) == tools.Result(0, "", "")
     assert os.access(script, os.X_OK)
+
+
+MODEL_PIP = """case "$*" in
+--version) echo Python 3.12.1;;
+"-m pip"*) echo "$@" >>calls; [ ! -e amiss ];;
+esac"""
+
+
+def offer(folder: Path, *words: str, **env: str) -> tools.Result:
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.write_text(f"#!/bin/sh\n{MODEL_PIP}\n")
+    python.chmod(0o755)
+    (folder / "requirements-cpu.txt").write_text("a==1\n")
+    script = ["sh", PROJECT / "scripts" / "model.sh", ".venv", *words]
+    return tools.run(script, timeout=60, cwd=folder, env={"BPU_ENGINE": "", "BOARD_MODEL": "/no/board", **env})
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines() if (folder / "calls").exists() else []
+
+
+def test_a_model_is_offered_once_and_nothing_is_compiled(tmp_path: Path) -> None:
+    first = offer(tmp_path, "offer")
+    assert first.ok, first.err
+    assert "127 MB" in first.out
+    assert offer(tmp_path, "offer") == tools.Result(0, "", "")
+    (line,) = calls(tmp_path)
+    assert {"--only-binary=:all:", "--no-deps", "--timeout"} <= set(line.split())
+
+
+def test_without_the_model_the_start_goes_on_and_says_how_to_get_it_later(tmp_path: Path) -> None:
+    (tmp_path / "amiss").touch()
+    failed = offer(tmp_path, "offer")
+    assert failed.ok
+    assert "make model" in failed.err
+    # Nobody waits for a network twice; who asks for the model is told the truth.
+    assert offer(tmp_path, "offer") == tools.Result(0, "", "")
+    assert offer(tmp_path).code == 1
+    (tmp_path / "amiss").unlink()
+    assert offer(tmp_path).ok
+    assert offer(tmp_path) == tools.Result(0, "", "")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"BPU_ENGINE": "simulator"},
+        {"BPU_ENGINE": "console"},
+        {"BPU_RUNTIME_DIR": "/opt/llm"},
+        {"BOARD_MODEL": "board"},
+    ],
+)
+def test_nothing_is_installed_where_another_engine_answers(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "board").write_bytes(b"D-Robotics RDK S100 V1P1\0")
+    assert offer(tmp_path, "offer", **env) == tools.Result(0, "", "")
+    assert calls(tmp_path) == []

@@ -45,9 +45,9 @@ def measure(address: Address, key: str, rounds: int) -> Run:
 def _rows(address: Address, key: str, rounds: int, series: Series) -> Iterator[Row]:
     heards = [_ask(address, key) for _ in range(rounds + 1)][1:]  # the first one may load the model
     first = [(heard.first_text() - heard.sent) / 1e6 for heard in heards]
-    timings = [_timings(heard) for heard in heards]
+    timings = [timings_of(heard) for heard in heards]
     added = [whole - told["prompt_ms"] for whole, told in zip(first, timings, strict=True)]
-    ours = median([_pace(heard, told) for heard, told in zip(heards, timings, strict=True)])
+    ours = median([pace(heard, told) for heard, told in zip(heards, timings, strict=True)])
     console = median([told["predicted_per_second"] for told in timings])
     series["first token, gateway, ms"] = first
     yield Row("outside_first_token", "ms", median(first))
@@ -70,7 +70,7 @@ def _ask(address: Address, key: str) -> Heard:
     return heard
 
 
-def _timings(heard: Heard) -> Mapping[str, Any]:
+def timings_of(heard: Heard) -> Mapping[str, Any]:
     for _, body in heard.events():
         if body.get("timings"):
             found: Mapping[str, Any] = body["timings"]
@@ -78,7 +78,7 @@ def _timings(heard: Heard) -> Mapping[str, Any]:
     raise EngineCrashed(say("bench.no_figures"))
 
 
-def _pace(heard: Heard, timings: Mapping[str, Any]) -> float:
+def pace(heard: Heard, timings: Mapping[str, Any]) -> float:
     """Tokens a second between the first and the last piece."""
     seconds = (heard.texts()[-1][0] - heard.first_text()) / 1e9
     return float((timings["predicted_n"] - 1) / seconds) if seconds > 0 else float(timings["predicted_per_second"])

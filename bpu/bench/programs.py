@@ -105,6 +105,11 @@ class Gateway:
             return False
         return len(self.worker_pids()) == self.workers
 
+    @property
+    def pid(self) -> int:
+        """The master's."""
+        return self._process.pid
+
     def worker_pids(self) -> list[int]:
         return children(self._process.pid)
 
@@ -148,7 +153,7 @@ def relay(*options: str) -> Iterator[Server]:
     port = free_port()
     words = [sys.executable, "-S", "-m", "bpu.bench.relay", str(port)]
     words += simulator(*options, context=ENDLESS_CONTEXT)
-    with _running(words, stdout=subprocess.PIPE) as process:
+    with running(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":
             raise EngineUnavailable("The relay did not start.")
@@ -160,7 +165,7 @@ def article(*options: str, load_s: float) -> Iterator[Server]:
     """The article's way: one process a request behind an asyncio server."""
     port = free_port()
     words = [sys.executable, "-m", ARTICLE, str(port), *simulator(*options, load_s=load_s)]
-    with _running(words) as process:
+    with running(words) as process:
         wait_for(lambda: _answers((HOST, port)), what="the article's server is ready", pause_s=0.02)
         yield Server((HOST, port), [process.pid])
 
@@ -173,7 +178,7 @@ def _answers(address: Address) -> bool:
 
 
 @contextlib.contextmanager
-def _running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+def running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
         words, cwd=PROJECT, env=environment({}), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL
     ) as process:

@@ -120,6 +120,7 @@ def announcement(
     settings: Settings,
     *,
     simulated: bool,
+    cpu: bool = False,
     found: Sequence[Address],
     hostname: str,
     serves: Callable[[str], bool] = lambda ip: True,
@@ -128,8 +129,9 @@ def announcement(
 
     `serves` says whether a client of the network of an address is served without a key.
     """
-    engine = "simulator" if simulated else "board"
-    lines = ["", say("addresses.title", version=__version__), say(f"addresses.{engine}")]
+    engine = "simulator" if simulated else "cpu" if cpu else "board"
+    who = say(f"addresses.{engine}", model=settings.model_id)
+    lines = ["", say("addresses.title", version=__version__), who]
     urls = reachable(settings.bind, found, hostname)
     if not urls:
         return "\n".join([*lines, say("addresses.socket", bind=settings.bind), ""])
@@ -143,12 +145,14 @@ def announce(
     settings: Settings,
     *,
     simulated: bool,
+    cpu: bool = False,
     write: Callable[[str], Any] | None = None,
     find: Callable[[], Sequence[Address]] = local_addresses,
     serves: Callable[[str], bool] = lambda ip: True,
 ) -> None:
     """Write the announcement to standard output, as the server does once it listens. Never raises."""
-    text = announcement(settings, simulated=simulated, found=find(), hostname=socket.gethostname(), serves=serves)
+    hostname = socket.gethostname()
+    text = announcement(settings, simulated=simulated, cpu=cpu, found=find(), hostname=hostname, serves=serves)
     if write is not None:
         write(text + "\n")
         return

@@ -66,7 +66,10 @@ def load_template(
         ) from None
     config = _config(tokenizer_dir)
     bos, eos = _word(config.get("bos_token")), _word(config.get("eos_token"))
-    return Template(text, bos=bos, eos=eos, strftime_now=strftime_now, closes_thinking=thinking == "off")
+    found = config.get("additional_special_tokens")
+    special = [_word(value) for value in found] if isinstance(found, list) else []
+    closes = thinking == "off"
+    return Template(text, bos=bos, eos=eos, special=special, strftime_now=strftime_now, closes_thinking=closes)
 
 
 def _held_template(text: str) -> str:

@@ -162,7 +162,7 @@ class Prompter:
             line,
             tokens,
             short_line=short,
-            short_tokens=self._counter.count(before + short.decode() + after),
+            short_tokens=self._counter.count(self._before_more(before) + self._read(short) + after),
             history=digest(_header(request), conversation, earlier),
         )
 
@@ -180,9 +180,18 @@ class Prompter:
         except LineTooLong as error:
             raise ContextLengthExceeded.bytes(error.limit, error.size, self._context) from None
 
+    def _before_more(self, before: str) -> str:
+        """What the console puts before a line that goes on with a conversation; `before` where that is not known."""
+        return (self._template.between() if self._profile.joins_turns else "") or before
+
+    def _read(self, line: bytes) -> str:
+        """`line` as the model reads it, so that the right text is counted."""
+        text, stand_in = line.decode(), self._profile.line_break
+        return text.replace(stand_in, "\n") if stand_in else text
+
     def _fitting(self, before: str, line: bytes, after: str) -> int:
         """The tokens of the whole prompt, if the context holds them and one more."""
-        text = before + line.decode() + after
+        text = before + self._read(line) + after
         most = max(_COUNTED_AT_ONCE, self._context * _CHARACTERS_A_TOKEN)
         if len(text) > most and (tokens := self._counter.count(text[:most])) >= self._context:
             raise ContextLengthExceeded.tokens(self._context, tokens * len(text) // most)

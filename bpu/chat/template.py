@@ -51,19 +51,22 @@ class Template:
         *,
         bos: str = "",
         eos: str = "",
+        special: Sequence[str] = (),
         strftime_now: Callable[[str], str] | None = None,
         closes_thinking: bool = False,
     ) -> None:
-        """`closes_thinking`: the console is told to end the reasoning inside the prompt, by `enable_thinking`.
+        """`special`: further tokens that no person may say. `closes_thinking`: the console is told to end the reasoning
+        inside the prompt, by `enable_thinking`.
 
-        Raises `SettingsError` when the template is broken or does not take a user's message."""
+        Raises `SettingsError` when the template is broken or does not take a user's message.
+        """
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise_exception
         if strftime_now is not None:
             environment.globals["strftime_now"] = strftime_now
-        #: The special tokens that end and begin a text.
-        self.special = tuple(word for word in (bos, eos) if len(word) > 1)
+        #: The special tokens of the model, the longest first because one may hold another.
+        self.special = tuple(sorted({word for word in (bos, eos, *special) if len(word) > 1}, key=len, reverse=True))
         self._variables: dict[str, Any] = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
         if closes_thinking:
             self._variables["enable_thinking"] = False
@@ -94,6 +97,17 @@ class Template:
         if not found or _SENTINEL in after:
             raise Unrenderable("it does not render a user's message exactly once")
         return before, after
+
+    def between(self) -> str:
+        """What stands between an answer and the next question; "" when the template does not take three messages."""
+        words = [f"{_SENTINEL}{number}end" for number in range(3)]
+        roles = ("user", "assistant", "user")
+        try:
+            text = self.render([Said(role=role, content=word) for role, word in zip(roles, words, strict=True)])
+        except Unrenderable:
+            return ""
+        rest, found, _ = text.partition(words[1])[2].partition(words[2])
+        return rest if found else ""
 
     def inside(self, messages: Sequence[Said]) -> str | None:
         """The rendering of `messages` without the frame: the line that makes the console say all of it.

@@ -20,9 +20,8 @@ from bpu.console.profiles import PROFILES
 from bpu.engine import hub
 from bpu.engine.engine import Engine
 from bpu.engine.job import Job
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch
+from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, resolve_engine
 from bpu.engine.protocol import say_bye
-from bpu.models.table import default_model
 from bpu.settings import Settings
 from bpu.turn import Cut, Waiting
 
@@ -34,7 +33,8 @@ class Local:
     """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
 
     def __init__(self, settings: Settings) -> None:
-        model = default_model(settings)
+        settings = resolve_engine(settings)
+        model = chosen_model(settings)
         files = choose_files(settings, model)
         self._model = model.id
         launch = plan_launch(settings, model)
@@ -50,7 +50,7 @@ class Local:
             thinking=model.thinking,
             strftime_now=lambda form: datetime.now().strftime(form),
         )
-        self.simulated = files.simulated
+        self.simulated, self.cpu = files.simulated, files.cpu
         self._engine = Engine(launch, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
 

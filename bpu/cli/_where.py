@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bpu.board.addresses import Address, local_addresses, reachable
-from bpu.engine.plan import context_size
+from bpu.engine.plan import chosen_model, context_size, resolve_engine
 from bpu.errors import SettingsError
 from bpu.messages import say
-from bpu.models.table import default_model
 from bpu.settings import Settings
 
 #: For clients that insist on a key where the gateway asks for none.
@@ -29,10 +28,11 @@ class Door:
 
 def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:
     """The way in from other machines, by the settings. Raises `SettingsError` when there is none by network."""
+    settings = resolve_engine(settings)
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
-    model = default_model(settings)
+    model = chosen_model(settings)
     return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, model.id, context_size(settings, model))
 
 

@@ -11,7 +11,7 @@ import click
 from bpu.bench import outside, plots, programs, report
 from bpu.bench.bench import FULL, SHORT
 from bpu.bench.figures import Run
-from bpu.bench.run import MEASUREMENTS, measure
+from bpu.bench.run import EXTRA, MEASUREMENTS, measure
 from bpu.messages import say
 
 
@@ -23,10 +23,10 @@ from bpu.messages import say
 @click.option("--short", is_flag=True, help=say("bench.short"))
 @click.option(
     "--only",
-    type=click.Choice(list(MEASUREMENTS)),
+    type=click.Choice([*MEASUREMENTS, *EXTRA]),
     multiple=True,
     metavar="NAME",
-    help=say("bench.only", names=", ".join(MEASUREMENTS)),
+    help=say("bench.only", names=", ".join([*MEASUREMENTS, *EXTRA])),
 )
 def command(
     url: str | None, key: str | None, as_json: bool, plot: Path | None, short: bool, only: tuple[str, ...]

@@ -11,9 +11,9 @@ import click
 from bpu.cli import _talk
 from bpu.cli._remote import Remote
 from bpu.cli._where import first_key
+from bpu.engine.plan import chosen_model, resolve_engine
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
-from bpu.models.table import default_model
 from bpu.settings import load_settings
 
 
@@ -65,14 +65,16 @@ def _voice(
         options["model"] = model or _first_model(remote)
         yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
         return
-    ours = default_model(settings).id
+    settings = resolve_engine(settings)
+    ours = chosen_model(settings).id
     if model not in (None, ours):
         raise click.UsageError(say("chat.other_model", model=model, ours=ours))
     from bpu.cli._local import Local  # it brings gevent, which talking to a gateway does not need
 
     local = Local(settings)
     try:
-        yield local, say("chat.at_simulator" if local.simulated else "chat.at_board", model=ours)
+        place = "at_simulator" if local.simulated else "at_cpu" if local.cpu else "at_board"
+        yield local, say(f"chat.{place}", model=ours)
     except EngineUnavailable as error:
         raise EngineUnavailable(f"{error.message} {say('chat.try_url')}") from error
     finally:

@@ -23,7 +23,7 @@ from bpu.board.doctor import examine
 from bpu.cli._columns import left, wrapped
 from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
-from bpu.engine.plan import context_size
+from bpu.engine.plan import chosen_model, context_size, resolve_engine
 from bpu.errors import BpuError
 from bpu.messages import has, say
 from bpu.models.spec import ModelSpec, as_settings
@@ -75,10 +75,12 @@ def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs:
 
 
 def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | None = None) -> Subject:
-    """What the engine would do with these settings on this machine; `model` is the table's default unless given."""
-    table = load_table(settings)
-    models = (model,) if model else (table.default_model, *(one for one in table.models if one.id != table.default))
-    model = models[0]
+    """What the engine would do with these settings on this machine; `model` is the default unless it is given."""
+    models: tuple[ModelSpec, ...] = (model,) if model else ()
+    if model is None:
+        settings = resolve_engine(settings)
+        model = chosen_model(settings)
+        models = (model, *(one for one in load_table(settings).models if one.id != model.id))
     return Subject(
         settings=as_settings(model, settings),
         context=context_size(settings, model),

@@ -36,6 +36,8 @@ class Profile:
     cache; None: not known before its banner. `line_limit`: the longest line it reads whole, in bytes, without
     the newline; None: no limit. `commands` are lines that are no question, `command_prefixes` begin such lines.
     `reset` and `exit` are the lines that clear the cache and end the program, None where there is none.
+    `line_break`: this text in a line is a line break for the model; "" where no such text is known.
+    `joins_turns`: before a later line it puts what the template has between an answer and a question.
     `statistics` are the kinds of lines with figures that it may print (`stats` has their shapes): of a kind that it
     never prints, a line is text. `reads_ahead`: it reads the next line while it still answers, so that a line that
     was read proves no prompt (true for an unknown one). `step_tokens`: how many tokens it may print at once
@@ -52,6 +54,8 @@ class Profile:
     command_prefixes: tuple[bytes, ...] = ()
     reset: bytes | None = b"reset"
     exit: bytes | None = b"exit"
+    line_break: str = ""
+    joins_turns: bool = False
     belief: Belief | None = None
     ineffective_reset: bool = False
     stateless_key: str = ""
@@ -80,6 +84,10 @@ _ALL = (
         command_prefixes=(b"/image",),
         reads_ahead=False,
         belief=Belief(retains_history=True, reset_works=True),
+    ),
+    # The gateway's own program for a PC's processor, and the one way in which it differs from `xlm_demo`.
+    Profile(
+        "cpu_console", echoes_template=True, multi_turn=True, line_break="\N{SYMBOL FOR NEWLINE}", joins_turns=True
     ),
     # Whether it echoes is not known; a parser that expects an echo does without one. Users of the SDK 1.0.2 have
     # measured that `"enable_multi_turn": false` makes every line a new chat.

@@ -256,14 +256,11 @@ def identity(launch: Launch) -> list[str]:
     facts = [f"examination {VERSION}", f"profile {launch.profile}", f"program {Path(launch.argv[0]).name}"]
     facts += _arguments(launch)
     facts += [f"{name}={value}" for name, value in sorted(launch.env.items()) if name.startswith("HB_")]
-    if launch.simulated:
+    if launch.owns_lock:
         # Its code is no library: a folder of modules.
-        facts += [f"module {path.name} {_contents(path)}" for path in sorted(_simulator(launch).glob("*.py"))]
+        modules = Path(launch.cwd) / "bpu" / ("cpu_console" if launch.cpu else "simulator")
+        facts += [f"module {path.name} {_contents(path)}" for path in sorted(modules.glob("*.py"))]
     return facts
-
-
-def _simulator(launch: Launch) -> Path:
-    return Path(launch.cwd) / "bpu" / "simulator"
 
 
 def _arguments(launch: Launch) -> Iterator[str]:

@@ -172,9 +172,9 @@ class Keeper:
         """Whether the lock's file is the one that is locked here; a new file in its place is locked instead."""
         path = Path(self.launch.lock_path)
         identity = _file_id(path)
-        if identity == _file_id(self._lock.fd) or (identity is None and not self.launch.simulated):
+        if identity == _file_id(self._lock.fd) or (identity is None and not self.launch.owns_lock):
             return True
-        lease = try_lock(path, create=self.launch.simulated)
+        lease = try_lock(path, create=self.launch.owns_lock)
         if lease is None:
             return False
         os.dup2(lease.fd, self._lock.fd, inheritable=False)  # the next console inherits it by this number
@@ -420,7 +420,7 @@ def main() -> int:
     sys.stderr = log
     folder, lock_path = Path(launch.state_dir), Path(launch.lock_path)
     try:
-        lock = _lock_within(LOCK_PATIENCE_S, lock_path, folder, create=launch.simulated)
+        lock = _lock_within(LOCK_PATIENCE_S, lock_path, folder, create=launch.owns_lock)
         if lock is None and _is_served(folder):
             return _report({"ready": 0})
     except OSError as error:

@@ -19,6 +19,7 @@ _IDENTITY = (
 class Launch:
     """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit.
 
+    `simulated`, `cpu`: what answers is the simulator, or a model on this computer's processor.
     `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all. `exam_limit_s` is how long the first waiting
     job may wait in all for an examination of the console; 0: not at all.
     """
@@ -48,6 +49,7 @@ class Launch:
     log_format: str
     data_dir: str = ""
     exam_limit_s: float = 45.0
+    cpu: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -57,6 +59,11 @@ class Launch:
         """
         told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True).encode()
         return f"{zlib.crc32(told):08x}{zlib.adler32(told):08x}"
+
+    @property
+    def owns_lock(self) -> bool:
+        """Whether the lock is a file of the state folder, made if need be, and not the console program itself."""
+        return self.simulated or self.cpu
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -49,6 +49,7 @@ class Link:
         self.status: Status = {
             **STOPPED,
             "simulated": launch.simulated,
+            "cpu": launch.cpu,
             "profile": launch.profile,
             "model": launch.model,
         }
@@ -136,7 +137,7 @@ class Link:
         self._drop_spare()
         if self._closing:
             return
-        self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "profile", "model")}}
+        self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "cpu", "profile", "model")}}
         self.status["since_at"] = time.monotonic()
         if problem is not None:
             self.status.update(_failure(problem))

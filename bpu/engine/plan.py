@@ -1,4 +1,7 @@
-"""From a model of the table to the `Launch` of its console, or of the simulator; every mistake is reported at once."""
+"""From a model to the `Launch` of the SDK's console, the processor's or the simulator.
+
+Every mistake is reported at once.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from bpu.console.profiles import PROFILES
+from bpu.engine import cpu
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch import Launch
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models import families
 from bpu.models.readiness import missing_files, refusals
-from bpu.models.spec import ModelSpec
+from bpu.models.spec import ModelSpec, from_settings
 from bpu.models.table import default_model
 from bpu.settings import Settings, data_dir, state_dir
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIMULATOR_MODEL = PROJECT / "bpu" / "simulator" / "model"
 SIMULATOR_CONTEXT = 4096
+_BOARD_MODEL = Path("/proc/device-tree/model")
+#: The lock's file in the state folder: of the simulator, and of the program for the processor.
+_OWN_LOCKS = ("simulator.lock", "cpu.lock")
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 #: Programs that read their options from a JSON file.
 _CONFIGURED = ("oellm_multichat", "llm", "vlm")
@@ -43,30 +50,56 @@ class Files:
     model: Path
     tokenizer_dir: Path
     template: Path
+    cpu: bool = False
 
 
-def choose_files(
-    settings: Settings, model: ModelSpec | None = None, *, board_model: Path = Path("/proc/device-tree/model")
-) -> Files:
-    """Console or simulator, as `BPU_ENGINE` says; `model` is the table's default unless it is given.
+def resolve_engine(settings: Settings, *, board_model: Path = _BOARD_MODEL) -> Settings:
+    """`settings` with the model's own values where the processor answers, else as they are. Raises `SettingsError`.
 
-    Raises `SettingsError` that names everything that is missing or cannot be. `auto` falls back to the simulator only
+    `auto` takes the processor where it would otherwise take the simulator, and all that is needed is installed.
+    """
+    if cpu.is_resolved(settings) or settings.engine not in ("auto", "cpu"):
+        return settings
+    if settings.engine == "cpu":
+        return cpu.cpu_settings(settings)
+    falls_back = cpu.is_available(settings) and _falls_back(settings, default_model(settings), _text(board_model))
+    return cpu.cpu_settings(settings) if falls_back else settings
+
+
+def chosen_model(settings: Settings) -> ModelSpec:
+    """The model that is served by default: the processor's where `resolve_engine` took it, else the table's."""
+    return from_settings(settings) if cpu.is_resolved(settings) else default_model(settings)
+
+
+def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_model: Path = _BOARD_MODEL) -> Files:
+    """Console, processor or simulator, as `BPU_ENGINE` says; `model` is the default unless it is given.
+
+    Raises `SettingsError` that names everything that is missing or cannot be. `auto` falls back to the last two only
     where no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
     """
-    model = model or default_model(settings)
+    settings = resolve_engine(settings, board_model=board_model)
+    model = model or chosen_model(settings)
     if settings.engine == "simulator":
         return _simulated(model)
+    if settings.engine == "cpu":
+        assert model.template is not None, "a model file without a template was refused"
+        console = PROJECT / "bpu" / "cpu_console"
+        return Files(False, console, model.hbm, model.tokenizer_dir, model.template, cpu=True)
     board = _text(board_model)
-    missing = missing_files(model)
-    may_simulate = settings.engine == "auto" and not model.given and not model.line
-    if missing and may_simulate and "d-robotics" not in board.lower():
+    if _falls_back(settings, model, board):
         return _simulated(model)
-    mistakes = [*missing, *refusals(model, board)]
+    mistakes = [*missing_files(model), *refusals(model, board)]
     if mistakes:
         lines = (f"  {line}" for line in mistakes)
         raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
     assert model.template is not None, "a model without a template was refused"
     return Files(False, model.console, model.hbm, model.tokenizer_dir, model.template)
+
+
+def _falls_back(settings: Settings, model: ModelSpec, board: str) -> bool:
+    """Whether `auto` takes something else than the SDK's console, which is not there and was not asked for."""
+    asked = settings.engine != "auto" or model.given or model.line or "d-robotics" in board.lower()
+    return not asked and bool(missing_files(model))
 
 
 def _simulated(model: ModelSpec) -> Files:
@@ -89,14 +122,14 @@ def context_size(settings: Settings, model: ModelSpec | None = None) -> int:
 
     It is the simulator's own where nothing says it: a console is never started without knowing.
     """
-    model = model or default_model(settings)
+    model = model or chosen_model(settings)
     return (model.context or SIMULATOR_CONTEXT) - _UNSEEN_FRAME.get(model.profile, 0)
 
 
 def line_limit(settings: Settings, launch: Launch | None = None, model: ModelSpec | None = None) -> int:
     """The longest line in bytes that the console reads as one, 0 for no limit: as set, else as a probe of the console
     of `launch` has shown, else its profile's."""
-    model = model or default_model(settings)
+    model = model or chosen_model(settings)
     if model.line_limit is not None:
         return model.line_limit
     supposed = PROFILES[model.profile].line_limit or 0
@@ -104,24 +137,26 @@ def line_limit(settings: Settings, launch: Launch | None = None, model: ModelSpe
 
 
 def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
-    """The whole launch of `model`, the table's default unless it is given. Raises `SettingsError`."""
-    model = model or default_model(settings)
+    """The whole launch of `model`, the default unless it is given. Raises `SettingsError`."""
+    settings = resolve_engine(settings)
+    model = model or chosen_model(settings)
     files = choose_files(settings, model)
     folder = state_dir(settings)
-    # The simulator takes the same values as options for every profile, because it needs no model file.
-    configured = model.profile in _CONFIGURED and not files.simulated
+    ours = files.simulated or files.cpu
+    # The programs of ours take the same values as options for every profile.
+    configured = model.profile in _CONFIGURED and not ours
     config = folder / f"{model.profile}.json"
     options = ["-c", str(config)] if configured else _options(model, files)
-    program = _simulator(settings, model) if files.simulated else [str(files.console)]
+    program = _own_program(settings, model, files) if ours else [str(files.console)]
     return Launch(
         argv=(*program, *options, *model.args),
-        cwd=str(PROJECT if files.simulated else model.runtime_dir),
+        cwd=str(PROJECT if ours else model.runtime_dir),
         env=_environment(model, files),
         profile=model.profile,
         simulated=files.simulated,
         model=model.id,
-        # The simulator is a folder of modules: its lock is a file of the state folder.
-        lock_path=str(folder / "simulator.lock" if files.simulated else files.console.resolve()),
+        # A program of ours is a folder of modules: its lock is a file of the state folder.
+        lock_path=str(folder / _OWN_LOCKS[files.cpu] if ours else files.console.resolve()),
         state_dir=str(folder),
         files={str(config): json.dumps(configuration(settings, model, files), indent=2)} if configured else {},
         context=context_size(settings, model),
@@ -140,6 +175,7 @@ def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
         log_format=settings.log_format,
         data_dir=str(data_dir(settings)),
         exam_limit_s=settings.exam_limit_s,
+        cpu=files.cpu,
     )
 
 
@@ -187,10 +223,12 @@ def _vlm_configuration(model: ModelSpec, files: Files) -> dict[str, Any]:
     }
 
 
-def _simulator(settings: Settings, model: ModelSpec) -> list[str]:
+def _own_program(settings: Settings, model: ModelSpec, files: Files) -> list[str]:
+    context = ["--context", str(context_size(settings, model))]
+    if files.cpu:
+        return [sys.executable, "-m", "bpu.cpu_console", *context]
     named = model.profile in _CONFIGURED or model.line > 0 or settings.console_profile != "auto"
     profile = ["--profile", model.profile] if named else []
-    context = ["--context", str(context_size(settings, model))]
     # -S: the simulator needs the standard library alone, and starts sooner without site-packages.
     return [sys.executable, "-S", "-m", "bpu.simulator", *profile, *context]
 
@@ -202,6 +240,6 @@ def _environment(model: ModelSpec, files: Files) -> dict[str, str]:
         env[_L2M_VARIABLE] = ":".join([_L2M_MIB] * max(model.cores, model.cores_of_vision))
     env.update({key: value for key, value in os.environ.items() if key.startswith("HB_")})
     env.update(model.env)
-    if not files.simulated:
+    if not (files.simulated or files.cpu):
         env["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(model.libraries), env.get("LD_LIBRARY_PATH", "")]))
     return env

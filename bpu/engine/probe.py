@@ -187,7 +187,7 @@ class Probe:
 
     def _lock(self) -> Lease:
         path = Path(self._launch.lock_path)
-        lease = try_lock(path, create=self._launch.simulated)
+        lease = try_lock(path, create=self._launch.owns_lock)
         if lease is None:
             raise ProbeRefused(", ".join(map(describe, holders(path))) or "?")
         return lease

@@ -5,6 +5,14 @@ from __future__ import annotations
 TEXTS = {
     "title": ("RDK BPU Gateway {version} is up.", "RDK BPU Gateway {version} 已启动。"),
     "board": ("Answers come from: the board's BPU.", "由谁回答：开发板的 BPU。"),
+    "cpu": (
+        "Answers come from: {model}, a small model on this computer's processor, not the BPU.",
+        "由谁回答：{model}，运行在本机处理器上的小模型，不是 BPU。",
+    ),
+    "estimated": (
+        "The vocabulary of this model file is of a kind that is not known here, so its tokens are estimated.",
+        "此模型文件的词表种类未知，token 数为估算值。",
+    ),
     "simulator": (
         "Answers come from: the SIMULATOR. Its answers are made up; no model and no BPU is used.",
         "由谁回答：模拟器。回答是编造的，没有使用任何模型或 BPU。",

@@ -33,6 +33,10 @@ TEXTS = {
         "Ctrl-C 停止回答，/new 开始新对话，Ctrl-D 或 /exit 退出。",
     ),
     "at_board": ("{model} on this board's BPU.", "{model}，运行于本板 BPU。"),
+    "at_cpu": (
+        "{model}: a small model on this computer's processor, not the BPU.",
+        "{model}：运行在本机处理器上的小模型，不是 BPU。",
+    ),
     "at_simulator": (
         "The SIMULATOR answers: its answers are made up, no model and no BPU is used.",
         "由模拟器回答：回答是编造的，没有使用任何模型或 BPU。",

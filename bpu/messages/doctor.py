@@ -52,6 +52,10 @@ TEXTS = {
         "sudo .venv/bin/python -m bpu perf on (until the next restart)",
         "sudo .venv/bin/python -m bpu perf on（到下次重启为止）",
     ),
+    "cpu_answers": (
+        "{model} answers here: a small model on this computer's processor, not the BPU. Its file: {path}",
+        "此处由 {model} 回答：运行在本机处理器上的小模型，不是 BPU。模型文件：{path}",
+    ),
     "simulator_answers": (
         "The simulator answers here: no model and no BPU is used. On a board, the SDK's files are looked at.",
         "此处由模拟器回答：不使用模型和 BPU。在开发板上会检查 SDK 的文件。",

@@ -14,7 +14,7 @@ TEXTS = {
     ),
     "bind": ("Address to listen on: HOST:PORT or unix:PATH.", "监听地址：HOST:PORT 或 unix:PATH。"),
     "workers": ("Number of worker processes.", "工作进程数。"),
-    "engine": ("What answers: the board's console or the simulator.", "由谁回答：开发板控制台或模拟器。"),
+    "engine": ("What answers: auto, console, cpu or simulator.", "由谁回答：auto、console、cpu 或 simulator。"),
     "runtime_dir": ("Runtime folder of the SDK.", "SDK 的 runtime 目录。"),
     "console": (
         "Console program, relative to the runtime folder or absolute.",

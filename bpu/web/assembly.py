@@ -13,9 +13,8 @@ from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch
+from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, resolve_engine
 from bpu.models.spec import ModelSpec
-from bpu.models.table import default_model
 from bpu.settings import Settings
 from bpu.web.connections import StreamSlots
 from bpu.web.console_log import LogStreams, log_blueprint
@@ -27,7 +26,8 @@ from bpu.web.page import page_blueprint
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
-    model = default_model(settings)
+    settings = resolve_engine(settings)
+    model = chosen_model(settings)
     files = choose_files(settings, model)
     counter = load_counter(files.tokenizer_dir)
     size = context_size(settings, model)

@@ -113,6 +113,18 @@ class Gateway:
     def simulated(self) -> bool:
         return bool(self.engine.status()["simulated"])
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether a model on this computer's processor answers."""
+        return bool(self.engine.status()["cpu"])
+
+    @property
+    def fingerprint(self) -> str | None:
+        """`system_fingerprint` of every answer: what answers, where it is not the board's console."""
+        if self.on_cpu:
+            return f"cpu-{self.settings.hbm_path.stem}"
+        return "simulator" if self.simulated else None
+
     def install(self, app: Flask) -> None:
         app.extensions[KEY] = self
 

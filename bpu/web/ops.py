@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, jsonify
 
 from bpu import __version__
 from bpu.errors import BadRequest
-from bpu.web.gateway import gateway
+from bpu.web.gateway import Gateway, gateway
 
 ops = Blueprint("ops", __name__)
 
@@ -125,6 +125,7 @@ def _health() -> dict[str, Any]:
         "model": here.settings.model_id,
         "context_length": here.context_size,
         "simulated": here.simulated,
+        "notice": _notice(here),
         "engine": {**status, "waiting": len(status["waiting"]), "running": status["running"] is not None},
         "since_s": status["since_s"],
         "error": status["error"],
@@ -137,6 +138,13 @@ def _retry_after_s(status: Mapping[str, Any]) -> float | None:
         return status.get("retry_after_s")
     rest_s = (status["examination"] or {}).get("rest_s")
     return EXAMINATION_RETRY_S if rest_s is None else max(1.0, rest_s)
+
+
+def _notice(here: Gateway) -> str | None:
+    """What a person must know of who answers; None where it is the board's console."""
+    if here.on_cpu:
+        return "A small model on this computer's processor, not the BPU."
+    return "A simulator: its answers are made up, no model and no BPU is used." if here.simulated else None
 
 
 def _not_ready(status: Mapping[str, Any], *, preload: bool) -> str | None:

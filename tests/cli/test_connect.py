@@ -20,6 +20,11 @@ from bpu.settings import Settings
 HERE = Door("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
 
 
+@pytest.fixture(autouse=True)
+def _simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+
+
 def shown(*words: str) -> str:
     result = CliRunner().invoke(main, ["connect", *words])
     assert result.exit_code == 0, result.output

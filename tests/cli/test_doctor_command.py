@@ -27,6 +27,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("BPU_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("BPU_BIND", "127.0.0.1:1")
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
 
 
 def test_it_is_calm_without_a_board() -> None:
@@ -48,7 +49,8 @@ def test_json_holds_every_finding() -> None:
     assert all(set(one) == {"check", "level", "said", "remedy", "facts"} for one in report["findings"])
 
 
-def test_a_board_without_the_sdk_is_broken_and_told_what_to_do(tmp_path: Path) -> None:
+def test_a_board_without_the_sdk_is_broken_and_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "console")
     board = Board(tmp_path / "board")
     board.boots()
     shown = doctor("--sysfs", str(board.root))

@@ -60,7 +60,7 @@ def test_a_file_that_may_not_be_read_is_told_and_no_obstacle(
 
 def test_a_command_sees_the_file(tmp_path: Path) -> None:
     file = tmp_path / "bpu.env"
-    file.write_text("BPU_MODEL_ID=from-the-file\n")
+    file.write_text("BPU_MODEL_ID=from-the-file\nBPU_ENGINE=simulator\n")
     code = ["--env-file", str(file), "connect", "curl", "--url", "http://board:8000"]
     result = tools.run([sys.executable, "-m", "bpu", *code], timeout=60, cwd=PROJECT)
     assert "from-the-file" in result.out, result.err

@@ -151,8 +151,9 @@ class Gateway:
 
     def consoles(self) -> list[psutil.Process]:
         """Console processes of this gateway: `HOME` is what reaches them unchanged."""
-        simulators = (process for process in psutil.process_iter() if "bpu.simulator" in command(process))
-        return [process for process in simulators if self._marks("HOME", process)]
+        ours = {"bpu.simulator", "bpu.cpu_console"}
+        found = (process for process in psutil.process_iter() if ours & set(command(process)))
+        return [process for process in found if self._marks("HOME", process)]
 
     def _marks(self, variable: str, process: psutil.Process) -> bool:
         try:

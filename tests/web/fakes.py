@@ -66,6 +66,7 @@ class FakeEngine:
             "state": "ready",
             "since_s": 1.5,
             "simulated": False,
+            "cpu": False,
             "profile": "xlm_demo",
             "multi_turn": None,
             "console_pid": 4242,

@@ -35,7 +35,7 @@ def command(*arguments: str, application: str = "tests.web.served:app") -> list[
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BPU_")}
-    return {**kept, "BPU_WORKERS": "1", "BPU_GRACEFUL_S": "2", **more}
+    return {**kept, "BPU_ENGINE": "simulator", "BPU_WORKERS": "1", "BPU_GRACEFUL_S": "2", **more}
 
 
 @dataclass

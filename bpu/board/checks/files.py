@@ -24,7 +24,10 @@ _LDD_TIMEOUT_S = 20
 
 
 def check_files(subject: Subject) -> Iterator[Finding]:
-    """All checks of files; one note where the simulator is meant to answer."""
+    """All checks of files; one note where no console of the SDK is meant to answer."""
+    if subject.settings.engine == "cpu":
+        yield note("engine", "cpu_answers", model=subject.settings.model_id, path=subject.settings.hbm_path)
+        return
     if not subject.wants_console:
         yield note("engine", "simulator_answers")
         return

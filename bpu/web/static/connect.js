@@ -81,7 +81,7 @@ export function chatboxLink({ base, model, key }) {
   const config = {
     isCustom: true,
     id: "rdk-bpu",
-    name: now.engine?.simulated ? "RDK BPU (simulator)" : "RDK BPU",
+    name: now.engine?.simulated ? "RDK BPU (simulator)" : now.engine?.cpu ? "RDK BPU (this computer)" : "RDK BPU",
     type: "openai",
     settings: {
       apiHost: base,

@@ -19,8 +19,12 @@ function draw() {
   setText(byId("engine-word"), t(`state_${state}`));
   setText(byId("engine-model"), detail(state));
   pill.title = now.engine?.error ?? "";
-  byId("simulated").hidden = !now.engine?.simulated;
-  setText(byId("welcome-more"), t(now.engine?.simulated ? "welcome_simulated" : "welcome_more"));
+  const { simulated, cpu } = now.engine ?? {};
+  byId("simulated").hidden = !(simulated || cpu);
+  const words = byId("simulated").firstElementChild;
+  words.dataset.word = cpu ? "on_cpu" : "simulated";
+  setText(words, t(words.dataset.word));
+  setText(byId("welcome-more"), t(cpu ? "welcome_cpu" : simulated ? "welcome_simulated" : "welcome_more"));
 }
 
 const detail = (state) => (state === "starting" ? duration(Math.floor(now.engine.since_s + elapsed())) : chosenModel());

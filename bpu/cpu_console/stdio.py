@@ -1,0 +1,31 @@
+"""Output through the C library's `stdout` and `stderr`, so that `stdbuf` works on this program as on the SDK's."""
+
+from __future__ import annotations
+
+import ctypes
+
+
+class Stdio:
+    """Python's own streams must not be used beside it. Only `prompt` flushes, as in `xlm_demo`."""
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None)
+        self._fwrite, self._fflush = libc.fwrite, libc.fflush
+        self._fwrite.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p]
+        self._fwrite.restype = ctypes.c_size_t
+        self._fflush.argtypes = [ctypes.c_void_p]
+        self._stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+        self._stderr = ctypes.c_void_p.in_dll(libc, "stderr")
+
+    def out(self, text: str | bytes) -> None:
+        self._write(self._stdout, text)
+
+    def err(self, text: str) -> None:
+        self._write(self._stderr, text)
+
+    def flush(self) -> None:
+        self._fflush(self._stdout)
+
+    def _write(self, stream: ctypes.c_void_p, text: str | bytes) -> None:
+        data = text.encode("utf-8", "replace") if isinstance(text, str) else text
+        self._fwrite(data, 1, len(data), stream)

@@ -1,0 +1,109 @@
+"""The small files that a console needs beside a GGUF model, made of that model once and kept in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpu.models.gguf import GgufError, read_metadata
+from bpu.models.gguf_tokenizer import tokenizer_config, tokenizer_json
+
+#: Part of every folder's name; another number makes all files anew.
+_FORMAT = 1
+_TEMPLATE, _ABOUT = "chat_template.jinja", "model.json"
+#: GGUF's names of recommended sampling, and those of `generation_config.json`.
+_SAMPLING = {
+    "general.sampling.temp": "temperature",
+    "general.sampling.top_p": "top_p",
+    "general.sampling.top_k": "top_k",
+    "general.sampling.min_p": "min_p",
+    "general.sampling.penalty_repeat": "repetition_penalty",
+}
+
+
+@dataclass(frozen=True)
+class GgufModel:
+    """`folder` is the console's tokenizer folder; `context` the model's own length in tokens, None if it says none."""
+
+    path: Path
+    folder: Path
+    id: str
+    context: int | None
+
+    @property
+    def template(self) -> Path:
+        return self.folder / _TEMPLATE
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether the model's vocabulary could be translated, so that tokens are counted and not estimated."""
+        return (self.folder / "tokenizer.json").is_file()
+
+
+def prepare(path: Path, parent: Path) -> GgufModel:
+    """The model in `path`, with its small files in a folder of `parent`, made if they are not there yet.
+
+    Safe for several processes at a time: the folder appears whole. Raises `GgufError`, and `OSError`.
+    """
+    path = path.resolve()
+    status = path.stat()
+    mark = zlib.crc32(f"{_FORMAT} {path} {status.st_size} {status.st_mtime_ns}".encode())
+    folder = parent / f"{_plain(path.stem)}-{mark:08x}"
+    if not (folder / _ABOUT).is_file():
+        _make(read_metadata(path), folder, path.stem)
+    about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    return GgufModel(path, folder, about["id"], about["context"])
+
+
+def _make(metadata: Mapping[str, Any], folder: Path, stem: str) -> None:
+    if not isinstance(template := metadata.get("tokenizer.chat_template"), str) or not template:
+        raise GgufError("it holds no chat template, so it is not a model that chats")
+    texts = {
+        _TEMPLATE: template,
+        "tokenizer_config.json": json.dumps(tokenizer_config(metadata), indent=2),
+        "generation_config.json": json.dumps(_sampling(metadata), indent=2),
+        _ABOUT: json.dumps({"id": model_id(metadata, stem), "context": _context(metadata)}),
+    }
+    if (tokenizer := tokenizer_json(metadata)) is not None:
+        texts["tokenizer.json"] = json.dumps(tokenizer, ensure_ascii=False)
+    new = folder.with_name(f"{folder.name}.new-{os.getpid()}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True, mode=0o755)
+    try:
+        for name, text in texts.items():
+            # What is no character has no UTF-8; it stands in no prompt either.
+            (new / name).write_text(text, encoding="utf-8", errors="replace")
+        with contextlib.suppress(OSError):  # another process was quicker
+            new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def model_id(metadata: Mapping[str, Any], stem: str) -> str:
+    """A name as clients know them, `smollm2:135m`; made of the file's own where the model does not tell its name."""
+    base, size = (str(metadata.get(f"general.{key}") or "") for key in ("basename", "size_label"))
+    if base:
+        return f"{_plain(base)}:{_plain(size)}" if size else _plain(base)
+    return _plain(stem)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower())[:64].strip("-.") or "model"
+
+
+def _context(metadata: Mapping[str, Any]) -> int | None:
+    length = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    return length if isinstance(length, int) and length > 0 else None
+
+
+def _sampling(metadata: Mapping[str, Any]) -> dict[str, float]:
+    found = {theirs: metadata.get(ours) for ours, theirs in _SAMPLING.items()}
+    return {name: value for name, value in found.items() if isinstance(value, (int, float))}
