@@ -46,9 +46,12 @@ node: ## What the browser and the client tests need of npm, into node_modules of
 	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
 	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
 
-clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the network for their packages)
+clients: setup-dev ## LangChain, LiteLLM, llm and a ROS 2 node over DDS (needs the network for their packages)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
+	if .venv-clients/bin/python -c 'import cyclonedds' 2>/dev/null; then \
+	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/dds.py; \
+	else echo "cyclonedds has no wheel for this machine, so the ROS 2 node is not tried over DDS."; fi
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))
