@@ -415,6 +415,7 @@ def main() -> None:
         from robot_arm_ros2 import connect  # it needs ROS
 
         arm = connect(options.ros2, execute=options.execute, stop=stop)
+    stop.on_stop.append(lambda: print("\nStopped. Say 继续 or resume to go on."))
     keyboard = Keyboard(sys.stdin, stop)
     approve = Approval(frozenset(filter(None, options.allow.split(","))), ask=keyboard.answer)
     client = openai.OpenAI(base_url=options.base_url, api_key=os.environ.get("OPENAI_API_KEY", "any"), timeout=600)
@@ -423,7 +424,7 @@ def main() -> None:
             try:
                 print(fetch(client, wish, arm, approve=approve, model=options.model, image=options.image))
             except Stopped as stopped:
-                print(f"{stopped} Say 继续 or resume to go on.")
+                print(stopped)
             except openai.APIError as error:
                 message = f"The answer failed, and nothing of it was carried out: {error.message}"
                 if options.wish:
