@@ -73,7 +73,7 @@ def text_of(result: Any) -> str:
     return str(result.content[0].text)
 
 
-def talk(server: Any, conversation: Callable[[Client], Awaitable[None]], **options: Any) -> None:
+def check_conversation(server: Any, conversation: Callable[[Client], Awaitable[None]], **options: Any) -> None:
     """Run `conversation` with a client that is connected to `server`."""
 
     async def run() -> None:
@@ -106,13 +106,13 @@ async def everything(client: Client) -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_over_standard_input_and_output(gateway: Gateway, mode: Any) -> None:
-    talk(stdio(gateway), everything, mode=mode)
+    check_conversation(stdio(gateway), everything, mode=mode)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_over_http(gateway: Gateway, mode: Any) -> None:
     with served(gateway) as url:
-        talk(url, everything, mode=mode)
+        check_conversation(url, everything, mode=mode)
 
 
 def running_jobs(gateway: Gateway) -> list[str]:
@@ -149,10 +149,10 @@ async def cancels(client: Client, gateway: Gateway) -> None:
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 def test_a_connection_cancels_its_own_jobs(gateway: Gateway, transport: str) -> None:
     if transport == "stdio":
-        talk(stdio(gateway), lambda client: cancels(client, gateway))
+        check_conversation(stdio(gateway), lambda client: cancels(client, gateway))
         return
     with served(gateway) as url:
-        talk(url, lambda client: cancels(client, gateway), mode="legacy")
+        check_conversation(url, lambda client: cancels(client, gateway), mode="legacy")
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -180,7 +180,7 @@ def test_a_client_that_leaves_frees_the_bpu(gateway: Gateway) -> None:
         with anyio.move_on_after(1):
             await client.call_tool("chat", {"prompt": LONG})
 
-    talk(stdio(gateway), leave)
+    check_conversation(stdio(gateway), leave)
     until(lambda: not running_jobs(gateway))
 
 
@@ -280,7 +280,7 @@ def test_tools_that_need_more_are_listed_where_the_gateway_has_it(tmp_path: Path
         by_path = await client.call_tool("describe_image", {"image": str(picture)})
         assert by_path.is_error is not paths
 
-    talk(server, conversation)
+    check_conversation(server, conversation)
 
 
 def test_a_gateway_that_is_not_there_is_an_error_of_the_tool() -> None:
@@ -291,7 +291,7 @@ def test_a_gateway_that_is_not_there_is_an_error_of_the_tool() -> None:
             assert result.is_error
             assert "does not answer" in result.content[0].text
 
-    talk(BoardTools(GatewayClient("http://127.0.0.1:1"), paths=True), conversation)
+    check_conversation(BoardTools(GatewayClient("http://127.0.0.1:1"), paths=True), conversation)
 
 
 @pytest.mark.parametrize(
