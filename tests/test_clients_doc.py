@@ -73,7 +73,7 @@ def test_every_program_is_one() -> None:
 
 
 def test_settings_are_those_that_the_command_prints() -> None:
-    door = Door("http://BOARD:8000/v1", "any", "deepseek-r1:1.5b", 4096, line_limit=10238)
+    door = Door("http://BOARD:8000/v1", "any", "deepseek-r1:1.5b", 4096)
     chatbox, openclaw = map(json.loads, blocks("json"))
     link, _, config = _clients.chatbox_link(door).partition("?config=")
     assert f"{link}?config=" in TEXT

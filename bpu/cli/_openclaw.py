@@ -21,8 +21,6 @@ from bpu.messages import say
 #: OpenClaw's name for this provider, and for the agent that uses it; the page uses the same.
 PROVIDER = "bpu"
 ANSWER = 1024
-#: Bytes of a token, at least: by this a console's longest line is counted in tokens.
-BYTES_PER_TOKEN = 4
 #: Texts that are longer than the context, or a large part of it, and that a small model makes nothing of.
 SMALL: dict[str, Any] = {"contextInjection": "never", "skills": []}
 APIS = {"chat": "openai-completions", "responses": "openai-responses"}
@@ -44,20 +42,10 @@ def provider(door: Door, *, tools: bool, api: str) -> Config:
         "reasoning": True,
         "input": ["text"],
         "contextWindow": door.context,
-        "maxTokens": answer_tokens(door),
+        "maxTokens": min(ANSWER, door.context // 2),
         "compat": compat,
     }
     return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": [model]}
-
-
-def answer_tokens(door: Door) -> int:
-    """The most tokens of an answer. What is left of the context is what OpenClaw fills with the prompt.
-
-    Where the console reads only a short line, the prompt has less room than the context, and OpenClaw must know it to
-    shorten conversations in time.
-    """
-    rest = door.context - door.line_limit // BYTES_PER_TOKEN if door.line_limit else 0
-    return min(max(ANSWER, rest), door.context // 2)
 
 
 def patch(door: Door, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bpu.board.addresses import Address, local_addresses, reachable
-from bpu.engine.plan import context_size, line_limit
+from bpu.engine.plan import context_size
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.settings import Settings
@@ -18,16 +18,12 @@ ANY_KEY = "any"
 
 @dataclass(frozen=True)
 class Door:
-    """What a client must be told. `base` ends in `/v1`; `context` in tokens.
-
-    `line_limit` is the most bytes of a whole prompt that the console reads; 0: no limit.
-    """
+    """What a client must be told. `base` ends in `/v1`; `context` in tokens."""
 
     base: str
     key: str
     model: str
     context: int
-    line_limit: int = 0
 
 
 def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:
@@ -35,13 +31,7 @@ def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addre
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
-    return Door(
-        f"{urls[0][0]}/v1",
-        first_key(settings) or ANY_KEY,
-        settings.model_id,
-        context_size(settings),
-        line_limit(settings),
-    )
+    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, settings.model_id, context_size(settings))
 
 
 def first_key(settings: Settings) -> str:

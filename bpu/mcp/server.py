@@ -69,7 +69,7 @@ class BoardTools(MCPServer[Any]):
     async def list_tools(self) -> list[Tool]:
         """The tools that the gateway can serve now."""
         try:
-            abilities = {ability for model in await self._gateway.models() for ability in abilities_of(model)}
+            abilities = await self._abilities()
         except GatewayError:
             abilities = set()
         return [tool for tool in await super().list_tools() if _NEEDS.get(tool.name, "") in {"", *abilities}]
@@ -93,6 +93,7 @@ class BoardTools(MCPServer[Any]):
         max_tokens: MaxTokens = 512,
     ) -> str:
         """Let the vision model on the board look at an image, and answer a question about it."""
+        await self._require("image", "No model of this gateway sees images.")
         url = {"url": image_uri(image, paths=self._paths)}
         content = [{"type": "image_url", "image_url": url}, {"type": "text", "text": question}]
         return await self._answer([{"role": "user", "content": content}], model, max_tokens, ctx)
@@ -104,6 +105,7 @@ class BoardTools(MCPServer[Any]):
 
     async def load_model(self, model: Annotated[str, Field(min_length=1)]) -> Body:
         """Order a model to be loaded; returns at once. board_status says when it is ready."""
+        await self._require("load", "This gateway has one model alone.")
         with _told():
             return _summary(await self._gateway.request("POST", "/v1/engine/load", {"model": model}))
 
@@ -153,6 +155,15 @@ class BoardTools(MCPServer[Any]):
                 if not self._jobs[connection]:
                     del self._jobs[connection]
         return text
+
+    async def _abilities(self) -> set[str]:
+        return {ability for model in await self._gateway.models() for ability in abilities_of(model)}
+
+    async def _require(self, ability: str, otherwise: str) -> None:
+        """Raises `ToolError`: a client may call a tool that is not listed."""
+        with _told():
+            if ability not in await self._abilities():
+                raise ToolError(otherwise)
 
     async def _first_model(self) -> str:
         models = await self._gateway.models()

@@ -17,7 +17,7 @@ from bpu.cli._where import Door, door
 from bpu.errors import SettingsError
 from bpu.settings import Settings
 
-HERE = Door("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096, 10238)
+HERE = Door("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
 
 
 def shown(*words: str) -> str:

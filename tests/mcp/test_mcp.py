@@ -99,6 +99,10 @@ async def everything(client: Client) -> None:
     assert "maximum context length" in refused.content[0].text
     for arguments in ({}, {"prompt": ""}, {"prompt": 5}, {"prompt": "x", "max_tokens": 0}):
         assert (await client.call_tool("chat", arguments)).is_error
+    for hidden, arguments in (("load_model", {"model": "x"}), ("describe_image", {"image": "/etc/hostname"})):
+        result = await client.call_tool(hidden, arguments)
+        assert result.is_error
+        assert "this gateway" in result.content[0].text.lower()
     crashed = await client.call_tool("chat", {"prompt": sim("x", fault="signal", after=5)})
     assert crashed.is_error
     assert text_of(await client.call_tool("chat", {"prompt": say("</think>Again.")})) == "Again."

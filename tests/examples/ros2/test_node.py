@@ -178,7 +178,7 @@ def test_an_image_is_left_out_where_the_model_cannot_see(start: Callable[..., Ro
     one.bus.publish("/image", Image(height=1, width=1, encoding="rgb8", step=3, data=b"abc"))
     one.hear(f"这是什么 {say('</think>看不见。')}")
     assert one.answers(1) == ["看不见。"]
-    assert any("cannot see images" in line for line in one.world.log)
+    assert any("left out: The model cannot see images" in line for line in one.world.log)
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,11 @@ class Dialogue:
             return State.SPEAKING
         return State.ANSWERING if self._turn.answer else State.WAITING
 
-    def on_prompt(self, text: str, now: float, image: str | None = None) -> list[Action]:
-        """A sentence from the microphone. It interrupts the turn under way, unless `barge_in` is off."""
+    def on_prompt(self, text: str, now: float, image: Any = None) -> list[Action]:
+        """A sentence from the microphone. It interrupts the turn under way, unless `barge_in` is off.
+
+        `image` stands where the request has the picture's address; what it is, only the node knows.
+        """
         bare = _bare(text)
         if not bare:
             return []

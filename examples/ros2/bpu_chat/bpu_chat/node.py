@@ -101,6 +101,11 @@ class BpuChat(Node):  # type: ignore[misc]
     def _on_prompt(self, message: Any) -> None:
         self._do(self._dialogue.on_prompt, str(message.data), image=self._recent_image())
 
+    def _recent_image(self) -> Any:
+        """The newest image message, if new enough. It becomes a picture later, so that barge-in waits for none."""
+        is_recent = time.monotonic() - self._image_at <= self._image_max_age_s
+        return self._image if is_recent else None
+
     def _on_control(self, message: Any) -> None:
         """`cancel`, `forget`, `load` or `unload`, as plain text."""
         word = str(message.data).strip().lower()
@@ -117,18 +122,6 @@ class BpuChat(Node):  # type: ignore[misc]
 
     def _on_image(self, message: Any) -> None:
         self._image, self._image_at = message, time.monotonic()
-
-    def _recent_image(self) -> str | None:
-        message = self._image
-        if message is None or time.monotonic() - self._image_at > self._image_max_age_s:
-            return None
-        try:
-            if isinstance(message, CompressedImage):
-                return compressed_uri(bytes(message.data))
-            return data_uri(message.encoding, message.width, message.height, message.step, bytes(message.data))
-        except UnsupportedImage as error:
-            self.get_logger().warning(f"The image is not sent: {error}")
-            return None
 
     # What the dialogue wants done
 
@@ -180,9 +173,8 @@ class BpuChat(Node):  # type: ignore[misc]
 
     def _read(self, turn: int, stream: ChatStream, messages: list[dict[str, Any]]) -> None:
         try:
-            if isinstance(messages[-1]["content"], list) and not self._sees_images():
-                self.get_logger().warning("The model cannot see images, so the image is left out.")
-                messages[-1] = {"role": "user", "content": messages[-1]["content"][-1]["text"]}
+            if isinstance(messages[-1]["content"], list):
+                messages[-1] = self._with_picture(messages[-1])
             for text in stream.events():
                 self._do(self._dialogue.on_content, turn, text)
             self._do(self._dialogue.on_end, turn)
@@ -193,6 +185,22 @@ class BpuChat(Node):  # type: ignore[misc]
         finally:
             with self._lock:
                 self._streams.pop(turn, None)
+
+    def _with_picture(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The question with its image message as a picture, or without it where it cannot be sent."""
+        part, text = question["content"]
+        message = part["image_url"]["url"]
+        try:
+            if not self._sees_images():
+                raise UnsupportedImage("The model cannot see images.")
+            if isinstance(message, CompressedImage):
+                uri = compressed_uri(bytes(message.data))
+            else:
+                uri = data_uri(message.encoding, message.width, message.height, message.step, bytes(message.data))
+        except UnsupportedImage as error:
+            self.get_logger().warning(f"The image is left out: {error}")
+            return {**question, "content": text["text"]}
+        return {**question, "content": [{"type": "image_url", "image_url": {"url": uri}}, text]}
 
     def _sees_images(self) -> bool:
         """Whether the gateway says that its model takes images."""

@@ -152,7 +152,7 @@ class SpeechSplitter:
             after = text[index + 1] if index + 1 < length else None
             if char == "\n":
                 return index + 1
-            if in_target:
+            if in_target and index < LONGEST_ADDRESS:
                 in_target = char != ")"
                 continue
             if char == "]" and after == "(":
