@@ -165,9 +165,9 @@ def test_many_sentences_at_once_leave_one_answer(start: Callable[..., Robot], ga
     one = start()
     for _ in range(50):
         one.hear(LONG)
-    until(lambda: not any(thread.is_alive() for thread in one.node._threads) or len(running_jobs(gateway)) <= 1)
-    until(lambda: len(one.node._threads) <= 8)
+    until(lambda: len(one.states) >= 50)
     one.hear("停")
+    until(lambda: not any(thread.is_alive() for thread in list(one.node._threads)))
     until(lambda: not running_jobs(gateway))
     one.hear(say("</think>The last."))
     assert one.answers(1) == ["The last."]

@@ -48,7 +48,7 @@ PARAMETERS: dict[str, Any] = {
 }
 TICK_S = 0.05
 #: Requests that are being cancelled and whose threads have not ended yet; more than this is refused.
-MAX_THREADS = 8
+MAX_THREADS = 32
 
 
 class BpuChat(Node):  # type: ignore[misc]
