@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from bpu.cli._remote import base_url
@@ -45,10 +43,12 @@ def command(url: str | None, key: str | None, address: str | None, is_open: bool
 
 
 def _listening(address: str) -> tuple[str, int]:
-    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]:|([\w.-]+):)?(\d{1,5})", address)
-    if found is None or not 0 < int(found[3]) < 65536:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
+    host, _, port = address.rpartition(":")
+    wrong = not (port.isascii() and port.isdigit() and len(port) <= 5) or not 0 < int(port) < 65536
+    if wrong or (":" in host and not (host.startswith("[") and host.endswith("]"))):
         raise click.BadParameter(say("mcp.bad_address", address=address), param_hint="--http")
-    return found[1] or found[2] or LOOPBACK, int(found[3])
+    return host.strip("[]") or LOOPBACK, int(port)
 
 
 def _own_url(settings: Settings) -> str:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import click
 import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver.exceptions import ToolError
 
+from bpu.cli.mcp import _listening
 from bpu.mcp.gateway import GatewayClient
 from bpu.mcp.server import MAX_IMAGE_BYTES, BoardTools, abilities_of, image_uri
 from tests.live.gateway import ROOT, Gateway, free_port, running, sim
@@ -223,6 +225,20 @@ def test_pages_and_names_of_others_are_refused(gateway: Gateway) -> None:
         for origin in (own, "http://page.example"):
             assert post(url, Origin=origin) not in (401, 403)
         assert httpx2.get(f"{own}/v1/models", trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "listens"),
+    [("8001", ("127.0.0.1", 8001)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:80", ("::1", 80)), ("rdk:1", ("rdk", 1))],
+)
+def test_where_it_listens(address: str, listens: tuple[str, int]) -> None:
+    assert _listening(address) == listens
+
+
+@pytest.mark.parametrize("address", ["", ":", "x", "1:2:3", "a:0", "a:70000", "a:٣", "a:123456", "::1:80"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(click.BadParameter):
+        _listening(address)
 
 
 @pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8001", "BPU_API_KEYS"), ("nonsense", "HOST:PORT")])
