@@ -14,6 +14,11 @@ from bpu.settings import Settings
 #: Service types, and the path that a client of each begins with.
 OPENAI, HTTP = "_openai._tcp", "_http._tcp"
 PATHS = {OPENAI: "/v1", HTTP: "/"}
+#: Networks that no router of the internet forwards: RFC 1918, 3927, 6598.
+PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+)
 #: One string of a TXT record, its name and `=` included, has at most 255 bytes (RFC 6763, 6.1).
 MAX_TXT = 255
 #: An instance's name has at most 63 bytes (RFC 6763, 4.1.1).
@@ -61,12 +66,12 @@ def is_wanted(settings: Settings, *, is_service: bool) -> bool:
 
 
 def is_private(ip: str) -> bool:
-    """Whether `ip` is an address of a local network: not loopback, not public."""
+    """Whether `ip` is an IPv4 address of a local network: not loopback, not public, not reserved for something else."""
     try:
-        address = ipaddress.ip_address(ip)
+        address = ipaddress.IPv4Address(ip)
     except ValueError:
         return False
-    return address.is_private and not (address.is_loopback or address.is_unspecified or address.is_multicast)
+    return any(address in network for network in PRIVATE)
 
 
 def instance_name(hostname: str) -> str:
