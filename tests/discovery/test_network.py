@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bpu.board import tools
-from tests.live.gateway import ROOT
+from tests.live.gateway import ROOT, command
 from tests.waits import until
 
 pytestmark = [
@@ -114,9 +115,9 @@ def gateway(folder: Path, namespace: str, **env: str) -> Iterator[subprocess.Pop
         "BPU_ANNOUNCE": "1",
         **env,
     }
-    command = [*within(namespace), sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    words = [*within(namespace), sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env={**kept, **settings}, stdout=log, stderr=log)
+        process = subprocess.Popen(words, cwd=ROOT, env={**kept, **settings}, stdout=log, stderr=log)
     try:
         until(lambda: listening(namespace), what=(folder / "log").read_text(), every=0.2)
         yield process
@@ -126,7 +127,7 @@ def gateway(folder: Path, namespace: str, **env: str) -> Iterator[subprocess.Pop
 
 
 def announcers() -> list[str]:
-    lines = tools.run(["ps", "-eo", "pid,args"], timeout=20).out.splitlines()
+    lines = (" ".join(command(process)) for process in psutil.process_iter())
     return [line for line in lines if "bpu.discovery.announcer" in line and "8123" in line]
 
 
