@@ -107,6 +107,7 @@ def serve(app: App, host: str, port: int) -> None:
         log_level="warning",
         proxy_headers=False,  # nobody in between may say who the client is
         server_header=False,
+        ws="none",
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
