@@ -218,10 +218,10 @@ def plan(arm: Arm, calls: Sequence[Call]) -> list[Step]:
     """The steps of one answer. Raises `Unsafe` if any of them may not be done."""
     if len(calls) > MOST_STEPS:
         raise Unsafe(f"{len(calls)} calls are too many; at most {MOST_STEPS} are carried out at once.")
-    return [Step(call, checked(arm, call)) for call in calls]
+    return [Step(call, valid_arguments(arm, call)) for call in calls]
 
 
-def checked(arm: Arm, call: Call) -> dict[str, Any]:
+def valid_arguments(arm: Arm, call: Call) -> dict[str, Any]:
     """The arguments of a call. Raises `Unsafe` unless the arm can and may do it."""
     try:
         given = json.loads(call.arguments)

@@ -66,17 +66,17 @@ def patch(door: Door, config: Mapping[str, Any], *, tools: bool = False, api: st
         top = profile
     found = config.get("tools")
     if tools and not (isinstance(found, Mapping) and "toolSearch" in found):
-        top = merged(top, {"tools": {"toolSearch": False}})
+        top = merge(top, {"tools": {"toolSearch": False}})
     return {"agents": agents, "models": {"providers": {PROVIDER: provider(door, tools=tools, api=api)}}, **top}
 
 
-def merged(config: Mapping[str, Any], change: Mapping[str, Any]) -> Config:
+def merge(config: Mapping[str, Any], change: Mapping[str, Any]) -> Config:
     """`config` with `change` merged in."""
     result = dict(config)
     for name, value in change.items():
         before = result.get(name)
         both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[name] = merged(before, value) if both else value  # type: ignore[arg-type]
+        result[name] = merge(before, value) if both else value  # type: ignore[arg-type]
     return result
 
 

@@ -59,7 +59,7 @@ def _openclaw_command(
         return
     path = config or _openclaw.config_path()
     before = _openclaw.read(path)
-    after = _openclaw.merged(before, _openclaw.patch(here, before, tools=tools, api=api))
+    after = _openclaw.merge(before, _openclaw.patch(here, before, tools=tools, api=api))
     if after == before:
         click.echo(say("connect.unchanged", path=path))
         return

@@ -49,7 +49,7 @@ class Found:
 
 
 def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[Found]:
-    """Listen for `seconds`, then ask whoever was heard. Raises `EngineUnavailable` where mDNS cannot be used."""
+    """Listen for `seconds`, then ask each gateway that was found. Raises `EngineUnavailable` where mDNS cannot be used."""
     names = _Names()
     try:
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All, ip_version=IPVersion.V4Only)
@@ -59,16 +59,16 @@ def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[Found]:
         ServiceBrowser(zeroconf, f"{OPENAI}.local.", names)
         names.full.wait(seconds)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            resolved = pool.map(lambda name: _resolved(zeroconf, name), names.taken())
-            heard = [one for one in resolved if one is not None]
+            resolved = pool.map(lambda name: _resolve(zeroconf, name), names.snapshot())
+            resolved_records = [one for one in resolved if one is not None]
     finally:
         zeroconf.close()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return sorted(pool.map(_asked, heard), key=lambda found: (found.name, found.address))
+        return sorted(pool.map(_ask_gateway, resolved_records), key=lambda found: (found.name, found.address))
 
 
 class _Names(ServiceListener):
-    """The names that were heard, up to a number. Called in the library's thread."""
+    """The names that were parse_records, up to a number. Called in the library's thread."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
@@ -89,23 +89,23 @@ class _Names(ServiceListener):
     def update_service(self, zc: Zeroconf, type_: str, name: str) -> None:
         """The records are read at the end."""
 
-    def taken(self) -> list[str]:
+    def snapshot(self) -> list[str]:
         with self._lock:
             return list(self._names)
 
 
-def _resolved(zeroconf: Zeroconf, name: str) -> list[Found] | None:
+def _resolve(zeroconf: Zeroconf, name: str) -> list[Found] | None:
     kind = f"{OPENAI}.local."
     try:
         info = ServiceInfo(kind, name)
         if not info.request(zeroconf, RESOLVE_MS):
             return None
-        return heard(name, info.parsed_addresses(IPVersion.V4Only), info.port, info.properties)
+        return parse_records(name, info.parsed_addresses(IPVersion.V4Only), info.port, info.properties)
     except (OSError, ValueError, ZeroconfError):
         return None
 
 
-def heard(name: str, addresses: list[str], port: int | None, properties: dict[Any, Any]) -> list[Found] | None:
+def parse_records(name: str, addresses: list[str], port: int | None, properties: dict[Any, Any]) -> list[Found] | None:
     """What the records say, made fit to be shown; one entry an address that may be asked. None when there is none."""
     near = [ip for ip in dict.fromkeys(addresses) if is_private(ip)][:MAX_ADDRESSES]
     if not near or not isinstance(port, int) or not 0 < port < 65536:
@@ -136,7 +136,7 @@ def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
 
-def _asked(entries: list[Found]) -> Found:
+def _ask_gateway(entries: list[Found]) -> Found:
     """The first address that answers, with what it says of itself; else what the records say."""
     for found in entries:
         host, _, port = found.address.removeprefix("http://").rpartition(":")
@@ -144,11 +144,11 @@ def _asked(entries: list[Found]) -> Found:
         if status != 200 or not isinstance(health.get("engine"), dict):
             continue
         status, listed = ask(host, int(port), "/v1/models")
-        return replace(answered(found, health), **models_of(status, listed))
+        return replace(with_health(found, health), **models_of(status, listed))
     return entries[0]
 
 
-def answered(found: Found, health: dict[str, Any]) -> Found:
+def with_health(found: Found, health: dict[str, Any]) -> Found:
     """`found` with what `/health` said."""
     engine = health["engine"]
     waiting = engine.get("waiting")

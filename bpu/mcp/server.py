@@ -100,18 +100,18 @@ class BoardTools(MCPServer[Any]):
 
     async def list_models(self) -> list[Body]:
         """The models of the board: names, context in tokens, and what else the gateway says of them."""
-        with _told():
+        with _tool_errors():
             return await self._gateway.models()
 
     async def load_model(self, model: Annotated[str, Field(min_length=1)]) -> Body:
         """Order a model to be loaded; returns at once. board_status says when it is ready."""
         await self._require("load", "This gateway has one model alone.")
-        with _told():
+        with _tool_errors():
             return _summary(await self._gateway.request("POST", "/v1/engine/load", {"model": model}))
 
     async def board_status(self) -> Body:
         """How the board is: the state of the model, jobs that wait, the last error and what to do about it."""
-        with _told():
+        with _tool_errors():
             return _summary(await self._gateway.request("GET", "/health"))
 
     async def cancel(
@@ -137,16 +137,16 @@ class BoardTools(MCPServer[Any]):
             started.append(job)
             self._jobs[connection].add(job)
 
-        text, told_at = "", time.monotonic()
+        text, reported_at = "", time.monotonic()
         try:
-            with _told():
+            with _tool_errors():
                 name = model or await self._first_model()
                 body = {"model": name, "messages": messages, "max_tokens": max_tokens}
                 async with contextlib.aclosing(self._gateway.chat(body, on_job)) as parts:
                     async for part in parts:
                         text += part
-                        if time.monotonic() - told_at >= PROGRESS_S:
-                            told_at = time.monotonic()
+                        if time.monotonic() - reported_at >= PROGRESS_S:
+                            reported_at = time.monotonic()
                             state = f"{len(text)} characters" if text else "waiting"
                             await ctx.report_progress(len(text), message=f"job {started[0]}: {state}")
         finally:
@@ -161,7 +161,7 @@ class BoardTools(MCPServer[Any]):
 
     async def _require(self, ability: str, otherwise: str) -> None:
         """Raises `ToolError`: a client may call a tool that is not listed."""
-        with _told():
+        with _tool_errors():
             if ability not in await self._abilities():
                 raise ToolError(otherwise)
 
@@ -173,7 +173,7 @@ class BoardTools(MCPServer[Any]):
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _tool_errors() -> Iterator[None]:
     """The gateway's errors as errors of a tool, whose words the calling model reads."""
     try:
         yield

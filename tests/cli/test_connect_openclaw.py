@@ -130,8 +130,8 @@ OBJECT = st.dictionaries(st.sampled_from(["a", "agents", "defaults", "model", "t
 
 @given(OBJECT, OBJECT)
 def test_a_merge_is_done_once_and_keeps_what_it_does_not_name(config: dict[str, Any], change: dict[str, Any]) -> None:
-    after = _openclaw.merged(config, change)
-    assert _openclaw.merged(after, change) == after
+    after = _openclaw.merge(config, change)
+    assert _openclaw.merge(after, change) == after
     assert set(after) == set(config) | set(change)
     assert all(after[name] == value for name, value in config.items() if name not in change)
 

@@ -19,11 +19,11 @@ from bpu.discovery.scan import (
     MAX_MODELS,
     MAX_TEXT,
     Found,
-    answered,
     ask,
     clean,
-    heard,
     models_of,
+    parse_records,
+    with_health,
 )
 from tests.waits import let_pass
 
@@ -49,7 +49,7 @@ def check_shown(found: Found) -> None:
     st.dictionaries(st.binary(max_size=20) | st.just(b"models"), st.none() | st.binary(max_size=300), max_size=30),
 )
 def test_records_are_made_fit_to_be_shown(name: str, ips: list[str], port: int | None, txt: dict[Any, Any]) -> None:
-    found = heard(name, ips, port, txt)
+    found = parse_records(name, ips, port, txt)
     if found is None:
         return
     assert 1 <= len(found) <= MAX_ADDRESSES
@@ -60,9 +60,9 @@ def test_records_are_made_fit_to_be_shown(name: str, ips: list[str], port: int |
 
 def test_an_address_that_is_not_of_a_local_network_is_never_asked() -> None:
     for ip in ("127.0.0.1", "8.8.8.8", "0.0.0.0", "224.0.0.251"):
-        assert heard("x", [ip], 80, {}) is None
-    assert heard("x", ["10.0.0.1"], 0, {}) is None
-    assert heard("x", ["10.0.0.1"], None, {}) is None
+        assert parse_records("x", [ip], 80, {}) is None
+    assert parse_records("x", ["10.0.0.1"], 0, {}) is None
+    assert parse_records("x", ["10.0.0.1"], None, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_text_for_a_terminal(text: object, shown: str) -> None:
 
 @given(ANY_JSON, ANY_JSON, st.integers(0, 600))
 def test_whatever_a_gateway_answers_can_be_shown(engine: Any, listed: Any, status: int) -> None:
-    found = answered(
+    found = with_health(
         Found("x", "http://10.0.0.1:1"), {"engine": engine if isinstance(engine, dict) else {}, "version": engine}
     )
     check_shown(found)
@@ -93,7 +93,7 @@ def test_whatever_a_gateway_answers_can_be_shown(engine: Any, listed: Any, statu
 
 def test_what_a_good_gateway_answers() -> None:
     health = {"version": "1.0", "simulated": True, "engine": {"state": "busy", "running": True, "waiting": 3}}
-    found = answered(Found("x", "http://10.0.0.1:1"), health)
+    found = with_health(Found("x", "http://10.0.0.1:1"), health)
     assert (found.version, found.state, found.busy, found.waiting, found.simulated) == ("1.0", "busy", True, 3, True)
     assert models_of(200, {"data": [{"id": "a"}, {"id": "a"}, {"id": "b"}]})["models"] == ("a", "b")
     assert models_of(401, {}) == {"needs_key": True}

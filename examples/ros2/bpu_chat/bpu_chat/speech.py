@@ -295,7 +295,7 @@ def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
     text = re.sub(r"\*{2,3}|~~|`|(?<!\w)_+|_+(?!\w)|(?<![\d\s])\*(?!\s*\d)|(?<!\S)\*(?=\S)", "", text)
     text = text.replace("——", "，").replace("|", "，" if language == "zh" else ", ").replace("｜", "，")
     text = _numbers(text, language)
-    text = "".join(_said(text))
+    text = "".join(_spoken_characters(text))
     text = _tidy(text)
     if not any(char.isalnum() for char in text):
         return ""
@@ -319,7 +319,7 @@ def _numbers(text: str, language: Language) -> str:
     return _apply((_NUMBERS[0], *_NUMBERS[2:]), text, language)
 
 
-def _said(text: str) -> Iterator[str]:
+def _spoken_characters(text: str) -> Iterator[str]:
     """The characters of `text` without what is not said; a mark inside a word becomes a blank."""
     for index, char in enumerate(text):
         before, after = text[index - 1 : index], text[index + 1 : index + 2]
