@@ -49,7 +49,7 @@ class Found:
 
 
 def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[Found]:
-    """Listen for `seconds`, then ask each gateway that was found. Raises `EngineUnavailable` where mDNS cannot be used."""
+    """Listen for `seconds`, then ask each gateway. Raises `EngineUnavailable` where mDNS cannot be used."""
     names = _Names()
     try:
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All, ip_version=IPVersion.V4Only)
