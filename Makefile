@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system or model
 AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev model run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
+.PHONY: help setup setup-dev model run test check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -51,9 +51,16 @@ node: ## What the browser and the client tests need of npm, into node_modules of
 	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
 	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
 
-clients: setup-dev ## LangChain, LiteLLM and llm against a gateway (needs the network for their packages)
+clients: setup-dev ## LangChain, LiteLLM, llm and a ROS 2 node over DDS (needs the network for their packages)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
+	if .venv-clients/bin/python -c 'import cyclonedds' 2>/dev/null; then \
+	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/dds.py; \
+	else echo "cyclonedds has no wheel for this machine, so the ROS 2 node is not tried over DDS."; fi
+
+openclaw: setup-dev ## A session of the real OpenClaw, by hand (850 MB from npm, five minutes)
+	npm install --ignore-scripts --no-audit --no-fund --prefix tests/clients/openclaw
+	$(BIN)/python -m tests.clients.openclaw
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)
 	$(BIN)/python -m tests.soak $(if $(JOBS),--jobs $(JOBS))

@@ -20,9 +20,10 @@ from typing import Any
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
 from bpu.chat.loader import load_template
-from bpu.engine.plan import choose_files, plan_launch, resolve_engine
+from bpu.discovery import announcer_process
+from bpu.engine.plan import choose_files, plan_launch, served_settings
 from bpu.engine.protocol import say_bye
-from bpu.errors import SettingsError
+from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
 from bpu.models.table import hold_table, holds_table
 from bpu.settings import Settings, read_settings, state_dir
@@ -51,7 +52,7 @@ def _checked() -> Settings:
         text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
         sys.stderr.write(f"{text}\nThe gateway was not started.\n")
         sys.exit(SettingsError.exit_code)
-    return resolve_engine(settings)
+    return served_settings(settings)
 
 
 def _read_template(settings: Settings) -> None:
@@ -153,8 +154,19 @@ def when_ready(server: Any) -> None:
         server.log.warning("%s", say("addresses.estimated"))
     if _unshared_because is not None:
         server.log.warning(f"{ALONE}: %s", _unshared_because)
+    _announce_on_network(server)
     if _settings.log_prompts:
         server.log.warning("BPU_LOG_PROMPTS is set: every prompt and every answer is written to this log.")
+
+
+def _announce_on_network(server: Any) -> None:
+    """By mDNS, in a process of its own; what goes wrong there must not keep the gateway from serving."""
+    if announcer_process.is_stale(_settings):
+        server.log.warning("%s", say("service.avahi_stale", file=announcer_process.AVAHI_FILE))
+    try:
+        server.bpu_announcer = announcer_process.start(_settings)
+    except BpuError as error:
+        server.log.warning("%s", error.message)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -216,5 +228,7 @@ def worker_exit(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """The master is leaving, and with it every worker: the keeper need not wait for another."""
     say_bye(state_dir(_settings))
+    if (pid := getattr(server, "bpu_announcer", None)) is not None:
+        announcer_process.stop(pid)
     if (folder := os.environ.get(shares.VARIABLE)) is not None:
         shares.remove_folder(folder)

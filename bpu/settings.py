@@ -184,6 +184,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
+    announce: Literal["auto", "0", "1"] = "auto"
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None

@@ -28,6 +28,9 @@ OURS: dict[str, set[str]] = {
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
     "bpu/cpu_console/*": {"bpu.cpu_console"},
+    "bpu/discovery/*": {"bpu", "bpu.discovery", "bpu.board", "bpu.settings", "bpu.errors", "bpu.messages"},
+    # The rules of access are pure and the same for both servers.
+    "bpu/mcp/*": {"bpu", "bpu.mcp", "bpu.errors", "bpu.settings", "bpu.messages", "bpu.web.access"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
     "bpu/trusted_files.py": {"bpu.errors", "bpu.messages"},
     "bpu/models/*": {
@@ -67,6 +70,10 @@ HOMES: dict[str, set[str]] = {
     "tomlkit": {"bpu/models/*"},
     "urllib3": {"bpu/models/download.py"},
     "xllamacpp": {"bpu/cpu_console/llama.py", "bpu/bench/llama_server.py"},
+    "mcp": {"bpu/mcp/*"},
+    "zeroconf": {"bpu/discovery/*"},
+    "httpx2": {"bpu/mcp/*"},
+    "uvicorn": {"bpu/mcp/http.py", "bpu/bench/*"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {
@@ -150,7 +157,7 @@ def test_imports_point_downward(part: str) -> None:
 
 def test_nothing_imports_the_web_or_the_command_line() -> None:
     above = {"bpu/web/*": "bpu.web", "bpu/cli/*": "bpu.cli"}
-    doors = {"app.py", "wsgi.py", "gunicorn.conf.py", "bpu/__main__.py"}
+    doors = {"app.py", "wsgi.py", "gunicorn.conf.py", "bpu/__main__.py", "bpu/mcp/http.py"}
     wrong = [
         str(found)
         for found in ALL

@@ -21,6 +21,8 @@ GATEWAY = "bpu-gateway.service"
 PERFORMANCE = "bpu-performance.service"
 ENV_FILE = Path("/etc/bpu/bpu.env")
 UNIT_FOLDER = Path("/etc/systemd/system")
+#: How Avahi, where it runs, announces the gateway on the network.
+AVAHI_FILE = Path("/etc/avahi/services/bpu-gateway.service")
 #: What stands in the files of `deploy/`, to be replaced by this machine's own.
 _PROJECT_THERE = "/opt/rdk-bpu-gateway"
 _PYTHON_THERE = f"{_PROJECT_THERE}/.venv/bin/python"
@@ -77,13 +79,23 @@ def unit(name: str, machine: Machine) -> str:
     return re.sub(r"(?m)^User=.*$", f"User={machine.user}", text)
 
 
-def installation(machine: Machine, *, performance: bool, start: bool, root: Path = Path("/")) -> list[Step]:
-    """The steps that install the service below `root`; programs are run for the real root alone."""
+def installation(
+    machine: Machine, *, performance: bool, start: bool, announced: str | None = None, root: Path = Path("/")
+) -> list[Step]:
+    """The steps that install the service below `root`; programs are run for the real root alone.
+
+    `announced` is Avahi's file of the gateway, where Avahi is installed.
+    """
     names = [GATEWAY, *([PERFORMANCE] if performance else [])]
     example = (PROJECT / "deploy" / "bpu.env.example").read_text(encoding="utf-8")
     # It may come to hold API keys.
     steps = [Step(path=below(root, ENV_FILE), text=example, mode=0o600, keeps=True)]
     steps += [Step(path=below(root, UNIT_FOLDER / name), text=unit(name, machine)) for name in names]
+    if announced is not None:
+        # Avahi notices a new file by itself.
+        steps.append(Step(path=below(root, AVAHI_FILE), text=announced))
+    elif below(root, AVAHI_FILE).exists():
+        steps.append(Step(path=below(root, AVAHI_FILE)))
     if root != Path("/"):
         return steps
     enable = ["enable", *(["--now"] if start else []), *names]
@@ -93,7 +105,8 @@ def installation(machine: Machine, *, performance: bool, start: bool, root: Path
 def removal(*, purge: bool, root: Path = Path("/")) -> list[Step]:
     """The steps that take away what is installed; the settings stay unless `purge`. Empty when nothing is."""
     units = [name for name in (GATEWAY, PERFORMANCE) if below(root, UNIT_FOLDER / name).exists()]
-    files = [UNIT_FOLDER / name for name in units] + ([ENV_FILE] if purge and below(root, ENV_FILE).exists() else [])
+    others = [AVAHI_FILE, *([ENV_FILE] if purge else [])]
+    files = [UNIT_FOLDER / name for name in units] + [path for path in others if below(root, path).exists()]
     steps = [Step(path=below(root, path)) for path in files]
     if root != Path("/") or not units:
         return steps

@@ -109,6 +109,22 @@ def run(
     return _finish(process, None if input is None else input.encode(), timeout, Path(words[0]).name)
 
 
+def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
+    """Start a program that goes on by itself, with this process's output; its pid. Raises `ToolMissing`, `ToolFailed`.
+
+    The caller ends it, and it must notice by itself when the caller is gone.
+    """
+    words = [_required(str(argv[0])), *map(str, argv[1:])]
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, env=_environment({}), cwd=cwd, start_new_session=True
+        )
+    except OSError as error:
+        raise ToolFailed(say("tools.not_started", program=words[0], reason=error.strerror or error)) from error
+    process.returncode = 0  # nobody waits for it here: gunicorn's master reaps every child
+    return process.pid
+
+
 def replace(
     argv: Sequence[str | Path],
     *,

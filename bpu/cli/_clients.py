@@ -10,12 +10,10 @@ from urllib.parse import quote
 
 import segno
 
+from bpu.cli import _openclaw
+from bpu.cli._openclaw import PROVIDER
 from bpu.cli._where import Door
 from bpu.messages import say
-
-#: OpenClaw's name for this provider; the page uses the same.
-PROVIDER = "bpu"
-OPENCLAW_ANSWER = 1024
 
 
 def chatbox_link(door: Door) -> str:
@@ -41,26 +39,7 @@ def chatbox_link(door: Door) -> str:
 
 def openclaw(door: Door) -> str:
     """The part of `openclaw.json`, in the small form that a context of 4096 tokens needs."""
-    model = {
-        "id": door.model,
-        "name": f"{door.model} (BPU)",
-        "reasoning": True,
-        "input": ["text"],
-        "contextWindow": door.context,
-        "maxTokens": min(OPENCLAW_ANSWER, door.context // 2),
-        "compat": {
-            "supportsTools": False,
-            "requiresStringContent": True,
-            "maxTokensField": "max_tokens",
-            "supportsUsageInStreaming": True,
-        },
-    }
-    provider = {"baseUrl": door.base, "apiKey": door.key, "api": "openai-completions", "models": [model]}
-    config = {
-        "agents": {"defaults": {"skipBootstrap": True, "model": {"primary": f"{PROVIDER}/{door.model}"}}},
-        "models": {"providers": {PROVIDER: provider}},
-    }
-    return json.dumps(config, indent=2)
+    return json.dumps(_openclaw.patch(door, {}), indent=2)
 
 
 def openwebui(door: Door) -> str:

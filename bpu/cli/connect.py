@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
-from bpu.cli import _clients
+from bpu.cli import _clients, _openclaw
 from bpu.cli._group import Group
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
@@ -32,6 +34,43 @@ def _client(name: str, write: Callable[[Door], str]) -> None:
     command.command(name, help=say(f"connect.{name}"))(client)
 
 
+@command.command("openclaw", help=say("connect.openclaw"))
+@click.option("--url", metavar="URL", help=say("connect.url"))
+@click.option("--key", metavar="KEY", help=say("connect.key"))
+@click.option("--model", metavar="MODEL", help=say("connect.model"))
+@click.option("--tools", is_flag=True, help=say("connect.tools"))
+@click.option("--api", type=click.Choice(sorted(_openclaw.APIS)), default="chat", help=say("connect.api"))
+@click.option("--write", is_flag=True, help=say("connect.write"))
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=say("connect.config"))
+@click.option("--dry-run", is_flag=True, help=say("connect.dry_run"))
+def _openclaw_command(
+    url: str | None,
+    key: str | None,
+    model: str | None,
+    tools: bool,
+    api: str,
+    write: bool,
+    config: Path | None,
+    dry_run: bool,
+) -> None:
+    here = _door(url, key, model)
+    if not (write or dry_run):
+        click.echo(json.dumps(_openclaw.patch(here, {}, tools=tools, api=api), indent=2))
+        return
+    path = config or _openclaw.config_path()
+    before = _openclaw.read(path)
+    after = _openclaw.merge(before, _openclaw.patch(here, before, tools=tools, api=api))
+    if after == before:
+        click.echo(say("connect.unchanged", path=path))
+        return
+    click.echo(_openclaw.difference(before, after, path))
+    if not dry_run:
+        backup = _openclaw.write(path, after)
+        click.echo(say("connect.written", path=path))
+        if backup is not None:
+            click.echo(say("connect.backup", path=backup))
+
+
 def _door(url: str | None, key: str | None, model: str | None) -> Door:
     settings = load_settings(**({} if url is None else {"bind": "127.0.0.1:8000"}))
     here = door(settings)
@@ -50,7 +89,6 @@ def _chatbox(here: Door) -> str:
 
 for _name, _write in {
     "chatbox": _chatbox,
-    "openclaw": _clients.openclaw,
     "openwebui": _clients.openwebui,
     "llm": _clients.llm,
     "curl": _clients.curl,

@@ -11,6 +11,8 @@ import click
 
 from bpu.board import service, tools
 from bpu.cli._group import Group
+from bpu.discovery.announcement import avahi_file
+from bpu.engine.plan import served_settings
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import load_settings
@@ -47,7 +49,11 @@ def install(user: str, performance: bool, no_start: bool, dry_run: bool, root: P
         runtime_dir=settings.runtime_dir,
         graceful_s=settings.graceful_s,
     )
-    steps = service.installation(machine, performance=performance, start=not no_start, root=root.absolute())
+    avahi = service.below(root.absolute(), service.AVAHI_FILE.parent).is_dir()
+    announced = avahi_file(served_settings(settings)) if avahi else None
+    steps = service.installation(
+        machine, performance=performance, start=not no_start, announced=announced, root=root.absolute()
+    )
     _carry_out(steps, dry_run=dry_run, root=root)
     if not dry_run:
         click.echo(say("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))

@@ -71,6 +71,12 @@ def chosen_model(settings: Settings) -> ModelSpec:
     return from_settings(settings) if cpu.is_resolved(settings) else default_model(settings)
 
 
+def served_settings(settings: Settings) -> Settings:
+    """`settings` as a gateway serves them: for the engine that answers, with the default model's id."""
+    settings = resolve_engine(settings)
+    return settings.model_copy(update={"model_id": chosen_model(settings).id})
+
+
 def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_model: Path = _BOARD_MODEL) -> Files:
     """Console, processor or simulator, as `BPU_ENGINE` says; `model` is the default unless it is given.
 

@@ -23,9 +23,38 @@ TEXTS = {
         "Chatbox：一键添加的链接、二维码，以及手动填写的各项。\n\n示例：python -m bpu connect chatbox",
     ),
     "openclaw": (
-        "OpenClaw: the part of openclaw.json for a model with a small context.\n\n"
-        "Example: python -m bpu connect openclaw",
-        "OpenClaw：适合小上下文模型的 openclaw.json 配置。\n\n示例：python -m bpu connect openclaw",
+        "OpenClaw: the part of openclaw.json for a model with a small context. With --write it is merged into the "
+        "file of this machine; for another one: python -m bpu connect openclaw | ssh HOST openclaw config patch "
+        "--stdin\n\n"
+        "Example: python -m bpu connect openclaw --write --dry-run",
+        "OpenClaw：适合小上下文模型的 openclaw.json 配置。加 --write 时合并到本机的配置文件；"
+        "用于其他机器：python -m bpu connect openclaw | ssh HOST openclaw config patch --stdin\n\n"
+        "示例：python -m bpu connect openclaw --write --dry-run",
+    ),
+    "tools": (
+        "With OpenClaw's smallest set of tools; without it the model only talks.",
+        "启用 OpenClaw 最小的工具集；不加时模型只对话。",
+    ),
+    "api": ("The API that OpenClaw uses: chat or responses.", "OpenClaw 使用的接口：chat 或 responses。"),
+    "write": (
+        "Merge it into OpenClaw's file, show what changes, and keep a copy of the file.",
+        "合并到 OpenClaw 的配置文件，显示改动，并保留原文件的副本。",
+    ),
+    "config": (
+        "OpenClaw's file; by default the one that OpenClaw itself would read.",
+        "OpenClaw 的配置文件；默认为 OpenClaw 自己会读取的文件。",
+    ),
+    "dry_run": ("Show what would change, and write nothing.", "只显示改动，不写入。"),
+    "unchanged": ("{path} holds all of it already.", "{path} 已包含全部设置。"),
+    "written": ("Written: {path}", "已写入：{path}"),
+    "backup": ("Before: {path}", "原文件：{path}"),
+    "unreadable": ("{path} cannot be read: {reason}", "无法读取 {path}：{reason}"),
+    "no_write": ("{path} cannot be written: {reason}", "无法写入 {path}：{reason}"),
+    "not_json": (
+        "{path} is not plain JSON, so its comments would be lost. Let OpenClaw merge it: "
+        "python -m bpu connect openclaw | openclaw config patch --stdin",
+        "{path} 不是普通 JSON，直接改写会丢失注释。请让 OpenClaw 自己合并："
+        "python -m bpu connect openclaw | openclaw config patch --stdin",
     ),
     "openwebui": (
         "Open WebUI: the variables to start it with.\n\nExample: python -m bpu connect openwebui > openwebui.env",

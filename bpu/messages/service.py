@@ -53,6 +53,11 @@ TEXTS = {
         "Installed. Settings: {file}. Log: journalctl -u bpu-gateway -f",
         "已安装。设置文件：{file}。日志：journalctl -u bpu-gateway -f",
     ),
+    "avahi_stale": (
+        "{file} announces what the settings no longer say. Write it again with: "
+        "sudo .venv/bin/python -m bpu service install",
+        "{file} 公布的内容与当前设置不符。请重新写入：sudo .venv/bin/python -m bpu service install",
+    ),
     "removed": ("Removed.", "已删除。"),
     "nothing": ("Nothing is installed.", "没有安装任何服务。"),
     "absent": (

@@ -13,7 +13,7 @@ from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
-from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, resolve_engine
+from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, served_settings
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings
 from bpu.web.connections import StreamSlots
@@ -26,7 +26,7 @@ from bpu.web.page import page_blueprint
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
-    settings = resolve_engine(settings)
+    settings = served_settings(settings)
     model = chosen_model(settings)
     files = choose_files(settings, model)
     counter = load_counter(files.tokenizer_dir)
@@ -49,7 +49,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
         thinking=model.thinking,
     )
     return Gateway(
-        settings=settings.model_copy(update={"model_id": model.id}),
+        settings=settings,
         engine=engine or _console_engine(settings, model),
         prompter=prompter,
         counter=counter,

@@ -20,7 +20,10 @@ ELSEWHERE = {"service": SERVICE}
 COMMON = {"--help", "--version", "--env-file"}
 FOREIGN = {"--offline", "--url"}
 #: What this page describes; other commands have pages of their own.
-HERE = ("serve", "chat", "models", "pull", "connect", "load", "examine", "unload", "service", "simulator", "bench")
+HERE = (
+    *("serve", "chat", "models", "pull", "connect", "load", "examine", "unload", "service", "simulator", "bench"),
+    *("mcp", "scan"),
+)
 
 
 def sections() -> dict[str, str]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from typing import Any
 
 from tests.live.gateway import ROOT
 
-_SPEC = importlib.util.spec_from_file_location("robot_arm", ROOT / "examples" / "robot_arm.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-robot: Any = importlib.util.module_from_spec(_SPEC)
-sys.modules["robot_arm"] = robot
-_SPEC.loader.exec_module(robot)
+sys.path.append(str(ROOT / "examples"))
+robot: Any = importlib.import_module("robot_arm")
 
 
 def arm(**fields: Any) -> Any:
-    return robot.Arm(execute=True, say=lambda words: None, **fields)
+    return robot.Arm(**{"execute": True, "say": lambda words: None, **fields})
+
+
+def fetch(client: Any, wish: str, mover: Any, **more: Any) -> str:
+    """A wish whose plans are all confirmed."""
+    return str(robot.fetch(client, wish, mover, **{"approve": lambda steps: True, **more}))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from tests.examples.arm import arm, robot
+from tests.examples.arm import arm, fetch
 from tests.live.gateway import ROOT, Gateway, running, sim
 from tests.live.wire import say
 
@@ -34,7 +34,7 @@ WISH = f"帮我拿杯水 {say(f'用户想喝水。</think>{CALLS}')}"
 def test_the_models_calls_are_the_arms_movements(gateway: Gateway) -> None:
     mover = arm()
     with client_of(gateway) as client:
-        words = robot.fetch(client, WISH, mover)
+        words = fetch(client, WISH, mover)
     assert mover.moves == ["move_to(水)", "grasp(水)", "move_to(user)"]
     assert mover.holds == "水"
     assert mover.position == mover.places["user"]
@@ -45,7 +45,7 @@ def test_the_models_calls_are_the_arms_movements(gateway: Gateway) -> None:
 def test_a_wish_in_plain_words_ends_in_the_arms_calls(gateway: Gateway, wish: str) -> None:
     mover = arm()
     with client_of(gateway) as client:
-        words = robot.fetch(client, wish, mover)
+        words = fetch(client, wish, mover)
     assert [move.partition("(")[0] for move in mover.moves] == ["move_to", "grasp", "move_to"]
     assert mover.holds
     assert mover.position == mover.places["user"]
@@ -63,5 +63,5 @@ def test_without_a_word_nothing_moves(gateway: Gateway) -> None:
 def test_a_console_that_crashes_in_a_call_moves_nothing(gateway: Gateway) -> None:
     mover = arm()
     with client_of(gateway) as client, pytest.raises(openai.APIError):
-        robot.fetch(client, sim("Bring me water", fault="signal", after=5), mover)
+        fetch(client, sim("Bring me water", fault="signal", after=5), mover)
     assert mover.moves == []

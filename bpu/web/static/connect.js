@@ -99,7 +99,7 @@ function openclaw({ base, model, key }) {
     compat: { supportsTools: false, requiresStringContent: true, maxTokensField: "max_tokens", supportsUsageInStreaming: true },
   };
   const config = {
-    agents: { defaults: { skipBootstrap: true, model: { primary: `bpu/${model.id}` } } },
+    agents: { defaults: { skipBootstrap: true, contextInjection: "never", skills: [], model: { primary: `bpu/${model.id}` } } },
     models: { providers: { bpu: { baseUrl: base, apiKey: key, api: "openai-completions", models: [entry] } } },
   };
   return JSON.stringify(config, null, 2);

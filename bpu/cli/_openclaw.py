@@ -1,0 +1,158 @@
+"""OpenClaw's configuration: what it needs for a small model, merged into a file that other programs own too.
+
+The merge is that of `openclaw config patch`: objects merge, everything else is replaced. The file is JSON5; only plain
+JSON is written here, because comments would be lost.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bpu.cli._where import Door
+from bpu.errors import BadRequest, EngineUnavailable
+from bpu.messages import say
+
+#: OpenClaw's name for this provider, and for the agent that uses it; the page uses the same.
+PROVIDER = "bpu"
+ANSWER = 1024
+#: Texts that are longer than the context, or a large part of it, and that a small model makes nothing of.
+SMALL: dict[str, Any] = {"contextInjection": "never", "skills": []}
+APIS = {"chat": "openai-completions", "responses": "openai-responses"}
+
+Config = dict[str, Any]
+
+
+def provider(door: Door, *, tools: bool, api: str) -> Config:
+    """The provider: one model with a small context."""
+    compat = {
+        **({} if tools else {"supportsTools": False}),
+        "requiresStringContent": True,
+        "maxTokensField": "max_tokens",
+        "supportsUsageInStreaming": True,
+    }
+    model = {
+        "id": door.model,
+        "name": f"{door.model} (BPU)",
+        "reasoning": True,
+        "input": ["text"],
+        "contextWindow": door.context,
+        "maxTokens": min(ANSWER, door.context // 2),
+        "compat": compat,
+    }
+    return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": [model]}
+
+
+def patch(door: Door, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
+    """What is to be merged into `config`.
+
+    Where that has a model already, the board becomes an agent of its own, `bpu`, and the others stay as they are.
+    Tools come in their smallest
+    profile, and directly: a search for tools costs a small model more than three of them.
+    """
+    primary = {"primary": f"{PROVIDER}/{door.model}"}
+    profile = {"tools": {"profile": "minimal"}} if tools else {}
+    agents: Config
+    top: Config = {}
+    if _other_model(config):
+        agents = {"entries": {PROVIDER: {"name": "RDK BPU", "model": primary, **SMALL, **profile}}}
+    else:
+        agents = {"defaults": {"skipBootstrap": True, **SMALL, "model": primary}}
+        top = profile
+    found = config.get("tools")
+    if tools and not (isinstance(found, Mapping) and "toolSearch" in found):
+        top = merge(top, {"tools": {"toolSearch": False}})
+    return {"agents": agents, "models": {"providers": {PROVIDER: provider(door, tools=tools, api=api)}}, **top}
+
+
+def merge(config: Mapping[str, Any], change: Mapping[str, Any]) -> Config:
+    """`config` with `change` merged in."""
+    result = dict(config)
+    for name, value in change.items():
+        before = result.get(name)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[name] = merge(before, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that OpenClaw itself would read."""
+    if path := environ.get("OPENCLAW_CONFIG_PATH"):
+        return Path(path).expanduser()
+    folder = environ.get("OPENCLAW_STATE_DIR")
+    return (Path(folder).expanduser() if folder else Path.home() / ".openclaw") / "openclaw.json"
+
+
+def read(path: Path) -> Config:
+    """The configuration in `path`; empty when there is none. Raises `BadRequest` for what is not plain JSON."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeError) as error:
+        raise EngineUnavailable(say("connect.unreadable", path=path, reason=error)) from error
+    try:
+        config = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise BadRequest(say("connect.not_json", path=path), param="config")
+    return config
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: Path) -> str:
+    """The lines that change, without any around them: those may hold keys of others."""
+    old, new = (json.dumps(one, indent=2, ensure_ascii=False).splitlines() for one in (before, after))
+    return "\n".join(difflib.unified_diff(old, new, str(path), str(path), n=0, lineterm=""))
+
+
+def write(path: Path, config: Mapping[str, Any]) -> Path | None:
+    """Replace the file in one step, and keep a copy of what was there: its path. Raises `EngineUnavailable`."""
+    target = path.resolve()  # a link stays a link
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = target.stat() if target.exists() else None
+        mode = stat.S_IMODE(old.st_mode) if old else 0o600
+        backup = None
+        if old is not None:
+            backup = _free(target)
+            _put(backup, target.read_bytes(), 0o600, old)
+        part = target.with_name(f".{target.name}.bpu-new")
+        part.unlink(missing_ok=True)
+        _put(part, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(), mode, old)
+        part.replace(target)
+    except OSError as error:
+        raise EngineUnavailable(say("connect.no_write", path=path, reason=error.strerror or error)) from error
+    return backup
+
+
+def _put(path: Path, data: bytes, mode: int, owner: os.stat_result | None) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        if owner is not None and os.geteuid() == 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _free(path: Path) -> Path:
+    number = 1
+    while (found := path.with_name(f"{path.name}.before-bpu-{number}")).exists():
+        number += 1
+    return found
+
+
+def _other_model(config: Mapping[str, Any]) -> bool:
+    """Whether the configuration has a main model that is not ours."""
+    found: Any = config
+    for name in ("agents", "defaults", "model"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    primary = found.get("primary") if isinstance(found, Mapping) else found
+    return bool(primary) and not str(primary).startswith(f"{PROVIDER}/")

@@ -1,0 +1,60 @@
+"""`mcp`: the board as a tool for other agents, over standard input and output or over HTTP."""
+
+from __future__ import annotations
+
+import click
+
+from bpu.cli._remote import base_url
+from bpu.cli._where import first_key
+from bpu.errors import EngineUnavailable
+from bpu.messages import say
+from bpu.settings import Settings, load_settings
+
+#: `--http` without a host in front of its port.
+LOOPBACK = "127.0.0.1"
+
+
+@click.command()
+@click.option("--url", metavar="URL", help=say("mcp.url"))
+@click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("mcp.key"))
+@click.option("--http", "address", metavar="HOST:PORT", help=say("mcp.http"))
+@click.option("--open", "is_open", is_flag=True, help=say("mcp.open"))
+def command(url: str | None, key: str | None, address: str | None, is_open: bool) -> None:
+    settings = load_settings()
+    host, port = _listening(address) if address is not None else ("", 0)
+    try:
+        from bpu.mcp.gateway import GatewayClient
+        from bpu.mcp.server import BoardTools
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable(say("mcp.missing", name=error.name)) from error
+    base = _own_url(settings) if url is None else base_url(url)
+    server = BoardTools(GatewayClient(base, key or first_key(settings)), paths=address is None)
+    if address is None:
+        server.run()
+        return
+    from bpu.mcp import http
+
+    access = http.access(settings)
+    if not (access.needs_key or is_open or http.is_loopback(host)):
+        raise click.UsageError(say("mcp.no_keys", host=host))
+    app = http.application(server, access, origins=settings.allowed_origins, max_body_bytes=settings.max_body_bytes)
+    click.echo(say("mcp.serving", url=f"http://{address if ':' in address else f'{host}:{port}'}{http.PATH}"), err=True)
+    http.serve(app, host, port)
+
+
+def _listening(address: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
+    host, _, port = address.rpartition(":")
+    wrong = not (port.isascii() and port.isdigit() and len(port) <= 5) or not 0 < int(port) < 65536
+    if wrong or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        raise click.BadParameter(say("mcp.bad_address", address=address), param_hint="--http")
+    return host.strip("[]") or LOOPBACK, int(port)
+
+
+def _own_url(settings: Settings) -> str:
+    """The gateway of this machine, by `BPU_BIND`. Raises `EngineUnavailable` when it has no address."""
+    for part in settings.bind.split(","):
+        host, _, port = part.rpartition(":")
+        if not part.startswith(("unix:", "fd:")):
+            return f"http://{LOOPBACK if host in ('0.0.0.0', '[::]') else host}:{port}"
+    raise EngineUnavailable(say("mcp.no_address", bind=settings.bind))

@@ -1,0 +1,120 @@
+"""What is announced of a gateway, and whether: from the settings and this machine's addresses. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+from bpu import __version__
+from bpu.board.addresses import Address, Kind
+from bpu.settings import Settings
+
+#: Service types, and the path that a client of each begins with.
+OPENAI, HTTP = "_openai._tcp", "_http._tcp"
+PATHS = {OPENAI: "/v1", HTTP: "/"}
+#: Networks that no router of the internet forwards: RFC 1918, 3927, 6598.
+PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+)
+#: One string of a TXT record, its name and `=` included, has at most 255 bytes (RFC 6763, 6.1).
+MAX_TXT = 255
+#: An instance's name has at most 63 bytes (RFC 6763, 4.1.1).
+MAX_NAME = 63
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One gateway as the network hears of it. `hosts` are private IPv4 addresses of this machine."""
+
+    name: str
+    port: int
+    hosts: tuple[str, ...]
+    txt: Mapping[str, str]
+
+    def properties(self, kind: str) -> dict[str, str]:
+        """The TXT record of one service type."""
+        return {"path": PATHS[kind], **self.txt}
+
+
+def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address], hostname: str) -> Announcement | None:
+    """What to announce of a gateway at `bind` (`BPU_BIND`); None when no machine of a private network reaches it."""
+    near = [address.ip for address in addresses if address.kind is not Kind.CONTAINER and is_private(address.ip)]
+    for part in bind.split(","):
+        host, _, port = part.rpartition(":")
+        hosts = [ip for ip in near if host in ("0.0.0.0", "[::]", ip)]
+        if hosts and not part.startswith(("unix:", "fd:")):
+            return Announcement(instance_name(hostname), int(port), tuple(hosts), txt)
+    return None
+
+
+def txt_record(settings: Settings) -> dict[str, str]:
+    """The TXT record without the path.
+
+    With API keys the names of models are left out: who may not use the board need not know what is on it.
+    """
+    has_keys = bool(settings.api_keys) or settings.api_keys_file is not None
+    named = {} if has_keys else {"models": _cut(settings.model_id, MAX_TXT - len("models="))}
+    return {"version": __version__, "auth": "key" if has_keys else "none", **named}
+
+
+def is_wanted(settings: Settings, *, is_service: bool) -> bool:
+    """`BPU_ANNOUNCE`: `auto` announces a service alone, because a trial at a desk is nobody else's business."""
+    return settings.announce == "1" or (settings.announce == "auto" and is_service)
+
+
+def is_private(ip: str) -> bool:
+    """Whether `ip` is an IPv4 address of a local network: not loopback, not public, not reserved for something else."""
+    try:
+        address = ipaddress.IPv4Address(ip)
+    except ValueError:
+        return False
+    return any(address in network for network in PRIVATE)
+
+
+def instance_name(hostname: str) -> str:
+    """How people see the gateway in a list; a name that is taken gets a number from the library."""
+    return _cut(f"RDK BPU Gateway {hostname.partition('.')[0]}".strip(), MAX_NAME)
+
+
+def avahi_file(settings: Settings) -> str | None:
+    """Avahi's service file for these settings; None when nothing is to be announced.
+
+    That is so with `BPU_ANNOUNCE=0`, and when the gateway listens on loopback or a socket alone.
+
+    Avahi knows the addresses itself and puts the host's name in the place of `%h`.
+    """
+    ports = [part.rpartition(":")[2] for part in settings.bind.split(",") if _is_beyond_loopback(part)]
+    if settings.announce == "0" or not ports:
+        return None
+    txt = txt_record(settings)
+    services = "".join(_avahi_service(kind, ports[0], {"path": path, **txt}) for kind, path in PATHS.items())
+    return (
+        '<?xml version="1.0" standalone="no"?>\n<!DOCTYPE service-group SYSTEM "avahi-service.dtd">\n'
+        "<!-- Written by `python -m bpu service install`, removed by `service remove`. -->\n<service-group>\n"
+        f'  <name replace-wildcards="yes">RDK BPU Gateway %h</name>\n{services}</service-group>\n'
+    )
+
+
+def _avahi_service(kind: str, port: str, properties: Mapping[str, str]) -> str:
+    strings = (escape(f"{name}={value}") for name, value in properties.items())
+    records = "".join(f"    <txt-record>{string}</txt-record>\n" for string in strings)
+    return f"  <service>\n    <type>{kind}</type>\n    <port>{port}</port>\n{records}  </service>\n"
+
+
+def _is_beyond_loopback(part: str) -> bool:
+    host = part.rpartition(":")[0].strip("[]")
+    if part.startswith(("unix:", "fd:")) or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def _cut(text: str, most: int) -> str:
+    """`text` in at most `most` bytes of UTF-8, without a broken character and without controls."""
+    printable = "".join(char for char in text if char.isprintable())
+    return printable.encode()[:most].decode(errors="ignore")

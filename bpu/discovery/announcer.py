@@ -1,0 +1,101 @@
+"""A process beside gunicorn that announces the gateway by the `zeroconf` package.
+
+`python -m bpu.discovery.announcer JSON`, where the JSON has `bind`, `txt` and the pid `parent`: it knows no settings
+and no keys. It takes the announcement back and ends when it gets SIGTERM, or when the process that started it is gone.
+It looks at the addresses again now and then, because a board may get its address late.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from zeroconf import Error as ZeroconfError
+from zeroconf import IPVersion, NonUniqueNameException, ServiceInfo, Zeroconf
+
+from bpu.board.addresses import Address, local_addresses
+from bpu.discovery.announcement import PATHS, Announcement, announcement
+
+log = logging.getLogger("bpu.discovery")
+
+LOOK_S = 30.0
+PARENT_S = 0.5
+
+
+class Announcer:
+    """Holds at most one registration, and brings it up to date. Main thread only."""
+
+    def __init__(
+        self, bind: str, txt: Mapping[str, str], find: Callable[[], Sequence[Address]] = local_addresses
+    ) -> None:
+        self._bind = bind
+        self._txt = txt
+        self._find = find
+        self._current: Announcement | None = None
+        self._zeroconf: Zeroconf | None = None
+
+    def refresh(self) -> None:
+        """Announce what is true now. A network that cannot be used is tried again at the next look."""
+        wanted = announcement(self._bind, self._txt, self._find(), socket.gethostname())
+        if wanted == self._current:
+            return
+        self.withdraw()
+        if wanted is None:
+            return
+        try:
+            self._zeroconf = Zeroconf(interfaces=list(wanted.hosts), ip_version=IPVersion.V4Only)
+            for kind in PATHS:
+                self._zeroconf.register_service(service_info(wanted, kind), allow_name_change=True)
+        except (OSError, ZeroconfError, NonUniqueNameException) as error:
+            log.warning("The gateway cannot be announced by mDNS: %s", error)
+            self.withdraw()
+            return
+        self._current = wanted
+        log.info("announced by mDNS as %r on %s", wanted.name, ", ".join(wanted.hosts))
+
+    def withdraw(self) -> None:
+        """Say goodbye to the network, and close the sockets."""
+        self._current = None
+        if self._zeroconf is not None:
+            self._zeroconf.close()
+            self._zeroconf = None
+
+
+def service_info(said: Announcement, kind: str) -> ServiceInfo:
+    """One service type of the announcement as the library takes it."""
+    host = socket.gethostname().partition(".")[0] or "rdk"
+    return ServiceInfo(
+        f"{kind}.local.",
+        f"{said.name}.{kind}.local.",
+        port=said.port,
+        properties=said.properties(kind),
+        server=f"{host}.local.",
+        addresses=[socket.inet_aton(ip) for ip in said.hosts],
+    )
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    given = json.loads(sys.argv[1])
+    announcer = Announcer(given["bind"], given["txt"])
+    try:
+        while True:
+            announcer.refresh()
+            for _ in range(round(LOOK_S / PARENT_S)):
+                if ended.wait(PARENT_S) or os.getppid() != given["parent"]:
+                    return
+    finally:
+        announcer.withdraw()
+
+
+if __name__ == "__main__":
+    main()

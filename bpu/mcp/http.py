@@ -1,0 +1,113 @@
+"""MCP over HTTP: the route `/mcp` on an address of its own, behind the gateway's rules for keys, hosts and networks.
+
+ASGI below, asyncio within; one process, which `bpu mcp --http` runs until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import uvicorn
+from mcp.server.transport_security import TransportSecuritySettings
+
+from bpu.errors import BpuError, Forbidden, InvalidApiKey
+from bpu.mcp.server import BoardTools
+from bpu.settings import Settings
+from bpu.web.access import Access, given_keys, host_name, is_near
+from bpu.web.access import access as rules_of
+
+PATH = "/mcp"
+#: Sessions that were left without a goodbye end after this.
+IDLE_S = 1800.0
+MAX_SESSIONS = 64
+#: Connections of all clients together.
+MAX_CONNECTIONS = 256
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Guard:
+    """Refuses a request before the library sees it: host name, origin, network, key."""
+
+    def __init__(self, app: App, access: Access, origins: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._access = access
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (error := self._refusal(scope)) is not None:
+            await _respond(error, send)
+        elif scope["type"] in ("http", "lifespan"):
+            await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> BpuError | None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get("host", "")
+        if host and not self._access.host_fits(host):
+            return Forbidden(f"The host name {host_name(host)[:100]!r} is not one of this gateway's.")
+        if (origin := headers.get("origin")) and not self._is_own(origin, host):
+            return Forbidden(f"The origin {origin[:100]!r} is not in BPU_ALLOWED_ORIGINS.")
+        client = scope["client"][0] if scope.get("client") else ""
+        if self._access.needs_key:
+            if not self._access.key_fits(given_keys(headers.get("authorization", ""), headers.get("x-api-key", ""))):
+                return InvalidApiKey("This server needs one of the gateway's API keys.")
+        elif not is_near(client):
+            return Forbidden("Without API keys only this machine and private networks are served.")
+        return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """A page of the server itself, or of an origin that is named in the settings (`*` is not enough here)."""
+        return origin.rstrip("/").lower() in self._origins or origin.lower() == f"http://{host.lower()}"
+
+
+async def _respond(error: BpuError, send: Send) -> None:
+    body = json.dumps({"error": {"message": error.message, "code": error.code}}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def application(server: BoardTools, access: Access, *, origins: tuple[str, ...], max_body_bytes: int) -> App:
+    """The ASGI application: the library's behind our guard, so the library's own check of hosts is off."""
+    inner: App = server.streamable_http_app(
+        streamable_http_path=PATH,
+        max_request_body_size=max_body_bytes,
+        session_idle_timeout=IDLE_S,
+        max_sessions=MAX_SESSIONS,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    return Guard(inner, access, origins)
+
+
+def access(settings: Settings) -> Access:
+    """The gateway's own rules, so that a key that opens one opens the other. Raises `SettingsError`."""
+    return rules_of(settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody beyond this machine reaches `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(app: App, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        proxy_headers=False,  # nobody in between may say who the client is
+        server_header=False,
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
