@@ -106,7 +106,8 @@ def qr_code(text: str) -> str:
 
 def _modules() -> list[str]:
     """The page's ES modules, so that the browser can fetch them at once instead of one import after another."""
-    return sorted(path.name for path in STATIC.glob("*.js") if path.name != "theme.js")
+    own = sorted(path.name for path in STATIC.glob("*.js") if path.name not in {"theme.js", "service_worker.js"})
+    return [*own, "vendor/marked.js"]
 
 
 def _content_type(name: str) -> str:

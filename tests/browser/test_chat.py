@@ -234,7 +234,7 @@ def test_thinking_inside_the_text_is_shown_apart_too(visit: Visit, start: Start)
 def test_thinking_is_split_wherever_the_pieces_end(visitor: Visitor, pieces: list[str], parts: dict[str, str]) -> None:
     found = visitor.page.evaluate(
         """async (pieces) => {
-          const { ThinkSplitter } = await import('/static/think.js');
+          const { ThinkSplitter } = await import('/static/reasoning_view.js');
           const splitter = new ThinkSplitter();
           const parts = {};
           for (const [kind, text] of [...pieces.flatMap((piece) => splitter.push(piece)), ...splitter.end()]) {

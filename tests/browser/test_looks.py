@@ -91,7 +91,7 @@ def test_the_browsers_language_is_spoken_until_one_is_chosen(visit: Visit) -> No
 
 
 def test_both_languages_have_every_word_with_the_same_blanks(visitor: Visitor) -> None:
-    words = visitor.page.evaluate("import('/static/words.js').then(({ WORDS }) => WORDS)")
+    words = visitor.page.evaluate("import('/static/strings.js').then(({ STRINGS }) => STRINGS)")
     assert set(words) == {"en", "zh"}
     assert set(words["en"]) == set(words["zh"])
     for key, text in words["en"].items():
@@ -101,8 +101,8 @@ def test_both_languages_have_every_word_with_the_same_blanks(visitor: Visitor) -
 def test_no_word_is_written_for_nothing() -> None:
     """Each name is somewhere in the page, whole, or as one of a family that is put together (`state_ready`)."""
     folder = Path(__file__).parents[2] / "bpu/web"
-    words = (folder / "static/words.js").read_text(encoding="utf-8").split("const zh")[0]
-    files = [path for path in (folder / "static").glob("*.js") if path.name != "words.js"]
+    words = (folder / "static/strings.js").read_text(encoding="utf-8").split("const zh")[0]
+    files = [path for path in (folder / "static").glob("*.js") if path.name != "strings.js"]
     page = "".join(path.read_text(encoding="utf-8") for path in [*files, folder / "templates/index.html"])
     families = tuple(f"{name}_" for name in ("state", "phase", "cause", "theme", "end"))
     names = [name for name in re.findall(r'(\w+): "', words) if not name.startswith(families)]
@@ -111,7 +111,7 @@ def test_no_word_is_written_for_nothing() -> None:
 
 
 def test_every_word_that_is_asked_for_exists(visitor: Visitor) -> None:
-    keys = visitor.page.evaluate("import('/static/words.js').then(({ WORDS }) => Object.keys(WORDS.en))")
+    keys = visitor.page.evaluate("import('/static/strings.js').then(({ STRINGS }) => Object.keys(STRINGS.en))")
     asked = visitor.page.evaluate(
         """[...document.querySelectorAll('[data-word], [data-label], [data-placeholder]')].flatMap(
              ({ dataset }) => [dataset.word, dataset.label, dataset.placeholder].filter(Boolean))"""

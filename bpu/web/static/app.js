@@ -1,6 +1,7 @@
 // Puts the parts together; it does nothing itself.
 
 import { Chat, drawIdeas } from "./chat.js";
+import { prepareWrap } from "./code.js";
 import * as conversations from "./conversations.js";
 import { drawIcons } from "./dom.js";
 import { follow } from "./engine.js";
@@ -15,6 +16,7 @@ import { prepareEngineState } from "./state.js";
 
 drawIcons();
 prepareErrors();
+prepareWrap();
 prepareSettings();
 prepareEngineState();
 const chat = new Chat({ changed: () => sidebar.draw() });

@@ -9,12 +9,12 @@ import { byId, el, setText } from "./dom.js";
 import { hideError, showError } from "./errors.js";
 import { onEngine } from "./engine.js";
 import { onLanguage, t } from "./i18n.js";
-import { Meter } from "./meter.js";
+import { Meter } from "./speed_view.js";
 import { modelsKnown } from "./models.js";
-import { QuestionView } from "./question.js";
+import { PromptView } from "./prompt_view.js";
 import { Scroll } from "./scroll.js";
 import { requestOf } from "./settings.js";
-import { queueWords, waitingWords } from "./waiting.js";
+import { queueWords, waitingWords } from "./queue_view.js";
 
 const SAVE_EVERY_MS = 1000;
 const CLOCK_MS = 250;
@@ -64,7 +64,7 @@ export class Chat {
   }
 
   viewOf(message) {
-    if (message.role === "user") return new QuestionView(message, { resend: (text) => this.resend(message, text) });
+    if (message.role === "user") return new PromptView(message, { resend: (text) => this.resend(message, text) });
     const view = new AnswerView(message, { regenerate: () => this.regenerate() });
     view.live = this.job?.message === message;
     view.drawNow();

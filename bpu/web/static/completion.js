@@ -2,7 +2,7 @@
 
 import { ApiError, call } from "./api.js";
 import { events } from "./stream.js";
-import { ThinkSplitter } from "./think.js";
+import { ThinkSplitter } from "./reasoning_view.js";
 
 /** Yields `{kind, ...}`; throws ApiError, also for an error inside the stream and for a stream that just stops. */
 export async function* complete(request, signal) {

@@ -1,11 +1,12 @@
 // A conversation as a file: Markdown to read, JSON to go on with elsewhere.
 
-import { byId, el } from "./dom.js";
+import { byId } from "./dom.js";
+import { fileName, saveFile } from "./files.js";
 import { t } from "./i18n.js";
 
 export function prepareExport(chat) {
-  byId("export-markdown").addEventListener("click", () => save(chat.conversation, "md", "text/markdown", markdown));
-  byId("export-json").addEventListener("click", () => save(chat.conversation, "json", "application/json", json));
+  byId("export-markdown").addEventListener("click", () => saveFile(fileName(chat.conversation.title, "md"), markdown(chat.conversation), "text/markdown"));
+  byId("export-json").addEventListener("click", () => saveFile(fileName(chat.conversation.title, "json"), json(chat.conversation), "application/json"));
 }
 
 export function markdown({ title, messages }) {
@@ -18,10 +19,3 @@ export function markdown({ title, messages }) {
 }
 
 export const json = (conversation) => `${JSON.stringify(conversation, null, 2)}\n`;
-
-function save(conversation, ending, type, write) {
-  const address = URL.createObjectURL(new Blob([write(conversation)], { type }));
-  const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 40) || "chat";
-  el("a", { href: address, download: `${name}.${ending}` }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10000);
-}

@@ -1,14 +1,14 @@
 // The page's words: English and Chinese, by the browser's language until a person chooses.
 
 import { read, write } from "./store.js";
-import { WORDS } from "./words.js";
+import { STRINGS } from "./strings.js";
 
 const listeners = new Set();
 let current = chosen();
 
 function chosen() {
   const kept = read("language");
-  if (kept in WORDS) return kept;
+  if (kept in STRINGS) return kept;
   const wanted = navigator.languages?.[0] ?? navigator.language ?? "en";
   return wanted.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
@@ -17,14 +17,14 @@ export const language = () => current;
 
 /** The words of `key`, with `{name}` filled in from `values`. */
 export function t(key, values = {}) {
-  const text = WORDS[current][key] ?? WORDS.en[key] ?? key;
+  const text = STRINGS[current][key] ?? STRINGS.en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-export const hasWord = (key) => key in WORDS.en;
+export const hasWord = (key) => key in STRINGS.en;
 
 export function setLanguage(name) {
-  current = name in WORDS ? name : "en";
+  current = name in STRINGS ? name : "en";
   write("language", current);
   speak();
 }

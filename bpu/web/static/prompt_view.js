@@ -5,7 +5,7 @@ import { el, icon } from "./dom.js";
 import { t } from "./i18n.js";
 import { grow, sends } from "./composer.js";
 
-export class QuestionView {
+export class PromptView {
   /** `resend(text)` is called when the person has changed the question. */
   constructor(message, { resend }) {
     this.message = message;

@@ -11,7 +11,7 @@ const en = {
   prompt: "Your message", prompt_hint: "Write a message", send: "Send (Enter)", stop: "Stop (Esc)", think: "Think",
   think_on: "The model thinks before it answers", think_off: "The model answers without thinking first",
   newest: "To the newest message", retry: "Try again", retry_in: "Try again ({seconds})",
-  you: "You", model: "Model", copy: "Copy", copied: "Copied.", regenerate: "Answer again", edit: "Edit", delete: "Delete",
+  you: "You", model: "Model", copy: "Copy", copied: "Copied.", download: "Download", wrap: "Wrap long lines", table: "Table", task_done: "Done", task_open: "Open", regenerate: "Answer again", edit: "Edit", delete: "Delete",
   delete_sure: "Really delete?", save: "Save and send", cancel: "Cancel", edit_hint: "What follows this message will be replaced.",
   thinking: "Thinking, {time}", thought: "Thought for {time}", thoughts: "Thoughts",
   untitled: "New chat", no_conversations: "Your conversations stay in this browser.",
@@ -57,7 +57,7 @@ const zh = {
   prompt: "您的消息", prompt_hint: "输入消息", send: "发送（Enter）", stop: "停止（Esc）", think: "思考",
   think_on: "模型先思考再回答", think_off: "模型不思考，直接回答",
   newest: "回到最新消息", retry: "重试", retry_in: "重试（{seconds}）",
-  you: "您", model: "模型", copy: "复制", copied: "已复制。", regenerate: "重新回答", edit: "编辑", delete: "删除",
+  you: "您", model: "模型", copy: "复制", copied: "已复制。", download: "下载", wrap: "长行自动换行", table: "表格", task_done: "已完成", task_open: "未完成", regenerate: "重新回答", edit: "编辑", delete: "删除",
   delete_sure: "确定删除？", save: "保存并发送", cancel: "取消", edit_hint: "这条消息之后的内容会被替换。",
   thinking: "思考中，{time}", thought: "思考了 {time}", thoughts: "思考过程",
   untitled: "新对话", no_conversations: "对话只保存在这个浏览器里。",
@@ -93,4 +93,4 @@ const zh = {
   data: "数据", delete_all: "删除所有对话", delete_all_sure: "确定全部删除？", appearance: "外观", chat_settings: "对话", model_choice: "模型", access: "访问",
 };
 
-export const WORDS = { en, zh };
+export const STRINGS = { en, zh };
