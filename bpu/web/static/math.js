@@ -56,7 +56,7 @@ function convert(source, display) {
   try {
     if (text.length > LONGEST) throw new RangeError(text);
     const holder = document.createElement("span");
-    temml.render(text, holder, { displayMode: display, throwOnError: true, trust: false, strict: false, maxExpand: 200, maxSize: [20, 400] });
+    temml.render(text, holder, { displayMode: display, throwOnError: true, trust: false, wrap: display ? "none" : "tex", maxExpand: 200, maxSize: [20, 400] });
     const [node] = holder.children;
     if (!isHarmless(node)) throw new TypeError(text);
     return node;
