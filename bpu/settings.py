@@ -25,6 +25,7 @@ from bpu.messages import has, say
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
 SYSTEM_STATE = Path("/run/bpu")
+SYSTEM_DATA = Path("/var/lib/bpu")
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -163,10 +164,12 @@ class Settings(BaseSettings):
     body_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
+    activity: Literal["0", "1", "bodies"] = "1"
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None
+    data_dir: Folder | None = None
     performance_mode: bool = False
 
     def in_runtime(self, path: Path) -> Path:
@@ -180,7 +183,7 @@ class Settings(BaseSettings):
 
 
 #: Fields that are folders of this machine; relative ones are taken from the folder where the settings were read.
-FOLDERS = frozenset({"runtime_dir", "state_dir"})
+FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir"})
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -256,6 +259,22 @@ def state_dir(settings: Settings) -> Path:
     if (reason := _unusable(folder)) is not None:
         raise SettingsError(say("settings.no_state_dir", folder=folder, reason=reason))
     return folder
+
+
+def data_dir(settings: Settings) -> Path:
+    """The folder of what was found out about consoles; it is made when something is written, and need not be usable.
+
+    `BPU_DATA_DIR`, else the folder that systemd made for the service, else `/var/lib/bpu` if usable, else
+    `$XDG_STATE_HOME/bpu`.
+    """
+    if settings.data_dir is not None:
+        return settings.data_dir
+    if service := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(service)
+    nearest = SYSTEM_DATA if SYSTEM_DATA.exists() else SYSTEM_DATA.parent
+    if os.access(nearest, os.W_OK | os.X_OK) and not nearest.is_symlink():
+        return SYSTEM_DATA
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "bpu"
 
 
 def _unusable(folder: Path) -> str | None:

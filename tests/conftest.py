@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from hypothesis import settings
 
@@ -14,6 +15,8 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 for name in [name for name in os.environ if name.startswith("BPU_")]:
     del os.environ[name]
 os.environ["LC_ALL"] = "C.UTF-8"
+# What is kept beyond a run belongs in no folder of this machine.
+os.environ["STATE_DIRECTORY"] = tempfile.mkdtemp(prefix="bpu-tests-")
 
 #: How many examples a property is tried with. By hand many more: see "Attack inputs" in docs/reliability.md.
 settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("TEST_EXAMPLES", "200")))

@@ -51,6 +51,17 @@ export function speak() {
   for (const listener of listeners) listener();
 }
 
+/** A day as a list shows it: the time of today, else the date. */
+export function day(time) {
+  const then = new Date(time);
+  const isToday = then.toDateString() === new Date().toDateString();
+  const form = isToday ? { hour: "2-digit", minute: "2-digit" } : { month: "short", day: "numeric" };
+  return new Intl.DateTimeFormat(current === "zh" ? "zh-CN" : "en", form).format(then);
+}
+
+/** Bytes as a person says them. */
+export const bytes = (count) => (count >= 2 ** 20 ? `${(count / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(count / 1024)} KiB`);
+
 /** Seconds as a person says them: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min. */
 export function duration(seconds) {
   if (seconds < 9.95 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
