@@ -1,5 +1,6 @@
 // Puts the parts together; it does nothing itself.
 
+import { prepareBodiesBanner } from "./activity.js";
 import { keepAddress, openAddressed } from "./address.js";
 import { Chat, drawIdeas } from "./chat.js";
 import { prepareWrap } from "./code.js";
@@ -26,6 +27,7 @@ prepareWrap();
 prepareSettings();
 prepareEngineState();
 prepareModelMenu();
+prepareBodiesBanner();
 jobs.prepareJobs();
 jobs.resumeAll();
 

@@ -187,6 +187,7 @@ export function confirmButton(key, sureKey, action) {
   const calm = () => {
     clearTimeout(sure);
     sure = 0;
+    delete button.dataset.sure;
     button.textContent = t(key);
   };
   button.addEventListener("click", () => {
@@ -196,6 +197,7 @@ export function confirmButton(key, sureKey, action) {
       return;
     }
     button.textContent = t(sureKey);
+    button.dataset.sure = "";
     sure = setTimeout(calm, 4000);
   });
   button.addEventListener("blur", calm);
