@@ -46,7 +46,7 @@ export class Dashboard {
     this.put("resident", [engine.cache_tokens, contextSize()], () => resident(engine.cache_tokens ?? 0));
     this.put("queue", [engine.running, engine.waiting, Math.floor(elapsed()), [engine.running, ...(engine.waiting ?? [])].map((job) => job && isOwn(job.id))], () => queue(engine));
     this.put("speed_chart", this.history.rates, () => chart(line, this.history.rates, (value) => value.toFixed(1), t("speed_unit")));
-    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, (value) => value.toFixed(1), "s"));
+    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, (value) => (value < 0.05 ? "< 0.1" : value.toFixed(1)), "s"));
     this.put("memory", now.board?.memory, () => memory(now.board?.memory ?? []));
     this.put("temperature", [now.board?.bpu_percent, now.board?.temperatures], () => heat(now.board ?? {}));
     this.put("log", engine.log, () => log(engine.log ?? []));

@@ -120,7 +120,7 @@ function take(job, event) {
   job.id = event.id || job.id;
   if (event.kind === "reasoning" || event.kind === "content") {
     meter.piece();
-    node[event.kind] = (node[event.kind] ?? "") + event.text;
+    node[event.kind] = joined(node[event.kind] ?? "", event.text, event.kind === "content" && node.content === node.before);
     if (event.kind === "reasoning") node.reasoning_s = meter.age() - meter.firstAfter;
     tell(job, event);
   }
@@ -128,6 +128,9 @@ function take(job, event) {
   if (event.kind === "finish") node.finish = event.reason;
   if (Date.now() - job.savedAt > SAVE_EVERY_MS) job.save();
 }
+
+/** Two Latin words do not run together where an answer is continued. */
+const joined = (before, text, isContinued) => before + (isContinued && /[A-Za-z0-9]$/.test(before) && /^[A-Za-z0-9]/.test(text) ? " " : "") + text;
 
 function fail(job, error) {
   if (isLeaving() || !job.isActive) return;
@@ -202,6 +205,7 @@ export function resumeAll() {
 function resume(conversation, node) {
   const job = new Job(conversation, node);
   const token = node.resume;
+  job.isResumed = true;
   enter(job);
   remember();
   run(job, async function* () {

@@ -4,8 +4,9 @@ import { elapsed, now, placeOf, stateName } from "./engine.js";
 import { duration, t } from "./i18n.js";
 
 /** Under the answer that has not begun; empty once it has. */
-export function waitingWords({ id, meter, isHeld }) {
+export function waitingWords({ id, meter, isHeld, isResumed }) {
   if (meter.firstAfter !== null) return "";
+  if (isResumed) return t("waiting_resume");
   if (isHeld) return t("waiting_held");
   const age = duration(meter.age());
   const place = placeOf(id);
