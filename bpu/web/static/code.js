@@ -9,17 +9,36 @@ import { read, write } from "./store.js";
 
 const ENDINGS = { python: "py", py: "py", javascript: "js", js: "js", bash: "sh", sh: "sh", shell: "sh", yaml: "yaml", yml: "yaml", json: "json", c: "c", cpp: "cpp", "c++": "cpp", html: "html", css: "css", sql: "sql", rust: "rs", go: "go", java: "java", markdown: "md", xml: "xml" };
 
+const COLOUR_AGAIN = 1.3; // A growing block is coloured anew when it is so much longer, so that all of it costs little.
+const coloured = new WeakMap();
+
 export function codeBlock(text, language = "") {
   const code = el("code", {}, text);
-  if (language) highlight(code, language);
-  return el("div", { class: "code" },
+  colour(code, language);
+  const ending = Object.hasOwn(ENDINGS, language.toLowerCase()) ? ENDINGS[language.toLowerCase()] : "txt";
+  return el("div", { class: "code", "data-language": language },
     el("div", { class: "code-head" },
       el("span", { class: "code-language" }, language),
       wrapButton(),
-      iconButton("save", "download", () => saveFile(`code.${Object.hasOwn(ENDINGS, language.toLowerCase()) ? ENDINGS[language.toLowerCase()] : "txt"}`, text)),
-      copyButton(() => text)),
+      iconButton("save", "download", () => saveFile(`code.${ending}`, code.textContent)),
+      copyButton(() => code.textContent)),
     // A long line scrolls, so the keyboard must be able to reach it.
     el("pre", { tabindex: "0" }, code));
+}
+
+/** Puts what has come into the block `node`; false when it is another one. `isClosed`: nothing more will come. */
+export function growCode(node, text, language, isClosed) {
+  const code = node.querySelector?.(":scope.code > pre > code");
+  const before = code?.textContent;
+  if (!code || node.dataset.language !== language || !text.startsWith(before)) return false;
+  if (text !== before) code.append(text.slice(before.length));
+  if (isClosed || text.length > COLOUR_AGAIN * coloured.get(code) + 80) colour(code, language);
+  return true;
+}
+
+function colour(code, language) {
+  coloured.set(code, code.textContent.length);
+  if (language) highlight(code, language);
 }
 
 /** Long lines wrap or scroll, in every block alike. */

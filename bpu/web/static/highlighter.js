@@ -47,6 +47,7 @@ function prepared(core) {
 }
 
 function colour(code, text, name) {
+  if (code.textContent !== text) return; // It has grown while the language came, and is coloured with the next line.
   const { _emitter: emitter } = library.highlight(text, { language: name, ignoreIllegals: true });
   code.replaceChildren(emitter.root);
 }

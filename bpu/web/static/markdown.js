@@ -1,7 +1,7 @@
 // Draws Markdown as DOM nodes. The library `marked` makes tokens of the text; no HTML is ever parsed.
 // A growing answer is drawn many times a second, so a block that has not changed since the last call keeps its node.
 
-import { codeBlock } from "./code.js";
+import { codeBlock, growCode } from "./code.js";
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { mathNode } from "./math.js";
@@ -85,18 +85,39 @@ const sources = new WeakMap();
 
 /** Makes `container` show `text`. */
 export function render(container, text) {
-  const wanted = blocks(text);
-  wanted.forEach((block, index) => {
-    const node = container.childNodes[index];
-    const source = `${block.type}\n${block.raw.trimEnd()}`;
+  reconcile(container, blocks(text), (block) => `${block.type}\n${block.raw.trimEnd()}`, drawBlock, grow);
+}
+
+/** Makes a child of `parent` of each of `parts`; one whose source is the same keeps its node, the last one may grow. */
+function reconcile(parent, parts, sourceOf, draw, grown = () => false) {
+  parts.forEach((part, index) => {
+    const node = parent.childNodes[index];
+    const source = sourceOf(part);
     if (node && sources.get(node) === source) return;
-    const fresh = drawBlock(block);
+    if (node && grown(node, part)) {
+      sources.set(node, source);
+      return;
+    }
+    const fresh = draw(part);
     sources.set(fresh, source);
     if (node) node.replaceWith(fresh);
-    else container.append(fresh);
+    else parent.append(fresh);
   });
-  while (container.childNodes.length > wanted.length) container.lastChild.remove();
+  while (parent.childNodes.length > parts.length) parent.lastChild.remove();
 }
+
+/** The last block grows with every token: a list by its items, code by its text; what is there is not drawn again. */
+function grow(node, block) {
+  if (block.type === "code") return growCode(node, block.text, languageOf(block), /(?:`{3,}|~{3,})\s{0,50}$/.test(block.raw.slice(-80)));
+  if (block.type !== "list" || node.localName !== (block.ordered ? "ol" : "ul")) return false;
+  if (block.ordered && node.start !== Number(block.start || 1)) return false;
+  reconcile(node, block.items, sourceOfItem, listItem);
+  return true;
+}
+
+const languageOf = ({ lang }) => (lang ?? "").trim().split(/\s/)[0];
+
+const sourceOfItem = ({ raw, loose, task, checked }) => `${loose}${task}${checked}\n${raw.trimEnd()}`;
 
 const drawBlocks = (tokens) => tokens.filter(({ type }) => type !== "space" && type !== "def").map(drawBlock);
 
@@ -106,14 +127,17 @@ const BLOCKS = {
   // The page has an h1 and its messages have h2: headings of an answer stand below them.
   heading: ({ depth, tokens }) => el(`h${Math.min(6, depth + 2)}`, { class: `h${depth}` }, drawInline(tokens)),
   hr: () => el("hr"),
-  code: ({ lang, text }) => codeBlock(text, (lang ?? "").trim().split(/\s/)[0]),
+  code: (token) => codeBlock(token.text, languageOf(token)),
   mathBlock: ({ text }) => mathNode(text, true),
   paragraph: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
   text: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
   html: ({ raw }) => el("p", {}, LINE_BREAK.test(raw.trim()) ? el("br") : raw.trim()),
   blockquote: ({ tokens }) => el("blockquote", {}, drawBlocks(tokens)),
-  list: ({ ordered, start, items }) =>
-    el(ordered ? "ol" : "ul", { start: ordered && start !== 1 && start !== "" ? start : null }, items.map(listItem)),
+  list: ({ ordered, start, items }) => {
+    const list = el(ordered ? "ol" : "ul", { start: ordered && start !== 1 && start !== "" ? start : null });
+    reconcile(list, items, sourceOfItem, listItem);
+    return list;
+  },
   table: ({ header, rows }) =>
     el("div", { class: "table", tabindex: "0", role: "group", "aria-label": t("table") },
       el("table", {},
