@@ -37,7 +37,7 @@ def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) 
     reader.headers.update(dict(answer.headers))
     reader.headers[TOKEN] = detached.token
     record.is_detached = True
-    answer.call_on_close(record.end)
+    answer.call_on_close(lambda: record.end())  # it is set when the first response goes out
     detached.run(answer.iter_encoded(), cancel=cancel, close=answer.close)
     return reader
 

@@ -197,3 +197,17 @@ def age(path: Path, seconds: float) -> bool:
     if path.exists():
         os.utime(path, (time.time() - seconds,) * 2)
     return True
+
+
+def test_its_line_in_the_log_and_its_figures_come_at_its_own_end(tmp_path: Path) -> None:
+    """The reader leaves long before: what is counted is the whole answer."""
+    with running(tmp_path, workers=1, env={"BPU_CONSOLE_ARGS": SLOW}) as site:
+        answer = ask(site, sim("x", tokens=120, rate=100))
+        answer.until(b"content")
+        answer.leave()
+        until(lambda: site.json("GET", "/v1/activity")["data"], what="the request is over")
+        [row] = site.json("GET", "/v1/activity")["data"]
+        assert (row["tokens"], row["end"], row["client"]) == (120, "stop", "127.0.0.1")
+        assert site.log.count(answer.id) == 1
+        metrics = site.request("GET", "/metrics")[2].decode()
+        assert "bpu_completion_tokens_total 120.0" in metrics

@@ -8,6 +8,7 @@ import { duration, onLanguage, t } from "./i18n.js";
 
 const COLUMNS = ["time", "client", "model", "wait_s", "first_s", "rate", "prompt", "cached", "tokens", "end"];
 const HEADS = { time: "activity_time", client: "activity_client", model: "activity_model", wait_s: "activity_wait", first_s: "activity_first", rate: "activity_rate", prompt: "activity_prompt", cached: "activity_cached", tokens: "activity_tokens", end: "activity_end" };
+const REFRESH_MS = 5000; // The workers write what they know as often.
 const FORMULA = /^[=+\-@\t\r]/;
 
 export class ActivityTable {
@@ -15,6 +16,7 @@ export class ActivityTable {
     this.rows = [];
     this.facts = { enabled: true, bodies: false };
     this.filter = "";
+    setInterval(() => this.body?.isConnected && this.body.checkVisibility() && !document.hidden && this.refresh(), REFRESH_MS);
   }
 
   /** The card's content; it asks for the latest rows each time it is built. */
@@ -56,6 +58,9 @@ export class ActivityTable {
 
   draw() {
     const shown = this.shown();
+    const signature = JSON.stringify([shown, document.documentElement.lang]);
+    if (this.body.dataset.drawn === signature) return; // Open words stay open.
+    this.body.dataset.drawn = signature;
     setText(this.hint, !this.facts.enabled ? t("activity_off") : shown.length ? "" : t("activity_empty"));
     this.hint.hidden = shown.length > 0;
     this.head.replaceChildren(...COLUMNS.map((name) => el("th", { scope: "col" }, t(HEADS[name]))));

@@ -28,9 +28,10 @@ export class ContextGauge {
     const size = contextSize() ?? now.engine?.context_length ?? null;
     const sent = conversations.sentPath(conversation);
     const used = tokensOf(sent) + (job ? job.meter.count : 0);
-    this.node.hidden = !size || !used;
-    if (this.node.hidden) return;
-    const share = Math.min(1, used / size);
+    const share = size ? Math.min(1, used / size) : 0;
+    this.node.hidden = !share;
+    byId("context-warning").hidden = share < WARN_AT;
+    if (!share) return;
     const cached = Math.min(now.engine?.cache_tokens ?? 0, used);
     this.bar.style.width = `${Math.round(100 * share)}%`;
     this.node.dataset.level = share >= WARN_AT ? "high" : "low";
@@ -41,7 +42,6 @@ export class ContextGauge {
       this.node.title = text;
       this.node.setAttribute("aria-label", text);
     }
-    byId("context-warning").hidden = share < WARN_AT;
     setText(byId("context-warning"), share < WARN_AT ? "" : t("context_high", values));
   }
 }

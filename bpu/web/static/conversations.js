@@ -134,13 +134,13 @@ export function imported(data) {
   const names = new Map();
   for (const node of given.slice(0, 5000)) {
     const parent = names.get(node?.parent) ?? "";
-    if (!["user", "assistant"].includes(node?.role) || (node.parent && !parent)) continue;
-    const added = add(conversation, parent, cleanNode(node));
-    names.set(node.id, added.id);
+    const isKnown = ["user", "assistant"].includes(node?.role);
+    // What follows a node that is no message follows the one before it.
+    if (node) names.set(node.id, isKnown ? add(conversation, parent, cleanNode(node)).id : parent);
   }
   conversation.chosen = {};
   for (const [parent, child] of Object.entries(data.chosen ?? {})) {
-    if (names.has(child)) conversation.chosen[names.get(parent) ?? ""] = names.get(child);
+    if (names.get(child)) conversation.chosen[names.get(parent) ?? ""] = names.get(child);
   }
   conversation.from = names.get(data.from) ?? "";
   return conversation.nodes.length ? conversation : null;
