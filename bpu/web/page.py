@@ -88,6 +88,9 @@ def page_blueprint(
         # Only an address that names this version may be kept without asking.
         cache = "public, max-age=31536000, immutable" if wanted == version else "no-cache"
         response.headers.update({"Cache-Control": cache, "Vary": "Accept-Encoding"})
+        # A page of fifty files pays fifty times for a header that says nothing.
+        for header in ("Content-Disposition", "Expires", *(("ETag", "Last-Modified") if wanted == version else ())):
+            response.headers.pop(header, None)
         response.content_type = _content_type(name)
         if name.endswith(".svg"):  # the one kind of file that could run script as a document of its own
             response.headers.update(HEADERS)

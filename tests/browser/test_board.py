@@ -81,6 +81,7 @@ def test_somebody_elses_job_is_cancelled_in_the_queue(visit: Visit) -> None:
     first.panel("board")
     row = card(first, "Queue").get_by_role("listitem").filter(has_text="place 1")
     row.get_by_role("button", name="Cancel this job").click()
+    row.get_by_role("button", name="Really cancel somebody else's job?").click()
     second.wait_text("error", "cancelled")
     assert first.find("stop").is_visible()
 
@@ -160,6 +161,6 @@ def test_load_and_temperature_of_a_board(visit: Visit) -> None:
     heat = card(visitor, "Temperature").inner_text()
     assert "73 %" in heat
     assert "57 °C" in heat
-    assert visitor.page.locator("#panel-board .card:visible").count() == 8
+    assert visitor.page.locator("#panel-board .card:visible").count() == 9
     assert "1024" in card(visitor, "Resident conversation").inner_text()
     assert visitor.find("simulated").is_hidden()

@@ -160,6 +160,7 @@ export class Chat {
     if (first > 0) nodes.splice(first, 0, el("li", { class: "forgotten" }, t("forgotten")));
     byId("messages").replaceChildren(...nodes);
     byId("welcome").hidden = shown.length > 0;
+    setText(byId("chat-title"), this.conversation.title || t("title"));
     this.markNewest();
     this.composer.setBusy(Boolean(this.job));
     this.drawNext();

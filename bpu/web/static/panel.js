@@ -6,7 +6,7 @@ import { drawConnect } from "./connect.js";
 import { onLanguage, t } from "./i18n.js";
 import { drawSettings } from "./settings.js";
 
-const BESIDE = matchMedia("(min-width: 1200px)");
+const BESIDE = matchMedia("(min-width: 900px)");
 
 let open = "";
 let opener = null;

@@ -12,7 +12,7 @@ export function waitingWords({ id, meter, isHeld, isResumed }) {
   const place = placeOf(id);
   const state = stateName();
   const isNext = !place || place.phase !== "queued" || place.position === 1;
-  if (isNext && state === "starting") return t(now.engine.loads > 1 ? "waiting_restart" : "waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
+  if (isNext && state === "starting") return t(now.isRestart ? "waiting_restart" : "waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
   if (isNext && state === "stopping") return t("waiting_restart", { time: age });
   if (isNext && state === "checking") return t("waiting_checking", { time: age });
   if (place?.phase === "queued") return t("waiting_place", { position: place.position });

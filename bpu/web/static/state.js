@@ -19,7 +19,7 @@ export function prepareEngineState() {
 /** The name of the state for a person: a load after a stop or a crash is a restart. */
 export function shownState() {
   const state = stateName();
-  if (state === "starting" && now.engine.loads > 1) return "restarting";
+  if (state === "starting" && now.isRestart) return "restarting";
   // Busy without a job: the console forgets the last conversation, and that is no work of anybody.
   if (state === "busy" && !now.engine.running && !(now.engine.waiting ?? []).length) return "preparing";
   return state;
