@@ -41,7 +41,9 @@ def test_several_wait_in_the_queue_and_each_gets_its_answer(visitor: Visitor) ->
         visitor.find("new-chat").click()
         visitor.send(say(f"</think>\n\n{name} " * 8, rate=20))
         visitor.page.locator(".message.answer").wait_for()
-    until(lambda: visitor.page.locator("[data-activity=running]").count() == 0, seconds=90, what="all have their answers")
+    until(
+        lambda: visitor.page.locator("[data-activity=running]").count() == 0, seconds=90, what="all have their answers"
+    )
     for number, name in enumerate(("Delta", "Gamma", "Beta", "Alpha")):
         visitor.find("conversation").nth(number).click()
         assert name in visitor.find("answer").inner_text()

@@ -11,7 +11,9 @@ from tests.browser.person import DESKTOP, PHONE, Visitor, say
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-both_sizes = pytest.mark.parametrize(("size", "lang"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["desktop", "phone-zh"])
+both_sizes = pytest.mark.parametrize(
+    ("size", "lang"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["desktop", "phone-zh"]
+)
 
 
 def edit(visitor: Visitor, number: int, text: str) -> None:

@@ -105,8 +105,6 @@ def test_enter_right_after_a_composition_never_sends(visitor: Visitor) -> None:
     visitor.finished()
 
 
-
-
 def test_only_the_newest_answer_carries_the_name(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
     assert visitor.ask(say("</think>\n\nTwo.")) == "Two."

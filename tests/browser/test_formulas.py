@@ -27,7 +27,9 @@ COUNT = """() => {
 STREAM = """(text) => {
   const real = window.fetch;
   const size = Math.ceil(text.length / 3000);
-  const chunk = (delta, finish = null) => `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: finish }] })}\\n\\n`;
+  const choice = (delta, finish) => ({ index: 0, delta, finish_reason: finish });
+  const data = (delta, finish) => JSON.stringify({ id: 'x', choices: [choice(delta, finish)] });
+  const chunk = (delta, finish = null) => `data: ${data(delta, finish)}\\n\\n`;
   window.fetch = (path, options) => {
     if (!String(path).endsWith('/chat/completions')) return real(path, options);
     const encoder = new TextEncoder();
@@ -89,7 +91,9 @@ def test_a_word_in_a_table_is_never_broken(visit: Visit) -> None:
     visitor = visit(size=PHONE)
     visitor.page.evaluate(DRAW, ANSWER)
     cell = visitor.page.locator("#fixture td", has_text="internationalization")
-    lines = "(node) => { const r = document.createRange(); r.selectNodeContents(node); return r.getClientRects().length; }"
+    lines = (
+        "(node) => { const r = document.createRange(); r.selectNodeContents(node); return r.getClientRects().length; }"
+    )
     assert cell.evaluate(lines) == 1
     table = visitor.page.locator("#fixture .table").filter(has_text="internationalization")
     assert table.evaluate("(node) => node.scrollWidth > node.clientWidth"), "it scrolls instead"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 SMALL = {"width": 1024, "height": 768}
 WIDE = {"width": 1600, "height": 1000}
+SIZES = [{"width": 320, "height": 640}, PHONE, {"width": 820, "height": 1180}, SMALL, DESKTOP, WIDE]
 TALK = say(
     "Hm, $x^2$.\n</think>\n\n# Title\n\nText with `code` and a [link](https://example.org).\n\n"
     "| a | b |\n|---|---|\n| 1 | 2 |\n\n```c\nint x;\n```\n\n- item\n\n> quote"
@@ -62,7 +64,7 @@ def test_accessibility(visit: Visit, axe: str, size: dict[str, int], lang: str, 
         assert violations(visitor, axe) == [], "drawer"
 
 
-@pytest.mark.parametrize("size", [{"width": 320, "height": 640}, PHONE, {"width": 820, "height": 1180}, SMALL, DESKTOP, WIDE])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("lang", ["en-US", "zh-CN"])
 def test_nothing_sticks_out_at_any_size(visit: Visit, size: dict[str, int], lang: str) -> None:
     visitor = visit(size=size, lang=lang)
@@ -108,14 +110,14 @@ def test_headings_are_in_order(visitor: Visitor) -> None:
           .map((node) => Number(node.localName[1]))"""
     )
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), levels
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
 
 
 def test_nothing_moves_for_those_who_want_it_still(chromium: Any, site: Gateway) -> None:
     visitor = Visitor(chromium.new_context(reduced_motion="reduce"), site.url).open()
     visitor.send(say("</think>\n\nSlow " * 30, rate=20))
     visitor.page.locator(".message.answer").wait_for()
-    running = "document.getAnimations().filter((a) => a.animationName || a.transitionProperty).map((a) => a.animationName)"
+    running = "document.getAnimations().map((one) => one.animationName).filter(Boolean)"
     assert visitor.page.evaluate(running) == []
     visitor.find("stop").click()
     visitor.context.close()

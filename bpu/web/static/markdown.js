@@ -108,12 +108,15 @@ function reconcile(parent, parts, sourceOf, draw, grown = () => false) {
 
 /** The last block grows with every token: a list by its items, code by its text; what is there is not drawn again. */
 function grow(node, block) {
-  if (block.type === "code") return growCode(node, block.text, languageOf(block), /(?:`{3,}|~{3,})\s{0,50}$/.test(block.raw.slice(-80)));
+  if (block.type === "code") return growCode(node, block.text, languageOf(block), isClosed(block.raw));
   if (block.type !== "list" || node.localName !== (block.ordered ? "ol" : "ul")) return false;
   if (block.ordered && node.start !== Number(block.start || 1)) return false;
   reconcile(node, block.items, sourceOfItem, listItem);
   return true;
 }
+
+/** Whether the last line of a block of code is its closing fence. */
+const isClosed = (raw) => ["```", "~~~"].some((fence) => raw.slice(raw.trimEnd().lastIndexOf("\n") + 1).trimStart().startsWith(fence));
 
 const languageOf = ({ lang }) => (lang ?? "").trim().split(/\s/)[0];
 

@@ -22,9 +22,15 @@ function environment(text) {
   return end < 0 ? null : { source: text.slice(0, end + close.length), length: end + close.length };
 }
 
+/** The text up to the next blank line: what stands behind it cannot interrupt this paragraph. */
+function paragraphOf(text) {
+  const end = text.indexOf("\n\n");
+  return end < 0 ? text : text.slice(0, end);
+}
+
 const block = {
   name: "mathBlock", level: "block",
-  start: (text) => /(?:^|\n) {0,3}(?:\$\$|\\\[|\\begin\{)/.exec(text)?.index,
+  start: (text) => /\n {0,3}(?:\$\$|\\\[|\\begin\{)/.exec(paragraphOf(text))?.index,
   tokenizer(text) {
     const margin = /^ {0,3}/.exec(text)[0].length;
     const rest = text.slice(margin);
