@@ -87,6 +87,7 @@ def test_nothing_is_kept_where_nothing_shall_be(visit: Visit, start: Start) -> N
     visitor.ask(say("</think>\n\nOne."))
     visitor.panel("board")
     visitor.find("activity").get_by_text("Activity is not recorded").wait_for()
+    assert visitor.find("activity").locator("tbody tr").count() == 0
 
 
 def test_a_cell_is_no_formula_for_a_spreadsheet(visitor: Visitor) -> None:

@@ -5,6 +5,7 @@ import { byId, el } from "./dom.js";
 const SENTENCE_END = /[.!?…](?=\s)|[。！？\n]/g;
 const KEPT = 30;
 let pending = "";
+let latest = ""; // the last character of `pending`, apart: a look at a long text that grows would copy it each time
 
 export function announce(text) {
   const log = byId("announcer");
@@ -15,17 +16,20 @@ export function announce(text) {
 
 /** More of the answer; spoken once a sentence is whole. */
 export function announcePiece(text) {
-  const from = Math.max(0, pending.length - 1); // a full stop at the end waits for the blank behind it
+  const looked = latest + text; // a full stop at the end waits for the blank behind it
+  const before = pending.length - latest.length;
   pending += text;
-  const last = [...pending.slice(from).matchAll(SENTENCE_END)].pop();
+  latest = text.at(-1) ?? latest;
+  const last = [...looked.matchAll(SENTENCE_END)].pop();
   if (!last) return;
-  const end = from + last.index + 1;
+  const end = before + last.index + 1;
   announce(pending.slice(0, end));
   pending = pending.slice(end);
+  latest = pending && latest;
 }
 
 export function announceEnd(text) {
   announce(pending);
-  pending = "";
+  pending = latest = "";
   announce(text);
 }

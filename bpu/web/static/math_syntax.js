@@ -24,8 +24,9 @@ function environment(text) {
 
 /** The text up to the next blank line: what stands behind it cannot interrupt this paragraph. */
 function paragraphOf(text) {
-  const end = text.indexOf("\n\n");
-  return end < 0 ? text : text.slice(0, end);
+  const near = text.slice(0, LONGEST);
+  const end = near.indexOf("\n\n");
+  return end < 0 ? near : near.slice(0, end);
 }
 
 const block = {
