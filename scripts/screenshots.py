@@ -104,7 +104,6 @@ def connect(person: Visitor) -> None:
 def formulas(person: Visitor) -> None:
     """An answer as an R1 model writes it: formulas, a table, code."""
     person.ready()
-    person.page.set_viewport_size({"width": 1280, "height": 1000})
     person.ask(f"Solve 3x + 5 = 20 and show a program. {say(SOLUTION)}")
     person.page.locator(".answer math").first.wait_for()
     person.page.locator(".answer .hl-keyword").first.wait_for()

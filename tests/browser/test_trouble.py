@@ -188,6 +188,7 @@ def test_with_a_key_the_page_still_knows_that_it_is_the_simulator(
     visitor.in_state("locked")
     visitor.find("simulated").wait_for()
     visitor.page.locator("#trouble").get_by_text(words).wait_for()
+    assert visitor.find("simulated").inner_text().strip()
 
 
 @pytest.mark.parametrize(
@@ -212,14 +213,14 @@ def test_a_console_that_is_examined_is_said_to_be(visit: Visit) -> None:
     engine = {"state": "checking", "since_s": 3.0, "loads": 1, "running": None, "waiting": [], "log": []}
     visitor = visit(go=False)
     visitor.context.add_init_script(
+        f"const engine = {json.dumps(engine)};"
         """(() => {
           const real = window.fetch;
-          const text = 'data: ' + JSON.stringify({ engine: %s, board: {} }) + '\\n\\n';
+          const text = 'data: ' + JSON.stringify({ engine, board: {} }) + '\\n\\n';
           const start = (controller) => controller.enqueue(new TextEncoder().encode(text));
           window.fetch = (path, options) =>
             path === '/v1/events' ? Promise.resolve(new Response(new ReadableStream({ start }))) : real(path, options);
         })()"""
-        % json.dumps(engine)
     )
     visitor.open()
     visitor.in_state("checking")

@@ -4,7 +4,7 @@ import { branchStepper } from "./branch.js";
 import { copyButton, iconButton } from "./code.js";
 import { el, icon, setText } from "./dom.js";
 import { sentenceOf } from "./errors.js";
-import { duration, hasWord, t } from "./i18n.js";
+import { duration, hasWord, language, t } from "./i18n.js";
 import { render } from "./markdown.js";
 
 const LEAST_THOUGHT_S = 0.5; // Less is not worth a figure.
@@ -125,5 +125,5 @@ function figures(stats) {
     waited >= 1 && t("waited", { time: duration(waited) }),
     first > 0.05 && t("first_token", { time: duration(first) }),
   ];
-  return parts.filter(Boolean).join(", ");
+  return parts.filter(Boolean).join(language() === "zh" ? "，" : ", ");
 }
