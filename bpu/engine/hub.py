@@ -22,10 +22,12 @@ __all__ = [
     "Reader",
     "Signal",
     "Watcher",
+    "in_thread",
     "kill",
     "sleep",
     "soon",
     "spawn",
+    "spawn_later",
     "wait_writable",
 ]
 
@@ -39,6 +41,11 @@ def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda
     greenlet = gevent.spawn(function)
     greenlet.rawlink(lambda _: ended())
     return greenlet
+
+
+def spawn_later(seconds: float, function: Callable[[], object]) -> None:
+    """Run `function` in a greenlet of its own, after `seconds`."""
+    gevent.spawn_later(seconds, function)
 
 
 def kill(greenlet: Any, after_s: float = 0.0) -> None:
@@ -64,6 +71,11 @@ class Alarm:
 def soon(function: Callable[..., object], *args: Any) -> None:
     """Call `function` in the event loop, after all that is to run now."""
     get_hub().loop.run_callback(function, *args)
+
+
+def in_thread(function: Callable[[], Any]) -> Any:
+    """The result of `function`, run in a real thread: for what may wait for a disk. Others run meanwhile."""
+    return get_hub().threadpool.apply(function)
 
 
 def sleep(seconds: float) -> None:

@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
-from flask import Response, g, request
+from flask import Response, g
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
@@ -23,8 +22,9 @@ from bpu.chat.requests import ChatRequest, Limits
 from bpu.chat.side import side_answer
 from bpu.chat.usage import Usage
 from bpu.turn import Turn
-from bpu.web import joined, sse, trace
+from bpu.web import activity, detaching, joined, sse, trace
 from bpu.web.body import client_socket
+from bpu.web.caller_key import caller_key
 from bpu.web.gateway import Gateway, Job
 from bpu.web.pace import Pace
 
@@ -52,14 +52,14 @@ def options(here: Gateway) -> dict[str, Any]:
         "models": here.models,
         "think_model": here.settings.think_model,
         "limits": Limits(max_messages=here.settings.max_messages),
-        "namespace": _caller(),
+        "namespace": caller_key(),
     }
 
 
 def respond(here: Gateway, asked: ChatRequest, shape: Shape, prefix: str) -> Response:
     """The answer to `asked`. `prefix` begins its id."""
     trace.current().id = f"{prefix}{uuid4().hex}"
-    trace.note(stream=asked.stream)
+    trace.note(stream=asked.stream, model=asked.model)
     name = side_answer(asked) if here.settings.side_requests == "gateway" else None
     response = _own_answer(here, asked, shape, name) if name is not None else _engine_answer(here, asked, shape)
     if asked.ignored:
@@ -79,21 +79,29 @@ def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
     plan, record = here.prompter.plan(asked), trace.current()
     if here.settings.log_prompts:
         log.info("prompt", extra={"facts": {"id": record.id, "line": plan.turn.line.decode("utf-8", "replace")}})
-    job = here.engine.submit(
-        plan.turn,
-        job_id=record.id,
-        remember=partial(here.prompter.remember, asked),
-        count=here.counter.count,
-        client=client_socket(),
-    )
+    detached = detaching.reserve() if asked.stream else None
+    try:
+        job = here.engine.submit(
+            plan.turn,
+            job_id=record.id,
+            remember=partial(here.prompter.remember, asked),
+            count=here.counter.count,
+            client=None if detached else client_socket(),
+        )
+    except BaseException:
+        if detached:
+            detached.drop()
+        raise
     g.job = job
     try:
         response = _deliver(here, asked, shape, _answer(here, asked, plan.turn, job, record))
+        response.call_on_close(job.close)
+        response.call_on_close(lambda: record.facts.update(_phases(job)))
+        if detached:
+            response = detaching.detach(response, detached, cancel=job.close)
     except BaseException:
         job.close()
         raise
-    response.call_on_close(job.close)
-    response.call_on_close(lambda: record.facts.update(_phases(job)))
     _limit_writes(response)
     if here.simulated:
         response.headers["X-BPU-Simulated"] = "1"
@@ -135,6 +143,8 @@ def _answer(here: Gateway, asked: ChatRequest, turn: Turn, job: Job, record: tra
     settings = here.settings
     pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
     deltas = here.prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
+    if settings.activity == "bodies":
+        deltas = activity.noted(deltas, asked, record)
     for delta in _logged(deltas, record) if settings.log_prompts else deltas:
         if isinstance(delta, Finish):
             record.facts.update(_counts(delta))
@@ -169,12 +179,6 @@ def _phases(job: Job) -> dict[str, float]:
     timing = job.timing
     phases = {"queued": timing.queued_s, "load": timing.load_s, "prefill": timing.prefill_s, "decode": timing.decode_s}
     return {f"{name}_ms": round(seconds * 1000, 1) for name, seconds in phases.items()}
-
-
-def _caller() -> str:
-    """What keeps the conversations of callers with different keys apart."""
-    given = request.headers.get("Authorization") or request.headers.get("X-Api-Key") or ""
-    return sha256(given.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _limit_writes(response: Response) -> None:

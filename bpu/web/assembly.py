@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +14,14 @@ from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
+from bpu.engine import hub
 from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, served_settings
 from bpu.models.spec import ModelSpec
-from bpu.settings import Settings
+from bpu.settings import Settings, data_dir, state_dir
+from bpu.web.activity_store import ActivityStore
 from bpu.web.connections import StreamSlots
 from bpu.web.console_log import LogStreams, log_blueprint
+from bpu.web.detached import DetachedAnswers
 from bpu.web.events import EventStreams
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.models import entries
@@ -48,7 +52,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
         reasoning=settings.reasoning,
         thinking=model.thinking,
     )
-    return Gateway(
+    here = Gateway(
         settings=settings,
         engine=engine or _console_engine(settings, model),
         prompter=prompter,
@@ -56,7 +60,20 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
         context_size=size,
         created=_made(files.model, files.template),
         stream_slots=StreamSlots(settings.status_streams),
+        detached=DetachedAnswers(state_dir(settings) / "detached"),
+        activity=_activity_store(settings),
     )
+    if here.activity is not None:
+        here.on_stop.append(here.activity.write)
+        atexit.register(here.activity.write)
+    return here
+
+
+def _activity_store(settings: Settings) -> ActivityStore | None:
+    if settings.activity == "0":
+        return None
+    path = data_dir(settings) / "activity.sqlite3"
+    return ActivityStore(path, later=hub.spawn_later, in_thread=hub.in_thread)
 
 
 def _console_engine(settings: Settings, model: ModelSpec) -> Engine:

@@ -25,6 +25,7 @@ EXPOSED = (
     "x-bpu-ignored",
     "x-bpu-answered-by",
     "x-bpu-history-trimmed",
+    "x-bpu-resume",
 )
 MAX_AGE_S = 600
 

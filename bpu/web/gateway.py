@@ -20,8 +20,11 @@ from bpu.chat.tokens import Counter
 from bpu.console.events import Event
 from bpu.settings import Settings
 from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.web.activity_store import ActivityStore
 from bpu.web.connections import StreamSlots
+from bpu.web.detached import DetachedAnswers
 from bpu.web.meters import Meters
+from bpu.web.trace import Record
 
 KEY = "bpu"
 
@@ -97,6 +100,8 @@ class Gateway:
     meters: Meters = field(default_factory=Meters)
     stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
     vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Vitals)
+    detached: DetachedAnswers | None = None
+    activity: ActivityStore | None = None
 
     @property
     def models(self) -> list[str]:
@@ -127,6 +132,12 @@ class Gateway:
 
     def install(self, app: Flask) -> None:
         app.extensions[KEY] = self
+
+    def count(self, record: Record) -> None:
+        """One request that is over."""
+        self.meters.count(record)
+        if self.activity is not None:
+            self.activity.add(record)
 
     def leave(self) -> None:
         for end in self.on_stop:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gzip
 import mimetypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,14 @@ from bpu.web.events import EventStreams
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+SERVICE_WORKER = "service_worker.js"
+_VERSION = re.compile(r"[0-9a-f]{12}")
+_TEXT_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 
 #: No inline script or style, no outside address, no frame; and no string ever becomes script in the page's DOM.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -32,7 +42,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
+        "trusted-types service-worker",
     )
 )
 HEADERS = {
@@ -58,10 +68,12 @@ def page_blueprint(
     of its own, since this blueprint owns `/static/*`.
     """
     page = Blueprint("page", __name__, template_folder=str(HERE / "templates"))
+    version = static_version()
 
     @page.get("/")
     def index() -> Response:
-        response = Response(render_template("index.html", modules=_modules()), content_type="text/html; charset=utf-8")
+        text = render_template("index.html", modules=_modules(), base=f"/static/{version}")
+        response = Response(text, content_type="text/html; charset=utf-8")
         response.headers.update(HEADERS)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Vary"] = "Accept-Encoding"
@@ -69,12 +81,21 @@ def page_blueprint(
 
     @page.get("/static/<path:name>", endpoint="static")
     def static(name: str) -> Response:
+        wanted, _, rest = name.partition("/")
+        name = rest if _VERSION.fullmatch(wanted) else name
         response = send_from_directory(STATIC, name, conditional=False, max_age=0)
         response.direct_passthrough = False
-        response.headers.update({"Cache-Control": "no-cache", "Vary": "Accept-Encoding"})
+        # Only an address that names this version may be kept without asking.
+        cache = "public, max-age=31536000, immutable" if wanted == version else "no-cache"
+        response.headers.update({"Cache-Control": cache, "Vary": "Accept-Encoding"})
+        # A page of fifty files pays fifty times for a header that says nothing.
+        for header in ("Content-Disposition", "Expires", *(("ETag", "Last-Modified") if wanted == version else ())):
+            response.headers.pop(header, None)
         response.content_type = _content_type(name)
         if name.endswith(".svg"):  # the one kind of file that could run script as a document of its own
             response.headers.update(HEADERS)
+        if name == SERVICE_WORKER:
+            response.headers["Service-Worker-Allowed"] = "/"
         response.make_conditional(request)
         return response if response.status_code == 304 else _squeezed(response)
 
@@ -106,26 +127,38 @@ def qr_code(text: str) -> str:
 
 def _modules() -> list[str]:
     """The page's ES modules, so that the browser can fetch them at once instead of one import after another."""
-    return sorted(path.name for path in STATIC.glob("*.js") if path.name != "theme.js")
+    own = sorted(path.name for path in STATIC.glob("*.js") if path.name not in {"theme.js", SERVICE_WORKER})
+    return [*own, "vendor/marked.js"]
 
 
 def _content_type(name: str) -> str:
     """Never the system's own table alone: some machines call JavaScript text/plain, and `nosniff` then refuses it."""
-    known = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-    kind = known.get(Path(name).suffix) or mimetypes.guess_type(name)[0]
+    suffix = Path(name).suffix
+    if suffix == ".png":
+        return "image/png"
+    kind = _TEXT_TYPES.get(suffix) or mimetypes.guess_type(name)[0]
     if kind is None:
         raise NotFound
     return f"{kind}; charset=utf-8"
 
 
+@lru_cache(maxsize=1)
+def static_version() -> str:
+    """What changes with any file of the page, so that its address can stand for its content."""
+    digest = sha256()
+    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
 def _squeezed(response: Response) -> Response:
     """Gzip for clients that take it: the way from a board is often a USB cable or a weak Wi-Fi."""
-    if request.accept_encodings["gzip"] > 0 and request.method == "GET":
+    if request.accept_encodings["gzip"] > 0 and request.method == "GET" and response.mimetype != "image/png":
         response.set_data(_gzipped(response.get_data()))
         response.headers["Content-Encoding"] = "gzip"
     return response
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _gzipped(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)

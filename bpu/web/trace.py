@@ -32,6 +32,14 @@ class Record:
     #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
     phase: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    #: What was asked and answered; filled only where `BPU_ACTIVITY` asks for it.
+    words: dict[str, str] = field(default_factory=dict)
+    #: Its answer may outlive its response, and ends the record itself.
+    is_detached: bool = False
+    #: When it began, in seconds since 1970.
+    began: float = field(default_factory=time.time)
+    #: Write the line and report the record; called once, at the end.
+    end: Callable[[], None] = lambda: None
 
 
 def install(
@@ -50,6 +58,7 @@ def install(
         g.record = Record(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
 
     def end(record: Record) -> None:
+        record.end = lambda: None
         tell(record)
         _write(record, clock() - record.started)
 
@@ -59,7 +68,8 @@ def install(
         record.status = response.status_code
         record.endpoint = request.endpoint or "none"
         response.headers["x-request-id"] = record.id
-        response.call_on_close(lambda: end(record))
+        record.end = lambda: end(record)
+        response.call_on_close(lambda: None if record.is_detached else record.end())
         return response
 
 

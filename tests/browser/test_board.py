@@ -39,7 +39,7 @@ def test_the_board_is_seen_while_it_answers(visit: Visit, size: dict[str, int]) 
     visitor.wait_text("tokens-per-second", "tokens/s")
     assert "GiB" in card(visitor, "Memory").inner_text()
     card(visitor, "Queue").get_by_role("button", name="Cancel this job").click()
-    card(visitor, "Queue").get_by_text("Nobody is waiting.").wait_for()
+    card(visitor, "Queue").get_by_text("No job waits or runs.").wait_for()
     visitor.finished()
     visitor.page.locator("#panel-close").click()
     visitor.wait_text("error", "cancelled")
@@ -81,6 +81,7 @@ def test_somebody_elses_job_is_cancelled_in_the_queue(visit: Visit) -> None:
     first.panel("board")
     row = card(first, "Queue").get_by_role("listitem").filter(has_text="place 1")
     row.get_by_role("button", name="Cancel this job").click()
+    row.get_by_role("button", name="Really cancel somebody else's job?").click()
     second.wait_text("error", "cancelled")
     assert first.find("stop").is_visible()
 
@@ -160,6 +161,6 @@ def test_load_and_temperature_of_a_board(visit: Visit) -> None:
     heat = card(visitor, "Temperature").inner_text()
     assert "73 %" in heat
     assert "57 °C" in heat
-    assert visitor.page.locator("#panel-board .card:visible").count() == 8
+    assert visitor.page.locator("#panel-board .card:visible").count() == 9
     assert "1024" in card(visitor, "Resident conversation").inner_text()
     assert visitor.find("simulated").is_hidden()

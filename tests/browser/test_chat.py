@@ -30,14 +30,14 @@ def test_a_question_is_answered(visit: Visit, size: dict[str, int], lang: str) -
 
 
 def test_the_thinking_is_apart_and_folds_when_the_answer_begins(visitor: Visitor) -> None:
-    answer = visitor.ask(say("I weigh it up.\n</think>\n\nForty-two."))
+    answer = visitor.ask(say("I weigh it up, and then once more, slowly.\n</think>\n\nForty-two.", rate=10))
     assert answer == "Forty-two."
     reasoning = visitor.find("reasoning")
     assert reasoning.get_attribute("open") is None
     assert "Thought for" in reasoning.locator("summary").inner_text()
     reasoning.locator("summary").click()
     assert reasoning.get_attribute("open") is not None
-    assert "I weigh it up." in reasoning.inner_text()
+    assert "I weigh it up" in reasoning.inner_text()
 
 
 def test_stop_keeps_what_has_come_and_frees_the_page(visitor: Visitor) -> None:
@@ -105,29 +105,6 @@ def test_enter_right_after_a_composition_never_sends(visitor: Visitor) -> None:
     visitor.finished()
 
 
-def test_answer_again_replaces_the_answer(visitor: Visitor) -> None:
-    visitor.ask(say("</think>\n\nOne."))
-    before = visitor.page.locator(".message.answer").element_handle()
-    visitor.page.get_by_role("button", name="Answer again").click()
-    before.wait_for_element_state("hidden")
-    visitor.finished()
-    assert visitor.answers() == 1
-    assert visitor.find("answer").inner_text() == "One."
-
-
-def test_a_question_is_edited_and_sent_again(visitor: Visitor) -> None:
-    visitor.ask(say("</think>\n\nOne."))
-    visitor.ask(say("</think>\n\nTwo."))
-    visitor.page.locator(".question").first.hover()
-    visitor.page.get_by_role("button", name="Edit").first.click()
-    visitor.page.locator(".editing textarea").fill(say("</think>\n\nThree."))
-    visitor.page.get_by_role("button", name="Save and send").click()
-    visitor.wait_text("answer", "Three.")
-    visitor.finished()
-    assert visitor.answers() == 1
-    assert visitor.find("answer").inner_text() == "Three."
-
-
 def test_only_the_newest_answer_carries_the_name(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
     assert visitor.ask(say("</think>\n\nTwo.")) == "Two."
@@ -145,19 +122,8 @@ def test_conversations_stay_in_the_browser(visitor: Visitor) -> None:
     assert visitor.find("answer").inner_text() == "Second."
     visitor.page.get_by_role("button", name="The first conversation", exact=True).click()
     assert "The first conversation" in visitor.page.locator(".bubble").inner_text()
-    bin_button = visitor.page.get_by_role("button", name="Delete: The first conversation")
-    bin_button.click()
-    bin_button.click()
+    visitor.page.get_by_role("button", name="Delete: The first conversation").click()
     assert visitor.page.get_by_role("button", name="The first conversation", exact=True).count() == 0
-
-
-def test_a_reload_in_the_middle_keeps_what_has_come(visitor: Visitor) -> None:
-    visitor.send(LONG)
-    visitor.wait_text("answer", "Paragraph number 2")
-    visitor.page.reload()
-    visitor.find("answer").wait_for()
-    assert "Paragraph number 1" in visitor.find("answer").inner_text()
-    assert "The page was left" in visitor.page.locator(".message.answer").inner_text()
 
 
 @pytest.mark.parametrize("kind", ["Markdown", "JSON"])
@@ -235,7 +201,7 @@ def test_thinking_inside_the_text_is_shown_apart_too(visit: Visit, start: Start)
 def test_thinking_is_split_wherever_the_pieces_end(visitor: Visitor, pieces: list[str], parts: dict[str, str]) -> None:
     found = visitor.page.evaluate(
         """async (pieces) => {
-          const { ThinkSplitter } = await import('/static/think.js');
+          const { ThinkSplitter } = await import('/static/reasoning_view.js');
           const splitter = new ThinkSplitter();
           const parts = {};
           for (const [kind, text] of [...pieces.flatMap((piece) => splitter.push(piece)), ...splitter.end()]) {

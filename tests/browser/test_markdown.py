@@ -32,9 +32,22 @@ ATTACKS = (
     "| <img src=x onerror=window.pwned=1> | b |\n|---|---|\n| <script>window.pwned=1</script> | d |",
     "# <img src=x onerror=window.pwned=1>",
     "$\\text{<img src=x onerror=window.pwned=1>}$",
+    "$\\href{javascript:window.pwned=1}{x}$",
+    "$\\includegraphics{https://example.org/spy.png}$",
+    "$\\htmlData{onclick=window.pwned=1}{x} \\class{x}{y} \\id{prompt}{z} \\style{color:red}{w}$",
+    "$\\def\\a{\\a\\a}\\a$",
+    "\\[ \\begin{array}{" + "c" * 500 + "} " + "a & " * 499 + "\\end{array} \\]",
+    "$" + "{" * 400 + "x" + "}" * 400 + "$",
+    "$x \\rule{99999em}{99999em} \\kern{-9999em} y$",
     "</div></li></ol><script>window.pwned = 1</script>",
     "<style>body { display: none }</style>",
     "<a href='https://example.org' onclick='window.pwned=1'>x</a>",
+)
+
+
+TASKS = (
+    '<ul><li class="task"><input type="checkbox" disabled="" checked="" aria-label="Done">a</li>'
+    '<li class="task"><input type="checkbox" disabled="" aria-label="Open">b</li></ul>'
 )
 
 
@@ -69,7 +82,7 @@ def reader(chromium: Any, site: Gateway) -> Iterator[Visitor]:
         ("Plain text.", "<p>Plain text.</p>"),
         ("One\ntwo", "<p>One<br>two</p>"),
         ("**bold** *slanted* ~~gone~~", "<p><strong>bold</strong> <em>slanted</em> <del>gone</del></p>"),
-        ("***both***", "<p><strong><em>both</em></strong></p>"),
+        ("***both***", "<p><em><strong>both</strong></em></p>"),
         ("中文**重点**文字", "<p>中文<strong>重点</strong>文字</p>"),
         ("snake_case_name stays", "<p>snake_case_name stays</p>"),
         ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
@@ -83,15 +96,15 @@ def reader(chromium: Any, site: Gateway) -> Iterator[Visitor]:
         ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
         ("3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'),
         ("- a\n  - b\n- c", "<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>"),
-        ("1. a\n   - b\n\n2. c", "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>"),
+        ("1. a\n   - b\n2. c", "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>"),
+        ("1. a\n\n2. c", "<ol><li><p>a</p></li><li><p>c</p></li></ol>"),
+        ("**注意：**请看**“引号”**。", "<p><strong>注意：</strong>请看<strong>“引号”</strong>。</p>"),
+        ("- [x] a\n- [ ] b", TASKS),
         ("Text:\n- a", "<p>Text:</p><ul><li>a</li></ul>"),
         ("The year was\n1984. It was cold.", "<p>The year was<br>1984. It was cold.</p>"),
         ("100% of $5 and $10", "<p>100% of $5 and $10</p>"),
-        ("$x^2$", '<p><span class="math">x²</span></p>'),
-        (r"\(\frac{a}{b} \times 2\)", '<p><span class="math">a/b × 2</span></p>'),
-        (r"\[ \boxed{42} \]", '<div class="math">42</div>'),
-        ("$$\nE = mc^2\n$$", '<div class="math">E = mc²</div>'),
-        ("a &amp; b &lt;i&gt;", "<p>a &amp;amp; b &amp;lt;i&amp;gt;</p>"),
+        ("a &amp; b &lt;i&gt; &#20013; &#x4e2d;", "<p>a &amp; b &lt;i&gt; 中 中</p>"),
+        ("`&amp;` &unknown; &#0;", "<p><code>&amp;amp;</code> &amp;unknown; \ufffd</p>"),
     ],
 )
 def test_rendering(reader: Visitor, text: str, html: str) -> None:
@@ -112,7 +125,7 @@ def test_tables_and_code(reader: Visitor) -> None:
     assert '<td class="right"><code>x|y</code></td>' in table
     assert table.count("<tr>") == 3
     code = draw(reader, "```python\nif a < b:\n    pass\n```\nafter")
-    assert "<span>python</span>" in code
+    assert '<span class="code-language">python</span>' in code
     assert "if a &lt; b:\n    pass</code>" in code
     assert code.endswith("<p>after</p>")
     assert "<code>still open</code>" in draw(reader, "```\nstill open")
@@ -173,7 +186,8 @@ def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
     """Only elements that the renderer makes, only attributes that it sets, only links that are safe."""
     known = (
         "P H3 H4 H5 H6 HR UL OL LI A CODE PRE DIV SPAN STRONG EM DEL BR TABLE THEAD TBODY TR TH TD BLOCKQUOTE BUTTON"
-        " svg path"
+        " INPUT svg path math semantics mrow mi mo mn mtext mfrac msqrt mroot msub msup msubsup munder mover munderover"
+        " mtable mtr mtd mstyle mpadded mspace menclose mphantom"
     )
     found = reader.page.evaluate(
         """async (text) => {
@@ -203,7 +217,7 @@ def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_attacks_through_the_whole_gateway(visitor: Visitor, part: int) -> None:
     """The model says it and thinks it: nothing runs, everything can be read, now and after a reload."""
-    text = "\n\n".join(ATTACKS[part::4])
+    text = "\n\n".join(attack for attack in ATTACKS[part::4] if len(attack) < 300)
     answer = visitor.ask(say(f"{text}\n</think>\n\n{text}", rate=0))
     page = visitor.page
     for _ in range(2):

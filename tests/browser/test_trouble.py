@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -167,3 +168,63 @@ def test_a_browser_without_room_says_so_and_goes_on(visitor: Visitor) -> None:
     )
     assert visitor.ask(say("</think>\n\nStill here.")) == "Still here."
     visitor.wait_text("error", "no room")
+
+
+def test_the_welcome_page_says_that_the_engine_has_failed_and_why(visit: Visit, start: Start) -> None:
+    visitor = visit(url=start(ready="failed", BPU_CONSOLE_ARGS=f"{CONSOLE} --fault no-memory").url)
+    trouble = visitor.page.locator("#trouble")
+    trouble.get_by_text("The engine has failed").wait_for()
+    assert not trouble.get_by_text("Cannot malloc").is_visible()
+    trouble.locator("summary").click()
+    assert "memory" in trouble.inner_text()
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en-US", "wants an API key"), ("zh-CN", "需要 API 密钥")])
+def test_with_a_key_the_page_still_knows_that_it_is_the_simulator(
+    visit: Visit, start: Start, lang: str, words: str
+) -> None:
+    visitor = visit(url=start(BPU_API_KEYS="open-sesame").url, lang=lang)
+    visitor.expected.append("401")
+    visitor.in_state("locked")
+    visitor.find("simulated").wait_for()
+    visitor.page.locator("#trouble").get_by_text(words).wait_for()
+    assert visitor.find("simulated").inner_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("lang", "sentence"), [("en-US", "The engine cannot answer now."), ("zh-CN", "引擎现在无法回答。")]
+)
+def test_an_error_is_one_sentence_and_its_details_are_folded(
+    visit: Visit, start: Start, lang: str, sentence: str
+) -> None:
+    visitor = visit(url=start(ready="failed", BPU_CONSOLE_ARGS=f"{CONSOLE} --fault no-memory").url, lang=lang)
+    visitor.expected.append("424")
+    visitor.send("Hello")
+    visitor.wait_text("error", sentence)
+    message = visitor.page.locator("#error-message")
+    assert not message.is_visible()
+    visitor.page.locator("#error-details summary").click()
+    assert "Cannot malloc bpu memory" in message.inner_text()
+    assert visitor.page.get_by_text(sentence).count() == 1
+
+
+def test_a_console_that_is_examined_is_said_to_be(visit: Visit) -> None:
+    """The state of an engine that examines its console; here the stream of events is a stand-in."""
+    engine = {"state": "checking", "since_s": 3.0, "loads": 1, "running": None, "waiting": [], "log": []}
+    engine["examination"] = {"answers": 2, "of": 5, "rest_s": None}
+    visitor = visit(go=False)
+    visitor.context.add_init_script(
+        f"const engine = {json.dumps(engine)};"
+        """(() => {
+          const real = window.fetch;
+          const text = 'data: ' + JSON.stringify({ engine, board: {} }) + '\\n\\n';
+          const start = (controller) => controller.enqueue(new TextEncoder().encode(text));
+          window.fetch = (path, options) =>
+            path === '/v1/events' ? Promise.resolve(new Response(new ReadableStream({ start }))) : real(path, options);
+        })()"""
+    )
+    visitor.open()
+    visitor.in_state("checking")
+    assert "Checking" in visitor.find("engine-state").inner_text()
+    assert visitor.find("checking").is_visible()
+    assert "2 of 5 answers" in (visitor.find("checking").get_attribute("title") or "")

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
-from bpu.web.page import STATIC, qr_code
+from bpu.web.page import STATIC, qr_code, static_version
 from tests.web.conftest import Serve
 
-FILES = sorted(path.name for path in STATIC.iterdir())
+FILES = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
+SERVED = [name for name in FILES if not name.endswith((".LICENSE", ".json"))]
+KINDS = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".webmanifest": "application/manifest+json; charset=utf-8",
+    ".png": "image/png",
+}
 GZIP = {"Accept-Encoding": "gzip"}
 
 
 def test_the_page_names_only_files_that_exist(client: FlaskClient) -> None:
     page = client.get("/")
-    named = re.findall(r'(?:href|src)="/static/([^"]+)"', page.text)
+    named = re.findall(rf'(?:href|src)="/static/(?:{static_version()}/)?([^"]+)"', page.text)
     assert {"app.js", "base.css", "theme.js", "icon.svg"} <= set(named) <= set(FILES)
     assert not re.findall(r'(?:href|src)="(?!/static/|#)', page.text)
 
@@ -32,12 +42,11 @@ def test_the_page_allows_no_script_or_style_in_its_markup(client: FlaskClient) -
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page.text)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SERVED)
 def test_every_file_has_its_type_and_may_not_be_guessed(client: FlaskClient, name: str) -> None:
-    kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
     response = client.get(f"/static/{name}")
     assert response.status_code == 200
-    assert response.headers["Content-Type"] == f"{kinds[Path(name).suffix]}; charset=utf-8"
+    assert response.headers["Content-Type"] == KINDS[Path(name).suffix]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert ("Content-Security-Policy" in response.headers) is name.endswith(".svg")
     assert response.data == (STATIC / name).read_bytes()
@@ -56,6 +65,30 @@ def test_a_file_that_is_known_is_not_sent_again(client: FlaskClient) -> None:
     tag = client.get("/static/chat.js", headers=GZIP).headers["ETag"]
     again = client.get("/static/chat.js", headers={**GZIP, "If-None-Match": tag})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_only_an_address_that_names_this_version_is_kept_for_good(client: FlaskClient) -> None:
+    kept = client.get(f"/static/{static_version()}/chat.js")
+    assert "immutable" in kept.headers["Cache-Control"]
+    for name in ("chat.js", "0123456789ab/chat.js", "service_worker.js"):
+        response = client.get(f"/static/{name}")
+        assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-cache")
+
+
+def test_the_service_worker_may_serve_the_whole_page(client: FlaskClient) -> None:
+    assert client.get("/static/service_worker.js").headers["Service-Worker-Allowed"] == "/"
+    assert "Service-Worker-Allowed" not in client.get("/static/chat.js").headers
+
+
+def test_the_libraries_are_those_that_were_published() -> None:
+    """Each file is the one whose hash was recorded when it was taken from npm, and each has its licence beside it."""
+    libraries = json.loads((STATIC / "vendor/libraries.json").read_text(encoding="utf-8"))
+    assert {library["package"] for library in libraries} == {"marked", "temml", "@highlightjs/cdn-assets"}
+    recorded = {name: digest for library in libraries for name, digest in library["files"].items()}
+    there = {path.relative_to(STATIC / "vendor").as_posix(): path for path in (STATIC / "vendor").rglob("*.*")}
+    del there["libraries.json"]
+    assert {name: sha256(path.read_bytes()).hexdigest() for name, path in there.items()} == recorded
+    assert sum(name.endswith(".LICENSE") for name in recorded) == len(libraries)
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "../page.py", "%2e%2e/page.py", ""])

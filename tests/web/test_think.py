@@ -13,7 +13,7 @@ import pytest
 from bpu.chat.reasoning import Splitter
 from tests.chat.kit import every_cut, pieces
 
-SCRIPT = Path(__file__).parents[2] / "bpu" / "web" / "static" / "think.js"
+SCRIPT = Path(__file__).parents[2] / "bpu" / "web" / "static" / "reasoning_view.js"
 ENDS = {
     "<think>Close it by `</think>`, I say.</think>\n\nDone.": ("Close it by `</think>`, I say.", "Done."),
     "<think>A '</think>' and a “</think>”.\n</think>\nx": ("A '</think>' and a “</think>”.\n", "x"),

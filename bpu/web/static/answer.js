@@ -1,60 +1,78 @@
 // One answer on the page: the thinking, folded once the answer begins, the text, what is waited for, how it ended.
 
-import { copyButton } from "./code.js";
+import { branchStepper } from "./branch.js";
+import { copyButton, iconButton } from "./code.js";
 import { el, icon, setText } from "./dom.js";
-import { duration, t } from "./i18n.js";
+import { sentenceOf } from "./errors.js";
+import { duration, hasWord, language, t } from "./i18n.js";
 import { render } from "./markdown.js";
 
+const LEAST_THOUGHT_S = 0.5; // Less is not worth a figure.
+const REST = 3; // A drawing that took long is followed by a pause of so many times its length.
+
 export class AnswerView {
-  /** `message` is the record that is shown; the owner changes it and calls `draw()`. */
-  constructor(message, { regenerate }) {
+  /** `message` is the node that is shown; the owner changes it and calls `draw()`. */
+  constructor(message, { regenerate, goOn, versions }) {
     this.message = message;
     this.live = false;
     this.waiting = "";
     this.foldedByHand = false;
     this.frame = 0;
-    this.build(regenerate);
-    this.drawNow();
+    this.drawnUntil = 0;
+    this.build(regenerate, goOn, versions);
   }
 
-  build(regenerate) {
+  build(regenerate, goOn, versions) {
     this.summary = el("span");
     this.thoughts = el("div", { class: "thoughts prose" });
     const fold = el("summary", { click: () => (this.foldedByHand = true) }, icon("bulb"), this.summary);
-    this.reasoning = el("details", { class: "reasoning" }, fold, this.thoughts);
+    this.reasoning = el("details", { class: "reasoning", toggle: () => this.drawReasoning() }, fold, this.thoughts);
     this.content = el("div", { class: "content prose" });
     this.wait = el("p", { class: "waiting" }, el("span", { class: "pulse", "aria-hidden": "true" }), el("span"));
     this.note = el("p", { class: "note" });
+    this.goOn = el("button", { type: "button", class: "quiet", "data-testid": "continue", click: goOn }, t("continue"));
     this.stats = el("span", { class: "stats" });
-    this.again = el("button", { type: "button", class: "icon small", "data-label": "regenerate", click: regenerate }, icon("again"));
-    this.actions = el("div", { class: "actions" }, copyButton(() => this.message.content), this.again, this.stats);
+    this.copy = copyButton(() => this.message.content);
+    this.again = iconButton("again", "regenerate", regenerate);
+    this.actions = el("div", { class: "actions" }, branchStepper(versions), this.copy, this.again, this.stats);
     this.who = el("h2", { class: "hidden", "data-word": "model" }, t("model"));
-    this.node = el("li", { class: "message answer" }, this.who, this.reasoning, this.wait, this.content, this.note, this.actions);
+    this.node = el("li", { class: "message answer" }, this.who, this.reasoning, this.wait, this.content, this.note, this.goOn, this.actions);
   }
 
   /** Draws at the next frame, so that a fast stream costs no more than the screen can show. */
   draw() {
-    this.frame ||= requestAnimationFrame(() => this.drawNow());
     // A page in the background gets no frames, but it must be right when it is looked at or read by a program.
     if (document.hidden) this.drawNow();
+    else this.frame ||= requestAnimationFrame(() => this.drawInTime());
+  }
+
+  drawInTime() {
+    this.frame = 0;
+    if (performance.now() < this.drawnUntil) this.draw();
+    else this.drawNow();
   }
 
   drawNow() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
+    const began = performance.now();
     this.drawReasoning();
     render(this.content, this.message.content);
     this.drawEnd();
+    const took = performance.now() - began;
+    this.drawnUntil = began + took + REST * took;
   }
 
   drawReasoning() {
     const { reasoning, reasoning_s: seconds, content } = this.message;
     this.reasoning.hidden = !reasoning;
     if (!reasoning) return;
-    render(this.thoughts, reasoning);
     const busy = this.live && !content;
-    setText(this.summary, busy ? t("thinking", { time: duration(seconds ?? 0) }) : seconds ? t("thought", { time: duration(seconds) }) : t("thoughts"));
+    setText(this.summary, busy ? t("thinking", { time: duration(seconds ?? 0) }) : seconds >= LEAST_THOUGHT_S ? t("thought", { time: duration(seconds) }) : t("thoughts"));
     if (!this.foldedByHand) this.reasoning.open = busy;
+    // What is folded need not be drawn again with every token of the answer.
+    if (this.reasoning.open || this.drawnThoughts !== reasoning) render(this.thoughts, reasoning);
+    this.drawnThoughts = reasoning;
   }
 
   drawEnd() {
@@ -64,38 +82,48 @@ export class AnswerView {
     const note = this.live ? "" : ending(this.message);
     this.note.hidden = !note;
     setText(this.note, note);
-    this.note.classList.toggle("bad", ["error", "cut"].includes(finish));
+    this.note.classList.toggle("bad", ["error", "cut", "lost"].includes(finish));
     this.actions.hidden = this.live;
-    this.actions.firstElementChild.hidden = !content;
+    this.copy.hidden = !content;
     setText(this.stats, figures(this.message.stats));
-    this.again.title = t("regenerate");
-    this.again.setAttribute("aria-label", t("regenerate"));
     this.node.classList.toggle("live", this.live);
+    this.drawGoOn();
+  }
+
+  drawGoOn() {
+    const { finish, content } = this.message;
+    const isCut = ["length", "cut", "stopped", "lost", "reload"].includes(finish);
+    this.goOn.hidden = this.live || !this.newest || !isCut || !content;
   }
 
   /** Only the newest answer carries the names that programs look for, and can be asked for again. */
   setNewest(newest) {
+    this.newest = newest;
     for (const [node, name] of [[this.content, "answer"], [this.reasoning, "reasoning"]]) {
       if (newest) node.dataset.testid = name;
       else delete node.dataset.testid;
     }
     this.again.hidden = !newest;
+    this.drawGoOn();
   }
 }
 
 function ending({ finish, content, error }) {
-  if (finish === "error") return t("end_error", { message: error ?? "" });
-  const key = { length: "end_length", stopped: "end_stopped", cut: "end_cut", reload: "end_reload" }[finish];
-  return key ? t(key) : content ? "" : t("empty_answer");
+  if (finish === "error") return t("end_error", { message: error ? sentenceOf(error) : "" });
+  const key = `end_${finish}`;
+  return hasWord(key) ? t(key) : content ? "" : t("empty_answer");
 }
 
+/** "prompt 90 (85 cached), 60 tokens, 17.1 tokens/s, waited 2 s, first token 0.4 s", as far as it is known. */
 function figures(stats) {
   if (!stats) return "";
+  const { prompt, cached, tokens, rate, waited_s: waited, first_s: first } = stats;
   const parts = [
-    stats.rate && t("speed", { rate: stats.rate.toFixed(1) }),
-    stats.first_s !== null && stats.first_s !== undefined && t("first_token", { time: duration(stats.first_s) }),
-    stats.tokens && t("tokens_count", { count: stats.tokens }),
-    stats.cached && t("cached", { count: stats.cached }),
+    prompt && (cached ? t("prompt_cached", { prompt, cached }) : t("prompt_tokens", { prompt })),
+    tokens && t("tokens_count", { count: tokens }),
+    rate && t("speed", { rate: rate.toFixed(1) }),
+    waited >= 1 && t("waited", { time: duration(waited) }),
+    first > 0.05 && t("first_token", { time: duration(first) }),
   ];
-  return parts.filter(Boolean).join(" · ");
+  return parts.filter(Boolean).join(language() === "zh" ? "，" : ", ");
 }

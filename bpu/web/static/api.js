@@ -12,16 +12,16 @@ export class ApiError extends Error {
   }
 }
 
-export async function call(path, { method = "GET", body = null, signal = null } = {}) {
-  const response = await reach(path, { method, body, signal });
+export async function call(path, { method = "GET", body = null, signal = null, headers = {} } = {}) {
+  const response = await reach(path, { method, body, signal, headers });
   if (response.ok) return response;
   throw await refusal(response);
 }
 
 export const callJson = async (path, options) => (await call(path, options)).json();
 
-async function reach(path, { method, body, signal }) {
-  const headers = { Accept: "application/json, text/event-stream" };
+async function reach(path, { method, body, signal, headers: extra }) {
+  const headers = { Accept: "application/json, text/event-stream", ...extra };
   if (body !== null) headers["Content-Type"] = "application/json";
   const key = read("key", "");
   if (key) headers.Authorization = `Bearer ${key}`;

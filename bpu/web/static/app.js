@@ -1,35 +1,65 @@
 // Puts the parts together; it does nothing itself.
 
+import { prepareBodiesBanner } from "./activity.js";
+import { keepAddress, openAddressed } from "./address.js";
 import { Chat, drawIdeas } from "./chat.js";
+import { prepareWrap } from "./code.js";
 import * as conversations from "./conversations.js";
 import { drawIcons } from "./dom.js";
 import { follow } from "./engine.js";
 import { prepareErrors } from "./errors.js";
-import { prepareExport } from "./export.js";
+import { prepareHelp } from "./help.js";
 import { speak } from "./i18n.js";
+import { install } from "./install.js";
+import * as jobs from "./jobs.js";
+import { prepareModelMenu } from "./model_menu.js";
 import { followModels } from "./models.js";
-import { preparePanel } from "./panel.js";
+import { conversationChanged, preparePanel } from "./panel.js";
 import { prepareSettings } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { prepareEngineState } from "./state.js";
+import { prepareTransfer } from "./transfer.js";
+import { offerUndo } from "./undo.js";
 
 drawIcons();
 prepareErrors();
+prepareWrap();
 prepareSettings();
 prepareEngineState();
-const chat = new Chat({ changed: () => sidebar.draw() });
-const sidebar = new Sidebar(chat);
-drawIdeas(chat);
-prepareExport(chat);
-preparePanel({
-  deleteAll: () => {
-    conversations.discardAll();
-    chat.startNew();
+prepareModelMenu();
+prepareBodiesBanner();
+jobs.prepareJobs();
+jobs.resumeAll();
+
+let shown = "";
+const chat = new Chat({
+  changed: () => {
+    sidebar.draw();
+    keepAddress(chat);
+    if (shown !== chat.conversation.id) conversationChanged();
+    shown = chat.conversation.id;
   },
 });
+const sidebar = new Sidebar(chat);
+drawIdeas(chat);
+prepareTransfer(chat);
+preparePanel(() => ({
+  conversation: chat.conversation,
+  save: () => conversations.save(chat.conversation),
+  deleteAll: () => {
+    for (const { id } of conversations.list()) jobs.stop(jobs.jobOf(id));
+    const kept = conversations.discardAll();
+    chat.startNew();
+    offerUndo("deleted_all", () => {
+      kept.forEach(conversations.restore);
+      sidebar.draw();
+    });
+  },
+}));
+prepareHelp({ walk: (by) => sidebar.walk(by) });
 speak();
-const [latest] = conversations.list();
-chat.open((latest && conversations.load(latest.id)) ?? conversations.create());
+openAddressed(chat);
 if (matchMedia("(pointer: fine)").matches) chat.composer.area.focus({ preventScroll: true });
 followModels();
 follow();
+install();

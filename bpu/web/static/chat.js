@@ -1,24 +1,24 @@
-// The chat: one conversation on the page, one answer at a time; it owns the request and the record of what was said.
+// The chat: one conversation on the page. It shows its messages and asks for answers; `jobs.js` owns those under way.
 
 import { announce, announceEnd, announcePiece } from "./announce.js";
 import { AnswerView } from "./answer.js";
-import { complete } from "./completion.js";
 import { Composer } from "./composer.js";
+import { ContextGauge, tokensOf } from "./context_gauge.js";
 import * as conversations from "./conversations.js";
 import { byId, el, setText } from "./dom.js";
 import { hideError, showError } from "./errors.js";
 import { onEngine } from "./engine.js";
 import { onLanguage, t } from "./i18n.js";
-import { Meter } from "./meter.js";
-import { modelsKnown } from "./models.js";
-import { QuestionView } from "./question.js";
+import * as jobs from "./jobs.js";
+import { contextSize } from "./models.js";
+import { notifyEnd } from "./notice.js";
+import { PromptView } from "./prompt_view.js";
+import { queueWords, waitingWords } from "./queue_view.js";
 import { Scroll } from "./scroll.js";
-import { requestOf } from "./settings.js";
-import { queueWords, waitingWords } from "./waiting.js";
+import { read, remove, write } from "./store.js";
 
-const SAVE_EVERY_MS = 1000;
 const CLOCK_MS = 250;
-const LEAVING_MS = 1500; // A link to another program says "leaving" too, and then the page stays.
+const DRAFT = "draft.new";
 
 export class Chat {
   /** `changed()` is called when the list of conversations may look different. */
@@ -26,25 +26,35 @@ export class Chat {
     this.changed = changed;
     this.conversation = conversations.create();
     this.views = [];
-    this.job = null;
     this.scroll = new Scroll();
-    this.composer = new Composer({ send: (text) => this.ask(text), stop: () => this.stop() });
+    this.gauge = new ContextGauge();
+    this.composer = new Composer({
+      send: (text) => this.ask(text),
+      stop: () => this.stop(),
+      queue: (text) => this.setNext(text),
+      changed: (text) => this.keepDraft(text),
+    });
+    jobs.onJobs((job, event) => this.jobChanged(job, event));
     onEngine(() => this.drawStatus());
     onLanguage(() => this.show());
-    this.leaving = -Infinity;
-    addEventListener("beforeunload", () => (this.leaving = performance.now()));
-    addEventListener("pagehide", () => this.leave());
-    addEventListener("pageshow", (event) => event.persisted && location.reload());
+    setInterval(() => this.job && this.drawStatus(), CLOCK_MS);
+  }
+
+  get job() {
+    return jobs.jobOf(this.conversation.id);
   }
 
   get messages() {
-    return this.conversation.messages;
+    return conversations.path(this.conversation);
   }
 
+  // Which conversation
+
   open(conversation) {
-    this.stop();
     hideError();
     this.conversation = conversation;
+    if (conversation.unread) conversations.change(conversation.id, { unread: false }, conversation);
+    this.composer.set(read(this.draftName, ""));
     this.show();
     this.scroll.toEnd();
     this.changed();
@@ -55,18 +65,114 @@ export class Chat {
     this.composer.area.focus();
   }
 
+  get draftName() {
+    return this.conversation.nodes.length ? `draft.${this.conversation.id}` : DRAFT;
+  }
+
+  keepDraft(text) {
+    if (text) write(this.draftName, text);
+    else remove(this.draftName);
+  }
+
+  // What a person does
+
+  ask(text) {
+    remove(this.draftName);
+    const parent = this.messages.at(-1)?.id ?? "";
+    this.askBelow(parent, text);
+  }
+
+  askBelow(parent, text) {
+    const question = conversations.add(this.conversation, parent, { role: "user", content: text });
+    this.answer(question);
+  }
+
+  /** The question in another version; what was there before stays, one step away. */
+  edit(node, text) {
+    this.stop();
+    this.askBelow(node.parent, text);
+  }
+
+  /** Another version of the answer `node`; without one, an answer to the last question. */
+  regenerate(node = null) {
+    this.stop();
+    const last = this.messages.at(-1);
+    const parent = node?.parent ?? (last?.role === "assistant" ? last.parent : last?.id);
+    const question = this.conversation.nodes.find(({ id }) => id === parent);
+    if (question) this.answer(question);
+  }
+
+  continueAnswer(node) {
+    hideError();
+    jobs.begin(this.conversation, node);
+  }
+
+  answer(question) {
+    hideError();
+    const node = conversations.add(this.conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
+    jobs.begin(this.conversation, node);
+  }
+
+  stop() {
+    jobs.stop(this.job);
+  }
+
+  setNext(text) {
+    if (this.job) this.job.next = text;
+    this.drawNext();
+  }
+
+  /** Shows the version of `node` that is `by` steps away. */
+  step(node, by) {
+    const all = conversations.versions(this.conversation, node.parent);
+    const wanted = all[all.indexOf(node) + by];
+    if (!wanted) return;
+    this.conversation.chosen[node.parent] = wanted.id;
+    this.save();
+    this.show();
+  }
+
+  /** Sends no more of the oldest turns than half of the context holds; false when there is nothing to leave out. */
+  forgetOldest() {
+    const sent = conversations.sentPath(this.conversation);
+    const questions = sent.filter(({ role }) => role === "user");
+    if (questions.length < 2) return false;
+    const half = (contextSize() ?? 0) / 2;
+    const all = tokensOf(sent);
+    const first = questions.slice(1).find((node) => all - tokensOf(sent.slice(0, sent.indexOf(node))) <= half) ?? questions.at(-1);
+    this.conversation.from = first.id;
+    this.save();
+    return true;
+  }
+
+  save() {
+    if (!conversations.save(this.conversation)) showError({ code: "storage", message: "" });
+    this.changed();
+  }
+
+  // What is seen
+
   show() {
-    this.views = this.messages.map((message) => this.viewOf(message));
-    byId("messages").replaceChildren(...this.views.map((view) => view.node));
-    if (this.job) this.job.view = this.views.at(-1);
+    const shown = this.messages;
+    this.views = shown.map((node) => this.viewOf(node));
+    const first = shown.findIndex(({ id }) => id === this.conversation.from);
+    const nodes = this.views.map((view) => view.node);
+    if (first > 0) nodes.splice(first, 0, el("li", { class: "forgotten" }, t("forgotten")));
+    byId("messages").replaceChildren(...nodes);
+    byId("welcome").hidden = shown.length > 0;
+    setText(byId("chat-title"), this.conversation.title || t("title"));
     this.markNewest();
+    this.composer.setBusy(Boolean(this.job));
+    this.drawNext();
     this.drawStatus();
   }
 
-  viewOf(message) {
-    if (message.role === "user") return new QuestionView(message, { resend: (text) => this.resend(message, text) });
-    const view = new AnswerView(message, { regenerate: () => this.regenerate() });
-    view.live = this.job?.message === message;
+  viewOf(node) {
+    const all = conversations.versions(this.conversation, node.parent);
+    const versions = { at: all.indexOf(node) + 1, count: all.length, step: (by) => this.step(node, by) };
+    if (node.role === "user") return new PromptView(node, { resend: (text) => this.edit(node, text), versions });
+    const view = new AnswerView(node, { regenerate: () => this.regenerate(node), goOn: () => this.continueAnswer(node), versions });
+    view.live = this.job?.node === node;
     view.drawNow();
     return view;
   }
@@ -74,134 +180,99 @@ export class Chat {
   markNewest() {
     const answers = this.views.filter((view) => view instanceof AnswerView);
     for (const view of answers) view.setNewest(view === answers.at(-1));
-    byId("welcome").hidden = this.messages.length > 0;
   }
 
-  ask(text) {
-    this.messages.push({ role: "user", content: text });
-    this.answer();
+  get liveView() {
+    return this.views.find((view) => view.live);
   }
 
-  resend(message, text) {
-    this.stop();
-    this.messages.splice(this.messages.indexOf(message));
-    this.ask(text);
+  drawNext() {
+    const next = this.job?.next ?? "";
+    byId("next").hidden = !next;
+    byId("next").replaceChildren(...(next ? [el("span", {}, t("next", { text: conversations.titleOf(next) })),
+      el("button", { type: "button", class: "link", click: () => this.takeNextBack() }, t("next_take_back"))] : []));
   }
 
-  /** Asks the last question again; whatever came of it is replaced. */
-  regenerate() {
-    this.stop();
-    while (this.messages.at(-1)?.role === "assistant") this.messages.pop();
-    if (this.messages.length) this.answer();
-  }
-
-  async answer() {
-    hideError();
-    const message = { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null };
-    this.messages.push(message);
-    const job = (this.job = { message, abort: new AbortController(), meter: new Meter(), id: "", savedAt: 0, view: null });
-    conversations.touch(this.conversation);
-    this.composer.setBusy(true);
-    this.show();
-    this.save();
-    this.scroll.toEnd();
-    job.clock = setInterval(() => this.drawStatus(), CLOCK_MS);
-    try {
-      await modelsKnown();
-      const request = requestOf(this.messages.slice(0, -1));
-      for await (const event of complete(request, job.abort.signal)) this.take(job, event);
-    } catch (error) {
-      this.failed(job, error);
-    }
-    this.end(job);
-  }
-
-  take(job, event) {
-    const { message, meter } = job;
-    job.id = event.id || job.id;
-    if (event.kind === "reasoning" || event.kind === "content") this.piece(job, event);
-    if (event.kind === "figures") message.stats = meter.stats(event.usage, event.timings);
-    if (event.kind === "finish") message.finish = event.reason;
-    if (Date.now() - job.savedAt > SAVE_EVERY_MS) this.save(job);
-    this.drawStatus();
-  }
-
-  piece({ message, meter, view }, { kind, text }) {
-    if (!message.reasoning && !message.content) announce(t(kind === "reasoning" ? "thinking_begins" : "answer_begins"));
-    meter.piece();
-    message[kind] += text;
-    if (kind === "content") announcePiece(text);
-    else message.reasoning_s = meter.age() - meter.firstAfter;
-    view.draw();
-    this.scroll.follow();
-  }
-
-  failed(job, error) {
-    const { message } = job;
-    if (this.isLeaving()) return;
-    if (error.name === "AbortError") {
-      message.finish = "stopped";
-      return;
-    }
-    const begun = message.content || message.reasoning;
-    message.finish = error.code === "cut" ? "cut" : "error";
-    message.error = error.message;
-    if (!begun) this.messages.splice(this.messages.indexOf(message), 1);
-    if (this.job === job) showError(error, () => this.regenerate());
-  }
-
-  /** Whatever happened, the page is free for the next question. */
-  end(job) {
-    if (this.isLeaving()) {
-      setTimeout(() => this.end(job), LEAVING_MS); // The page is going, and what is kept says so; unless it stays.
-      return;
-    }
-    clearInterval(job.clock);
-    const { message, meter } = job;
-    if (message.finish === "reload") message.finish = "cut";
-    message.stats ??= meter.firstAfter === null ? null : meter.stats();
-    if (this.job !== job) return;
-    this.job = null;
-    this.composer.setBusy(false);
-    announceEnd(message.finish === "stop" ? t("answer_done") : "");
-    this.save();
-    this.show();
-    this.scroll.follow();
-  }
-
-  stop() {
-    const job = this.job;
-    if (!job) return;
-    job.abort.abort();
-    job.message.finish = "stopped";
-    this.end(job);
-  }
-
-  isLeaving() {
-    return performance.now() - this.leaving < LEAVING_MS;
-  }
-
-  /** The page goes away: keep what has come, and let go of the board. */
-  leave() {
-    this.leaving = performance.now();
-    if (this.job) this.save();
-    this.job?.abort.abort();
-  }
-
-  save(job = null) {
-    if (job) job.savedAt = Date.now();
-    if (!conversations.save(this.conversation)) showError({ code: "storage", message: "" });
-    this.changed();
+  takeNextBack() {
+    const { next } = this.job ?? {};
+    this.setNext("");
+    if (next) this.composer.set(next);
+    this.composer.area.focus();
   }
 
   drawStatus() {
-    const job = this.job;
+    const { job } = this;
     setText(byId("queue"), queueWords(job));
     const rate = job ? job.meter.rate() : this.messages.at(-1)?.stats?.rate;
     setText(byId("speed"), rate ? t("speed", { rate: rate.toFixed(1) }) : "");
-    if (!job?.view) return;
-    job.view.waiting = waitingWords(job);
-    job.view.draw();
+    this.gauge.draw(this.conversation, job, this.composer.area.value);
+    const view = this.liveView;
+    if (!job || !view) return;
+    view.waiting = waitingWords(job);
+    view.draw();
+  }
+
+  // What the jobs tell
+
+  jobChanged(job, event) {
+    const isShown = job.conversation === this.conversation || job.conversation.id === this.conversation.id;
+    if (event === "end") this.ended(job, isShown);
+    if (event === "begin" || event === "end") this.changed();
+    if (!isShown) return;
+    this.conversation = job.conversation;
+    if (event === "begin" || event === "end") {
+      this.show();
+      if (event === "begin") this.scroll.toEnd();
+      else this.scroll.follow();
+    } else if (event) {
+      this.piece(job, event);
+    } else if (job.isUnsaved) {
+      showError({ code: "storage", message: "" });
+    }
+  }
+
+  piece(job, { kind, text }) {
+    if (job.meter.count === 1) announce(t(kind === "reasoning" ? "thinking_begins" : "answer_begins"));
+    if (kind === "content") announcePiece(text);
+    this.liveView?.draw();
+    this.scroll.follow();
+  }
+
+  ended(job, isShown) {
+    const { finish } = job.node;
+    const isDone = finish === "stop" || finish === "length";
+    if (isShown) {
+      announceEnd(finish === "stop" ? t("answer_done") : "");
+      if (job.error && finish !== "lost") showError(job.error, this.remedyOf(job));
+      if (job.isUnsaved) showError({ code: "storage", message: "" });
+    }
+    if (!isShown || document.hidden) {
+      if (finish !== "stopped") notifyEnd(job.conversation.title, isDone);
+      if (!isShown) conversations.change(job.conversation.id, { unread: true }, job.conversation);
+    }
+    if (job.next) this.sendNext(job, isDone, isShown);
+  }
+
+  /** The message that waited for the end of this answer; after a failure it goes back to where it can be changed. */
+  sendNext(job, isDone, isShown) {
+    const { conversation, next } = job;
+    if (!isDone) {
+      if (isShown && !this.composer.area.value) this.composer.set(next);
+      write(`draft.${conversation.id}`, next);
+      return;
+    }
+    const question = conversations.add(conversation, job.node.id, { role: "user", content: next });
+    const node = conversations.add(conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
+    setTimeout(() => jobs.begin(conversation, node));
+  }
+
+  /** What the error's button does: try again, or go on without the oldest turns where trying again cannot help. */
+  remedyOf(job) {
+    const again = () => this.regenerate(job.node.content ? job.node : null);
+    if (job.error.code !== "context_length_exceeded") return { action: again };
+    const questions = conversations.sentPath(job.conversation).filter(({ role }) => role === "user");
+    if (questions.length < 2) return null;
+    return { word: "forget_oldest", action: () => this.forgetOldest() && again() };
   }
 }
 

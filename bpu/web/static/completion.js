@@ -2,12 +2,21 @@
 
 import { ApiError, call } from "./api.js";
 import { events } from "./stream.js";
-import { ThinkSplitter } from "./think.js";
+import { ThinkSplitter } from "./reasoning_view.js";
 
 /** Yields `{kind, ...}`; throws ApiError, also for an error inside the stream and for a stream that just stops. */
 export async function* complete(request, signal) {
-  const response = await call("/v1/chat/completions", { method: "POST", body: { ...request, stream: true }, signal });
-  yield { kind: "accepted", id: response.headers.get("x-request-id") ?? "" };
+  const body = { ...request, stream: true, stream_options: { include_usage: true } };
+  yield* answer(await call("/v1/chat/completions", { method: "POST", body, signal, headers: { "X-BPU-Detach": "1" } }));
+}
+
+/** The answer that the gateway has kept under `token`, from its beginning. */
+export async function* resumed(token, signal) {
+  yield* answer(await call("/v1/detached", { signal, headers: { "X-BPU-Resume": token } }));
+}
+
+async function* answer(response) {
+  yield { kind: "accepted", id: response.headers.get("x-request-id") ?? "", token: response.headers.get("x-bpu-resume") ?? "" };
   const splitter = new ThinkSplitter();
   let finished = false;
   try {

@@ -13,19 +13,24 @@ export function grow(area) {
 }
 
 export class Composer {
-  constructor({ send, stop }) {
+  /** `send(text)` when it is free, `queue(text)` while an answer is under way, `changed(text)` with every change. */
+  constructor({ send, stop, queue, changed }) {
     this.area = byId("prompt");
     this.sendButton = byId("send");
     this.stopButton = byId("stop");
+    this.queueButton = byId("queue-next");
     this.busy = false;
     this.composing = false;
-    this.send = send;
+    Object.assign(this, { send, queue, changed });
     this.listen(stop);
     this.draw();
   }
 
   listen(stop) {
-    this.area.addEventListener("input", () => this.draw());
+    this.area.addEventListener("input", () => {
+      this.changed(this.area.value);
+      this.draw();
+    });
     this.area.addEventListener("compositionstart", () => (this.composing = true));
     // Some browsers end the composition before they report its Enter: the flag falls one turn later.
     this.area.addEventListener("compositionend", () => setTimeout(() => (this.composing = false)));
@@ -38,20 +43,27 @@ export class Composer {
       event.preventDefault();
       this.submit();
     });
+    this.queueButton.addEventListener("click", () => {
+      this.submit();
+      this.area.focus();
+    });
     this.stopButton.addEventListener("click", () => {
       stop();
       this.area.focus();
     });
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.busy && !event.defaultPrevented && !event.isComposing) stop();
+      const isTaken = event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]");
+      if (event.key === "Escape" && this.busy && !isTaken) stop();
     });
   }
 
   submit() {
     const text = this.area.value;
-    if (this.busy || !text.trim()) return;
+    if (!text.trim()) return;
     this.set("");
-    this.send(text);
+    this.changed("");
+    if (this.busy) this.queue(text);
+    else this.send(text);
   }
 
   set(text) {
@@ -66,8 +78,10 @@ export class Composer {
 
   draw() {
     grow(this.area);
+    const isEmpty = !this.area.value.trim();
     this.sendButton.hidden = this.busy;
     this.stopButton.hidden = !this.busy;
-    this.sendButton.disabled = !this.area.value.trim();
+    this.queueButton.hidden = !this.busy || isEmpty;
+    this.sendButton.disabled = isEmpty;
   }
 }

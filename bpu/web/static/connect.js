@@ -22,7 +22,7 @@ export async function drawConnect(section) {
   }
 }
 
-/** The address in use is known to work from somewhere; one that works on this machine only is the last choice. */
+/** The address in use is known to work from somewhere; one that works on this machine alone is the last choice. */
 function preferred({ here, addresses }) {
   if (!LOCAL.test(here)) return here;
   return addresses.find(({ url }) => !LOCAL.test(url))?.url ?? here;
@@ -49,7 +49,8 @@ function row(key, value, shown = value) {
 
 function addressPart(section, facts, { address, base, model }) {
   const twin = facts.models.find(({ id }) => id === `${model.id}-think`);
-  const { qr } = facts.addresses.find(({ url }) => url === address) ?? {};
+  const reachable = facts.addresses.filter(({ url }) => !LOCAL.test(url));
+  const { url: scanned, qr } = facts.addresses.find(({ url }) => url === address && !LOCAL.test(url)) ?? reachable[0] ?? facts.addresses[0] ?? {};
   const others = facts.addresses.length > 1
     ? el("select", { "aria-label": t("connect_address"), change: (event) => show(section, facts, event.target.value) },
       facts.addresses.map(({ url }) => el("option", { value: url, selected: url === address }, url)))
@@ -60,8 +61,11 @@ function addressPart(section, facts, { address, base, model }) {
     row("connect_model", model.id),
     twin ? row("connect_thinking_model", twin.id) : null,
     row("connect_key", read("key", "") || "any", read("key", "") ? "••••••" : t("connect_any_key")),
-    LOCAL.test(address) ? el("p", { class: "note" }, t("local_only")) : null,
-    qr ? el("figure", { class: "qr" }, el("img", { src: qr, alt: `QR: ${address}`, width: "148", height: "148" }), el("figcaption", {}, t("scan"))) : null);
+    LOCAL.test(address) && !reachable.length ? el("p", { class: "note" }, t("local_only")) : null,
+    LOCAL.test(facts.here) && reachable.length
+      ? el("div", { class: "network" }, el("span", { class: "name" }, t("connect_network")), el("ul", {}, reachable.map(({ url }) => el("li", {}, el("code", {}, url), copyButton(() => url)))))
+      : null,
+    qr ? el("figure", { class: "qr" }, el("img", { src: qr, alt: `QR: ${scanned}`, width: "148", height: "148" }), el("figcaption", {}, t("scan"))) : null);
 }
 
 function chatbox({ address, model, key, base }) {

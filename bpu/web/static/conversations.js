@@ -1,51 +1,182 @@
 // The conversations of this browser: an index and one record each, so that saving one never rewrites the others.
 //
-// A message is {role, content} and, for an answer, {reasoning, reasoning_s, finish, stats}.
+// A conversation is a tree, because an edited question or a repeated answer keeps what was there before. `nodes` holds
+// {id, parent, role, content} and, for an answer, {reasoning, reasoning_s, finish, stats, error, job, resume}; `chosen`
+// names the child that is shown below each node ("" is the beginning). `from` is the first node that is still sent.
 
-import { onOtherTab, read, remove, write } from "./store.js";
+import { onOtherTab, read, remove, size, write } from "./store.js";
 
 const INDEX = "conversations";
+const LONGEST_TITLE = 48;
+const LONGEST_TEXT = 400000;
 const record = (id) => `conversation.${id}`;
 
-/** `{id, title, updated}` of all, the latest first. */
-export const list = () => read(INDEX, []).sort((one, other) => other.updated - one.updated);
+/** `{id, title, created, updated, pinned, unread}` of all: pinned ones first, then the latest first. */
+export const list = () => read(INDEX, []).sort((one, other) => (other.pinned ?? 0) - (one.pinned ?? 0) || other.updated - one.updated);
 
 export function create() {
-  return { id: newId(), title: "", created: Date.now(), updated: Date.now(), messages: [] };
+  const now = Date.now();
+  return { id: newId(), title: "", created: now, updated: now, pinned: false, settings: {}, nodes: [], chosen: {}, from: "" };
 }
 
-export const load = (id) => read(record(id));
+export function load(id) {
+  const found = read(record(id));
+  return found && upgraded(found);
+}
 
 /** False when the browser could not keep it. An empty conversation is not worth keeping. */
 export function save(conversation) {
-  if (!conversation.messages.length) return true;
-  conversation.title ||= titleOf(conversation.messages[0].content);
-  const { id, title, updated } = conversation;
+  if (!conversation.nodes.length) return true;
+  if (!conversation.named) conversation.title ||= titleOf(path(conversation)[0].content);
+  const { id, title, created, updated, pinned, unread } = conversation;
   const others = list().filter((entry) => entry.id !== id);
   const kept = write(record(id), conversation);
-  return write(INDEX, [{ id, title, updated }, ...others]) && kept;
+  return write(INDEX, [{ id, title, created, updated, pinned, unread }, ...others]) && kept;
+}
+
+/** Changes the record and its line in the index alike; `live` is the object in use, if there is one. */
+export function change(id, changes, live = null) {
+  const conversation = live ?? load(id);
+  if (conversation) save(Object.assign(conversation, changes));
 }
 
 export function touch(conversation) {
   conversation.updated = Date.now();
 }
 
+/** Removes it and returns what `restore` needs. */
 export function discard(id) {
+  const kept = load(id);
   write(INDEX, list().filter((entry) => entry.id !== id));
   remove(record(id));
+  remove(`draft.${id}`);
+  return kept;
 }
 
-export function discardAll() {
-  for (const { id } of list()) remove(record(id));
-  write(INDEX, []);
-}
+export const discardAll = () => list().map(({ id }) => discard(id)).filter(Boolean);
+
+export const restore = (conversation) => save(conversation);
 
 export const onChangeElsewhere = (listener) => onOtherTab((name) => name === INDEX && listener());
 
-function titleOf(text) {
-  const line = text.trim().split("\n")[0];
+/** The bytes that conversations take of this browser's storage. */
+export const storedBytes = () => size("conversation");
+
+/** The ids of the conversations whose title or text has `words` in it. */
+export function search(words) {
+  const wanted = words.trim().toLowerCase();
+  return list().filter(({ id, title, updated }) => title.toLowerCase().includes(wanted) || textOf(id, updated).includes(wanted)).map(({ id }) => id);
+}
+
+const texts = new Map();
+
+function textOf(id, updated) {
+  const kept = texts.get(id);
+  if (kept?.updated === updated) return kept.text;
+  const text = (load(id)?.nodes ?? []).map(({ content }) => content).join("\n").toLowerCase();
+  texts.set(id, { updated, text });
+  return text;
+}
+
+// The tree
+
+export function add(conversation, parent, node) {
+  const added = { id: newId(), parent, ...node };
+  conversation.nodes.push(added);
+  conversation.chosen[parent] = added.id;
+  return added;
+}
+
+export function removeNode(conversation, node) {
+  conversation.nodes = conversation.nodes.filter((other) => other !== node);
+  const rest = versions(conversation, node.parent);
+  if (rest.length) conversation.chosen[node.parent] = rest.at(-1).id;
+  else delete conversation.chosen[node.parent];
+}
+
+/** The nodes that stand in the same place: versions of one question or one answer. */
+export const versions = (conversation, parent) => conversation.nodes.filter((node) => node.parent === parent);
+
+/** What is shown: from the beginning down, the chosen version each time. */
+export function path(conversation) {
+  const below = new Map();
+  for (const node of conversation.nodes) below.set(node.parent, [...(below.get(node.parent) ?? []), node]);
+  const shown = [];
+  for (let at = ""; below.has(at) && shown.length < conversation.nodes.length; at = shown.at(-1).id) {
+    const found = below.get(at);
+    shown.push(found.find(({ id }) => id === conversation.chosen[at]) ?? found.at(-1));
+  }
+  return shown;
+}
+
+/** The part of the path that is sent to the model. */
+export function sentPath(conversation) {
+  const shown = path(conversation);
+  const first = shown.findIndex(({ id }) => id === conversation.from);
+  return first > 0 ? shown.slice(first) : shown;
+}
+
+// Files
+
+/** What is written to a file: what is shown as `messages`, and all versions beside it. */
+export function exported(conversation) {
+  const { title, created, updated, settings, nodes, chosen, from } = conversation;
+  const messages = path(conversation).map(({ role, content, reasoning }) => ({ role, content, ...(reasoning ? { reasoning } : {}) }));
+  const kept = nodes.map(({ resume, job, ...node }) => node);
+  return { format: "bpu-conversation", version: 2, title, created, updated, messages, settings, nodes: kept, chosen, from };
+}
+
+/** A conversation of a file that was exported here, null when it is none. Nothing of the file is believed. */
+export function imported(data) {
+  const given = data && typeof data === "object" ? (Array.isArray(data.nodes) ? data.nodes : chain(data.messages)) : null;
+  if (!given) return null;
+  const conversation = { ...create(), title: text(data.title).slice(0, 200), named: true, created: date(data.created), settings: cleanSettings(data.settings) };
+  const names = new Map();
+  for (const node of given.slice(0, 5000)) {
+    const parent = names.get(node?.parent) ?? "";
+    const isKnown = ["user", "assistant"].includes(node?.role);
+    // What follows a node that is no message follows the one before it.
+    if (node) names.set(node.id, isKnown ? add(conversation, parent, cleanNode(node)).id : parent);
+  }
+  conversation.chosen = {};
+  for (const [parent, child] of Object.entries(data.chosen ?? {})) {
+    if (names.get(child)) conversation.chosen[names.get(parent) ?? ""] = names.get(child);
+  }
+  conversation.from = names.get(data.from) ?? "";
+  return conversation.nodes.length ? conversation : null;
+}
+
+function cleanNode({ role, content, reasoning, reasoning_s: seconds, finish, stats }) {
+  if (role === "user") return { role, content: text(content) };
+  const figures = stats && typeof stats === "object" ? Object.fromEntries(Object.entries(stats).filter(([, value]) => Number.isFinite(value))) : null;
+  return { role, content: text(content), reasoning: text(reasoning), reasoning_s: Number.isFinite(seconds) ? seconds : 0, finish: text(finish, "stop").slice(0, 20), stats: figures };
+}
+
+function cleanSettings(settings) {
+  const { system, max_tokens: limit } = settings && typeof settings === "object" ? settings : {};
+  return { ...(text(system) ? { system: text(system) } : {}), ...(Number.isInteger(limit) && limit > 0 ? { max_tokens: limit } : {}) };
+}
+
+const text = (value, fallback = "") => (typeof value === "string" ? value.slice(0, LONGEST_TEXT) : fallback);
+const date = (value) => (Number.isFinite(value) && value > 0 ? value : Date.now());
+
+/** The nodes of a plain list of messages. */
+function chain(messages) {
+  if (!Array.isArray(messages)) return null;
+  return messages.map((message, index) => ({ ...message, id: `n${index}`, parent: index ? `n${index - 1}` : "" }));
+}
+
+/** A record of the page's first edition, which was a list of messages. */
+function upgraded(found) {
+  if (Array.isArray(found.nodes)) return found;
+  const { messages = [], ...rest } = found;
+  return { ...create(), ...rest, nodes: chain(messages), chosen: {} };
+}
+
+export function titleOf(content) {
+  const line = content.trim().split("\n")[0];
   const letters = [...line];
-  return letters.length > 48 ? `${letters.slice(0, 47).join("")}…` : line;
+  return letters.length > LONGEST_TITLE ? `${letters.slice(0, LONGEST_TITLE - 1).join("")}…` : line;
 }
 
 /** `crypto.randomUUID` exists only on https and localhost, and a board is neither. */

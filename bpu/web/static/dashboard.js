@@ -1,5 +1,6 @@
 // The board at a glance: engine, resident conversation, queue, speed, memory, log. Figures and states, never words of a chat.
 
+import { ActivityTable } from "./activity.js";
 import { ApiError, call } from "./api.js";
 import { bar, columns, line } from "./charts.js";
 import { el, icon } from "./dom.js";
@@ -7,16 +8,20 @@ import { elapsed, now, onEngine, stateName } from "./engine.js";
 import { showError } from "./errors.js";
 import { History } from "./history.js";
 import { duration, hasWord, t } from "./i18n.js";
+import { isOwn } from "./jobs.js";
 import { contextSize } from "./models.js";
-import { checkingWords } from "./waiting.js";
+import { checkingWords } from "./queue_view.js";
+import { confirmButton } from "./settings.js";
+import { shownState } from "./state.js";
 
-const PARTS = ["engine", "speed_chart", "ttft_chart", "resident", "queue", "memory", "temperature", "log"];
+const PARTS = ["engine", "speed_chart", "ttft_chart", "resident", "queue", "memory", "temperature", "log", "activity"];
 const HALVES = ["speed_chart", "ttft_chart"];
 
 export class Dashboard {
   constructor(section) {
     this.section = section;
     this.history = new History();
+    this.activity = new ActivityTable();
     this.parts = {};
     onEngine(() => {
       this.history.take(now.link === "online" ? now.engine?.running ?? null : null);
@@ -29,19 +34,20 @@ export class Dashboard {
     this.parts = {};
     this.section.replaceChildren(...PARTS.map((name) => {
       this.parts[name] = { node: el("div", { class: `part part-${name}` }), drawn: "" };
-      return el("section", { class: HALVES.includes(name) ? "card half" : "card" }, el("h3", {}, t(name)), this.parts[name].node);
+      return el("section", { class: HALVES.includes(name) ? "card half" : "card", "data-testid": name === "activity" ? name : null }, el("h3", {}, t(name)), this.parts[name].node);
     }));
+    this.parts.activity.node.replaceChildren(...this.activity.build());
     this.draw();
   }
 
   draw() {
     if (this.section.hidden || !this.parts.engine || document.hidden) return;
     const engine = now.engine ?? {};
-    this.put("engine", [stateName(), seconds(engine.since_s), engine.loads, engine.restarts, engine.error, engine.load_s, seconds(engine.retry_after_s)], () => engineCard(engine));
+    this.put("engine", [shownState(), seconds(engine.since_s), engine.loads, engine.restarts, engine.error, engine.load_s, seconds(engine.retry_after_s)], () => engineCard(engine));
     this.put("resident", [engine.cache_tokens, contextSize()], () => resident(engine.cache_tokens ?? 0));
-    this.put("queue", [engine.running, engine.waiting, Math.floor(elapsed())], () => queue(engine));
+    this.put("queue", [engine.running, engine.waiting, Math.floor(elapsed()), [engine.running, ...(engine.waiting ?? [])].map((job) => job && isOwn(job.id))], () => queue(engine));
     this.put("speed_chart", this.history.rates, () => chart(line, this.history.rates, (value) => value.toFixed(1), t("speed_unit")));
-    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, (value) => value.toFixed(1), "s"));
+    this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, (value) => (value < 0.05 ? "< 0.1" : value.toFixed(1)), "s"));
     this.put("memory", now.board?.memory, () => memory(now.board?.memory ?? []));
     this.put("temperature", [now.board?.bpu_percent, now.board?.temperatures], () => heat(now.board ?? {}));
     this.put("log", engine.log, () => log(engine.log ?? []));
@@ -51,7 +57,7 @@ export class Dashboard {
   put(name, facts, make) {
     const part = this.parts[name];
     const signature = JSON.stringify(facts) ?? "";
-    if (part.drawn === signature) return;
+    if (part.drawn === signature || part.node.querySelector("[data-sure]")) return; // A question waits for its second press.
     part.drawn = signature;
     const focused = part.node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const drawn = [make()].flat();
@@ -69,7 +75,7 @@ function engineCard(engine) {
   const restarts = Object.entries(engine.restarts ?? {}).map(([cause, count]) => `${causeWords(cause)} ${count}`).join(", ");
   const left = engine.retry_after_s === null || engine.retry_after_s === undefined ? null : Math.max(0, engine.retry_after_s - elapsed());
   return [
-    el("p", { class: "state-line", "data-state": state }, el("span", { class: "dot", "aria-hidden": "true" }), el("strong", {}, t(`state_${state}`)),
+    el("p", { class: "state-line", "data-state": state }, el("span", { class: "dot", "aria-hidden": "true" }), el("strong", {}, t(`state_${shownState()}`)),
       engine.since_s === undefined ? "" : ` ${t("since", { time: duration(seconds(engine.since_s)) })}`),
     state === "starting" ? progress(engine) : null,
     state === "checking" ? el("p", { class: "note" }, checkingWords(engine.examination)) : null,
@@ -125,9 +131,19 @@ function queue({ running, waiting }) {
 function jobRow({ id, phase, position, age_s: age, tokens }) {
   const where = position ? t("place", { position }) : t(`phase_${phase ?? "queued"}`);
   const parts = [where, duration(seconds(age) ?? 0), tokens ? t("tokens_count", { count: tokens }) : ""].filter(Boolean);
-  return el("li", {},
-    el("span", { class: "job-id" }, id.slice(-8)), el("span", {}, parts.join(" · ")),
-    el("button", { type: "button", class: "icon small", "data-key": `cancel-${id}`, "aria-label": `${t("cancel_job")} ${id.slice(-8)}`, title: t("cancel_job"), click: () => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`) }, icon("close")));
+  const own = isOwn(id);
+  return el("li", { class: own ? "own" : null },
+    el("span", { class: "job-id" }, id.slice(-8)), el("span", {}, parts.join(" · ")), el("span", { class: "job-owner" }, t(own ? "yours" : "others_job")), cancelButton(id, own));
+}
+
+/** One's own job goes with one press; somebody else's answer is ended only by a second one. */
+function cancelButton(id, own) {
+  const cancel = () => post(`/v1/jobs/${encodeURIComponent(id)}/cancel`);
+  const label = `${t("cancel_job")} ${id.slice(-8)}`;
+  if (own) return el("button", { type: "button", class: "icon small", "data-key": `cancel-${id}`, "aria-label": label, title: t("cancel_job"), click: cancel }, icon("close"));
+  const button = confirmButton("cancel_job", "cancel_sure", cancel);
+  button.dataset.key = `cancel-${id}`;
+  return button;
 }
 
 function chart(drawing, values, say, unit) {

@@ -12,8 +12,9 @@ let abort = null;
 let pause = FIRST_PAUSE_MS;
 let wake = () => {};
 
-/** `link` is "connecting", "online", "offline" or "locked"; `at` says when `engine` and `board` were true, for their clocks. */
-export const now = { link: "connecting", engine: null, board: null, at: 0 };
+/** `link` is "connecting", "online", "offline" or "locked"; `at` says when `engine` and `board` were true, for their
+ * clocks; `isRestart` tells a load that follows a stop or a failure. */
+export const now = { link: "connecting", engine: null, board: null, at: 0, isRestart: false };
 
 /** `listener(now)` after each event and each change of the link. */
 export function onEngine(listener) {
@@ -79,6 +80,9 @@ async function listen() {
 }
 
 function tell(news) {
+  const [before, after] = [now.engine?.state, news.engine?.state];
+  // A load after anything but "stopped" follows an answer that was ended, or a failure.
+  if (after && after !== before) now.isRestart = ["ready", "busy", "stopping", "failed"].includes(before) || (now.isRestart && after !== "stopped" && before !== "stopped");
   Object.assign(now, news);
   for (const listener of listeners) listener(now);
 }

@@ -1,20 +1,20 @@
-// What went wrong, said in the person's language with the way on: try again, enter the key, wait for the queue.
+// What went wrong, said once in the person's language with the way on; the gateway's own words are folded below it.
 
 import { byId, setText } from "./dom.js";
-import { onLanguage, t } from "./i18n.js";
+import { hasWord, onLanguage, t } from "./i18n.js";
 
 let shown = null;
 let countdown = 0;
 
-/** `error` has `code`, `message`, `status`, `retryAfter`; `again` is what the button does, null for no button. */
-export function showError(error, again = null) {
+/** `error` has `code`, `message`, `status`, `retryAfter`; `remedy` is {action, word} of the button, null for none. */
+export function showError(error, remedy = null) {
   clearInterval(countdown);
-  shown = { error, again };
-  byId("retry").hidden = !again;
+  shown = { error, remedy };
+  byId("retry").hidden = !remedy;
   byId("error").hidden = false;
+  byId("error-details").open = false;
   draw();
-  if (again && error.retryAfter) countFrom(error.retryAfter);
-  else setText(byId("retry"), t("retry"));
+  if (remedy && !remedy.word && error.retryAfter) countFrom(error.retryAfter);
 }
 
 export function hideError() {
@@ -26,25 +26,34 @@ export function hideError() {
 export function prepareErrors() {
   byId("dismiss").addEventListener("click", hideError);
   byId("retry").addEventListener("click", () => {
-    const { again } = shown ?? {};
+    const { remedy } = shown ?? {};
     hideError();
-    again?.();
+    remedy?.action();
   });
   onLanguage(draw);
 }
 
-const draw = () => shown && setText(byId("error-text"), words(shown.error));
+function draw() {
+  if (!shown) return;
+  const { error, remedy } = shown;
+  const wayOn = remedyOf(error);
+  setText(byId("error-text"), [sentenceOf(error), wayOn].filter(Boolean).join(" "));
+  setText(byId("error-message"), error.message ?? "");
+  byId("error-details").hidden = !error.message;
+  setText(byId("retry"), t(remedy?.word ?? "retry"));
+}
 
-/** The gateway's own sentence stays as it is: it names the cause and the remedy. */
-export function words({ code, status, message }) {
-  const values = { message };
-  if (code === "network") return t("error_network");
-  if (code === "cut") return t("error_cut");
-  if (code === "storage") return t("error_storage");
-  if (status === 401) return t("error_key");
-  if (status === 429) return t("error_full", values);
-  if (code === "context_length_exceeded") return t("error_context", values);
-  return message || t("error_action", values);
+/** One sentence that says what happened. A code that has none here is said in the gateway's words. */
+export function sentenceOf({ code, status, message }) {
+  if (hasWord(`code_${code}`)) return t(`code_${code}`);
+  if (status === 401) return t("code_invalid_api_key");
+  if (status === 429) return t("code_queue_full");
+  return message || t("code_unknown");
+}
+
+function remedyOf({ code, status }) {
+  if (hasWord(`remedy_${code}`)) return t(`remedy_${code}`);
+  return status === 401 ? t("remedy_invalid_api_key") : "";
 }
 
 /** The queue said when to come back: the page counts down, and asks again by itself. */

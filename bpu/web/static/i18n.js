@@ -1,14 +1,14 @@
 // The page's words: English and Chinese, by the browser's language until a person chooses.
 
 import { read, write } from "./store.js";
-import { WORDS } from "./words.js";
+import { STRINGS } from "./strings.js";
 
 const listeners = new Set();
 let current = chosen();
 
 function chosen() {
   const kept = read("language");
-  if (kept in WORDS) return kept;
+  if (kept in STRINGS) return kept;
   const wanted = navigator.languages?.[0] ?? navigator.language ?? "en";
   return wanted.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
@@ -17,14 +17,14 @@ export const language = () => current;
 
 /** The words of `key`, with `{name}` filled in from `values`. */
 export function t(key, values = {}) {
-  const text = WORDS[current][key] ?? WORDS.en[key] ?? key;
+  const text = STRINGS[current][key] ?? STRINGS.en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-export const hasWord = (key) => key in WORDS.en;
+export const hasWord = (key) => key in STRINGS.en;
 
 export function setLanguage(name) {
-  current = name in WORDS ? name : "en";
+  current = name in STRINGS ? name : "en";
   write("language", current);
   speak();
 }
@@ -50,6 +50,17 @@ export function speak() {
   translate();
   for (const listener of listeners) listener();
 }
+
+/** A day as a list shows it: the time of today, else the date. */
+export function day(time) {
+  const then = new Date(time);
+  const isToday = then.toDateString() === new Date().toDateString();
+  const form = isToday ? { hour: "2-digit", minute: "2-digit" } : { month: "short", day: "numeric" };
+  return new Intl.DateTimeFormat(current === "zh" ? "zh-CN" : "en", form).format(then);
+}
+
+/** Bytes as a person says them. */
+export const bytes = (count) => (count >= 2 ** 20 ? `${(count / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(count / 1024)} KiB`);
 
 /** Seconds as a person says them: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min. */
 export function duration(seconds) {

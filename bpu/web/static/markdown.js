@@ -1,186 +1,190 @@
-// Markdown to nodes, block by block: a block that has not changed since the last call keeps its node.
-// A growing answer is drawn many times a second, so only its last block may cost anything.
+// Draws Markdown as DOM nodes. The library `marked` makes tokens of the text; no HTML is ever parsed.
+// A growing answer is drawn many times a second, so a block that has not changed since the last call keeps its node.
 
+import { codeBlock, growCode } from "./code.js";
 import { el } from "./dom.js";
-import { inline } from "./inline.js";
-import { math } from "./math.js";
-import { codeBlock } from "./code.js";
+import { t } from "./i18n.js";
+import { mathNode } from "./math.js";
+import { mathExtensions } from "./math_syntax.js";
+import { Lexer, Marked } from "./vendor/marked.js";
 
-const DEPTH = 8;
-// A line may be as long as an answer, so no expression may try the same characters twice: no two repetitions of
-// blanks stand side by side, and what is at the end of a line is cut off by code.
-const FENCE = /^ {0,3}(`{3,}|~{3,}(?!~))([^`]*)$/;
-const HEADING = /^ {0,3}(#{1,6})\s([^]*)$/;
-const RULE = /^ {0,3}([-*_])(?:\s*\1){2,}\s*$/;
-const QUOTE = /^ {0,3}> ?/;
-const ITEM = /^( {0,8})([-*+]|\d{1,9}[.)])(?: +|$)/;
-const CELL_RULE = /^:?-+:?$/;
-const MATH_OPEN = /^\s*(\\\[|\$\$)/;
+const DEPTH = 12;
+const LONGEST_INLINE = 8000; // Inline parsing may cost the square of its text, and no paragraph of a person is longer.
+const SAFE = /^(?:https?:\/\/|mailto:)[^\s<>"]{1,2000}$/i;
+const LINE_BREAK = /^<br\s{0,3}\/?>$/i;
+const ENTITY = /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([A-Za-z]{2,8}));/g;
+const NAMED = {
+  amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "©", reg: "®", trade: "™", hellip: "…", mdash: "—", ndash: "–",
+  lsquo: "‘", rsquo: "’", ldquo: "“", rdquo: "”", laquo: "«", raquo: "»", times: "×", divide: "÷", plusmn: "±", deg: "°", middot: "·", bull: "•",
+  le: "≤", ge: "≥", ne: "≠", asymp: "≈", infin: "∞", rarr: "→", larr: "←", uarr: "↑", darr: "↓", harr: "↔", rArr: "⇒", sum: "∑", radic: "√", pi: "π",
+  alpha: "α", beta: "β", gamma: "γ", delta: "δ", theta: "θ", lambda: "λ", mu: "μ", sigma: "σ", omega: "ω", euro: "€", pound: "£", yen: "¥", sect: "§",
+  ensp: "\u2002", emsp: "\u2003", thinsp: "\u2009", zwj: "\u200d", zwnj: "\u200c", frac12: "½", sup2: "²", sup3: "³", check: "✓",
+};
 
-/** Makes `container` show `text`. */
-export function render(container, text) {
-  const wanted = blocks(text);
-  wanted.forEach((block, index) => {
-    const node = container.childNodes[index];
-    if (node && sources.get(node) === block.source) return;
-    const fresh = draw(block, 0);
-    sources.set(fresh, block.source);
-    if (node) node.replaceWith(fresh);
-    else container.append(fresh);
-  });
-  while (container.childNodes.length > wanted.length) container.lastChild.remove();
+/** `**bold**` beside Chinese letters and marks: CommonMark asks for blanks there, which Chinese text does not have. */
+const strong = {
+  name: "strong", level: "inline",
+  start: (text) => indexOrNone(text, "**"),
+  tokenizer(text) {
+    const found = /^\*\*(?![\s*])([^*\n]{1,2000})\*\*(?!\*)/.exec(text);
+    if (!found || /\s$/.test(found[1])) return undefined;
+    return { type: "strong", raw: found[0], tokens: this.lexer.inlineTokens(found[1]) };
+  },
+};
+
+const indexOrNone = (text, part) => {
+  const at = text.indexOf(part);
+  return at < 0 ? undefined : at;
+};
+
+const syntax = new Marked({ gfm: true, breaks: true }, { extensions: [...mathExtensions, strong] }).defaults;
+
+/** A lexer that goes no deeper than a reader can follow, and takes a paragraph of absurd length as plain text. */
+class BoundedLexer extends Lexer {
+  depth = 0;
+
+  blockTokens(text, tokens = [], ...rest) {
+    if (this.depth > DEPTH) {
+      tokens.push({ type: "paragraph", raw: text, tokens: [plain(text)] });
+      return tokens;
+    }
+    this.depth += 1;
+    try {
+      return super.blockTokens(text, tokens, ...rest);
+    } finally {
+      this.depth -= 1;
+    }
+  }
+
+  inlineTokens(text, tokens = []) {
+    if (text.length <= LONGEST_INLINE && this.depth <= DEPTH) {
+      this.depth += 1;
+      try {
+        return super.inlineTokens(text, tokens);
+      } finally {
+        this.depth -= 1;
+      }
+    }
+    tokens.push(plain(text));
+    return tokens;
+  }
+}
+
+const plain = (text) => ({ type: "plain", raw: text, text });
+
+/** The top-level tokens of `text`. Where the library fails, which it must not, the text itself is shown. */
+function blocks(text) {
+  try {
+    return new BoundedLexer(syntax).lex(text).filter(({ type }) => type !== "space" && type !== "def");
+  } catch {
+    return [{ type: "paragraph", raw: text, tokens: [plain(text)] }];
+  }
 }
 
 const sources = new WeakMap();
 
-/** The blocks of `text`: `{kind, source, ...}`, where equal `source` and `kind` mean equal looks. */
-export function blocks(text) {
-  const lines = text.replace(/\r\n?/g, "\n").split("\n");
-  const out = [];
-  let at = 0;
-  while (at < lines.length) {
-    if (!lines[at].trim()) {
-      at += 1;
-      continue;
+/** Makes `container` show `text`. */
+export function render(container, text) {
+  reconcile(container, blocks(text), (block) => `${block.type}\n${block.raw.trimEnd()}`, drawBlock, grow);
+}
+
+/** Makes a child of `parent` of each of `parts`; one whose source is the same keeps its node, the last one may grow. */
+function reconcile(parent, parts, sourceOf, draw, grown = () => false) {
+  parts.forEach((part, index) => {
+    const node = parent.childNodes[index];
+    const source = sourceOf(part);
+    if (node && sources.get(node) === source) return;
+    if (node && grown(node, part)) {
+      sources.set(node, source);
+      return;
     }
-    const [block, next] = take(lines, at);
-    out.push({ ...block, source: `${block.kind}\n${lines.slice(at, next).join("\n")}` });
-    at = next;
-  }
-  return out;
-}
-
-function take(lines, at) {
-  const line = lines[at];
-  const fence = FENCE.exec(line);
-  if (fence) return takeCode(lines, at, fence);
-  const heading = HEADING.exec(line);
-  if (heading) return [{ kind: "heading", level: heading[1].length, text: headingText(heading[2]) }, at + 1];
-  if (RULE.test(line)) return [{ kind: "rule" }, at + 1];
-  if (MATH_OPEN.test(line)) return takeMath(lines, at);
-  if (QUOTE.test(line)) return takeQuote(lines, at);
-  if (ITEM.test(line)) return takeList(lines, at);
-  if (tableAt(lines, at)) return takeTable(lines, at);
-  return takeParagraph(lines, at);
-}
-
-const until = (lines, from, stop) => {
-  let at = from;
-  while (at < lines.length && !stop(lines[at], at)) at += 1;
-  return at;
-};
-
-/** A heading without the number signs that may close it. */
-function headingText(rest) {
-  const text = rest.trim();
-  let end = text.length;
-  while (text[end - 1] === "#") end -= 1;
-  return end === 0 || /\s/.test(text[end - 1]) ? text.slice(0, end).trimEnd() : text;
-}
-
-function takeCode(lines, at, [, mark, info]) {
-  const closes = (line) => line.trim().startsWith(mark) && !line.trim().replaceAll(mark[0], "");
-  const end = until(lines, at + 1, closes);
-  return [{ kind: "code", language: info.trim().split(/\s/)[0], text: lines.slice(at + 1, end).join("\n") }, Math.min(end + 1, lines.length)];
-}
-
-function takeMath(lines, at) {
-  const close = MATH_OPEN.exec(lines[at])[1] === "$$" ? "$$" : "\\]";
-  const first = lines[at].replace(MATH_OPEN, "");
-  if (first.includes(close)) {
-    const rest = first.slice(first.indexOf(close) + 2).trim();
-    return rest ? takeParagraph(lines, at) : [{ kind: "math", text: first.slice(0, first.indexOf(close)) }, at + 1];
-  }
-  const end = until(lines, at + 1, (line) => line.includes(close) || !line.trim());
-  const body = [first, ...lines.slice(at + 1, end)];
-  if (end < lines.length && lines[end].includes(close)) body.push(lines[end].slice(0, lines[end].indexOf(close)));
-  return [{ kind: "math", text: body.join("\n") }, Math.min(end + 1, lines.length)];
-}
-
-function takeQuote(lines, at) {
-  const end = until(lines, at, (line) => !QUOTE.test(line));
-  return [{ kind: "quote", text: lines.slice(at, end).map((line) => line.replace(QUOTE, "")).join("\n") }, end];
-}
-
-function takeList(lines, at) {
-  const ordered = /\d/.test(ITEM.exec(lines[at])[2]);
-  const margin = ITEM.exec(lines[at])[1].length;
-  const items = [];
-  let end = at;
-  while (end < lines.length) {
-    const item = ITEM.exec(lines[end]);
-    if (!item || item[1].length > margin + 1 || item[1].length < margin || /\d/.test(item[2]) !== ordered || RULE.test(lines[end])) break;
-    const next = itemEnd(lines, end, margin);
-    const inside = [lines[end].slice(item[0].length), ...lines.slice(end + 1, next).map((line) => outdent(line, item[0].length))];
-    items.push(inside.join("\n").trimEnd());
-    end = next;
-    while (end < lines.length && !lines[end].trim()) end += 1;
-  }
-  return [{ kind: "list", ordered, start: ordered ? Number.parseInt(ITEM.exec(lines[at])[2], 10) : 1, items }, end];
-}
-
-/** Where an item ends: at the next one of its own margin, or at a line after a blank one that is not indented. */
-function itemEnd(lines, at, margin) {
-  return until(lines, at + 1, (line, index) => {
-    if (!line.trim()) return false;
-    const indent = line.length - line.trimStart().length;
-    if (indent > margin + 1) return false;
-    return ITEM.test(line) || !lines[index - 1].trim() || FENCE.test(line) || HEADING.test(line) || RULE.test(line);
+    const fresh = draw(part);
+    sources.set(fresh, source);
+    if (node) node.replaceWith(fresh);
+    else parent.append(fresh);
   });
+  while (parent.childNodes.length > parts.length) parent.lastChild.remove();
 }
 
-const outdent = (line, width) => line.slice(Math.min(width, line.length - line.trimStart().length));
-
-const tableAt = (lines, at) => lines[at].includes("|") && isRowRule(lines[at + 1] ?? "");
-
-const isRowRule = (line) => line.includes("|") && cells(line).every((cell) => CELL_RULE.test(cell));
-
-function takeTable(lines, at) {
-  const end = until(lines, at + 2, (line) => !line.includes("|") || !line.trim());
-  const sides = cells(lines[at + 1]).map((cell) => (/^:.*:$/.test(cell) ? "center" : cell.endsWith(":") ? "right" : "left"));
-  return [{ kind: "table", head: cells(lines[at]), sides, rows: lines.slice(at + 2, end).map(cells) }, end];
+/** The last block grows with every token: a list by its items, code by its text; what is there is not drawn again. */
+function grow(node, block) {
+  if (block.type === "code") return growCode(node, block.text, languageOf(block), isClosed(block.raw));
+  if (block.type !== "list" || node.localName !== (block.ordered ? "ol" : "ul")) return false;
+  if (block.ordered && node.start !== Number(block.start || 1)) return false;
+  reconcile(node, block.items, sourceOfItem, listItem);
+  return true;
 }
 
-function cells(line) {
-  const bare = line.trim().replace(/^\|/, "").replace(/\|$/, "");
-  return bare.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
-}
+/** Whether the last line of a block of code is its closing fence. */
+const isClosed = (raw) => ["```", "~~~"].some((fence) => raw.slice(raw.trimEnd().lastIndexOf("\n") + 1).trimStart().startsWith(fence));
 
-function takeParagraph(lines, at) {
-  const starts = (line, index) => tableAt(lines, index) || !line.trim() || FENCE.test(line) || HEADING.test(line) || QUOTE.test(line) || RULE.test(line) || interrupts(line);
-  const end = until(lines, at + 1, starts);
-  return [{ kind: "paragraph", text: lines.slice(at, end).map((line) => line.trim()).join("\n") }, end];
-}
+const languageOf = ({ lang }) => (lang ?? "").trim().split(/\s/)[0];
 
-/** A list may follow a paragraph without a blank line, but a line that only begins with a number is text. */
-const interrupts = (line) => /^ {0,3}([-*+]|1[.)]) +\S/.test(line) || MATH_OPEN.test(line);
+const sourceOfItem = ({ raw, loose, task, checked }) => `${loose}${task}${checked}\n${raw.trimEnd()}`;
 
-function draw(block, depth) {
-  return depth > DEPTH ? el("p", {}, block.source ?? block.text ?? "") : DRAW[block.kind](block, depth);
-}
+const drawBlocks = (tokens) => tokens.filter(({ type }) => type !== "space" && type !== "def").map(drawBlock);
 
-const nested = (text, depth) => (depth >= DEPTH ? [text] : blocks(text).map((block) => draw(block, depth + 1)));
+const drawBlock = (token) => (BLOCKS[token.type] ?? BLOCKS.paragraph)(token);
 
-const DRAW = {
-  // A page has one h1 and its panels h2: headings of an answer stand below them.
-  heading: ({ level, text }) => el(`h${Math.min(6, level + 2)}`, { class: `h${level}` }, inline(text)),
-  rule: () => el("hr"),
-  code: ({ language, text }) => codeBlock(text, language),
-  math: ({ text }) => math(text, "div"),
-  paragraph: ({ text }) => el("p", {}, inline(text)),
-  quote: ({ text }, depth) => el("blockquote", {}, nested(text, depth)),
-  list: ({ ordered, start, items }, depth) =>
-    el(ordered ? "ol" : "ul", { start: ordered && start !== 1 ? start : null }, items.map((item) => el("li", {}, listItem(item, depth)))),
-  table: ({ head, sides, rows }) =>
-    el("div", { class: "table", tabindex: "0", role: "group" },
+const BLOCKS = {
+  // The page has an h1 and its messages have h2: headings of an answer stand below them.
+  heading: ({ depth, tokens }) => el(`h${Math.min(6, depth + 2)}`, { class: `h${depth}` }, drawInline(tokens)),
+  hr: () => el("hr"),
+  code: (token) => codeBlock(token.text, languageOf(token)),
+  mathBlock: ({ text }) => mathNode(text, true),
+  paragraph: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
+  text: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
+  html: ({ raw }) => el("p", {}, LINE_BREAK.test(raw.trim()) ? el("br") : raw.trim()),
+  blockquote: ({ tokens }) => el("blockquote", {}, drawBlocks(tokens)),
+  list: ({ ordered, start, items }) => {
+    const list = el(ordered ? "ol" : "ul", { start: ordered && start !== 1 && start !== "" ? start : null });
+    reconcile(list, items, sourceOfItem, listItem);
+    return list;
+  },
+  table: ({ header, rows }) =>
+    el("div", { class: "table", tabindex: "0", role: "group", "aria-label": t("table") },
       el("table", {},
-        el("thead", {}, el("tr", {}, head.map((cell, index) => el("th", { class: sides[index] }, inline(cell))))),
-        el("tbody", {}, rows.map((row) => el("tr", {}, head.map((_, index) => el("td", { class: sides[index] }, inline(row[index] ?? "")))))))),
+        el("thead", {}, el("tr", {}, header.map((cell) => tableCell("th", cell)))),
+        el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => tableCell("td", cell))))))),
 };
 
-/** One line stays bare text; more than that keeps its paragraphs. */
-function listItem(text, depth) {
-  const [first, ...rest] = depth >= DEPTH ? [{ kind: "paragraph", text }] : blocks(text);
-  if (first?.kind !== "paragraph") return nested(text, depth);
-  return [...inline(first.text), ...rest.map((block) => draw(block, depth + 1))];
+const tableCell = (tag, { align, tokens }) => el(tag, { class: align ?? "left" }, drawInline(tokens));
+
+/** A tight item holds bare text, a loose one paragraphs. */
+function listItem({ task, checked, loose, tokens }) {
+  const inside = tokens.filter(({ type }) => !["space", "def", "checkbox"].includes(type));
+  const drawn = inside.map((token) => (token.type === "text" && !loose ? drawInline(token.tokens ?? [plain(token.raw)]) : drawBlock(token)));
+  const box = task ? el("input", { type: "checkbox", disabled: true, checked, "aria-label": t(checked ? "task_done" : "task_open") }) : null;
+  return el("li", { class: task ? "task" : null }, box, drawn);
 }
+
+/** The nodes of inline tokens: elements and strings. */
+const drawInline = (tokens) => tokens.map((token) => (INLINES[token.type] ?? INLINES.plain)(token));
+
+const INLINES = {
+  text: ({ tokens, text }) => (tokens ? drawInline(tokens) : decoded(text)),
+  plain: ({ raw }) => raw,
+  escape: ({ text }) => text,
+  strong: ({ tokens }) => el("strong", {}, drawInline(tokens)),
+  em: ({ tokens }) => el("em", {}, drawInline(tokens)),
+  del: ({ tokens }) => el("del", {}, drawInline(tokens)),
+  codespan: ({ text }) => el("code", {}, text),
+  br: () => el("br"),
+  html: ({ raw }) => (LINE_BREAK.test(raw) ? el("br") : raw),
+  mathInline: ({ text, display }) => mathNode(text, display),
+  link: ({ href, tokens }) => anchor(href, drawInline(tokens)),
+  // A picture from elsewhere would tell a stranger that the answer was read, so it becomes a link.
+  image: ({ href, text }) => anchor(href, [text || href]),
+};
+
+function anchor(address, children) {
+  return SAFE.test(address)
+    ? el("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, children)
+    : el("span", {}, children);
+}
+
+/** `text` with the character that each entity stands for. */
+const decoded = (text) =>
+  text.includes("&") ? text.replace(ENTITY, (whole, decimal, hex, name) => (name ? NAMED[name] ?? whole : character(Number.parseInt(decimal ?? hex, decimal ? 10 : 16)))) : text;
+
+const character = (code) => (code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000) ? String.fromCodePoint(code) : "\ufffd");

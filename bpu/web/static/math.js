@@ -1,46 +1,75 @@
-// Formulas made readable with plain characters: no typesetting, but no backslashes to stumble over either.
+// Formulas: LaTeX to MathML by the library `temml`, which is fetched when the first formula comes.
+// What it cannot read stays on the page as the source that the model wrote.
 
 import { el } from "./dom.js";
 
-const SIGNS = {
-  times: "×", cdot: "·", div: "÷", pm: "±", mp: "∓", leq: "≤", le: "≤", geq: "≥", ge: "≥", neq: "≠", ne: "≠", approx: "≈",
-  equiv: "≡", sim: "∼", infty: "∞", to: "→", rightarrow: "→", Rightarrow: "⇒", implies: "⇒", iff: "⇔", leftarrow: "←",
-  in: "∈", notin: "∉", subset: "⊂", cup: "∪", cap: "∩", forall: "∀", exists: "∃", partial: "∂", nabla: "∇", int: "∫",
-  sum: "∑", prod: "∏", alpha: "α", beta: "β", gamma: "γ", delta: "δ", Delta: "Δ", epsilon: "ε", theta: "θ", lambda: "λ",
-  mu: "μ", pi: "π", rho: "ρ", sigma: "σ", Sigma: "Σ", tau: "τ", phi: "φ", omega: "ω", Omega: "Ω", circ: "°", degree: "°",
-  ldots: "…", dots: "…", cdots: "⋯", quad: "  ", qquad: "    ", propto: "∝", ll: "≪", gg: "≫", mid: "|", neg: "¬", wedge: "∧", vee: "∨", emptyset: "∅", star: "⋆", therefore: "∴", because: "∵", angle: "∠", perp: "⊥",
-  sin: "sin", cos: "cos", tan: "tan", log: "log", ln: "ln", lim: "lim", max: "max", min: "min", left: "", right: "",
-};
-const RAISED = { 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹", "+": "⁺", "-": "⁻", n: "ⁿ" };
-const LOWERED = { 0: "₀", 1: "₁", 2: "₂", 3: "₃", 4: "₄", 5: "₅", 6: "₆", 7: "₇", 8: "₈", 9: "₉", "+": "₊", "-": "₋", n: "ₙ" };
-const GROUP = "\\{([^{}]{0,300})\\}";
+const LONGEST = 6000;
+const KEPT = 500;
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+/** All that temml's output needs; an address, an id or a listener is never among it. */
+const ATTRIBUTES = new Set([
+  "accent", "accentunder", "class", "columnalign", "columnlines", "columnspacing", "columnspan", "depth", "display", "displaystyle", "fence", "form",
+  "height", "largeop", "linethickness", "lspace", "mathbackground", "mathcolor", "mathsize", "mathvariant", "maxsize", "minsize", "movablelimits",
+  "notation", "rowalign", "rowlines", "rowspacing", "rowspan", "rspace", "scriptlevel", "separator", "stretchy", "style", "symmetric", "voffset", "width",
+]);
 
-export function math(source, tag = "span") {
-  return el(tag, { class: "math" }, readable(source.trim()));
-}
+const drawn = new Map();
+const waiting = new Set();
+let temml = null;
+let loading = null;
 
-/** LaTeX as one would say it in plain text. What is not known stays as it was written. */
-export function readable(source) {
-  let text = source.replace(/\\([A-Za-z]+)/g, (whole, name) => (Object.hasOwn(SIGNS, name) ? SIGNS[name] : whole));
-  for (let depth = 0; depth < 6; depth += 1) {
-    const before = text;
-    text = text
-      .replace(new RegExp(`\\\\[dt]?frac\\s{0,3}${GROUP}\\s{0,3}${GROUP}`, "g"), (_, top, under) => `${part(top)}/${part(under)}`)
-      .replace(new RegExp(`\\\\sqrt\\s{0,3}${GROUP}`, "g"), (_, inside) => `√${part(inside)}`)
-      .replace(new RegExp(`\\\\(?:text|mathrm|mathbf|mathit|operatorname|boxed|overline)\\s{0,3}${GROUP}`, "g"), "$1")
-      .replace(new RegExp(`\\^(?:${GROUP}|(\\w))`, "g"), (_, group, one) => shifted(group ?? one, RAISED, "^"))
-      .replace(new RegExp(`_(?:${GROUP}|(\\w))`, "g"), (_, group, one) => shifted(group ?? one, LOWERED, "_"));
-    if (text === before) break;
+/** A node that shows the formula `source`; display formulas may scroll sideways. */
+export function mathNode(source, display) {
+  const node = display ? el("span", { class: "math display", tabindex: "0" }) : el("span", { class: "math" });
+  if (temml) {
+    typeset(node, source, display);
+  } else {
+    node.textContent = source.trim();
+    waiting.add([node, source, display]);
+    loading ??= load();
   }
-  return text
-    .replace(/\\[,;:! ]/g, " ")
-    .replace(/\\([{}%$&#_])/g, "$1");
+  return node;
 }
 
-const part = (text) => (/^[\p{L}\p{N}.√⁺⁻₊₋]+$/u.test(text) ? text : `(${text})`);
+async function load() {
+  try {
+    ({ default: temml } = await import("./vendor/temml.js"));
+    for (const [node, source, display] of waiting) typeset(node, source, display);
+    waiting.clear();
+  } catch {
+    loading = null; // The next formula tries again; until then the sources can be read.
+  }
+}
 
-function shifted(text, table, mark) {
-  const letters = [...text];
-  if (letters.length && letters.every((letter) => Object.hasOwn(table, letter))) return letters.map((letter) => table[letter]).join("");
-  return `${mark === "^" ? "\u02c6" : "\uff3f"}${part(text)}`;
+/** The same formula is drawn once: a growing paragraph is drawn anew with every token. */
+function typeset(node, source, display) {
+  const key = `${display}${source}`;
+  if (!drawn.has(key)) {
+    if (drawn.size >= KEPT) drawn.delete(drawn.keys().next().value);
+    drawn.set(key, convert(source, display));
+  }
+  node.replaceChildren(drawn.get(key).cloneNode(true));
+}
+
+function convert(source, display) {
+  const text = source.trim().replace(/\n\s{0,200}\n/g, "\n");
+  try {
+    if (text.length > LONGEST) throw new RangeError(text);
+    const holder = document.createElement("span");
+    temml.render(text, holder, { displayMode: display, throwOnError: true, trust: false, wrap: display ? "none" : "tex", maxExpand: 200, maxSize: [20, 400] });
+    const [node] = holder.children;
+    if (!isHarmless(node)) throw new TypeError(text);
+    return node;
+  } catch {
+    return el("code", { class: "math-source" }, source.trim());
+  }
+}
+
+/** Whether the tree holds MathML and plain spans alone. Attributes that no formula needs are taken away. */
+function isHarmless(root) {
+  for (const node of [root, ...root.querySelectorAll("*")]) {
+    if (node.namespaceURI !== MATHML && node.localName !== "span") return false;
+    for (const { name } of [...node.attributes]) if (!ATTRIBUTES.has(name)) node.removeAttribute(name);
+  }
+  return true;
 }

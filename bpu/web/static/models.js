@@ -2,7 +2,7 @@
 
 import { callJson } from "./api.js";
 import { now, onEngine } from "./engine.js";
-import { read } from "./store.js";
+import { read, write } from "./store.js";
 
 const listeners = new Map();
 let models = [];
@@ -11,10 +11,17 @@ let link = "";
 const THINK = "-think";
 
 /** Without the twins that send the thinking inside the text: this page shows it apart anyway. */
-export const modelIds = () => {
+export const modelEntries = () => {
   const ids = models.map(({ id }) => id);
-  return ids.filter((id) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
+  return models.filter(({ id }) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
 };
+
+export const modelIds = () => modelEntries().map(({ id }) => id);
+
+export function chooseModel(id) {
+  write("model", id);
+  for (const listener of listeners.values()) listener();
+}
 
 /** The one a person has chosen while it is there, else the first; "" is left to the gateway's judgement. */
 export function chosenModel() {
@@ -22,7 +29,11 @@ export function chosenModel() {
   return modelIds().includes(kept) ? kept : modelIds()[0] ?? "";
 }
 
-export const contextSize = () => models[0]?.context_length ?? models[0]?.max_model_len ?? null;
+/** The context of the chosen model in tokens, null where the gateway does not tell. */
+export function contextSize() {
+  const model = models.find(({ id }) => id === chosenModel()) ?? models[0];
+  return model?.context_length ?? model?.max_model_len ?? null;
+}
 
 /** `listener()` when the list has changed; one a name, so that a panel drawn anew takes the old one's place. */
 export function onModels(name, listener) {

@@ -6,18 +6,23 @@ import { drawConnect } from "./connect.js";
 import { onLanguage, t } from "./i18n.js";
 import { drawSettings } from "./settings.js";
 
-const BESIDE = matchMedia("(min-width: 1200px)");
+const BESIDE = matchMedia("(min-width: 900px)");
 
 let open = "";
 let opener = null;
+let redraw = () => {};
+
+/** Another conversation is open: what the panel says of it is drawn anew. */
+export const conversationChanged = () => redraw();
 
 export function preparePanel(actions) {
   const dashboard = new Dashboard(byId("panel-board"));
   const draw = {
     board: () => dashboard.build(),
     connect: () => drawConnect(byId("panel-connect")),
-    settings: () => drawSettings(byId("panel-settings"), actions),
+    settings: () => drawSettings(byId("panel-settings"), actions()),
   };
+  redraw = () => open === "settings" && show(draw);
   for (const button of buttons()) button.addEventListener("click", () => toggle(button, draw));
   byId("panel-close").addEventListener("click", close);
   byId("panel").addEventListener("keydown", (event) => {

@@ -1,18 +1,23 @@
 // What a person sets: the system prompt, the longest answer, thinking, model, key, looks; and the request it makes.
 
+import { storedBytes, titleOf } from "./conversations.js";
 import { byId, el, setIcon } from "./dom.js";
 import { reconnect } from "./engine.js";
-import { language, onLanguage, setLanguage, t } from "./i18n.js";
-import { chosenModel, onModels, modelIds } from "./models.js";
+import { bytes, language, onLanguage, setLanguage, t } from "./i18n.js";
+import { chooseModel, chosenModel, modelIds, onModels } from "./models.js";
+import { canNotify, setNotice, wantsNotice } from "./notice.js";
 import { read, write } from "./store.js";
 
 const THEMES = ["auto", "light", "dark"];
+const GIVEN_PROMPTS = ["brief", "teacher", "translator", "programmer"];
+const MOST_PROMPTS = 30;
+const ROOM = 10 * 2 ** 20; // What browsers give one site, two bytes for each character.
 
 /** The body of a chat request for `messages`; the thinking of earlier answers is not sent back. */
-export function requestOf(messages) {
-  const system = read("system", "").trim();
+export function requestOf(messages, { settings }) {
+  const system = (settings.system ?? read("system", "")).trim();
   const spoken = messages.filter(({ content }) => content).map(({ role, content }) => ({ role, content }));
-  const limit = read("max_tokens", null);
+  const limit = settings.max_tokens ?? read("max_tokens", null);
   return {
     model: chosenModel(),
     messages: system ? [{ role: "system", content: system }, ...spoken] : spoken,
@@ -61,19 +66,79 @@ function setTheme(theme) {
   if (select) select.value = theme;
 }
 
-/** The panel, built anew when it is opened or the language changes. */
-export function drawSettings(section, { deleteAll }) {
+/** The panel, built anew when it is opened, the conversation or the language changes. */
+export function drawSettings(section, { deleteAll, conversation, save }) {
   section.replaceChildren(
     el("h3", {}, t("chat_settings")),
     field("set-system", "system_prompt", el("textarea", { rows: "4", placeholder: t("system_hint") }), "system", ""),
-    field("set-max-tokens", "max_tokens", el("input", { type: "number", min: "1", step: "1", inputmode: "numeric", placeholder: t("max_tokens_hint") }), "max_tokens", "", toCount),
+    field("set-max-tokens", "max_tokens", numberInput("max_tokens_hint"), "max_tokens", "", toCount),
     modelField(),
+    el("h3", {}, t("this_conversation")),
+    ...conversationFields(conversation, save),
     el("h3", {}, t("access")),
     keyField(),
     el("h3", {}, t("appearance")),
     choice("set-theme", "theme", THEMES.map((name) => [name, t(`theme_${name}`)]), read("theme", "auto"), setTheme),
+    canNotify() ? noticeField() : "",
     el("h3", {}, t("data")),
+    el("p", { class: "hint", "data-testid": "storage" }, t("storage_used", { used: bytes(storedBytes()), room: bytes(ROOM) })),
     confirmButton("delete_all", "delete_all_sure", deleteAll));
+}
+
+const numberInput = (hint) => el("input", { type: "number", min: "1", step: "1", inputmode: "numeric", placeholder: t(hint) });
+
+/** What holds in the open conversation alone, and the small library of system prompts. */
+function conversationFields(conversation, save) {
+  const { settings } = conversation;
+  const put = (name, value) => {
+    if (value) settings[name] = value;
+    else delete settings[name];
+    save();
+  };
+  const system = el("textarea", { id: "set-own-system", rows: "3", placeholder: read("system", "") || t("as_above") });
+  const limit = Object.assign(numberInput("as_above"), { id: "set-own-max-tokens", value: settings.max_tokens ?? "" });
+  system.value = settings.system ?? "";
+  system.addEventListener("input", () => put("system", system.value));
+  limit.addEventListener("input", () => put("max_tokens", toCount(limit.value)));
+  const take = (text) => {
+    system.value = text;
+    put("system", text);
+  };
+  return [
+    el("div", { class: "field" }, el("label", { for: "set-own-system" }, t("own_system_prompt")), system),
+    library(() => system.value, take),
+    el("div", { class: "field" }, el("label", { for: "set-own-max-tokens" }, t("own_max_tokens")), limit),
+  ];
+}
+
+/** Some prompts to begin with, and those that a person has kept. */
+function library(text, take) {
+  const holder = el("div", { class: "library" });
+  const kept = () => read("prompts", []);
+  const draw = () => {
+    const given = GIVEN_PROMPTS.map((name) => [t(`library_${name}`), t(`library_${name}_text`)]);
+    const own = kept().map((prompt) => [titleOf(prompt), prompt]);
+    const select = el("select", { "aria-label": t("library"), change: () => select.value && take(select.value) },
+      [[t("library"), ""], ...given, ...own].map(([name, prompt]) => el("option", { value: prompt }, name)));
+    const keep = el("button", { type: "button", class: "quiet", click: () => {
+      const prompt = text().trim();
+      if (prompt && !kept().includes(prompt)) write("prompts", [...kept(), prompt].slice(-MOST_PROMPTS));
+      draw();
+    } }, t("library_keep"));
+    const forget = el("button", { type: "button", class: "quiet", click: () => {
+      write("prompts", kept().filter((prompt) => prompt !== text().trim()));
+      draw();
+    } }, t("library_forget"));
+    holder.replaceChildren(select, el("div", { class: "buttons" }, keep, kept().length ? forget : ""));
+  };
+  draw();
+  return holder;
+}
+
+function noticeField() {
+  const box = el("input", { type: "checkbox", id: "set-notify", checked: wantsNotice() });
+  box.addEventListener("change", async () => (box.checked = await setNotice(box.checked)));
+  return el("div", { class: "switch" }, box, el("label", { for: "set-notify" }, t("notify")));
 }
 
 const toCount = (text) => {
@@ -107,7 +172,7 @@ function modelField() {
   const holder = el("div");
   const draw = () => {
     const ids = modelIds();
-    holder.replaceChildren(choice("set-model", "model_choice", ids.map((id) => [id, id]), chosenModel(), (id) => write("model", id)));
+    holder.replaceChildren(choice("set-model", "model_choice", ids.map((id) => [id, id]), chosenModel(), chooseModel));
     holder.hidden = ids.length < 2;
   };
   draw();
@@ -122,6 +187,7 @@ export function confirmButton(key, sureKey, action) {
   const calm = () => {
     clearTimeout(sure);
     sure = 0;
+    delete button.dataset.sure;
     button.textContent = t(key);
   };
   button.addEventListener("click", () => {
@@ -131,6 +197,7 @@ export function confirmButton(key, sureKey, action) {
       return;
     }
     button.textContent = t(sureKey);
+    button.dataset.sure = "";
     sure = setTimeout(calm, 4000);
   });
   button.addEventListener("blur", calm);

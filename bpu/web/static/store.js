@@ -33,6 +33,17 @@ export function remove(name) {
   }
 }
 
+/** How many bytes the values take whose names begin with `start`; browsers count two for each character. */
+export function size(start = "") {
+  try {
+    return Object.keys(localStorage)
+      .filter((name) => name.startsWith(PREFIX + start))
+      .reduce((sum, name) => sum + 2 * (name.length + localStorage.getItem(name).length), 0);
+  } catch {
+    return 0;
+  }
+}
+
 /** `listener(name)` when another tab of this browser changed something. */
 export function onOtherTab(listener) {
   addEventListener("storage", (event) => {

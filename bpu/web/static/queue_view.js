@@ -1,17 +1,21 @@
 // What a person waits for, in words: a place in the queue, the load, the prefill, the first token.
 
-import { elapsed, now, placeOf } from "./engine.js";
+import { elapsed, now, placeOf, stateName } from "./engine.js";
 import { duration, t } from "./i18n.js";
 
 /** Under the answer that has not begun; empty once it has. */
-export function waitingWords({ id, meter }) {
+export function waitingWords({ id, meter, isHeld, isResumed }) {
   if (meter.firstAfter !== null) return "";
+  if (isResumed) return t("waiting_resume");
+  if (isHeld) return t("waiting_held");
   const age = duration(meter.age());
   const place = placeOf(id);
-  const loads = now.engine?.state === "starting";
-  if (place?.phase === "queued" && !(loads && place.position === 1)) return t("waiting_place", { position: place.position });
-  if (now.engine?.state === "checking") return checkingWords(now.engine.examination);
-  if (loads) return t("waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
+  const state = stateName();
+  const isNext = !place || place.phase !== "queued" || place.position === 1;
+  if (isNext && state === "starting") return t(now.isRestart ? "waiting_restart" : "waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
+  if (isNext && state === "stopping") return t("waiting_restart", { time: age });
+  if (isNext && state === "checking") return checkingWords(now.engine.examination);
+  if (place?.phase === "queued") return t("waiting_place", { position: place.position });
   if (place?.phase === "loading") return t("waiting_loading", { time: age });
   if (place?.phase === "prefill") return t("waiting_prefill", { time: age });
   return id ? t("waiting_first", { time: age }) : t("waiting_connect");

@@ -1,26 +1,26 @@
-// One question on the page, and its editing.
+// One question on the page, its versions and its editing.
 
-import { copyButton } from "./code.js";
-import { el, icon } from "./dom.js";
-import { t } from "./i18n.js";
+import { branchStepper } from "./branch.js";
+import { copyButton, iconButton } from "./code.js";
 import { grow, sends } from "./composer.js";
+import { el } from "./dom.js";
+import { t } from "./i18n.js";
 
-export class QuestionView {
-  /** `resend(text)` is called when the person has changed the question. */
-  constructor(message, { resend }) {
-    this.message = message;
-    this.resend = resend;
+export class PromptView {
+  /** `resend(text)` is called when the person has changed the question; `versions` is {at, count, step}. */
+  constructor(message, { resend, versions }) {
+    Object.assign(this, { message, resend, versions });
     this.node = el("li", { class: "message question" });
     this.show();
   }
 
   show() {
-    const edit = el("button", { type: "button", class: "icon small", "data-label": "edit", "aria-label": t("edit"), title: t("edit"), click: () => this.edit() }, icon("pen"));
+    this.editButton = iconButton("pen", "edit", () => this.edit());
     this.node.replaceChildren(
       el("h2", { class: "hidden", "data-word": "you" }, t("you")),
       el("div", { class: "bubble" }, this.message.content),
-      el("div", { class: "actions" }, copyButton(() => this.message.content), edit));
-    this.editButton = edit;
+      el("div", { class: "actions" }, branchStepper(this.versions), copyButton(() => this.message.content), this.editButton));
+    this.node.classList.toggle("has-versions", this.versions.count > 1);
   }
 
   edit() {

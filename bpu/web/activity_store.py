@@ -1,0 +1,212 @@
+"""The last requests of all clients, in a small database of the data folder: figures, and words only where asked for.
+
+Nothing waits for it: a worker collects what is over, and a thread beside the event loop writes it in batches, so that
+a slow SD card delays no token. What cannot be written is dropped. The file is private to the gateway's user.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpu.web.trace import Record
+
+log = logging.getLogger("bpu.web")
+
+ROWS = 10_000
+BYTES = 16 * 1024 * 1024
+KEPT_S = 7 * 24 * 3600.0
+WORDS_KEPT_S = 24 * 3600.0
+#: Rows that wait in memory; what comes on top, before they could be written, is dropped.
+PENDING = 1000
+WRITE_EVERY_S = 5.0
+#: Letters of one question or answer that are kept.
+LONGEST_WORDS = 20_000
+#: Addresses whose requests are shown.
+ANSWERING = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+
+COLUMNS = ("time", "client", "path", "model", "wait_s", "first_s", "rate", "prompt", "cached", "tokens", "end")
+WORDS = ("question", "answer")
+_PAGE_BYTES = 4096
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, client TEXT NOT NULL, path TEXT NOT NULL, model TEXT,
+    wait_s REAL, first_s REAL, rate REAL, prompt INTEGER, cached INTEGER, tokens INTEGER, end TEXT,
+    question TEXT, answer TEXT
+);
+CREATE INDEX IF NOT EXISTS by_time ON requests (time);
+PRAGMA secure_delete = ON;
+PRAGMA max_page_count = {BYTES // _PAGE_BYTES};
+"""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who asks for the activity: `client` is the address; a privileged one sees all addresses and words."""
+
+    client: str
+    is_privileged: bool
+
+
+class ActivityStore:
+    """The requests of one worker on their way into the database that all workers share.
+
+    `later(seconds, function)` calls back in the event loop; `in_thread(function)` runs it beside the loop and returns
+    its result.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        later: Callable[[float, Callable[[], None]], object],
+        in_thread: Callable[[Callable[[], Any]], Any],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._later, self._in_thread, self._clock = later, in_thread, clock
+        self._pending: list[Row] = []
+        self._is_due = False
+        self._is_reported = False
+
+    def add(self, record: Record) -> None:
+        """A request that is over. Only those that ask for an answer are kept."""
+        if record.path not in ANSWERING or len(self._pending) >= PENDING:
+            return
+        self._pending.append(row_of(record))
+        if not self._is_due:
+            self._is_due = True
+            self._later(WRITE_EVERY_S, self._write_soon)
+
+    def rows(self, reader: Reader, *, limit: int = 200) -> list[Row]:
+        """The latest requests as `reader` may see them, the newest first; those that are still to be written too."""
+        pending = [{name: row.get(name) for name in (*COLUMNS, *WORDS)} for row in reversed(self._pending)]
+        written = self._in_thread(lambda: self._read(limit))
+        return [seen_by(reader, row) for row in [*pending, *written][:limit]]
+
+    def write(self) -> None:
+        """Write what waits, in the calling thread; for the end of the worker."""
+        batch, self._pending = self._pending, []
+        if batch:
+            self._write(batch)
+
+    def _write_soon(self) -> None:
+        batch, self._pending, self._is_due = self._pending, [], False
+        self._in_thread(lambda: self._write(batch))
+
+    def _write(self, batch: Sequence[Row]) -> None:
+        try:
+            self._insert(batch)
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                self._path.unlink(missing_ok=True)  # not a database any more: the power went away while it was written
+            if not self._is_reported:
+                self._is_reported = True
+                log.warning("The activity of requests cannot be written to %s: %s", self._path, error)
+
+    def _insert(self, batch: Sequence[Row]) -> None:
+        names = (*COLUMNS, *WORDS)
+        marks = ", ".join("?" * len(names))
+        with closing(self._connect()) as database:
+            with database:
+                _prune(database, self._clock(), room=ROWS - len(batch))
+            with database:
+                database.executemany(
+                    f"INSERT INTO requests ({', '.join(names)}) VALUES ({marks})",
+                    [tuple(row.get(name) for name in names) for row in batch],
+                )
+
+    def _read(self, limit: int) -> list[Row]:
+        if not self._path.exists():
+            return []
+        names = (*COLUMNS, *WORDS)
+        select = f"SELECT {', '.join(names)} FROM requests WHERE time > ? ORDER BY time DESC LIMIT ?"
+        try:
+            with closing(self._connect()) as database:
+                now = self._clock()
+                found = [dict(zip(names, row, strict=True)) for row in database.execute(select, (now - KEPT_S, limit))]
+        except (OSError, sqlite3.Error):
+            return []
+        return [row if row["time"] > now - WORDS_KEPT_S else {**row, "question": None, "answer": None} for row in found]
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        database = sqlite3.connect(self._path, timeout=5)
+        try:
+            database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+
+def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
+    """Remove what is too old or too much; freed pages are used again, so the file stays within its bound."""
+    database.execute("DELETE FROM requests WHERE time <= ?", (now - KEPT_S,))
+    database.execute(
+        "UPDATE requests SET question = NULL, answer = NULL WHERE time <= ? AND question IS NOT NULL",
+        (now - WORDS_KEPT_S,),
+    )
+    database.execute(
+        "DELETE FROM requests WHERE id <= (SELECT id FROM requests ORDER BY id DESC LIMIT 1 OFFSET ?)", (room,)
+    )
+    (pages,), (free,) = (database.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count"))
+    if (pages - free) * _PAGE_BYTES > BYTES * 3 // 4:
+        database.execute("DELETE FROM requests WHERE id <= (SELECT (MIN(id) + MAX(id)) / 2 FROM requests)")
+
+
+def row_of(record: Record) -> Row:
+    """One request as a row. `first_s` is the time to the first token after the wait."""
+    facts = record.facts
+    decode_s = facts.get("decode_ms", 0.0) / 1000
+    tokens = facts.get("completion_tokens")
+    has_run = "queued_ms" in facts
+    return {
+        "time": record.began,
+        "client": record.client,
+        "path": record.path,
+        "model": facts.get("model"),
+        "wait_s": (facts["queued_ms"] + facts["load_ms"]) / 1000 if has_run else None,
+        "first_s": facts["prefill_ms"] / 1000 if has_run else None,
+        "rate": tokens / decode_s if tokens and decode_s > 0.05 else None,
+        "prompt": facts.get("prompt_tokens"),
+        "cached": facts.get("cached_tokens"),
+        "tokens": tokens,
+        "end": facts.get("error") or facts.get("finish") or str(record.status),
+        **{name: text[:LONGEST_WORDS] for name, text in record.words.items() if name in WORDS},
+    }
+
+
+def seen_by(reader: Reader, row: Row) -> Row:
+    """`row` with the address of another client shortened, and its words left out, unless `reader` is privileged."""
+    if reader.is_privileged or row["client"] == reader.client:
+        return row
+    return {**row, "client": shortened(row["client"]), "question": None, "answer": None}
+
+
+def shortened(client: str) -> str:
+    """The network of an address without the part that names one machine in it."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return client if client == "unix" else "…"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return f"{address.exploded[:9]}:…"
+    plain = str(getattr(address, "ipv4_mapped", None) or address)
+    return ".".join([*plain.split(".")[:2], "…"])
+
+
+def facts_of(mode: str) -> Mapping[str, bool]:
+    """What the page must know of `BPU_ACTIVITY`."""
+    return {"enabled": mode != "0", "bodies": mode == "bodies"}

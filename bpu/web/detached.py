@@ -1,0 +1,289 @@
+"""Answers that go on without their reader, for clients that asked for it with `X-BPU-Detach: 1`.
+
+A gunicorn worker runs such an answer in a greenlet of its own and writes its bytes into a file of the state folder. The
+client reads that file; after a reload it reads it again, from any worker, by the token that only it was given. An
+answer is cancelled when nobody has read it for two minutes, and forgotten two minutes after its end.
+
+The workers agree through the files alone: the time of a file says when its answer was last alive or last read, and a
+place of a client is a file that is created exclusively.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from bpu.engine import hub
+from bpu.errors import BadRequest, ClientLeft
+from bpu.web import sse
+
+log = logging.getLogger("bpu.web")
+
+#: An answer goes on for so long without a reader, and is kept for so long after its end.
+KEPT_S = 120.0
+#: Answers of one client's address that are kept, ended ones included; a new one takes the place of the oldest ended.
+CLIENT_PLACES = 2
+#: Answers of all clients together: the folder is often in memory.
+PLACES = 16
+KEPT_BYTES = 2 * 1024 * 1024
+#: An answer whose worker has not touched it for so long has lost its worker.
+LOST_S = 15.0
+#: A reader looks for more at the latest after so long; the worker that runs the answer wakes its own readers at once.
+LOOK_S = 0.1
+_BEAT_S = 1.0
+_PIECE_BYTES = 65536
+_TOKEN_BYTES = 16
+
+
+class AnswerNotKept(BadRequest):
+    """No answer is kept under this token and key."""
+
+    status = 404
+    code = "answer_not_kept"
+
+
+class Place:
+    """The files of one answer: facts (`.json`), bytes (`.sse`), the last reader (`.read`), its end (`.end`)."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.facts, self.bytes = folder / f"{name}.json", folder / f"{name}.sse"
+        self.read, self.end = folder / f"{name}.read", folder / f"{name}.end"
+
+    def age(self, path: Path) -> float | None:
+        """Seconds since `path` was touched, None if there is no such file."""
+        try:
+            return time.time() - path.stat().st_mtime
+        except OSError:
+            return None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.end.exists()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody may have the answer any more: its time is over, or its worker is gone."""
+        ended, alive = self.age(self.end), self.age(self.facts)
+        return ended > KEPT_S if ended is not None else alive is None or alive > LOST_S
+
+    def remove(self) -> None:
+        for path in (self.bytes, self.read, self.end, self.facts):  # the facts last: they hold the place
+            path.unlink(missing_ok=True)
+
+
+class Detached:
+    """One answer that this worker runs. `cancel` ends its job; `close` frees everything that belongs to it."""
+
+    def __init__(self, place: Place, token: str) -> None:
+        self.place, self.token = place, token
+        self.changed = hub.Flag()
+        self._file = os.open(place.bytes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        self._written = 0
+        self._is_kept = True
+        self.has_ended = False
+        _touch(place.read)
+
+    def run(self, pieces: Iterable[bytes], *, cancel: Callable[[], None], close: Callable[[], None]) -> None:
+        """Take the answer from here on; returns at once."""
+
+        def write() -> None:
+            try:
+                for piece in pieces:
+                    self._write(piece)
+            except Exception:  # the stream reports its own errors as events; what comes here is a fault of ours
+                log.exception("A detached answer has failed.")
+            finally:
+                close()
+                self.end()
+
+        hub.spawn(write)
+        hub.spawn(lambda: self._watch(cancel))
+
+    def end(self) -> None:
+        """The answer is complete; may be called twice. Its files stay for a while."""
+        if self.has_ended:
+            return
+        self.has_ended = True
+        os.close(self._file)
+        if self._is_kept:
+            _touch(self.place.end)
+            hub.Alarm(KEPT_S, self.place.remove)
+        else:
+            self.place.remove()
+        self.changed.set()
+
+    def drop(self) -> None:
+        """There is no answer: give the place back."""
+        self._is_kept = False
+        self.end()
+
+    def _write(self, piece: bytes) -> None:
+        os.write(self._file, piece)
+        self._written += len(piece)
+        if self._is_kept and self._written > KEPT_BYTES:
+            # Whoever reads it now has the file open and reads on; it can no longer be taken up again.
+            self._is_kept = False
+            self.place.bytes.unlink(missing_ok=True)
+        self.changed.set()
+
+    def _watch(self, cancel: Callable[[], None]) -> None:
+        """Keep the place alive, and end an answer that nobody reads."""
+        while not self.has_ended:
+            _touch(self.place.facts)
+            silent = self.place.age(self.place.read)
+            if silent is not None and silent > (KEPT_S if self._is_kept else LOST_S):
+                log.info("A detached answer is cancelled, because it has no reader.")
+                cancel()
+                return
+            hub.sleep(_BEAT_S)
+
+
+class DetachedAnswers:
+    """The detached answers of one worker, and the way to those of all. `folder` is private to the gateway's user."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: dict[str, Detached] = {}
+
+    @classmethod
+    def none(cls) -> DetachedAnswers:
+        """Where nothing is kept."""
+        return cls(Path(os.devnull))
+
+    def reserve(self, client: str, key: str) -> Detached | None:
+        """A place for an answer to `client`, None when it has none left; `key` is a digest of what it came with."""
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._sweep()
+            token = secrets.token_hex(_TOKEN_BYTES)
+            place = self._take(client, {"key": key, "token": _digest(token)})
+            if place is None:
+                return None
+            detached = Detached(place, token)
+        except OSError as error:
+            log.warning("No answer can be detached: %s", error)
+            return None
+        self._own = {name: other for name, other in self._own.items() if not other.place.has_ended}
+        self._own[place.name] = detached
+        return detached
+
+    def find(self, token: str, key: str) -> Place:
+        """The answer of `token`. Raises `AnswerNotKept`."""
+        for place in self._places():
+            facts = _facts(place)
+            fits = hmac.compare_digest(_digest(token), str(facts.get("token", "")))
+            if fits and hmac.compare_digest(key, str(facts.get("key", ""))) and not place.is_over:
+                return place
+        raise AnswerNotKept(
+            "No answer is kept under this token and key. A detached answer is kept for two minutes after its end, "
+            "up to 2 MiB, and goes on for two minutes without a reader."
+        )
+
+    def read(self, place: Place, client: socket | None = None) -> Iterator[bytes]:
+        """The bytes of an answer from its beginning to its end, as they come; ends when `client` leaves.
+
+        Raises `AnswerNotKept` at once when there are none.
+        """
+        try:
+            file = place.bytes.open("rb", buffering=0)
+        except OSError:
+            raise AnswerNotKept("This answer has grown too large to be kept.") from None
+        return _pieces(file, place, self._own.get(place.name), client)
+
+    def _take(self, client: str, facts: dict[str, str]) -> Place | None:
+        """A free place of `client`, else that of its oldest answer that has ended."""
+        prefix = _digest(client)[:16]
+        places = [Place(self._folder, f"{prefix}-{number}") for number in range(CLIENT_PLACES)]
+        ended = sorted((place for place in places if place.has_ended), key=lambda place: -(place.age(place.end) or 0))
+        if len(self._places()) < PLACES:
+            for place in places:
+                if _create(place.facts, facts):
+                    return place
+        for place in ended:
+            place.remove()
+            if _create(place.facts, facts):
+                return place
+        return None
+
+    def _places(self) -> list[Place]:
+        try:
+            return [Place(self._folder, path.stem) for path in self._folder.glob("*.json")]
+        except OSError:
+            return []
+
+    def _sweep(self) -> None:
+        for place in self._places():
+            if place.is_over:
+                place.remove()
+
+
+def _pieces(file: Any, place: Place, own: Detached | None, client: socket | None) -> Iterator[bytes]:
+    left, changed = hub.Flag(), own.changed if own else hub.Flag()
+
+    def leave() -> None:
+        left.set()
+        changed.set()
+
+    watch = hub.ClientWatch(client, leave) if client is not None else None
+    touched = 0.0
+    try:
+        while not left.is_set():
+            changed.clear()
+            # Looked at before the bytes, because the end comes after the last of them. A file that has been removed
+            # grows only in the hands of its own worker.
+            is_removed = not os.fstat(file.fileno()).st_nlink
+            has_ended = (own is None or own.has_ended) if is_removed else place.has_ended
+            if data := file.read(_PIECE_BYTES):
+                yield data
+            elif has_ended or (not is_removed and place.is_over):
+                return
+            else:
+                if time.monotonic() - touched >= _BEAT_S:
+                    touched = time.monotonic()
+                    _touch(place.read)
+                changed.wait(LOOK_S)
+        # The client has left; the end is that of every stream, for whatever stands between.
+        yield sse.event(ClientLeft("The client has left.").body()) + sse.DONE
+    finally:
+        if watch is not None:
+            watch.close()
+        file.close()
+
+
+def _create(path: Path, facts: dict[str, str]) -> bool:
+    """Whether the file was not there before; it is private."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(fd, "w", encoding="ascii") as file:
+        json.dump(facts, file)
+    return True
+
+
+def _facts(place: Place) -> dict[str, Any]:
+    try:
+        found = json.loads(place.facts.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _touch(path: Path) -> None:
+    with suppress(OSError):
+        path.touch(mode=0o600)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "replace")).hexdigest()

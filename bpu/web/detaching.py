@@ -1,0 +1,50 @@
+"""The two ends of a detached answer in HTTP: its first response, and the route on which it is taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from bpu.web import sse, trace
+from bpu.web.body import client_socket
+from bpu.web.caller_key import caller_key
+from bpu.web.detached import Detached, DetachedAnswers
+from bpu.web.gateway import gateway
+
+detaching = Blueprint("detaching", __name__)
+
+WANTED = "X-BPU-Detach"
+TOKEN = "X-BPU-Resume"
+
+
+def reserve() -> Detached | None:
+    """A place for the current request's answer, if the client wants one and has one left."""
+    answers = gateway().detached
+    if answers is None or request.headers.get(WANTED) != "1":
+        return None
+    return answers.reserve(trace.current().client, caller_key())
+
+
+def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) -> Response:
+    """A response that reads what `answer`, a stream, becomes; `answer` itself goes on when the reader leaves.
+
+    Its line in the log, and what is counted of it, come at its own end.
+    """
+    answers, record = gateway().detached, trace.current()
+    assert answers is not None
+    reader = sse.response(answers.read(detached.place, client_socket()))
+    reader.headers.update(dict(answer.headers))
+    reader.headers[TOKEN] = detached.token
+    record.is_detached = True
+    answer.call_on_close(lambda: record.end())  # it is set when the first response goes out
+    detached.run(answer.iter_encoded(), cancel=cancel, close=answer.close)
+    return reader
+
+
+@detaching.get("/v1/detached")
+def resume() -> Response:
+    """The answer of the token in `X-BPU-Resume`, from its beginning on."""
+    answers = gateway().detached or DetachedAnswers.none()
+    place = answers.find(request.headers.get(TOKEN, ""), caller_key())
+    return sse.response(answers.read(place, client_socket()))

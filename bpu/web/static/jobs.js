@@ -1,0 +1,239 @@
+// The answers under way: each belongs to a conversation, and goes on when another one is opened or the page is hidden.
+// The gateway is asked to keep an answer for a while when its reader leaves, so that a reload finds it again.
+
+import { ApiError, call } from "./api.js";
+import { complete, resumed } from "./completion.js";
+import * as conversations from "./conversations.js";
+import { now, onEngine, placeOf } from "./engine.js";
+import { modelsKnown } from "./models.js";
+import { requestOf } from "./settings.js";
+import { Meter } from "./speed_view.js";
+import { read, write } from "./store.js";
+
+const AT_ONCE = 3; // A browser opens six connections to one host, and the page needs some for itself.
+const SAVE_EVERY_MS = 1000;
+const LEAVING_MS = 1500; // A link to another program says "leaving" too, and then the page stays.
+const UNFINISHED = "unfinished";
+
+const jobs = new Map();
+const listeners = new Set();
+let leavingAt = -Infinity;
+
+/** `listener(job, event)` with the event "begin", "piece", "end", or null for a change that is worth a look. */
+export const onJobs = (listener) => listeners.add(listener);
+
+/** The job whose answer belongs to the conversation `id`, or undefined. */
+export const jobOf = (id) => jobs.get(id);
+
+/** The conversation `id`: the object in use while an answer to it is under way, else what is kept. */
+export const conversationOf = (id) => jobs.get(id)?.conversation ?? conversations.load(id);
+
+/** Whether the engine's job `id` is one that this page has asked for. */
+export const isOwn = (id) => [...jobs.values()].some((job) => job.id && (job.id === id || job.id.endsWith(id) || id.endsWith(job.id)));
+
+export const isAnyUnderWay = () => jobs.size > 0;
+
+const tell = (job, event = null) => listeners.forEach((listener) => listener(job, event));
+
+class Job {
+  /** `node` is the answer's node; it is empty, or holds the part that is to be continued. */
+  constructor(conversation, node) {
+    Object.assign(this, { conversation, node, id: node.job ?? "", meter: new Meter(), abort: new AbortController() });
+    this.isHeld = false;
+    this.isStopped = false;
+    this.savedAt = 0;
+    this.next = "";
+  }
+
+  get isActive() {
+    return jobs.get(this.conversation.id) === this;
+  }
+
+  save() {
+    this.savedAt = Date.now();
+    this.isUnsaved = !conversations.save(this.conversation);
+    tell(this);
+  }
+}
+
+/** Asks for the answer `node`, which stands at the end of the path of `conversation`. */
+export function begin(conversation, node) {
+  if (node.content) node.before = node.content; // It is continued: what is there stays.
+  const job = new Job(conversation, node);
+  enter(job);
+  run(job, () => ask(job));
+  return job;
+}
+
+async function* ask(job) {
+  await modelsKnown();
+  const isContinued = Boolean(job.node.content);
+  const messages = conversations.sentPath(job.conversation).filter((node) => isContinued || node !== job.node);
+  yield* complete(requestOf(messages, job.conversation), job.abort.signal);
+}
+
+function enter(job) {
+  jobs.set(job.conversation.id, job);
+  job.node.finish = "reload"; // What is true of the record until the end has come.
+  conversations.touch(job.conversation);
+  job.save();
+  tell(job, "begin");
+}
+
+async function run(job, open) {
+  try {
+    await place(job);
+    if (job.isStopped) return;
+    for await (const event of open()) {
+      if (event.kind === "accepted") accept(job, event);
+      else if (job.isActive) take(job, event);
+    }
+  } catch (error) {
+    fail(job, error);
+  } finally {
+    if (job.isActive) end(job);
+  }
+}
+
+/** Waits while as many answers come as the browser has connections for. */
+async function place(job) {
+  const ahead = () => [...jobs.values()].filter((other) => other !== job && !other.isHeld).length;
+  job.isHeld = true;
+  while (ahead() >= AT_ONCE && !job.isStopped) await new Promise((resolve) => (job.release = resolve));
+  job.isHeld = false;
+  job.meter.begin();
+}
+
+function accept(job, { id, token }) {
+  job.id = id;
+  if (job.isStopped) {
+    cancel(job); // It was stopped before the gateway had given it a name.
+    return;
+  }
+  Object.assign(job.node, { job: id, resume: token });
+  remember();
+  job.save();
+}
+
+function take(job, event) {
+  const { node, meter } = job;
+  job.id = event.id || job.id;
+  if (event.kind === "reasoning" || event.kind === "content") {
+    meter.piece();
+    node[event.kind] = joined(node[event.kind] ?? "", event.text, event.kind === "content" && node.content === node.before);
+    if (event.kind === "reasoning") node.reasoning_s = meter.age() - meter.firstAfter;
+    tell(job, event);
+  }
+  if (event.kind === "figures") node.stats = meter.stats(event.usage, event.timings);
+  if (event.kind === "finish") node.finish = event.reason;
+  if (Date.now() - job.savedAt > SAVE_EVERY_MS) job.save();
+}
+
+/** Two Latin words do not run together where an answer is continued. */
+const joined = (before, text, isContinued) => before + (isContinued && /[A-Za-z0-9]$/.test(before) && /^[A-Za-z0-9]/.test(text) ? " " : "") + text;
+
+function fail(job, error) {
+  if (isLeaving() || !job.isActive) return;
+  const { node } = job;
+  if (error.name === "AbortError") {
+    node.finish = "stopped";
+    return;
+  }
+  if (!(error instanceof ApiError)) throw error;
+  node.finish = error.code === "cut" ? "cut" : error.code === "answer_not_kept" ? "lost" : "error";
+  node.error = { code: error.code, message: error.message };
+  job.error = error;
+}
+
+function end(job) {
+  if (isLeaving()) {
+    setTimeout(() => job.isActive && end(job), LEAVING_MS); // The page is going, and what is kept says so; unless it stays.
+    return;
+  }
+  const { conversation, node, meter } = job;
+  if (node.finish === "reload") node.finish = "cut";
+  if (meter.firstAfter !== null) node.stats ??= meter.stats();
+  for (const name of ["resume", "job", "before"]) delete node[name];
+  jobs.delete(conversation.id);
+  const isEmpty = !node.content && !node.reasoning;
+  if (isEmpty && job.error && node.finish === "error") conversations.removeNode(conversation, node);
+  remember();
+  job.save();
+  for (const other of jobs.values()) other.release?.();
+  tell(job, "end");
+}
+
+/** Ends the answer; what has come of it stays. The BPU is free at once, because the gateway is told. */
+export function stop(job) {
+  if (!job?.isActive) return;
+  job.isStopped = true;
+  job.release?.();
+  job.node.finish = "stopped";
+  if (job.id) cancel(job);
+  end(job);
+}
+
+async function cancel(job) {
+  try {
+    await call(`/v1/jobs/${encodeURIComponent(job.id)}/cancel`, { method: "POST", body: {} });
+  } catch {
+    // It is over already, or the gateway is away; either way nothing is left to end.
+  } finally {
+    job.abort.abort();
+  }
+}
+
+// A reload
+
+/** The answers that the gateway may still have, for the next load of the page. */
+function remember() {
+  const kept = [...jobs.values()].filter(({ node }) => node.resume);
+  write(UNFINISHED, kept.map(({ conversation, node }) => [conversation.id, node.id]));
+}
+
+/** Takes up the answers that were under way when the page was left. */
+export function resumeAll() {
+  const unfinished = read(UNFINISHED, []);
+  write(UNFINISHED, []);
+  for (const [id, nodeId] of unfinished) {
+    const conversation = conversations.load(id);
+    const node = conversation?.nodes.find((other) => other.id === nodeId);
+    if (node?.finish === "reload" && node.resume) resume(conversation, node);
+  }
+}
+
+function resume(conversation, node) {
+  const job = new Job(conversation, node);
+  const token = node.resume;
+  job.isResumed = true;
+  enter(job);
+  remember();
+  run(job, async function* () {
+    for await (const event of resumed(token, job.abort.signal)) {
+      // The gateway tells the whole answer again, so what was kept of it gives way to the first piece.
+      if (event.kind === "accepted") Object.assign(node, { content: node.before ?? "", reasoning: "" });
+      yield event.kind === "accepted" ? { ...event, token, id: node.job ?? "" } : event;
+    }
+  });
+}
+
+const isLeaving = () => performance.now() - leavingAt < LEAVING_MS;
+
+export function prepareJobs() {
+  addEventListener("beforeunload", () => (leavingAt = performance.now()));
+  addEventListener("pagehide", () => {
+    leavingAt = performance.now();
+    for (const job of jobs.values()) {
+      job.save();
+      if (!job.node.resume) job.abort.abort(); // Nobody could take it up again.
+    }
+  });
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+  onEngine(() => {
+    if (now.link !== "online") return;
+    for (const job of jobs.values()) {
+      const phase = placeOf(job.id)?.phase;
+      if (phase === "prefill" || phase === "decode") job.meter.run();
+    }
+  });
+}

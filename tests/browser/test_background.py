@@ -1,0 +1,111 @@
+"""Answers go on while a person looks elsewhere, and a reload finds them again; only Stop stops."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.conftest import CONSOLE, Start
+from tests.browser.person import DESKTOP, PHONE, Visitor, say
+from tests.waits import until
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+WORDS = [f"Paragraph number {number}." for number in range(1, 16)]
+LONG = say("</think>\n\n" + "\n\n".join(WORDS), rate=20)
+ENDLESS = say("</think>\n\n" + "\n\n".join(WORDS * 9), rate=20)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_an_answer_goes_on_while_another_conversation_is_open(visit: Visit, size: dict[str, int]) -> None:
+    visitor = visit(size=size)
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 1.")
+    visitor.find("new-chat").click()
+    assert visitor.answers() == 0
+    if size is PHONE:
+        visitor.page.locator("#menu").click()
+    visitor.page.locator("[data-activity=running]").wait_for()
+    visitor.page.locator("[data-activity=unread]").wait_for(timeout=60_000)
+    visitor.find("conversation").click()
+    visitor.wait_text("answer", WORDS[-1])
+    assert visitor.find("send").is_visible()
+    assert visitor.page.locator("[data-activity]").count() == 0
+
+
+def test_several_wait_in_the_queue_and_each_gets_its_answer(visitor: Visitor) -> None:
+    for name in ("Alpha", "Beta", "Gamma", "Delta"):
+        visitor.find("new-chat").click()
+        visitor.send(say(f"</think>\n\n{name} " * 8, rate=20))
+        visitor.page.locator(".message.answer").wait_for()
+    until(
+        lambda: visitor.page.locator("[data-activity=running]").count() == 0, seconds=90, what="all have their answers"
+    )
+    for number, name in enumerate(("Delta", "Gamma", "Beta", "Alpha")):
+        visitor.find("conversation").nth(number).click()
+        assert name in visitor.find("answer").inner_text()
+
+
+def test_a_reload_finds_the_answer_again(visitor: Visitor) -> None:
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 2.")
+    visitor.page.reload()
+    visitor.wait_text("answer", WORDS[-1])
+    visitor.finished()
+    text = visitor.find("answer").inner_text()
+    assert [text.count(words) for words in WORDS] == [1] * len(WORDS)
+    assert visitor.answers() == 1
+
+
+def test_a_reload_after_the_end_finds_it_too(visitor: Visitor) -> None:
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 2.")
+    visitor.page.goto("about:blank")
+    slots = f"{visitor.url}/slots"
+    until(lambda: visitor.page.request.get(slots).json()["slots"][0]["job"] is None, seconds=60, what="it has ended")
+    visitor.open()
+    visitor.wait_text("answer", WORDS[-1])
+    visitor.finished()
+
+
+def test_stop_frees_the_board_at_once(visitor: Visitor) -> None:
+    visitor.send(ENDLESS)
+    visitor.wait_text("answer", "Paragraph number 1.")
+    visitor.find("stop").click()
+    slots = f"{visitor.url}/slots"
+    until(lambda: visitor.page.request.get(slots).json()["slots"][0]["job"] is None, what="the board is free")
+    assert "Stopped by you." in visitor.page.locator(".message.answer").inner_text()
+    visitor.page.reload()
+    visitor.find("answer").wait_for()
+    assert "Stopped by you." in visitor.page.locator(".message.answer").inner_text()
+
+
+def test_what_is_lost_is_said(visit: Visit, start: Start) -> None:
+    """The board was switched off while the page was away, and with it the folder in memory."""
+    site = start(BPU_CONSOLE_ARGS=CONSOLE)
+    visitor = visit(url=site.url)
+    visitor.expected += ["404", "ERR_", "cancel"]
+    visitor.send(ENDLESS)
+    visitor.wait_text("answer", "Paragraph number 1.")
+    visitor.page.goto("about:blank")
+    site.stop()
+    shutil.rmtree(site.state_dir / "detached")
+    site.start()
+    site.wait_for("ready")
+    visitor.open()
+    visitor.page.get_by_text("what is not here is lost").wait_for()
+    assert "Paragraph number 1." in visitor.find("answer").inner_text()
+
+
+def test_a_stopped_page_is_hidden_and_still_gets_its_answer(visitor: Visitor) -> None:
+    """Another tab is in front."""
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 1.")
+    other = visitor.context.new_page()
+    other.goto("about:blank")
+    other.bring_to_front()
+    until(lambda: WORDS[-1] in visitor.find("answer").inner_text(), seconds=60, what="the answer is complete")
+    other.close()

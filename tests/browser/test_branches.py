@@ -1,0 +1,151 @@
+"""A person changes their mind: versions of questions and answers, undo, going on, the next message, drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.person import DESKTOP, PHONE, Visitor, say
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+both_sizes = pytest.mark.parametrize(
+    ("size", "lang"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["desktop", "phone-zh"]
+)
+
+
+def edit(visitor: Visitor, number: int, text: str) -> None:
+    question = visitor.page.locator(".question").nth(number)
+    question.hover()
+    question.get_by_role("button", name=visitor.words("edit")).click()
+    visitor.page.locator(".editing textarea").fill(text)
+    visitor.page.get_by_role("button", name=visitor.words("save")).click()
+
+
+@both_sizes
+def test_an_edited_question_keeps_the_old_branch(visit: Visit, size: dict[str, int], lang: str) -> None:
+    visitor = visit(size=size, lang=lang)
+    visitor.ask(say("</think>\n\nOne."))
+    visitor.ask(say("</think>\n\nTwo."))
+    edit(visitor, 0, say("</think>\n\nThree."))
+    visitor.wait_text("answer", "Three.")
+    visitor.finished()
+    assert visitor.answers() == 1
+    branch = visitor.find("branch").first
+    assert branch.inner_text().strip() == "2/2"
+    branch.get_by_role("button", name=visitor.words("version_before")).click()
+    visitor.wait_text("answer", "Two.")
+    assert visitor.answers() == 2
+    visitor.page.reload()
+    visitor.find("answer").wait_for()
+    assert visitor.find("branch").first.inner_text().strip() == "1/2"
+    visitor.find("branch").first.get_by_role("button", name=visitor.words("version_after")).click()
+    visitor.wait_text("answer", "Three.")
+
+
+def test_answer_again_adds_a_version(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nOne."))
+    for number in (2, 3):
+        visitor.page.get_by_role("button", name="Answer again").click()
+        visitor.find("branch").filter(has_text=f"{number}/{number}").wait_for()
+        visitor.finished()
+    assert visitor.answers() == 1
+    assert visitor.find("answer").inner_text() == "One."
+    visitor.find("branch").get_by_role("button", name="Version before").click()
+    visitor.find("branch").filter(has_text="2/3").wait_for()
+
+
+def test_only_the_chosen_branch_is_sent(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nOne."))
+    edit(visitor, 0, say("</think>\n\nTwo."))
+    visitor.wait_text("answer", "Two.")
+    visitor.finished()
+    visitor.find("branch").first.get_by_role("button", name="Version before").click()
+    visitor.wait_text("answer", "One.")
+    with visitor.page.expect_request("**/v1/chat/completions") as request:
+        visitor.send("And now?")
+    contents = [message["content"] for message in request.value.post_data_json["messages"]]
+    assert contents == [say("</think>\n\nOne."), "One.", "And now?"]
+    visitor.finished()
+
+
+def test_a_deleted_conversation_comes_back(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nKept."))
+    visitor.find("conversation").hover()
+    visitor.page.get_by_role("button", name="Delete:").click()
+    assert visitor.find("conversation").count() == 0
+    visitor.find("undo").click()
+    visitor.wait_text("answer", "Kept.")
+    assert visitor.find("conversation").count() == 1
+
+
+def test_all_conversations_come_back_too(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nKept."))
+    visitor.panel("settings")
+    for name in ("Delete all conversations", "Really delete all?"):
+        visitor.page.get_by_role("button", name=name).click()
+    visitor.page.locator("#panel-close").click()
+    assert visitor.find("conversation").count() == 0
+    visitor.find("undo").click()
+    assert visitor.find("conversation").count() == 1
+
+
+def test_an_answer_that_was_cut_by_its_limit_goes_on(visitor: Visitor) -> None:
+    visitor.page.get_by_role("button", name="Settings").click()
+    visitor.page.get_by_label("Longest answer, in tokens").fill("12")
+    visitor.page.get_by_role("button", name="Close").click()
+    first = visitor.ask(say("</think>\n\n" + " ".join(f"word{number}" for number in range(30))))
+    assert first
+    assert "Cut at the token limit" in visitor.page.locator(".message.answer").inner_text()
+    visitor.page.get_by_role("button", name="Settings").click()
+    visitor.page.get_by_label("Longest answer, in tokens").fill("")
+    visitor.page.get_by_role("button", name="Close").click()
+    with visitor.page.expect_request("**/v1/chat/completions") as request:
+        visitor.find("continue").click()
+    sent = request.value.post_data_json["messages"]
+    assert (sent[-1]["role"], sent[-1]["content"]) == ("assistant", first)
+    visitor.page.locator(".message.answer.live").wait_for(state="detached")
+    visitor.finished()
+    whole = visitor.find("answer").inner_text()
+    assert whole.startswith(first)
+    assert len(whole) > len(first)
+    assert visitor.answers() == 1
+
+
+def test_the_next_message_waits_for_the_end_of_the_answer(visit: Visit) -> None:
+    visitor = visit(size=PHONE)
+    visitor.send(say("</think>\n\n" + "Slow. " * 20, rate=20))
+    visitor.find("stop").wait_for()
+    visitor.find("prompt").fill(say("</think>\n\nSecond."))
+    visitor.find("queue-next").click()
+    assert visitor.find("next").is_visible()
+    visitor.wait_text("answer", "Second.")
+    visitor.finished()
+    assert visitor.answers() == 2
+    assert visitor.find("next").is_hidden()
+
+
+def test_the_next_message_is_taken_back(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=20))
+    visitor.find("stop").wait_for()
+    visitor.find("prompt").fill("never mind")
+    visitor.find("prompt").press("Enter")
+    visitor.page.get_by_role("button", name="Take back").click()
+    assert visitor.find("prompt").input_value() == "never mind"
+    visitor.find("stop").click()
+    assert visitor.answers() == 1
+
+
+def test_each_conversation_keeps_its_draft(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nOne."))
+    visitor.find("prompt").fill("half a thought")
+    visitor.find("new-chat").click()
+    assert visitor.find("prompt").input_value() == ""
+    visitor.find("prompt").fill("another one")
+    visitor.page.reload()
+    visitor.find("conversation").click()
+    assert visitor.find("prompt").input_value() == "half a thought"
+    visitor.find("new-chat").click()
+    assert visitor.find("prompt").input_value() == "another one"

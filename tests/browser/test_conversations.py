@@ -1,0 +1,176 @@
+"""A person with many conversations: finds, renames, pins, brings back, imports, goes back, sets them apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browser.person import DESKTOP, PHONE, Visitor, say
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+
+
+def titled(visitor: Visitor, *titles: str) -> None:
+    """Conversations with these questions, the last one latest; no answer is waited for longer than needed."""
+    for title in titles:
+        visitor.find("new-chat").click()
+        visitor.ask(f"{title} {say('</think>' + chr(10) * 2 + 'Done with ' + title)}")
+
+
+def names(visitor: Visitor) -> list[str]:
+    return [text.split(" [[")[0] for text in visitor.find("conversation").all_inner_texts()]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_search_looks_into_titles_and_texts(visit: Visit, size: dict[str, int]) -> None:
+    visitor = visit(size=size)
+    titled(visitor, "Apples", "Bridges")
+    if size is PHONE:
+        visitor.page.locator("#menu").click()
+    visitor.find("search").fill("done with app")
+    visitor.page.locator("[data-testid=conversation]").nth(1).wait_for(state="detached")
+    assert names(visitor) == ["Apples"]
+    visitor.find("search").fill("nowhere")
+    visitor.page.get_by_text("Nothing found.").wait_for()
+    visitor.find("search").fill("")
+    visitor.page.locator("[data-testid=conversation]").nth(1).wait_for()
+
+
+def test_rename_and_pin(visitor: Visitor) -> None:
+    titled(visitor, "Apples", "Bridges")
+    visitor.find("conversation").nth(1).hover()
+    visitor.page.get_by_role("button", name="Rename: Apples").click()
+    visitor.page.get_by_role("textbox", name="Rename").fill("Fruit <b>salad</b>")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_role("button", name="Pin: Fruit").click()
+    assert names(visitor) == ["Fruit <b>salad</b>", "Bridges"]
+    visitor.page.reload()
+    visitor.find("conversation").first.wait_for()
+    assert names(visitor) == ["Fruit <b>salad</b>", "Bridges"]
+    assert visitor.page.locator(".sidebar b").count() == 0
+
+
+def test_each_has_an_address_and_back_works(visitor: Visitor) -> None:
+    titled(visitor, "Apples", "Bridges")
+    address = visitor.page.url
+    assert "#c-" in address
+    visitor.find("conversation").nth(1).click()
+    visitor.wait_text("answer", "Apples")
+    visitor.page.go_back()
+    visitor.wait_text("answer", "Bridges")
+    assert visitor.page.url == address
+    visitor.page.goto("about:blank")
+    visitor.page.goto(address)
+    visitor.wait_text("answer", "Bridges")
+
+
+def test_an_export_comes_back_with_all_its_versions(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.ask(say("Hm.\n</think>\n\nOne."))
+    visitor.page.get_by_role("button", name="Answer again").click()
+    visitor.find("branch").filter(has_text="2/2").wait_for()
+    visitor.finished()
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="Export as JSON").click()
+    path = tmp_path / "chat.json"
+    download.value.save_as(path)
+    visitor.find("conversation").hover()
+    visitor.page.get_by_role("button", name="Delete:").click()
+    take(visitor, path)
+    visitor.wait_text("answer", "One.")
+    assert visitor.find("branch").inner_text().strip() == "2/2"
+    assert visitor.page.locator(".thoughts").text_content() == "Hm."
+
+
+def take(visitor: Visitor, path: Path) -> None:
+    with visitor.page.expect_file_chooser() as chooser:
+        visitor.page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(path)
+
+
+HOSTILE = {
+    "title": "<img src=x onerror=window.pwned=1>" * 10,
+    "messages": [
+        {"role": "system", "content": "ignored"},
+        {"role": "user", "content": {"toString": "x"}},
+        {"role": "assistant", "content": "<script>window.pwned=1</script>", "stats": {"rate": "fast"}, "finish": 7},
+        None,
+    ],
+    "chosen": {"__proto__": "x", "constructor": "y"},
+    "settings": {"system": 5, "max_tokens": -1},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("../../etc/passwd.json", "not json"),
+        ("<img src=x onerror=window.pwned=1>.json", json.dumps([1, 2])),
+        ("null.json", "null"),
+        ("hostile.json", json.dumps(HOSTILE)),
+        ("deep.json", '{"messages":' + "[" * 5000 + "]" * 5000 + "}"),
+    ],
+)
+def test_a_file_that_is_none_or_hostile_does_no_harm(visitor: Visitor, tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name.replace("/", "_")
+    path.write_text(text, encoding="utf-8")
+    take(visitor, path)
+    if "hostile" in name:
+        visitor.page.locator(".message.answer").wait_for()
+        assert "window.pwned=1" in visitor.page.locator(".message.answer").inner_text()
+    else:
+        visitor.wait_text("error", "no conversation that was exported here")
+    assert visitor.page.evaluate("window.pwned ?? null") is None
+    assert visitor.page.locator(":is(.sidebar, .messages) :is(img, script)").count() == 0
+    assert visitor.ask(say("</think>\n\nStill here.")) == "Still here."
+
+
+def test_an_export_has_a_harmless_file_name(visitor: Visitor) -> None:
+    visitor.ask("../../../etc/passwd <b>\u202egnp.exe " + say("</think>\n\nNo."))
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="Export as Markdown").click()
+    name = download.value.suggested_filename
+    assert name.startswith("etc-passwd-b-gnp-exe")
+    assert name.endswith(".md")
+
+
+def test_a_prompt_and_a_limit_of_its_own(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.panel("settings")
+    page.get_by_label("System prompt", exact=True).fill("For all.")
+    page.get_by_label("Library of prompts").select_option(label="Brief")
+    page.get_by_label("Longest answer here, in tokens").fill("9")
+    page.locator("#panel-close").click()
+    with page.expect_request("**/v1/chat/completions") as request:
+        visitor.send(say("</think>\n\nOwn."))
+    visitor.finished()
+    body = request.value.post_data_json
+    assert body["messages"][0] == {"role": "system", "content": "Answer in at most three sentences."}
+    assert body["max_tokens"] == 9
+    visitor.find("new-chat").click()
+    with page.expect_request("**/v1/chat/completions") as request:
+        visitor.send(say("</think>\n\nOther."))
+    assert request.value.post_data_json["messages"][0]["content"] == "For all."
+    assert "max_tokens" not in request.value.post_data_json
+    visitor.finished()
+
+
+def test_a_prompt_is_kept_in_the_library(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.panel("settings")
+    page.get_by_label("Own prompt for this conversation").fill("Answer as a pirate.")
+    page.get_by_role("button", name="Keep in the library").click()
+    page.reload()
+    visitor.panel("settings")
+    page.get_by_label("Library of prompts").select_option(label="Answer as a pirate.")
+    assert page.get_by_label("Own prompt for this conversation").input_value() == "Answer as a pirate."
+
+
+def test_the_storage_is_shown(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nOne."))
+    visitor.panel("settings")
+    assert "KiB of about 10.0 MiB" in visitor.find("storage").inner_text()
