@@ -94,7 +94,9 @@ async def everything(client: Client) -> None:
     assert models[0]["id"] == "deepseek-r1:1.5b"
     assert models[0]["context_length"] == 4096
     status = json.loads(text_of(await client.call_tool("board_status")))
-    assert (status["state"], status["simulated"], status["waiting"]) == ("ready", True, 0)
+    # After an answer the console is emptied, or examined, without a job.
+    assert status["state"] in ("ready", "busy", "checking")
+    assert (status["simulated"], status["waiting"]) == (True, 0)
     assert "log" not in json.dumps(status)
     refused = await client.call_tool("chat", {"prompt": "word " * 9000})
     assert refused.is_error
