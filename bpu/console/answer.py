@@ -15,7 +15,7 @@ from bpu.console.events import Done, Overrun, RunError, Text
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
 from bpu.console.stage import Emit, Pending, Stage
-from bpu.console.stats import FOLLOWERS, is_complete, kind_of, parse
+from bpu.console.stats import FOLLOWERS, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
 
 #: Where the end of a turn may begin: at a line break, or (an unusual console) at a prompt within a line.
@@ -135,7 +135,7 @@ class Answer(Stage):
         """Whether `found`, which is held, is an end that no model could have said in its time."""
         if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
             return False
-        self.end_proven = self._proves(b"".join(found.stats) + PROMPT)
+        self.end_proven = self._proves(known_part(found.stats) + PROMPT)
         return self.end_proven
 
     def _next_candidate(self, text: bytes, at: int) -> int:

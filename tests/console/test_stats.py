@@ -6,7 +6,7 @@ import pytest
 
 from bpu.console.events import Stats
 from bpu.console.scanner import NO, OPEN
-from bpu.console.stats import match_line, parse
+from bpu.console.stats import known_part, match_line, parse
 
 KINDS = ("performance", "prefill", "decode", "other")
 PERFORMANCE = b"Performance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
@@ -53,3 +53,10 @@ def test_a_line_of_a_kind_that_is_not_printed_is_text() -> None:
 )
 def test_the_figures(lines: list[bytes], stats: Stats) -> None:
     assert parse(lines) == stats
+
+
+def test_free_words_of_a_line_are_no_part_of_its_known_form() -> None:
+    bare = b"[Performance] prefill TPS: 5626 tokens/s  decode TPS: 84.8 tokens/s\n"
+    assert known_part([bare.replace(b"\n", " không".encode() * 120 + b"\n")]) == known_part([bare])
+    assert known_part([b"[Performance]" + b" decode 1 tokens/s" * 40 + b"\n"]) == b"[Performance] decode 1 tokens/s \n"
+    assert known_part([PREFILL, DECODE]) == PREFILL + DECODE

@@ -1,0 +1,76 @@
+"""What times decide: ends that no model could have said, the silence behind other ends, and what only looks printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from bpu.console.events import Done, Event
+from bpu.console.pace import Arrival
+from bpu.console.parser import Parser, State
+from bpu.console.profiles import PROFILES
+from bpu.console.traits import UNKNOWN_TRAITS, Traits
+from tests.console.consoles import text_of
+
+MARKER, PROMPT = "[Assistant] >>> ", "[User] <<< "
+STATISTICS = "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
+STEP_S = 0.06
+WORDS = [MARKER, *(f" word{letter}" for letter in "abcdefghijkl")]
+
+
+class Timed:
+    """One turn of a console whose output is read when it comes, and watched as a job watches it."""
+
+    def __init__(self, profile: str = "xlm_demo", *, line: str = "hi", traits: Traits = UNKNOWN_TRAITS) -> None:
+        self.parser = Parser(PROFILES[profile], state=State.IDLE, traits=traits)
+        self.parser.begin(line.encode())
+        self.now = 100.0
+        self.events: list[Event] = []
+
+    def read(self, *pieces: str, gap_s: float = STEP_S) -> Timed:
+        """Read `pieces`, each written `gap_s` after the one before and read within a millisecond."""
+        for piece in pieces:
+            self.now += gap_s
+            self.events += self.parser.feed(piece.encode(), Arrival(self.now - min(gap_s, 0.001), self.now))
+        return self
+
+    def quiet(self) -> Timed:
+        assert self.parser.quiet_after is not None
+        self.events += self.parser.quiet()
+        return self
+
+
+def tokens(text: str) -> Iterable[str]:
+    """`text` as a model says it, a few characters a step."""
+    return [text[at : at + 4] for at in range(0, len(text), 4)]
+
+
+def test_figures_in_free_words_prove_an_end_and_the_words_do_not() -> None:
+    end = "\n[Performance] prefill TPS: 5626 tokens/s  decode TPS: 84.8 tokens/s{}\n" + PROMPT
+    assert Timed("llm").read(*WORDS, end.format("")).events[-1] == Done()
+    late = Timed("llm").read(*WORDS)
+    late.now += 0.3
+    late.events += late.parser.feed(end.format(" không" * 120).encode(), Arrival(late.now - 0.3, late.now))
+    assert Done() not in late.events
+
+
+def test_a_line_with_a_mark_teaches_no_echo() -> None:
+    said = tokens("Say this\n" + MARKER)
+    turn = Timed(line=MARKER + "Say this").read(MARKER, *said, *WORDS[1:], STATISTICS + PROMPT)
+    assert turn.events[-1] == Done()
+    report = turn.parser.report()
+    assert (report.proven, report.echo) == (True, None)
+    learnt = UNKNOWN_TRAITS.after(report, fresh=True)
+    assert text_of(Timed(traits=learnt).read(*WORDS).events).startswith(" worda")
+
+
+def test_a_line_without_a_mark_teaches_its_echo() -> None:
+    turn = Timed(line="Say this").read("<user>Say this\n" + MARKER, *WORDS[1:], STATISTICS + PROMPT)
+    assert turn.parser.report().echo is not None
+
+
+@pytest.mark.parametrize("profile", ["xlm_demo", "oellm_run"])
+def test_an_end_that_comes_at_once_is_proven(profile: str) -> None:
+    turn = Timed(profile).read(*WORDS, STATISTICS + PROMPT)
+    assert (turn.events[-1], turn.parser.report().proven) == (Done(), True)
