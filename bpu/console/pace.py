@@ -147,12 +147,26 @@ class Pace:
             return False
         return self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
 
-    def silence_s(self, least_s: float) -> float:
-        """How long nothing must come, in seconds, before a model at this pace is known not to speak."""
+    def shows_a_step(self, held: Arrival | None) -> bool:
+        """Whether the time of at least one step is known; `held`: the first read that may be the end of the answer."""
+        return self._known is not None or bool(self._gaps) or self._gap_before(held) > 0
+
+    def silence_s(self, least_s: float, held: Arrival | None = None) -> float:
+        """How long nothing must come, in seconds, before a model at this pace is known not to speak; `held` as above.
+
+        An end in doubt comes a step after the text before it, or later: at an unknown pace this gap counts, too.
+        """
         step = self.measured_step_s
-        if step is None:
-            step = max([SLOWEST_STEP_S if self._known is None else self._known, *self._gaps])
+        if step is None and self._known is None:
+            step = max([SLOWEST_STEP_S, self._gap_before(held), *self._gaps])
+        elif step is None:
+            step = max([self._known or 0.0, *self._gaps])
         return max(least_s, min(SILENT_STEPS * step, LONGEST_SILENCE_S))
+
+    def _gap_before(self, held: Arrival | None) -> float:
+        if held is None or self._first_at is None or held.read_at - self._last_at < SAME_STEP_S:
+            return 0.0
+        return held.read_at - self._step_at
 
     def could_say(self, window_s: float) -> float:
         """Tokens that the model could have said in `window_s` seconds; infinite when its pace is not known."""

@@ -35,6 +35,7 @@ class TurnReport:
     the console was seen to do nothing meanwhile. `echo`: how it repeated the line, None where it did not.
     `echo_differs`: it repeated the line, but not as before, straight after a load. `blocks`: it came as a buffer's
     content does. `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`.
+    `has_step`: the time of at least one step was known when it ended, so that its silence can be judged.
     """
 
     proven: bool = False
@@ -45,6 +46,7 @@ class TurnReport:
     echo: EchoForm | None = None
     echo_differs: bool = False
     blocks: bool = False
+    has_step: bool = True
 
     def to_message(self) -> dict[str, Any]:
         """As JSON."""
@@ -55,6 +57,8 @@ class TurnReport:
         """Whether the console must be ended before another person's line: the turn may still be running."""
         if self.blocks or self.proven:
             return self.blocks
+        if not self.has_step and reads_ahead:
+            return True
         if self.at_rest is None:
             return reads_ahead and self.echo is None
         return not self.at_rest

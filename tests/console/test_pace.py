@@ -74,3 +74,23 @@ def test_a_line_without_a_mark_teaches_its_echo() -> None:
 def test_an_end_that_comes_at_once_is_proven(profile: str) -> None:
     turn = Timed(profile).read(*WORDS, STATISTICS + PROMPT)
     assert (turn.events[-1], turn.parser.report().proven) == (Done(), True)
+
+
+def test_at_an_unknown_pace_the_gap_before_an_end_makes_its_silence_longer() -> None:
+    turn = Timed("oellm_run").read(MARKER).read("one two six ten red ", "\n" + PROMPT, gap_s=1.5)
+    assert turn.parser.quiet_after == pytest.approx(6.0)
+    assert turn.quiet().parser.report(at_rest=True).must_discard(reads_ahead=True) is False
+
+
+def test_a_known_pace_makes_the_gap_before_an_end_no_longer_silence() -> None:
+    turn = Timed("oellm_run", traits=Traits(step_s=0.06)).read(MARKER, "one two six ten red ")
+    assert turn.read("\n" + PROMPT, gap_s=1.5).parser.quiet_after == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("reads", [(MARKER, "\n" + PROMPT), (MARKER + "one two\n" + PROMPT,)])
+def test_a_silent_end_that_shows_no_step_at_all_is_not_trusted_with_another_line(reads: tuple[str, ...]) -> None:
+    report = Timed("oellm_run").read(*reads).quiet().parser.report(at_rest=True)
+    assert report.must_discard(reads_ahead=True)
+    assert not report.must_discard(reads_ahead=False)
+    known = Timed("oellm_run", traits=Traits(step_s=0.06)).read(*reads).quiet().parser.report(at_rest=True)
+    assert not known.must_discard(reads_ahead=True)
