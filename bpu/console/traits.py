@@ -93,7 +93,7 @@ class Traits:
         every answer teaches it, short ones together.
         """
         learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
-        step, gaps = report.step_s, ()
+        step, gaps = report.step_s, tuple[float, ...]()
         if step is None:
             gaps = (*self.few_gaps, *report.few_gaps)[:LEAST_STEPS]
             if len(gaps) == LEAST_STEPS:
