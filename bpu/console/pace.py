@@ -30,6 +30,9 @@ BLOCK_TOKENS = 8
 #: A read after a longer time without a look at the pipe does not show what one step holds.
 ATTENTIVE_S = 0.1
 
+#: A console or a library writes a line of its own within this time, and with a pause or two at most: what comes for
+#: longer and in at least so many steps is said by a model.
+_LONGEST_WRITE_S, _LEAST_SAID_STEPS = 0.05, 4
 #: A block of a buffering console comes in very few reads.
 _BLOCK_READS = 3
 #: A program that prints without a model's steps shows it by at least so many tokens in so many reads.
@@ -60,6 +63,14 @@ class Arrival:
     @property
     def window_s(self) -> float:
         return self.read_at - self.empty_at
+
+
+def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
+    """Whether a model said what came in these reads, of one line or of the end of an answer."""
+    if not arrivals or arrivals[-1].empty_at - arrivals[0].read_at <= _LONGEST_WRITE_S:
+        return False
+    gaps = (later.read_at - earlier.read_at for earlier, later in zip(arrivals, arrivals[1:]))  # noqa: B905
+    return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _LEAST_SAID_STEPS
 
 
 def step_of(gaps: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ from bpu.console.echo import AnchoredEcho, Echoing
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Text
 from bpu.console.outside import Between, Deaf, Loading
-from bpu.console.pace import Arrival, Pace
+from bpu.console.pace import Arrival, Pace, come_in_steps
 from bpu.console.profiles import Profile
 from bpu.console.stage import Stage
 from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
@@ -123,7 +123,7 @@ class Parser:
                 self._stage.is_timed = arrival is not None
                 self._end_since = arrival.empty_at if arrival is not None else 0.0
         answering = self._state is State.ANSWERING
-        events = self._run(lambda: self._clean(self._cleaner.feed(data)))
+        events = self._run(lambda: self._clean(self._cleaner.feed(data, arrival)))
         if self._state is State.ANSWERING:
             # The read in which the answer begins holds the echo as well.
             said = any(isinstance(event, Text) for event in events)
@@ -187,6 +187,9 @@ class Parser:
             return False
         return self._pace.proves(end, self._arrival.read_at - self._end_since)
 
+    def _is_said(self) -> bool:
+        return come_in_steps([arrival for arrival, _ in self._unsaid])
+
     def _run(self, work: Callable[[], None]) -> list[Event]:
         try:
             work()
@@ -205,6 +208,7 @@ class Parser:
         for piece in pieces:
             if isinstance(piece, Log):
                 self._stage.is_timed = False  # a model can say such a line, too
+                self._stage.after_log()
                 self._emit(piece)
             else:
                 self._push(piece)
@@ -236,7 +240,9 @@ class Parser:
 
     def _next_stage(self) -> Stage:
         if self._state is State.ANSWERING:
-            return Answer(self.profile.statistics, usual=self.traits.statistics, proves=self._proves)
+            return Answer(
+                self.profile.statistics, usual=self.traits.statistics, proves=self._proves, is_said=self._is_said
+            )
         return Deaf() if self._state is State.FAILED else Between()
 
     def _enter(self, stage: Stage) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from bpu.console.events import Done, Event
+from bpu.console.events import Done, Event, Log, Stats
 from bpu.console.pace import Arrival
 from bpu.console.parser import Parser, State
 from bpu.console.profiles import PROFILES
@@ -36,8 +36,10 @@ class Timed:
         return self
 
     def quiet(self) -> Timed:
-        assert self.parser.quiet_after is not None
-        self.events += self.parser.quiet()
+        """Silence follows, unless the turn is over."""
+        if self.events[-1:] != [Done()]:
+            assert self.parser.quiet_after is not None
+            self.events += self.parser.quiet()
         return self
 
 
@@ -94,3 +96,47 @@ def test_a_silent_end_that_shows_no_step_at_all_is_not_trusted_with_another_line
     assert not report.must_discard(reads_ahead=False)
     known = Timed("oellm_run", traits=Traits(step_s=0.06)).read(*reads).quiet().parser.report(at_rest=True)
     assert not known.must_discard(reads_ahead=True)
+
+
+LOG = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo] failed"
+MONITOR = "[BPU][[BPU_MONITOR]][281473285378048][INFO] task 3 is slow"
+SAID = [
+    *(f"A line:\n{log}\nand more." for log in (LOG, MONITOR)),
+    *(f"A line of the log is {log}" for log in (LOG, MONITOR)),
+    f"Two:\n{LOG}\n{MONITOR}\n",
+    "The last words are" + STATISTICS.removesuffix("\n"),
+    "They are" + STATISTICS + "\n",
+    "Others\n\n===== prefill token num: 9 prefill cost: 1.5 ms, prefill speed: 9.5 tokens/s =====\n"
+    "===== decode token num: 9 cost per token: 1.5 ms, decode speed: 9.5 tokens/s =====",
+]
+
+
+@pytest.mark.parametrize("gap_s", [0.009, STEP_S, 0.27, 2.5])
+@pytest.mark.parametrize("said", SAID)
+def test_what_a_model_says_in_steps_is_text_whatever_it_looks_like(said: str, gap_s: float) -> None:
+    for end in (STATISTICS + PROMPT, "\n" + PROMPT):
+        turn = Timed().read(MARKER + "So ", *tokens("this is what it prints. " * 3 + said), end, gap_s=gap_s)
+        events = turn.quiet().events
+        assert text_of(events) == "So " + "this is what it prints. " * 3 + said
+        assert events[-1] == Done()
+        assert not any(isinstance(event, Log) for event in events)
+
+
+def test_a_library_that_writes_at_once_is_no_part_of_an_answer_in_steps() -> None:
+    turn = Timed().read(MARKER, *WORDS[1:5], " a [")
+    turn.read(LOG + "\n", gap_s=0.002).read(*WORDS[5:])
+    turn.read(MONITOR[:30], gap_s=0.03).read(MONITOR[30:] + "\n", gap_s=0.2).read(STATISTICS + PROMPT)
+    assert text_of(turn.quiet().events) == "".join(WORDS[1:5]) + " a [" + "".join(WORDS[5:])
+    assert sum(isinstance(event, Log) for event in turn.events) == 2
+
+
+@pytest.mark.parametrize("pause_s", [0.002, 0.4])
+def test_statistics_that_a_console_prints_with_a_pause_before_its_prompt_are_no_text(pause_s: float) -> None:
+    turn = Timed().read(*WORDS, STATISTICS[:30]).read(STATISTICS[30:45], STATISTICS[45:], gap_s=0.0004)
+    assert text_of(turn.read(PROMPT, gap_s=pause_s).quiet().events).endswith("wordl")
+
+
+def test_the_line_break_of_a_log_line_that_nobody_watched_may_be_the_consoles() -> None:
+    turn = Timed().read(*WORDS).read(f" the log is {LOG}{STATISTICS}{PROMPT}")
+    assert text_of(turn.quiet().events).endswith("wordl the log is ")
+    assert isinstance(turn.events[-2], Stats)
