@@ -87,7 +87,7 @@ class Pace:
         self._largest = least_step
         self._gaps: list[float] = []
         self._first_at: float | None = None
-        self._last_at = self._step_at = 0.0
+        self._last_at = self._step_at = self._empty_at = 0.0
         self._step_tokens = self._step_reads = 0
         self._step_bytes = self._largest_bytes = 0
         self._step_limit = 0.0  # more tokens than these in the current step are a block
@@ -99,6 +99,7 @@ class Pace:
         tokens = least_tokens(text)
         if self._first_at is None:
             self._first_at = self._last_at = arrival.read_at
+            self._empty_at = arrival.empty_at
             self._begin_step(arrival.read_at, SAFETY * (FASTEST_RATE * arrival.window_s + BLOCK_TOKENS))
         else:
             self._later_tokens += tokens
@@ -158,11 +159,19 @@ class Pace:
             return False
         return self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
 
-    def shows_a_step(self, held: Arrival | None) -> bool:
-        """Whether the time of at least one step is known; `held`: the first read that may be the end of the answer."""
-        return self._known is not None or bool(self._gaps) or self._gap_before(held) > 0
+    def shows_a_step(self, held: Sequence[tuple[Arrival, bytes]]) -> bool:
+        """Whether the time of at least one step is known; `held`: the reads that may be the end of the answer, or were
+        it. Where all came at once, it was several steps if no single one holds so much, and so a step is short."""
+        if self._known is not None or self._gaps or self._gap_before(held) > 0:
+            return True
+        if not held:
+            return False
+        first, last = held[0][0], held[-1][0]
+        window_s = last.read_at - (first.empty_at if self._first_at is None else self._empty_at)
+        tokens = self._step_tokens + sum(least_tokens(text) for _, text in held)
+        return tokens > SAFETY * BLOCK_TOKENS and window_s <= SAFETY * SLOWEST_STEP_S
 
-    def silence_s(self, least_s: float, held: Arrival | None = None) -> float:
+    def silence_s(self, least_s: float, held: Sequence[tuple[Arrival, bytes]] = ()) -> float:
         """How long nothing must come, in seconds, before a model at this pace is known not to speak; `held` as above.
 
         An end in doubt comes a step after the text before it, or later: at an unknown pace this gap counts, too.
@@ -174,10 +183,10 @@ class Pace:
             step = max([self._known or 0.0, *self._gaps])
         return max(least_s, min(SILENT_STEPS * step, LONGEST_SILENCE_S))
 
-    def _gap_before(self, held: Arrival | None) -> float:
-        if held is None or self._first_at is None or held.read_at - self._last_at < SAME_STEP_S:
+    def _gap_before(self, held: Sequence[tuple[Arrival, bytes]]) -> float:
+        if not held or self._first_at is None or held[0][0].read_at - self._last_at < SAME_STEP_S:
             return 0.0
-        return held.read_at - self._step_at
+        return held[0][0].read_at - self._step_at
 
     def could_say(self, window_s: float) -> float:
         """Tokens that the model could have said in `window_s` seconds; infinite when its pace is not known."""

@@ -90,7 +90,7 @@ class Parser:
         pending = self._stage.pending
         if pending is None or not self._cleaner.at_rest:
             return None
-        return self._pace.silence_s(pending.value, self._held_since)
+        return self._pace.silence_s(pending.value, self._unsaid)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
         """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
@@ -127,7 +127,9 @@ class Parser:
         if self._state is State.ANSWERING:
             # The read in which the answer begins holds the echo as well.
             said = any(isinstance(event, Text) for event in events)
-            self._note(data if answering else _text_of(events), held=self._stage.held_size, said=said)
+            held = self._stage.held_size
+            data = data if answering else _text_of(events) + data[max(0, len(data) - held) :]
+            self._note(data, held=held, said=said)
         return events
 
     def quiet(self) -> list[Event]:
@@ -156,13 +158,8 @@ class Parser:
             echo=self._echo,
             echo_differs=bool(anchors) and self._echo not in anchors,
             blocks=self._pace.delivers_blocks,
-            has_step=self._pace.shows_a_step(self._held_since),
+            has_step=self._pace.shows_a_step(self._unsaid),
         )
-
-    @property
-    def _held_since(self) -> Arrival | None:
-        """The read with which the bytes begin that may be the end of the answer, or were it."""
-        return self._unsaid[0][0] if self._unsaid else None
 
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)

@@ -200,7 +200,7 @@ class Supervisor:
 
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
-        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(settled)))
+        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(report, settled)))
         # Where the reader is watched, nobody can speak between the command and its prompt.
         watched = not sent and not self.profile.reads_ahead
         parser.reset_sent(at_once=self.end_proven or watched)
@@ -209,7 +209,11 @@ class Supervisor:
             self._ear.watch_input(self._clock())
         self._ear.read()  # what was sent early is answered by now
 
-    def _was_reset(self, settled: Settled) -> None:
+    def _was_reset(self, report: TurnReport, settled: Settled) -> None:
+        if report.at_rest is False:  # a model may have said the prompt, and work on without a byte
+            self._noise.watch_longer()
+            self.end("unproven_end")
+            return
         self.cache = EMPTY
         settled()
 

@@ -140,3 +140,11 @@ def test_the_line_break_of_a_log_line_that_nobody_watched_may_be_the_consoles() 
     turn = Timed().read(*WORDS).read(f" the log is {LOG}{STATISTICS}{PROMPT}")
     assert text_of(turn.quiet().events).endswith("wordl the log is ")
     assert isinstance(turn.events[-2], Stats)
+
+
+def test_an_answer_of_several_steps_that_comes_at_once_shows_a_short_step() -> None:
+    turn = Timed("oellm_run").read(f"{MARKER}one two three{STATISTICS}{PROMPT}", gap_s=0.01).quiet()
+    assert not turn.parser.report(at_rest=True).must_discard(reads_ahead=True)
+    late = Timed("oellm_run")
+    late.events += late.parser.feed(f"{MARKER}one two three{STATISTICS}{PROMPT}".encode(), Arrival(97.0, 100.0))
+    assert late.quiet().parser.report(at_rest=True).must_discard(reads_ahead=True)
