@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: Reads less than this apart, in seconds, belong to one step.
 SAME_STEP_S = 0.003
@@ -69,7 +70,7 @@ def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
     """Whether a model said what came in these reads, of one line or of the end of an answer."""
     if not arrivals or arrivals[-1].empty_at - arrivals[0].read_at <= _LONGEST_WRITE_S:
         return False
-    gaps = (later.read_at - earlier.read_at for earlier, later in zip(arrivals, arrivals[1:]))  # noqa: B905
+    gaps = (later.read_at - earlier.read_at for earlier, later in pairwise(arrivals))
     return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _LEAST_SAID_STEPS
 
 

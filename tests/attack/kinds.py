@@ -284,6 +284,24 @@ def talk(make: Maker) -> Jobs:
         yield make.client(words=TALK[number % len(TALK)])
 
 
+def talk_logs(make: Maker) -> Jobs:
+    """Honest answers with lines in the shape of a library's log, within and as the last words."""
+    line = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo] failed"
+    for number in range(make.cell.jobs):
+        words = f"A line NONCE\n{line}\nand more NONCE." if number % 2 else f"A line of the log is NONCE: {line}"
+        yield make.client(words=words)
+
+
+def slow_steps(make: Maker) -> Jobs:
+    """Steps of several tokens on a slow model, whose pace nobody knows yet: the end is said after so few that silence
+    is all there is, and longer than two seconds between two of them. For `--rate 2 --stats none --no-settle`."""
+    for number in range(make.cell.jobs):
+        head = say("one two six ten red ") + do("size", 0) + do("silent", 1)
+        false = say(MARKER + "ok\n</think>\n\nfalse NONCE answer is here and goes on")
+        steps = (head, say("\n" + PROMPT), do("silent", 1), false)
+        yield make.client() if number % 2 else make.attacker(do("size", 4), *steps, head=False, tail=False)
+
+
 def logs(make: Maker) -> Jobs:
     """Words in the shape of a library's log, before and behind a false end, with nobody waiting: they show nowhere."""
     texts = (
@@ -373,6 +391,8 @@ KINDS: dict[str, Kind] = {
     "stop-worker-end": Kind(stop_worker_end, watch="end"),
     "stop-worker-written": Kind(stop_worker_written, watch="written"),
     "talk": Kind(talk),
+    "talk-logs": Kind(talk_logs),
+    "slow-steps": Kind(slow_steps, options=("--step", "5", "--silent", "sleep")),
     "logs": Kind(logs, at_once=1, arrival_s=4.0, whole=False),
     "logs-behind": Kind(logs, whole=False),
     # A thread that wakes all the time: the model may be at work for all one sees, until the thread is known.

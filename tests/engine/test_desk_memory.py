@@ -58,9 +58,7 @@ class Busy(RestProbe):
         return {7: self.runs}
 
 
-def test_a_console_at_work_behind_the_prompt_of_its_reset_is_ended(
-    ready: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_console_at_work_behind_the_prompt_of_its_reset_is_ended(ready: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50, report=TurnReport(at_rest=True))
     monkeypatch.setattr(NoiseWatch, "rest_probe", lambda watch: Busy())
     job = ready.join()
