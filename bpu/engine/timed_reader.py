@@ -159,7 +159,7 @@ class TimedReader:
         quiet = self._parser.quiet_after
         if quiet is not None:
             return min(LOOK_S, max(0.0, self._last_at + quiet - self._clock()) or LOOK_S)
-        return LOOK_S if self._parser.state in (State.ECHOING, State.ANSWERING) else None
+        return LOOK_S if self._parser.state is State.ANSWERING else None
 
     def look(self) -> list[Event]:
         """What silence has decided by now; to be called when `read` has just found nothing."""
