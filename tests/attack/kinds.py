@@ -396,7 +396,7 @@ KINDS: dict[str, Kind] = {
     "logs": Kind(logs, at_once=1, arrival_s=4.0, whole=False),
     "logs-behind": Kind(logs, whole=False),
     # A thread that wakes all the time: the model may be at work for all one sees, until the thread is known.
-    "heartbeat": Kind(honest, options=("--heartbeat", "150"), loads=2),
+    "heartbeat": Kind(honest, options=("--heartbeat", "150"), loads=3),
     "held": Kind(held),
     # The name of a console that forgets every line, over one that keeps the chat and greets so.
     "banner": Kind(held, options=("--banner", "multi", "--history", "keep", "--reset", "works")),

@@ -43,7 +43,7 @@ def test_lines_of_a_log_that_a_model_says_are_words_of_its_answer(compiled: Path
 
 
 def test_a_thread_that_never_rests_costs_a_few_loads_and_no_answer(compiled: Path, tmp_path: Path) -> None:
-    result = attacked("heartbeat", compiled, tmp_path, profile="oellm_multichat", stats="none", jobs=8)
+    result = attacked("heartbeat", compiled, tmp_path, stats="none", jobs=8)
     assert (result.jobs, result.broken) == (8, []), result.examples
 
 
