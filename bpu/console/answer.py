@@ -15,7 +15,7 @@ from bpu.console.events import Done, Overrun, RunError, Text
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
 from bpu.console.stage import Emit, Pending, Stage
-from bpu.console.stats import FOLLOWERS, is_complete, kind_of, parse
+from bpu.console.stats import FOLLOWERS, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
 
 #: Where the end of a turn may begin: at a line break, or (an unusual console) at a prompt within a line.
@@ -35,11 +35,15 @@ class Answer(Stage):
     Where text and mark are the same bytes:
     - An answer that says an end and then is silent for as long as a console that waits is cut there. The owner of
       the pipes sees to it that such a console is not trusted with another person's line.
+    - Statistics before an end are the console's, unless they came in a model's steps: then they are its last words, on
+      a console that prints none.
     - `run error` on a line of its own and then silence is an error; if the prompt comes instead, it was an answer.
     - Special tokens are taken out: a token and its characters typed by the model are the same bytes, and leaked
       tokens are the more frequent by far. After an end-of-turn or role token that follows text, the answer is over:
       what comes before the prompt is an invented turn, reported once as `Overrun` and dropped. `<think>` and the tool
       marks stay: the chat reads them.
+    - A log line that was taken out within a line may have been the model's, whose line break was the console's: what
+      follows it may be the end of the turn, as at the beginning of a line.
     - One line break before a prompt or a statistics line (two where the console prints a blank line) is the
       console's; all before it are the model's.
     """
@@ -50,11 +54,13 @@ class Answer(Stage):
         *,
         usual: str | None = None,
         proves: Callable[[bytes], bool] = lambda end: False,
+        is_said: Callable[[], bool] = lambda: False,
     ) -> None:
         """`statistics`: the kinds that this console may print; `usual`: the kind that it was seen to print.
-        `proves`: whether these bytes, all of them held back and timed, are more than the model could have said."""
+        `proves`: whether these bytes, all of them held back and timed, are more than the model could have said.
+        `is_said`: whether what is held back came in a model's steps, and not as a console writes."""
         self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
-        self._usual, self._proves = usual, proves
+        self._usual, self._proves, self._is_said = usual, proves, is_said
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
@@ -96,6 +102,9 @@ class Answer(Stage):
                 self._end_token(piece.name, emit)
         return None
 
+    def after_log(self) -> None:
+        self._at_edge = self._at_edge or not (self._held or self._tokens.held)
+
     def quiet(self, emit: Emit) -> bytes | None:
         return None if self.pending is None else self._settle(emit)
 
@@ -135,7 +144,7 @@ class Answer(Stage):
         """Whether `found`, which is held, is an end that no model could have said in its time."""
         if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
             return False
-        self.end_proven = self._proves(b"".join(found.stats) + PROMPT)
+        self.end_proven = self._proves(known_part(found.stats) + PROMPT)
         return self.end_proven
 
     def _next_candidate(self, text: bytes, at: int) -> int:
@@ -167,16 +176,20 @@ class Answer(Stage):
     def _settle(self, emit: Emit) -> bytes:
         """What is pending is decided: it was the end."""
         if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
-            return self._finish(emit)
+            return self._finish(emit, is_said=self._is_said())
         self._say(b"", emit, final=True)
         for line in self._match(self._held, 0).failures:
             emit(log(line))
         emit(RunError(_run_error_in(self._held)))
         return b""
 
-    def _finish(self, emit: Emit) -> bytes:
-        """The end of the turn is held, whole and with nothing after it."""
-        self._close(self._match(self._held, 0), emit)
+    def _finish(self, emit: Emit, *, is_said: bool = False) -> bytes:
+        """The end of the turn is held, whole and with nothing after it; all but its prompt is text if `is_said`."""
+        found = self._match(self._held, 0)
+        if found.stats and is_said:
+            self._say(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
+        else:
+            self._close(found, emit)
         emit(Done())
         return b""
 

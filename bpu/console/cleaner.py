@@ -1,7 +1,7 @@
 """Takes colours and library log lines out of a console's bytes, before anything is decoded.
 
 It works on bytes, so that a character cut in two by a log line grows together again. It does not know
-what the console is doing: the rest is for the stages.
+what the console is doing: the rest is for the stages. It knows no clock: times come with the bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from bpu.console.events import Log
 from bpu.console.markers import COLOURS, FAILURE_HEADS, IDLE_HEADS, LOG_HEADS, RUN_ERRORS
+from bpu.console.pace import Arrival, come_in_steps
 from bpu.console.scanner import Hit, Scanner
 
 #: A library's line is shorter by far. What is longer was no log line, and is given back as text.
@@ -42,13 +43,20 @@ class Cleaner:
 
     A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a line, and ends
     with the line. A head that stood in a prompt is text wherever it comes back, in the echo or quoted by the
-    model: a library cannot repeat an earlier line's thread and millisecond.
+    model: a library cannot repeat an earlier line's thread and millisecond. A line that comes in a model's steps is
+    text, too: a library writes it at once.
+
+    Where log line and text are the same bytes, because nobody watched them come or the model is as quick as a
+    library, it is a log line: libraries print such lines, and models hardly ever make one up.
     """
 
     def __init__(self) -> None:
         self._scanner = Scanner([*COLOURS, *LOG_HEADS], b"")
         self._quoted: set[bytes] = set()
         self._log = b""
+        self._arrivals: list[Arrival] = []  # of what is held back, and of an open log line
+        self._arrival: Arrival | None = None
+        self._carried = 0  # so many bytes of what is held back came with earlier reads
 
     def quote(self, line: bytes) -> None:
         """Remember the heads of log lines that a prompt holds."""
@@ -59,7 +67,10 @@ class Cleaner:
             self._quoted.clear()
         self._quoted |= heads
 
-    def feed(self, data: bytes) -> Iterator[bytes | Log]:
+    def feed(self, data: bytes, arrival: Arrival | None = None) -> Iterator[bytes | Log]:
+        self._arrival, self._carried = arrival, len(self._scanner.held)
+        if arrival is not None:
+            self._arrivals.append(arrival)
         self._scanner.write(data)
         while (piece := self._next()) is not None:
             if piece:
@@ -86,15 +97,24 @@ class Cleaner:
     def _next(self) -> bytes | Log | None:
         if self._log:
             return self._log_line()
+        if self._carried <= 0:  # what comes next began with this read
+            self._arrivals = [] if self._arrival is None else [self._arrival]
         piece = self._scanner.read()
+        if piece is None:
+            return None
+        text = piece.text if isinstance(piece, Hit) else piece
+        self._carried -= len(text)
         if not isinstance(piece, Hit):
             return piece
-        if piece.name == "log" and piece.text not in self._quoted:
+        if piece.name == "log" and piece.text not in self._quoted and not come_in_steps(self._arrivals):
             self._log = piece.text
             return b""
         return piece.text if piece.name == "log" else b""
 
     def _log_line(self) -> bytes | Log | None:
+        if come_in_steps(self._arrivals):
+            said, self._log = self._log, b""
+            return said
         piece = self._scanner.take_line(LONGEST_LOG - len(self._log))
         if not piece:
             return None

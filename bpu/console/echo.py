@@ -72,7 +72,8 @@ class Echoing(Stage):
     a template and an answer without an echo are the same bytes then.
     A prompt before any marker is `OutOfStep`: the console asks for the next question without an answer to this one.
 
-    `seen` is the form of the echo, None where the line does not stand in it exactly once.
+    `seen` is the form of the echo, None where the line does not stand in it exactly once, or holds a mark: then the
+    answer may repeat the line with a false marker behind it, on a console that repeats none.
     """
 
     def __init__(self, line: bytes, *, echoes: bool) -> None:
@@ -164,7 +165,8 @@ class Echoing(Stage):
         return self._own.repeated_in(self._text, self._at)
 
     def _answer(self, at: int, emit: Emit) -> bytes:
-        self.seen = form_of(bytes(self._text[:at]), self._line_sent)
+        if not (self._own.marks(MARKER) or self._own.marks(PROMPT)):
+            self.seen = form_of(bytes(self._text[:at]), self._line_sent)
         emit(Echo(self._text[:at].decode("utf-8", "replace").removesuffix("\n")))
         return bytes(self._text[at + len(MARKER) :])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: Reads less than this apart, in seconds, belong to one step.
 SAME_STEP_S = 0.003
@@ -30,6 +31,9 @@ BLOCK_TOKENS = 8
 #: A read after a longer time without a look at the pipe does not show what one step holds.
 ATTENTIVE_S = 0.1
 
+#: A console or a library writes a line of its own within this time, and with a pause or two at most: what comes for
+#: longer and in at least so many steps is said by a model.
+_LONGEST_WRITE_S, _LEAST_SAID_STEPS = 0.05, 4
 #: A block of a buffering console comes in very few reads.
 _BLOCK_READS = 3
 #: A program that prints without a model's steps shows it by at least so many tokens in so many reads.
@@ -62,6 +66,14 @@ class Arrival:
         return self.read_at - self.empty_at
 
 
+def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
+    """Whether a model said what came in these reads, of one line or of the end of an answer."""
+    if not arrivals or arrivals[-1].empty_at - arrivals[0].read_at <= _LONGEST_WRITE_S:
+        return False
+    gaps = (later.read_at - earlier.read_at for earlier, later in pairwise(arrivals))
+    return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _LEAST_SAID_STEPS
+
+
 def step_of(gaps: Sequence[float]) -> float:
     """The step that these gaps in seconds show: their 90th percentile, because a late read makes a gap shorter, too."""
     return sorted(gaps)[len(gaps) * 9 // 10]
@@ -76,7 +88,7 @@ class Pace:
         self._largest = least_step
         self._gaps: list[float] = []
         self._first_at: float | None = None
-        self._last_at = self._step_at = 0.0
+        self._last_at = self._step_at = self._empty_at = 0.0
         self._step_tokens = self._step_reads = 0
         self._step_bytes = self._largest_bytes = 0
         self._step_limit = 0.0  # more tokens than these in the current step are a block
@@ -88,6 +100,7 @@ class Pace:
         tokens = least_tokens(text)
         if self._first_at is None:
             self._first_at = self._last_at = arrival.read_at
+            self._empty_at = arrival.empty_at
             self._begin_step(arrival.read_at, SAFETY * (FASTEST_RATE * arrival.window_s + BLOCK_TOKENS))
         else:
             self._later_tokens += tokens
@@ -147,12 +160,34 @@ class Pace:
             return False
         return self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
 
-    def silence_s(self, least_s: float) -> float:
-        """How long nothing must come, in seconds, before a model at this pace is known not to speak."""
+    def shows_a_step(self, held: Sequence[tuple[Arrival, bytes]]) -> bool:
+        """Whether the time of at least one step is known; `held`: the reads that may be the end of the answer, or were
+        it. Where all came at once, it was several steps if no single one holds so much, and so a step is short."""
+        if self._known is not None or self._gaps or self._gap_before(held) > 0:
+            return True
+        if not held:
+            return False
+        first, last = held[0][0], held[-1][0]
+        window_s = last.read_at - (first.empty_at if self._first_at is None else self._empty_at)
+        tokens = self._step_tokens + sum(least_tokens(text) for _, text in held)
+        return tokens > SAFETY * BLOCK_TOKENS and window_s <= SAFETY * SLOWEST_STEP_S
+
+    def silence_s(self, least_s: float, held: Sequence[tuple[Arrival, bytes]] = ()) -> float:
+        """How long nothing must come, in seconds, before a model at this pace is known not to speak; `held` as above.
+
+        An end in doubt comes a step after the text before it, or later: at an unknown pace this gap counts, too.
+        """
         step = self.measured_step_s
-        if step is None:
-            step = max([SLOWEST_STEP_S if self._known is None else self._known, *self._gaps])
+        if step is None and self._known is None:
+            step = max([SLOWEST_STEP_S, self._gap_before(held), *self._gaps])
+        elif step is None:
+            step = max([self._known or 0.0, *self._gaps])
         return max(least_s, min(SILENT_STEPS * step, LONGEST_SILENCE_S))
+
+    def _gap_before(self, held: Sequence[tuple[Arrival, bytes]]) -> float:
+        if not held or self._first_at is None or held[0][0].read_at - self._last_at < SAME_STEP_S:
+            return 0.0
+        return held[0][0].read_at - self._step_at
 
     def could_say(self, window_s: float) -> float:
         """Tokens that the model could have said in `window_s` seconds; infinite when its pace is not known."""

@@ -15,7 +15,7 @@ from bpu.console.echo import AnchoredEcho, Echoing
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Text
 from bpu.console.outside import Between, Deaf, Loading
-from bpu.console.pace import Arrival, Pace
+from bpu.console.pace import Arrival, Pace, come_in_steps
 from bpu.console.profiles import Profile
 from bpu.console.stage import Stage
 from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
@@ -90,7 +90,7 @@ class Parser:
         pending = self._stage.pending
         if pending is None or not self._cleaner.at_rest:
             return None
-        return self._pace.silence_s(pending.value)
+        return self._pace.silence_s(pending.value, self._unsaid)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
         """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
@@ -123,11 +123,13 @@ class Parser:
                 self._stage.is_timed = arrival is not None
                 self._end_since = arrival.empty_at if arrival is not None else 0.0
         answering = self._state is State.ANSWERING
-        events = self._run(lambda: self._clean(self._cleaner.feed(data)))
+        events = self._run(lambda: self._clean(self._cleaner.feed(data, arrival)))
         if self._state is State.ANSWERING:
             # The read in which the answer begins holds the echo as well.
             said = any(isinstance(event, Text) for event in events)
-            self._note(data if answering else _text_of(events), held=self._stage.held_size, said=said)
+            held = self._stage.held_size
+            data = data if answering else _text_of(events) + data[max(0, len(data) - held) :]
+            self._note(data, held=held, said=said)
         return events
 
     def quiet(self) -> list[Event]:
@@ -156,6 +158,7 @@ class Parser:
             echo=self._echo,
             echo_differs=bool(anchors) and self._echo not in anchors,
             blocks=self._pace.delivers_blocks,
+            has_step=self._pace.shows_a_step(self._unsaid),
         )
 
     def _new_pace(self) -> Pace:
@@ -181,6 +184,9 @@ class Parser:
             return False
         return self._pace.proves(end, self._arrival.read_at - self._end_since)
 
+    def _is_said(self) -> bool:
+        return come_in_steps([arrival for arrival, _ in self._unsaid])
+
     def _run(self, work: Callable[[], None]) -> list[Event]:
         try:
             work()
@@ -199,6 +205,7 @@ class Parser:
         for piece in pieces:
             if isinstance(piece, Log):
                 self._stage.is_timed = False  # a model can say such a line, too
+                self._stage.after_log()
                 self._emit(piece)
             else:
                 self._push(piece)
@@ -230,7 +237,9 @@ class Parser:
 
     def _next_stage(self) -> Stage:
         if self._state is State.ANSWERING:
-            return Answer(self.profile.statistics, usual=self.traits.statistics, proves=self._proves)
+            return Answer(
+                self.profile.statistics, usual=self.traits.statistics, proves=self._proves, is_said=self._is_said
+            )
         return Deaf() if self._state is State.FAILED else Between()
 
     def _enter(self, stage: Stage) -> None:

@@ -54,6 +54,9 @@ class Stage:
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         return None
 
+    def after_log(self) -> None:
+        """A log line was taken out before what follows."""
+
     def quiet(self, emit: Emit) -> bytes | None:
         """Silence has come; without anything pending it means nothing."""
         return None

@@ -6,7 +6,7 @@ Says what a line holds, not whether it is the console's or the model's: that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 
 from bpu.console.events import Stats
 from bpu.console.scanner import NO, OPEN, template
@@ -63,13 +63,21 @@ def parse(lines: Iterable[bytes]) -> Stats:
 
     A line is read clause by clause: what follows the word `prefill` or `decode` belongs to that phase.
     """
-    found: dict[str, float] = {}
-    for line in lines:
-        _, *clauses = _PHASE.split(line.decode("utf-8", "replace"))
-        for phase, clause in zip(clauses[::2], clauses[1::2], strict=True):
-            for name, value in _figures(clause):
-                found.setdefault(f"{phase.lower()}_{name}", value)
-    return Stats(**{name: value for name, value in found.items() if name in _KNOWN})  # type: ignore[arg-type]
+    found = {name: value for name, (value, _) in _figures(lines).items() if name in _KNOWN}
+    return Stats(**found)  # type: ignore[arg-type]
+
+
+def known_part(lines: Iterable[bytes]) -> bytes:
+    """The bytes of the lines that their shape knows: of a free one its head and figures, because a model can fill the
+    rest with words that are fewer tokens than they seem."""
+    return b"".join(_known_part_of(line) for line in lines)
+
+
+def _known_part_of(line: bytes) -> bytes:
+    if kind_of(line) != "other":
+        return line
+    figures = (f"{name.partition('_')[0]} {words} " for name, (_, words) in _figures([line]).items())
+    return b"[Performance] " + "".join(figures).encode() + b"\n"
 
 
 def kind_of(line: bytes) -> str:
@@ -83,7 +91,14 @@ def is_complete(lines: Iterable[bytes]) -> bool:
     return figures.prefill_per_second is not None and figures.decode_per_second is not None
 
 
-def _figures(clause: str) -> Iterator[tuple[str, float]]:
-    for name, pattern in _FIGURES.items():
-        if (figure := pattern.search(clause)) is not None:
-            yield name, int(figure[1]) if name == "tokens" else float(figure[1])
+def _figures(lines: Iterable[bytes]) -> dict[str, tuple[float, str]]:
+    """The first figure of each name in the lines, and its words."""
+    found: dict[str, tuple[float, str]] = {}
+    for line in lines:
+        _, *clauses = _PHASE.split(line.decode("utf-8", "replace"))
+        for phase, clause in zip(clauses[::2], clauses[1::2], strict=True):
+            for name, pattern in _FIGURES.items():
+                if (figure := pattern.search(clause)) is not None:
+                    value = int(figure[1]) if name == "tokens" else float(figure[1])
+                    found.setdefault(f"{phase.lower()}_{name}", (value, figure[0]))
+    return found

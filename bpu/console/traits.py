@@ -35,6 +35,7 @@ class TurnReport:
     the console was seen to do nothing meanwhile. `echo`: how it repeated the line, None where it did not.
     `echo_differs`: it repeated the line, but not as before, straight after a load. `blocks`: it came as a buffer's
     content does. `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`.
+    `has_step`: the time of at least one step was known when it ended, so that its silence can be judged.
     """
 
     proven: bool = False
@@ -45,6 +46,7 @@ class TurnReport:
     echo: EchoForm | None = None
     echo_differs: bool = False
     blocks: bool = False
+    has_step: bool = True
 
     def to_message(self) -> dict[str, Any]:
         """As JSON."""
@@ -55,6 +57,8 @@ class TurnReport:
         """Whether the console must be ended before another person's line: the turn may still be running."""
         if self.blocks or self.proven:
             return self.blocks
+        if not self.has_step and reads_ahead:
+            return True
         if self.at_rest is None:
             return reads_ahead and self.echo is None
         return not self.at_rest
@@ -86,21 +90,28 @@ class Traits:
 
         Words teach nothing, because a model can say them. Only where no earlier turn can still be running and the end
         was proven are the echo and the kind of statistics the console's own. A step is measured and not said, so
-        every turn teaches it: a slower one counts at once, a faster one by half.
+        every answer teaches it, short ones together.
         """
         learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
-        if (step := report.step_s) is not None:
-            learnt = replace(learnt, step_s=max(step, (step + (self.step_s or step)) / 2), few_gaps=())
-        elif self.step_s is None and report.few_gaps:
+        step, gaps = report.step_s, tuple[float, ...]()
+        if step is None:
             gaps = (*self.few_gaps, *report.few_gaps)[:LEAST_STEPS]
-            known = len(gaps) == LEAST_STEPS
-            learnt = replace(learnt, step_s=step_of(gaps) if known else None, few_gaps=() if known else gaps)
+            if len(gaps) == LEAST_STEPS:
+                step, gaps = step_of(gaps), ()
+        learnt = replace(learnt, step_s=self._usual_step(step), few_gaps=gaps)
         if not (fresh and report.proven):
             return learnt
         learnt = replace(learnt, statistics=report.statistics or self.statistics)
         if report.echo is None or report.echo in self.echoes or len(self.echoes) >= MOST_ECHOES:
             return learnt
         return replace(learnt, echoes=(*self.echoes, report.echo))
+
+    def _usual_step(self, step: float | None) -> float | None:
+        """The step after one more of `step` seconds: a slower one counts at once, but never more than double, because
+        an answer can be made to seem slow; a faster one counts by half."""
+        if step is None or self.step_s is None:
+            return step if self.step_s is None else self.step_s
+        return min(max(step, (step + self.step_s) / 2), 2 * self.step_s)
 
     def to_message(self) -> dict[str, Any]:
         """As JSON."""

@@ -264,6 +264,10 @@ class Desk:
 
     def _begin(self, ticket: Ticket[Peer]) -> None:
         supervisor = self.supervisor
+        if ticket.needs_fresh and not supervisor.is_fresh:
+            ticket.needs_fresh = False  # asked once: a console that is examined at every load is never fresh
+            supervisor.end("rejoined")
+            return
         start = start_for(
             supervisor.cache,
             self.examiner.capabilities,

@@ -132,11 +132,11 @@ class Drain:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
         self._take_slot()
         self._write_line()
-        self._parser.begin(self._line, chat=self._chat, continued=self._short)
-        if not self._parser.profile.reads_ahead and not self._at_prompt:
-            self._output.watch_input(unread_in(self._stdin), since=self._written_at)
         reader = hub.Reader(self._stdout)
         try:
+            self._parser.begin(self._line, chat=self._chat, continued=self._short)
+            if not self._parser.profile.reads_ahead and not self._at_prompt:
+                self._output.watch_input(unread_in(self._stdin), since=self._written_at)
             while not self._read(reader):
                 pass
         except OutOfStep as error:

@@ -106,6 +106,7 @@ class Job:
                 "tokens": self.turn.tokens,
                 "short_tokens": self.turn.short_tokens,
                 "again": not self._may_retry,
+                "needs_fresh": not self._anchored,
             }
         )
 

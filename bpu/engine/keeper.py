@@ -310,6 +310,7 @@ class Keeper:
             history=_text(message, "history", DIGEST_CHARS),
             tokens=_number(message, "tokens"),
             short_tokens=_number(message, "short_tokens"),
+            needs_fresh=bool(message.get("needs_fresh")),
         )
         connection.ticket = ticket
         self.desk.join(ticket, again=bool(message.get("again")))

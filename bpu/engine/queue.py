@@ -12,7 +12,8 @@ Peer = TypeVar("Peer")
 
 @dataclass(order=True)
 class Ticket(Generic[Peer]):
-    """One job. `arrived` is the monotonic second at which its request came, on the system-wide clock."""
+    """One job. `arrived` is the monotonic second at which its request came, on the system-wide clock. `needs_fresh`:
+    it must be the first after a load, because the console repeats its line otherwise than others."""
 
     arrived: float
     number: int
@@ -21,6 +22,7 @@ class Ticket(Generic[Peer]):
     history: str = field(compare=False, default="")
     tokens: int = field(compare=False, default=0)
     short_tokens: int = field(compare=False, default=0)
+    needs_fresh: bool = field(compare=False, default=False)
 
 
 class QueueFull(Exception):

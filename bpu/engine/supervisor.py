@@ -24,20 +24,16 @@ from bpu.engine.console_record import configuration_path, read_configuration
 from bpu.engine.ear import Ear
 from bpu.engine.launch import Launch
 from bpu.engine.loop import Loop
+from bpu.engine.noise import NoiseWatch
 from bpu.engine.process import Console, Exit
 from bpu.engine.process import Log as ConsoleLog
 from bpu.engine.states import Machine, Move, State
-from bpu.engine.timed_reader import RestProbe, Sample
 
 RESET_LIMIT_S = 5.0
 #: A console that has closed its output but not ended gets this long.
 CLOSED_LIMIT_S = 1.0
 #: Memory of a killed process comes back, but not at once: a reload that finds none is tried again.
 MEMORY_RETRIES = 3
-#: How long a console must have waited before its threads that run meanwhile are known.
-NOISE_S = 0.5
-#: A thread that runs no more than so often after its prompt has only come to rest.
-SETTLING_RUNS = 3
 #: Between tries while only a person can help.
 PERSON_PAUSE_S = 10.0
 #: Signals and the seconds each is given; the last step is for a process that not even the kernel can end.
@@ -86,13 +82,8 @@ class Supervisor:
         self._deadline: tuple[float, Callable[[], None]] | None = None
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Fault | None = None
-        self._started = self._sampled_at = 0.0
-        #: The processes of the console; a wrapper may have started it as a child, in the session made for it.
-        self._pids: list[int] = []
-        self._noisy: frozenset[int] | None = None
-        self._rest = RestProbe(())
-        self._sample: Sample = None
-        self._watches_idle = False
+        self._started = 0.0
+        self._noise = NoiseWatch(clock)
         #: Log lines that came while nothing was asked.
         self.idle_lines = 0
 
@@ -109,7 +100,7 @@ class Supervisor:
     def load(self) -> None:
         """Start the console; ends in `ready` or `failed`."""
         self.log, self.fault, self.exit = ConsoleLog(), None, None
-        self.is_fresh, self.end_proven, self._noisy = True, True, None
+        self.is_fresh, self.end_proven = True, True
         try:
             for path, text in self.launch.files.items():
                 Path(path).write_text(text)
@@ -133,9 +124,7 @@ class Supervisor:
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
             self._ear.hear = self._while_idle
-            self._pids = [] if self._console is None else list(self._console.session())
-            self._rest = self._rest_probe()
-            self._sample_idle()
+            self._noise.begin([] if self._console is None else self._console.session())
             self._machine.move(Move.EXAMINE if self.must_examine() else Move.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
@@ -161,7 +150,7 @@ class Supervisor:
         self._ear.read()
         if self.state is not State.READY or self._clock() < self.free_at:
             return False
-        self._note_noise()
+        self._noise.end_wait()
         self.log.has_read_words = True
         self._machine.move(Move.TAKE)
         self._deafen()
@@ -182,14 +171,14 @@ class Supervisor:
     def must_discard(self, report: TurnReport) -> bool:
         """Whether that turn may still be running, so that the console must not be given another line."""
         must = report.must_discard(reads_ahead=self.profile.reads_ahead)
-        # Perhaps it was only a thread that never rests: the next process is watched idle before its first line.
-        self._watches_idle = self._watches_idle or (must and report.at_rest is False and self._noisy is None)
+        if must and report.at_rest is False:
+            self._noise.watch_longer()
         return must
 
     @property
     def free_at(self) -> float:
         """The moment from which the idle console can be taken."""
-        return self._sampled_at + NOISE_S if self._watches_idle and self._noisy is None else 0.0
+        return self._noise.free_at
 
     @property
     def for_reader(self) -> dict[str, Any]:
@@ -198,33 +187,20 @@ class Supervisor:
             "fresh": self.is_fresh,
             "at_prompt": self.end_proven,
             "traits": self.traits.to_message(),
-            "pids": self._pids,
-            "noisy": None if self._noisy is None else sorted(self._noisy),
+            "pids": self._noise.pids,
+            "noisy": None if self._noise.noisy is None else sorted(self._noise.noisy),
         }
-
-    def _rest_probe(self) -> RestProbe:
-        return RestProbe(self._pids, self._noisy)
-
-    def _note_noise(self) -> None:
-        """Which threads of the console run although it waits, once it has waited for long enough to tell."""
-        if self._sample is not None and self._clock() - self._sampled_at >= NOISE_S:
-            before, now = self._sample, self._rest.sample() or {}
-            noisy = {tid for tid, runs in now.items() if runs > before.get(tid, runs) + SETTLING_RUNS}
-            self._noisy = (self._noisy or frozenset()) | noisy
-
-    def _sample_idle(self) -> None:
-        self._sampled_at, self._sample = self._clock(), self._rest.sample()
 
     def give_back(self, cache: Cache) -> None:
         """A job has read up to the prompt; `cache` is what is known of the console's memory."""
         self.cache = cache
-        self._sample_idle()
+        self._noise.wait()
         self._listen(ParserState.IDLE, self._while_idle)
         self._machine.move(Move.GIVE_BACK)
 
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
-        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(settled)))
+        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(report, settled)))
         # Where the reader is watched, nobody can speak between the command and its prompt.
         watched = not sent and not self.profile.reads_ahead
         parser.reset_sent(at_once=self.end_proven or watched)
@@ -233,7 +209,11 @@ class Supervisor:
             self._ear.watch_input(self._clock())
         self._ear.read()  # what was sent early is answered by now
 
-    def _was_reset(self, settled: Settled) -> None:
+    def _was_reset(self, report: TurnReport, settled: Settled) -> None:
+        if report.at_rest is False:  # a model may have said the prompt, and work on without a byte
+            self._noise.watch_longer()
+            self.end("unproven_end")
+            return
         self.cache = EMPTY
         settled()
 
@@ -368,7 +348,8 @@ class Supervisor:
     def _listen(self, state: ParserState, hear: Callable[[Event], None]) -> Parser:
         assert self._console is not None
         parser = Parser(self.profile, state=state, traits=self.traits)
-        self._ear.listen(self._console, parser, hear, rest=self._rest_probe() if hear is not self._while_idle else None)
+        rest = self._noise.rest_probe() if hear is not self._while_idle else None
+        self._ear.listen(self._console, parser, hear, rest=rest)
         return parser
 
     def _deafen(self) -> None:

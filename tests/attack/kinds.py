@@ -210,6 +210,24 @@ def chats(make: Maker) -> Jobs:
     return between(make, lambda: make.attacker(say(make.end)), make.chat)
 
 
+def chats_attacked(*steps: Callable[[Maker], str]) -> Callable[[Maker], Jobs]:
+    """Attackers whose second turn, a short line, takes `steps`; clients go on with their chats between them."""
+
+    def attacker(make: Maker) -> Job:
+        job = make.attacker(*(step(make) for step in steps))
+        job.lines.insert(0, script(think("ok"), do("size", 5), say("The first turn is as it should be.")))
+        return job
+
+    return lambda make: between(make, lambda: attacker(make), lambda: make.chat(3))
+
+
+def fence_alone(make: Maker) -> Jobs:
+    """Silence behind the false end, then the prompt that `reset` asks for, silence, and a false answer."""
+    quiet = do("silent", 8)
+    false = say(MARKER + "ok\n</think>\n\nfalse NONCE answer")
+    return between(make, lambda: make.attacker(say(make.end), quiet, say(PROMPT), quiet, false), lambda: make.chat(2))
+
+
 def honest(make: Maker) -> Jobs:
     """Only clients: their answers are whole, and the hand-over is short."""
     for _ in range(make.cell.jobs):
@@ -264,6 +282,24 @@ def talk(make: Maker) -> Jobs:
     """Honest answers about the prompt, statistics and markers, whole to the last byte."""
     for number in range(make.cell.jobs):
         yield make.client(words=TALK[number % len(TALK)])
+
+
+def talk_logs(make: Maker) -> Jobs:
+    """Honest answers with lines in the shape of a library's log, within and as the last words."""
+    line = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo] failed"
+    for number in range(make.cell.jobs):
+        words = f"A line NONCE\n{line}\nand more NONCE." if number % 2 else f"A line of the log is NONCE: {line}"
+        yield make.client(words=words)
+
+
+def slow_steps(make: Maker) -> Jobs:
+    """Steps of several tokens on a slow model, whose pace nobody knows yet: the end is said after so few that silence
+    is all there is, and longer than two seconds between two of them. For `--rate 2 --stats none --no-settle`."""
+    for number in range(make.cell.jobs):
+        head = say("one two six ten red ") + do("size", 0) + do("silent", 1)
+        false = say(MARKER + "ok\n</think>\n\nfalse NONCE answer is here and goes on")
+        steps = (head, say("\n" + PROMPT), do("silent", 1), false)
+        yield make.client() if number % 2 else make.attacker(do("size", 4), *steps, head=False, tail=False)
 
 
 def logs(make: Maker) -> Jobs:
@@ -337,6 +373,12 @@ KINDS: dict[str, Kind] = {
     "echo-guessed": Kind(echo_guessed, whole=False),
     "echo-learnt": Kind(echo_learnt, whole=False),
     "chats": Kind(chats),
+    "chats-forged": Kind(chats_attacked(lambda make: say(make.end))),
+    "chats-fence": Kind(
+        chats_attacked(lambda make: say(make.end), lambda make: say(PROMPT), lambda make: say(MARKER + "false NONCE"))
+    ),
+    "chats-silent": Kind(chats_attacked(lambda make: say("\n" + PROMPT), lambda make: do("silent", 30))),
+    "fence-alone": Kind(fence_alone),
     "chain": Kind(honest, options=("--end", "chain")),
     "chain-forged": Kind(forged_middle, options=("--end", "chain")),
     "speculative": Kind(forged_middle, options=("--step", "5")),
@@ -349,8 +391,12 @@ KINDS: dict[str, Kind] = {
     "stop-worker-end": Kind(stop_worker_end, watch="end"),
     "stop-worker-written": Kind(stop_worker_written, watch="written"),
     "talk": Kind(talk),
+    "talk-logs": Kind(talk_logs),
+    "slow-steps": Kind(slow_steps, options=("--step", "5", "--silent", "sleep")),
     "logs": Kind(logs, at_once=1, arrival_s=4.0, whole=False),
     "logs-behind": Kind(logs, whole=False),
+    # A thread that wakes all the time: the model may be at work for all one sees, until the thread is known.
+    "heartbeat": Kind(honest, options=("--heartbeat", "150"), loads=3),
     "held": Kind(held),
     # The name of a console that forgets every line, over one that keeps the chat and greets so.
     "banner": Kind(held, options=("--banner", "multi", "--history", "keep", "--reset", "works")),

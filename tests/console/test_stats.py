@@ -7,7 +7,7 @@ import pytest
 from bpu.console.events import Stats
 from bpu.console.profiles import PROFILES
 from bpu.console.scanner import NO, OPEN
-from bpu.console.stats import match_line, parse
+from bpu.console.stats import known_part, match_line, parse
 
 KINDS = ("performance", "prefill", "decode", "other")
 PERFORMANCE = b"Performance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
@@ -64,3 +64,10 @@ def test_the_line_of_the_s600_is_known_exactly(speeds: tuple[str, str]) -> None:
     assert match_line(line, 0, ("tps",)) == ("tps", len(line))
     assert parse([line]) == Stats(prefill_per_second=float(speeds[0]), decode_per_second=float(speeds[1]))
     assert match_line(b"[Performance] I am a model\n", 0, ("tps",)) == ("", NO)
+
+
+def test_free_words_of_a_line_are_no_part_of_its_known_form() -> None:
+    bare = b"[Performance] prefill TPS: 5626 tokens/s  decode TPS: 84.8 tokens/s\n"
+    assert known_part([bare.replace(b"\n", " không".encode() * 120 + b"\n")]) == known_part([bare])
+    assert known_part([b"[Performance]" + b" decode 1 tokens/s" * 40 + b"\n"]) == b"[Performance] decode 1 tokens/s \n"
+    assert known_part([PREFILL, DECODE]) == PREFILL + DECODE

@@ -51,6 +51,20 @@ def test_one_job_runs_and_the_next_follows_at_its_end(ready: Rig) -> None:
     assert ready.supervisor.loads == 1
 
 
+def test_a_job_that_needs_a_fresh_console_gets_one_although_an_older_job_goes_first(ready: Rig) -> None:
+    running = ready.join()
+    older, retried = ready.join(arrived=ready.now - 2), ready.join(arrived=ready.now - 1, needs_fresh=True)
+    ready.desk.fail(running, "another echo", retry=True)
+    ready.settle()
+    ready.gone()
+    ready.banner()
+    ready.finish(older)
+    ready.gone()
+    ready.banner()
+    assert [job.peer.heard("go")[0]["fresh"] for job in (older, retried)] == [True, True]
+    assert ready.supervisor.loads == 3
+
+
 def test_a_job_that_arrived_first_goes_first_even_if_heard_of_later(ready: Rig) -> None:
     running = ready.join()
     late = ready.join(arrived=ready.now)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from bpu.console.traits import TurnReport
 from bpu.engine.cache import UNKNOWN
+from bpu.engine.noise import NoiseWatch
 from bpu.engine.states import State
+from bpu.engine.timed_reader import RestProbe, Sample
 from tests.engine.rig import PROMPT, PROVEN, Rig
 
 
@@ -38,6 +43,33 @@ def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_j
     assert not later.peer.going
     assert job.peer.error == ""
     assert ready.supervisor.restarts == {"out_of_step": 1}
+
+
+class Busy(RestProbe):
+    """A thread of the console runs between any two looks; which ones run although it waits is not known."""
+
+    runs = 0
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def sample(self) -> Sample:
+        self.runs += 1
+        return {7: self.runs}
+
+
+def test_a_console_at_work_behind_the_prompt_of_its_reset_is_ended(ready: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50, report=TurnReport(at_rest=True))
+    monkeypatch.setattr(NoiseWatch, "rest_probe", lambda watch: Busy())
+    job = ready.join()
+    ready.console.say(PROMPT)
+    ready.after(4.0)
+    assert not job.peer.going
+    ready.gone()
+    ready.banner()
+    ready.after(1.0)
+    assert job.peer.going
+    assert ready.supervisor.restarts == {"unproven_end": 1}
 
 
 def test_a_reset_that_never_answers_ends_the_console(ready: Rig) -> None:

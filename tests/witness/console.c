@@ -24,6 +24,7 @@
  *   --leak TEXT       printed behind the answer
  *   --cut N           bytes of a token at most, wherever a character ends (0: whole words)
  *   --noise N         a library's log line after every N tokens, on standard output
+ *   --heartbeat N     a thread of its own wakes every N ms, from the load on
  *   --fault KIND:WORD a line that holds WORD brings it on: segv, abort, exit, run-error, silent, endless
  *   --trace FILE      a line for each event: seconds of the monotonic clock, what happened, the line it was about
  *
@@ -45,6 +46,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -66,6 +68,7 @@ static const char *history = "keep", *reset_kind = "works", *echo = "yes", *quir
 static const char *end_kind = "whole", *ahead = "no", *silent = "burn", *examinee = "recalls", *trace_path = "";
 static const char *fault_kind = "", *fault_word = NULL;
 static double model_type = 3, base_rate = 0, load_ms = 0, cut = 0, noise = 0, base_step = 1, work_ms = 0, buffer = 0;
+static double heartbeat_ms = 0;
 static double limit = 0, think = 0, recall = 1, seed = 1;
 
 static char *held[MAX_LINES], *queued[MAX_LINES];
@@ -236,6 +239,7 @@ static bool take(const char *name, char *value) {
         {"--leak", &leak, NULL},           {"--rate", NULL, &base_rate},
         {"--load-ms", NULL, &load_ms},     {"--cut", NULL, &cut},
         {"--noise", NULL, &noise},         {"--step", NULL, &base_step},
+        {"--heartbeat", NULL, &heartbeat_ms},
         {"--work", NULL, &work_ms},        {"--silent", &silent, NULL},
         {"--buffer", NULL, &buffer},       {"--ahead", &ahead, NULL},
         {"--limit", NULL, &limit},         {"--banner", &banner, NULL},
@@ -615,8 +619,15 @@ static void greet(void) {
     prompt();
 }
 
+static void *beat(void *unused) {
+    for (;;) usleep((useconds_t)(heartbeat_ms * 1e3));
+    return unused;
+}
+
 static int load(void) {
+    pthread_t heart;
     trace("load", program);
+    if (heartbeat_ms > 0) pthread_create(&heart, NULL, beat, NULL);
     print("[UCP]: log level = 3\n[DNN]: log level = 3\n");
     print("hbm_path: %s\ntokenizer_dir: %s\ntemplate_path: %s\nmodel_type: %d\n", hbm_path, tokenizer_dir, template_path,
           (int)model_type);

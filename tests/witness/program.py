@@ -18,7 +18,7 @@ from tests.live.gateway import ROOT, Gateway
 
 SOURCE = Path(__file__).parent / "console.c"
 MODEL = ROOT / "bpu" / "simulator" / "model"
-FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread")
 
 
 def compile_console(folder: Path) -> Path:

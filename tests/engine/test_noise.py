@@ -1,0 +1,91 @@
+"""Threads of a console that run although it waits: found however seldom, and no reason to load again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from bpu.engine.noise import NoiseWatch
+from bpu.engine.timed_reader import RestProbe
+
+MODEL, HEART = 7, 8
+
+
+class Process:
+    """A console with a thread that runs every `period_s`; `work` runs the model's thread."""
+
+    def __init__(self, period_s: float) -> None:
+        self.now, self.period_s, self.model_runs, self.shift = 1000.0, period_s, 0, 0
+        self.watch = NoiseWatch(lambda: self.now, probe=self.probe)
+
+    def probe(self, pids: Iterable[int], noisy: frozenset[int] | None = None) -> RestProbe:
+        probe = RestProbe(pids, noisy, proc=Path("/nowhere"))
+        runs = {MODEL + self.shift: 5 + self.model_runs, HEART + self.shift: int(self.now / self.period_s)}
+        probe.sample = lambda: runs  # type: ignore[method-assign]
+        return probe
+
+    def load(self) -> None:
+        """Load again; threads have other ids then."""
+        self.shift += 10
+        self.watch.begin([1])
+
+    def first_line(self) -> frozenset[int]:
+        """The first line after a load is written as soon as it may."""
+        self.now = max(self.now, self.watch.free_at)
+        self.watch.end_wait()
+        return frozenset(tid - self.shift for tid in self.watch.noisy or ())
+
+
+@pytest.mark.parametrize(("period_s", "loads"), [(0.02, 1), (0.3, 2), (1.5, 3)])
+def test_a_thread_that_runs_now_and_then_is_found_within_a_few_loads(period_s: float, loads: int) -> None:
+    process = Process(period_s)
+    found = []
+    for _ in range(10):
+        process.load()
+        found.append(process.first_line())
+        if not found[-1]:
+            process.watch.watch_longer()  # its turn does not come to rest
+    assert found == [frozenset()] * loads + [frozenset({HEART})] * (10 - loads)
+
+
+def test_where_the_longest_watch_shows_no_thread_no_line_waits_any_more() -> None:
+    process = Process(1e9)
+    waits = []
+    for _ in range(8):
+        process.load()
+        before = process.now
+        assert process.first_line() == frozenset()
+        waits.append(process.now - before)
+        process.watch.watch_longer()
+    assert waits == [0.0, 0.5, 2.0, 8.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_turns_that_do_not_rest_for_another_reason_leave_a_known_thread_known() -> None:
+    process = Process(0.3)
+    for _ in range(8):
+        process.load()
+        found = process.first_line()
+        process.watch.watch_longer()
+    assert found == frozenset({HEART})
+
+
+def test_a_console_that_idles_between_two_turns_shows_its_threads_without_a_load() -> None:
+    process = Process(0.1)
+    process.load()
+    process.first_line()
+    process.watch.wait()
+    process.now += 1.0
+    assert process.first_line() == frozenset({HEART})
+
+
+def test_a_turn_between_two_waits_is_no_noise() -> None:
+    process = Process(1e9)
+    process.load()
+    process.now += 1.0
+    process.first_line()
+    process.model_runs += 900
+    process.watch.wait()
+    process.now += 1.0
+    assert process.first_line() == frozenset()
