@@ -14,9 +14,11 @@ from typing import Any
 
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.faults import Fault, diagnose
+from bpu.console.pace import Pace
 from bpu.console.parser import Parser
 from bpu.console.parser import State as ParserState
 from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.stage import Pending
 from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.breaker import Breaker
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache
@@ -93,6 +95,7 @@ class Supervisor:
         self._rest = RestProbe(())
         self._sample: Sample = None
         self._watches_idle = False
+        self._turn_ended_by: str | None = None
         #: Log lines that came while nothing was asked.
         self.idle_lines = 0
 
@@ -178,6 +181,7 @@ class Supervisor:
         our own, and so was every line before it."""
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
+        self._turn_ended_by = "blocks" if report.blocks else "statistics" if report.proven else "silence"
 
     def must_discard(self, report: TurnReport) -> bool:
         """Whether that turn may still be running, so that the console must not be given another line."""
@@ -190,6 +194,16 @@ class Supervisor:
     def free_at(self) -> float:
         """The moment from which the idle console can be taken."""
         return self._sampled_at + NOISE_S if self._watches_idle and self._noisy is None else 0.0
+
+    @property
+    def turn_end(self) -> dict[str, Any]:
+        """What ended the last turn, and the seconds of silence that end one where nothing proves it.
+
+        `by`: "statistics" (believed at once), "silence", "blocks" (the console buffers its output, so that no end is
+        proven and it is ended after every turn), None before the first turn.
+        """
+        pace = Pace(self.traits.step_s, least_step=self.profile.step_tokens)
+        return {"by": self._turn_ended_by, "silence_s": round(pace.silence_s(Pending.PROMPT.value), 2)}
 
     @property
     def for_reader(self) -> dict[str, Any]:
