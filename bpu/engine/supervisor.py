@@ -239,8 +239,9 @@ class Supervisor:
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
         parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(settled)))
-        # Where the reader is watched, nobody can speak between the command and its prompt.
-        watched = not sent and not self.profile.reads_ahead
+        # Where the reader is watched, nobody can speak between the command and its prompt; after a proven end nobody
+        # can in any case, and a late look must not make a doubt of it.
+        watched = not (sent or self.profile.reads_ahead or self.end_proven)
         parser.reset_sent(at_once=self.end_proven or watched)
         self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
         if watched:
@@ -262,7 +263,7 @@ class Supervisor:
         parser = self._listen(ParserState.IDLE, self._until_done(learn))
         parser.begin(line, continued=not self.cache.empty)
         self._write(line + b"\n", limit_s)
-        if not self.profile.reads_ahead:
+        if not (self.profile.reads_ahead or self.end_proven):
             self._ear.watch_input(self._clock())
         self.cache = UNKNOWN
 
