@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, Level, broken, fine, found, note
+from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
 from bpu.cli import _keeper
 from bpu.console.profiles import PROFILES
 from bpu.engine.console_record import ConsoleRecord, forget
@@ -48,11 +48,17 @@ def _running(settings: Settings) -> Iterator[Finding]:
             status = _keeper.status(folder)
         except (BpuError, OSError):
             continue
-        examination = status and status["examination"]
-        if examination:
+        if status is None:
+            continue
+        if examination := status["examination"]:
             rest_s = examination["rest_s"]
             rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
             yield note("record", "record_checking", answers=examination["answers"], of=examination["of"], rest=rest)
+        ended = status["turn_end"]
+        if ended["by"] == "blocks":
+            yield warning("turn_end", "turn_end_blocks", "turn_end_unbuffered")
+        elif ended["by"] is not None:
+            yield fine("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
 
 
 def forget_findings(settings: Settings) -> Iterator[Finding]:

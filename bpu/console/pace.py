@@ -101,14 +101,13 @@ class Pace:
         if self._first_at is None:
             self._first_at = self._last_at = arrival.read_at
             self._empty_at = arrival.empty_at
-            self._begin_step(arrival.read_at, SAFETY * (FASTEST_RATE * arrival.window_s + BLOCK_TOKENS))
+            self._begin_step(arrival)
         else:
             self._later_tokens += tokens
             self._later_reads += 1
             if arrival.read_at - self._last_at >= SAME_STEP_S:
-                gap = arrival.read_at - self._step_at
-                self._note_gap(gap)
-                self._begin_step(arrival.read_at, max(float(BLOCK_TOKENS), gap / SAME_STEP_S))
+                self._note_gap(arrival.read_at - self._step_at)
+                self._begin_step(arrival)
         self._last_at = arrival.read_at
         self._step_tokens += tokens
         self._step_reads += 1
@@ -122,10 +121,11 @@ class Pace:
             del self._gaps[: _GAPS_KEPT // 2]
         self._gaps.append(gap)
 
-    def _begin_step(self, at: float, limit: float) -> None:
+    def _begin_step(self, arrival: Arrival) -> None:
         self._blocks += self._is_block
         self._steps += 1
-        self._step_at, self._step_limit = at, limit
+        self._step_at = arrival.read_at
+        self._step_limit = SAFETY * (FASTEST_RATE * arrival.window_s + BLOCK_TOKENS)
         self._step_tokens = self._step_reads = self._step_bytes = 0
 
     @property
@@ -136,8 +136,11 @@ class Pace:
 
     @property
     def delivers_blocks(self) -> bool:
-        """Whether the console buffers its output: most steps are larger than any step of a model."""
-        return 2 * (self._blocks + self._is_block) > self._steps > 0
+        """Whether the console buffers its output: most steps are larger than any step of a model.
+
+        What prints faster than any model over the whole answer is a program that plays one, and comes in any sizes.
+        """
+        return 2 * (self._blocks + self._is_block) > self._steps > 0 and not self._is_beyond_models
 
     @property
     def measured_step_s(self) -> float | None:
@@ -156,7 +159,14 @@ class Pace:
     @property
     def _is_stepless(self) -> bool:
         """Whether the console prints faster than any model, as a program that only plays one may."""
-        if self._first_at is None or self._later_tokens < _STEPLESS_TOKENS or self._later_reads < _STEPLESS_READS:
+        return (
+            self._later_tokens >= _STEPLESS_TOKENS and self._later_reads >= _STEPLESS_READS and self._is_beyond_models
+        )
+
+    @property
+    def _is_beyond_models(self) -> bool:
+        """Whether all but the first read came at more than a token in `SAME_STEP_S`, on average."""
+        if self._first_at is None:
             return False
         return self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
 

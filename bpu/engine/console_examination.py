@@ -4,16 +4,17 @@ Recall proves memory: nobody can guess a random word. A missing word proves noth
 question. So `reset` is trusted only if the console, asked in the same way, names every word before it and only the
 newest word after it:
 
-1. Two words are told.
-2. A third word is told, and every word is to be listed: all three must be named.
-3. Every word is to be listed, in another wording: all three must be named.
-4. `reset`.
-5. A new word is told, and every word is to be listed: it must be named, and none of the old ones.
-6. Every word is to be listed, in the other wording: the same.
+1. Three words are told.
+2. A fourth word is told, and every word is to be listed: all four must be named.
+3. `reset`.
+4. A new word is told, and every word is to be listed: it must be named, and none of the old ones.
+5. Every word is to be listed, in another wording: the same.
 
 The words of step 1 and 2 are told in two turns because a model that names only the newest word would otherwise pass
-on a console that forgets nothing. Three old words must be missing twice: a model that recalls each word with the
-probability p passes wrongly with the probability p^8 (1-p)^6, which is at most 7 in 100,000.
+on a console that forgets nothing. Four old words must be missing twice: a model that recalls each word with the
+probability p passes wrongly with the probability p^6 (1-p)^8, which is at most 7 in 100,000. Four words that are
+listed once prove as much about the model's recall as two words listed twice, in one answer less: at 17 tokens a
+second and 150 tokens of reasoning an answer takes 9 s, for which the first person waits.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 #: Part of every record's identity: findings of other questions are not comparable.
-VERSION = 1
+VERSION = 2
 
 _CONSONANTS, _VOWELS, _SYLLABLES = "BDFGKLMNPRTVZ", "AEIOU", 4
 #: So many letters of an old word in a row may be a garbled recall: they prove nothing either way.
@@ -39,11 +40,10 @@ class Step(Enum):
 
     TELL = 0
     LIST = 1
-    LIST_AGAIN = 2
-    RESET = 2.5
-    LIST_NEW = 3
-    LIST_NEW_AGAIN = 4
-    OVER = 5
+    RESET = 1.5
+    LIST_NEW = 2
+    LIST_NEW_AGAIN = 3
+    OVER = 4
 
 
 #: Number of answers of an examination that is not cut short.
@@ -51,23 +51,24 @@ ANSWERS = int(Step.OVER.value)
 
 NEXT: Mapping[Step, Step] = {
     Step.TELL: Step.LIST,
-    Step.LIST: Step.LIST_AGAIN,
-    Step.LIST_AGAIN: Step.RESET,
+    Step.LIST: Step.RESET,
     Step.RESET: Step.LIST_NEW,
     Step.LIST_NEW: Step.LIST_NEW_AGAIN,
     Step.LIST_NEW_AGAIN: Step.OVER,
 }
 
 _LIST = "List every secret word that you have been told, separated by commas."
-_LIST_AGAIN = "Which secret words do you know from this conversation? Name all of them."
 
 LINES: Mapping[Step, str] = {
-    Step.TELL: "The first secret word is {0}. The second secret word is {1}. Answer only OK.",
-    Step.LIST: "The next secret word is {2}. " + _LIST,
-    Step.LIST_AGAIN: _LIST_AGAIN,
-    Step.LIST_NEW: "The next secret word is {3}. " + _LIST,
-    Step.LIST_NEW_AGAIN: _LIST_AGAIN,
+    Step.TELL: "The first secret word is {0}. The second secret word is {1}. The third secret word is {2}. "
+    "Answer only OK.",
+    Step.LIST: "The next secret word is {3}. " + _LIST,
+    Step.LIST_NEW: "The next secret word is {4}. " + _LIST,
+    Step.LIST_NEW_AGAIN: "Which secret words do you know from this conversation? Name all of them.",
 }
+
+#: Words told in step 1, before `reset`, and in all.
+_TOLD_FIRST, _TOLD_BEFORE, _WORDS = 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class ConsoleExamination:
 
     def __init__(self, words: tuple[str, ...] | None = None, *, context: int = 0) -> None:
         self._context_bytes, self._held_bytes = context * BYTES_PER_TOKEN, 0
-        self.words = words or random_words(4)
+        self.words = words or random_words(_WORDS)
         self.step = Step.TELL
         self.findings = Findings()
         self._clean = True
@@ -127,11 +128,10 @@ class ConsoleExamination:
         step, said = self.step, _letters(text)
         self._held_bytes += len(self.line() or b"") + len(text.encode("utf-8", "replace"))
         complete = complete and not 0 < self._context_bytes <= self._held_bytes
-        old, new = self.words[:3], self.words[3]
+        old, new = self.words[:_TOLD_BEFORE], self.words[_TOLD_BEFORE]
         self.step = NEXT[step]
-        if step in (Step.LIST, Step.LIST_AGAIN):
-            earlier = old[:2] if step is Step.LIST else old
-            if any(_recalls(said, word) for word in earlier):
+        if step is Step.LIST:
+            if any(_recalls(said, word) for word in old[:_TOLD_FIRST]):
                 self.findings = Findings(retains_history=True)
             if not complete or not all(_recalls(said, word) for word in old):
                 self.step = Step.OVER

@@ -14,9 +14,11 @@ from typing import Any
 
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.faults import Fault, diagnose
+from bpu.console.pace import Pace
 from bpu.console.parser import Parser
 from bpu.console.parser import State as ParserState
 from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.stage import Pending
 from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.breaker import Breaker
 from bpu.engine.cache import EMPTY, UNKNOWN, Cache
@@ -84,6 +86,7 @@ class Supervisor:
         self._failing: Fault | None = None
         self._started = 0.0
         self._noise = NoiseWatch(clock)
+        self._turn_ended_by: str | None = None
         #: Log lines that came while nothing was asked.
         self.idle_lines = 0
 
@@ -167,6 +170,7 @@ class Supervisor:
         our own, and so was every line before it."""
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
+        self._turn_ended_by = "blocks" if report.blocks else "statistics" if report.proven else "silence"
 
     def must_discard(self, report: TurnReport) -> bool:
         """Whether that turn may still be running, so that the console must not be given another line."""
@@ -179,6 +183,16 @@ class Supervisor:
     def free_at(self) -> float:
         """The moment from which the idle console can be taken."""
         return self._noise.free_at
+
+    @property
+    def turn_end(self) -> dict[str, Any]:
+        """What ended the last turn, and the seconds of silence that end one where nothing proves it.
+
+        `by`: "statistics" (believed at once), "silence", "blocks" (the console buffers its output, so that no end is
+        proven and it is ended after every turn), None before the first turn.
+        """
+        pace = Pace(self.traits.step_s, least_step=self.profile.step_tokens)
+        return {"by": self._turn_ended_by, "silence_s": round(pace.silence_s(Pending.PROMPT.value), 2)}
 
     @property
     def for_reader(self) -> dict[str, Any]:
@@ -201,8 +215,9 @@ class Supervisor:
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
         parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(report, settled)))
-        # Where the reader is watched, nobody can speak between the command and its prompt.
-        watched = not sent and not self.profile.reads_ahead
+        # Where the reader is watched, nobody can speak between the command and its prompt; after a proven end nobody
+        # can in any case, and a late look must not make a doubt of it.
+        watched = not (sent or self.profile.reads_ahead or self.end_proven)
         parser.reset_sent(at_once=self.end_proven or watched)
         self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
         if watched:
@@ -228,7 +243,7 @@ class Supervisor:
         parser = self._listen(ParserState.IDLE, self._until_done(learn))
         parser.begin(line, continued=not self.cache.empty)
         self._write(line + b"\n", limit_s)
-        if not self.profile.reads_ahead:
+        if not (self.profile.reads_ahead or self.end_proven):
             self._ear.watch_input(self._clock())
         self.cache = UNKNOWN
 

@@ -102,6 +102,24 @@ TEXTS = {
         "The console is being examined, once in its life: {answers} of {of} answers{rest}",
         "正在检查控制台（仅此一次）：已完成 {answers}/{of} 个回答{rest}",
     ),
+    "turn_end_statistics": (
+        "The end of an answer is known at once by its statistics; without them after {seconds} s of silence",
+        "凭统计信息可立即判断回答结束；没有统计信息时，需静默 {seconds} 秒",
+    ),
+    "turn_end_silence": (
+        "The end of an answer is known after {seconds} s of silence, because the console prints no statistics or none "
+        "that prove it",
+        "需静默 {seconds} 秒才能判断回答结束，因为控制台没有打印统计信息，或其统计信息不足以证明",
+    ),
+    "turn_end_blocks": (
+        "The console buffers its output in blocks, so the end of an answer cannot be proven: the console is ended "
+        "after every answer, and the model is loaded anew.",
+        "控制台按块缓冲输出，无法证明回答已结束：每次回答后都会结束控制台并重新加载模型。",
+    ),
+    "turn_end_unbuffered": (
+        "stdbuf has no effect on a statically linked program. Use a console of the SDK that is linked dynamically.",
+        "stdbuf 对静态链接的程序无效。请使用 SDK 中动态链接的控制台。",
+    ),
     "record_kept": ("kept", "会保留"),
     "record_unknown": ("unknown", "未知"),
     "record_works": ("works", "有效"),
@@ -162,5 +180,6 @@ TEXTS = {
     "check_windows": ("Windows", "Windows"),
     "check_log": ("log", "日志"),
     "check_record": ("findings", "结论"),
+    "check_turn_end": ("end of a turn", "回答的结束"),
     "check_probe": ("probe", "实测"),
 }

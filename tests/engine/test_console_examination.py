@@ -18,7 +18,7 @@ Model = Callable[[list[str], random.Random], list[str]]
 
 def examined(model: Model, *, keeps: bool, resets: bool, dice: random.Random) -> Findings:
     """The findings about a console with that model."""
-    examination = ConsoleExamination(random_words(4, dice.choice))
+    examination = ConsoleExamination(random_words(5, dice.choice))
     memory: list[str] = []
     while examination.step is not Step.OVER:
         line = examination.line()
@@ -76,7 +76,7 @@ MODELS: dict[str, Model] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_reset_without_effect_is_trusted_at_most_once_in_a_thousand(name: str) -> None:
-    """Measured with these seeds: at most 5 of 10,000 (a model that forgets older words sooner), else at most 3."""
+    """Measured with these seeds: at most 2 of 10,000."""
     dice = random.Random(f"false {name}")
     found = [examined(MODELS[name], keeps=True, resets=False, dice=dice) for _ in range(SEEDS)]
     assert sum(one.reset_works is True for one in found) <= SEEDS / 1000
@@ -109,9 +109,9 @@ def test_a_recall_after_the_reset_is_found_out() -> None:
     assert found == Findings(retains_history=True, reset_works=False)
 
 
-WORDS = ("BADEGIKO", "FULAMEPI", "ROTUVAZE", "GIMODUBE")
+WORDS = ("BADEGIKO", "FULAMEPI", "ROTUVAZE", "KEPOLINA", "GIMODUBE")
 FOUND = Findings(True, True)
-ALL, NEW = "BADEGIKO, FULAMEPI, ROTUVAZE", "GIMODUBE"
+ALL, NEW = "BADEGIKO, FULAMEPI, ROTUVAZE, KEPOLINA", "GIMODUBE"
 
 
 def answered(*answers: str | tuple[str, bool]) -> ConsoleExamination:
@@ -127,22 +127,22 @@ def answered(*answers: str | tuple[str, bool]) -> ConsoleExamination:
 @pytest.mark.parametrize(
     ("answers", "findings"),
     [
-        (["OK", ALL, ALL, NEW, NEW], Findings(True, True)),
+        (["OK", ALL, NEW, NEW], Findings(True, True)),
         # However it is written, a recall is one.
-        (["OK", ALL, ALL, NEW, "b-a-d-e-g-i-k-o"], Findings(True, False)),
-        (["OK", ALL, ALL, "**Rotu vaze**"], Findings(True, False)),
+        (["OK", ALL, NEW, "b-a-d-e-g-i-k-o"], Findings(True, False)),
+        (["OK", ALL, "**Rotu vaze**"], Findings(True, False)),
         # Half a word is neither a recall nor its absence.
-        (["OK", ALL, ALL, NEW, f"{NEW}, badeg..."], Findings(True)),
-        # One listing of two is not enough, before or after.
-        (["OK", ALL, "BADEGIKO"], Findings(True)),
-        (["OK", ALL, ALL, NEW, "I do not know."], Findings(True)),
-        (["OK", ALL, ALL, "I do not know.", NEW], Findings(True)),
+        (["OK", ALL, NEW, f"{NEW}, badeg..."], Findings(True)),
+        # A part of the words is not enough before, and one listing of two is not enough after.
+        (["OK", "BADEGIKO, FULAMEPI, ROTUVAZE"], Findings(True)),
+        (["OK", ALL, NEW, "I do not know."], Findings(True)),
+        (["OK", ALL, "I do not know.", NEW], Findings(True)),
         # An answer that was cut proves only what it says.
         (["OK", (ALL, False)], Findings(True)),
-        (["OK", ALL, ALL, (NEW, False), NEW], Findings(True)),
-        (["OK", ALL, ALL, (f"{NEW}, FULAMEPI", False)], Findings(True, False)),
+        (["OK", ALL, (NEW, False), NEW], Findings(True)),
+        (["OK", ALL, (f"{NEW}, FULAMEPI", False)], Findings(True, False)),
         # The word that was told in the same line is no recall.
-        (["OK", "ROTUVAZE"], Findings()),
+        (["OK", "KEPOLINA"], Findings()),
         (["OK", "I cannot share secrets."], Findings()),
     ],
 )
@@ -155,7 +155,7 @@ def test_what_answers_prove(answers: list[str], findings: Findings) -> None:
 @pytest.mark.parametrize(("context", "findings"), [(0, FOUND), (4096, FOUND), (200, Findings(True))])
 def test_an_answer_that_may_have_filled_the_context_is_not_taken_for_whole(context: int, findings: Findings) -> None:
     examination = ConsoleExamination(WORDS, context=context)
-    for answer in ("OK", ALL, f"{'Well. ' * 60}{ALL}"):
+    for answer in ("OK", f"{'Well. ' * 60}{ALL}"):
         examination.on_answer(answer)
     if examination.step is Step.RESET:
         examination.on_reset()
@@ -165,8 +165,8 @@ def test_an_answer_that_may_have_filled_the_context_is_not_taken_for_whole(conte
 
 
 def test_answers_left_count_down() -> None:
-    left = [answered(*["OK", ALL, ALL, NEW, NEW][:count]).answers_left for count in range(ANSWERS + 1)]
-    assert left == [5, 4, 3, 2, 1, 0]
+    left = [answered(*["OK", ALL, NEW, NEW][:count]).answers_left for count in range(ANSWERS + 1)]
+    assert left == [4, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("earlier", [None, True, False])

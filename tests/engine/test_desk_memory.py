@@ -175,3 +175,21 @@ def test_anything_but_the_prompt_after_such_a_reset_ends_the_console(tmp_path: P
     handed.rig.console.say(b"one word more" + PROMPT)
     assert handed.rig.state is State.STOPPING
     assert not handed.waiting.peer.going
+
+
+def test_after_a_proven_end_a_reset_that_is_looked_at_late_is_no_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine may let the prompt come and the line be read between two looks that are far apart."""
+    unread = [True]
+    monkeypatch.setattr("bpu.engine.ear.unread_in", lambda stdin: lambda: unread.pop() if unread else False)
+    rig = Rig(tmp_path, profile="oellm_multichat")
+    rig.banner()
+    rig.finish(rig.join(), digest="chat", tokens=50)
+    assert rig.supervisor.end_proven
+    job = rig.join()
+    assert rig.console.written == [b"reset\n"]
+    rig.now += 0.5
+    rig.console.say(PROMPT)
+    assert job.peer.going
+    assert rig.supervisor.restarts == {}

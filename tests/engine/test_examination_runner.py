@@ -49,7 +49,7 @@ def go_on(rig: Rig, *, resets: bool = True, keeps: bool = True, seconds: float =
         return
     known = told(rig) if keeps else TOLD.findall(lines(rig)[-1])
     if resets and "reset" in lines(rig):
-        known = known[3:]
+        known = known[4:]
     answer(rig, f"I know {', '.join(known)}.", seconds=seconds)
 
 
@@ -323,7 +323,7 @@ def test_jobs_are_told_what_they_wait_for(tmp_path: Path) -> None:
     go_on(rig, seconds=2.0)
     status = aged(status_of(rig.desk, rig.now), rig.now)
     assert status["state"] == "checking"
-    assert status["examination"] == {"answers": 1, "of": 5, "rest_s": pytest.approx(8.0, rel=0.2)}
+    assert status["examination"] == {"answers": 1, "of": 4, "rest_s": pytest.approx(6.0, rel=0.2)}
     examine(rig)
     assert aged(status_of(rig.desk, rig.now), rig.now)["examination"] is None
 
@@ -482,23 +482,23 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
             go_on(rig)
             rig.after(1.0)
             continue
-        known = told(rig)[3:] if "reset" in lines(rig) else told(rig)
+        known = told(rig)[4:] if "reset" in lines(rig) else told(rig)
         answer(rig, f"PEACOCK {' '.join(known)}\n{log}\nPEACOCK")
         rig.after(1.0)  # a line like a log's in it makes the end doubtful
         shown.append(json.dumps(status_of(rig.desk, rig.now)))
     rig.console.die(Exit(None, 11))
     shown += [json.dumps(status_of(rig.desk, rig.now)), *rig.logged, str(rig.supervisor.log.telling())]
     shown += [path.read_text() for path in (tmp_path / "data").iterdir()]
-    assert len(words) == 4
+    assert len(words) == 5
     assert [word for word in ("PEACOCK", *words) if word in "".join(shown)] == []
 
 
 def test_the_log_says_how_far_it_is_and_what_was_found(tmp_path: Path) -> None:
     rig = unknown(tmp_path)
     rig.banner()
-    assert rig.logged == ["examining the console, once in its life: 0 of 5 answers"]
+    assert rig.logged == ["examining the console, once in its life: 0 of 4 answers"]
     go_on(rig, seconds=2.0)
-    assert rig.logged[1:] == ["examining the console: 1 of 5 answers, about 9 s left"]
+    assert rig.logged[1:] == ["examining the console: 1 of 4 answers, about 6 s left"]
     examine(rig, resets=True)
     assert rig.logged[-1] == "console examined: history kept, reset works"
 
