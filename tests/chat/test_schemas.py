@@ -145,7 +145,9 @@ COSTLY: dict[str, tuple[Any, Any]] = {
     "long members": ({"enum": ["a" * 200_000]}, "b"),
     "dependent names": ({"dependentRequired": {f"p{at}": [] for at in range(3000)}}, {"a": 1}),
     "many patterns": ({"patternProperties": {f"a{at}": {} for at in range(3000)}}, {"b": 1}),
-    "other patterns": ({"patternProperties": {f"a{at}": {} for at in range(3000)}, "additionalProperties": False}, {"b": 1}),
+    "other patterns": (
+        {"patternProperties": {f"a{at}": {} for at in range(3000)}, "additionalProperties": False}, {"b": 1},
+    ),
     "small parts": ({"multipleOf": 5e-324}, 1.7e308),
     "long numbers": ({"multipleOf": 10**4000 + 1}, 10**4200),
     "broken JSON": ({"type": "object"}, "{'a':" * 2000),
