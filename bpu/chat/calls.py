@@ -15,7 +15,7 @@ from typing import Any
 from bpu.chat.coercion import coerce
 from bpu.chat.fields import Tool, clean
 from bpu.chat.lenient import NoJson, dumps, loads
-from bpu.chat.schemas import Checker, lean
+from bpu.chat.schemas import Checker, Steps, lean
 
 _NAMES = ("name", "tool", "tool_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
@@ -48,6 +48,9 @@ class Caller:
         self._tools = {tool.name: tool for tool in tools}
         self._forced = self._tools.get(forced) if forced else None
         self._withheld = withheld
+        self._steps = Steps()
+        self._checkers: dict[str, Checker] = {}
+        self._lean: dict[str, Any] = {}
 
     def read(self, text: str, *, close: bool = True, marked: bool = False) -> list[Found]:
         """The calls that `text` consists of; empty when it is anything else, if only in part.
@@ -57,10 +60,12 @@ class Caller:
         """
         if DEEPSEEK in text:
             pairs: list[tuple[str | None, Any]] = [
-                (self._cleaned(name), _value(body, close) if body.strip() else {}) for name, body in _deepseek(text)
+                (self._cleaned(name), _arguments(body, close)) for name, body in _deepseek(text)
             ]
         else:
             value = _value(text, close)
+            if isinstance(value, Mapping) and isinstance(value.get("tool_calls"), list):
+                value = value["tool_calls"]
             pairs = [self._pair(one, marked) for one in (value if isinstance(value, list) else [value])]
         found = [self._found(name, arguments, text) for name, arguments in pairs]
         return [one for one in found if one] if all(found) else []
@@ -77,7 +82,7 @@ class Caller:
         if name in self._tools and (given or marked or self._fits(name, _others(value, key))):
             arguments = _others(value, key) if given is None else value[given]
             return (None if self._is_definition(name, arguments) else name), arguments
-        if self._forced and self._fits(self._forced.name, value):
+        if self._forced and not (given and name in self._withheld) and self._fits(self._forced.name, value):
             return self._forced.name, value
         is_call = marked and given and 0 < len(name) <= _MAX_NAME_LENGTH and name not in self._withheld
         return (name, value[given]) if is_call and given else (None, None)
@@ -91,8 +96,8 @@ class Caller:
         arguments = {} if arguments is None or arguments == [] else arguments
         problem = None
         if tool:
-            arguments = coerce(arguments, tool.parameters)
-            problem = _problem(arguments, tool) if tool.strict else None
+            arguments = coerce(arguments, tool.parameters, self._steps)
+            problem = self._problem(arguments, tool) if tool.strict else None
         try:
             return Found(name, dumps(arguments), problem, written)
         except NoJson:
@@ -100,12 +105,21 @@ class Caller:
 
     def _fits(self, name: str, arguments: Any) -> bool:
         tool = self._tools[name]
-        return _problem(coerce(arguments, tool.parameters), tool) is None
+        return self._problem(coerce(arguments, tool.parameters, self._steps), tool) is None
+
+    def _problem(self, arguments: Any, tool: Tool) -> str | None:
+        if not isinstance(arguments, Mapping):
+            return "they are no object"
+        if tool.name not in self._checkers:
+            self._checkers[tool.name] = Checker(tool.parameters, self._steps)
+        return self._checkers[tool.name].problem(arguments)
 
     def _is_definition(self, name: str, arguments: Any) -> bool:
         """Whether the model repeats how the tool was described to it."""
         parameters = self._tools[name].parameters
-        return bool(parameters) and arguments in (parameters, lean(parameters))
+        if name not in self._lean:
+            self._lean[name] = lean(parameters)
+        return bool(parameters) and arguments in (parameters, self._lean[name])
 
     def _cleaned(self, name: str) -> str:
         """The tool that `name` means: blanks and quotes around it, and a prefix that no tool has, are left out."""
@@ -114,12 +128,6 @@ class Caller:
             return name
         name = name.strip("\"'` \t\r\n")
         return next((name[len(one) :].strip() for one in _PREFIXES if name.startswith(one)), name)
-
-
-def _problem(arguments: Any, tool: Tool) -> str | None:
-    if not isinstance(arguments, Mapping):
-        return "they are no object"
-    return Checker(tool.parameters).problem(arguments)
 
 
 def _others(value: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -135,6 +143,14 @@ def _parsed(arguments: str) -> Any:
         return loads(_unfenced(arguments))
     except NoJson:
         return arguments
+
+
+def _arguments(body: str, close: bool) -> Any:
+    """The arguments behind DeepSeek's separator; as they are written, where they cannot be read."""
+    try:
+        return loads(_unfenced(body), close=close) if body.strip() else {}
+    except NoJson:
+        return _unfenced(body).strip()
 
 
 def _deepseek(text: str) -> Iterator[tuple[str, str]]:

@@ -13,21 +13,27 @@ from typing import Any
 from bpu.chat.lenient import NoJson, loads
 from bpu.chat.schema_keywords import positions
 from bpu.chat.schema_types import is_of_type, type_names
-from bpu.chat.schemas import Evaluation, Schema, StepsExceeded, is_small
+from bpu.chat.schemas import Evaluation, Schema, Steps, StepsExceeded, is_small
 
 _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _NULL = frozenset({"null"})
 
 
-def coerce(value: Any, schema: Schema) -> Any:
-    """`value` as `schema` wants it, or unchanged. Bounded as a check is; too large a value stays as it is."""
-    if not is_small(value) or not is_small(schema):
-        return value
+def coerce(value: Any, schema: Schema, steps: Steps | None = None) -> Any:
+    """`value` as `schema` wants it, or unchanged. Bounded as a check is; too large a value stays as it is.
+
+    `steps` are its own unless it shares them.
+    """
+    steps = steps or Steps()
     try:
-        return _coerce(Evaluation(schema), value, schema)
+        return _coerce(Evaluation(schema, steps), value, schema) if _are_small(steps, value, schema) else value
     except StepsExceeded:
         return value
+
+
+def _are_small(steps: Steps, *values: Any) -> bool:
+    return all(is_small(one, steps) for one in values)
 
 
 def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
@@ -42,6 +48,7 @@ def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
     for keyword in ("anyOf", "oneOf"):
         if isinstance(inner := schema.get(keyword), list):
             value = _coerce_to_one(evaluation, value, inner)
+    evaluation.look(value, schema.get("type"), schema.get("enum"))
     names = type_names(schema)
     if names is not None:
         value = _converted(value, names | _NULL if schema.get("nullable") is True else names)

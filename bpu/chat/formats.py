@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from bpu.chat.coercion import coerce
 from bpu.chat.fields import ResponseFormat
 from bpu.chat.lenient import NoJson, dumps, loads
-from bpu.chat.schemas import Checker, lean
+from bpu.chat.schemas import Checker, Steps, lean
 from bpu.chat.tools import compact
 from bpu.errors import AnswerUnfit
 
@@ -47,11 +47,12 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
     Not `close`: the text was cut at a stop string, so brackets that are open must not be closed for it.
     """
     problem: str | None = None
-    checker = Checker(wanted.schema_)
+    steps = Steps()
+    checker = Checker(wanted.schema_, steps)
     for candidate in _candidates(text):
         try:
             value = loads(candidate, close=close)
-            fitting = coerce(value, wanted.schema_)
+            fitting = coerce(value, wanted.schema_, steps)
             found = _problem(fitting, wanted, checker)
             if found is None:
                 return candidate if fitting == value and _strict(candidate) else dumps(fitting)

@@ -22,6 +22,7 @@ _Check = Callable[["Evaluation", Any, Any, Mapping[str, Any]], Union[str, None]]
 
 
 def _type(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[str, Any]) -> str | None:
+    evaluation.look(argument)
     names = type_names(schema)
     if names is None:
         return evaluation.unknown()
@@ -49,8 +50,12 @@ def _bound(holds: Callable[[Any, Any], bool], plain: str = "") -> _Check:
 def _multiple_of(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[str, Any]) -> str | None:
     if not is_number(argument) or argument <= 0:
         return evaluation.unknown()
+    if not is_number(value):
+        return None
     # Fractions of the decimal text: 0.3 is a multiple of 0.1.
-    return "" if is_number(value) and Fraction(repr(value)) % Fraction(repr(argument)) else None
+    dividend, divisor = repr(value), repr(argument)
+    evaluation.spend(len(dividend) + len(divisor))
+    return "" if Fraction(dividend) % Fraction(divisor) else None
 
 
 def _size(kind: type[Sized], holds: Callable[[int, Any], bool]) -> _Check:
@@ -152,6 +157,7 @@ def _pattern_properties(evaluation: Evaluation, argument: Any, value: Any, schem
     if not isinstance(value, Mapping):
         return None
     for pattern, inner in argument.items():
+        evaluation.spend()
         for name, one in value.items():
             found = evaluation.matches(pattern, name)
             if found is None:
@@ -203,6 +209,7 @@ def _dependent_required(evaluation: Evaluation, argument: Any, value: Any, schem
     if not isinstance(argument, Mapping):
         return evaluation.unknown()
     for name, others in argument.items():
+        evaluation.spend()
         if isinstance(value, Mapping) and name in value and _required(evaluation, others, value, schema) is not None:
             return str(name)
     return None

@@ -1,7 +1,8 @@
 """Checks values against a client's JSON schema, in a bounded number of steps and without any network.
 
 A schema is written by a stranger, so nothing here raises for one: what is not part of the language below is shown to
-the model and not checked. A check is cut off after `MAX_STEPS` steps, at whatever place of the schema they are spent.
+the model and not checked. The checks of one answer are cut off after `MAX_STEPS` steps together, at whatever place of
+a schema they are spent; what takes longer than a step (a long text, a regular expression) costs several.
 
 The language is JSON Schema 2020-12 with these keywords:
 
@@ -32,12 +33,16 @@ from bpu.chat.schema_keywords import CHECKS
 #: What a schema may hold at most to be checked at all: levels of nesting, and members and items in all.
 MAX_DEPTH = 64
 MAX_SIZE = 20_000
-#: One step is about a microsecond on a PC and five on a board.
+#: One step is up to ten microseconds on a PC and five times as many on a board.
 MAX_STEPS = 50_000
 #: Levels of one check: each keyword that holds a schema is one, each `$ref` is another.
 _MAX_LEVELS = 128
-_MAX_PATTERN_LENGTH = 1000
+_MAX_PATTERN_LENGTH = 256
 _MAX_PATTERN_MEMORY = 256 * 1024
+#: A program of a regular expression takes up to 25 milliseconds to make.
+_STEPS_PER_PATTERN = 4000
+#: So many characters of a text, or members of a list, are looked at in one step.
+PER_STEP = 16
 #: The cost of a regular expression: so many instructions of its program times characters are one step.
 _INSTRUCTIONS_PER_STEP = 256
 #: Keywords of the standard that are not checked: a schema that uses them accepts less than what is checked here.
@@ -53,24 +58,50 @@ _DATA = {"const", "enum", "default", "examples", "required"}
 Schema = Any
 
 
-class Checker:
-    """Checks values against one schema of a client."""
+class StepsExceeded(Exception):
+    """A check needs more steps, or more levels, than it may have."""
 
-    def __init__(self, schema: Schema) -> None:
+
+class Steps:
+    """The steps that all checks of one answer may take together."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+        self._programs: dict[str, Any] = {}
+
+    def spend(self, steps: int = 1) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise StepsExceeded
+
+    def program(self, pattern: str) -> Any:
+        """The program of a regular expression; None for one that is not known to RE2 or too long."""
+        if pattern not in self._programs:
+            is_short = len(pattern) <= _MAX_PATTERN_LENGTH
+            self.spend(_STEPS_PER_PATTERN if is_short else 1)
+            self._programs[pattern] = _compiled(pattern) if is_short else None
+        return self._programs[pattern]
+
+
+class Checker:
+    """Checks values against one schema of a client. `steps` are its own unless it shares them."""
+
+    def __init__(self, schema: Schema, steps: Steps | None = None) -> None:
         self.schema = schema if is_small(schema) else {}
+        self._steps = steps or Steps()
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value`, in the schema's words and none of the value's; None when it fits."""
-        if not is_small(value):
-            return f"it is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_SIZE} parts"
         try:
-            path = Evaluation(self.schema).failure(self.schema, value)
+            if not is_small(value, self._steps):
+                return f"it is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_SIZE} parts"
+            path = Evaluation(self.schema, self._steps).failure(self.schema, value)
         except StepsExceeded:
             return "it takes too many steps to check"
         return None if path is None else f"the schema's `{path or 'false'}` is not met"
 
 
-def is_small(value: Any) -> bool:
+def is_small(value: Any, steps: Steps | None = None) -> bool:
     """Whether `value` is within `MAX_DEPTH` and `MAX_SIZE`. Looks at no more than that, without recursion."""
     level, size = [value], 0
     for _ in range(MAX_DEPTH + 1):
@@ -78,6 +109,8 @@ def is_small(value: Any) -> bool:
         for node in level:
             members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
             size += len(members)
+            if steps is not None:
+                steps.spend(len(members) // PER_STEP)
             if size > MAX_SIZE:
                 return False
             children += [child for child in members if isinstance(child, (Mapping, list))]
@@ -108,27 +141,27 @@ def _lean(schema: Schema) -> Schema:
     return kept
 
 
-class StepsExceeded(Exception):
-    """A check needs more steps, or more levels, than it may have."""
-
-
 class Evaluation:
-    """One check of a value against the schema `root`. Its steps are counted over all that it is asked.
+    """One check of a value against the schema `root`, which spends `steps`.
 
     `uncertain` becomes True as soon as a part of a schema was met that cannot be checked: what fails then still
     fails, but what fits may not.
     """
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, steps: Steps) -> None:
         self._root = root
-        self._steps = MAX_STEPS
+        self._steps = steps
         self._levels = 0
         self.uncertain = False
 
     def spend(self, steps: int = 1) -> None:
-        self._steps -= steps
-        if self._steps < 0:
-            raise StepsExceeded
+        self._steps.spend(steps)
+
+    def look(self, *values: Any) -> None:
+        """Spend what it takes to look at texts and at the members of lists, texts among them."""
+        members = [one for value in values if isinstance(value, list) for one in value]
+        characters = sum(len(one) for one in (*values, *members) if isinstance(one, str))
+        self.spend(1 + (len(members) + characters) // PER_STEP)
 
     def enter(self) -> None:
         """Begin a level; each is left by `leave`."""
@@ -177,6 +210,7 @@ class Evaluation:
         """The schema to which a `$ref` leads; None where there is none."""
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
             return None
+        self.look(reference)
         node = self._root
         for part in unquote(reference).split("/")[1:]:
             self.spend()
@@ -191,7 +225,8 @@ class Evaluation:
 
     def matches(self, pattern: Any, text: str) -> bool | None:
         """Whether `pattern` is found in `text`; None for a pattern that is not known to RE2."""
-        compiled = _compiled(pattern) if isinstance(pattern, str) and len(pattern) <= _MAX_PATTERN_LENGTH else None
+        self.spend()
+        compiled = self._steps.program(pattern) if isinstance(pattern, str) else None
         if compiled is None:
             return None
         data = text.encode("utf-8", "replace")

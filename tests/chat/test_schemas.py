@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu.chat import coercion, schema_keywords
+from bpu.chat import schemas as schemas_module
+from bpu.chat.calls import Caller
 from bpu.chat.coercion import coerce
+from bpu.chat.fields import ResponseFormat, Tool
+from bpu.chat.formats import as_json
 from bpu.chat.lenient import loads
-from bpu.chat.schemas import MAX_STEPS, Checker, Evaluation
+from bpu.chat.schemas import MAX_STEPS, PER_STEP, Checker, Evaluation, Steps
+from bpu.errors import AnswerUnfit
 from tests.chat.kit import PROPERTY
 
 POINT = {"type": "object", "properties": {"x": {"type": "integer", "maximum": 9}}, "required": ["x"]}
@@ -129,6 +135,89 @@ def test_2_every_check_ends_after_a_bounded_number_of_steps(
     assert steps[0] <= MAX_STEPS + 1
     coerce(value, schema)
     assert steps[0] <= 2 * (MAX_STEPS + 1)
+
+
+#: What one step must not hide, when a schema is visited many times.
+COSTLY: dict[str, tuple[Any, Any]] = {
+    "a long reference": ({"$ref": "#/" + "%41" * 50_000}, 1),
+    "many types": ({"type": ["text"] * 3000}, 1),
+    "many members": ({"enum": ["a"] * 3000}, "b"),
+    "long members": ({"enum": ["a" * 200_000]}, "b"),
+    "dependent names": ({"dependentRequired": {f"p{at}": [] for at in range(3000)}}, {"a": 1}),
+    "many patterns": ({"patternProperties": {f"a{at}": {} for at in range(3000)}}, {"b": 1}),
+    "other patterns": (
+        {"patternProperties": {f"a{at}": {} for at in range(3000)}, "additionalProperties": False}, {"b": 1},
+    ),
+    "small parts": ({"multipleOf": 5e-324}, 1.7e308),
+    "long numbers": ({"multipleOf": 10**4000 + 1}, 10**4200),
+    "broken JSON": ({"type": "object"}, "{'a':" * 2000),
+}  # fmt: skip
+
+
+class Work:
+    """Counts what a check does beside its steps: characters and members that are looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done = 0
+        for module, name in [
+            (schemas_module, "unquote"), (schema_keywords, "type_names"), (coercion, "type_names"), (coercion, "loads"),
+            (coercion, "_enum_member"), (schema_keywords, "Fraction"), (schema_keywords, "_required"),
+        ]:  # fmt: skip
+            monkeypatch.setattr(module, name, self._counting(getattr(module, name)))
+
+    def _counting(self, function: Any) -> Any:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.done += sum(_extent(one) for one in arguments)
+            return function(*arguments, **options)
+
+        return counted
+
+
+def _extent(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return _extent(value.get("type", ""))
+    return sum(map(_extent, value)) if isinstance(value, list) else 1
+
+
+@pytest.mark.parametrize(("schema", "value"), COSTLY.values(), ids=COSTLY.keys())
+def test_2_a_check_looks_at_no_more_than_its_steps_allow(
+    schema: Any, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = {"$defs": {"x": schema}, "allOf": [{"$ref": "#/$defs/x"}] * 2000}
+    work = Work(monkeypatch)
+    Checker(many).problem(value)
+    coerce(value, many)
+    assert work.done <= 4 * MAX_STEPS * PER_STEP
+
+
+def test_2_a_check_makes_few_programs_of_regular_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(schemas_module, "_compiled", made.append)
+    Checker({"allOf": [{"pattern": f"(x{{0,900}}){at}"} for at in range(5000)]}).problem("x")
+    assert 0 < len(made) <= MAX_STEPS // 1000
+
+
+def test_2_the_checks_of_one_answer_share_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = [0]
+    spend = Steps.spend
+
+    def counting(self: Steps, steps: int = 1) -> None:
+        spend(self, steps)
+        spent[0] += steps
+
+    monkeypatch.setattr(Steps, "spend", counting)
+    schema = {"additionalProperties": {"$ref": "#/$defs/d0"}, "$defs": bomb(50)["$defs"]}
+    with pytest.raises(AnswerUnfit):
+        as_json('{"a": 1}\n' * 40, ResponseFormat.model_validate({"type": "json_schema", "schema": schema}))
+    assert spent[0] <= MAX_STEPS
+    spent[0] = 0
+    caller = Caller((Tool(name="f", parameters=schema),))
+    for _ in range(40):
+        caller.read('{"name": "f", "a": 1}')
+        caller.read('[{"name": "f", "arguments": {"a": 1}}]')
+    assert spent[0] <= MAX_STEPS
 
 
 @pytest.mark.parametrize("kind", ["items", "not", "properties", "anyOf"])

@@ -389,3 +389,25 @@ def test_what_comes_out_does_not_depend_on_the_cuts(text: str, cuts: list[int]) 
         return words, [item for item in items if not isinstance(item, str)]
 
     assert out(pieces(text, cuts)) == out([text])
+
+
+DEEPSEEK_CALL = "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>%s<｜tool▁call▁end｜>"
+
+
+@pytest.mark.parametrize("written", ['{"city": "Paris", b}', '{"city": "Paris}', '{"city": NaN}', "Paris"])
+def test_15_arguments_that_cannot_be_read_are_never_left_out(written: str) -> None:
+    (found,) = Caller(offering().tools).read(DEEPSEEK_CALL % f"\n```json\n{written}\n```\n")
+    assert (found.name, json.loads(found.arguments)) == ("get_weather", written)
+
+
+def test_15_a_call_of_another_tool_is_no_call_of_the_demanded_one() -> None:
+    caller = Caller(request("Hi", tools=[MOVE]).tools, "move", ("get_weather",))
+    assert caller.read(PARIS) == caller.read(PARIS, marked=True) == []
+    assert caller.read('{"x": 1}')[0].name == "move"
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_15_calls_in_the_shape_of_an_api_answer_are_calls(marked: bool) -> None:
+    text = json.dumps({"tool_calls": [{"id": "1", "type": "function", "function": json.loads(PARIS)}] * 2})
+    found = Caller(offering().tools).read(text, marked=marked)
+    assert [(one.name, json.loads(one.arguments)) for one in found] == [("get_weather", {"city": "Paris"})] * 2
