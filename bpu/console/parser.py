@@ -129,7 +129,7 @@ class Parser:
             said = any(isinstance(event, Text) for event in events)
             held = self._stage.held_size
             data = data if answering else _text_of(events) + data[max(0, len(data) - held) :]
-            self._note(data, held=held, said=said)
+            self._note(data, held=held, said=said, with_marker=not answering)
         return events
 
     def quiet(self) -> list[Event]:
@@ -164,7 +164,7 @@ class Parser:
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
 
-    def _note(self, data: bytes, *, held: int, said: bool) -> None:
+    def _note(self, data: bytes, *, held: int, said: bool, with_marker: bool = False) -> None:
         """Count a read of the answer. Its last `held` bytes may be the end, and count once they have turned out to be
         text, as earlier ones have if anything was `said`."""
         if self._arrival is None or not data:
@@ -173,7 +173,7 @@ class Parser:
         if said or not held:
             for arrival, piece in (*self._unsaid, (self._arrival, data[:at])):
                 if piece:
-                    self._pace.add(arrival, piece)
+                    self._pace.add(arrival, piece, with_marker=with_marker)
             self._unsaid.clear()
             data = data[at:]
         if data:
