@@ -56,10 +56,12 @@ class Arrival:
     """When bytes were read, in seconds of one clock.
 
     `empty_at` is the last moment before them at which the pipe was seen empty: they were all written after it.
+    `begun_at` is a moment before the line was written, so that what answers it came later.
     """
 
     empty_at: float
     read_at: float
+    begun_at: float = float("-inf")
 
     @property
     def window_s(self) -> float:
@@ -88,7 +90,7 @@ class Pace:
         self._largest = least_step
         self._gaps: list[float] = []
         self._first_at: float | None = None
-        self._last_at = self._step_at = self._empty_at = 0.0
+        self._last_at = self._step_at = self._asked_at = 0.0
         self._step_tokens = self._step_reads = 0
         self._step_bytes = self._largest_bytes = 0
         self._step_limit = 0.0  # more tokens than these in the current step are a block
@@ -100,7 +102,7 @@ class Pace:
         tokens = least_tokens(text)
         if self._first_at is None:
             self._first_at = self._last_at = arrival.read_at
-            self._empty_at = arrival.empty_at
+            self._asked_at = max(arrival.empty_at, arrival.begun_at)
             self._begin_step(arrival)
         else:
             self._later_tokens += tokens
@@ -178,9 +180,9 @@ class Pace:
         if not held:
             return False
         first, last = held[0][0], held[-1][0]
-        window_s = last.read_at - (first.empty_at if self._first_at is None else self._empty_at)
+        window_s = last.read_at - (max(first.empty_at, first.begun_at) if self._first_at is None else self._asked_at)
         tokens = self._step_tokens + sum(least_tokens(text) for _, text in held)
-        return tokens > SAFETY * BLOCK_TOKENS and window_s <= SAFETY * SLOWEST_STEP_S
+        return window_s <= (tokens / BLOCK_TOKENS - 1) * SLOWEST_STEP_S
 
     def silence_s(self, least_s: float, held: Sequence[tuple[Arrival, bytes]] = ()) -> float:
         """How long nothing must come, in seconds, before a model at this pace is known not to speak; `held` as above.

@@ -119,7 +119,7 @@ class TimedReader:
     ) -> None:
         self._read, self._parser, self._rest, self._clock = read, parser, rest, clock
         self._empty_at = float("-inf")
-        self._last_at = clock()
+        self._begun_at = self._last_at = clock()
         self._runs: Sample = None
         self._still_since: float | None = None
         self._unread: Callable[[], int] | None = None
@@ -143,7 +143,7 @@ class TimedReader:
         if not data:
             raise EndOfOutput
         now = self._clock()
-        arrival = Arrival(self._empty_at, now)
+        arrival = Arrival(self._empty_at, now, self._begun_at)
         self.drained = len(data) < READ_BYTES
         if self.drained:
             self._empty_at = before
