@@ -4,13 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := bpu $(wildcard app.py wsgi.py)
+SOURCES := bpu $(wildcard app.py wsgi.py) gunicorn.conf.py scripts
 OUTSIDE := browser or clients or system or model
-# Eight files of tests at a time, even on two cores: they wait far more than they compute.
-AT_ONCE := -n 8 --dist loadfile
+# Eight tests at a time, even on two cores: they wait far more than they compute. A process that has nothing left to do
+# takes half of another's, so that no file of slow tests is one long chain.
+AT_ONCE := -n 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev model run test check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots vendor-page check-wheels wheels lock clean
+.PHONY: help setup setup-dev model run test test-fast check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots vendor-page check-wheels wheels lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +29,15 @@ run: setup ## Serve on 0.0.0.0:8000, by the board; elsewhere by a small model, w
 	@sh scripts/model.sh $(VENV) offer
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-test: lint types ## Lint, types and the core tests (about fifteen minutes)
+# All processes share the compiled tests, whatever the caller's environment says: each would spend seconds on them.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
+test: lint types ## Lint, types and the core tests (about ten minutes)
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(OUTSIDE))"
+
+test-fast: export TEST_EXAMPLES := 50
+test-fast: setup-dev ## The tests that start no gateway and no engine, with fewer examples of each property
+	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore=tests/live -m "not (live or long or $(OUTSIDE))"
 
 check: test node ## The core, then browser, real clients, system programs and a real model (forty minutes at most)
 	@sh scripts/model.sh $(VENV) || echo "So the tests with a real model will be skipped."

@@ -93,7 +93,8 @@ def resolve(target: Target, requirements: Path, *options: str) -> Report:
 def _pip_report(target: Target, requirements: Path, more: list[str], options: tuple[str, ...]) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.json")
-        report = ["--dry-run", "--ignore-installed", "--target", Path(folder, "target"), "--report", path]
+        target_folder = str(Path(folder, "target"))
+        report = ["--dry-run", "--ignore-installed", "--target", target_folder, "--report", str(path)]
         _pip("install", *report, *selection(target), *options, "-r", requirements, *more)
         found: Report = json.loads(path.read_text())
         return found

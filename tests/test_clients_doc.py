@@ -20,6 +20,8 @@ from bpu.cli._where import Door
 from bpu.settings import Settings
 from tests.live.gateway import Gateway, running
 
+pytestmark = pytest.mark.live
+
 PROJECT = Path(__file__).parents[1]
 TEXT = (PROJECT / "docs" / "clients.md").read_text()
 BLOCK = r"^```(\w+)\n(.*?)^```$"

@@ -32,11 +32,13 @@ def slow(command: list[str], words: str = "") -> list[str]:
     return [json.dumps(line) for line in lines if "slow" in line]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LIMIT_S + 60)
 def test_1_every_expression_in_python_is_linear() -> None:
     assert slow([sys.executable, "-m", "tests.expressions"]) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LIMIT_S + 60)
 def test_1_every_expression_of_the_page_and_what_draws_an_answer_is_linear() -> None:
     node = shutil.which("node") or pytest.skip("Node is not installed.")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,10 @@ def files() -> list[Path]:
     return sorted(path for path in found if "node_modules" not in path.parts)
 
 
-ALL = [found for path in files() for found in imports(path)]
+@cache
+def all_imports() -> list[Import]:
+    """Every import of the project; read once, by the worker that runs these tests and not by all that collect them."""
+    return [found for path in files() for found in imports(path)]
 
 
 def matches(file: str, patterns: set[str]) -> bool:
@@ -146,12 +150,12 @@ def within(module: str, allowed: set[str]) -> bool:
 
 
 def test_the_tree_was_read() -> None:
-    assert any(found.file == "bpu/settings.py" and found.module == "bpu.errors" for found in ALL)
+    assert any(found.file == "bpu/settings.py" and found.module == "bpu.errors" for found in all_imports())
 
 
 @pytest.mark.parametrize("part", sorted(OURS))
 def test_imports_point_downward(part: str) -> None:
-    wrong = [f for f in ALL if fnmatch(f.file, part) and f.top == "bpu" and not within(f.module, OURS[part])]
+    wrong = [f for f in all_imports() if fnmatch(f.file, part) and f.top == "bpu" and not within(f.module, OURS[part])]
     assert [str(found) for found in wrong] == []
 
 
@@ -160,7 +164,7 @@ def test_nothing_imports_the_web_or_the_command_line() -> None:
     doors = {"app.py", "wsgi.py", "gunicorn.conf.py", "bpu/__main__.py", "bpu/mcp/http.py"}
     wrong = [
         str(found)
-        for found in ALL
+        for found in all_imports()
         for home, module in above.items()
         if within(found.module, {module}) and not matches(found.file, {home} | doors)
     ]
@@ -169,17 +173,21 @@ def test_nothing_imports_the_web_or_the_command_line() -> None:
 
 @pytest.mark.parametrize("library", sorted(HOMES))
 def test_a_library_is_used_in_its_home_alone(library: str) -> None:
-    wrong = [f for f in ALL if within(f.module, {library}) and not matches(f.file, HOMES[library])]
+    wrong = [f for f in all_imports() if within(f.module, {library}) and not matches(f.file, HOMES[library])]
     assert [str(found) for found in wrong] == []
 
 
 def test_the_console_and_what_runs_without_site_packages_use_the_standard_library() -> None:
-    wrong = [str(f) for f in ALL if matches(f.file, STANDARD_LIBRARY_ONLY) and f.top != "bpu" and f.top not in STANDARD]
+    wrong = [
+        str(f)
+        for f in all_imports()
+        if matches(f.file, STANDARD_LIBRARY_ONLY) and f.top != "bpu" and f.top not in STANDARD
+    ]
     assert wrong == []
 
 
 def test_pure_parts_know_no_process_no_clock_and_no_socket() -> None:
-    assert [str(found) for found in ALL if matches(found.file, PURE) and found.top in IMPURE] == []
+    assert [str(found) for found in all_imports() if matches(found.file, PURE) and found.top in IMPURE] == []
 
 
 def test_the_keeper_loads_nothing_from_site_packages() -> None:

@@ -42,6 +42,7 @@ def version(folder: Path) -> str:
     return tools.run([folder / ".venv/bin/python", "-c", "import tiny; print(tiny.version)"], timeout=30).out.strip()
 
 
+@pytest.mark.long
 def test_installs_from_wheels_again_only_when_the_requirements_have_changed(tmp_path: Path) -> None:
     wheel(tmp_path / "wheels", "1.0")
     (tmp_path / "requirements.txt").write_text("tiny\n")

@@ -13,6 +13,18 @@ TESTS = Path(__file__).parent
 CHECKS = ("check", "assert_", "expect", "until")
 #: Pytest's own.
 VERDICTS = {"raises", "warns", "fail"}
+#: What starts a gateway or an engine.
+STARTERS = {
+    "tests.live.gateway.Gateway",
+    "tests.live.gateway.running",
+    "tests.web.test_gunicorn.serving",
+    "tests.witness.program.witness_gateway",
+    "tests.engine.conftest.start_engine",
+}
+#: And the fixture that does.
+STARTING_FIXTURE = "engine_of"
+#: `make test-fast` leaves out what bears one of them.
+SLOW_MARKS = {f"pytest.mark.{name}" for name in ("live", "browser", "clients", "system")}
 #: The home of all waiting.
 WAITS = TESTS / "waits.py"
 
@@ -41,6 +53,19 @@ def sleeps(tree: ast.AST) -> bool:
     return calls or any(alias.name == "sleep" for node in taken for alias in node.names)
 
 
+def starts_servers(tree: ast.AST) -> bool:
+    """Whether a file imports what starts a gateway or an engine, or uses the fixture that does."""
+    taken = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    names = {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return bool(STARTERS & names) or STARTING_FIXTURE in arguments
+
+
+def bears_mark(tree: ast.AST) -> bool:
+    """Whether a mark that keeps a file, or one of its tests, out of `make test-fast` stands in it."""
+    return any(ast.unparse(node) in SLOW_MARKS for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+
+
 def trees() -> Iterator[tuple[str, ast.AST]]:
     for path in sorted(TESTS.rglob("*.py")):
         if "node_modules" not in path.parts and path != WAITS:
@@ -55,6 +80,13 @@ def test_every_test_can_fail() -> None:
 
 def test_nothing_sleeps_in_hope() -> None:
     assert [name for name, tree in trees() if sleeps(tree)] == []
+
+
+def test_whatever_starts_a_gateway_is_left_out_of_the_fast_tests() -> None:
+    found = [(name, tree) for name, tree in trees() if Path(name).name.startswith("test_") and starts_servers(tree)]
+    elsewhere = [(name, tree) for name, tree in found if not name.startswith("live/")]
+    assert len(elsewhere) > 20
+    assert [name for name, tree in elsewhere if not bears_mark(tree)] == []
 
 
 @pytest.mark.parametrize(

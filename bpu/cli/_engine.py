@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import click
@@ -69,76 +69,65 @@ def handle(url: str | None, key: str | None) -> Handle:
     return Here(settings) if url is None else There(url, key or first_key(settings))
 
 
-def loaded(
-    engine: Handle,
-    *,
-    limit_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Status:
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
+
+
+def looks(engine: Handle, slow: str, limit_s: float, clock: Clock, sleep: Sleep) -> Iterator[tuple[Status, float]]:
+    """Yield the engine's status and the seconds so far, every `LOOK_S`. Raises `EngineTimeout` after `limit_s`.
+
+    `slow` is the key of the message that the time-out carries.
+    """
+    began = clock()
+    while clock() - began < limit_s:
+        yield engine.status(), clock() - began
+        sleep(LOOK_S)
+    raise EngineTimeout(say(slow, seconds=f"{limit_s:g}"))
+
+
+def loaded(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> Status:
     """Order a load and wait for its end, with a bar. Raises `EngineUnavailable` when it failed, `EngineTimeout`."""
     before = engine.status()
     engine.order("load")
-    began = clock()
     with Notice() as notice:
-        while clock() - began < limit_s:
-            status, age = engine.status(), clock() - began
+        for status, age in looks(engine, "load.slow", limit_s, clock, sleep):
             if status["state"] in ("ready", "busy"):
                 return status
             if status["state"] == "failed" and (status["since_s"] < age or age > SETTLE_S):
                 raise EngineUnavailable(status["error"] or say("load.failed"))
             if not show_examination(notice, status):
                 notice.show(f"{say('load.loading')} {bar(age, before.get('load_s') or USUAL_LOAD_S)}")
-            sleep(LOOK_S)
-    raise EngineTimeout(say("load.slow", seconds=f"{limit_s:g}"))
+    raise AssertionError("a load has no end without a result")
 
 
-def examine(
-    engine: Handle,
-    *,
-    limit_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Status:
+def examine(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> Status:
     """Order an examination and wait for its end. Raises `EngineUnavailable` when it was cut short, `EngineTimeout`."""
     before = engine.status()
     engine.order("examine")
-    began, has_begun = clock(), False
+    has_begun = False
     with Notice() as notice:
-        while clock() - began < limit_s:
-            status = engine.status()
+        for status, age in looks(engine, "examine.slow", limit_s, clock, sleep):
             if status["examined"] > before["examined"]:
                 return status
             if has_begun and status["state"] != "checking":
                 raise EngineUnavailable(say("examine.cut"))
-            if status["state"] == "failed" and status["since_s"] < clock() - began:
+            if status["state"] == "failed" and status["since_s"] < age:
                 raise EngineUnavailable(status["error"] or say("load.failed"))
             has_begun = status["state"] == "checking"
             if not show_examination(notice, status):
                 notice.show(say("examine.waiting"))
-            sleep(LOOK_S)
-    raise EngineTimeout(say("examine.slow", seconds=f"{limit_s:g}"))
+    raise AssertionError("an examination has no end without a result")
 
 
-def unloaded(
-    engine: Handle,
-    *,
-    limit_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
+def unloaded(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
     """Order an unload and wait until the console is gone: the last jobs end first. Raises `EngineTimeout`."""
     engine.order("unload")
-    began = clock()
     with Notice() as notice:
-        while clock() - began < limit_s:
-            status = engine.status()
+        for status, _ in looks(engine, "unload.slow", limit_s, clock, sleep):
             if status["state"] in ("stopped", "failed"):
                 return
             jobs = (status["running"] is not None and status["running"] is not False) or status["queued"]
             notice.show(say("unload.jobs") if jobs else say("unload.ending"))
-            sleep(LOOK_S)
-    raise EngineTimeout(say("unload.slow", seconds=f"{limit_s:g}"))
 
 
 def target_options(function: Callable[..., None]) -> Callable[..., None]:

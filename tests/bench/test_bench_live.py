@@ -18,6 +18,8 @@ from bpu.board import tools
 from bpu.board.tools import Result
 from tests.live.gateway import FAST, ROOT, Gateway, running
 
+pytestmark = pytest.mark.live
+
 FIGURES = {
     *("first_token", "first_token_cold", "latency", "cpu", "throughput"),
     *("hand_over_1", "hand_over_4", "turns", "turns_sent_again"),

@@ -121,40 +121,53 @@ def test_replace_keeps_the_whole_environment(monkeypatch: pytest.MonkeyPatch, tm
     assert Path.cwd() == tmp_path
 
 
+#: A program under gevent's patches, and what it needs to start slow programs and to count its children.
+IN_GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import gevent, os, sys
+from pathlib import Path
+from bpu.board import tools
+
+SLOW = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+def start_slow():
+    return gevent.spawn(tools.run, SLOW, timeout=600)
+
+def children():
+    return Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
+"""
+
+
+def in_greenlets(code: str) -> tuple[str, str]:
+    """Run `code` after `IN_GREENLETS`: (its output, its errors)."""
+    result = python(f"{IN_GREENLETS}\n{code}", timeout=60, cwd=Path(__file__).parents[2])
+    return result.out, result.err
+
+
 def test_works_in_a_greenlet_that_is_killed() -> None:
     """Under gevent's patches other greenlets go on meanwhile, and a killed one leaves no program behind."""
-    code = (
-        "from gevent import monkey; monkey.patch_all()\n"
-        "import gevent, sys\n"
-        "from pathlib import Path\n"
-        "from bpu.board import tools\n"
-        "slow = gevent.spawn(tools.run, [sys.executable, '-c', 'import time; time.sleep(600)'], timeout=600)\n"
-        "print(tools.run([sys.executable, '-c', 'print(7)'], timeout=60).out.strip(), slow.ready())\n"
-        "slow.kill()\n"
-        "children = Path('/proc/self/task', str(__import__('os').getpid()), 'children').read_text().split()\n"
-        "print(children)\n"
-    )
-    result = tools.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
-    assert (result.out, result.err) == ("7 False\n[]\n", "")
+    code = """
+slow = start_slow()
+print(tools.run([sys.executable, "-c", "print(7)"], timeout=60).out.strip(), slow.ready())
+slow.kill()
+print(children())
+"""
+    assert in_greenlets(code) == ("7 False\n[]\n", "")
 
 
 def test_a_greenlet_that_is_killed_while_its_program_starts_leaves_none_behind() -> None:
     """The kill lands inside `Popen`, between fork and exec: there the child has no group of its own yet."""
-    code = (
-        "from gevent import monkey; monkey.patch_all()\n"
-        "import gevent, os, sys\n"
-        "from pathlib import Path\n"
-        "from bpu.board import tools\n"
-        "def children(): return Path('/proc/self/task', str(os.getpid()), 'children').read_text().split()\n"
-        "for turn in range(5):\n"
-        "    slow = gevent.spawn(tools.run, [sys.executable, '-c', 'import time; time.sleep(600)'], timeout=600)\n"
-        "    while not children(): gevent.sleep(0)\n"
-        "    slow.kill()\n"
-        "    if turn == 0: descriptors = len(os.listdir('/proc/self/fd'))\n"
-        "print(children(), len(os.listdir('/proc/self/fd')) - descriptors)\n"
-    )
-    result = tools.run([sys.executable, "-c", code], timeout=60, cwd=Path(__file__).parents[2])
-    assert (result.out, result.err) == ("[] 0\n", "")
+    code = """
+for turn in range(5):
+    slow = start_slow()
+    while not children():
+        gevent.sleep(0)
+    slow.kill()
+    if turn == 0:
+        descriptors = len(os.listdir("/proc/self/fd"))
+print(children(), len(os.listdir("/proc/self/fd")) - descriptors)
+"""
+    assert in_greenlets(code) == ("[] 0\n", "")
 
 
 def test_an_interrupt_while_a_program_starts_leaves_none_behind() -> None:

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
 
+pytestmark = pytest.mark.live
+
 ANSWER = "Thought.</think>\n\n你好，world 🎉"
 WORDS = "你好，world 🎉"
 CALL = 'Hm.</think>\n\n<tool_call>{"name": "Weather", "arguments": {"city": "巴黎"}}</tool_call>'

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from tests.deploy.proxy import DEPLOY, adapted, program, serving
-from tests.live.gateway import Gateway, free_port, running, sim
+from tests.live.gateway import Gateway, running, sim
+from tests.ports import reserve_port
 from tests.waits import let_pass, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -75,7 +76,7 @@ class Fleet:
 
 @contextlib.contextmanager
 def fleet(folder: Path, boards: Sequence[Gateway], up: int) -> Iterator[Fleet]:
-    haproxy, port, control = program("haproxy", "haproxy"), free_port(), folder / "admin.sock"
+    haproxy, port, control = program("haproxy", "haproxy"), reserve_port(), folder / "admin.sock"
     changes = {r"bind \*:8000": f"bind 127.0.0.1:{port}", r"/run/haproxy/admin\.sock": str(control)}
     changes |= {rf"192\.168\.128\.1{n}:8000": f"127.0.0.1:{board.port}" for n, board in enumerate(boards, 1)}
     config = folder / "haproxy.cfg"
@@ -231,4 +232,4 @@ class Away:
     """A board at whose address nobody is."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = reserve_port()

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.proxy import adapted, program, serving
-from tests.live.gateway import Gateway, Stream, free_port, running, sim
+from tests.live.gateway import Gateway, Stream, running, sim
+from tests.ports import reserve_port
 from tests.waits import until
 
 pytestmark = pytest.mark.system
@@ -56,7 +57,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    nginx, folder, port = program("nginx", "nginx"), tmp_path_factory.mktemp("nginx"), free_port()
+    nginx, folder, port = program("nginx", "nginx"), tmp_path_factory.mktemp("nginx"), reserve_port()
     env = {"BPU_TRUSTED_PROXIES": "127.0.0.1", "BPU_ALLOWED_HOSTS": "board.example.org"}
     with running(tmp_path_factory.mktemp("gateway"), env=env) as gateway:
         changes = {r"listen 80;": f"listen 127.0.0.1:{port};", r"127\.0\.0\.1:8000;": f"127.0.0.1:{gateway.port};"}
@@ -75,8 +76,11 @@ def test_a_token_arrives_while_the_answer_is_still_being_made(site: Site) -> Non
 
 
 def test_a_client_that_leaves_is_noticed_behind_nginx(site: Site) -> None:
-    site.stream(sim(tokens=4000, rate=20)).until_text().close()
-    until(lambda: not site.gateway.slots()["slots"][0]["is_processing"])
+    stream = site.stream(sim(tokens=4000, rate=20)).until_text()
+    assert site.gateway.slots()["slots"][0]["is_processing"]
+    stream.close()
+    until(lambda: not site.gateway.slots()["slots"][0]["is_processing"], what="the answer is given up")
+    assert site.gateway.ask("1+2=?")["choices"][0]["finish_reason"] == "stop"
 
 
 def test_two_answers_one_after_the_other_and_errors_as_they_are(site: Site) -> None:

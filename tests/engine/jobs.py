@@ -20,8 +20,13 @@ EngineOf = Callable[..., Engine]
 LONG = "[[sim tokens=200 rate=50]]"
 
 
-def says(text: str) -> str:
-    return f"[[sim say={base64.b64encode(text.encode()).decode()}]]"
+#: Reasoning of enough steps to show the console's pace. An answer without them ends only after seconds of silence.
+REASONING = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen.\n</think>\n\n"
+
+
+def says(text: str, *, reasoning: str = REASONING) -> str:
+    """A line that the simulator answers with `reasoning` and `text`."""
+    return f"[[sim say={base64.b64encode(f'{reasoning}{text}'.encode()).decode()}]]"
 
 
 def submit(engine: Engine, text: str, job_id: str = "job", **options: Any) -> Job:
@@ -29,9 +34,10 @@ def submit(engine: Engine, text: str, job_id: str = "job", **options: Any) -> Jo
 
 
 def answer(job: Job) -> str:
+    """All that a whole answer holds, without the `REASONING` of `says`."""
     events = list(job.events(5.0))
     assert isinstance(events[-1], Done)
-    return "".join(event.text for event in events if isinstance(event, Text))
+    return "".join(event.text for event in events if isinstance(event, Text)).removeprefix(REASONING)
 
 
 def first_text(job: Job) -> str:

@@ -77,6 +77,7 @@ def test_a_connection_that_is_gone_takes_nothing(pair: tuple[Connection, RawSock
     assert not connection.tell({"state": "ready"})
 
 
+@pytest.mark.live
 def test_the_keeper_tells_a_worker_that_did_not_read_how_things_stand_now(
     engine_of: Callable[..., Engine], tmp_path: Path
 ) -> None:

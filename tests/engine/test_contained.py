@@ -23,6 +23,8 @@ from tests.engine.conftest import start_engine
 from tests.engine.jobs import EngineOf, answer, says, submit, wait_for
 from tests.engine.rig import Rig, launch
 
+pytestmark = pytest.mark.live
+
 # The keeper's loop
 
 

@@ -17,6 +17,8 @@ from tests.engine.conftest import processes
 from tests.engine.jobs import LONG, EngineOf, answer, first_text, says, submit, wait_for
 from tests.live.gateway import command
 
+pytestmark = pytest.mark.live
+
 
 def test_an_answer_comes_whole_and_the_next_job_finds_the_same_console(engine_of: EngineOf) -> None:
     engine = engine_of()

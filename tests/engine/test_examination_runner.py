@@ -28,6 +28,13 @@ def unknown(folder: Path, **changes: Any) -> Rig:
     return Rig(folder, **{"reset": "auto", "continues": "auto", **changes})
 
 
+def loaded(folder: Path, **changes: Any) -> Rig:
+    """The same, when the console has printed its banner and its first prompt."""
+    rig = unknown(folder, **changes)
+    rig.banner()
+    return rig
+
+
 def lines(rig: Rig) -> list[str]:
     return [line.decode().rstrip("\n") for line in rig.console.written]
 
@@ -71,8 +78,7 @@ def reload(rig: Rig, banner: str = "") -> None:
 
 
 def test_an_unknown_console_is_examined_before_it_is_ready(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     examine(rig, resets=True)
     assert rig.state is State.READY
     assert rig.moves == [Move.LOAD, Move.EXAMINE, Move.GIVE_BACK]
@@ -95,8 +101,7 @@ def test_it_is_examined_once_in_its_life(tmp_path: Path) -> None:
 
 
 def test_forty_questions_after_it_cost_no_load(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     examine(rig)
     for _ in range(40):
         rig.finish(rig.join())
@@ -105,8 +110,7 @@ def test_forty_questions_after_it_cost_no_load(tmp_path: Path) -> None:
 
 
 def test_a_reset_that_forgets_nothing_is_never_trusted_again(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     examine(rig, resets=False)
     assert rig.state is State.STOPPING
     assert rig.supervisor.restarts == {"examined": 1}
@@ -123,8 +127,7 @@ def test_a_reset_that_forgets_nothing_is_never_trusted_again(tmp_path: Path) -> 
 def test_what_proves_nothing_is_tried_again_at_the_next_load_and_then_only_after_a_long_idle_time(
     tmp_path: Path,
 ) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     for _ in range(MAX_ATTEMPTS):
         examine(rig, keeps=False)
         reload(rig)
@@ -169,8 +172,7 @@ def test_a_try_that_is_lost_with_its_process_is_counted(tmp_path: Path) -> None:
         lost = unknown(tmp_path)
         lost.banner()
         assert lost.state is State.CHECKING
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     assert rig.state is State.READY
     assert rig.console.written == []
 
@@ -180,8 +182,7 @@ def test_a_try_that_is_lost_with_its_process_is_counted(tmp_path: Path) -> None:
 def test_whatever_comes_between_its_questions_the_console_is_given_up_and_the_next_load_is_healthy(
     tmp_path: Path, answers: int, order: str
 ) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     for _ in range(answers):
         go_on(rig)
     done = rig.state is State.READY or lines(rig)[-1:] == ["reset"]
@@ -235,8 +236,7 @@ def test_a_console_that_crashes_at_every_try_is_served_in_the_end(tmp_path: Path
 
 
 def test_a_job_waits_for_an_examination_that_ends_in_time(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     job = rig.join()
     while rig.state is State.CHECKING:
         go_on(rig, seconds=8.0)
@@ -246,8 +246,7 @@ def test_a_job_waits_for_an_examination_that_ends_in_time(tmp_path: Path) -> Non
 
 
 def test_it_gives_way_at_the_next_answer_if_the_job_would_wait_too_long(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     job = rig.join()
     go_on(rig, seconds=12.0)
     assert rig.state is State.STOPPING, "four more answers take 48 seconds"
@@ -268,8 +267,7 @@ def test_the_whole_wait_of_the_first_job_counts(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_limit(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     job = rig.join()
     rig.after(44.0)
     assert rig.state is State.CHECKING
@@ -280,8 +278,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_limit(tmp_pat
 
 
 def test_the_limit_0_never_waits(tmp_path: Path) -> None:
-    rig = unknown(tmp_path, exam_limit_s=0.0)
-    rig.banner()
+    rig = loaded(tmp_path, exam_limit_s=0.0)
     assert rig.state is State.CHECKING
     job = rig.join()
     assert rig.state is State.STOPPING
@@ -290,8 +287,7 @@ def test_the_limit_0_never_waits(tmp_path: Path) -> None:
 
 
 def test_the_next_try_comes_with_a_reload_that_nobody_waits_for(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     job = rig.join()
     go_on(rig, seconds=12.0)
     reload(rig)
@@ -308,8 +304,7 @@ def test_the_next_try_comes_with_a_reload_that_nobody_waits_for(tmp_path: Path) 
 
 
 def test_a_job_that_leaves_lets_the_examination_go_on(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     job = rig.join()
     rig.leave(job)
     go_on(rig, seconds=12.0)
@@ -318,8 +313,7 @@ def test_a_job_that_leaves_lets_the_examination_go_on(tmp_path: Path) -> None:
 
 
 def test_jobs_are_told_what_they_wait_for(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     go_on(rig, seconds=2.0)
     status = aged(status_of(rig.desk, rig.now), rig.now)
     assert status["state"] == "checking"
@@ -364,16 +358,14 @@ def test_a_known_name_under_another_banner_is_an_unknown_console(tmp_path: Path,
 
 
 def test_a_run_name_under_a_multi_turn_banner_that_recalls_is_not_stateless(tmp_path: Path) -> None:
-    rig = unknown(tmp_path, profile="oellm_run")
-    rig.banner()
+    rig = loaded(tmp_path, profile="oellm_run")
     examine(rig, resets=False)
     assert rig.desk.examiner.capabilities == Capabilities(retains_history=True)
 
 
 @pytest.mark.parametrize("reset", ["auto", "command"])
 def test_the_reset_of_a_console_that_is_known_to_forget_nothing_is_never_trusted(tmp_path: Path, reset: str) -> None:
-    rig = unknown(tmp_path, profile="hobot_xlm", reset=reset, findings=Findings(True, True))
-    rig.banner()
+    rig = loaded(tmp_path, profile="hobot_xlm", reset=reset, findings=Findings(True, True))
     assert rig.desk.examiner.capabilities.reset_works is False
 
 
@@ -437,8 +429,7 @@ def test_a_configuration_that_changes_during_the_load_is_not_believed(tmp_path: 
 def test_of_two_configurations_neither_is_believed(tmp_path: Path) -> None:
     path = tmp_path / "llm.json"
     path.write_text('{"enable_multi_turn": false}')
-    rig = unknown(tmp_path, profile="llm", argv=("llm", "-c", str(path), "--config", str(path)))
-    rig.banner()
+    rig = loaded(tmp_path, profile="llm", argv=("llm", "-c", str(path), "--config", str(path)))
     assert rig.desk.examiner.capabilities == Capabilities()
 
 
@@ -455,8 +446,7 @@ def test_a_console_without_reset_is_asked_for_its_memory_alone(tmp_path: Path) -
 
 
 def test_by_hand_it_is_examined_again_as_soon_as_no_job_is_left(tmp_path: Path) -> None:
-    rig = unknown(tmp_path, findings=Findings(True, True))
-    rig.banner()
+    rig = loaded(tmp_path, findings=Findings(True, True))
     job = rig.join()
     rig.desk.examine()
     rig.settle()
@@ -471,8 +461,7 @@ def test_by_hand_it_is_examined_again_as_soon_as_no_job_is_left(tmp_path: Path) 
 
 
 def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     shown: list[str] = []
     log = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo][DNN] PEACOCK"
     words: set[str] = set()
@@ -494,8 +483,7 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
 
 
 def test_the_log_says_how_far_it_is_and_what_was_found(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     assert rig.logged == ["examining the console, once in its life: 0 of 4 answers"]
     go_on(rig, seconds=2.0)
     assert rig.logged[1:] == ["examining the console: 1 of 4 answers, about 6 s left"]
@@ -521,8 +509,7 @@ def test_other_code_is_another_console(tmp_path: Path) -> None:
 
 
 def test_a_library_that_is_replaced_between_two_loads_is_noticed(tmp_path: Path) -> None:
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     examine(rig)
     rig.code = (CodeFile("/sdk/lib/libxlm.so", "libxlm.so", 1000, 5, 77),)
     rig.console.die(Exit(None, 11))
@@ -533,8 +520,7 @@ def test_a_library_that_is_replaced_between_two_loads_is_noticed(tmp_path: Path)
 
 def test_a_folder_that_cannot_be_written_costs_only_the_memory_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, no folder")
-    rig = unknown(tmp_path)
-    rig.banner()
+    rig = loaded(tmp_path)
     examine(rig)
     assert rig.state is State.READY
     rig.console.die(Exit(None, 11))

@@ -16,6 +16,8 @@ from bpu.engine import protocol
 from bpu.engine.engine import Engine
 from tests.engine.jobs import EngineOf, answer, first_text, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 HUGE = 10**400
 #: Raw packets, mostly no message at all.
 RAW = [

@@ -13,6 +13,8 @@ import pytest
 
 from tests.engine.conftest import leave_nothing
 
+pytestmark = pytest.mark.live
+
 #: Serves three jobs, each of which brings the keeper two lines of its log, and tells how often the model was loaded.
 WORKER = """
 import sys

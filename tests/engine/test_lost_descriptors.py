@@ -13,6 +13,8 @@ from bpu import errors
 from bpu.engine.engine import Engine
 from tests.engine.jobs import EngineOf, answer, console_of, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 
 @contextlib.contextmanager
 def free_descriptors(count: int) -> Iterator[None]:

@@ -10,6 +10,8 @@ import pytest
 from bpu.engine import link, protocol
 from tests.engine.jobs import EngineOf, answer, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 
 def test_a_deleted_socket_is_made_again_by_the_same_keeper(engine_of: EngineOf, tmp_path: Path) -> None:
     engine = engine_of()

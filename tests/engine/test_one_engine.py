@@ -23,6 +23,8 @@ from bpu.turn import Waiting
 from tests.engine.conftest import processes, start_engine
 from tests.engine.jobs import LONG, EngineOf, answer, console_of, first_text, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 
 def test_a_second_gateway_with_another_state_folder_is_told_who_holds_the_model(
     engine_of: EngineOf, tmp_path: Path

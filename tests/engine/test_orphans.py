@@ -20,6 +20,8 @@ from bpu.engine.slot import try_lock
 from tests.engine.conftest import leave_nothing, start_engine
 from tests.engine.jobs import LONG, answer, first_text, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 #: How a wrapper may start the console: each leaves a child behind that no signal to the wrapper reaches.
 WRAPPERS = {
     "child": '"$@"\n',

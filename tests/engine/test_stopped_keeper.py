@@ -11,6 +11,8 @@ from bpu import errors
 from bpu.engine import link
 from tests.engine.jobs import LONG, EngineOf, answer, first_text, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 
 def test_a_stopped_keeper_is_reported_to_all_who_wait_and_heals(
     engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,8 @@ from tests.engine.conftest import processes
 from tests.engine.jobs import wait_for
 from tests.waits import until
 
+pytestmark = pytest.mark.live
+
 SOURCE = Path(__file__).parents[1] / "witness" / "console.c"
 EngineOf = Callable[..., Engine]
 

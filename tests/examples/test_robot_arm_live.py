@@ -13,6 +13,8 @@ from tests.examples.arm import arm, fetch
 from tests.live.gateway import ROOT, Gateway, running, sim
 from tests.live.wire import say
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:

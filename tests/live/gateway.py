@@ -17,18 +17,13 @@ from typing import Any
 import psutil
 
 from tests.live.stream import Stream
+from tests.ports import reserve_port
 from tests.streams import check_recorded
 from tests.waits import until
 
 ROOT = Path(__file__).resolve().parents[2]
 #: As fast as the machine allows; tests that need time ask the simulator for it.
 FAST = "--speed max --decode-rate 140 --load-seconds 0"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Gateway:
@@ -46,7 +41,7 @@ class Gateway:
         application: str = "wsgi:app",
         wrapper: Sequence[str] = (),
     ) -> None:
-        self.port = free_port()
+        self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state_dir = Path(env.get("BPU_STATE_DIR", folder / "state"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -78,7 +73,7 @@ class Gateway:
 
     def request(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] = {}, *, timeout: float = 60
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """One request over a connection of its own: (status, headers, body)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -190,7 +185,7 @@ class Gateway:
 
 def command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 

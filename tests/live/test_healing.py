@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,19 @@ def assert_true(looks: list[tuple[int, int]]) -> None:
 
 
 def delete_folder(gateway: Gateway) -> None:
-    shutil.rmtree(gateway.state_dir)
+    """Delete the state folder; its name goes first, because the keeper may put its socket into it at any moment."""
+    nameless = gateway.state_dir.rename(tempfile.mkdtemp(dir=gateway.state_dir.parent))
+    shutil.rmtree(nameless, ignore_errors=True)
+
+
+def replace_folder(gateway: Gateway) -> bool:
+    """Put a file in the place of the state folder; False when the keeper has made the folder again before that."""
+    delete_folder(gateway)
+    try:
+        gateway.state_dir.write_text("")
+    except IsADirectoryError:
+        return False
+    return True
 
 
 def delete_socket(gateway: Gateway) -> None:
@@ -75,8 +88,7 @@ def test_5_files_that_are_lost_are_made_again_and_ready_is_true_meanwhile(
 
 def test_5_a_file_in_the_place_of_the_folder_is_not_ready_and_heals(start: Callable[..., Gateway]) -> None:
     gateway = start(workers=2, reuse_port=True)
-    delete_folder(gateway)
-    gateway.state_dir.write_text("")
+    until(lambda: replace_folder(gateway), what="a file is in the place of the folder")
     assert {gateway.request("GET", "/ready")[0] for _ in range(LOOKS)} == {503}
     assert ask(gateway) == 503
     gateway.state_dir.unlink()

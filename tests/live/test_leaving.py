@@ -114,3 +114,4 @@ def test_a_killed_engine_loads_before_anybody_asks(start: Start) -> None:
     gateway.stream(sim(tokens=4000, rate=40)).until_text().close()
     until(lambda: gateway.engine().get("loads") == 2, what="it loads again by itself")
     gateway.wait_for("ready")
+    assert (gateway.engine()["loads"], gateway.slots()["waiting"]) == (2, []), "one load, and no job has asked for it"

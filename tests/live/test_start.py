@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import ROOT, Gateway, environment, free_port, sim
+from tests.live.gateway import ROOT, Gateway, environment, sim
+from tests.ports import reserve_port
 from tests.waits import until
 
 Start = Callable[..., Gateway]
@@ -61,7 +62,7 @@ def test_wrong_values_and_missing_files_are_told_together(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
         cwd=ROOT,
-        env={**environment(free_port(), tmp_path, 1, {}), **wrong},
+        env={**environment(reserve_port(), tmp_path, 1, {}), **wrong},
         capture_output=True,
         text=True,
         timeout=60,

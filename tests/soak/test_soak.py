@@ -8,6 +8,7 @@ from tests.soak import held
 from tests.soak.__main__ import main
 
 
+@pytest.mark.live
 def test_a_short_soak_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--jobs", "40", "--seed", "1"]) == 0, capsys.readouterr().out
     said = capsys.readouterr().out

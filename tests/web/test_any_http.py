@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.web.test_gunicorn import CHAT, Served, serving
 
+pytestmark = pytest.mark.live
+
 WORDS = st.sampled_from(
     [
         *(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,6 @@ from tests.web.test_gunicorn import CHAT, Served, body, serving
 
 MIB = 1 << 20
 LARGE = 4_000_000
-#: JSON that takes many times its length in memory.
-MANY_OBJECTS = [[] for _ in range(900_000)]
 
 
 class Clock:
@@ -63,6 +62,7 @@ def unfinished(text: str = "Hello") -> bytes:
     return request("POST", CHAT, {**body(text), "user": "x" * LARGE})[:-10]
 
 
+@pytest.mark.live
 def test_bodies_that_lack_their_last_bytes_hold_no_more_than_the_budget(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         assert served.ask("POST", CHAT, body("Hello"))
@@ -85,29 +85,34 @@ def whole_is_served(served: Served) -> bool:
     return answer[9:12] == b"200"
 
 
+@pytest.mark.live
 def test_small_bodies_are_read_while_large_ones_fill_the_budget(tmp_path: Path) -> None:
     with serving(tmp_path, BPU_BODY_BUDGET_BYTES="4194304") as served, crowd(served, 4, unfinished()):
         for _ in range(5):
             assert served.ask("POST", CHAT, body("Hello"))["choices"]
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("path", "extra"),
+    ("path", "field"),
     [
-        ("/v1/responses", {"unknown": MANY_OBJECTS}),
-        (CHAT, {"metadata": {"x": MANY_OBJECTS}}),
-        ("/v1/completions", {"unknown": MANY_OBJECTS}),
+        ("/v1/responses", lambda objects: {"unknown": objects}),
+        (CHAT, lambda objects: {"metadata": {"x": objects}}),
+        ("/v1/completions", lambda objects: {"unknown": objects}),
     ],
     ids=["responses", "chat", "completions"],
 )
-def test_little_is_kept_while_a_job_waits(tmp_path: Path, path: str, extra: dict[str, Any], stream: bool) -> None:
+def test_little_is_kept_while_a_job_waits(
+    tmp_path: Path, path: str, field: Callable[[Any], dict[str, Any]], stream: bool
+) -> None:
+    many_objects: list[Any] = [[] for _ in range(900_000)]  # JSON that takes many times its length in memory
     asked = {
         "/v1/responses": {"model": "deepseek-r1:1.5b", "input": "wait"},
         CHAT: body("wait"),
         "/v1/completions": {"model": "deepseek-r1:1.5b", "prompt": "wait"},
     }[path]
-    sent = request("POST", path, {**asked, "stream": stream, **extra})
+    sent = request("POST", path, {**asked, "stream": stream, **field(many_objects)})
     small = request("POST", path, {**asked, "stream": stream})
     with serving(tmp_path, BPU_HEADER_DRIP_S="0.1", BPU_KEEPALIVE_S="0.1") as served:
         with crowd(served, 2, small) as first:

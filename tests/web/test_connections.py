@@ -23,6 +23,8 @@ from bpu.web.connections import Connections, StreamSlots
 from tests.waits import until
 from tests.web.test_gunicorn import CHAT, Served, body, serving
 
+pytestmark = pytest.mark.live
+
 STRANGER = "192.168.7.7"
 
 

@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 
 from tests.checker import check_stream
+from tests.ports import reserve_port
 from tests.waits import until
+
+pytestmark = pytest.mark.live
 
 PROJECT = Path(__file__).parents[2]
 CHAT = "/v1/chat/completions"
@@ -75,9 +78,7 @@ class Served:
 
 @contextlib.contextmanager
 def serving(folder: Path, wrapper: Sequence[str] = (), **settings: str) -> Iterator[Served]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     log = folder / "gunicorn.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -150,7 +151,10 @@ def test_a_client_that_leaves_is_let_go_of(served: Served) -> None:
     with served.connect() as connection:
         connection.request("POST", CHAT, json.dumps(body("flood", stream=True)), JSON)
         connection.getresponse().readline()
-    until(lambda: served.closed > before, what="the job was not closed")
+        assert served.closed == before, "as long as the client is there"
+    until(lambda: served.closed > before, what="the job is closed")
+    assert served.closed == before + 1
+    assert "Traceback" not in served.log.read_text()
 
 
 def test_a_client_that_does_not_read_is_let_go_of_without_a_traceback(served: Served) -> None:

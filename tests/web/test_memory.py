@@ -22,6 +22,8 @@ from tests.web.test_body_budget import whole_is_served
 from tests.web.test_connections import crowd, descriptors, request, status
 from tests.web.test_gunicorn import CHAT, Served, body, serving
 
+pytestmark = pytest.mark.live
+
 __all__ = ["descriptors"]  # a fixture: as many open files as the system allows
 
 MIB = 1 << 20

@@ -9,6 +9,7 @@ from http.client import HTTPException
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from bpu.web.shared_counts import Counts, CountTable
 from tests.waits import until
 from tests.web.test_connections import STRANGER, crowd, refusal, request, status
 from tests.web.test_gunicorn import CHAT, Served, body, serving
+
+pytestmark = pytest.mark.live
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["a", "b", "::1%é", "\ud800"]), st.booleans())))

@@ -150,6 +150,7 @@ print(len(endpoints), *sorted(os.listdir({str(tmp_path)!r})))
         assert 0 < used < size, kind
 
 
+@pytest.mark.live
 def test_workers_live_on_a_full_file_system_and_say_that_metrics_are_missing(tmp_path: Path) -> None:
     """Before, their first count was a write to a page that could not be had: SIGBUS, again and again."""
     full = tmp_path / "full"

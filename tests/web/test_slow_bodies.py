@@ -11,6 +11,8 @@ import pytest
 
 from tests.web.test_gunicorn import CHAT, JSON, Served, body, serving
 
+pytestmark = pytest.mark.live
+
 HEAD = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 
 

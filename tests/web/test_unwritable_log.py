@@ -13,8 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.ports import reserve_port
 from tests.waits import until
 from tests.web.test_gunicorn import CHAT, PROJECT, Served, body, command, environment
+
+pytestmark = pytest.mark.live
 
 #: So many lines of more than a kilobyte are more than any pipe and any buffer of ours can take.
 MANY = 1200
@@ -23,9 +26,7 @@ KEPT_ALIVE = b"GET /nowhere" + b"e" * 1000 + b" HTTP/1.1\r\nHost: localhost\r\n\
 
 @contextlib.contextmanager
 def serving(output: int, folder: Path) -> Iterator[Served]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     process = subprocess.Popen(
         command("--bind", f"127.0.0.1:{port}"),
         cwd=PROJECT,

@@ -18,7 +18,9 @@ import pytest
 from tests.checker import check_stream
 from tests.waits import until
 from tests.witness.program import WitnessGateway, witness_gateway
-from tests.witness.script import say, script, think
+from tests.witness.script import do, say, script, think
+
+pytestmark = pytest.mark.live
 
 CHAT = "/v1/chat/completions"
 FOLDER = Path(__file__).parents[1] / "cases"
@@ -34,7 +36,14 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Iterato
     env = {"BPU_RESET": "command", "BPU_CONTINUE": "never"}
     with witness_gateway(tmp_path_factory.mktemp("cases"), compiled, workers=1, env=env) as started:
         started.wait_for()
+        show_pace(started)
         yield started
+
+
+def show_pace(gateway: WitnessGateway) -> None:
+    """Let the console answer once as fast as a model: with its pace known, no answer needs two seconds of silence."""
+    words = script(do("rate", 100), think("one two three four five six seven eight nine ten eleven twelve"), say("ok"))
+    assert gateway.ask(words)["choices"][0]["message"]["content"] == "ok"
 
 
 def question(case: dict[str, Any]) -> tuple[dict[str, Any], str]:
