@@ -128,7 +128,8 @@ def service(*words: str, env: dict[str, str] | None = None) -> str:
     return result.output
 
 
-def test_avahi_s_file_comes_with_the_service_and_goes_with_it(tmp_path: Path) -> None:
+def test_avahi_s_file_comes_with_the_service_and_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
     root = ["--root", str(tmp_path)]
     file = tmp_path / "etc/avahi/services/bpu-gateway.service"
     service("install", *root)

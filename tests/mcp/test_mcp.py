@@ -57,7 +57,7 @@ def served(gateway: Gateway, *words: str, host: str = "127.0.0.1", **env: str) -
     command = [sys.executable, "-m", "bpu", "mcp", "--url", gateway.url, "--http", f"{host}:{port}", *words]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(**env), stderr=subprocess.PIPE, text=True)
     try:
-        until(lambda: _listens(port) or process.poll() is not None)
+        until(lambda: _listens(port) or process.poll() is not None, seconds=60)
         assert process.poll() is None, process.stderr and process.stderr.read()
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
