@@ -19,6 +19,7 @@ from typing import Any
 
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
+from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
 from bpu.engine.plan import choose_files, plan_launch, served_settings
@@ -162,7 +163,7 @@ def when_ready(server: Any) -> None:
 def _announce_on_network(server: Any) -> None:
     """By mDNS, in a process of its own; what goes wrong there must not keep the gateway from serving."""
     if announcer_process.is_stale(_settings):
-        server.log.warning("%s", say("service.avahi_stale", file=announcer_process.AVAHI_FILE))
+        server.log.warning("%s", say("service.avahi_stale", file=AVAHI_FILE))
     try:
         server.bpu_announcer = announcer_process.start(_settings)
     except BpuError as error:

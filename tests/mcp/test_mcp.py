@@ -28,6 +28,8 @@ from tests.live.gateway import ROOT, Gateway, free_port, running, sim
 from tests.live.wire import say
 from tests.waits import until
 
+pytestmark = pytest.mark.live
+
 KEY = "key-1"
 TODAY = ["board_status", "cancel", "chat", "list_models"]
 JPEG = b"\xff\xd8\xff\xe0rest"

@@ -10,6 +10,8 @@ from tests.live.gateway import command
 from tests.waits import until
 from tests.witness.program import witness_gateway
 
+pytestmark = pytest.mark.live
+
 
 @pytest.mark.parametrize("program", ["oellm_multichat", "vlm", "llm"])
 def test_a_program_that_reads_a_file_is_started_with_it(tmp_path: Path, compiled: Path, program: str) -> None:

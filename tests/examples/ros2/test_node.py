@@ -24,6 +24,8 @@ from tests.waits import until
 # isort: split
 from bpu_chat.dialogue import Partial
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
