@@ -1,6 +1,6 @@
-"""The lines that are not the model's words: start-up, library logs, statistics, failures. It prints nothing.
+"""Formats the lines that the model does not write: start-up, library logs, statistics, failures. It prints nothing.
 
-Shapes are those of real logs; the numbers in them are the real ones where they mean something.
+Their forms are those of real logs: docs/console-protocol.md, sections *Start-up*, *Statistics* and *Failures*.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def chatter(program: str) -> str:
 
 
 def statistics(kind: str, figures: Figures) -> str:
-    """What the console says about a turn; `kind` is `line`, `colour`, `performance` or `none`."""
+    """The console's figures of a turn; `kind` is `line`, `colour`, `performance` or `none`."""
     prefill = rate(figures.prefill_tokens, figures.prefill_s)
     decode = rate(figures.decode_tokens, figures.decode_s)
     if kind == "line":
@@ -86,8 +86,5 @@ def statistics(kind: str, figures: Figures) -> str:
             f"decode speed: {decode:f} tokens/s =====\n\033[0m\n"
         )
     if kind == "performance":
-        return (
-            f"\n[Performance] prefill: {figures.prefill_tokens} tokens, {prefill:.2f} tokens/s; "
-            f"decode: {figures.decode_tokens} tokens, {decode:.2f} tokens/s\n"
-        )
+        return f"\n[Performance] prefill TPS: {prefill:.0f} tokens/s  decode TPS: {decode:.1f} tokens/s\n"
     return ""
