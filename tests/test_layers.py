@@ -28,6 +28,7 @@ OURS: dict[str, set[str]] = {
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
+    "benchmarks/*": {"bpu.bench", "bpu.errors", "bpu.messages"},
     "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
     "bpu/engine/*": {
         "bpu.engine",
@@ -45,10 +46,11 @@ HOMES: dict[str, set[str]] = {
     "flask": {"app.py", "bpu/web/*"},
     "flask_cors": {"app.py", "bpu/web/*"},
     "werkzeug": {"app.py", "bpu/web/*"},
-    "click": {"bpu/cli/*"},
+    "click": {"bpu/cli/*", "benchmarks/__main__.py"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
     "fcntl": {"bpu/engine/*"},
-    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
+    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "benchmarks/*"},
+    "benchmarks": {"benchmarks/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*"},
     "tokenizers": {"bpu/chat/*"},
@@ -107,7 +109,7 @@ def _deepest(module: str, name: str) -> str:
 
 
 def files() -> list[Path]:
-    found = [*PROJECT.glob("*.py"), *(PROJECT / "bpu").rglob("*.py")]
+    found = [*PROJECT.glob("*.py"), *(PROJECT / "bpu").rglob("*.py"), *(PROJECT / "benchmarks").rglob("*.py")]
     return sorted(path for path in found if "node_modules" not in path.parts)
 
 

@@ -42,6 +42,11 @@ def find_statements(text: str, kind: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if not value.startswith("什么")))
 
 
+def states_value(question: str) -> bool:
+    """Whether the question states a name or a secret word."""
+    return any(find_statements(question, kind) for kind in _STATEMENTS)
+
+
 def find_recall(question: str, held: str) -> Recall | None:
     """What `question` asks for, out of the text `held`; None if it asks for nothing of the kind."""
     for kind in _REQUESTS:

@@ -1,8 +1,8 @@
 """Makes the tokens of an answer: chooses the rule that applies, and puts reasoning before its reply. Pure.
 
 Rules, the first that applies: a tool's result in words, a tool call that is demanded, JSON that is demanded, a name or
-secret word that the conversation holds, a stored answer, arithmetic, a tool that the question mentions, and last the
-reply that no model is behind this.
+secret word that the question asks for, a stored answer, arithmetic, a name or secret word that the question states, a
+tool that it mentions, and last the reply that no model is behind this.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bpu.simulator.arithmetic import Equation, find_equation
 from bpu.simulator.canned_replies import CannedReply
 from bpu.simulator.conversation import Conversation, is_chinese
 from bpu.simulator.directives import Directives
-from bpu.simulator.recall import Recall, find_recall
+from bpu.simulator.recall import Recall, find_recall, states_value
 from bpu.simulator.tokens import Tokenizer
 from bpu.simulator.tool_calls import Tool, ToolCall, demanded_tool, mentioned_tool, offered_tools
 
@@ -107,6 +107,8 @@ def _answer_in_words(conversation: Conversation, tools: Sequence[Tool]) -> Answe
         return _canned(canned, tools, chinese=chinese)
     if equation := find_equation(question):
         return _equation(equation, chinese=chinese)
+    if states_value(question):
+        return _acknowledgement(chinese=chinese)
     if tool := mentioned_tool(tools, question):
         return _tool_calls([tool.call()], chinese=chinese)
     return _canned(canned_replies.fallback(chinese=chinese), tools, chinese=chinese)
@@ -124,6 +126,12 @@ def _canned(canned: CannedReply, tools: Sequence[Tool], *, chinese: bool) -> Ans
     if canned.calls and possible:
         return Answer(canned.reasoning, "\n".join(call.text() for call in canned.calls))
     return _signed(canned.reasoning, canned.text, chinese=chinese)
+
+
+def _acknowledgement(*, chinese: bool) -> Answer:
+    if chinese:
+        return _signed("用户告诉我一个名字或暗号，对话会保留它。", "好的。", chinese=True)
+    return _signed("The user states a name or a secret word, which the conversation now holds.", "OK.", chinese=False)
 
 
 def _tool_calls(calls: Sequence[ToolCall], *, chinese: bool) -> Answer:

@@ -137,6 +137,18 @@ def test_it_lists_all_secret_words(question: str) -> None:
     assert "alpha, beta, gamma" in reply(question, held)
 
 
+@pytest.mark.parametrize(
+    ("statement", "reply_text"),
+    [
+        ("The secret word is ZQ1. Answer only OK.", "OK."),
+        ("我叫小明", "好的。"),
+        ("My name is Tom. 2+2=?", "2 + 2 = **4**"),
+    ],
+)
+def test_a_statement_is_acknowledged_without_repeating_it(statement: str, reply_text: str) -> None:
+    assert reply(statement).split("\n")[0] == reply_text
+
+
 def test_it_says_that_it_does_not_know() -> None:
     assert reply("What is the secret word?").startswith("I do not know")
     assert reply("暗号是什么").startswith("我不知道")
