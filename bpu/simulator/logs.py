@@ -1,6 +1,7 @@
 """Formats the lines that the model does not write: start-up, library logs, statistics, failures. It prints nothing.
 
-Their forms are those of real logs: docs/console-protocol.md, sections *Start-up*, *Statistics* and *Failures*.
+Their forms are those of real logs: docs/console-protocol.md#start-up, docs/console-protocol.md#statistics and
+docs/console-protocol.md#failures.
 """
 
 from __future__ import annotations
