@@ -21,7 +21,9 @@ def run_clients(
     last: bytes = DONE,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Run `jobs` exchanges, `clients` of them at a time, in one thread; `on_done` gets the number that are over.
+    """Run `jobs` exchanges, `clients` of them at a time, in one thread.
+
+    `on_done` gets the number that are over.
 
     Raises `ConnectionError` for an answer that ends without `last`.
     """

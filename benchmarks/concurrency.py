@@ -1,4 +1,4 @@
-"""Many clients at once: how long the BPU idles between two jobs, and what waiting clients cost."""
+"""Measures many clients: the idle BPU between two jobs, and the cost of waiting."""
 
 from __future__ import annotations
 

@@ -87,7 +87,10 @@ TEXTS = {
 
 
 def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
-    """The text of `key` in the terminal's language, with `{placeholders}` filled. KeyError if there is none."""
+    """The text of `key` in the terminal's language, with `{placeholders}` filled.
+
+    KeyError if there is none.
+    """
     english, chinese = {**texts("bench"), **TEXTS}[key]
     text = chinese if (lang or language()) == "zh" else english
     return text.format(**values) if values else text

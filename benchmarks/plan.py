@@ -1,4 +1,4 @@
-"""How much a run measures, and what all measurements share: the folder, the series, questions and requests."""
+"""Defines how much a run measures, and what all measurements share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ EMPTY_REASONING_BYTES = len(b"</think>\n\n")
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `FULL` takes less than five minutes, `SHORT` shows only that everything works."""
+    """How much is measured.
+
+    `FULL` takes less than five minutes, `SHORT` shows only that everything works.
+    """
 
     rounds: int
     per_request_rounds: int
@@ -95,7 +98,7 @@ class Benchmark:
     _folders: int = 0
 
     def new_folder(self) -> Path:
-        """A folder for one more gateway; its path is short, because that of a socket must be."""
+        """A folder for one more gateway, short because a socket's path must be."""
         self._folders += 1
         return self.folder / str(self._folders)
 
@@ -121,13 +124,13 @@ def first_ms(answer: Exchange) -> float:
 
 
 def warm_up(gateway: Gateway) -> None:
-    """Run a few jobs, so that caches are filled and the gateway knows the console's pace."""
+    """Run a few jobs, so that the gateway knows the console's pace."""
     for _ in range(3 * gateway.workers):
         ask(gateway.address, question(tokens=20, rate=FASTEST))
 
 
 def queued_client(gateway: Gateway, text: str) -> socket.socket:
-    """A client with a place in the queue, which it keeps until it is closed: its first chunk has come."""
+    """Open a client with a place in the queue; its first chunk has come."""
     sock = socket.create_connection(gateway.address, timeout=30)
     sock.sendall(chat(text))
     sock.recv(65536)
@@ -135,7 +138,7 @@ def queued_client(gateway: Gateway, text: str) -> socket.socket:
 
 
 def tokens_per_s(answer: Exchange, tokens: int) -> float:
-    """Tokens a second of an answer of `tokens`, counted after its first read, which may hold many.
+    """Tokens a second of an answer, counted after its first read.
 
     An answer that came in a single read is counted from the question on.
     """

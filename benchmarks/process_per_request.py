@@ -1,4 +1,4 @@
-"""Serves a console in the usual way, to be measured beside the gateway: one process a request.
+"""Serves a console in the usual way, one process a request, for comparison.
 
 An asyncio server starts one console process for each request: a semaphore lets one run at a time, the process loads
 its model, reads the question, and is killed at the end of its answer.

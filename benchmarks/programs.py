@@ -1,4 +1,7 @@
-"""Starts and stops the programs under measurement, and reads their processor time and memory. Linux only."""
+"""Starts and stops the programs under measurement, and reads their processor time and memory.
+
+Linux only.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,10 @@ class Gateway:
             return {}
 
     def ready(self) -> Gateway:
-        """Wait for all workers and the loaded model. Raises `EngineUnavailable` with the log if that fails."""
+        """Wait for all workers and the loaded model.
+
+        Raises `EngineUnavailable` with the log if that fails.
+        """
         wait_for(self._ready, what="the gateway is ready", pause_s=0.02)
         return self
 
@@ -112,14 +118,14 @@ class Gateway:
         return int(self.health()["engine"]["keeper_pid"])
 
     def answered(self) -> Counter[int]:
-        """The number of chats that each worker has answered, by its pid, counted in the log."""
+        """The number of chats that each worker (pid) has answered, by the log."""
         return Counter(int(pid) for pid in _ANSWERED.findall((self.folder / "log").read_text(errors="replace")))
 
     def server(self) -> Server:
         return Server(self.address, [*self.worker_pids(), self.keeper_pid()])
 
     def stop(self) -> None:
-        """Stop it and wait for its keeper, because a remaining console would slow down the next measurement."""
+        """Stop it and wait for its keeper, because a remaining console would disturb measurements."""
         keeper = self.health().get("engine", {}).get("keeper_pid")
         self._process.send_signal(signal.SIGINT)
         try:
@@ -209,7 +215,7 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 
 def memory_mb(pid: int, field: str = "Rss") -> float:
-    """Resident memory (`Rss`), or the private part of it (`Anonymous`), in MB of a million bytes."""
+    """Resident memory (`Rss`) or its private part (`Anonymous`) in MB."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         name, _, rest = line.partition(":")
         if name == field:

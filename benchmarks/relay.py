@@ -1,4 +1,4 @@
-"""Copies each piece of a console's pipe to a socket, which is the least that one HTTP hop can cost.
+"""Copies a console's pipe to a socket: the least that an HTTP hop costs.
 
 It has no queue, no parser, no template and no OpenAI format. Standard library only.
 `python -S -m benchmarks.relay PORT ARGV...` prints `ready` after the console's first prompt.
@@ -23,7 +23,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 def main(port: int, argv: Sequence[str]) -> None:
-    """Serve one client after the other: the request's body is the line, all up to the prompt is the answer."""
+    """Serve one client after the other; the request's body is the line."""
     command = ["stdbuf", "-i0", "-o0", "-e0", *argv]
     console = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     assert console.stdin is not None

@@ -1,4 +1,4 @@
-"""Measures how time scales with the turns of a chat, memory with jobs, processor time with the length of answers."""
+"""Measures how time, memory and processor time scale with turns, jobs and length."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FEW = 4
 
 
 def turns(bench: Benchmark) -> Iterator[Row]:
-    """Measure the first token over twenty turns, on a console that keeps the chat, and with everything sent again."""
+    """Measure the first token over twenty turns, continued and with everything sent again."""
     ways = {"continued": "always", "sent again": "never"}
     for name, continues in ways.items():
         env = {"BPU_CONTINUE": continues}
@@ -84,7 +84,10 @@ def memory(bench: Benchmark) -> Iterator[Row]:
 
 
 def length(bench: Benchmark) -> Iterator[Row]:
-    """Compare a token's processor time in a long answer with that in short ones, without the cost of each request."""
+    """Compare a token's processor time in long and short answers.
+
+    The cost of each request is taken off.
+    """
     plan = bench.plan
     short = plan.long_tokens // plan.length_ratio
     with programs.gateway(bench.new_folder()) as gateway:

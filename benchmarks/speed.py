@@ -27,7 +27,7 @@ LOAD_S = 1.5
 
 
 def first_token(bench: Benchmark) -> Iterator[Row]:
-    """Measure the first token at 50 tokens a second, in turns with the relay; and against a load for each request."""
+    """Measure the first token, in turns with the relay and against a load."""
     text = f"[[sim tokens=4 rate={RATE}]]"  # the first token is reasoning, which all three pass on
     with programs.relay() as bare, programs.gateway(bench.new_folder()) as gateway:
         warm_up(gateway)
@@ -64,7 +64,7 @@ def first_token(bench: Benchmark) -> Iterator[Row]:
 
 @dataclass
 class Side:
-    """One server under comparison: latencies of its tokens in milliseconds, and processor seconds of its processes.
+    """One server: latencies of its tokens in milliseconds, and its processor seconds.
 
     `dropped` bytes at the beginning of the answer reach no client.
     """
@@ -133,7 +133,7 @@ def _processor(used: dict[str, float]) -> Row:
 
 
 def throughput(bench: Benchmark) -> Iterator[Row]:
-    """Measure tokens a second when the console writes as fast as it can; the load of a process is not counted."""
+    """Measure tokens a second when the console writes as fast as it can."""
     plan = bench.plan
     text = question(tokens=plan.fast_tokens, rate=0)
     with ExitStack() as stack:

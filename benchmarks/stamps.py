@@ -1,4 +1,7 @@
-"""Compares the simulator's stamps with a client's reads: the latency of each token. Reads one file."""
+"""Compares the simulator's stamps with a client's reads: the latency of each token.
+
+Reads one file.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 
 @dataclass
 class StampedTurn:
-    """One turn at the console, in nanoseconds: when the line was read, and when pieces and prompt were written.
+    """One turn: the times in nanoseconds of its line, pieces and prompt.
 
     `pieces` are (bytes of the answer so far, time).
     """

@@ -1,4 +1,4 @@
-"""Measures the time from the start to the first answer, and the time to accept or refuse a request."""
+"""Measures the start-up, and the time to accept or refuse a request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start(bench: Benchmark) -> Iterator[Row]:
 
 
 def bodies(bench: Benchmark) -> Iterator[Row]:
-    """Measure until a body that is far too long is refused, and until a long one is counted and queued."""
+    """Measure until a too long body is refused, and a long one queued."""
     rounds = range(bench.plan.bodies)
     with programs.gateway(bench.new_folder()) as gateway:
         warm_up(gateway)

@@ -1,4 +1,4 @@
-"""A client of a bare socket, which records when bytes came and parses them later, so that it costs little itself.
+"""A client of a bare socket, which records reads and parses them later.
 
 All times are CLOCK_MONOTONIC in nanoseconds, the clock of the simulator's stamps.
 """
@@ -25,7 +25,7 @@ _EVENT = re.compile(rb"data: (\{[^\n]*\})\n\n")
 
 @dataclass
 class Exchange:
-    """One request and its answer: when the request was sent, and every read with its time."""
+    """One request and its answer, every read with its time."""
 
     sent: int = 0
     reads: list[tuple[int, bytes]] = field(default_factory=list)
@@ -103,7 +103,7 @@ Address = tuple[str, int]
 
 
 def exchange(address: Address, data: bytes, *, until: bytes | None = None, limit_s: float = LIMIT_S) -> Exchange:
-    """Send `data` on a new connection, and read to its end or until a read holds `until`."""
+    """Send `data` on a new connection, and read to its end or to `until`."""
     answer, tail = Exchange(), b""
     with socket.create_connection(address, timeout=limit_s) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

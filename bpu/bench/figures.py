@@ -1,4 +1,4 @@
-"""The result of a run as values: rows of figures, the aims of each, and the series behind the plots. Pure."""
+"""The result of a run: rows of figures, their aims, and series. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One aim of a row. `ratio`: it compares two figures of one run, so that runs of different days are comparable."""
+    """One aim of a row.
+
+    `ratio`: it compares two figures of one run, so that runs of different days are comparable.
+    """
 
     name: str
     value: float
@@ -34,7 +37,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of the gateway, of a bare relay and of one process a request (None: not measured)."""
+    """One figure of the gateway, a relay and one process a request; None: not measured."""
 
     key: str
     unit: str
@@ -98,7 +101,10 @@ def rounded(value: float) -> float:
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """The smallest value that `part` (0 to 1) of `values` do not exceed. ValueError without values."""
+    """The smallest value that `part` (0 to 1) of `values` do not exceed.
+
+    ValueError without values.
+    """
     if not values:
         raise ValueError("nothing was measured")
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""Measures a gateway that runs already, for example on a board: over HTTP, one question at a time."""
+"""Measures a running gateway over HTTP, one question at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def address_of(url: str) -> Address:
 
 
 def measure(address: Address, key: str, rounds: int) -> Run:
-    """Measure first token, what the gateway adds to it, tokens a second beside the console's figure, and health.
+    """Measure first token, tokens a second beside the console's figure, and `/health`.
 
     Raises `EngineUnavailable` when the address does not answer, `EngineCrashed` for an answer without text or figures.
     """

@@ -19,7 +19,7 @@ def machine(run: Run) -> str:
 
 
 def table(run: Run, say: Say, heads: Sequence[str] = HEADS) -> Iterator[str]:
-    """A head and a row for each figure, with the columns `heads`, each as wide as its longest cell."""
+    """A head and a row for each figure, with the columns `heads`."""
     lines = [[say(f"head_{name}") for name in heads]]
     lines += [[_cell(say, row, name) for name in heads] for row in run.rows]
     widths = [max(_width(line[place]) for line in lines) for place in range(len(heads))]

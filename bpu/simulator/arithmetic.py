@@ -55,7 +55,7 @@ def _equation(expression: str) -> Equation | None:
 
 
 def _value(node: ast.expr) -> Fraction:
-    """The exact value of a tree of numbers and the four operators; ValueError for anything else."""
+    """The exact value of a tree of numbers and operators; ValueError for others."""
     import ast
 
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):

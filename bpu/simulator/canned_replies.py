@@ -1,4 +1,4 @@
-"""Stored answers to the questions that the documentation and the page suggest, in English and Chinese.
+"""Stored answers to the suggested questions of documentation and page, in English and Chinese.
 
 Every other question gets a reply that says that no model is behind it and what the simulator can answer.
 Each reply ends with a note that it comes from the simulator. The module holds texts and their lookup only.

@@ -1,4 +1,4 @@
-"""Runs the console: load, banner, then one turn a line, in the order in which the real programs print."""
+"""Runs the console: load, banner, then one turn a line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Console:
-    """One process from start to exit, on its main thread. Waits and writes, as `ModelSession` does for the turns."""
+    """One process from start to exit, on its main thread.
+
+    Waits and writes, as `ModelSession` does for the turns.
+    """
 
     def __init__(self, parsed: options.Options, stdio: Stdio) -> None:
         self._started = time.monotonic()

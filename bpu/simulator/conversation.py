@@ -37,7 +37,10 @@ class Message(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """All messages. `reasons` is False where the prompt has closed the reasoning; `text` is everything, unescaped."""
+    """All messages of a prompt.
+
+    `reasons` is False where the prompt has closed the reasoning; `text` is everything, unescaped.
+    """
 
     messages: tuple[Message, ...]
     reasons: bool
@@ -56,13 +59,13 @@ class Conversation(NamedTuple):
 
     @property
     def focus(self) -> str:
-        """The last paragraph of the question, because system text may be merged in front of it."""
+        """The last paragraph of the question; system text may stand in front of it."""
         paragraphs = [part.strip() for part in self.question.split("\n\n") if part.strip()]
         return paragraphs[-1] if paragraphs else ""
 
     @property
     def instructions(self) -> str:
-        """System texts, the first question (which may begin with one) and the last, without the tools."""
+        """System texts, the first question and the last one, without the tools."""
         users = [message for message in self.messages if message.role == "user"]
         systems = [message for message in self.messages if message.role == "system"]
         return _TOOLS.sub("", "\n".join(message.text for message in [*systems, *users[:1], *users[1:][-1:]]))
@@ -82,7 +85,7 @@ def unescape(line: str) -> str:
 
 
 def parse(held: str, line: str) -> Conversation:
-    """The conversation of `held`, the text of the cache, and `line`, which begins with the user's message."""
+    """Parse the conversation of the cached text `held` and of `line`, the user's message."""
     text = held + USER + unescape(line)
     messages: list[Message] = []
     role = "system"

@@ -27,7 +27,7 @@ _DIRECTIVE = re.compile(r"\[\[sim\s+([^\]]*)\]\]")
 
 
 class Directives(NamedTuple):
-    """The directives of one question; None, or the empty text, for those it does not hold."""
+    """The directives of one question; None or empty where it holds none."""
 
     say: str | None = None
     tokens: int | None = None

@@ -41,7 +41,7 @@ class Fault(NamedTuple):
 
 
 class FaultContext(NamedTuple):
-    """What a fault acts on: the process's streams, and the names that its log lines show."""
+    """What a fault acts on: the streams, and the names in log lines."""
 
     stdio: Stdio
     program: str
@@ -183,7 +183,7 @@ def _stray_log(context: FaultContext, value: str) -> None:
 
 
 class FaultKind(NamedTuple):
-    """One kind of fault: its own phase and delay, what it does, and its line of `--help`."""
+    """One kind of fault: phase, delay, action, and line of `--help`."""
 
     phase: str
     after: float
@@ -252,7 +252,7 @@ def parse(text: str, after: float | None = None) -> Fault:
 
 
 class Faults:
-    """The faults of one process: those of its options, every so many turns, and those of one turn."""
+    """The faults of one process: those of its options and those of a turn."""
 
     def __init__(self, always: Sequence[Fault], *, once: str = "", every: int = 1) -> None:
         self._always, self._once, self._every = always, once, max(1, every)
@@ -264,7 +264,10 @@ class Faults:
         self._turn = tuple(extra)
 
     def due(self, phase: str) -> list[Fault]:
-        """Take the faults of `phase`, soonest first. Call it once a phase, because it removes those of the turn."""
+        """Take the faults of `phase`, soonest first.
+
+        Call it once a phase, because it removes those of the turn.
+        """
         always = self._always if self._is_due_turn(phase) else ()
         chosen = [fault for fault in (*always, *self._turn) if fault.phase == phase]
         self._turn = tuple(fault for fault in self._turn if fault.phase != phase)

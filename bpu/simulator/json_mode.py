@@ -19,7 +19,10 @@ _KEYWORDS = frozenset({"properties", "items", "enum", "anyOf", "oneOf", "allOf",
 
 
 def json_reply(conversation: Conversation, plain_reply: str, *, has_tools: bool) -> str | None:
-    """The JSON text, or None where the prompt demands none. Beside tools only a schema of its own counts."""
+    """The JSON text, or None where the prompt demands none.
+
+    Beside tools only a schema of its own counts.
+    """
     lines = conversation.instructions.splitlines()
     text = "\n".join(line for line in lines if "tool_call" not in line)  # the form of a call is JSON, too
     if not _DEMAND.search(text):

@@ -1,10 +1,13 @@
-"""The stand-in for the KV cache: the text that the console holds, and how many tokens it takes."""
+"""Stands in for the KV cache: text, and its number of tokens."""
 
 from __future__ import annotations
 
 
 class KvCache:
-    """Text and fill of the cache. `keeps`: turns stay until `reset`; `resets`: `reset` has an effect."""
+    """Text and fill of the cache.
+
+    `keeps`: turns stay until `reset`; `resets`: `reset` has an effect.
+    """
 
     def __init__(self, size: int, *, keeps: bool, resets: bool) -> None:
         self.size = size

@@ -1,4 +1,4 @@
-"""Reads lines from stdin as each console does: buffer size, reading ahead, and the faults of the idle phase."""
+"""Reads lines as each console does, and runs the faults of the idle phase."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def lines(console: Console) -> Iterator[bytes]:
-    """Yield every line without its newline, cut as the console cuts it, until the input ends."""
+    """Yield every line without its newline, cut as the console cuts it."""
     source = _ReadAheadLines(console) if console.profile.reads_ahead else _BlockingLines(console)
     while (line := source.next()) is not None:
         yield line
@@ -22,10 +22,10 @@ def lines(console: Console) -> Iterator[bytes]:
 def _reader(console: Console) -> Callable[[], bytes | None]:
     size, stdio = console.profile.reads, console.stdio
     read = (lambda: stdio.fgets(size)) if size else stdio.getline
-    return _recording(read, console.options.record) if console.options.record else read
+    return _record_lines(read, console.options.record) if console.options.record else read
 
 
-def _recording(read: Callable[[], bytes | None], path: str) -> Callable[[], bytes | None]:
+def _record_lines(read: Callable[[], bytes | None], path: str) -> Callable[[], bytes | None]:
     """Wrap `read` so that it writes every line to the file `path` first."""
     fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
@@ -39,7 +39,10 @@ def _recording(read: Callable[[], bytes | None], path: str) -> Callable[[], byte
 
 
 def _cut(line: bytes, *, bad_utf8: bool) -> bytes:
-    """Cut the newline, all from a NUL on, and where the console does so, all from the first bad byte on."""
+    """Cut a line at its newline, a NUL, or the first bad byte.
+
+    Only some consoles cut at a byte that is no UTF-8.
+    """
     line = line.rstrip(b"\n").split(b"\0")[0]
     if bad_utf8:
         try:
@@ -67,7 +70,10 @@ class _BlockingLines:
 
 
 class _ReadAheadLines:
-    """Reads lines on a thread of its own, which obeys `exit` and `reset` at once, also during an answer."""
+    """Reads lines on a thread of its own.
+
+    The thread obeys `exit` and `reset` at once, also during an answer.
+    """
 
     def __init__(self, console: Console) -> None:
         import queue

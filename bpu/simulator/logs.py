@@ -1,4 +1,4 @@
-"""Formats the lines that the model does not write: start-up, library logs, statistics, failures. It prints nothing.
+"""Formats start-up lines, library logs, statistics and failures. It prints nothing.
 
 Their forms are those of real logs: docs/console-protocol.md#start-up, docs/console-protocol.md#statistics and
 docs/console-protocol.md#failures.

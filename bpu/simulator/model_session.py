@@ -1,4 +1,4 @@
-"""Runs one turn at the console: echo, prefill, tokens, statistics, prompt, with the faults between them."""
+"""Runs one turn: echo, prefill, tokens, statistics, prompt, and the faults between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class ModelSession:
-    """The loaded model: its cache, its answers, how they are written. The console owns it and runs it on its thread."""
+    """The loaded model: its cache, its answers, and how they are written.
+
+    The console owns it and runs it on the main thread.
+    """
 
     def __init__(self, console: Console, template: str, tokenizer_dir: Path) -> None:
         options = console.options

@@ -1,4 +1,4 @@
-"""Parses the command line: the real console's options, checked as it checks them, and the simulator's own."""
+"""Parses the command line: the console's options and the simulator's own."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def usage(profile: Profile) -> str:
 
 
 def refuse(arguments: Sequence[str], problem: WrongArgument) -> int:
-    """Report the problem as the console does, a line on stderr and usage on stdout, and return the exit code."""
+    """Print the problem on stderr and usage on stdout, and return the exit code."""
     profile = _profile_named_in(arguments)
     sys.stderr.write(problem.line + "\n")
     sys.stdout.write(usage(profile))

@@ -21,7 +21,10 @@ def rate(tokens: int, seconds: float) -> float:
 
 
 class Pacer:
-    """Paces one turn after another. Rates are tokens per second; 0 means no pacing at all."""
+    """Paces one turn after another.
+
+    Rates are tokens per second; 0 means no pacing at all.
+    """
 
     def __init__(
         self,

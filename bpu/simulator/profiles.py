@@ -118,7 +118,10 @@ ALIASES = {"xlm_demo": "xlm_demo-0.9.0", "hobot_xlm": "node"}
 
 
 class Preset(NamedTuple):
-    """Published speeds in tokens per second; the load time of the 7B model is scaled by its size, which is a guess."""
+    """Published speeds in tokens per second, and the time of a load.
+
+    The load time of the 7B model is assumed: scaled by its size.
+    """
 
     prefill: float
     decode: float

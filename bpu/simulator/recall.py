@@ -1,4 +1,4 @@
-"""Finds names and secret words that a conversation holds, so that a leak between conversations shows. Pure.
+"""Finds the names and secret words of a conversation, so that leaks show. Pure.
 
 The gateway's own examination of an unknown console asks for secret words, too.
 """
@@ -48,7 +48,7 @@ def states_value(question: str) -> bool:
 
 
 def find_recall(question: str, held: str) -> Recall | None:
-    """What `question` asks for, out of the text `held`; None if it asks for nothing of the kind."""
+    """Find what `question` asks for in the text `held`; None without such a request."""
     for kind in _REQUESTS:
         if any(_requests(sentence, kind) for sentence in _SENTENCE.split(question)):
             return Recall(kind, find_statements(held, kind))

@@ -1,4 +1,4 @@
-"""Makes the tokens of an answer: chooses the rule that applies, and puts reasoning before its reply. Pure.
+"""Makes the tokens of an answer: reasoning, then a reply by rules. Pure.
 
 Rules, the first that applies: a tool's result in words, a tool call that is demanded, JSON that is demanded, a name or
 secret word that the question asks for, a stored answer, arithmetic, a name or secret word that the question states, a
@@ -70,7 +70,7 @@ def _chosen_answer(
 def _filled_answer(
     conversation: Conversation, directives: Directives, tokenizer: Tokenizer, reasons: bool
 ) -> list[bytes]:
-    """Exactly as many tokens as the directives want; a third of them reasoning unless they want another number."""
+    """Exactly as many tokens as wanted, a third of them reasoning by default."""
     total = 60 if directives.tokens is None else directives.tokens
     if not reasons:
         return _filler(total, directives.nonce, conversation.chinese, tokenizer)
@@ -92,7 +92,7 @@ def choose_answer(conversation: Conversation) -> Answer:
         return _tool_result(conversation)
     tools = offered_tools(conversation.text)
     if tool := demanded_tool(tools, conversation.instructions):
-        return _tool_calls([tool.call()], chinese=conversation.chinese)
+        return _tool_call(tool.call(), chinese=conversation.chinese)
     words = _answer_in_words(conversation, tools)
     if (reply := json_mode.json_reply(conversation, words.reply, has_tools=bool(tools))) is not None:
         return Answer("用户要求用 JSON 回答。" if conversation.chinese else "The answer must be JSON.", reply)
@@ -110,11 +110,11 @@ def _answer_in_words(conversation: Conversation, tools: Sequence[Tool]) -> Answe
     if states_value(question):
         return _acknowledgement(chinese=chinese)
     if tool := mentioned_tool(tools, question):
-        return _tool_calls([tool.call()], chinese=chinese)
+        return _tool_call(tool.call(), chinese=chinese)
     return _canned(canned_replies.fallback(chinese=chinese), tools, chinese=chinese)
 
 
-def _signed(reasoning: str, reply: str, *, chinese: bool) -> Answer:
+def _with_note(reasoning: str, reply: str, *, chinese: bool) -> Answer:
     """An answer in words; its last line says that a simulator wrote it."""
     return Answer(reasoning, f"{reply}\n\n{canned_replies.note(chinese=chinese)}")
 
@@ -125,21 +125,21 @@ def _canned(canned: CannedReply, tools: Sequence[Tool], *, chinese: bool) -> Ans
     possible = all(call.name in by_name and by_name[call.name].accepts(call.arguments) for call in canned.calls)
     if canned.calls and possible:
         return Answer(canned.reasoning, "\n".join(call.text() for call in canned.calls))
-    return _signed(canned.reasoning, canned.text, chinese=chinese)
+    return _with_note(canned.reasoning, canned.text, chinese=chinese)
 
 
 def _acknowledgement(*, chinese: bool) -> Answer:
     if chinese:
-        return _signed("用户告诉我一个名字或暗号，对话会保留它。", "好的。", chinese=True)
-    return _signed("The user states a name or a secret word, which the conversation now holds.", "OK.", chinese=False)
+        return _with_note("用户告诉我一个名字或暗号，对话会保留它。", "好的。", chinese=True)
+    return _with_note(
+        "The user states a name or a secret word, which the conversation now holds.", "OK.", chinese=False
+    )
 
 
-def _tool_calls(calls: Sequence[ToolCall], *, chinese: bool) -> Answer:
-    names = ", ".join(call.name for call in calls)
-    reasoning = f"这个问题要用工具 {names}，参数取它的默认值。"
-    if not chinese:
-        reasoning = f"This needs the tool {names}, with the defaults of its arguments."
-    return Answer(reasoning, "\n".join(call.text() for call in calls))
+def _tool_call(call: ToolCall, *, chinese: bool) -> Answer:
+    if chinese:
+        return Answer(f"这个问题要用工具 {call.name}，参数取它的默认值。", call.text())
+    return Answer(f"This needs the tool {call.name}, with the defaults of its arguments.", call.text())
 
 
 def _tool_result(conversation: Conversation) -> Answer:
@@ -147,8 +147,10 @@ def _tool_result(conversation: Conversation) -> Answer:
     result = " ".join(conversation.last.text.split())[:_MAX_RESULT_CHARACTERS]
     users = [message.text for message in conversation.messages if message.role == "user"]
     if users and is_chinese(users[-1].split("\n\n")[-1]):
-        return _signed("工具已经返回结果，我来说明。", f"工具的结果是：{result}", chinese=True)
-    return _signed("The tool has returned its result, so I report it.", f"The tool's result: {result}", chinese=False)
+        return _with_note("工具已经返回结果，我来说明。", f"工具的结果是：{result}", chinese=True)
+    return _with_note(
+        "The tool has returned its result, so I report it.", f"The tool's result: {result}", chinese=False
+    )
 
 
 def _equation(equation: Equation, *, chinese: bool) -> Answer:
@@ -159,7 +161,7 @@ def _equation(equation: Equation, *, chinese: bool) -> Answer:
     else:
         reasoning = f"用户要计算 {equation.expression}。" if chinese else f"The user wants {equation.expression}."
         reply = equation.text()
-    return _signed(reasoning, reply, chinese=chinese)
+    return _with_note(reasoning, reply, chinese=chinese)
 
 
 def _recall(recall: Recall, *, chinese: bool) -> Answer:
@@ -170,7 +172,7 @@ def _recall(recall: Recall, *, chinese: bool) -> Answer:
         reasoning, reply = f"用户问{kind}，对话里有：{values}。", f"{kind}：{values}"
         if not values:
             reasoning, reply = f"用户问{kind}，对话里没有提到。", f"我不知道{kind}：对话里没有提到。"
-        return _signed(reasoning, reply, chinese=True)
+        return _with_note(reasoning, reply, chinese=True)
     reasoning, reply = (
         f"The user asks for the {recall.kind}. The conversation holds: {values}.",
         f"The {recall.kind}: {values}",
@@ -180,4 +182,4 @@ def _recall(recall: Recall, *, chinese: bool) -> Answer:
             f"The user asks for the {recall.kind}, and the conversation holds none.",
             f"I do not know the {recall.kind}: the conversation does not mention it.",
         )
-    return _signed(reasoning, reply, chinese=False)
+    return _with_note(reasoning, reply, chinese=False)

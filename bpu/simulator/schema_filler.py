@@ -1,4 +1,4 @@
-"""Fills a JSON schema with its own defaults, for tool calls and answers in JSON. Pure.
+"""Fills a JSON schema with its own defaults, for tool calls and answers in JSON.
 
 A value is the schema's `const`, `default`, first `enum` or first of `examples`; where it names none, the simplest value
 of its type within its limits.
@@ -36,7 +36,7 @@ class SchemaFiller:
         return self._value(self._root, 0)
 
     def _value(self, schema: Schema, depth: int) -> Any:
-        schema = self._resolved(schema)
+        schema = self._resolve(schema)
         for keyword in ("const", "default"):
             if keyword in schema:
                 return schema[keyword]
@@ -54,11 +54,11 @@ class SchemaFiller:
             return False
         return None if kind == "null" else _string(schema)
 
-    def _resolved(self, schema: Schema) -> Schema:
-        """The schema with `$ref` looked up and one branch chosen: the first that is not null, or all of `allOf`."""
+    def _resolve(self, schema: Schema) -> Schema:
+        """Look `$ref` up, and choose a branch: the first that is not null."""
         for _ in range(16):
             if str(schema.get("$ref", "")).startswith("#/"):
-                schema = self._referenced(schema["$ref"])
+                schema = self._look_up(schema["$ref"])
                 continue
             branches = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
             if not branches:
@@ -70,7 +70,7 @@ class SchemaFiller:
             schema = rest
         return schema
 
-    def _referenced(self, reference: str) -> Schema:
+    def _look_up(self, reference: str) -> Schema:
         found: Any = self._root
         for step in reference[2:].split("/"):
             found = found.get(step, {}) if isinstance(found, Mapping) else {}

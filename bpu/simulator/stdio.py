@@ -1,4 +1,4 @@
-"""Reads and writes through the C library's own `stdin`, `stdout` and `stderr`, as a C program does.
+"""Reads and writes through C stdio, as a C program does.
 
 Python's streams must not be used beside it, because `stdbuf` changes C stdio only. Callers decide when to flush.
 """
@@ -12,7 +12,10 @@ FULL = 0  # _IOFBF of glibc and musl
 
 
 class Stdio:
-    """The three streams of the process. Texts go out as UTF-8; lines come in as bytes."""
+    """The three streams of the process.
+
+    Texts go out as UTF-8; lines come in as bytes.
+    """
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None)
@@ -47,17 +50,17 @@ class Stdio:
         self._fflush(self.stdout)
 
     def buffer_fully(self, size: int = 1 << 20) -> None:
-        """Buffer stdout as a program does that sets its own buffer, on which `stdbuf` has no effect."""
+        """Buffer stdout fully, so that `stdbuf` has no effect."""
         self._buffer = ctypes.create_string_buffer(size)  # glibc would keep the one byte of an unbuffered stream
         self._setvbuf(self.stdout, self._buffer, FULL, size)
 
     def getline(self) -> bytes | None:
-        """Read one line of any length with its newline; None at the end of the input."""
+        """Read one line of any length; None at the end of the input."""
         size = self._getline(ctypes.byref(self._line), ctypes.byref(self._room), self.stdin)
         return None if size < 0 else ctypes.string_at(self._line, size)
 
     def fgets(self, size: int) -> bytes | None:
-        """Read at most `size - 1` bytes of a line, up to a NUL; a longer line takes several calls."""
+        """Read at most `size - 1` bytes of a line, up to a NUL."""
         buffer = ctypes.create_string_buffer(size)
         if not self._fgets(buffer, size, self.stdin):
             return None

@@ -1,4 +1,4 @@
-"""Wraps a line as the console does, in one of the two chat templates of its models.
+"""Wraps a line in one of the two chat templates of the consoles' models.
 
 No template language is implemented: the markers in a template file decide between the two.
 """

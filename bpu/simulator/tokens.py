@@ -128,7 +128,7 @@ def _complete(data: bytes) -> bool:
 
 
 def cut_characters(pieces: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Cut pieces so that every character of several bytes spans two; the second part counts no token."""
+    """Cut pieces so that every character of several bytes spans two of them."""
     for piece in pieces:
         start = 0
         for at in range(len(piece)):

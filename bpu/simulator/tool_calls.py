@@ -1,4 +1,4 @@
-"""Reads the tools that a prompt offers, and chooses the one to call; arguments are the defaults of its schema. Pure."""
+"""Reads the tools of a prompt, and chooses the one to call. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class ToolCall(NamedTuple):
 
 
 def offered_tools(text: str) -> list[Tool]:
-    """The tools of the last `<tools>` block that holds any: JSON objects, one after another or in an array."""
+    """The tools of the last `<tools>` block that holds any.
+
+    They are JSON objects, one after another or in an array.
+    """
     for block in reversed(_BLOCK.findall(text)):
         if tools := [tool for value in json_objects(block) if (tool := _tool(value))]:
             return tools
@@ -52,7 +55,10 @@ def offered_tools(text: str) -> list[Tool]:
 
 
 def json_objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every outermost JSON object in `text`. A string may hold a line break, because the prompt line escaped it."""
+    """Every outermost JSON object in `text`.
+
+    A string may hold a line break, because the prompt line escaped it.
+    """
     decoder = json.JSONDecoder(strict=False)
     at = text.find("{")
     while at >= 0:
@@ -73,7 +79,7 @@ def _tool(value: dict[str, Any]) -> Tool | None:
 
 
 def demanded_tool(tools: Sequence[Tool], instructions: str) -> Tool | None:
-    """The tool that the instructions demand: the one they name, else the first; None without a demand."""
+    """The tool that the instructions name, else the first; None without a demand."""
     demand = _DEMAND.search(instructions)
     if demand is None or not tools:
         return None

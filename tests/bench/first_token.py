@@ -1,4 +1,4 @@
-"""How much later the first token comes through the gateway than through a bare relay, warm, at 50 tokens/s.
+"""Measures how much later the first token comes through the gateway than through a relay.
 
 `python -m tests.bench.first_token [ROUNDS]` prints what `python -m benchmarks` measures of it; here the aim is at most
 5 ms more than from pipe to socket. It never fails: a busy machine is not a mistake of the code.

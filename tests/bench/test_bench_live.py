@@ -1,4 +1,4 @@
-"""The short benchmark on real programs: every figure is there and plausible; sizes are not judged."""
+"""The short benchmark on real programs: every figure is there and plausible."""
 
 from __future__ import annotations
 

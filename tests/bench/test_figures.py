@@ -1,4 +1,4 @@
-"""Figures as values: quantiles, aims, and a run that comes back from its JSON as it was."""
+"""Quantiles, aims, and a run that survives the way through JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table in both languages, and the guard: ratios that have become worse, with some tolerance."""
+"""The table in both languages, and the warnings of ratios that became worse."""
 
 from __future__ import annotations
 

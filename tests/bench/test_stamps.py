@@ -1,4 +1,4 @@
-"""How long each token was under way, from the simulator's stamps and the reads of a client."""
+"""Latency of each token, from the simulator's stamps and a client's reads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_bytes_are_counted_not_characters() -> None:
 
 
 def test_what_no_client_gets_is_not_counted() -> None:
-    """Bytes left out at the beginning move all that follows; a newline at the end has no read."""
+    """Dropped bytes shift the rest; a newline at the end has no read."""
     turn = StampedTurn(0, [(5, 0), (8, 10 * MS), (9, 20 * MS)], 30 * MS)
     assert latencies(turn, [(14 * MS, "abc")], dropped=5) == [4.0]
 

@@ -1,4 +1,4 @@
-"""Every question that README, docs, page and examples suggest gets a right answer from the simulator."""
+"""The simulator answers every question that README, docs, page and examples suggest."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def answer(question: str, tools: list[dict[str, Any]] | None = None) -> Answer:
 
 
 def without_note(reply: str) -> str:
-    """The answer proper; a reply in words ends with the note that a simulator wrote it."""
+    """The answer proper; every reply in words ends with the simulator's note."""
     text, _, note = reply.rpartition("\n\n")
     assert note in NOTES
     return text
