@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := bpu $(wildcard app.py wsgi.py) gunicorn.conf.py scripts
+SOURCES := bpu benchmarks $(wildcard app.py wsgi.py) gunicorn.conf.py scripts
 OUTSIDE := browser or clients or system or model
 # Eight tests at a time, even on two cores: they wait far more than they compute. A process that has nothing left to do
 # takes half of another's, so that no file of slow tests is one long chain.
@@ -84,10 +84,10 @@ traffic: setup-dev ## What users get of a console that is not known yet, by hand
 	$(BIN)/python -m tests.traffic $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: setup-dev ## Measure what the gateway costs, beside a bare relay (five minutes; nothing else should run)
-	$(BIN)/python -m bpu bench
+	$(BIN)/python -m benchmarks
 
 bench-publish: setup-dev ## The same, and write its figures and pictures into docs/ and both READMEs
-	$(BIN)/python -m bpu bench --json >.performance.json
+	$(BIN)/python -m benchmarks --json >.performance.json
 	$(BIN)/python scripts/publish_figures.py .performance.json
 	rm .performance.json
 

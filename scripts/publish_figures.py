@@ -1,6 +1,6 @@
 """Publish a run of the benchmark: docs/performance.json, and from it alone the tables and pictures of the pages.
 
-`python scripts/publish_figures.py RUN.json` takes what `python -m bpu bench --json` printed; without a file the pages
+`python scripts/publish_figures.py RUN.json` takes the output of `python -m benchmarks --json`; without a file the pages
 are written anew from the run that is published already. Nothing between a page's markers is typed by hand.
 """
 
@@ -10,14 +10,16 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # The project is run from its checkout.
 
-from bpu.bench import plots  # noqa: E402
+from benchmarks import messages, plots  # noqa: E402
+from benchmarks.published_run import load_published_run  # noqa: E402
 from bpu.bench.figures import Run  # noqa: E402
-from bpu.bench.report import machine, published, table  # noqa: E402
+from bpu.bench.report import machine, table  # noqa: E402
 from bpu.messages import Language  # noqa: E402
 
 DATA = PROJECT / "docs" / "performance.json"
@@ -27,19 +29,19 @@ WHOLE: Mapping[str, Language] = {"docs/performance.md": "en", "docs/performance.
 SHORT: Mapping[str, Language] = {"README.md": "en", "README.zh-CN.md": "zh"}
 #: The rows of the short table, and its columns: what aims mean is explained on the whole page.
 ROWS = ("first_token", "first_token_cold", "latency", "throughput", "hand_over_1", "turns", "waiting_memory")
-COLUMNS = ("figure", "gateway", "relay", "article")
+COLUMNS = ("figure", "gateway", "relay", "process_per_request")
 _MARKED = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 
 def whole(run: Run, lang: Language) -> str:
     """The table of `docs/performance.md`, and below it what was measured on."""
-    return "\n".join([*table(run, lang), "", f"`{machine(run)}`"])
+    return "\n".join([*table(run, partial(messages.say, lang=lang), (*COLUMNS, "aim")), "", f"`{machine(run)}`"])
 
 
 def short(run: Run, lang: Language) -> str:
     """The few rows of the README."""
     rows = {row.key: row for row in run.rows}
-    return "\n".join(table(Run(run.machine, [rows[key] for key in ROWS]), lang, COLUMNS))
+    return "\n".join(table(Run(run.machine, [rows[key] for key in ROWS]), partial(messages.say, lang=lang), COLUMNS))
 
 
 def pages(run: Run) -> dict[Path, str]:
@@ -72,7 +74,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
         DATA.write_text(data(Run.of(given)), encoding="utf-8")
-    run = published(DATA)
+    run = load_published_run(DATA)
     if run is None:
         raise SystemExit(f"There is no {DATA}.")
     for page, text in pages(run).items():

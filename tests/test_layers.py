@@ -33,6 +33,7 @@ OURS: dict[str, set[str]] = {
     # The rules of access are pure and the same for both servers.
     "bpu/mcp/*": {"bpu", "bpu.mcp", "bpu.errors", "bpu.settings", "bpu.messages", "bpu.web.access"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
+    "benchmarks/*": {"bpu.bench", "bpu.errors", "bpu.messages"},
     "bpu/trusted_files.py": {"bpu.errors", "bpu.messages"},
     "bpu/models/*": {
         "bpu",
@@ -61,20 +62,21 @@ HOMES: dict[str, set[str]] = {
     "flask": {"app.py", "bpu/web/*"},
     "flask_cors": {"app.py", "bpu/web/*"},
     "werkzeug": {"app.py", "bpu/web/*"},
-    "click": {"bpu/cli/*"},
+    "click": {"bpu/cli/*", "benchmarks/__main__.py"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
     "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
-    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "bpu/bench/*"},
+    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "benchmarks/*"},
+    "benchmarks": {"benchmarks/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*", "bpu/cpu_console/template.py"},
     "tokenizers": {"bpu/chat/*"},
     "tomlkit": {"bpu/models/*"},
     "urllib3": {"bpu/models/download.py"},
-    "xllamacpp": {"bpu/cpu_console/llama.py", "bpu/bench/llama_server.py"},
+    "xllamacpp": {"bpu/cpu_console/llama.py", "benchmarks/llama_server.py"},
     "mcp": {"bpu/mcp/*"},
     "zeroconf": {"bpu/discovery/*"},
     "httpx2": {"bpu/mcp/*"},
-    "uvicorn": {"bpu/mcp/http.py", "bpu/bench/*"},
+    "uvicorn": {"bpu/mcp/http.py", "benchmarks/*"},
 }
 #: Parts that run or may run without site-packages, or that must not depend on anybody's library.
 STANDARD_LIBRARY_ONLY = {
@@ -130,7 +132,7 @@ def _deepest(module: str, name: str) -> str:
 
 
 def files() -> list[Path]:
-    found = [*PROJECT.glob("*.py"), *(PROJECT / "bpu").rglob("*.py")]
+    found = [*PROJECT.glob("*.py"), *(PROJECT / "bpu").rglob("*.py"), *(PROJECT / "benchmarks").rglob("*.py")]
     return sorted(path for path in found if "node_modules" not in path.parts)
 
 

@@ -8,10 +8,12 @@ import string
 
 import pytest
 
+import benchmarks.messages
 import bpu.messages
 from bpu.messages import has, language, say, texts
 
 AREAS = [module.name for module in pkgutil.iter_modules(bpu.messages.__path__)]
+CATALOGUES = {**{area: texts(area) for area in AREAS}, "benchmarks": benchmarks.messages.TEXTS}
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -19,10 +21,10 @@ def placeholders(text: str) -> list[str]:
     return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
 
 
-@pytest.mark.parametrize("area", AREAS)
+@pytest.mark.parametrize("area", CATALOGUES)
 def test_every_text_stands_in_both_languages_with_the_same_placeholders(area: str) -> None:
-    assert texts(area)
-    for key, (english, chinese) in texts(area).items():
+    assert CATALOGUES[area]
+    for key, (english, chinese) in CATALOGUES[area].items():
         assert english.strip(), key
         assert chinese.strip(), key
         assert placeholders(english) == placeholders(chinese), key

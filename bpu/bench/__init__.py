@@ -1,4 +1,5 @@
-"""Measures what the gateway costs, each figure beside a bare relay and the one-process-a-request way, in one run.
+"""Measures a running gateway over HTTP, for `python -m bpu bench --url`.
 
-It starts real programs and talks to them over sockets; it imports nothing of the gateway that it measures.
+It imports nothing of the gateway that it measures. `benchmarks/`, which is no part of the product,
+builds on it: it starts gateways and measures each figure beside a bare relay.
 """

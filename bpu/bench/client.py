@@ -1,4 +1,4 @@
-"""Clients made of bare sockets: they note when bytes came and parse later, so that little that is measured is theirs.
+"""A client of a bare socket, which records reads and parses them later.
 
 All times are CLOCK_MONOTONIC in nanoseconds, the clock of the simulator's stamps.
 """
@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-import selectors
 import socket
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 READ_BYTES = 256 * 1024
 DONE = b"data: [DONE]\n\n"
 START = "[Assistant] >>> "
-#: In how many pieces a relay's echo has come at the most.
+#: A relay's echo comes in fewer pieces.
 ECHO_PIECES = 20
 LIMIT_S = 120.0
 _EVENT = re.compile(rb"data: (\{[^\n]*\})\n\n")
 
 
 @dataclass
-class Heard:
-    """One exchange: when it was sent, and every read with its time."""
+class Exchange:
+    """One request and its answer, every read with its time."""
 
     sent: int = 0
     reads: list[tuple[int, bytes]] = field(default_factory=list)
@@ -55,7 +53,7 @@ class Heard:
             yield times[bisect_left(ends, match.end())], json.loads(match[1])
 
     def texts(self) -> list[tuple[int, str]]:
-        """Pieces of reasoning and answer. What a relay repeats of the console before the answer is left out."""
+        """Pieces of reasoning and answer, without the console's echo, which a bare relay passes on."""
         found = [(at, text) for at, body in self.events() if (text := _text(body))]
         return _after_start(found) if START in "".join(text for _, text in found[:ECHO_PIECES]) else found
 
@@ -84,7 +82,7 @@ def _after_start(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 
 def request(path: str, body: bytes | None, key: str = "") -> bytes:
-    """The bytes of one request, on a connection of its own."""
+    """The bytes of one request that closes its connection."""
     method = "GET" if body is None else "POST"
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
     head += f"Authorization: Bearer {key}\r\n" if key else ""
@@ -104,78 +102,16 @@ def chat(messages: str | list[dict[str, str]], key: str = "", **fields: Any) -> 
 Address = tuple[str, int]
 
 
-def exchange(address: Address, data: bytes, *, until: bytes | None = None, limit_s: float = LIMIT_S) -> Heard:
-    """Send `data` on a new connection and read to its end, or until `until` has come."""
-    heard, tail = Heard(), b""
+def exchange(address: Address, data: bytes, *, until: bytes | None = None, limit_s: float = LIMIT_S) -> Exchange:
+    """Send `data` on a new connection, and read to its end or to `until`."""
+    answer, tail = Exchange(), b""
     with socket.create_connection(address, timeout=limit_s) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        heard.sent = time.monotonic_ns()
+        answer.sent = time.monotonic_ns()
         sock.sendall(data)
         while piece := sock.recv(READ_BYTES):
-            heard.reads.append((time.monotonic_ns(), piece))
+            answer.reads.append((time.monotonic_ns(), piece))
             tail = (tail + piece)[-256:]
             if DONE in tail or (until is not None and until in piece):
                 break
-    return heard
-
-
-def crowd(
-    address: Address,
-    data: bytes,
-    *,
-    clients: int,
-    jobs: int,
-    last: bytes = DONE,
-    done: Callable[[int], None] = lambda count: None,
-) -> None:
-    """`jobs` exchanges, `clients` of them at a time, in one thread; `done` hears how many are over.
-
-    Raises `ConnectionError` for an answer that ends without `last`.
-    """
-    with selectors.DefaultSelector() as selector, ExitStack() as stack:
-        tails: dict[socket.socket, bytes] = {}
-        stack.callback(_close, tails)
-
-        def join() -> None:
-            sock = socket.create_connection(address, timeout=LIMIT_S)
-            sock.sendall(data)
-            tails[sock] = b""
-            selector.register(sock, selectors.EVENT_READ)
-
-        begun, over = 0, 0
-        while over < jobs:
-            while len(tails) < clients and begun < jobs:
-                join()
-                begun += 1
-            for key, _ in selector.select(LIMIT_S) or _stuck():
-                sock: Any = key.fileobj
-                piece = sock.recv(READ_BYTES)
-                tails[sock] = (tails[sock] + piece)[-64:]
-                if piece and not (last and last in tails[sock]):
-                    continue
-                if last not in tails[sock]:
-                    raise ConnectionError(f"an answer broke off: {tails[sock]!r}")
-                selector.unregister(sock)
-                del tails[sock]
-                sock.close()
-                over += 1
-                done(over)
-
-
-def _close(socks: Iterable[socket.socket]) -> None:
-    for sock in socks:
-        sock.close()
-
-
-def _stuck() -> list[Any]:
-    raise TimeoutError("no answer came")
-
-
-def wait_for(condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "", pause_s: float = 0.005) -> Any:
-    """The first true value of `condition`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds:g} seconds: {what}")
-        time.sleep(pause_s)
-    return value
+    return answer

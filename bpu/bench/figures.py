@@ -1,4 +1,4 @@
-"""What a run has measured, as values: rows of figures, what is asked of each, and the series behind the plots. Pure."""
+"""The result of a run: rows of figures, their aims, and series. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One aim of a row. `ratio`: it compares two figures of one run, so that it can be held against other days'."""
+    """One aim of a row.
+
+    `ratio`: it compares two figures of one run, so that runs of different days are comparable.
+    """
 
     name: str
     value: float
@@ -34,35 +37,38 @@ class Check:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of the gateway beside the relay's and the article's (None: there is none, or it was not measured)."""
+    """One figure of the gateway, a relay and one process a request; None: not measured."""
 
     key: str
     unit: str
-    ours: float
+    gateway: float
     relay: float | None = None
-    article: float | None = None
+    process_per_request: float | None = None
     checks: Sequence[Check] = ()
 
+    def sides(self) -> dict[str, float | None]:
+        """The figures by the name of their side."""
+        return {"gateway": self.gateway, "relay": self.relay, "process_per_request": self.process_per_request}
+
     def body(self) -> dict[str, Any]:
-        figures = {"gateway": self.ours, "relay": self.relay, "article": self.article}
-        told = {name: None if value is None else rounded(value) for name, value in figures.items()}
-        return {"figure": self.key, "unit": self.unit, **told, "aims": [check.body() for check in self.checks]}
+        figures = {name: None if value is None else rounded(value) for name, value in self.sides().items()}
+        return {"figure": self.key, "unit": self.unit, **figures, "aims": [check.body() for check in self.checks]}
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Row:
-        figures = body["gateway"], body["relay"], body["article"]
+        figures = body["gateway"], body["relay"], body["process_per_request"]
         return cls(body["figure"], body["unit"], *figures, [Check.of(aim) for aim in body["aims"]])
 
 
 #: Name to values: milliseconds by kind, megabytes by job, milliseconds by turn.
 Series = dict[str, list[float]]
-#: A longer series is a distribution, of which so many quantiles tell all that a picture shows.
+#: A longer series is published as this many quantiles, which are all that a picture shows.
 QUANTILES = 100
 
 
 @dataclass
 class Run:
-    """All that one run has measured. `machine` says on what, and how long it took."""
+    """The result of one run. `machine` describes the machine and the duration."""
 
     machine: Mapping[str, Any]
     rows: list[Row] = field(default_factory=list)
@@ -79,7 +85,7 @@ class Run:
         return cls(body["machine"], [Row.of(row) for row in body["figures"]], series)
 
     def thinned(self) -> Run:
-        """The same run with its long series cut down to `QUANTILES` quantiles, small enough to be published."""
+        """The same run with its long series reduced to `QUANTILES` quantiles, small enough to publish."""
         return Run(self.machine, self.rows, {name: _thinned(values) for name, values in self.series.items()})
 
 
@@ -95,7 +101,10 @@ def rounded(value: float) -> float:
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """The smallest value that `part` (0 to 1) of `values` do not exceed. ValueError without values."""
+    """The smallest value that `part` (0 to 1) of `values` do not exceed.
+
+    ValueError without values.
+    """
     if not values:
         raise ValueError("nothing was measured")
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""What a run was measured on: the machine, its system, and the versions that matter."""
+"""Describes the machine of a run: processor, system, and the versions that matter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpu import __version__
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on, without a name that would tell whose it is."""
+    """The machine as JSON fields, without a host or user name."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "processor": _processor(),

@@ -1,6 +1,7 @@
 """Why a console has ended or refused to start: its last lines and its exit, matched against a table of real failures.
 
-Pure: it reads log lines (never echo or answer) and gives a cause, a remedy, and whether only a person can help.
+Pure: it reads log lines (never echo or answer) and gives a cause, a remedy, and whether only a person can help. Where
+the failures were read: docs/console-protocol.md#failures.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One question as exactly one line of a console's input. It shortens nothing and interprets nothing.
 
-The consoles read a line with `fgets` or `getline` and compare it with their commands byte by byte.
+The consoles read a line with `fgets` or `getline` and compare it with their commands byte by byte
+(docs/console-protocol.md#input).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The bytes that mean something in a console's output, and nothing else: what they mean is for the stages to say.
 
-Every one was read in a public source or log of the SDKs; a shape that is not here is the model's own text.
+Every one was read in a public source or log of the SDKs, which docs/console-protocol.md names; a shape that is not here
+is the model's own text.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import re
 
 from bpu.console.scanner import literals, template
 
-#: What every known console prints before it reads a line, and before it answers. Both end in a blank.
+#: What every known console prints before it reads a line, and before it answers. Both end in a blank
+#: (docs/console-protocol.md#a-turn).
 PROMPT = b"[User] <<< "
 MARKER = b"[Assistant] >>> "
 
-#: `mK` is what remains of `ESC [ m ESC [ K` where a log viewer or a copy lost the ESC bytes.
+#: `mK` is what remains of `ESC [ m ESC [ K` where a log viewer or a copy lost the ESC bytes
+#: (docs/console-protocol.md#a-turn).
 RUN_ERRORS = (b"run error", b"mKrun error")
 
 #: Colours and "erase to the end of the line"; consoles paint statistics and errors with them.
@@ -23,7 +26,7 @@ _FIELDS = {b"#": re.compile(rb"[0-9]{1,20}"), b"*": re.compile(rb"[^\]\[\r\n]{1,
 
 #: The beginning of a library's log line, strict enough that no model writes it by chance:
 #: `[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo]`, and
-#: `[BPU][[BPU_MONITOR]][281473285378048][INFO]`.
+#: `[BPU][[BPU_MONITOR]][281473285378048][INFO]` (docs/console-protocol.md#start-up).
 LOG_HEADS = [
     *(template("log", b"[%c][#][#-#][#:#:#:#][*][*]" % level, _FIELDS) for level in b"TDIWECFV"),
     template("log", b"[BPU][[*]][#][*]", _FIELDS),
@@ -36,7 +39,8 @@ FIRST_BYTES = re.compile(rb"[\n\[\x1b<]")
 #: Lines of libraries and of the farewell that may come while no answer runs; too short to be trusted inside one.
 IDLE_HEADS = (b"[UCP]", b"[UCPT]", b"[VP]", b"[DNN]", b"[HPL]", b"[BPU]", b"[HBRT]", b"[system out] >>> ")
 
-#: Lines, without a log line's head, with which consoles, libraries and the C library announce their end.
+#: Lines, without a log line's head, with which consoles, libraries and the C library announce their end
+#: (docs/console-protocol.md#failures).
 FAILURE_HEADS = (
     b"Failed to DoPrefill",
     b"Allocate memory failed",
@@ -84,7 +88,7 @@ _OTHER_TOKENS = (
     "<|video_pad|>",
 )
 
-#: Special tokens of the models that run on these boards (DeepSeek, Qwen, InternLM, Llama). Not among them:
+#: Special tokens of the models that run on these boards (docs/console-protocol.md#special-tokens). Not among them:
 #: `<think>`, `<tool_call>` and DeepSeek's tool marks, which the chat needs, and `</s>`, `<s>`, which are HTML as well.
 TOKENS = [
     *literals("end", (token.encode() for token in _END_TOKENS)),

@@ -1,9 +1,9 @@
 """Measures the steps of an answer, and says what a model could have said in a time. Pure: times are arguments.
 
 A model says whatever a person asks it to say, so no words prove that a turn is over. What a model cannot do is say
-them faster than its own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100,
-D-Robotics' benchmark table) to 112 tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5
-tokens at once.
+them faster than its own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100) to 112
+tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5 tokens at once
+(docs/console-protocol.md#speeds).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is known of each console program before it has said a word, and what its banner adds.
 
-Values only; the sources behind them are public code and logs of the SDKs, version by version.
+Values only; docs/console-protocol.md names the public source, log or document behind each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-#: `fgets` with a buffer of 10240 bytes: 10238 and the newline and the NUL.
+#: `fgets` with a buffer of 10240 bytes: 10238 and the newline and the NUL (docs/console-protocol.md#input).
 _FGETS_LINE = 10238
 
 
@@ -67,7 +67,7 @@ class Profile:
 _ALL = (
     # Its source is not public. It is treated as stateful, because a public copy of its demo is.
     Profile("xlm_demo", echoes_template=True, line_limit=_FGETS_LINE),
-    # D-Robotics' public sources of the SDK 1.0.0 (`oellm_run.cc`, `oellm_multichat.cc`) and 1.0.5 (`vlm_demo.cc`).
+    # What is believed of memory: docs/console-protocol.md#memory.
     Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, belief=Belief(stateless=True)),
     Profile(
         "oellm_multichat",
@@ -105,7 +105,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for pr
 COMMANDS = frozenset(command for profile in _ALL for command in profile.commands)
 COMMAND_PREFIXES = tuple(sorted({prefix for profile in _ALL for prefix in profile.command_prefixes}))
 
-#: The image console names its kind instead: it always keeps the chat.
+#: docs/console-protocol.md#start-up. The image console names its kind instead: it always keeps the chat.
 _GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?对话")
 
 

@@ -1,6 +1,7 @@
 """The statistics lines of the consoles: their shapes, and their figures as one `Stats`.
 
-Says what a line holds, not whether it is the console's or the model's: that is the answer's business.
+Says what a line holds, not whether it is the console's or the model's: that is the answer's business. Where the shapes
+were read: docs/console-protocol.md#statistics.
 """
 
 from __future__ import annotations

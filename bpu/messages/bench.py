@@ -1,45 +1,22 @@
-"""Texts of `bench`: its options, the names of its figures, and what it says of them."""
+"""Texts of `bench --url`: its options, the names of its figures, and its errors."""
 
 from __future__ import annotations
 
 TEXTS = {
-    "help": ("Measure what the gateway costs.", "测量网关的开销。"),
+    "help": ("Measure a running gateway.", "测量正在运行的网关。"),
     "about": (
-        "Measure what the gateway costs: start it with the simulator, beside a bare relay (the least that one HTTP hop "
-        "can cost) and, where FastAPI and uvicorn are installed, beside the usual way of one process a request. Every "
-        "figure is compared in the same run, in less than five minutes; nothing else should run meanwhile. With "
-        "--url a gateway that runs already is measured from outside. Needs no root.\n\n"
-        "Example: python -m bpu bench --plot performance.svg",
-        "测量网关的开销：用模拟器启动网关，并与裸转发（一次 HTTP 转发的最低开销）对比；如果装有 FastAPI 和 uvicorn，"
-        "还与常见的每请求一进程方式对比。所有数字都在同一次运行中比较，用时不到五分钟，期间不应运行其他程序。"
-        "使用 --url 时，从外部测量已在运行的网关。不需要 root。\n\n"
-        "示例：python -m bpu bench --plot performance.svg",
+        "Measure a running gateway over HTTP, one question at a time: first token, what the gateway adds to it, tokens "
+        "a second beside the console's own figure, and /health meanwhile. Nothing else should use the gateway "
+        "meanwhile. Needs no root.\n\n"
+        "Example: python -m bpu bench --url http://192.168.127.10:8000",
+        "通过 HTTP 测量正在运行的网关，每次一个问题：首个 token、其中网关增加的时间、输出速度（与控制台的数字对比），"
+        "以及生成期间的 /health。期间不应有其他程序使用该网关。不需要 root。\n\n"
+        "示例：python -m bpu bench --url http://192.168.127.10:8000",
     ),
-    "url": ("Measure the gateway at this address (http only) from outside.", "从外部测量该地址（仅限 http）的网关。"),
-    "key": ("API key for --url.", "用于 --url 的 API 密钥。"),
+    "url": ("Address of the gateway (http only).", "网关的地址（仅限 http）。"),
+    "key": ("API key of the gateway; by default OPENAI_API_KEY.", "网关的 API 密钥；默认取 OPENAI_API_KEY。"),
     "json": ("Print the run as JSON, series included.", "以 JSON 输出结果，包括数据序列。"),
-    "plot": (
-        "Draw the run into this file (.svg, .png); needs matplotlib.",
-        "把结果画成图（.svg、.png）；需要 matplotlib。",
-    ),
-    "short": (
-        "A minute that shows that everything works; its figures mean little.",
-        "约一分钟的短运行，只验证一切正常；数字意义不大。",
-    ),
-    "only": (
-        "Measure only this; may be given several times. One of: {names}.",
-        "只测量该项，可多次给出。可选：{names}。",
-    ),
-    "begins": ("Measuring: {name}", "正在测量：{name}"),
-    "no_matplotlib": (
-        "matplotlib is not installed, so nothing was drawn: pip install -r requirements-dev.txt",
-        "没有安装 matplotlib，因此没有画图：pip install -r requirements-dev.txt",
-    ),
-    "no_article": (
-        "FastAPI and uvicorn are not installed, so the way of one process a request is not measured: "
-        "pip install -r requirements-dev.txt",
-        "没有安装 FastAPI 和 uvicorn，因此不测量每请求一进程的方式：pip install -r requirements-dev.txt",
-    ),
+    "short": ("Fewer questions, and so less exact figures.", "问题较少，数字也较不精确。"),
     "no_address": (
         "{url!r} is not an address of the form http://HOST:PORT.",
         "{url!r} 不是 http://HOST:PORT 形式的地址。",
@@ -50,76 +27,19 @@ TEXTS = {
         "The answer ended without figures (`timings`): this is not a gateway of this project.",
         "答案没有带统计（`timings`）：这不是本项目的网关。",
     ),
-    "worse": (
-        "Warning: {figure}: {now}, was {before} in the published run of {date}.",
-        "警告：{figure}：{now}，在 {date} 公布的结果中为 {before}。",
-    ),
-    "not_worse": (
-        "No ratio is worse by more than a quarter than in the published run of {date}.",
-        "与 {date} 公布的结果相比，没有任何比值变差超过四分之一。",
-    ),
     "head_figure": ("figure", "指标"),
     "head_gateway": ("gateway", "网关"),
-    "head_relay": ("bare relay", "裸转发"),
-    "head_article": ("one process a request", "每请求一进程"),
     "head_aim": ("aim", "目标"),
     "at_most": ("at most {limit}", "至多 {limit}"),
     "at_least": ("at least {limit}", "至少 {limit}"),
     "met": ("met", "达到"),
     "missed": ("missed", "未达到"),
-    "row_first_token": ("first token, warm, at 50 tokens/s", "首个 token（已加载，50 tokens/s）"),
-    "row_first_token_cold": ("first token, against a load of 1.5 s", "首个 token（对比 1.5 秒加载）"),
-    "row_latency": ("latency of a token at 50 tokens/s", "50 tokens/s 时每个 token 的延迟"),
-    "row_cpu": ("processor time for 1,000 tokens at 50 tokens/s", "50 tokens/s 时 1,000 个 token 的处理器时间"),
-    "row_throughput": ("streamed, as fast as the console can", "控制台全速时的流式输出"),
-    "row_hand_over_1": ("idle BPU between jobs, one worker", "任务之间 BPU 空闲（1 个工作进程）"),
-    "row_hand_over_4": ("idle BPU between jobs, four workers", "任务之间 BPU 空闲（4 个工作进程）"),
-    "row_turns": ("first token in the last turn of a chat", "对话最后一轮的首个 token"),
-    "row_turns_sent_again": ("the same, everything sent again", "同上，但每轮重发全部内容"),
-    "row_waiting_cpu": ("processor use of waiting clients", "等待中的客户端占用的处理器"),
-    "row_waiting_memory": ("memory of a waiting client", "每个等待中的客户端占用的内存"),
-    "row_waiting_health": ("/health while clients wait, p99", "有客户端等待时的 /health（p99）"),
-    "row_memory_worker": ("memory of a worker after the start", "启动后工作进程的内存"),
-    "row_memory_keeper": ("memory of the keeper", "守护进程的内存"),
-    "row_growth_worker": ("growth of a worker, job 1,000 to 4,000", "工作进程内存增长（第 1,000 到 4,000 个任务）"),
-    "row_growth_keeper": (
-        "growth of the keeper, job 1,000 to 4,000",
-        "守护进程内存增长（第 1,000 到 4,000 个任务）",
-    ),
-    "row_start": ("start to the first /health", "启动到首次 /health"),
-    "row_start_ready": ("start to a model that is ready, its load 1.5 s", "启动到模型就绪（加载 1.5 秒）"),
-    "row_length": ("processor time of a token in a long answer", "长答案中每个 token 的处理器时间"),
-    "row_body_large": ("1 MB in 1,000 messages, refused", "1 MB、1,000 条消息的请求被拒绝"),
-    "row_body_small": ("10 kB, counted and queued", "10 kB 的请求完成计数并入队"),
-    "row_model_first_token": ("first token, warm, a real model", "首个 token（真实模型，已加载）"),
-    "row_model_first_token_peer": ("the same, llama.cpp's own server", "同上，llama.cpp 自带的服务器"),
-    "row_model_throughput": ("streamed, a real model", "流式输出（真实模型）"),
-    "row_model_throughput_peer": ("the same, llama.cpp's own server", "同上，llama.cpp 自带的服务器"),
-    "row_model_turns": ("first token in turn ten of a chat", "对话第十轮的首个 token"),
-    "row_model_turns_peer": ("the same, llama.cpp's own server", "同上，llama.cpp 自带的服务器"),
-    "row_model_memory": ("memory beyond the model's file", "模型文件之外的内存"),
-    "row_model_memory_peer": ("the same, llama.cpp's own server", "同上，llama.cpp 自带的服务器"),
-    "check_median_over_peer_ms": ("median {value} ms over the peer", "中位数比对照多 {value} ms"),
-    "check_of_peer": ("{value} times the peer's", "对照的 {value} 倍"),
-    "row_outside_first_token": ("first token", "首个 token"),
-    "row_outside_added": ("what the gateway adds to it", "其中网关增加的时间"),
-    "row_outside_console": ("tokens, by the console's own figure", "输出速度（控制台自己的数字）"),
-    "row_outside_throughput": ("tokens, as the client gets them", "输出速度（客户端收到的）"),
-    "row_outside_health": ("/health while an answer comes, p99", "生成期间的 /health（p99）"),
-    "check_median_over_relay_ms": ("median {value} ms over the relay", "中位数比裸转发多 {value} ms"),
-    "check_p99_over_relay_ms": ("p99 {value} ms over the relay", "p99 比裸转发多 {value} ms"),
-    "check_times_sooner_than_article": ("{value} times sooner", "快 {value} 倍"),
-    "check_of_relay": ("{value} times the relay's", "裸转发的 {value} 倍"),
+    "row_remote_first_token": ("first token", "首个 token"),
+    "row_remote_added": ("what the gateway adds to it", "其中网关增加的时间"),
+    "row_remote_console": ("tokens, by the console's own figure", "输出速度（控制台自己的数字）"),
+    "row_remote_throughput": ("tokens, as the client gets them", "输出速度（客户端收到的）"),
+    "row_remote_health": ("/health while an answer comes, p99", "生成期间的 /health（p99）"),
     "check_of_console": ("{value} times the console's", "控制台的 {value} 倍"),
-    "check_of_article": ("{value} times that of one process a request", "每请求一进程的 {value} 倍"),
-    "check_median_ms": ("median {value} ms", "中位数 {value} ms"),
     "check_p99_ms": ("p99 {value} ms", "p99 {value} ms"),
     "check_added_ms": ("median {value} ms", "中位数 {value} ms"),
-    "check_workers_that_served": ("{value} workers served", "{value} 个工作进程参与"),
-    "check_last_of_second": ("{value} times turn 2", "第 2 轮的 {value} 倍"),
-    "check_percent_of_a_core": ("{value} % of a core", "单核的 {value} %"),
-    "check_kb_each": ("{value} kB each", "每个 {value} kB"),
-    "check_mb": ("{value} MB", "{value} MB（兆字节）"),
-    "check_seconds": ("{value} s", "{value} 秒"),
-    "check_long_of_short": ("{value} times that in a short answer", "短答案的 {value} 倍"),
 }

@@ -1,4 +1,4 @@
-"""The program's entry: nothing but the call, and an exit that leaves no thread waiting in C stdio."""
+"""Runs the console, and exits without waiting for a thread that reads stdin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpu.simulator.console import main
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    # `--help` is argparse's and goes through Python's own buffer, which os._exit forgets.
+    # argparse prints `--help` through Python's own buffer, which os._exit drops.
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     os._exit(code)

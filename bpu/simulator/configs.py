@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 _CORES = re.compile(r"_corenum_(\d+)(?:_\d+)?\.hbm$")
 _CACHE = re.compile(r"_cache_(\d+)_w\d+_nash-[emp]_corenum_\d+_\d+\.hbm$|_ctx(\d+)_\w+\.hbm$|_(\d{3,6})\.hbm$")
-#: What a core's on-chip memory must have for the S600's graphs, and less than which it must be, in MiB.
+#: On-chip memory of a core in MiB: the least that the S600's graphs need, and the limit that it must stay below.
 _L2M_LEAST, _L2M_LIMIT = 6, 7
 L2M = "HB_DNN_USER_DEFINED_L2M_SIZES"
 
 
 class BadConfig(Exception):
-    """The console refuses the file. `line` is what it says."""
+    """The console refuses the file. `line` is what it prints."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
@@ -27,7 +27,7 @@ class BadConfig(Exception):
 
 
 class Config(NamedTuple):
-    """What a console takes from its file. `thinks` and `keeps` are None where it has no key for them.
+    """The values that a console reads from its file. `reasons` and `keeps` are None where it has no key for them.
 
     `cores` are the numbers of cores given to each model file. `parts` are files that must exist besides.
     """
@@ -36,14 +36,14 @@ class Config(NamedTuple):
     tokenizer_dir: str
     template_path: str = ""
     model_type: int | None = None
-    thinks: bool | None = None
+    reasons: bool | None = None
     keeps: bool | None = None
     cores: tuple[tuple[str, int], ...] = ()
     parts: tuple[str, ...] = ()
 
 
 def read(kind: str, path: str) -> Config:
-    """The configuration of a console of this kind: `plain`, `llm` or `vlm`. Raises `BadConfig`."""
+    """Read the configuration of a console of this kind: `plain`, `llm` or `vlm`. Raises `BadConfig`."""
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         return READERS[kind](values)
@@ -63,7 +63,7 @@ def _llm(values: Mapping[str, Any]) -> Config:
         hbm,
         _text(values, "tokenizer_dir"),
         model_type=int(values["model_type"]),
-        thinks=_flag(values, "enable_thinking", default=True),
+        reasons=_flag(values, "enable_thinking", default=True),
         keeps=_flag(values, "enable_multi_turn", default=False),
         cores=((hbm, cores),),
     )
@@ -86,7 +86,7 @@ def _vlm(values: Mapping[str, Any]) -> Config:
         _text(values, "vocabulary_path"),
         model_type=11,
         keeps=True,
-        thinks=False,
+        reasons=False,
         cores=(
             (vit, _cores(values, "vit_bpu_core")),
             (llm, _cores(values, "prefill_bpu_core")),
@@ -121,13 +121,13 @@ def _cores(values: Mapping[str, Any], key: str) -> int:
 
 
 def context_of(hbm_path: str) -> int | None:
-    """Tokens of the cache that the model was compiled for; None where its name does not say."""
+    """Tokens of the cache that the model was compiled for; None where its name does tell it."""
     found = _CACHE.search(hbm_path)
     return int(next(filter(None, found.groups()))) if found else None
 
 
 def wrong_cores(config: Config) -> str | None:
-    """What the library says at the first prompt when cores were given that the model was not compiled for."""
+    """The library's error at the first prompt when the number of cores is not that of the compiled model."""
     for path, given in config.cores:
         compiled = _CORES.search(path)
         if compiled and int(compiled[1]) != given:
@@ -139,7 +139,7 @@ def wrong_cores(config: Config) -> str | None:
 
 
 def wrong_l2m(config: Config, sizes: str) -> str | None:
-    """What the library says when the cores' on-chip memory was not given, or more of it than there is."""
+    """The library's error when the cores have no on-chip memory, or more than exists."""
     cores = max((given for _, given in config.cores), default=0)
     mib = [int(size) if size.isdigit() else 0 for size in sizes.split(":")]
     if any(size >= _L2M_LIMIT for size in mib):

@@ -1,4 +1,4 @@
-"""The console itself: load, banner, then one line one turn, in the order in which the real programs print."""
+"""Runs the console: load, banner, then one turn a line."""
 
 from __future__ import annotations
 
@@ -10,99 +10,102 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpu.simulator import configs, logs, options
-from bpu.simulator.faults import Fault, Faults, Outcome, Scene
+from bpu.simulator.faults import Fault, FaultContext, Faults, Outcome
 from bpu.simulator.profiles import PROMPT
 from bpu.simulator.stdio import Stdio
 
 if TYPE_CHECKING:
-    from bpu.simulator.turn import Speaker
+    from bpu.simulator.model_session import ModelSession
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run until `exit`, the end of the input, or a fault. Returns the exit code."""
     try:
-        chosen = options.parse(arguments)
+        parsed = options.parse(arguments)
     except options.WrongArgument as problem:
         return options.refuse(arguments, problem)
     except SystemExit as end:  # --help
         return int(end.code or 0)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    console = Console(chosen, Stdio())
+    console = Console(parsed, Stdio())
     code = console.run()
     console.stdio.flush()
     return code
 
 
 class Console:
-    """One process's life. Every wait and every word is in here or in `Speaker`."""
+    """One process from start to exit, on its main thread.
 
-    def __init__(self, chosen: options.Options, stdio: Stdio) -> None:
+    Waits and writes, as `ModelSession` does for the turns.
+    """
+
+    def __init__(self, parsed: options.Options, stdio: Stdio) -> None:
         self._started = time.monotonic()
-        self.chosen, self.profile, self.stdio = chosen, chosen.profile, stdio
-        self.faults = Faults(chosen.faults, once=chosen.fault_once, every=chosen.fault_every)
-        self.scene = Scene(stdio, self.profile.program, chosen.hbm_path)
+        self.options, self.profile, self.stdio = parsed, parsed.profile, stdio
+        self.faults = Faults(parsed.faults, once=parsed.fault_once, every=parsed.fault_every)
+        self.fault_context = FaultContext(stdio, self.profile.program, parsed.hbm_path)
 
     def run(self) -> int:
-        if self.chosen.self_buffering:
+        if self.options.self_buffering:
             self.stdio.buffer_fully()
-        self.happen("start")
+        self.run_faults("start")
         code = self._load()
         return self._serve() if code is None else code
 
-    def happen(self, phase: str, faults: Sequence[Fault] | None = None) -> Outcome:
-        """Let the faults of `phase` happen, each after its seconds."""
+    def run_faults(self, phase: str, faults: Sequence[Fault] | None = None) -> Outcome:
+        """Run the faults of `phase`, each after its seconds."""
         for fault in self.faults.due(phase) if faults is None else faults:
             time.sleep(fault.after)
-            if self.faults.run(fault, self.scene) is Outcome.NO_PROMPT:
+            if self.faults.run(fault, self.fault_context) is Outcome.NO_PROMPT:
                 return Outcome.NO_PROMPT
         return Outcome.GO_ON
 
     # Loading
 
     def _load(self) -> int | None:
-        """Everything up to the first prompt; an exit code if it fails."""
-        chosen, profile, stdio = self.chosen, self.profile, self.stdio
+        """Print everything up to the first prompt; return an exit code if it fails."""
+        parsed, profile, stdio = self.options, self.profile, self.stdio
         for line in logs.VERSIONS:
             stdio.err(line + "\n")
         stdio.err(logs.SIMULATED + "\n")
         if profile.echoes_arguments:
-            for line in logs.arguments(chosen.hbm_path, chosen.tokenizer_dir, chosen.template_path, chosen.model_type):
+            for line in logs.arguments(parsed.hbm_path, parsed.tokenizer_dir, parsed.template_path, parsed.model_type):
                 stdio.out(line)
         load_faults = self.faults.due("load")
-        self.happen("load", load_faults)
-        if self.profile.name == "vlm" and chosen.config:
-            stdio.out(f"config_path: {chosen.config}\n")
-        if not self._files_there():
-            return self._fail(*logs.load_failed(profile.program, chosen.hbm_path))
+        self.run_faults("load", load_faults)
+        if self.profile.name == "vlm" and parsed.config:
+            stdio.out(f"config_path: {parsed.config}\n")
+        if not self._files_exist():
+            return self._fail(*logs.load_failed(profile.program, parsed.hbm_path))
         for line in logs.LIBRARY:
             stdio.err(line + "\n")
         if (code := self._read_files(load_faults)) is not None:
             return code
-        time.sleep(max(0.0, self._started + chosen.load_seconds - time.monotonic()))
-        if chosen.model_type not in profile.model_types:
-            return self._fail(f"Error: model_type {chosen.model_type} is not supported\n")
+        time.sleep(max(0.0, self._started + parsed.load_seconds - time.monotonic()))
+        if parsed.model_type not in profile.model_types:
+            return self._fail(f"Error: model_type {parsed.model_type} is not supported\n")
         self._ready()
         return None
 
     def _read_files(self, load_faults: Sequence[Fault]) -> int | None:
-        from bpu.simulator.turn import Speaker
+        from bpu.simulator.model_session import ModelSession
 
-        chosen, profile = self.chosen, self.profile
+        parsed, profile = self.options, self.profile
         template = None
         try:
             if any(fault.name == "template" for fault in load_faults):
                 raise OSError
             if not profile.own_template:
-                template = Path(chosen.template_path).read_text(encoding="utf-8", errors="replace")
+                template = Path(parsed.template_path).read_text(encoding="utf-8", errors="replace")
         except OSError:
-            self.stdio.out(f"open {chosen.template_path} failed\n")
+            self.stdio.out(f"open {parsed.template_path} failed\n")
             return self._fail() if profile.template_exit else 0
-        folder = Path(chosen.tokenizer_dir)
+        folder = Path(parsed.tokenizer_dir)
         if not (folder / "tokenizer.json").is_file():
             text = f"open {folder / 'tokenizer.json'} failed"
             return self._fail(logs.log_line(text, profile.program, where="tokenizer.cpp:54"))
-        self.speaker: Speaker = Speaker(self, template, folder)
+        self.session: ModelSession = ModelSession(self, template, folder)
         return None
 
     def _fail(self, *lines: str) -> int:
@@ -111,16 +114,16 @@ class Console:
         self.stdio.out(self.profile.failed)
         return 1
 
-    def _files_there(self) -> bool:
-        """Whether the model's files are there, where that matters: with `--strict`, or when a file names them."""
-        config = self.chosen.read_config
+    def _files_exist(self) -> bool:
+        """Whether the model's files exist; without `--strict`, only files named by a configuration count."""
+        config = self.options.read_config
         if config is None or not self.profile.own_template:
-            return not self.chosen.strict or Path(self.chosen.hbm_path).is_file()
+            return not self.options.strict or Path(self.options.hbm_path).is_file()
         return all(Path(path).is_file() for path in (config.hbm_path, *config.parts))
 
     def refused_prompt(self) -> str | None:
-        """What the library says at a prompt when the cores, or their memory, do not fit the model."""
-        config = self.chosen.read_config
+        """The library's error at a prompt when the cores, or their memory, do not fit the model."""
+        config = self.options.read_config
         if config is None or not config.cores:
             return None
         return configs.wrong_cores(config) or configs.wrong_l2m(config, os.environ.get(configs.L2M, ""))
@@ -131,16 +134,16 @@ class Console:
         self.stdio.out(self.profile.ready)
         self.stdio.out(self.profile.banner.replace("{llm}", self._name(0)).replace("{vit}", self._name(1)))
         self.prompt(PROMPT)
-        self.happen("ready")
+        self.run_faults("ready")
 
     def _name(self, number: int) -> str:
         """The name of the language or the vision model's file."""
-        config = self.chosen.read_config
-        paths = [self.chosen.hbm_path, *(config.parts if config else ())]
+        config = self.options.read_config
+        paths = [self.options.hbm_path, *(config.parts if config else ())]
         return Path(paths[number]).name if number < len(paths) else ""
 
     def prompt(self, text: str) -> None:
-        """The prompt is always flushed: a person waits for it."""
+        """Print the prompt and flush it, as every console does."""
         self.stdio.out(text)
         self.stdio.flush()
 
@@ -150,15 +153,15 @@ class Console:
         from bpu.simulator.lines import lines
 
         for line in lines(self):
-            if not self.command(line):
+            if not self.run_command(line):
                 self._turn(line)
         if self.profile.images:
-            while True:  # the real one never looks at the end of its input
+            while True:  # the real one ignores the end of its input
                 pass
         return 0
 
-    def command(self, line: bytes) -> bool:
-        """Obey `exit` and `reset`, which a console that reads ahead does in the midst of an answer."""
+    def run_command(self, line: bytes) -> bool:
+        """Obey `exit` and `reset`; a console that reads ahead does so during an answer."""
         if line == b"exit" and self.profile.exits:
             self.stdio.out(self.profile.goodbye)
             self.stdio.flush()
@@ -170,15 +173,15 @@ class Console:
 
     def _turn(self, line: bytes) -> None:
         if self.profile.images and line.startswith(b"/image"):
-            self.speaker.image(line)
+            self.session.image(line)
         elif self.profile.images and line == b"regen":
-            self.speaker.again()
+            self.session.repeat()
         else:
-            self.speaker.turn(line)
+            self.session.turn(line)
 
     def _reset(self) -> None:
-        self.speaker.cache.reset()
+        self.session.cache.reset()
         faults = self.faults.due("reset")
-        outcome = self.happen("reset", faults)
+        outcome = self.run_faults("reset", faults)
         if outcome is Outcome.GO_ON and not any(fault.name == "bad-reset" for fault in faults):
             self.prompt(PROMPT)

@@ -1,4 +1,4 @@
-"""What the model sees, taken apart: the turns of a rendered prompt, its tools, its last question. Pure text work."""
+"""Splits a rendered prompt into its messages, its tools and its last question. Pure."""
 
 from __future__ import annotations
 
@@ -30,15 +30,20 @@ _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 
 class Message(NamedTuple):
+    """One message of a conversation."""
+
     role: str  # system, user, assistant or tool
     text: str
 
 
 class Conversation(NamedTuple):
-    """`thinks` is False where the prompt has closed the reasoning itself. `text` is everything, unescaped."""
+    """All messages of a prompt.
+
+    `reasons` is False where the prompt has closed the reasoning; `text` is everything, unescaped.
+    """
 
     messages: tuple[Message, ...]
-    thinks: bool
+    reasons: bool
     text: str
 
     @property
@@ -49,14 +54,21 @@ class Conversation(NamedTuple):
 
     @property
     def question(self) -> str:
-        """The last question without the tools that may stand before it."""
+        """The last question without the tools before it."""
         return _TOOLS.sub("", self.last.text).strip()
 
     @property
     def focus(self) -> str:
-        """The last paragraph of the question: system text may have been merged in front of it."""
+        """The last paragraph of the question; system text may stand in front of it."""
         paragraphs = [part.strip() for part in self.question.split("\n\n") if part.strip()]
         return paragraphs[-1] if paragraphs else ""
+
+    @property
+    def instructions(self) -> str:
+        """System texts, the first question and the last one, without the tools."""
+        users = [message for message in self.messages if message.role == "user"]
+        systems = [message for message in self.messages if message.role == "system"]
+        return _TOOLS.sub("", "\n".join(message.text for message in [*systems, *users[:1], *users[1:][-1:]]))
 
     @property
     def chinese(self) -> bool:
@@ -67,14 +79,14 @@ def is_chinese(text: str) -> bool:
     return bool(_CHINESE.search(text))
 
 
-def unescaped(line: str) -> str:
-    """A line break travels through the one line as backslash and n."""
+def unescape(line: str) -> str:
+    """The line with its line breaks, which the prompt writes as backslash and n."""
     return line.replace("\\r", "").replace("\\n", "\n")
 
 
 def parse(held: str, line: str) -> Conversation:
-    """The conversation after `held`, what the cache holds, and `line`, which begins in the user's turn."""
-    text = held + USER + unescaped(line)
+    """Parse the conversation of the cached text `held` and of `line`, the user's message."""
+    text = held + USER + unescape(line)
     messages: list[Message] = []
     role = "system"
     for part in _MARKS.split(text):

@@ -1,6 +1,6 @@
-"""What a prompt may ask of the simulator itself, for tests: `[[sim KEY=VALUE ...]]` in the last question.
+"""Parses directives to the simulator, for tests: `[[sim KEY=VALUE ...]]` in the last question.
 
-Values hold no blanks. Unknown keys and broken values are ignored: people may write anything in a chat.
+Values hold no blanks. Unknown keys and broken values are ignored, because a question may hold any text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DIRECTIVE = re.compile(r"\[\[sim\s+([^\]]*)\]\]")
 
 
 class Directives(NamedTuple):
-    """None (or the empty text) for what was not asked."""
+    """The directives of one question; None or empty where it holds none."""
 
     say: str | None = None
     tokens: int | None = None

@@ -1,4 +1,4 @@
-"""Lines from stdin as each console reads them: buffer sizes, reading ahead, and the faults of the idle time."""
+"""Reads lines as each console does, and runs the faults of the idle phase."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def lines(console: Console) -> Iterator[bytes]:
-    """Every line without its newline, cut as the console cuts it; ends with the input."""
-    source = _Ahead(console) if console.profile.reads_ahead else _Blocking(console)
+    """Yield every line without its newline, cut as the console cuts it."""
+    source = _ReadAheadLines(console) if console.profile.reads_ahead else _BlockingLines(console)
     while (line := source.next()) is not None:
         yield line
 
@@ -22,24 +22,27 @@ def lines(console: Console) -> Iterator[bytes]:
 def _reader(console: Console) -> Callable[[], bytes | None]:
     size, stdio = console.profile.reads, console.stdio
     read = (lambda: stdio.fgets(size)) if size else stdio.getline
-    return _recorded(read, console.chosen.record) if console.chosen.record else read
+    return _record_lines(read, console.options.record) if console.options.record else read
 
 
-def _recorded(read: Callable[[], bytes | None], path: str) -> Callable[[], bytes | None]:
-    """`read`, with every line noted in the file `path` before anything is made of it."""
+def _record_lines(read: Callable[[], bytes | None], path: str) -> Callable[[], bytes | None]:
+    """Wrap `read` so that it writes every line to the file `path` first."""
     fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
-    def noting() -> bytes | None:
+    def read_and_record() -> bytes | None:
         line = read()
         if line is not None:
             os.write(fd, b"%d %s\n" % (os.getpid(), line.rstrip(b"\n")))
         return line
 
-    return noting
+    return read_and_record
 
 
 def _cut(line: bytes, *, bad_utf8: bool) -> bytes:
-    """Without newline, what follows a NUL, and (where the console does so) what follows the first bad byte."""
+    """Cut a line at its newline, a NUL, or the first bad byte.
+
+    Only some consoles cut at a byte that is no UTF-8.
+    """
     line = line.rstrip(b"\n").split(b"\0")[0]
     if bad_utf8:
         try:
@@ -49,8 +52,8 @@ def _cut(line: bytes, *, bad_utf8: bool) -> bytes:
     return line
 
 
-class _Blocking:
-    """Reads a line when the turn before it is over."""
+class _BlockingLines:
+    """Reads a line when the turn before it is over. The main thread uses it."""
 
     def __init__(self, console: Console) -> None:
         self._console, self._read = console, _reader(console)
@@ -61,13 +64,16 @@ class _Blocking:
             if not self._console.stdio.silent(fault.after - waited):
                 break
             waited = fault.after
-            self._console.faults.run(fault, self._console.scene)
+            self._console.faults.run(fault, self._console.fault_context)
         line = self._read()
         return None if line is None else _cut(line, bad_utf8=self._console.profile.cuts_bad_utf8)
 
 
-class _Ahead:
-    """Reads the next line while a turn is generated, and obeys `exit` and `reset` at once, in the midst of it."""
+class _ReadAheadLines:
+    """Reads lines on a thread of its own.
+
+    The thread obeys `exit` and `reset` at once, also during an answer.
+    """
 
     def __init__(self, console: Console) -> None:
         import queue
@@ -80,7 +86,7 @@ class _Ahead:
     def _run(self) -> None:
         while (read := self._read()) is not None:
             line = _cut(read, bad_utf8=self._console.profile.cuts_bad_utf8)
-            if not self._console.command(line):
+            if not self._console.run_command(line):
                 self._lines.put(line)
         self._lines.put(None)
 
@@ -93,5 +99,5 @@ class _Ahead:
                 return self._lines.get(timeout=max(0.001, fault.after - waited))
             except queue.Empty:
                 waited = fault.after
-                self._console.faults.run(fault, self._console.scene)
+                self._console.faults.run(fault, self._console.fault_context)
         return self._lines.get()

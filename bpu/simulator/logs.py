@@ -1,6 +1,7 @@
-"""The lines that are not the model's words: start-up, library logs, statistics, failures. It prints nothing.
+"""Formats start-up lines, library logs, statistics and failures. It prints nothing.
 
-Shapes are those of real logs; the numbers in them are the real ones where they mean something.
+Their forms are those of real logs: docs/console-protocol.md#start-up, docs/console-protocol.md#statistics and
+docs/console-protocol.md#failures.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def chatter(program: str) -> str:
 
 
 def statistics(kind: str, figures: Figures) -> str:
-    """What the console says about a turn; `kind` is `line`, `colour`, `performance`, `tps` or `none`."""
+    """The console's figures of a turn; `kind` is `line`, `colour`, `tps` or `none`."""
     prefill = rate(figures.prefill_tokens, figures.prefill_s)
     decode = rate(figures.decode_tokens, figures.decode_s)
     if kind == "line":
@@ -86,11 +87,5 @@ def statistics(kind: str, figures: Figures) -> str:
             f"decode speed: {decode:f} tokens/s =====\n\033[0m\n"
         )
     if kind == "tps":
-        # Verbatim from a log of the S600's `llm`: whole tokens for prefill, one decimal for decode, two blanks.
         return f"\n[Performance] prefill TPS: {prefill:.0f} tokens/s  decode TPS: {decode:.1f} tokens/s\n"
-    if kind == "performance":
-        return (
-            f"\n[Performance] prefill: {figures.prefill_tokens} tokens, {prefill:.2f} tokens/s; "
-            f"decode: {figures.decode_tokens} tokens, {decode:.2f} tokens/s\n"
-        )
     return ""

@@ -1,4 +1,4 @@
-"""The command line: the real console's options, checked as the real one does, and the simulator's own."""
+"""Parses the command line: the console's options and the simulator's own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from bpu.simulator import configs, directives, faults
+from bpu.simulator import canned_replies, configs, directives, faults
 from bpu.simulator.profiles import ALIASES, PRESETS, PROFILES, Profile
 from bpu.simulator.tokens import MODEL_DIR
 
 TEMPLATE = "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
 DEFAULT_CONTEXT = 4096
 ABOUT = """\
-This is a SIMULATOR of the console programs of the D-Robotics SDKs (xlm_demo and its kin).
-No BPU is used and no model file is read: its answers are made up by rules.
+This is a SIMULATOR of the console programs of the D-Robotics SDKs (xlm_demo and others).
+No BPU is used and no model file is read. It answers a few questions with stored texts, works out sums, calls tools with
+the defaults of their schemas, and otherwise says that it is a simulator. docs/console-protocol.md names the sources of
+what it imitates.
 
 Without options it behaves as xlm_demo of OpenExplorer_LLM_0.9.0 on an RDK S100 with a 1.5B model, with a small
 tokenizer and template of its own. Times that are given (--load-seconds, --decode-rate, --prefill-rate) are exact;
@@ -24,7 +26,7 @@ those of the preset are divided by --speed.
 
 
 class Options(argparse.Namespace):
-    """What was asked, with the profile's defaults filled in. Rates are tokens per second, 0 for no pacing."""
+    """All options, with the profile's defaults. Rates are tokens per second, 0 for no pacing."""
 
     profile: Profile
     hbm_path: str
@@ -56,7 +58,7 @@ class Options(argparse.Namespace):
 
 
 class WrongArgument(Exception):
-    """The real console would not start. `line` is what it says."""
+    """An argument with which the real console exits. `line` is what it prints."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
@@ -103,7 +105,7 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m bpu.simulator",
         description=ABOUT,
-        epilog=f"{directives.HELP}\n{faults.help_text()}",
+        epilog=f"{canned_replies.help_text()}\n{directives.HELP}\n{faults.help_text()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -120,9 +122,9 @@ def _add_console_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--template_path", default="", help="chat template; default: the simulator's own")
     group.add_argument("--model_type", type=int, default=None, help="number of the model family, DeepSeek's by default")
     group.add_argument("-c", "--config", default="", help="JSON file of oellm_multichat, llm or vlm")
-    group.add_argument("--config_path", default="", help="taken and not used, as is")
-    group.add_argument("-i", "--image_path", default="", help="taken and not used")
-    group.add_argument("--bpu_core", type=int, choices=range(4), default=0, help="taken and not used")
+    group.add_argument("--config_path", default="", help="accepted and ignored")
+    group.add_argument("-i", "--image_path", default="", help="accepted and ignored")
+    group.add_argument("--bpu_core", type=int, choices=range(4), default=0, help="accepted and ignored")
 
 
 def _add_speed_options(group: argparse._ArgumentGroup) -> None:
@@ -139,14 +141,16 @@ def _add_behaviour_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--history", choices=("keep", "none"), help="keep: the cache holds all turns until a reset")
     group.add_argument("--reset", choices=("works", "broken"), help="broken: prints the prompt, forgets nothing")
     group.add_argument("--echo", action=flag, default=None, help="print the rendered template before the answer")
-    group.add_argument("--stats", choices=("line", "colour", "performance", "tps", "none"), help="kind of the figures")
+    group.add_argument("--stats", choices=("line", "colour", "tps", "none"), help="kind of the figures")
     group.add_argument("--end-token", default="", metavar="TEXT", help="leaked after the answer, as <|im_end|>")
     group.add_argument("--newline", choices=("raw", "unescape"), default="raw", help="whether the echo shows \\n as is")
     group.add_argument(
         "--context", type=int, metavar="N", help="tokens, by the model's name or 4096; a longer prompt: SIGABRT"
     )
     group.add_argument("--tokens", type=int, metavar="N", help="tokens of an answer; default: as many as it has")
-    group.add_argument("--chatter", type=_chatter, metavar="STREAM[:N]", help="log lines between pieces, every N (5)")
+    group.add_argument(
+        "--chatter", type=_chatter, metavar="STREAM[:N]", help="log lines between pieces, one every N pieces (5)"
+    )
     group.add_argument(
         "--stamp",
         default="",
@@ -168,7 +172,7 @@ def _add_fault_options(group: argparse._ArgumentGroup) -> None:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """The options. Raises `WrongArgument`; `--help` prints and leaves as argparse does."""
+    """Parse the options. Raises `WrongArgument`; `--help` prints and exits as argparse does."""
     options, unknown = _parser().parse_known_args(arguments, namespace=Options())
     options.profile = options.profile or PROFILES["xlm_demo-0.9.0"]
     if unknown:
@@ -233,7 +237,7 @@ def _wrong_type(profile: Profile) -> str:
 
 
 def usage(profile: Profile) -> str:
-    """The console's own usage."""
+    """The usage text of the console."""
     if profile.config:
         return f"Usage: ./{profile.program} -c|--config <config.json>\n"
     names = ["--hbm_path", "--tokenizer_dir", "--template_path", "--model_type"]
@@ -244,7 +248,7 @@ def usage(profile: Profile) -> str:
 
 
 def refuse(arguments: Sequence[str], problem: WrongArgument) -> int:
-    """Say what is wrong as the console does: a line on stderr, usage on stdout. The exit code."""
+    """Print the problem on stderr and usage on stdout, and return the exit code."""
     profile = _profile_named_in(arguments)
     sys.stderr.write(problem.line + "\n")
     sys.stdout.write(usage(profile))

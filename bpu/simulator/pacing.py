@@ -1,4 +1,4 @@
-"""Time: how long prefill and each token take, and what was really measured. It writes nothing."""
+"""Paces prefill and tokens, and measures what they took. It writes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Figures(NamedTuple):
-    """What one turn took: tokens, and seconds on the monotonic clock."""
+    """Tokens of one turn, and what they took in seconds on the monotonic clock."""
 
     prefill_tokens: int = 0
     prefill_s: float = 0.0
@@ -21,7 +21,10 @@ def rate(tokens: int, seconds: float) -> float:
 
 
 class Pacer:
-    """Paces one turn after another. Rates are tokens per second; 0 means no pacing at all."""
+    """Paces one turn after another.
+
+    Rates are tokens per second; 0 means no pacing at all.
+    """
 
     def __init__(
         self,
@@ -37,13 +40,13 @@ class Pacer:
         self._decode_rate = decode_rate
 
     def begin(self) -> None:
-        """A line has been read: the turn's time starts here."""
+        """Start the clock of a turn when its line was read."""
         self._started = self._clock()
         self._prefilled = self._tokens = 0
         self._decode_rate = self._rates[1]
 
     def decode_at(self, rate: float) -> None:
-        """Another rate for this turn."""
+        """Set another decode rate for this turn."""
         self._decode_rate = rate
 
     def prefill(self, tokens: int, seconds: float | None = None) -> None:
@@ -55,7 +58,7 @@ class Pacer:
         self._base = self._decoding = self._clock()
 
     def token(self, tokens: int = 1) -> None:
-        """Wait until the next `tokens` are due; being late once does not make all the others late."""
+        """Wait until the next `tokens` are due; one late token does not delay the others."""
         self._tokens += tokens
         if self._decode_rate:
             self._base += tokens / self._decode_rate

@@ -1,16 +1,18 @@
-"""The console programs as data: what each prints, reads, forgets and answers to wrong arguments.
+"""The console programs as values: what each prints, reads, forgets and answers to wrong arguments.
 
-Facts only, no behaviour. What no public source says is marked as a guess.
+docs/console-protocol.md names the source of each value, and says where the simulator differs.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+#: docs/console-protocol.md#a-turn
 PROMPT = "[User] <<< "
 ANSWER = "[Assistant] >>> "
 GOODBYE = "[system out] >>> 好的，祝您生活愉快，再见~\n"
 
+#: docs/console-protocol.md#start-up
 MULTI_TURN = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 SINGLE_TURN = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 CONTROL_C = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请 Ctrl C\n- 清除缓存请输入 reset\n"
@@ -61,7 +63,7 @@ class Profile(NamedTuple):
 
 
 _ALL = (
-    # Its source is not public: the buffer is a guess (the strictest of its kin), history as in NODE, which copies it.
+    # Its source is not public: the buffer is that of `oellm_run`, history that of `hobot_xlm`, both assumed.
     Profile(
         "xlm_demo-0.9.0",
         "xlm_demo",
@@ -146,13 +148,17 @@ ALIASES = {"xlm_demo": "xlm_demo-0.9.0", "hobot_xlm": "node"}
 
 
 class Preset(NamedTuple):
-    """Published speeds in tokens per second; the load time of the 7B model is scaled by size, a guess."""
+    """Published speeds in tokens per second, and the time of a load.
+
+    The load time of the 7B model is assumed: scaled by its size.
+    """
 
     prefill: float
     decode: float
     load_s: float
 
 
+#: docs/console-protocol.md#speeds
 PRESETS = {
     "s100-1.5b": Preset(635.24, 17.05, 2.0),
     "s100-7b": Preset(279.17, 3.72, 8.0),

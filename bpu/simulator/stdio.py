@@ -1,6 +1,6 @@
-"""Input and output through the C library's own `stdout`, `stderr` and `stdin`, as a C program does it.
+"""Reads and writes through C stdio, as a C program does.
 
-Python's streams must not be used beside it: only C stdio is what `stdbuf` changes. Nothing here decides when to flush.
+Python's streams must not be used beside it, because `stdbuf` changes C stdio only. Callers decide when to flush.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ FULL = 0  # _IOFBF of glibc and musl
 
 
 class Stdio:
-    """The three streams of the process. Texts go out as UTF-8; lines come in as bytes."""
+    """The three streams of the process.
+
+    Texts go out as UTF-8; lines come in as bytes.
+    """
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None)
@@ -32,7 +35,7 @@ class Stdio:
         self._line, self._room = ctypes.c_void_p(), ctypes.c_size_t(0)
 
     def out(self, text: str | bytes) -> None:
-        """Put `text` on stdout; it reaches the pipe when the C library thinks fit."""
+        """Write `text` to stdout; the C library buffers it as it would a C program's."""
         self._put(self.stdout, text)
 
     def err(self, text: str | bytes) -> None:
@@ -47,17 +50,17 @@ class Stdio:
         self._fflush(self.stdout)
 
     def buffer_fully(self, size: int = 1 << 20) -> None:
-        """What a program does that buffers by itself: `stdbuf` has no effect on it."""
+        """Buffer stdout fully, so that `stdbuf` has no effect."""
         self._buffer = ctypes.create_string_buffer(size)  # glibc would keep the one byte of an unbuffered stream
         self._setvbuf(self.stdout, self._buffer, FULL, size)
 
     def getline(self) -> bytes | None:
-        """One line of any length, its newline included; None at the end of the input."""
+        """Read one line of any length; None at the end of the input."""
         size = self._getline(ctypes.byref(self._line), ctypes.byref(self._room), self.stdin)
         return None if size < 0 else ctypes.string_at(self._line, size)
 
     def fgets(self, size: int) -> bytes | None:
-        """At most `size - 1` bytes of a line: a longer one comes in several pieces. A NUL cuts what is seen."""
+        """Read at most `size - 1` bytes of a line, up to a NUL."""
         buffer = ctypes.create_string_buffer(size)
         if not self._fgets(buffer, size, self.stdin):
             return None

@@ -1,6 +1,6 @@
-"""Text to model tokens and back: byte-level BPE read from a `tokenizer.json`, in plain Python.
+"""Turns text into model tokens: byte-level BPE read from a `tokenizer.json`, in plain Python.
 
-The simulator counts and writes by the very tokens that the gateway counts, so that limits meet exactly.
+The simulator counts the same tokens as the gateway, so that both reach a limit at the same token.
 Its pattern uses explicit ASCII classes only, because those mean the same in every regular expression engine.
 """
 
@@ -30,7 +30,7 @@ def byte_alphabet() -> dict[int, str]:
 
 
 class Tokenizer:
-    """`encode` gives the bytes of each token; joined they are the text again."""
+    """Encodes texts; the bytes of all tokens, joined, are the text again."""
 
     def __init__(self, merges: Mapping[tuple[str, str], int], specials: Sequence[str], words: str = WORDS) -> None:
         self._ranks = merges
@@ -76,7 +76,7 @@ class Tokenizer:
 
 
 def load_tokenizer(folder: Path | None) -> Tokenizer:
-    """The tokenizer of `folder`, or the simulator's own where that is none it can read."""
+    """Load the tokenizer of `folder`, or the simulator's own where it cannot be read."""
     try:
         return _from_json((folder or MODEL_DIR) / "tokenizer.json")
     except (OSError, ValueError, KeyError, TypeError):
@@ -105,7 +105,7 @@ def _words_of(pre_tokenizer: Mapping[str, Any]) -> str:
 
 
 def whole_characters(pieces: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Pieces joined until none ends inside a UTF-8 character, each with its number of tokens."""
+    """Join pieces until none ends inside a UTF-8 character; each with its number of tokens."""
     held, tokens = b"", 0
     for piece in pieces:
         held, tokens = held + piece, tokens + 1
@@ -128,7 +128,7 @@ def _complete(data: bytes) -> bool:
 
 
 def cut_characters(pieces: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Pieces so cut that every character of several bytes is spread over two; the second part counts no token."""
+    """Cut pieces so that every character of several bytes spans two of them."""
     for piece in pieces:
         start = 0
         for at in range(len(piece)):

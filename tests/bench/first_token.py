@@ -1,6 +1,6 @@
-"""How much later the first token comes through the gateway than through a bare relay, warm, at 50 tokens/s.
+"""Measures how much later the first token comes through the gateway than through a relay.
 
-`python -m tests.bench.first_token [ROUNDS]` prints what `python -m bpu bench` measures of it; here the aim is at most
+`python -m tests.bench.first_token [ROUNDS]` prints what `python -m benchmarks` measures of it; here the aim is at most
 5 ms more than from pipe to socket. It never fails: a busy machine is not a mistake of the code.
 """
 
@@ -11,19 +11,19 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bpu.bench.bench import FULL, Bench
-from bpu.bench.speed import first_token
+from benchmarks.plan import FULL, Benchmark
+from benchmarks.speed import first_token
 
 AIM_MS = 5
 
 
 def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        (row,) = first_token(Bench(replace(FULL, rounds=rounds), Path(folder), article=False))
+        (row,) = first_token(Benchmark(replace(FULL, rounds=rounds), Path(folder), process_per_request=False))
     more = {check.name: check.value for check in row.checks}
     print(f"first token, {rounds} rounds, warm, at 50 tokens/s:")
     print(f"  bare relay  median {row.relay:.1f} ms")
-    print(f"  gateway     median {row.ours:.1f} ms")
+    print(f"  gateway     median {row.gateway:.1f} ms")
     print(f"  overhead    median {more['median_over_relay_ms']:.1f} ms (aim: {AIM_MS} ms)")
 
 

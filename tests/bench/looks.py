@@ -1,4 +1,4 @@
-"""How soon health, readiness, slots and metrics are answered while 200 streams are open, one of them running.
+"""Measures `/health`, `/ready`, `/slots` and `/metrics` while 200 streams are open.
 
 `python -m tests.bench.looks [ROUNDS]` prints the rows of the table in docs/observing.md: medians and the 99th of a
 hundred, with the keeper at work and with the keeper stopped dead. It never fails.

@@ -1,4 +1,4 @@
-"""The benchmark for real, in its short form: that every figure is there and can be true, never how large it is."""
+"""The short benchmark on real programs: every figure is there and plausible."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.messages import say
+from benchmarks.programs import environment
 from bpu.bench.figures import Run
-from bpu.bench.programs import environment
 from bpu.bench.report import table
 from bpu.board import tools
 from bpu.board.tools import Result
@@ -27,15 +29,15 @@ FIGURES = {
     *("memory_worker", "memory_keeper", "growth_worker", "growth_keeper"),
     *("start", "start_ready", "length", "body_large", "body_small"),
 }
-#: Beside which figures the relay and the article's way stand.
+#: The figures beside which those of the relay and of one process a request stand.
 RELAY = {"first_token", "latency", "cpu", "throughput", "hand_over_1", "hand_over_4"}
-ARTICLE = RELAY - {"first_token"} | {"first_token_cold"}
+PER_REQUEST = RELAY - {"first_token"} | {"first_token_cold"}
 #: Differences, which noise may turn.
 MAY_BE_NONE = {"growth_worker", "growth_keeper", "waiting_memory", "waiting_cpu", "length"}
 
 
-def bench(*words: str, **env: str) -> Result:
-    command = [sys.executable, "-m", "bpu", "bench", *words]
+def python(*words: str, **env: str) -> Result:
+    command = [sys.executable, "-m", *words]
     return tools.run(command, timeout=580, cwd=ROOT, env=environment({"LC_ALL": "C", **env}))
 
 
@@ -46,7 +48,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(picture: Path) -> dict[str, Any]:
-    result = bench("--short", "--json", "--plot", str(picture))
+    result = python("benchmarks", "--short", "--json", "--plot", str(picture))
     assert result.ok, result.err
     return dict(json.loads(result.out))
 
@@ -60,7 +62,7 @@ def test_a_short_run_has_every_figure_and_each_can_be_true(run: dict[str, Any], 
         assert math.isfinite(row["gateway"])
         assert row["gateway"] > 0 or name in MAY_BE_NONE, name
         assert (row["relay"] is not None) is (name in RELAY), name
-        assert (row["article"] is not None) is (name in ARTICLE), name
+        assert (row["process_per_request"] is not None) is (name in PER_REQUEST), name
         assert all(math.isfinite(aim["value"]) for aim in row["aims"])
     assert all(value > 0 for values in run["series"].values() for value in values)
     assert {"date", "processor", "cores", "system", "python"} <= set(run["machine"])
@@ -71,7 +73,7 @@ def test_a_short_run_has_every_figure_and_each_can_be_true(run: dict[str, Any], 
 @pytest.mark.timeout(600)
 def test_a_short_run_has_a_table_in_both_languages(run: dict[str, Any]) -> None:
     for lang in ("en", "zh"):
-        assert len(list(table(Run.of(run), lang))) == len(FIGURES) + 2
+        assert len(list(table(Run.of(run), partial(say, lang=lang)))) == len(FIGURES) + 2
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +83,28 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield started
 
 
-def test_a_gateway_that_runs_is_measured_from_outside(gateway: Gateway, tmp_path: Path) -> None:
-    picture = tmp_path / "outside.svg"
-    result = bench("--url", f"{gateway.url}/v1", "--key", "secret", "--short", "--json", "--plot", str(picture))
+def test_a_running_gateway_is_measured_over_http(gateway: Gateway) -> None:
+    result = python("bpu", "bench", "--url", f"{gateway.url}/v1", "--key", "secret", "--short", "--json")
     assert result.ok, result.err
     figures = {row["figure"]: row["gateway"] for row in json.loads(result.out)["figures"]}
     assert set(figures) == {
-        *("outside_first_token", "outside_added", "outside_throughput", "outside_console", "outside_health")
+        *("remote_first_token", "remote_added", "remote_throughput", "remote_console", "remote_health")
     }
-    assert all(figures[name] > 0 for name in set(figures) - {"outside_added"})
-    assert "<svg" in picture.read_text()
+    assert all(figures[name] > 0 for name in set(figures) - {"remote_added"})
 
 
-def test_what_cannot_be_measured_is_told(gateway: Gateway) -> None:
-    refused = bench("--url", gateway.url, "--short")
+def test_the_cause_is_reported_when_nothing_can_be_measured(gateway: Gateway) -> None:
+    refused = python("bpu", "bench", "--url", gateway.url, "--short")
     assert (refused.code, "API key" in refused.err) == (3, True), refused
-    away = bench("--url", "http://127.0.0.1:9", "--short")
+    away = python("bpu", "bench", "--url", "http://127.0.0.1:9", "--short")
     assert (away.code, "cannot be reached" in away.err) == (3, True), away
-    wrong = bench("--url", "https://board", "--short")
+    wrong = python("bpu", "bench", "--url", "https://board", "--short")
     assert (wrong.code, "http://HOST:PORT" in wrong.err) == (2, True), wrong
+
+
+def test_a_running_gateway_has_a_table_and_needs_its_address(gateway: Gateway) -> None:
+    shown = python("bpu", "bench", "--url", gateway.url, "--short", OPENAI_API_KEY="secret")
+    assert shown.ok, shown.err
+    assert "what the gateway adds to it" in shown.out
+    missing = python("bpu", "bench")
+    assert (missing.code, "--url" in missing.err) == (2, True), missing

@@ -1,4 +1,4 @@
-"""Figures as values: quantiles, aims, and a run that comes back from its JSON as it was."""
+"""Quantiles, aims, and a run that survives the way through JSON."""
 
 from __future__ import annotations
 
@@ -68,7 +68,14 @@ def test_a_run_comes_back_from_its_json() -> None:
     (latency, throughput, ready) = RUN.body()["figures"]
     assert latency["aims"][0] == {"name": "of_relay", "value": 1.333, "most": 1.25, "ratio": True, "met": False}
     assert throughput["aims"][0]["least"] == 0.5
-    assert ready == {"figure": "start_ready", "unit": "s", "gateway": 2.5, "relay": None, "article": None, "aims": []}
+    assert ready == {
+        "figure": "start_ready",
+        "unit": "s",
+        "gateway": 2.5,
+        "relay": None,
+        "process_per_request": None,
+        "aims": [],
+    }
 
 
 @given(VALUES)

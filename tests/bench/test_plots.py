@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.__main__ import main
+from benchmarks.plots import draw
 from bpu.bench.figures import Series
-from bpu.bench.plots import draw
-from bpu.cli import main
 
 SERIES: Series = {
-    **{f"latency, {side}, ms": [0.3, 0.4, 0.5] for side in ("relay", "gateway", "article")},
+    **{f"latency, {side}, ms": [0.3, 0.4, 0.5] for side in ("relay", "gateway", "process per request")},
     **{f"first token by turn, {way}, ms": [50.0, 60.0, 70.0] for way in ("continued", "sent again")},
     **{f"idle between jobs, {workers} workers, ms": [0.5, 0.6] for workers in (1, 4)},
     "jobs": [500.0, 1000.0],
@@ -40,11 +40,11 @@ def test_one_series_is_one_panel_and_none_is_an_empty_picture(tmp_path: Path, na
         assert path.stat().st_size > 500
 
 
-def test_without_matplotlib_nothing_is_measured_and_the_remedy_is_told(
+def test_without_matplotlib_nothing_is_measured_and_the_remedy_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = CliRunner().invoke(main, ["bench", "--plot", str(tmp_path / "run.svg")], env={"LC_ALL": "C"})
+    result = CliRunner().invoke(main, ["--plot", str(tmp_path / "run.svg")], env={"LC_ALL": "C"})
     assert result.exit_code == 3
     assert "pip install -r requirements-dev.txt" in result.output
     assert "Measuring" not in result.output

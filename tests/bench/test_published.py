@@ -6,29 +6,29 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.plots import PANELS
+from benchmarks.published_run import load_published_run
 from bpu.bench.figures import QUANTILES, Row, Run
-from bpu.bench.plots import PANELS
-from bpu.bench.report import published
 from scripts.publish_figures import DATA, PICTURE, data, marked, pages
 from tests.bench.test_bench_live import FIGURES
 
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    found = published(DATA)
+    found = load_published_run(DATA)
     assert found is not None
     return found
 
 
 def test_every_page_has_the_figures_of_the_published_run(run: Run) -> None:
-    told = pages(run)
-    assert len(told) == 4
-    for page, text in told.items():
+    written = pages(run)
+    assert len(written) == 4
+    for page, text in written.items():
         assert page.read_text(encoding="utf-8") == text, f"{page.name}: python scripts/publish_figures.py"
 
 
 def test_another_run_would_make_other_pages(run: Run) -> None:
-    other = Run(run.machine, [replace(row, ours=row.ours + 1) for row in run.rows], run.series)
+    other = Run(run.machine, [replace(row, gateway=row.gateway + 1) for row in run.rows], run.series)
     for page, text in pages(other).items():
         assert page.read_text(encoding="utf-8") != text
 

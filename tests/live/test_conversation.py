@@ -151,7 +151,7 @@ def failed(chat: Chat) -> dict[str, Any]:
 UNRELATED = [
     (another, set()),
     (other_key, {"ZQ1"}),
-    (edited_question, {"ZQ1", "ZQ77"}),  # the answer that follows it cites the word
+    (edited_question, {"ZQ77"}),
     (edited_turn, {"ZQ77"}),
     (edited_answer, {"ZQ1"}),
     (regenerated, {"ZQ1"}),

@@ -1,4 +1,4 @@
-"""Starts a console program for a test and talks to it over pipes, with a deadline for every wait."""
+"""Starts a console program and talks to it over pipes, with deadlines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ ENVIRONMENT["PYTHONPATH"] = str(ROOT)
 
 
 class Program:
-    """One child; `with` ends it. `reads` are the sizes of what each read of stdout gave.
+    """One child.
+
+    `with` ends it. `reads` are the sizes of what each read of stdout gave.
 
     `packets`: stdout is a socket that keeps the boundaries of writes, so that each read is exactly one write of the
     program, however busy the machine is. C stdio buffers for it as it does for a pipe.
@@ -63,7 +65,7 @@ class Program:
                 stream.close()
 
     def until(self, mark: bytes, seconds: float = 20) -> bytes:
-        """Stdout up to and with `mark`, which must be its end; what is read is taken away."""
+        """Take stdout up to and with `mark`, which must be its end."""
         assert self.wait(lambda: self.out.endswith(mark), seconds), (mark, self.out[-300:], self.err[-300:])
         text, self.out = self.out, b""
         return text

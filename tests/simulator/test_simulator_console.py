@@ -65,6 +65,14 @@ def test_one_turn_of_the_other_profiles(profile: str, before: str, after: str) -
     assert re.fullmatch(re.escape(before) + "好的 Yes" + after, text)
 
 
+def test_the_statistics_of_the_s600_console() -> None:
+    with Program("--profile", "oellm_multichat", "--stats", "tps") as program:
+        program.ready()
+        text = program.ask(say("Yes"))
+    figures = r"\n\[Performance\] prefill TPS: \d+ tokens/s  decode TPS: \d+\.\d tokens/s\n\n\[User\] <<< "
+    assert re.fullmatch(r"\[Assistant\] >>> Yes" + figures, text)
+
+
 @pytest.mark.parametrize("profile", ["oellm_run", "oellm_multichat", "xlm_demo"])
 def test_exit_says_goodbye_and_succeeds(profile: str) -> None:
     with Program("--profile", profile) as program:

@@ -1,4 +1,4 @@
-"""Each fault does what its name says, in the phase that was asked for, and leaves nothing behind by itself."""
+"""Each fault does what its name says in its phase, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulator answers where tools or JSON are asked for. Pure, no process."""
+"""The simulator's answers where a prompt offers tools or demands JSON. Pure, no process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bpu.simulator import conversation, toolcalls
-from tests.simulator.test_simulator_brain import reply
+from bpu.simulator import conversation, tool_calls
+from tests.simulator.test_simulator_responder import reply
 
 
 def tool(name: str, description: str = "", **properties: Any) -> dict[str, Any]:
@@ -21,7 +21,6 @@ def tool(name: str, description: str = "", **properties: Any) -> dict[str, Any]:
 TEXT = {"type": "string"}
 WEATHER = tool("get_weather", "Get the weather of a city", location=TEXT)
 MOVE, GRASP = tool("move_to", "Move the arm", target=TEXT), tool("grasp", "Grasp a thing", object=TEXT)
-PICK, PLACE = tool("pick", "拿起物体", object=TEXT), tool("place", "放下物体", location=TEXT)
 
 
 def with_tools(question: str, *tools: dict[str, Any], more: str = "") -> str:
@@ -38,38 +37,45 @@ def called(text: str) -> list[tuple[str, dict[str, Any]]]:
     return [(call["name"], call["arguments"]) for call in found]
 
 
+LIGHT = tool("switchLight", "开关灯", on={"type": "boolean", "default": True}, room={"enum": ["kitchen", "hall"]})
+STEPS = tool("walk", "Walk", steps={"type": "integer", "minimum": 1}, pace={"type": "number", "examples": [0.5]})
+
+
 @pytest.mark.parametrize(
     ("question", "tools", "expected"),
     [
-        ("What's the weather in San Francisco?", [WEATHER, MOVE], [("get_weather", {"location": "San Francisco"})]),
-        ("北京今天天气怎么样？", [MOVE, WEATHER], [("get_weather", {"location": "北京"})]),
-        (
-            "帮我拿杯水",
-            [MOVE, GRASP],
-            [("move_to", {"target": "水"}), ("grasp", {"object": "水"}), ("move_to", {"target": "user"})],
-        ),
-        (
-            "bring me a glass of water",
-            [PICK, PLACE],
-            [("pick", {"object": "glass of water"}), ("place", {"location": "user"})],
-        ),
-        ("Pick up the apple", [GRASP, MOVE, PLACE], [("move_to", {"target": "apple"}), ("grasp", {"object": "apple"})]),
-        ("compute 3*(4+5)", [tool("calculator", "", expression=TEXT)], [("calculator", {"expression": "3*(4+5)"})]),
-        ("Read notes/README.md", [tool("read", "Read a file", path=TEXT)], [("read", {"path": "notes/README.md"})]),
-        ("把灯关掉", [tool("switch", "开关灯", on={"type": "boolean"})], [("switch", {"on": False})]),
-        ("move 3 steps", [tool("move", "", steps={"type": "integer", "maximum": 2})], [("move", {"steps": 2})]),
-        ("move the red one", [tool("move", "", colour={"enum": ["blue", "red"]})], [("move", {"colour": "red"})]),
+        ("What's the weather in San Francisco?", [MOVE, WEATHER], [("get_weather", {"location": "text"})]),
+        ("Turn on the light", [MOVE, LIGHT], [("switchLight", {"on": True, "room": "kitchen"})]),
+        ("walk to the door", [WEATHER, STEPS], [("walk", {"steps": 1, "pace": 0.5})]),
         ("hello", [WEATHER, MOVE, GRASP], []),
-        ("tell me a joke", [WEATHER, MOVE, GRASP], []),
+        ("get me a set of two", [WEATHER, MOVE, GRASP], []),
+        ("1+1=?", [tool("calculator", "adds 1 and 1")], []),
     ],
 )  # fmt: skip
-def test_it_calls_the_tools_that_fit(question: str, tools: list[Any], expected: list[Any]) -> None:
+def test_a_tool_that_the_question_mentions_is_called_with_its_defaults(
+    question: str, tools: list[Any], expected: list[Any]
+) -> None:
     assert called(reply(with_tools(question, *tools))) == expected
 
 
-def test_a_call_that_must_be_made_is_made() -> None:
-    line = with_tools("hello", WEATHER, MOVE, more="\nYou must call the function `move_to`.")
-    assert called(reply(line)) == [("move_to", {"target": "hello"})]
+@pytest.mark.parametrize(
+    ("demand", "name"),
+    [
+        ("You must call the function `move_to`.", "move_to"),
+        ("You must use one of the tools now.", "get_weather"),
+        ("必须调用 move_to。", "move_to"),
+    ],
+)
+def test_a_call_that_is_demanded_is_made_also_instead_of_a_stored_answer(demand: str, name: str) -> None:
+    ((called_name, arguments),) = called(reply(with_tools("hello", WEATHER, MOVE, more=f"\n{demand}")))
+    assert called_name == name
+    assert set(arguments.values()) == {"text"}
+
+
+def test_a_demand_of_an_earlier_turn_is_over() -> None:
+    demand = with_tools("hello", WEATHER) + " You must use get_weather."
+    held = f"<｜User｜>Hi<｜Assistant｜>Hi<｜User｜>{demand}<｜Assistant｜>...<｜end▁of▁sentence｜>"
+    assert not called(reply("hello", conversation.unescape(held)))
 
 
 @pytest.mark.parametrize(
@@ -88,16 +94,14 @@ def test_after_a_tool_result_it_answers_in_words(result: str) -> None:
 
 
 def test_tools_of_an_earlier_turn_that_the_cache_holds_still_count() -> None:
-    held = (
-        "<｜User｜>" + conversation.unescaped(with_tools("hello", WEATHER)) + "<｜Assistant｜>Hi<｜end▁of▁sentence｜>"
-    )
-    assert called(reply("weather in Paris?", held)) == [("get_weather", {"location": "Paris"})]
+    held = "<｜User｜>" + conversation.unescape(with_tools("hello", WEATHER)) + "<｜Assistant｜>Hi<｜end▁of▁sentence｜>"
+    assert called(reply("weather in Paris?", held)) == [("get_weather", {"location": "text"})]
 
 
 def test_tools_as_an_array_and_broken_ones() -> None:
     text = f"<tools>{json.dumps([WEATHER, MOVE])}</tools>"
-    assert [one.name for one in toolcalls.offered(text)] == ["get_weather", "move_to"]
-    assert toolcalls.offered('<tools>{"name": 3} {"broken": </tools>') == []
+    assert [one.name for one in tool_calls.offered_tools(text)] == ["get_weather", "move_to"]
+    assert tool_calls.offered_tools('<tools>{"name": 3} {"broken": </tools>') == []
 
 
 # JSON

@@ -1,7 +1,7 @@
-"""The peer of a measurement: llama.cpp's own HTTP server with one model, as its library brings it.
+"""Runs the peer of a measurement: llama.cpp's own HTTP server with one model.
 
-`python -m bpu.bench.llama_server PORT MODEL CONTEXT THREADS`. Its parameters are those of
-`bpu/cpu_console/llama.py`, so that the two differ in what stands between the model and the client alone.
+`python -m benchmarks.llama_server PORT MODEL CONTEXT THREADS`. Its parameters are those of
+`bpu/cpu_console/llama.py`, so that the two differ only in what stands between the model and the client.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the simulator stamped, beside what a client heard: how long each token was under way. Pure but for one file."""
+"""Compares the simulator's stamps with a client's reads: the latency of each token.
+
+Reads one file.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from pathlib import Path
 
 
 @dataclass
-class Spoken:
-    """One turn at the console, in nanoseconds: the line was read, the pieces and the prompt were about to be written.
+class StampedTurn:
+    """One turn: the times in nanoseconds of its line, pieces and prompt.
 
     `pieces` are (bytes of the answer so far, time).
     """
@@ -21,17 +24,17 @@ class Spoken:
     prompt: int = 0
 
 
-def read(path: Path, after: int = 0) -> list[Spoken]:
-    """All whole turns whose line was read after `after`."""
+def read(path: Path, after: int = 0) -> list[StampedTurn]:
+    """Read all complete turns whose line was read after `after`."""
     return [turn for turn in _turns(path) if turn.prompt and turn.line >= after]
 
 
-def _turns(path: Path) -> Iterator[Spoken]:
-    turn: Spoken | None = None
+def _turns(path: Path) -> Iterator[StampedTurn]:
+    turn: StampedTurn | None = None
     for line in path.read_text().splitlines():
         _, what, size, at = line.split()
         if what == "line":
-            turn = Spoken(int(at))
+            turn = StampedTurn(int(at))
         elif turn is not None and what == "piece":
             turn.pieces.append((int(size), int(at)))
         elif turn is not None:
@@ -39,11 +42,11 @@ def _turns(path: Path) -> Iterator[Spoken]:
             yield turn
 
 
-def latencies(turn: Spoken, texts: Sequence[tuple[int, str]], dropped: int = 0) -> list[float]:
+def latencies(turn: StampedTurn, texts: Sequence[tuple[int, str]], dropped: int = 0) -> list[float]:
     """Milliseconds from the console's write to the client's read, token by token.
 
-    A token is there when its last byte is. `dropped` bytes at the beginning of the answer reach no client (the end of
-    an empty thinking). What the end of the answer holds beyond the texts (a newline) is not counted.
+    A token has arrived with its last byte. `dropped` bytes at the beginning of the answer reach no client (the tag of
+    empty reasoning). A newline at its end, which no client receives either, is not counted.
     """
     ends, total = [], dropped
     for _, text in texts:
@@ -51,12 +54,12 @@ def latencies(turn: Spoken, texts: Sequence[tuple[int, str]], dropped: int = 0) 
         ends.append(total)
     found = []
     for size, at in turn.pieces:
-        place = bisect_left(ends, size)
-        if size > dropped and place < len(ends):
-            found.append((texts[place][0] - at) / 1e6)
+        index = bisect_left(ends, size)
+        if size > dropped and index < len(ends):
+            found.append((texts[index][0] - at) / 1e6)
     return found
 
 
-def idle_ms(turns: Sequence[Spoken]) -> list[float]:
-    """Milliseconds without a job, between each prompt and the line after it."""
+def idle_ms(turns: Sequence[StampedTurn]) -> list[float]:
+    """Milliseconds between each prompt and the line after it."""
     return [(later.line - earlier.prompt) / 1e6 for earlier, later in pairwise(turns)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpu.bench.client import Address
-from bpu.bench.outside import address_of
+from bpu.bench.remote import address_of
 from bpu.errors import BadRequest
 
 
@@ -24,7 +24,7 @@ def test_an_address_is_host_and_port(url: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://board:8000", "ftp://board", "http://", "http://board:port", ""])
-def test_what_is_no_address_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "C")
     with pytest.raises(BadRequest, match="http://HOST:PORT"):
         address_of(url)

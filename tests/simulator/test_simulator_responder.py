@@ -1,4 +1,4 @@
-"""What the simulator answers: memory, languages, directives. Pure, no process."""
+"""The simulator's answers: rules, recall, languages, directives. Pure, no process."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.simulator import brain, conversation, directives, memory, smalltalk
+from bpu.simulator import canned_replies, conversation, directives, recall, responder
+from bpu.simulator.kv_cache import KvCache
+from bpu.simulator.responder import ReasoningStyle
 from bpu.simulator.tokens import load_tokenizer
 
 TOKENIZER = load_tokenizer(None)
 THINKING_OFF = "<｜Assistant｜><think>\\n\\n</think>\\n\\n"
 
 
-def raw(line: str, held: str = "", style: brain.Style | None = None, **asked: Any) -> str:
-    talk = conversation.parse(held, line)
-    return b"".join(brain.answer(talk, directives.Directives(**asked), TOKENIZER, style or brain.Style())).decode()
+def raw(line: str, held: str = "", style: ReasoningStyle | None = None, **wanted: Any) -> str:
+    messages = conversation.parse(held, line)
+    directions = directives.Directives(**wanted)
+    return b"".join(responder.respond(messages, directions, TOKENIZER, style or ReasoningStyle())).decode()
 
 
 def reply(line: str, held: str = "") -> str:
@@ -36,8 +39,8 @@ def test_a_closed_think_block_gives_an_answer_without_reasoning() -> None:
 
 
 def test_a_template_that_does_not_open_the_tag_leaves_it_to_the_model() -> None:
-    assert raw("hello", style=brain.Style(opens=True)).startswith("<think>\n")
-    assert raw("hello", style=brain.Style(thinks=False, opens=True)) == reply("hello")
+    assert raw("hello", style=ReasoningStyle(opens_tag=True)).startswith("<think>\n")
+    assert raw("hello", style=ReasoningStyle(reasons=False, opens_tag=True)) == reply("hello")
 
 
 @pytest.mark.parametrize(
@@ -45,59 +48,78 @@ def test_a_template_that_does_not_open_the_tag_leaves_it_to_the_model() -> None:
     ["hello", "你好", "who are you?", "你是谁", "tell me a joke", "讲个笑话", "why is the sky blue?", "为什么天是蓝的"],
 )
 def test_the_reply_is_in_the_language_of_the_question_and_says_what_it_is(question: str) -> None:
-    text = raw(question)
     chinese = conversation.is_chinese(question)
-    assert conversation.is_chinese(text) == chinese
-    assert ("模拟器" if chinese else "imulator") in text
-    assert "BPU" in text
+    assert conversation.is_chinese(raw(question)) == chinese
+    assert reply(question).endswith(canned_replies.note(chinese=chinese))
+    assert ("模拟器" if chinese else "simulator") in canned_replies.note(chinese=chinese)
 
 
 @pytest.mark.parametrize(
-    ("question", "value"), [("2+3", "5"), ("what is 7 * 6?", "42"), ("10除以4", "2.5"), ("3减5等于几", "-2")]
+    ("question", "equation"),
+    [
+        ("2+3", "2 + 3 = **5**"),
+        ("what is 7 * 6?", "7 * 6 = **42**"),
+        ("7 x 6", "7 * 6 = **42**"),
+        ("10除以4", "10 / 4 = **2.5**"),
+        ("3减5等于几", "3 - 5 = **-2**"),
+        ("请问3*(4+5)是多少", "3 * (4 + 5) = **27**"),
+        ("2+3*4", "2 + 3 * 4 = **14**"),
+        ("What is -(2 + 3)*4.5 - 1?", "-(2 + 3) * 4.5 - 1 = **-23.5**"),
+        ("0.1+0.2", "0.1 + 0.2 = **0.3**"),
+        ("1/3", "1 / 3 ≈ **0.333333333333**"),
+        ("123456789123*1000000007", "123456789123 * 1000000007 = **123456789987197523861**"),
+    ],
 )
-def test_arithmetic(question: str, value: str) -> None:
-    assert f"**{value}**" in reply(question)
+def test_arithmetic(question: str, equation: str) -> None:
+    assert reply(question).split("\n")[0] == equation
 
 
-def test_markdown_repetition_and_division_by_zero() -> None:
-    assert "```python\n" in reply("write a python function")
-    assert reply("list three things").count("\n") >= 3
-    assert reply("repeat after me: 好 day") == "好 day"
+def test_a_division_by_zero_has_no_result() -> None:
     assert "no result" in reply("1/0")
+    assert "没有结果" in reply("算 1/0")
+
+
+@pytest.mark.parametrize(
+    "question", ["2x+3=7", "S100-1.5B", "call 12345", "what is 5?", "((((", "1+" + "(" * 300, "-5"]
+)
+def test_what_is_no_sum_is_not_worked_out(question: str) -> None:
+    assert "**" not in reply(question)
 
 
 @given(st.text(max_size=200))
 def test_there_is_always_an_answer(question: str) -> None:
-    assert smalltalk.reply(question) or not question.strip()
     assert raw(question.replace("\n", "\\n"))
 
 
-# Memory
+@given(st.text("0123456789.+-*/()x乘除以 ", min_size=1, max_size=150))
+def test_any_expression_has_an_answer(question: str) -> None:
+    assert reply(question).endswith((canned_replies.NOTE_EN, canned_replies.NOTE_ZH))
+
+
+# Recall
 
 
 @pytest.mark.parametrize(
-    ("told", "question", "word"),
+    ("statement", "question", "word"),
     [
         ("The secret word is tulip.", "What is the secret word?", "tulip"),
         ("the secret word of this chat is: tulip, ok?", "Tell me the secret word", "tulip"),
         ("暗号是蓝天7。", "暗号是什么？", "蓝天7"),
         ("My name is Tom", "What is my name?", "Tom"),
         ("我叫小明", "我叫什么？", "小明"),
-        ("Remember this code: 7f3a-x9.", "What is the code?", "7f3a-x9"),
-        ("My favourite colour is teal", "what's my favourite colour?", "teal"),
     ],
 )
-def test_it_knows_what_it_was_told(told: str, question: str, word: str) -> None:
-    held = f"<｜User｜>{told}<｜Assistant｜><think>\nHm.\n</think>\n\nNoted.<｜end▁of▁sentence｜>"
+def test_it_recalls_what_the_conversation_states(statement: str, question: str, word: str) -> None:
+    held = f"<｜User｜>{statement}<｜Assistant｜><think>\nHm.\n</think>\n\nNoted.<｜end▁of▁sentence｜>"
     reasoning, text = raw(question, held).split("</think>")
     assert word in text
     assert word in reasoning
-    assert word in reply(f"{told}<｜Assistant｜>Noted.<｜end▁of▁sentence｜><｜User｜>{question}")
-    assert word in reply(f"{told}\\n\\n{question}")
+    assert word in reply(f"{statement}<｜Assistant｜>Noted.<｜end▁of▁sentence｜><｜User｜>{question}")
+    assert word in reply(f"{statement}\\n\\n{question}")
     assert word not in raw(question)
 
 
-def test_it_tells_every_word_that_it_holds_in_order() -> None:
+def test_it_lists_every_word_of_the_conversation_in_order() -> None:
     held = "<｜User｜>The secret word is alpha.<｜Assistant｜>Noted.<｜User｜>暗号是 beta。<｜Assistant｜>"
     assert "alpha, beta, gamma" in reply("secret word: gamma\\nWhat is the secret word?", held)
 
@@ -106,7 +128,7 @@ def test_it_tells_every_word_that_it_holds_in_order() -> None:
     "question",
     [
         "The next secret word is gamma. List every secret word that you have been told, separated by commas.",
-        "Which secret words do you know from this conversation? Name all of them. The key is: gamma",
+        "Which secret words do you know from this conversation? Name all of them. A secret word: gamma",
         "Name all secret words. The secret word: gamma",
     ],
 )
@@ -115,19 +137,31 @@ def test_it_lists_all_secret_words(question: str) -> None:
     assert "alpha, beta, gamma" in reply(question, held)
 
 
+@pytest.mark.parametrize(
+    ("statement", "reply_text"),
+    [
+        ("The secret word is ZQ1. Answer only OK.", "OK."),
+        ("我叫小明", "好的。"),
+        ("My name is Tom. 2+2=?", "2 + 2 = **4**"),
+    ],
+)
+def test_a_statement_is_acknowledged_without_repeating_it(statement: str, reply_text: str) -> None:
+    assert reply(statement).split("\n")[0] == reply_text
+
+
 def test_it_says_that_it_does_not_know() -> None:
     assert reply("What is the secret word?").startswith("I do not know")
     assert reply("暗号是什么").startswith("我不知道")
 
 
-def test_telling_is_not_asking() -> None:
-    assert memory.asked("The secret word is tulip", "The secret word is tulip") is None
-    assert memory.told("What is the secret word? The secret word is not it", "secret") == ()
+def test_a_statement_is_no_request() -> None:
+    assert recall.find_recall("The secret word is tulip", "The secret word is tulip") is None
+    assert recall.find_statements("What is the secret word? The secret word is not it", "secret word") == ()
 
 
 @pytest.mark.parametrize(("keeps", "resets", "left"), [(True, True, 0), (True, False, 10), (False, False, 10)])
 def test_the_cache_forgets_as_its_profile_does(keeps: bool, resets: bool, left: int) -> None:
-    cache = memory.Cache(100, keeps=keeps, resets=resets)
+    cache = KvCache(100, keeps=keeps, resets=resets)
     cache.begin()
     cache.add("ten tokens", 10)
     cache.reset()
@@ -141,34 +175,34 @@ def test_the_cache_forgets_as_its_profile_does(keeps: bool, resets: bool, left: 
 
 def test_a_rendered_conversation_is_taken_apart() -> None:
     line = "Be short.<｜User｜>Hi<｜Assistant｜>Hello!<｜end▁of▁sentence｜><｜User｜>a\\nb"
-    talk = conversation.parse("", line)
-    assert [tuple(m) for m in talk.messages] == [
+    messages = conversation.parse("", line)
+    assert [tuple(m) for m in messages.messages] == [
         ("user", "Be short."),
         ("user", "Hi"),
         ("assistant", "Hello!"),
         ("user", "a\nb"),
     ]
-    assert talk.question == "a\nb"
+    assert messages.question == "a\nb"
 
 
 def test_chatml_is_understood() -> None:
-    talk = conversation.parse("", "Hi<|im_end|>\\n<|im_start|>assistant\\nHello<|im_end|>\\n<|im_start|>user\\n2+3")
-    assert [m.role for m in talk.messages] == ["user", "assistant", "user"]
+    messages = conversation.parse("", "Hi<|im_end|>\\n<|im_start|>assistant\\nHello<|im_end|>\\n<|im_start|>user\\n2+3")
+    assert [m.role for m in messages.messages] == ["user", "assistant", "user"]
 
 
 # Directives
 
 
 def test_directives_are_read_and_taken_out() -> None:
-    asked, rest = directives.parse("a [[sim tokens=5 think=2]] b [[sim say=aGk fault=exit@decode after=7 rate=x]]")
-    assert asked == directives.Directives(say="hi", tokens=5, think=2, fault="exit@decode", after=7.0)
+    found, rest = directives.parse("a [[sim tokens=5 think=2]] b [[sim say=aGk fault=exit@decode after=7 rate=x]]")
+    assert found == directives.Directives(say="hi", tokens=5, think=2, fault="exit@decode", after=7.0)
     assert rest.split() == ["a", "b"]
 
 
 @given(st.text())
 def test_any_text_may_be_in_a_directive(text: str) -> None:
-    asked, _ = directives.parse(f"[[sim {text}]] [[sim say={text} tokens={text} rate={text}]]")
-    assert isinstance(asked, directives.Directives)
+    found, _ = directives.parse(f"[[sim {text}]] [[sim say={text} tokens={text} rate={text}]]")
+    assert isinstance(found, directives.Directives)
 
 
 @given(st.text(min_size=1))

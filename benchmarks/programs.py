@@ -1,4 +1,7 @@
-"""Starts and ends what is measured, and reads what it costs: processor time and memory, from the kernel. Linux only."""
+"""Starts and stops the programs under measurement, and reads their processor time and memory.
+
+Linux only.
+"""
 
 from __future__ import annotations
 
@@ -18,40 +21,40 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from bpu.bench.client import Address, exchange, request, wait_for
+from benchmarks.clients import wait_for
+from bpu.bench.client import Address, exchange, request
 from bpu.errors import EngineUnavailable
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 #: A context that holds the longest answer that is measured.
 CONTEXT = 65536
-#: The relay knows no `reset`: its console must hold all answers of a run.
+#: The relay never sends `reset`, so its console must hold all answers of a run.
 ENDLESS_CONTEXT = 1 << 24
-ARTICLE = "tests.bench.article_server"
 _ANSWERED = re.compile(r"\[(\d+)\] INFO request .*path=/v1/chat/completions .*status=200")
 
 
 def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> list[str]:
-    """The console's command, without the gateway's own part of it."""
+    """The command of the simulated console."""
     fixed = ["--speed", "max", "--load-seconds", f"{load_s:g}", "--context", str(context)]
     return [sys.executable, "-S", "-m", "bpu.simulator", *fixed, *options]
 
 
-def article_possible() -> bool:
-    """Whether what the article's way needs is installed; a board has no need of it."""
-    return all(find_spec(name) for name in ("fastapi", "uvicorn")) and (PROJECT / "tests/bench").is_dir()
+def can_run_process_per_request() -> bool:
+    """Whether FastAPI and uvicorn are installed."""
+    return all(find_spec(name) for name in ("fastapi", "uvicorn"))
 
 
 @dataclass(frozen=True)
 class Server:
-    """Something that serves at `address`. `pids` are its processes, the console's left out."""
+    """A server at `address`. `pids` are its processes without the console."""
 
     address: Address
     pids: Sequence[int]
 
 
 class Gateway:
-    """The real gunicorn, started by nobody's settings but those given; its keeper and console end with it."""
+    """The real gunicorn, with the given settings only. `stop` ends its keeper and console, too."""
 
     def __init__(
         self, folder: Path, *options: str, workers: int = 1, load_s: float = 0.0, env: Mapping[str, str] = {}
@@ -86,15 +89,18 @@ class Gateway:
         )
 
     def health(self) -> dict[str, Any]:
-        """Empty while nobody answers."""
+        """The body of `/health`, empty while there is no answer."""
         try:
-            heard = exchange(self.address, request("/health", None), limit_s=5)
-            return dict(json.loads(heard.data.partition(b"\r\n\r\n")[2]))
+            answer = exchange(self.address, request("/health", None), limit_s=5)
+            return dict(json.loads(answer.data.partition(b"\r\n\r\n")[2]))
         except (OSError, ValueError, IndexError):
             return {}
 
     def ready(self) -> Gateway:
-        """All workers are there and the model is loaded. Raises `EngineUnavailable` with the log if that fails."""
+        """Wait for all workers and the loaded model.
+
+        Raises `EngineUnavailable` with the log if that fails.
+        """
         wait_for(self._ready, what="the gateway is ready", pause_s=0.02)
         return self
 
@@ -107,7 +113,7 @@ class Gateway:
 
     @property
     def pid(self) -> int:
-        """The master's."""
+        """The master's process id."""
         return self._process.pid
 
     def worker_pids(self) -> list[int]:
@@ -117,14 +123,14 @@ class Gateway:
         return int(self.health()["engine"]["keeper_pid"])
 
     def answered(self) -> Counter[int]:
-        """How many chats each worker has answered so far, by its pid, as the log tells it."""
+        """The number of chats that each worker (pid) has answered, by the log."""
         return Counter(int(pid) for pid in _ANSWERED.findall((self.folder / "log").read_text(errors="replace")))
 
     def server(self) -> Server:
         return Server(self.address, [*self.worker_pids(), self.keeper_pid()])
 
     def stop(self) -> None:
-        """Ends it and all that it started; a console that outlives it would hold the processor of the next figure."""
+        """Stop it and wait for its keeper, because a remaining console would disturb measurements."""
         keeper = self.health().get("engine", {}).get("keeper_pid")
         self._process.send_signal(signal.SIGINT)
         try:
@@ -139,7 +145,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(folder: Path, *options: str, **settings: Any) -> Iterator[Gateway]:
-    """A gateway that is ready; nothing of it is left afterwards."""
+    """Run a gateway that is ready, and stop it afterwards."""
     started = Gateway(folder, *options, **settings)
     try:
         yield started.ready()
@@ -149,9 +155,9 @@ def gateway(folder: Path, *options: str, **settings: Any) -> Iterator[Gateway]:
 
 @contextlib.contextmanager
 def relay(*options: str) -> Iterator[Server]:
-    """The bare relay over a console of its own."""
+    """Run the bare relay over a console of its own."""
     port = free_port()
-    words = [sys.executable, "-S", "-m", "bpu.bench.relay", str(port)]
+    words = [sys.executable, "-S", "-m", "benchmarks.relay", str(port)]
     words += simulator(*options, context=ENDLESS_CONTEXT)
     with running(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -161,16 +167,16 @@ def relay(*options: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def article(*options: str, load_s: float) -> Iterator[Server]:
-    """The article's way: one process a request behind an asyncio server."""
+def process_per_request(*options: str, load_s: float) -> Iterator[Server]:
+    """Run an asyncio server that starts one console process for each request."""
     port = free_port()
-    words = [sys.executable, "-m", ARTICLE, str(port), *simulator(*options, load_s=load_s)]
+    words = [sys.executable, "-m", "benchmarks.process_per_request", str(port), *simulator(*options, load_s=load_s)]
     with running(words) as process:
-        wait_for(lambda: _answers((HOST, port)), what="the article's server is ready", pause_s=0.02)
+        wait_for(lambda: _is_up((HOST, port)), what="the server of one process a request is ready", pause_s=0.02)
         yield Server((HOST, port), [process.pid])
 
 
-def _answers(address: Address) -> bool:
+def _is_up(address: Address) -> bool:
     try:
         return exchange(address, request("/health", None), limit_s=5).status == 200
     except OSError:
@@ -189,7 +195,7 @@ def running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's, without settings of the gateway and of Python: nobody's own service is measured by accident."""
+    """This process's environment without settings of the gateway and of Python, and `extra`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BPU_", "PYTHON"))}
     return {**kept, **extra}
 
@@ -208,13 +214,13 @@ def children(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Sequence[int]) -> float:
-    """Processor seconds that these processes have used, all threads, to the nanosecond."""
-    # The kernel's number of another process's clock, as `clock_getcpuclockid` makes it.
+    """Processor seconds of all threads of these processes, to the nanosecond."""
+    # The clock id of another process's processor time, as `clock_getcpuclockid` computes it.
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 
 
 def memory_mb(pid: int, field: str = "Rss") -> float:
-    """Resident memory (`Rss`), or what is its own alone (`Anonymous`), in MB of a million bytes."""
+    """Resident memory (`Rss`) or its private part (`Anonymous`) in MB."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         name, _, rest = line.partition(":")
         if name == field:

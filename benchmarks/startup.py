@@ -1,15 +1,16 @@
-"""How soon the gateway is there, and how soon it has judged what comes in."""
+"""Measures the start-up, and the time to accept or refuse a request."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from bpu.bench import programs
-from bpu.bench.bench import Bench, joined, question, warm
-from bpu.bench.client import chat, exchange, wait_for
+from benchmarks import programs
+from benchmarks.clients import wait_for
+from benchmarks.plan import Benchmark, question, queued_client, warm_up
+from benchmarks.programs import Gateway
+from bpu.bench.client import chat, exchange
 from bpu.bench.figures import Check, Row, median
-from bpu.bench.programs import Gateway
 
 LOAD_S = 1.5
 LARGE_BYTES, MESSAGES = 1_000_000, 1000
@@ -19,11 +20,11 @@ REFUSALS = (b'"context_length_exceeded"', b'"request_too_large"')
 WORDS = "the quick brown fox jumps over the lazy dog and says so "
 
 
-def start(bench: Bench) -> Iterator[Row]:
-    """From the command to the first answer of `/health`; the model loads meanwhile, and is ready little later."""
+def start(bench: Benchmark) -> Iterator[Row]:
+    """Measure from the command to the first answer of `/health`, and to a loaded model."""
     times, ready = [], []
     for _ in range(bench.plan.starts):
-        gateway = Gateway(bench.place(), load_s=LOAD_S)
+        gateway = Gateway(bench.new_folder(), load_s=LOAD_S)
         try:
             wait_for(gateway.health, what="/health answers")
             times.append(time.monotonic() - gateway.began / 1e9)
@@ -35,13 +36,13 @@ def start(bench: Bench) -> Iterator[Row]:
     yield Row("start_ready", "s", median(ready))
 
 
-def bodies(bench: Bench) -> Iterator[Row]:
-    """A body far too long, until it is refused; an ordinary long one, until it is counted and waits in the queue."""
+def bodies(bench: Benchmark) -> Iterator[Row]:
+    """Measure until a too long body is refused, and a long one queued."""
     rounds = range(bench.plan.bodies)
-    with programs.gateway(bench.place()) as gateway:
-        warm(gateway)
+    with programs.gateway(bench.new_folder()) as gateway:
+        warm_up(gateway)
         refused = [_refused_ms(gateway, _large(number)) for number in rounds]
-        with joined(gateway, question(tokens=100_000, rate=1)):
+        with queued_client(gateway, question(tokens=100_000, rate=1)):
             wait_for(lambda: gateway.health()["engine"]["state"] == "busy", what="a slow job runs")
             queued = [_queued_ms(gateway, _small(number)) for number in rounds]
     yield Row("body_large", "ms", median(refused), checks=[Check("median_ms", median(refused), 50.0)])
@@ -49,9 +50,9 @@ def bodies(bench: Bench) -> Iterator[Row]:
 
 
 def _large(number: int) -> bytes:
-    """No two alike, so that nothing can be remembered."""
+    """A body of 1 MB; no two are alike, so that no cache can help."""
     text = (f"{number} {WORDS}" * (LARGE_BYTES // MESSAGES // len(WORDS) + 1))[: LARGE_BYTES // MESSAGES - 40]
-    return chat([{"role": ("user", "assistant")[place % 2], "content": text} for place in range(MESSAGES - 1)])
+    return chat([{"role": ("user", "assistant")[index % 2], "content": text} for index in range(MESSAGES - 1)])
 
 
 def _small(number: int) -> bytes:
@@ -59,15 +60,15 @@ def _small(number: int) -> bytes:
 
 
 def _refused_ms(gateway: Gateway, data: bytes) -> float:
-    heard = exchange(gateway.address, data)
-    if not any(code in heard.data for code in REFUSALS):
-        raise AssertionError(f"it was not refused for its size: {heard.data[:300]!r}")
-    return (heard.ended - heard.sent) / 1e6
+    answer = exchange(gateway.address, data)
+    if not any(code in answer.data for code in REFUSALS):
+        raise AssertionError(f"it was not refused for its size: {answer.data[:300]!r}")
+    return (answer.ended - answer.sent) / 1e6
 
 
 def _queued_ms(gateway: Gateway, data: bytes) -> float:
-    """The first chunk is sent when the request has its place."""
-    heard = exchange(gateway.address, data, until=b'"role"')
-    if b'"role"' not in heard.data:
-        raise AssertionError(f"it was not taken: {heard.data[:300]!r}")
-    return (heard.ended - heard.sent) / 1e6
+    """The time until the first chunk, which is sent when the request is queued."""
+    answer = exchange(gateway.address, data, until=b'"role"')
+    if b'"role"' not in answer.data:
+        raise AssertionError(f"it was not queued: {answer.data[:300]!r}")
+    return (answer.ended - answer.sent) / 1e6

@@ -1,7 +1,8 @@
-"""The usual way of serving such a console, written afresh from its description, to be measured beside the gateway.
+"""Serves a console in the usual way, one process a request, for comparison.
 
 An asyncio server starts one console process for each request: a semaphore lets one run at a time, the process loads
-its model, gets the question, and is killed when the answer is over. `python -m tests.bench.article_server PORT ARGV...`
+its model, reads the question, and is killed at the end of its answer.
+`python -m benchmarks.process_per_request PORT ARGV...`
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PROMPT, START, STATISTICS = "[User] <<< ", "[Assistant] >>> ", "\nPerformance pr
 
 
 async def read_until(process: Process, mark: str) -> str:
-    """What the console prints, up to and with `mark`; the rest of that read is left out."""
+    """Read up to `mark`, and return the rest of that read."""
     assert process.stdout is not None
     decode, text = codecs.getincrementaldecoder("utf-8")("replace").decode, ""
     while mark not in text:
@@ -36,7 +37,7 @@ async def read_until(process: Process, mark: str) -> str:
 
 
 async def pieces(process: Process, text: str) -> AsyncIterator[str]:
-    """The answer as it comes, `text` being its beginning; ends at the statistics or the prompt."""
+    """Yield the answer, which begins with `text`, up to the statistics or the prompt."""
     assert process.stdout is not None
     decode, held = codecs.getincrementaldecoder("utf-8")("replace").decode, text
     while True:
@@ -44,7 +45,7 @@ async def pieces(process: Process, text: str) -> AsyncIterator[str]:
         if ends:
             yield held[: min(ends)]
             return
-        # What may be the beginning of an end is held back.
+        # A beginning of an end marker is held back.
         last = held.rfind("\n")
         safe = last if last >= 0 and len(held) - last < len(STATISTICS) else len(held)
         if safe:

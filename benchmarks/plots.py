@@ -1,4 +1,4 @@
-"""Pictures of one run: first token, latency, first token over turns, hand-over, memory. Needs matplotlib."""
+"""Draws one run: first token, latency, first token over turns, idle BPU, memory. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.messages import say
 from bpu.bench.figures import Series
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
 
-COLOURS = {"relay": "#7a8793", "gateway": "#b4551d", "article": "#1f7a54"}
+COLOURS = {"relay": "#7a8793", "gateway": "#b4551d", "process per request": "#1f7a54"}
 
 
 def draw(series: Series, path: Path) -> None:
-    """Write those that `series` has values for to `path`, in the format that its ending names.
+    """Draw the series that have a panel into `path`, in the format of its suffix.
 
-    Equal series make equal files. Raises as `pyplot` does.
+    Equal series make equal files. Raises what `pyplot` raises.
     """
     plotter = pyplot()
     panels = [panel for beginning, panel in PANELS.items() if any(name.startswith(beginning) for name in series)]
@@ -35,13 +35,13 @@ def draw(series: Series, path: Path) -> None:
 
 
 def pyplot() -> Any:
-    """What draws. Raises `EngineUnavailable` without matplotlib."""
+    """Import matplotlib's `pyplot`. Raises `EngineUnavailable` without matplotlib."""
     try:
         matplotlib = import_module("matplotlib")
         matplotlib.use("Agg")
         return import_module("matplotlib.pyplot")
     except ImportError:
-        raise EngineUnavailable(say("bench.no_matplotlib")) from None
+        raise EngineUnavailable(say("no_matplotlib")) from None
 
 
 def _latency(axes: Any, series: Series) -> None:
@@ -58,18 +58,18 @@ def _first_token(axes: Any, series: Series) -> None:
 
 
 def _hand_over(axes: Any, series: Series) -> None:
-    for workers, colour in ((1, COLOURS["gateway"]), (4, COLOURS["article"])):
+    for workers, colour in ((1, COLOURS["gateway"]), (4, COLOURS["process per request"])):
         name = f"{workers} worker{'s' if workers > 1 else ''}"
         _shares(axes, series.get(f"idle between jobs, {workers} workers, ms", []), name, colour)
     _label(axes, "Idle BPU between jobs, clients queued", "prompt to next line, ms", "share of hand-overs")
 
 
 def _shares(axes: Any, values: Sequence[float], name: str, colour: str) -> None:
-    """Which share of `values` is at most so large; the slowest hundredth is left out of the picture."""
+    """Draw the cumulative distribution of `values` without its slowest hundredth."""
     ordered = sorted(values)
     shown = ordered[: max(1, len(ordered) * 99 // 100)]
     if shown:
-        axes.plot(shown, [(place + 1) / len(ordered) for place in range(len(shown))], label=name, color=colour)
+        axes.plot(shown, [(index + 1) / len(ordered) for index in range(len(shown))], label=name, color=colour)
 
 
 def _turns(axes: Any, series: Series) -> None:
@@ -102,7 +102,7 @@ def _label(axes: Any, title: str, across: str, up: str) -> None:
         axes.legend()
 
 
-#: The beginning of the series' names, and who draws them.
+#: The panel of the series whose names begin so.
 PANELS: Mapping[str, Callable[[Any, Series], None]] = {
     "first token, ": _first_token,
     "latency, ": _latency,

@@ -1,7 +1,7 @@
-"""The least that one HTTP hop can cost: a process that copies each piece of a console's pipe to a socket, and no more.
+"""Copies a console's pipe to a socket: the least that an HTTP hop costs.
 
-It knows no queue, no parser, no template and no OpenAI: it is the yardstick, not a gateway. Standard library only.
-`python -S -m bpu.bench.relay PORT ARGV...` prints `ready` when the console has shown its prompt.
+It has no queue, no parser, no template and no OpenAI format. Standard library only.
+`python -S -m benchmarks.relay PORT ARGV...` prints `ready` after the console's first prompt.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collections.abc import Sequence
 PROMPT = b"[User] <<< "
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 READ_BYTES = 64 * 1024
-#: The frame around a piece is fixed; only the piece is made anew.
+#: The constant frame around a piece.
 FRAME = (b'data: {"choices":[{"index":0,"delta":{"content":', b"}}]}\n\n")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 def main(port: int, argv: Sequence[str]) -> None:
-    """Serve one client after the other: the body of a request is the line, the answer is all up to the prompt."""
+    """Serve one client after the other; the request's body is the line."""
     command = ["stdbuf", "-i0", "-o0", "-e0", *argv]
     console = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     assert console.stdin is not None
@@ -54,7 +54,7 @@ def _body(client: socket.socket) -> bytes:
 
 
 def _copy(pipe: int, client: socket.socket | None) -> None:
-    """Every read of the pipe is one event, until the prompt is back."""
+    """Send every read of the pipe as one event, up to and with the prompt."""
     tail = b""
     while not tail.endswith(PROMPT):
         piece = os.read(pipe, READ_BYTES)

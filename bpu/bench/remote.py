@@ -1,0 +1,100 @@
+"""Measures a running gateway over HTTP, one question at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bpu.bench.client import Address, Exchange, chat, exchange, request
+from bpu.bench.figures import Check, Row, Run, Series, median, quantile
+from bpu.bench.machine import machine
+from bpu.errors import BadRequest, EngineCrashed, EngineUnavailable
+from bpu.messages import say
+
+QUESTION = "Count from one to fifty, in words."
+TOKENS = 64
+HEALTH_REQUESTS = 20
+#: Rounds of a run, and of a short one; more would take minutes on a board, which answers one question at a time.
+ROUNDS, SHORT_ROUNDS = 10, 5
+
+
+def address_of(url: str) -> Address:
+    """Host and port of `http://host[:port][/v1]`. Raises `BadRequest` for anything else: TLS would be measured too."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    if parts.scheme != "http" or not host:
+        raise BadRequest(say("bench.no_address", url=url), param="url")
+    return host, port or 80
+
+
+def measure(address: Address, key: str, rounds: int) -> Run:
+    """Measure first token, tokens a second beside the console's figure, and `/health`.
+
+    Raises `EngineUnavailable` when the address does not answer, `EngineCrashed` for an answer without text or figures.
+    """
+    run = Run(machine())
+    run.rows += _rows(address, key, rounds, run.series)
+    return run
+
+
+def _rows(address: Address, key: str, rounds: int, series: Series) -> Iterator[Row]:
+    exchanges = [_ask(address, key) for _ in range(rounds + 1)][1:]  # the first one may load the model
+    first = [(answer.first_text() - answer.sent) / 1e6 for answer in exchanges]
+    timings = [timings_of(answer) for answer in exchanges]
+    added = [whole - timing["prompt_ms"] for whole, timing in zip(first, timings, strict=True)]
+    gateway = median([tokens_per_s(answer, timing) for answer, timing in zip(exchanges, timings, strict=True)])
+    console = median([timing["predicted_per_second"] for timing in timings])
+    series["first token, gateway, ms"] = first
+    yield Row("remote_first_token", "ms", median(first))
+    yield Row("remote_added", "ms", median(added), checks=[Check("added_ms", median(added), 10.0)])
+    yield Row("remote_console", "tokens/s", console)
+    # A simulator that does not pace itself has no figure of its own.
+    checks = [Check("of_console", gateway / console, 0.95, least=True, ratio=True)] if console else []
+    yield Row("remote_throughput", "tokens/s", gateway, checks=checks)
+    p99 = quantile(_health(address, key), 0.99)
+    yield Row("remote_health", "ms", p99, checks=[Check("p99_ms", p99, 50.0)])
+
+
+def _ask(address: Address, key: str) -> Exchange:
+    try:
+        answer = exchange(address, chat(QUESTION, key, max_tokens=TOKENS))
+    except OSError as error:
+        raise EngineUnavailable(say("bench.unreachable", reason=error)) from error
+    if answer.status != 200 or not answer.texts():
+        raise EngineCrashed(say("bench.no_answer", text=answer.data.decode(errors="replace")[-500:].strip()))
+    return answer
+
+
+def timings_of(answer: Exchange) -> Mapping[str, Any]:
+    for _, body in answer.events():
+        if body.get("timings"):
+            found: Mapping[str, Any] = body["timings"]
+            return found
+    raise EngineCrashed(say("bench.no_figures"))
+
+
+def tokens_per_s(answer: Exchange, timings: Mapping[str, Any]) -> float:
+    """Tokens a second between the first and the last piece."""
+    seconds = (answer.texts()[-1][0] - answer.first_text()) / 1e9
+    return float((timings["predicted_n"] - 1) / seconds) if seconds > 0 else float(timings["predicted_per_second"])
+
+
+def _health(address: Address, key: str) -> list[float]:
+    """Times of `/health` in milliseconds while an answer is generated."""
+    running = threading.Thread(target=_ask_ignoring_errors, args=(address, key), daemon=True)
+    running.start()
+    exchanges = [exchange(address, request("/health", None, key)) for _ in range(HEALTH_REQUESTS)]
+    running.join(60)
+    return [(answer.ended - answer.sent) / 1e6 for answer in exchanges]
+
+
+def _ask_ignoring_errors(address: Address, key: str) -> None:
+    try:
+        exchange(address, chat(QUESTION, key, max_tokens=TOKENS))
+    except (TimeoutError, OSError):
+        return
