@@ -14,7 +14,7 @@ from typing import Any
 
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.faults import Fault, diagnose
-from bpu.console.pace import Pace
+from bpu.console.pace import LONGEST_SILENCE_S, Pace
 from bpu.console.parser import Parser
 from bpu.console.parser import State as ParserState
 from bpu.console.profiles import PROFILES, confirmed
@@ -219,7 +219,7 @@ class Supervisor:
         # can in any case, and a late look must not make a doubt of it.
         watched = not (sent or self.profile.reads_ahead or self.end_proven)
         parser.reset_sent(at_once=self.end_proven or watched)
-        self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n")
+        self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n", parser)
         if watched:
             self._ear.watch_input(self._clock())
         self._ear.read()  # what was sent early is answered by now
@@ -242,13 +242,23 @@ class Supervisor:
         self.log.has_read_words = True
         parser = self._listen(ParserState.IDLE, self._until_done(learn))
         parser.begin(line, continued=not self.cache.empty)
-        self._write(line + b"\n", limit_s)
+        self._write(line + b"\n", parser, limit_s)
         if not (self.profile.reads_ahead or self.end_proven):
             self._ear.watch_input(self._clock())
         self.cache = UNKNOWN
 
-    def _write(self, data: bytes, limit_s: float = RESET_LIMIT_S) -> None:
-        self._within(limit_s, lambda: self._out_of_step(f"no prompt came back within {limit_s:g} seconds"))
+    def _write(self, data: bytes, parser: Parser, limit_s: float = RESET_LIMIT_S) -> None:
+        def give_up() -> None:
+            self._out_of_step(f"no prompt came back within {limit_s:g} seconds")
+
+        def look_again() -> None:
+            """A prompt that has come and only waits for its silence has that time beside the limit."""
+            if parser.quiet_after is None:
+                give_up()
+            else:
+                self._within(LONGEST_SILENCE_S, give_up)
+
+        self._within(limit_s, look_again)
         assert self._console is not None
         if data and not self._console.write(data):
             self._out_of_step("it does not read its input")

@@ -71,6 +71,8 @@ class Maker:
     def __init__(self, cell: Cell) -> None:
         self.cell, self.random = cell, random.Random(f"{cell.seed} {cell.kind} {cell.name} {cell.rate}")
         self._count = 0
+        #: The models of `vlm` do not reason, so that a closing tag is text there.
+        self.reasoning = "" if cell.profile == "vlm" else think("ok")
 
     def nonce(self) -> str:
         self._count += 1
@@ -85,7 +87,7 @@ class Maker:
         """One who must get exactly the answer told."""
         nonce = self.nonce()
         text = words.replace("NONCE", nonce) if words else f"Answer {nonce} is here: {nonce}."
-        return Job("client", nonce, [script(think("ok"), do("size", 5), say(text), steps)], text, self.cell.kind)
+        return Job("client", nonce, [script(self.reasoning, do("size", 5), say(text), steps)], text, self.cell.kind)
 
     def guessed(self) -> Job:
         line = self.random.choice(GUESSABLE)
@@ -94,13 +96,13 @@ class Maker:
     def chat(self, turns: int = 2) -> Job:
         nonce = self.nonce()
         texts = [f"Turn {turn} {nonce} ends." for turn in range(turns)]
-        lines = [script(think("ok"), do("size", 5), say(text)) for text in texts]
+        lines = [script(self.reasoning, do("size", 5), say(text)) for text in texts]
         return Job("client", nonce, lines, texts[-1], self.cell.kind)
 
     def attacker(self, *steps: str, head: bool = True, tail: bool = True) -> Job:
         """`steps` between words of its own; NONCE in them stands for its nonce."""
         nonce = self.nonce()
-        before = think("ok") + do("size", 5) + say(f"Now {nonce} attacks. ") if head else do("size", 5)
+        before = self.reasoning + do("size", 5) + say(f"Now {nonce} attacks. ") if head else do("size", 5)
         after = say(f" stolen {nonce} stolen {nonce}") if tail else ""
         line = script(before, *steps, after).replace("NONCE", nonce)
         return Job("attacker", nonce, [line], None, self.cell.kind)
@@ -215,7 +217,7 @@ def chats_attacked(*steps: Callable[[Maker], str]) -> Callable[[Maker], Jobs]:
 
     def attacker(make: Maker) -> Job:
         job = make.attacker(*(step(make) for step in steps))
-        job.lines.insert(0, script(think("ok"), do("size", 5), say("The first turn is as it should be.")))
+        job.lines.insert(0, script(make.reasoning, do("size", 5), say("The first turn is as it should be.")))
         return job
 
     return lambda make: between(make, lambda: attacker(make), lambda: make.chat(3))

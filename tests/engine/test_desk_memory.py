@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bpu.console.traits import TurnReport
+from bpu.console.traits import Traits, TurnReport
 from bpu.engine.cache import UNKNOWN
 from bpu.engine.noise import NoiseWatch
 from bpu.engine.states import State
+from bpu.engine.supervisor import RESET_LIMIT_S
 from bpu.engine.timed_reader import RestProbe, Sample
 from tests.engine.rig import PROMPT, PROVEN, Rig
 
@@ -192,4 +193,21 @@ def test_after_a_proven_end_a_reset_that_is_looked_at_late_is_no_doubt(
     rig.now += 0.5
     rig.console.say(PROMPT)
     assert job.peer.going
+    assert rig.supervisor.restarts == {}
+
+
+def test_a_prompt_that_waits_for_its_silence_is_waited_for_beyond_the_limit_of_a_reset(tmp_path: Path) -> None:
+    """A slow model's steps ask for a silence that is longer than a `reset` may take."""
+    rig = Rig(tmp_path, reset="command", continues="never")
+    rig.banner()
+    rig.supervisor.traits = Traits(step_s=2.2)
+    job = rig.join()
+    rig.finish(job, report=TurnReport(step_s=2.2, at_rest=True))
+    assert rig.console.written == [b"reset\n"]
+    rig.console.say(PROMPT)
+    waiting = rig.join()
+    rig.after(RESET_LIMIT_S + 0.5)
+    assert (rig.state, waiting.peer.going) == (State.BUSY, False)
+    rig.after(5.0)
+    assert waiting.peer.going
     assert rig.supervisor.restarts == {}

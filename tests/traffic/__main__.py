@@ -21,7 +21,7 @@ from tests.attack.jobs import Job
 from tests.attack.kinds import Cell, Maker
 from tests.waits import let_pass, until
 from tests.witness.program import WitnessGateway, compile_console, witness_gateway
-from tests.witness.script import say, script, think
+from tests.witness.script import say, script
 
 PROFILES = ("xlm_demo", "oellm_run", "oellm_multichat", "hobot_xlm", "vlm", "llm")
 COLUMNS = (
@@ -127,7 +127,7 @@ def _ask(
 def _question(make: Maker, traffic: Traffic) -> Job:
     nonce = make.nonce()
     text = " ".join([nonce, *(["word"] * (traffic.tokens - 3)), nonce])
-    return Job("client", nonce, [script(think("ok"), say(text))], text)
+    return Job("client", nonce, [script(make.reasoning, say(text))], text)
 
 
 def _learnt(gateway: WitnessGateway) -> bool:
