@@ -8,6 +8,7 @@ from bpu.settings import Settings
 from bpu.web import body, cors, errors, guard, trace
 from bpu.web.access import access
 from bpu.web.answering import let_go
+from bpu.web.anthropic import anthropic
 from bpu.web.assembly import assemble, assemble_log, assemble_page
 from bpu.web.body_budget import BodyBudget
 from bpu.web.completions import completions
@@ -38,7 +39,8 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
-    for blueprint in (openai, completions, responses, models, ops, metrics, assemble_page(here), assemble_log(here)):
+    parts = (openai, completions, responses, anthropic, models, ops, metrics, assemble_page(here), assemble_log(here))
+    for blueprint in parts:
         app.register_blueprint(blueprint)
     app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
     return app

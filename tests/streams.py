@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.anthropic_checker import check_message, check_message_begun, check_message_stream, parse_events
 from tests.checker import check_begun, check_completion, check_stream, payloads
 from tests.response_checker import check_response, check_response_stream, check_responses_begun
 from tests.text_checker import check_text, check_text_begun, check_text_stream
@@ -20,13 +21,16 @@ def check_streamed(path: str, asked: Mapping[str, Any], data: bytes, *, inline: 
         check_response_stream(data, asked)
     elif kind == "chat":
         check_stream(data, asked, error=error, inline=inline)
+    elif kind == "messages":
+        check_message_stream(data, asked)
     else:
         check_text_stream(data, asked, error=error)
 
 
 def check_whole(path: str, asked: Mapping[str, Any], body: dict[str, Any]) -> None:
     """An answer in one piece of any endpoint."""
-    {"responses": check_response, "chat": check_completion, "text": check_text}[_kind(path)](body, asked)
+    checks = {"responses": check_response, "chat": check_completion, "messages": check_message, "text": check_text}
+    checks[_kind(path)](body, asked)
 
 
 def check_recorded(folder: Path) -> int:
@@ -48,12 +52,15 @@ def _check_begun(path: str, asked: Mapping[str, Any], data: bytes, *, inline: bo
     kind = _kind(path)
     if kind == "responses":
         check_responses_begun(data)
+    elif kind == "messages":
+        check_message_begun(parse_events(data) or [{"type": "message_start", "message": {}}])
     elif chunks := [one for one in payloads(data) if one != "[DONE]" and "error" not in one] if data else []:
         check_begun(chunks, asked, inline=inline) if kind == "chat" else check_text_begun(chunks)
 
 
 def _kind(path: str) -> str:
     path = path.rstrip("/")
-    if path.endswith("/responses"):
-        return "responses"
+    for kind in ("responses", "messages"):
+        if path.endswith(f"/{kind}"):
+            return kind
     return "chat" if path.endswith("/chat/completions") else "text"

@@ -54,6 +54,8 @@ class Template:
         environment.globals["raise_exception"] = _raise_exception
         if strftime_now is not None:
             environment.globals["strftime_now"] = strftime_now
+        self.text = text
+        self.bos, self.eos = bos, eos
         #: The special tokens that end and begin a text.
         self.special = tuple(word for word in (bos, eos) if len(word) > 1)
         self._variables = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}

@@ -6,8 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from bpu.errors import ModelNotFound
-from bpu.web.errors import UnsupportedEndpoint
+from bpu.errors import ModelNotFound, UnsupportedEndpoint
 from bpu.web.gateway import Gateway, gateway
 
 models = Blueprint("models", __name__)

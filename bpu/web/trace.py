@@ -33,6 +33,11 @@ class Record:
     phase: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def request_id(self) -> str:
+        """The id as Anthropic's clients print it, the same digits behind another prefix."""
+        return f"req_{self.id.rpartition('_')[2].rpartition('-')[2]}"
+
 
 def install(
     app: Flask,
@@ -59,6 +64,7 @@ def install(
         record.status = response.status_code
         record.endpoint = request.endpoint or "none"
         response.headers["x-request-id"] = record.id
+        response.headers["request-id"] = record.request_id
         response.call_on_close(lambda: end(record))
         return response
 

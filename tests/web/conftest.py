@@ -16,7 +16,7 @@ from bpu.settings import load_settings
 from tests.streams import check_streamed, check_whole
 from tests.web.fakes import FakeEngine
 
-ANSWERING = ("/chat/completions", "/completions", "/responses")
+ANSWERING = ("/chat/completions", "/completions", "/responses", "/messages")
 Serve = Callable[..., FlaskClient]
 
 

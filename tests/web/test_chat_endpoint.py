@@ -114,7 +114,7 @@ def test_a_refusal_is_a_true_status(
     [
         (errors.EngineCrashed("SIGSEGV."), 502, "engine_crashed"),
         (errors.EngineTimeout("Silence."), 504, "engine_timeout"),
-        (errors.JobCancelled("Cancelled."), 409, "job_cancelled"),
+        (errors.JobCancelled("Cancelled."), 499, "job_cancelled"),
         (errors.QueueTimeout("Too long.", retry_after=30), 503, "queue_timeout"),
         (ValueError("secret words"), 500, "internal_error"),
     ],

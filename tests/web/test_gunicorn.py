@@ -204,7 +204,7 @@ UPGRADE = (
         ("CONNECT 127.0.0.1:8000", HOST.replace("127.0.0.1", "a:1"), 405, "method_not_allowed"),
         ("CONNECT *", HOST, 400, "invalid_http"),
         ("OPTIONS *", HOST.replace("127.0.0.1", "evil.example"), 403, "forbidden"),
-        ("GET /v1/realtime", UPGRADE, 501, "unsupported_endpoint"),
+        ("GET /v1/realtime", UPGRADE, 404, "unsupported_endpoint"),
         ("GET /v1/models", UPGRADE, 200, None),
         ("GET /nowhere", UPGRADE, 404, "not_found"),
     ],

@@ -188,8 +188,8 @@ def test_what_cannot_be_done_is_refused_by_name(client: FlaskClient, fields: dic
 
 def test_earlier_responses_cannot_be_read(client: FlaskClient) -> None:
     response = client.get(f"{URL}/resp_1")
-    assert response.status_code == 501
-    assert response.headers["x-should-retry"] == "false"
+    assert response.status_code == 404
+    assert response.json["error"]["code"] == "unsupported_endpoint"
     assert client.post(URL, json=body(model="gpt-4")).status_code == 404
 
 
