@@ -15,6 +15,7 @@ from bpu.web.completions import completions
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.metrics import metrics
 from bpu.web.models import models
+from bpu.web.ollama import ollama
 from bpu.web.openai import openai
 from bpu.web.ops import ops
 from bpu.web.paths import Paths, api_names
@@ -39,7 +40,18 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
-    parts = (openai, completions, responses, anthropic, models, ops, metrics, assemble_page(here), assemble_log(here))
+    parts = (
+        openai,
+        completions,
+        responses,
+        anthropic,
+        ollama,
+        models,
+        ops,
+        metrics,
+        assemble_page(here),
+        assemble_log(here),
+    )
     for blueprint in parts:
         app.register_blueprint(blueprint)
     app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]

@@ -23,7 +23,7 @@ from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.settings import Settings, read_settings, state_dir
-from bpu.web import logs, shares
+from bpu.web import logs, ollama_bind, shares
 from bpu.web.access import access, is_near
 from bpu.web.connections import Connections
 from bpu.web.shared_counts import CountTable
@@ -82,6 +82,7 @@ _unshared_because = _share_metrics()
 _counts = CountTable(2 * _settings.workers + 8)
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
+bind += ollama_bind.choose(_settings.ollama_bind, bind)
 workers = _settings.workers
 worker_class = "bpu.web.worker.Worker"  # gunicorn's gevent worker, with JSON errors
 worker_connections = 1000
@@ -130,6 +131,8 @@ def when_ready(server: Any) -> None:
         serves=lambda ip: locked or is_near(ip),
         write=write,
     )
+    for address, reason in ollama_bind.refused().items():
+        server.log.warning("BPU_OLLAMA_BIND: %s is not served: %s. Everything else is.", address, reason)
     if _unshared_because is not None:
         server.log.warning(f"{ALONE}: %s", _unshared_because)
     if _settings.log_prompts:

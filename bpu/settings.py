@@ -78,6 +78,10 @@ def _listening(value: str) -> str:
     return ",".join(parts)
 
 
+def _listening_or_not(value: str) -> str:
+    return _listening(value) if value else ""
+
+
 def _is_host_and_port(text: str) -> bool:
     match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", text)
     return match is not None and int(match[1]) <= 65535
@@ -166,6 +170,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_prompts: bool = False
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
+    ollama_bind: Annotated[str, AfterValidator(_listening_or_not)] = ""
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, jsonify
 
 from bpu import __version__
 from bpu.errors import BadRequest
+from bpu.web import ollama_bind
 from bpu.web.gateway import gateway
 
 ops = Blueprint("ops", __name__)
@@ -125,6 +126,7 @@ def _health() -> dict[str, Any]:
         "model": here.settings.model_id,
         "context_length": here.context_size,
         "simulated": here.simulated,
+        "ollama_bind": ollama_bind.state(),
         "engine": {**status, "waiting": len(status["waiting"]), "running": status["running"] is not None},
         "since_s": status["since_s"],
         "error": status["error"],
