@@ -12,6 +12,7 @@ from bpu.web.anthropic import anthropic
 from bpu.web.assembly import assemble, assemble_log, assemble_page
 from bpu.web.body_budget import BodyBudget
 from bpu.web.completions import completions
+from bpu.web.counting import counting
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.metrics import metrics
 from bpu.web.models import models
@@ -46,6 +47,7 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
         responses,
         anthropic,
         ollama,
+        counting,
         models,
         ops,
         metrics,

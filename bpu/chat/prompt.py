@@ -84,8 +84,9 @@ class Prompter:
         return self._template.text
 
     @property
-    def context_size(self) -> int:
-        return self._context
+    def special_tokens(self) -> tuple[str, str]:
+        """The tokenizer's words that begin and end a text."""
+        return self._template.bos, self._template.eos
 
     def thinks(self, request: ChatRequest) -> bool:
         """Whether the answer to `request` begins inside the reasoning."""
