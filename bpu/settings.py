@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     queue_timeout_s: Seconds = 600
     keepalive_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
     keepalive: Literal["chunk", "comment", "off"] = "chunk"
-    header_drip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 15
+    header_drip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 240
     reasoning: Literal["reasoning_content", "reasoning", "think-tags", "drop"] = "reasoning_content"
     think_model: bool = True
     history: Literal["error", "trim"] = "error"

@@ -132,8 +132,13 @@ def parse_chat(
 
 
 @contextmanager
-def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[None]:
-    """A mistake found by `parse_chat` under the names of another endpoint. `places`: what its messages come from."""
+def renamed(
+    params: Mapping[str, str], places: Sequence[str] = (), tools: Sequence[int] | None = None
+) -> Iterator[None]:
+    """A mistake found by `parse_chat` under the names of another endpoint.
+
+    `places`: what its messages come from; `tools`: the numbers that its tools have in the request.
+    """
     try:
         yield
     except BadRequest as error:
@@ -141,6 +146,8 @@ def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[N
         if first == "messages" and rest and rest[0].isdigit() and int(rest[0]) < len(places):
             place = places[int(rest[0])]
             first, rest = place, rest[1:] if "." in place else []
+        if first == "tools" and tools is not None and rest and rest[0].isdigit() and int(rest[0]) < len(tools):
+            rest[0] = str(tools[int(rest[0])])
         new = ".".join([params.get(first, first), *rest]).replace("text.format.json_schema", "text.format")
         error.message = error.message.replace(f"`{error.param}`", f"`{new}`")
         error.param = new or None

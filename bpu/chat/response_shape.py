@@ -189,7 +189,7 @@ def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
         "top_p": _number(body.get("top_p")),
         "text": {"format": text.get("format") or {"type": "text"}},
         "tool_choice": _choice(body.get("tool_choice")),
-        "tools": [_tool(tool) for tool in body.get("tools") or ()],
+        "tools": [_tool(tool) for tool in body.get("tools") or () if tool.get("type", "function") == "function"],
         "metadata": _strings(body.get("metadata")),
     }
 

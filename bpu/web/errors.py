@@ -12,7 +12,6 @@ from werkzeug.routing import RequestRedirect
 
 from bpu.errors import BadRequest, BpuError
 from bpu.web import trace
-from bpu.web.error_formats import error_format
 from bpu.web.logs import where
 
 log = logging.getLogger("bpu.web")
@@ -38,8 +37,8 @@ def install(app: Flask) -> None:
 def respond(error: BpuError) -> Response:
     """The response of `error`: its status, its body in the form of the path's API, and `Retry-After`."""
     trace.note(error=error.code)
-    body = error_format(request.path, request.headers)(error, trace.current().request_id)
-    response = Response(json.dumps(body), status=error.status, content_type="application/json; charset=utf-8")
+    body = json.dumps(trace.current().error_body(error))
+    response = Response(body, status=error.status, content_type="application/json; charset=utf-8")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
+
+from bpu.errors import BpuError
+from bpu.web.error_formats import error_format
 
 log = logging.getLogger("bpu.web.request")
 
@@ -32,6 +35,11 @@ class Record:
     #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
     phase: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    #: Makes the body of an error, in the form of the request's API.
+    error_format: Callable[[BpuError, str], Mapping[str, Any]] = lambda error, request_id: error.body()
+
+    def error_body(self, error: BpuError) -> Mapping[str, Any]:
+        return self.error_format(error, self.request_id)
 
     @property
     def request_id(self) -> str:
@@ -53,6 +61,7 @@ def install(
     def begin() -> None:
         peer = request.environ.get("REMOTE_ADDR") or "unix"
         g.record = Record(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
+        current().error_format = error_format(request.path, request.headers)
 
     def end(record: Record) -> None:
         tell(record)

@@ -176,7 +176,7 @@ def test_thinking_off(client: FlaskClient) -> None:
         ({"instructions": 5}, "instructions"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0.content"),
         ({"max_output_tokens": "many"}, "max_output_tokens"),
-        ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
+        ({"tools": [{"type": "web_search"}, {"type": "function", "name": 5}]}, "tools.1.name"),
         ({"text": "json"}, "text"),
     ],
 )
@@ -184,6 +184,27 @@ def test_what_cannot_be_done_is_refused_by_name(client: FlaskClient, fields: dic
     response = client.post(URL, json=body(**fields))
     assert response.status_code == 400
     assert response.json["error"]["param"] == param
+
+
+def test_tools_that_run_elsewhere_are_left_out_and_named(client: FlaskClient, engine: FakeEngine) -> None:
+    tools = [{"type": "web_search_preview"}, {"type": "function", "name": "look"}, {"type": "x\r\ny"}]
+    response = client.post(URL, json=body(tools=tools))
+    assert response.status_code == 200
+    assert response.headers["X-BPU-Ignored"] == "tools.web_search_preview, tools.xy"
+    assert [tool["name"] for tool in response.json["tools"]] == ["look"]
+    assert b"web_search" not in engine.jobs[0].turn.line
+
+
+def test_a_reference_to_a_reasoning_item_is_left_out(client: FlaskClient, engine: FakeEngine) -> None:
+    call = {"type": "function_call", "call_id": "a", "name": "look", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": "a cup"}
+    reference = {"type": "item_reference", "id": "rs_0123"}
+    assert client.post(URL, json=body(input=[{"role": "user", "content": "Hi"}, reference, call, output])).json[
+        "output"
+    ]
+    assert b"a cup" in engine.jobs[0].turn.line
+    response = client.post(URL, json=body(input=[{"type": "item_reference", "id": "msg_0123"}]))
+    assert (response.status_code, response.json["error"]["param"]) == (400, "input.0")
 
 
 def test_earlier_responses_cannot_be_read(client: FlaskClient) -> None:
