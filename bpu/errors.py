@@ -47,13 +47,16 @@ class BadRequest(BpuError):
 class ContextLengthExceeded(BadRequest):
     """The conversation does not fit the model's context. The words are OpenAI's: five clients recognise them.
 
-    `size` and `limit` count `unit`: the tokens of the prompt and the context, or the bytes of a line.
+    `size` and `limit` count `unit`: the tokens of the prompt and the context, or the bytes of a line. `prompt_tokens`
+    is the whole prompt, of which `fitting_tokens` would fit; 0 while they are not known.
     """
 
     code = "context_length_exceeded"
     limit = 0
     size = 0
     unit = "tokens"
+    prompt_tokens = 0
+    fitting_tokens = 0
 
     @classmethod
     def tokens(cls, limit: int, tokens: int) -> ContextLengthExceeded:

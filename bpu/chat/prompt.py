@@ -107,7 +107,7 @@ class Prompter:
         except ContextLengthExceeded as error:
             if self._trims(request) and (trimmed := self._trimmed(request, conversation)):
                 return trimmed
-            raise self._with_tools(error, request) from None
+            raise self._with_counts(error, request) from None
 
     def render(self, request: ChatRequest) -> str:
         """The whole prompt as the model reads it, the console's frame included; of any length."""
@@ -185,13 +185,15 @@ class Prompter:
     def _trims(self, request: ChatRequest) -> bool:
         return self._trim if request.trim is None else request.trim
 
-    def _with_tools(self, error: ContextLengthExceeded, request: ChatRequest) -> ContextLengthExceeded:
-        """`error` with the part of the prompt that the request's tools take."""
-        text = offer(request)
-        if not text:
-            return error
-        size = self._count(text) if error.unit == "tokens" else len(text.encode("utf-8", "replace"))
-        return error.with_tools(min(size, error.size))
+    def _with_counts(self, error: ContextLengthExceeded, request: ChatRequest) -> ContextLengthExceeded:
+        """`error` with its numbers in tokens, and the part of the prompt that the request's tools take."""
+        in_tokens = error.unit == "tokens"
+        error.prompt_tokens = error.size if in_tokens else self.count(request)
+        error.fitting_tokens = error.limit if in_tokens else error.prompt_tokens * error.limit // error.size
+        if text := offer(request):
+            size = self._count(text) if in_tokens else len(text.encode("utf-8", "replace"))
+            return error.with_tools(min(size, error.size))
+        return error
 
     def _refuse_the_huge(self, conversation: Conversation) -> None:
         """What is beyond all hope is not rendered first: a template takes 30 ms for a megabyte. No line is shorter than

@@ -34,6 +34,6 @@ def error_body(error: BpuError, request_id: str) -> dict[str, Any]:
 
 def _message(error: BpuError) -> str:
     """The words, with the field's path in front; Claude Code reads both numbers of a prompt that is too long."""
-    if isinstance(error, ContextLengthExceeded) and error.size:
-        return f"prompt is too long: {error.size} {error.unit} > {error.limit} maximum. {error.message}"
+    if isinstance(error, ContextLengthExceeded) and error.prompt_tokens:
+        return f"prompt is too long: {error.prompt_tokens} tokens > {error.fitting_tokens} maximum. {error.message}"
     return f"{error.param}: {error.message}" if error.param else error.message
