@@ -502,3 +502,19 @@ def test_a_body_that_is_too_large_or_no_json(serve: Serve) -> None:
         response = client.post(CHAT, data=data, content_type="application/json")
         assert response.status_code == status
         assert check_ollama_error(response.json)
+
+
+@pytest.mark.parametrize("url", ["/v1/chat/completions", "/api/chat", "/v1/messages"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_title_for_open_webui_costs_no_answer_of_the_model(
+    client: FlaskClient, engine: FakeEngine, url: str, stream: bool
+) -> None:
+    """Under every API, so that it never takes a conversation's place in the console's cache."""
+    task = (
+        '### Task:\nGenerate a title.\n### Output:\nJSON format: { "title": "your concise title here" }\n'
+        "### Chat History:\n<chat_history>\nUSER: Where is the cup?\nASSISTANT: There.\n</chat_history>"
+    )
+    response = client.post(url, json=body(task, stream=stream, max_tokens=1000))
+    assert response.headers["X-BPU-Answered-By"] == "gateway"
+    assert b"Where is the cup" in response.data
+    assert engine.jobs == []
