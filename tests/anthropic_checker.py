@@ -44,6 +44,7 @@ def check_message(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[s
             assert block["signature"]
         if block["type"] == "text":
             assert block["text"].strip()
+            assert "citations" not in block, "the AI SDK takes an array alone"
     usage = body["usage"]
     for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"):
         assert type(usage[name]) is int
@@ -62,8 +63,7 @@ def check_message_stream(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str
         check_anthropic_error(last)
         return last
     assert last == {"type": "message_stop"}
-    whole = [{**block, "citations": None} if block["type"] == "text" else block for block in message["content"]]
-    return check_message({**message, "content": whole}, asked)
+    return check_message(message, asked)
 
 
 def check_message_begun(events: list[dict[str, Any]]) -> dict[str, Any]:

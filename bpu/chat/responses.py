@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bpu.chat.call_ids import referred_call
 from bpu.chat.fields import left_out
 from bpu.chat.requests import ChatRequest, parse_chat, renamed
 from bpu.errors import BadRequest
@@ -73,6 +74,8 @@ def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
     kind = item.get("type") or "message" if isinstance(item, Mapping) else None
     if kind == "reasoning" or (kind in _LATER and str(item.get("id")).startswith(_REASONING_ID)):
         return
+    if kind in _LATER and (referred := referred_call(item.get("id"))) is not None:
+        kind, item = "function_call", {"name": referred[0], "arguments": referred[1]}
     if kind == "function_call":
         call = {"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")}
         if messages and messages[-1].get("tool_calls"):

@@ -67,7 +67,7 @@ def line(engine: FakeEngine) -> str:
 def test_37_a_message_in_one_piece(client: FlaskClient) -> None:
     response = client.post(URL, json=body())
     answer = check_message(dict(response.json))
-    assert answer["content"] == [{"type": "text", "text": "Hello!", "citations": None}]
+    assert answer["content"] == [{"type": "text", "text": "Hello!"}]
     assert (answer["role"], answer["model"], answer["stop_reason"]) == ("assistant", MODEL, "end_turn")
     assert response.headers["request-id"].removeprefix("req_") == answer["id"].removeprefix("msg_")
 

@@ -123,8 +123,6 @@ class MessageFormat:
         if block["type"] == "thinking":
             block["signature"] = _signature(self._head.id, block["thinking"])
             events.append(self._delta(type="signature_delta", signature=block["signature"]))
-        if block["type"] == "text":
-            block["citations"] = None
         self._blocks.append(block)
         self._open = None
         return [*events, {"type": "content_block_stop", "index": index}]
