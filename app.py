@@ -9,13 +9,16 @@ from bpu.web import body, cors, errors, guard, trace
 from bpu.web.access import access
 from bpu.web.activity import activity_blueprint
 from bpu.web.answering import let_go
+from bpu.web.anthropic import anthropic
 from bpu.web.assembly import assemble, assemble_log, assemble_page
 from bpu.web.body_budget import BodyBudget
 from bpu.web.completions import completions
+from bpu.web.counting import counting
 from bpu.web.detaching import detaching
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.metrics import metrics
 from bpu.web.models import models
+from bpu.web.ollama import ollama
 from bpu.web.openai import openai
 from bpu.web.ops import ops
 from bpu.web.paths import Paths, api_names
@@ -41,10 +44,22 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     errors.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
-    activity = activity_blueprint(rules, settings.activity, lambda: here.activity)
-    for blueprint in (openai, completions, responses, detaching, models, ops, metrics, activity):
-        app.register_blueprint(blueprint)
-    for blueprint in (assemble_page(here), assemble_log(here)):
+    parts = (
+        openai,
+        completions,
+        responses,
+        anthropic,
+        ollama,
+        counting,
+        detaching,
+        models,
+        ops,
+        metrics,
+        activity_blueprint(rules, settings.activity, lambda: here.activity),
+        assemble_page(here),
+        assemble_log(here),
+    )
+    for blueprint in parts:
         app.register_blueprint(blueprint)
     app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
     return app

@@ -28,7 +28,7 @@ from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
 from bpu.models.table import hold_table, holds_table
 from bpu.settings import Settings, read_settings, state_dir
-from bpu.web import logs, shares
+from bpu.web import logs, ollama_bind, shares
 from bpu.web.access import access, is_near
 from bpu.web.connections import Connections
 from bpu.web.shared_counts import CountTable
@@ -101,6 +101,7 @@ _unshared_because = _share_metrics()
 _counts = CountTable(2 * _settings.workers + 8)
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
+bind += ollama_bind.choose(_settings.ollama_bind, bind)
 workers = _settings.workers
 worker_class = "bpu.web.worker.Worker"  # gunicorn's gevent worker, with JSON errors
 worker_connections = 1000
@@ -153,6 +154,8 @@ def when_ready(server: Any) -> None:
     )
     if files.cpu and not (files.tokenizer_dir / "tokenizer.json").is_file():
         server.log.warning("%s", say("addresses.estimated"))
+    for address, reason in ollama_bind.refused().items():
+        server.log.warning("BPU_OLLAMA_BIND: %s is not served: %s. Everything else is.", address, reason)
     if _unshared_because is not None:
         server.log.warning(f"{ALONE}: %s", _unshared_because)
     _announce_on_network(server)

@@ -7,6 +7,7 @@ a permanent problem is never a 5xx, because clients retry those and lose the bod
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -44,17 +45,24 @@ class BadRequest(BpuError):
 
 
 class ContextLengthExceeded(BadRequest):
-    """The conversation does not fit the model's context. The words are OpenAI's: five clients recognise them."""
+    """The conversation does not fit the model's context. The words are OpenAI's: five clients recognise them.
+
+    `size` and `limit` count `unit`: the tokens of the prompt and the context, or the bytes of a line. `prompt_tokens`
+    is the whole prompt, of which `fitting_tokens` would fit; 0 while they are not known.
+    """
 
     code = "context_length_exceeded"
+    limit = 0
+    size = 0
+    unit = "tokens"
+    prompt_tokens = 0
+    fitting_tokens = 0
 
     @classmethod
     def tokens(cls, limit: int, tokens: int) -> ContextLengthExceeded:
         """Of a context of `limit` tokens and messages of `tokens` tokens, the template included."""
-        return cls(
-            f"This model's maximum context length is {limit} tokens. However, your messages resulted in "
-            f"{tokens} tokens. Please reduce the length of the messages.",
-            param="messages",
+        return cls(f"This model's maximum context length is {limit} tokens.", param="messages")._of(
+            limit, tokens, "tokens"
         )
 
     @classmethod
@@ -62,10 +70,24 @@ class ContextLengthExceeded(BadRequest):
         """Of a console that reads `limit` bytes at most as one line, and a prompt of `size` bytes."""
         return cls(
             f"This model's maximum context length is {tokens_limit} tokens, and its console reads one line of "
-            f"{limit} bytes at most. However, your messages resulted in {size} bytes. "
-            "Please reduce the length of the messages.",
+            f"{limit} bytes at most.",
             param="messages",
+        )._of(limit, size, "bytes")
+
+    def with_tools(self, size: int) -> ContextLengthExceeded:
+        """Return this error with the part of the prompt that describes the tools, in OpenAI's words."""
+        parts = f" ({self.size - size} in the messages, {size} in the functions)."
+        self.message = self.message.replace(f" {self.unit}. Please", f" {self.unit}{parts} Please").replace(
+            "length of the messages.", "length of the messages or functions."
         )
+        self.args = (self.message,)
+        return self
+
+    def _of(self, limit: int, size: int, unit: str) -> ContextLengthExceeded:
+        self.limit, self.size, self.unit = limit, size, unit
+        self.message += f" However, your messages resulted in {size} {unit}. Please reduce the length of the messages."
+        self.args = (self.message,)
+        return self
 
 
 class InvalidApiKey(BpuError):
@@ -89,6 +111,24 @@ class ModelNotFound(BadRequest):
 
     status = 404
     code = "model_not_found"
+    #: The name that the client sent.
+    model = ""
+
+    @classmethod
+    def named(cls, model: str, served: Iterable[str]) -> ModelNotFound:
+        """Of a request for `model` where the models `served` are."""
+        error = cls(
+            f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.", param="model"
+        )
+        error.model = model[:100]
+        return error
+
+
+class UnsupportedEndpoint(BadRequest):
+    """A part of an API that one language model on a BPU cannot serve. No 5xx: clients would ask again."""
+
+    status = 404
+    code = "unsupported_endpoint"
 
 
 class QueueFull(BpuError):
@@ -146,19 +186,15 @@ class EngineCrashed(BpuError):
 
 
 class AnswerUnfit(BpuError):
-    """The model's answer is not of the form that the client asked for. No 5xx: clients would send it again at once."""
+    """The model's answer is not of the form that the client asked for. No 5xx: clients would send it again at once.
 
-    status = 422
-    code = "response_format_failed"
-
-
-class ToolCallUnfit(AnswerUnfit):
-    """The model called a tool with `strict: true` by arguments that do not fit the tool's schema.
-
-    `output` is the call as the model wrote it, `error.output` in the body.
+    `output` is what the model wrote, so that a client can repair it. It belongs into this client's body alone
+    (`error.output`), never into a log.
     """
 
-    code = "tool_call_failed"
+    status = 422
+    type = "invalid_request_error"
+    code = "response_format_failed"
 
     def __init__(self, message: str, *, output: str = "") -> None:
         super().__init__(message)
@@ -171,6 +207,12 @@ class ToolCallUnfit(AnswerUnfit):
         return body
 
 
+class ToolCallUnfit(AnswerUnfit):
+    """The model called a tool with `strict: true` by arguments that do not fit the tool's schema."""
+
+    code = "tool_call_failed"
+
+
 class EngineTimeout(BpuError):
     """The console said nothing for longer than the settings allow: at loading, before or after the first token."""
 
@@ -180,9 +222,9 @@ class EngineTimeout(BpuError):
 
 
 class JobCancelled(BpuError):
-    """Somebody cancelled the job by its id."""
+    """The job was cancelled by its id. No 409: clients would ask again."""
 
-    status = 409
+    status = 499
     code = "job_cancelled"
 
 

@@ -79,6 +79,10 @@ def _listening(value: str) -> str:
     return ",".join(parts)
 
 
+def _listening_or_not(value: str) -> str:
+    return _listening(value) if value else ""
+
+
 def _is_host_and_port(text: str) -> bool:
     match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", text)
     return match is not None and int(match[1]) <= 65535
@@ -162,7 +166,7 @@ class Settings(BaseSettings):
     queue_timeout_s: Seconds = 600
     keepalive_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
     keepalive: Literal["chunk", "comment", "off"] = "chunk"
-    header_drip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 15
+    header_drip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 240
     reasoning: Literal["reasoning_content", "reasoning", "think-tags", "drop"] = "reasoning_content"
     think_model: bool = True
     history: Literal["error", "trim"] = "error"
@@ -186,6 +190,7 @@ class Settings(BaseSettings):
     activity: Literal["0", "1", "bodies"] = "1"
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     announce: Literal["auto", "0", "1"] = "auto"
+    ollama_bind: Annotated[str, AfterValidator(_listening_or_not)] = ""
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30
     state_dir: Folder | None = None

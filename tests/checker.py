@@ -85,10 +85,11 @@ def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool =
 
 
 def check_error(body: Any) -> dict[str, Any]:
-    """The error object in `body`: its four keys, and a message in words."""
+    """The error object in `body`: its four keys, and a message in words. A 422 holds the model's words, too."""
     assert set(body) == {"error"}
     failure: dict[str, Any] = body["error"]
-    assert set(failure) == {"message", "type", "param", "code"}
+    assert set(failure) - {"output"} == {"message", "type", "param", "code"}
+    assert "output" not in failure or failure["code"] in {"response_format_failed", "tool_call_failed"}
     ErrorObject.model_validate(failure, strict=True)
     assert failure["message"]
     return failure

@@ -44,7 +44,7 @@ def here(text: str, gateway: Gateway) -> str:
 
 
 def test_every_block_is_of_a_kind_that_is_looked_at() -> None:
-    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "json", "yaml"}
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "json", "yaml", "toml"}
 
 
 def test_the_curl_commands_run(gateway: Gateway) -> None:
@@ -76,12 +76,22 @@ def test_every_program_is_one() -> None:
 
 def test_settings_are_those_that_the_command_prints() -> None:
     door = Door("http://BOARD:8000/v1", "any", "deepseek-r1:1.5b", 4096)
-    chatbox, openclaw = map(json.loads, blocks("json"))
+    chatbox, openclaw, studio = map(json.loads, blocks("json"))
     link, _, config = _clients.chatbox_link(door).partition("?config=")
     assert f"{link}?config=" in TEXT
     assert json.loads(base64.b64decode(unquote(config))) == chatbox
     assert json.loads(_clients.openclaw(door)) == openclaw
-    (variables,) = blocks("sh", "export")
+    assert json.loads(_clients.rdkstudio(door)) == studio
+    for language, word, write in (
+        ("sh", "aider", _clients.aider),
+        ("sh", "OLLAMA_HOST", _clients.ollama),
+        ("sh", "ANTHROPIC_BASE_URL", _clients.claude),
+        ("toml", "wire_api", _clients.codex),
+        ("yaml", "model_list", _clients.litellm),
+        ("yaml", "BoardLLM", _clients.xiaozhi),
+    ):
+        assert blocks(language, word) == [f"{write(door)}\n"]
+    (variables,) = blocks("sh", "OPENAI_API_BASE_URL")
     assert variables.replace("export ", "").splitlines() == _clients.openwebui(door).splitlines()[1:]
     (entry,) = blocks("yaml", "api_key_name")
     for line in ('model_name: "deepseek-r1:1.5b"', 'api_base: "http://BOARD:8000/v1"', "api_key_name: bpu"):
@@ -99,13 +109,13 @@ def test_the_translation_has_the_same_blocks() -> None:
 def test_yaml_blocks_are_nested_soundly() -> None:
     for text in blocks("yaml"):
         for line in text.splitlines():
-            assert re.fullmatch(r"(?:  )*(?:- )?[a-z_]+:(?: \S.*)?|(?:  )*- \S+", line), line
+            assert re.fullmatch(r"(?:  )*(?:- )?[A-Za-z_]+:(?: \S.*)?|(?:  )*- \S+", line), line
 
 
 def test_every_address_is_a_route(gateway: Gateway) -> None:
     addresses = set(re.findall(r"http://BOARD:8000(/[\w/.-]*)?", TEXT))
     assert addresses <= {"", "/v1", "/v1/models", "/v1/chat/completions"}
-    for path in set(re.findall(r"`(/[\w/]+)`", TEXT)):
+    for path in set(re.findall(r"`(/[\w/]+)`", TEXT)) - {"/v1"}:
         assert gateway.request("GET", path)[0] in {200, 405}, path
 
 
@@ -123,7 +133,24 @@ def test_every_header_is_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Chatbox", "OpenClaw", "Open WebUI", "LangChain", "llm", "LiteLLM", "llama-swap", "curl"]
+    "name",
+    [
+        "Chatbox",
+        "OpenClaw",
+        "Open WebUI",
+        "LangChain",
+        "llm",
+        "LiteLLM",
+        "llama-swap",
+        "curl",
+        "RDK Studio",
+        "Cherry Studio",
+        "aider",
+        "n8n and Dify",
+        "xiaozhi",
+        "Programs for Ollama",
+        "Programs for Anthropic",
+    ],
 )
 def test_every_client_has_its_section(name: str) -> None:
     assert re.search(rf"^## {name}", TEXT, re.MULTILINE)

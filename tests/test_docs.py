@@ -16,7 +16,6 @@ from bpu import errors
 from bpu.cli import main
 from bpu.models.pull import PullFailed
 from bpu.settings import Settings, load_settings, variables
-from bpu.web.errors import UnsupportedEndpoint
 from bpu.web.ops import JobNotFound
 from tests.web.fakes import FakeEngine
 
@@ -112,7 +111,6 @@ def kinds(base: type[errors.BpuError]) -> Iterator[type[errors.BpuError]]:
 
 def codes_in_code() -> dict[str, set[int]]:
     """Every code and its statuses: of the classes, and those that are given by name where an error is made."""
-    assert UnsupportedEndpoint in kinds(errors.BpuError)
     assert JobNotFound in kinds(errors.BpuError)
     assert PullFailed in kinds(errors.BpuError)
     found: dict[str, set[int]] = {}

@@ -17,9 +17,9 @@ TABLE = {
     "InvalidApiKey": (401, "authentication_error", "invalid_api_key"),
     "Forbidden": (403, "permission_error", "forbidden"),
     "ModelNotFound": (404, "invalid_request_error", "model_not_found"),
-    "JobCancelled": (409, "server_error", "job_cancelled"),
-    "AnswerUnfit": (422, "server_error", "response_format_failed"),
-    "ToolCallUnfit": (422, "server_error", "tool_call_failed"),
+    "JobCancelled": (499, "server_error", "job_cancelled"),
+    "AnswerUnfit": (422, "invalid_request_error", "response_format_failed"),
+    "ToolCallUnfit": (422, "invalid_request_error", "tool_call_failed"),
     "EngineUnavailable": (424, "server_error", "engine_unavailable"),
     "SettingsError": (424, "server_error", "invalid_settings"),
     "QueueFull": (429, "rate_limit_error", "queue_full"),
@@ -73,3 +73,12 @@ def test_overflow_says_both_numbers_in_the_words_that_clients_know() -> None:
     assert "10238" in by_bytes.message
     assert "20000" in by_bytes.message
     assert by_tokens.param == by_bytes.param == "messages"
+
+
+def test_overflow_says_how_much_the_tools_take() -> None:
+    error = ContextLengthExceeded.tokens(4096, 5000).with_tools(1200)
+    assert error.message == (
+        "This model's maximum context length is 4096 tokens. However, your messages resulted in 5000 tokens "
+        "(3800 in the messages, 1200 in the functions). Please reduce the length of the messages or functions."
+    )
+    assert str(error) == error.message

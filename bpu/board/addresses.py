@@ -105,6 +105,14 @@ def taken(bind: str) -> list[str]:
 
 
 def _is_taken(part: str) -> bool:
+    problem = bind_problem(part)
+    return problem is not None and problem.errno == errno.EADDRINUSE
+
+
+def bind_problem(part: str) -> OSError | None:
+    """Why no socket can be bound to `part` (`host:port`) now; None when one can, and for unix sockets."""
+    if part.startswith(("unix:", "fd:")):
+        return None
     host, _, port = part.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
@@ -112,8 +120,8 @@ def _is_taken(part: str) -> bool:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host.strip("[]"), int(port)))
     except OSError as error:
-        return error.errno == errno.EADDRINUSE
-    return False
+        return error
+    return None
 
 
 def announcement(

@@ -173,7 +173,8 @@ class _Reading:
         if self._reader.dropped:
             reason = "length"
         natural = self.done and not (full or self.overran or self._stops.hit or self._reader.stopped)
-        return Finish(reason, figures, natural=natural)
+        stop = self._stops.found if reason == "stop" else None
+        return Finish(reason, figures, natural=natural, stop=stop, context_full=full and reason == "length")
 
     def usage(self, turn: Turn, timing: Timing) -> Usage:
         return usage(

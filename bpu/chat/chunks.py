@@ -12,7 +12,7 @@ from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCa
 @dataclass(frozen=True)
 class Head:
     """What all chunks of one answer share. `created` is in seconds since 1970, `model` the id the client used,
-    `reasoning_key` the field of the reasoning."""
+    `reasoning_key` the field of the reasoning, `prompt_tokens` the prompt's count before the job begins."""
 
     id: str
     created: int
@@ -20,14 +20,15 @@ class Head:
     include_usage: bool = False
     system_fingerprint: str | None = None
     reasoning_key: str = "reasoning_content"
+    prompt_tokens: int = 0
 
     def open(self, kind: str) -> dict[str, Any]:
         body = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
         return {**body, "system_fingerprint": self.system_fingerprint} if self.system_fingerprint else body
 
-    def call_id(self, index: int) -> str:
+    def call_id(self, index: int, prefix: str = "call_") -> str:
         """The id of a tool call: unique like the answer's own, letters and digits, 40 characters at most."""
-        return f"call_{self.id.rpartition('-')[2][-24:]}{index:02d}"
+        return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
 def chunks(deltas: Iterable[Delta], head: Head) -> Iterator[dict[str, Any]]:

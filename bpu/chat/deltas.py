@@ -44,11 +44,16 @@ class KeepAlive:
 
 @dataclass(frozen=True)
 class Finish:
-    """The last delta, exactly one. `natural`: the model itself ended, nothing was cut off."""
+    """The last delta, exactly one. `natural`: the model itself ended, nothing was cut off.
+
+    `stop` is the stop string that ended the answer; `context_full`: the context was full.
+    """
 
     reason: FinishReason
     usage: Usage
     natural: bool = True
+    stop: str | None = None
+    context_full: bool = False
 
 
 Delta = Union[Reasoning, Content, ToolCall, KeepAlive, Finish]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,6 +12,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = {"developer": "system", "function": "tool"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
+#: A header may hold these characters alone, and proxies take a few kilobytes of it.
+_HEADER_UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")
+_MAX_LEFT_OUT = 20
 _MAX_STOPS = 16
 _MAX_STOP_LENGTH = 256
 #: Parts of a message that hold text; the reasoning of an earlier answer, which no prompt repeats; what is no text.
@@ -48,9 +51,19 @@ def _part(part: Any) -> str:
             return clean(text or "")
         raise ValueError("The `text` of a text part must be a string.")
     if kind:
-        name = "image_url" if kind in ("image", "input_image") else clean(kind[:40])
-        raise ValueError(f"Invalid content type. {name} is only supported by certain models.")
+        raise ValueError(media_error("image_url" if kind in ("image", "input_image") else kind))
     raise ValueError("A content part must be an object with a `type`.")
+
+
+def media_error(kind: str) -> str:
+    """The words for a content part of a `kind` that this model does not take, which clients recognise."""
+    return f"Invalid content type. {clean(kind[:40])} is only supported by certain models."
+
+
+def left_out(field: str, names: Iterable[str]) -> list[str]:
+    """Names for the header of what has no effect: items of `field` that were left out, as far as a header can hold."""
+    safe = (_HEADER_UNSAFE.sub("", name)[:40] for name in names)
+    return [f"{field}.{name}" for name in dict.fromkeys(safe) if name][:_MAX_LEFT_OUT]
 
 
 def _kind(part: Any) -> str:

@@ -61,7 +61,8 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
         problem = problem or found
     raise AnswerUnfit(
         f"The model's answer is not what `response_format` asks for: {problem or 'it holds no JSON'}. Send the request "
-        "again, or ask for a simpler form."
+        "again, or ask for a simpler form.",
+        output=text,
     )
 
 

@@ -16,15 +16,20 @@ class StopStrings:
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = stops
         self._held = ""
-        self.hit = False
+        #: The stop string that was met.
+        self.found: str | None = None
+
+    @property
+    def hit(self) -> bool:
+        return self.found is not None
 
     def feed(self, piece: str) -> str:
         """What may go out by now; nothing any more once `hit`."""
         if self.hit or not self._stops:
             return "" if self.hit else piece
         text = self._held + piece
-        at, _ = first(text, self._stops)
-        self.hit = at >= 0
+        at, word = first(text, self._stops)
+        self.found = word if at >= 0 else None
         keep = 0 if self.hit else held(text, self._stops)
         self._held = text[len(text) - keep :]
         return text[:at] if self.hit else text[: len(text) - keep]

@@ -80,6 +80,21 @@ class Prompter:
         self._places_system = template.carries("system", "user")
         self._places_turns = template.carries("user", "assistant", "user", "assistant", "user")
 
+    @property
+    def reasons(self) -> bool:
+        """Whether the model is one that reasons."""
+        return self._template.reasons
+
+    @property
+    def template(self) -> str:
+        """The text of the chat template."""
+        return self._template.text
+
+    @property
+    def special_tokens(self) -> tuple[str, str]:
+        """The tokenizer's words that begin and end a text."""
+        return self._template.bos, self._template.eos
+
     def thinks(self, request: ChatRequest) -> bool:
         """Whether the answer to `request` begins inside the reasoning: only where the template has opened it.
 
@@ -101,10 +116,20 @@ class Prompter:
         conversation = self._conversation(request)
         try:
             return Plan(self._turn(request, conversation))
-        except ContextLengthExceeded:
-            if self._trim and (trimmed := self._trimmed(request, conversation)):
+        except ContextLengthExceeded as error:
+            if self._trims(request) and (trimmed := self._trimmed(request, conversation)):
                 return trimmed
-            raise
+            raise self._with_counts(error, request) from None
+
+    def render(self, request: ChatRequest) -> str:
+        """The whole prompt as the model reads it, the console's frame included; of any length."""
+        before, after = self._template.frame()
+        line = frame(self._whole_text(request, after), profile=self._profile, newline=self._newline, limit=0)
+        return before + line.decode() + after
+
+    def count(self, request: ChatRequest) -> int:
+        """The tokens of the whole prompt, also of one that does not fit."""
+        return self._count(self.render(request))
 
     def remember(self, request: ChatRequest, raw: str) -> str:
         """The digest of the conversation once its next request holds the answer that `raw` (the model's text) gave.
@@ -112,7 +137,7 @@ class Prompter:
         Equal to the next turn's `history` when the client sends back exactly what it got; "" when this chat cannot
         go on from the console's cache: a limit or a stop string cut the answer, or older messages were left out.
         """
-        if request.messages[-1].role == "assistant" or (self._trim and self.plan(request).dropped):
+        if request.messages[-1].role == "assistant" or (self._trims(request) and self.plan(request).dropped):
             return ""
         if (answer := self._told(request, raw)) is None:
             return ""
@@ -151,7 +176,7 @@ class Prompter:
     def _turn(self, request: ChatRequest, conversation: Conversation) -> Turn:
         self._refuse_the_huge(conversation)
         before, after = self._template.frame()
-        closing = _NO_THOUGHTS if not after and not request.thinking else ""
+        closing = _closing(request, after)
         line = self._framed(self._text(conversation) + closing)
         tokens = self._fitting(before, line, after)
         *earlier, last = conversation.turns
@@ -165,6 +190,22 @@ class Prompter:
             short_tokens=self._counter.count(self._before_more(before) + self._read(short) + after),
             history=digest(_header(request), conversation, earlier),
         )
+
+    def _whole_text(self, request: ChatRequest, after: str) -> str:
+        return self._text(self._conversation(request)) + _closing(request, after)
+
+    def _trims(self, request: ChatRequest) -> bool:
+        return self._trim if request.trim is None else request.trim
+
+    def _with_counts(self, error: ContextLengthExceeded, request: ChatRequest) -> ContextLengthExceeded:
+        """`error` with its numbers in tokens, and the part of the prompt that the request's tools take."""
+        in_tokens = error.unit == "tokens"
+        error.prompt_tokens = error.size if in_tokens else self.count(request)
+        error.fitting_tokens = error.limit if in_tokens else error.prompt_tokens * error.limit // error.size
+        if text := offer(request):
+            size = self._count(text) if in_tokens else len(text.encode("utf-8", "replace"))
+            return error.with_tools(min(size, error.size))
+        return error
 
     def _refuse_the_huge(self, conversation: Conversation) -> None:
         """What is beyond all hope is not rendered first: a template takes 30 ms for a megabyte. No line is shorter than
@@ -191,14 +232,22 @@ class Prompter:
 
     def _fitting(self, before: str, line: bytes, after: str) -> int:
         """The tokens of the whole prompt, if the context holds them and one more."""
-        text = before + self._read(line) + after
-        most = max(_COUNTED_AT_ONCE, self._context * _CHARACTERS_A_TOKEN)
-        if len(text) > most and (tokens := self._counter.count(text[:most])) >= self._context:
-            raise ContextLengthExceeded.tokens(self._context, tokens * len(text) // most)
-        tokens = self._counter.count(text)
+        tokens = self._count(before + self._read(line) + after)
         if tokens >= self._context:
             raise ContextLengthExceeded.tokens(self._context, tokens)
         return tokens
+
+    def _count(self, text: str) -> int:
+        """The tokens of `text`; of one that cannot fit, its beginning's, scaled up to its length."""
+        most = self.counted_at_once
+        if len(text) > most and (tokens := self._counter.count(text[:most])) >= self._context:
+            return tokens * len(text) // most
+        return self._counter.count(text)
+
+    @property
+    def counted_at_once(self) -> int:
+        """The longest text in characters that is counted exactly, whatever is in it."""
+        return max(_COUNTED_AT_ONCE, self._context * _CHARACTERS_A_TOKEN)
 
     def _trimmed(self, request: ChatRequest, conversation: Conversation) -> Plan | None:
         """The fewest of the oldest whole turns left out, found by halving; None if the last does not fit alone."""
@@ -237,6 +286,11 @@ class Prompter:
         for token in self._template.special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return defuse(text)
+
+
+def _closing(request: ChatRequest, after: str) -> str:
+    """What ends a prompt whose answer is to begin without reasoning, where the prompt carries the template's end."""
+    return _NO_THOUGHTS if not after and not request.thinking else ""
 
 
 def _header(request: ChatRequest) -> list[str]:

@@ -32,6 +32,21 @@ REFUSED = {
     "web_search_options": "This model cannot search the web; leave out `web_search_options`.",
     "functions": "`functions` is no longer taken; send the same definitions as `tools`.",
 }
+#: What a value must be, by the beginnings of pydantic's kinds of errors, whose own words name types of Python.
+RULES = (
+    ("string_too_short", "hold at least {min_length} character(s)"),
+    ("string_too_long", "hold at most {max_length} characters"),
+    ("string", "be a string"),
+    ("too_short", "hold at least {min_length} item(s)"),
+    ("too_long", "hold at most {max_length} items"),
+    (("int", "finite_number"), "be a whole number"),
+    ("bool", "be true or false"),
+    (("list", "tuple"), "be an array"),
+    (("dict", "model", "mapping"), "be an object"),
+    ("literal", "be {expected}"),
+    ("greater_than_equal", "be at least {ge}"),
+    ("less_than_equal", "be at most {le}"),
+)
 THINK_SUFFIX = "-think"
 
 
@@ -51,7 +66,8 @@ class ChatRequest:
     in `<think>` tags. `tools` are those that `tool_choice` allows, `excluded_tools` the names of the others.
     `namespace` keeps the conversations of different callers apart (the digest of an API key, say); it never comes from
     the body. Without `show_reasoning` the
-    reasoning has no place in the answer's shape (inline it has).
+    reasoning has no place in the answer's shape (inline it has). `trim` says whether the oldest messages are left out
+    of a conversation that does not fit; None: as `BPU_HISTORY` says.
     """
 
     model: str
@@ -71,6 +87,7 @@ class ChatRequest:
     ignored: tuple[str, ...] = ()
     namespace: str = ""
     show_reasoning: bool = True
+    trim: bool | None = None
 
 
 def parse_chat(
@@ -115,8 +132,13 @@ def parse_chat(
 
 
 @contextmanager
-def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[None]:
-    """A mistake found by `parse_chat` under the names of another endpoint. `places`: what its messages come from."""
+def renamed(
+    params: Mapping[str, str], places: Sequence[str] = (), tools: Sequence[int] | None = None
+) -> Iterator[None]:
+    """A mistake found by `parse_chat` under the names of another endpoint.
+
+    `places`: what its messages come from; `tools`: the numbers that its tools have in the request.
+    """
     try:
         yield
     except BadRequest as error:
@@ -124,6 +146,8 @@ def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[N
         if first == "messages" and rest and rest[0].isdigit() and int(rest[0]) < len(places):
             place = places[int(rest[0])]
             first, rest = place, rest[1:] if "." in place else []
+        if first == "tools" and tools is not None and rest and rest[0].isdigit() and int(rest[0]) < len(tools):
+            rest[0] = str(tools[int(rest[0])])
         new = ".".join([params.get(first, first), *rest]).replace("text.format.json_schema", "text.format")
         error.message = error.message.replace(f"`{error.param}`", f"`{new}`")
         error.param = new or None
@@ -133,8 +157,7 @@ def renamed(params: Mapping[str, str], places: Sequence[str] = ()) -> Iterator[N
 def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
     served = [*models, *(f"{one}{THINK_SUFFIX}" for one in models if think_model)]
     if model not in served:
-        raise ModelNotFound(f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.",
-                            param="model")  # fmt: skip
+        raise ModelNotFound.named(model, served)
 
 
 def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
@@ -193,6 +216,8 @@ def _thinking(body: Mapping[str, Any]) -> bool:
 
 def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     names = [name for name in WITHOUT_EFFECT if _says_something(body.get(name))]
+    if body.get("web_search_options") == {}:
+        names.append("web_search_options")
     if body.get("reasoning_effort") not in (None, "none"):
         names.append("reasoning_effort")
     if isinstance(reasoning := body.get("reasoning"), Mapping) and reasoning.get("effort") not in (None, "none"):
@@ -207,12 +232,13 @@ def _says_something(value: Any) -> bool:
 
 def _as_bad_request(error: ValidationError) -> BadRequest:
     """The first mistake, named by its path; unions' inner names are no part of it."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in first["loc"]) or None
     name = f"`{path}`" if path else "The body"
     if first["type"] == "missing":
         return BadRequest(f"You must provide {name}.", param=path, code="missing_required_parameter")
-    words = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        return BadRequest(words, param=path)
-    return BadRequest(f"{name} is invalid: {words[:1].lower()}{words[1:]}.", param=path)
+    kind, context = first["type"], first.get("ctx", {})
+    if kind == "value_error":
+        return BadRequest(str(first["msg"]).removeprefix("Value error, "), param=path)
+    rule = next((words for kinds, words in RULES if kind.startswith(kinds)), "have another form")
+    return BadRequest(f"{name} must {rule.format_map(context)}.", param=path)

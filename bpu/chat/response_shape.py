@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any, Literal
 
+from bpu.chat.call_ids import call_item_id
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
 from bpu.chat.fields import named_tools, plain_choice
@@ -18,7 +19,7 @@ from bpu.errors import BpuError
 
 Event = dict[str, Any]
 Kind = Literal["message", "reasoning"]
-_PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
+_PREFIX = {"message": "msg", "reasoning": "rs"}
 
 
 class ResponseShape:
@@ -108,7 +109,7 @@ class ResponseShape:
 
     def _call(self, call: ToolCall) -> list[Event]:
         item = {
-            "id": self._id("function_call"),
+            "id": call_item_id(self._unique, call.name, call.arguments),
             "type": "function_call",
             "status": "completed",
             "call_id": self._head.call_id(call.index),
@@ -129,8 +130,12 @@ class ResponseShape:
     def _at(self) -> int:
         return len(self._output)
 
+    @property
+    def _unique(self) -> str:
+        return f"{self._head.id.rpartition('_')[2]}{self._at:02d}"
+
     def _id(self, kind: str) -> str:
-        return f"{_PREFIX[kind]}_{self._head.id.rpartition('_')[2]}{self._at:02d}"
+        return f"{_PREFIX[kind]}_{self._unique}"
 
     def _item(self, status: str) -> Event:
         """The open item as it is now; empty while it is in progress, as the API has it."""
@@ -189,7 +194,7 @@ def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
         "top_p": _number(body.get("top_p")),
         "text": {"format": text.get("format") or {"type": "text"}},
         "tool_choice": _choice(body.get("tool_choice")),
-        "tools": [_tool(tool) for tool in body.get("tools") or ()],
+        "tools": [_tool(tool) for tool in body.get("tools") or () if tool.get("type", "function") == "function"],
         "metadata": _strings(body.get("metadata")),
     }
 

@@ -6,8 +6,11 @@ What would need a memory of earlier responses, or a tool that runs elsewhere, is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from bpu.chat.call_ids import referred_call
+from bpu.chat.fields import left_out
 from bpu.chat.requests import ChatRequest, parse_chat, renamed
 from bpu.errors import BadRequest
 
@@ -25,6 +28,8 @@ _SHARED = (
     "chat_template_kwargs", "think", "stop", "seed", "truncation", "max_tool_calls",
 )  # fmt: skip
 _LATER = ("item_reference",)
+#: The beginning of the id of a reasoning item, which no prompt repeats.
+_REASONING_ID = "rs_"
 PARAMS = {"messages": "input", "max_completion_tokens": "max_output_tokens", "response_format": "text.format"}
 
 
@@ -36,12 +41,14 @@ def parse_response(body: object, **options: Any) -> ChatRequest:
         if body.get(name):
             raise BadRequest(words, param=name)
     messages, places = _messages(body)
+    tools, numbers, ignored = _tools(body.get("tools"))
     chat = {name: body[name] for name in _SHARED if name in body}
     chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
-    chat.update(tools=_tools(body.get("tools")), tool_choice=body.get("tool_choice"))
+    chat.update(tools=tools, tool_choice=body.get("tool_choice"))
     chat.update(_text(body.get("text")))
-    with renamed(PARAMS, places):
-        return parse_chat(chat, **options)
+    with renamed(PARAMS, places, numbers):
+        asked = parse_chat(chat, **options)
+    return replace(asked, ignored=(*asked.ignored, *ignored))
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
@@ -65,8 +72,10 @@ def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
 
 def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
     kind = item.get("type") or "message" if isinstance(item, Mapping) else None
-    if kind == "reasoning":
+    if kind == "reasoning" or (kind in _LATER and str(item.get("id")).startswith(_REASONING_ID)):
         return
+    if kind in _LATER and (referred := referred_call(item.get("id"))) is not None:
+        kind, item = "function_call", {"name": referred[0], "arguments": referred[1]}
     if kind == "function_call":
         call = {"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")}
         if messages and messages[-1].get("tool_calls"):
@@ -91,18 +100,14 @@ def _unknown(kind: Any) -> str:
     return "An item of `input` must be an object with a `role` or a `type`."
 
 
-def _tools(tools: Any) -> Any:
-    """Function tools in the chat's form; a tool that would run elsewhere is refused."""
+def _tools(tools: Any) -> tuple[Any, list[int], list[str]]:
+    """Function tools, the number of each in the request, and the types of those that run elsewhere and are left out."""
     if not isinstance(tools, list):
-        return tools
-    for number, tool in enumerate(tools):
-        kind = tool.get("type") if isinstance(tool, Mapping) else None
-        if isinstance(kind, str) and kind != "function":
-            raise BadRequest(
-                f"Tools of type `{kind[:40]}` run elsewhere; this gateway takes `function` tools.",
-                param=f"tools.{number}.type",
-            )
-    return tools
+        return tools, [], []
+    kinds = [tool.get("type") if isinstance(tool, Mapping) else None for tool in tools]
+    own = [number for number, kind in enumerate(kinds) if kind == "function" or not isinstance(kind, str)]
+    elsewhere = [str(kind) for number, kind in enumerate(kinds) if number not in own]
+    return [tools[number] for number in own], own, left_out("tools", elsewhere)
 
 
 def _text(text: Any) -> Mapping[str, Any]:

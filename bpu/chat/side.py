@@ -1,11 +1,15 @@
-"""Requests that a client makes beside the chat and that need no model: naming a conversation. Pure text work.
+"""Requests that a client makes beside the chat and that need no model: titles, tags, follow-up questions. Pure.
 
-Chatbox asks for a name after the first answer, in its own fixed words, with the conversation in a fence. A model
-that cannot be told not to think would take a minute over it and block the chat.
+Chatbox asks for a name after the first answer, Open WebUI for a title, tags and follow-up questions, each in fixed
+words around the conversation. A model that cannot be told not to think would take a minute over each of them, and they
+would take the conversation's place in the console's cache.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable
 from itertools import takewhile
 
 from bpu.chat.requests import ChatRequest
@@ -17,19 +21,50 @@ _RULE = 5
 _DECORATION = " \t\"'`#*_>~.,:;!?-。，！？、：；“”‘’「」《》()（）[]【】"
 #: Chatbox asks for at most ten characters; a Latin word is not cut in two for one or two more.
 _LENGTH, _SLACK = 10, 14
+#: Open WebUI asks for three to five words.
+_TITLE_LENGTH = 40
 _UNNAMED = "Chat"
+#: Open WebUI's tasks: their beginning, what stands around the conversation, and the key of the wanted JSON.
+_TASK = "### Task:"
+_HISTORY, _HISTORY_END = "<chat_history>", "</chat_history>"
+_WANTED = re.compile(r'### Output:\s{0,8}JSON format: \{ "(title|tags|follow_ups)":')
+#: Whose turn a line of the conversation begins.
+_USER, _ASSISTANT = "USER:", "ASSISTANT:"
+#: What its own instructions name for a conversation that is too short to be sorted.
+_TAGS = ["General"]
 
 
 def side_answer(request: ChatRequest) -> str | None:
-    """The name for a naming request, made of the first user message; None for every other request."""
+    """The answer to a request for a title, tags or follow-up questions; None for every other request.
+
+    A title is made of the first user message in it.
+    """
     text = request.messages[-1].content
+    if text.startswith(_TASK):
+        return _task_answer(text)
     if _ASKS not in text or not text.rstrip().endswith(_ENDS):
         return None
     _, _, behind = text.partition("```")
     _, _, behind = behind.partition("\n")
     chat, _, _ = behind.rpartition("\n```")
-    lines = (line.strip(_DECORATION) for line in takewhile(_is_no_rule, chat.splitlines()))
-    return _short(next((line for line in lines if line), _UNNAMED))
+    return _short(_first_line(takewhile(_is_no_rule, chat.splitlines())))
+
+
+def _task_answer(text: str) -> str | None:
+    """The JSON that a task of Open WebUI asks for."""
+    wanted, (_, _, history) = _WANTED.search(text), text.partition(_HISTORY)
+    if wanted is None or not history.rstrip().endswith(_HISTORY_END):
+        return None
+    if wanted[1] != "title":
+        return json.dumps({wanted[1]: _TAGS if wanted[1] == "tags" else []})
+    said = history.rpartition(_HISTORY_END)[0].partition(_USER)[2].partition(f"\n{_ASSISTANT}")[0]
+    title = _short(_first_line(said.splitlines()), _TITLE_LENGTH, _TITLE_LENGTH)
+    return json.dumps({"title": title}, ensure_ascii=False)
+
+
+def _first_line(lines: Iterable[str]) -> str:
+    """The first line that says something, without what decorates it."""
+    return next((line for line in (one.strip(_DECORATION) for one in lines) if line), _UNNAMED)
 
 
 def _is_no_rule(line: str) -> bool:
@@ -37,11 +72,11 @@ def _is_no_rule(line: str) -> bool:
     return len(line) < _RULE or bool(line.strip("-"))
 
 
-def _short(line: str) -> str:
+def _short(line: str, length: int = _LENGTH, slack: int = _SLACK) -> str:
     name = ""
     for word in line.split():
         longer = f"{name} {word}".strip()
-        if len(longer) > (_SLACK if word.isascii() and not name else _LENGTH):
+        if len(longer) > (slack if word.isascii() and not name else length):
             break
         name = longer
-    return (name or line[:_LENGTH]).strip(_DECORATION) or _UNNAMED
+    return (name or line[:length]).strip(_DECORATION) or _UNNAMED

@@ -65,6 +65,8 @@ class Template:
         environment.globals["raise_exception"] = _raise_exception
         if strftime_now is not None:
             environment.globals["strftime_now"] = strftime_now
+        self.text = text
+        self.bos, self.eos = bos, eos
         #: The special tokens of the model, the longest first because one may hold another.
         self.special = tuple(sorted({word for word in (bos, eos, *special) if len(word) > 1}, key=len, reverse=True))
         self._variables: dict[str, Any] = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}

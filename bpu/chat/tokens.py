@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,11 +33,54 @@ def _guess(text: str) -> list[int]:
     return ends
 
 
+class Vocabulary:
+    """The model's own tokens by their ids. `tokenizer` is one of the library `tokenizers`."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.size: int = tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, text: str, *, add_special: bool = False) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=add_special).ids)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`, each an id below `size`; special tokens are part of it."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+    def piece(self, token: int) -> str | list[int]:
+        """The text of one token, or its bytes where they are no whole characters."""
+        text, raw = self.decode([token]), self._tokenizer.id_to_token(token) or ""
+        if _SENTENCE_BLANK in raw:
+            return str(raw.replace(_SENTENCE_BLANK, " "))
+        if "\ufffd" not in text:
+            return text
+        if byte := _BYTE_TOKEN.fullmatch(raw):
+            return [int(byte[1], 16)]
+        return [_byte_alphabet()[letter] for letter in raw] if set(raw) <= _byte_alphabet().keys() else text
+
+
+#: How vocabularies of SentencePiece write a blank, and a byte that is no character.
+_SENTENCE_BLANK = "\u2581"
+_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+@cache
+def _byte_alphabet() -> dict[str, int]:
+    """The byte for each letter by which byte-level vocabularies write it (GPT-2's `bytes_to_unicode`)."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + at): byte for at, byte in enumerate(others)}
+
+
 class Tokens(NamedTuple):
-    """A way of cutting texts into tokens: where each ends, and, quicker, how many there are."""
+    """A way of cutting texts into tokens: where each ends, and, quicker, how many there are.
+
+    `vocabulary` is None where texts are not cut by the model's own tokenizer.
+    """
 
     ends: Ends
     count: Callable[[str], int]
+    vocabulary: Vocabulary | None = None
 
 
 ESTIMATE = Tokens(_guess, lambda text: len(_guess(text)))
@@ -58,6 +101,11 @@ class Counter:
     @cached_property
     def _tokens(self) -> Tokens:
         return self._load() if self._load else ESTIMATE
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The model's own tokens; None where they are estimated."""
+        return self._tokens.vocabulary
 
     def ends(self, text: str) -> Sequence[int]:
         return self._tokens.ends(text)
@@ -147,4 +195,4 @@ def _loaded(kind: Any, path: Path) -> Tokens:
         (encoding,) = tokenizer.encode_batch_fast([text], add_special_tokens=False)
         return len(encoding)
 
-    return Tokens(ends, count)
+    return Tokens(ends, count, Vocabulary(tokenizer))

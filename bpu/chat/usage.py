@@ -12,7 +12,8 @@ from bpu.turn import Timing, Turn
 @dataclass(frozen=True)
 class Usage:
     """Counts in tokens, times in milliseconds. `cached_tokens` is part of `prompt_tokens`, `reasoning_tokens`
-    of `completion_tokens`; `predicted_n` is the console's own count where it prints one."""
+    of `completion_tokens`; `predicted_n` is the console's own count where it prints one. `queued_ms` and `load_ms` are
+    the waits for the console and for the model."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -21,6 +22,8 @@ class Usage:
     prompt_ms: float = 0.0
     predicted_n: int = 0
     predicted_ms: float = 0.0
+    queued_ms: float = 0.0
+    load_ms: float = 0.0
 
     def body(self) -> dict[str, Any]:
         """`usage` as OpenAI shapes it, with DeepSeek's two cache counts."""
@@ -65,6 +68,8 @@ def usage(turn: Turn, timing: Timing, stats: Stats, *, completion: int, reasonin
             _at(predicted, stats.decode_per_second),
             timing.decode_s * 1000,
         ),
+        queued_ms=timing.queued_s * 1000,
+        load_ms=timing.load_s * 1000,
     )
 
 

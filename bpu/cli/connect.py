@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -87,10 +88,19 @@ def _chatbox(here: Door) -> str:
     return f"{text}\n{_clients.qr(link)}" if is_terminal(sys.stdout) else text
 
 
-for _name, _write in {
+_PRINTED: dict[str, Callable[[Door], str]] = {
     "chatbox": _chatbox,
     "openwebui": _clients.openwebui,
+    "rdkstudio": _clients.rdkstudio,
+    "litellm": _clients.litellm,
+    "aider": _clients.aider,
+    "xiaozhi": _clients.xiaozhi,
+    "ollama": _clients.ollama,
+    "claude": _clients.claude,
+    "codex": _clients.codex,
     "llm": _clients.llm,
     "curl": _clients.curl,
-}.items():
+    **{name: partial(_clients.form, name) for name in ("homeassistant", "cherry", "n8n", "dify")},
+}
+for _name, _write in _PRINTED.items():
     _client(_name, _write)

@@ -68,6 +68,106 @@ TEXTS = {
         "curl: a command that streams one answer.\n\nExample: python -m bpu connect curl | sh",
         "curl：流式获取一个回答的命令。\n\n示例：python -m bpu connect curl | sh",
     ),
+    "rdkstudio": (
+        "RDK Studio: the file for its import of settings.\n\n"
+        "Example: python -m bpu connect rdkstudio > rdk-studio-config.json",
+        "RDK Studio：供其导入配置的文件。\n\n示例：python -m bpu connect rdkstudio > rdk-studio-config.json",
+    ),
+    "litellm": (
+        "LiteLLM: the config.yaml of its proxy.\n\nExample: python -m bpu connect litellm > config.yaml",
+        "LiteLLM：其代理的 config.yaml。\n\n示例：python -m bpu connect litellm > config.yaml",
+    ),
+    "aider": (
+        "aider: the command that starts it.\n\nExample: python -m bpu connect aider",
+        "aider：启动命令。\n\n示例：python -m bpu connect aider",
+    ),
+    "xiaozhi": (
+        "xiaozhi-esp32-server: the part of data/.config.yaml.\n\nExample: python -m bpu connect xiaozhi",
+        "xiaozhi-esp32-server：data/.config.yaml 中的配置。\n\n示例：python -m bpu connect xiaozhi",
+    ),
+    "ollama": (
+        "Ollama's own program: the commands that use this gateway.\n\nExample: python -m bpu connect ollama",
+        "Ollama 命令行程序：使用本网关的命令。\n\n示例：python -m bpu connect ollama",
+    ),
+    "claude": (
+        "Claude Code: the command that starts it without tools, as a small context needs it.\n\n"
+        "Example: python -m bpu connect claude",
+        "Claude Code：不带工具的启动命令，适合小上下文。\n\n示例：python -m bpu connect claude",
+    ),
+    "codex": (
+        "Codex: the part of ~/.codex/config.toml.\n\nExample: python -m bpu connect codex",
+        "Codex：~/.codex/config.toml 中的配置。\n\n示例：python -m bpu connect codex",
+    ),
+    "homeassistant": (
+        "Home Assistant: what to fill in for its Ollama integration.\n\nExample: python -m bpu connect homeassistant",
+        "Home Assistant：Ollama 集成中要填写的各项。\n\n示例：python -m bpu connect homeassistant",
+    ),
+    "cherry": (
+        "Cherry Studio: what to fill in for a provider.\n\nExample: python -m bpu connect cherry",
+        "Cherry Studio：模型服务商中要填写的各项。\n\n示例：python -m bpu connect cherry",
+    ),
+    "n8n": (
+        "n8n: what to fill in for its model nodes.\n\nExample: python -m bpu connect n8n",
+        "n8n：模型节点中要填写的各项。\n\n示例：python -m bpu connect n8n",
+    ),
+    "dify": (
+        "Dify: what to fill in for a model provider.\n\nExample: python -m bpu connect dify",
+        "Dify：模型供应商中要填写的各项。\n\n示例：python -m bpu connect dify",
+    ),
+    "homeassistant_text": (
+        "Settings, Devices & services, Add integration, Ollama:\n"
+        "  URL      {host}\n"
+        "  API key  {key}\n"
+        "  Model    {model}\n"
+        'Leave "Think before responding" off, and expose few entities: each takes part of the context.',
+        "设置，设备与服务，添加集成，Ollama：\n"
+        "  URL      {host}\n"
+        "  API 密钥 {key}\n"
+        "  模型     {model}\n"
+        "关闭“回答前思考”，并只公开少量实体：每个实体都占用上下文。",
+    ),
+    "cherry_text": (
+        "Settings, Model Provider, Add:\n"
+        "  Provider type  OpenAI\n"
+        "  API Host       {host}\n"
+        "  API Key        {key}\n"
+        "  Model          {model}\n"
+        "The types Ollama and Anthropic work with the same host.",
+        "设置，模型服务，添加：\n"
+        "  提供商类型  OpenAI\n"
+        "  API 地址    {host}\n"
+        "  API 密钥    {key}\n"
+        "  模型        {model}\n"
+        "提供商类型选 Ollama 或 Anthropic 时地址相同。",
+    ),
+    "n8n_text": (
+        "Node OpenAI Chat Model, credential OpenAI:\n"
+        "  Base URL  {base}\n"
+        "  API Key   {key}\n"
+        "  Model     {model} (by ID)\n"
+        "Node Ollama Chat Model, credential Ollama:\n"
+        "  Base URL  {host}",
+        "节点 OpenAI Chat Model，凭据 OpenAI：\n"
+        "  Base URL  {base}\n"
+        "  API 密钥  {key}\n"
+        "  模型      {model}（按 ID）\n"
+        "节点 Ollama Chat Model，凭据 Ollama：\n"
+        "  Base URL  {host}",
+    ),
+    "dify_text": (
+        "Settings, Model Provider, OpenAI-API-compatible, Add Model:\n"
+        "  Model Name          {model}\n"
+        "  API Key             {key}\n"
+        "  API endpoint URL    {base}\n"
+        "  Completion mode     Chat\n"
+        "  Model context size  as `GET {base}/models` says",
+        "设置，模型供应商，OpenAI-API-compatible，添加模型：\n"
+        "  模型名称      {model}\n"
+        "  API 密钥      {key}\n"
+        "  API 端点 URL  {base}\n"
+        "  补全模式      对话\n"
+        "  上下文长度    见 `GET {base}/models`",
+    ),
     "chatbox_text": (
         "Open this link on the computer that has Chatbox, or scan the code:\n{link}\n\n"
         "Or by hand: Settings, Model Provider, Add, OpenAI API Compatible:\n"

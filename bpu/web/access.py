@@ -95,7 +95,7 @@ def access(settings: Settings) -> Access:
         proxies=tuple(ipaddress.ip_network(text, strict=False) for text in networks),
         trusts_unix=any(text.lower() == UNIX for text in settings.trusted_proxies),
         # A trusted proxy brings names from outside to a gateway on loopback.
-        is_loopback_only=not networks and all(_is_loopback(host_name(part)) for part in settings.bind.split(",")),
+        is_loopback_only=not networks and all(_is_loopback(host_name(part)) for part in _addresses(settings)),
     )
 
 
@@ -121,6 +121,11 @@ def host_name(host: str) -> str:
     elif name.count(":") == 1:
         name = name.partition(":")[0]
     return name.rstrip(".")
+
+
+def _addresses(settings: Settings) -> list[str]:
+    """Every address that is listened on."""
+    return [part for bind in (settings.bind, settings.ollama_bind) for part in bind.split(",") if part]
 
 
 def _is_loopback(name: str) -> bool:

@@ -94,7 +94,8 @@ def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
         raise
     g.job = job
     try:
-        response = _deliver(here, asked, shape, _answer(here, asked, plan.turn, job, record))
+        answer = _answer(here, asked, plan.turn, job, record)
+        response = _deliver(here, asked, shape, answer, prompt_tokens=plan.turn.tokens)
         response.call_on_close(job.close)
         response.call_on_close(lambda: record.facts.update(_phases(job)))
         if detached:
@@ -118,7 +119,9 @@ def _own_answer(here: Gateway, asked: ChatRequest, shape: Shape, text: str) -> R
     return response
 
 
-def _deliver(here: Gateway, asked: ChatRequest, shape: Shape, answer: Iterator[Delta]) -> Response:
+def _deliver(
+    here: Gateway, asked: ChatRequest, shape: Shape, answer: Iterator[Delta], *, prompt_tokens: int = 0
+) -> Response:
     """`answer` in the form that was asked for; not streamed, this waits for it."""
     record, settings = trace.current(), here.settings
     head = Head(
@@ -128,11 +131,13 @@ def _deliver(here: Gateway, asked: ChatRequest, shape: Shape, answer: Iterator[D
         include_usage=asked.include_usage,
         system_fingerprint=here.fingerprint,
         reasoning_key="reasoning" if settings.reasoning == "reasoning" else "reasoning_content",
+        prompt_tokens=prompt_tokens,
     )
     face = shape(head)
     if asked.stream:
         events = face.events(answer)
-        return sse.response(sse.stream(events, keepalive=settings.keepalive, record=record, style=face.style))
+        data = sse.stream(events, keepalive=settings.keepalive, record=record, style=face.style)
+        return sse.response(data, face.style.content_type)
     return joined.response(
         answer, face.join, patience_s=settings.header_drip_s, period_s=settings.keepalive_s, record=record
     )

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from bpu.errors import BadRequest, BpuError
 from bpu.web.body_budget import BodyBudget, BodyShare
@@ -76,6 +76,7 @@ def _is_left() -> bool:
 def _read() -> bytes:
     """All of the body, at most `BPU_MAX_BODY_BYTES`."""
     length, most = request.content_length, request.max_content_length or 0
+    _refuse_compressed()
     g.body_begun = True
     if length is not None and length > most:
         raise RequestEntityTooLarge
@@ -87,6 +88,13 @@ def _read() -> bytes:
         raise BadRequest("The body broke off before its end.", code="invalid_http")
     g.body_read = True
     return data
+
+
+def _refuse_compressed() -> None:
+    """A compressed body says nothing about its size, and no client of this API needs one."""
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedMediaType(f"A body in the coding {coding[:40]!r} is not taken; send it as it is.")
 
 
 def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ LOCAL = (
 )
 EXPOSED = (
     "x-request-id",
+    "request-id",
     "retry-after",
     "x-bpu-simulated",
     "x-bpu-ignored",

@@ -1,4 +1,4 @@
-"""Every error as JSON: our own, Flask's and the unforeseen. It must never let HTML out, nor people's words."""
+"""Every error as JSON in the form of the path's API: our own, Flask's and the unforeseen. It lets no HTML out."""
 
 from __future__ import annotations
 
@@ -27,13 +27,6 @@ CODES = {
 }
 
 
-class UnsupportedEndpoint(BadRequest):
-    """A part of OpenAI's API that one language model on a BPU cannot serve."""
-
-    status = 501
-    code = "unsupported_endpoint"
-
-
 def install(app: Flask) -> None:
     """Register the handlers on `app`."""
     app.register_error_handler(BpuError, respond)
@@ -42,13 +35,12 @@ def install(app: Flask) -> None:
 
 
 def respond(error: BpuError) -> Response:
-    """The response of `error`: its status, its body, and what clients obey (`Retry-After`, `x-should-retry`)."""
+    """The response of `error`: its status, its body in the form of the path's API, and `Retry-After`."""
     trace.note(error=error.code)
-    response = Response(json.dumps(error.body()), status=error.status, content_type="application/json; charset=utf-8")
+    body = json.dumps(trace.current().error_body(error))
+    response = Response(body, status=error.status, content_type="application/json; charset=utf-8")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
-    if error.status == HTTPStatus.NOT_IMPLEMENTED:
-        response.headers["x-should-retry"] = "false"
     return response
 
 

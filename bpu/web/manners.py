@@ -10,12 +10,14 @@ import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 from bpu.errors import BadRequest, BpuError
+from bpu.web.body_cut import BodyCut
 from bpu.web.caller import LateHead
 from bpu.web.logs import where
 
@@ -45,9 +47,14 @@ class PoliteWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     refused: Callable[[str], None] = staticmethod(lambda code: None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Serve one request; a client that took nothing for the time allowed to a write is simply let go."""
+        """Serve one request; a client that took nothing for the time allowed to a write is simply let go.
+
+        A body that was cut ends its connection without the chunk that would make it whole.
+        """
         try:
             return super().handle_request(listener_name, req, sock, addr)
+        except BodyCut:
+            raise StopIteration from None
         except TimeoutError:
             log.info("A client stopped reading and was let go.", extra={"facts": {"client": _host(addr)}})
             raise StopIteration from None
@@ -63,8 +70,12 @@ class PoliteWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self.log.error("An error while a request was served, %s", where(exc))
         self._refuse(client, HTTPStatus.INTERNAL_SERVER_ERROR, BpuError("The gateway made a mistake."))
 
-    def _refuse(self, client: Any, status: HTTPStatus, error: BpuError) -> None:
-        body = json.dumps(error.body())
+    def _refuse(self, client: Any, status: HTTPStatus, error: BpuError, path: str = "", headers: Any = ()) -> None:
+        """Answer without the application; `path` and `headers` of a request that has been read."""
+        from bpu.web.error_formats import error_format  # the master, which imports this module, must not import Flask
+
+        form = error_format(path, {name.lower(): value for name, value in headers})
+        body = json.dumps(form(error, f"req_{uuid4().hex}"))
         head = (
             f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\n"
             f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n"

@@ -1,14 +1,18 @@
-"""The list of models, and the parts of OpenAI's API that one language model cannot serve, each with a clear no."""
+"""The list of models for the clients of every API, and what OpenAI has and one language model has not."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
-from bpu.errors import ModelNotFound
-from bpu.web.errors import UnsupportedEndpoint
+from bpu.chat.model_card import ModelCard
+from bpu.chat.ollama import timestamp
+from bpu.chat.requests import THINK_SUFFIX
+from bpu.errors import ModelNotFound, UnsupportedEndpoint
 from bpu.web.gateway import Gateway, gateway
+from bpu.web.loading import LOADED
+from bpu.web.served_models import served_models
 
 models = Blueprint("models", __name__)
 
@@ -22,30 +26,64 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @models.get("/v1/models")
 def model_list() -> Response:
-    here = gateway()
-    return jsonify({"object": "list", "data": entries(here)})
+    """The page of models that `limit`, `after_id` and `before_id` ask for; without them all of them."""
+    found = entries(gateway())
+    ids = [one["id"] for one in found]
+    first, last = request.args.get("after_id", ""), request.args.get("before_id", "")
+    start = ids.index(first) + 1 if first in ids else 0
+    end = ids.index(last) if last in ids else len(ids)
+    page = found[start:end][: max(1, request.args.get("limit", len(ids), int))]
+    return jsonify(
+        {
+            "object": "list",
+            "data": page,
+            "has_more": start + len(page) < end,
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+        }
+    )
 
 
 @models.get("/v1/models/<path:model>")
 def one_model(model: str) -> Response:
     here = gateway()
-    if model not in here.served:
-        raise ModelNotFound(
-            f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(here.served)}.", param="model"
-        )
-    return jsonify(entry(here, model))
+    found = {one["id"]: one for one in entries(here)}
+    if model not in found:
+        raise ModelNotFound.named(model, found)
+    return jsonify(found[model])
 
 
 def entries(here: Gateway) -> list[dict[str, Any]]:
     """Every model that a client may name."""
-    return [entry(here, model) for model in here.served]
+    cards = served_models(here)
+    state = "loaded" if here.engine.status()["state"] in LOADED else "sleeping"
+    names = [(card, card.id) for card in cards]
+    names += [(card, f"{card.id}{THINK_SUFFIX}") for card in cards if here.settings.think_model]
+    return [_entry(card, name, state) for card, name in names]
 
 
-def entry(here: Gateway, model: str) -> dict[str, Any]:
-    """One model as OpenAI shapes it; the context length in tokens under both names that clients read."""
-    size = here.context_size if here.settings.publish_context else None
-    extras = {} if size is None else {"context_length": size, "max_model_len": size}
-    return {"id": model, "object": "model", "created": here.created, "owned_by": "bpu", **extras}
+def _entry(card: ModelCard, name: str, state: str) -> dict[str, Any]:
+    """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
+    size = card.context
+    lengths = {
+        "context_length": size,
+        "max_model_len": size,
+        "max_input_tokens": size,
+        "meta": {"n_ctx": size, "n_ctx_train": size},
+    }
+    return {
+        "id": name,
+        "object": "model",
+        "created": card.created,
+        "owned_by": "bpu",
+        "type": "model",
+        "display_name": name,
+        "created_at": timestamp(card.created),
+        **(lengths if card.is_context_public else {}),
+        "capabilities": card.capabilities,
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "status": {"value": state},
+    }
 
 
 def _unsupported(name: str, rest: str = "") -> Response:

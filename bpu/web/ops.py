@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, jsonify
 
 from bpu import __version__
 from bpu.errors import BadRequest
+from bpu.web import ollama_bind
 from bpu.web.gateway import Gateway, gateway
 
 ops = Blueprint("ops", __name__)
@@ -126,6 +127,7 @@ def _health() -> dict[str, Any]:
         "context_length": here.context_size,
         "simulated": here.simulated,
         "notice": _notice(here),
+        "ollama_bind": ollama_bind.state(),
         "engine": {**status, "waiting": len(status["waiting"]), "running": status["running"] is not None},
         "since_s": status["since_s"],
         "error": status["error"],

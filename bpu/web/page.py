@@ -22,6 +22,8 @@ from bpu.web.connections import StreamSlots
 from bpu.web.events import EventStreams
 
 HERE = Path(__file__).parent
+#: What Ollama says at `/`; programs that look for it compare these words.
+OLLAMA_WORDS = "Ollama is running"
 STATIC = HERE / "static"
 SERVICE_WORKER = "service_worker.js"
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -72,11 +74,13 @@ def page_blueprint(
 
     @page.get("/")
     def index() -> Response:
+        if not _takes_html():
+            return Response(f"{OLLAMA_WORDS}\n", content_type="text/plain; charset=utf-8", headers={"Vary": "Accept"})
         text = render_template("index.html", modules=_modules(), base=f"/static/{version}")
         response = Response(text, content_type="text/html; charset=utf-8")
         response.headers.update(HEADERS)
         response.headers["Cache-Control"] = "no-cache"
-        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Vary"] = "Accept, Accept-Encoding"
         return _squeezed(response)
 
     @page.get("/static/<path:name>", endpoint="static")
@@ -117,6 +121,11 @@ def page_blueprint(
         return jsonify({"here": here, "addresses": entries, "models": list(models())})
 
     return page
+
+
+def _takes_html() -> bool:
+    """Whether the client is a browser: programs that look for Ollama here name no HTML in `Accept`."""
+    return "text/html" in request.headers.get("Accept", "")
 
 
 @lru_cache(maxsize=64)

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 _SLASHES = re.compile(r"/{2,}")
 _VERSIONS = re.compile(r"^(?:/v1)+(?=/|$)")
+#: Ollama's own addresses, behind a host that was typed with OpenAI's `/v1`.
+_OLLAMA = re.compile(r"^/v1(?=/api(?:/|$))")
 
 
 class Paths:
-    """WSGI middleware: `/v1/v1/x`, `/v1/x/`, `//v1/x` and, for the API's own names, `/x` all become `/v1/x`."""
+    """WSGI middleware that gives each address one form.
+
+    `/v1/v1/x`, `/v1/x/`, `//v1/x` and, for the API's own names, `/x` become `/v1/x`; `/v1/api/x` becomes `/api/x`.
+    """
 
     def __init__(self, app: WSGIApplication, names: Iterable[str]) -> None:
         """`names` are the first parts after `/v1/` that the API answers."""
@@ -37,7 +42,7 @@ class Paths:
             return path
         path = _SLASHES.sub("/", path)
         path = path.rstrip("/") or "/"
-        path = _VERSIONS.sub("/v1", path)
+        path = _OLLAMA.sub("", _VERSIONS.sub("/v1", path))
         return f"/v1{path}" if path.split("/")[1] in self._names else path
 
 

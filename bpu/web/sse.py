@@ -19,6 +19,7 @@ from bpu.web.trace import Record
 
 DONE = b"data: [DONE]\n\n"
 COMMENT = b": keep-alive\n\n"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 #: Made once: `json.dumps` with separators makes an encoder for every event.
@@ -33,7 +34,7 @@ def event(body: Mapping[str, Any]) -> bytes:
 
 
 def named(body: Mapping[str, Any]) -> bytes:
-    """One event with `body` as its data and its type as its name: the Responses API alone has those."""
+    """One event with `body` as its data and its type as its name, as Responses and Anthropic's Messages have it."""
     return f"event: {body['type']}\n".encode("ascii") + event(body)
 
 
@@ -65,12 +66,17 @@ class Frames:
 
 @dataclass(frozen=True)
 class Style:
-    """How one endpoint's events are written. `silent` knows the bodies that say nothing but that the stream lives."""
+    """How one endpoint's events are written. `silent` knows the bodies that say nothing but that the stream lives.
+
+    Not `comments`: the format has no comments, or its clients do not count them, so a silent body is written whole.
+    """
 
     silent: Callable[[dict[str, Any]], bool]
     event: Callable[[Mapping[str, Any]], bytes] = event
     failed: Callable[[BpuError], list[dict[str, Any]]] = lambda error: [error.body()]
     done: bytes = DONE
+    comments: bool = True
+    content_type: str = EVENT_STREAM
 
 
 def stream(
@@ -88,7 +94,7 @@ def stream(
             if body and (keepalive == "chunk" or not style.silent(body)):
                 yield style.event(body)
             elif keepalive != "off":
-                yield COMMENT
+                yield COMMENT if style.comments else style.event(body)
         record.facts["error"] = None
     except BpuError as error:
         failure = error
@@ -102,6 +108,6 @@ def stream(
         yield style.done
 
 
-def response(events: Iterator[bytes]) -> Response:
+def response(events: Iterator[bytes], content_type: str = EVENT_STREAM) -> Response:
     """The response that carries `events`."""
-    return Response(events, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
+    return Response(events, content_type=content_type, headers=HEADERS)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
+
+from bpu.errors import BpuError
+from bpu.web.error_formats import error_format
 
 log = logging.getLogger("bpu.web.request")
 
@@ -40,6 +43,16 @@ class Record:
     began: float = field(default_factory=time.time)
     #: Write the line and report the record; called once, at the end.
     end: Callable[[], None] = lambda: None
+    #: Makes the body of an error, in the form of the request's API.
+    error_format: Callable[[BpuError, str], Mapping[str, Any]] = lambda error, request_id: error.body()
+
+    def error_body(self, error: BpuError) -> Mapping[str, Any]:
+        return self.error_format(error, self.request_id)
+
+    @property
+    def request_id(self) -> str:
+        """The id as Anthropic's clients print it, the same digits behind another prefix."""
+        return f"req_{self.id.rpartition('_')[2].rpartition('-')[2]}"
 
 
 def install(
@@ -56,6 +69,7 @@ def install(
     def begin() -> None:
         peer = request.environ.get("REMOTE_ADDR") or "unix"
         g.record = Record(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
+        current().error_format = error_format(request.path, request.headers)
 
     def end(record: Record) -> None:
         record.end = lambda: None
@@ -68,6 +82,7 @@ def install(
         record.status = response.status_code
         record.endpoint = request.endpoint or "none"
         response.headers["x-request-id"] = record.id
+        response.headers["request-id"] = record.request_id
         record.end = lambda: end(record)
         response.call_on_close(lambda: None if record.is_detached else record.end())
         return response

@@ -107,7 +107,7 @@ class Worker(PoliteWorker):
         try:
             self.connections.begin(caller, peer(addr), req.path, joined_headers(req))
         except BpuError as error:
-            self._turn_away(caller, addr, error)
+            self._turn_away(caller, addr, error, req.path, req.headers)
             linger(caller.serve())
             raise StopIteration from None
         try:
@@ -121,13 +121,13 @@ class Worker(PoliteWorker):
         skip(req)
         caller.rest()
 
-    def _turn_away(self, caller: Caller, addr: Any, error: BpuError) -> None:
+    def _turn_away(self, caller: Caller, addr: Any, error: BpuError, path: str = "", headers: Any = ()) -> None:
         """Refuse a connection or a request for want of room; a flood of them must not flood the log."""
         self.refused(error.code)
         if time.monotonic() - self._refusal_logged > REFUSALS_LOGGED_EVERY_S:
             self._refusal_logged = time.monotonic()
             self.log.warning("Refused for want of room, as may be more in the next minute: %s", error.message)
-        self._refuse(caller, HTTPStatus(error.status), error)
+        self._refuse(caller, HTTPStatus(error.status), error, path, headers)
 
     def _look(self) -> None:
         if self.connections.busy == 0:

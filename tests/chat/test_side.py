@@ -1,6 +1,8 @@
-"""Chatbox's naming request, answered without the model."""
+"""Requests for titles, tags and follow-up questions, answered without the model."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -46,3 +48,47 @@ def test_32_every_other_request_goes_to_the_model(text: str) -> None:
 
 def test_32_without_the_fence_there_is_still_a_name() -> None:
     assert side_answer(request(f"{ASKS}The name is:")) == "Chat"
+
+
+def task(wanted: str, history: str) -> str:
+    """A task as Open WebUI 0.12 words it."""
+    return (
+        "### Task:\nDo something with the chat history.\n### Guidelines:\n- Be brief.\n"
+        f'### Output:\nJSON format: {{ "{wanted}": ["x"] }}\n'
+        f"### Chat History:\n<chat_history>\n{history}\n</chat_history>"
+    )
+
+
+HISTORY = "USER: **What is the capital of France, and why?**\nASSISTANT: Paris.\nUSER: Thanks"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "history", "answer"),
+    [
+        ("title", HISTORY, {"title": "What is the capital of France, and why"}),
+        ("title", "USER: 法国的首都是哪里？\nASSISTANT: 巴黎", {"title": "法国的首都是哪里"}),
+        ("title", "USER: \n\nASSISTANT: Hm", {"title": "Chat"}),
+        ("title", "USER: " + "word " * 30, {"title": "word word word word word word word word"}),
+        ("tags", HISTORY, {"tags": ["General"]}),
+        ("follow_ups", HISTORY, {"follow_ups": []}),
+    ],
+)
+def test_open_webui_s_tasks_are_answered_in_the_json_that_they_ask_for(
+    wanted: str, history: str, answer: dict[str, object]
+) -> None:
+    text = side_answer(request(task(wanted, history)))
+    assert text is not None
+    assert json.loads(text) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        task("queries", HISTORY),
+        task("title", HISTORY) + "\nWhat does this prompt do?",
+        "Explain: " + task("title", HISTORY),
+        "### Task:\nWrite a poem.",
+    ],
+)
+def test_what_only_looks_like_a_task_goes_to_the_model(text: str) -> None:
+    assert side_answer(request(text)) is None

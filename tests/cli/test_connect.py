@@ -89,6 +89,35 @@ def test_open_webui_and_llm_get_their_files() -> None:
     assert '  api_base: "http://board:8000/v1"' in shown("llm", "--url", "http://board:8000").splitlines()
 
 
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        ("homeassistant", "http://board:8000\n"),
+        ("rdkstudio", '"http://board:8000"'),
+        ("cherry", "http://board:8000\n"),
+        ("litellm", "http://board:8000/v1\n"),
+        ("aider", "http://board:8000/v1\n"),
+        ("n8n", "http://board:8000/v1\n"),
+        ("dify", "http://board:8000/v1\n"),
+        ("xiaozhi", "http://board:8000/v1\n"),
+        ("ollama", "http://board:8000\n"),
+        ("claude", "http://board:8000\n"),
+        ("codex", '"http://board:8000/v1"\n'),
+    ],
+)
+def test_every_other_client_gets_the_address_that_it_takes(client: str, address: str) -> None:
+    text = shown(client, "--url", "http://board:8000/v1", "--key", "k-1", "--model", "m-1")
+    assert address in text
+    assert "m-1" in text
+    assert client in ("ollama", "codex") or "k-1" in text
+
+
+def test_the_commands_of_the_shell_are_read_as_meant() -> None:
+    words = shlex.split(shown("claude", "--url", "http://board:8000", "--key", "it's; rm").replace("\n", " ; "))
+    assert "ANTHROPIC_AUTH_TOKEN=it's; rm" in words
+    assert words[-5:-1] == ["--tools", "", "--system-prompt", "Answer briefly."]
+
+
 def test_what_is_no_address_is_refused_with_an_example() -> None:
     result = CliRunner().invoke(main, ["connect", "curl", "--url", "ftp://board"])
     assert result.exit_code == 2

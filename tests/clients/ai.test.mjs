@@ -101,6 +101,13 @@ for (const [name, model] of Object.entries(ways)) {
   });
 }
 
+test("openai, responses: the default tool loop, which refers to earlier items by their ids", async () => {
+  const tools = { get_weather: tool({ inputSchema: jsonSchema(PARAMETERS), execute: async () => "sunny, 20 degrees" }) };
+  const options = { tools, stopWhen: stepCountIs(3), maxRetries: 0 };
+  const { text } = await generateText({ model: builtIn.responses(MODEL), prompt: say(`Hm.</think>\n\n${CALL}`), ...options });
+  assert.match(text, /sunny, 20 degrees/);
+});
+
 test("an object by schema", async () => {
   const prompt = say('Hm.</think>\n\n{"city": "Paris"}');
   const schema = jsonSchema(PARAMETERS);

@@ -1,4 +1,4 @@
-"""LangChain, LiteLLM and the `llm` command at the gateway of `GATEWAY_URL`, set up by the blocks of docs/clients.md.
+"""LangChain, LiteLLM and the `llm` command at the gateway of `GATEWAY_URL`, by the three APIs that they speak.
 
 A program, because these live in an environment of their own (`make clients`). It ends with 1 at the first surprise.
 """
@@ -6,6 +6,7 @@ A program, because these live in an environment of their own (`make clients`). I
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 URL = os.environ["GATEWAY_URL"]
+HOST = URL.removesuffix("/v1")
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # nothing but this machine is reached
 BLOCKS = re.findall(r"^```\w+\n(.*?)^```$", Path("docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
 MODEL = "deepseek-r1:1.5b"
@@ -93,9 +95,52 @@ def litellm() -> None:
     called: Any = litellm.completion(messages=[{"role": "user", "content": say(CALL)}], tools=[TOOL], **asked)
     assert called.choices[0].finish_reason == "tool_calls"
     # The proxy's own configuration; its Router is what the proxy asks models through.
-    router = litellm.Router(**yaml.safe_load(documented("model_list")))
+    config = yaml.safe_load(documented("model_list"))
+    assert config["general_settings"]["master_key"].startswith("sk-")
+    router = litellm.Router(model_list=config["model_list"])
     routed: Any = router.completion(model="bpu", messages=[{"role": "user", "content": ANSWER}])
     assert routed.choices[0].message.content == WORDS
+
+
+def litellm_by_the_other_apis() -> None:
+    import litellm
+
+    for name, base in (("ollama_chat", HOST), ("anthropic", HOST)):
+        asked: dict[str, Any] = {"model": f"{name}/{MODEL}", "api_base": base, "api_key": "any", "num_retries": 0}
+        answer: Any = litellm.completion(messages=[{"role": "user", "content": ANSWER}], max_tokens=500, **asked)
+        assert answer.choices[0].message.content.strip() == WORDS, name
+        stream: Any = litellm.completion(
+            messages=[{"role": "user", "content": ANSWER}], max_tokens=500, stream=True, **asked
+        )
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream).strip() == WORDS, name
+        called: Any = litellm.completion(
+            messages=[{"role": "user", "content": say(CALL)}], tools=[TOOL], max_tokens=500, **asked
+        )
+        (call,) = called.choices[0].message.tool_calls
+        assert json.loads(call.function.arguments) == {"city": "巴黎"}, name
+
+
+def langchain_ollama() -> None:
+    from langchain_ollama import ChatOllama
+
+    model = ChatOllama(base_url=HOST, model=MODEL, reasoning=True, validate_model_on_init=True)
+    answer = model.invoke(ANSWER)
+    assert (answer.content, answer.additional_kwargs["reasoning_content"]) == (WORDS, "Thought.")
+    assert "".join(str(chunk.content) for chunk in model.stream(ANSWER)) == WORDS
+    (call,) = model.bind_tools([TOOL]).invoke(say(CALL)).tool_calls
+    assert (call["name"], call["args"]) == ("get_weather", {"city": "巴黎"})
+    place = model.with_structured_output(PLACE, method="json_schema")
+    assert place.invoke(say('Hm.</think>{"city": "Paris"}')) == {"city": "Paris"}
+
+
+def langchain_anthropic() -> None:
+    from langchain_anthropic import ChatAnthropic
+
+    model = ChatAnthropic(base_url=HOST, api_key="any", model=MODEL, max_tokens=1000, max_retries=0)  # type: ignore
+    assert model.invoke(ANSWER).content == WORDS
+    assert "".join(chunk.text for chunk in model.stream(ANSWER)) == WORDS
+    (call,) = model.bind_tools([TOOL]).invoke(say(CALL)).tool_calls
+    assert (call["name"], call["args"]) == ("get_weather", {"city": "巴黎"})
 
 
 def llm_command() -> None:
@@ -108,7 +153,8 @@ def llm_command() -> None:
 
 
 def main() -> None:
-    for client in (langchain_openai, langchain_deepseek, litellm, llm_command):
+    clients = (langchain_openai, langchain_deepseek, langchain_ollama, langchain_anthropic)
+    for client in (*clients, litellm, litellm_by_the_other_apis, llm_command):
         client()
         print(f"{client.__name__.replace('_', ' ')}: fine")
 

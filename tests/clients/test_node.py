@@ -30,7 +30,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield started
 
 
-@pytest.mark.parametrize("name", ["openai", "ai"])
+@pytest.mark.parametrize("name", ["openai", "ai", "ollama", "anthropic"])
 def test_the_package(gateway: Gateway, name: str) -> None:
     env = {**os.environ, "GATEWAY_URL": f"{gateway.url}/v1", "NODE_NO_WARNINGS": "1"}
     done = subprocess.run(

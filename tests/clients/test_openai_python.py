@@ -136,9 +136,9 @@ def test_errors_in_a_stream_are_raised(client: openai.OpenAI) -> None:
 
 
 def test_what_is_not_served_is_told(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.InternalServerError) as error:
+    with pytest.raises(openai.NotFoundError) as error:
         client.embeddings.create(model=MODEL, input="Hi")
-    assert error.value.status_code == 501
+    assert error.value.code == "unsupported_endpoint"
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(**{**asked("Hi"), "model": "gpt-4"})
 

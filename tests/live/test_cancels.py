@@ -89,14 +89,14 @@ def test_a_waiting_job_is_cancelled_and_the_running_one_never_knows(shared: Gate
     assert alone.endswith(rest.text)
 
 
-def test_a_cancelled_answer_that_is_not_streamed_is_a_409(shared: Gateway) -> None:
+def test_a_cancelled_answer_that_is_not_streamed_is_a_499(shared: Gateway) -> None:
     body = {"model": MODEL, "messages": [{"role": "user", "content": LONG}]}
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(shared.request, "POST", "/v1/chat/completions", body)
         job_id = str(until(lambda: running_job(shared).get("id")))
         assert cancel(shared, job_id) == 200
         status, headers, data = asked.result(30)
-    assert (status, json.loads(data)["error"]["code"]) == (409, "job_cancelled")
+    assert (status, json.loads(data)["error"]["code"]) == (499, "job_cancelled")
     assert headers["x-request-id"] == job_id
 
 

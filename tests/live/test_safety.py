@@ -101,7 +101,7 @@ def test_a_strangers_web_page_gets_nowhere(gateway: Gateway) -> None:
             assert answer[0] in (200, 204)
             assert ("Access-Control-Allow-Origin" in answer[1]) == readable
     assert gateway.request("POST", CHAT, body, headers={**evil, "Content-Type": "text/plain"})[0] == 415
-    page = gateway.request("GET", "/")[1]
+    page = gateway.request("GET", "/", headers={"Accept": "text/html"})[1]
     assert "default-src 'self'" in page["Content-Security-Policy"]
     assert (page["X-Content-Type-Options"], page["X-Frame-Options"]) == ("nosniff", "DENY")
 

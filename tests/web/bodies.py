@@ -86,10 +86,68 @@ RESPONSE: dict[str, Strategy] = {
     "text": st.builds(lambda one: {"format": one}, FORMAT),
     "reasoning": some({"effort": "none"}, {"effort": "low"}, None),
 }
+BLOCK = st.one_of(
+    shape({"type": st.just("text"), "text": TEXT}, cache_control=st.just({"type": "ephemeral"})),
+    shape({"type": st.just("tool_use"), "id": TEXT, "name": some("look", "x")}, input=st.dictionaries(TEXT, JSON)),
+    shape({"type": st.just("tool_result"), "tool_use_id": TEXT}, content=TEXT, is_error=st.booleans()),
+    shape({"type": st.just("thinking"), "thinking": TEXT, "signature": TEXT}),
+    shape({"type": st.just("document"), "source": st.builds(lambda text: {"type": "text", "data": text}, TEXT)}),
+)
+TYPED = st.builds(lambda kind: {"type": kind, "name": "w"}, some("web_search_20250305", "bash_20250124", "x\r\ny"))
+MESSAGES: dict[str, Strategy] = {
+    "messages": st.lists(
+        st.one_of(
+            shape({"role": some("user", "assistant", "system"), "content": TEXT}),
+            st.builds(
+                lambda role, blocks: {"role": role, "content": blocks}, some("user", "assistant"),
+                st.lists(BLOCK, max_size=3),
+            ),
+        ),
+        min_size=1, max_size=4,
+    ),
+    "system": TEXT | st.lists(shape({"type": st.just("text"), "text": TEXT}), max_size=2),
+    "max_tokens": st.integers(0, 60),
+    "stop_sequences": some(["l"], ["lo", "x"], []),
+    "tools": st.lists(st.builds(lambda one: {"name": one["name"], "input_schema": one["parameters"]}, FUNCTION) | TYPED,
+                      max_size=2),
+    "tool_choice": some({"type": "auto"}, {"type": "none"}, {"type": "any"}, {"type": "tool", "name": "look"}),
+    "thinking": some({"type": "enabled", "budget_tokens": 1024}, {"type": "disabled"},
+                     {"type": "adaptive", "display": "omitted"}),
+    "output_config": st.builds(lambda one: {"effort": "low", "format": {"type": "json_schema", "schema": one}}, SCHEMA),
+}  # fmt: skip
+OLLAMA_TOOL = st.builds(lambda one: {"type": "function", "function": one}, FUNCTION)
+OLLAMA_SHARED: dict[str, Strategy] = {
+    "model": some(MODEL, MODEL.upper(), f"registry.ollama.ai/library/{MODEL}", f"{MODEL}-think"),
+    "format": some("json", "", None) | SCHEMA.filter(lambda one: isinstance(one, dict) and one != {}),
+    "think": some(True, False, None, "high"),
+    "keep_alive": some(0, -1, "5m", "0s", 1.5),
+    "truncate": st.booleans(),
+    "options": shape(
+        {}, num_predict=some(-1, 0, 1, 60), stop=some("l", ["lo"], []), num_ctx=some(8192), temperature=st.floats(0, 2)
+    ),
+}
+OLLAMA_CHAT: dict[str, Strategy] = {
+    **OLLAMA_SHARED,
+    "messages": st.lists(
+        shape(
+            {"role": some("system", "user", "assistant", "USER", "tool")},
+            content=TEXT, thinking=TEXT, images=some([], None), tool_name=TEXT,
+            tool_calls=st.lists(
+                shape({"function": shape({"name": some("look"), "arguments": st.dictionaries(TEXT, JSON)})}), max_size=2
+            ),
+        ),
+        max_size=4,
+    ),
+    "tools": st.lists(OLLAMA_TOOL, max_size=2),
+}  # fmt: skip
+GENERATE: dict[str, Strategy] = {**OLLAMA_SHARED, "prompt": TEXT, "system": TEXT, "suffix": some("", None)}
 ENDPOINTS: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
     "/v1/chat/completions": ({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}, CHAT),
     "/v1/completions": ({"model": MODEL, "prompt": "Hi"}, COMPLETION),
     "/v1/responses": ({"model": MODEL, "input": "Hi"}, RESPONSE),
+    "/v1/messages": ({"model": MODEL, "max_tokens": 60, "messages": [{"role": "user", "content": "Hi"}]}, MESSAGES),
+    "/api/chat": ({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}, OLLAMA_CHAT),
+    "/api/generate": ({"model": MODEL, "prompt": "Hi"}, GENERATE),
 }
 
 

@@ -16,7 +16,7 @@ from bpu.settings import load_settings
 from tests.streams import check_streamed, check_whole
 from tests.web.fakes import FakeEngine
 
-ANSWERING = ("/chat/completions", "/completions", "/responses")
+ANSWERING = ("/chat/completions", "/completions", "/responses", "/messages", "/api/chat", "/api/generate")
 Serve = Callable[..., FlaskClient]
 
 
@@ -35,7 +35,8 @@ class ReadingClient(FlaskClient):
 
     def _check(self, path: str, asked: dict[str, Any], response: TestResponse) -> None:
         if not response.content_type.startswith("text/event-stream"):
-            check_whole(path, asked, json.loads(response.data))
+            is_lines = response.content_type == "application/x-ndjson"
+            (check_streamed if is_lines else check_whole)(path, asked, response.data if is_lines else response.json)
             return
         gateway = self.application.extensions["bpu"]
         check_streamed(path, asked, response.data, inline=gateway.settings.reasoning == "think-tags")

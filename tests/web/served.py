@@ -1,8 +1,8 @@
 """What gunicorn serves in tests: the application over an engine whose jobs wait until they are told to go on.
 
 `POST /v1/jobs/<id>/cancel` lets a job that waits go on, so that a test decides when an answer ends, and needs no clock.
-A question decides what its job does: `wait`, `flood` (an answer larger than any socket's buffer), `unclosed` (a call
-whose arguments are 4 MB without a closing quotation mark), or speaks it back.
+A question decides what its job does: `wait`, `break` (it waits and fails), `flood` (an answer larger than any socket's
+buffer), `unclosed` (a call whose arguments are 4 MB without a closing quotation mark), or speaks it back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from app import create_app
 from bpu.console.events import Done, Text
+from bpu.errors import EngineCrashed
 from bpu.settings import load_settings
 from bpu.turn import Turn, Waiting
 from bpu.web import answering
@@ -45,9 +46,11 @@ class Talker(FakeEngine):
         if "unclosed" in question:
             head = 'Hm.</think>\n\n<tool_call>{"name": "f", "arguments": {"a": "'
             return [Text(head), *[Text("x" * 8000)] * 500, Done()]
-        if question != "wait":
+        if question not in ("wait", "break"):
             return thought("Hm.", question)
         bell = self.bells[job_id] = Bell()
+        if question == "break":
+            return [Waiting("prefill"), bell, EngineCrashed("Gone.")]
         return [Waiting("prefill"), Text("Hm.</think>"), Text("One "), bell, Text("two."), Done()]
 
     def cancel(self, job_id: str) -> bool:

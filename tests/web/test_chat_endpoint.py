@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from openai.types.chat import ChatCompletion
 from bpu import errors
 from bpu.console.events import Done, RunError, Text
 from bpu.turn import Cut, Waiting
+from tests.api_errors import check_error_at
 from tests.checker import check_stream, parse_sse
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine, Step, thought
@@ -114,7 +117,7 @@ def test_a_refusal_is_a_true_status(
     [
         (errors.EngineCrashed("SIGSEGV."), 502, "engine_crashed"),
         (errors.EngineTimeout("Silence."), 504, "engine_timeout"),
-        (errors.JobCancelled("Cancelled."), 409, "job_cancelled"),
+        (errors.JobCancelled("Cancelled."), 499, "job_cancelled"),
         (errors.QueueTimeout("Too long.", retry_after=30), 503, "queue_timeout"),
         (ValueError("secret words"), 500, "internal_error"),
     ],
@@ -303,3 +306,78 @@ class TestLog:
         engine.script = [errors.EngineCrashed("SIGSEGV.")]
         streamed(client)
         assert request_log()[0]["error"] == "engine_crashed"
+
+
+def test_the_words_of_an_answer_that_does_not_fit_are_in_this_client_s_body_alone(
+    client: FlaskClient, engine: FakeEngine, request_log: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.script = thought("Hm.", "A private sentence.")
+    wanted = {"type": "json_object"}
+    for fields in ({}, {"stream": True}):
+        response = client.post(URL, json=body(response_format=wanted, **fields))
+        assert b'"output": "A private sentence."' in response.data.replace(b'"output":"', b'"output": "')
+        assert b"invalid_request_error" in response.data
+    assert [facts["error"] for facts in request_log()] == ["response_format_failed"] * 2
+    assert "private" not in caplog.text
+    assert "private" not in str(request_log())
+    assert b"private" not in client.get("/health").data
+
+
+def test_a_prompt_that_is_too_long_says_how_much_the_tools_take(serve: Serve) -> None:
+    tool = {"type": "function", "function": {"name": "look", "description": "word " * 50}}
+    message = serve(context_size=64).post(URL, json=body(tools=[tool])).json["error"]["message"]
+    found = re.search(r"resulted in (\d+) tokens \((\d+) in the messages, (\d+) in the functions\)", message)
+    assert found
+    whole, messages, functions = map(int, found.groups())
+    assert whole == messages + functions
+    assert functions > 50
+
+
+def test_a_prompt_too_long_for_the_console_s_line_says_it_in_bytes(serve: Serve) -> None:
+    tool = {"type": "function", "function": {"name": "look", "description": "word " * 50}}
+    message = serve(line_limit=200).post(URL, json=body(tools=[tool])).json["error"]["message"]
+    assert re.search(r"bytes \(\d+ in the messages, \d+ in the functions\)", message)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"messages": []}, "`messages` must hold at least 1 item(s)."),
+        ({"messages": "Hi"}, "`messages` must be an array."),
+        ({"messages": ["Hi"]}, "`messages.0` must be an object."),
+        ({"messages": [{"role": "cat", "content": "x"}]},
+         "`messages.0.role` must be 'system', 'user', 'assistant' or 'tool'."),
+        ({"max_tokens": "many"}, "`max_tokens` must be a whole number."),
+        ({"n": 2}, "`n` must be at most 1."),
+        ({"stream": "perhaps"}, "`stream` must be true or false."),
+        ({"model": 5}, "`model` must be a string."),
+        ({"model": ""}, "`model` must hold at least 1 character(s)."),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_in_words_of_json(client: FlaskClient, fields: dict[str, Any], words: str) -> None:
+    assert client.post(URL, json={**body(), **fields}).json["error"]["message"] == words
+
+
+def test_web_search_options_that_ask_for_nothing_are_named_as_ignored(client: FlaskClient) -> None:
+    response = client.post(URL, json=body(web_search_options={}))
+    assert (response.status_code, response.headers["X-BPU-Ignored"]) == (200, "web_search_options")
+    assert client.post(URL, json=body(web_search_options={"a": 1})).status_code == 400
+
+
+@pytest.mark.parametrize("path", [URL, "/v1/messages", "/api/chat"])
+def test_a_compressed_body_is_refused(client: FlaskClient, path: str) -> None:
+    data = gzip.compress(json.dumps(body()).encode())
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    response = client.post(path, data=data, headers=headers)
+    assert response.status_code == 415
+    check_error_at(path, response.json)
+    headers["Content-Encoding"] = "identity"
+    assert client.post(path, data=json.dumps(body(max_tokens=99)), headers=headers).status_code == 200
+
+
+def test_a_job_that_was_cancelled_is_no_error_that_clients_repeat(client: FlaskClient, engine: FakeEngine) -> None:
+    engine.script = [Waiting("prefill"), errors.JobCancelled("The job was cancelled.")]
+    for path in (URL, "/v1/messages"):
+        response = client.post(path, json=body(max_tokens=99))
+        assert response.status_code == 499
+        check_error_at(path, response.json)

@@ -154,7 +154,7 @@ def test_hardening_headers_are_everywhere(client: FlaskClient) -> None:
         headers = client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
-    policy = client.get("/").headers["Content-Security-Policy"]
+    policy = client.get("/", headers={"Accept": "text/html"}).headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
 

@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.api_errors import check_error_at
 from tests.checker import check_stream
 from tests.ports import reserve_port
 from tests.waits import until
@@ -146,6 +147,31 @@ def test_a_silent_answer_sends_its_headers(tmp_path: Path) -> None:
         assert json.loads(response.read())["choices"][0]["message"]["content"] == "One two."
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        (CHAT, body("break")),
+        ("/v1/responses", {"model": "deepseek-r1:1.5b", "input": "break"}),
+        ("/v1/messages", {**body("break"), "max_tokens": 9}),
+        ("/api/chat", {**body("break"), "stream": False}),
+    ],
+)
+def test_a_late_error_is_cut_off_and_never_a_whole_answer(tmp_path: Path, path: str, sent: dict[str, Any]) -> None:
+    patience = {"BPU_HEADER_DRIP_S": "0.01", "BPU_KEEPALIVE_S": "0.01"}
+    with serving(tmp_path, **patience) as served, served.connect() as connection:
+        connection.request("POST", path, json.dumps(sent), JSON)
+        response = connection.getresponse()
+        assert (response.status, response.read(1)) == (200, b"\n")
+        assert served.ask("POST", f"/v1/jobs/{response.headers['x-request-id']}/cancel")
+        with pytest.raises(IncompleteRead) as cut:
+            response.read()
+        check_error_at(path, json.loads(cut.value.partial))
+        assert b"Gone." in cut.value.partial
+        log = served.log.read_text()
+        assert "Traceback" not in log
+        assert "engine_crashed" in log
+
+
 def test_a_client_that_leaves_is_let_go_of(served: Served) -> None:
     before = served.closed
     with served.connect() as connection:
@@ -208,7 +234,7 @@ UPGRADE = (
         ("CONNECT 127.0.0.1:8000", HOST.replace("127.0.0.1", "a:1"), 405, "method_not_allowed"),
         ("CONNECT *", HOST, 400, "invalid_http"),
         ("OPTIONS *", HOST.replace("127.0.0.1", "evil.example"), 403, "forbidden"),
-        ("GET /v1/realtime", UPGRADE, 501, "unsupported_endpoint"),
+        ("GET /v1/realtime", UPGRADE, 404, "unsupported_endpoint"),
         ("GET /v1/models", UPGRADE, 200, None),
         ("GET /nowhere", UPGRADE, 404, "not_found"),
     ],

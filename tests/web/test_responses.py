@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from bpu import errors
+from bpu.chat.call_ids import call_item_id
 from bpu.console.events import Done, Text
 from bpu.turn import Waiting
 from tests.response_checker import check_response, check_response_stream, parse_events
@@ -176,7 +177,7 @@ def test_thinking_off(client: FlaskClient) -> None:
         ({"instructions": 5}, "instructions"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0.content"),
         ({"max_output_tokens": "many"}, "max_output_tokens"),
-        ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
+        ({"tools": [{"type": "web_search"}, {"type": "function", "name": 5}]}, "tools.1.name"),
         ({"text": "json"}, "text"),
     ],
 )
@@ -186,10 +187,54 @@ def test_what_cannot_be_done_is_refused_by_name(client: FlaskClient, fields: dic
     assert response.json["error"]["param"] == param
 
 
+def test_tools_that_run_elsewhere_are_left_out_and_named(client: FlaskClient, engine: FakeEngine) -> None:
+    tools = [{"type": "web_search_preview"}, {"type": "function", "name": "look"}, {"type": "x\r\ny"}]
+    response = client.post(URL, json=body(tools=tools))
+    assert response.status_code == 200
+    assert response.headers["X-BPU-Ignored"] == "tools.web_search_preview, tools.xy"
+    assert [tool["name"] for tool in response.json["tools"]] == ["look"]
+    assert b"web_search" not in engine.jobs[0].turn.line
+
+
+def test_a_reference_to_a_reasoning_item_is_left_out(client: FlaskClient, engine: FakeEngine) -> None:
+    call = {"type": "function_call", "call_id": "a", "name": "look", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": "a cup"}
+    reference = {"type": "item_reference", "id": "rs_0123"}
+    assert client.post(URL, json=body(input=[{"role": "user", "content": "Hi"}, reference, call, output])).json[
+        "output"
+    ]
+    assert b"a cup" in engine.jobs[0].turn.line
+    response = client.post(URL, json=body(input=[{"type": "item_reference", "id": "msg_0123"}]))
+    assert (response.status_code, response.json["error"]["param"]) == (400, "input.0")
+
+
+def test_a_reference_to_a_call_is_the_call(client: FlaskClient, engine: FakeEngine) -> None:
+    engine.script = thought("Hm.", '<tool_call>{"name": "look", "arguments": {"at": "杯子"}}</tool_call>')
+    tools = [{"type": "function", "name": "look"}]
+    output = client.post(URL, json=body(tools=tools)).json["output"]
+    (call,) = [item for item in output if item["type"] == "function_call"]
+    references = [{"type": "item_reference", "id": item["id"]} for item in output]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "red"}
+    engine.script = thought("Hm.", "Red.")
+    sent = body(input=[{"role": "user", "content": "Hi"}, *references, result], tools=tools)
+    assert client.post(URL, json=sent).status_code == 200
+    assert '{"name": "look", "arguments": {"at": "杯子"}}' in engine.jobs[-1].turn.line.decode()
+
+
+@pytest.mark.parametrize("item_id", ["fc_", "fc_x.!!", "fc_x.W10", "fc_x.WyJhIl0", "fc_" + "x" * 5000, 5, None])
+def test_a_reference_that_holds_no_call_is_refused(client: FlaskClient, item_id: object) -> None:
+    response = client.post(URL, json=body(input=[{"type": "item_reference", "id": item_id}]))
+    assert (response.status_code, response.json["error"]["param"]) == (400, "input.0")
+
+
+def test_a_long_call_has_a_plain_id() -> None:
+    assert call_item_id("1", "look", "x" * 5000) == "fc_1"
+
+
 def test_earlier_responses_cannot_be_read(client: FlaskClient) -> None:
     response = client.get(f"{URL}/resp_1")
-    assert response.status_code == 501
-    assert response.headers["x-should-retry"] == "false"
+    assert response.status_code == 404
+    assert response.json["error"]["code"] == "unsupported_endpoint"
     assert client.post(URL, json=body(model="gpt-4")).status_code == 404
 
 

@@ -100,7 +100,7 @@ def test_the_case_is_answered_as_expected(gateway: WitnessGateway, case: dict[st
         (
             b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
-            (501,),
+            (404,),
         ),
     ],
     ids=["OPTIONS", "CONNECT", "WebSocket"],

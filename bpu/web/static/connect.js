@@ -105,6 +105,7 @@ function openclaw({ base, model, key }) {
   const config = {
     agents: { defaults: { skipBootstrap: true, contextInjection: "never", skills: [], model: { primary: `bpu/${model.id}` } } },
     models: { providers: { bpu: { baseUrl: base, apiKey: key, api: "openai-completions", models: [entry] } } },
+    tools: { toolSearch: false },
   };
   return JSON.stringify(config, null, 2);
 }

@@ -1,0 +1,9 @@
+"""Anthropic's Messages as a format of the chat: requests, answers and errors. Pure: no process, no clock, no Flask."""
+
+from __future__ import annotations
+
+from bpu.chat.anthropic.answer import MessageFormat, is_ping
+from bpu.chat.anthropic.errors import error_body
+from bpu.chat.anthropic.request import omits_thinking, parse_count, parse_message
+
+__all__ = ["MessageFormat", "error_body", "is_ping", "omits_thinking", "parse_count", "parse_message"]

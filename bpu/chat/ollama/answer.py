@@ -1,0 +1,117 @@
+"""The answer side of Ollama's chat and generate: deltas as lines, or as one object. Writes no bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from bpu.chat.chunks import Head
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
+from bpu.chat.ollama.errors import error_body
+from bpu.chat.ollama.models import timestamp
+from bpu.chat.usage import Usage
+from bpu.errors import BpuError
+
+Line = dict[str, Any]
+_NANOSECONDS = 1_000_000
+
+
+class LineFormat:
+    """One answer as lines. `events` streams it; or `add` each delta, then `body`. `model` is the client's word for it.
+
+    Every line has its text, if it is empty: clients break on an empty line, so a keep-alive is a whole one.
+    """
+
+    def __init__(self, head: Head, model: str) -> None:
+        self._head = head
+        self._opening = {"model": model, "created_at": timestamp(head.created)}
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: list[Line] = []
+        self._finish: Finish | None = None
+        #: The line that says nothing but that the stream lives.
+        self.keepalive = self._line(self._part())
+
+    def events(self, deltas: Iterable[Delta]) -> Iterator[Line]:
+        """The first line at once, before the first delta is asked for."""
+        yield self._line(self._part())
+        for delta in deltas:
+            if isinstance(delta, Finish):
+                yield self._last(self._part(), delta)
+            elif isinstance(delta, KeepAlive):
+                yield self.keepalive
+            else:
+                yield self._line(self._said(delta))
+
+    def add(self, delta: Delta) -> None:
+        if isinstance(delta, Finish):
+            self._finish = delta
+        elif isinstance(delta, Content):
+            self._texts.append(delta.text)
+        elif isinstance(delta, Reasoning):
+            self._thoughts.append(delta.text)
+        elif isinstance(delta, ToolCall):
+            self._calls.append(self._call(delta))
+
+    def body(self) -> Line:
+        """The whole answer as one object; legal after the `Finish`."""
+        assert self._finish is not None, "the answer is not finished"
+        return self._last(self._part("".join(self._texts), "".join(self._thoughts), self._calls), self._finish)
+
+    def failed(self, error: BpuError) -> list[Line]:
+        """How a stream ends that cannot go on: the error is its last line."""
+        return [error_body(error, "")]
+
+    def done(self, reason: str) -> Line:
+        """The one object that answers an order to load or unload."""
+        return {**self._opening, **self._part(), "done": True, "done_reason": reason}
+
+    def _part(self, text: str = "", thinking: str = "", calls: Sequence[Line] = ()) -> Line:
+        """What a line says, as a message."""
+        message: Line = {"role": "assistant", "content": text}
+        if thinking:
+            message["thinking"] = thinking
+        if calls:
+            message["tool_calls"] = list(calls)
+        return {"message": message}
+
+    def _said(self, delta: Content | Reasoning | ToolCall) -> Line:
+        if isinstance(delta, ToolCall):
+            return self._part(calls=[self._call(delta)])
+        return self._part(thinking=delta.text) if isinstance(delta, Reasoning) else self._part(delta.text)
+
+    def _call(self, call: ToolCall) -> Line:
+        function = {"index": call.index, "name": call.name, "arguments": json.loads(call.arguments)}
+        return {"id": self._head.call_id(call.index), "function": function}
+
+    def _line(self, part: Line) -> Line:
+        return {**self._opening, **part, "done": False}
+
+    def _last(self, part: Line, finish: Finish) -> Line:
+        reason = "length" if finish.reason == "length" else "stop"
+        return {**self._opening, **part, "done": True, "done_reason": reason, **_figures(finish.usage)}
+
+
+class GenerateFormat(LineFormat):
+    """The same for `generate`, whose text stands in `response`. `context` is empty: nothing is kept in it."""
+
+    def _part(self, text: str = "", thinking: str = "", calls: Sequence[Line] = ()) -> Line:
+        return {"response": text, **({"thinking": thinking} if thinking else {})}
+
+    def _last(self, part: Line, finish: Finish) -> Line:
+        return {**super()._last(part, finish), "context": []}
+
+
+def _figures(usage: Usage) -> Line:
+    """Counts in tokens, times in nanoseconds. The prompt's count holds what was cached, which also stands apart."""
+    load, prompt, answer = (round(ms * _NANOSECONDS) for ms in (usage.load_ms, usage.prompt_ms, usage.predicted_ms))
+    return {
+        "total_duration": round(usage.queued_ms * _NANOSECONDS) + load + prompt + answer,
+        "load_duration": load,
+        "prompt_eval_count": usage.prompt_tokens,
+        "prompt_eval_cached_count": usage.cached_tokens,
+        "prompt_eval_duration": prompt,
+        "eval_count": usage.completion_tokens,
+        "eval_duration": answer,
+    }

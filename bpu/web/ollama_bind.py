@@ -1,0 +1,42 @@
+"""The addresses of `BPU_OLLAMA_BIND`: which of them can be served beside those of `BPU_BIND`.
+
+gunicorn ends when one of its addresses is taken, and a real Ollama may hold its port; so each is tried before gunicorn
+is told of it. What was found is kept here: workers inherit it, and after a reload the master's own ports are known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+
+from bpu.board.addresses import bind_problem
+
+_served: set[str] = set()
+_refused: dict[str, str] = {}
+
+
+def choose(
+    bind: str, others: Collection[str] = (), *, find_problem: Callable[[str], OSError | None] = bind_problem
+) -> list[str]:
+    """The parts of `bind` that are to be served beside `others`. The rest is in `refused`, with the reason."""
+    parts = [part for part in bind.split(",") if part and part not in others]
+    _refused.clear()
+    for part in parts:
+        if "LISTEN_FDS" in os.environ:
+            _refused[part] = "the sockets come from systemd; add it to the socket unit"
+        elif part not in _served and (problem := find_problem(part)) is not None:
+            _refused[part] = problem.strerror or str(problem)
+    _served.clear()
+    _served.update(part for part in parts if part not in _refused)
+    return [part for part in parts if part in _served]
+
+
+def refused() -> dict[str, str]:
+    """The addresses that are not served, each with its reason."""
+    return dict(_refused)
+
+
+def state() -> list[dict[str, object]]:
+    """Every address of the setting, as `/health` shows it."""
+    served: list[dict[str, object]] = [{"address": part, "served": True, "reason": None} for part in sorted(_served)]
+    return [*served, *({"address": part, "served": False, "reason": reason} for part, reason in _refused.items())]
