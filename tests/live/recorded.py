@@ -17,7 +17,8 @@ from typing import Any
 from uuid import uuid4
 
 FOLDER = Path(os.environ["TEST_STREAMS"])
-PATHS = ("/chat/completions", "/completions", "/responses")
+PATHS = ("/chat/completions", "/completions", "/responses", "/messages", "/api/chat", "/api/generate")
+STREAMS = ("text/event-stream", "application/x-ndjson")
 INLINE = os.environ.get("BPU_REASONING") == "think-tags"
 
 
@@ -76,7 +77,7 @@ def recording(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
             return start_response(status, headers, *more)
 
         answer = application({**environ, "wsgi.input": heard}, start)
-        if not kind.startswith("text/event-stream"):
+        if not kind.startswith(STREAMS):
             return answer
         return Record(answer, {"path": path, "asked": json.loads(heard.data), "inline": INLINE})
 

@@ -435,9 +435,32 @@ def test_63_a_prompt_that_is_too_long_is_counted(serve: Serve) -> None:
         ({"mcp_servers": [{"url": "x"}]}, "mcp_servers"),
         ({"output_config": {"format": {"type": "json_object"}}}, "output_config.format"),
         ({"model": 5}, "model"),
+        ({"model": None}, "model"),
+        ({"messages": [{"role": "user", "content": [{"text": "x"}]}]}, "messages.0.content.0"),
+        ({"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": 5}]}]},
+         "messages.0.content.0.content"),
+        ({"output_config": 5}, "output_config"),
+        ({"tools": [5]}, "tools.0"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_by_its_path(client: FlaskClient, fields: dict[str, Any], path: str) -> None:
     failure = refused(client, **fields)
     assert failure["message"].startswith(f"{path}: ")
     assert "tuple" not in failure["message"]
+
+
+def test_what_says_nothing_is_no_message(client: FlaskClient, engine: FakeEngine) -> None:
+    billing = {"type": "text", "text": "x-anthropic-billing-header: x"}
+    whole(client, {"role": "user", "content": []}, "Hi", system=[billing])
+    assert line(engine) == "Hi"
+
+
+def test_white_space_before_a_call_is_no_block_and_before_words_part_of_them(
+    client: FlaskClient, engine: FakeEngine
+) -> None:
+    engine.script = [Text("</think>"), Text("a"), Text(" "), Text("b"), Done()]
+    assert whole(client)["content"] == [{"type": "text", "text": "a b"}]
+    engine.script = [Text("</think>"), Text("\n \u00a0"), Text("b"), Done()]
+    assert whole(client)["content"][0]["text"].strip() == "b"
+    engine.script = [Text("</think>"), Text("\u00a0 "), Text(CALL), Done()]
+    assert [block["type"] for block in whole(client, tools=[TOOL])["content"]] == ["tool_use"]

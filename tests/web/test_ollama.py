@@ -518,3 +518,8 @@ def test_a_title_for_open_webui_costs_no_answer_of_the_model(
     assert response.headers["X-BPU-Answered-By"] == "gateway"
     assert b"Where is the cup" in response.data
     assert engine.jobs == []
+
+
+@pytest.mark.parametrize("value", [{}, 0, False, {"role": "user"}, "Hi", 5])
+def test_messages_of_another_type(client: FlaskClient, value: object) -> None:
+    assert "messages" in refused(client, 400, messages=value)
