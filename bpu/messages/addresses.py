@@ -14,8 +14,8 @@ TEXTS = {
         "此模型文件的词表种类未知，token 数为估算值。",
     ),
     "simulator": (
-        "Answers come from: the SIMULATOR. Its answers are made up; no model and no BPU is used.",
-        "由谁回答：模拟器。回答是编造的，没有使用任何模型或 BPU。",
+        "Answers come from: the SIMULATOR. Its answers are stored texts; no model and no BPU is used.",
+        "由谁回答：模拟器。回答是预存的文本，没有使用任何模型或 BPU。",
     ),
     "chatbox": (
         "API host for Chatbox and other OpenAI clients (type http:// too; take the first that works):",

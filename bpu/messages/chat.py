@@ -38,8 +38,8 @@ TEXTS = {
         "{model}：运行在本机处理器上的小模型，不是 BPU。",
     ),
     "at_simulator": (
-        "The SIMULATOR answers: its answers are made up, no model and no BPU is used.",
-        "由模拟器回答：回答是编造的，没有使用任何模型或 BPU。",
+        "The SIMULATOR answers: its answers are stored texts, no model and no BPU is used.",
+        "由模拟器回答：回答是预存的文本，没有使用任何模型或 BPU。",
     ),
     "at_gateway": ("{model} at {url}.", "{model}，位于 {url}。"),
     "other_model": (

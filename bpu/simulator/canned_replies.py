@@ -89,7 +89,7 @@ _ENGLISH = (
         "The user wants a cup. An arm would go to it, grasp it and bring it to the user, with move_to and grasp.",
         "I have no arm: a simulator moves things only where the request offers the tools move_to and grasp.",
         (
-            ToolCall("move_to", {"place": "cup"}),
+            ToolCall("move_to", {"place": "water"}),
             ToolCall("grasp", {"thing": "cup"}),
             ToolCall("move_to", {"place": "user"}),
         ),
@@ -154,7 +154,7 @@ _CHINESE = (
         "用户想要一杯水。机械臂要先移动到水的位置，抓住它，再移动到用户身边，需要工具 move_to 和 grasp。",
         "我没有机械臂：只有请求提供了 move_to 和 grasp 这两个工具，模拟器才会调用它们。",
         (
-            ToolCall("move_to", {"place": "水"}),
+            ToolCall("move_to", {"place": "water"}),
             ToolCall("grasp", {"thing": "水"}),
             ToolCall("move_to", {"place": "user"}),
         ),

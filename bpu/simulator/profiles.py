@@ -125,7 +125,7 @@ _ALL = (
         ready=IMAGES_READY,
         failed=IMAGES_FAILED,
     ),
-    # Its source is not public: no greeting was seen in any log, and whether `reset` forgets is not known.
+    # Its source is not public: no greeting stands in any log, and whether `reset` clears the cache is not known.
     Profile(
         "llm",
         "llm",
@@ -164,5 +164,5 @@ PRESETS = {
     "s100-7b": Preset(279.17, 3.72, 8.0),
     "s100p-1.5b": Preset(1326.40, 26.52, 2.0),
     "s100p-7b": Preset(468.86, 6.68, 8.0),
-    "s600-8b": Preset(5626.0, 30.5, 7.7),
+    "s600-8b": Preset(2040.0, 29.7, 7.66),
 }

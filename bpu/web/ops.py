@@ -146,7 +146,7 @@ def _notice(here: Gateway) -> str | None:
     """What a person must know of who answers; None where it is the board's console."""
     if here.on_cpu:
         return "A small model on this computer's processor, not the BPU."
-    return "A simulator: its answers are made up, no model and no BPU is used." if here.simulated else None
+    return "A simulator: its answers are stored texts, no model and no BPU is used." if here.simulated else None
 
 
 def _not_ready(status: Mapping[str, Any], *, preload: bool) -> str | None:

@@ -82,7 +82,7 @@ def test_every_profile_and_command_stands_there() -> None:
 def test_the_statistics_lines_are_read_as_the_parser_reads_them() -> None:
     lines = [re.findall(r"`([^`]+)`", row[0]) for row in rows("docs/console-protocol.md", "Statistics")]
     performance, _, tps = (found[0].encode() + b"\n" for found in lines)
-    assert (kind_of(performance), kind_of(tps)) == ("performance", "other")
+    assert (kind_of(performance), kind_of(tps)) == ("performance", "tps")
     assert parse([performance]) == Stats(prefill_per_second=1113.04, decode_per_second=20.22)
     assert parse([tps]) == Stats(prefill_per_second=5626.0, decode_per_second=84.8)
 

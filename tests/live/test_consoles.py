@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests import sdks
-from tests.live.gateway import ROOT, Gateway, command, environment, free_port
+from tests.live.gateway import ROOT, Gateway, command, environment
+from tests.ports import reserve_port
 from tests.waits import until
 
 Start = Callable[..., Gateway]
@@ -195,7 +196,7 @@ def not_started(folder: Path, env: dict[str, str]) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
         cwd=ROOT,
-        env=environment(free_port(), folder / "state", 1, {**env, "LC_ALL": "C.UTF-8"}),
+        env=environment(reserve_port(), folder / "state", 1, {**env, "LC_ALL": "C.UTF-8"}),
         capture_output=True,
         text=True,
         timeout=60,

@@ -24,8 +24,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from bpu.cli.mcp import _listening
 from bpu.mcp.gateway import GatewayClient
 from bpu.mcp.server import MAX_IMAGE_BYTES, BoardTools, abilities_of, image_uri
-from tests.live.gateway import ROOT, Gateway, free_port, running, sim
+from tests.live.gateway import ROOT, Gateway, running, sim
 from tests.live.wire import say
+from tests.ports import reserve_port
 from tests.waits import until
 
 pytestmark = pytest.mark.live
@@ -55,7 +56,7 @@ def stdio(gateway: Gateway) -> StdioServerParameters:
 @contextmanager
 def served(gateway: Gateway, *words: str, host: str = "127.0.0.1", **env: str) -> Iterator[str]:
     """`bpu mcp --http` in a process of its own; its address."""
-    port = free_port()
+    port = reserve_port()
     command = [sys.executable, "-m", "bpu", "mcp", "--url", gateway.url, "--http", f"{host}:{port}", *words]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(**env), stderr=subprocess.PIPE, text=True)
     try:

@@ -125,13 +125,13 @@ def check_list_and_table(question: str) -> None:
 
 
 def check_arm(question: str) -> None:
-    calls = [
-        json.loads(text) for text in re.findall(r"<tool_call>(.*?)</tool_call>", answer(question, robot.TOOLS).reply)
-    ]
     mover = arm()
-    robot.carry_out(
-        mover, [robot.Call(str(n), one["name"], json.dumps(one["arguments"])) for n, one in enumerate(calls)]
-    )
+    reply = answer(question, robot.tools(mover)).reply
+    calls = [json.loads(text) for text in re.findall(r"<tool_call>(.*?)</tool_call>", reply)]
+    places = {one["arguments"]["place"] for one in calls if one["name"] == "move_to"}
+    assert places <= set(robot.tools(mover)[0]["function"]["parameters"]["properties"]["place"]["enum"])
+    made = [robot.Call(str(number), one["name"], json.dumps(one["arguments"])) for number, one in enumerate(calls)]
+    robot.carry_out(mover, made, lambda steps: True)
     assert [move.partition("(")[0] for move in mover.moves] == ["move_to", "grasp", "move_to"]
     assert mover.position == mover.places["user"]
     assert "<tool_call>" not in without_note(answer(question).reply), "without the tools there is nothing to call"
