@@ -3,7 +3,7 @@
 Repaired: single quotes, Python's `True`, `False` and `None`, full-width colons and commas, a comma before a closing
 bracket, keys without quotation marks, comments, raw line breaks in strings, a backslash that begins no escape, a
 bracket too many at the end, and, when the text is complete, brackets that were never closed. Never repaired: a string
-that was never closed, because what it should have held is not known. Time and memory are linear in the length of a text.
+that was never closed, because what it should have held is not known. Time and memory are linear in a text's length.
 """
 
 from __future__ import annotations
