@@ -15,6 +15,8 @@ from bpu.errors import BadRequest
 #: How many values, at any depth, one body may hold. A hundred tools and two thousand messages hold about 50,000;
 #: Python's parser takes some 30 ms for so many.
 MAX_VALUES = 100_000
+#: More than nothing: with a pause of 0 the event loop would go on with the next body before it looks at its sockets.
+_PAUSE_S = 0.001
 
 
 class TooManyValues(BadRequest):
@@ -52,4 +54,4 @@ class ParsingQueue:
     def turn(self) -> Iterator[None]:
         with self._lock:
             yield
-            hub.sleep(0)
+            hub.sleep(_PAUSE_S)
