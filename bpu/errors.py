@@ -10,6 +10,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+#: What to do when a worker and the keeper cannot use the files that they share.
+STATE_FOLDER_REMEDY = (
+    "The gateway tries again by itself. If this comes back, make sure that the state folder (BPU_STATE_DIR) is a "
+    "folder that the gateway's user can write and that nothing removes or replaces its files, or set another one."
+)
+
 
 class BpuError(Exception):
     """The base of all errors with a face. `message` is one or more whole sentences for a person."""

@@ -27,6 +27,11 @@ _MAX_NAME_LENGTH = 128
 #: DeepSeek writes `function<sep>NAME`, a line break, and the arguments in a fence; or `NAME<sep>ARGUMENTS`.
 DEEPSEEK, DEEPSEEK_END, SEPARATOR = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"
 _FENCE = re.compile(r"```[A-Za-z_]{0,20}")
+#: A call up to its arguments, for arguments that cannot be read.
+_HEAD = re.compile(
+    rf"""\[?\s*\{{\s*["']?(?:{"|".join(_NAMES)})["']?\s*[:：]\s*(?P<quote>["'])(?P<name>[^"'\n]{{1,{_MAX_NAME_LENGTH}}})"""
+    rf"""(?P=quote)\s*[,，]\s*["']?(?:{"|".join(_ARGUMENTS)})["']?\s*[:：]"""
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Caller:
             ]
         else:
             value = _value(text, close)
+            if value == "" and marked and close and (head := _HEAD.match(_unfenced(text))):
+                value = {"name": head["name"], "arguments": _unfenced(text)[head.end() :].strip().removesuffix("}")}
             if isinstance(value, Mapping) and isinstance(value.get("tool_calls"), list):
                 value = value["tool_calls"]
             pairs = [self._pair(one, marked) for one in (value if isinstance(value, list) else [value])]

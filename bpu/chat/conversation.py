@@ -18,6 +18,9 @@ from bpu.chat.tools import answered, called
 _JOINT = "\n\n"
 #: A client that sends the assistant's words last wants more of them.
 _GO_ON = "Continue."
+#: So many characters of the arguments of earlier calls are read and written anew, the newest first. Older ones stay as
+#: they are: they are left out or refused for their length, and to read megabytes would stop the worker for seconds.
+_ARGUMENTS_READ = 65_536
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
         leading += 1
     system = _join([*(message.content for message in messages[:leading]), rules])
     turns: list[Utterance] = []
-    for utterance in map(utter, messages[leading:]):
+    for utterance in _utterances(messages[leading:]):
         _append(turns, utterance)
     if not turns or turns[0].role == "assistant":
         turns.insert(0, Utterance("user", "", 0))
@@ -65,10 +68,18 @@ def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
     return Conversation(system, tuple(turns))
 
 
-def utter(message: Message) -> Utterance:
+def _utterances(messages: Sequence[Message]) -> list[Utterance]:
+    room, newest_first = _ARGUMENTS_READ, []
+    for message in reversed(messages):
+        room -= sum(len(call.arguments) for call in message.tool_calls)
+        newest_first.append(utter(message, reads_arguments=room >= 0))
+    return newest_first[::-1]
+
+
+def utter(message: Message, *, reads_arguments: bool = True) -> Utterance:
     """One message as its side says it."""
     if message.role == "assistant":
-        calls = "\n".join(map(called, message.tool_calls))
+        calls = "\n".join(called(call, reads_arguments=reads_arguments) for call in message.tool_calls)
         return Utterance("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
     if message.role == "tool":
         return Utterance("user", answered(message.content), result=True)

@@ -2,7 +2,7 @@
 
 Fences and prose around the value are left out, mistakes that cannot change its meaning are repaired, and what is
 then not what the client asked for is an error, never an answer. Models reason first and answer last, so of several
-values that fit the last one is the answer; a value in a fence that words follow is an example.
+values that fit the last one outside fences is the answer; one in a fence counts only where there is no other.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ _FENCED = re.compile(r"```[A-Za-z_]{0,20}[ \t]{0,8}\n(.*?)```", re.DOTALL)
 #: What a text is searched for to find JSON values in it.
 _SYNTAX = re.compile(r"[{}\[\]\"]")
 _STRING_MARK = re.compile(r"[\"\\]")
-#: How many values in one answer are looked at, and how often a search begins again behind an open bracket.
+#: How many values in one answer are tried.
 _MAX_VALUES = 50
+#: How often a search begins again behind an open bracket, and how many characters all further searches look at. As
+#: many characters are read of the values that were never closed, beyond the first of them.
 _MAX_SEARCHES = 20
+_MAX_SEARCHED = 100_000
 
 
 def instruction(wanted: ResponseFormat) -> str:
@@ -82,19 +85,20 @@ def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Where the value may stand, the likeliest first: all of the text, a fence at its end, the last value between
-    words, an earlier fence, a value that was never closed."""
+    """Where the value may stand, the likeliest first: all of the text, the last value between words, the last fence,
+    a value that was never closed."""
     yield text.strip()
     values = _values(text)
     # A fence inside a value is part of a string.
     fences = [(one.start(1), one.end(1)) for one in _FENCED.finditer(text) if not _covers(values.spans, one.start())]
     outside = [span for span in values.spans if not _covers(fences, span[0])]
-    if fences and not text[fences[-1][1] :].strip("` \t\r\n"):
-        outside.append(fences.pop())
     for start, end in islice(chain(reversed(outside), reversed(fences)), _MAX_VALUES):
         yield text[start:end].strip()
+    rest = len(text) + _MAX_SEARCHED
     for start in values.unclosed:
-        yield text[start:].strip()
+        rest -= len(text) - start
+        if rest >= 0:
+            yield text[start:].strip()
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,15 @@ def _values(text: str) -> _Values:
     """Behind a bracket that is never closed the search begins again: the words around it may hold a quote."""
     spans: list[tuple[int, int]] = []
     unclosed: list[int] = []
-    at = 0
-    for _ in range(_MAX_SEARCHES):
+    at = searched = 0
+    while len(unclosed) < _MAX_SEARCHES and searched <= _MAX_SEARCHED:
         found, still_open = _search(text, at)
         if still_open is None:
             return _Values(spans + found, unclosed)
         spans += [span for span in found if span[1] <= still_open]
         unclosed.append(still_open)
         at = still_open + 1
+        searched += len(text) - at
     return _Values(spans + [span for span in found if span[0] > at], unclosed)
 
 

@@ -1,9 +1,9 @@
 """Reads JSON as small models write it: strictly first, then with repairs that cannot change a value's meaning.
 
 Repaired: single quotes, Python's `True`, `False` and `None`, full-width colons and commas, a comma before a closing
-bracket, raw line breaks in strings, a backslash that begins no escape, a bracket too many at the end, and, when the
-text is complete, brackets that were never closed. Never repaired: a string that was never closed, because what it
-should have held is not known. Time and memory are linear in the length of a text.
+bracket, keys without quotation marks, comments, raw line breaks in strings, a backslash that begins no escape, a
+bracket too many at the end, and, when the text is complete, brackets that were never closed. Never repaired: a string
+that was never closed, because what it should have held is not known. Time and memory are linear in a text's length.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from typing import Any, NoReturn
 #: What stands outside strings. Every expression here is one class of characters or one word: none tries twice.
 _TOKEN = re.compile(
     r"""(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>[,，])|(?P<colon>[:：])|(?P<word>(?:True|False|None)\b)"""
-    r"""|(?P<space>\s+)|(?P<quote>["'])|(?P<other>[^"'{}\[\],，:：\s]+)"""
+    r"""|(?P<space>\s+)|(?P<quote>["'])|(?P<comment>//|/\*)|(?P<other>[^"'{}\[\],，:：\s/]+|/)"""
 )
 #: What is looked at inside a string.
 _MARK = re.compile(r"[\"'\\]")
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_KEY = re.compile(r"(?!(?:true|false|null)\Z)[^\W\d][\w-]*")
 _REWRITTEN = {"True": "true", "False": "false", "None": "null", "，": ",", "：": ":"}
 _CLOSERS = {"{": "}", "[": "]"}
+_COMMENT_ENDS = {"//": "\n", "/*": "*/"}
+#: Deeper values are none that Python's reader takes.
+_MAX_DEPTH = 500
 _SURPLUS = "}]`; \t\r\n"
 #: A longer text is no JSON: no answer and no call that fits a model's context comes near it.
 MAX_LENGTH = 256 * 1024
@@ -33,7 +37,7 @@ class NoJson(ValueError):
 
 
 class WrittenInteger(int):
-    """A whole number that was written with a fraction or an exponent; `written` is its spelling."""
+    """A whole number that Python writes in another way, such as `2.0`, `1e3` and `-0`; `written` is its spelling."""
 
     written: str
 
@@ -96,11 +100,20 @@ def _number(text: str) -> float | int:
     return number
 
 
+def _integer(text: str) -> int:
+    """A whole number; minus zero keeps its spelling, for a parameter that is a string."""
+    if text != "-0":
+        return int(text)
+    number = WrittenInteger(0)
+    number.written = text
+    return number
+
+
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_float=_number, parse_constant=_constant)
+_DECODER = json.JSONDecoder(strict=False, parse_float=_number, parse_int=_integer, parse_constant=_constant)
 
 
 def repair(text: str, *, close: bool = True) -> str:
@@ -120,6 +133,12 @@ def repair(text: str, *, close: bool = True) -> str:
                 break
         elif kind == "open":
             stack.append(_CLOSERS[words])
+            if len(stack) > _MAX_DEPTH:
+                raise NoJson("the value is nested too deep")
+        elif kind == "colon":
+            _quote_key(out)
+        elif kind == "comment":
+            words, at = "", _comment_end(text, at, _COMMENT_ENDS[words])
         out.append(_REWRITTEN.get(words, words))
     if stack and not close:
         raise NoJson("a bracket was never closed")
@@ -157,13 +176,34 @@ def _escape(text: str, start: int) -> tuple[str, int]:
     return "\\\\", start + 1
 
 
+def _comment_end(text: str, at: int, closer: str) -> int:
+    """Where the comment ends whose words begin at `at`. Raises `NoJson` where it could hold the rest of the value."""
+    end = text.find(closer, at)
+    if end < 0:
+        raise NoJson("a comment was never closed")
+    return end + len(closer)
+
+
+def _quote_key(out: list[str]) -> None:
+    """Write the last token as a string if it is a bare word where a key stands."""
+    at = _last(out, len(out))
+    if at > 0 and _KEY.fullmatch(out[at]) and out[_last(out, at)] in ("{", ","):
+        out[at] = f'"{out[at]}"'
+
+
 def _drop_comma(out: list[str]) -> None:
     """Take back a comma that nothing follows."""
-    at = len(out) - 1
-    while at >= 0 and out[at].isspace():
-        at -= 1
+    at = _last(out, len(out))
     if at >= 0 and out[at] == ",":
         del out[at]
+
+
+def _last(out: list[str], stop: int) -> int:
+    """The index of the last token before `stop` that is not blank, -1 for none."""
+    at = stop - 1
+    while at >= 0 and not out[at].strip():
+        at -= 1
+    return at
 
 
 class Balance:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Union
 
 from bpu.chat.answer import Manner, Mode, deltas
@@ -15,6 +16,7 @@ from bpu.chat.conversation import Conversation, converse, digest, utter
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
 from bpu.chat.fields import Call, Message
 from bpu.chat.formats import instruction
+from bpu.chat.reasoning import CLOSE
 from bpu.chat.requests import THINK_SUFFIX, ChatRequest
 from bpu.chat.template import Said, Template
 from bpu.chat.tokens import Counter
@@ -182,7 +184,7 @@ class Prompter:
         *earlier, last = conversation.turns
         if not earlier or closing:
             return Turn(line, tokens)
-        short = self._framed(self._defused(last.text))
+        short = self._framed(self._defused(last.text, self._closing_tags))
         return Turn(
             line,
             tokens,
@@ -269,7 +271,8 @@ class Prompter:
     def _text(self, conversation: Conversation) -> str:
         """All of the conversation as the text of one user message, the console's frame left out."""
         system = self._defused(conversation.system)
-        said = [Said(role=turn.role, content=self._defused(turn.text)) for turn in conversation.turns]
+        tags = {"user": self._closing_tags, "assistant": ()}
+        said = [Said(role=turn.role, content=self._defused(turn.text, tags[turn.role])) for turn in conversation.turns]
         first = said[0]["content"]
         if system and first and self._places_system and (len(said) == 1 or self._places_turns):
             placed = self._template.inside([Said(role="system", content=system), *said])
@@ -281,9 +284,19 @@ class Prompter:
         rendered = self._template.inside(said) if self._places_turns else None
         return _transcript(said) if rendered is None else rendered
 
-    def _defused(self, text: str) -> str:
-        """`text` in which a tokenizer finds no special token: neither one in the usual spelling nor the model's own."""
-        for token in self._template.special:
+    @cached_property
+    def _closing_tags(self) -> tuple[str, ...]:
+        """The tag that ends the reasoning, if the model's tokenizer takes it for one token wherever it stands."""
+        is_token = self._counter.count(CLOSE) == 1 if self._counter.exact else self._template.reasons
+        return (CLOSE,) if is_token else ()
+
+    def _defused(self, text: str, tags: tuple[str, ...] = ()) -> str:
+        """`text` in which a tokenizer finds no special token: neither one in the usual spelling nor the model's own.
+
+        `tags` are treated alike. They are for what users say, where a closing tag would end the reasoning before it
+        begins; in an earlier answer tags are text, and a system text may describe the form of an answer by them.
+        """
+        for token in (*self._template.special, *tags):
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return defuse(text)
 

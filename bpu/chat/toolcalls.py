@@ -2,8 +2,8 @@
 
 A stretch that may be a call is held until it is complete, so that nothing half-written is ever carried out; one that
 turns out to be none goes out as the text it is, without the marks. Recognised: `<tool_call>...</tool_call>`,
-DeepSeek's own marks, and at the beginning of a line a JSON object or array, bare or in a fence. Nothing is passed on
-after a call, and a model that goes on speaking is stopped.
+DeepSeek's own marks, and at the beginning of a line or right behind a call a JSON object or array, bare or in a fence.
+Nothing is passed on after a call, and a model that goes on speaking is stopped.
 """
 
 from __future__ import annotations
@@ -33,9 +33,18 @@ def _part_of(word: str) -> str:
 # blanks and characters is bounded, so that nothing is held for long and no search takes more than linear time.
 _FENCE = r"```[A-Za-z_]{0,20}[ \t]{0,8}"
 _BRACKET = r"(?:\[\s{0,8})?"
-#: A call in JSON, bare or in a fence: after the first brace only a quote or a closing brace may follow.
-_JSON = rf"(?:{_FENCE}\n\s{{0,8}})?{_BRACKET}\{{(?=\s{{0,16}}[\"'}}])"
-_JSON_PART = rf"(?:`{{1,2}}|{_FENCE}|(?:{_FENCE}\n\s{{0,8}})?{_BRACKET}(?:\{{\s{{0,16}})?)"
+_BLANKS = r"\s{0,16}"
+#: An object's first key up to its colon; a bare word only between a call's marks, where it cannot be code.
+_KEY = r"""(?:"[^"\n\\]{0,128}"|'[^'\n\\]{0,128}')\s{0,8}[:：]"""
+_KEY_PART = r"""(?:"[^"\n\\]{0,128}(?:"\s{0,8})?|'[^'\n\\]{0,128}(?:'\s{0,8})?)?"""
+_BARE_KEY = r"[^\W\d][\w-]{0,63}\s{0,8}[:：]|//|/\*"
+_BARE_KEY_PART = r"(?:[^\W\d][\w-]{0,63}\s{0,8}|/)"
+#: A call in JSON, bare or in a fence: an object that is empty or has a key.
+_BEFORE_BRACE = rf"(?:{_FENCE}\n\s{{0,8}})?{_BRACKET}"
+_JSON = rf"{_BEFORE_BRACE}\{{(?={_BLANKS}(?:\}}|{_KEY}))"
+_MARKED_JSON = rf"{_BEFORE_BRACE}\{{(?={_BLANKS}(?:\}}|{_KEY}|{_BARE_KEY}))"
+_JSON_PART = rf"(?:`{{1,2}}|{_FENCE}|{_BEFORE_BRACE}(?:\{{{_BLANKS}{_KEY_PART})?)"
+_MARKED_JSON_PART = rf"(?:{_JSON_PART}|{_BEFORE_BRACE}\{{{_BLANKS}{_BARE_KEY_PART})"
 #: DeepSeek's: a name between the mark and a separator or a line break, then the arguments or the end.
 _NAME = r"[^\n<]{1,200}"
 _BODY = rf"\s{{0,8}}(?:{_FENCE}\s{{0,8}})?"
@@ -46,14 +55,18 @@ _DEEPSEEK_HEAD_PART = (
     rf"[^\n<]{{0,200}}(?:{_part_of(SEPARATOR)}|(?:{SEPARATOR}[^\n<]{{0,200}})?"
     rf"(?:{_part_of(SEPARATOR)}|(?:\n|{SEPARATOR})(?:\s{{0,8}}`{{1,2}}|{_BODY}{_part_of('null')})))"
 )
+#: Stands for what is before the text that is held, where that is a call.
+_AFTER_CALL = "\x00"
+#: Where an object may be a call: at the beginning of a line, and behind a call, where a separator may stand.
+_PLACE = rf"(?:(?<=\n)[ \t]{{0,8}}|(?<={_AFTER_CALL})[\s,;|&]{{0,8}})"
 #: Where a call begins. The first character of the searched text is the one before what is held.
 _OPENER = re.compile(
-    rf"{CALL}(?=\s{{0,8}}{_JSON})|{_DEEPSEEK_CALLS}(?=\s{{0,8}}{DEEPSEEK}{_DEEPSEEK_HEAD})|{DEEPSEEK}(?={_DEEPSEEK_HEAD})"
-    rf"|(?<=\n)[ \t]{{0,8}}{_JSON}"
+    rf"{CALL}(?=\s{{0,8}}{_MARKED_JSON})|{_DEEPSEEK_CALLS}(?=\s{{0,8}}{DEEPSEEK}{_DEEPSEEK_HEAD})|{DEEPSEEK}(?={_DEEPSEEK_HEAD})"
+    rf"|{_PLACE}(?P<value>{_JSON})"
 )
 #: The end of a text that may still become such a beginning.
 _BEGINNING = re.compile(
-    rf"(?:(?:{CALL}\s{{0,8}}|(?<=\n)[ \t]{{0,8}}){_JSON_PART}"
+    rf"(?:{CALL}\s{{0,8}}{_MARKED_JSON_PART}|{_PLACE}{_JSON_PART}"
     rf"|{_DEEPSEEK_CALLS}\s{{0,8}}(?:{_part_of(DEEPSEEK)}|{DEEPSEEK}{_DEEPSEEK_HEAD_PART})"
     rf"|{DEEPSEEK}{_DEEPSEEK_HEAD_PART})\Z"
 )
@@ -147,9 +160,10 @@ class CallReader:
     def _plain(self) -> Iterator[Item]:
         text = self._before + self._text
         if match := _OPENER.search(text, 1):
-            yield from self._say(text[1 : match.start()])
-            self._is_example = "```" in match.group() or text[match.start() - 1] == "`"
-            self._open(match.group(), text[match.start() :])
+            start = max(match.start("value"), match.start())
+            yield from self._say(text[1:start])
+            self._is_example = "```" in match.group() or text[start - 1] == "`"
+            self._open(text[start : match.end()], text[start:])
             return
         keep = held(self._text, _MARKS)
         tail = text[-_LOOK_BACK:]
@@ -222,7 +236,10 @@ class CallReader:
         marked = self.state is State.MARKED
         self.state = State.TEXT
         self._before = stretch[-1]
-        yield from self._decided(stretch, self.caller.read(self._inner(stretch), marked=marked))
+        found = self.caller.read(self._inner(stretch), marked=marked)
+        yield from self._decided(stretch, found)
+        if found and not self._is_example:
+            self._before = _AFTER_CALL
 
     def _inner(self, stretch: str) -> str:
         """A stretch without its marks; DeepSeek's are read with them."""

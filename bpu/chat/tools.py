@@ -36,9 +36,10 @@ def offer(request: ChatRequest) -> str:
     return "\n".join(lines)
 
 
-def called(call: Call) -> str:
-    """An earlier call as the model wrote it, or should have."""
-    return f'{CALL}{{"name": {dumps(call.name)}, "arguments": {canonical(call.arguments)}}}{CALL_END}'
+def called(call: Call, *, reads_arguments: bool = True) -> str:
+    """An earlier call as the model wrote it, or should have; not `reads_arguments`: they stay as they are."""
+    arguments = canonical(call.arguments) if reads_arguments else call.arguments or "{}"
+    return f'{CALL}{{"name": {dumps(call.name)}, "arguments": {arguments}}}{CALL_END}'
 
 
 def canonical(arguments: str) -> str:

@@ -176,7 +176,8 @@ class Drain:
         try:
             self._lease = self._lease or try_lock(self._slot, create=True)
         except OSError as error:
-            raise SlotUnavailable(f"The BPU's slot cannot be taken: {error}.", retry_after=5) from error
+            message = f"The BPU's slot cannot be taken: {error}. {errors.STATE_FOLDER_REMEDY}"
+            raise SlotUnavailable(message, retry_after=5) from error
         return self._lease is not None
 
     def _write_line(self) -> None:

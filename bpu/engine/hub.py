@@ -14,11 +14,13 @@ from typing import Any
 import gevent
 from gevent.event import Event as Flag
 from gevent.hub import Waiter, get_hub
+from gevent.lock import BoundedSemaphore as Lock
 
 __all__ = [
     "Alarm",
     "ClientWatch",
     "Flag",
+    "Lock",
     "Reader",
     "Signal",
     "Watcher",

@@ -20,7 +20,7 @@ from bpu import errors
 from bpu.engine import hub, protocol
 from bpu.engine.launch import Launch
 from bpu.engine.plan import PROJECT
-from bpu.engine.slot import try_lock
+from bpu.engine.slot import SLOT_NAME, is_lockable, try_lock
 from bpu.engine.status import STOPPED, Status
 
 log = logging.getLogger("bpu.engine")
@@ -184,8 +184,8 @@ class Link:
             if (sock := self._find()) is not None:
                 return sock
             if time.monotonic() >= deadline:
-                message = f"The engine's keeper cannot be reached in {self.folder}; its socket is gone."
-                raise errors.EngineStopping(message, retry_after=RETRY_AFTER_S)
+                message = f"The engine's keeper cannot be reached in {self.folder}: its socket is gone."
+                raise errors.EngineStopping(f"{message} {errors.STATE_FOLDER_REMEDY}", retry_after=RETRY_AFTER_S)
         return None
 
     def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
@@ -227,10 +227,10 @@ class Link:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a new job would reach the keeper, as far as this can be known without waiting."""
-        # A folder that is missing is made again; a file in its place is nothing that a job can use.
-        usable = self.folder.is_dir() or not self.folder.exists()
-        return usable and (self._sock is None or (self.silence is None and self.keep_ready()))
+        """Whether a new job would reach the keeper and could take the slot, as far as this can be known at once."""
+        return is_lockable(self.folder / SLOT_NAME) and (
+            self._sock is None or (self.silence is None and self.keep_ready())
+        )
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
@@ -346,7 +346,8 @@ def _problem(error: Exception) -> errors.BpuError:
     if isinstance(error, errors.BpuError):
         return error
     reason = str(error) if isinstance(error, OSError) else type(error).__name__
-    return errors.EngineStopping(f"The engine cannot be reached: {reason}.", retry_after=RETRY_AFTER_S)
+    message = f"The engine cannot be reached: {reason}. {errors.STATE_FOLDER_REMEDY}"
+    return errors.EngineStopping(message, retry_after=RETRY_AFTER_S)
 
 
 def _failure(problem: errors.BpuError) -> Status:

@@ -33,10 +33,7 @@ def try_lock(path: Path, *, create: bool = False) -> Lease | None:
 
     `create` makes a file that is missing, and its folder: a state folder that was deleted is made again.
     """
-    if create:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-    fd = os.open(path, flags, 0o640)
+    fd = _open(path, create)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -46,6 +43,21 @@ def try_lock(path: Path, *, create: bool = False) -> Lease | None:
         os.close(fd)
         raise
     return Lease(fd)
+
+
+def is_lockable(path: Path) -> bool:
+    """Whether `try_lock(path, create=True)` could open the file now, whoever holds its lock."""
+    try:
+        os.close(_open(path, create=True))
+    except OSError:
+        return False
+    return True
+
+
+def _open(path: Path, create: bool) -> int:
+    if create:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o640)
 
 
 def abandon_slot(folder: Path) -> None:

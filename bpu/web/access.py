@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ NEAR = tuple(
 )
 #: Ends of names that nobody can register on the internet: RFC 6761, 6762, 8375, ICANN's .internal, and routers' own.
 LOCAL_NAMES = (".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".fritz.box")
+#: A host as RFC 3986 writes it, an IPv6 address in brackets or a name without a colon, and a port.
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^\[\]:]*))(?::[0-9]*)?")
+_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 #: In `BPU_TRUSTED_PROXIES`: whoever comes through a unix socket.
 UNIX = "unix"
 
@@ -63,9 +67,15 @@ class Access:
         Single labels and local names cannot be registered. A gateway on loopback alone is not reached by them.
         """
         name = host_name(host)
-        if name in self.hosts or name.endswith(".localhost") or _address(name) is not None:
+        if name in self.hosts:
             return True
-        return not self.is_loopback_only and ("." not in name or name.endswith(LOCAL_NAMES))
+        if (address := _address(name)) is not None:
+            # Only a link-local address has a zone, the name of an interface.
+            return "%" not in name or (address.is_link_local and "." not in name)
+        if not _NAME.fullmatch(name):
+            return False
+        is_local = "." not in name or name.endswith(LOCAL_NAMES)
+        return name.endswith(".localhost") or (is_local and not self.is_loopback_only)
 
     def trusts(self, peer: str) -> bool:
         """Whether `peer`, the other end of the connection ("" for a unix socket), may speak for others."""
@@ -114,12 +124,13 @@ def is_near(client: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """The bare name or address of `host`: no port, no brackets, no dot at the end, lower case."""
+    """The bare name or address of `host`: no port, no brackets, no dot at the end, lower case.
+
+    What is neither a host with or without a port nor an address stays as it is, so that no rule takes it for one.
+    """
     name = host.strip().lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    elif name.count(":") == 1:
-        name = name.partition(":")[0]
+    if match := _HOST.fullmatch(name):
+        name = match[1] or match[2]
     return name.rstrip(".")
 
 
@@ -136,7 +147,7 @@ def _is_loopback(name: str) -> bool:
 def _address(text: str) -> Address | None:
     """`text` as an address; one of IPv4 mapped into IPv6 as what it is."""
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -11,14 +11,16 @@ import math
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
+from bpu.engine import hub
 from bpu.errors import BadRequest, BpuError
 from bpu.web.body_budget import BodyBudget, BodyShare
+from bpu.web.body_parsing import ParsingQueue, check_values
 from bpu.web.linger import linger
 
 #: How deep lists and objects may lie in each other; a tool's JSON schema needs about twenty.
@@ -39,6 +41,7 @@ def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
     left unread: the rest of it is no request."""
     app.config["BODY_TIMEOUT_S"] = whole_s
     app.config["BODY_BUDGET"] = budget
+    app.config["BODY_PARSING"] = ParsingQueue()
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -49,8 +52,18 @@ def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
 
 
 def read_json() -> Any:
-    """The body of the current request. Raises `BadRequest` (`invalid_json`), or Flask's 408 and 413."""
-    data = _read()
+    """The body of the current request. Raises `BadRequest` (`invalid_json`, 413), or Flask's 408 and 413."""
+    parsing: ParsingQueue = current_app.config["BODY_PARSING"]
+    with _share() as (share, ended):
+        data = _read(share, ended)
+        share.complete()
+        is_large = client_socket() is not None and len(data) > FREE_BYTES
+        with parsing.turn() if is_large else nullcontext():
+            return _parsed(data)
+
+
+def _parsed(data: bytes) -> Any:
+    check_values(data)
     try:
         body = json.loads(data, parse_constant=_no_constant, parse_float=_number)
         _check_depth(body)
@@ -73,7 +86,7 @@ def _is_left() -> bool:
     return (request.content_length or 0) > SKIPPED_BYTES
 
 
-def _read() -> bytes:
+def _read(share: BodyShare, ended: list[str]) -> bytes:
     """All of the body, at most `BPU_MAX_BODY_BYTES`."""
     length, most = request.content_length, request.max_content_length or 0
     _refuse_compressed()
@@ -82,7 +95,8 @@ def _read() -> bytes:
         raise RequestEntityTooLarge
     if length is None and not request.environ.get("wsgi.input_terminated"):
         return b""
-    with _limits() as share:
+    client = client_socket()
+    with _time_limits(client, ended) if client is not None else nullcontext():
         data = b"".join(_pieces(length, most, share))
     if length is not None and len(data) < length:
         raise BadRequest("The body broke off before its end.", code="invalid_http")
@@ -113,26 +127,20 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
 
 
 @contextmanager
-def _limits() -> Iterator[BodyShare]:
-    """408 for a body that does not come, 400 for one that breaks off, 503 for one too many; the socket is as before
-    afterwards."""
+def _share() -> Iterator[tuple[BodyShare, list[str]]]:
+    """This body's share of the budget, until it is parsed; and why its reading was ended, if it was."""
     client, ended = client_socket(), list[str]()
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
     share = budget.open(lambda: _give_up(client, ended, "Other bodies needed the room of this one, which had stopped."))
     try:
-        if client is None:
-            yield share
-        else:
-            with _time_limits(client, ended):
-                yield share
+        yield share, ended
     finally:
         share.close()
 
 
 @contextmanager
 def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
-    from bpu.engine import hub  # only where there is a socket, there is an event loop
-
+    """408 for a body that does not come, 400 for one that breaks off; the socket is as before afterwards."""
     whole_s = current_app.config["BODY_TIMEOUT_S"]
     alarm = hub.Alarm(whole_s, _give_up, client, ended, f"The body did not come within {whole_s:g} seconds.")
     client.settimeout(SILENCE_S)

@@ -5,6 +5,7 @@ A limit for one body is none for a thousand: bodies that never end would hold th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -29,6 +30,10 @@ class BodyShare:
         self._budget.make_room(size, self)
         self._hold(self.held + size)
         self.grown_at = self._budget.clock()
+
+    def complete(self) -> None:
+        """The body has come and waits to be parsed: it holds its bytes and gives way to no other."""
+        self.grown_at = math.inf
 
     def drop(self) -> None:
         self._hold(0)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify
 
 from bpu import __version__
-from bpu.errors import BadRequest
+from bpu.errors import STATE_FOLDER_REMEDY, BadRequest
 from bpu.web import ollama_bind
 from bpu.web.gateway import Gateway, gateway
 
@@ -54,7 +54,7 @@ def ready() -> tuple[Response, int]:
     status = _status()
     reason = _not_ready(status, preload=here.settings.preload)
     if reason is None and not here.engine.is_reachable:
-        reason = "The engine's keeper cannot be reached at the moment."
+        reason = f"The engine's keeper or its state folder cannot be used at the moment. {STATE_FOLDER_REMEDY}"
     body: dict[str, Any] = {"ready": reason is None, "state": status["state"], "reason": reason}
     response = jsonify(body)
     if reason is not None and (seconds := _retry_after_s(status)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -70,7 +71,9 @@ FOUR, FIVE = '{"name": "Bob", "age": 4}', '{"name": "Bob", "age": 5}'
         f"First guess {FOUR}. Wait, he is five: {FIVE} That is my answer.",
         f"```json\n{FOUR}\n```\nis how it looks. The answer:\n{FIVE}",
         f"The answer:\n{FIVE}\nFor example:\n```json\n{FOUR}\n```\nis of the same form.",
-        f"I think {FOUR}. Finally:\n```json\n{FIVE}\n```",
+        f"I think {FIVE}. Finally:\n```json\n{FOUR}\n```",
+        f"{FOUR} is a draft, {FIVE} the answer.\n```json\n{FOUR}\n```\n",
+        f"Of the form {{}} or [1].\n```json\n{FIVE}\n```",
         f"```json\n{FOUR}\n```\nNo, wrong.\n```json\n{FIVE}\n```\n",
         f'It has the form {{"name": "string"}}.\n{FIVE}',
         f'A stray {{ brace and 5" of glass: {FOUR}, or rather {FIVE}.',
@@ -80,6 +83,23 @@ FOUR, FIVE = '{"name": "Bob", "age": 4}', '{"name": "Bob", "age": 5}'
 )
 def test_18_of_several_values_the_last_one_that_fits_is_the_answer(text: str) -> None:
     assert json.loads(as_json(text, FORM)) == json.loads(FIVE)
+
+
+@pytest.mark.parametrize("text", ["{" * 100_000, '{"' * 50_000, "{ x [ " * 16_000, "{ a" * 33_000])
+def test_18_the_work_on_a_text_is_in_proportion_to_its_length(text: str) -> None:
+    """A text of brackets that are never closed is read a few times, not once for each bracket."""
+    calls = [0]
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        calls[0] += 1
+
+    sys.setprofile(count)
+    try:
+        with pytest.raises(AnswerUnfit):
+            as_json(text, FORM)
+    finally:
+        sys.setprofile(None)
+    assert calls[0] < 30 * len(text)
 
 
 @pytest.mark.parametrize("raw", [f"Perhaps {FOUR}? So {FIVE}", f"Perhaps {FOUR}? {FIVE}\n</think>\n"])

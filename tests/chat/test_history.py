@@ -173,14 +173,16 @@ SPECIAL = re.compile(r"<[|｜][^|｜<>]{1,128}[|｜]>")
 def test_an_earlier_answer_comes_through_whole(answer: str, text: str | None) -> None:
     shown = answer.replace("\r\n", "\n")
     assert shown in line("q", said("assistant", answer), "next", text=text)
-    assert shown in line(answer, said("assistant", "a"), "next", text=text)
-    assert shown in line("q", said("assistant", "a"), answer, text=text)
     assert shown in line(said("system", answer), "q", said("assistant", "a"), "next", text=text)
-    assert shown == line(answer, text=text)
+    asked = shown.replace("</think>", "< /think>")
+    assert asked in line(answer, said("assistant", "a"), "next", text=text)
+    assert asked in line("q", said("assistant", "a"), answer, text=text)
+    assert asked == line(answer, text=text)
 
 
-def opened(text: str) -> str:
+def opened(text: str, *, is_users: bool) -> str:
     """`text` as it stands in a line: line breaks of one kind, and a blank in what would be a special token."""
+    text = text.replace("</think>", "< /think>") if is_users else text
     text = SPECIAL.sub(lambda token: f"< {token.group()[1:]}", text.replace("\r\n", "\n"))
     return text.strip()
 
@@ -196,8 +198,9 @@ def test_nothing_is_lost_and_nothing_becomes_structure(
     """Each word stands in the line in its order, and no special token but the template's own."""
     made = line(said("system", system), question, said("assistant", answer), last, text=text)
     at = 0
-    for words in (system, question, answer, last):
-        at = made.index(opened(words), at) + len(opened(words))
+    for words, is_users in ((system, False), (question, True), (answer, False), (last, True)):
+        shown = opened(words, is_users=is_users)
+        at = made.index(shown, at) + len(shown)
     plain = line(said("system", "s"), "q", said("assistant", "a"), "l", text=text)
     assert SPECIAL.findall(made) == SPECIAL.findall(plain)
 
@@ -220,7 +223,7 @@ def test_an_earlier_answer_is_not_continued_by_the_turn_that_it_invents() -> Non
     assert AFTER not in text
 
 
-def test_a_prompt_with_a_bare_closing_tag_changes_nothing_of_the_answer() -> None:
+def test_23_a_prompt_with_a_bare_closing_tag_changes_nothing_of_the_answer() -> None:
     asked = request("What is </think>?", stream=True)
-    assert prompter().turn(asked).line == b"What is </think>?"
+    assert prompter().turn(asked).line == b"What is < /think>?"
     assert prompter().thinks(asked)

@@ -43,6 +43,9 @@ VALUES = st.recursive(
         ("{'a':'b','c':{'d':True}}", {"a": "b", "c": {"d": True}}),
         ('{"room"："厅"，"on"：True}', {"room": "厅", "on": True}),
         ('{"a": "：，"}', {"a": "：，"}),
+        ("{a: 1, b_2 : {c-d: 'e'}, größe：[True]}", {"a": 1, "b_2": {"c-d": "e"}, "größe": [True]}),
+        ('{"a": 1, // the "first"\n "b": /* two */ 2,\n/**/}', {"a": 1, "b": 2}),
+        ('{"a": "http://x /* y */", b: 1}', {"a": "http://x /* y */", "b": 1}),
     ],
 )
 def test_what_is_read(text: str, value: Any) -> None:
@@ -66,7 +69,19 @@ def test_brackets_of_a_text_that_was_cut_are_not_closed() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"a": "C:\\dir\\"}', '{"a":Truest}', '{"a": 1}} and {"a": 2}', '{"a": "x" "b"}', "{'a': 'it's'}"],
+    [
+        *(
+            "{a: b}",
+            "{True: 1}",
+            "{a b: 1}",
+            "{1a: 1}",
+            "[a: 1]",
+            '{"a": 1, // one "b": 2}',
+            '{"a": 1 /* }',
+            "{a: 1 / 2}",
+        ),
+        *['{"a": "C:\\dir\\"}', '{"a":Truest}', '{"a": 1}} and {"a": 2}', '{"a": "x" "b"}', "{'a': 'it's'}"],
+    ],
 )
 def test_16_nothing_is_repaired_whose_meaning_could_be_another(text: str) -> None:
     with pytest.raises(NoJson):
@@ -97,8 +112,10 @@ LONG = 4_000_000
     [
         '{"a": "' + "x" * LONG, '{"a": "' + "\\d" * (LONG // 2), "{'a': '" + '\\"' * (LONG // 2), "[" * LONG,
         "{" * LONG, '{"a": ' * (LONG // 6), "'" * LONG, " " * LONG, '"a",' * (LONG // 4),
+        "/*" * (LONG // 2), "{a:" * (LONG // 3), "/**/ " * (LONG // 5),
     ],
-    ids=["open", "backslashes", "quotes", "brackets", "braces", "keys", "apostrophes", "blanks", "strings"],
+    ids=["open", "backslashes", "quotes", "brackets", "braces", "keys", "apostrophes", "blanks", "strings", "comments",
+        "bare keys", "closed comments"],
 )  # fmt: skip
 def test_7_memory_is_linear_in_a_text_however_it_is_broken(arguments: str) -> None:
     tracemalloc.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content
 from bpu.chat.prompt import Prompter
+from bpu.chat.template import Template
+from bpu.chat.tokens import Counter
 from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import ContextLengthExceeded, EngineCrashed
@@ -18,12 +22,14 @@ from bpu.turn import Timing
 from .kit import (
     AFTER,
     BEFORE,
+    BOS,
     EOS,
     INST,
     MODEL,
     ONE,
     PROPERTY,
     QWEN,
+    R1,
     body,
     counter,
     counting,
@@ -89,6 +95,67 @@ def test_special_tokens_in_anybodys_words_are_defused() -> None:
     text = line(said("system", evil), evil, said("assistant", evil), said("tool", evil))
     assert text.count("<｜Assistant｜>") == 1
     assert "<|im_start|>" not in text
+
+
+TAGS = "a</think>b <think> c"
+
+
+@pytest.mark.parametrize("text", [R1, QWEN, ONE], ids=["r1", "qwen", "one"])
+def test_23_a_closing_tag_of_a_user_is_no_token_of_the_prompt(text: str) -> None:
+    for asked in (request(TAGS), request("a", said("assistant", "b"), TAGS), request("a", said("tool", TAGS))):
+        turn = prompter(text).turn(asked)
+        for sent in (turn.line, turn.short_line):
+            assert b"</think>" not in sent
+        assert b"a< /think>b <think> c" in turn.line
+
+
+def test_23_tags_in_earlier_answers_and_system_texts_are_as_they_were_written() -> None:
+    asked = request(said("system", "Answer in <think></think>."), "q", said("assistant", f"It is {TAGS}"), "r")
+    sent = prompter().turn(asked).line.decode()
+    assert "Answer in <think></think>." in sent
+    assert f"It is {TAGS}" in sent
+
+
+def test_23_tags_stay_where_the_model_has_no_such_tokens() -> None:
+    def other(text: str, counts: Counter) -> str:
+        made = Prompter(Template(text, bos=BOS, eos=EOS), counts, context_size=4096, profile=PROFILES["xlm_demo"])
+        return made.turn(request(TAGS)).line.decode()
+
+    assert other(R1, Counter()) == "a< /think>b <think> c"
+    assert other(QWEN, Counter()) == TAGS
+    assert other(R1, counting(lambda written: range(1, len(written) + 1))) == TAGS
+
+
+@pytest.mark.parametrize("history", ["trim", "error"])
+def test_1_earlier_calls_are_read_only_as_far_as_a_context_could_hold_them(history: Any) -> None:
+    broken_arguments = '{"a": [' + "{},1 " * 8_000
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": broken_arguments}}
+    earlier = [said("user", "q"), said("assistant", None, tool_calls=[call]), said("tool", "x", tool_call_id="c")]
+    asked = request(*earlier * 20, "Hello")
+    calls = [0]
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        calls[0] += 1
+
+    sys.setprofile(count)
+    try:
+        with contextlib.suppress(ContextLengthExceeded):
+            assert prompter(history=history).plan(asked).turn.line.endswith(b"Hello")
+    finally:
+        sys.setprofile(None)
+    assert calls[0] < 20 * len(broken_arguments)
+
+
+def test_1_the_newest_calls_are_read() -> None:
+    def spoken(arguments: str) -> list[dict[str, Any]]:
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+        return [said("assistant", None, tool_calls=[call]), said("tool", "x", tool_call_id="c")]
+
+    old, new = '{"a":  "' + "x" * 40_000 + '"}', '{"b":  "' + "y" * 40_000 + '"}'
+    sent = prompter(context_size=10**6, line_limit=0).turn(request("q", *spoken(""), *spoken(old), *spoken(new))).line
+    assert b'"arguments": {}}' in sent
+    assert old.encode() in sent
+    assert new.replace("  ", " ").encode() in sent
 
 
 def test_30_reasoning_of_earlier_turns_is_not_sent() -> None:

@@ -114,6 +114,10 @@ TEXTS = {
     "a mark in prose": "It writes a `<tool_call>` tag. Then it goes on.",
     "a mark and words": "<tool_call> is how it begins, </tool_call> is how it ends.",
     "a mark and a stray brace": "<tool_call>{ not json }</tool_call>",
+    "a mark, a brace and a quotation": '<tool_call>{"prose in quotes", he said, and so on',
+    "a mark, a brace and a word": "<tool_call>{name it as you like: it is prose",
+    "a brace and a quotation": '{"prose in quotes", he said, and so on\nand on',
+    "two objects on one line": '{"name": "Paul"}{"name": "Ann"}, {"name": "Eve"};{"name": "get_weather"}',
     "deepseek's mark in prose": "The token <｜tool▁call▁begin｜> begins a call.\nAnd <｜tool▁calls▁begin｜> several.",
     "a function in C": "```c\nint main(void)\n{\n    return 0;\n}\n```\nDone.",
     "a stray brace": "Here it is:\n{ a stray brace that never ends\nand words",
@@ -131,7 +135,9 @@ def test_what_is_no_call_is_said_as_it_is(text: str) -> None:
         assert (content(told), calls(told), reason(told)) == (text, [], "stop"), parts
 
 
-@pytest.mark.parametrize("inner", ['{"name": "Paul", "age": 3}', '{"name": "", "arguments": {}}', '{"a" 1}', "[{}, 1]"])
+@pytest.mark.parametrize(
+    "inner", ['{"name": "Paul", "age": 3}', '{"name": "", "arguments": {}}', '{"a": 1 1}', "[{}, 1]"]
+)
 def test_a_marked_stretch_that_is_no_call_is_said_without_its_marks(inner: str) -> None:
     for parts in every_cut(f"<tool_call>{inner}</tool_call>"):
         told = called(parts)
@@ -226,7 +232,68 @@ def test_15_an_unknown_name_is_called_inside_marks_alone() -> None:
         assert (calls(called(text, lamp())), content(called(text, lamp()))) == ([], text)
 
 
+CALL_OF_X = '{"name": "move", "arguments": {"x": %s}}'
+
+
+@pytest.mark.parametrize("between", ["", " ", ";", "; ", ", ", ",\n", "\n", " | "])
+def test_15_calls_on_one_line_are_all_calls(between: str) -> None:
+    first, *others = (CALL_OF_X % number for number in range(3))
+    bare = between.join([first, *others])
+    for text in (bare, f"<tool_call>{bare}</tool_call>", between.join([f"<tool_call>{first}</tool_call>", *others])):
+        for parts in every_cut(text) if text is bare else [[text], list(text)]:
+            told = called(parts)
+            expected = [("move", {"x": number}) for number in range(3)]
+            assert (calls(told), content(told), reason(told)) == (expected, "", "tool_calls"), parts
+
+
+def test_15_an_object_behind_a_call_that_is_no_call_is_not_passed_on() -> None:
+    told = called(PARIS + ', {"name": "Paul"}')
+    assert (calls(told), content(told)) == ([("get_weather", {"city": "Paris"})], "")
+    other = '{"name": "Paul"}' + PARIS
+    assert (calls(called(other)), content(called(other))) == ([], other)
+
+
+#: What stands between a call's marks, and the arguments that the client gets.
+LOOSE = {
+    "bare keys": ('{name: "move", arguments: {x: 1, note: "a: b"}}', {"x": 1, "note": "a: b"}),
+    "bare keys and apostrophes": ("{ name : 'move', arguments : {x: 1} }", {"x": 1}),
+    "some bare keys": ('{"name": "move", "arguments": {x: 1}}', {"x": 1}),
+    "comments": ('{ // the tool\n"name": "move", /* its */ "arguments": {"x": 1 /* metres */}}', {"x": 1}),
+    "a bare word": ('{"name": "move", "arguments": {"x": 1, b}}', '{"x": 1, b}'),
+    "a bare value": ('{name: "move", parameters: {note: hello}}', "{note: hello}"),
+    "a formula": ('```json\n{"name": "move", "arguments": {"x": 1 + 2}}\n```', '{"x": 1 + 2}'),
+    "no arguments that are JSON": ('{"name": "functions.move", "arguments": forward}', "forward"),
+}
+
+
+@pytest.mark.parametrize(("inner", "arguments"), LOOSE.values(), ids=LOOSE.keys())
+def test_15_a_marked_call_of_a_known_tool_is_a_call_however_its_arguments_are_written(
+    inner: str, arguments: Any
+) -> None:
+    for parts in every_cut(f"So:\n<tool_call>{inner}</tool_call>"):
+        told = called(parts)
+        assert (calls(told), content(told), reason(told)) == ([("move", arguments)], "So:", "tool_calls"), parts
+
+
+def test_15_arguments_that_cannot_be_read_outside_marks_are_text() -> None:
+    text = '{"name": "move", "arguments": {"x": 1 + 2}}'
+    assert (calls(called(text)), content(called(text))) == ([], text)
+
+
+def test_15_arguments_that_a_stop_string_cut_are_no_call() -> None:
+    told = called('<tool_call>{"name": "move", "arguments": {"x": 1 + STOP', offering(stop=["STOP"]))
+    assert calls(told) == []
+
+
+def test_15_a_number_for_a_string_keeps_its_spelling() -> None:
+    told = called('{"name": "move", "arguments": {"note": -0, "x": -0}}')
+    assert [one.arguments for one in told if isinstance(one, ToolCall)] == ['{"note": "-0", "x": 0}']
+
+
 STREAMED = {
+    "a mark, a brace and a quote": '<tool_call>{"' + "prose and prose, " * 30,
+    "a brace and a quote": '{"' + "prose and prose, " * 30,
+    "a mark, a brace and a word": "<tool_call>{ prose and prose, " + "words and words " * 30,
     "a function in C": "Here it is:\n```c\nint main(void)\n{\n" + '    printf("line\\n");\n' * 9 + "}\n```\nDone.",
     "a mark in prose": "The model writes a `<tool_call>` tag around its JSON." + " Then it goes on and on." * 9,
     "a stray brace": "Here it is:\n{ a stray brace that never ends\n" + "words and words " * 9 + "end",
@@ -237,7 +304,7 @@ STREAMED = {
 
 @pytest.mark.parametrize("text", STREAMED.values(), ids=STREAMED.keys())
 def test_17_text_flows_as_it_does_without_tools(text: str) -> None:
-    held_most = 130 if "json\n" in text else 24
+    held_most = 170 if "json\n" in text or '{"' in text else 24
     reader = CallReader(Caller(offering().tools))
     out = 0
     for came, character in enumerate(text, start=1):

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from bpu.engine import link, protocol
+from bpu.engine.engine import Engine
+from bpu.engine.slot import SLOT_NAME
+from bpu.errors import EngineStopping
 from tests.engine.jobs import EngineOf, answer, says, submit, wait_for
 
 pytestmark = pytest.mark.live
@@ -47,3 +50,36 @@ def test_the_lifeline_survives_an_error_while_a_keeper_is_looked_for(
     engine = engine_of()
     wait_for(lambda: engine.status()["state"] == "ready")
     assert answer(submit(engine, says("served"))) == "served"
+
+
+def test_5_a_slot_that_cannot_be_opened_is_not_ready_and_its_error_names_the_remedy(
+    engine_of: EngineOf, tmp_path: Path
+) -> None:
+    engine = engine_of()
+    assert answer(submit(engine, says("before"), "before")) == "before"
+    assert wait_for(lambda: engine.is_reachable)
+    slot = tmp_path / SLOT_NAME
+    slot.unlink()
+    slot.mkdir()
+    assert not engine.is_reachable
+    with pytest.raises(EngineStopping, match=r"slot cannot be taken.*BPU_STATE_DIR"):
+        answer(submit(engine, says("lost"), "lost"))
+    slot.rmdir()
+    assert engine.is_reachable
+    assert answer(submit(engine, says("after"), "after")) == "after"
+
+
+def test_5_an_error_of_the_socket_names_the_remedy(
+    engine_of: EngineOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of()
+    assert answer(submit(engine, says("before"), "before")) == "before"
+    monkeypatch.setattr(link, "SOCKET_LIMIT_S", 0.0)
+    monkeypatch.setattr(protocol, "connect", lambda _folder: None)
+    with pytest.raises(EngineStopping, match=r"socket is gone\..*BPU_STATE_DIR"):
+        serve_two(engine)  # the first may use a connection from before
+
+
+def serve_two(engine: Engine) -> None:
+    for number in range(2):
+        answer(submit(engine, says("lost"), f"lost-{number}"))

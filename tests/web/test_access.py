@@ -88,6 +88,25 @@ def test_names_that_nobody_can_register_fit_unless_the_gateway_is_on_loopback_al
     assert not rules.host_fits("evil.example")
 
 
+@pytest.mark.parametrize("bind", ["0.0.0.0:8000", "127.0.0.1:8000"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("[::1].evil.com", "[::1].evil.com:8000", "[::1]evil.com", "[::1", "::1]", "[localhost]", "[127.0.0.1]x"),
+        *("1.2.3.4%evil.com", "127.0.0.1%1", "::1%evil.com", "[::1%evil.com]:80", "[fe80::1%evil.com]"),
+        *("localhost:evil.com", "127.0.0.1:80:evil.com", "127.0.0.1:8000.evil.com", "evil.com%.local", "a..local"),
+        *("localhost@evil.com", "evil.com/.local", ".localhost", "a b", "[evil.com].local", "localhost:80:80"),
+    ],
+)
+def test_12_a_host_that_only_begins_like_one_of_this_machine_is_refused(bind: str, host: str) -> None:
+    assert not access(load_settings(engine="simulator", bind=bind)).host_fits(host)
+
+
+@pytest.mark.parametrize("host", ["[fe80::1%usb0]:8000", "[fe80::1%25usb0]", "[::1]:", "[::ffff:10.0.0.1]", "::1"])
+def test_12_addresses_in_every_spelling_are_served(host: str) -> None:
+    assert access(load_settings(engine="simulator")).host_fits(host)
+
+
 def test_a_gateway_on_loopback_behind_a_trusted_proxy_takes_the_names_of_its_network() -> None:
     rules = access(load_settings(engine="simulator", bind="127.0.0.1:8000", trusted_proxies="127.0.0.1"))
     assert rules.host_fits("board.lan")

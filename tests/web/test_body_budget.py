@@ -57,6 +57,18 @@ def test_the_body_that_has_stalled_longest_gives_way() -> None:
         third.take(1)
 
 
+def test_7_a_body_that_waits_to_be_parsed_keeps_its_share() -> None:
+    clock, dropped = Clock(), list[str]()
+    budget = BodyBudget(100, clock)
+    whole, other = budget.open(lambda: dropped.append("whole")), budget.open(lambda: dropped.append("other"))
+    whole.take(60)
+    whole.complete()
+    clock.now += 60
+    with pytest.raises(Overloaded):
+        other.take(50)
+    assert (dropped, budget.held) == ([], 60)
+
+
 def unfinished(text: str = "Hello") -> bytes:
     """A large request without its last ten bytes."""
     return request("POST", CHAT, {**body(text), "user": "x" * LARGE})[:-10]
@@ -106,7 +118,7 @@ def test_small_bodies_are_read_while_large_ones_fill_the_budget(tmp_path: Path) 
 def test_little_is_kept_while_a_job_waits(
     tmp_path: Path, path: str, field: Callable[[Any], dict[str, Any]], stream: bool
 ) -> None:
-    many_objects: list[Any] = [[] for _ in range(900_000)]  # JSON that takes many times its length in memory
+    many_objects: list[Any] = [{"x": 1}] * 49_000  # JSON that takes many times its length in memory
     asked = {
         "/v1/responses": {"model": "deepseek-r1:1.5b", "input": "wait"},
         CHAT: body("wait"),
