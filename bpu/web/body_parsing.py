@@ -6,6 +6,7 @@ before they are parsed, and large bodies are parsed one at a time. Used in a wor
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,5 +54,7 @@ class ParsingQueue:
     @contextmanager
     def turn(self) -> Iterator[None]:
         with self._lock:
+            begun = time.monotonic()
             yield
-            hub.sleep(_PAUSE_S)
+            # As long as the parsing took, because the request of another client needs several rounds of the event loop.
+            hub.sleep(max(_PAUSE_S, time.monotonic() - begun))
