@@ -116,7 +116,12 @@ def _of(kind: Any, argument: Any) -> str:
     return _sample(_inner(kind, argument)[0]) if _inner(kind, argument) else ""
 
 
-_CATEGORIES = {constants.CATEGORY_SPACE: " ", constants.CATEGORY_DIGIT: "1", constants.CATEGORY_WORD: "a"}
+_CATEGORIES = {
+    constants.CATEGORY_SPACE: " ",
+    constants.CATEGORY_DIGIT: "1",
+    constants.CATEGORY_WORD: "a",
+    constants.CATEGORY_NOT_WORD: "-",
+}
 
 
 def _of_class(members: Any) -> str:
@@ -135,7 +140,12 @@ def _class_part(kind: Any, argument: Any) -> str:
         return re.escape(chr(argument))
     if kind is constants.RANGE:
         return f"{re.escape(chr(argument[0]))}-{re.escape(chr(argument[1]))}"
-    return {constants.CATEGORY_SPACE: r"\s", constants.CATEGORY_DIGIT: r"\d", constants.CATEGORY_WORD: r"\w"}[argument]
+    return {
+        constants.CATEGORY_SPACE: r"\s",
+        constants.CATEGORY_DIGIT: r"\d",
+        constants.CATEGORY_WORD: r"\w",
+        constants.CATEGORY_NOT_WORD: r"\W",
+    }[argument]
 
 
 # Expressions

@@ -65,7 +65,7 @@ def patch(door: Door, config: Mapping[str, Any], *, tools: bool = False, api: st
         agents = {"defaults": {"skipBootstrap": True, **SMALL, "model": primary}}
         top = profile
     found = config.get("tools")
-    if tools and not (isinstance(found, Mapping) and "toolSearch" in found):
+    if not (isinstance(found, Mapping) and "toolSearch" in found):
         top = merge(top, {"tools": {"toolSearch": False}})
     return {"agents": agents, "models": {"providers": {PROVIDER: provider(door, tools=tools, api=api)}}, **top}
 

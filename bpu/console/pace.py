@@ -95,6 +95,7 @@ class Pace:
         self._step_bytes = self._largest_bytes = 0
         self._step_limit = 0.0  # more tokens than these in the current step are a block
         self._steps = self._blocks = 0
+        self._tokens, self._begun_at = 0, float("-inf")
         self._later_tokens = self._later_reads = 0  # all but the first read, which has waited for an unknown time
 
     def add(self, arrival: Arrival, text: bytes) -> None:
@@ -102,7 +103,7 @@ class Pace:
         tokens = least_tokens(text)
         if self._first_at is None:
             self._first_at = self._last_at = arrival.read_at
-            self._asked_at = max(arrival.empty_at, arrival.begun_at)
+            self._begun_at, self._asked_at = arrival.begun_at, max(arrival.empty_at, arrival.begun_at)
             self._begin_step(arrival)
         else:
             self._later_tokens += tokens
@@ -111,6 +112,7 @@ class Pace:
                 self._note_gap(arrival.read_at - self._step_at)
                 self._begin_step(arrival)
         self._last_at = arrival.read_at
+        self._tokens += tokens
         self._step_tokens += tokens
         self._step_reads += 1
         self._step_bytes += len(text)
@@ -167,10 +169,12 @@ class Pace:
 
     @property
     def _is_beyond_models(self) -> bool:
-        """Whether all but the first read came at more than a token in `SAME_STEP_S`, on average."""
+        """Whether more than a token came in `SAME_STEP_S`, on average: since the line was written, or since the first
+        read."""
         if self._first_at is None:
             return False
-        return self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
+        since_first = self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
+        return since_first or self._tokens * SAME_STEP_S > self._last_at - self._begun_at
 
     def shows_a_step(self, held: Sequence[tuple[Arrival, bytes]]) -> bool:
         """Whether the time of at least one step is known; `held`: the reads that may be the end of the answer, or were

@@ -193,14 +193,14 @@ def connection_of(ctx: Ctx) -> str:
 
 
 def abilities_of(model: Body) -> set[str]:
-    """What the list of models says of one: "image" if it sees, "load" if it can be loaded by name."""
+    """What the list of models says of one: "image" if it sees, "load" if it is one of a table, so that it is loaded by its name."""
     architecture = model.get("architecture")
     inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
     capabilities = model.get("capabilities")
     sees = (isinstance(inputs, list) and "image" in inputs) or (
         isinstance(capabilities, (list, dict)) and "vision" in capabilities
     )
-    return {*(["image"] if sees else []), *(["load"] if isinstance(model.get("status"), dict) else [])}
+    return {*(["image"] if sees else []), *(["load"] if "aliases" in model else [])}
 
 
 def image_uri(image: str, *, paths: bool) -> str:

@@ -20,7 +20,7 @@ SHARED_MEMORY = Path("/dev/shm")
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 #: The files of a worker, as prometheus-client names and maps them, and more bytes than ours ever grow to. A mapped
 #: file whose pages are not there yet kills its process (SIGBUS) when the file system is full by then.
-RESERVED = {"counter": 128 * 1024, "histogram": 64 * 1024}
+RESERVED = {"counter": 256 * 1024, "histogram": 64 * 1024}
 _PREFIX = "bpu-metrics"
 #: A file of prometheus-client begins with the number of its bytes that are in use.
 _USED = struct.Struct("i")

@@ -143,7 +143,8 @@ def test_1_earlier_calls_are_read_only_as_far_as_a_context_could_hold_them(histo
             assert prompter(history=history).plan(asked).turn.line.endswith(b"Hello")
     finally:
         sys.setprofile(None)
-    assert calls[0] < 20 * len(broken_arguments)
+    # The error tells what the tools take of the prompt, for which it is made twice.
+    assert calls[0] < 40 * len(broken_arguments)
 
 
 def test_1_the_newest_calls_are_read() -> None:

@@ -40,3 +40,12 @@ def test_a_program_that_prints_faster_than_any_model_is_not_taken_for_one_that_b
     pace = Pace()
     read_in_blocks(pace, rate=5000, block_bytes=500, blocks=30)
     assert not pace.delivers_blocks
+
+
+@pytest.mark.parametrize(("seconds", "is_block"), [(0.03, False), (3.0, True)])
+def test_an_answer_in_one_read_is_a_block_where_a_model_has_had_the_time_to_say_it(
+    seconds: float, is_block: bool
+) -> None:
+    pace = Pace()
+    pace.add(Arrival(seconds - LOOK_S, seconds, begun_at=0.0), b"word " * 50)
+    assert pace.delivers_blocks is is_block

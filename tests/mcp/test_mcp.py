@@ -278,7 +278,7 @@ def test_a_body_that_is_too_large_is_refused(gateway: Gateway) -> None:
 def later(request: httpx2.Request) -> httpx2.Response:
     """A gateway that has a vision model and a table of models."""
     if request.url.path == "/v1/models":
-        sees = {"architecture": {"input_modalities": ["text", "image"]}, "status": {"value": "unloaded"}}
+        sees = {"architecture": {"input_modalities": ["text", "image"]}, "status": {"value": "unloaded"}, "aliases": []}
         return httpx2.Response(200, json={"data": [{"id": "vlm", **sees}, {"id": "llm"}]})
     body = json.loads(request.content)
     if request.url.path == "/v1/engine/load":
@@ -326,7 +326,7 @@ def test_a_gateway_that_is_not_there_is_an_error_of_the_tool() -> None:
         ({"architecture": None, "capabilities": None, "status": None}, set()),
         ({"architecture": {"input_modalities": ["text"]}, "capabilities": ["tools"]}, set()),
         ({"capabilities": ["vision"]}, {"image"}),
-        ({"architecture": {"input_modalities": ["image"]}, "status": {"value": "loaded"}}, {"image", "load"}),
+        ({"architecture": {"input_modalities": ["image"]}, "aliases": []}, {"image", "load"}),
     ],
 )
 def test_what_the_list_of_models_says(model: dict[str, Any], abilities: set[str]) -> None:
