@@ -193,7 +193,7 @@ def connection_of(ctx: Ctx) -> str:
 
 
 def abilities_of(model: Body) -> set[str]:
-    """What the list of models says of one: "image" if it sees, "load" if it is one of a table that names are loaded by."""
+    """What the list says of a model: "image" if it sees, "load" if it is one of a table, so that it has a name."""
     architecture = model.get("architecture")
     inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
     capabilities = model.get("capabilities")
