@@ -29,7 +29,8 @@ DEEPSEEK, DEEPSEEK_END, SEPARATOR = "<｜tool▁call▁begin｜>", "<｜tool▁c
 _FENCE = re.compile(r"```[A-Za-z_]{0,20}")
 #: A call up to its arguments, for arguments that cannot be read.
 _HEAD = re.compile(
-    rf"""\[?\s*\{{\s*["']?(?:{"|".join(_NAMES)})["']?\s*[:：]\s*(?P<quote>["'])(?P<name>[^"'\n]{{1,{_MAX_NAME_LENGTH}}})"""
+    rf"""\[?\s{{0,100}}\{{\s{{0,100}}["']?(?:{"|".join(_NAMES)})["']?\s*[:：]\s*"""
+    rf"""(?P<quote>["'])(?P<name>[^"'\n]{{1,{_MAX_NAME_LENGTH}}})"""
     rf"""(?P=quote)\s*[,，]\s*["']?(?:{"|".join(_ARGUMENTS)})["']?\s*[:：]"""
 )
 

@@ -22,8 +22,8 @@ IGNORED_OPTIONS = (
 IGNORED = ("template", "context", "logprobs", "top_logprobs")
 LEVELS = ("high", "medium", "low", "max")
 _MOST_LOGPROBS = 20
-_DURATION = re.compile(r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+")
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)")
+_DURATION = re.compile(r"[+-]?(?:(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:ns|us|µs|μs|ms|s|m|h))+")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})")
 _PARAMS = {"max_tokens": "options.num_predict", "stop": "options.stop", "response_format": "format"}
 
 
