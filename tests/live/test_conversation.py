@@ -179,7 +179,8 @@ def test_two_conversations_in_turn_are_each_sent_whole(keeping: Gateway, read: I
     for _ in range(3):
         assert words(first.say(ASK)) == {"ZQ1"}
         assert words(second.say(ASK)) == {"ZQ2"}
-    assert read.starts()[-8:] == ["reset"] * 8
+    # The first of them may have found a console that was just loaded.
+    assert read.starts()[-7:] == ["reset"] * 7
     answer = second.say(ASK)
     assert (words(answer), cached(answer) > 0, read.starts()[-1]) == ({"ZQ2"}, True, "on")
 

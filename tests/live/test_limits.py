@@ -35,7 +35,7 @@ ABUSES: dict[str, tuple[bytes, int, str]] = {
     "field": (HEAD + b"X-Large: " + b"x" * 100_000 + b"\r\n\r\n", 431, "headers_too_large"),
     "fields": (HEAD + b"X-Many: x\r\n" * 5000 + b"\r\n", 431, "headers_too_large"),
     "body": (posted({"x": "y" * 5 * MIB}), 413, "request_too_large"),
-    "depth": (posted("[" * 90_000), 400, "invalid_json"),
+    "depth": (posted("[" * 1_000_000), 413, "request_too_large"),
     "nesting": (posted("[" * 2000 + "]" * 2000), 400, "invalid_json"),
     "messages": (messages(2001), 400, "invalid_value"),
     "length": (messages(1, "word " * 700_000), 400, "context_length_exceeded"),
