@@ -56,8 +56,8 @@ def test_five_hundred_clients_wait_at_no_cost_and_in_order(tmp_path: Path) -> No
         soft, hard = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
         assert soft == hard, "as many descriptors as the system allows"
         assert worker.num_fds() > 2 * CLIENTS
-        # The worker itself says once a second that it lives, and a busy machine adds to that; one poll a second would be
-        # a wake-up for each client in each second.
+        # The worker itself says once a second that it lives, and a busy machine adds to that; one poll a second would
+        # be a wake-up for each client in each second.
         assert woken_within(WATCHED_S, [worker, keeper]) < CLIENTS
         assert gateway.health()["engine"]["queued"] == CLIENTS
         assert gateway.request("GET", "/v1/models")[0] == 200
