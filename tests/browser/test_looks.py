@@ -260,7 +260,7 @@ def test_the_page_is_light_to_carry(chromium: Any, site: Gateway) -> None:
 
 
 def test_the_policy_forbids_what_the_page_does_not_need(visitor: Visitor) -> None:
-    response = visitor.page.request.get(f"{visitor.url}/")
+    response = visitor.page.request.get(f"{visitor.url}/", headers={"Accept": "text/html"})
     policy = response.headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
