@@ -284,12 +284,13 @@ def test_the_console_gives_each_piece_at_once_because_stdbuf_works_on_it(model: 
     assert "libstdbuf" in console.environ().get("LD_PRELOAD", "")
 
 
-def test_a_console_that_is_not_known_is_examined_for_real(start: Start) -> None:
+def test_a_console_that_is_not_known_is_examined_for_real(start: Start, tmp_path: Path) -> None:
     """What the examination finds with a model that remembers badly is its own affair; answers go on all the same."""
-    gateway = start(env={**SHORT, "BPU_RESET": "auto", "BPU_CONTINUE": "auto"})
-    records = until(lambda: list(gateway.state_dir.glob("console-*.json")), seconds=SLOW_S, what="an examination")
-    trust = json.loads(records[0].read_text())["trust"]
-    assert set(trust) == {"keeps", "resets", "forgets"}
+    data = {"BPU_DATA_DIR": str(tmp_path / "data")}
+    gateway = start(env={**SHORT, **data, "BPU_RESET": "auto", "BPU_CONTINUE": "auto"})
+    until(lambda: gateway.engine()["examined"], seconds=SLOW_S, what="an examination has come to its end")
+    [record] = (tmp_path / "data").glob("console-*.json")
+    assert {"retains_history", "reset_works"} <= set(json.loads(record.read_text()))
     assert said(ask(gateway, "Say hello."))
 
 
