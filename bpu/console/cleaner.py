@@ -28,10 +28,14 @@ def log(line: bytes) -> Log:
     return Log(_COLOUR.sub(b"", line).decode("utf-8", "replace").rstrip("\r\n"))
 
 
+#: The processor's console counts each turn on its error stream, without a word of it.
+_CPU_CONSOLE_HEAD = b"[cpu] "
+
+
 def is_library_line(line: bytes) -> bool:
     """Whether `line`, of the error stream, begins as only consoles, libraries and the C library begin theirs."""
     line = _COLOUR.sub(b"", line)
-    if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS)):
+    if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS, _CPU_CONSOLE_HEAD)):
         return True
     reader = Scanner(LOG_HEADS, b"")
     reader.write(line)
