@@ -69,6 +69,7 @@ def test_a_reload_after_the_end_finds_it_too(visitor: Visitor) -> None:
     visitor.open()
     visitor.wait_text("answer", WORDS[-1])
     visitor.finished()
+    assert visitor.answers() == 1
 
 
 def test_stop_frees_the_board_at_once(visitor: Visitor) -> None:
@@ -109,3 +110,4 @@ def test_a_stopped_page_is_hidden_and_still_gets_its_answer(visitor: Visitor) ->
     other.bring_to_front()
     until(lambda: WORDS[-1] in visitor.find("answer").inner_text(), seconds=60, what="the answer is complete")
     other.close()
+    assert visitor.answers() == 1

@@ -119,6 +119,7 @@ def test_a_client_that_asked_for_nothing_still_frees_the_board(site: Gateway) ->
     stream = site.stream(sim("x", tokens=2000, rate=20)).until_text()
     stream.close()
     free(site)
+    assert site.slots()["slots"][0]["job"] is None, "2,000 tokens at this rate would take 100 s"
 
 
 def test_only_the_token_and_the_key_lead_to_an_answer(site: Gateway) -> None:
@@ -191,6 +192,7 @@ def test_without_a_reader_for_two_minutes_it_is_cancelled(tmp_path: Path) -> Non
         answer.leave()
         [path] = (site.state_dir / "detached").glob("*.read")
         until(lambda: age(path, 200) and site.slots()["slots"][0]["job"] is None, what="the job was cancelled")
+        assert site.slots()["waiting"] == []
 
 
 def age(path: Path, seconds: float) -> bool:

@@ -146,6 +146,7 @@ def test_the_model_is_unloaded_and_loaded_by_a_topic(start: Callable[..., Robot]
     gateway.wait_for("ready")
     one.hear("dance", "/bpu_chat/control")
     until(lambda: any("dance" in line for line in one.world.log))
+    assert gateway.state() == "ready", "an order that it does not know changes nothing"
 
 
 def test_an_engine_that_crashes_is_reported_and_the_next_question_answered(start: Callable[..., Robot]) -> None:
@@ -161,6 +162,7 @@ def test_a_gateway_that_is_not_there_is_reported() -> None:
     with robot("http://127.0.0.1:1") as one:
         one.hear("你好")
         until(lambda: "does not answer" in one.states[-1]["error"])
+        assert one.bus.texts("/bpu_chat/answer") == []
 
 
 def test_many_sentences_at_once_leave_one_answer(start: Callable[..., Robot], gateway: Gateway) -> None:
