@@ -32,7 +32,7 @@ run: setup ## Serve on 0.0.0.0:8000, by the board; elsewhere by a small model, w
 # All processes share the compiled tests, whatever the caller's environment says: each would spend seconds on them.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
-test: lint types ## Lint, types and the core tests (about ten minutes)
+test: lint types ## Lint, types and the core tests (ten to fifteen minutes)
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(OUTSIDE))"
 
 test-fast: export TEST_EXAMPLES := 50
