@@ -18,7 +18,7 @@ from typing import Any
 
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
-from bpu.engine.plan import choose_files, plan_launch
+from bpu.engine.plan import choose_files, plan_table
 from bpu.engine.protocol import say_bye
 from bpu.errors import SettingsError
 from bpu.messages import say
@@ -41,7 +41,7 @@ def _checked() -> Settings:
         # A slip in the file must not end what runs: it goes on with the table that it has.
         sys.stderr.write(f"{wrong.message}\n{say('models.not_reloaded')}\n")
         wrong = None
-    checks = (access,) if wrong else (access, plan_launch)
+    checks = (access,) if wrong else (access, plan_table)
     mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _mistake(c, settings)))]
     if mistakes:
         text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")

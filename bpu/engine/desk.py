@@ -352,12 +352,12 @@ class Desk:
         self.abandon("overdue", Fault("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_if_wanted(self) -> None:
-        for model in list(self._candidates()):
-            if model.pause_s == 0:
-                self._load(model)
-                return
-            if (fault := model.lasting_fault) is not None:
-                self._refuse_waiting(fault, model=model)
+        for key in {demand.model for demand in self._demands()}:
+            if (fault := self._model(key).lasting_fault) is not None:
+                self._refuse_waiting(fault, model=self._model(key))
+        model = next((model for model in self._candidates() if model.pause_s == 0), None)
+        if model is not None:
+            self._load(model)
 
     def _candidates(self) -> Iterator[Model]:
         """The models that may be loaded now that none is, the first choice first; one may be named twice."""

@@ -1,4 +1,4 @@
-"""From a model of the table to the `Launch` of its console, or of the simulator; every mistake is reported at once."""
+"""From the table of models to the `Launch` of each console, or of the simulator; every mistake is reported at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 
 from bpu.console.profiles import PROFILES
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.launch import Launch
+from bpu.engine.launch import Launch, LaunchTable
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models import families
+from bpu.models.catalogue import need_of
 from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import ModelSpec
-from bpu.models.table import default_model
+from bpu.models.table import default_model, load_table
 from bpu.settings import Settings, data_dir, state_dir
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -103,10 +104,46 @@ def line_limit(settings: Settings, launch: Launch | None = None, model: ModelSpe
     return supposed if launch is None else ConsoleRecord(launch).longest_line(supposed)
 
 
-def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
+#: Fingerprints of the tables that this process, or the one that it was forked from, has planned, by state folder.
+_planned: dict[str, list[str]] = {}
+_MOST_PLANNED = 16
+
+
+def plan_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
+    """The launches of all models that can be started, and the table's history for a keeper that goes on after a reload.
+
+    Raises `SettingsError` when the default model cannot be started.
+    """
+    table = load_table(settings)
+    launches = [plan_launch(settings, table.default_model, sysfs=sysfs)]
+    for model in table.models:
+        if model.id != table.default and unusable(settings, model) is None:
+            launches.append(plan_launch(settings, model, sysfs=sysfs))
+    planned = LaunchTable(tuple(launches), table.default)
+    history = _planned.setdefault(launches[0].state_dir, [])
+    if planned.fingerprint in history:
+        history.remove(planned.fingerprint)
+    previous = tuple(history)
+    history.append(planned.fingerprint)
+    del history[:-_MOST_PLANNED]
+    return LaunchTable(planned.launches, planned.default, previous)
+
+
+def unusable(settings: Settings, model: ModelSpec) -> str | None:
+    """Why a model of the table cannot be started here; None when it can."""
+    try:
+        choose_files(settings, model)
+    except SettingsError as error:
+        return error.message
+    return None
+
+
+def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> Launch:
     """The whole launch of `model`, the table's default unless it is given. Raises `SettingsError`."""
     model = model or default_model(settings)
     files = choose_files(settings, model)
+    # The simulator takes no memory of the BPU; an entry that names some is taken at its word.
+    need = need_of(model) if not files.simulated or model.memory_mb else None
     folder = state_dir(settings)
     # The simulator takes the same values as options for every profile, because it needs no model file.
     configured = model.profile in _CONFIGURED and not files.simulated
@@ -140,6 +177,10 @@ def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
         log_format=settings.log_format,
         data_dir=str(data_dir(settings)),
         exam_limit_s=settings.exam_limit_s,
+        swap_after_s=settings.swap_after_s,
+        need_bytes=0 if need is None else need.total,
+        largest_bytes=0 if need is None else need.largest,
+        sysfs=str(sysfs),
     )
 
 

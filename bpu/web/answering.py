@@ -19,6 +19,7 @@ from flask import Response, g, request
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
+from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, Limits
 from bpu.chat.side import side_answer
 from bpu.chat.usage import Usage
@@ -49,7 +50,7 @@ Shape = Callable[[Head], Face]
 def options(here: Gateway) -> dict[str, Any]:
     """What every parser of a request needs to know of this gateway and this caller."""
     return {
-        "models": here.models,
+        "models": here.served.names,
         "think_model": here.settings.think_model,
         "limits": Limits(max_messages=here.settings.max_messages),
         "namespace": _caller(),
@@ -76,19 +77,22 @@ def let_go(error: BaseException | None) -> None:
 
 def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
     """The engine's answer. From `submit` on the job is closed on every way out."""
-    plan, record = here.prompter.plan(asked), trace.current()
+    model, record = here.served.find(asked.model), trace.current()
+    plan = model.parts.prompter.plan(asked)
+    trace.note(model=model.id)
     if here.settings.log_prompts:
         log.info("prompt", extra={"facts": {"id": record.id, "line": plan.turn.line.decode("utf-8", "replace")}})
     job = here.engine.submit(
         plan.turn,
         job_id=record.id,
-        remember=partial(here.prompter.remember, asked),
-        count=here.counter.count,
+        remember=partial(model.parts.prompter.remember, asked),
+        count=model.parts.counter.count,
         client=client_socket(),
+        model=model.id,
     )
     g.job = job
     try:
-        response = _deliver(here, asked, shape, _answer(here, asked, plan.turn, job, record))
+        response = _deliver(here, asked, shape, _answer(here, model.parts.prompter, asked, plan.turn, job, record))
     except BaseException:
         job.close()
         raise
@@ -130,11 +134,13 @@ def _deliver(here: Gateway, asked: ChatRequest, shape: Shape, answer: Iterator[D
     )
 
 
-def _answer(here: Gateway, asked: ChatRequest, turn: Turn, job: Job, record: trace.Record) -> Iterator[Delta]:
+def _answer(
+    here: Gateway, prompter: Prompter, asked: ChatRequest, turn: Turn, job: Job, record: trace.Record
+) -> Iterator[Delta]:
     """The deltas of `job`, with its counts noted for the log."""
     settings = here.settings
     pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
-    deltas = here.prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
+    deltas = prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
     for delta in _logged(deltas, record) if settings.log_prompts else deltas:
         if isinstance(delta, Finish):
             record.facts.update(_counts(delta))

@@ -13,9 +13,10 @@ from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch
+from bpu.engine.launch import LaunchTable
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_table, unusable
 from bpu.models.spec import ModelSpec
-from bpu.models.table import default_model
+from bpu.models.table import load_table
 from bpu.settings import Settings
 from bpu.web.connections import StreamSlots
 from bpu.web.console_log import LogStreams, log_blueprint
@@ -23,15 +24,43 @@ from bpu.web.events import EventStreams
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.models import entries
 from bpu.web.page import page_blueprint
+from bpu.web.served_models import ModelParts, ServedModel, ServedModels
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
-    model = default_model(settings)
+    table = load_table(settings)
+    choose_files(settings, table.default_model)
+    launches = None if engine else plan_table(settings)
+    others = (model for model in table.models if model.id != table.default)
+    served = [_served(settings, model, launches) for model in (table.default_model, *others)]
+    _ = served[0].parts  # a default model that cannot be read ends the start
+    return Gateway(
+        settings=settings.model_copy(update={"model_id": table.default}),
+        engine=engine or _console_engine(settings, launches),
+        served=ServedModels(tuple(served), settings.think_model),
+        stream_slots=StreamSlots(settings.status_streams),
+    )
+
+
+def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ServedModel:
+    problem = unusable(settings, model)
+    files = None if problem else choose_files(settings, model)
+    return ServedModel(
+        id=model.id,
+        aliases=model.aliases,
+        context_size=context_size(settings, model),
+        created=_made(model.hbm if files is None else files.model, *(() if files is None else (files.template,))),
+        load_parts=lambda: _parts(settings, model, launches),
+        thinks=model.thinking in ("template", "model", "auto"),
+        problem=problem,
+    )
+
+
+def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ModelParts:
     files = choose_files(settings, model)
     counter = load_counter(files.tokenizer_dir)
-    size = context_size(settings, model)
-    launch = None if engine else plan_launch(settings, model)
+    launch = None if launches is None else launches.launch(model.id)
     prompter = Prompter(
         load_template(
             files.template,
@@ -40,7 +69,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
             thinking=model.thinking,
         ),
         counter,
-        context_size=size,
+        context_size=context_size(settings, model),
         profile=PROFILES[model.profile],
         newline=settings.newline,
         line_limit=line_limit(settings, launch, model),
@@ -48,21 +77,13 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
         reasoning=settings.reasoning,
         thinking=model.thinking,
     )
-    return Gateway(
-        settings=settings.model_copy(update={"model_id": model.id}),
-        engine=engine or _console_engine(settings, model),
-        prompter=prompter,
-        counter=counter,
-        context_size=size,
-        created=_made(files.model, files.template),
-        stream_slots=StreamSlots(settings.status_streams),
-    )
+    return ModelParts(prompter, counter)
 
 
-def _console_engine(settings: Settings, model: ModelSpec) -> Engine:
+def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
     from bpu.engine.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
 
-    return ConsoleEngine(plan_launch(settings, model), queue_timeout_s=settings.queue_timeout_s)
+    return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
 
 def assemble_page(here: Gateway) -> Blueprint:

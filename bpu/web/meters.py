@@ -85,7 +85,7 @@ class Meters:
         try:
             for event in events:
                 if isinstance(event, Waiting):
-                    record.phase = event.phase
+                    record.phase, record.waiting = event.phase, event.detail
                 elif isinstance(event, Text):
                     record.phase, now = "decode", self._clock()
                     if last is None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from bpu.errors import ModelNotFound
 from bpu.web.errors import UnsupportedEndpoint
 from bpu.web.gateway import Gateway, gateway
+from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
 
@@ -29,23 +29,31 @@ def model_list() -> Response:
 @models.get("/v1/models/<path:model>")
 def one_model(model: str) -> Response:
     here = gateway()
-    if model not in here.served:
-        raise ModelNotFound(
-            f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(here.served)}.", param="model"
-        )
-    return jsonify(entry(here, model))
+    return jsonify(entry(here, model, here.served.find(model)))
 
 
 def entries(here: Gateway) -> list[dict[str, Any]]:
     """Every model that a client may name."""
-    return [entry(here, model) for model in here.served]
+    return [entry(here, name, model) for name, model in here.served.listed]
 
 
-def entry(here: Gateway, model: str) -> dict[str, Any]:
-    """One model as OpenAI shapes it; the context length in tokens under both names that clients read."""
-    size = here.context_size if here.settings.publish_context else None
-    extras = {} if size is None else {"context_length": size, "max_model_len": size}
-    return {"id": model, "object": "model", "created": here.created, "owned_by": "bpu", **extras}
+def entry(here: Gateway, name: str, model: ServedModel) -> dict[str, Any]:
+    """One model as OpenAI shapes it; the context length in tokens under the three names that clients read."""
+    size = model.context_size if here.settings.publish_context else None
+    extras = {} if size is None else {"context_length": size, "max_model_len": size, "meta": {"n_ctx": size}}
+    status, reason = model.status(here.engine.status())
+    return {
+        "id": name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "bpu",
+        **extras,
+        "aliases": list(model.aliases) if name == model.id else [],
+        "status": status,
+        **({} if reason is None else {"reason": reason}),
+        "capabilities": ["completion", "tools", *(["thinking"] if model.thinks else [])],
+        "input_modalities": ["text"],
+    }
 
 
 def _unsupported(name: str, rest: str = "") -> Response:

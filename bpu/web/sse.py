@@ -85,10 +85,10 @@ def stream(
     failure: BpuError | None = None
     try:
         for body in bodies:
-            if body and (keepalive == "chunk" or not style.silent(body)):
+            if not style.silent(body):
                 yield style.event(body)
             elif keepalive != "off":
-                yield COMMENT
+                yield _sign_of_life(record.waiting, style.event(body) if body and keepalive == "chunk" else b"")
         record.facts["error"] = None
     except BpuError as error:
         failure = error
@@ -100,6 +100,14 @@ def stream(
             yield style.event(body)
     if style.done:
         yield style.done
+
+
+def _sign_of_life(waiting: str, event: bytes) -> bytes:
+    """The event of a keep-alive; a comment where it has none, or where something is to be said of the wait."""
+    if not waiting:
+        return event or COMMENT
+    words = waiting.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+    return b": keep-alive, " + words + b"\n\n" + event
 
 
 def response(events: Iterator[bytes]) -> Response:

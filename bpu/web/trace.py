@@ -31,6 +31,8 @@ class Record:
     endpoint: str = "none"
     #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
     phase: str = ""
+    #: What the job waits for, in words; empty where its phase says it all.
+    waiting: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -90,6 +90,7 @@ class FakeEngine:
         remember: Callable[[str], str],
         count: Callable[[str], int],
         client: object = None,
+        model: str = "",
     ) -> FakeJob:
         if self.refusal is not None:
             raise self.refusal
@@ -103,8 +104,8 @@ class FakeEngine:
     def cancel(self, job_id: str) -> bool:
         return any(job.id == job_id for job in self.jobs)
 
-    def load(self) -> None:
-        self.orders.append("load")
+    def load(self, model: str = "") -> None:
+        self.orders.append(f"load {model}".strip())
 
     def unload(self) -> None:
         self.orders.append("unload")
