@@ -129,9 +129,7 @@ def test_the_next_load_waits_until_the_memory_has_come_back(ready: Rig, other: s
     assert loaded(ready) == [FIRST, "qwen3-4b"]
 
 
-def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_comes_back(
-    ready: Rig, other: str
-) -> None:
+def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_comes_back(ready: Rig, other: str) -> None:
     job = ready.join(model=other)
     ready.gone()
     for _ in range(PATIENCE + 1):
