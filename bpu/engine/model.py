@@ -62,7 +62,8 @@ class Model:
 
     def status(self) -> dict[str, Any]:
         """What the keeper publishes of this model, whichever is loaded."""
-        supervisor, fault = self.supervisor, self.lasting_fault
+        supervisor = self.supervisor
+        fault = supervisor.fault if supervisor.state is State.FAILED else None
         return {
             "fingerprint": self.key,
             "loads": supervisor.loads,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,7 +91,7 @@ def test_a_model_with_waiting_jobs_is_given_up_once_in_its_time_at_most(
     jobs: list[Demand], answer_s: float, load_s: float
 ) -> None:
     swaps = Board(jobs, answer_s=answer_s, load_s=load_s).swaps_with_own_jobs
-    gaps = [later - earlier for earlier, later in zip(swaps, swaps[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(swaps)]
     assert all(gap >= AFTER_S for gap in gaps)
 
 
@@ -101,5 +103,5 @@ def test_two_models_under_a_mixed_load_wait_no_longer_than_their_share() -> None
     for model in "ab":
         served = [job for job in order if job.model == model]
         assert served == sorted(served, key=lambda job: job.since)
-    changes = sum(first.model != second.model for first, second in zip(order, order[1:], strict=False))
+    changes = sum(first.model != second.model for first, second in pairwise(order))
     assert changes <= board.now / AFTER_S
