@@ -20,20 +20,23 @@ OPENCLAW_ANSWER = 1024
 
 def chatbox_link(door: Door) -> str:
     """The link by which Chatbox takes in a provider: base64 of its JSON."""
-    model = {
-        "modelId": door.model,
-        "nickname": f"{door.model} (BPU)",
-        "type": "chat",
-        "capabilities": ["reasoning", "tool_use"],
-        "contextWindow": door.context,
-        "maxOutput": door.context // 2,
-    }
+    models = [
+        {
+            "modelId": model,
+            "nickname": f"{model} (BPU)",
+            "type": "chat",
+            "capabilities": ["reasoning", "tool_use"],
+            "contextWindow": context,
+            "maxOutput": context // 2,
+        }
+        for model, context in door.models
+    ]
     config = {
         "isCustom": True,
         "id": "rdk-bpu",
         "name": "RDK BPU",
         "type": "openai",
-        "settings": {"apiHost": door.base, "apiKey": door.key, "models": [model]},
+        "settings": {"apiHost": door.base, "apiKey": door.key, "models": models},
     }
     data = base64.b64encode(json.dumps(config, separators=(",", ":")).encode()).decode("ascii")
     return f"chatbox://provider/import?config={quote(data, safe='')}"
@@ -41,21 +44,24 @@ def chatbox_link(door: Door) -> str:
 
 def openclaw(door: Door) -> str:
     """The part of `openclaw.json`, in the small form that a context of 4096 tokens needs."""
-    model = {
-        "id": door.model,
-        "name": f"{door.model} (BPU)",
-        "reasoning": True,
-        "input": ["text"],
-        "contextWindow": door.context,
-        "maxTokens": min(OPENCLAW_ANSWER, door.context // 2),
-        "compat": {
-            "supportsTools": False,
-            "requiresStringContent": True,
-            "maxTokensField": "max_tokens",
-            "supportsUsageInStreaming": True,
-        },
-    }
-    provider = {"baseUrl": door.base, "apiKey": door.key, "api": "openai-completions", "models": [model]}
+    models = [
+        {
+            "id": model,
+            "name": f"{model} (BPU)",
+            "reasoning": True,
+            "input": ["text"],
+            "contextWindow": context,
+            "maxTokens": min(OPENCLAW_ANSWER, context // 2),
+            "compat": {
+                "supportsTools": False,
+                "requiresStringContent": True,
+                "maxTokensField": "max_tokens",
+                "supportsUsageInStreaming": True,
+            },
+        }
+        for model, context in door.models
+    ]
+    provider = {"baseUrl": door.base, "apiKey": door.key, "api": "openai-completions", "models": models}
     config = {
         "agents": {"defaults": {"skipBootstrap": True, "model": {"primary": f"{PROVIDER}/{door.model}"}}},
         "models": {"providers": {PROVIDER: provider}},
@@ -72,9 +78,12 @@ def openwebui(door: Door) -> str:
 
 def llm(door: Door) -> str:
     """The entry of `extra-openai-models.yaml`; JSON strings are YAML strings."""
-    entry = {"model_id": door.model, "model_name": door.model, "api_base": door.base}
-    lines = [f"{'- ' if first else '  '}{name}: {json.dumps(value)}" for first, (name, value) in _firsts(entry)]
-    where = [f"# {say('connect.llm_where')}", *lines, f"  api_key_name: {PROVIDER}"]
+    lines = []
+    for model, _ in door.models:
+        entry = {"model_id": model, "model_name": model, "api_base": door.base}
+        lines += [f"{'- ' if first else '  '}{name}: {json.dumps(value)}" for first, (name, value) in _firsts(entry)]
+        lines.append(f"  api_key_name: {PROVIDER}")
+    where = [f"# {say('connect.llm_where')}", *lines]
     after = [f"# {say('connect.llm_then')}", f"# llm keys set {PROVIDER} --value {shlex.quote(door.key)}"]
     return "\n".join([*where, *after, f"# llm -m {shlex.quote(door.model)} {shlex.quote(say('connect.hello'))}"])
 

@@ -20,9 +20,9 @@ from bpu.console.profiles import PROFILES
 from bpu.engine import hub
 from bpu.engine.engine import Engine
 from bpu.engine.job import Job
-from bpu.engine.plan import choose_files, context_size, line_limit, plan_launch
+from bpu.engine.plan import choose_files, context_size, line_limit, plan_table
 from bpu.engine.protocol import say_bye
-from bpu.models.table import default_model
+from bpu.models.table import load_table
 from bpu.settings import Settings
 from bpu.turn import Cut, Waiting
 
@@ -33,11 +33,14 @@ LOOK_S = 0.1
 class Local:
     """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
 
-    def __init__(self, settings: Settings) -> None:
-        model = default_model(settings)
+    def __init__(self, settings: Settings, name: str = "") -> None:
+        """`name` is the id of the model, the default one by default."""
+        table = load_table(settings)
+        model = table.find(name) or table.default_model
         files = choose_files(settings, model)
         self._model = model.id
-        launch = plan_launch(settings, model)
+        launches = plan_table(settings)
+        launch = launches.launch(model.id)
         self._counter = load_counter(files.tokenizer_dir)
         self._prompter = load_prompter(
             template_path=files.template,
@@ -51,7 +54,7 @@ class Local:
             strftime_now=lambda form: datetime.now().strftime(form),
         )
         self.simulated = files.simulated
-        self._engine = Engine(launch, queue_timeout_s=settings.queue_timeout_s, quiet=True)
+        self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
 
     def status(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class Local:
                 job_id=f"chatcmpl-{uuid4().hex}",
                 remember=partial(self._prompter.remember, asked),
                 count=self._counter.count,
+                model=self._model,
             )
             try:
                 events = _until(job.events(LOOK_S), stopped)

@@ -13,7 +13,7 @@ from bpu.cli._remote import Remote
 from bpu.cli._where import first_key
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
-from bpu.models.table import default_model
+from bpu.models.table import load_table
 from bpu.settings import load_settings
 
 
@@ -65,12 +65,14 @@ def _voice(
         options["model"] = model or _first_model(remote)
         yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
         return
-    ours = default_model(settings).id
-    if model not in (None, ours):
-        raise click.UsageError(say("chat.other_model", model=model, ours=ours))
+    table = load_table(settings)
+    chosen = table.default_model if model is None else table.find(model)
+    if chosen is None:
+        raise click.UsageError(say("chat.other_model", model=model, ours=", ".join(one.id for one in table.models)))
+    ours = chosen.id
     from bpu.cli._local import Local  # it brings gevent, which talking to a gateway does not need
 
-    local = Local(settings)
+    local = Local(settings, ours)
     try:
         yield local, say("chat.at_simulator" if local.simulated else "chat.at_board", model=ours)
     except EngineUnavailable as error:

@@ -8,8 +8,8 @@ Its cost: a change ends one console and loads another. While jobs of the loaded 
 `swap_after_s` seconds, however many jobs wait and however old they are.
 
 Its bound: a job waits for the jobs that arrived before it, as in one queue; for each other model at most `swap_after_s`
-and one answer more, which younger jobs of that model may use; and for the loads between, at most one for each job before
-it. No arrival after it can make another model's turn come before its own.
+and one answer more, which younger jobs of that model may use; and for the loads between, at most one for each job
+before it. No arrival after it can make another model's turn come before its own.
 """
 
 from __future__ import annotations
