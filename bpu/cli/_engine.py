@@ -105,7 +105,7 @@ def loaded(
     with Notice() as notice:
         while clock() - began < limit_s:
             status, age = engine.status(), clock() - began
-            if status["state"] in ("ready", "busy") and model in ("", status["model"]):
+            if status["state"] in ("ready", "busy") and (not model or status["model"] == model):
                 return status
             if model and (error := status["models"].get(model, {}).get("error")) and age > SETTLE_S:
                 raise EngineUnavailable(error)

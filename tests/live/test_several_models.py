@@ -7,6 +7,8 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live.gateway import Gateway, sim
+from tests.live.gateway import ROOT, Gateway, sim
 from tests.live.several import CPM, MODELS, QWEN, R1, changes, environment, loaded, order, status, table
 from tests.live.stream import Stream
 from tests.waits import until
@@ -326,3 +328,36 @@ def test_another_table_with_the_same_state_folder_is_refused(start: Start, tmp_p
     [keeper] = first.keepers()
     assert (code, str(keeper.pid) in json.loads(data)["error"]["message"]) == (424, True)
     assert first.ask(sim(tokens=5), model=QWEN)["choices"]
+
+
+# The command line
+
+
+def bpu(gateway: Gateway, *words: str, table: Path) -> str:
+    """The output of a command on the board of `gateway`."""
+    env = {**os.environ, "BPU_MODELS_FILE": str(table), "BPU_STATE_DIR": str(gateway.state_dir), "LANG": "C"}
+    env.update(BPU_ENGINE="simulator", HOME=str(gateway.state_dir), BPU_DATA_DIR=str(gateway.state_dir / "data"))
+    env.update(BPU_RESET="command", BPU_CONTINUE="never")
+    done = subprocess.run(
+        [sys.executable, "-m", "bpu", *words],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_commands_take_a_model_by_id_or_alias(start: Start, tmp_path: Path) -> None:
+    file = table(tmp_path)
+    gateway = start(env=environment(tmp_path))
+    assert QWEN in bpu(gateway, "load", "--model", "qwen", table=file)
+    assert loaded(gateway) == QWEN
+    assert CPM in bpu(gateway, "load", "--model", CPM, "--url", gateway.url, table=file)
+    assert loaded(gateway) == CPM
+    pid = gateway.engine()["keeper_pid"]
+    assert "N7E" in bpu(gateway, "chat", "--model", "qwen", sim(nonce="N7E", tokens=20), table=file)
+    assert (loaded(gateway), gateway.engine()["keeper_pid"]) == (QWEN, pid), "they share one engine"

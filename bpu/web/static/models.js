@@ -11,10 +11,13 @@ let link = "";
 const THINK = "-think";
 
 /** Without the twins that send the thinking inside the text: this page shows it apart anyway. */
-export const modelIds = () => {
-  const ids = models.map(({ id }) => id);
-  return ids.filter((id) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
-};
+export const modelIds = () => withoutTwins(models).map(({ id }) => id);
+
+/** The entries of a list of models that are no twins of others. */
+export function withoutTwins(list) {
+  const ids = list.map(({ id }) => id);
+  return list.filter(({ id }) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
+}
 
 /** The one a person has chosen while it is there, else the first; "" is left to the gateway's judgement. */
 export function chosenModel() {
@@ -22,7 +25,11 @@ export function chosenModel() {
   return modelIds().includes(kept) ? kept : modelIds()[0] ?? "";
 }
 
-export const contextSize = () => models[0]?.context_length ?? models[0]?.max_model_len ?? null;
+/** Tokens of context of the model that the engine has, of the first one while it has none. */
+export function contextSize() {
+  const model = models.find(({ id }) => id === now.engine?.model) ?? models[0];
+  return model?.context_length ?? model?.max_model_len ?? null;
+}
 
 /** `listener()` when the list has changed; one a name, so that a panel drawn anew takes the old one's place. */
 export function onModels(name, listener) {

@@ -23,4 +23,4 @@ function draw() {
   setText(byId("welcome-more"), t(now.engine?.simulated ? "welcome_simulated" : "welcome_more"));
 }
 
-const detail = (state) => (state === "starting" ? duration(Math.floor(now.engine.since_s + elapsed())) : chosenModel());
+const detail = (state) => (state === "starting" ? duration(Math.floor(now.engine.since_s + elapsed())) : now.engine?.model || chosenModel());

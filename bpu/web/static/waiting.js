@@ -11,10 +11,17 @@ export function waitingWords({ id, meter }) {
   const loads = now.engine?.state === "starting";
   if (place?.phase === "queued" && !(loads && place.position === 1)) return t("waiting_place", { position: place.position });
   if (now.engine?.state === "checking") return checkingWords(now.engine.examination);
-  if (loads) return t("waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
-  if (place?.phase === "loading") return t("waiting_loading", { time: age });
+  if (loads) return loadingWords(now.engine.since_s + elapsed(), now.engine.load_s);
+  if (place?.phase === "loading") return loadingWords(meter.age());
   if (place?.phase === "prefill") return t("waiting_prefill", { time: age });
   return id ? t("waiting_first", { time: age }) : t("waiting_connect");
+}
+
+/** Which model is being loaded, for how many seconds, and about how many are left by earlier loads. */
+function loadingWords(seconds, usual = null) {
+  const model = now.engine?.model ?? "";
+  const left = usual === null ? "" : t("waiting_rest", { time: duration(Math.max(0, Math.floor(usual - seconds))) });
+  return t("waiting_loading", { model, time: duration(Math.floor(seconds)) }) + left;
 }
 
 /** How far the examination of the console is, and its expected rest where that can be told. */
