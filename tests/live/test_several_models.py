@@ -338,15 +338,8 @@ def bpu(gateway: Gateway, *words: str, table: Path) -> str:
     env = {**os.environ, "BPU_MODELS_FILE": str(table), "BPU_STATE_DIR": str(gateway.state_dir), "LANG": "C"}
     env.update(BPU_ENGINE="simulator", HOME=str(gateway.state_dir), BPU_DATA_DIR=str(gateway.state_dir / "data"))
     env.update(BPU_RESET="command", BPU_CONTINUE="never")
-    done = subprocess.run(
-        [sys.executable, "-m", "bpu", *words],
-        env=env,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [sys.executable, "-m", "bpu", *words]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
