@@ -13,7 +13,7 @@ Status = dict[str, Any]
 
 #: A packet is bounded; nobody reads further down a queue than this.
 LISTED_JOBS = 200
-LISTED_MODELS = 100
+LISTED_MODELS = 50
 LISTED_LINES = 20
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import openai
 import psutil
 import pytest
 
@@ -89,6 +90,18 @@ def test_the_list_has_all_models_with_status_context_and_capabilities(start: Sta
     assert data[QWEN]["input_modalities"] == ["text"]
     assert gateway.json("GET", "/v1/models/qwen")["context_length"] == 2048
     assert gateway.request("GET", "/v1/models/none")[0] == 404
+
+
+def test_the_official_package_lists_and_asks_each_of_them(start: Start, tmp_path: Path) -> None:
+    table(tmp_path)
+    gateway = start(env=environment(tmp_path))
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="any")
+    with client:
+        assert {one.id for one in client.models.list()} >= set(MODELS)
+        for model in MODELS:
+            question = sim(nonce="N5E", tokens=20)
+            answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": question}])
+            assert "N5E" in str(answer.choices[0].message)
 
 
 def test_jobs_of_the_loaded_model_go_first_and_the_other_ones_in_their_order(start: Start, tmp_path: Path) -> None:
