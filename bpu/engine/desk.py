@@ -32,6 +32,7 @@ MEMORY_WAIT_S, MEMORY_LOOK_S = 3.0, 0.1
 #: More launches than any table has; the oldest ones that nothing needs are forgotten.
 MOST_LAUNCHES = 300
 _DOWN = (State.STOPPED, State.FAILED)
+_IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
 
 #: Makes what a model needs when it is first asked for.
 MakeParts = Callable[[Launch], tuple[Supervisor, ConsoleRecord]]
@@ -120,6 +121,7 @@ class Desk:
     def _forget_surplus(self) -> None:
         needed = {self.model.key, *self._newest.values(), *(ticket.model for ticket in self.queue)}
         needed |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
+        needed |= {self._ordered.model} if self._ordered is not None else set()
         needed |= {one.key for one in (self._next, self._last_good) if one is not None}
         for key in [key for key in self._launches if key not in needed][: max(0, len(self._launches) - MOST_LAUNCHES)]:
             del self._launches[key]
@@ -265,7 +267,8 @@ class Desk:
             return shortage
         self.wanted = True
         model.supervisor.breaker.forgive()
-        self._ordered = None if model is self.model else Demand(model.key, self._clock())
+        is_there = model is self.model and self.supervisor.state in _IN_MEMORY
+        self._ordered = None if is_there else Demand(model.key, self._clock())
         return ""
 
     def examine(self) -> None:

@@ -178,6 +178,28 @@ def test_an_order_waits_its_turn_behind_jobs_of_the_loaded_model_and_comes_withi
     assert loaded(ready)[-1] == "qwen3-4b"
 
 
+def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_job(ready: Rig, other: str) -> None:
+    ready.desk.unload()
+    ready.settle()
+    ready.gone()
+    ready.desk.load()
+    ready.settle()
+    job = ready.join(model=other)
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert (loaded(ready), ready.state) == ([FIRST, FIRST], State.STOPPING)
+    ready.gone()
+    ready.banner()
+    assert job.peer.going
+
+
+def test_a_model_whose_job_left_before_its_load_is_not_loaded(ready: Rig, other: str) -> None:
+    job = ready.join(model=other)
+    ready.leave(job)
+    ready.gone()
+    assert loaded(ready) == [FIRST, FIRST]
+
+
 def test_unloading_ends_any_model_and_a_job_loads_its_own(ready: Rig, other: str) -> None:
     ready.desk.load(other)
     ready.settle()
