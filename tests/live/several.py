@@ -20,8 +20,9 @@ def table(folder: Path, options: Mapping[str, str] = {}, entries: Mapping[str, s
     """Write `models.toml`: `options` are further ones of a model's simulator, `entries` further lines of its entry."""
     text = f"default = {json.dumps(default)}\n"
     for model in MODELS:
-        args = f"{FAST} --record {folder / 'lines'} {options.get(model, '')}".split()
-        text += f'\n[[model]]\nid = "{model}"\nprofile = "{_PROFILES[model]}"\nargs = {json.dumps(args)}\n'
+        # Different arguments make different consoles, of which each has findings of its own.
+        args = f"{FAST} --decode-rate {140 + MODELS.index(model)} --record {folder / 'lines'} {options.get(model, '')}"
+        text += f'\n[[model]]\nid = "{model}"\nprofile = "{_PROFILES[model]}"\nargs = {json.dumps(args.split())}\n'
         text += {QWEN: 'aliases = ["qwen"]\n'}.get(model, "") + entries.get(model, "")
     path = folder / "models.toml"
     path.write_text(text)

@@ -19,6 +19,7 @@ import openai
 import psutil
 import pytest
 
+from tests.live.chats import Chat, Input, cached
 from tests.live.gateway import ROOT, Gateway, sim
 from tests.live.several import CPM, MODELS, QWEN, R1, changes, environment, loaded, order, status, table
 from tests.live.stream import Stream
@@ -230,6 +231,30 @@ def test_a_model_that_cannot_be_loaded_fails_alone(start: Start, tmp_path: Path)
     assert gateway.request("GET", "/ready")[0] == 200
 
 
+# What is known of a console
+
+
+def test_each_console_is_examined_once_and_a_conversation_goes_on_with_its_own_model(
+    start: Start, tmp_path: Path
+) -> None:
+    table(tmp_path, options=dict.fromkeys(MODELS, "--prefill-rate 20000"))
+    gateway = start(env={**environment(tmp_path), "BPU_RESET": "auto", "BPU_CONTINUE": "auto"})
+    for _ in range(2):
+        for model in (R1, CPM):
+            chat = Chat(gateway)
+            first = chat.say("Tell me about the number 7.", model=model)
+            again = chat.say("And about 8?", model=model)
+            assert (cached(first), cached(again) > 0) == (0, True)
+    asked = [line for _, line in Input(tmp_path / "lines").lines() if "first secret word" in line]
+    assert len(asked) == 2, "one examination for each of the two consoles"
+    figures = gateway.request("GET", "/metrics")[2].decode()
+    for model in (R1, CPM):
+        assert f'bpu_model_jobs_total{{model="{model}"}} 4.0' in figures
+        assert f'bpu_model_loads_total{{model="{model}"}} 2.0' in figures
+    assert f'bpu_model_loaded{{model="{CPM}"}} 1.0' in figures
+    assert f"ready -> stopping (end, {R1})" in gateway.log
+
+
 # Signs of life
 
 
@@ -257,7 +282,7 @@ def test_keep_alives_name_the_model_and_the_time_that_earlier_loads_took(start: 
 def phase_of(gateway: Gateway, phase: str) -> Stream:
     """A request for another model, once its swap is in `phase`."""
     running = gateway.stream(sim(nonce="FIRST", tokens=60, rate=40)).until_text() if phase == "waiting" else None
-    stream = gateway.stream(sim(nonce="N2E", tokens=40, rate=40), model=QWEN)
+    stream = gateway.stream(sim(nonce="N2E", tokens=40, rate=40), model=CPM if phase == "checking" else QWEN)
     if phase == "waiting":
         until(lambda: gateway.slots()["waiting"], what="it waits for the running one")
         assert running is not None
@@ -266,18 +291,21 @@ def phase_of(gateway: Gateway, phase: str) -> Stream:
         until(lambda: gateway.state() in ("stopping", "starting", "busy"), what="the old console ends")
     elif phase == "loading":
         until(lambda: status(gateway)[QWEN] == "loading", what="it is being loaded")
+    elif phase == "checking":
+        until(lambda: gateway.state() == "checking", what="its console is being examined")
     else:
         stream.until_text()
     return stream
 
 
-@pytest.mark.parametrize("phase", ["waiting", "ending", "loading", "answering"])
+@pytest.mark.parametrize("phase", ["waiting", "ending", "loading", "checking", "answering"])
 @pytest.mark.parametrize("victim", ["keeper", "console", "worker"])
 def test_a_kill_in_any_phase_of_a_swap_leaves_a_gateway_that_serves_all_models(
     start: Start, tmp_path: Path, phase: str, victim: str
 ) -> None:
     table(tmp_path, options={QWEN: "--load-seconds 0.5"})
-    gateway = start(workers=2, env=environment(tmp_path))
+    unset = {"BPU_RESET": "auto", "BPU_CONTINUE": "auto"} if phase == "checking" else {}
+    gateway = start(workers=2, env={**environment(tmp_path), **unset})
     with one_console(gateway):
         stream = phase_of(gateway, phase)
         targets = {"keeper": gateway.keepers, "console": gateway.consoles, "worker": gateway.workers}[victim]()
@@ -304,7 +332,7 @@ def until_answered(gateway: Gateway, model: str, nonce: str) -> dict:  # type: i
             return None
         return answer if "choices" in answer else None
 
-    return until(ask, seconds=30, what=f"{model} answers")  # type: ignore[no-any-return]
+    return until(ask, seconds=60, what=f"{model} answers")  # type: ignore[no-any-return]
 
 
 # Reloads
