@@ -18,8 +18,8 @@ def moved(
     """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.web.logs`."""
     if form != "json":
         told = f": {reason}" if reason else ""
-        named = f", {model}" if model else ""
-        return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}{named}){told}\n"
+        named = f" [{model}]" if model else ""
+        return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){named}{told}\n"
     line = {"event": "engine", "from": old.value, "to": new.value, "move": move.value, "model": model}
     return _json_line("error" if reason else "info", {**line, **({"reason": reason} if reason else {})}, now)
 

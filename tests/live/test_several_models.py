@@ -252,7 +252,7 @@ def test_each_console_is_examined_once_and_a_conversation_goes_on_with_its_own_m
         assert f'bpu_model_jobs_total{{model="{model}"}} 4.0' in figures
         assert f'bpu_model_loads_total{{model="{model}"}} 2.0' in figures
     assert f'bpu_model_loaded{{model="{CPM}"}} 1.0' in figures
-    assert f"ready -> stopping (end, {R1})" in gateway.log
+    assert f"ready -> stopping (end) [{R1}]" in gateway.log
 
 
 # Signs of life
