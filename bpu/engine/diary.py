@@ -20,7 +20,13 @@ def moved(
         told = f": {reason}" if reason else ""
         named = f" [{model}]" if model else ""
         return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){named}{told}\n"
-    line = {"event": "engine", "from": old.value, "to": new.value, "move": move.value, "model": model}
+    line = {
+        "event": "engine",
+        "from": old.value,
+        "to": new.value,
+        "move": move.value,
+        **({"model": model} if model else {}),
+    }
     return _json_line("error" if reason else "info", {**line, **({"reason": reason} if reason else {})}, now)
 
 
