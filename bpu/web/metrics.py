@@ -76,7 +76,7 @@ def _model_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
             seconds.add_metric([name], model["load_s"])
         for cause, times in model["restarts"].items():
             ends.add_metric([name, cause], times)
-    yield from (family for family in (loaded, seconds, loads, ends) if family.samples)
+    yield from (loaded, seconds, loads, ends)
 
 
 def board_metrics(vitals: Mapping[str, Any]) -> Iterator[Metric]:
