@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -126,7 +127,7 @@ def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: 
     table(tmp_path)
     gateway = start(workers=4, reuse_port=True, env=environment(tmp_path, BPU_SWAP_AFTER_S=1))
     assert gateway.slots()["swap_after_s"] == 1
-    over, served = threading.Event(), {R1: 0, QWEN: 0}
+    over, served, began = threading.Event(), {R1: 0, QWEN: 0}, time.monotonic()
 
     def keep_asking(model: str) -> None:
         while not over.is_set():
@@ -142,7 +143,8 @@ def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: 
         over.set()
         for thread in threads:
             thread.join(60)
-    assert changes(tmp_path) < sum(served.values()) / 2, "a change for every few jobs: it thrashes"
+    # A model with waiting jobs is given up once a second at most; the last jobs of the clients add a change or two.
+    assert changes(tmp_path) <= time.monotonic() - began + 4, "it thrashes"
 
 
 def test_no_word_of_one_request_reaches_another_over_switches_and_cancels(start: Start, tmp_path: Path) -> None:
@@ -346,6 +348,7 @@ def test_after_a_reload_a_changed_entry_counts_from_its_next_load(start: Start, 
     table(tmp_path, options={QWEN: "--tokens 7"}, entries={CPM: "context = 1024\n"})
     gateway.send_signal(signal.SIGHUP)
     until(lambda: not before & {worker.pid for worker in gateway.workers()}, what="the old workers have left")
+    assert gateway.keepers() == [keeper]
     assert gateway.ask(sim(tokens=5), model=R1)["choices"]
     assert gateway.engine()["console_pid"] == pid, "an entry that stayed as it was is not loaded again"
     assert gateway.ask("go on", model=QWEN)["usage"]["completion_tokens"] <= 8
