@@ -346,7 +346,11 @@ def test_after_a_reload_a_changed_entry_counts_from_its_next_load(start: Start, 
     [keeper], pid = gateway.keepers(), gateway.engine()["console_pid"]
     before = {worker.pid for worker in gateway.workers()}
     table(tmp_path, options={QWEN: "--tokens 7"}, entries={CPM: "context = 1024\n"})
+    # An answer under way keeps its old worker, so that the keeper is needed however slowly the new ones start.
+    running = gateway.stream(sim(tokens=300, rate=40), model=R1).until_text()
     gateway.send_signal(signal.SIGHUP)
+    until(lambda: len({worker.pid for worker in gateway.workers()} - before) == 2, what="the new workers are there")
+    assert running.rest().finish == "stop"
     until(lambda: not before & {worker.pid for worker in gateway.workers()}, what="the old workers have left")
     assert gateway.keepers() == [keeper]
     assert gateway.ask(sim(tokens=5), model=R1)["choices"]
