@@ -16,6 +16,8 @@ from bpu.engine.launch import Launch, LaunchTable, table_of
 from tests.engine.conftest import leave_nothing, start_engine
 from tests.engine.jobs import answer, says, submit, wait_for
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture
 def first(tmp_path: Path) -> Iterator[Launch]:

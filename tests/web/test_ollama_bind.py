@@ -18,6 +18,8 @@ from bpu.web.access import access
 from tests.live.gateway import free_port, running
 from tests.waits import until
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
