@@ -164,6 +164,7 @@ class Settings(BaseSettings):
     console_core_mb: Annotated[int, Field(ge=0)] = 0
     queue_limit: Annotated[int, Field(ge=0)] = 64
     queue_timeout_s: Seconds = 600
+    swap_after_s: Seconds = 20
     keepalive_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
     keepalive: Literal["chunk", "comment", "off"] = "chunk"
     header_drip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 240

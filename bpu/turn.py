@@ -30,10 +30,14 @@ class Turn:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A stretch of silence, so that the stream can show that it lives. `position` is 0 for the running job."""
+    """A stretch of silence, so that the stream can show that it lives.
+
+    `position` is 0 for the running job. `detail` says in words what is waited for, "" where the phase says it all.
+    """
 
     phase: Phase
     position: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,17 @@ def parse_sse(data: bytes) -> list[Any]:
     return events[:-1]
 
 
+#: The one comment; while a model is loaded it names the model and, if known, the seconds left.
+KEEPALIVE = re.compile(r": keep-alive(, loading \S+(, \d+ s)?)?")
+
+
 def payloads(data: bytes) -> list[Any]:
     """The payloads of complete events, comments left out. `[DONE]` is the string, everything else decoded JSON."""
     data.decode("ascii")
     events: list[Any] = []
     for event in data.decode().removesuffix("\n\n").split("\n\n"):
         assert "\n" not in event, f"an event of more than one line: {event!r}"
-        if event == ": keep-alive":
+        if KEEPALIVE.fullmatch(event):
             continue
         assert event.startswith("data: "), f"neither data nor the one comment: {event!r}"
         payload = event[len("data: ") :]

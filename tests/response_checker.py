@@ -10,6 +10,8 @@ from typing import Any
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from tests.checker import KEEPALIVE
+
 _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
@@ -23,7 +25,7 @@ def parse_events(data: bytes) -> list[dict[str, Any]]:
         return events
     assert data.endswith(b"\n\n")
     for block in data.decode().removesuffix("\n\n").split("\n\n"):
-        if block == ": keep-alive":
+        if KEEPALIVE.fullmatch(block):
             continue
         name, body = block.split("\n")
         event = json.loads(body.removeprefix("data: "))

@@ -23,20 +23,23 @@ LITELLM_KEY = "sk-change-me"
 
 def chatbox_link(door: Door) -> str:
     """The link by which Chatbox takes in a provider: base64 of its JSON."""
-    model = {
-        "modelId": door.model,
-        "nickname": f"{door.model} (BPU)",
-        "type": "chat",
-        "capabilities": ["reasoning", "tool_use"],
-        "contextWindow": door.context,
-        "maxOutput": door.context // 2,
-    }
+    models = [
+        {
+            "modelId": model,
+            "nickname": f"{model} (BPU)",
+            "type": "chat",
+            "capabilities": ["reasoning", "tool_use"],
+            "contextWindow": context,
+            "maxOutput": context // 2,
+        }
+        for model, context in door.models
+    ]
     config = {
         "isCustom": True,
         "id": "rdk-bpu",
         "name": "RDK BPU",
         "type": "openai",
-        "settings": {"apiHost": door.base, "apiKey": door.key, "models": [model]},
+        "settings": {"apiHost": door.base, "apiKey": door.key, "models": models},
     }
     data = base64.b64encode(json.dumps(config, separators=(",", ":")).encode()).decode("ascii")
     return f"chatbox://provider/import?config={quote(data, safe='')}"
@@ -57,9 +60,12 @@ def openwebui(door: Door) -> str:
 
 def llm(door: Door) -> str:
     """The entry of `extra-openai-models.yaml`; JSON strings are YAML strings."""
-    entry = {"model_id": door.model, "model_name": door.model, "api_base": door.base}
-    lines = [f"{'- ' if first else '  '}{name}: {json.dumps(value)}" for first, (name, value) in _firsts(entry)]
-    where = [f"# {say('connect.llm_where')}", *lines, f"  api_key_name: {PROVIDER}"]
+    lines = []
+    for model, _ in door.models:
+        entry = {"model_id": model, "model_name": model, "api_base": door.base}
+        lines += [f"{'- ' if first else '  '}{name}: {json.dumps(value)}" for first, (name, value) in _firsts(entry)]
+        lines.append(f"  api_key_name: {PROVIDER}")
+    where = [f"# {say('connect.llm_where')}", *lines]
     after = [f"# {say('connect.llm_then')}", f"# llm keys set {PROVIDER} --value {shlex.quote(door.key)}"]
     return "\n".join([*where, *after, f"# llm -m {shlex.quote(door.model)} {shlex.quote(say('connect.hello'))}"])
 

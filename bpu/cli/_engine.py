@@ -12,7 +12,8 @@ from bpu.cli import _keeper
 from bpu.cli._remote import Remote
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
 from bpu.cli._where import first_key
-from bpu.errors import EngineTimeout, EngineUnavailable
+from bpu.engine.plan import chosen_table, resolve_engine
+from bpu.errors import EngineTimeout, EngineUnavailable, ModelNotFound
 from bpu.messages import say
 from bpu.settings import Settings, load_settings, state_dir
 
@@ -25,7 +26,7 @@ Status = dict[str, Any]
 class Handle(Protocol):
     """An engine that can be told and looked at."""
 
-    def order(self, op: str) -> None: ...
+    def order(self, op: str, model: str = "") -> None: ...
 
     def status(self) -> Status: ...
 
@@ -36,8 +37,8 @@ class Here:
     def __init__(self, settings: Settings) -> None:
         self._folder = state_dir(settings)
 
-    def order(self, op: str) -> None:
-        if not _keeper.order(self._folder, op):
+    def order(self, op: str, model: str = "") -> None:
+        if not _keeper.order(self._folder, op, model):
             raise self._none()
 
     def status(self) -> Status:
@@ -56,8 +57,8 @@ class There:
     def __init__(self, url: str, key: str) -> None:
         self._remote = Remote(url, key)
 
-    def order(self, op: str) -> None:
-        self._remote.json("POST", f"/v1/engine/{op}")
+    def order(self, op: str, model: str = "") -> None:
+        self._remote.json("POST", f"/v1/engine/{op}", {"model": model} if model else None)
 
     def status(self) -> Status:
         return self._remote.status()
@@ -85,14 +86,38 @@ def looks(engine: Handle, slow: str, limit_s: float, clock: Clock, sleep: Sleep)
     raise EngineTimeout(say(slow, seconds=f"{limit_s:g}"))
 
 
-def loaded(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> Status:
-    """Order a load and wait for its end, with a bar. Raises `EngineUnavailable` when it failed, `EngineTimeout`."""
+def model_id(name: str, url: str | None, key: str | None) -> str:
+    """The id of the model with that id or alias, here or at the gateway. Raises `ModelNotFound`."""
+    settings = load_settings()
+    if url is None:
+        names = {model.id: model.names for model in chosen_table(resolve_engine(settings)).models}
+    else:
+        entries = Remote(url, key or first_key(settings)).models()
+        names = {one["id"]: (one["id"], *one.get("aliases", ())) for one in entries}
+    found = next((one for one, known in names.items() if name in known), None)
+    if found is None:
+        raise ModelNotFound(say("load.no_model", model=name, models=", ".join(names)))
+    return found
+
+
+def loaded(
+    engine: Handle, *, model: str = "", limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
+) -> Status:
+    """Order a load and wait for its end, with a bar; `model` is an id, that of the last load by default.
+
+    Raises `EngineUnavailable` when it failed, `EngineTimeout`.
+    """
     before = engine.status()
-    engine.order("load")
+    if model:
+        engine.order("load", model)
+    else:
+        engine.order("load")
     with Notice() as notice:
         for status, age in looks(engine, "load.slow", limit_s, clock, sleep):
-            if status["state"] in ("ready", "busy"):
+            if status["state"] in ("ready", "busy") and (not model or status["model"] == model):
                 return status
+            if model and (error := status["models"].get(model, {}).get("error")) and age > SETTLE_S:
+                raise EngineUnavailable(error)
             if status["state"] == "failed" and (status["since_s"] < age or age > SETTLE_S):
                 raise EngineUnavailable(status["error"] or say("load.failed"))
             if not show_examination(notice, status):

@@ -9,16 +9,22 @@ from typing import Any
 
 from bpu.engine import protocol
 from bpu.engine.status import aged
-from bpu.errors import EngineTimeout
+from bpu.errors import EngineTimeout, EngineUnavailable
 from bpu.messages import say
 
 ANSWER_S = 5.0
 _BUSY_PAUSE_S = 0.005
 
 
-def order(folder: Path, op: str) -> bool:
-    """Send `load` or `unload` to the keeper of the state folder; False when there is none. Raises `EngineTimeout`."""
-    return _ask(folder, {"op": op}) is not None
+def order(folder: Path, op: str, model: str = "") -> bool:
+    """Send `load` or `unload` to the keeper of the state folder; False when there is none.
+
+    `model` is the id of the one to load. Raises `EngineTimeout`, and `EngineUnavailable` when the keeper refuses.
+    """
+    answer = _ask(folder, {"op": op, **({"model": model} if model else {})})
+    if answer is not None and answer.get("say") == "refused":
+        raise EngineUnavailable(answer["message"])
+    return answer is not None
 
 
 def status(folder: Path) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from bpu.console.profiles import PROFILES
 from bpu.engine import hub
 from bpu.engine.engine import Engine
 from bpu.engine.job import Job
-from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, resolve_engine
+from bpu.engine.plan import choose_files, chosen_table, context_size, line_limit, plan_table, resolve_engine
 from bpu.engine.protocol import say_bye
 from bpu.settings import Settings
 from bpu.turn import Cut, Waiting
@@ -32,12 +32,15 @@ LOOK_S = 0.1
 class Local:
     """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str = "") -> None:
+        """`name` is the id of the model, the default one by default."""
         settings = resolve_engine(settings)
-        model = chosen_model(settings)
+        table = chosen_table(settings)
+        model = table.find(name) or table.default_model
         files = choose_files(settings, model)
         self._model = model.id
-        launch = plan_launch(settings, model)
+        launches = plan_table(settings)
+        launch = launches.launch(model.id)
         self._counter = load_counter(files.tokenizer_dir)
         self._prompter = load_prompter(
             template_path=files.template,
@@ -51,7 +54,7 @@ class Local:
             strftime_now=lambda form: datetime.now().strftime(form),
         )
         self.simulated, self.cpu = files.simulated, files.cpu
-        self._engine = Engine(launch, queue_timeout_s=settings.queue_timeout_s, quiet=True)
+        self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
 
     def status(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class Local:
                 job_id=f"chatcmpl-{uuid4().hex}",
                 remember=partial(self._prompter.remember, asked),
                 count=self._counter.count,
+                model=self._model,
             )
             try:
                 events = _until(job.events(LOOK_S), stopped)

@@ -29,23 +29,26 @@ Config = dict[str, Any]
 
 
 def provider(door: Door, *, tools: bool, api: str) -> Config:
-    """The provider: one model with a small context."""
+    """The provider: its models with small contexts, the chosen one first."""
     compat = {
         **({} if tools else {"supportsTools": False}),
         "requiresStringContent": True,
         "maxTokensField": "max_tokens",
         "supportsUsageInStreaming": True,
     }
-    model = {
-        "id": door.model,
-        "name": f"{door.model} (BPU)",
-        "reasoning": True,
-        "input": ["text"],
-        "contextWindow": door.context,
-        "maxTokens": min(ANSWER, door.context // 2),
-        "compat": compat,
-    }
-    return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": [model]}
+    models = [
+        {
+            "id": model,
+            "name": f"{model} (BPU)",
+            "reasoning": True,
+            "input": ["text"],
+            "contextWindow": context,
+            "maxTokens": min(ANSWER, context // 2),
+            "compat": compat,
+        }
+        for model, context in door.models
+    ]
+    return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": models}
 
 
 def patch(door: Door, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:

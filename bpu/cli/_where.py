@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bpu.board.addresses import Address, local_addresses, reachable
-from bpu.engine.plan import chosen_model, context_size, resolve_engine
+from bpu.engine.plan import chosen_table, context_size, resolve_engine
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.settings import Settings
@@ -18,12 +18,29 @@ ANY_KEY = "any"
 
 @dataclass(frozen=True)
 class Door:
-    """What a client must be told. `base` ends in `/v1`; `context` in tokens."""
+    """What a client must be told. `base` ends in `/v1`; `context` in tokens.
+
+    `others` are the further models of the table, with their contexts.
+    """
 
     base: str
     key: str
     model: str
     context: int
+    others: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def models(self) -> tuple[tuple[str, int], ...]:
+        """All models with their contexts, the chosen one first."""
+        return ((self.model, self.context), *self.others)
+
+    def choosing(self, name: str) -> Door:
+        """The same gateway with another model first; one that its table does not have is taken as it is named."""
+        contexts = dict(self.models)
+        others = tuple((model, context) for model, context in self.models if model != name)
+        if name not in contexts:
+            return replace(self, model=name, others=())
+        return replace(self, model=name, context=contexts[name], others=others)
 
 
 def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:
@@ -32,8 +49,10 @@ def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addre
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
-    model = chosen_model(settings)
-    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, model.id, context_size(settings, model))
+    table = chosen_table(settings)
+    contexts = {model.id: context_size(settings, model) for model in table.models}
+    size = contexts.pop(table.default)
+    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, table.default, size, tuple(contexts.items()))
 
 
 def first_key(settings: Settings) -> str:

@@ -11,7 +11,7 @@ import click
 from bpu.cli import _talk
 from bpu.cli._remote import Remote
 from bpu.cli._where import first_key
-from bpu.engine.plan import chosen_model, resolve_engine
+from bpu.engine.plan import chosen_table, resolve_engine
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import load_settings
@@ -66,12 +66,14 @@ def _voice(
         yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
         return
     settings = resolve_engine(settings)
-    ours = chosen_model(settings).id
-    if model not in (None, ours):
-        raise click.UsageError(say("chat.other_model", model=model, ours=ours))
+    table = chosen_table(settings)
+    chosen = table.default_model if model is None else table.find(model)
+    if chosen is None:
+        raise click.UsageError(say("chat.other_model", model=model, ours=", ".join(one.id for one in table.models)))
+    ours = chosen.id
     from bpu.cli._local import Local  # it brings gevent, which talking to a gateway does not need
 
-    local = Local(settings)
+    local = Local(settings, ours)
     try:
         place = "at_simulator" if local.simulated else "at_cpu" if local.cpu else "at_board"
         yield local, say(f"chat.{place}", model=ours)

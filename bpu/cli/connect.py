@@ -16,6 +16,7 @@ from bpu.cli._group import Group
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
 from bpu.cli._where import Door, door
+from bpu.engine.plan import chosen_table, resolve_engine
 from bpu.messages import say
 from bpu.settings import load_settings
 
@@ -76,7 +77,10 @@ def _door(url: str | None, key: str | None, model: str | None) -> Door:
     settings = load_settings(**({} if url is None else {"bind": "127.0.0.1:8000"}))
     here = door(settings)
     base = here.base if url is None else f"{base_url(url)}/v1"
-    return dataclasses.replace(here, base=base, key=key or here.key, model=model or here.model)
+    if model is not None:
+        found = chosen_table(resolve_engine(settings)).find(model)
+        here = here.choosing(model if found is None else found.id)
+    return dataclasses.replace(here, base=base, key=key or here.key)
 
 
 def _chatbox(here: Door) -> str:

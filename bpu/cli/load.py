@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from bpu.cli._engine import handle, loaded, target_options
+from bpu.cli._engine import handle, loaded, model_id, target_options
 from bpu.messages import say
 
 
 @click.command()
+@click.option("--model", metavar="MODEL", help=say("load.model"))
 @target_options
-def command(url: str | None, key: str | None, timeout: float) -> None:
-    status = loaded(handle(url, key), limit_s=timeout)
+def command(model: str | None, url: str | None, key: str | None, timeout: float) -> None:
+    wanted = model_id(model, url, key) if model else ""
+    status = loaded(handle(url, key), model=wanted, limit_s=timeout)
     click.echo(say("load.done", model=status["model"], seconds=f"{status['load_s'] or 0.0:.1f}"))

@@ -17,10 +17,12 @@ from bpu.engine.status import Status
 
 
 class Connection:
-    """`told` is the newest picture of the engine that a lifeline was sent, `place` a job's newest place."""
+    """`may_bring_launches` is whether the other side may name programs to run.
 
-    def __init__(self, sock: RawSocket) -> None:
-        self.sock = sock
+    `told` is the newest picture of the engine that a lifeline was sent, `place` a job's newest place."""
+
+    def __init__(self, sock: RawSocket, *, may_bring_launches: bool = False) -> None:
+        self.sock, self.may_bring_launches = sock, may_bring_launches
         self.lifeline = False
         self.ticket: Ticket[Any] | None = None
         self.place: tuple[int, str] | None = None

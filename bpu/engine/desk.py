@@ -1,4 +1,4 @@
-"""The keeper's decisions: who is next, how a job begins, what happens when one ends, leaves or loses its console.
+"""The keeper's decisions: which model and job are next, how a job begins, what happens when it or its console ends.
 
 It knows peers only as something that takes messages, and the console only through the supervisor, so that every
 order of events can be tried without a process or a socket.
@@ -6,7 +6,7 @@ order of events can be tried without a process or a socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,27 @@ from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.examination_runner import ExaminationRunner
 from bpu.engine.job_limit import overdue_at
 from bpu.engine.launch import Launch
+from bpu.engine.model import Model
 from bpu.engine.peer import Peer, refuse
 from bpu.engine.queue import Queue, QueueFull, Ticket
 from bpu.engine.slot import abandon_slot
 from bpu.engine.states import Move, State
 from bpu.engine.supervisor import Supervisor
+from bpu.engine.swap_rule import Demand, next_model
 
 FIRST_PACE_S = 20.0
 LONGEST_RETRY_S = 60.0
+#: How long the memory of a model that was given up may take to come back, and how often it is looked for.
+MEMORY_WAIT_S, MEMORY_LOOK_S = 3.0, 0.1
+#: More launches than any table has; the oldest ones that nothing needs are forgotten.
+MOST_LAUNCHES = 300
 _DOWN = (State.STOPPED, State.FAILED)
+_IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
+
+#: Makes what a model needs when it is first asked for.
+MakeParts = Callable[[Launch], tuple[Supervisor, ConsoleRecord]]
+#: Says why the BPU's memory cannot hold a launch, given the processes whose memory will be free; "" when it may.
+FindShortage = Callable[[Launch, Collection[int]], str]
 
 
 class Desk:
@@ -39,25 +51,110 @@ class Desk:
         *,
         clock: Callable[[], float],
         log: Callable[[str], None] = lambda text: None,
+        make_parts: MakeParts | None = None,
+        find_shortage: FindShortage = lambda launch, own: "",
     ) -> None:
-        self.launch, self.supervisor, self._clock = launch, supervisor, clock
+        """`launch` is the default model's, with its parts; `make_parts` makes those of others."""
+        self._clock, self._log = clock, log
+        self._make_parts, self._find_shortage = make_parts, find_shortage
         self.queue: Queue[Peer] = Queue(launch.queue_limit)
+        self._launches: dict[str, Launch] = {launch.fingerprint: launch}
+        #: The fingerprint of each id's newest launch.
+        self._newest: dict[str, str] = {launch.model: launch.fingerprint}
+        #: Those that were needed at least once, by fingerprint.
+        self.models: dict[str, Model] = {}
+        #: The model that has the console, or had it last.
+        self.model = self._add(launch, supervisor, record)
         self.running: Ticket[Peer] | None = None
         self.running_since = 0.0
         self.progress: dict[str, Any] = {}
         self.wanted = launch.preload and not launch.per_job
         self.leaving = False
         self.pace_s = FIRST_PACE_S
+        self.swap_after_s = launch.swap_after_s
         self._preparing: Ticket[Peer] | None = None
-        self.examiner = ExaminationRunner(
+        #: An operator's order to load another model.
+        self._ordered: Demand | None = None
+        #: The model for which another one was given up.
+        self._next: Model | None = None
+        self._last_good: Model | None = None
+        self._memory_until = 0.0
+        self._idle_since = self._ready_since = clock()
+
+    # The models
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.model.supervisor
+
+    @property
+    def examiner(self) -> ExaminationRunner:
+        return self.model.examiner
+
+    @property
+    def launch(self) -> Launch:
+        """The launch that the console was started with, or will be."""
+        return self.supervisor.launch
+
+    def knows(self, fingerprint: str) -> bool:
+        return fingerprint in self._launches
+
+    def offer(self, launch: Launch, *, newest: bool) -> None:
+        """Take the launch of a model for its next load; `newest`: also for loads that no job asks for."""
+        key = launch.fingerprint
+        if newest or key not in self._launches:
+            self._launches[key] = launch
+            if key in self.models:
+                self.models[key].launch = launch
+        if newest or launch.model not in self._newest:
+            self._newest[launch.model] = key
+        self._forget_surplus()
+
+    def fingerprint_of(self, name: str) -> str | None:
+        """The fingerprint of the newest launch of the model with this id."""
+        return self._newest.get(name)
+
+    def name_of(self, ticket: Ticket[Peer]) -> str:
+        """The id of the model that a job wants."""
+        return self._launches[ticket.model].model
+
+    def _forget_surplus(self) -> None:
+        needed = {self.model.key, *self._newest.values(), *(ticket.model for ticket in self.queue)}
+        needed |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
+        needed |= {self._ordered.model} if self._ordered is not None else set()
+        needed |= {one.key for one in (self._next, self._last_good) if one is not None}
+        for key in [key for key in self._launches if key not in needed][: max(0, len(self._launches) - MOST_LAUNCHES)]:
+            del self._launches[key]
+            self.models.pop(key, None)
+
+    def _model(self, fingerprint: str) -> Model:
+        """The model of a known launch, made when it is first needed."""
+        if fingerprint not in self.models:
+            assert self._make_parts is not None, "only the default model's parts were given"
+            launch = self._launches[fingerprint]
+            self._add(launch, *self._make_parts(launch))
+        return self.models[fingerprint]
+
+    def _add(self, launch: Launch, supervisor: Supervisor, record: ConsoleRecord) -> Model:
+        model = Model(
             launch,
             supervisor,
             record,
-            clock=clock,
+            clock=self._clock,
             first_arrival=lambda: self.queue.first().arrived if self.queue else None,
-            log=log,
+            log=self._log,
         )
-        self._idle_since = clock()
+        self.models[launch.fingerprint] = model
+        return model
+
+    def _newest_of(self, model: Model) -> Model:
+        return self._model(self._newest.get(model.name, model.key))
+
+    def _shortage(self, model: Model) -> str:
+        """Why the model that is in memory must not be given up for `model`; "" when it may be."""
+        if model is self.model or self.supervisor.state in _DOWN:
+            return ""
+        return self._find_shortage(model.launch, self.supervisor.console_pids)
 
     # What jobs do
 
@@ -66,8 +163,12 @@ class Desk:
         if self.leaving:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
-        if (fault := self._lasting_fault()) is not None:
+        model = self._model(ticket.model)
+        if (fault := model.lasting_fault) is not None:
             self._refuse_for(fault, ticket)
+            return
+        if shortage := self._shortage(model):
+            refuse(ticket.peer, "EngineUnavailable", shortage)
             return
         free = self.running is None and self._preparing is None
         try:
@@ -156,9 +257,19 @@ class Desk:
 
     # What operators do
 
-    def load(self) -> None:
+    def load(self, fingerprint: str = "") -> str:
+        """Load a model, that of the last load without `fingerprint`; returns why not, "" when it will be.
+
+        While another model has jobs, it waits its turn as a job would.
+        """
+        model = self._model(fingerprint) if fingerprint else self.model
+        if shortage := self._shortage(model):
+            return shortage
         self.wanted = True
-        self.supervisor.breaker.forgive()
+        model.supervisor.breaker.forgive()
+        is_there = model is self.model and self.supervisor.state in _IN_MEMORY
+        self._ordered = None if is_there else Demand(model.key, self._clock())
+        return ""
 
     def examine(self) -> None:
         """Examine the console once more, as soon as no job is left."""
@@ -167,7 +278,7 @@ class Desk:
 
     def unload(self) -> None:
         """Give the BPU's memory back as soon as no job is left; a job that comes later loads again."""
-        self.wanted = False
+        self.wanted, self._ordered = False, None
 
     def stop(self) -> None:
         """No job is served any more; the console is ended."""
@@ -183,12 +294,21 @@ class Desk:
         """Called by the supervisor for every change of state."""
         if new is State.READY:
             self._idle_since = self._clock()
+            if old is not State.BUSY:
+                self._note_loaded()
+        if new in _DOWN and self._next is not None:
+            self._memory_until = self._clock() + MEMORY_WAIT_S
         if old is State.CHECKING:
             self.examiner.close()
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
             self._console_lost()
         if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
             self._refuse_waiting(fault, "EngineTimeout")
+
+    def _note_loaded(self) -> None:
+        self._ready_since, self._last_good = self._clock(), self.model
+        if self._ordered is not None and self._ordered.model == self.model.key:
+            self._ordered = None
 
     def _console_lost(self) -> None:
         if self._preparing is not None:
@@ -219,6 +339,8 @@ class Desk:
             supervisor.end("stop")
         elif supervisor.state in _DOWN:
             self._load_if_wanted()
+        elif supervisor.state is State.STARTING:
+            self._stop_unneeded_load()
         elif supervisor.state is State.CHECKING:
             self._examine()
         elif supervisor.state is State.READY:
@@ -233,12 +355,62 @@ class Desk:
         self.abandon("overdue", Fault("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_if_wanted(self) -> None:
-        if not self.queue and not self.wanted:
-            return
-        if self.supervisor.breaker.wait_s(self._clock()) == 0:
-            self.supervisor.load()
-        elif (fault := self._lasting_fault()) is not None:
-            self._refuse_waiting(fault)
+        for key in {demand.model for demand in self._demands()}:
+            if (fault := self._model(key).lasting_fault) is not None:
+                self._refuse_waiting(fault, model=self._model(key))
+        model = next((model for model in self._candidates() if model.pause_s == 0), None)
+        if model is not None:
+            self._load(model)
+
+    def _candidates(self) -> Iterator[Model]:
+        """The models that may be loaded now that none is, the first choice first; one may be named twice."""
+        demands = self._demands()
+        if self._next is not None and any(demand.model == self._next.key for demand in demands):
+            yield self._next
+        yield from (self._model(demand.model) for demand in demands)
+        if self.wanted and not demands:
+            yield self._newest_of(self.model)
+            if self._last_good is not None:
+                # What cannot be loaded leaves its place to the model that worked before.
+                yield self._newest_of(self._last_good)
+
+    def _demands(self) -> list[Demand]:
+        demands = [Demand(ticket.model, ticket.arrived) for ticket in self.queue]
+        return sorted([*demands, self._ordered], key=lambda one: one.since) if self._ordered is not None else demands
+
+    def _load(self, model: Model) -> None:
+        if model is not self.model:
+            if self._clock() < self._memory_until and self._find_shortage(model.launch, ()):
+                return  # the memory of the model that was given up has not come back yet
+            model.supervisor.follows_another = True
+            self.model = model
+        self._next = None
+        model.load()
+
+    def _next_model(self, loaded: str | None) -> Model | None:
+        """The model that is to be in memory next. One that the memory cannot hold is refused, its jobs with it."""
+        while True:
+            demands = [one for one in self._demands() if one.model == loaded or self._model(one.model).pause_s == 0]
+            found = next_model(
+                demands, loaded, ready_since=self._ready_since, now=self._clock(), swap_after_s=self.swap_after_s
+            )
+            if found is None:
+                return None
+            model = self._model(found)
+            if not (shortage := self._shortage(model)):
+                return model
+            self._refuse_waiting(Fault("no_bpu_memory", shortage, True), model=model)
+
+    def _give_up_for(self, model: Model) -> None:
+        self._next = model
+        self.supervisor.end("swap", polite=True)
+
+    def _stop_unneeded_load(self) -> None:
+        """End a load that no job waits for while jobs of another model wait."""
+        if self.queue and not any(demand.model == self.model.key for demand in self._demands()):
+            model = self._next_model(None)
+            if model is not None and model is not self.model:
+                self._give_up_for(model)
 
     def _examine(self) -> None:
         if self.wanted or self.queue:
@@ -248,8 +420,11 @@ class Desk:
 
     def _use(self) -> None:
         supervisor, known = self.supervisor, self.examiner.capabilities
-        if self.queue:
-            self._begin(self.queue.first())
+        model = self._next_model(self.model.key)
+        if model is not None and model is not self.model:
+            self._give_up_for(model)
+        elif (ticket := self.queue.first_of(self.model.key)) is not None:
+            self._begin(ticket)
         elif not self.wanted:
             supervisor.end("unload", polite=True)
         elif self._idle_too_long():
@@ -280,7 +455,8 @@ class Desk:
             return
         if not supervisor.take():
             return
-        self._preparing = self.queue.pop()
+        self.queue.leave(ticket)
+        self._preparing = ticket
         if start is Start.RESET:
             supervisor.reset(self._go_if_still_there)
         else:
@@ -323,23 +499,22 @@ class Desk:
         limit = self.launch.idle_unload_s
         return limit > 0 and self._clock() >= self._idle_since + limit
 
-    def _lasting_fault(self) -> Fault | None:
-        """What keeps the engine down for more than a moment, if anything does."""
-        supervisor = self.supervisor
-        fault = supervisor.fault if supervisor.state is State.FAILED else None
-        if fault is None or supervisor.breaker.wait_s(self._clock()) == 0:
-            return None
-        return fault if supervisor.breaker.is_open or fault.needs_person else None
-
-    def _refuse_waiting(self, fault: Fault, kind: str = "") -> None:
+    def _refuse_waiting(self, fault: Fault, kind: str = "", *, model: Model | None = None) -> None:
+        """Refuse the waiting jobs of a model, the present one by default, and forget an order to load it."""
+        key = (model or self.model).key
+        if self._ordered is not None and self._ordered.model == key:
+            self._ordered = None
         for ticket in self.queue:
-            self._refuse_for(fault, ticket, kind)
-            self.queue.leave(ticket)
+            if ticket.model == key:
+                self._refuse_for(fault, ticket, kind)
+                self.queue.leave(ticket)
 
     def _refuse_for(self, fault: Fault, ticket: Ticket[Peer], kind: str = "") -> None:
-        wait = None if fault.needs_person else self.supervisor.breaker.wait_s(self._clock())
+        model = self._model(ticket.model)
         kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
-        refuse(ticket.peer, kind, fault.message, retry_after=wait, log=self.supervisor.log.telling())
+        wait = None if fault.needs_person else model.pause_s
+        log = model.supervisor.log.telling() if fault is model.supervisor.fault else ()
+        refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)
 
     def retry_after_s(self) -> float:
         """When a place is likely to be free: the queue's length times the recent pace, at most a minute."""
@@ -350,9 +525,12 @@ class Desk:
         now, supervisor, times = self._clock(), self.supervisor, []
         if (overdue := self._overdue_at()) is not None:
             times.append(overdue)
-        if supervisor.state in _DOWN and (self.wanted or self.queue):
-            times.append(now + supervisor.breaker.wait_s(now))
+        if supervisor.state in _DOWN:
+            times += [now + model.pause_s for model in self._candidates()]
+            if now < self._memory_until:
+                times.append(now + MEMORY_LOOK_S)
         if supervisor.state is State.READY:
+            times += [now + self._model(one.model).pause_s for one in self._demands()]
             times.append(supervisor.free_at)
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)

@@ -12,12 +12,21 @@ from typing import Any
 from bpu.engine.states import Move, State
 
 
-def moved(form: str, old: State, new: State, move: Move, reason: str = "", *, now: float | None = None) -> str:
+def moved(
+    form: str, old: State, new: State, move: Move, reason: str = "", *, model: str = "", now: float | None = None
+) -> str:
     """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.web.logs`."""
     if form != "json":
         told = f": {reason}" if reason else ""
-        return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){told}\n"
-    line = {"event": "engine", "from": old.value, "to": new.value, "move": move.value}
+        named = f" [{model}]" if model else ""
+        return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){named}{told}\n"
+    line = {
+        "event": "engine",
+        "from": old.value,
+        "to": new.value,
+        "move": move.value,
+        **({"model": model} if model else {}),
+    }
     return _json_line("error" if reason else "info", {**line, **({"reason": reason} if reason else {})}, now)
 
 
@@ -59,8 +68,8 @@ class Diary:
         self._form, self._output = form, output
         self._lines: list[str] = []
 
-    def note(self, old: State, new: State, move: Move, reason: str) -> None:
-        self._lines.append(moved(self._form, old, new, move, reason))
+    def note(self, old: State, new: State, move: Move, reason: str, *, model: str = "") -> None:
+        self._lines.append(moved(self._form, old, new, move, reason, model=model))
 
     def note_error(self, error: BaseException) -> None:
         self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bpu.engine.job import Job
-from bpu.engine.launch import Launch
+from bpu.engine.launch import Launch, LaunchTable
 from bpu.engine.link import Link
 from bpu.engine.status import Status, aged
 from bpu.errors import BpuError, EngineStopping
@@ -26,11 +26,12 @@ def estimate(text: str) -> int:
 class Engine:
     """One per process. Any number of them, in any number of processes, share one console and one queue."""
 
-    def __init__(self, launch: Launch, *, queue_timeout_s: float = 0.0, quiet: bool = False) -> None:
+    def __init__(self, launches: LaunchTable | Launch, *, queue_timeout_s: float = 0.0, quiet: bool = False) -> None:
         """`quiet`: a keeper that is started from here writes no log, as on somebody's terminal."""
-        self.launch = launch
         self.jobs: dict[str, Job] = {}
-        self._link = Link(launch, quiet=quiet)
+        self._link = Link(launches, quiet=quiet)
+        self.table = self._link.table
+        self.launch = self.table.default_launch
         self._link.on_silence = self._fail_waiting
         self._queue_timeout_s = queue_timeout_s
 
@@ -46,8 +47,9 @@ class Engine:
         remember: Callable[[str], str] = lambda raw: "",
         count: Callable[[str], int] = estimate,
         client: socket.socket | None = None,
+        model: str = "",
     ) -> Job:
-        """Queue `turn`; returns when it has its place.
+        """Queue `turn` for the model with the id `model`, the default one by default; returns when it has its place.
 
         `remember(raw answer)` gives the digest of the conversation as it will come back, "" if it cannot be
         continued; `count(raw answer)` its tokens. Both are called once, at the natural end. `client` is watched:
@@ -57,6 +59,7 @@ class Engine:
         job = Job(
             self._link,
             turn,
+            launch=self.table.launch(model) if model else self.launch,
             job_id=job_id,
             remember=remember,
             count=count,
@@ -98,9 +101,12 @@ class Engine:
         """Cancel a job of any worker by its id; False when there is none (any more)."""
         return self._link.order({"op": "cancel", "id": job_id}, start=False)
 
-    def load(self) -> None:
-        """Load the model, at once even if failures have made the engine wait."""
-        self._link.order({"op": "load"})
+    def load(self, model: str = "") -> None:
+        """Load the model with that id, the one of the last load by default, also if failures have made it wait.
+
+        While another model has jobs, the load waits its turn. Raises `EngineUnavailable` when it cannot fit.
+        """
+        self._link.order({"op": "load", **(self._link.naming(self.table.launch(model)) if model else {})})
 
     def unload(self) -> None:
         """Give the BPU's memory back when the last job is done; the next one loads again."""

@@ -21,6 +21,7 @@ from bpu import errors
 from bpu.console.events import Done, Event, Text
 from bpu.engine import hub, protocol
 from bpu.engine.drain import ConsoleEnded, Drain, SlotUnavailable, TurnLost, dry_s
+from bpu.engine.launch import Launch
 from bpu.engine.link import Line, Link, error_from, explained
 from bpu.turn import Cut, Phase, Timing, Turn, Waiting
 
@@ -54,6 +55,7 @@ class Job:
         link: Link,
         turn: Turn,
         *,
+        launch: Launch,
         job_id: str,
         remember: Callable[[str], str],
         count: Callable[[str], int],
@@ -61,7 +63,7 @@ class Job:
         client: socket.socket | None = None,
         ended: Callable[[Job], None] = lambda job: None,
     ) -> None:
-        self.id, self.turn = job_id, turn
+        self.id, self.turn, self._launch = job_id, turn, launch
         self._link, self._remember, self._count, self._ended = link, remember, count, ended
         self._arrived = time.monotonic()
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
@@ -99,7 +101,7 @@ class Job:
         self._tell(
             {
                 "op": "job",
-                "fingerprint": self._link.launch.fingerprint,
+                **self._link.naming(self._launch),
                 "id": self.id,
                 "arrived": self._arrived,
                 "history": self.turn.history if self.turn.short_line else "",
@@ -181,7 +183,7 @@ class Job:
         self._enter("prefill")
         self._life, self._position = Life.RUNNING, 0
         drain = Drain(
-            self._link.launch,
+            self._launch,
             go,
             fds,
             self.turn,
@@ -349,11 +351,27 @@ class Job:
             place = (self._phase, self._position)
             if place != shown and self._phase != "decode":
                 shown = place
-                yield Waiting(*place)
+                yield self._waiting
                 continue
             self._news.clear()
             if not self._events and self._error is None and not self._wait_for_news(silence_s):
-                yield Waiting(self._phase, self._position)
+                yield self._waiting
+
+    @property
+    def _waiting(self) -> Waiting:
+        return Waiting(self._phase, self._position, self._load_words if self._phase == "loading" else "")
+
+    @property
+    def _load_words(self) -> str:
+        """Which model is being loaded, and in how many seconds it is ready if that is known from earlier loads."""
+        status = self._link.status
+        if status["state"] != "starting":
+            return ""
+        words = f"loading {status['model']}"
+        if status["load_s"] is None:
+            return words
+        left = status["load_s"] - (time.monotonic() - status["since_at"])
+        return f"{words}, {max(1, round(left))} s"
 
     def _wait_for_news(self, silence_s: float | None) -> bool:
         if self._life is not Life.QUEUED or self._queue_until is None:

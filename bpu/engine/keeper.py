@@ -1,8 +1,8 @@
 """The keeper: the one small process that owns the console and the queue, for all workers and gateways of a board.
 
-Standard library only (`python -S -m bpu.engine.keeper`), one thread. It reads its `Launch` from stdin, takes the
-engine's lock, listens in the state folder and says one line on stdout: ready, or why not. It holds the lock for
-life and the console inherits it, so nobody can load a second model, whatever is killed.
+Standard library only (`python -S -m bpu.engine.keeper`), one thread. It reads its `LaunchTable` from stdin, takes the
+locks of all console programs in it, listens in the state folder and says one line on stdout: ready, or why not. It
+holds the locks for life and the console inherits them, so nobody can load a second model, whatever is killed.
 It lives as long as somebody holds a connection for it to live for: no hook has to run when a worker is killed.
 """
 
@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from _socket import SocketType as RawSocket
+from collections.abc import Collection
 from io import TextIOBase
 from itertools import count
 from pathlib import Path
@@ -25,10 +26,11 @@ from bpu.console.traits import TurnReport, report_from
 from bpu.engine import protocol
 from bpu.engine.cache import UNKNOWN, Cache
 from bpu.engine.connection import Connection
+from bpu.engine.console_locks import ConsoleLocks, file_id
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.desk import Desk
 from bpu.engine.diary import Diary, format_note, where
-from bpu.engine.launch import Launch, launch_from_json
+from bpu.engine.launch import LONGEST_TEXT, Launch, LaunchTable, launch_from_json, table_from_json
 from bpu.engine.loop import Loop
 from bpu.engine.orphans import end_orphans, lock_holders, read_process
 from bpu.engine.peer import refuse
@@ -54,6 +56,8 @@ ERROR_LIMIT, ERROR_SPAN_S = 5, 60.0
 #: Longest texts that a worker may send, in characters, and the largest count of tokens: status packets stay small.
 ID_CHARS, DIGEST_CHARS, REASON_CHARS = 100, 200, 500
 LARGEST_COUNT = 10**9
+#: Tables of models that one keeper follows, by their fingerprints: a reload of a gateway brings a new one.
+MOST_TABLES = 64
 #: A worker that did not read its lifeline missed the newest picture of the engine: it is told again after this.
 RETELL_S = 0.2
 #: Places that change are told so often at most: hundreds of clients need not hear of every short job.
@@ -73,25 +77,27 @@ class Keeper:
     such errors repeat.
     """
 
-    def __init__(self, launch: Launch, listener: RawSocket, lock: Lease, log: TextIOBase) -> None:
-        self.launch, self.listener = launch, listener
-        self._folder, self._lock = Path(launch.state_dir), lock
+    def __init__(self, table: LaunchTable, listener: RawSocket, locks: ConsoleLocks, log: TextIOBase) -> None:
+        self.launch, self.listener = table.default_launch, listener
+        self._folder, self._locks = Path(self.launch.state_dir), locks
+        self._tables = {table.fingerprint: None}
         self.loop = Loop(self._recover)
-        self.supervisor = Supervisor(launch, lock.fd, self.loop, clock=time.monotonic, changed=self._changed)
-        self._diary = Diary(launch.log_format, log)
-        record = ConsoleRecord(launch, warn=lambda text: self._diary.note_event("examination", text, level="warning"))
+        self._diary = Diary(self.launch.log_format, log)
         self.desk = Desk(
-            launch,
-            self.supervisor,
-            record,
+            self.launch,
+            *self._make_parts(self.launch),
             clock=time.monotonic,
             log=lambda text: self._diary.note_event("examination", text),
+            make_parts=self._make_parts,
+            find_shortage=_find_shortage,
         )
+        for launch in table.launches:
+            self.desk.offer(launch, newest=True)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
         self._errors: list[float] = []
-        self._socket_id = _file_id(self._folder / protocol.SOCKET_NAME)
+        self._socket_id = file_id(self._folder / protocol.SOCKET_NAME)
         self._unreachable = ""
         self._check_at = self._since + CHECK_S
         self._retell_at: float | None = None
@@ -100,10 +106,20 @@ class Keeper:
         self._grace = FIRST_LIFELINE_GRACE_S
         self._group = Path(launch.state_dir).stat().st_gid
 
+    def _make_parts(self, launch: Launch) -> tuple[Supervisor, ConsoleRecord]:
+        record = ConsoleRecord(launch, warn=lambda text: self._diary.note_event("examination", text, level="warning"))
+        clock = time.monotonic
+        return Supervisor(launch, self._locks.fds, self.loop, clock=clock, changed=self._changed), record
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The supervisor of the model that has the console, or had it last."""
+        return self.desk.supervisor
+
     def run(self) -> None:
         """Until nobody needs the engine any more and the console is gone."""
         self.loop.listen(self.listener.fileno(), self._accept)
-        self.loop.on_signal(signal.SIGCHLD, self.supervisor.on_child)
+        self.loop.on_signal(signal.SIGCHLD, lambda: self.supervisor.on_child())
         self.loop.on_signal(signal.SIGTERM, self.desk.stop)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -158,9 +174,9 @@ class Keeper:
         try:
             if self.desk.leaving:
                 return
-            if not self._owns_lock():
+            if not self._locks.still_held():
                 self.desk.stop()
-            elif _file_id(self._folder / protocol.SOCKET_NAME) != self._socket_id:
+            elif file_id(self._folder / protocol.SOCKET_NAME) != self._socket_id:
                 self._listen_again()
             elif not self.loop.listens(self.listener.fileno()):
                 self.loop.listen(self.listener.fileno(), self._accept)
@@ -168,31 +184,18 @@ class Keeper:
         except OSError as error:
             self._unreachable = f"The socket in the state folder {self._folder} cannot be made again: {error}."
 
-    def _owns_lock(self) -> bool:
-        """Whether the lock's file is the one that is locked here; a new file in its place is locked instead."""
-        path = Path(self.launch.lock_path)
-        identity = _file_id(path)
-        if identity == _file_id(self._lock.fd) or (identity is None and not self.launch.owns_lock):
-            return True
-        lease = try_lock(path, create=self.launch.owns_lock)
-        if lease is None:
-            return False
-        os.dup2(lease.fd, self._lock.fd, inheritable=False)  # the next console inherits it by this number
-        lease.close()
-        return True
-
     def _listen_again(self) -> None:
         listener = protocol.listen(self._folder)
         self.loop.forget(self.listener.fileno())
         self.listener.close()
-        self.listener, self._socket_id = listener, _file_id(self._folder / protocol.SOCKET_NAME)
+        self.listener, self._socket_id = listener, file_id(self._folder / protocol.SOCKET_NAME)
         self.loop.listen(listener.fileno(), self._accept)
 
     def remove_socket(self) -> None:
         """Remove the socket's file, unless it is another keeper's by now."""
         path = self._folder / protocol.SOCKET_NAME
         with contextlib.suppress(OSError):
-            if _file_id(path) == self._socket_id:
+            if file_id(path) == self._socket_id:
                 path.unlink()
 
     # Connections
@@ -210,7 +213,8 @@ class Keeper:
         if uid not in (os.getuid(), 0) and gid != self._group:
             sock.close()
             return
-        connection = Connection(sock)
+        # A launch names a program to run: only this user and root may bring one.
+        connection = Connection(sock, may_bring_launches=uid in (os.getuid(), 0))
         self._connections[sock.fileno()] = connection
         self.loop.listen(sock.fileno(), lambda: self._read(connection))
         # Whoever connects has something to say, and has mostly said it by now.
@@ -245,10 +249,11 @@ class Keeper:
 
     def _obey(self, connection: Connection, message: dict[str, Any]) -> None:
         op = str(message.get("op"))
-        if op in ("attach", "job") and message.get("fingerprint") != self.launch.fingerprint:
-            folder, pid = self.launch.state_dir, os.getpid()
-            text = f"The keeper with pid {pid} ({folder}) holds the model with other settings; stop it or use them."
-            refuse(connection, "EngineUnavailable", text)
+        if op in ("attach", "job", "model") and (refusal := self._admit(connection, op, message)):
+            if op != "model":  # an entry that cannot be used here costs the other models nothing
+                refuse(connection, "EngineUnavailable", refusal)
+        elif op == "model":
+            return
         elif op == "attach":
             connection.lifeline, self._grace = True, LIFELINE_GRACE_S
             self._count_lifelines()
@@ -263,6 +268,34 @@ class Keeper:
             self._check_files()
         else:
             self._order(connection, op, message)
+
+    def _admit(self, connection: Connection, op: str, message: dict[str, Any]) -> str:
+        """Take in the launch that a message names, and its table; returns why not, "" when it can be used.
+
+        A launch that is known may be used by any gateway. Another one must come from a table that this keeper follows,
+        or from the next table of a gateway that had such a one before.
+        """
+        key, table = str(message.get("fingerprint")), str(message.get("table"))
+        previous = message.get("previous")
+        earlier = previous[-MOST_TABLES:] if isinstance(previous, list) else []
+        follows = table in self._tables or any(isinstance(one, str) and one in self._tables for one in earlier)
+        known = self.desk.knows(key)
+        if follows:
+            self._tables[table[:DIGEST_CHARS]] = None
+            if len(self._tables) > MOST_TABLES:
+                del self._tables[next(iter(self._tables))]
+        if not known and not (follows and connection.may_bring_launches):
+            return (
+                f"The keeper with pid {os.getpid()} ({self.launch.state_dir}) holds the model with other settings; "
+                "stop it or use them."
+            )
+        newest = op != "job" and follows and connection.may_bring_launches
+        if newest or not known:
+            launch = _launch(message, key, self.launch.state_dir)
+            if not self._locks.take(launch):
+                return _held_by(Path(launch.lock_path))
+            self.desk.offer(launch, newest=newest)
+        return ""
 
     def _end_job(self, connection: Connection, message: dict[str, Any]) -> None:
         ticket = connection.ticket
@@ -288,7 +321,13 @@ class Keeper:
         done = True
         if op == "cancel":
             done = self.desk.cancel(_text(message, "id", ID_CHARS, cut=True))
-        elif op in ("load", "unload", "examine"):
+        elif op == "load":
+            refusal, key = self._load_target(connection, message)
+            refusal = refusal or self.desk.load(key)
+            if refusal:
+                refuse(connection, "EngineUnavailable", refusal)
+                return
+        elif op in ("unload", "examine"):
             getattr(self.desk, op)()
         elif op == "bye":
             # A whole gateway has left: nobody need be waited for, unless another one is here.
@@ -296,6 +335,14 @@ class Keeper:
         else:
             done = False
         connection.send({"say": "done", "op": op, "done": done})
+
+    def _load_target(self, connection: Connection, message: dict[str, Any]) -> tuple[str, str]:
+        """(why not, fingerprint) of the model that an order to load names; without a name that of the last load."""
+        if "fingerprint" in message:
+            return self._admit(connection, "load", message), str(message["fingerprint"])
+        name = str(message.get("model") or "")[:ID_CHARS]
+        found = self.desk.fingerprint_of(name) if name else ""
+        return ("", found) if found is not None else (f"The engine knows no model {name}.", "")
 
     def _join(self, connection: Connection, message: dict[str, Any]) -> None:
         if connection.ticket is not None or connection.lifeline:
@@ -311,6 +358,7 @@ class Keeper:
             tokens=_number(message, "tokens"),
             short_tokens=_number(message, "short_tokens"),
             needs_fresh=bool(message.get("needs_fresh")),
+            model=str(message["fingerprint"]),
         )
         connection.ticket = ticket
         self.desk.join(ticket, again=bool(message.get("again")))
@@ -346,7 +394,7 @@ class Keeper:
         self._since = time.monotonic()
         fault = self.supervisor.fault
         reason = fault.message if new is State.FAILED and fault is not None else ""
-        self._diary.note(old, new, move, reason)
+        self._diary.note(old, new, move, reason, model=self.desk.launch.model)
         self.desk.console_changed(old, new, move)
 
     def _status(self) -> Status:
@@ -378,21 +426,23 @@ class Keeper:
                 self._places_at = time.monotonic() + PLACES_S
 
 
-def _file_id(file: Path | int) -> tuple[int, int, int] | None:
-    """What tells a file from one that was made later under the same name; None when there is none."""
-    try:
-        status = os.stat(file)  # noqa: PTH116  # of a path or a descriptor
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns
-
-
 def _text(message: dict[str, Any], key: str, limit: int, *, cut: bool = False) -> str:
     """The text under `key`, at most `limit` characters long. Raises `BadPacket`."""
     text = message.get(key)
     if not isinstance(text, str) or (len(text) > limit and not cut):
         raise BadPacket
     return text[:limit]
+
+
+def _launch(message: dict[str, Any], fingerprint: str, state_dir: str) -> Launch:
+    """The launch in a message. Raises `BadPacket`."""
+    try:
+        launch = launch_from_json(_text(message, "launch", LONGEST_TEXT))
+    except ValueError as error:
+        raise BadPacket from error
+    if launch.fingerprint != fingerprint or launch.state_dir != state_dir:
+        raise BadPacket
+    return launch
 
 
 def _number(message: dict[str, Any], key: str) -> int:
@@ -413,29 +463,33 @@ def _turn_report(message: dict[str, Any]) -> TurnReport:
 
 def main() -> int:
     """Run a keeper; the exit code is 0 when it was not needed any more, 1 when it could not serve."""
-    launch = launch_from_json(sys.stdin.read())
+    table = table_from_json(sys.stdin.read())
     if os.fork():
         # Nobody's child: whoever started it may end before it, or live on and never look after it.
         os._exit(0)
+    launch = table.default_launch
     log = LogWriter(on_loss=lambda lines: format_note(launch.log_format, "log_lost", describe_loss(lines).strip()))
     sys.stderr = log
-    folder, lock_path = Path(launch.state_dir), Path(launch.lock_path)
-    try:
-        lock = _lock_within(LOCK_PATIENCE_S, lock_path, folder, create=launch.owns_lock)
-        if lock is None and _is_served(folder):
-            return _report({"ready": 0})
-    except OSError as error:
-        return _report({"error": f"The engine's lock on {lock_path} cannot be taken: {error}."})
-    if lock is None:
-        who = ", ".join(describe(pid) for pid in _holder_pids(lock_path)) or "another process"
-        return _report({"error": f"The model is held by {who}; stop it, or use its BPU_STATE_DIR."})
+    folder = Path(launch.state_dir)
+    locks = ConsoleLocks()
+    for lock_path in table.lock_paths:
+        owned = all(one.owns_lock for one in table.launches if one.lock_path == lock_path)
+        try:
+            lock = _lock_within(LOCK_PATIENCE_S, Path(lock_path), folder, create=owned)
+            if lock is None and _is_served(folder):
+                return _report({"ready": 0})
+        except OSError as error:
+            return _report({"error": f"The engine's lock on {lock_path} cannot be taken: {error}."})
+        if lock is None:
+            return _report({"error": _held_by(Path(lock_path))})
+        locks.add(lock_path, lock, owned=owned)
     try:
         listener = protocol.listen(folder)
     except OSError as error:
         return _report(
             {"error": f"The state folder {folder} cannot be used: {error}. Set BPU_STATE_DIR.", "person": True}
         )
-    keeper = Keeper(launch, listener, lock, log)
+    keeper = Keeper(table, listener, locks, log)
     _report({"ready": os.getpid()})
     _detach()
     try:
@@ -443,6 +497,19 @@ def main() -> int:
     finally:
         keeper.remove_socket()
     return 0
+
+
+def _held_by(lock_path: Path) -> str:
+    who = ", ".join(describe(pid) for pid in _holder_pids(lock_path)) or "another process"
+    return f"The model is held by {who}; stop it, or use its BPU_STATE_DIR."
+
+
+def _find_shortage(launch: Launch, own: Collection[int]) -> str:
+    if not launch.need_bytes:
+        return ""
+    from bpu.engine.memory_check import shortage  # its modules are not needed where a board has one model
+
+    return shortage(launch, own)
 
 
 def _lock_within(seconds: float, path: Path, folder: Path, *, create: bool) -> Lease | None:

@@ -1,4 +1,7 @@
-"""How one console is run and watched, as plain data that travels to the keeper as JSON. Standard library only."""
+"""How the consoles of a table of models are run and watched, as plain data that travels to the keeper as JSON.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import dataclasses
 import json
 import shlex
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 _IDENTITY = (
     *("argv", "cwd", "files", "profile", "simulated", "model", "lock_path", "state_dir", "context"),
@@ -21,7 +26,8 @@ class Launch:
 
     `simulated`, `cpu`: what answers is the simulator, or a model on this computer's processor.
     `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all. `exam_limit_s` is how long the first waiting
-    job may wait in all for an examination of the console; 0: not at all.
+    job may wait in all for an examination of the console; 0: not at all. `need_bytes` of the BPU's memory are needed in
+    all, `largest_bytes` of them in one pool; 0: unknown. The pools are read below `sysfs`.
     """
 
     argv: tuple[str, ...]
@@ -50,15 +56,23 @@ class Launch:
     data_dir: str = ""
     exam_limit_s: float = 45.0
     cpu: bool = False
+    swap_after_s: float = 20.0
+    need_bytes: int = 0
+    largest_bytes: int = 0
+    sysfs: str = "/"
 
     @cached_property
     def fingerprint(self) -> str:
         """Equal for launches that may share one console: the same program, model and arguments, kept the same way.
 
-        Limits, and the environment of whoever starts it (a service, somebody's terminal), make no other console.
+        Limits and the caller's environment are not part of it.
         """
-        told = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True).encode()
-        return f"{zlib.crc32(told):08x}{zlib.adler32(told):08x}"
+        return _digest([getattr(self, name) for name in _IDENTITY])
+
+    @cached_property
+    def text(self) -> str:
+        """The launch as JSON, encoded once."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @property
     def owns_lock(self) -> bool:
@@ -66,7 +80,7 @@ class Launch:
         return self.simulated or self.cpu
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return self.text
 
     @property
     def command(self) -> str:
@@ -74,7 +88,88 @@ class Launch:
         return shlex.join(self.argv)
 
 
+#: The longest JSON of a launch, in characters: a packet holds it beside all other fields of a job.
+LONGEST_TEXT = 48_000
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "tuple[str, ...]": (list,),
+    "dict[str, str]": (dict,),
+}
+
+
 def launch_from_json(text: str) -> Launch:
-    """The inverse of `Launch.to_json`. Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
-    fields = json.loads(text)
+    """Parse `Launch.text`. Raises `ValueError` for anything that is not a launch."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError("the launch is too long")
+    try:
+        fields = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("the launch is nested too deeply") from error
+    names = {one.name: str(one.type) for one in dataclasses.fields(Launch)}
+    if not isinstance(fields, dict) or set(fields) != set(names):
+        raise ValueError("these are not the fields of a launch")
+    for name, kind in names.items():
+        value = fields[name]
+        parts = value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else []
+        if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
+            raise ValueError(f"{name} is no {kind}")
+        if not all(isinstance(part, str) for part in parts):
+            raise ValueError(f"{name} holds something else than text")
+        if isinstance(value, (int, float)) and not 0 <= value < 1e15:
+            raise ValueError(f"{name} is out of range")
+    if not fields["argv"]:
+        raise ValueError("argv is empty")
     return Launch(**{**fields, "argv": tuple(fields["argv"])})
+
+
+@dataclass(frozen=True)
+class LaunchTable:
+    """The launches of all models that can be started, the default one among them.
+
+    `previous` are the fingerprints of the tables that the same gateway had before: a reload changes its table, and its
+    keeper goes on.
+    """
+
+    launches: tuple[Launch, ...]
+    default: str
+    previous: tuple[str, ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return _digest(sorted(launch.fingerprint for launch in self.launches))
+
+    @cached_property
+    def default_launch(self) -> Launch:
+        return self.launch(self.default)
+
+    def launch(self, model: str) -> Launch:
+        """The launch of the model with this id. Raises `KeyError`."""
+        return {launch.model: launch for launch in self.launches}[model]
+
+    @property
+    def lock_paths(self) -> list[str]:
+        """The locks of all console programs, in the order in which every keeper takes them."""
+        return sorted({launch.lock_path for launch in self.launches})
+
+    def to_json(self) -> str:
+        return json.dumps({"default": self.default, "launches": [launch.text for launch in self.launches]})
+
+
+def table_of(launches: Launch | Iterable[Launch]) -> LaunchTable:
+    """A table of these launches, the first one its default."""
+    found = (launches,) if isinstance(launches, Launch) else tuple(launches)
+    return LaunchTable(found, found[0].model)
+
+
+def table_from_json(text: str) -> LaunchTable:
+    """Parse `LaunchTable.to_json`. Raises `ValueError`, `KeyError` or `TypeError`."""
+    fields = json.loads(text)
+    return LaunchTable(tuple(launch_from_json(one) for one in fields["launches"]), str(fields["default"]))
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True).encode()
+    return f"{zlib.crc32(text):08x}{zlib.adler32(text):08x}"

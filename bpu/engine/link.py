@@ -18,7 +18,7 @@ from typing import Any
 
 from bpu import errors
 from bpu.engine import hub, protocol
-from bpu.engine.launch import Launch
+from bpu.engine.launch import Launch, LaunchTable, table_of
 from bpu.engine.plan import PROJECT
 from bpu.engine.slot import SLOT_NAME, is_lockable, try_lock
 from bpu.engine.status import STOPPED, Status
@@ -43,8 +43,10 @@ _POLL_S = 0.02
 class Link:
     """One worker's lifeline. `status` is the newest picture of the engine, with moments instead of ages."""
 
-    def __init__(self, launch: Launch, *, quiet: bool = False) -> None:
-        self.launch, self._quiet = launch, quiet
+    def __init__(self, launches: LaunchTable | Launch, *, quiet: bool = False) -> None:
+        self.table = launches if isinstance(launches, LaunchTable) else table_of(launches)
+        self.launch = launch = self.table.default_launch
+        self._quiet = quiet
         self.folder = Path(launch.state_dir)
         self.status: Status = {
             **STOPPED,
@@ -101,7 +103,10 @@ class Link:
         reader = hub.Reader(sock.fileno())
         self._sock = sock
         try:
-            protocol.send(sock, {"op": "attach", "fingerprint": self.launch.fingerprint})
+            protocol.send(sock, {"op": "attach", **self.naming(self.launch)})
+            for launch in self.table.launches:
+                if launch is not self.launch and not protocol.send(sock, {"op": "model", **self.naming(launch)}):
+                    break  # a job brings its launch by itself
             while True:
                 packet = protocol.receive(sock)
                 if packet is not None:
@@ -114,6 +119,15 @@ class Link:
             reader.close()
             sock.close()
             self._sock = None
+
+    def naming(self, launch: Launch) -> protocol.Message:
+        """The fields by which a message names a launch, so that a keeper that does not know it can take it in."""
+        return {
+            "fingerprint": launch.fingerprint,
+            "launch": launch.text,
+            "table": self.table.fingerprint,
+            "previous": list(self.table.previous),
+        }
 
     def _ping(self, sock: RawSocket, reader: hub.Reader) -> None:
         """Ask a keeper that has said nothing for a while; one that does not answer is reported until it does."""
@@ -251,6 +265,8 @@ class Link:
             while (packet := protocol.receive(sock)) is None:
                 if not reader.wait(ANSWER_LIMIT_S):
                     raise errors.EngineStopping("The engine's keeper does not answer.", retry_after=RETRY_AFTER_S)
+            if packet[0].get("say") == "refused":
+                raise error_from(packet[0])
             return bool(packet[0].get("done"))
         except protocol.Closed:
             return False
@@ -292,7 +308,7 @@ class Link:
         assert keeper.stdin is not None
         assert keeper.stdout is not None
         with keeper, keeper.stdin, keeper.stdout:
-            keeper.stdin.write(self.launch.to_json().encode())
+            keeper.stdin.write(self.table.to_json().encode())
             keeper.stdin.close()
             reader = hub.Reader(keeper.stdout.fileno())
             try:

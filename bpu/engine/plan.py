@@ -1,4 +1,4 @@
-"""From a model to the `Launch` of the SDK's console, the processor's or the simulator.
+"""From the table of models to the `Launch` of each console: the SDK's, the processor's or the simulator.
 
 Every mistake is reported at once.
 """
@@ -15,13 +15,14 @@ from typing import Any
 from bpu.console.profiles import PROFILES
 from bpu.engine import cpu
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.launch import Launch
+from bpu.engine.launch import Launch, LaunchTable
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models import families
+from bpu.models.catalogue import need_of
 from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import ModelSpec, from_settings
-from bpu.models.table import default_model
+from bpu.models.table import ModelTable, load_table
 from bpu.settings import Settings, data_dir, state_dir
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -62,13 +63,22 @@ def resolve_engine(settings: Settings, *, board_model: Path = _BOARD_MODEL) -> S
         return settings
     if settings.engine == "cpu":
         return cpu.cpu_settings(settings)
-    falls_back = cpu.is_available(settings) and _falls_back(settings, default_model(settings), _text(board_model))
+    default = load_table(settings).default_model if cpu.is_available(settings) else None
+    falls_back = default is not None and _falls_back(settings, default, _text(board_model))
     return cpu.cpu_settings(settings) if falls_back else settings
+
+
+def chosen_table(settings: Settings) -> ModelTable:
+    """The models that are served: the processor's one where `resolve_engine` took it, else the table."""
+    if not cpu.is_resolved(settings):
+        return load_table(settings)
+    one = from_settings(settings)
+    return ModelTable((one,), one.id)
 
 
 def chosen_model(settings: Settings) -> ModelSpec:
     """The model that is served by default: the processor's where `resolve_engine` took it, else the table's."""
-    return from_settings(settings) if cpu.is_resolved(settings) else default_model(settings)
+    return chosen_table(settings).default_model
 
 
 def served_settings(settings: Settings) -> Settings:
@@ -142,13 +152,50 @@ def line_limit(settings: Settings, launch: Launch | None = None, model: ModelSpe
     return supposed if launch is None else ConsoleRecord(launch).longest_line(supposed)
 
 
-def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
+#: Fingerprints of the tables that this process, or the one that it was forked from, has planned, by state folder.
+_planned: dict[str, list[str]] = {}
+_MOST_PLANNED = 16
+
+
+def plan_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
+    """The launches of all models that can be started, and the table's history for a keeper that goes on after a reload.
+
+    Raises `SettingsError` when the default model cannot be started.
+    """
+    settings = resolve_engine(settings)
+    table = chosen_table(settings)
+    launches = [plan_launch(settings, table.default_model, sysfs=sysfs)]
+    for model in table.models:
+        if model.id != table.default and unusable(settings, model) is None:
+            launches.append(plan_launch(settings, model, sysfs=sysfs))
+    planned = LaunchTable(tuple(launches), table.default)
+    history = _planned.setdefault(launches[0].state_dir, [])
+    if planned.fingerprint in history:
+        history.remove(planned.fingerprint)
+    previous = tuple(history)
+    history.append(planned.fingerprint)
+    del history[:-_MOST_PLANNED]
+    return LaunchTable(planned.launches, planned.default, previous)
+
+
+def unusable(settings: Settings, model: ModelSpec) -> str | None:
+    """Why a model of the table cannot be started here; None when it can."""
+    try:
+        choose_files(settings, model)
+    except SettingsError as error:
+        return error.message
+    return None
+
+
+def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> Launch:
     """The whole launch of `model`, the default unless it is given. Raises `SettingsError`."""
     settings = resolve_engine(settings)
     model = model or chosen_model(settings)
     files = choose_files(settings, model)
-    folder = state_dir(settings)
     ours = files.simulated or files.cpu
+    # The programs of ours take no memory of the BPU; an entry that names some is taken at its word.
+    need = need_of(model) if not ours or model.memory_mb else None
+    folder = state_dir(settings)
     # The programs of ours take the same values as options for every profile.
     configured = model.profile in _CONFIGURED and not ours
     config = folder / f"{model.profile}.json"
@@ -182,6 +229,10 @@ def plan_launch(settings: Settings, model: ModelSpec | None = None) -> Launch:
         data_dir=str(data_dir(settings)),
         exam_limit_s=settings.exam_limit_s,
         cpu=files.cpu,
+        swap_after_s=settings.swap_after_s,
+        need_bytes=0 if need is None else need.total,
+        largest_bytes=0 if need is None else need.largest,
+        sysfs=str(sysfs),
     )
 
 

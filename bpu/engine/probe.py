@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -92,7 +92,7 @@ class Probe:
         launch: Launch,
         *,
         clock: Callable[[], float] = time.monotonic,
-        spawn: Callable[[Launch, int, ConsoleLog], Console] = Console,
+        spawn: Callable[[Launch, Sequence[int], ConsoleLog], Console] = Console,
         waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self._launch, self._clock, self._spawn, self._waiting = launch, clock, spawn, waiting
@@ -168,7 +168,7 @@ class Probe:
 
     def _start(self) -> None:
         assert self._lease is not None
-        self._console = self._spawn(self._launch, self._lease.fd, self._log)
+        self._console = self._spawn(self._launch, (self._lease.fd,), self._log)
         try:
             self._load()
         except BaseException:

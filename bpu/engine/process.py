@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -91,12 +91,12 @@ class Console:
     def __init__(
         self,
         launch: Launch,
-        lock_fd: int,
+        lock_fds: Sequence[int],
         log: Log,
         *,
         popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
-        """Start it; raises OSError when it cannot be run. It inherits `lock_fd`: while it lives, so does the lock."""
+        """Start it; raises OSError when it cannot be run. It inherits the locks: while it lives, so do they."""
         self.log = log
         self._popen = popen(
             [*wrapper(), *launch.argv],
@@ -107,7 +107,7 @@ class Console:
             stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
-            pass_fds=(lock_fd,),
+            pass_fds=tuple(lock_fds),
             preexec_fn=None if shutil.which("setpriv") else death_with_parent(),
         )
         self.pid = self._popen.pid

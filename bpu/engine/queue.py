@@ -23,6 +23,8 @@ class Ticket(Generic[Peer]):
     tokens: int = field(compare=False, default=0)
     short_tokens: int = field(compare=False, default=0)
     needs_fresh: bool = field(compare=False, default=False)
+    #: The fingerprint of the launch that it needs.
+    model: str = field(compare=False, default="")
 
 
 class QueueFull(Exception):
@@ -57,8 +59,9 @@ class Queue(Generic[Peer]):
     def first(self) -> Ticket[Peer]:
         return self._waiting[0]
 
-    def pop(self) -> Ticket[Peer]:
-        return self._waiting.pop(0)
+    def first_of(self, model: str) -> Ticket[Peer] | None:
+        """The first job of this model; None when none waits."""
+        return next((ticket for ticket in self._waiting if ticket.model == model), None)
 
     def find(self, job_id: str) -> Ticket[Peer] | None:
         return next((ticket for ticket in self._waiting if ticket.id == job_id), None)

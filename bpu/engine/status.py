@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 from bpu.engine.desk import Desk
@@ -12,6 +13,7 @@ Status = dict[str, Any]
 
 #: A packet is bounded; nobody reads further down a queue than this.
 LISTED_JOBS = 200
+LISTED_MODELS = 50
 LISTED_LINES = 20
 
 
@@ -29,9 +31,11 @@ def status_of(desk: Desk, since: float) -> Status:
         "model": desk.launch.model,
         "console_pid": supervisor.console_pid,
         "keeper_pid": os.getpid(),
-        "loads": supervisor.loads,
+        "models": _models(desk),
+        "swap_after_s": desk.swap_after_s,
+        "loads": sum(model.supervisor.loads for model in desk.models.values()),
         "load_s": supervisor.load_s,
-        "restarts": dict(supervisor.restarts),
+        "restarts": dict(sum((model.supervisor.restarts for model in desk.models.values()), Counter[str]())),
         "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
         "trust": _trust(desk),
         "trust_source": desk.examiner.source,
@@ -40,7 +44,7 @@ def status_of(desk: Desk, since: float) -> Status:
         "examined": desk.examiner.finished,
         "running": _running(desk),
         "waiting": [
-            {"id": ticket.id, "position": place, "arrived_at": ticket.arrived}
+            {"id": ticket.id, "position": place, "arrived_at": ticket.arrived, "model": desk.name_of(ticket)}
             for place, ticket in enumerate(desk.queue, 1)
             if place <= LISTED_JOBS
         ],
@@ -52,6 +56,12 @@ def status_of(desk: Desk, since: float) -> Status:
     }
 
 
+def _models(desk: Desk) -> dict[str, Status]:
+    """What is known of each model that was needed, by its id; the present one stands for all launches of its id."""
+    found = {model.name: model.status() for model in list(desk.models.values())[-LISTED_MODELS:]}
+    return {**found, desk.model.name: desk.model.status()}
+
+
 def _trust(desk: Desk) -> dict[str, bool]:
     known = desk.examiner.capabilities
     return {"keeps": known.retains_history, "resets": known.reset_works, "forgets": known.stateless}
@@ -61,7 +71,8 @@ def _running(desk: Desk) -> dict[str, Any] | None:
     ticket = desk.running
     if ticket is None:
         return None
-    return {"id": ticket.id, "arrived_at": ticket.arrived, "started_at": desk.running_since, **desk.progress}
+    times = {"arrived_at": ticket.arrived, "started_at": desk.running_since}
+    return {"id": ticket.id, "model": desk.name_of(ticket), **times, **desk.progress}
 
 
 STOPPED: Status = {
@@ -74,6 +85,8 @@ STOPPED: Status = {
     "model": "",
     "console_pid": None,
     "keeper_pid": None,
+    "models": {},
+    "swap_after_s": None,
     "loads": 0,
     "load_s": None,
     "restarts": {},
@@ -99,6 +112,7 @@ def aged(status: Status, now: float) -> Status:
     shown["since_s"] = max(0.0, now - status["since_at"])
     retry_at = status["retry_at"]
     shown["retry_after_s"] = None if retry_at is None else max(0.0, retry_at - now)
+    shown["models"] = {name: _aged_model(model, now) for name, model in status["models"].items()}
     if (examination := status["examination"]) is not None:
         ends_at = examination["ends_at"]
         rest_s = None if ends_at is None else max(0.0, ends_at - now)
@@ -106,6 +120,12 @@ def aged(status: Status, now: float) -> Status:
     shown["waiting"] = [_aged_job(job, now) for job in status["waiting"]]
     shown["running"] = None if status["running"] is None else _aged_job(status["running"], now)
     return shown
+
+
+def _aged_model(model: Status, now: float) -> Status:
+    retry_at = model["retry_at"]
+    rest = {key: value for key, value in model.items() if key != "retry_at"}
+    return {**rest, "retry_after_s": None if retry_at is None else max(0.0, retry_at - now)}
 
 
 def _aged_job(job: dict[str, Any], now: float) -> dict[str, Any]:

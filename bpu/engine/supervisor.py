@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,12 @@ class Supervisor:
     def __init__(
         self,
         launch: Launch,
-        lock_fd: int,
+        lock_fds: Sequence[int],
         loop: Loop,
         *,
         clock: Callable[[], float],
         changed: Callable[[State, State, Move], None],
-        spawn: Callable[[Launch, int, ConsoleLog], Console] = Console,
+        spawn: Callable[[Launch, Sequence[int], ConsoleLog], Console] = Console,
     ) -> None:
         self.launch = launch
         self.profile = PROFILES[launch.profile]
@@ -66,6 +66,8 @@ class Supervisor:
         self.fault: Fault | None = None
         self.exit: Exit | None = None
         self.loads = 0
+        #: Another model's console had the memory before this one.
+        self.follows_another = False
         self.load_s: float | None = None
         self.restarts: Counter[str] = Counter()
         self.log = ConsoleLog()
@@ -77,7 +79,7 @@ class Supervisor:
         self.must_examine: Callable[[], bool] = lambda: False
         self._configuration_path = configuration_path(launch)
         self._configuration: Mapping[str, Any] = {}
-        self._lock_fd, self._loop, self._clock, self._spawn = lock_fd, loop, clock, spawn
+        self._lock_fds, self._loop, self._clock, self._spawn = lock_fds, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
         self._ear = Ear(loop, clock, wrong=self._out_of_step, closed=self._output_closed)
@@ -98,6 +100,11 @@ class Supervisor:
     def console_pid(self) -> int | None:
         return None if self._console is None else self._console.pid
 
+    @property
+    def console_pids(self) -> list[int]:
+        """The processes of the console, whatever it is doing."""
+        return [] if self._console is None else list(self._console.session())
+
     # Loading
 
     def load(self) -> None:
@@ -108,7 +115,7 @@ class Supervisor:
             for path, text in self.launch.files.items():
                 Path(path).write_text(text)
             self._configuration = read_configuration(self._configuration_path)
-            console = self._spawn(self.launch, self._lock_fd, self.log)
+            console = self._spawn(self.launch, self._lock_fds, self.log)
         except OSError as error:
             self._failed(Fault("bad_option", f"The console cannot be started: {error}.", True))
             self._machine.move(Move.GIVE_UP)
@@ -361,7 +368,8 @@ class Supervisor:
     def _failed(self, fault: Fault) -> None:
         now = self._clock()
         self.breaker.failed(now)
-        if fault.cause == "no_bpu_memory" and self.loads > 1 and self.breaker.failures <= MEMORY_RETRIES:
+        freed = self.loads > 1 or self.follows_another
+        if fault.cause == "no_bpu_memory" and freed and self.breaker.failures <= MEMORY_RETRIES:
             fault = Fault(fault.cause, fault.message, False)
             self.breaker.hold(now, 1.0)
         elif fault.needs_person:

@@ -23,7 +23,10 @@ TEXTS = {
         "API key for --url; by default OPENAI_API_KEY, else the first key of the settings.",
         "用于 --url 的 API 密钥；默认取 OPENAI_API_KEY，否则取设置中的第一个密钥。",
     ),
-    "model": ("Model to ask for; by default the gateway's first.", "要使用的模型；默认为网关的第一个模型。"),
+    "model": (
+        "Model to ask for, by id or alias; by default the first of the gateway or table.",
+        "要使用的模型（id 或别名）；默认为网关或模型表的默认模型。",
+    ),
     "system": ("System text for the whole conversation.", "整个对话的系统提示词。"),
     "max_tokens": ("Cut answers, thinking included, after N tokens.", "回答（含思考）超过 N 个 token 即截断。"),
     "hide_thinking": ("Do not show the thinking.", "不显示思考过程。"),
@@ -43,8 +46,8 @@ TEXTS = {
     ),
     "at_gateway": ("{model} at {url}.", "{model}，位于 {url}。"),
     "other_model": (
-        "This board's engine has the model {ours}, not {model}. Leave out --model, or name a gateway with --url.",
-        "本板引擎的模型是 {ours}，不是 {model}。请去掉 --model，或用 --url 指定网关。",
+        "This board has no model {model}, but {ours}. Leave out --model, or name a gateway with --url.",
+        "本板没有模型 {model}，可用的有 {ours}。请去掉 --model，或用 --url 指定网关。",
     ),
     "try_url": (
         "If a gateway runs here, talk to it: python -m bpu chat --url http://127.0.0.1:8000",

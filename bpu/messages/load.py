@@ -18,6 +18,11 @@ TEXTS = {
         "API key for --url; by default OPENAI_API_KEY, else the first key of the settings.",
         "用于 --url 的 API 密钥；默认取 OPENAI_API_KEY，否则取设置中的第一个密钥。",
     ),
+    "model": (
+        "Model to load, by id or alias; by default that of the last load.",
+        "要加载的模型（id 或别名）；默认为上次加载的模型。",
+    ),
+    "no_model": ("There is no model {model}; there are {models}.", "没有模型 {model}；可用的有 {models}。"),
     "timeout": ("Longest wait.", "最长等待时间（秒）。"),
     "loading": ("Loading the model", "正在加载模型"),
     "checking": (

@@ -54,8 +54,8 @@ TEXTS = {
         "没有模型表；设置描述的唯一模型：",
     ),
     "one_at_a_time": (
-        "One model is in memory at a time: the gateway serves the default.",
-        "内存中同时只有一个模型：网关提供默认模型。",
+        "One model is in memory at a time: the gateway loads the one that a request names.",
+        "内存中同时只有一个模型：网关按请求加载所指定的模型。",
     ),
     "loaded": ("loaded", "已加载"),
     "files_missing": ("files are missing:", "缺少文件："),

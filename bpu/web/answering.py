@@ -18,6 +18,7 @@ from flask import Response, g
 
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
+from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, Limits
 from bpu.chat.side import side_answer
 from bpu.chat.usage import Usage
@@ -49,7 +50,7 @@ Shape = Callable[[Head], Face]
 def options(here: Gateway) -> dict[str, Any]:
     """What every parser of a request needs to know of this gateway and this caller."""
     return {
-        "models": here.models,
+        "models": here.served.names,
         "think_model": here.settings.think_model,
         "limits": Limits(max_messages=here.settings.max_messages),
         "namespace": caller_key(),
@@ -76,7 +77,9 @@ def let_go(error: BaseException | None) -> None:
 
 def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
     """The engine's answer. From `submit` on the job is closed on every way out."""
-    plan, record = here.prompter.plan(asked), trace.current()
+    model, record = here.served.find(asked.model), trace.current()
+    plan = model.parts.prompter.plan(asked)
+    trace.note(model=model.id)
     if here.settings.log_prompts:
         log.info("prompt", extra={"facts": {"id": record.id, "line": plan.turn.line.decode("utf-8", "replace")}})
     detached = detaching.reserve() if asked.stream else None
@@ -84,9 +87,10 @@ def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
         job = here.engine.submit(
             plan.turn,
             job_id=record.id,
-            remember=partial(here.prompter.remember, asked),
-            count=here.counter.count,
+            remember=partial(model.parts.prompter.remember, asked),
+            count=model.parts.counter.count,
             client=None if detached else client_socket(),
+            model=model.id,
         )
     except BaseException:
         if detached:
@@ -94,7 +98,7 @@ def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
         raise
     g.job = job
     try:
-        answer = _answer(here, asked, plan.turn, job, record)
+        answer = _answer(here, model.parts.prompter, asked, plan.turn, job, record)
         response = _deliver(here, asked, shape, answer, prompt_tokens=plan.turn.tokens)
         response.call_on_close(job.close)
         response.call_on_close(lambda: record.facts.update(_phases(job)))
@@ -143,11 +147,13 @@ def _deliver(
     )
 
 
-def _answer(here: Gateway, asked: ChatRequest, turn: Turn, job: Job, record: trace.Record) -> Iterator[Delta]:
+def _answer(
+    here: Gateway, prompter: Prompter, asked: ChatRequest, turn: Turn, job: Job, record: trace.Record
+) -> Iterator[Delta]:
     """The deltas of `job`, with its counts noted for the log."""
     settings = here.settings
     pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
-    deltas = here.prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
+    deltas = prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
     if settings.activity == "bodies":
         deltas = activity.noted(deltas, asked, record)
     for delta in _logged(deltas, record) if settings.log_prompts else deltas:

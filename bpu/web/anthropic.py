@@ -39,7 +39,8 @@ def message() -> Response:
 def count_tokens() -> Response:
     """The tokens of a prompt, also of one that is too long."""
     here = gateway()
-    return jsonify({"input_tokens": here.prompter.count(parse_count(read_json(), **options(here)))})
+    asked = parse_count(read_json(), **options(here))
+    return jsonify({"input_tokens": here.served.find(asked.model).parts.prompter.count(asked)})
 
 
 def _unsupported(rest: str = "") -> Response:

@@ -12,10 +12,22 @@ from flask import Blueprint
 from bpu.board.addresses import local_addresses, reachable
 from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
+from bpu.chat.template import Template
 from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
 from bpu.engine import hub
-from bpu.engine.plan import choose_files, chosen_model, context_size, line_limit, plan_launch, served_settings
+from bpu.engine.launch import LaunchTable
+from bpu.engine.plan import (
+    Files,
+    choose_files,
+    chosen_table,
+    context_size,
+    line_limit,
+    plan_table,
+    served_settings,
+    unusable,
+)
+from bpu.errors import SettingsError
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
@@ -26,39 +38,22 @@ from bpu.web.events import EventStreams
 from bpu.web.gateway import Engine, Gateway
 from bpu.web.models import entries
 from bpu.web.page import page_blueprint
+from bpu.web.served_models import ModelParts, ServedModel, ServedModels
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
     settings = served_settings(settings)
-    model = chosen_model(settings)
-    files = choose_files(settings, model)
-    counter = load_counter(files.tokenizer_dir)
-    size = context_size(settings, model)
-    launch = None if engine else plan_launch(settings, model)
-    prompter = Prompter(
-        load_template(
-            files.template,
-            files.tokenizer_dir,
-            strftime_now=lambda form: datetime.now().strftime(form),
-            thinking=model.thinking,
-        ),
-        counter,
-        context_size=size,
-        profile=PROFILES[model.profile],
-        newline=settings.newline,
-        line_limit=line_limit(settings, launch, model),
-        history=settings.history,
-        reasoning=settings.reasoning,
-        thinking=model.thinking,
-    )
+    table = chosen_table(settings)
+    choose_files(settings, table.default_model)
+    launches = None if engine else plan_table(settings)
+    others = (model for model in table.models if model.id != table.default)
+    served = [_served(settings, model, launches) for model in (table.default_model, *others)]
+    _ = served[0].parts  # a default model that cannot be read ends the start
     here = Gateway(
         settings=settings,
-        engine=engine or _console_engine(settings, model),
-        prompter=prompter,
-        counter=counter,
-        context_size=size,
-        created=_made(files.model, files.template),
+        engine=engine or _console_engine(settings, launches),
+        served=ServedModels(tuple(served), settings.think_model),
         stream_slots=StreamSlots(settings.status_streams),
         detached=DetachedAnswers(state_dir(settings) / "detached"),
         activity=_activity_store(settings),
@@ -76,10 +71,67 @@ def _activity_store(settings: Settings) -> ActivityStore | None:
     return ActivityStore(path, later=hub.spawn_later, in_thread=hub.in_thread)
 
 
-def _console_engine(settings: Settings, model: ModelSpec) -> Engine:
+def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ServedModel:
+    problem = unusable(settings, model)
+    files = None if problem else choose_files(settings, model)
+    return ServedModel(
+        id=model.id,
+        aliases=model.aliases,
+        context_size=context_size(settings, model),
+        is_context_public=settings.publish_context,
+        created=_made(model.hbm) if files is None else _made(files.model, files.template),
+        file=model.hbm if files is None else files.model,
+        tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
+        idle_unload_s=model.idle_unload_s,
+        load_parts=lambda: _parts(settings, model, launches),
+        find_reasons=lambda: _reasons(model, files),
+        problem=problem,
+    )
+
+
+def _reasons(model: ModelSpec, files: Files | None) -> bool:
+    """Whether the model thinks before it answers; where its entry and its file's name do not say it, its template."""
+    if model.thinking != "auto":
+        return model.thinking in ("template", "model")
+    if files is None:
+        return False
+    try:
+        return _template(model, files).reasons
+    except SettingsError:
+        return False
+
+
+def _template(model: ModelSpec, files: Files) -> Template:
+    return load_template(
+        files.template,
+        files.tokenizer_dir,
+        strftime_now=lambda form: datetime.now().strftime(form),
+        thinking=model.thinking,
+    )
+
+
+def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ModelParts:
+    files = choose_files(settings, model)
+    counter = load_counter(files.tokenizer_dir)
+    launch = None if launches is None else launches.launch(model.id)
+    prompter = Prompter(
+        _template(model, files),
+        counter,
+        context_size=context_size(settings, model),
+        profile=PROFILES[model.profile],
+        newline=settings.newline,
+        line_limit=line_limit(settings, launch, model),
+        history=settings.history,
+        reasoning=settings.reasoning,
+        thinking=model.thinking,
+    )
+    return ModelParts(prompter, counter)
+
+
+def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
     from bpu.engine.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
 
-    return ConsoleEngine(plan_launch(settings, model), queue_timeout_s=settings.queue_timeout_s)
+    return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
 
 def assemble_page(here: Gateway) -> Blueprint:

@@ -11,12 +11,11 @@ from bpu import __version__
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.responses import parse_response
 from bpu.chat.tokens import Vocabulary
-from bpu.errors import BadRequest, ModelNotFound, UnsupportedEndpoint
+from bpu.errors import BadRequest, UnsupportedEndpoint
 from bpu.web.answering import options
 from bpu.web.body import read_json
 from bpu.web.gateway import Gateway, gateway
-from bpu.web.loading import LOADED
-from bpu.web.served_models import served_models
+from bpu.web.served_models import ServedModel
 
 counting = Blueprint("counting", __name__)
 
@@ -34,28 +33,30 @@ def response_tokens() -> Response:
 
 
 def _counted(here: Gateway, asked: ChatRequest) -> Response:
-    return jsonify({"object": "response.input_tokens", "input_tokens": here.prompter.count(asked)})
+    count = here.served.find(asked.model).parts.prompter.count(asked)
+    return jsonify({"object": "response.input_tokens", "input_tokens": count})
 
 
 @counting.post("/v1/tokenize")
 def tokenize() -> Response:
     """The tokens of `content` (llama-server), or of `prompt` or `messages` (vLLM)."""
     here, body = gateway(), _body(gateway())
-    text, vocabulary = _text(here, body), _vocabulary(here)
+    model = here.served.find(body["model"])
+    text, vocabulary = _text(here, model, body), _vocabulary(model)
     tokens = vocabulary.encode(text, add_special=bool(body.get("add_special") or body.get("add_special_tokens")))
     shown = [{"id": one, "piece": vocabulary.piece(one)} for one in tokens] if body.get("with_pieces") else tokens
-    length = {"max_model_len": here.context_size} if here.settings.publish_context else {}
+    length = {"max_model_len": model.context_size} if model.is_context_public else {}
     return jsonify({"tokens": shown, "count": len(tokens), **length})
 
 
 @counting.post("/v1/detokenize")
 def detokenize() -> Response:
     here, body = gateway(), _body(gateway())
-    tokens, vocabulary = body.get("tokens"), _vocabulary(here)
-    if not isinstance(tokens, list) or len(tokens) > here.prompter.counted_at_once:
-        raise BadRequest(
-            f"`tokens` must be an array of at most {here.prompter.counted_at_once} token ids.", param="tokens"
-        )
+    model = here.served.find(body["model"])
+    tokens, vocabulary = body.get("tokens"), _vocabulary(model)
+    most = model.parts.prompter.counted_at_once
+    if not isinstance(tokens, list) or len(tokens) > most:
+        raise BadRequest(f"`tokens` must be an array of at most {most} token ids.", param="tokens")
     if not all(type(one) is int and 0 <= one < vocabulary.size for one in tokens):
         raise BadRequest(f"A token id is a whole number from 0 to {vocabulary.size - 1}.", param="tokens")
     text = vocabulary.decode(tokens)
@@ -66,14 +67,16 @@ def detokenize() -> Response:
 def apply_template() -> Response:
     """The prompt that a chat of these messages would be."""
     here = gateway()
-    return jsonify({"prompt": here.prompter.render(parse_chat(_body(here), **options(here)))})
+    asked = parse_chat(_body(here), **options(here))
+    return jsonify({"prompt": here.served.find(asked.model).parts.prompter.render(asked)})
 
 
 @counting.get("/v1/props")
 def props() -> Response:
-    """The properties of the server, as llama-server's clients read them."""
+    """The properties of the server with its default model, as llama-server's clients read them."""
     here = gateway()
-    status, (card, *_) = here.engine.status(), served_models(here)
+    status, model = here.engine.status(), here.served.default
+    card = model.card
     length = {"n_ctx": card.context} if card.is_context_public else {}
     bos, eos = here.prompter.special_tokens
     return jsonify(
@@ -95,7 +98,7 @@ def props() -> Response:
             "build_info": f"bpu-{__version__}",
             "bos_token": bos,
             "eos_token": eos,
-            "is_sleeping": status["state"] not in LOADED,
+            "is_sleeping": not model.is_loaded(status),
         }
     )
 
@@ -106,35 +109,34 @@ def set_props() -> Response:
 
 
 def _body(here: Gateway) -> dict[str, Any]:
-    """The body; the model may be left out where only one can be meant. Raises `BadRequest` or `ModelNotFound`."""
+    """The body; without a model the default one is meant. Raises `BadRequest` or `ModelNotFound`."""
     body = read_json()
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
-    model = body.get("model") or here.models[0]
+    model = body.get("model") or here.served.default.id
     if not isinstance(model, str):
         raise BadRequest("`model` must be a string.", param="model")
-    if model not in here.served:
-        raise ModelNotFound.named(model, here.served)
+    here.served.find(model)
     return {**body, "model": model}
 
 
-def _text(here: Gateway, body: Mapping[str, Any]) -> str:
+def _text(here: Gateway, model: ServedModel, body: Mapping[str, Any]) -> str:
     text: Any
     if body.get("messages") is not None:
-        text = here.prompter.render(parse_chat(body, **options(here)))
+        text = model.parts.prompter.render(parse_chat(body, **options(here)))
         name = "messages"
     else:
         name = "prompt" if body.get("content") is None and body.get("prompt") is not None else "content"
         text = body.get(name)
     if not isinstance(text, str):
         raise BadRequest(f"`{name}` must be a string.", param=name)
-    if len(text) > (most := here.prompter.counted_at_once):
+    if len(text) > (most := model.parts.prompter.counted_at_once):
         raise BadRequest(f"`{name}` has {len(text)} characters; {most} are the most.", param=name)
     return text
 
 
-def _vocabulary(here: Gateway) -> Vocabulary:
-    vocabulary = here.counter.vocabulary
+def _vocabulary(model: ServedModel) -> Vocabulary:
+    vocabulary = model.parts.counter.vocabulary
     if vocabulary is None:
         raise BadRequest(
             "There is no tokenizer of this model here, so its tokens are only estimated: set BPU_TOKENIZER_DIR to a "

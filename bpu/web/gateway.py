@@ -5,7 +5,6 @@ The protocols are the whole of what the web needs of an engine, so that tests ca
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from socket import socket
@@ -15,7 +14,6 @@ from flask import Flask, current_app
 
 from bpu.board.vitals import Vitals
 from bpu.chat.prompt import Prompter
-from bpu.chat.requests import THINK_SUFFIX
 from bpu.chat.tokens import Counter
 from bpu.console.events import Event
 from bpu.settings import Settings
@@ -24,6 +22,7 @@ from bpu.web.activity_store import ActivityStore
 from bpu.web.connections import StreamSlots
 from bpu.web.detached import DetachedAnswers
 from bpu.web.meters import Meters
+from bpu.web.served_models import ServedModels
 from bpu.web.trace import Record
 
 KEY = "bpu"
@@ -55,8 +54,9 @@ class Engine(Protocol):
         remember: Callable[[str], str],
         count: Callable[[str], int],
         client: socket | None = None,
+        model: str = "",
     ) -> Job:
-        """Put `turn` into the queue; returns when its place is known.
+        """Put `turn` for the model with the id `model` into the queue; returns when its place is known.
 
         `remember` makes the digest of the conversation of the raw answer ("" if it cannot be continued), `count` its
         tokens. When `client` leaves, the job is closed. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
@@ -71,7 +71,8 @@ class Engine(Protocol):
 
     def cancel(self, job_id: str) -> bool: ...
 
-    def load(self) -> None: ...
+    def load(self, model: str = "") -> None:
+        """Load the model with that id, the one of the last load by default. Raises `EngineUnavailable`."""
 
     def unload(self) -> None: ...
 
@@ -84,7 +85,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Gateway:
-    """One worker's parts. `context_size` in tokens; `created` in seconds since 1970: the age of the model's file.
+    """One worker's parts.
 
     `vitals` reads the board. `leave` ends what would keep the worker from leaving and is nobody's answer: each
     function in `on_stop`.
@@ -92,10 +93,7 @@ class Gateway:
 
     settings: Settings
     engine: Engine
-    prompter: Prompter
-    counter: Counter
-    context_size: int
-    created: int = field(default_factory=lambda: int(time.time()))
+    served: ServedModels
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     meters: Meters = field(default_factory=Meters)
     stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
@@ -104,15 +102,26 @@ class Gateway:
     activity: ActivityStore | None = None
 
     @property
-    def models(self) -> list[str]:
-        """The ids of the engine's own models, the `-think` ones not among them."""
-        return [self.settings.model_id]
+    def prompter(self) -> Prompter:
+        """The default model's."""
+        return self.served.default.parts.prompter
 
     @property
-    def served(self) -> list[str]:
-        """Every id that a client may name."""
-        think = [f"{model}{THINK_SUFFIX}" for model in self.models] if self.settings.think_model else []
-        return [*self.models, *think]
+    def counter(self) -> Counter:
+        """The default model's."""
+        return self.served.default.parts.counter
+
+    @property
+    def context_size(self) -> int:
+        """Tokens of the model that the engine has now, of the default one while it has none that is served here."""
+        current = self.engine.status().get("model")
+        found = (model for model in self.served.models if model.id == current)
+        return next(found, self.served.default).context_size
+
+    @property
+    def model_id(self) -> str:
+        """The id of the model that the engine has, had last, or will load first."""
+        return str(self.engine.status().get("model") or self.served.default.id)
 
     @property
     def simulated(self) -> bool:

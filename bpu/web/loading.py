@@ -1,4 +1,4 @@
-"""Load the model and wait for it, for clients that ask for a loaded model and for nothing else."""
+"""Load a model and wait for it, for clients that ask for a loaded model and for nothing else."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ from collections.abc import Callable
 
 from bpu.errors import EngineTimeout, EngineUnavailable
 from bpu.web.gateway import Gateway
+from bpu.web.served_models import ServedModel
 
 #: How often the state of the engine, which is in memory, is looked at.
 PERIOD_S = 0.05
-#: States in which the model is in memory.
-LOADED = frozenset({"ready", "busy", "checking"})
 #: Beyond the engine's own limit for a load, the time for the order itself to arrive.
 SLACK_S = 10.0
+#: An older failure of a model is known as such until the order has arrived and its status has come back.
+SETTLE_S = 1.0
 
 
-def load_and_wait(here: Gateway, clock: Callable[[], float] = time.monotonic) -> None:
-    """Load the model; return when it is loaded. Raises `EngineUnavailable` when it cannot be, or `EngineTimeout`."""
-    if here.engine.status()["state"] in LOADED:
+def load_and_wait(here: Gateway, model: ServedModel, clock: Callable[[], float] = time.monotonic) -> None:
+    """Load `model`; return when it is loaded. Raises `EngineUnavailable` when it cannot be, or `EngineTimeout`."""
+    if model.problem is not None:
+        raise EngineUnavailable(model.problem)
+    if model.is_loaded(here.engine.status()):
         return
-    here.engine.load()
+    here.engine.load(model.id)
     begun, pause = clock(), threading.Event()
     limit_s = here.settings.load_timeout_s + SLACK_S
     while (elapsed := clock() - begun) < limit_s:
-        status = here.engine.status()
-        if status["state"] in LOADED:
+        engine = here.engine.status()
+        status, reason = model.status(engine)
+        if status == "loaded":
             return
-        if status["state"] == "failed" and status["since_s"] < elapsed:
-            raise EngineUnavailable(status["error"] or "The model could not be loaded.")
+        is_current = engine.get("model", model.id) == model.id
+        if status == "failed" and (engine["since_s"] < elapsed if is_current else elapsed > SETTLE_S):
+            raise EngineUnavailable(reason or "The model could not be loaded.")
         pause.wait(PERIOD_S)
     raise EngineTimeout("The model was not loaded in time.")

@@ -60,6 +60,23 @@ def engine_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     for cause, times in status["restarts"].items():
         restarts.add_metric([cause], times)
     yield restarts
+    yield from _model_metrics(status)
+
+
+def _model_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """What the engine knows of each model that was needed since its keeper started."""
+    loaded = GaugeMetricFamily("bpu_model_loaded", "1 for the model in memory.", labels=["model"])
+    seconds = GaugeMetricFamily("bpu_model_load_seconds", "How long its last load took.", labels=["model"])
+    loads = CounterMetricFamily("bpu_model_loads", "Times it was loaded.", labels=["model"])
+    ends = CounterMetricFamily("bpu_model_restarts", "Times its console was ended.", labels=["model", "cause"])
+    for name, model in status.get("models", {}).items():
+        loaded.add_metric([name], float(name == status["model"] and status["state"] in ("checking", "ready", "busy")))
+        loads.add_metric([name], model["loads"])
+        if model["load_s"] is not None:
+            seconds.add_metric([name], model["load_s"])
+        for cause, times in model["restarts"].items():
+            ends.add_metric([name, cause], times)
+    yield from (loaded, seconds, loads, ends)
 
 
 def board_metrics(vitals: Mapping[str, Any]) -> Iterator[Metric]:

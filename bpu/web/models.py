@@ -6,13 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from bpu.chat.model_card import ModelCard
 from bpu.chat.ollama import timestamp
-from bpu.chat.requests import THINK_SUFFIX
-from bpu.errors import ModelNotFound, UnsupportedEndpoint
+from bpu.errors import UnsupportedEndpoint
 from bpu.web.gateway import Gateway, gateway
-from bpu.web.loading import LOADED
-from bpu.web.served_models import served_models
+from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
 
@@ -47,30 +44,24 @@ def model_list() -> Response:
 @models.get("/v1/models/<path:model>")
 def one_model(model: str) -> Response:
     here = gateway()
-    found = {one["id"]: one for one in entries(here)}
-    if model not in found:
-        raise ModelNotFound.named(model, found)
-    return jsonify(found[model])
+    return jsonify(entry(here, model, here.served.find(model)))
 
 
 def entries(here: Gateway) -> list[dict[str, Any]]:
     """Every model that a client may name."""
-    cards = served_models(here)
-    state = "loaded" if here.engine.status()["state"] in LOADED else "sleeping"
-    names = [(card, card.id) for card in cards]
-    names += [(card, f"{card.id}{THINK_SUFFIX}") for card in cards if here.settings.think_model]
-    return [_entry(card, name, state) for card, name in names]
+    return [entry(here, name, model) for name, model in here.served.listed]
 
 
-def _entry(card: ModelCard, name: str, state: str) -> dict[str, Any]:
+def entry(here: Gateway, name: str, model: ServedModel) -> dict[str, Any]:
     """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
-    size = card.context
+    card, size = model.card, model.context_size
     lengths = {
         "context_length": size,
         "max_model_len": size,
         "max_input_tokens": size,
         "meta": {"n_ctx": size, "n_ctx_train": size},
     }
+    status, reason = model.status(here.engine.status())
     return {
         "id": name,
         "object": "model",
@@ -80,9 +71,10 @@ def _entry(card: ModelCard, name: str, state: str) -> dict[str, Any]:
         "display_name": name,
         "created_at": timestamp(card.created),
         **(lengths if card.is_context_public else {}),
+        "aliases": list(model.aliases) if name == model.id else [],
         "capabilities": card.capabilities,
         "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
-        "status": {"value": state},
+        "status": {"value": status, **({} if reason is None else {"reason": reason})},
     }
 
 

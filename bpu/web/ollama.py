@@ -11,7 +11,6 @@ from flask import Blueprint, Response, jsonify
 
 from bpu import __version__
 from bpu.chat.chunks import Head
-from bpu.chat.model_card import ModelCard
 from bpu.chat.ollama import (
     NEVER,
     GenerateFormat,
@@ -25,14 +24,14 @@ from bpu.chat.ollama import (
     tags_entry,
     timestamp,
 )  # fmt: skip
-from bpu.chat.requests import THINK_SUFFIX, ChatRequest
+from bpu.chat.requests import ChatRequest
 from bpu.errors import BadRequest, UnsupportedEndpoint
 from bpu.web import sse, trace
 from bpu.web.answering import Face, options, respond
 from bpu.web.body import read_json
 from bpu.web.gateway import Gateway, gateway
-from bpu.web.loading import LOADED, load_and_wait
-from bpu.web.served_models import served_models
+from bpu.web.loading import load_and_wait
+from bpu.web.served_models import ServedModel
 
 ollama = Blueprint("ollama", __name__)
 
@@ -55,30 +54,34 @@ def version() -> Response:
 @ollama.get("/api/tags")
 def tags() -> Response:
     """The models, the `-think` ones not among them: these clients read the reasoning apart."""
-    return jsonify({"models": [tags_entry(card) for card in served_models(gateway())]})
+    return jsonify({"models": [tags_entry(model.card) for model in gateway().served.models]})
 
 
 @ollama.get("/api/ps")
 def ps() -> Response:
     """The models that are loaded at the moment."""
     here = gateway()
-    is_loaded = here.engine.status()["state"] in LOADED
-    idle_s = here.settings.idle_unload_s
-    expires = timestamp(time.time() + idle_s) if idle_s else NEVER
-    return jsonify({"models": [ps_entry(card, expires) for card in served_models(here) if is_loaded]})
+    status = here.engine.status()
+    return jsonify(
+        {"models": [ps_entry(one.card, _expires(one)) for one in here.served.models if one.is_loaded(status)]}
+    )
+
+
+def _expires(model: ServedModel) -> str:
+    return timestamp(time.time() + model.idle_unload_s) if model.idle_unload_s else NEVER
 
 
 @ollama.post("/api/show")
 def show() -> Response:
     here, body = gateway(), read_json()
-    return jsonify(show_answer(_card(here, body), _name(body)))
+    return jsonify(show_answer(_model(here, body).card, _name(body)))
 
 
 @ollama.post("/api/pull")
 def pull() -> Response:
     """Success for a model that is served; nothing is downloaded."""
     here, body = gateway(), read_json()
-    _card(here, body)
+    _model(here, body)
     steps = [{"status": "pulling manifest"}, {"status": "success"}]
     if body.get("stream") is False:
         return jsonify(steps[-1])
@@ -101,15 +104,15 @@ def _answer(body: Any, prompt: str, parse: Parser, form: type[LineFormat]) -> Re
     """The answer to `body`; without a `prompt` (the field's name) the model is loaded or unloaded."""
     here = gateway()
     order = parse_order(body, prompt, **options(here))
-    name = _name(body)
+    name, model = _name(body), _model(here, body)
     if order is not None:
-        if order.unloads:
+        if not order.unloads:
+            load_and_wait(here, model)
+        elif here.model_id == model.id:
             here.engine.unload()
-        else:
-            load_and_wait(here)
         head = Head(id=trace.current().id, created=int(time.time()), model=name)
         return jsonify(form(head, name).done("unload" if order.unloads else "load"))
-    asked = parse(body, reasons=here.prompter.reasons, **options(here))
+    asked = parse(body, reasons=model.reasons, **options(here))
     del body  # this frame lives for as long as a job waits
 
     def face(head: Head) -> Face:
@@ -136,12 +139,11 @@ def _name(body: Mapping[str, Any]) -> str:
     return str(body.get("model") or body.get("name"))
 
 
-def _card(here: Gateway, body: Any) -> ModelCard:
+def _model(here: Gateway, body: Any) -> ServedModel:
     """The model that `body` names. Raises `BadRequest` or `ModelNotFound`."""
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
-    found = model_id(body, **options(here))
-    return next(card for card in served_models(here) if found in (card.id, f"{card.id}{THINK_SUFFIX}"))
+    return here.served.find(model_id(body, **options(here)))
 
 
 def _unsupported(rest: str = "") -> Response:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify
+from flask import Blueprint, Response, g, jsonify, request
 
 from bpu import __version__
-from bpu.errors import STATE_FOLDER_REMEDY, BadRequest
+from bpu.errors import STATE_FOLDER_REMEDY, BadRequest, EngineUnavailable
 from bpu.web import ollama_bind
+from bpu.web.body import read_json
 from bpu.web.gateway import Gateway, gateway
 
 ops = Blueprint("ops", __name__)
@@ -75,6 +76,8 @@ def slots() -> Response:
             "queue_limit": here.settings.queue_limit,
             "n_ctx": here.context_size,
             "cache_tokens": status["cache_tokens"],
+            "model": here.model_id,
+            "swap_after_s": here.settings.swap_after_s,
         }
     )
 
@@ -89,8 +92,21 @@ def cancel(job_id: str) -> Response:
 
 @ops.post("/v1/engine/load")
 def load() -> tuple[Response, int]:
-    """Ask for the model to be loaded, and do not wait for it."""
-    gateway().engine.load()
+    """Ask for a model to be loaded, and do not wait for it; without `model` in the body, for that of the last load."""
+    here, has_body = gateway(), request.content_length or "Transfer-Encoding" in request.headers
+    body = read_json() if has_body else {}
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    name = body.get("model")
+    if name is None:
+        here.engine.load()
+    elif isinstance(name, str):
+        model = here.served.find(name)
+        if model.problem is not None:
+            raise EngineUnavailable(model.problem)
+        here.engine.load(model.id)
+    else:
+        raise BadRequest("`model` must be a string.", param="model")
     return jsonify(_health()), 202
 
 
@@ -123,7 +139,7 @@ def _health() -> dict[str, Any]:
     return {
         "status": "error" if state == "failed" else "ok",
         "version": __version__,
-        "model": here.settings.model_id,
+        "model": here.model_id,
         "context_length": here.context_size,
         "simulated": here.simulated,
         "notice": _notice(here),

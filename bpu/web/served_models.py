@@ -1,36 +1,147 @@
-"""The models that this gateway serves, as the lists of every API show them. Reads small files, never the engine."""
+"""The models that this gateway serves, each with what turns its requests into turns. It knows no HTTP.
+
+All lists of models, of every API, are made from it. It reads small files, never the engine.
+"""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bpu.chat.model_card import ModelCard
-from bpu.engine.plan import choose_files
-from bpu.web.gateway import Gateway
+from bpu.chat.prompt import Prompter
+from bpu.chat.requests import THINK_SUFFIX
+from bpu.chat.tokens import Counter
+from bpu.errors import EngineUnavailable, ModelNotFound, SettingsError
+
+ModelStatus = Literal["loaded", "loading", "unloaded", "failed"]
+#: The status of the engine's model by the engine's state: loaded means that it is in memory.
+_STATUS: dict[str, ModelStatus] = {
+    "starting": "loading",
+    "checking": "loaded",
+    "ready": "loaded",
+    "busy": "loaded",
+}
 
 
-def served_models(here: Gateway) -> list[ModelCard]:
-    """Every model of the gateway, the `-think` names not among them. Today there is one."""
-    files = choose_files(here.settings)
-    return [
-        ModelCard(
-            id=model,
-            file=files.model.name,
-            created=here.created,
-            size=files.model.stat().st_size if files.model.is_file() else 0,
-            context=here.context_size,
-            is_context_public=here.settings.publish_context,
-            reasons=here.prompter.reasons,
-            config=_config(files.tokenizer_dir),
+@dataclass(frozen=True)
+class ModelParts:
+    """What is read from a model's files: its prompter and its counter of tokens."""
+
+    prompter: Prompter
+    counter: Counter
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One model of the table, in a worker. `problem` says why it cannot be started here, None when it can.
+
+    `created` is the age of the model's file in seconds since 1970. `find_reasons` tells whether the model thinks before
+    it answers; it may read the template.
+    """
+
+    id: str
+    aliases: tuple[str, ...]
+    context_size: int
+    is_context_public: bool
+    created: int
+    file: Path
+    tokenizer_dir: Path
+    idle_unload_s: float
+    load_parts: Callable[[], ModelParts]
+    find_reasons: Callable[[], bool]
+    problem: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.id, *self.aliases)
+
+    @cached_property
+    def parts(self) -> ModelParts:
+        """Read from its files at the first request for it. Raises `EngineUnavailable`."""
+        if self.problem is not None:
+            raise EngineUnavailable(self.problem)
+        try:
+            return self.load_parts()
+        except SettingsError as error:
+            raise EngineUnavailable(error.message) from error
+
+    @cached_property
+    def reasons(self) -> bool:
+        """Whether the model thinks before it answers."""
+        return self.find_reasons()
+
+    @property
+    def card(self) -> ModelCard:
+        """What the lists of models say of it."""
+        return ModelCard(
+            id=self.id,
+            file=self.file.name,
+            created=self.created,
+            size=self.file.stat().st_size if self.file.is_file() else 0,
+            context=self.context_size,
+            is_context_public=self.is_context_public,
+            reasons=self.reasons,
+            config=_config(self.tokenizer_dir),
         )
-        for model in here.models
-    ]
+
+    def is_loaded(self, engine: Mapping[str, Any]) -> bool:
+        """Whether it is in memory, by the engine's status."""
+        return self.status(engine)[0] == "loaded"
+
+    def status(self, engine: Mapping[str, Any]) -> tuple[ModelStatus, str | None]:
+        """Its status by the engine's, and the reason of a failure."""
+        if self.problem is not None:
+            return "failed", self.problem
+        is_current = engine.get("model", self.id) == self.id
+        if is_current and engine["state"] == "failed":
+            return "failed", engine["error"]
+        if is_current and engine["state"] in _STATUS:
+            return _STATUS[engine["state"]], None
+        known = engine.get("models", {}).get(self.id, {})
+        return ("failed", known["error"]) if known.get("error") else ("unloaded", None)
 
 
-@lru_cache(maxsize=8)
+@dataclass(frozen=True)
+class ServedModels:
+    """All of them, the default one first. With `think_twins` each name is also served as `<name>-think`."""
+
+    models: tuple[ServedModel, ...]
+    think_twins: bool
+
+    @property
+    def default(self) -> ServedModel:
+        return self.models[0]
+
+    @property
+    def names(self) -> list[str]:
+        """Every id and alias, the twins not among them."""
+        return [name for model in self.models for name in model.names]
+
+    @property
+    def listed(self) -> list[tuple[str, ServedModel]]:
+        """Each id of the list of models with its model, twins last."""
+        return [(model.id, model) for model in self.models] + [
+            (f"{model.id}{THINK_SUFFIX}", model) for model in self.models if self.think_twins
+        ]
+
+    def find(self, name: str) -> ServedModel:
+        """The model of an id, an alias, or a twin. Raises `ModelNotFound`."""
+        for model in self.models:
+            if name in model.names or (self.think_twins and name in _twins(model.names)):
+                return model
+        raise ModelNotFound.named(name, [name for name, _ in self.listed])
+
+
+def _twins(names: Iterable[str]) -> Iterator[str]:
+    return (f"{name}{THINK_SUFFIX}" for name in names)
+
+
+@lru_cache(maxsize=64)
 def _config(folder: Path) -> dict[str, Any]:
     """The model's `config.json`; empty where it cannot be read."""
     try:

@@ -91,10 +91,12 @@ def stream(
     failure: BpuError | None = None
     try:
         for body in bodies:
-            if body and (keepalive == "chunk" or not style.silent(body)):
+            if not style.silent(body):
                 yield style.event(body)
             elif keepalive != "off":
-                yield COMMENT if style.comments else style.event(body)
+                words = record.waiting if style.comments else ""
+                whole = body and (keepalive == "chunk" or not style.comments)
+                yield _keepalive(words, style.event(body) if whole else b"")
         record.facts["error"] = None
     except BpuError as error:
         failure = error
@@ -106,6 +108,14 @@ def stream(
             yield style.event(body)
     if style.done:
         yield style.done
+
+
+def _keepalive(waiting: str, event: bytes) -> bytes:
+    """A keep-alive: its event, and a comment where it has none or where `waiting` says what is waited for."""
+    if not waiting:
+        return event or COMMENT
+    words = waiting.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+    return b": keep-alive, " + words + b"\n\n" + event
 
 
 def response(events: Iterator[bytes], content_type: str = EVENT_STREAM) -> Response:

@@ -34,6 +34,8 @@ class Record:
     endpoint: str = "none"
     #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
     phase: str = ""
+    #: What the job waits for, in words; empty where its phase says it all.
+    waiting: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     #: What was asked and answered; filled only where `BPU_ACTIVITY` asks for it.
     words: dict[str, str] = field(default_factory=dict)

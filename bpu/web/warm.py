@@ -31,8 +31,8 @@ def warm(app: Flask) -> None:
 
 
 def _chat(here: Gateway) -> None:
-    body = {"model": here.models[0], "messages": [{"role": "user", "content": "1+1=?"}], "stream": True}
-    asked = parse_chat(body, models=here.models, think_model=False, limits=Limits(), namespace="")
+    body = {"model": here.served.default.id, "messages": [{"role": "user", "content": "1+1=?"}], "stream": True}
+    asked = parse_chat(body, models=here.served.names, think_model=False, limits=Limits(), namespace="")
     turn = here.prompter.plan(asked).turn
     here.counter.count("1+1=2")
     events: list[Event] = [Text("1+1=2"), Done()]

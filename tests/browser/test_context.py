@@ -67,7 +67,7 @@ def test_one_model_needs_no_menu(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_several_models_make_a_menu_with_their_state(visit: Visit, size: dict[str, int]) -> None:
-    """Today's gateway serves one model: the list is a stand-in."""
+    """The gateway of this test has one model: the list is a stand-in."""
     visitor = visit(size=size, go=False)
     body = json.dumps({"object": "list", "data": MODELS})
     visitor.page.route("**/v1/models", lambda route: route.fulfill(body=body, content_type="application/json"))

@@ -22,8 +22,8 @@ class Engine:
         self.ordered: list[str] = []
         self.now = 0.0
 
-    def order(self, op: str) -> None:
-        self.ordered.append(op)
+    def order(self, op: str, model: str = "") -> None:
+        self.ordered.append(f"{op} {model}".strip())
 
     def status(self) -> dict[str, Any]:
         return self._states.pop(0) if len(self._states) > 1 else self._states[0]
@@ -45,6 +45,19 @@ def test_an_old_failure_is_not_taken_for_the_new_one() -> None:
     old = state("failed", since_s=60.0, error="Old.")
     engine = Engine(old, old, old, state("starting"), state("ready"))
     assert loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["state"] == "ready"
+
+
+def test_a_load_of_a_model_is_over_when_that_one_is_ready() -> None:
+    old, new = {"model": "a", "models": {}}, {"model": "b", "models": {}}
+    engine = Engine(state("ready", **old), state("ready", **old), state("starting", **new), state("ready", **new))
+    assert loaded(engine, model="b", limit_s=10, clock=engine.clock, sleep=engine.sleep)["model"] == "b"
+    assert engine.ordered == ["load b"]
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_though_another_is_ready() -> None:
+    engine = Engine(state("ready", model="a", models={"b": {"error": "No BPU memory."}}))
+    with pytest.raises(EngineUnavailable, match="No BPU memory"):
+        loaded(engine, model="b", limit_s=10, clock=engine.clock, sleep=engine.sleep)
 
 
 def test_a_failure_is_an_error_in_the_engine_s_words() -> None:

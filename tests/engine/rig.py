@@ -171,26 +171,53 @@ class Rig:
         self.moves: list[Move] = []
         self.spawn_error: OSError | None = None
         settings = launch(folder, **changes)
-        self.supervisor = Supervisor(
-            settings, 99, self.loop, clock=lambda: self.now, changed=self._changed, spawn=self._spawn
-        )
         self.code: Code = ()
         self.warnings: list[str] = []
-        self.record = ConsoleRecord(settings, code_of=lambda launch, pid: self.code, warn=self.warnings.append)
+        self.logged: list[str] = []
+        self.spawned: list[Launch] = []
+        #: Why a model's need does not fit, by its id.
+        self.shortages: dict[str, str] = {}
+        first, self.record = self._make_parts(settings)
         if findings is not None:
             self.record.save(findings)
-        self.logged: list[str] = []
-        self.desk = Desk(settings, self.supervisor, self.record, clock=lambda: self.now, log=self.logged.append)
+        self.desk = Desk(
+            settings,
+            first,
+            self.record,
+            clock=lambda: self.now,
+            log=self.logged.append,
+            make_parts=self._make_parts,
+            find_shortage=lambda launch, own: self.shortages.get(launch.model, ""),
+        )
         self._numbers = 0
         self.settle()
+
+    def _make_parts(self, settings: Launch) -> tuple[Supervisor, ConsoleRecord]:
+        supervisor = Supervisor(
+            settings, [99], self.loop, clock=lambda: self.now, changed=self._changed, spawn=self._spawn
+        )
+        record = ConsoleRecord(settings, code_of=lambda launch, pid: self.code, warn=self.warnings.append)
+        return supervisor, record
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The supervisor of the model that has the console, or had it last."""
+        return self.desk.supervisor
+
+    def offer(self, folder: Path, model: str, **changes: Any) -> str:
+        """Another model of the table; its launch's fingerprint."""
+        settings = launch(folder, model=model, **changes)
+        self.desk.offer(settings, newest=True)
+        return settings.fingerprint
 
     def _changed(self, old: State, new: State, move: Move) -> None:
         self.moves.append(move)
         self.desk.console_changed(old, new, move)
 
-    def _spawn(self, settings: Launch, lock_fd: int, log: Log) -> FakeConsole:
+    def _spawn(self, settings: Launch, lock_fds: Sequence[int], log: Log) -> FakeConsole:
         if self.spawn_error is not None:
             raise self.spawn_error
+        self.spawned.append(settings)
         self.consoles.append(FakeConsole(self, log))
         return self.consoles[-1]
 
@@ -231,6 +258,7 @@ class Rig:
     def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[FakePeer]:
         """A job comes."""
         self._numbers += 1
+        fields.setdefault("model", next(iter(self.desk.models)))
         ticket = Ticket(
             arrived=self.now if arrived is None else arrived,
             number=self._numbers,

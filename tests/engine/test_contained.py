@@ -16,6 +16,7 @@ from bpu import errors
 from bpu.engine import hub
 from bpu.engine import job as job_module
 from bpu.engine.job_limit import GRACE_S, overdue_at
+from bpu.engine.launch import table_of
 from bpu.engine.loop import Loop
 from bpu.engine.slot import try_lock
 from bpu.turn import Turn
@@ -88,7 +89,7 @@ def start_faulty_keeper(folder: Path, **fields: Any) -> None:
     settings = start_engine(folder).launch
     done = subprocess.run(
         [sys.executable, "-S", "-c", FAULTY.format(**fields), str(folder)],
-        input=settings.to_json().encode(),
+        input=table_of(settings).to_json().encode(),
         stdout=subprocess.PIPE,
         start_new_session=True,
         check=True,

@@ -18,7 +18,7 @@ def test_jobs_are_served_in_the_order_of_arrival(arrivals: list[float]) -> None:
     queue: Queue[str] = Queue(limit=30)
     for number, arrived in enumerate(arrivals):
         queue.join(ticket(arrived, number))
-    served = [queue.pop() for _ in range(len(queue))]
+    served = list(queue)
     assert [job.arrived for job in served] == sorted(arrivals)
     assert sorted(job.number for job in served) == list(range(len(arrivals)))
 
@@ -69,7 +69,8 @@ def test_a_job_that_was_let_in_gets_its_place_back_whatever_the_limit() -> None:
     queue: Queue[str] = Queue(limit=1)
     first, second = ticket(1, 1), ticket(2, 2)
     queue.join(first)
-    assert queue.pop() is first
+    assert queue.first() is first
+    assert queue.leave(first)
     queue.join(second)
     queue.rejoin(first)
     assert queue.first() is first

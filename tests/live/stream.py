@@ -33,6 +33,10 @@ class Stream:
             if line.startswith(b"data: "):
                 yield json.loads(line[6:])
 
+    def raw_line(self) -> bytes:
+        """The next line as it came, comments among them."""
+        return self._file.readline()
+
     def until_text(self) -> Stream:
         """Read up to the first piece of reasoning or answer: the job is decoding now."""
         for chunk in self:

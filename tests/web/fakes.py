@@ -61,6 +61,8 @@ class FakeEngine:
         self.refusal = refusal
         self.jobs: list[FakeJob] = []
         self.orders: list[str] = []
+        #: The model that each job was for.
+        self.asked: list[str] = []
         self.is_reachable = True
         self.picture: dict[str, Any] = {
             "state": "ready",
@@ -91,11 +93,13 @@ class FakeEngine:
         remember: Callable[[str], str],
         count: Callable[[str], int],
         client: object = None,
+        model: str = "",
     ) -> FakeJob:
         if self.refusal is not None:
             raise self.refusal
         job = FakeJob(self.script, job_id=job_id, turn=turn, remember=remember)
         self.jobs.append(job)
+        self.asked.append(model)
         return job
 
     def status(self) -> dict[str, Any]:
@@ -104,8 +108,8 @@ class FakeEngine:
     def cancel(self, job_id: str) -> bool:
         return any(job.id == job_id for job in self.jobs)
 
-    def load(self) -> None:
-        self.orders.append("load")
+    def load(self, model: str = "") -> None:
+        self.orders.append(f"load {model}".strip())
 
     def unload(self) -> None:
         self.orders.append("unload")

@@ -63,10 +63,10 @@ def test_56_an_unknown_model_in_the_form_of_the_client_s_api(client: FlaskClient
     assert check_anthropic_error(theirs.json)["type"] == "not_found_error"
 
 
-def test_a_model_that_is_not_loaded_sleeps(client: FlaskClient, engine: FakeEngine) -> None:
+def test_the_list_says_whether_a_model_is_loaded(client: FlaskClient, engine: FakeEngine) -> None:
     assert client.get("/v1/models").json["data"][0]["status"] == {"value": "loaded"}
     engine.picture["state"] = "stopped"
-    assert client.get("/v1/models").json["data"][0]["status"] == {"value": "sleeping"}
+    assert client.get("/v1/models").json["data"][0]["status"] == {"value": "unloaded"}
 
 
 @pytest.mark.parametrize(

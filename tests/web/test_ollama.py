@@ -378,7 +378,7 @@ def test_25_a_load_is_waited_for(client: FlaskClient, engine: FakeEngine, monkey
     picture = engine.picture
     monkeypatch.setattr(engine, "status", lambda: {**picture, "state": next(seen, "ready")})
     assert client.post(GENERATE, json={"model": MODEL}).json["done_reason"] == "load"
-    assert engine.orders == ["load"]
+    assert engine.orders == [f"load {MODEL}"]
     assert next(seen, None) is None
 
 

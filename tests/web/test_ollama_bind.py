@@ -19,6 +19,8 @@ from tests.live.gateway import running
 from tests.ports import reserve_port
 from tests.waits import until
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:

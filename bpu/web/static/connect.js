@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 import { now } from "./engine.js";
 import { showError } from "./errors.js";
 import { t } from "./i18n.js";
-import { chosenModel } from "./models.js";
+import { chosenModel, withoutTwins } from "./models.js";
 import { read } from "./store.js";
 
 const LOCAL = /^https?:\/\/(localhost|127\.|\[::1\])/;
@@ -31,7 +31,8 @@ function preferred({ here, addresses }) {
 function show(section, facts, address) {
   const [model] = facts.models.filter(({ id }) => id === chosenModel()).concat(facts.models, { id: chosenModel() });
   const key = read("key", "") || "any";
-  const settings = { address, model, key, base: `${address}/v1` };
+  const models = [model, ...withoutTwins(facts.models).filter(({ id }) => id !== model.id)];
+  const settings = { address, model, models, key, base: `${address}/v1` };
   section.replaceChildren(
     el("p", { class: "hint" }, t("connect_lead")),
     addressPart(section, facts, settings),
@@ -68,9 +69,9 @@ function addressPart(section, facts, { address, base, model }) {
     qr ? el("figure", { class: "qr" }, el("img", { src: qr, alt: `QR: ${scanned}`, width: "148", height: "148" }), el("figcaption", {}, t("scan"))) : null);
 }
 
-function chatbox({ address, model, key, base }) {
+function chatbox({ address, model, models, key, base }) {
   return [
-    el("p", {}, el("a", { class: "primary", href: chatboxLink({ base, model, key }) }, t("add_chatbox"))),
+    el("p", {}, el("a", { class: "primary", href: chatboxLink({ base, models, key }) }, t("add_chatbox"))),
     el("p", { class: "hint" }, t("chatbox_more")),
     row("host", address),
     row("path", "/v1/chat/completions"),
@@ -80,8 +81,7 @@ function chatbox({ address, model, key, base }) {
 }
 
 /** Chatbox opens `chatbox://provider/import?config=` with base64 of the UTF-8 JSON. */
-export function chatboxLink({ base, model, key }) {
-  const context = model.context_length ?? 4096;
+export function chatboxLink({ base, models, key }) {
   const config = {
     isCustom: true,
     id: "rdk-bpu",
@@ -90,21 +90,22 @@ export function chatboxLink({ base, model, key }) {
     settings: {
       apiHost: base,
       apiKey: key,
-      models: [{ modelId: model.id, nickname: `${model.id} (BPU)`, type: "chat", capabilities: ["reasoning", "tool_use"], contextWindow: context, maxOutput: Math.floor(context / 2) }],
+      models: models.map(({ id, context_length: context = 4096 }) => (
+        { modelId: id, nickname: `${id} (BPU)`, type: "chat", capabilities: ["reasoning", "tool_use"], contextWindow: context, maxOutput: Math.floor(context / 2) })),
     },
   };
   const bytes = new TextEncoder().encode(JSON.stringify(config));
   return `chatbox://provider/import?config=${encodeURIComponent(btoa(String.fromCharCode(...bytes)))}`;
 }
 
-function openclaw({ base, model, key }) {
-  const entry = {
-    id: model.id, name: `${model.id} (BPU)`, reasoning: true, input: ["text"], contextWindow: model.context_length ?? 4096, maxTokens: 1024,
+function openclaw({ base, model, models, key }) {
+  const entries = models.map(({ id, context_length: context = 4096 }) => ({
+    id, name: `${id} (BPU)`, reasoning: true, input: ["text"], contextWindow: context, maxTokens: 1024,
     compat: { supportsTools: false, requiresStringContent: true, maxTokensField: "max_tokens", supportsUsageInStreaming: true },
-  };
+  }));
   const config = {
     agents: { defaults: { skipBootstrap: true, contextInjection: "never", skills: [], model: { primary: `bpu/${model.id}` } } },
-    models: { providers: { bpu: { baseUrl: base, apiKey: key, api: "openai-completions", models: [entry] } } },
+    models: { providers: { bpu: { baseUrl: base, apiKey: key, api: "openai-completions", models: entries } } },
     tools: { toolSearch: false },
   };
   return JSON.stringify(config, null, 2);

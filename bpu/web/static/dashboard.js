@@ -44,7 +44,7 @@ export class Dashboard {
     if (this.section.hidden || !this.parts.engine || document.hidden) return;
     const engine = now.engine ?? {};
     this.put("engine", [shownState(), seconds(engine.since_s), engine.loads, engine.restarts, engine.error, engine.load_s, seconds(engine.retry_after_s)], () => engineCard(engine));
-    this.put("resident", [engine.cache_tokens, contextSize()], () => resident(engine.cache_tokens ?? 0));
+    this.put("resident", [engine.cache_tokens, contextSize(engine.model)], () => resident(engine.cache_tokens ?? 0));
     this.put("queue", [engine.running, engine.waiting, Math.floor(elapsed()), [engine.running, ...(engine.waiting ?? [])].map((job) => job && isOwn(job.id))], () => queue(engine));
     this.put("speed_chart", this.history.rates, () => chart(line, this.history.rates, (value) => value.toFixed(1), t("speed_unit")));
     this.put("ttft_chart", this.history.firsts, () => chart(columns, this.history.firsts, (value) => (value < 0.05 ? "< 0.1" : value.toFixed(1)), "s"));
@@ -116,7 +116,7 @@ async function post(path) {
 }
 
 function resident(tokens) {
-  const context = contextSize();
+  const context = contextSize(now.engine?.model);
   if (!tokens) return el("p", { class: "hint" }, t("resident_empty"));
   if (!context) return el("p", {}, t("resident_tokens_only", { tokens }));
   return bar(t("resident_tokens", { tokens, context }), `${Math.round((100 * tokens) / context)} %`, tokens / context);

@@ -81,8 +81,9 @@ async function listen() {
 
 function tell(news) {
   const [before, after] = [now.engine?.state, news.engine?.state];
-  // A load after anything but "stopped" follows an answer that was ended, or a failure.
-  if (after && after !== before) now.isRestart = ["ready", "busy", "stopping", "failed"].includes(before) || (now.isRestart && after !== "stopped" && before !== "stopped");
+  // A load after anything but "stopped" follows an answer that was ended, or a failure; that of another model is none.
+  if (after && news.engine.model !== now.engine?.model) now.isRestart = false;
+  else if (after && after !== before) now.isRestart = ["ready", "busy", "stopping", "failed"].includes(before) || (now.isRestart && after !== "stopped" && before !== "stopped");
   Object.assign(now, news);
   for (const listener of listeners) listener(now);
 }

@@ -26,12 +26,14 @@ function draw() {
   menu.value = chosenModel();
 }
 
-/** What the list of models says of its state, else what is known of the engine's own model. */
-function stateOf({ id, state, load_s: loadS }) {
-  const isCurrent = id === now.engine?.model;
-  const shown = state ?? (isCurrent ? stateName() : "unloaded");
-  if (["ready", "busy", "loaded"].includes(shown)) return t("model_loaded");
-  if (["starting", "loading", "checking"].includes(shown)) return t("model_loading");
-  const seconds = loadS ?? now.engine?.load_s;
+/** The state of the engine's own model and what the engine knows of the others; what cannot start is in the list. */
+function stateOf({ id, status }) {
+  const known = now.engine?.models?.[id];
+  const isFailed = known?.error || (status?.value === "failed" && !known);
+  const shown = id === now.engine?.model ? stateName() : isFailed ? "failed" : "unloaded";
+  if (["ready", "busy"].includes(shown)) return t("model_loaded");
+  if (["starting", "checking"].includes(shown)) return t("model_loading");
+  if (shown === "failed") return t("state_failed");
+  const seconds = known?.load_s ?? now.engine?.load_s;
   return seconds ? t("model_unloaded_time", { time: duration(Math.max(1, Math.round(seconds))) }) : t("model_unloaded");
 }

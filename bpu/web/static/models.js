@@ -11,10 +11,13 @@ let link = "";
 const THINK = "-think";
 
 /** Without the twins that send the thinking inside the text: this page shows it apart anyway. */
-export const modelEntries = () => {
-  const ids = models.map(({ id }) => id);
-  return models.filter(({ id }) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
-};
+export const modelEntries = () => withoutTwins(models);
+
+/** The entries of a list of models that are no twins of others. */
+export function withoutTwins(list) {
+  const ids = list.map(({ id }) => id);
+  return list.filter(({ id }) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
+}
 
 export const modelIds = () => modelEntries().map(({ id }) => id);
 
@@ -29,9 +32,9 @@ export function chosenModel() {
   return modelIds().includes(kept) ? kept : modelIds()[0] ?? "";
 }
 
-/** The context of the chosen model in tokens, null where the gateway does not tell. */
-export function contextSize() {
-  const model = models.find(({ id }) => id === chosenModel()) ?? models[0];
+/** The context of a model, the chosen one by default, in tokens; null where the gateway does not tell. */
+export function contextSize(name = chosenModel()) {
+  const model = models.find(({ id }) => id === name) ?? models[0];
   return model?.context_length ?? model?.max_model_len ?? null;
 }
 

@@ -12,13 +12,21 @@ export function waitingWords({ id, meter, isHeld, isResumed }) {
   const place = placeOf(id);
   const state = stateName();
   const isNext = !place || place.phase !== "queued" || place.position === 1;
-  if (isNext && state === "starting") return t(now.isRestart ? "waiting_restart" : "waiting_loading", { time: duration(now.engine.since_s + elapsed()) });
+  if (isNext && state === "starting") return loadingWords(now.engine.since_s + elapsed(), now.engine.load_s);
   if (isNext && state === "stopping") return t("waiting_restart", { time: age });
   if (isNext && state === "checking") return checkingWords(now.engine.examination);
   if (place?.phase === "queued") return t("waiting_place", { position: place.position });
-  if (place?.phase === "loading") return t("waiting_loading", { time: age });
+  if (place?.phase === "loading") return loadingWords(meter.age());
   if (place?.phase === "prefill") return t("waiting_prefill", { time: age });
   return id ? t("waiting_first", { time: age }) : t("waiting_connect");
+}
+
+/** Which model is being loaded, for how many seconds, and about how many are left by earlier loads. */
+function loadingWords(seconds, usual = null) {
+  const time = duration(Math.floor(seconds));
+  if (now.isRestart) return t("waiting_restart", { time });
+  const left = usual === null ? "" : t("waiting_rest", { time: duration(Math.max(0, Math.floor(usual - seconds))) });
+  return t("waiting_loading", { model: now.engine?.model ?? "", time }) + left;
 }
 
 /** How far the examination of the console is, and its expected rest where that can be told. */

@@ -75,4 +75,4 @@ function drawTrouble(state) {
     reason ? el("details", {}, el("summary", {}, t("details")), el("p", {}, reason)) : "");
 }
 
-const detail = (state) => (state === "starting" ? duration(Math.floor(now.engine.since_s + elapsed())) : chosenModel());
+const detail = (state) => (state === "starting" ? duration(Math.floor(now.engine.since_s + elapsed())) : now.engine?.model || chosenModel());

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bpu.engine import cpu
-from bpu.engine.plan import choose_files, plan_launch, resolve_engine
+from bpu.engine.plan import choose_files, plan_launch, plan_table, resolve_engine
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
 from tests.gguf_files import gguf
@@ -62,8 +62,10 @@ def test_a_table_is_of_the_board_and_keeps_auto_from_the_processor(packages: Pat
     table.write_text('[[model]]\nid = "of-the-board"\nhbm = "x_1024.hbm"\n')
     with pytest.raises(SettingsError, match="of-the-board"):
         choose_files(load_settings(engine="auto", models_file=table), board_model=NO_BOARD)
-    launch = plan_launch(load_settings(engine="cpu", models_file=table))
+    [launch] = plan_table(load_settings(engine="cpu", models_file=table)).launches
     assert (launch.cpu, launch.model) == (True, "tiny-chat:1k")
+    assert launch.owns_lock
+    assert launch.need_bytes == 0, "it takes no memory of the BPU"
 
 
 def test_the_simulator_is_still_to_be_had_by_its_name(packages: Path) -> None:

@@ -1,0 +1,23 @@
+"""The gateway's application on a board whose pools hold 4 GiB, for tests of models that need more."""
+
+from __future__ import annotations
+
+import os
+import struct
+from functools import partial
+from pathlib import Path
+
+from bpu.web import assembly
+
+BOARD = Path(os.environ["TEST_SYSFS"])
+POOLS = BOARD / "proc" / "device-tree" / "reserved-memory"
+for _name in ("ion_reserved", "ion_cma"):
+    _folder = POOLS / f"{_name}@100000000"
+    _folder.mkdir(parents=True, exist_ok=True)
+    (_folder / "reg").write_bytes(struct.pack(">QQ", 1 << 32, 2 << 30))
+
+assembly.plan_table = partial(assembly.plan_table, sysfs=BOARD)  # type: ignore[assignment]
+
+from tests.live.recorded import app  # noqa: E402  # after the board is there
+
+__all__ = ["app"]
