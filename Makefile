@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system
 AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,9 @@ wheels: setup ## Download the wheels that a board needs into ./wheels, for a boa
 lock: setup-dev ## Write the newest versions that the floors allow into the locks (needs the network)
 	$(BIN)/python scripts/lock.py
 
+dist: setup-dev ## Build the wheel and the source archive into ./dist
+	$(BIN)/python -m hatchling build -d dist
+
 clean: ## Remove the virtual environment, the wheels and all caches
-	rm -rf $(VENV) wheels .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) wheels dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

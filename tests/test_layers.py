@@ -21,14 +21,15 @@ STANDARD = sys.stdlib_module_names | {"__future__"}
 OURS: dict[str, set[str]] = {
     "bpu/errors.py": set(),
     "bpu/log_writer.py": set(),
+    "bpu/project.py": set(),
     "bpu/turn.py": set(),
     "bpu/settings.py": {"bpu.errors", "bpu.messages"},
     "bpu/messages/*": {"bpu.messages"},
     "bpu/console/*": {"bpu.console", "bpu.errors"},
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
-    "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
-    "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages"},
+    "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages", "bpu.project"},
+    "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages", "bpu.project"},
     "bpu/engine/*": {
         "bpu.engine",
         "bpu.log_writer",
@@ -38,6 +39,7 @@ OURS: dict[str, set[str]] = {
         "bpu.settings",
         "bpu.errors",
         "bpu.messages",
+        "bpu.project",
     },
 }
 #: Modules (or single names, as `subprocess.Popen`) that only these files may import or use.

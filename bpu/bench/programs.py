@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from bpu.bench.client import Address, exchange, request, wait_for
 from bpu.errors import EngineUnavailable
+from bpu.project import IMPORT_ROOT, PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 #: A context that holds the longest answer that is measured.
 CONTEXT = 65536
@@ -39,7 +39,7 @@ def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> lis
 
 def article_possible() -> bool:
     """Whether what the article's way needs is installed; a board has no need of it."""
-    return all(find_spec(name) for name in ("fastapi", "uvicorn")) and (PROJECT / "tests/bench").is_dir()
+    return all(find_spec(name) for name in ("fastapi", "uvicorn")) and (IMPORT_ROOT / "tests/bench").is_dir()
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _answers(address: Address) -> bool:
 @contextlib.contextmanager
 def _running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
-        words, cwd=PROJECT, env=environment({}), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL
+        words, cwd=IMPORT_ROOT, env=environment({}), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL
     ) as process:
         try:
             yield process

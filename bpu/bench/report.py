@@ -10,8 +10,9 @@ from unicodedata import east_asian_width
 
 from bpu.bench.figures import Check, Row, Run
 from bpu.messages import Language, say
+from bpu.project import PROJECT
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "performance.json"
+PUBLISHED = PROJECT / "docs" / "performance.json"
 #: Runs of two days on the same machine differ by less; a change of the code that matters, by more.
 TOLERANCE = 1.25
 HEADS = ("figure", "gateway", "relay", "article", "aim")

@@ -14,9 +14,9 @@ from pathlib import Path
 from bpu.board import tools
 from bpu.errors import BadRequest, EngineUnavailable
 from bpu.messages import say
+from bpu.project import PROJECT
 from bpu.settings import ARTICLE_RUNTIME
 
-PROJECT = Path(__file__).resolve().parents[2]
 GATEWAY = "bpu-gateway.service"
 PERFORMANCE = "bpu-performance.service"
 ENV_FILE = Path("/etc/bpu/bpu.env")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import click
 
 from bpu.board import tools
 from bpu.messages import say
+from bpu.project import PROJECT
 from bpu.settings import FOLDERS, Settings, load_settings
 
-PROJECT = Path(__file__).resolve().parents[2]
 #: Options of `serve`: the field of `Settings` that each one sets.
 FIELDS = (
     "bind",

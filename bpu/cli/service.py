@@ -13,6 +13,7 @@ from bpu.board import service, tools
 from bpu.cli._group import Group
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
+from bpu.project import PROJECT
 from bpu.settings import load_settings
 
 #: Exit codes of `service status`, as those of `systemctl status`.
@@ -40,7 +41,7 @@ def install(user: str, performance: bool, no_start: bool, dry_run: bool, root: P
     _check_user(user)
     settings = load_settings()
     machine = service.Machine(
-        project=service.PROJECT,
+        project=PROJECT,
         # Not resolved: the link in the virtual environment is what makes it one.
         python=Path(sys.executable),
         user=user,

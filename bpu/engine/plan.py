@@ -14,10 +14,10 @@ from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch import Launch
 from bpu.errors import SettingsError
 from bpu.messages import say
+from bpu.project import IMPORT_ROOT
 from bpu.settings import Settings, data_dir, state_dir
 
-PROJECT = Path(__file__).resolve().parents[2]
-SIMULATOR_MODEL = PROJECT / "bpu" / "simulator" / "model"
+SIMULATOR_MODEL = IMPORT_ROOT / "bpu" / "simulator" / "model"
 DEFAULT_CONTEXT = 4096
 #: DeepSeek's number in 0.9.0 and 0.9.1, and in the SDK 1.0.0: the table of model types differs between them.
 MODEL_TYPES = {"xlm_demo": 3, "hobot_xlm": 3}
@@ -49,7 +49,7 @@ def choose_files(settings: Settings, *, board_model: Path = Path("/proc/device-t
         settings.in_runtime(settings.tokenizer_dir),
         settings.in_runtime(settings.template_path),
     )
-    simulated = Files(True, PROJECT / "bpu" / "simulator", *simulator_model(settings))
+    simulated = Files(True, IMPORT_ROOT / "bpu" / "simulator", *simulator_model(settings))
     if settings.engine == "simulator":
         return simulated
     missing = _missing(real)
@@ -129,7 +129,7 @@ def plan_launch(settings: Settings) -> Launch:
     argv = _simulator_argv(settings, files, name) if files.simulated else _console_argv(settings, files, name, config)
     return Launch(
         argv=(*argv, *settings.console_args),
-        cwd=str(PROJECT if files.simulated else settings.runtime_dir),
+        cwd=str(IMPORT_ROOT if files.simulated else settings.runtime_dir),
         env=_environment(settings, files),
         profile=name,
         simulated=files.simulated,
