@@ -14,8 +14,9 @@ import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from bpu import settings_file
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
 from bpu.engine.plan import choose_files, plan_launch
@@ -34,13 +35,22 @@ ALONE = "There is no room for metrics that workers share, so /metrics tells of t
 
 def _checked() -> Settings:
     """The settings, every mistake in them told at once; then the start is over, without a traceback."""
+    try:
+        for notice in settings_file.adopt().notices:
+            sys.stderr.write(f"{notice}\n")
+    except SettingsError as error:
+        _refuse_start([error.message])
     settings, mistakes = read_settings()
     mistakes += [error.message for check in (access, plan_launch) if (error := _mistake(check, settings))]
     if mistakes:
-        text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
-        sys.stderr.write(f"{text}\nThe gateway was not started.\n")
-        sys.exit(SettingsError.exit_code)
+        _refuse_start(mistakes)
     return settings
+
+
+def _refuse_start(mistakes: list[str]) -> NoReturn:
+    text = "\n".join([say("settings.wrong"), *mistakes]).replace("\n", "\n  ")
+    sys.stderr.write(f"{text}\n{say('settings.not_started')}\n")
+    sys.exit(SettingsError.exit_code)
 
 
 def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:

@@ -215,7 +215,7 @@ def _misspelt(names: Iterable[str]) -> Iterable[str]:
     """Variables that nobody reads although they look like ours: a wish that would go unheard."""
     known = set(variables().values())
     for name in sorted(names):
-        if name.startswith("BPU_") and name not in known:
+        if name.startswith("BPU_") and name not in known and name != "BPU_SETTINGS_FILE":
             for guess in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
                 yield say("settings.misspelt", name=name, guess=guess)
 

@@ -186,7 +186,7 @@ def _running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """This process's, without settings of the gateway and of Python: nobody's own service is measured by accident."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BPU_", "PYTHON"))}
-    return {**kept, **extra}
+    return {**kept, "BPU_SETTINGS_FILE": os.devnull, **extra}
 
 
 def free_port() -> int:

@@ -22,7 +22,7 @@ from bpu.board.regions import MemoryMap
 from bpu.board.rewrite import Rewriter
 from bpu.board.sizes import human
 from bpu.cli._group import Group
-from bpu.messages import say
+from bpu.messages import program, say, sudo_program
 from bpu.settings import load_settings
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -90,7 +90,7 @@ def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, boot_dir: Path,
     written = _safely(lambda: Rewriter(layout.tree).apply(made))
     click.echo(say("ion.copy_made" if written.copy_is_new else "ion.copy_kept", path=written.copy))
     click.echo(say("ion.applied", path=written.tree, sha256=written.sha256))
-    click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{_program()} ion restore --yes"))
+    click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{sudo_program()} ion restore --yes"))
 
 
 @command.command(help=say("ion.restore"))
@@ -171,17 +171,13 @@ def _is_real(boot_dir: Path) -> bool:
 
 def _check_right(tree: Path, boot_dir: Path) -> None:
     if _is_real(boot_dir) and os.geteuid() != 0:
-        raise BoardError("ion.needs_root", path=tree, command=_again(sudo=False))
-
-
-def _program() -> str:
-    return f"{sys.executable} -m bpu"
+        raise BoardError("ion.needs_root", path=tree, command=_again(sudo=True))
 
 
 def _again(*, sudo: bool, apply: bool = False) -> str:
     """What was typed, to be typed again."""
     words = [("apply" if apply and word == "plan" else word) for word in sys.argv[1:]]
-    return f"{'sudo ' if sudo else ''}{_program()} {shlex.join(words)}"
+    return f"{sudo_program() if sudo else program()} {shlex.join(words)}"
 
 
 def _safely(do: Callable[[], Any]) -> Any:

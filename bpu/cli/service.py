@@ -12,7 +12,7 @@ import click
 from bpu.board import service, tools
 from bpu.cli._group import Group
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
+from bpu.messages import say, sudo_program
 from bpu.project import PROJECT
 from bpu.settings import load_settings
 
@@ -103,5 +103,5 @@ def _carry_out(steps: list[service.Step], *, dry_run: bool, root: Path) -> None:
         if tools.find("systemctl") is None:
             raise tools.ToolMissing("systemctl")
         if os.geteuid() != 0:
-            raise EngineUnavailable(say("service.needs_root", command=f"sudo {sys.executable} -m bpu service ..."))
+            raise EngineUnavailable(say("service.needs_root", command=f"{sudo_program()} service ..."))
     service.do(steps, told=click.echo)

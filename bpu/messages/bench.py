@@ -9,11 +9,11 @@ TEXTS = {
         "can cost) and, where FastAPI and uvicorn are installed, beside the usual way of one process a request. Every "
         "figure is compared in the same run, in less than five minutes; nothing else should run meanwhile. With "
         "--url a gateway that runs already is measured from outside. Needs no root.\n\n"
-        "Example: python -m bpu bench --plot performance.svg",
+        "Example: {bpu} bench --plot performance.svg",
         "测量网关的开销：用模拟器启动网关，并与裸转发（一次 HTTP 转发的最低开销）对比；如果装有 FastAPI 和 uvicorn，"
         "还与常见的每请求一进程方式对比。所有数字都在同一次运行中比较，用时不到五分钟，期间不应运行其他程序。"
         "使用 --url 时，从外部测量已在运行的网关。不需要 root。\n\n"
-        "示例：python -m bpu bench --plot performance.svg",
+        "示例：{bpu} bench --plot performance.svg",
     ),
     "url": ("Measure the gateway at this address (http only) from outside.", "从外部测量该地址（仅限 http）的网关。"),
     "key": ("API key for --url.", "用于 --url 的 API 密钥。"),

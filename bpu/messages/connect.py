@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu connect`."""
+"""Texts of `bpu connect`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ TEXTS = {
     "about": (
         "Print ready settings for programs that talk to the gateway, with this board's best address, its first API "
         "key and its model. The key stands in them in the clear. Needs no root.\n\n"
-        "Example: python -m bpu connect chatbox",
+        "Example: {bpu} connect chatbox",
         "输出可直接使用的客户端设置，含本板最合适的地址、第一个 API 密钥和模型。其中的密钥是明文。不需要 root。\n\n"
-        "示例：python -m bpu connect chatbox",
+        "示例：{bpu} connect chatbox",
     ),
     "url": (
         "Address of the gateway as the program reaches it; by default this board's best one.",
@@ -19,25 +19,24 @@ TEXTS = {
     "model": ("Model; by default that of the settings.", "模型；默认取设置中的模型。"),
     "chatbox": (
         "Chatbox: a link that adds the provider, its QR code, and the fields to fill in by hand.\n\n"
-        "Example: python -m bpu connect chatbox",
-        "Chatbox：一键添加的链接、二维码，以及手动填写的各项。\n\n示例：python -m bpu connect chatbox",
+        "Example: {bpu} connect chatbox",
+        "Chatbox：一键添加的链接、二维码，以及手动填写的各项。\n\n示例：{bpu} connect chatbox",
     ),
     "openclaw": (
-        "OpenClaw: the part of openclaw.json for a model with a small context.\n\n"
-        "Example: python -m bpu connect openclaw",
-        "OpenClaw：适合小上下文模型的 openclaw.json 配置。\n\n示例：python -m bpu connect openclaw",
+        "OpenClaw: the part of openclaw.json for a model with a small context.\n\nExample: {bpu} connect openclaw",
+        "OpenClaw：适合小上下文模型的 openclaw.json 配置。\n\n示例：{bpu} connect openclaw",
     ),
     "openwebui": (
-        "Open WebUI: the variables to start it with.\n\nExample: python -m bpu connect openwebui > openwebui.env",
-        "Open WebUI：启动时使用的环境变量。\n\n示例：python -m bpu connect openwebui > openwebui.env",
+        "Open WebUI: the variables to start it with.\n\nExample: {bpu} connect openwebui > openwebui.env",
+        "Open WebUI：启动时使用的环境变量。\n\n示例：{bpu} connect openwebui > openwebui.env",
     ),
     "llm": (
-        "llm, the command line program: the entry for its list of models.\n\nExample: python -m bpu connect llm",
-        "llm 命令行程序：模型列表中的条目。\n\n示例：python -m bpu connect llm",
+        "llm, the command line program: the entry for its list of models.\n\nExample: {bpu} connect llm",
+        "llm 命令行程序：模型列表中的条目。\n\n示例：{bpu} connect llm",
     ),
     "curl": (
-        "curl: a command that streams one answer.\n\nExample: python -m bpu connect curl | sh",
-        "curl：流式获取一个回答的命令。\n\n示例：python -m bpu connect curl | sh",
+        "curl: a command that streams one answer.\n\nExample: {bpu} connect curl | sh",
+        "curl：流式获取一个回答的命令。\n\n示例：{bpu} connect curl | sh",
     ),
     "chatbox_text": (
         "Open this link on the computer that has Chatbox, or scan the code:\n{link}\n\n"

@@ -9,10 +9,10 @@ TEXTS = {
     "about": (
         "Examine board, SDK, model, memory and network, and name what is missing and what to do. It changes nothing. "
         "No root needed; root sees more (who holds the BPU's memory). Exit code: 0 fine, 1 warnings, 2 broken.\n\n"
-        "Example: python -m bpu doctor --log console.log",
+        "Example: {bpu} doctor --log console.log",
         "检查开发板、SDK、模型、内存和网络，指出缺少什么、该怎么办。不做任何改动。"
         "不需要 root；用 root 能看到更多（谁占用 BPU 内存）。退出码：0 正常，1 有警告，2 有故障。\n\n"
-        "示例：python -m bpu doctor --log console.log",
+        "示例：{bpu} doctor --log console.log",
     ),
     "json": ("Print JSON for programs.", "输出供程序使用的 JSON。"),
     "probe": (
@@ -49,8 +49,8 @@ TEXTS = {
     "clocks_fast": ("At full speed: {names}", "全速运行：{names}"),
     "clocks_unknown": ("The kernel shows no governors here.", "内核没有显示调频策略。"),
     "perf_on": (
-        "sudo .venv/bin/python -m bpu perf on (until the next restart)",
-        "sudo .venv/bin/python -m bpu perf on（到下次重启为止）",
+        "{sudo_bpu} perf on (until the next restart)",
+        "{sudo_bpu} perf on（到下次重启为止）",
     ),
     "simulator_answers": (
         "The simulator answers here: no model and no BPU is used. On a board, the SDK's files are looked at.",
@@ -152,8 +152,8 @@ TEXTS = {
     "pools": ("{pools}; {total} in all", "{pools}；共 {total}"),
     "no_pools": ("The running system shows no ION pools.", "当前系统没有显示 ION 内存池。"),
     "see_ion_show": (
-        "See what the next start will have: python -m bpu ion show",
-        "查看下次启动时的设置：python -m bpu ion show",
+        "See what the next start will have: {bpu} ion show",
+        "查看下次启动时的设置：{bpu} ion show",
     ),
     "pools_too_small": (
         "{pools}: {total} in all, the model needs {need}.",
@@ -164,17 +164,17 @@ TEXTS = {
         "{pools}：最大的为 {largest}，而模型为 {need}。也许能加载，也许不能。",
     ),
     "ion_apply": (
-        "python -m bpu ion plan bpu_first, then sudo .venv/bin/python -m bpu ion apply bpu_first and restart",
-        "python -m bpu ion plan bpu_first，再 sudo .venv/bin/python -m bpu ion apply bpu_first 并重启",
+        "{bpu} ion plan bpu_first, then {sudo_bpu} ion apply bpu_first and restart",
+        "{bpu} ion plan bpu_first，再 {sudo_bpu} ion apply bpu_first 并重启",
     ),
     "pools_suffice": ("{pools}; {total} in all, the model needs {need}", "{pools}；共 {total}，模型需要 {need}"),
     "holders_hidden": ("Who holds the BPU's memory only root may see.", "只有 root 能看到谁占用 BPU 内存。"),
-    "as_root": ("sudo .venv/bin/python -m bpu doctor", "sudo .venv/bin/python -m bpu doctor"),
+    "as_root": ("{sudo_bpu} doctor", "{sudo_bpu} doctor"),
     "nobody_holds": ("Nobody holds the BPU's memory.", "没有程序占用 BPU 内存。"),
     "gateway_holds": ("A gateway's console holds it, as it should: {holders}", "由网关的控制台占用，属正常：{holders}"),
     "some_hold": ("{holders}; {free} is free", "{holders}；空闲 {free}"),
     "pools_held": ("{holders}; only {free} is free, less than the model.", "{holders}；只剩 {free}，不够加载模型。"),
-    "reclaim": ("End what is not needed: python -m bpu reclaim", "结束不需要的程序：python -m bpu reclaim"),
+    "reclaim": ("End what is not needed: {bpu} reclaim", "结束不需要的程序：{bpu} reclaim"),
     "cma_zero": (
         "CmaTotal reads 0 in /proc/meminfo: this kernel does not tell it there. It does not mean that there is none.",
         "/proc/meminfo 中 CmaTotal 为 0：此内核不在那里显示，并不表示没有内存。",
@@ -185,8 +185,8 @@ TEXTS = {
     "ram_little": ("Only {free} free of {total}.", "只剩 {free}，共 {total}。"),
     "ram_gone": ("Nearly none is left: {free} of {total}.", "几乎耗尽：{free}，共 {total}。"),
     "free_ram": (
-        "End other programs, or give Linux more: python -m bpu ion plan cpu_first",
-        "结束其他程序，或给 Linux 更多内存：python -m bpu ion plan cpu_first",
+        "End other programs, or give Linux more: {bpu} ion plan cpu_first",
+        "结束其他程序，或给 Linux 更多内存：{bpu} ion plan cpu_first",
     ),
     **doctor_network.TEXTS,
 }

@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu service`."""
+"""Texts of `bpu service`."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ TEXTS = {
     "about": (
         "Let systemd run the gateway: from the start of the board, and again after a failure. Logs go to the "
         "journal, settings come from /etc/bpu/bpu.env. install and remove need root, unless with --dry-run.\n\n"
-        "Example: sudo .venv/bin/python -m bpu service install",
+        "Example: {sudo_bpu} service install",
         "由 systemd 运行网关：开机启动，失败后自动重启。日志进入 journal，设置来自 /etc/bpu/bpu.env。"
         "install 和 remove 需要 root，加 --dry-run 时不需要。\n\n"
-        "示例：sudo .venv/bin/python -m bpu service install",
+        "示例：{sudo_bpu} service install",
     ),
     "install": (
         "Install, enable and start the service, for this folder and this Python. Settings that are there already "
         "stay. Needs root, unless with --dry-run.\n\n"
-        "Example: python -m bpu service install --dry-run",
+        "Example: {bpu} service install --dry-run",
         "为当前目录和当前 Python 安装、启用并启动服务。已有的设置会保留。需要 root，加 --dry-run 时不需要。\n\n"
-        "示例：python -m bpu service install --dry-run",
+        "示例：{bpu} service install --dry-run",
     ),
     "remove": (
         "Stop the service and remove it; the settings stay. Needs root, unless with --dry-run.\n\n"
-        "Example: sudo .venv/bin/python -m bpu service remove",
-        "停止并删除服务，保留设置。需要 root，加 --dry-run 时不需要。\n\n"
-        "示例：sudo .venv/bin/python -m bpu service remove",
+        "Example: {sudo_bpu} service remove",
+        "停止并删除服务，保留设置。需要 root，加 --dry-run 时不需要。\n\n示例：{sudo_bpu} service remove",
     ),
     "status": (
         "Say whether the service runs. The exit code is 0 when it does, 3 when it does not, 4 when it is not "
         "installed. Needs no root.\n\n"
-        "Example: python -m bpu service status",
-        "查看服务是否在运行。退出码：运行中为 0，未运行为 3，未安装为 4。不需要 root。\n\n"
-        "示例：python -m bpu service status",
+        "Example: {bpu} service status",
+        "查看服务是否在运行。退出码：运行中为 0，未运行为 3，未安装为 4。不需要 root。\n\n示例：{bpu} service status",
     ),
     "user": ("User that runs the gateway; it must be allowed to use the BPU.", "运行网关的用户，必须有权使用 BPU。"),
     "performance": (
@@ -56,8 +54,8 @@ TEXTS = {
     "removed": ("Removed.", "已删除。"),
     "nothing": ("Nothing is installed.", "没有安装任何服务。"),
     "absent": (
-        "The service is not installed. Install it with: sudo .venv/bin/python -m bpu service install",
-        "服务未安装。请运行：sudo .venv/bin/python -m bpu service install",
+        "The service is not installed. Install it with: {sudo_bpu} service install",
+        "服务未安装。请运行：{sudo_bpu} service install",
     ),
     "state": ("bpu-gateway is {state}, pid {pid}, {boot}.", "bpu-gateway 状态：{state}，pid {pid}，{boot}。"),
     "enabled": ("started with the board", "开机启动"),

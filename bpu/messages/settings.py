@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TEXTS = {
     "wrong": ("The settings cannot work:", "设置无法使用："),
+    "not_started": ("The gateway was not started.", "网关没有启动。"),
     "remedy": (
         "{rule} (it is {value}); correct it or unset it for the default.",
         "{rule}（现在是 {value}）；请改正，或取消设置以使用默认值。",
@@ -77,6 +78,17 @@ TEXTS = {
         "{name}: {path} is not a template that can be used; correct {name} or BPU_RUNTIME_DIR.",
         "{name}：{path} 不是可用的模板；请更正 {name} 或 BPU_RUNTIME_DIR。",
     ),
+    "sudo_file": (
+        "{path} is not read under sudo. `service install` copies it to /etc/bpu/bpu.env after a yes.",
+        "使用 sudo 时不读取 {path}。`service install` 会在确认后把它复制到 /etc/bpu/bpu.env。",
+    ),
+    "open_keys": (
+        "{path} holds BPU_API_KEYS, and other users may read it. Write the keys, one a line, into a file of mode 0600, "
+        "and name it by BPU_API_KEYS_FILE.",
+        "{path} 中有 BPU_API_KEYS，而其他用户可以读取该文件。请把密钥逐行写入权限为 0600 的文件，"
+        "并用 BPU_API_KEYS_FILE 指定。",
+    ),
+    "not_written": ("{path} cannot be written: {reason}.", "无法写入 {path}：{reason}。"),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",
         "或设置 BPU_ENGINE=simulator，在没有开发板时试用网关。",
