@@ -23,6 +23,8 @@ from bpu.trusted_files import read_trusted
 SYSTEM_FILE = Path("/etc/bpu/bpu.env")
 #: Names another file instead of the usual places; `/dev/null` for none.
 VARIABLE = "BPU_SETTINGS_FILE"
+#: The gateway's settings, and the SDK's, which the console is given.
+PREFIXES = ("BPU_", "HB_")
 #: Keys are secrets, and everybody may read the settings; their own file is named by `BPU_API_KEYS_FILE`.
 SECRET = "BPU_API_KEYS"
 
@@ -114,8 +116,8 @@ def read(path: Path) -> dict[str, str]:
 
 
 def parse(text: str, path: Path) -> dict[str, str]:
-    """The `BPU_` variables of `text`. Raises `SettingsError` for a line that is not NAME=VALUE, and for open keys."""
-    values = {name: value for name, value in variables(text, path) if name.startswith("BPU_")}
+    """The variables of `text` for us and for the SDK. Raises `SettingsError` for a broken line, and for open keys."""
+    values = {name: value for name, value in variables(text, path) if name.startswith(PREFIXES)}
     if values.get(SECRET) and path.exists() and path.stat().st_mode & 0o044:
         raise SettingsError(say("settings.open_keys", path=path))
     return values

@@ -31,7 +31,16 @@ OURS: dict[str, set[str]] = {
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages", "bpu.project"},
-    "bpu/board/*": {"bpu", "bpu.board", "bpu.console", "bpu.settings", "bpu.errors", "bpu.messages", "bpu.project"},
+    "bpu/board/*": {
+        "bpu",
+        "bpu.board",
+        "bpu.console",
+        "bpu.settings",
+        "bpu.settings_file",
+        "bpu.errors",
+        "bpu.messages",
+        "bpu.project",
+    },
     "bpu/engine/*": {
         "bpu.engine",
         "bpu.log_writer",

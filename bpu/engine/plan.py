@@ -52,7 +52,7 @@ def choose_files(settings: Settings, *, board_model: Path = Path("/proc/device-t
     simulated = Files(True, IMPORT_ROOT / "bpu" / "simulator", *simulator_model(settings))
     if settings.engine == "simulator":
         return simulated
-    missing = _missing(real)
+    missing = _missing(real, settings)
     if not missing:
         return real
     asked = sorted(settings.explicit & {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"})
@@ -74,7 +74,9 @@ def simulator_model(settings: Settings) -> tuple[Path, Path, Path]:
     return settings.in_runtime(settings.hbm_path), tokenizer, template
 
 
-def _missing(files: Files) -> list[str]:
+def _missing(files: Files, settings: Settings) -> list[str]:
+    if not settings.runtime_dir.is_dir():
+        return [say("settings.no_runtime_dir", path=settings.runtime_dir)]
     checks = [
         (
             "BPU_CONSOLE",

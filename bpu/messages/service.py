@@ -13,10 +13,12 @@ TEXTS = {
         "示例：{sudo_bpu} service install",
     ),
     "install": (
-        "Install, enable and start the service, for this folder and this Python. Settings that are there already "
-        "stay. Needs root, unless with --dry-run.\n\n"
+        "Install, enable and start the service, and wait until it serves. Settings of this terminal that differ from "
+        "the defaults are named and written to /etc/bpu/bpu.env; what cannot work is refused. Needs root, unless with "
+        "--dry-run.\n\n"
         "Example: {bpu} service install --dry-run",
-        "为当前目录和当前 Python 安装、启用并启动服务。已有的设置会保留。需要 root，加 --dry-run 时不需要。\n\n"
+        "安装、启用并启动服务，并等待它就绪。当前终端中与默认值不同的设置会列出并写入 /etc/bpu/bpu.env；"
+        "无法工作的设置会被拒绝。需要 root，加 --dry-run 时不需要。\n\n"
         "示例：{bpu} service install --dry-run",
     ),
     "remove": (
@@ -36,7 +38,22 @@ TEXTS = {
         "同时安装性能模式服务。",
     ),
     "no_start": ("Enable it, but start it only with the board.", "只启用，等下次开机再启动。"),
-    "purge": ("Remove /etc/bpu/bpu.env, too.", "同时删除 /etc/bpu/bpu.env。"),
+    "yes": (
+        "Copy the settings file of the user who called sudo without asking.",
+        "不询问，直接复制 sudo 调用者的设置文件。",
+    ),
+    "callers_file": ("Settings of the user who called sudo, in {path}:", "sudo 调用者的设置（{path}）："),
+    "copy": ("Copy them to /etc/bpu/bpu.env?", "复制到 /etc/bpu/bpu.env？"),
+    "taken": ("Setting {name}={value} (from: {source})", "设置 {name}={value}（来自：{source}）"),
+    "starting": ("The service is starting", "服务正在启动"),
+    "serves": ("It serves, at:", "服务已就绪，地址："),
+    "ended": ("The service has ended ({state}).", "服务已退出（{state}）。"),
+    "silent": ("The service does not answer at {bind}.", "服务在 {bind} 上没有响应。"),
+    "not_serving": (
+        "The service is installed, but does not serve: {reason} {bpu} doctor looks for the cause.",
+        "服务已安装，但无法提供服务：{reason} 请运行 {bpu} doctor 查找原因。",
+    ),
+    "purge": ("Remove the settings and keys in /etc/bpu, too.", "同时删除 /etc/bpu 中的设置和密钥。"),
     "dry_run": ("Show what would be done, and do nothing.", "只显示将要做的事，不做任何改动。"),
     "root": (
         "Write below this folder instead of /, and run no systemctl; for images.",

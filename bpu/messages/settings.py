@@ -62,21 +62,25 @@ TEXTS = {
         "BPU_API_KEYS_FILE：{path} 中没有密钥；请每行写一个，或取消设置。",
     ),
     "no_console": ("The console cannot be started:", "无法启动控制台："),
+    "no_runtime_dir": (
+        "BPU_RUNTIME_DIR: the folder {path} does not exist. Set it to the runtime folder of the SDK.",
+        "BPU_RUNTIME_DIR：文件夹 {path} 不存在。请设为 SDK 的 runtime 文件夹。",
+    ),
     "missing_program": (
-        "{name}: {path} is not a program that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的程序；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: there is no program {path} that may be executed; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：没有可执行的程序 {path}；请更正 {name} 或 BPU_RUNTIME_DIR。",
     ),
     "missing_model": (
-        "{name}: {path} is not a model file that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: there is no model file {path}; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：没有模型文件 {path}；请更正 {name} 或 BPU_RUNTIME_DIR。",
     ),
     "missing_tokenizer": (
-        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: there is no tokenizer folder {path}; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：没有分词器文件夹 {path}；请更正 {name} 或 BPU_RUNTIME_DIR。",
     ),
     "missing_template": (
-        "{name}: {path} is not a template that can be used; correct {name} or BPU_RUNTIME_DIR.",
-        "{name}：{path} 不是可用的模板；请更正 {name} 或 BPU_RUNTIME_DIR。",
+        "{name}: there is no template {path}; correct {name} or BPU_RUNTIME_DIR.",
+        "{name}：没有模板 {path}；请更正 {name} 或 BPU_RUNTIME_DIR。",
     ),
     "sudo_file": (
         "{path} is not read under sudo. `service install` copies it to /etc/bpu/bpu.env after a yes.",
