@@ -62,6 +62,9 @@ TEXTS = {
         "Unpack the SDK, and set BPU_RUNTIME_DIR to its runtime folder (docs/board.md, step 2).",
         "解压 SDK，并把 BPU_RUNTIME_DIR 设为其 runtime 文件夹（见 docs/board.zh-CN.md 第 2 步）。",
     ),
+    "other_sdk": ("There is an SDK in {path}.", "在 {path} 中有一个 SDK。"),
+    "service_runs": ("It runs, and starts with the board.", "正在运行，并随开发板启动。"),
+    "service_absent": ("It does not run, or does not start with the board.", "没有运行，或没有设为开机启动。"),
     "console": ("{path} (profile {profile})", "{path}（类型 {profile}）"),
     "no_console": ("The console program {path} is not there.", "没有控制台程序 {path}。"),
     "set_console": ("Correct BPU_CONSOLE or BPU_RUNTIME_DIR.", "请更正 BPU_CONSOLE 或 BPU_RUNTIME_DIR。"),
@@ -149,7 +152,10 @@ TEXTS = {
         "Run the gateway as root (the unit does), or give the devices to a group of {user}'s by a udev rule.",
         "请以 root 运行网关（服务单元即如此），或用 udev 规则把设备交给 {user} 所在的组。",
     ),
-    "pools": ("{pools}; {total} in all", "{pools}；共 {total}"),
+    "pools_unjudged": (
+        "{pools}; {total} in all. Whether that suffices is not known without a model file.",
+        "{pools}；共 {total}。没有模型文件，无法判断是否够用。",
+    ),
     "no_pools": ("The running system shows no ION pools.", "当前系统没有显示 ION 内存池。"),
     "see_ion_show": (
         "See what the next start will have: {bpu} ion show",
@@ -184,9 +190,6 @@ TEXTS = {
     "ram_unknown": ("The kernel does not tell how much is free.", "内核没有说明剩余多少。"),
     "ram_little": ("Only {free} free of {total}.", "只剩 {free}，共 {total}。"),
     "ram_gone": ("Nearly none is left: {free} of {total}.", "几乎耗尽：{free}，共 {total}。"),
-    "free_ram": (
-        "End other programs, or give Linux more: {bpu} ion plan cpu_first",
-        "结束其他程序，或给 Linux 更多内存：{bpu} ion plan cpu_first",
-    ),
+    "free_ram": ("End other programs.", "请结束其他程序。"),
     **doctor_network.TEXTS,
 }

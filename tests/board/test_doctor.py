@@ -134,7 +134,7 @@ CASES: list[tuple[str, Callable[[Board], object], Level, str, str]] = [
         lambda board: board.file("proc/meminfo", "MemTotal: 9000000 kB\nMemAvailable: 600000 kB\n"),
         Level.WARNING,
         "Only 585.94 MiB free",
-        "cpu_first",
+        "End other programs",
     ),
     (
         "performance",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, broken, fine, note, warning
+from bpu.board.checks.finding import Finding, Level, broken, fine, note, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.sizes import human
 from bpu.errors import BpuError
@@ -19,6 +19,8 @@ TYPES: Mapping[str, Mapping[str, int]] = {
     "1.0": {"deepseek": 1, "internvl": 0, "internlm": 4, "qwen2.5": 7, "qwen": 2, "llama": 3},
     "S600": {"deepseek": 1, "internvl": 0, "internlm": 4, "qwen3": 9, "qwen": 7, "llama": 3},
 }
+#: Settings of files that may lie anywhere.
+FILES = frozenset({"console", "hbm_path", "tokenizer_dir", "template_path"})
 #: ELF's e_machine of 64-bit ARM.
 _AARCH64 = 183
 _LDD_TIMEOUT_S = 20
@@ -29,7 +31,10 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     if not subject.wants_console:
         yield note("engine", "simulator_answers")
         return
-    yield _runtime(subject)
+    runtime = _runtime(subject)
+    yield runtime
+    if runtime.level is Level.BROKEN and not subject.settings.explicit & FILES:
+        return  # all that follows lies in this folder, so one finding names the one thing to do
     yield from _console(subject)
     yield _model(subject)
     yield _model_type(subject)

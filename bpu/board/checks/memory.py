@@ -76,7 +76,7 @@ def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
     values = {"pools": words, "total": human(total), "largest": human(largest), "bytes": total}
     need = subject.model_size
     if need is None:
-        return fine("ion", "pools", **values)
+        return note("ion", "pools_unjudged", **values)
     if total < need:
         return broken("ion", "pools_too_small", "ion_apply", need=human(need), **values)
     if largest < need:
