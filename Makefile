@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system
 AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock dist clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock dist deb clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,9 @@ lock: setup-dev ## Write the newest versions that the floors allow into the lock
 
 dist: setup-dev ## Build the wheel and the source archive into ./dist
 	$(BIN)/python -m hatchling build -d dist
+
+deb: setup-dev ## Build the Debian packages into ./dist, for boards and PCs (ARCH=arm64 for one; needs the network once)
+	$(BIN)/python scripts/deb.py $(if $(ARCH),--arch $(ARCH))
 
 clean: ## Remove the virtual environment, the wheels and all caches
 	rm -rf $(VENV) wheels dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
