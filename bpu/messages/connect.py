@@ -41,16 +41,22 @@ TEXTS = {
     "chatbox_text": (
         "Open this link on the computer that has Chatbox, or scan the code:\n{link}\n\n"
         "Or by hand: Settings, Model Provider, Add, OpenAI API Compatible:\n"
-        "  API host  {host}   (type http:// too)\n"
-        "  API path  {path}\n"
-        "  API key   {key}\n"
+        "  API Host  {host}   (type http:// too)\n"
+        "  API Path  leave it as it is\n"
+        "  API Key   {key}\n"
         "  Model     {model}",
         "在装有 Chatbox 的电脑上打开此链接，或扫描二维码：\n{link}\n\n"
         "或手动添加：设置，模型提供方，添加，OpenAI API 兼容：\n"
         "  API 主机  {host}   （http:// 也要输入）\n"
-        "  API 路径  {path}\n"
+        "  API 路径  保持不变\n"
         "  API 密钥  {key}\n"
         "  模型      {model}",
+    ),
+    "local_only": (
+        "This address works on this machine only, so no code is shown. For other devices, let the gateway listen on "
+        "all addresses (BPU_BIND=0.0.0.0:8000), or name its address with --url.",
+        "此地址只在本机有效，因此不显示二维码。其他设备要访问时，请让网关监听所有地址（BPU_BIND=0.0.0.0:8000），"
+        "或用 --url 指定地址。",
     ),
     "openwebui_where": (
         "For docker run --env-file, or in the environment of open-webui serve",

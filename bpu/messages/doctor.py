@@ -17,8 +17,8 @@ TEXTS = {
     "json": ("Print JSON for programs.", "输出供程序使用的 JSON。"),
     "probe": (
         "Also load the model and run real turns: speeds, whether `reset` forgets, the longest line. Needs the model "
-        "unloaded; takes minutes.",
-        "另外加载模型并实际运行几轮：速度、`reset` 是否真的清除、最长的行。需要模型未被加载；耗时几分钟。",
+        "unloaded; takes up to ten minutes.",
+        "另外加载模型并实际运行几轮：速度、`reset` 是否真的清除、最长的行。需要模型未被加载；最长约十分钟。",
     ),
     "forget": (
         "Drop what examinations and probes have found out about consoles, and look at nothing else.",

@@ -48,8 +48,8 @@ TEXTS = {
         "本系统没有调频策略：无法读取或设置时钟。",
     ),
     "lost_at_reboot": (
-        "It is lost when the board restarts; bpu-performance.service switches it on at each start.",
-        "开发板重启后会失效；bpu-performance.service 会在每次启动时开启它。",
+        "It is lost when the board restarts. To have it at each start: {sudo_bpu} service install --performance",
+        "开发板重启后会失效。要在每次启动时开启：{sudo_bpu} service install --performance",
     ),
     "put_back": ("All is as it was before.", "已恢复到之前的状态。"),
     "needs_root": ("This needs root. Run: {command}", "这需要 root。请运行：{command}"),
