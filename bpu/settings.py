@@ -83,6 +83,12 @@ def _is_host_and_port(text: str) -> bool:
     return match is not None and int(match[1]) <= 65535
 
 
+def _web_page(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", value):
+        raise ValueError(say("settings.web_page"))
+    return value
+
+
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
@@ -171,6 +177,7 @@ class Settings(BaseSettings):
     state_dir: Folder | None = None
     data_dir: Folder | None = None
     performance_mode: bool = False
+    update_url: Annotated[str, AfterValidator(_web_page)] = ""
 
     def in_runtime(self, path: Path) -> Path:
         """`path` as the console sees it: relative ones lie in the runtime folder."""

@@ -35,6 +35,10 @@ TEXTS = {
         "must be HOST:PORT, [IPV6]:PORT or unix:PATH, or several with commas, as in 0.0.0.0:8000",
         "必须是 HOST:PORT、[IPV6]:PORT 或 unix:PATH，多个用逗号分隔，例如 0.0.0.0:8000",
     ),
+    "web_page": (
+        "must begin with https:// or http:// and name a file there",
+        "必须以 https:// 或 http:// 开头，并指向一个文件",
+    ),
     "proxies": (
         "must be addresses, networks such as 192.168.1.0/24, or unix; {wrong} is none",
         "必须是地址、网段（如 192.168.1.0/24）或 unix；{wrong} 都不是",
