@@ -1,4 +1,4 @@
-"""`python -m bpu`: click commands, one module a command or group of commands.
+"""`bpu`: click commands, one module a command or group of commands.
 
 A module `bpu/cli/NAME.py` is the command `NAME` (underscores become dashes); it offers it as `command`. Its texts stand
 in `bpu/messages/NAME.py`: `help` is the line in the list, `about` the text of its own `--help`. Nothing is registered

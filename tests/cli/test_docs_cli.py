@@ -20,7 +20,10 @@ ELSEWHERE = {"service": SERVICE}
 COMMON = {"--help", "--version", "--env-file"}
 FOREIGN = {"--offline", "--url"}
 #: What this page describes; other commands have pages of their own.
-HERE = ("serve", "chat", "connect", "load", "examine", "unload", "service", "simulator", "bench")
+HERE = (
+    *("serve", "setup", "config", "chat", "connect", "load", "examine", "unload"),
+    *("status", "logs", "report", "update", "service", "simulator", "bench"),
+)
 
 
 def sections() -> dict[str, str]:
