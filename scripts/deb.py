@@ -149,7 +149,7 @@ def build(architecture: str, dist: Path, cache: Path) -> Path:
         (root / "usr/bin/bpu").symlink_to(f"../{HOME.relative_to('usr')}/current/bin/bpu")
         lay_control(root, architecture)
         settle(root, moment)
-        run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", root, target)
+        run("dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", root, target)
     return target
 
 

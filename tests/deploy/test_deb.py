@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -175,6 +176,18 @@ def test_an_upgrade_makes_the_new_environment_beside_the_old_and_a_failure_leave
     assert not maintain(home, "postinst", "configure", __version__).ok
     assert environments(home) == [new]
     assert tools.run([home / "current/bin/python", "-c", "import tiny"], timeout=30).ok
+
+
+def test_an_environment_in_which_a_gateway_still_runs_stays_until_it_has_ended(home: Path) -> None:
+    assert maintain(home, "postinst", "configure", "").ok
+    (old,) = environments(home)
+    with subprocess.Popen(["sleep", "100"], cwd=home / old / "bin") as gateway:
+        assert maintain(home, "postinst", "configure", __version__).ok
+        assert old in environments(home)
+        assert len(environments(home)) == 2
+        gateway.terminate()
+    assert maintain(home, "postinst", "configure", __version__).ok
+    assert len(environments(home)) == 1
 
 
 def test_another_python_makes_the_environment_anew_and_the_same_one_does_not(home: Path) -> None:
