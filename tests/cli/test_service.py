@@ -250,3 +250,13 @@ def test_the_exposure_is_the_one_in_the_docs(tmp_path: Path, analyze: str) -> No
     assert recorded is not None
     # Another systemd counts otherwise; that it stays under the limit holds for each.
     assert recorded[1] == figure or recorded[2] != version
+
+
+def test_the_service_waits_for_the_devices_and_not_for_the_network_and_keeps_what_it_knows() -> None:
+    text = lines(service.unit(service.GATEWAY, HERE))
+    assert "ExecStartPre=-+/usr/bin/udevadm settle --timeout=30" in text
+    assert not any("network-online" in line for line in text)
+    assert {"StateDirectory=bpu", "RuntimeDirectory=bpu"} <= set(text)
+    assert not any(line.startswith(("Environment=", "EnvironmentFile=")) for line in text), (
+        "one file, read in one place"
+    )
