@@ -40,6 +40,11 @@ workers() {
     pgrep -P "$gateway" -f gunicorn || true
 }
 
+# The brackets keep the pattern from matching its own command line.
+nothing_runs() {
+    ! pgrep -f '[b]pu-gateway/|[b]pu\.' >/dev/null
+}
+
 is_idle() {
     curl -s -m 20 "$url/slots" | grep -q '"is_processing":false'
 }
@@ -89,7 +94,7 @@ ask false "What is 1 plus 1?" | grep -q '"content"' || fail "no answer after a w
 say "stop"
 kill -TERM "$gateway"
 wait "$gateway" || fail "the gateway ended with $?"
-until_true 30 sh -c '! pgrep -f "bpu|gunicorn" >/dev/null'
+until_true 30 nothing_runs
 
 say "remove and purge"
 dpkg --purge rdk-bpu-gateway
