@@ -51,6 +51,7 @@ OURS: dict[str, set[str]] = {
         "bpu.errors",
         "bpu.messages",
         "bpu.project",
+        "bpu.trusted_files",
     },
 }
 #: Modules (or single names, as `subprocess.Popen`) that only these files may import or use.
