@@ -10,7 +10,7 @@ OUTSIDE := browser or clients or system
 AT_ONCE := -n 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock dist deb check-arm clean
+.PHONY: help setup setup-dev run test check lint types format node clients soak fuzz attack traffic bench bench-publish screenshots check-wheels wheels lock dist deb check-arm check-service clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,10 @@ deb: setup-dev ## Build the Debian packages into ./dist, for boards and PCs (ARC
 check-arm: setup-dev ## Try the arm64 package in an emulated arm64 Debian, by hand (needs root, qemu-user-static; under an hour)
 	$(BIN)/python scripts/deb.py --arch arm64
 	sh scripts/check_arm.sh dist/rdk-bpu-gateway_*_arm64.deb
+
+check-service: setup-dev ## Boot a fresh Debian in systemd-nspawn and try the package as a service, by hand (needs root)
+	$(BIN)/python scripts/deb.py --arch $(shell dpkg --print-architecture)
+	sh scripts/check_service.sh dist/rdk-bpu-gateway_*_$(shell dpkg --print-architecture).deb
 
 clean: ## Remove the virtual environment, the wheels and all caches
 	rm -rf $(VENV) wheels dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -5,6 +5,7 @@ Units are text made from the files in `deploy/`; a step is a value that can be s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -194,6 +195,9 @@ def _put(step: Step) -> None:
     try:
         if step.text is None:
             step.path.unlink(missing_ok=True)
+            if step.path.parent.name.endswith(".d"):
+                with contextlib.suppress(OSError):  # drop-ins of others may be in it
+                    step.path.parent.rmdir()
             return
         step.path.parent.mkdir(parents=True, exist_ok=True)
         part = step.path.with_name(f".{step.path.name}.new")

@@ -139,7 +139,7 @@ def test_a_packaged_unit_stays_and_gets_a_drop_in(tmp_path: Path) -> None:
     drop_in = tmp_path / "etc/systemd/system/bpu-gateway.service.d/bpu.conf"
     assert {"[Service]", "User=bpu", "TimeoutStopSec=330"} <= set(lines(drop_in.read_text()))
     service.do(service.removal(purge=False, root=tmp_path))
-    assert not drop_in.exists()
+    assert not drop_in.parent.exists()
 
 
 @pytest.mark.parametrize(
