@@ -15,8 +15,11 @@ def run() -> None:
         if (error.name or "").partition(".")[0] == "bpu":
             raise
         from bpu.messages import say
+        from bpu.project import IMPORT_ROOT, INSTALLED
 
-        sys.exit(say("cli.libraries", name=error.name, python=sys.executable))
+        key = "cli.broken_package" if INSTALLED else "cli.libraries"
+        own = IMPORT_ROOT / ".venv/bin/bpu"
+        sys.exit(say(key, name=error.name, python=sys.executable, own=own, project=IMPORT_ROOT))
 
 
 if __name__ == "__main__":

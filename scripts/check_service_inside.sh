@@ -55,6 +55,27 @@ until bpu status >/dev/null; do
     sleep 1
 done
 
+echo "== setup with an SDK and a model of files, to the first answer of its console"
+sdk=/opt/OpenExplorer_LLM_0.9.0/runtime
+name=DeepSeek_R1_Distill_Qwen_1.5B
+simulator=$(echo $home/current/lib/python3*/site-packages/bpu/simulator)
+mkdir -p $sdk/bin $sdk/lib $sdk/model $sdk/config/${name}_config
+truncate -s 2234994104 $sdk/model/${name}_4096.hbm
+cp "$simulator"/model/tokenizer.json "$simulator"/model/$name.jinja $sdk/config/${name}_config/
+printf '#!/bin/sh\ncd %s && exec %s -S -m bpu.simulator "$@"\n' "$(readlink -f "$simulator/../..")" \
+    "$(readlink -f $home/current)/bin/python" >$sdk/bin/xlm_demo
+chmod 755 $sdk/bin/xlm_demo
+bpu service remove
+bpu config set BPU_ENGINE=console
+bpu setup --yes || fail "setup left something to do"
+grep -q "BPU_RUNTIME_DIR=$sdk" /etc/bpu/bpu.env || fail "the SDK was not found"
+grep -q "ReadWritePaths=-$sdk" /etc/systemd/system/bpu-gateway.service.d/bpu.conf || fail "the unit does not know the SDK"
+curl -s -m 60 http://127.0.0.1:8000/v1/chat/completions -H 'Authorization: Bearer sesame' \
+    -H 'Content-Type: application/json' -d '{"model": "deepseek-r1:1.5b", "messages": [{"role": "user", "content": "1+1=?"}]}' \
+    >/root/answer
+grep -q '"finish_reason": *"stop"' /root/answer || fail "no answer: $(cat /root/answer)"
+bpu setup --dry-run | grep -c "Nothing to do" | grep -qx 8 || fail "a second setup finds something to do"
+
 echo "== report"
 bpu report --output /root/report >/dev/null
 ! grep -q sesame /root/report || fail "a key is in the report"

@@ -12,8 +12,12 @@ TEXTS = {
         "没有名为 {name!r} 的命令。运行 `{bpu} --help` 查看全部命令。",
     ),
     "libraries": (
-        "{python} does not have the library {name!r}. The project's own Python has it: {bpu}, after `make setup`.",
-        "{python} 缺少软件包 {name!r}。请先运行 `make setup`，再使用项目自己的 Python：{bpu}。",
+        "{python} does not have the library {name!r}. Run instead: {own} (it is made by `make setup` in {project})",
+        "{python} 缺少软件包 {name!r}。请改为运行：{own}（由 {project} 中的 `make setup` 创建）",
+    ),
+    "broken_package": (
+        "{python} does not have the library {name!r}, so the installation is damaged. Install the package again.",
+        "{python} 缺少软件包 {name!r}，安装已损坏。请重新安装软件包。",
     ),
     "did_you_mean": (
         "There is no command {name!r}. Did you mean {guess!r}?",

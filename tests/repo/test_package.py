@@ -170,3 +170,7 @@ def test_a_library_that_is_missing_is_a_sentence_whichever_import_meets_it(insta
         assert result.code == 1
         assert "Traceback" not in result.err
         assert library in result.err
+        assert "Install the package again" in result.err
+        # In a clone the line to run instead is named, and another than the one that failed.
+        clone = tools.run([sys.executable, "-m", "bpu", *words], timeout=60, cwd=PROJECT, env=env)
+        assert f"{PROJECT}/.venv/bin/bpu" in clone.err
