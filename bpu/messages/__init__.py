@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -77,7 +76,9 @@ def sudo_program() -> str:
 
 def _command() -> Path | None:
     """`bpu` of PATH, if it is of this environment."""
-    found = shutil.which("bpu")
+    from shutil import which  # the keeper imports this package, and needs no remedies
+
+    found = which("bpu")
     same = found is not None and Path(found).resolve() == _script().resolve()
     return Path(found) if found is not None and same else None
 
