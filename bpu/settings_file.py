@@ -25,7 +25,7 @@ SYSTEM_FILE = Path("/etc/bpu/bpu.env")
 VARIABLE = "BPU_SETTINGS_FILE"
 #: The gateway's settings, and the SDK's, which the console is given.
 PREFIXES = ("BPU_", "HB_")
-#: Keys are secrets, and everybody may read the settings; their own file is named by `BPU_API_KEYS_FILE`.
+#: Keys are secrets, and every user may read the settings; the file of the keys is named by `BPU_API_KEYS_FILE`.
 SECRET = "BPU_API_KEYS"
 
 
@@ -163,7 +163,7 @@ def quoted(value: str) -> str:
 
 
 def write(path: Path, changes: Mapping[str, str]) -> None:
-    """Change the file at `path`, whole or not at all; what is new in it is readable by everybody in `/etc` alone.
+    """Change the file at `path`, whole or not at all; a new file is readable by every user in `/etc` alone.
 
     Raises `SettingsError`.
     """

@@ -15,7 +15,7 @@ fail() {
 
 ip link set lo up
 dpkg -i /root/package.deb
-[ "$(systemctl is-enabled bpu-gateway || true)" = disabled ] || fail "the unit is not disabled before somebody asks for it"
+[ "$(systemctl is-enabled bpu-gateway || true)" = disabled ] || fail "the unit is not disabled before it is asked for"
 systemd-analyze verify --man=no /lib/systemd/system/bpu-gateway.service || fail "systemd does not accept the unit"
 
 echo "== what cannot work is refused"

@@ -118,7 +118,7 @@ def main() -> None:
     import bpu
     import bpu.messages
 
-    # The package's own command is on the PATH of everybody.
+    # The package puts the command on every user's PATH.
     bpu.messages._command = lambda: Path("/usr/bin/bpu")
     place = Path("usr/share/man") / ("" if language == "en" else language) / "man1/bpu.1"
     texts = {place: manual(language, bpu.__version__, date)}

@@ -20,7 +20,7 @@ FACTS = {
     **dict.fromkeys(("ms", "queued_ms", "load_ms", "prefill_ms", "decode_ms"), r"[\d.]{1,12}"),
     **dict.fromkeys(("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"), r"\d{1,9}"),
 }
-#: Addresses whose last parts may be anybody's words are named without them.
+#: Routes of the API; another path may hold a person's words, so it is called `other`.
 PATHS = re.compile(r"/(?:v1/(?:chat/completions|completions|responses|models|engine/\w+)|health|ready|slots|metrics)?")
 _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}) \[(?P<pid>\d+)\] (?P<level>[A-Z]+) (?P<event>.*)"

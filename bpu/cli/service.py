@@ -171,7 +171,7 @@ def _carry_out(steps: list[service.Step], *, dry_run: bool) -> None:
         for step in steps:
             click.echo(f"  {step.words}")
             if step.text is not None and not step.kept:
-                # Keys are shown to nobody.
+                # Keys are never shown.
                 lines = [HIDDEN] if step.mode == 0o600 else step.text.splitlines()
                 click.echo("".join(f"    | {line}\n" for line in lines), nl=False)
         return

@@ -44,7 +44,7 @@ def command(yes: bool, dry_run: bool, sysfs: Path) -> None:
 
 
 class _Run:
-    """One run of the setup: how it asks and what it was told."""
+    """One run of the setup, in the CLI: it shows, asks and runs the steps in their order."""
 
     def __init__(self, *, yes: bool, dry_run: bool, sysfs: Path) -> None:
         self._yes, self._dry_run, self._sysfs = yes, dry_run, sysfs

@@ -45,7 +45,7 @@ TEXTS = {
         "{text!r} 不是“设置名=值”。运行 `{bpu} config show` 查看全部名称。",
     ),
     "no_keys": (
-        "Keys do not belong into the settings, which everybody may read. Write them, one a line, into a file of mode "
+        "Keys do not belong into the settings, which every user may read. Write them, one a line, into a file of mode "
         "0600, and set BPU_API_KEYS_FILE to it.",
         "设置文件人人可读，不应存放密钥。请把密钥逐行写入权限为 0600 的文件，并把 BPU_API_KEYS_FILE 设为该文件。",
     ),

@@ -55,8 +55,8 @@ def test_no_advice_takes_from_the_model_what_another_gives_it(board: Board) -> N
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_missing_memory_has_one_remedy_in_log_error_and_doctor(language: str) -> None:
     cause = faults.diagnose(["Cannot malloc bpu memory with length 1"])
-    told = (cause.message, say("faults.no_bpu_memory", lang=language), say("doctor.ion_apply", lang=language))  # type: ignore[arg-type]
-    assert all("ion apply bpu_first" in text for text in told), told
+    remedies = (cause.message, say("faults.no_bpu_memory", lang=language), say("doctor.ion_apply", lang=language))  # type: ignore[arg-type]
+    assert all("ion apply bpu_first" in text for text in remedies), remedies
     assert [area for area in ("faults", "doctor", "errors") if "hb_switch" in str(texts(area))] == []
 
 
