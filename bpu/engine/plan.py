@@ -75,8 +75,6 @@ def simulator_model(settings: Settings) -> tuple[Path, Path, Path]:
 
 
 def _missing(files: Files, settings: Settings) -> list[str]:
-    if not settings.runtime_dir.is_dir():
-        return [say("settings.no_runtime_dir", path=settings.runtime_dir)]
     checks = [
         (
             "BPU_CONSOLE",
@@ -88,7 +86,13 @@ def _missing(files: Files, settings: Settings) -> list[str]:
         ("BPU_TOKENIZER_DIR", files.tokenizer_dir, files.tokenizer_dir.is_dir(), "missing_tokenizer"),
         ("BPU_TEMPLATE_PATH", files.template, files.template.is_file(), "missing_template"),
     ]
-    return [say(f"settings.{key}", name=name, path=path) for name, path, fine, key in checks if not fine]
+    missing = [(name, path, key) for name, path, fine, key in checks if not fine]
+    found = []
+    if not settings.runtime_dir.is_dir():
+        # One sentence for all that would lie in the folder.
+        found.append(say("settings.no_runtime_dir", path=settings.runtime_dir))
+        missing = [one for one in missing if not one[1].is_relative_to(settings.runtime_dir)]
+    return found + [say(f"settings.{key}", name=name, path=path) for name, path, key in missing]
 
 
 def _is_board(model: Path) -> bool:

@@ -18,7 +18,7 @@ SERVICE = (DOCS / "service.md").read_text(encoding="utf-8")
 ELSEWHERE = {"service": SERVICE}
 #: Options of every command, and of other programs.
 COMMON = {"--help", "--version", "--env-file"}
-FOREIGN = {"--offline", "--url"}
+FOREIGN = {"--offline", "--url", "--device", "--rm", "--no-install-recommends"}
 #: What this page describes; other commands have pages of their own.
 HERE = (
     *("serve", "setup", "config", "chat", "connect", "load", "examine", "unload"),
