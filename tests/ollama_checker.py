@@ -39,7 +39,7 @@ def check_lines(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str, Any]:
     last = lines[-1]
     text, thinking, calls = _joined(lines)
     if "message" in last:
-        message = {"role": "assistant", "content": text}
+        message: dict[str, Any] = {"role": "assistant", "content": text}
         message.update({"thinking": thinking} if thinking else {})
         message.update({"tool_calls": calls} if calls else {})
         return check_answer({**last, "message": message}, asked)

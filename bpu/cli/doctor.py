@@ -117,11 +117,11 @@ def _told(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
     for one in found:
         told.append(one)
         if not as_json:
-            _show(one)
+            show_finding(one)
     return told
 
 
-def _show(one: Finding) -> None:
+def show_finding(one: Finding) -> None:
     mark, colour = MARKS[one.level]
     name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
     head = f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} "

@@ -15,7 +15,8 @@ import pytest
 from bpu.settings import Settings
 from bpu.web import ollama_bind
 from bpu.web.access import access
-from tests.live.gateway import free_port, running
+from tests.live.gateway import running
+from tests.ports import reserve_port
 from tests.waits import until
 
 
@@ -35,7 +36,7 @@ def version(port: int) -> object:
 
 
 def test_a_further_address_serves_the_same_and_survives_a_reload(tmp_path: Path) -> None:
-    port = free_port()
+    port = reserve_port()
     with running(tmp_path, env={"BPU_OLLAMA_BIND": f"127.0.0.1:{port}"}) as gateway:
         assert version(port) == version(gateway.port)
         assert gateway.health()["ollama_bind"] == [{"address": f"127.0.0.1:{port}", "served": True, "reason": None}]
