@@ -37,10 +37,12 @@ def test_a_missing_sdk_is_one_finding_and_not_five(board: Board) -> None:
     assert {"console", "libraries", "model", "tokenizer", "template"} & set(found) == set()
 
 
-def test_pools_are_not_judged_without_a_model_file(board: Board, tmp_path: Path) -> None:
-    """They were well without one and too small with it."""
+def test_pools_without_a_model_file_are_judged_by_the_catalogue_or_not_at_all(board: Board, tmp_path: Path) -> None:
+    """They were well without a file and too small with it."""
     (tmp_path / "runtime").mkdir()
     found = findings(board, BPU_RUNTIME_DIR=str(tmp_path / "runtime"))
+    assert (found["model"]["level"], found["ion"]["level"]) == ("broken", "broken")
+    found = findings(board, BPU_RUNTIME_DIR=str(tmp_path / "runtime"), BPU_HBM_PATH="model/own.hbm")
     assert (found["model"]["level"], found["ion"]["level"]) == ("broken", "note")
     assert "not known without a model file" in found["ion"]["said"]
 
@@ -55,7 +57,8 @@ def test_no_advice_takes_from_the_model_what_another_gives_it(board: Board) -> N
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_missing_memory_has_one_remedy_in_log_error_and_doctor(language: str) -> None:
     cause = faults.diagnose(["Cannot malloc bpu memory with length 1"])
-    remedies = (cause.message, say("faults.no_bpu_memory", lang=language), say("doctor.ion_apply", lang=language))  # type: ignore[arg-type]
+    doctor = say("doctor.ion_apply", lang=language, mode="bpu_first")  # type: ignore[arg-type]
+    remedies = (cause.message, say("faults.no_bpu_memory", lang=language), doctor)  # type: ignore[arg-type]
     assert all("ion apply bpu_first" in text for text in remedies), remedies
     assert [area for area in ("faults", "doctor", "errors") if "hb_switch" in str(texts(area))] == []
 

@@ -65,12 +65,13 @@ def test_a_dry_run_names_every_command_and_changes_nothing(setup: Setup, board: 
     runtime = board.root / "opt/OpenExplorer_LLM_0.9.0/runtime"
     assert would_run(result) == [
         f"config set BPU_RUNTIME_DIR={runtime} BPU_CONSOLE=bin/xlm_demo",
+        "ion apply balanced",
         "connect chatbox",
     ]
     assert result.code == 3
     assert (tmp_path / "bpu.env").read_text() == ""
     (tmp_path / "bpu.env").write_text(f"BPU_RUNTIME_DIR={runtime}\n")
-    assert would_run(setup("--dry-run")) == ["ion apply bpu_first", "connect chatbox"]
+    assert would_run(setup("--dry-run")) == ["ion apply balanced", "connect chatbox"]
     assert board.tree.read_bytes() == before
 
 
