@@ -35,6 +35,7 @@ def version(port: int) -> object:
         connection.close()
 
 
+@pytest.mark.live
 def test_a_further_address_serves_the_same_and_survives_a_reload(tmp_path: Path) -> None:
     port = reserve_port()
     with running(tmp_path, env={"BPU_OLLAMA_BIND": f"127.0.0.1:{port}"}) as gateway:
@@ -47,6 +48,7 @@ def test_a_further_address_serves_the_same_and_survives_a_reload(tmp_path: Path)
         assert gateway.health()["ollama_bind"][0]["served"] is True
 
 
+@pytest.mark.live
 def test_an_address_that_is_taken_is_left_out_and_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
