@@ -18,6 +18,7 @@ from bpu.console.profiles import PROFILES
 from bpu.messages import say
 from bpu.models.catalogue import catalogue
 from bpu.models.names import board_of
+from bpu.models.sdk import find_console
 
 Words = tuple[str, ...]
 #: Where SDKs are unpacked to; the runtime folder of each.
@@ -55,10 +56,14 @@ class Step:
 
 
 def model_command(subject: Subject) -> Words:
-    """The command that downloads the smallest model for this board; () where the catalogue has none."""
-    board = board_of(subject.board)
-    rows = [row for row in catalogue() if row.pull and row.memory is not None and board in row.boards]
-    return ("pull", min(rows, key=lambda row: row.memory or 0).id) if rows else ()
+    """The command that downloads the smallest model for this board and its SDK; () where the catalogue has none."""
+    board, runtime = board_of(subject.board), subject.settings.runtime_dir
+    sizes = {
+        row.id: row.memory
+        for row in catalogue()
+        if row.pull and row.memory is not None and board in row.boards and find_console(runtime, (row.console,))
+    }
+    return ("pull", min(sizes, key=lambda name: sizes[name])) if sizes else ()
 
 
 def steps() -> tuple[Step, ...]:

@@ -119,14 +119,20 @@ def test_sdks_of_all_generations_are_found(tmp_path: Path, console: str, place: 
     assert list(find_sdks(tmp_path)) == [(tmp_path / place, program)]
 
 
-def test_a_board_without_a_model_downloads_one_of_the_catalogue_and_another_machine_none(board: Board) -> None:
-    command, name = model_command(Subject(load_settings(), 4096, 3, "xlm_demo", "root", root=board.root))
-    assert command == "pull"
-    assert model_command(Subject(load_settings(), 4096, 3, "xlm_demo", "root", root=board.root / "none")) == ()
-    row = find(name)
+def test_a_model_is_downloaded_that_this_board_and_its_sdk_can_run(board: Board, setup: Setup, tmp_path: Path) -> None:
+    runtime = board.root / "opt/D-Robotics_LLM_S100_1.0.0_SDK/oellm_runtime"
+    program = board.file(f"{runtime.relative_to(board.root)}/example/chat/oellm_multichat", "#!/bin/sh\n")
+    program.chmod(0o755)
+    (runtime / "lib").mkdir()
+    (tmp_path / "bpu.env").write_text(f"BPU_RUNTIME_DIR={runtime}\nBPU_CONSOLE={program}\n")
+    (command,) = (line for line in would_run(setup("--dry-run")) if line.startswith("pull "))
+    row = find(command.partition(" ")[2])
     assert row is not None
-    assert row.pull, "the setup offers nothing that `pull` refuses"
-    assert "S100" in row.boards
+    assert (row.pull, row.console, "S100" in row.boards) == (True, "oellm_multichat", True)
+    of_0_9 = load_settings(runtime_dir=board.root / "opt/OpenExplorer_LLM_0.9.0/runtime")
+    assert model_command(Subject(of_0_9, 4096, 3, "xlm_demo", "root", root=board.root)) == ()
+    of_1_0 = Subject(load_settings(runtime_dir=runtime), 4096, 1, "oellm_multichat", "root", root=tmp_path / "none")
+    assert model_command(of_1_0) == (), "another machine is no board"
 
 
 def test_every_command_of_a_step_is_one_that_exists() -> None:
