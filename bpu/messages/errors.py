@@ -12,6 +12,10 @@ TEXTS = {
     "invalid_api_key": ("The API key is missing or wrong.", "API 密钥缺失或错误，请用 --key 给出"),
     "forbidden": ("This gateway does not serve this client.", "网关拒绝了此请求"),
     "model_not_found": ("There is no such model.", "没有这个模型，请查看 GET /v1/models"),
+    "unsupported_endpoint": (
+        "One language model cannot serve this part of the API.",
+        "单个语言模型无法提供接口的这一部分，请使用聊天接口",
+    ),
     "request_too_large": ("The request is too large.", "请求太大，请缩短内容"),
     "too_many_connections": (
         "This address has too many connections to the gateway.",
