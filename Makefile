@@ -11,7 +11,7 @@ OUTSIDE := browser or clients or system or model
 AT_ONCE := -n 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev model run test test-fast check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots vendor-page check-wheels wheels lock clean
+.PHONY: help setup setup-dev model run test test-fast check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots vendor-page check-wheels wheels lock dist deb check-arm check-service clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -106,6 +106,20 @@ wheels: setup ## Download the wheels that a board needs into ./wheels, for a boa
 lock: setup-dev ## Write the newest versions that the floors allow into the locks (needs the network)
 	$(BIN)/python scripts/lock.py
 
+dist: setup-dev ## Build the wheel and the source archive into ./dist
+	$(BIN)/python -m hatchling build -d dist
+
+deb: setup-dev ## Build the Debian packages into ./dist, for boards and PCs (ARCH=arm64 for one; needs the network once)
+	$(BIN)/python scripts/deb.py $(if $(ARCH),--arch $(ARCH))
+
+check-arm: setup-dev ## Try the arm64 package in an emulated arm64 Debian, by hand (needs root, qemu-user-static; under an hour)
+	$(BIN)/python scripts/deb.py --arch arm64
+	sh scripts/check_arm.sh dist/rdk-bpu-gateway_*_arm64.deb
+
+check-service: setup-dev ## Boot a fresh Debian in systemd-nspawn and try the package as a service, by hand (needs root)
+	$(BIN)/python scripts/deb.py --arch $(shell dpkg --print-architecture)
+	sh scripts/check_service.sh dist/rdk-bpu-gateway_*_$(shell dpkg --print-architecture).deb
+
 clean: ## Remove the virtual environment, the wheels and all caches
-	rm -rf $(VENV) wheels .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) wheels dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,8 +15,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from bpu import settings_file
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
 from bpu.board.service import AVAHI_FILE
@@ -39,6 +40,11 @@ ALONE = "There is no room for metrics that workers share, so /metrics tells of t
 
 def _checked() -> Settings:
     """The settings, every mistake in them told at once; then the start is over, without a traceback."""
+    try:
+        for notice in settings_file.adopt().notices:
+            sys.stderr.write(f"{notice}\n")
+    except SettingsError as broken:
+        _refuse_start([broken.message])
     settings, mistakes = read_settings()
     reloads = holds_table(settings)
     if (wrong := _mistake(hold_table, settings)) is not None and reloads:
@@ -50,9 +56,7 @@ def _checked() -> Settings:
     if not mistakes and (error := _mistake(_read_template, settings)):
         mistakes.append(error.message)
     if mistakes:
-        text = "\n".join(["The settings cannot work:", *mistakes]).replace("\n", "\n  ")
-        sys.stderr.write(f"{text}\nThe gateway was not started.\n")
-        sys.exit(SettingsError.exit_code)
+        _refuse_start(mistakes)
     return served_settings(settings)
 
 
@@ -60,6 +64,12 @@ def _read_template(settings: Settings) -> None:
     """See that the model's template can be used, which every worker finds out else, with a traceback."""
     files = choose_files(settings)
     load_template(files.template, files.tokenizer_dir, strftime_now=time.strftime)
+
+
+def _refuse_start(mistakes: list[str]) -> NoReturn:
+    text = "\n".join([say("settings.wrong"), *mistakes]).replace("\n", "\n  ")
+    sys.stderr.write(f"{text}\n{say('settings.not_started')}\n")
+    sys.exit(SettingsError.exit_code)
 
 
 def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:

@@ -104,7 +104,7 @@ class Benchmark:
 
 
 def question(**directives: object) -> str:
-    """A question with directives to the simulator (`python -m bpu simulator --help`), answered without reasoning."""
+    """A question with directives to the simulator (`bpu simulator --help`), answered without reasoning."""
     words = " ".join(f"{name}={value}" for name, value in {"think": 0, **directives}.items())
     return f"go on [[sim {words}]]"
 

@@ -24,8 +24,8 @@ from typing import IO, Any
 from benchmarks.clients import wait_for
 from bpu.bench.client import Address, exchange, request
 from bpu.errors import EngineUnavailable
+from bpu.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 #: A context that holds the longest answer that is measured.
 CONTEXT = 65536
@@ -197,7 +197,7 @@ def running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without settings of the gateway and of Python, and `extra`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BPU_", "PYTHON"))}
-    return {**kept, **extra}
+    return {**kept, "BPU_SETTINGS_FILE": os.devnull, **extra}
 
 
 def free_port() -> int:

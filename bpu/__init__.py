@@ -1,3 +1,3 @@
 """Make a D-Robotics board's BPU speak OpenAI: one console program, one job at a time, many clients."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,17 +1,26 @@
-"""The door of the command line: `python -m bpu`."""
+"""The entry point of the command line: `bpu`, and `python -m bpu` in the project's folder."""
 
 from __future__ import annotations
 
 import sys
 
-try:
-    from bpu.cli import main
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] == "bpu":
-        raise
-    from bpu.messages import say
 
-    sys.exit(say("cli.libraries", name=error.name, python=sys.executable))
+def run() -> None:
+    """Run the command line. A library that is not installed is a sentence, whichever import meets it."""
+    try:
+        from bpu.cli import main
+
+        main()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "bpu":
+            raise
+        from bpu.messages import say
+        from bpu.project import IMPORT_ROOT, INSTALLED
+
+        key = "cli.broken_package" if INSTALLED else "cli.libraries"
+        own = IMPORT_ROOT / ".venv/bin/bpu"
+        sys.exit(say(key, name=error.name, python=sys.executable, own=own, project=IMPORT_ROOT))
+
 
 if __name__ == "__main__":
-    main(prog_name="python -m bpu")
+    run()

@@ -101,6 +101,12 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _web_page(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", value):
+        raise ValueError(say("settings.web_page"))
+    return value
+
+
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
@@ -197,6 +203,7 @@ class Settings(BaseSettings):
     state_dir: Folder | None = None
     data_dir: Folder | None = None
     performance_mode: bool = False
+    update_url: Annotated[str, AfterValidator(_web_page)] = ""
 
     def in_runtime(self, path: Path) -> Path:
         """`path` as the console sees it: relative ones lie in the runtime folder."""
@@ -241,7 +248,7 @@ def _misspelt(names: Iterable[str]) -> Iterable[str]:
     """Variables that nobody reads although they look like ours: a wish that would go unheard."""
     known = set(variables().values())
     for name in sorted(names):
-        if name.startswith("BPU_") and name not in known:
+        if name.startswith("BPU_") and name not in known and name != "BPU_SETTINGS_FILE":
             for guess in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
                 yield say("settings.misspelt", name=name, guess=guess)
 

@@ -68,6 +68,23 @@ if [ "$(cat "$folder/made-for" 2>/dev/null)" != "$here" ] || ! "$folder/bin/pyth
     printf '%s\n' "$here" >"$folder/made-for"
 fi
 
+# The command line from any folder; the project itself is not installed.
+cat >"$folder/bin/bpu" <<'SCRIPT'
+#!/bin/sh
+''':'
+exec "$(dirname "$(readlink -f "$0")")/python" "$(readlink -f "$0")" "$@"
+'''
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parents[2])
+
+from bpu.__main__ import run
+
+run()
+SCRIPT
+chmod +x "$folder/bin/bpu"
+
 stamp=$folder/installed-$(basename "$requirements")
 wanted=$("$folder/bin/python" --version; cat "$requirements"; case $requirements in *.txt) cat requirements.txt ;; esac)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then

@@ -23,6 +23,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 #: What the boards' systems run: Ubuntu 22.04 and 24.04, and what lies between.
 VERSIONS = ("3.10", "3.11", "3.12")
 MACHINES = ("aarch64", "x86_64")
+#: For a board whose Python came without pip.
+PIP = "pip==26.3"
 #: The C libraries of wheels that those systems can load (glibc 2.35 and before).
 LIBRARIES = ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(17, 36)), "linux")
 
@@ -124,8 +126,8 @@ def selection(target: Target) -> list[str]:
 
 
 def download(target: Target, packages: list[str], folder: Path) -> None:
-    """Lay down exactly `packages`, and pip, for a board whose Python came without it."""
-    _pip("download", "--no-deps", "--dest", folder, *selection(target), "pip", *packages)
+    """Lay down exactly `packages`, and pip."""
+    _pip("download", "--no-deps", "--dest", folder, *selection(target), PIP, *packages)
 
 
 def _pip(*words: str | Path) -> None:

@@ -15,6 +15,7 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 for name in [name for name in os.environ if name.startswith("BPU_")]:
     del os.environ[name]
 os.environ["LC_ALL"] = "C.UTF-8"
+os.environ["BPU_SETTINGS_FILE"] = os.devnull
 # And no test keeps what it finds out where a gateway of this machine would believe it.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="bpu-tests-")
 os.environ["STATE_DIRECTORY"] = f"{os.environ['XDG_STATE_HOME']}/bpu"

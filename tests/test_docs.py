@@ -97,7 +97,7 @@ def test_every_choice_of_a_setting_is_named(page: str) -> None:
 def test_no_page_names_a_setting_that_is_not_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"(?<!\[\[)\bBPU_[A-Z_]+\b", text))  # a console's log line has [[BPU_MONITOR]]
-    assert named - set(variables().values()) == set()
+    assert named - {*variables().values(), "BPU_SETTINGS_FILE"} == set()
 
 
 # Errors
@@ -192,7 +192,12 @@ def test_every_address_in_the_pages_is_served(page: Path, routes: set[tuple[str,
 @each_page
 def test_every_command_and_option_in_the_pages_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for line in re.findall(r"python3? -m bpu (?!\.)([^`\n]+)", text):
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    code = [*re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)), *"".join(blocks).splitlines()]
+    assert not re.search(r"python3? -m bpu(?!\.)", text), "the command is called bpu"
+    for line in [
+        found for words in code for found in re.findall(r"^(?:sudo )?(?:[\w./]+/)?bpu ([^\n]+)", words.strip())
+    ]:
         words = [word for word in re.split(r"\s+", line.strip()) if word]
         command: click.Command = main
         context = click.Context(main)
@@ -203,7 +208,7 @@ def test_every_command_and_option_in_the_pages_exists(page: Path) -> None:
                 check_option(command, word, line)
             elif isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
                 found = command.get_command(context, word)
-                assert found is not None, f"there is no command {word!r} in `python -m bpu {line}`"
+                assert found is not None, f"there is no command {word!r} in `bpu {line}`"
                 command = found
 
 
@@ -211,7 +216,7 @@ def check_option(command: click.Command, word: str, line: str) -> None:
     name = word.partition("=")[0]
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     free = command.ignore_unknown_options or name in {"-h", "--help"}
-    assert free or name in known, f"{command.name} has no option {name} in `python -m bpu {line}`"
+    assert free or name in known, f"{command.name} has no option {name} in `bpu {line}`"
 
 
 def make_targets() -> set[str]:

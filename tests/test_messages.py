@@ -21,6 +21,10 @@ def placeholders(text: str) -> list[str]:
     return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
 
 
+#: Ways to call the command line that work on some machines only.
+GUESSES = re.compile(r"python3? -m bpu|\.venv/bin|sudo bpu|sudo python|(?<![\w{/-])bpu (?:--)?[a-z]")
+
+
 @pytest.mark.parametrize("area", CATALOGUES)
 def test_every_text_stands_in_both_languages_with_the_same_placeholders(area: str) -> None:
     assert CATALOGUES[area]
@@ -30,6 +34,8 @@ def test_every_text_stands_in_both_languages_with_the_same_placeholders(area: st
         assert placeholders(english) == placeholders(chinese), key
         assert CHINESE.search(chinese) or english == chinese, f"{area}.{key} is not translated"
         assert not CHINESE.search(english), f"{area}.{key} holds Chinese in its English text"
+        for text in (english, chinese):
+            assert not GUESSES.search(text), f"{area}.{key} must call the program by {{bpu}} or {{sudo_bpu}}"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from bpu.board import tools
 from bpu.board.errors import BoardError
 from bpu.board.layout import board_model
 from bpu.board.readings import text_of
-from bpu.messages import say
+from bpu.messages import say, sudo_program
 from bpu.models.table import default_model
 from bpu.settings import Settings, state_dir
 
@@ -202,7 +201,7 @@ def enable(
     """
     if not settings.performance_mode:
         return None
-    command = f"sudo {sys.executable} -m bpu perf on"
+    command = f"{sudo_program()} perf on"
     if (os.geteuid() if user is None else user) != 0:
         return say("perf.enable_needs_root", command=command)
     try:

@@ -5,24 +5,32 @@ Units are text made from the files in `deploy/`; a step is a value that can be s
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bpu import settings_file
 from bpu.board import tools
 from bpu.errors import BadRequest, EngineUnavailable
 from bpu.messages import say
+from bpu.project import PROJECT
 from bpu.settings import ARTICLE_RUNTIME
 
-PROJECT = Path(__file__).resolve().parents[2]
 GATEWAY = "bpu-gateway.service"
 PERFORMANCE = "bpu-performance.service"
-ENV_FILE = Path("/etc/bpu/bpu.env")
+ENV_FILE = settings_file.SYSTEM_FILE
+KEYS_FILE = ENV_FILE.with_name("keys")
 UNIT_FOLDER = Path("/etc/systemd/system")
 #: How Avahi, where it runs, announces the gateway on the network.
 AVAHI_FILE = Path("/etc/avahi/services/bpu-gateway.service")
+#: Where a Debian package brings its units; what this machine has of its own then stands in a drop-in beside them.
+PACKAGED_UNITS = Path("/usr/lib/systemd/system")
+PACKAGED_HOME = Path("/usr/lib/rdk-bpu-gateway")
+DROP_IN = UNIT_FOLDER / f"{GATEWAY}.d" / "bpu.conf"
 #: What stands in the files of `deploy/`, to be replaced by this machine's own.
 _PROJECT_THERE = "/opt/rdk-bpu-gateway"
 _PYTHON_THERE = f"{_PROJECT_THERE}/.venv/bin/python"
@@ -43,6 +51,16 @@ class Machine:
     runtime_dir: Path = ARTICLE_RUNTIME
     graceful_s: float = 30.0
 
+    @property
+    def is_packaged(self) -> bool:
+        """Whether a Debian package has brought the units."""
+        return self.project.is_relative_to(PACKAGED_HOME)
+
+    @property
+    def stop_s(self) -> int:
+        """How long systemd must wait for the gateway to stop."""
+        return max(60, round(self.graceful_s) + STOP_MARGIN_S)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -52,7 +70,7 @@ class Step:
     text: str | None = None
     mode: int = 0o644
     argv: tuple[str, ...] = ()
-    keeps: bool = False  # a file that is there already stays as it is
+    owner: str = "root"
 
     @property
     def words(self) -> str:
@@ -63,34 +81,58 @@ class Step:
 
     @property
     def kept(self) -> bool:
-        return self.keeps and self.path is not None and self.path.exists()
+        """Whether the file is already as it is to be."""
+        if self.path is None or self.text is None or not self.path.is_file():
+            return False
+        return self.path.stat().st_mode & 0o777 == self.mode and self.path.read_text(encoding="utf-8") == self.text
 
 
 def unit(name: str, machine: Machine) -> str:
     """The unit `name` for `machine`. Raises `BadRequest` for folders that a unit cannot name."""
-    for path in (machine.project, machine.python, machine.runtime_dir):
-        if re.search(r"[\s\"'%\\$]", str(path)):
-            raise BadRequest(say("service.odd_path", path=path), param="path")
+    _check_paths(machine)
     text = (PROJECT / "deploy" / name).read_text(encoding="utf-8")
     text = text.replace(_PYTHON_THERE, str(machine.python)).replace(_PROJECT_THERE, str(machine.project))
     text = text.replace(str(ARTICLE_RUNTIME), str(machine.runtime_dir))
-    stop_s = max(60, round(machine.graceful_s) + STOP_MARGIN_S)
-    text = re.sub(r"(?m)^TimeoutStopSec=.*$", f"TimeoutStopSec={stop_s}", text)
+    text = re.sub(r"(?m)^TimeoutStopSec=.*$", f"TimeoutStopSec={machine.stop_s}", text)
     return re.sub(r"(?m)^User=.*$", f"User={machine.user}", text)
 
 
+def drop_in(machine: Machine) -> str:
+    """What differs on `machine` from the packaged unit. Raises `BadRequest` as `unit` does."""
+    _check_paths(machine)
+    lines = [f"User={machine.user}", f"TimeoutStopSec={machine.stop_s}", f"ReadWritePaths=-{machine.runtime_dir}"]
+    return "".join(f"{line}\n" for line in ["# Written by `bpu service install`.", "[Service]", *lines])
+
+
+def _check_paths(machine: Machine) -> None:
+    for path in (machine.project, machine.python, machine.runtime_dir):
+        if re.search(r"[\s\"'%\\$]", str(path)):
+            raise BadRequest(say("service.odd_path", path=path), param="path")
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the settings file is to hold: variables that differ from the defaults, and keys for a file of their own."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+
+
 def installation(
-    machine: Machine, *, performance: bool, start: bool, announced: str | None = None, root: Path = Path("/")
+    machine: Machine,
+    values: Values = Values(),
+    *,
+    performance: bool,
+    start: bool,
+    announced: str | None = None,
+    root: Path = Path("/"),
 ) -> list[Step]:
     """The steps that install the service below `root`; programs are run for the real root alone.
 
     `announced` is Avahi's file of the gateway, where Avahi is installed.
     """
     names = [GATEWAY, *([PERFORMANCE] if performance else [])]
-    example = (PROJECT / "deploy" / "bpu.env.example").read_text(encoding="utf-8")
-    # It may come to hold API keys.
-    steps = [Step(path=below(root, ENV_FILE), text=example, mode=0o600, keeps=True)]
-    steps += [Step(path=below(root, UNIT_FOLDER / name), text=unit(name, machine)) for name in names]
+    steps = [*_settings_steps(machine, values, root), *_unit_steps(machine, names, root)]
     if announced is not None:
         # Avahi notices a new file by itself.
         steps.append(Step(path=below(root, AVAHI_FILE), text=announced))
@@ -98,16 +140,41 @@ def installation(
         steps.append(Step(path=below(root, AVAHI_FILE)))
     if root != Path("/"):
         return steps
-    enable = ["enable", *(["--now"] if start else []), *names]
-    return [*steps, *(Step(argv=("systemctl", *words)) for words in (["daemon-reload"], enable))]
+    orders = [["daemon-reload"], ["enable", *names], *([["restart", *names]] if start else [])]
+    return [*steps, *(Step(argv=("systemctl", *words)) for words in orders)]
+
+
+def _settings_steps(machine: Machine, values: Values, root: Path) -> list[Step]:
+    file = below(root, ENV_FILE)
+    example = PROJECT / "deploy" / "bpu.env.example"
+    text = (file if file.exists() else example).read_text(encoding="utf-8")
+    changes = dict(values.variables)
+    steps = []
+    if values.keys:
+        text_of_keys = "".join(f"{key}\n" for key in values.keys)
+        steps.append(Step(path=below(root, KEYS_FILE), text=text_of_keys, mode=0o600, owner=machine.user))
+        changes |= {settings_file.SECRET: "", "BPU_API_KEYS_FILE": str(KEYS_FILE)}
+    return [*steps, Step(path=file, text=settings_file.changed(text, changes))]
+
+
+def _unit_steps(machine: Machine, names: Sequence[str], root: Path) -> list[Step]:
+    if not machine.is_packaged:
+        return [Step(path=below(root, UNIT_FOLDER / name), text=unit(name, machine)) for name in names]
+    # A unit of an earlier clone would hide the package's.
+    hiding = [path for name in names if (path := below(root, UNIT_FOLDER / name)).is_file()]
+    return [*(Step(path=path) for path in hiding), Step(path=below(root, DROP_IN), text=drop_in(machine))]
 
 
 def removal(*, purge: bool, root: Path = Path("/")) -> list[Step]:
-    """The steps that take away what is installed; the settings stay unless `purge`. Empty when nothing is."""
-    units = [name for name in (GATEWAY, PERFORMANCE) if below(root, UNIT_FOLDER / name).exists()]
-    others = [AVAHI_FILE, *([ENV_FILE] if purge else [])]
-    files = [UNIT_FOLDER / name for name in units] + [path for path in others if below(root, path).exists()]
-    steps = [Step(path=below(root, path)) for path in files]
+    """The steps that take away what is installed; the settings stay unless `purge`. Empty when nothing is.
+
+    Units of a Debian package are its own to remove: they are disabled only.
+    """
+    own = [name for name in (GATEWAY, PERFORMANCE) if below(root, UNIT_FOLDER / name).exists()]
+    units = own + [name for name in _packaged(root) if name not in own]
+    settings = (ENV_FILE, KEYS_FILE) if purge else ()
+    wanted = (*(UNIT_FOLDER / name for name in own), DROP_IN, AVAHI_FILE, *settings)
+    steps = [Step(path=below(root, path)) for path in wanted if below(root, path).exists()]
     if root != Path("/") or not units:
         return steps
     return [
@@ -115,6 +182,10 @@ def removal(*, purge: bool, root: Path = Path("/")) -> list[Step]:
         *steps,
         Step(argv=("systemctl", "daemon-reload")),
     ]
+
+
+def _packaged(root: Path) -> list[str]:
+    return [name for name in (GATEWAY, PERFORMANCE) if below(root, PACKAGED_UNITS / name).exists()]
 
 
 def below(root: Path, path: Path) -> Path:
@@ -140,11 +211,17 @@ def _put(step: Step) -> None:
     try:
         if step.text is None:
             step.path.unlink(missing_ok=True)
+            if step.path.parent.name.endswith(".d"):
+                with contextlib.suppress(OSError):  # drop-ins of others may be in it
+                    step.path.parent.rmdir()
             return
         step.path.parent.mkdir(parents=True, exist_ok=True)
         part = step.path.with_name(f".{step.path.name}.new")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, step.mode)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, step.mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, step.mode)
+            if step.owner != "root":
+                os.fchown(descriptor, pwd.getpwnam(step.owner).pw_uid, -1)
             file.write(step.text)
         part.replace(step.path)
     except OSError as error:

@@ -125,6 +125,13 @@ def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
     return process.pid
 
 
+def run_attached(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
+    """Run a program that talks with the person at this terminal, to its end; its exit code. Raises `ToolMissing`."""
+    words = [_required(str(argv[0])), *map(str, argv[1:])]
+    # The person ends it by Ctrl-C, which reaches both; keys of the environment are the program's own settings.
+    return subprocess.run(words, cwd=cwd, check=False).returncode
+
+
 def replace(
     argv: Sequence[str | Path],
     *,

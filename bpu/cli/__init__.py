@@ -1,4 +1,4 @@
-"""`python -m bpu`: click commands, one module a command or group of commands.
+"""`bpu`: click commands, one module a command or group of commands.
 
 A module `bpu/cli/NAME.py` is the command `NAME` (underscores become dashes); it offers it as `command`. Its texts stand
 in `bpu/messages/NAME.py`: `help` is the line in the list, `about` the text of its own `--help`. Nothing is registered
@@ -92,6 +92,9 @@ def _summary(name: str) -> str:
 )
 def main(env_file: Path | None) -> None:
     """The group; its text is in the catalogue."""
-    from bpu.cli._environment import SERVICE_ENV, adopt  # what only helps must not slow `--help`
+    from bpu import settings_file  # what only helps must not slow `--help`
 
-    adopt(env_file or SERVICE_ENV, asked=env_file is not None)
+    if env_file is not None:
+        os.environ[settings_file.VARIABLE] = str(env_file.absolute())
+    for notice in settings_file.adopt().notices:
+        click.echo(notice, err=True)

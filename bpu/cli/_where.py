@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from bpu.board.addresses import Address, local_addresses, reachable
 from bpu.engine.plan import chosen_table, context_size, resolve_engine
@@ -41,6 +42,12 @@ class Door:
         if name not in contexts:
             return replace(self, model=name, others=())
         return replace(self, model=name, context=contexts[name], others=others)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the address."""
+        host = urlsplit(self.base).hostname or ""
+        return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:

@@ -85,10 +85,10 @@ def _door(url: str | None, key: str | None, model: str | None) -> Door:
 
 def _chatbox(here: Door) -> str:
     link = _clients.chatbox_link(here)
-    host = here.base.removesuffix("/v1")
-    text = say(
-        "connect.chatbox_text", link=link, host=host, path="/v1/chat/completions", key=here.key, model=here.model
-    )
+    text = say("connect.chatbox_text", link=link, host=here.base, key=here.key, model=here.model)
+    if here.is_local:
+        # Whoever scans it would ask their own telephone.
+        return f"{text}\n{say('connect.local_only')}"
     return f"{text}\n{_clients.qr(link)}" if is_terminal(sys.stdout) else text
 
 

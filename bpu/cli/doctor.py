@@ -20,6 +20,7 @@ from bpu.board.checks.finding import Finding, Level, exit_code
 from bpu.board.checks.logs import check_log
 from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
+from bpu.board.layout import LIVE_TREE
 from bpu.cli._columns import left, wrapped
 from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
@@ -78,7 +79,7 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
     """What the engine would do with these settings on this machine; `model` is the default unless it is given."""
     models: tuple[ModelSpec, ...] = (model,) if model else ()
     if model is None:
-        settings = resolve_engine(settings)
+        settings = resolve_engine(settings, board_model=root / LIVE_TREE / "model")
         model = chosen_model(settings)
         models = (model, *(one for one in load_table(settings).models if one.id != model.id))
     return Subject(
@@ -117,11 +118,11 @@ def _told(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
     for one in found:
         told.append(one)
         if not as_json:
-            _show(one)
+            show_finding(one)
     return told
 
 
-def _show(one: Finding) -> None:
+def show_finding(one: Finding) -> None:
     mark, colour = MARKS[one.level]
     name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
     head = f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} "

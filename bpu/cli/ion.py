@@ -25,7 +25,7 @@ from bpu.board.rewrite import Rewriter
 from bpu.board.sizes import human
 from bpu.cli._group import Group
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import program, say, sudo_program
 from bpu.models.catalogue import need_of
 from bpu.models.memory import Fit, Need, fit
 from bpu.models.sdk import is_file
@@ -118,7 +118,7 @@ def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_
     written = _safely(lambda: Rewriter(layout.tree).apply(made))
     click.echo(say("ion.copy_made" if written.copy_is_new else "ion.copy_kept", path=written.copy))
     click.echo(say("ion.applied", path=written.tree, sha256=written.sha256))
-    click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{_program()} ion restore --yes"))
+    click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{sudo_program()} ion restore --yes"))
     if (beside := config_file(boot_dir, layout.model)) is not None and BootConfig(beside).sizes():
         click.secho(say("ion.both", config=beside, tree=layout.tree), fg="yellow")
 
@@ -250,7 +250,9 @@ def _apply_config(config: BootConfig, layout: Layout, wish: Wish, *, yes: bool, 
     saved = _safely(lambda: config.apply(wish.sizes))
     click.echo(say("ion.copy_made" if saved.copy_is_new else "ion.copy_kept", path=saved.copy))
     click.echo(say("ion.config_applied", path=saved.path, sha256=saved.sha256))
-    click.echo(say("ion.config_way_back", copy=saved.copy, path=saved.path, command=f"{_program()} ion restore --yes"))
+    click.echo(
+        say("ion.config_way_back", copy=saved.copy, path=saved.path, command=f"{sudo_program()} ion restore --yes")
+    )
     copy = Rewriter(layout.tree).copy
     if copy.exists() and copy.read() != layout.tree.read_bytes():
         click.secho(say("ion.both", config=saved.path, tree=layout.tree), fg="yellow")
@@ -310,17 +312,13 @@ def _is_real(boot_dir: Path) -> bool:
 
 def _check_right(tree: Path, boot_dir: Path) -> None:
     if _is_real(boot_dir) and os.geteuid() != 0:
-        raise BoardError("ion.needs_root", path=tree, command=_again(sudo=False))
-
-
-def _program() -> str:
-    return f"{sys.executable} -m bpu"
+        raise BoardError("ion.needs_root", path=tree, command=_again(sudo=True))
 
 
 def _again(*, sudo: bool, apply: bool = False) -> str:
     """What was typed, to be typed again."""
     words = [("apply" if apply and word == "plan" else word) for word in sys.argv[1:]]
-    return f"{'sudo ' if sudo else ''}{_program()} {shlex.join(words)}"
+    return f"{sudo_program() if sudo else program()} {shlex.join(words)}"
 
 
 def _safely(do: Callable[[], Any]) -> Any:

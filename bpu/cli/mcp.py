@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from bpu.cli._remote import base_url
@@ -26,7 +28,7 @@ def command(url: str | None, key: str | None, address: str | None, is_open: bool
         from bpu.mcp.gateway import GatewayClient
         from bpu.mcp.server import BoardTools
     except ModuleNotFoundError as error:
-        raise EngineUnavailable(say("mcp.missing", name=error.name)) from error
+        raise EngineUnavailable(say("mcp.missing", name=error.name, python=sys.executable)) from error
     base = _own_url(settings) if url is None else base_url(url)
     server = BoardTools(GatewayClient(base, key or first_key(settings)), paths=address is None)
     if address is None:

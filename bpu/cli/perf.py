@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import click
 from bpu.board.errors import BoardError
 from bpu.board.performance import Clock, clocks, performance, script
 from bpu.cli._group import Group
-from bpu.messages import say
+from bpu.messages import say, sudo_program
 from bpu.models.table import default_model
 from bpu.settings import load_settings
 
@@ -71,4 +70,4 @@ def _speed(clock: Clock) -> str:
 
 def _check_right(sysfs: Path, word: str) -> None:
     if sysfs == Path("/") and os.geteuid() != 0:
-        raise BoardError("perf.needs_root", command=f"{sys.executable} -m bpu perf {word}")
+        raise BoardError("perf.needs_root", command=f"{sudo_program()} perf {word}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import click
 
+from bpu import settings_file
 from bpu.board import tools
 from bpu.messages import say
-from bpu.settings import FOLDERS, Settings, load_settings
+from bpu.project import PROJECT
+from bpu.settings import FOLDERS, Settings, load_settings, variables
 
-PROJECT = Path(__file__).resolve().parents[2]
 #: Options of `serve`: the field of `Settings` that each one sets.
 FIELDS = (
     "bind",
@@ -45,7 +46,10 @@ def _setting_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("gunicorn_arguments", nargs=-1, type=click.UNPROCESSED)
 def command(gunicorn_arguments: tuple[str, ...], **values: str | None) -> None:
     chosen = {field: value for field, value in values.items() if value is not None}
-    tools.replace(gunicorn(gunicorn_arguments), env=environment(load_settings(**chosen), chosen), cwd=PROJECT)
+    settings = load_settings(**chosen)
+    # gunicorn's master reads the file itself, and again at each reload.
+    settings_file.release()
+    tools.replace(gunicorn(gunicorn_arguments), env=environment(settings, chosen), cwd=PROJECT)
 
 
 def gunicorn(arguments: tuple[str, ...]) -> list[str]:
@@ -55,5 +59,6 @@ def gunicorn(arguments: tuple[str, ...]) -> list[str]:
 
 def environment(settings: Settings, chosen: Mapping[str, str]) -> dict[str, str]:
     """What was chosen, as variables; folders are made absolute, because gunicorn runs in the project's folder."""
-    folders = {field: str(getattr(settings, field)) for field in FOLDERS & settings.explicit}
+    named = {field for field in FOLDERS & settings.explicit if field in chosen or os.environ.get(variables()[field])}
+    folders = {field: str(getattr(settings, field)) for field in named}
     return {f"BPU_{field.upper()}": value for field, value in {**chosen, **folders}.items()}

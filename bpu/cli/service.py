@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from bpu import settings_file
 from bpu.board import service, tools
+from bpu.board.addresses import local_addresses, reachable
 from bpu.cli._group import Group
+from bpu.cli._readiness import last_lines, wait_until_ready
+from bpu.cli._where import first_key
+from bpu.cli.config import HIDDEN
 from bpu.discovery.announcement import avahi_file
-from bpu.engine.plan import served_settings
+from bpu.engine.plan import choose_files, served_settings
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
-from bpu.settings import load_settings
+from bpu.messages import say, sudo_program
+from bpu.project import PROJECT
+from bpu.settings import FOLDERS, Settings, load_settings, variables
 
 #: Exit codes of `service status`, as those of `systemctl status`.
 NOT_RUNNING, NOT_INSTALLED = 3, 4
@@ -36,13 +44,23 @@ def command() -> None:
 @click.option("--user", metavar="NAME", default="root", show_default=True, help=say("service.user"))
 @click.option("--performance", is_flag=True, help=say("service.performance"))
 @click.option("--no-start", is_flag=True, help=say("service.no_start"))
+@click.option("--yes", is_flag=True, help=say("service.yes"))
 @_dry_run
 @_root
-def install(user: str, performance: bool, no_start: bool, dry_run: bool, root: Path) -> None:
+def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bool, root: Path) -> None:
     _check_user(user)
+    is_here = root.absolute() == Path("/")
+    if is_here and not dry_run:
+        _check_right()
+    sources = _adopt_callers_file(yes=yes)
     settings = load_settings()
+    values = _values(settings, sources)
+    if is_here:
+        # What a service cannot start with is refused now; an image's files are not on this machine.
+        choose_files(settings)
+        first_key(settings)
     machine = service.Machine(
-        project=service.PROJECT,
+        project=service.PACKAGED_HOME if _is_packaged() else PROJECT,
         # Not resolved: the link in the virtual environment is what makes it one.
         python=Path(sys.executable),
         user=user,
@@ -51,12 +69,66 @@ def install(user: str, performance: bool, no_start: bool, dry_run: bool, root: P
     )
     avahi = service.below(root.absolute(), service.AVAHI_FILE.parent).is_dir()
     announced = avahi_file(served_settings(settings)) if avahi else None
+    start = not no_start
     steps = service.installation(
-        machine, performance=performance, start=not no_start, announced=announced, root=root.absolute()
+        machine, values, performance=performance, start=start, announced=announced, root=root.absolute()
     )
-    _carry_out(steps, dry_run=dry_run, root=root)
-    if not dry_run:
-        click.echo(say("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))
+    _carry_out(steps, dry_run=dry_run)
+    if dry_run:
+        return
+    click.echo(say("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))
+    if is_here and start:
+        _await(settings)
+
+
+def _is_packaged() -> bool:
+    return Path(sys.prefix).is_relative_to(service.PACKAGED_HOME)
+
+
+def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
+    """Under sudo, without a file of the system: take the caller's settings after a yes. Variables by their source."""
+    if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.callers_file()) is None:
+        return {}
+    path, user = other
+    found = {name: value for name, value in settings_file.read_as(path, user).items() if not os.environ.get(name)}
+    click.echo(say("service.callers_file", path=path))
+    for name, value in found.items():
+        click.echo(f"  {name}={HIDDEN if name == settings_file.SECRET else value}")
+    if not found or not (yes or click.confirm(say("service.copy"), default=True)):
+        return {}
+    os.environ.update(found)
+    return dict.fromkeys(found, str(path))
+
+
+def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
+    """What differs from the defaults, for the settings file; each that was not there is named with its source."""
+    found: dict[str, str] = {}
+    for field, name in variables().items():
+        value = getattr(settings, field)
+        source = sources.get(name) or str(settings_file.source(name))
+        # The terminal's own folder of sockets is no service's.
+        if field not in settings.explicit or (field == "state_dir" and source == "environment"):
+            continue
+        if value == Settings.model_fields[field].default:
+            continue
+        found[name] = str(value) if isinstance(value, Path) and field in FOLDERS else os.environ[name]
+        if source != str(settings_file.SYSTEM_FILE):
+            shown = HIDDEN if name == settings_file.SECRET else found[name]
+            where = say("config.from_environment") if source == "environment" else source
+            click.echo(say("service.taken", name=name, value=shown, source=where))
+    found.pop(settings_file.SECRET, None)
+    return service.Values(found, settings.api_keys)
+
+
+def _await(settings: Settings) -> None:
+    reason = wait_until_ready(settings)
+    if reason is None:
+        click.echo(say("service.serves"))
+        for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname()):
+            click.echo(f"  {url}")
+        return
+    click.echo(last_lines(), nl=False, err=True)
+    raise EngineUnavailable(say("service.not_serving", reason=reason))
 
 
 @command.command(help=say("service.remove"))
@@ -68,7 +140,9 @@ def remove(purge: bool, dry_run: bool, root: Path) -> None:
     if not steps:
         click.echo(say("service.nothing"))
         return
-    _carry_out(steps, dry_run=dry_run, root=root)
+    if root.absolute() == Path("/") and not dry_run:
+        _check_right()
+    _carry_out(steps, dry_run=dry_run)
     if not dry_run:
         click.echo(say("service.removed"))
 
@@ -96,17 +170,21 @@ def _check_user(name: str) -> None:
         raise click.BadParameter(say("service.no_user", name=name), param_hint="--user") from None
 
 
-def _carry_out(steps: list[service.Step], *, dry_run: bool, root: Path) -> None:
+def _carry_out(steps: list[service.Step], *, dry_run: bool) -> None:
     if dry_run:
         click.echo(say("service.would"))
         for step in steps:
             click.echo(f"  {step.words}")
             if step.text is not None and not step.kept:
-                click.echo("".join(f"    | {line}\n" for line in step.text.splitlines()), nl=False)
+                # Keys are never shown.
+                lines = [HIDDEN] if step.mode == 0o600 else step.text.splitlines()
+                click.echo("".join(f"    | {line}\n" for line in lines), nl=False)
         return
-    if root.absolute() == Path("/"):
-        if tools.find("systemctl") is None:
-            raise tools.ToolMissing("systemctl")
-        if os.geteuid() != 0:
-            raise EngineUnavailable(say("service.needs_root", command=f"sudo {sys.executable} -m bpu service ..."))
     service.do(steps, told=click.echo)
+
+
+def _check_right() -> None:
+    if tools.find("systemctl") is None:
+        raise tools.ToolMissing("systemctl")
+    if os.geteuid() != 0:
+        raise EngineUnavailable(say("service.needs_root", command=f"{sudo_program()} service ..."))

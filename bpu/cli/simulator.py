@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from bpu.board import tools
-
-PROJECT = Path(__file__).resolve().parents[2]
+from bpu.project import IMPORT_ROOT
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     # With PYTHONUNBUFFERED the C library's output is unbuffered too, and nothing would be simulated faithfully.
-    tools.replace([sys.executable, "-m", "bpu.simulator", *arguments], env={"PYTHONUNBUFFERED": ""}, cwd=PROJECT)
+    tools.replace([sys.executable, "-m", "bpu.simulator", *arguments], env={"PYTHONUNBUFFERED": ""}, cwd=IMPORT_ROOT)

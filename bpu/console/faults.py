@@ -40,7 +40,8 @@ class _Rule:
 
 
 _MEMORY = (
-    "Stop other programs that use the BPU, or enlarge its memory pool (`hb_switch_ion.sh bpu_first`, then reboot)."
+    "Stop other programs that use the BPU (`bpu reclaim`), or enlarge its memory pool (`bpu ion apply bpu_first`, "
+    "then reboot)."
 )
 _MAIN_MEMORY = "Raise BPU_CONSOLE_MEMORY_MB if it is set, or stop other programs."
 

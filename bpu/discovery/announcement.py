@@ -93,7 +93,7 @@ def avahi_file(settings: Settings) -> str | None:
     services = "".join(_avahi_service(kind, ports[0], {"path": path, **txt}) for kind, path in PATHS.items())
     return (
         '<?xml version="1.0" standalone="no"?>\n<!DOCTYPE service-group SYSTEM "avahi-service.dtd">\n'
-        "<!-- Written by `python -m bpu service install`, removed by `service remove`. -->\n<service-group>\n"
+        "<!-- Written by `bpu service install`, removed by `service remove`. -->\n<service-group>\n"
         f'  <name replace-wildcards="yes">RDK BPU Gateway %h</name>\n{services}</service-group>\n'
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from bpu.board import tools
 from bpu.board.service import AVAHI_FILE
 from bpu.discovery.announcement import avahi_file, is_wanted, txt_record
+from bpu.project import IMPORT_ROOT
 from bpu.settings import Settings
 
 AVAHI_SOCKET = Path("/run/avahi-daemon/socket")
@@ -21,7 +22,6 @@ AVAHI_SOCKET = Path("/run/avahi-daemon/socket")
 SERVICE_VARIABLE = "NOTIFY_SOCKET"
 #: The goodbye on the network takes most of a second.
 GOODBYE_S = 3.0
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 def start(settings: Settings, environ: Mapping[str, str] = os.environ) -> int | None:
@@ -31,7 +31,7 @@ def start(settings: Settings, environ: Mapping[str, str] = os.environ) -> int | 
     if AVAHI_FILE.exists() and AVAHI_SOCKET.exists():
         return None
     given = json.dumps({"bind": settings.bind, "txt": txt_record(settings), "parent": os.getpid()})
-    return tools.start([sys.executable, "-m", "bpu.discovery.announcer", given], cwd=_PROJECT)
+    return tools.start([sys.executable, "-m", "bpu.discovery.announcer", given], cwd=IMPORT_ROOT)
 
 
 def stop(pid: int) -> None:

@@ -21,6 +21,8 @@ from typing import Any, TypeGuard
 
 from bpu.engine.console_examination import VERSION, Findings
 from bpu.engine.launch import Launch
+from bpu.errors import BpuError
+from bpu.trusted_files import read_trusted
 
 PATTERN = "console-*.json"
 _LONGEST_RECORD = 1 << 20
@@ -186,20 +188,13 @@ def forget(folder: Path) -> int:
 
 
 def read_record(path: Path) -> Any:
-    """The JSON of a record that nobody else could have written: no link, of this user or root; else None."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    """The JSON of a record that no other user could have written, folders above it included; else None."""
+    if path.is_symlink():
         return None
-    with os.fdopen(fd, "rb") as file:
-        status = os.fstat(fd)
-        trusted = stat.S_ISREG(status.st_mode) and status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022
-        if not trusted or status.st_size > _LONGEST_RECORD:
-            return None
-        try:
-            return json.loads(file.read())
-        except (OSError, ValueError, RecursionError):
-            return None
+    try:
+        return json.loads(read_trusted(path, most=_LONGEST_RECORD))
+    except (BpuError, OSError, ValueError, RecursionError):
+        return None
 
 
 def _write_private(path: Path, text: str) -> None:

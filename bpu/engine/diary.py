@@ -17,9 +17,7 @@ def moved(
 ) -> str:
     """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.web.logs`."""
     if form != "json":
-        told = f": {reason}" if reason else ""
-        named = f" [{model}]" if model else ""
-        return f"bpu keeper[{os.getpid()}]: {old.value} -> {new.value} ({move.value}){named}{told}\n"
+        return _text_line("error" if reason else "info", _sentence(old, new, move, reason, model), now)
     line = {
         "event": "engine",
         "from": old.value,
@@ -33,8 +31,29 @@ def moved(
 def format_note(form: str, event: str, text: str, *, level: str = "error") -> str:
     """Format one line about the keeper itself, for example about a mistake that it has survived."""
     if form != "json":
-        return f"bpu keeper[{os.getpid()}]: {text}\n"
+        return _text_line(level, text)
     return _json_line(level, {"event": event, "reason": text})
+
+
+def _sentence(old: State, new: State, move: Move, reason: str, model: str) -> str:
+    """What a change of state means, for a person who waits for the model."""
+    said = {
+        (State.STARTING, State.READY): "the model is loaded: ask now",
+        (State.CHECKING, State.READY): "the model is loaded and the console is examined: ask now",
+        (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, once in its life",
+    }.get((old, new))
+    if new is State.STARTING:
+        said = "loading the model"
+    facts = f"state={new.value} before={old.value} move={move.value.replace(' ', '_')}"
+    if model:
+        facts += f" model={model}"
+    return f"engine: {reason or said or new.value} {facts}"
+
+
+def _text_line(level: str, text: str, now: float | None = None) -> str:
+    """The form of `bpu.web.logs.TextFormatter`, without the modules that a small process does not load."""
+    moment = time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(now))
+    return f"{moment} [{os.getpid()}] {level.upper()} {text}\n"
 
 
 def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> str:

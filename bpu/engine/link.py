@@ -19,9 +19,9 @@ from typing import Any
 from bpu import errors
 from bpu.engine import hub, protocol
 from bpu.engine.launch import Launch, LaunchTable, table_of
-from bpu.engine.plan import PROJECT
 from bpu.engine.slot import SLOT_NAME, is_lockable, try_lock
 from bpu.engine.status import STOPPED, Status
+from bpu.project import IMPORT_ROOT
 
 log = logging.getLogger("bpu.engine")
 
@@ -298,7 +298,7 @@ class Link:
     def _run_keeper(self, deadline: float) -> None:
         keeper = subprocess.Popen(
             [sys.executable, "-S", "-m", "bpu.engine.keeper", self.launch.state_dir],
-            cwd=PROJECT,
+            cwd=IMPORT_ROOT,
             env={**self.launch.env, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

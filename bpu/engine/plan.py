@@ -23,10 +23,10 @@ from bpu.models.catalogue import need_of
 from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import ModelSpec, from_settings
 from bpu.models.table import ModelTable, load_table
+from bpu.project import IMPORT_ROOT
 from bpu.settings import Settings, data_dir, state_dir
 
-PROJECT = Path(__file__).resolve().parents[2]
-SIMULATOR_MODEL = PROJECT / "bpu" / "simulator" / "model"
+SIMULATOR_MODEL = IMPORT_ROOT / "bpu" / "simulator" / "model"
 SIMULATOR_CONTEXT = 4096
 _BOARD_MODEL = Path("/proc/device-tree/model")
 #: The lock's file in the state folder: of the simulator, and of the program for the processor.
@@ -99,7 +99,7 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_mo
         return _simulated(model)
     if settings.engine == "cpu":
         assert model.template is not None, "a model file without a template was refused"
-        console = PROJECT / "bpu" / "cpu_console"
+        console = IMPORT_ROOT / "bpu" / "cpu_console"
         return Files(False, console, model.hbm, model.tokenizer_dir, model.template, cpu=True)
     board = _text(board_model)
     if _falls_back(settings, model, board):
@@ -123,7 +123,7 @@ def _simulated(model: ModelSpec) -> Files:
     tokenizer = model.tokenizer_dir if "tokenizer_dir" in model.given else SIMULATOR_MODEL
     template = model.template if "template" in model.given else None
     own = SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
-    return Files(True, PROJECT / "bpu" / "simulator", model.hbm, tokenizer, template or own)
+    return Files(True, IMPORT_ROOT / "bpu" / "simulator", model.hbm, tokenizer, template or own)
 
 
 def _text(path: Path) -> str:
@@ -203,7 +203,7 @@ def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Pa
     program = _own_program(settings, model, files) if ours else [str(files.console)]
     return Launch(
         argv=(*program, *options, *model.args),
-        cwd=str(PROJECT if ours else model.runtime_dir),
+        cwd=str(IMPORT_ROOT if ours else model.runtime_dir),
         env=_environment(model, files),
         profile=model.profile,
         simulated=files.simulated,

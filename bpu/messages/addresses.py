@@ -35,8 +35,8 @@ TEXTS = {
     "page": ("Page for a first chat: {url}", "打开网页即可试聊：{url}"),
     "taken": (
         "Another program listens on {bind} already, so the gateway was not started. Stop it, or choose another "
-        "address, as in: BPU_BIND=0.0.0.0:8001 make run",
-        "已有其他程序在监听 {bind}，网关没有启动。请停止该程序，或换一个地址，例如：BPU_BIND=0.0.0.0:8001 make run",
+        "address: {bpu} config set BPU_BIND=0.0.0.0:8001",
+        "已有其他程序在监听 {bind}，网关没有启动。请停止该程序，或换一个地址：{bpu} config set BPU_BIND=0.0.0.0:8001",
     ),
     "socket": ("It listens on {bind}; a proxy gives it an address.", "正在监听 {bind}，由代理提供访问地址。"),
 }

@@ -8,10 +8,10 @@ TEXTS = {
         "Measure a running gateway over HTTP, one question at a time: first token, what the gateway adds to it, tokens "
         "a second beside the console's own figure, and /health meanwhile. Nothing else should use the gateway "
         "meanwhile. Needs no root.\n\n"
-        "Example: python -m bpu bench --url http://192.168.127.10:8000",
+        "Example: {bpu} bench --url http://192.168.127.10:8000",
         "通过 HTTP 测量正在运行的网关，每次一个问题：首个 token、其中网关增加的时间、输出速度（与控制台的数字对比），"
         "以及生成期间的 /health。期间不应有其他程序使用该网关。不需要 root。\n\n"
-        "示例：python -m bpu bench --url http://192.168.127.10:8000",
+        "示例：{bpu} bench --url http://192.168.127.10:8000",
     ),
     "url": ("Address of the gateway (http only).", "网关的地址（仅限 http）。"),
     "key": ("API key of the gateway; by default OPENAI_API_KEY.", "网关的 API 密钥；默认取 OPENAI_API_KEY。"),

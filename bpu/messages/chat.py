@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu chat`."""
+"""Texts of `bpu chat`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ TEXTS = {
         "this board, or talks to a gateway elsewhere with --url. With a QUESTION it answers that and leaves; the "
         "answer alone goes to standard output. Needs no root, unless only root may use the BPU.\n\n"
         "Ctrl-C stops an answer, Ctrl-D leaves. /new begins a new conversation.\n\n"
-        "Example: python -m bpu chat --url http://192.168.137.100:8000",
+        "Example: {bpu} chat --url http://192.168.137.100:8000",
         "在终端里与模型对话。它与本板网关共用内存中的同一个模型和队列；用 --url 则连接别处的网关。"
         "给出 QUESTION 时只回答这一个问题然后退出，标准输出只含回答。不需要 root，除非只有 root 能使用 BPU。\n\n"
         "Ctrl-C 停止回答，Ctrl-D 退出，/new 开始新对话。\n\n"
-        "示例：python -m bpu chat --url http://192.168.137.100:8000",
+        "示例：{bpu} chat --url http://192.168.137.100:8000",
     ),
     "url": (
         "Talk to the gateway at this address instead of this board's engine.",
@@ -50,8 +50,8 @@ TEXTS = {
         "本板没有模型 {model}，可用的有 {ours}。请去掉 --model，或用 --url 指定网关。",
     ),
     "try_url": (
-        "If a gateway runs here, talk to it: python -m bpu chat --url http://127.0.0.1:8000",
-        "如果本机正在运行网关，可以连接它：python -m bpu chat --url http://127.0.0.1:8000",
+        "If a gateway runs here, talk to it: {bpu} chat --url http://127.0.0.1:8000",
+        "如果本机正在运行网关，可以连接它：{bpu} chat --url http://127.0.0.1:8000",
     ),
     "loading": ("Loading the model", "正在加载模型"),
     "queued": ("Waiting: {before} before this one", "排队中：前面还有 {before} 个"),

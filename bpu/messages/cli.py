@@ -8,13 +8,16 @@ TEXTS = {
         "让开发板的 BPU 成为兼容 OpenAI 的服务器，并管理开发板。",
     ),
     "unknown_command": (
-        "There is no command {name!r}. `python -m bpu --help` lists all commands.",
-        "没有名为 {name!r} 的命令。运行 `python -m bpu --help` 查看全部命令。",
+        "There is no command {name!r}. `{bpu} --help` lists all commands.",
+        "没有名为 {name!r} 的命令。运行 `{bpu} --help` 查看全部命令。",
     ),
     "libraries": (
-        "{python} does not have the library {name!r}. The project's own Python has it: .venv/bin/python -m bpu, "
-        "after `make setup`.",
-        "{python} 缺少软件包 {name!r}。请先运行 `make setup`，再使用项目自己的 Python：.venv/bin/python -m bpu。",
+        "{python} does not have the library {name!r}. Run instead: {own} (it is made by `make setup` in {project})",
+        "{python} 缺少软件包 {name!r}。请改为运行：{own}（由 {project} 中的 `make setup` 创建）",
+    ),
+    "broken_package": (
+        "{python} does not have the library {name!r}, so the installation is damaged. Install the package again.",
+        "{python} 缺少软件包 {name!r}，安装已损坏。请重新安装软件包。",
     ),
     "did_you_mean": (
         "There is no command {name!r}. Did you mean {guess!r}?",
@@ -22,12 +25,8 @@ TEXTS = {
     ),
     "version_help": ("Show the version and exit.", "显示版本号后退出。"),
     "env_file": (
-        "File of BPU_ variables; by default the service's, /etc/bpu/bpu.env. What is set already wins.",
-        "含 BPU_ 变量的文件；默认为服务的 /etc/bpu/bpu.env。已设置的环境变量优先。",
-    ),
-    "env_unreadable": (
-        "The service's settings in {path} cannot be read ({reason}); only those of this terminal hold.",
-        "无法读取服务的设置 {path}（{reason}）；仅使用当前终端的设置。",
+        "File of BPU_ variables instead of the one that `config path` names. What is set already wins.",
+        "含 BPU_ 变量的文件，代替 `config path` 所示的文件。已设置的环境变量优先。",
     ),
     "env_line": (
         "{path}, line {number}: this is not NAME=VALUE with closed quotation marks. Correct it.",

@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu connect`."""
+"""Texts of `bpu connect`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ TEXTS = {
     "about": (
         "Print ready settings for programs that talk to the gateway, with this board's best address, its first API "
         "key and its model. The key stands in them in the clear. Needs no root.\n\n"
-        "Example: python -m bpu connect chatbox",
+        "Example: {bpu} connect chatbox",
         "输出可直接使用的客户端设置，含本板最合适的地址、第一个 API 密钥和模型。其中的密钥是明文。不需要 root。\n\n"
-        "示例：python -m bpu connect chatbox",
+        "示例：{bpu} connect chatbox",
     ),
     "url": (
         "Address of the gateway as the program reaches it; by default this board's best one.",
@@ -19,17 +19,17 @@ TEXTS = {
     "model": ("Model; by default that of the settings.", "模型；默认取设置中的模型。"),
     "chatbox": (
         "Chatbox: a link that adds the provider, its QR code, and the fields to fill in by hand.\n\n"
-        "Example: python -m bpu connect chatbox",
-        "Chatbox：一键添加的链接、二维码，以及手动填写的各项。\n\n示例：python -m bpu connect chatbox",
+        "Example: {bpu} connect chatbox",
+        "Chatbox：一键添加的链接、二维码，以及手动填写的各项。\n\n示例：{bpu} connect chatbox",
     ),
     "openclaw": (
         "OpenClaw: the part of openclaw.json for a model with a small context. With --write it is merged into the "
-        "file of this machine; for another one: python -m bpu connect openclaw | ssh HOST openclaw config patch "
+        "file of this machine; for another one: {bpu} connect openclaw | ssh HOST openclaw config patch "
         "--stdin\n\n"
-        "Example: python -m bpu connect openclaw --write --dry-run",
+        "Example: {bpu} connect openclaw --write --dry-run",
         "OpenClaw：适合小上下文模型的 openclaw.json 配置。加 --write 时合并到本机的配置文件；"
-        "用于其他机器：python -m bpu connect openclaw | ssh HOST openclaw config patch --stdin\n\n"
-        "示例：python -m bpu connect openclaw --write --dry-run",
+        "用于其他机器：{bpu} connect openclaw | ssh HOST openclaw config patch --stdin\n\n"
+        "示例：{bpu} connect openclaw --write --dry-run",
     ),
     "tools": (
         "With OpenClaw's smallest set of tools; without it the model only talks.",
@@ -52,67 +52,66 @@ TEXTS = {
     "no_write": ("{path} cannot be written: {reason}", "无法写入 {path}：{reason}"),
     "not_json": (
         "{path} is not plain JSON, so its comments would be lost. Let OpenClaw merge it: "
-        "python -m bpu connect openclaw | openclaw config patch --stdin",
+        "{bpu} connect openclaw | openclaw config patch --stdin",
         "{path} 不是普通 JSON，直接改写会丢失注释。请让 OpenClaw 自己合并："
-        "python -m bpu connect openclaw | openclaw config patch --stdin",
+        "{bpu} connect openclaw | openclaw config patch --stdin",
     ),
     "openwebui": (
-        "Open WebUI: the variables to start it with.\n\nExample: python -m bpu connect openwebui > openwebui.env",
-        "Open WebUI：启动时使用的环境变量。\n\n示例：python -m bpu connect openwebui > openwebui.env",
+        "Open WebUI: the variables to start it with.\n\nExample: {bpu} connect openwebui > openwebui.env",
+        "Open WebUI：启动时使用的环境变量。\n\n示例：{bpu} connect openwebui > openwebui.env",
     ),
     "llm": (
-        "llm, the command line program: the entry for its list of models.\n\nExample: python -m bpu connect llm",
-        "llm 命令行程序：模型列表中的条目。\n\n示例：python -m bpu connect llm",
+        "llm, the command line program: the entry for its list of models.\n\nExample: {bpu} connect llm",
+        "llm 命令行程序：模型列表中的条目。\n\n示例：{bpu} connect llm",
     ),
     "curl": (
-        "curl: a command that streams one answer.\n\nExample: python -m bpu connect curl | sh",
-        "curl：流式获取一个回答的命令。\n\n示例：python -m bpu connect curl | sh",
+        "curl: a command that streams one answer.\n\nExample: {bpu} connect curl | sh",
+        "curl：流式获取一个回答的命令。\n\n示例：{bpu} connect curl | sh",
     ),
     "rdkstudio": (
-        "RDK Studio: the file for its import of settings.\n\n"
-        "Example: python -m bpu connect rdkstudio > rdk-studio-config.json",
-        "RDK Studio：供其导入配置的文件。\n\n示例：python -m bpu connect rdkstudio > rdk-studio-config.json",
+        "RDK Studio: the file for its import of settings.\n\nExample: {bpu} connect rdkstudio > rdk-studio-config.json",
+        "RDK Studio：供其导入配置的文件。\n\n示例：{bpu} connect rdkstudio > rdk-studio-config.json",
     ),
     "litellm": (
-        "LiteLLM: the config.yaml of its proxy.\n\nExample: python -m bpu connect litellm > config.yaml",
-        "LiteLLM：其代理的 config.yaml。\n\n示例：python -m bpu connect litellm > config.yaml",
+        "LiteLLM: the config.yaml of its proxy.\n\nExample: {bpu} connect litellm > config.yaml",
+        "LiteLLM：其代理的 config.yaml。\n\n示例：{bpu} connect litellm > config.yaml",
     ),
     "aider": (
-        "aider: the command that starts it.\n\nExample: python -m bpu connect aider",
-        "aider：启动命令。\n\n示例：python -m bpu connect aider",
+        "aider: the command that starts it.\n\nExample: {bpu} connect aider",
+        "aider：启动命令。\n\n示例：{bpu} connect aider",
     ),
     "xiaozhi": (
-        "xiaozhi-esp32-server: the part of data/.config.yaml.\n\nExample: python -m bpu connect xiaozhi",
-        "xiaozhi-esp32-server：data/.config.yaml 中的配置。\n\n示例：python -m bpu connect xiaozhi",
+        "xiaozhi-esp32-server: the part of data/.config.yaml.\n\nExample: {bpu} connect xiaozhi",
+        "xiaozhi-esp32-server：data/.config.yaml 中的配置。\n\n示例：{bpu} connect xiaozhi",
     ),
     "ollama": (
-        "Ollama's own program: the commands that use this gateway.\n\nExample: python -m bpu connect ollama",
-        "Ollama 命令行程序：使用本网关的命令。\n\n示例：python -m bpu connect ollama",
+        "Ollama's own program: the commands that use this gateway.\n\nExample: {bpu} connect ollama",
+        "Ollama 命令行程序：使用本网关的命令。\n\n示例：{bpu} connect ollama",
     ),
     "claude": (
         "Claude Code: the command that starts it without tools, as a small context needs it.\n\n"
-        "Example: python -m bpu connect claude",
-        "Claude Code：不带工具的启动命令，适合小上下文。\n\n示例：python -m bpu connect claude",
+        "Example: {bpu} connect claude",
+        "Claude Code：不带工具的启动命令，适合小上下文。\n\n示例：{bpu} connect claude",
     ),
     "codex": (
-        "Codex: the part of ~/.codex/config.toml.\n\nExample: python -m bpu connect codex",
-        "Codex：~/.codex/config.toml 中的配置。\n\n示例：python -m bpu connect codex",
+        "Codex: the part of ~/.codex/config.toml.\n\nExample: {bpu} connect codex",
+        "Codex：~/.codex/config.toml 中的配置。\n\n示例：{bpu} connect codex",
     ),
     "homeassistant": (
-        "Home Assistant: what to fill in for its Ollama integration.\n\nExample: python -m bpu connect homeassistant",
-        "Home Assistant：Ollama 集成中要填写的各项。\n\n示例：python -m bpu connect homeassistant",
+        "Home Assistant: what to fill in for its Ollama integration.\n\nExample: {bpu} connect homeassistant",
+        "Home Assistant：Ollama 集成中要填写的各项。\n\n示例：{bpu} connect homeassistant",
     ),
     "cherry": (
-        "Cherry Studio: what to fill in for a provider.\n\nExample: python -m bpu connect cherry",
-        "Cherry Studio：模型服务商中要填写的各项。\n\n示例：python -m bpu connect cherry",
+        "Cherry Studio: what to fill in for a provider.\n\nExample: {bpu} connect cherry",
+        "Cherry Studio：模型服务商中要填写的各项。\n\n示例：{bpu} connect cherry",
     ),
     "n8n": (
-        "n8n: what to fill in for its model nodes.\n\nExample: python -m bpu connect n8n",
-        "n8n：模型节点中要填写的各项。\n\n示例：python -m bpu connect n8n",
+        "n8n: what to fill in for its model nodes.\n\nExample: {bpu} connect n8n",
+        "n8n：模型节点中要填写的各项。\n\n示例：{bpu} connect n8n",
     ),
     "dify": (
-        "Dify: what to fill in for a model provider.\n\nExample: python -m bpu connect dify",
-        "Dify：模型供应商中要填写的各项。\n\n示例：python -m bpu connect dify",
+        "Dify: what to fill in for a model provider.\n\nExample: {bpu} connect dify",
+        "Dify：模型供应商中要填写的各项。\n\n示例：{bpu} connect dify",
     ),
     "homeassistant_text": (
         "Settings, Devices & services, Add integration, Ollama:\n"
@@ -171,16 +170,22 @@ TEXTS = {
     "chatbox_text": (
         "Open this link on the computer that has Chatbox, or scan the code:\n{link}\n\n"
         "Or by hand: Settings, Model Provider, Add, OpenAI API Compatible:\n"
-        "  API host  {host}   (type http:// too)\n"
-        "  API path  {path}\n"
-        "  API key   {key}\n"
+        "  API Host  {host}   (type http:// too)\n"
+        "  API Path  leave it as it is\n"
+        "  API Key   {key}\n"
         "  Model     {model}",
         "在装有 Chatbox 的电脑上打开此链接，或扫描二维码：\n{link}\n\n"
         "或手动添加：设置，模型提供方，添加，OpenAI API 兼容：\n"
         "  API 主机  {host}   （http:// 也要输入）\n"
-        "  API 路径  {path}\n"
+        "  API 路径  保持不变\n"
         "  API 密钥  {key}\n"
         "  模型      {model}",
+    ),
+    "local_only": (
+        "This address works on this machine only, so no code is shown. For other devices, let the gateway listen on "
+        "all addresses (BPU_BIND=0.0.0.0:8000), or name its address with --url.",
+        "此地址只在本机有效，因此不显示二维码。其他设备要访问时，请让网关监听所有地址（BPU_BIND=0.0.0.0:8000），"
+        "或用 --url 指定地址。",
     ),
     "openwebui_where": (
         "For docker run --env-file, or in the environment of open-webui serve",

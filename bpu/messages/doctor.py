@@ -9,16 +9,16 @@ TEXTS = {
     "about": (
         "Examine board, SDK, model, memory and network, and name what is missing and what to do. It changes nothing. "
         "No root needed; root sees more (who holds the BPU's memory). Exit code: 0 fine, 1 warnings, 2 broken.\n\n"
-        "Example: python -m bpu doctor --log console.log",
+        "Example: {bpu} doctor --log console.log",
         "检查开发板、SDK、模型、内存和网络，指出缺少什么、该怎么办。不做任何改动。"
         "不需要 root；用 root 能看到更多（谁占用 BPU 内存）。退出码：0 正常，1 有警告，2 有故障。\n\n"
-        "示例：python -m bpu doctor --log console.log",
+        "示例：{bpu} doctor --log console.log",
     ),
     "json": ("Print JSON for programs.", "输出供程序使用的 JSON。"),
     "probe": (
         "Also load the model and run real turns: speeds, whether `reset` forgets, the longest line. Needs the model "
-        "unloaded; takes minutes.",
-        "另外加载模型并实际运行几轮：速度、`reset` 是否真的清除、最长的行。需要模型未被加载；耗时几分钟。",
+        "unloaded; takes up to ten minutes.",
+        "另外加载模型并实际运行几轮：速度、`reset` 是否真的清除、最长的行。需要模型未被加载；最长约十分钟。",
     ),
     "forget": (
         "Drop what examinations and probes have found out about consoles, and look at nothing else.",
@@ -49,8 +49,8 @@ TEXTS = {
     "clocks_fast": ("At full speed: {names}", "全速运行：{names}"),
     "clocks_unknown": ("The kernel shows no governors here.", "内核没有显示调频策略。"),
     "perf_on": (
-        "sudo .venv/bin/python -m bpu perf on (until the next restart)",
-        "sudo .venv/bin/python -m bpu perf on（到下次重启为止）",
+        "{sudo_bpu} perf on (until the next restart)",
+        "{sudo_bpu} perf on（到下次重启为止）",
     ),
     "cpu_answers": (
         "{model} answers here: a small model on this computer's processor, not the BPU. Its file: {path}",
@@ -66,6 +66,9 @@ TEXTS = {
         "Unpack the SDK, and set BPU_RUNTIME_DIR to its runtime folder (docs/board.md, step 2).",
         "解压 SDK，并把 BPU_RUNTIME_DIR 设为其 runtime 文件夹（见 docs/board.zh-CN.md 第 2 步）。",
     ),
+    "other_sdk": ("There is an SDK in {path}.", "在 {path} 中有一个 SDK。"),
+    "service_runs": ("It runs, and starts with the board.", "正在运行，并随开发板启动。"),
+    "service_absent": ("It does not run, or does not start with the board.", "没有运行，或没有设为开机启动。"),
     "console": ("{path} (profile {profile})", "{path}（类型 {profile}）"),
     "no_console": ("The console program {path} is not there.", "没有控制台程序 {path}。"),
     "set_console": ("Correct BPU_CONSOLE or BPU_RUNTIME_DIR.", "请更正 BPU_CONSOLE 或 BPU_RUNTIME_DIR。"),
@@ -153,11 +156,14 @@ TEXTS = {
         "Run the gateway as root (the unit does), or give the devices to a group of {user}'s by a udev rule.",
         "请以 root 运行网关（服务单元即如此），或用 udev 规则把设备交给 {user} 所在的组。",
     ),
-    "pools": ("{pools}; {total} in all", "{pools}；共 {total}"),
+    "pools_unjudged": (
+        "{pools}; {total} in all. Whether that suffices is not known without a model file.",
+        "{pools}；共 {total}。没有模型文件，无法判断是否够用。",
+    ),
     "no_pools": ("The running system shows no ION pools.", "当前系统没有显示 ION 内存池。"),
     "see_ion_show": (
-        "See what the next start will have: python -m bpu ion show",
-        "查看下次启动时的设置：python -m bpu ion show",
+        "See what the next start will have: {bpu} ion show",
+        "查看下次启动时的设置：{bpu} ion show",
     ),
     "pools_too_small": (
         "{pools}: {total} in all, the model needs {need}.",
@@ -168,18 +174,18 @@ TEXTS = {
         "{pools}：最大的为 {largest}，而模型为 {need}。也许能加载，也许不能。",
     ),
     "ion_apply": (
-        "python -m bpu ion plan {mode}, then sudo .venv/bin/python -m bpu ion apply {mode} and restart",
-        "python -m bpu ion plan {mode}，再 sudo .venv/bin/python -m bpu ion apply {mode} 并重启",
+        "{bpu} ion plan {mode}, then {sudo_bpu} ion apply {mode} and restart",
+        "{bpu} ion plan {mode}，再 {sudo_bpu} ion apply {mode} 并重启",
     ),
     "no_mode": (
-        "No mode of this board's pools holds it: choose a smaller model (python -m bpu models available).",
-        "本开发板的任何内存池模式都放不下：请选择更小的模型（python -m bpu models available）。",
+        "No mode of this board's pools holds it: choose a smaller model ({bpu} models available).",
+        "本开发板的任何内存池模式都放不下：请选择更小的模型（{bpu} models available）。",
     ),
     "check_refused": ("refused", "拒绝"),
     "refused": ("{reason}", "{reason}"),
     "choose_model": (
-        "Correct that, or choose another model: python -m bpu models available",
-        "请改正，或选择其他模型：python -m bpu models available",
+        "Correct that, or choose another model: {bpu} models available",
+        "请改正，或选择其他模型：{bpu} models available",
     ),
     "check_models": ("models", "模型"),
     "models": ("{rows}", "{rows}"),
@@ -200,12 +206,12 @@ TEXTS = {
     "fit_never": ("never fits this board ({need})", "本开发板永远放不下（{need}）"),
     "pools_suffice": ("{pools}; {total} in all, the model needs {need}", "{pools}；共 {total}，模型需要 {need}"),
     "holders_hidden": ("Who holds the BPU's memory only root may see.", "只有 root 能看到谁占用 BPU 内存。"),
-    "as_root": ("sudo .venv/bin/python -m bpu doctor", "sudo .venv/bin/python -m bpu doctor"),
+    "as_root": ("{sudo_bpu} doctor", "{sudo_bpu} doctor"),
     "nobody_holds": ("Nobody holds the BPU's memory.", "没有程序占用 BPU 内存。"),
     "gateway_holds": ("A gateway's console holds it, as it should: {holders}", "由网关的控制台占用，属正常：{holders}"),
     "some_hold": ("{holders}; {free} is free", "{holders}；空闲 {free}"),
     "pools_held": ("{holders}; only {free} is free, less than the model.", "{holders}；只剩 {free}，不够加载模型。"),
-    "reclaim": ("End what is not needed: python -m bpu reclaim", "结束不需要的程序：python -m bpu reclaim"),
+    "reclaim": ("End what is not needed: {bpu} reclaim", "结束不需要的程序：{bpu} reclaim"),
     "cma_zero": (
         "CmaTotal reads 0 in /proc/meminfo: this kernel does not tell it there. It does not mean that there is none.",
         "/proc/meminfo 中 CmaTotal 为 0：此内核不在那里显示，并不表示没有内存。",
@@ -215,9 +221,6 @@ TEXTS = {
     "ram_unknown": ("The kernel does not tell how much is free.", "内核没有说明剩余多少。"),
     "ram_little": ("Only {free} free of {total}.", "只剩 {free}，共 {total}。"),
     "ram_gone": ("Nearly none is left: {free} of {total}.", "几乎耗尽：{free}，共 {total}。"),
-    "free_ram": (
-        "End other programs, or give Linux more: python -m bpu ion plan cpu_first",
-        "结束其他程序，或给 Linux 更多内存：python -m bpu ion plan cpu_first",
-    ),
+    "free_ram": ("End other programs.", "请结束其他程序。"),
     **doctor_network.TEXTS,
 }

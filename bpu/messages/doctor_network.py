@@ -125,12 +125,12 @@ TEXTS = {
     "record_works": ("works", "有效"),
     "record_broken": ("forgets nothing", "无效（什么也不清除）"),
     "record_examine": (
-        "To examine it now: python -m bpu examine",
-        "立即检查：python -m bpu examine",
+        "To examine it now: {bpu} examine",
+        "立即检查：{bpu} examine",
     ),
     "record_forget": (
-        "After a change that it cannot know of: python -m bpu doctor --forget",
-        "如有它无法察觉的变化，请运行：python -m bpu doctor --forget",
+        "After a change that it cannot know of: {bpu} doctor --forget",
+        "如有它无法察觉的变化，请运行：{bpu} doctor --forget",
     ),
     "probe_line": ("A line of {longest} bytes is taken whole", "{longest} 字节的行能完整接收"),
     "probe_line_short": (
@@ -152,8 +152,8 @@ TEXTS = {
     ),
     "probe_failed": ("The probe ended early: {reason}", "实测提前结束：{reason}"),
     "probe_log": (
-        "Start the console by hand with its output in a file, and read it with: python -m bpu doctor --log FILE",
-        "请手动启动控制台并把输出存成文件，再运行：python -m bpu doctor --log FILE",
+        "Start the console by hand with its output in a file, and read it with: {bpu} doctor --log FILE",
+        "请手动启动控制台并把输出存成文件，再运行：{bpu} doctor --log FILE",
     ),
     "check_board": ("board", "开发板"),
     "check_system": ("system", "系统"),

@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu examine`."""
+"""Texts of `bpu examine`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ TEXTS = {
         "conversation and whether `reset` empties its memory. The findings are kept in the data folder, and the "
         "gateway goes by them. The gateway of this board must be running, or one elsewhere named with --url. Needs no "
         "root; the user of the gateway, or one of its group.\n\n"
-        "Example: python -m bpu examine",
+        "Example: {bpu} examine",
         "在没有任务时立即重新加载控制台，用四个问题查明它是否保留对话、`reset` 是否清空记忆。"
         "结论保存在数据目录中，供网关使用。本板网关必须正在运行，或用 --url 指定别处的网关。"
         "不需要 root；需要与网关相同的用户或同组用户。\n\n"
-        "示例：python -m bpu examine",
+        "示例：{bpu} examine",
     ),
     "waiting": ("Waiting for the console", "正在等待控制台"),
     "history_kept": ("The console keeps a conversation.", "控制台会保留对话。"),

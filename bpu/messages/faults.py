@@ -40,14 +40,16 @@ TEXTS = {
         "无法打开文件。请检查 BPU_TEMPLATE_PATH、BPU_TOKENIZER_DIR 和 BPU_HBM_PATH。",
     ),
     "memory_ran_out": (
-        "The BPU ran out of contiguous memory while it answered. Free or enlarge it: python -m bpu reclaim, ion plan.",
-        "回答过程中 BPU 的连续内存耗尽。请释放或扩大：python -m bpu reclaim、ion plan。",
+        "The BPU ran out of contiguous memory while it answered. Free it with `{sudo_bpu} reclaim`, or enlarge it with "
+        "`{sudo_bpu} ion apply bpu_first` and a restart.",
+        "回答过程中 BPU 的连续内存耗尽。请用 `{sudo_bpu} reclaim` 释放，"
+        "或用 `{sudo_bpu} ion apply bpu_first` 扩大后重启。",
     ),
     "no_bpu_memory": (
-        "The BPU has no contiguous memory for the model. Free it with `python -m bpu reclaim`, or enlarge it with "
-        "`python -m bpu ion apply bpu_first` and a restart.",
-        "BPU 没有足够的连续内存加载模型。请用 `python -m bpu reclaim` 释放，"
-        "或用 `python -m bpu ion apply bpu_first` 扩大后重启。",
+        "The BPU has no contiguous memory for the model. Free it with `{sudo_bpu} reclaim`, or enlarge it "
+        "with `{sudo_bpu} ion apply bpu_first` and a restart.",
+        "BPU 没有足够的连续内存加载模型。请用 `{sudo_bpu} reclaim` 释放，"
+        "或用 `{sudo_bpu} ion apply bpu_first` 扩大后重启。",
     ),
     "no_main_memory": (
         "The console was refused main memory. Raise BPU_CONSOLE_MEMORY_MB if it is set, or stop other programs.",

@@ -8,35 +8,35 @@ TEXTS = {
         "The BPU's memory pools (ION): the physically contiguous memory that a model is loaded into. Their sizes "
         "stand in the board's device tree and hold from the next start on.\n\n"
         "`show` and `plan` need no root and change nothing; `apply` and `restore` need root on the real /boot.\n\n"
-        "Example: python -m bpu ion plan bpu_first",
+        "Example: {bpu} ion plan bpu_first",
         "BPU 的内存池（ION）：加载模型所用的物理连续内存。大小写在开发板的设备树里，下次启动后生效。\n\n"
         "`show` 和 `plan` 不需要 root，也不做任何改动；对真实的 /boot 执行 `apply` 和 `restore` 需要 root。\n\n"
-        "示例：python -m bpu ion plan bpu_first",
+        "示例：{bpu} ion plan bpu_first",
     ),
     "show": (
-        "Show the memory map of the next start, as a picture. No root needed.\n\nExample: python -m bpu ion show",
-        "以图形显示下次启动时的内存布局。不需要 root。\n\n示例：python -m bpu ion show",
+        "Show the memory map of the next start, as a picture. No root needed.\n\nExample: {bpu} ion show",
+        "以图形显示下次启动时的内存布局。不需要 root。\n\n示例：{bpu} ion show",
     ),
     "plan": (
         "Plan pools and show the difference; nothing is changed, no root needed. WISH is a mode (bpu_first, bpu_large, "
         "balanced, cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace some of its own.\n\n"
-        "Example: python -m bpu ion plan ion_carveout=2304M ion_cma=512M",
+        "Example: {bpu} ion plan ion_carveout=2304M ion_cma=512M",
         "规划内存池并显示差异；不做任何改动，不需要 root。WISH 是模式（bpu_first、bpu_large、balanced、cpu_first、"
         "default）、"
         "大小（NAME=SIZE），或模式加上用来替换其中几项的大小。\n\n"
-        "示例：python -m bpu ion plan ion_carveout=2304M ion_cma=512M",
+        "示例：{bpu} ion plan ion_carveout=2304M ion_cma=512M",
     ),
     "apply": (
         "Change the pools in the device tree, after a safe copy was made and you have agreed. Needs root on the real "
         "/boot. The result is read back and compared before it is put in place.\n\n"
-        "Example: sudo .venv/bin/python -m bpu ion apply bpu_first",
+        "Example: {sudo_bpu} ion apply bpu_first",
         "修改设备树里的内存池：先做安全备份，并经您同意。对真实的 /boot 需要 root。结果读回比对无误后才会生效。\n\n"
-        "示例：sudo .venv/bin/python -m bpu ion apply bpu_first",
+        "示例：{sudo_bpu} ion apply bpu_first",
     ),
     "restore": (
         "Bring the safe copy of the device tree back, byte by byte. Needs root on the real /boot.\n\n"
-        "Example: sudo .venv/bin/python -m bpu ion restore",
-        "逐字节恢复设备树的安全备份。对真实的 /boot 需要 root。\n\n示例：sudo .venv/bin/python -m bpu ion restore",
+        "Example: {sudo_bpu} ion restore",
+        "逐字节恢复设备树的安全备份。对真实的 /boot 需要 root。\n\n示例：{sudo_bpu} ion restore",
     ),
     "boot_dir": ("Folder of the boot files.", "启动文件所在的文件夹。"),
     "sysfs": (
@@ -191,8 +191,8 @@ TEXTS = {
     ),
     "left": ("Nothing was changed.", "未做任何改动。"),
     "needs_root": (
-        "Changing {path} needs root. Run: sudo {command}",
-        "修改 {path} 需要 root。请运行：sudo {command}",
+        "Changing {path} needs root. Run: {command}",
+        "修改 {path} 需要 root。请运行：{command}",
     ),
     "copy_made": ("Safe copy made and verified: {path}", "已创建并校验安全备份：{path}"),
     "copy_kept": ("The safe copy was there already and is sound: {path}", "安全备份此前已存在且完好：{path}"),
@@ -206,12 +206,12 @@ TEXTS = {
     ),
     "way_back": (
         "If the screen stays black after the restart:\n"
-        "  1. Try over the network first: the screen alone may be missing. Then: sudo {command}\n"
+        "  1. Try over the network first: the screen alone may be missing. Then: {command}\n"
         "  2. If the board is not to be reached, open its boot partition on another computer (card reader, or the "
         "vendor's flashing mode) and copy {copy} over {tree}.\n"
         "  3. On a serial console, U-Boot's command line can load {copy} in the place of {tree} for one start.",
         "如果重启后屏幕没有显示：\n"
-        "  1. 先试网络连接：可能只是屏幕没有输出。然后运行：sudo {command}\n"
+        "  1. 先试网络连接：可能只是屏幕没有输出。然后运行：{command}\n"
         "  2. 如果连不上开发板，在另一台电脑上打开它的启动分区（读卡器，或厂商的烧录模式），用 {copy} 覆盖 {tree}。\n"
         "  3. 通过串口，可在 U-Boot 命令行中用 {copy} 代替 {tree} 启动一次。",
     ),
@@ -290,9 +290,8 @@ TEXTS = {
         "安全备份 {path} 读回的内容与写入的不同。未做任何改动；请检查存储介质。",
     ),
     "written_differs": (
-        "{path} does not read back as it was written. Bring the safe copy back before you restart: "
-        "python -m bpu ion restore",
-        "{path} 读回的内容与写入的不同。重启前请恢复安全备份：python -m bpu ion restore",
+        "{path} does not read back as it was written. Bring the safe copy back before you restart: {bpu} ion restore",
+        "{path} 读回的内容与写入的不同。重启前请恢复安全备份：{bpu} ion restore",
     ),
     "unplanned_change": (
         "The new device tree would differ in more, or less, than what was planned ({places}). Nothing was changed.",

@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu load`, and those that `unload` shares with it."""
+"""Texts of `bpu load`, and those that `unload` shares with it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ TEXTS = {
         "Load the model into the BPU's memory now, instead of at the next question, and wait until it is there. "
         "The gateway of this board must be running, or one elsewhere named with --url. Needs no root; the user of "
         "the gateway, or one of its group.\n\n"
-        "Example: python -m bpu load",
+        "Example: {bpu} load",
         "立即把模型加载到 BPU 内存（而不是等到下一个问题），并等待加载完成。"
         "本板网关必须正在运行，或用 --url 指定别处的网关。不需要 root；需要与网关相同的用户或同组用户。\n\n"
-        "示例：python -m bpu load",
+        "示例：{bpu} load",
     ),
     "url": ("The gateway at this address instead of this board's.", "使用该地址的网关，而不是本板的网关。"),
     "key": (
@@ -32,8 +32,8 @@ TEXTS = {
     "checking_rest": (", about {seconds} s left", "，约剩 {seconds} 秒"),
     "done": ("The model {model} is loaded; loading it took {seconds} s.", "模型 {model} 已加载，用时 {seconds} 秒。"),
     "failed": (
-        "The model could not be loaded. python -m bpu doctor looks for the cause.",
-        "模型加载失败。请运行 python -m bpu doctor 查找原因。",
+        "The model could not be loaded. {bpu} doctor looks for the cause.",
+        "模型加载失败。请运行 {bpu} doctor 查找原因。",
     ),
     "slow": (
         "The model was not loaded within {seconds} s; it may still come. GET /health tells the state.",
@@ -44,9 +44,9 @@ TEXTS = {
         "引擎守护进程没有响应。请停止网关后重新启动。",
     ),
     "nobody": (
-        "No gateway is running with the state folder {folder}. Start it (python -m bpu serve, or the service), set "
+        "No gateway is running with the state folder {folder}. Start it ({bpu} serve, or the service), set "
         "BPU_STATE_DIR to its folder, or name it with --url.",
-        "没有使用状态目录 {folder} 的网关在运行。请启动网关（python -m bpu serve 或服务），"
+        "没有使用状态目录 {folder} 的网关在运行。请启动网关（{bpu} serve 或服务），"
         "把 BPU_STATE_DIR 设为它的目录，或用 --url 指定网关。",
     ),
 }

@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu mcp`."""
+"""Texts of `bpu mcp`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ TEXTS = {
         "list_models, board_status, cancel, and more where the gateway can do more. Without --http it speaks over "
         "standard input and output, as agents start such servers. It needs the packages of requirements-mcp.txt and "
         "a running gateway. Needs no root.\n\n"
-        "Example: python -m bpu mcp --url http://192.168.1.20:8000",
+        "Example: {bpu} mcp --url http://192.168.1.20:8000",
         "提供模型上下文协议（MCP）服务，让其他机器上更大的智能体把开发板当作工具使用：chat、list_models、board_status、"
         "cancel，以及网关支持的更多工具。不加 --http 时通过标准输入输出通信，这也是智能体启动此类服务的方式。"
         "需要 requirements-mcp.txt 中的软件包和正在运行的网关。不需要 root。\n\n"
-        "示例：python -m bpu mcp --url http://192.168.1.20:8000",
+        "示例：{bpu} mcp --url http://192.168.1.20:8000",
     ),
     "url": ("Address of the gateway; by default the one of this machine.", "网关地址；默认为本机的网关。"),
     "key": ("API key of the gateway; by default the first of the settings.", "网关的 API 密钥；默认取设置中的第一个。"),
@@ -27,9 +27,8 @@ TEXTS = {
         "未设置 API 密钥时也允许监听本机以外的地址；只服务于私有网络。",
     ),
     "missing": (
-        "The library {name!r} is missing. Install what this command needs: "
-        ".venv/bin/pip install -r requirements-mcp.txt",
-        "缺少软件包 {name!r}。请安装此命令所需的软件包：.venv/bin/pip install -r requirements-mcp.txt",
+        "The library {name!r} is missing. Install what this command needs: {python} -m pip install 'mcp>=2.3,<3'",
+        "缺少软件包 {name!r}。请安装此命令所需的软件包：{python} -m pip install 'mcp>=2.3,<3'",
     ),
     "no_keys": (
         "No API key is set, so everybody who reaches {host} could use the board. Set BPU_API_KEYS, or say --open.",

@@ -6,24 +6,24 @@ TEXTS = {
     "help": ("List the models of this board, and add some.", "列出本开发板的模型，并添加模型。"),
     "about": (
         "The models of this board: what the table `models.toml` (or the settings) names, and whether each can run "
-        "here. Needs no root, except to write /etc/bpu/models.toml.\n\nExample: python -m bpu models",
+        "here. Needs no root, except to write /etc/bpu/models.toml.\n\nExample: {bpu} models",
         "本开发板的模型：模型表 `models.toml`（或设置）中的模型，以及每个能否在此运行。"
-        "不需要 root，写入 /etc/bpu/models.toml 时除外。\n\n示例：python -m bpu models",
+        "不需要 root，写入 /etc/bpu/models.toml 时除外。\n\n示例：{bpu} models",
     ),
     "list": (
-        "List the models of the table, and whether each can run here.\n\nExample: python -m bpu models list",
-        "列出模型表中的模型，以及每个能否在此运行。\n\n示例：python -m bpu models list",
+        "List the models of the table, and whether each can run here.\n\nExample: {bpu} models list",
+        "列出模型表中的模型，以及每个能否在此运行。\n\n示例：{bpu} models list",
     ),
     "add": (
         "Write an entry for the model in FOLDER into the table: by its files' names, what lies beside them, and the "
         "SDK found there or named by --runtime-dir.\n\n"
-        "Example: python -m bpu models add /data/models/minicpm5-2b --id minicpm5",
+        "Example: {bpu} models add /data/models/minicpm5-2b --id minicpm5",
         "把 FOLDER 中的模型写入模型表：根据文件名、旁边的文件，以及在那里找到的或用 --runtime-dir 指定的 SDK。"
-        "\n\n示例：python -m bpu models add /data/models/minicpm5-2b --id minicpm5",
+        "\n\n示例：{bpu} models add /data/models/minicpm5-2b --id minicpm5",
     ),
     "available": (
-        "List the catalogue's models for this board. It asks no network.\n\nExample: python -m bpu models available",
-        "列出目录中适用于本开发板的模型。不访问网络。\n\n示例：python -m bpu models available",
+        "List the catalogue's models for this board. It asks no network.\n\nExample: {bpu} models available",
+        "列出目录中适用于本开发板的模型。不访问网络。\n\n示例：{bpu} models available",
     ),
     "json": ("Print JSON for programs.", "输出供程序使用的 JSON。"),
     "all": ("Also what other boards run.", "也列出其他开发板的模型。"),
@@ -88,8 +88,8 @@ TEXTS = {
         "模型表 {path} 不是 TOML（第 {line} 行）：{reason}。请改正该行。",
     ),
     "no_file": (
-        "BPU_MODELS_FILE: {path} is not there. Make it (python -m bpu models add), or unset BPU_MODELS_FILE.",
-        "BPU_MODELS_FILE：没有 {path}。请创建它（python -m bpu models add），或取消设置 BPU_MODELS_FILE。",
+        "BPU_MODELS_FILE: {path} is not there. Make it ({bpu} models add), or unset BPU_MODELS_FILE.",
+        "BPU_MODELS_FILE：没有 {path}。请创建它（{bpu} models add），或取消设置 BPU_MODELS_FILE。",
     ),
     "no_entry": ("there is no [[model]]; write at least one.", "没有 [[model]]；请至少写一个。"),
     "too_many": ("there are more than {most} models.", "模型多于 {most} 个。"),

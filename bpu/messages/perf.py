@@ -6,23 +6,23 @@ TEXTS = {
     "help": ("Performance mode: on, off, status.", "性能模式：开启、关闭、查看。"),
     "about": (
         "Performance mode: full clocks until the next start of the board. `on` and `off` need root, `status` does not."
-        "\n\nExample: sudo .venv/bin/python -m bpu perf on",
+        "\n\nExample: {sudo_bpu} perf on",
         "性能模式：在下次启动前让各时钟全速运行。`on` 和 `off` 需要 root，`status` 不需要。"
-        "\n\n示例：sudo .venv/bin/python -m bpu perf on",
+        "\n\n示例：{sudo_bpu} perf on",
     ),
     "on": (
         "Switch it on: the SDK's script, the kernel's governors, and on the S100P two words of memory. Needs root. "
-        "What was there before is remembered.\n\nExample: sudo .venv/bin/python -m bpu perf on",
+        "What was there before is remembered.\n\nExample: {sudo_bpu} perf on",
         "开启：运行 SDK 的脚本，设置内核调频策略，在 S100P 上还写入两个内存字。需要 root。会记住之前的状态。"
-        "\n\n示例：sudo .venv/bin/python -m bpu perf on",
+        "\n\n示例：{sudo_bpu} perf on",
     ),
     "off": (
-        "Put back what was there before. Needs root.\n\nExample: sudo .venv/bin/python -m bpu perf off",
-        "恢复之前的状态。需要 root。\n\n示例：sudo .venv/bin/python -m bpu perf off",
+        "Put back what was there before. Needs root.\n\nExample: {sudo_bpu} perf off",
+        "恢复之前的状态。需要 root。\n\n示例：{sudo_bpu} perf off",
     ),
     "status": (
-        "Show governors and clocks. No root needed.\n\nExample: python -m bpu perf status",
-        "显示调频策略和时钟。不需要 root。\n\n示例：python -m bpu perf status",
+        "Show governors and clocks. No root needed.\n\nExample: {bpu} perf status",
+        "显示调频策略和时钟。不需要 root。\n\n示例：{bpu} perf status",
     ),
     "sysfs": (
         "Folder that holds proc/ and sys/, for another system than the running one.",
@@ -48,11 +48,11 @@ TEXTS = {
         "本系统没有调频策略：无法读取或设置时钟。",
     ),
     "lost_at_reboot": (
-        "It is lost when the board restarts; bpu-performance.service switches it on at each start.",
-        "开发板重启后会失效；bpu-performance.service 会在每次启动时开启它。",
+        "It is lost when the board restarts. To have it at each start: {sudo_bpu} service install --performance",
+        "开发板重启后会失效。要在每次启动时开启：{sudo_bpu} service install --performance",
     ),
     "put_back": ("All is as it was before.", "已恢复到之前的状态。"),
-    "needs_root": ("This needs root. Run: sudo {command}", "这需要 root。请运行：sudo {command}"),
+    "needs_root": ("This needs root. Run: {command}", "这需要 root。请运行：{command}"),
     "nothing_to_do": (
         "There is nothing to switch on: no script in the SDK's runtime folder, and no governor of the kernel that "
         "offers performance. Check BPU_RUNTIME_DIR.",

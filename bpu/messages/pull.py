@@ -8,10 +8,10 @@ TEXTS = {
         "Download the model ID of the catalogue (`models available` lists them), check it, unpack it, write its entry "
         "into the table of models, and examine it. A download that was cut goes on where it ended. Needs no root "
         "where the "
-        "data folder may be written.\n\nExample: python -m bpu pull minicpm5-2b-s100",
+        "data folder may be written.\n\nExample: {bpu} pull minicpm5-2b-s100",
         "下载目录中编号为 ID 的模型（`models available` 列出全部），校验、解压、写入模型表并检查。"
         "中断的下载会从断点继续。"
-        "数据目录可写时不需要 root。\n\n示例：python -m bpu pull minicpm5-2b-s100",
+        "数据目录可写时不需要 root。\n\n示例：{bpu} pull minicpm5-2b-s100",
     ),
     "to": ("Folder for the model's files.", "存放模型文件的文件夹。"),
     "runtime_dir": ("The SDK's runtime folder for this model.", "该模型所用 SDK 的 runtime 文件夹。"),
@@ -24,17 +24,17 @@ TEXTS = {
         "包含 proc/ 和 sys/ 的文件夹，用于查看并非当前运行的系统。",
     ),
     "unknown": (
-        "There is no model {id} in the catalogue; python -m bpu models available --all lists them.",
-        "目录中没有模型 {id}；python -m bpu models available --all 可列出全部。",
+        "There is no model {id} in the catalogue; {bpu} models available --all lists them.",
+        "目录中没有模型 {id}；{bpu} models available --all 可列出全部。",
     ),
     "offline": (
         "BPU_MODEL_OFFLINE is set, so nothing is downloaded. Unset it, or copy the files by hand and run: "
-        "python -m bpu models add",
-        "已设置 BPU_MODEL_OFFLINE，因此不下载任何内容。请取消设置，或手动复制文件后运行：python -m bpu models add",
+        "{bpu} models add",
+        "已设置 BPU_MODEL_OFFLINE，因此不下载任何内容。请取消设置，或手动复制文件后运行：{bpu} models add",
     ),
     "not_pulled": (
-        "{id} is not downloaded: {why}. (Source: {source}.) Get its files yourself, then: python -m bpu models add",
-        "不下载 {id}：{why}。（来源：{source}。）请自行获取文件，然后运行：python -m bpu models add",
+        "{id} is not downloaded: {why}. (Source: {source}.) Get its files yourself, then: {bpu} models add",
+        "不下载 {id}：{why}。（来源：{source}。）请自行获取文件，然后运行：{bpu} models add",
     ),
     "why_guessed_address": (
         "its address is built from a pattern and was seen in no source",
@@ -61,8 +61,8 @@ TEXTS = {
         "{id} 适用于 {boards}，而本开发板是 {board}：无法在此运行。",
     ),
     "taken": (
-        "The table has a model {id} already. Take it out first, or name another: python -m bpu models",
-        "模型表中已有模型 {id}。请先删除，或改用其他名称：python -m bpu models",
+        "The table has a model {id} already. Take it out first, or name another: {bpu} models",
+        "模型表中已有模型 {id}。请先删除，或改用其他名称：{bpu} models",
     ),
     "begin": (
         "{name}, {size}, licence {licence}, into {folder}\n  Source: {source}\n  Checked by us: no",

@@ -8,10 +8,10 @@ TEXTS = {
         "Show the board's memory and take some back: end consoles that nobody owns any more, others only by --pid, "
         "and drop the kernel's caches. Without --yes it only says what it would do. Needs no root; root sees and may "
         "end everything, an ordinary user only what is his own.\n\n"
-        "Example: sudo .venv/bin/python -m bpu reclaim --drop-caches --yes",
+        "Example: {sudo_bpu} reclaim --drop-caches --yes",
         "查看开发板的内存并腾出一些：结束已无人使用的控制台，其他程序只有用 --pid 指定才会结束，还可清除内核缓存。"
         "不加 --yes 时只说明会做什么。不一定需要 root；root 能看到并结束所有程序，普通用户只能处理自己的。\n\n"
-        "示例：sudo .venv/bin/python -m bpu reclaim --drop-caches --yes",
+        "示例：{sudo_bpu} reclaim --drop-caches --yes",
     ),
     "pid": (
         "End this process too, if it is a console of this runtime or holds memory of the BPU. May be repeated.",
@@ -56,8 +56,8 @@ TEXTS = {
         "进程 {pid} 既不是本 runtime 的控制台，也没有看到它占用 BPU 内存；不会动它。",
     ),
     "is_serving": (
-        "Process {pid} serves a gateway. To give its memory back: python -m bpu unload, or stop the service.",
-        "进程 {pid} 正为网关服务。要释放其内存：python -m bpu unload，或停止服务。",
+        "Process {pid} serves a gateway. To give its memory back: {bpu} unload, or stop the service.",
+        "进程 {pid} 正为网关服务。要释放其内存：{bpu} unload，或停止服务。",
     ),
     "not_yours": (
         "Process {pid} belongs to {user}; ending it needs root: run it with sudo.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 TEXTS = {
     "unreachable": (
         "The gateway at {url} cannot be reached ({reason}). Check the address and that it runs: "
-        "python -m bpu service status on its board.",
-        "无法连接 {url} 的网关（{reason}）。请检查地址，并在该开发板上确认它正在运行：python -m bpu service status",
+        "{bpu} service status on its board.",
+        "无法连接 {url} 的网关（{reason}）。请检查地址，并在该开发板上确认它正在运行：{bpu} service status",
     ),
     "no_address": (
         "{url!r} is not the address of a gateway. Write it as in http://192.168.137.100:8000",

@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu scan`."""
+"""Texts of `bpu scan`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ TEXTS = {
     "about": (
         "List the gateways that announce themselves on the local network by mDNS, with their models and load. "
         "Private addresses alone are asked, and no key is sent. Needs no root.\n\n"
-        "Example: python -m bpu scan",
+        "Example: {bpu} scan",
         "列出通过 mDNS 在局域网中公布自己的网关，包括模型和负载。只询问私有地址，不发送密钥。不需要 root。\n\n"
-        "示例：python -m bpu scan",
+        "示例：{bpu} scan",
     ),
     "seconds": ("How long to listen.", "监听多少秒。"),
     "json": ("Print JSON.", "输出 JSON。"),

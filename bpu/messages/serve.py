@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu serve`."""
+"""Texts of `bpu serve`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ TEXTS = {
     "about": (
         "Start the server, the same way as `make run`. Options stand for the BPU_ variables of docs/settings.md and "
         "win over them; what follows -- goes to gunicorn as it is. Needs no root.\n\n"
-        "Example: python -m bpu serve --bind 0.0.0.0:9000 --engine simulator",
+        "Example: {bpu} serve --bind 0.0.0.0:9000 --engine simulator",
         "以与 `make run` 相同的方式启动服务器。各选项对应 docs/settings.md 中的 BPU_ 环境变量，并优先于环境变量；"
         "-- 之后的参数原样交给 gunicorn。不需要 root。\n\n"
-        "示例：python -m bpu serve --bind 0.0.0.0:9000 --engine simulator",
+        "示例：{bpu} serve --bind 0.0.0.0:9000 --engine simulator",
     ),
     "bind": ("Address to listen on: HOST:PORT or unix:PATH.", "监听地址：HOST:PORT 或 unix:PATH。"),
     "workers": ("Number of worker processes.", "工作进程数。"),

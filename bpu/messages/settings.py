@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TEXTS = {
     "wrong": ("The settings cannot work:", "设置无法使用："),
+    "not_started": ("The gateway was not started.", "网关没有启动。"),
     "remedy": (
         "{rule} (it is {value}); correct it or unset it for the default.",
         "{rule}（现在是 {value}）；请改正，或取消设置以使用默认值。",
@@ -38,6 +39,10 @@ TEXTS = {
         "must be the address of a folder, as http://192.168.1.5:8080/models",
         "必须是文件夹的网址，例如 http://192.168.1.5:8080/models",
     ),
+    "web_page": (
+        "must begin with https:// or http:// and name a file there",
+        "必须以 https:// 或 http:// 开头，并指向一个文件",
+    ),
     "proxies": (
         "must be addresses, networks such as 192.168.1.0/24, or unix; {wrong} is none",
         "必须是地址、网段（如 192.168.1.0/24）或 unix；{wrong} 都不是",
@@ -65,21 +70,25 @@ TEXTS = {
         "BPU_API_KEYS_FILE：{path} 中没有密钥；请每行写一个，或取消设置。",
     ),
     "no_console": ("The console cannot be started:", "无法启动控制台："),
+    "no_runtime_dir": (
+        "{name}: the folder {path} does not exist. Set it to the runtime folder of the SDK.",
+        "{name}：文件夹 {path} 不存在。请设为 SDK 的 runtime 文件夹。",
+    ),
     "missing_program": (
-        "{name}: {path} is not a program that can be used; correct {name} or {runtime}.",
-        "{name}：{path} 不是可用的程序；请更正 {name} 或 {runtime}。",
+        "{name}: there is no program {path} that may be executed; correct {name} or {runtime}.",
+        "{name}：没有可执行的程序 {path}；请更正 {name} 或 {runtime}。",
     ),
     "missing_model": (
-        "{name}: {path} is not a model file that can be used; correct {name} or {runtime}.",
-        "{name}：{path} 不是可用的模型文件；请更正 {name} 或 {runtime}。",
+        "{name}: there is no model file {path}; correct {name} or {runtime}.",
+        "{name}：没有模型文件 {path}；请更正 {name} 或 {runtime}。",
     ),
     "missing_tokenizer": (
-        "{name}: {path} is not a tokenizer folder that can be used; correct {name} or {runtime}.",
-        "{name}：{path} 不是可用的分词器文件夹；请更正 {name} 或 {runtime}。",
+        "{name}: there is no tokenizer folder {path}; correct {name} or {runtime}.",
+        "{name}：没有分词器文件夹 {path}；请更正 {name} 或 {runtime}。",
     ),
     "missing_template": (
-        "{name}: {path} is not a template that can be used; correct {name} or {runtime}.",
-        "{name}：{path} 不是可用的模板；请更正 {name} 或 {runtime}。",
+        "{name}: there is no template {path}; correct {name} or {runtime}.",
+        "{name}：没有模板 {path}；请更正 {name} 或 {runtime}。",
     ),
     "no_cpu": ("The model on this computer's processor cannot be started:", "无法启动本机处理器上的模型："),
     "no_llama": (
@@ -102,6 +111,17 @@ TEXTS = {
         "BPU_GGUF: {path} cannot be used: {reason}. Name another model in GGUF form.",
         "BPU_GGUF：{path} 无法使用：{reason}。请指定另一个 GGUF 格式的模型。",
     ),
+    "sudo_file": (
+        "{path} is not read under sudo. `service install` copies it to /etc/bpu/bpu.env after a yes.",
+        "使用 sudo 时不读取 {path}。`service install` 会在确认后把它复制到 /etc/bpu/bpu.env。",
+    ),
+    "open_keys": (
+        "{path} holds BPU_API_KEYS, and other users may read it. Write the keys, one a line, into a file of mode 0600, "
+        "and name it by BPU_API_KEYS_FILE.",
+        "{path} 中有 BPU_API_KEYS，而其他用户可以读取该文件。请把密钥逐行写入权限为 0600 的文件，"
+        "并用 BPU_API_KEYS_FILE 指定。",
+    ),
+    "not_written": ("{path} cannot be written: {reason}.", "无法写入 {path}：{reason}。"),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",
         "或设置 BPU_ENGINE=simulator，在没有开发板时试用网关。",

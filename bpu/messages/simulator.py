@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu simulator`."""
+"""Texts of `bpu simulator`."""
 
 from __future__ import annotations
 

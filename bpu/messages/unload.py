@@ -1,4 +1,4 @@
-"""Texts of `python -m bpu unload`."""
+"""Texts of `bpu unload`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ TEXTS = {
         "Give the BPU's memory back, for vision nodes say: jobs that run or wait are done first, then the console "
         "ends. The gateway stays, and the next question loads the model again. Needs no root; the user of the "
         "gateway, or one of its group.\n\n"
-        "Example: python -m bpu unload",
+        "Example: {bpu} unload",
         "释放 BPU 内存，例如让给视觉节点：先完成正在运行和排队的任务，然后结束控制台程序。"
         "网关继续运行，下一个问题会重新加载模型。不需要 root；需要与网关相同的用户或同组用户。\n\n"
-        "示例：python -m bpu unload",
+        "示例：{bpu} unload",
     ),
     "jobs": ("Waiting for the jobs under way", "正在等待未完成的任务"),
     "ending": ("Ending the console", "正在结束控制台程序"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
+import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,10 +74,10 @@ def _make(metadata: Mapping[str, Any], folder: Path, stem: str) -> None:
     }
     if (tokenizer := tokenizer_json(metadata)) is not None:
         texts["tokenizer.json"] = json.dumps(tokenizer, ensure_ascii=False)
-    new = folder.with_name(f"{folder.name}.new-{os.getpid()}")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True, mode=0o755)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
     try:
+        new.chmod(0o755)
         for name, text in texts.items():
             # What is no character has no UTF-8; it stands in no prompt either.
             (new / name).write_text(text, encoding="utf-8", errors="replace")

@@ -19,14 +19,19 @@ _INTERNLM = 4
 def missing_files(model: ModelSpec) -> list[str]:
     """A sentence for each file of the model that is not there."""
     names = _names(model)
-    checks: list[tuple[str, str, Path | None, bool]] = [
+    checks: list[tuple[str, str, Path, bool]] = [
         ("console", "missing_program", model.console, _is_program(model.console)),
         ("hbm", "missing_model", model.hbm, sdk.is_file(model.hbm)),
         ("tokenizer_dir", "missing_tokenizer", model.tokenizer_dir, sdk.is_dir(model.tokenizer_dir)),
     ]
     if model.template is not None:
         checks.append(("template", "missing_template", model.template, sdk.is_file(model.template)))
-    found = [
+    found = []
+    if not sdk.is_dir(model.runtime_dir):
+        # One sentence for all that would lie in the folder.
+        found.append(say("settings.no_runtime_dir", name=names["runtime_dir"], path=model.runtime_dir))
+        checks = [one for one in checks if not one[2].is_relative_to(model.runtime_dir)]
+    found += [
         say(f"settings.{words}", name=names[key], path=path, runtime=names["runtime_dir"])
         for key, words, path, fine in checks
         if not fine

@@ -164,14 +164,14 @@ _FALLBACK_EN = CannedReply(
     (),
     "I have no stored answer to this. I am the simulator of the board's console and not a language model, so I say so.",
     "I have no answer to this: I am the simulator of the board's console, without a language model. I can add, "
-    "subtract, multiply and divide, remember a name or a secret word, call tools, and answer in JSON. `python -m bpu "
+    "subtract, multiply and divide, remember a name or a secret word, call tools, and answer in JSON. `bpu "
     "simulator --help` lists the questions that I know.",
 )
 _FALLBACK_ZH = CannedReply(
     (),
     "这个问题没有预存的回答。我是板端控制台的模拟器，不是语言模型，应当如实说明。",
     "我回答不了这个问题：我是板端控制台的模拟器，没有语言模型。我会做加减乘除，能记住名字或暗号，能调用工具，"
-    "也能用 JSON 回答。`python -m bpu simulator --help` 会列出我能回答的问题。",
+    "也能用 JSON 回答。`bpu simulator --help` 会列出我能回答的问题。",
 )
 
 

@@ -18,6 +18,7 @@ from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
 from bpu.board.processes import holders, process, running
 from bpu.board.sizes import GIB, MIB
+from bpu.messages import say
 from bpu.settings import Settings
 from tests.board.device import Board
 
@@ -133,7 +134,7 @@ CASES: list[tuple[str, Callable[[Board], object], Level, str, str]] = [
         lambda board: board.file("proc/meminfo", "MemTotal: 9000000 kB\nMemAvailable: 600000 kB\n"),
         Level.WARNING,
         "Only 585.94 MiB free",
-        "cpu_first",
+        "End other programs",
     ),
     (
         "performance",
@@ -272,7 +273,8 @@ def test_a_console_left_open_in_a_terminal_is_told(board: Board) -> None:
 def test_what_only_root_may_see_is_said_so(board: Board) -> None:
     (board.root / "sys/kernel/debug/ion/heaps/carveout").unlink()
     found = findings(subject(board))["holders"]
-    assert (found.level, found.remedy) == (Level.NOTE, "sudo .venv/bin/python -m bpu doctor")
+    assert (found.level, found.remedy) == (Level.NOTE, say("doctor.as_root"))
+    assert found.remedy.startswith("sudo ")
 
 
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"

@@ -163,7 +163,7 @@ def test_a_python_without_the_libraries_is_told_so() -> None:
     )
     assert bare.returncode == 1
     assert "'click'" in bare.stderr
-    assert ".venv/bin/python -m bpu" in bare.stderr
+    assert ".venv/bin/bpu" in bare.stderr
     assert "Traceback" not in bare.stderr
 
 

@@ -61,10 +61,13 @@ def test_chatbox_s_link_is_its_json() -> None:
 def test_chatbox_s_steps_are_there_and_the_code_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     piped = shown("chatbox", "--url", "192.168.137.100:8000", "--key", "k")
     assert "chatbox://provider/import?config=" in piped
-    assert "http://192.168.137.100:8000 " in piped
+    assert "http://192.168.137.100:8000/v1 " in piped
     assert "█" not in piped
     monkeypatch.setattr("bpu.cli.connect.is_terminal", lambda stream: True)
     assert "█" in shown("chatbox", "--url", "192.168.137.100:8000")
+    for address in ("localhost:8000", "127.0.0.1:8000", "http://[::1]:8000"):
+        local = shown("chatbox", "--url", address)
+        assert ("█" in local, "this machine only" in local) == (False, True), address
 
 
 def test_openclaw_s_part_is_json_with_the_small_form() -> None:

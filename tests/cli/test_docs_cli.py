@@ -18,11 +18,11 @@ SERVICE = (DOCS / "service.md").read_text(encoding="utf-8")
 ELSEWHERE = {"service": SERVICE}
 #: Options of every command, and of other programs.
 COMMON = {"--help", "--version", "--env-file"}
-FOREIGN = {"--offline", "--url"}
+FOREIGN = {"--offline", "--url", "--device", "--rm", "--no-install-recommends"}
 #: What this page describes; other commands have pages of their own.
 HERE = (
-    *("serve", "chat", "models", "pull", "connect", "load", "examine", "unload", "service", "simulator", "bench"),
-    *("mcp", "scan"),
+    *("serve", "setup", "config", "chat", "models", "pull", "connect", "load", "examine", "unload"),
+    *("status", "logs", "report", "update", "service", "simulator", "bench", "mcp", "scan"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bpu import settings_file
 from bpu.board import service, tools
 from bpu.cli import main
+from bpu.cli._readiness import Answer, ask_ready, wait_until_ready
 from bpu.errors import BadRequest, EngineUnavailable
+from bpu.settings import load_settings
+from tests.live.gateway import Gateway
+from tests.ports import reserve_port
+from tests.waits import until
 
 PROJECT = Path(__file__).parents[2]
 HERE = service.Machine(project=Path("/srv/gateway"), python=Path("/srv/gateway/.venv/bin/python"), user="bpu")
@@ -35,7 +42,7 @@ def test_a_unit_names_this_machine_s_folder_python_and_user() -> None:
     assert "/opt/" not in text
     assert "User=bpu" in lines(text)
     assert "WorkingDirectory=/srv/gateway" in lines(text)
-    assert "ExecStart=/srv/gateway/.venv/bin/python -m gunicorn -c gunicorn.conf.py wsgi:app" in lines(text)
+    assert "ExecStart=/srv/gateway/.venv/bin/python -m bpu serve" in lines(text)
     assert "KillMode=mixed" in lines(text)
 
 
@@ -56,7 +63,8 @@ def test_a_dry_run_shows_all_of_it_and_does_nothing(tmp_path: Path) -> None:
     assert str(tmp_path / "etc/systemd/system/bpu-gateway.service") in said
     assert list(tmp_path.iterdir()) == []
     said = bpu("install", "--dry-run", "--performance")
-    assert "systemctl enable --now bpu-gateway.service bpu-performance.service" in said
+    assert "systemctl enable bpu-gateway.service bpu-performance.service" in said
+    assert "systemctl restart bpu-gateway.service bpu-performance.service" in said
 
 
 def test_install_writes_keeps_settings_and_remove_takes_away(tmp_path: Path) -> None:
@@ -64,7 +72,7 @@ def test_install_writes_keeps_settings_and_remove_takes_away(tmp_path: Path) -> 
     unit = tmp_path / "etc/systemd/system/bpu-gateway.service"
     bpu("install", "--root", str(tmp_path))
     assert f"WorkingDirectory={PROJECT}" in lines(unit.read_text())
-    assert env.stat().st_mode & 0o777 == 0o600
+    assert env.stat().st_mode & 0o777 == 0o644
     env.write_text("BPU_WORKERS=1\n")
     bpu("install", "--root", str(tmp_path), "--performance")
     assert env.read_text() == "BPU_WORKERS=1\n"
@@ -78,11 +86,107 @@ def test_install_writes_keeps_settings_and_remove_takes_away(tmp_path: Path) -> 
     assert not env.exists()
 
 
+@pytest.mark.parametrize("keys", ["", "first,second"])
+def test_install_writes_what_differs_from_the_defaults_and_names_it(tmp_path: Path, keys: str) -> None:
+    """What holds in the terminal holds in the service; keys have a file that only its user may read."""
+    env = {"BPU_RUNTIME_DIR": "/srv/llm/runtime", "BPU_WORKERS": "2", "BPU_QUEUE_LIMIT": "7", "BPU_API_KEYS": keys}
+    env["BPU_STATE_DIR"] = str(tmp_path / "state")
+    words = [sys.executable, "-m", "bpu", "service", "install", "--root", tmp_path]
+    result = tools.run(["env", *(f"{name}={value}" for name, value in env.items()), *words], timeout=60, cwd=PROJECT)
+    assert result.ok, result.err
+    file = tmp_path / "etc/bpu/bpu.env"
+    written = dict(settings_file.variables(file.read_text(), file))
+    named = {"BPU_RUNTIME_DIR": "/srv/llm/runtime", "BPU_QUEUE_LIMIT": "7"}
+    assert written == {**named, **({"BPU_API_KEYS_FILE": "/etc/bpu/keys"} if keys else {})}
+    assert all(f"{name}={value} (from: environment)" in result.out for name, value in named.items())
+    unit = (tmp_path / "etc/systemd/system/bpu-gateway.service").read_text()
+    assert "ReadWritePaths=-/srv/llm/runtime" in lines(unit)
+    assert "first" not in result.out
+    if keys:
+        assert (tmp_path / "etc/bpu/keys").read_text() == "first\nsecond\n"
+        assert (tmp_path / "etc/bpu/keys").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_in_the_settings_of_an_earlier_install_move_to_their_own_file(tmp_path: Path) -> None:
+    file = tmp_path / "etc/bpu/bpu.env"
+    file.parent.mkdir(parents=True)
+    file.write_text("BPU_API_KEYS=old\nBPU_WORKERS=1\n")
+    steps = service.installation(HERE, service.Values(keys=("old",)), performance=False, start=False, root=tmp_path)
+    service.do([step for step in steps if step.path is None or step.path.name != "keys"])
+    assert file.read_text() == "BPU_WORKERS=1\nBPU_API_KEYS_FILE=/etc/bpu/keys\n"
+    (keys,) = [step for step in steps if step.path == tmp_path / "etc/bpu/keys"]
+    assert (keys.text, keys.mode, keys.owner) == ("old\n", 0o600, "bpu")
+
+
+def test_a_service_that_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    env = {"BPU_RUNTIME_DIR": str(tmp_path / "missing"), "BPU_STATE_DIR": str(tmp_path / "state")}
+    words = [sys.executable, "-m", "bpu", "service", "install", "--dry-run"]
+    result = tools.run(words, timeout=60, cwd=PROJECT, env=env)
+    assert result.code == 2
+    assert str(tmp_path / "missing") in result.err
+    assert "does not exist" in result.err
+    assert "systemctl" not in result.out
+
+
+def test_a_packaged_unit_stays_and_gets_a_drop_in(tmp_path: Path) -> None:
+    machine = service.Machine(
+        project=service.PACKAGED_HOME, python=Path("/usr/bin/python3"), user="bpu", graceful_s=300
+    )
+    old = tmp_path / "etc/systemd/system" / service.GATEWAY
+    old.parent.mkdir(parents=True)
+    old.write_text("of a clone")
+    service.do(service.installation(machine, performance=False, start=False, root=tmp_path))
+    assert not old.exists()
+    drop_in = tmp_path / "etc/systemd/system/bpu-gateway.service.d/bpu.conf"
+    assert {"[Service]", "User=bpu", "TimeoutStopSec=330"} <= set(lines(drop_in.read_text()))
+    service.do(service.removal(purge=False, root=tmp_path))
+    assert not drop_in.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "unit", "said"),
+    [
+        ([Answer(), Answer(state="starting", reason="loading"), Answer(ready=True, state="ready")], "active", None),
+        ([Answer(), Answer(state="failed", reason="No memory.")], "active", "No memory."),
+        ([Answer()], "failed", "The service has ended (failed)."),
+        ([Answer()] * 9 + [Answer(state="starting", reason="Still loading.")] * 999, "active", "Still loading."),
+    ],
+)
+def test_install_waits_until_the_service_serves_or_says_why_not(
+    answers: list[Answer], unit: str, said: str | None
+) -> None:
+    now = iter(range(10_000))
+    left = iter(answers)
+    found = wait_until_ready(
+        load_settings(),
+        ask=lambda settings: next(left),
+        unit=lambda name: {"ActiveState": unit},
+        clock=lambda: float(next(now)),
+        sleep=lambda seconds: None,
+    )
+    assert found == said
+
+
+def test_readiness_is_asked_of_a_real_gateway_over_either_kind_of_socket(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    env = {"BPU_API_KEYS": "k", "BPU_BIND": f"unix:{path}"}
+    gateway = Gateway(tmp_path, env=env)
+    settings = load_settings(bind=f"unix:{path}", api_keys="k")
+    try:
+        until(lambda: ask_ready(settings) == Answer(ready=True, state="ready"))
+    finally:
+        gateway.stop(signal.SIGINT)
+        gateway.kill_all()
+    assert ask_ready(settings) == Answer()
+    assert ask_ready(load_settings(bind=f"127.0.0.1:{reserve_port()}")) == Answer()
+
+
 def test_the_order_of_systemctl_s_steps() -> None:
     steps = service.installation(HERE, performance=False, start=True)
     assert [step.argv for step in steps if step.argv] == [
         ("systemctl", "daemon-reload"),
-        ("systemctl", "enable", "--now", "bpu-gateway.service"),
+        ("systemctl", "enable", "bpu-gateway.service"),
+        ("systemctl", "restart", "bpu-gateway.service"),
     ]
     assert steps[-1].argv, "the files come first"
 
@@ -147,3 +251,13 @@ def test_the_exposure_is_the_one_in_the_docs(tmp_path: Path, analyze: str) -> No
     assert recorded is not None
     # Another systemd counts otherwise; that it stays under the limit holds for each.
     assert recorded[1] == figure or recorded[2] != version
+
+
+def test_the_service_waits_for_the_devices_and_not_for_the_network_and_keeps_what_it_knows() -> None:
+    text = lines(service.unit(service.GATEWAY, HERE))
+    assert "ExecStartPre=-+/usr/bin/udevadm settle --timeout=30" in text
+    assert not any("network-online" in line for line in text)
+    assert {"StateDirectory=bpu", "RuntimeDirectory=bpu"} <= set(text)
+    assert not any(line.startswith(("Environment=", "EnvironmentFile=")) for line in text), (
+        "one file, read in one place"
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 
 from bpu.engine.diary import moved
 from bpu.engine.states import Move, State
+from bpu.web.logs import TextFormatter
 
 
 def test_a_line_of_json_with_the_names_of_all_others() -> None:
@@ -26,5 +28,11 @@ def test_a_line_of_json_with_the_names_of_all_others() -> None:
 
 
 def test_a_line_of_text() -> None:
-    assert moved("text", State.STOPPED, State.STARTING, Move.LOAD).endswith("]: stopped -> starting (load)\n")
-    assert moved("text", State.BUSY, State.FAILED, Move.DIED, "It fell.").endswith("busy -> failed (died): It fell.\n")
+    """One form for the whole log, and a line that says when to ask."""
+    assert " INFO engine: loading the model state=starting" in moved("text", State.STOPPED, State.STARTING, Move.LOAD)
+    assert "the model is loaded: ask now" in moved("text", State.STARTING, State.READY, Move.BANNER)
+    failed = moved("text", State.BUSY, State.FAILED, Move.DIED, "It fell.", now=1.0)
+    assert " ERROR engine: It fell. state=failed before=busy move=died\n" in failed
+    record = logging.LogRecord("bpu", logging.ERROR, __file__, 0, "engine: x", None, None)
+    record.created = 1.0
+    assert TextFormatter().format(record).split(" ERROR ")[0] == failed.split(" ERROR ")[0]

@@ -200,6 +200,7 @@ def environment(port: int, state_dir: Path, workers: int, extra: Mapping[str, st
         "BPU_CONSOLE_ARGS": FAST,
         "BPU_STATE_DIR": str(state_dir),
         "BPU_DATA_DIR": str(state_dir / "data"),
+        "BPU_SETTINGS_FILE": os.devnull,
         "BPU_RESET": "command",
         "BPU_CONTINUE": "never",
         # Marks the console of this gateway: it is the one variable that reaches it unchanged.

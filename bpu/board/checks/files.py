@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, broken, fine, note, warning
+from bpu.board.checks.finding import Finding, Level, broken, fine, note, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.sizes import human
 from bpu.errors import BpuError
@@ -17,6 +17,7 @@ from bpu.models.names import read_name
 from bpu.models.readiness import refusals
 from bpu.models.sdk import library_folder
 from bpu.models.sdk import sdk_of as sdk_of_console
+from bpu.settings import Settings
 
 #: ELF's e_machine of 64-bit ARM.
 _AARCH64 = 183
@@ -31,7 +32,10 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     if not subject.wants_console:
         yield note("engine", "simulator_answers")
         return
-    yield _runtime(subject)
+    runtime = _runtime(subject)
+    yield runtime
+    if runtime.level is Level.BROKEN and _lies_in_runtime(subject.settings):
+        return  # one finding names the one thing to do
     yield from _console(subject)
     yield _model(subject)
     for reason in refusals(subject.models[0], subject.board) if subject.models else ():
@@ -39,6 +43,12 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     yield _model_type(subject)
     yield _tokenizer(subject)
     yield _template(subject)
+
+
+def _lies_in_runtime(settings: Settings) -> bool:
+    """Whether all files of the model lie in the runtime folder."""
+    paths = (settings.console, settings.hbm_path, settings.tokenizer_dir, settings.template_path)
+    return all(settings.in_runtime(path).is_relative_to(settings.runtime_dir) for path in paths)
 
 
 def _runtime(subject: Subject) -> Finding:

@@ -81,7 +81,7 @@ def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
     values = {"pools": words, "total": human(total), "largest": human(largest), "bytes": total}
     need = subject.need
     if need is None:
-        return fine("ion", "pools", **values)
+        return note("ion", "pools_unjudged", **values)
     found = fit(need, usable_sizes({pool["name"]: int(pool["total"]) for pool in pools}))
     if found is Fit.FITS:
         return fine("ion", "pools_suffice", need=human(need.total), **values)

@@ -69,12 +69,11 @@ function addressPart(section, facts, { address, base, model }) {
     qr ? el("figure", { class: "qr" }, el("img", { src: qr, alt: `QR: ${scanned}`, width: "148", height: "148" }), el("figcaption", {}, t("scan"))) : null);
 }
 
-function chatbox({ address, model, models, key, base }) {
+function chatbox({ model, models, key, base }) {
   return [
     el("p", {}, el("a", { class: "primary", href: chatboxLink({ base, models, key }) }, t("add_chatbox"))),
     el("p", { class: "hint" }, t("chatbox_more")),
-    row("host", address),
-    row("path", "/v1/chat/completions"),
+    row("host", base),
     row("connect_key", key),
     row("connect_model", model.id),
   ];

@@ -51,7 +51,7 @@ def test_auto_takes_the_simulator_where_the_packages_are_missing(nothing: None) 
 def test_neither_on_a_board_nor_where_a_path_was_named(packages: Path, tmp_path: Path) -> None:
     board = tmp_path / "model"
     board.write_bytes(b"D-Robotics RDK S100 V1P1\0")
-    with pytest.raises(SettingsError, match="BPU_CONSOLE"):
+    with pytest.raises(SettingsError, match="BPU_RUNTIME_DIR"):
         choose_files(load_settings(engine="auto"), board_model=board)
     with pytest.raises(SettingsError, match="BPU_CONSOLE"):
         choose_files(load_settings(engine="auto", runtime_dir=tmp_path), board_model=NO_BOARD)

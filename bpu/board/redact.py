@@ -1,0 +1,127 @@
+"""Takes out of text what must not leave a board: keys, credentials, prompts, the addresses of clients. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+HIDDEN = "***"
+#: Facts of a request's line that hold no words of a person, each with the form of its value.
+FACTS = {
+    "id": r"(?:chatcmpl|cmpl|resp|msg|req)[-_][0-9a-f]{32}",
+    "method": r"[A-Z]{3,8}",
+    "status": r"\d{3}",
+    "stream": r"True|False|true|false",
+    "finish": r"[a-z_]{1,20}",
+    "error": r"[a-z_]{1,40}",
+    **dict.fromkeys(("ms", "queued_ms", "load_ms", "prefill_ms", "decode_ms"), r"[\d.]{1,12}"),
+    **dict.fromkeys(("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"), r"\d{1,9}"),
+}
+#: Routes of the API; another path may hold a person's words, so it is called `other`.
+PATHS = re.compile(
+    r"/(?:v1/(?:chat/completions|completions|responses|messages|models|engine/\w+|detached|activity|props"
+    r"|tokenize|detokenize|apply-template)|api/(?:chat|generate|tags|show|ps|version|pull)|health|ready|slots|metrics)?"
+)
+_LINE = re.compile(
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}) \[(?P<pid>\d+)\] (?P<level>[A-Z]+) (?P<event>.*)"
+)
+_PROMPTS = ("prompt", "answer")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_NAMED_KEYS = re.compile(
+    r"(?i)(bearer\s+|--[\w-]*(?:key|token|password|secret)s?\s+"
+    r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+|\bsk-[\w-]{8,}"
+)
+_ADDRESSES = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:])")
+#: Facts of the engine's own lines, where the log is JSON.
+_MOVES = ("from", "to", "move")
+
+
+class Clients:
+    """Numbers for the addresses of clients, so that one client is still seen as one."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def name(self, client: str) -> str:
+        """`client-1` for the first one; a socket and this machine itself keep their names."""
+        if client == "unix" or _is_loopback(client):
+            return client
+        return f"client-{self._numbers.setdefault(client, len(self._numbers) + 1)}"
+
+    def name_all(self, text: str) -> str:
+        """`text` with every address of another machine numbered."""
+        return _ADDRESSES.sub(lambda match: self.name(match[0]) if _is_address(match[0]) else match[0], text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(text: str) -> bool:
+    return _is_address(text) and ipaddress.ip_address(text).is_loopback
+
+
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without `secrets`, without credentials in addresses, and without what looks like a key."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
+    return _NAMED_KEYS.sub(lambda match: (match[1] or "") + HIDDEN, text)
+
+
+def log_lines(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a gateway's log that may leave the board, in either form of the log.
+
+    A line of a prompt or an answer may look like anything. Where the log holds any, only lines of requests are kept,
+    and of them only facts whose form leaves no room for words.
+    """
+    parsed = [event for line in lines if (event := _parsed(line)) is not None]
+    holds_prompts = any(event["event"].split(" ")[0] in _PROMPTS for event in parsed)
+    clients = Clients()
+    for event in parsed:
+        head = f"{event['time']} [{event['pid']}] {event['level'].upper()}"
+        if event["event"] == "request":
+            yield f"{head} request {_facts(event['facts'], clients)}"
+        elif not holds_prompts:
+            moves = (f"{name}={event['facts'][name]}" for name in _MOVES if name in event["facts"])
+            yield " ".join([head, clients.name_all(event["event"]), *moves])
+
+
+def _facts(facts: Mapping[str, str], clients: Clients) -> str:
+    shown = {name: facts[name] for name, form in FACTS.items() if re.fullmatch(form, facts.get(name, ""))}
+    path = facts.get("path", "")
+    known = PATHS.match(path)
+    shown["path"] = known[0] if known and known[0] else "other"
+    if "client" in facts:
+        shown["client"] = clients.name(facts["client"])
+    return " ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """Time, pid, level, event and facts of a line of the log; None for a line that has not its form."""
+    if line.startswith("{"):
+        return _parsed_json(line)
+    match = _LINE.fullmatch(line.rstrip())
+    if match is None:
+        return None
+    event, facts = match["event"], {}
+    if event.startswith("request "):
+        facts = dict(word.partition("=")[::2] for word in event.split(" ")[1:] if "=" in word)
+        event = "request"
+    return {**match.groupdict(), "event": event, "facts": facts}
+
+
+def _parsed_json(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+        head = {name: str(found.pop(name)) for name in ("time", "level", "pid", "event")}
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        return None
+    return {**head, "facts": {name: str(value) for name, value in found.items()}}

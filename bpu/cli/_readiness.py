@@ -1,0 +1,111 @@
+"""Waits until the gateway of this board serves, by its own `/ready`, or says why it does not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bpu.board import service, tools
+from bpu.cli._terminal import Notice
+from bpu.cli._where import first_key
+from bpu.errors import BpuError
+from bpu.messages import say
+from bpu.settings import Settings
+
+REQUEST_S = 5.0
+PAUSE_S = 0.5
+#: The start of Python, the examination of an unknown console, and a restart after a failure come on top of a load.
+MARGIN_S = 60.0
+LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `/ready` says; `state` is "" while nothing listens."""
+
+    ready: bool = False
+    state: str = ""
+    reason: str = ""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """A connection to a unix socket, whose path stands for the host."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.host)
+
+
+def connection(bind: str) -> http.client.HTTPConnection | None:
+    """A connection from this machine to a server bound to `bind`; None for an inherited socket."""
+    part = bind.split(",")[0]
+    if part.startswith("fd:"):
+        return None
+    if part.startswith("unix:"):
+        found = _UnixConnection("localhost", timeout=REQUEST_S)
+        found.host = part.removeprefix("unix:")
+        return found
+    host, _, port = part.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))
+    return http.client.HTTPConnection(host, int(port), timeout=REQUEST_S)
+
+
+def ask_ready(settings: Settings) -> Answer:
+    """One question to `/ready`, with a key if the settings name one."""
+    opened = connection(settings.bind)
+    if opened is None:
+        return Answer()
+    try:
+        key = first_key(settings)
+        headers = {"Host": "localhost", **({"Authorization": f"Bearer {key}"} if key else {})}
+        opened.request("GET", "/ready", headers=headers)
+        body = json.loads(opened.getresponse().read())
+        return Answer(bool(body["ready"]), str(body["state"]), str(body["reason"] or ""))
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return Answer()
+    finally:
+        opened.close()
+
+
+def wait_until_ready(
+    settings: Settings,
+    *,
+    ask: Callable[[Settings], Answer] = ask_ready,
+    unit: Callable[[str], Mapping[str, str]] = service.state,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str | None:
+    """None when the service serves; else what keeps it from that, as a sentence."""
+    deadline = clock() + settings.load_timeout_s + MARGIN_S
+    with Notice() as notice:
+        while True:
+            answer = ask(settings)
+            if answer.ready:
+                return None
+            found = unit(service.GATEWAY)
+            if answer.state == "failed":
+                return answer.reason
+            if not answer.state and _has_ended(found):
+                return say("service.ended", state=found.get("SubState") or found.get("ActiveState", ""))
+            if clock() > deadline:
+                return answer.reason or say("service.silent", bind=settings.bind)
+            notice.show(answer.reason or say("service.starting"))
+            sleep(PAUSE_S)
+
+
+def _has_ended(found: Mapping[str, str]) -> bool:
+    """Whether systemd has given the unit up, or is about to start it anew after a failure."""
+    return found.get("ActiveState") in ("failed", "inactive") or found.get("SubState") == "auto-restart"
+
+
+def last_lines(*, run: service.Run = tools.run, lines: int = LOG_LINES) -> str:
+    """The last lines of the service's log; empty where there is no journal."""
+    try:
+        return str(run(["journalctl", "-u", service.GATEWAY, "-n", lines, "--no-pager", "-o", "cat"], timeout=20).out)
+    except BpuError:
+        return ""

@@ -1,0 +1,199 @@
+"""The steps of `setup`: what each finds, and the single command that does what is missing. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpu.board import service, tools
+from bpu.board.checks.files import check_files
+from bpu.board.checks.finding import Finding, Level, found
+from bpu.board.checks.memory import check_memory
+from bpu.board.checks.network import check_network
+from bpu.board.checks.subject import Subject
+from bpu.board.checks.system import check_system
+from bpu.cli._record import record_findings
+from bpu.console.profiles import PROFILES
+from bpu.messages import say
+from bpu.models.catalogue import catalogue
+from bpu.models.names import board_of
+from bpu.models.sdk import find_console
+
+Words = tuple[str, ...]
+#: Where SDKs are unpacked to; the runtime folder of each.
+SDK_FOLDERS = ("jinyl_dev/models/*", "opt/*", "root/*", "home/*/*", "home/*/*/*", "userdata/*", "app/*")
+RUNTIMES = ("runtime", "oellm_runtime")
+#: In how many folders below the runtime one looks for a console program.
+CONSOLE_PLACES = ("bin/{name}", "{name}", "example/{name}", "example/*/{name}", "examples/*/{name}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a step has found. `command` does what is missing; none with `is_done` False: a person must act.
+
+    `then_restart`: the board must be restarted after the command, and the setup run again.
+    """
+
+    findings: tuple[Finding, ...]
+    is_done: bool
+    command: Words = ()
+    needs_root: bool = False
+    then_restart: bool = False
+    #: Shown when a person must act; the findings' own remedies are shown anyway.
+    remedy: str = ""
+    #: Prints something and changes nothing, so that no agreement is needed.
+    is_harmless: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """`name` is a key of the catalogue (`setup.step_NAME`); `is_needed`: what comes after cannot work without it."""
+
+    name: str
+    look: Callable[[Subject], Look]
+    is_needed: bool = False
+
+
+def model_command(subject: Subject) -> Words:
+    """The command that downloads the smallest model for this board and its SDK; () where the catalogue has none."""
+    board, runtime = board_of(subject.board), subject.settings.runtime_dir
+    sizes = {
+        row.id: row.memory
+        for row in catalogue()
+        if row.pull and row.memory is not None and board in row.boards and find_console(runtime, (row.console,))
+    }
+    return ("pull", min(sizes, key=lambda name: sizes[name])) if sizes else ()
+
+
+def steps() -> tuple[Step, ...]:
+    """All steps in the order of the board guide."""
+    return (
+        Step("system", _system),
+        Step("sdk", _sdk, is_needed=True),
+        Step("model", _model, is_needed=True),
+        Step("pools", _pools, is_needed=True),
+        Step("performance", _performance),
+        Step("console", _console),
+        Step("service", _service),
+        Step("addresses", _addresses),
+        Step("chatbox", _chatbox),
+    )
+
+
+def _picked(found_all: Iterable[Finding], *names: str) -> tuple[Finding, ...]:
+    return tuple(one for one in found_all if one.check in names)
+
+
+def _fine(findings: Iterable[Finding]) -> bool:
+    return all(one.level <= Level.FINE for one in findings)
+
+
+def _judged(findings: tuple[Finding, ...], command: Words = (), *, root: bool = False, restart: bool = False) -> Look:
+    """Done if nothing is wrong, else what `command` is to do."""
+    return Look(findings, _fine(findings), command, needs_root=root, then_restart=restart)
+
+
+def _system(subject: Subject) -> Look:
+    findings = _picked(check_system(subject), "board", "system")
+    missing = sorted({tools.PACKAGES[name] for name in ("stdbuf", "setpriv", "fdtput") if subject.find(name) is None})
+    if missing and subject.board:
+        remedy = f"sudo apt install {' '.join(missing)}"
+        return Look(findings, False, remedy=remedy)
+    return Look(findings, True)
+
+
+def _sdk(subject: Subject) -> Look:
+    findings = _picked(check_files(subject), "engine", "runtime", "console", "libraries", "stdbuf")
+    if all(one.level is not Level.BROKEN for one in findings):
+        return Look(findings, True)
+    place = next(find_sdks(subject.root), None)
+    if place is None:
+        return Look(findings, False, remedy=say("setup.where_sdk"))
+    runtime, console = place
+    words = [f"BPU_RUNTIME_DIR={runtime}", f"BPU_CONSOLE={console.relative_to(runtime)}"]
+    offered = (*findings, found("sdk", Level.NOTE, "other_sdk", path=runtime))
+    return Look(offered, False, ("config", "set", *words), needs_root=True)
+
+
+def find_sdks(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Runtime folders of SDKs in the usual places, each with its console program."""
+    folders = [folder for pattern in SDK_FOLDERS for folder in sorted(root.glob(pattern))]
+    runtimes = (place for folder in folders for place in (folder, *(folder / name for name in RUNTIMES)))
+    for runtime in dict.fromkeys(runtimes):
+        console = _console_in(runtime) if (runtime / "lib").is_dir() else None
+        if console is not None:
+            yield runtime, console
+
+
+def _console_in(runtime: Path) -> Path | None:
+    patterns = (place.format(name=name) for name in PROFILES for place in CONSOLE_PLACES)
+    return next((path for pattern in patterns for path in sorted(runtime.glob(pattern)) if path.is_file()), None)
+
+
+def _model(subject: Subject) -> Look:
+    findings = _picked(check_files(subject), "engine", "model", "model_type", "tokenizer", "template", "refused")
+    broken = [one.check for one in findings if one.level is Level.BROKEN]
+    if not broken:
+        differs = next((one for one in findings if one.check == "model_type" and one.level is Level.WARNING), None)
+        if differs is None:
+            return Look(findings, True)
+        return Look(findings, False, ("config", "set", f"BPU_MODEL_TYPE={differs.facts['wanted']}"), needs_root=True)
+    command = model_command(subject) if "model" in broken else ()
+    return Look(findings, False, command, needs_root=True, remedy="" if command else say("setup.where_model"))
+
+
+def _pools(subject: Subject) -> Look:
+    if not subject.board:
+        return Look((), True, remedy="")
+    findings = _picked(check_memory(subject), "devices", "ion", "holders", "consoles")
+    pools = next((one for one in findings if one.check == "ion" and one.level > Level.FINE), None)
+    if pools is not None:
+        # Without a mode that would hold the model, a person must choose another model.
+        command = ("ion", "apply", str(pools.facts["mode"])) if "mode" in pools.facts else ()
+        return Look(findings, False, command, needs_root=True, then_restart=True)
+    return _judged(findings, ("reclaim",), root=True)
+
+
+def _performance(subject: Subject) -> Look:
+    if not subject.board:
+        return Look((), True)
+    return _judged(_picked(check_system(subject), "performance"), ("perf", "on"), root=True)
+
+
+def _console(subject: Subject) -> Look:
+    if not subject.wants_console or subject.root != Path("/"):
+        return Look((), True)
+    findings = tuple(record_findings(subject.settings))
+    known = any(one.level is Level.FINE for one in findings)
+    return Look(findings, known, () if known else ("doctor", "--probe"), needs_root=True)
+
+
+def _service(subject: Subject) -> Look:
+    if subject.root != Path("/"):
+        return Look((), True)
+    if subject.find("systemctl") is None:
+        return Look((), False, remedy=say("setup.without_systemd"))
+    state: Mapping[str, str] = service.state(service.GATEWAY, run=subject.run)
+    runs = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    extra = ("--performance",) if subject.board else ()
+    key = "service_runs" if runs else "service_absent"
+    findings = (found("service", Level.FINE if runs else Level.NOTE, key),)
+    return Look(findings, runs, () if runs else ("service", "install", *extra), needs_root=True)
+
+
+def _addresses(subject: Subject) -> Look:
+    findings = _picked(check_network(subject), "port", "addresses", "static", "firewall")
+    return Look(findings, not any(one.level is Level.BROKEN for one in findings))
+
+
+def _chatbox(subject: Subject) -> Look:
+    return Look((), False, ("connect", "chatbox"), is_harmless=True)
+
+
+def with_places(words: Words, *, sysfs: Path) -> Words:
+    """`words` with the options that lead to another system than the running one."""
+    if sysfs == Path("/") or words[0] not in ("ion", "perf", "reclaim", "doctor", "pull"):
+        return words
+    boot = ("--boot-dir", str(sysfs / "boot")) if words[0] == "ion" else ()
+    return (*words, "--sysfs", str(sysfs), *boot)

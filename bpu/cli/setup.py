@@ -1,0 +1,97 @@
+"""`setup`: leads through all steps from a fresh board to Chatbox; each is a single command that exists by itself."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from bpu import settings_file
+from bpu.board import tools
+from bpu.cli._setup_steps import Look, Step, Words, steps, with_places
+from bpu.cli.doctor import show_finding, subject_of
+from bpu.messages import program, say, sudo_program
+from bpu.project import IMPORT_ROOT
+from bpu.settings import load_settings
+
+#: What is left to do when the setup ends.
+SOMETHING_LEFT = 3
+#: Commands that ask for agreement themselves.
+ASKING = (("ion", "apply"), ("service", "install"), ("reclaim",))
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help=say("setup.yes"))
+@click.option("--dry-run", is_flag=True, help=say("setup.dry_run"))
+@click.option(
+    "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), metavar="FOLDER",
+    help=say("setup.sysfs"),
+)  # fmt: skip
+def command(yes: bool, dry_run: bool, sysfs: Path) -> None:
+    run = _Run(yes=yes, dry_run=dry_run, sysfs=sysfs)
+    found = steps()
+    left = [step.name for number, step in enumerate(found, 1) if not run.take(step, number, len(found))]
+    if left:
+        names = ", ".join(say(f"setup.step_{name}") for name in left)
+        click.echo("\n" + say("setup.left", names=names, again=f"{program()} setup"))
+        click.get_current_context().exit(SOMETHING_LEFT)
+    click.echo("\n" + say("setup.done"))
+
+
+class _Run:
+    """One run of the setup, in the CLI: it shows, asks and runs the steps in their order."""
+
+    def __init__(self, *, yes: bool, dry_run: bool, sysfs: Path) -> None:
+        self._yes, self._dry_run, self._sysfs = yes, dry_run, sysfs
+
+    def take(self, step: Step, number: int, count: int) -> bool:
+        """Look, say, ask, do. Whether nothing is left of this step."""
+        click.echo("\n" + click.style(f"{number}/{count} {say(f'setup.step_{step.name}')}", bold=True))
+        settings_file.adopt()
+        look = step.look(subject_of(load_settings(), self._sysfs))
+        for one in look.findings:
+            show_finding(one)
+        if look.is_done:
+            click.echo(say("setup.nothing_to_do"))
+            return True
+        if not look.command:
+            click.echo(look.remedy or say("setup.by_hand"))
+            return self._end_if_needed(step)
+        return self._do(step, look)
+
+    def _do(self, step: Step, look: Look) -> bool:
+        words = with_places(look.command, sysfs=self._sysfs)
+        click.echo(say("setup.will_run", command=f"{self._caller(look)} {shlex.join(words)}"))
+        if self._dry_run:
+            return look.is_harmless
+        if not (look.is_harmless or self._yes or click.confirm(say("setup.ask"), default=True)):
+            return self._end_if_needed(step)
+        agreed = ("--yes",) if self._yes and any(words[: len(one)] == one for one in ASKING) else ()
+        code = tools.run_attached([*self._argv(look), *words, *agreed], cwd=IMPORT_ROOT)
+        if code != 0:
+            click.echo(say("setup.failed", code=code))
+            return self._end_if_needed(step)
+        if look.then_restart:
+            click.echo(say("setup.restart", again=f"{program()} setup"))
+            click.get_current_context().exit(SOMETHING_LEFT)
+        return True
+
+    def _end_if_needed(self, step: Step) -> bool:
+        """Without this step the next ones cannot work, so the setup ends here; False where they can."""
+        if step.is_needed and not self._dry_run:
+            click.echo("\n" + say("setup.stopped", again=f"{program()} setup"))
+            click.get_current_context().exit(SOMETHING_LEFT)
+        return False
+
+    def _needs_sudo(self, look: Look) -> bool:
+        return look.needs_root and os.geteuid() != 0 and self._sysfs == Path("/")
+
+    def _caller(self, look: Look) -> str:
+        return sudo_program() if self._needs_sudo(look) else program()
+
+    def _argv(self, look: Look) -> Words:
+        own = (sys.executable, "-m", "bpu")
+        return ("sudo", *own) if self._needs_sudo(look) else own

@@ -1,0 +1,37 @@
+"""`status`: says in a few lines whether this board's gateway serves, and where."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+
+from bpu import __version__
+from bpu.board import service, tools
+from bpu.board.addresses import local_addresses, reachable
+from bpu.cli._readiness import ask_ready
+from bpu.engine.plan import served_settings
+from bpu.messages import say
+from bpu.settings import load_settings
+
+NOT_READY = 3
+
+
+@click.command()
+def command() -> None:
+    settings = load_settings()
+    answer = ask_ready(settings)
+    unit = service.state(service.GATEWAY) if tools.find("systemctl") is not None else {}
+    words = f"{unit.get('ActiveState')} ({unit.get('SubState')})" if unit.get("LoadState") == "loaded" else ""
+    click.echo(say("cli.version", version=__version__))
+    click.echo(say("status.service", state=words or say("status.no_service")))
+    if not answer.state:
+        click.echo(say("status.nothing_listens", bind=settings.bind))
+    else:
+        click.echo(say("status.model", model=served_settings(settings).model_id, state=answer.state))
+        for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname()):
+            click.echo(f"  {url}/v1")
+    if answer.reason:
+        click.echo(answer.reason)
+    if not answer.ready:
+        click.get_current_context().exit(NOT_READY)

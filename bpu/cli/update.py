@@ -1,0 +1,53 @@
+"""`update`: says how this installation is updated, and, only if asked, whether there is a newer version."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+import click
+from packaging.version import InvalidVersion, Version
+
+from bpu import __version__
+from bpu.board.service import PACKAGED_HOME
+from bpu.errors import EngineUnavailable, SettingsError
+from bpu.messages import say
+from bpu.project import INSTALLED, PROJECT
+from bpu.settings import load_settings
+
+TIMEOUT_S = 10.0
+MOST_BYTES = 1 << 20
+
+
+@click.command()
+@click.option("--check", is_flag=True, help=say("update.check"))
+def command(check: bool) -> None:
+    if check:
+        newest = newest_version(load_settings().update_url)
+        if Version(__version__) >= newest:
+            click.echo(say("update.is_newest", version=__version__))
+            return
+        click.echo(say("update.newer", version=newest, current=__version__))
+    click.echo(say(f"update.by_{installed_by()}", project=PROJECT))
+
+
+def installed_by() -> str:
+    """`deb`, `package` (pip, pipx, uv) or `clone`."""
+    if Path(sys.prefix).is_relative_to(PACKAGED_HOME):
+        return "deb"
+    return "package" if INSTALLED else "clone"
+
+
+def newest_version(url: str) -> Version:
+    """The version that `url` names as `version` or `tag_name` of a JSON object. Raises `BpuError`."""
+    if not url:
+        raise SettingsError(say("update.no_url"))
+    try:
+        # The setting takes http and https only.
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            found = json.loads(answer.read(MOST_BYTES))
+        return Version(str(found.get("version") or found["tag_name"]))
+    except (OSError, ValueError, KeyError, AttributeError, InvalidVersion) as error:
+        raise EngineUnavailable(say("update.unreadable", reason=type(error).__name__)) from error

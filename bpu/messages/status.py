@@ -1,0 +1,16 @@
+"""Texts of `bpu status`."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "help": ("Say whether the gateway serves, and where.", "查看网关是否可用及其地址。"),
+    "about": (
+        "Say whether this board's gateway serves: the service, the model, its addresses. The exit code is 0 when it "
+        "does, else 3. Needs no root.\n\nExample: {bpu} status",
+        "查看本板的网关是否可用：服务、模型、地址。可用时退出码为 0，否则为 3。不需要 root。\n\n示例：{bpu} status",
+    ),
+    "service": ("Service: {state}", "服务：{state}"),
+    "no_service": ("not installed", "未安装"),
+    "model": ("Model: {model}, {state}", "模型：{model}，{state}"),
+    "nothing_listens": ("Nothing answers at {bind}.", "{bind} 上没有响应。"),
+}
