@@ -31,7 +31,7 @@ _LINE = re.compile(
 _PROMPTS = ("prompt", "answer")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _NAMED_KEYS = re.compile(
-    r"(?i)(bearer\s+|--[\w-]*(?:key|token|password|secret)s?\s+"
+    r"(?i)(bearer\s+|(?<![\w-])--[\w-]*(?:key|token|password|secret)s?\s+"
     r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+|\bsk-[\w-]{8,}"
 )
 _ADDRESSES = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:])")

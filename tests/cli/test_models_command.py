@@ -92,7 +92,7 @@ def test_without_a_table_the_settings_are_listed(home: Path) -> None:
     shown = bpu("models").output
     assert "There is no table of models" in shown
     assert "* deepseek-r1:1.5b" in shown
-    assert "serves the default" in shown
+    assert "One model is in memory at a time" in shown
 
 
 def test_what_runs_on_this_board_is_listed_with_its_source_of_doubt(board: Board) -> None:

@@ -59,9 +59,10 @@ def test_every_change_of_state_is_logged_once_and_is_one_of_the_table(start: Cal
     until(lambda: gateway.slots()["slots"][0]["state"] == "stopped", what="every worker says so")
 
     def logged() -> list[tuple[str, str, str]]:
-        return re.findall(r"^bpu keeper\[\d+\]: (\w+) -> (\w+) \(([\w ]+)\)", gateway.log, re.M)
+        found = re.findall(r" engine: .* state=(\w+) before=(\w+) move=(\w+)", gateway.log)
+        return [(old, new, move.replace("_", " ")) for new, old, move in found]
 
-    until(lambda: logged()[-1][1] == "stopped", what="the last change is logged")
+    until(lambda: logged()[-1:] and logged()[-1][1] == "stopped", what="the last change is logged")
     found = logged()
     changes = [(State(old), Move(move), State(new)) for old, new, move in found]
     for old, move, new in changes:

@@ -32,6 +32,7 @@ def test_16_each_event_goes_out_as_it_comes(gateway: Gateway) -> None:
 
 
 def test_17_nothing_but_data_lines(gateway: Gateway) -> None:
+    gateway.wait_for("ready")  # while a model loads, comments keep the connection alive
     data = post(gateway, body("1+1=?", stream=True)).data
     for line in data.decode("ascii").splitlines():
         assert line == "" or (line.startswith("data: ") and len(line) > 6)

@@ -139,7 +139,7 @@ def answers(url: str) -> bool:
 
 def fetch(url: str, body: Any = None) -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", "Accept": "text/html, */*"})
     with urllib.request.urlopen(request, timeout=30) as response:
         return response.status, response.read().decode()
 
