@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from flask import Flask
 
+from bpu.access_policy import access
 from bpu.settings import Settings
-from bpu.web import body, cors, errors, guard, trace
-from bpu.web.access import access
-from bpu.web.activity import activity_blueprint
-from bpu.web.answering import let_go
-from bpu.web.anthropic import anthropic
-from bpu.web.assembly import assemble, assemble_log, assemble_page
+from bpu.web import error_handlers, request_body, request_log
 from bpu.web.body_budget import BodyBudget
-from bpu.web.completions import completions
-from bpu.web.counting import counting
+from bpu.web.context import Engine, Gateway
 from bpu.web.detaching import detaching
-from bpu.web.gateway import Engine, Gateway
-from bpu.web.metrics import metrics
-from bpu.web.models import models
-from bpu.web.ollama import ollama
-from bpu.web.openai import openai
-from bpu.web.ops import ops
-from bpu.web.paths import Paths, api_names
-from bpu.web.responses import responses
+from bpu.web.factory import assemble, assemble_log, assemble_page
+from bpu.web.middleware import auth, cors
+from bpu.web.middleware.path_normalizer import Paths, api_names
+from bpu.web.responder import let_go
+from bpu.web.routes.activity import activity_blueprint
+from bpu.web.routes.admin import ops
+from bpu.web.routes.anthropic import anthropic
+from bpu.web.routes.chat_completions import openai
+from bpu.web.routes.completions import completions
+from bpu.web.routes.metrics import metrics
+from bpu.web.routes.models import models
+from bpu.web.routes.ollama import ollama
+from bpu.web.routes.responses import responses
+from bpu.web.routes.token_counting import counting
 
 
 def create_app(settings: Settings, engine: Engine | None = None, gateway: Gateway | None = None) -> Flask:
@@ -35,13 +36,13 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     app.json.sort_keys = False  # type: ignore[attr-defined]
     here = gateway or assemble(settings, engine)
     here.install(app)
-    trace.install(app, tell=here.count)
+    request_log.install(app, tell=here.count)
     rules = access(settings)
-    guard.install(app, rules)
+    auth.install(app, rules)
     # One body of the largest size must always fit.
     budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
-    body.install(app, whole_s=settings.body_timeout_s, budget=budget)
-    errors.install(app)
+    request_body.install(app, whole_s=settings.body_timeout_s, budget=budget)
+    error_handlers.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(let_go)
     parts = (

@@ -17,20 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bpu import settings_file
+from bpu import log_format, settings_file
+from bpu.access_policy import access, is_near
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
 from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
-from bpu.engine.plan import choose_files, plan_table, served_settings
+from bpu.engine.client.launch_config import choose_files, plan_table, served_settings
 from bpu.engine.protocol import say_bye
 from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
 from bpu.models.table import hold_table, holds_table
 from bpu.settings import Settings, read_settings, state_dir
-from bpu.web import logs, ollama_bind, shares
-from bpu.web.access import access, is_near
+from bpu.web import metrics_dir, ollama_bind
 from bpu.web.connections import Connections
 from bpu.web.shared_counts import CountTable
 
@@ -89,7 +89,7 @@ def _raise_descriptors() -> None:
 
 
 _settings = _checked()
-logs.protect_output(_settings.log_format)
+log_format.protect_output(_settings.log_format)
 _raise_descriptors()
 
 
@@ -99,9 +99,9 @@ def _share_metrics() -> str | None:
     After a reload this finds the same folder: counters go on.
     """
     try:
-        os.environ[shares.VARIABLE] = str(shares.make_folder(state_dir(_settings)))
+        os.environ[metrics_dir.VARIABLE] = str(metrics_dir.make_folder(state_dir(_settings)))
     except OSError as error:
-        os.environ.pop(shares.VARIABLE, None)
+        os.environ.pop(metrics_dir.VARIABLE, None)
         return str(error)
     return None
 
@@ -113,7 +113,7 @@ _counts = CountTable(2 * _settings.workers + 8)
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
 bind += ollama_bind.choose(_settings.ollama_bind, bind)
 workers = _settings.workers
-worker_class = "bpu.web.worker.Worker"  # gunicorn's gevent worker, with JSON errors
+worker_class = "bpu.server.worker.Worker"  # gunicorn's gevent worker, with JSON errors
 worker_connections = 1000
 # The application is loaded in each worker: in the master it would be loaded unpatched.
 preload_app = False
@@ -133,7 +133,7 @@ forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if nam
 # The gateway writes one line a request itself.
 accesslog = None
 errorlog = "-"
-logconfig_dict = logs.config(_settings.log_format)
+logconfig_dict = log_format.config(_settings.log_format)
 
 
 def on_starting(server: Any) -> None:
@@ -190,12 +190,12 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """In the worker, before it loads the application: without room for its metrics it keeps them to itself."""
-    if (folder := os.environ.get(shares.VARIABLE)) is None:
+    if (folder := os.environ.get(metrics_dir.VARIABLE)) is None:
         return
     try:
-        shares.reserve(Path(folder), worker.pid)
+        metrics_dir.reserve(Path(folder), worker.pid)
     except OSError as error:
-        del os.environ[shares.VARIABLE]
+        del os.environ[metrics_dir.VARIABLE]
         server.log.warning(f"{ALONE}: %s", error)
 
 
@@ -203,13 +203,13 @@ def child_exit(server: Any, worker: Any) -> None:
     """In the master, when a worker has ended; after a reload its counts are in the table of the settings before."""
     if worker.counts is not None:
         worker.counts.close()
-    if (folder := os.environ.get(shares.VARIABLE)) is not None:
-        shares.release(Path(folder), worker.pid)
+    if (folder := os.environ.get(metrics_dir.VARIABLE)) is not None:
+        metrics_dir.release(Path(folder), worker.pid)
 
 
 def post_worker_init(worker: Any) -> None:
     """The worker can serve: join the engine, and be warm before the first client comes."""
-    from bpu.web.warm import warm  # it needs what is patched in a worker only
+    from bpu.server.warmup import warm  # it needs what is patched in a worker only
 
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
@@ -244,5 +244,5 @@ def on_exit(server: Any) -> None:
     say_bye(state_dir(_settings))
     if (pid := getattr(server, "bpu_announcer", None)) is not None:
         announcer_process.stop(pid)
-    if (folder := os.environ.get(shares.VARIABLE)) is not None:
-        shares.remove_folder(folder)
+    if (folder := os.environ.get(metrics_dir.VARIABLE)) is not None:
+        metrics_dir.remove_folder(folder)

@@ -1,7 +1,7 @@
 """The environment, read once into one frozen `Settings`; every mistake is reported at once, with its remedy.
 
 Names are fixed: the environment variable of field `x` is `BPU_X`. This module looks at values only;
-whether the files are there is `bpu.engine.launch`'s question, because it depends on the engine chosen.
+whether the files are there is `bpu.engine.launch_spec`'s question, because it depends on the engine chosen.
 """
 
 from __future__ import annotations

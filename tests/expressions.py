@@ -46,7 +46,7 @@ NOT_TRIED = {
     "bpu.board.checks.": "reads files and output of the board's own programs",
     "bpu.settings:": "reads the settings",
     "bpu.console.stats:": "reads lines that `bpu/console` has cut to 1000 bytes",
-    "bpu.console.outside:": "is matched at the beginning of a line alone",
+    "bpu.console.idle:": "is matched at the beginning of a line alone",
 }
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import pytest
 
 from bpu.cli import _clients
-from bpu.cli._where import Door
+from bpu.cli._endpoint import Door
 from bpu.settings import Settings
 from tests.live.gateway import Gateway, running
 

@@ -16,7 +16,7 @@ from bpu import errors
 from bpu.cli import main
 from bpu.models.pull import PullFailed
 from bpu.settings import Settings, load_settings, variables
-from bpu.web.ops import JobNotFound
+from bpu.web.routes.admin import JobNotFound
 from tests.web.fakes import FakeEngine
 
 PROJECT = Path(__file__).parents[1]

@@ -42,7 +42,7 @@ OURS: dict[str, set[str]] = {
         "bpu.project",
     },
     # The rules of access are pure and the same for both servers.
-    "bpu/mcp/*": {"bpu", "bpu.mcp", "bpu.errors", "bpu.settings", "bpu.messages", "bpu.web.access"},
+    "bpu/mcp/*": {"bpu", "bpu.mcp", "bpu.errors", "bpu.settings", "bpu.messages", "bpu.access_policy"},
     "bpu/bench/*": {"bpu", "bpu.bench", "bpu.errors", "bpu.messages"},
     "benchmarks/*": {"bpu.bench", "bpu.errors", "bpu.messages", "bpu.project"},
     "bpu/models/*": {
@@ -85,7 +85,7 @@ HOMES: dict[str, set[str]] = {
     "flask_cors": {"app.py", "bpu/web/*"},
     "werkzeug": {"app.py", "bpu/web/*"},
     "click": {"bpu/cli/*", "benchmarks/__main__.py"},
-    "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/engine/hub.py"},
+    "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/gevent_io.py"},
     "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
     "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "benchmarks/*"},
     "benchmarks": {"benchmarks/*"},

@@ -17,9 +17,9 @@ PROJECT = Path(__file__).parents[1]
 LOCKS = ("requirements", "requirements-dev")
 #: Packages whose insides we use or subclass, and where: there a newer version needs a look before its bound is raised.
 INSIDES = {
-    "gunicorn": "bpu/web/worker.py and manners.py subclass its gevent worker, bpu/web/caller.py feeds its parser",
-    "gevent": "bpu/engine/hub.py drives its loop and the sockets below its own",
-    "prometheus-client": "bpu/web/shares.py makes its mapped files before it does",
+    "gunicorn": "bpu/server/worker.py and json_error_worker.py subclass its worker, client_socket.py feeds its parser",
+    "gevent": "bpu/gevent_io.py drives its loop and the sockets below its own",
+    "prometheus-client": "bpu/web/metrics_dir.py makes its mapped files before it does",
     "tokenizers": "requirements.lock leaves out what it requires, since it needs that only to download",
 }
 

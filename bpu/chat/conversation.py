@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bpu.chat.fields import Message
 from bpu.chat.reasoning import own_words
+from bpu.chat.request_models import Message
 from bpu.chat.tools import answered, called
 
 _JOINT = "\n\n"

@@ -16,8 +16,8 @@ from itertools import chain, islice
 from typing import Any, NoReturn
 
 from bpu.chat.coercion import coerce
-from bpu.chat.fields import ResponseFormat
-from bpu.chat.lenient import NoJson, dumps, loads
+from bpu.chat.json_repair import NoJson, dumps, loads
+from bpu.chat.request_models import ResponseFormat
 from bpu.chat.schemas import Checker, Steps, lean
 from bpu.chat.tools import compact
 from bpu.errors import AnswerUnfit

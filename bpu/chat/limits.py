@@ -6,7 +6,7 @@ first blank line of the reasoning. Tokens are counted over the raw text, reasoni
 
 from __future__ import annotations
 
-from bpu.chat.scan import first, held
+from bpu.chat.partial_match import first, held
 from bpu.chat.tokens import Counter, Tally
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from bpu.chat.answer import Mode
+from bpu.chat.pipeline import Mode
 from bpu.chat.prompt import Prompter, Thinking
 from bpu.chat.template import Template
 from bpu.chat.tokens import load_counter

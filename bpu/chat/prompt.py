@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Union
 
-from bpu.chat.answer import Manner, Mode, deltas
 from bpu.chat.conversation import Conversation, converse, digest, utter
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
-from bpu.chat.fields import Call, Message
 from bpu.chat.formats import instruction
+from bpu.chat.pipeline import Manner, Mode, deltas
 from bpu.chat.reasoning import CLOSE
+from bpu.chat.request_models import Call, Message
 from bpu.chat.requests import THINK_SUFFIX, ChatRequest
 from bpu.chat.template import Said, Template
 from bpu.chat.tokens import Counter
 from bpu.chat.tools import offer
 from bpu.console.events import Done, Event, Text
-from bpu.console.line import LineTooLong, defuse, frame
+from bpu.console.line_encoding import LineTooLong, defuse, frame
 from bpu.console.profiles import Profile
 from bpu.errors import AnswerUnfit, ContextLengthExceeded, EngineCrashed
 from bpu.turn import Timing, Turn, Waiting

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from bpu.chat.scan import held
+from bpu.chat.partial_match import held
 
 OPEN, CLOSE = "<think>", "</think>"
 _TAGS = (OPEN, CLOSE)

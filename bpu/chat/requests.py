@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from bpu.chat.fields import Body, Message, ResponseFormat, Tool, named_tools
+from bpu.chat.request_models import Body, Message, ResponseFormat, Tool, named_tools
 from bpu.errors import BadRequest, ModelNotFound
 
 ToolMode = Literal["auto", "none", "required"]

@@ -13,7 +13,7 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bpu.chat.fields import clean
+from bpu.chat.request_models import clean
 from bpu.errors import SettingsError
 
 #: Stands for a message while the frame around it is learnt; a word that no template holds.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bpu.chat.fields import Call, Tool
-from bpu.chat.lenient import NoJson, dumps, loads
+from bpu.chat.json_repair import NoJson, dumps, loads
+from bpu.chat.request_models import Call, Tool
 from bpu.chat.requests import ChatRequest
 from bpu.chat.schemas import lean
-from bpu.chat.toolcalls import CALL, CALL_END
+from bpu.chat.tool_call_scanner import CALL, CALL_END
 
 #: Longer schemas, in characters of all tools, fit no context: they are not made shorter before they are refused.
 _MAX_LEAN = 256 * 1024

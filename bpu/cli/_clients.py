@@ -11,8 +11,8 @@ from urllib.parse import quote
 import segno
 
 from bpu.cli import _openclaw
+from bpu.cli._endpoint import Door
 from bpu.cli._openclaw import PROVIDER
-from bpu.cli._where import Door
 from bpu.messages import say
 
 #: What Open WebUI asks for beside each answer; each costs a small board as much as an answer.

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import click
 
 from bpu.cli import _keeper
+from bpu.cli._endpoint import first_key
 from bpu.cli._remote import Remote
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
-from bpu.cli._where import first_key
-from bpu.engine.plan import chosen_table, resolve_engine
+from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineTimeout, EngineUnavailable, ModelNotFound
 from bpu.messages import say
 from bpu.settings import Settings, load_settings, state_dir

@@ -11,16 +11,23 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from bpu import gevent_io
 from bpu.chat.deltas import Delta
 from bpu.chat.loader import load_prompter
 from bpu.chat.requests import parse_chat
 from bpu.chat.tokens import load_counter
 from bpu.console.events import Event
 from bpu.console.profiles import PROFILES
-from bpu.engine import hub
-from bpu.engine.engine import Engine
-from bpu.engine.job import Job
-from bpu.engine.plan import choose_files, chosen_table, context_size, line_limit, plan_table, resolve_engine
+from bpu.engine.client.engine import Engine
+from bpu.engine.client.job import Job
+from bpu.engine.client.launch_config import (
+    choose_files,
+    chosen_table,
+    context_size,
+    line_limit,
+    plan_table,
+    resolve_engine,
+)
 from bpu.engine.protocol import say_bye
 from bpu.settings import Settings
 from bpu.turn import Cut, Waiting
@@ -85,7 +92,7 @@ class Local:
     def _rest(self, job: Job) -> None:
         job.close()
         while job.id in self._engine.jobs:
-            hub.sleep(0.01)
+            gevent_io.sleep(0.01)
 
     def close(self) -> None:
         """Let go of the engine; it ends unless somebody else needs it."""

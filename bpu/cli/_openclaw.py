@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bpu.cli._where import Door
+from bpu.cli._endpoint import Door
 from bpu.errors import BadRequest, EngineUnavailable
 from bpu.messages import say
 

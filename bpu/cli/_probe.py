@@ -9,12 +9,12 @@ from typing import Any
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
 from bpu.cli._errors import told
 from bpu.cli._terminal import Notice, gauge
-from bpu.console.line import frame
+from bpu.console.line_encoding import frame
+from bpu.engine.client.launch_config import line_limit, plan_launch
+from bpu.engine.client.probe import OutOfTurn, Probe, ProbeRefused, Silent
 from bpu.engine.console_examination import ConsoleExamination, Findings, Step
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.launch import Launch
-from bpu.engine.plan import line_limit, plan_launch
-from bpu.engine.probe import OutOfTurn, Probe, ProbeRefused, Silent
+from bpu.engine.launch_spec import Launch
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import Settings

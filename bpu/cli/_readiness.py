@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bpu.board import service, tools
+from bpu.cli._endpoint import first_key
 from bpu.cli._terminal import Notice
-from bpu.cli._where import first_key
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
 from bpu.cli import _keeper
 from bpu.console.profiles import PROFILES
+from bpu.engine.client.launch_config import plan_launch
 from bpu.engine.console_record import ConsoleRecord, forget
-from bpu.engine.plan import plan_launch
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import Settings, data_dir, existing_state_dirs

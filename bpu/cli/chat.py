@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from bpu.cli import _talk
+from bpu.cli import _repl
+from bpu.cli._endpoint import first_key
 from bpu.cli._remote import Remote
-from bpu.cli._where import first_key
-from bpu.engine.plan import chosen_table, resolve_engine
+from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import load_settings
@@ -39,15 +39,15 @@ def command(
     fields = {"max_tokens": max_tokens, "thinking": {"type": "disabled"} if no_thinking else None}
     options = {name: value for name, value in fields.items() if value is not None}
     with _voice(url, key, model, options) as (voice, where):
-        talk = _talk.Talk(voice, system=system, show_thinking=not hide_thinking, options=options)
+        talk = _repl.Talk(voice, system=system, show_thinking=not hide_thinking, options=options)
         if question:
             _once(talk, " ".join(question))
             return
         click.echo(f"{where} {say('chat.keys')}", err=True)
-        talk.converse(_talk.questions())
+        talk.converse(_repl.questions())
 
 
-def _once(talk: _talk.Talk, question: str) -> None:
+def _once(talk: _repl.Talk, question: str) -> None:
     try:
         talk.ask(question)
     except KeyboardInterrupt:
@@ -57,7 +57,7 @@ def _once(talk: _talk.Talk, question: str) -> None:
 @contextlib.contextmanager
 def _voice(
     url: str | None, key: str | None, model: str | None, options: dict[str, Any]
-) -> Iterator[tuple[_talk.Voice, str]]:
+) -> Iterator[tuple[_repl.Voice, str]]:
     """Who answers, and a sentence that says so."""
     settings = load_settings()
     if url is not None:

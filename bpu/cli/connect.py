@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from bpu.cli import _clients, _openclaw
+from bpu.cli._endpoint import Door, door
 from bpu.cli._group import Group
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
-from bpu.cli._where import Door, door
-from bpu.engine.plan import chosen_table, resolve_engine
+from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.messages import say
 from bpu.settings import load_settings
 

@@ -24,7 +24,7 @@ from bpu.board.layout import LIVE_TREE
 from bpu.cli._columns import left, wrapped
 from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
-from bpu.engine.plan import chosen_model, context_size, resolve_engine
+from bpu.engine.client.launch_config import chosen_model, context_size, resolve_engine
 from bpu.errors import BpuError
 from bpu.messages import has, say
 from bpu.models.spec import ModelSpec, as_settings

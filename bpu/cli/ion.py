@@ -14,14 +14,14 @@ import click
 from bpu.board import tools
 from bpu.board.boot import BOOT, active_tree
 from bpu.board.boot_config import NAME, POOLS, BootConfig, config_file
+from bpu.board.dtb_writer import Rewriter
 from bpu.board.errors import BadWish, BoardError
 from bpu.board.fits import usable_sizes
 from bpu.board.layout import Layout, Wish, live_map, next_layout, plan_for, read_wish, vendor_switch
+from bpu.board.memory_map_text import difference, picture
 from bpu.board.modes import VENDOR_MODES, modes_for
-from bpu.board.picture import difference, picture
 from bpu.board.pools import ALIGNMENT, LINUX_ROOM, Plan
 from bpu.board.regions import MemoryMap
-from bpu.board.rewrite import Rewriter
 from bpu.board.sizes import human
 from bpu.cli._group import Group
 from bpu.errors import SettingsError

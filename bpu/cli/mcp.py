@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from bpu.cli._endpoint import first_key
 from bpu.cli._remote import base_url
-from bpu.cli._where import first_key
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import Settings, load_settings

@@ -18,8 +18,8 @@ from bpu.board import service, tools
 from bpu.board.doctor import examine
 from bpu.board.redact import log_lines, without_secrets
 from bpu.cli import _keeper
+from bpu.cli._endpoint import first_key
 from bpu.cli._readiness import last_lines
-from bpu.cli._where import first_key
 from bpu.cli.config import described
 from bpu.cli.doctor import subject_of
 from bpu.errors import BpuError, EngineUnavailable

@@ -14,12 +14,12 @@ import click
 from bpu import settings_file
 from bpu.board import service, tools
 from bpu.board.addresses import local_addresses, reachable
+from bpu.cli._endpoint import first_key
 from bpu.cli._group import Group
 from bpu.cli._readiness import last_lines, wait_until_ready
-from bpu.cli._where import first_key
 from bpu.cli.config import HIDDEN
 from bpu.discovery.announcement import avahi_file
-from bpu.engine.plan import choose_files, served_settings
+from bpu.engine.client.launch_config import choose_files, served_settings
 from bpu.errors import EngineUnavailable
 from bpu.messages import say, sudo_program
 from bpu.project import PROJECT

@@ -10,7 +10,7 @@ from bpu import __version__
 from bpu.board import service, tools
 from bpu.board.addresses import local_addresses, reachable
 from bpu.cli._readiness import ask_ready
-from bpu.engine.plan import served_settings
+from bpu.engine.client.launch_config import served_settings
 from bpu.messages import say
 from bpu.settings import load_settings
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 
 from bpu.console import trailer
-from bpu.console.cleaner import log
 from bpu.console.events import Done, Overrun, RunError, Text
+from bpu.console.log_filter import log
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Hit, Scanner
 from bpu.console.stage import Emit, Pending, Stage

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpu.console.cleaner import log
 from bpu.console.errors import EchoMismatch, OutOfStep
 from bpu.console.events import Echo, RunError
+from bpu.console.log_filter import log
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.traits import EchoForm

@@ -10,11 +10,11 @@ from dataclasses import replace
 from enum import Enum
 
 from bpu.console.answer import Answer
-from bpu.console.cleaner import Cleaner
 from bpu.console.echo import AnchoredEcho, Echoing
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Text
-from bpu.console.outside import Between, Deaf, Loading
+from bpu.console.idle import Between, Deaf, Loading
+from bpu.console.log_filter import Cleaner
 from bpu.console.pace import Arrival, Pace, come_in_steps
 from bpu.console.profiles import Profile
 from bpu.console.stage import Stage

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from bpu.engine.console_examination import VERSION, Findings
-from bpu.engine.launch import Launch
+from bpu.engine.launch_spec import Launch
 from bpu.errors import BpuError
 from bpu.trusted_files import read_trusted
 

@@ -1,79 +1,12 @@
-"""The one small picture of the engine that every worker holds, so that nobody has to ask for it. Pure."""
+"""The engine's status: the one small value that every worker holds, so that `/health` needs no question. Pure."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from typing import Any
 
-from bpu.engine.desk import Desk
 from bpu.engine.states import State
 
 Status = dict[str, Any]
-
-#: A packet is bounded; nobody reads further down a queue than this.
-LISTED_JOBS = 200
-LISTED_MODELS = 50
-LISTED_LINES = 20
-
-
-def status_of(desk: Desk, since: float) -> Status:
-    """All that `/health` and `/slots` show. Times are monotonic moments (`*_at`): it ages without being sent again."""
-    supervisor = desk.supervisor
-    fault, failed = supervisor.fault, supervisor.state is State.FAILED
-    return {
-        "state": supervisor.state.value,
-        "since_at": since,
-        "simulated": desk.launch.simulated,
-        "cpu": desk.launch.cpu,
-        "profile": supervisor.profile.name,
-        "multi_turn": supervisor.profile.multi_turn,
-        "model": desk.launch.model,
-        "console_pid": supervisor.console_pid,
-        "keeper_pid": os.getpid(),
-        "models": _models(desk),
-        "swap_after_s": desk.swap_after_s,
-        "loads": sum(model.supervisor.loads for model in desk.models.values()),
-        "load_s": supervisor.load_s,
-        "restarts": dict(sum((model.supervisor.restarts for model in desk.models.values()), Counter[str]())),
-        "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
-        "trust": _trust(desk),
-        "trust_source": desk.examiner.source,
-        "turn_end": supervisor.turn_end,
-        "examination": desk.examiner.progress(),
-        "examined": desk.examiner.finished,
-        "running": _running(desk),
-        "waiting": [
-            {"id": ticket.id, "position": place, "arrived_at": ticket.arrived, "model": desk.name_of(ticket)}
-            for place, ticket in enumerate(desk.queue, 1)
-            if place <= LISTED_JOBS
-        ],
-        "queued": len(desk.queue),
-        "retry_at": supervisor.breaker.until if failed else None,
-        "error": fault.message if fault and failed else None,
-        "person": bool(fault and failed and fault.needs_person),
-        "log": list(supervisor.log.lines)[-LISTED_LINES:],
-    }
-
-
-def _models(desk: Desk) -> dict[str, Status]:
-    """What is known of each model that was needed, by its id; the present one stands for all launches of its id."""
-    found = {model.name: model.status() for model in list(desk.models.values())[-LISTED_MODELS:]}
-    return {**found, desk.model.name: desk.model.status()}
-
-
-def _trust(desk: Desk) -> dict[str, bool]:
-    known = desk.examiner.capabilities
-    return {"keeps": known.retains_history, "resets": known.reset_works, "forgets": known.stateless}
-
-
-def _running(desk: Desk) -> dict[str, Any] | None:
-    ticket = desk.running
-    if ticket is None:
-        return None
-    times = {"arrived_at": ticket.arrived, "started_at": desk.running_since}
-    return {"id": ticket.id, "model": desk.name_of(ticket), **times, **desk.progress}
-
 
 STOPPED: Status = {
     "state": State.STOPPED.value,

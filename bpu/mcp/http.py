@@ -13,11 +13,11 @@ from typing import Any
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
+from bpu.access_policy import Access, given_keys, host_name, is_near
+from bpu.access_policy import access as rules_of
 from bpu.errors import BpuError, Forbidden, InvalidApiKey
 from bpu.mcp.server import BoardTools
 from bpu.settings import Settings
-from bpu.web.access import Access, given_keys, host_name, is_near
-from bpu.web.access import access as rules_of
 
 PATH = "/mcp"
 #: Sessions that were left without a goodbye end after this.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpu.web.trace import Record
+from bpu.web.request_log import Record
 
 log = logging.getLogger("bpu.web")
 

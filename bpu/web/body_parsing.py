@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bpu.engine import hub
+from bpu import gevent_io
 from bpu.errors import BadRequest
 
 #: How many values, at any depth, one body may hold. A hundred tools and two thousand messages hold about 50,000;
@@ -49,7 +49,7 @@ class ParsingQueue:
     """The turns of a worker's large bodies. One is parsed at a time, and others run between two of them."""
 
     def __init__(self) -> None:
-        self._lock = hub.Lock()
+        self._lock = gevent_io.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -57,4 +57,4 @@ class ParsingQueue:
             begun = time.monotonic()
             yield
             # As long as the parsing took, because the request of another client needs several rounds of the event loop.
-            hub.sleep(max(_PAUSE_S, time.monotonic() - begun))
+            gevent_io.sleep(max(_PAUSE_S, time.monotonic() - begun))

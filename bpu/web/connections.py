@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from bpu.access_policy import Access, given_keys
 from bpu.errors import ClientLimitReached, Overloaded
-from bpu.web.access import Access, given_keys
 from bpu.web.shared_counts import Counts, CountTable
 
 #: Always served: who supervises the gateway must see how it is.

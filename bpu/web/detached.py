@@ -23,7 +23,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from bpu.engine import hub
+from bpu import gevent_io
 from bpu.errors import BadRequest, ClientLeft
 from bpu.web import sse
 
@@ -87,7 +87,7 @@ class Detached:
 
     def __init__(self, place: Place, token: str) -> None:
         self.place, self.token = place, token
-        self.changed = hub.Flag()
+        self.changed = gevent_io.Flag()
         self._file = os.open(place.bytes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         self._written = 0
         self._is_kept = True
@@ -107,8 +107,8 @@ class Detached:
                 close()
                 self.end()
 
-        hub.spawn(write)
-        hub.spawn(lambda: self._watch(cancel))
+        gevent_io.spawn(write)
+        gevent_io.spawn(lambda: self._watch(cancel))
 
     def end(self) -> None:
         """The answer is complete; may be called twice. Its files stay for a while."""
@@ -118,7 +118,7 @@ class Detached:
         os.close(self._file)
         if self._is_kept:
             _touch(self.place.end)
-            hub.Alarm(KEPT_S, self.place.remove)
+            gevent_io.Alarm(KEPT_S, self.place.remove)
         else:
             self.place.remove()
         self.changed.set()
@@ -146,7 +146,7 @@ class Detached:
                 log.info("A detached answer is cancelled, because it has no reader.")
                 cancel()
                 return
-            hub.sleep(_BEAT_S)
+            gevent_io.sleep(_BEAT_S)
 
 
 class DetachedAnswers:
@@ -229,13 +229,13 @@ class DetachedAnswers:
 
 
 def _pieces(file: Any, place: Place, own: Detached | None, client: socket | None) -> Iterator[bytes]:
-    left, changed = hub.Flag(), own.changed if own else hub.Flag()
+    left, changed = gevent_io.Flag(), own.changed if own else gevent_io.Flag()
 
     def leave() -> None:
         left.set()
         changed.set()
 
-    watch = hub.ClientWatch(client, leave) if client is not None else None
+    watch = gevent_io.ClientWatch(client, leave) if client is not None else None
     touched = 0.0
     try:
         while not left.is_set():

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 
-from bpu.web import sse, trace
-from bpu.web.body import client_socket
-from bpu.web.caller_key import caller_key
+from bpu.web import request_log, sse
+from bpu.web.client_key import caller_key
+from bpu.web.context import gateway
 from bpu.web.detached import Detached, DetachedAnswers
-from bpu.web.gateway import gateway
+from bpu.web.request_body import client_socket
 
 detaching = Blueprint("detaching", __name__)
 
@@ -23,7 +23,7 @@ def reserve() -> Detached | None:
     answers = gateway().detached
     if answers is None or request.headers.get(WANTED) != "1":
         return None
-    return answers.reserve(trace.current().client, caller_key())
+    return answers.reserve(request_log.current().client, caller_key())
 
 
 def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) -> Response:
@@ -31,7 +31,7 @@ def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) 
 
     Its line in the log, and what is counted of it, come at its own end.
     """
-    answers, record = gateway().detached, trace.current()
+    answers, record = gateway().detached, request_log.current()
     assert answers is not None
     reader = sse.response(answers.read(detached.place, client_socket()))
     reader.headers.update(dict(answer.headers))

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from flask import Response
 
 from bpu.errors import BpuError
-from bpu.web.errors import internal
-from bpu.web.trace import Record
+from bpu.web.error_handlers import internal
+from bpu.web.request_log import Record
 
 DONE = b"data: [DONE]\n\n"
 COMMENT = b": keep-alive\n\n"

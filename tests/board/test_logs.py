@@ -6,7 +6,7 @@ import pytest
 
 from bpu.board.checks.finding import Level
 from bpu.board.checks.logs import check_log
-from bpu.console import faults
+from bpu.console import diagnosis
 from bpu.messages import has
 
 START = "[UCP]: log level = 3\n[BPU][[BPU_MONITOR]][281473285378048][INFO]BPULib verison(2, 1, 2)[0d3f195]!\n"
@@ -51,5 +51,5 @@ def test_a_clean_log_says_so(text: str) -> None:
 
 
 def test_every_cause_that_a_log_can_show_has_its_words_in_both_languages() -> None:
-    causes = {rule.cause for rule in faults._RULES} - {"exited"} | {"crashed"}
+    causes = {rule.cause for rule in diagnosis._RULES} - {"exited"} | {"crashed"}
     assert [cause for cause in sorted(causes) if not has(f"faults.{cause}")] == []

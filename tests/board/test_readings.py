@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpu.board.readings import heap_rows, readings
+from bpu.board.sensors import Vitals
 from bpu.board.sizes import GIB, MIB
-from bpu.board.vitals import Vitals
 from tests.board.device import Board
 
 MEMINFO = "MemTotal: 10485760 kB\nMemFree: 1 kB\nMemAvailable:  8388608 kB\nCmaTotal: {cma} kB\nCmaFree: {free} kB\n"

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpu.board import tools
+from bpu.board.dtb_writer import Rewriter, differences, planned
 from bpu.board.errors import BoardError
 from bpu.board.fdt import parse
 from bpu.board.files import Files, checksum
@@ -22,7 +23,6 @@ from bpu.board.layout import next_layout
 from bpu.board.modes import S100
 from bpu.board.pools import ALIGNMENT, Plan, faults, plan
 from bpu.board.regions import read_map
-from bpu.board.rewrite import Rewriter, differences, planned
 from bpu.board.sizes import MIB
 from tests.board.device import Board, compile_tree
 from tests.waits import let_pass

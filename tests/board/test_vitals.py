@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from bpu.board.readings import readings
-from bpu.board.vitals import Vitals
+from bpu.board.sensors import Vitals
 
 MEMINFO = "MemTotal:  8000 kB\nMemAvailable:  5000 kB\nCmaTotal:  0 kB\nCmaFree:  0 kB\n"
 

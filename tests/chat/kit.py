@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from bpu.chat.answer import Manner, deltas
 from bpu.chat.chunks import Head
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
+from bpu.chat.pipeline import Manner, deltas
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.template import Template

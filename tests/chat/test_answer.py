@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.answer import Manner, deltas
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
+from bpu.chat.pipeline import Manner, deltas
 from bpu.chat.requests import ChatRequest
 from bpu.console.events import Done, Echo, Event, Log, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.answer import Manner, deltas
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
-from bpu.chat.fields import ResponseFormat
 from bpu.chat.formats import as_json, beginning, instruction
+from bpu.chat.pipeline import Manner, deltas
+from bpu.chat.request_models import ResponseFormat
 from bpu.console.events import Done, Text
 from bpu.errors import AnswerUnfit
 from bpu.turn import Timing, Turn

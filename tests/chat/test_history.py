@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.fields import Call
 from bpu.chat.prompt import Prompter
-from bpu.chat.responses import parse_response
+from bpu.chat.request_models import Call
+from bpu.chat.responses.request import parse_response
 from bpu.chat.template import Template
 from bpu.chat.tools import called
 from bpu.console.profiles import PROFILES

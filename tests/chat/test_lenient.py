@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.lenient import Balance, NoJson, dumps, loads
+from bpu.chat.json_repair import Balance, NoJson, dumps, loads
 from tests.chat.kit import PROPERTY
 
 VALUES = st.recursive(

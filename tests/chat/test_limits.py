@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.limits import StopStrings, TokenLimit
-from bpu.chat.scan import first, held
+from bpu.chat.partial_match import first, held
 
 from .kit import PROPERTY, counter, every_cut, pieces
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bpu.chat.completions import parse_completion
 from bpu.chat.requests import Limits, parse_chat
-from bpu.chat.responses import parse_response
+from bpu.chat.responses.request import parse_response
 from bpu.errors import BadRequest, BpuError, ModelNotFound
 
 from .kit import MODEL, PROPERTY, body, request, said

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from bpu.chat import coercion, schema_keywords
 from bpu.chat import schemas as schemas_module
-from bpu.chat.calls import Caller
 from bpu.chat.coercion import coerce
-from bpu.chat.fields import ResponseFormat, Tool
 from bpu.chat.formats import as_json
-from bpu.chat.lenient import loads
+from bpu.chat.json_repair import loads
+from bpu.chat.request_models import ResponseFormat, Tool
 from bpu.chat.schemas import MAX_STEPS, PER_STEP, Checker, Evaluation, Steps
+from bpu.chat.tool_call_parser import Caller
 from bpu.errors import AnswerUnfit
 from tests.chat.kit import PROPERTY
 

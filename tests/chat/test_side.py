@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bpu.chat.side import side_answer
+from bpu.chat.title_requests import side_answer
 
 from .kit import request
 

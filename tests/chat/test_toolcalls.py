@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.calls import Caller, Found
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
 from bpu.chat.requests import ChatRequest
-from bpu.chat.toolcalls import CallReader
+from bpu.chat.tool_call_parser import Caller, Found
+from bpu.chat.tool_call_scanner import CallReader
 from bpu.errors import ToolCallUnfit
 from tests.chat.kit import PROPERTY, every_cut, pieces, read, request
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bpu.chat.deltas import ToolCall
-from bpu.chat.fields import Call
+from bpu.chat.request_models import Call
 from bpu.chat.tools import answered, called, compact, offer
 from bpu.console.events import Done, Text
 from bpu.errors import AnswerUnfit, ContextLengthExceeded

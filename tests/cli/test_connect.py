@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from bpu.board.addresses import Address, Kind
 from bpu.cli import _clients, main
-from bpu.cli._where import Door, door
+from bpu.cli._endpoint import Door, door
 from bpu.errors import SettingsError
 from bpu.settings import Settings
 

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bpu.cli import main
+from bpu.engine.client.launch_config import plan_launch
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.plan import plan_launch
-from bpu.engine.slot import try_lock
+from bpu.engine.file_locks import try_lock
 from bpu.settings import load_settings
 from tests.board.device import Board
 

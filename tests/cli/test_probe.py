@@ -15,13 +15,13 @@ from bpu.chat.requests import parse_chat
 from bpu.cli._probe import Examination, Progress
 from bpu.cli._terminal import Notice
 from bpu.console.profiles import PROFILES
+from bpu.engine.client.launch_config import line_limit, plan_launch
+from bpu.engine.client.probe import OutOfTurn, Silent, Turn
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.plan import line_limit, plan_launch
-from bpu.engine.probe import OutOfTurn, Silent, Turn
 from bpu.errors import ContextLengthExceeded
 from bpu.settings import Settings
-from bpu.web.assembly import assemble
+from bpu.web.factory import assemble
 
 
 class Console:

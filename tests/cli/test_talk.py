@@ -10,7 +10,7 @@ import pytest
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
-from bpu.cli import _talk
+from bpu.cli import _repl
 from bpu.cli._terminal import Notice, bar
 from bpu.errors import EngineCrashed
 
@@ -43,7 +43,7 @@ class Voice:
 
 def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureFixture[str]) -> None:
     voice = Voice(ANSWER, ANSWER)
-    talk = _talk.Talk(voice, system="Be brief.", options={"max_tokens": 9})
+    talk = _repl.Talk(voice, system="Be brief.", options={"max_tokens": 9})
     talk.converse(iter(["really?", "  ", "sure?"]))
     assert voice.asked[1] == {
         "max_tokens": 9,
@@ -63,7 +63,7 @@ def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureF
 
 def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     voice = Voice([Content("Once"), KeyboardInterrupt()], [Reasoning("Hm"), KeyboardInterrupt()], ANSWER)
-    talk = _talk.Talk(voice)
+    talk = _repl.Talk(voice)
     talk.converse(iter(["a story", "another", "yes?"]))
     assert [message["content"] for message in voice.asked[2]["messages"]] == ["a story", "Once", "yes?"]
     assert voice.closed == 3
@@ -72,14 +72,14 @@ def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pyte
 
 def test_an_error_is_told_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
     voice = Voice([EngineCrashed("The console has died. Ask again.")], ANSWER)
-    _talk.Talk(voice).converse(iter(["one", "two"]))
+    _repl.Talk(voice).converse(iter(["one", "two"]))
     assert [message["content"] for message in voice.asked[1]["messages"]] == ["two"]
     assert "Error: The console has died. Ask again." in capsys.readouterr().err
 
 
 def test_new_begins_again_with_the_system_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
     voice = Voice(ANSWER, ANSWER)
-    _talk.Talk(voice, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
+    _repl.Talk(voice, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
     assert [message["content"] for message in voice.asked[1]["messages"]] == ["S", "two"]
     assert len(voice.asked) == 2
 
@@ -87,26 +87,26 @@ def test_new_begins_again_with_the_system_text_alone(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(("typed", "said"), [("/nwe", "no /nwe"), ("/help", "Ctrl-C")])
 def test_commands_never_reach_the_model(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     voice = Voice()
-    _talk.Talk(voice).converse(iter([typed]))
+    _repl.Talk(voice).converse(iter([typed]))
     assert voice.asked == []
     assert said in capsys.readouterr().err
 
 
 def test_a_question_that_begins_with_a_slash_is_a_question() -> None:
     voice = Voice(ANSWER)
-    _talk.Talk(voice).converse(iter(["/etc/passwd is what?"]))
+    _repl.Talk(voice).converse(iter(["/etc/passwd is what?"]))
     assert len(voice.asked) == 1
 
 
 def test_hidden_thinking_is_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
-    _talk.Talk(Voice(ANSWER), show_thinking=False).ask("q")
+    _repl.Talk(Voice(ANSWER), show_thinking=False).ask("q")
     captured = capsys.readouterr()
     assert "Hm." not in captured.out + captured.err
 
 
 def test_lines_of_a_pipe_are_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("one\r\ntwo"))
-    assert list(_talk.questions()) == ["one", "two"]
+    assert list(_repl.questions()) == ["one", "two"]
 
 
 class Terminal(io.StringIO):
@@ -144,7 +144,7 @@ def test_waiting_shows_how_far_an_examination_is(
     monkeypatch.setattr("sys.stderr", err)
     voice = Voice([KeepAlive("checking", 1), *ANSWER])
     voice.engine = {"state": "checking", "examination": {"answers": 2, "of": 5, "rest_s": 8.2}}
-    _talk.Talk(voice).ask("q")
+    _repl.Talk(voice).ask("q")
     assert "2 of 5 answers, about 8 s left" in err.getvalue()
 
 
@@ -154,7 +154,7 @@ def test_waiting_shows_the_load_and_the_place(
     err = Terminal()
     monkeypatch.setattr("sys.stderr", err)
     times = iter([10.0, 10.0, 14.0, 14.0])
-    talk = _talk.Talk(
+    talk = _repl.Talk(
         Voice([KeepAlive("queued", 3), KeepAlive("loading", 1), KeepAlive("loading", 1), *ANSWER]),
         clock=lambda: next(times),
     )

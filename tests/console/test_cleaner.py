@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.console.cleaner import LONGEST_LOG, Cleaner, log
 from bpu.console.events import Log
+from bpu.console.log_filter import LONGEST_LOG, Cleaner, log
 
 HEAD = b"[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo]"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bpu.console.diagnosis import diagnose
 from bpu.console.events import Event, Log, Ready, RunError
-from bpu.console.faults import diagnose
 from bpu.console.parser import Parser, State
 from bpu.console.profiles import PROFILES, Profile
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpu.console.events import Done, Echo, Log, Overrun, RunError, Stats, Text
-from bpu.console.line import frame
+from bpu.console.line_encoding import frame
 from bpu.console.parser import State
 from tests.console.consoles import (
     BRACKETS,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.console.line import LineTooLong, defuse, frame
+from bpu.console.line_encoding import LineTooLong, defuse, frame
 from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Profile
 
 XLM, MC = PROFILES["xlm_demo"], PROFILES["oellm_multichat"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bpu.console.errors import OutOfStep
 from bpu.console.events import Done, Echo, Log, Stats, Text
-from bpu.console.line import frame
+from bpu.console.line_encoding import frame
 from bpu.console.parser import State
 from tests.console.consoles import BRACKETS, CONSOLES, HOSTILE, LOG, MARKER, PROMPT, Console, hear, pieces, text_of
 from tests.console.replay import joined

@@ -23,8 +23,8 @@ FACTS = ("Command line", "Start-up", "A turn", "Statistics", "Input", "Memory", 
 KEYS = {row[0] for row in rows("docs/console-protocol.md", "Sources")}
 #: Modules whose constants are facts of the consoles.
 POINTERS = (
-    *("bpu/console/markers.py", "bpu/console/profiles.py", "bpu/console/stats.py", "bpu/console/line.py"),
-    *("bpu/console/faults.py", "bpu/console/pace.py", "bpu/simulator/profiles.py", "bpu/simulator/logs.py"),
+    *("bpu/console/markers.py", "bpu/console/profiles.py", "bpu/console/stats.py", "bpu/console/line_encoding.py"),
+    *("bpu/console/diagnosis.py", "bpu/console/pace.py", "bpu/simulator/profiles.py", "bpu/simulator/logs.py"),
 )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from bpu.engine.engine import Engine
-from bpu.engine.plan import plan_launch
+from bpu.engine.client.engine import Engine
+from bpu.engine.client.launch_config import plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from tests.engine.rig import Rig

@@ -9,10 +9,10 @@ from typing import Any
 
 import psutil
 
+from bpu import gevent_io
 from bpu.console.events import Done, Text
-from bpu.engine import hub
-from bpu.engine.engine import Engine
-from bpu.engine.job import Job
+from bpu.engine.client.engine import Engine
+from bpu.engine.client.job import Job
 from bpu.turn import Turn
 from tests.waits import until
 
@@ -48,7 +48,7 @@ def first_text(job: Job) -> str:
 
 
 #: Other greenlets run meanwhile.
-wait_for = partial(until, sleep=hub.sleep)
+wait_for = partial(until, sleep=gevent_io.sleep)
 
 
 def console_of(engine: Engine) -> psutil.Process:

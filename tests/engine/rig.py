@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bpu.console.traits import TurnReport
-from bpu.engine.cache import UNKNOWN, Cache
 from bpu.engine.console_examination import Findings
+from bpu.engine.console_process import Exit, Log
 from bpu.engine.console_record import Code, ConsoleRecord
-from bpu.engine.desk import Desk
-from bpu.engine.launch import Launch
-from bpu.engine.process import Exit, Log
-from bpu.engine.queue import Ticket
+from bpu.engine.keeper.kv_cache import UNKNOWN, Cache
+from bpu.engine.keeper.queue import Ticket
+from bpu.engine.keeper.scheduler import Desk
+from bpu.engine.keeper.supervisor import Supervisor
+from bpu.engine.launch_spec import Launch
 from bpu.engine.states import Move, State
-from bpu.engine.supervisor import Supervisor
 
 BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 PROMPT = b"[User] <<< "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpu.engine.breaker import LONGEST_PAUSE_S, PATIENCE, Breaker
+from bpu.engine.keeper.circuit_breaker import LONGEST_PAUSE_S, PATIENCE, Breaker
 
 
 def test_bad_luck_costs_no_pause() -> None:

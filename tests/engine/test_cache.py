@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.cache import EMPTY, MARGIN, UNKNOWN, Cache, Capabilities, Start, spent, start_for
+from bpu.engine.keeper.kv_cache import EMPTY, MARGIN, UNKNOWN, Cache, Capabilities, Start, spent, start_for
 
 CHAT = Cache(digest="abc", tokens=100)
 KEEPS = Capabilities(retains_history=True, reset_works=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.process import Log, confine
+from bpu.engine.console_process import Log, confine
 from tests.engine.rig import launch
 
 MIB = 1 << 20

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from bpu.engine import hub, protocol
-from bpu.engine.connection import Connection
-from bpu.engine.engine import Engine
+from bpu import gevent_io
+from bpu.engine import protocol
+from bpu.engine.client.engine import Engine
+from bpu.engine.keeper.connection import Connection
 from tests.live.gateway import until
 
 #: Each brings two pictures at least, far more than a socket's buffer holds.
@@ -108,6 +109,6 @@ def test_the_keeper_tells_a_worker_that_did_not_read_how_things_stand_now(
 
 
 def _at_rest(engine: Engine) -> bool:
-    hub.sleep(0.01)
+    gevent_io.sleep(0.01)
     status = engine.status()
     return bool(status["state"] == "ready" and not status["queued"])

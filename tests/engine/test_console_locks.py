@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bpu.engine.console_locks import ConsoleLocks
-from bpu.engine.slot import try_lock
+from bpu.engine.file_locks import try_lock
+from bpu.engine.keeper.console_locks import ConsoleLocks
 from tests.engine.rig import launch
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import Code, CodeReader, ConsoleRecord, identity, read_record
-from bpu.engine.launch import Launch
+from bpu.engine.launch_spec import Launch
 from tests.engine.rig import launch
 from tests.waits import until
 

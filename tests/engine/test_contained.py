@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from bpu import errors
-from bpu.engine import hub
-from bpu.engine import job as job_module
-from bpu.engine.job_limit import GRACE_S, overdue_at
-from bpu.engine.launch import table_of
-from bpu.engine.loop import Loop
-from bpu.engine.slot import try_lock
+from bpu import errors, gevent_io
+from bpu.engine.client import job as job_module
+from bpu.engine.file_locks import try_lock
+from bpu.engine.keeper.event_loop import Loop
+from bpu.engine.keeper.job_limit import GRACE_S, overdue_at
+from bpu.engine.launch_spec import table_of
 from bpu.turn import Turn
 from tests.engine.conftest import start_engine
 from tests.engine.jobs import EngineOf, answer, says, submit, wait_for
@@ -67,20 +66,20 @@ sys.exit(keeper.main())
 """
 #: Where it fails: while a job joins, goes, progresses, ends; while the console loads or dies.
 PLACES = [
-    ("bpu.engine.desk", "Desk", "join"),
-    ("bpu.engine.desk", "Desk", "_go"),
-    ("bpu.engine.desk", "Desk", "finish"),
-    ("bpu.engine.desk", "Desk", "console_changed"),
-    ("bpu.engine.desk", "Desk", "advance"),
-    ("bpu.engine.supervisor", "Supervisor", "take"),
-    ("bpu.engine.supervisor", "Supervisor", "give_back"),
-    ("bpu.engine.supervisor", "Supervisor", "on_child"),
-    ("bpu.engine.supervisor", "Supervisor", "tick"),
-    ("bpu.engine.supervisor", "Supervisor", "_settle_end"),
-    ("bpu.engine.supervisor", "Supervisor", "_next_step"),
+    ("bpu.engine.keeper.scheduler", "Desk", "join"),
+    ("bpu.engine.keeper.scheduler", "Desk", "_go"),
+    ("bpu.engine.keeper.scheduler", "Desk", "finish"),
+    ("bpu.engine.keeper.scheduler", "Desk", "console_changed"),
+    ("bpu.engine.keeper.scheduler", "Desk", "advance"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "take"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "give_back"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "on_child"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "tick"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "_settle_end"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "_next_step"),
     ("bpu.engine.keeper", "Keeper", "_tell_status"),
     ("bpu.engine.keeper", "Keeper", "_accept"),
-    ("bpu.engine.process", "Console", "kill_heirs"),
+    ("bpu.engine.console_process", "Console", "kill_heirs"),
 ]
 
 
@@ -102,7 +101,7 @@ def served_in_the_end(engine: Any) -> bool:
     try:
         return answer(submit(engine, says("served"))) == "served"
     except (errors.EngineStopping, errors.EngineCrashed):
-        hub.sleep(0.1)
+        gevent_io.sleep(0.1)
         return False
 
 
@@ -122,7 +121,9 @@ def test_a_mistake_in_the_keeper_costs_a_console_at_most(
 
 
 def test_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(engine_of: EngineOf, tmp_path: Path) -> None:
-    start_faulty_keeper(tmp_path, module="bpu.engine.desk", name="Desk", method="advance", times=10**9, late=False)
+    start_faulty_keeper(
+        tmp_path, module="bpu.engine.keeper.scheduler", name="Desk", method="advance", times=10**9, late=False
+    )
     engine = engine_of()
     assert wait_for(lambda: served_in_the_end(engine), seconds=30)
 

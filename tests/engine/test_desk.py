@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bpu.engine.breaker import PATIENCE
-from bpu.engine.process import Exit
+from bpu.engine.console_process import Exit
+from bpu.engine.keeper.circuit_breaker import PATIENCE
 from bpu.engine.states import State
 from tests.engine.rig import PROMPT, STDERR, Rig
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from bpu.console.pace import LONGEST_SILENCE_S
 from bpu.engine.console_examination import Findings
-from bpu.engine.process import Exit
+from bpu.engine.console_process import Exit
 from bpu.engine.states import State
 from tests.engine.rig import PROMPT, Rig
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bpu.console.traits import Traits, TurnReport
-from bpu.engine.cache import UNKNOWN
-from bpu.engine.noise import NoiseWatch
+from bpu.engine.keeper.kv_cache import UNKNOWN
+from bpu.engine.keeper.noise import NoiseWatch
+from bpu.engine.keeper.supervisor import RESET_LIMIT_S
 from bpu.engine.states import State
-from bpu.engine.supervisor import RESET_LIMIT_S
 from bpu.engine.timed_reader import RestProbe, Sample
 from tests.engine.rig import PROMPT, PROVEN, Rig
 
@@ -183,7 +183,9 @@ def test_after_a_proven_end_a_reset_that_is_looked_at_late_is_no_doubt(
 ) -> None:
     """A busy machine may let the prompt come and the line be read between two looks that are far apart."""
     unread = [True]
-    monkeypatch.setattr("bpu.engine.ear.unread_in", lambda stdin: lambda: unread.pop() if unread else False)
+    monkeypatch.setattr(
+        "bpu.engine.keeper.output_reader.unread_in", lambda stdin: lambda: unread.pop() if unread else False
+    )
     rig = Rig(tmp_path, profile="oellm_multichat")
     rig.banner()
     rig.finish(rig.join(), digest="chat", tokens=50)

@@ -6,9 +6,9 @@ import json
 import logging
 import os
 
-from bpu.engine.diary import moved
+from bpu.engine.keeper.transition_log import moved
 from bpu.engine.states import Move, State
-from bpu.web.logs import TextFormatter
+from bpu.log_format import TextFormatter
 
 
 def test_a_line_of_json_with_the_names_of_all_others() -> None:

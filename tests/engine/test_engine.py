@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bpu import errors
+from bpu import errors, gevent_io
 from bpu.console.events import Text
-from bpu.engine import hub
-from bpu.engine.slot import try_lock
+from bpu.engine.file_locks import try_lock
 from bpu.turn import Cut, Waiting
 from tests.engine.conftest import processes
 from tests.engine.jobs import LONG, EngineOf, answer, first_text, says, submit, wait_for
@@ -135,11 +134,11 @@ def test_a_reader_that_catches_up_lets_others_in_between(engine_of: EngineOf) ->
         nonlocal turns
         while True:
             turns += 1
-            hub.sleep(0)
+            gevent_io.sleep(0)
 
-    other = hub.spawn(another)
+    other = gevent_io.spawn(another)
     pieces = sum(isinstance(event, Text) for event in job.events(5.0))
-    hub.kill(other)
+    gevent_io.kill(other)
     assert pieces > 10
     assert turns >= pieces // 2
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from bpu.engine.cache import Capabilities
 from bpu.engine.console_examination import Findings
+from bpu.engine.console_process import Exit
 from bpu.engine.console_record import CodeFile
-from bpu.engine.examination_runner import ANSWER_LIMIT_S, FIRST_IDLE_S, LONG_IDLE_S, MAX_ATTEMPTS
-from bpu.engine.process import Exit
+from bpu.engine.keeper.examination_runner import ANSWER_LIMIT_S, FIRST_IDLE_S, LONG_IDLE_S, MAX_ATTEMPTS
+from bpu.engine.keeper.kv_cache import Capabilities
+from bpu.engine.keeper.status_report import status_of
 from bpu.engine.states import Move, State
-from bpu.engine.status import aged, status_of
+from bpu.engine.status import aged
 from tests.engine.rig import PROMPT, Rig
 
 SINGLE = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"

@@ -14,7 +14,7 @@ import pytest
 
 from bpu import errors
 from bpu.console.events import Text
-from bpu.engine.engine import Engine
+from bpu.engine.client.engine import Engine
 from tests.engine.conftest import processes
 from tests.engine.jobs import answer, console_of, says, submit, wait_for
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bpu.engine import protocol
-from bpu.engine.engine import Engine
+from bpu.engine.client.engine import Engine
 from tests.engine.jobs import EngineOf, answer, first_text, says, submit, wait_for
 
 pytestmark = pytest.mark.live

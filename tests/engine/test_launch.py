@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bpu.engine.launch import LONGEST_TEXT, LaunchTable, launch_from_json, table_from_json, table_of
+from bpu.engine.launch_spec import LONGEST_TEXT, LaunchTable, launch_from_json, table_from_json, table_of
 from tests.engine.rig import launch
 
 

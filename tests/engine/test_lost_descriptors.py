@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from bpu import errors
-from bpu.engine.engine import Engine
+from bpu.engine.client.engine import Engine
 from tests.engine.jobs import EngineOf, answer, console_of, says, submit, wait_for
 
 pytestmark = pytest.mark.live

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine import link, protocol
-from bpu.engine.engine import Engine
-from bpu.engine.slot import SLOT_NAME
+from bpu.engine import protocol
+from bpu.engine.client import daemon_connection
+from bpu.engine.client.engine import Engine
+from bpu.engine.file_locks import SLOT_NAME
 from bpu.errors import EngineStopping
 from tests.engine.jobs import EngineOf, answer, says, submit, wait_for
 
@@ -39,14 +40,14 @@ def test_the_lifeline_survives_an_error_while_a_keeper_is_looked_for(
     engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [OSError(12, "Cannot allocate memory"), ValueError("no JSON"), OSError(24, "Too many open files")]
-    find = link.Link._find
+    find = daemon_connection.Link._find
 
-    def fail_at_first(self: link.Link) -> object:
+    def fail_at_first(self: daemon_connection.Link) -> object:
         if failures:
             raise failures.pop()
         return find(self)
 
-    monkeypatch.setattr(link.Link, "_find", fail_at_first)
+    monkeypatch.setattr(daemon_connection.Link, "_find", fail_at_first)
     engine = engine_of()
     wait_for(lambda: engine.status()["state"] == "ready")
     assert answer(submit(engine, says("served"))) == "served"
@@ -74,7 +75,7 @@ def test_5_an_error_of_the_socket_names_the_remedy(
 ) -> None:
     engine = engine_of()
     assert answer(submit(engine, says("before"), "before")) == "before"
-    monkeypatch.setattr(link, "SOCKET_LIMIT_S", 0.0)
+    monkeypatch.setattr(daemon_connection, "SOCKET_LIMIT_S", 0.0)
     monkeypatch.setattr(protocol, "connect", lambda _folder: None)
     with pytest.raises(EngineStopping, match=r"socket is gone\..*BPU_STATE_DIR"):
         serve_two(engine)  # the first may use a connection from before

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.memory_check import shortage
+from bpu.engine.keeper.memory_check import shortage
 from tests.engine.rig import launch
 
 GIB = 1 << 30

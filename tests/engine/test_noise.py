@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.noise import NoiseWatch
+from bpu.engine.keeper.noise import NoiseWatch
 from bpu.engine.timed_reader import RestProbe
 
 MODEL, HEART = 7, 8

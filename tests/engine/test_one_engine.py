@@ -16,9 +16,9 @@ import pytest
 
 from bpu import errors
 from bpu.engine import protocol
-from bpu.engine.engine import Engine
-from bpu.engine.keeper import _is_served
-from bpu.engine.slot import try_lock
+from bpu.engine.client.engine import Engine
+from bpu.engine.file_locks import try_lock
+from bpu.engine.keeper.daemon import _is_served
 from bpu.turn import Waiting
 from tests.engine.conftest import processes, start_engine
 from tests.engine.jobs import LONG, EngineOf, answer, console_of, first_text, says, submit, wait_for

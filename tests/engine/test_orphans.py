@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from bpu import errors
-from bpu.engine.engine import Engine
-from bpu.engine.orphans import end_orphans, lock_holders, orphans_of, read_process
-from bpu.engine.slot import try_lock
+from bpu.engine.client.engine import Engine
+from bpu.engine.file_locks import try_lock
+from bpu.engine.keeper.orphans import end_orphans, lock_holders, orphans_of, read_process
 from tests.engine.conftest import leave_nothing, start_engine
 from tests.engine.jobs import LONG, answer, first_text, says, submit, wait_for
 

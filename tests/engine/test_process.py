@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.process import Log, holds_writer
+from bpu.engine.console_process import Log, holds_writer
 
 SELF = Path(f"/proc/{os.getpid()}")
 

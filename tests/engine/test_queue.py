@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.queue import Queue, QueueFull, Ticket
+from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 
 
 def ticket(arrived: float, number: int) -> Ticket[str]:

@@ -11,8 +11,8 @@ import pytest
 
 from bpu import errors
 from bpu.engine import protocol
-from bpu.engine.engine import Engine
-from bpu.engine.launch import Launch, LaunchTable, table_of
+from bpu.engine.client.engine import Engine
+from bpu.engine.launch_spec import Launch, LaunchTable, table_of
 from tests.engine.conftest import leave_nothing, start_engine
 from tests.engine.jobs import answer, says, submit, wait_for
 
@@ -77,7 +77,7 @@ def test_the_next_table_of_a_gateway_is_followed_and_the_old_one_still_served(fi
 def test_a_program_of_a_new_entry_that_another_process_holds_is_refused_with_its_name(
     first: Launch, tmp_path: Path
 ) -> None:
-    from bpu.engine.slot import try_lock
+    from bpu.engine.file_locks import try_lock
 
     engine = running(table_of(first))
     program = tmp_path / "another.lock"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bpu.engine.slot import describe, holders, try_lock
+from bpu.engine.file_locks import describe, holders, try_lock
 
 
 def test_one_holder_at_a_time_even_in_one_process(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from bpu import errors
-from bpu.engine import link
+from bpu.engine.client import daemon_connection
 from tests.engine.jobs import LONG, EngineOf, answer, first_text, says, submit, wait_for
 
 pytestmark = pytest.mark.live
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.live
 def test_a_stopped_keeper_is_reported_to_all_who_wait_and_heals(
     engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "PING_S", 0.2)
-    monkeypatch.setattr(link, "ANSWER_LIMIT_S", 1.0)
+    monkeypatch.setattr(daemon_connection, "PING_S", 0.2)
+    monkeypatch.setattr(daemon_connection, "ANSWER_LIMIT_S", 1.0)
     engine = engine_of()
     running = submit(engine, LONG, "running")
     first_text(running)
@@ -45,7 +45,7 @@ def test_a_stopped_keeper_is_reported_to_all_who_wait_and_heals(
 
 
 def test_an_idle_keeper_is_not_reported(engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "PING_S", 0.02)
+    monkeypatch.setattr(daemon_connection, "PING_S", 0.02)
     engine = engine_of()
     wait_for(lambda: engine.status()["state"] == "ready")
     states: list[str] = []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.breaker import PATIENCE
-from bpu.engine.process import Exit
+from bpu.engine.console_process import Exit
+from bpu.engine.keeper.circuit_breaker import PATIENCE
 from bpu.engine.states import State
 from tests.engine.rig import PROMPT, STDERR, Rig
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.swap_rule import Demand, next_model
+from bpu.engine.keeper.swap_rule import Demand, next_model
 
 AFTER_S = 20.0
 

@@ -13,9 +13,9 @@ import pytest
 
 from bpu import errors
 from bpu.console.events import Done, Stats, Text
-from bpu.engine.engine import Engine
-from bpu.engine.job import Job
-from bpu.engine.plan import SIMULATOR_MODEL, plan_launch
+from bpu.engine.client.engine import Engine
+from bpu.engine.client.job import Job
+from bpu.engine.client.launch_config import SIMULATOR_MODEL, plan_launch
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from bpu.turn import Turn

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from bpu.console.line import frame
+from bpu.console.line_encoding import frame
 from bpu.console.traits import UNKNOWN_TRAITS, Traits
 from tests.console.consoles import CONSOLES, Console, hear
 

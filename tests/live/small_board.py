@@ -7,7 +7,7 @@ import struct
 from functools import partial
 from pathlib import Path
 
-from bpu.web import assembly
+from bpu.web import factory
 
 BOARD = Path(os.environ["TEST_SYSFS"])
 POOLS = BOARD / "proc" / "device-tree" / "reserved-memory"
@@ -16,7 +16,7 @@ for _name in ("ion_reserved", "ion_cma"):
     _folder.mkdir(parents=True, exist_ok=True)
     (_folder / "reg").write_bytes(struct.pack(">QQ", 1 << 32, 2 << 30))
 
-assembly.plan_table = partial(assembly.plan_table, sysfs=BOARD)  # type: ignore[assignment]
+factory.plan_table = partial(factory.plan_table, sysfs=BOARD)  # type: ignore[assignment]
 
 from tests.live.recorded import app  # noqa: E402  # after the board is there
 

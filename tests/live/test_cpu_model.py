@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bpu.engine import cpu
+from bpu.engine.client import cpu_settings
 from tests.gguf_files import gguf
 from tests.live.chats import Chat, cached
 from tests.live.gateway import ROOT, Gateway, running
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.model,
     pytest.mark.skipif(
-        importlib.util.find_spec(cpu.LIBRARY) is None or cpu.packaged_model() is None,
+        importlib.util.find_spec(cpu_settings.LIBRARY) is None or cpu_settings.packaged_model() is None,
         reason="no real model is installed: make model",
     ),
 ]
@@ -273,7 +273,7 @@ with socket.socket(socket.AF_UNIX) as sock:
 sys.stdout.flush()
 os._exit(0)
 """
-    run = [sys.executable, "-c", code, str(cpu.packaged_model())]
+    run = [sys.executable, "-c", code, str(cpu_settings.packaged_model())]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=SLOW_S)
     assert done.stdout.splitlines() == ["second user 0 True", "afterwards FileNotFoundError"], done.stderr
 
@@ -333,7 +333,7 @@ def test_a_template_that_cannot_be_used_stops_the_start_too(tmp_path: Path) -> N
 
 def test_a_model_whose_weights_are_missing_is_an_error_that_names_it(tmp_path: Path) -> None:
     """Its head is sound, so that only llama.cpp finds out."""
-    source, broken = cpu.packaged_model(), tmp_path / "broken.gguf"
+    source, broken = cpu_settings.packaged_model(), tmp_path / "broken.gguf"
     assert source is not None
     with source.open("rb") as whole:
         broken.write_bytes(whole.read(8 << 20))

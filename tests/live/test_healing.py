@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bpu.engine.orphans import read_process
+from bpu.engine.keeper.orphans import read_process
 from bpu.engine.protocol import SOCKET_NAME
 from tests.live.gateway import ROOT, Gateway, sim
 from tests.live.scripted import scripted

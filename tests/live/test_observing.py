@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bpu.web.shares import SHARED_MEMORY
+from bpu.web.metrics_dir import SHARED_MEMORY
 from tests.live.gateway import Gateway, sim
 from tests.waits import until
 

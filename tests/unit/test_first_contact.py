@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpu.board import tools
-from bpu.console import faults
+from bpu.console import diagnosis
 from bpu.messages import say, texts
 from tests.board.device import Board
 
@@ -56,7 +56,7 @@ def test_no_advice_takes_from_the_model_what_another_gives_it(board: Board) -> N
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_missing_memory_has_one_remedy_in_log_error_and_doctor(language: str) -> None:
-    cause = faults.diagnose(["Cannot malloc bpu memory with length 1"])
+    cause = diagnosis.diagnose(["Cannot malloc bpu memory with length 1"])
     doctor = say("doctor.ion_apply", lang=language, mode="bpu_first")  # type: ignore[arg-type]
     remedies = (cause.message, say("faults.no_bpu_memory", lang=language), doctor)  # type: ignore[arg-type]
     assert all("ion apply bpu_first" in text for text in remedies), remedies

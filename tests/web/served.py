@@ -22,8 +22,8 @@ from bpu.console.events import Done, Text
 from bpu.errors import EngineCrashed
 from bpu.settings import load_settings
 from bpu.turn import Turn, Waiting
-from bpu.web import answering
-from bpu.web import body as request_body
+from bpu.web import request_body as request_body
+from bpu.web import responder
 from tests.web.fakes import FakeEngine, FakeJob, Step, thought
 
 
@@ -64,5 +64,5 @@ class Talker(FakeEngine):
 
 
 request_body.SILENCE_S = float(os.environ.get("TEST_SILENCE_S", request_body.SILENCE_S))
-answering.WRITE_S = float(os.environ.get("TEST_WRITE_S", answering.WRITE_S))
+responder.WRITE_S = float(os.environ.get("TEST_WRITE_S", responder.WRITE_S))
 app = create_app(load_settings(engine="simulator"), Talker())

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bpu.access_policy import Access, access, host_name, is_near
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
-from bpu.web.access import Access, access, host_name, is_near
 
 NEAR = (
     *("", "127.0.0.1", "127.9.9.9", "::1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.128.10"),

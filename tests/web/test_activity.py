@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bpu.web.activity_store import ROWS, ActivityStore, Reader, row_of, shortened
-from bpu.web.trace import Record
+from bpu.web.request_log import Record
 
 FACTS = {
     "model": "m",

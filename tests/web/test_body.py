@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpu.web.body import MAX_DEPTH
+from bpu.web.request_body import MAX_DEPTH
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine
 

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from bpu.web.caller import Caller, LateHead
+from bpu.server.client_socket import Caller, LateHead
 
 
 class Clock:

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bpu.access_policy import access
 from bpu.errors import BpuError, ClientLimitReached, Overloaded
 from bpu.settings import load_settings
-from bpu.web.access import access
 from bpu.web.connections import Connections, StreamSlots
 from tests.waits import until
 from tests.web.test_gunicorn import CHAT, Served, body, serving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.web.console_log import QUIET_LOOKS, LogStreams, new_lines
+from bpu.web.log_stream import QUIET_LOOKS, LogStreams, new_lines
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine
 

@@ -9,8 +9,8 @@ from http import HTTPStatus
 import pytest
 
 from bpu.errors import ModelNotFound, Overloaded
+from bpu.server.json_error_worker import PoliteWorker
 from bpu.web.error_formats import error_format
-from bpu.web.manners import PoliteWorker
 from tests.api_errors import check_anthropic_error, check_error_at, check_ollama_error
 from tests.checker import check_error
 

@@ -6,7 +6,7 @@ import json
 import threading
 from typing import Any
 
-from bpu.web.events import EventStreams
+from bpu.web.status_stream import EventStreams
 
 
 class Clock:

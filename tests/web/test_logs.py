@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from bpu.console.events import Text
 from bpu.errors import EngineCrashed
-from bpu.web.logs import JsonFormatter, TextFormatter, config, loss_line, where
+from bpu.log_format import JsonFormatter, TextFormatter, config, loss_line, where
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine, thought
 

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bpu.console.events import Done, Text
 from bpu.errors import ClientLeft, EngineCrashed, QueueFull
 from bpu.turn import Timing, Waiting
-from bpu.web.meters import Meters
-from bpu.web.trace import Record
+from bpu.web.request_log import Record
+from bpu.web.request_metrics import Meters
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine
 

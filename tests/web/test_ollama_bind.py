@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bpu.access_policy import access
 from bpu.settings import Settings
 from bpu.web import ollama_bind
-from bpu.web.access import access
 from tests.live.gateway import running
 from tests.ports import reserve_port
 from tests.waits import until

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from bpu.web.page import STATIC, qr_code, static_version
+from bpu.web.routes.page import STATIC, qr_code, static_version
 from tests.web.conftest import Serve
 
 FILES = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
-from bpu.web.shares import RESERVED, VARIABLE, make_folder, release, remove_folder, reserve
+from bpu.web.metrics_dir import RESERVED, VARIABLE, make_folder, release, remove_folder, reserve
 from tests.web.test_gunicorn import CHAT, PROJECT, body, serving
 
 DEAD = 2**22 + 1  # above the largest number that Linux gives a process

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bpu.board.checks.finding import Finding, Level, note
-from bpu.console.faults import Fault, diagnose
+from bpu.console.diagnosis import Fault, diagnose
 from bpu.messages import has, say
 
 #: What people who see no colours read as `mKrun error`.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from bpu.chat.fields import left_out, media_error
+from bpu.chat.request_models import left_out, media_error
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.errors import BadRequest
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine import cpu
-from bpu.engine.plan import choose_files, plan_launch, plan_table, resolve_engine
+from bpu.engine.client import cpu_settings
+from bpu.engine.client.launch_config import choose_files, plan_launch, plan_table, resolve_engine
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
 from tests.gguf_files import gguf
@@ -25,17 +25,17 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Both packages as pip lays them down; the model's file is tiny."""
-    for name in (cpu.LIBRARY, cpu.MODEL_PACKAGE):
+    for name in (cpu_settings.LIBRARY, cpu_settings.MODEL_PACKAGE):
         monkeypatch.delitem(sys.modules, name, raising=False)
         (tmp_path / "site" / name).mkdir(parents=True)
         (tmp_path / "site" / name / "__init__.py").write_text("raise RuntimeError('its code is not run')\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
-    return gguf(tmp_path / "site" / cpu.MODEL_PACKAGE / "small.gguf")
+    return gguf(tmp_path / "site" / cpu_settings.MODEL_PACKAGE / "small.gguf")
 
 
 @pytest.fixture
 def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(cpu_settings.importlib.util, "find_spec", lambda name: None)
 
 
 def test_auto_takes_the_processor_where_it_would_have_taken_the_simulator(packages: Path) -> None:
@@ -113,7 +113,7 @@ def test_everything_that_is_missing_is_named_at_once(nothing: None) -> None:
 def test_a_system_without_openmp_takes_the_simulator_and_is_told_why(
     packages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu, "OPENMP", "libgomp-of-no-system.so.1")
+    monkeypatch.setattr(cpu_settings, "OPENMP", "libgomp-of-no-system.so.1")
     assert choose_files(load_settings(engine="auto"), board_model=NO_BOARD).simulated
     with pytest.raises(SettingsError, match="libgomp1"):
         choose_files(load_settings(engine="cpu"))

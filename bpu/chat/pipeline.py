@@ -1,0 +1,243 @@
+"""Reads a job's events into deltas: token limit, reasoning, stop strings, calls, the end. Owns nothing, knows no wire.
+
+Streamed and not streamed answers come from here alike. Two rules need the difference: an answer that ended inside
+its reasoning is, not streamed, content as a whole; streamed, the reasoning is out already, and its last paragraph
+follows as content, because clients ask again and again when a `stop` comes with nothing in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Union
+
+from bpu.chat.deltas import Content, Delta, Finish, FinishReason, KeepAlive, Reasoning, ToolCall
+from bpu.chat.formats import as_json, beginning
+from bpu.chat.limits import StopStrings, TokenLimit
+from bpu.chat.reasoning import CLOSE, OPEN, Part, Splitter, State
+from bpu.chat.requests import ChatRequest
+from bpu.chat.tokens import Counter, Tally
+from bpu.chat.tool_call_parser import Caller
+from bpu.chat.tool_call_scanner import CallReader, Item
+from bpu.chat.usage import Usage, usage
+from bpu.console.events import Done, Event, Overrun, RunError, Stats, Text
+from bpu.errors import EngineCrashed, ToolCallUnfit
+from bpu.turn import Timing, Turn, Waiting
+
+Mode = Literal["reasoning_content", "reasoning", "think-tags", "drop"]
+_PARAGRAPH = re.compile(r"\n\s*\n")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How answers are to be read. `thinks`: the console's own template opens the reasoning;
+    `context_size` in tokens: an answer that fills it was cut by the console, None: not looked at."""
+
+    counter: Counter
+    thinks: bool = True
+    reasoning: Mode = "reasoning_content"
+    context_size: int | None = None
+
+
+def deltas(
+    events: Iterable[Union[Event, Waiting]],
+    request: ChatRequest,
+    *,
+    turn: Turn,
+    measured: Callable[[], Timing],
+    manner: Manner,
+) -> Iterator[Delta]:
+    """The answer in `events`, `Finish` last. After it the job may be closed, whether the console has ended or not.
+
+    Events that end without `Done` were ended by the engine's own limit: `length`. `Overrun` is an end, too: the model
+    has ended its answer, and the job may be closed while the console still speaks.
+    Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit`
+    when the client asked for JSON and this is none, or when a call of a strict tool does not fit.
+    """
+    reading = _Reading(request, manner)
+    for event in events:
+        if isinstance(event, Waiting):
+            yield KeepAlive(event.phase, event.position)
+        elif isinstance(event, Text):
+            yield from reading.text(event.text)
+            if reading.cut:
+                break
+        elif isinstance(event, Stats):
+            reading.stats = event
+        elif isinstance(event, RunError):
+            raise EngineCrashed("The console reported an error and gave no answer. Send the request again.")
+        elif isinstance(event, (Done, Overrun)):
+            reading.done = True
+            reading.overran = isinstance(event, Overrun)
+            break
+    yield from reading.rest()
+    figures = reading.usage(turn, measured())
+    full = (
+        not reading.overran
+        and manner.context_size is not None
+        and (figures.prompt_tokens + figures.completion_tokens >= manner.context_size)
+    )
+    yield from reading.last_words(full)
+    yield reading.finish(full, figures)
+
+
+class _Reading:
+    """The state of one answer while it is read."""
+
+    def __init__(self, request: ChatRequest, manner: Manner) -> None:
+        self._stream = request.stream
+        self._inline = request.inline_thinking or manner.reasoning == "think-tags"
+        self._shown = request.thinking and (self._inline or (request.show_reasoning and manner.reasoning != "drop"))
+        self._limit = TokenLimit(manner.counter, request.max_tokens)
+        self._splitter = Splitter(thinks=manner.thinks)
+        self._stops = StopStrings(request.stop)
+        self._thoughts: list[str] = []
+        self._thought_tokens = Tally(manner.counter)
+        self._sent = 0  # pieces of the reasoning that are out
+        self._open = False  # an inline opening tag is out, its closing one is not
+        self._said = False
+        self._reader = CallReader(
+            Caller(request.tools, request.forced_tool, request.excluded_tools), single=not request.parallel_tool_calls
+        )  # fmt: skip
+        self._tools = bool(request.tools)
+        self._calls = 0
+        self._format = request.response_format
+        self._json: list[str] = []  # an answer in JSON waits until it is whole
+        self.stats = Stats()
+        self.done = False  # the model has ended its answer
+        self.overran = False  # and then went on with a turn that nobody asked for
+
+    @property
+    def cut(self) -> bool:
+        """Whether a limit or a stop string has ended the answer before the model did."""
+        return self._limit.hit or self._stops.hit or self._reader.stopped
+
+    def text(self, piece: str) -> Iterator[Delta]:
+        return self._parts(self._splitter.feed(self._limit.feed(piece)))
+
+    def rest(self) -> Iterator[Delta]:
+        """What was held back by the scanners."""
+        if not self._stops.hit:
+            yield from self._parts(self._splitter.end())
+        if not self._stops.hit:
+            yield from self._content(self._stops.end())
+
+    def last_words(self, full: bool) -> Iterator[Delta]:
+        """What waited for the end; what keeps a natural end from being empty, and an inline block from staying open."""
+        natural = self.done and not full
+        yield from self._ending(natural)
+        if not natural or self._said:
+            yield from self._close()
+            return
+        thoughts = "".join(self._thoughts).strip()
+        if not thoughts:
+            raise EngineCrashed("The model ended its answer before the first word. Send the request again.")
+        if self._tools and (calls := list(self._thought_calls(thoughts))):
+            yield from self._close()
+            yield from calls
+            return
+        finished = self._splitter.state is not State.REASONING
+        if self._shown and (self._stream or finished):
+            yield from self._close()
+            thoughts = _PARAGRAPH.split(thoughts)[-1] if self._format.type == "text" else thoughts
+        yield Content(thoughts if self._format.type == "text" else as_json(thoughts, self._format))
+
+    def _ending(self, natural: bool) -> Iterator[Delta]:
+        """The end of a call, and an answer in JSON."""
+        final = natural or self._stops.hit
+        if self._tools:
+            ended = final or self._reader.stopped
+            for item in self._reader.end(cut=not ended, complete=not self._stops.hit):
+                yield from self._item(item)
+        text = "".join(self._json)
+        if text.strip() and not self._calls:
+            close = not self._stops.hit
+            yield from self._out(as_json(text, self._format, close=close) if final else beginning(text))
+
+    def _thought_calls(self, thoughts: str) -> Iterator[Delta]:
+        """Calls that a model wrote at the very end of a reasoning that it never closed."""
+        reader = CallReader(self._reader.caller)
+        items = [*reader.feed(thoughts), *reader.end(cut=False)]
+        while items and isinstance(items[0], str):
+            items.pop(0)
+        if not reader.rambled and not any(isinstance(item, str) for item in items):
+            for item in items:
+                yield from self._item(item)
+
+    def finish(self, full: bool, figures: Usage) -> Finish:
+        ended = self._stops.hit or (self.done and not full)
+        reason: FinishReason = "stop" if ended else "length"
+        if self._calls:
+            reason = "tool_calls"
+        if self._reader.dropped:
+            reason = "length"
+        natural = self.done and not (full or self.overran or self._stops.hit or self._reader.stopped)
+        stop = self._stops.found if reason == "stop" else None
+        return Finish(reason, figures, natural=natural, stop=stop, context_full=full and reason == "length")
+
+    def usage(self, turn: Turn, timing: Timing) -> Usage:
+        return usage(
+            turn, timing, self.stats, completion=self._limit.total, reasoning=self._thought_tokens.total
+        )  # fmt: skip
+
+    def _parts(self, parts: Iterable[Part]) -> Iterator[Delta]:
+        for part in parts:
+            if part.kind == "content":
+                yield from self._content(self._stops.feed(part.text))
+                continue
+            self._thought_tokens.add(part.text)
+            if part.kind == "reasoning":
+                self._thoughts.append(part.text)
+                if self._stream:
+                    yield from self._unsent()
+
+    def _content(self, text: str) -> Iterator[Delta]:
+        if self._tools:
+            for item in self._reader.feed(text):
+                yield from self._item(item)
+        else:
+            yield from self._item(text)
+
+    def _item(self, item: Item) -> Iterator[Delta]:
+        """A piece of the answer, or a call."""
+        if not isinstance(item, str):
+            if item.problem is not None:
+                raise ToolCallUnfit(
+                    f"The model's call of the strict tool `{item.name}` does not fit its parameters: {item.problem}. "
+                    "Send the request again, or leave out `strict`.",
+                    output=item.written,
+                )
+            yield from self._close()
+            yield ToolCall(self._calls, item.name, item.arguments)
+            self._calls += 1
+            self._said = True
+        elif self._format.type == "text":
+            yield from self._out(item)
+        else:
+            self._json.append(item)
+
+    def _out(self, text: str) -> Iterator[Delta]:
+        if text:
+            yield from self._close()
+            self._said = self._said or not text.isspace()
+            yield Content(text)
+
+    def _unsent(self) -> Iterator[Delta]:
+        """The reasoning that is to be shown and is not out yet."""
+        text = "".join(self._thoughts[self._sent :])
+        self._sent = len(self._thoughts)
+        if not self._shown or not text:
+            return
+        if not self._inline:
+            yield Reasoning(text)
+            return
+        yield Content(text if self._open else f"{OPEN}\n{text}")
+        self._open = True
+
+    def _close(self) -> Iterator[Delta]:
+        """The end of the reasoning: nothing of it may come after the first word of the answer."""
+        yield from self._unsent()
+        if self._open:
+            self._open = False
+            yield Content(f"\n{CLOSE}\n\n")

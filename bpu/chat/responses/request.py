@@ -1,0 +1,119 @@
+"""The request side of the Responses API as a thin face of the chat: input items become messages. It keeps nothing.
+
+What would need a memory of earlier responses, or a tool that runs elsewhere, is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bpu.chat.call_ids import referred_call
+from bpu.chat.request_models import left_out
+from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.errors import BadRequest
+
+_STATELESS = "This gateway keeps no responses: send the whole conversation as `input` each time"
+REFUSED = {
+    "previous_response_id": f"{_STATELESS}, without `previous_response_id`.",
+    "conversation": f"{_STATELESS}, without `conversation`.",
+    "background": f"{_STATELESS}, without `background`.",
+    "prompt": "This gateway stores no prompt templates; send `instructions` and `input` instead of `prompt`.",
+}
+#: Fields that mean the same in both, or have no effect in either.
+_SHARED = (
+    "model", "stream", "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "reasoning", "user", "metadata",
+    "service_tier", "store", "prompt_cache_key", "safety_identifier", "include", "thinking", "enable_thinking",
+    "chat_template_kwargs", "think", "stop", "seed", "truncation", "max_tool_calls",
+)  # fmt: skip
+_LATER = ("item_reference",)
+#: The beginning of the id of a reasoning item, which no prompt repeats.
+_REASONING_ID = "rs_"
+PARAMS = {"messages": "input", "max_completion_tokens": "max_output_tokens", "response_format": "text.format"}
+
+
+def parse_response(body: object, **options: Any) -> ChatRequest:
+    """The request in `body`. `options` as of `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`."""
+    if not isinstance(body, Mapping):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    for name, words in REFUSED.items():
+        if body.get(name):
+            raise BadRequest(words, param=name)
+    messages, places = _messages(body)
+    tools, numbers, ignored = _tools(body.get("tools"))
+    chat = {name: body[name] for name in _SHARED if name in body}
+    chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
+    chat.update(tools=tools, tool_choice=body.get("tool_choice"))
+    chat.update(_text(body.get("text")))
+    with renamed(PARAMS, places, numbers):
+        asked = parse_chat(chat, **options)
+    return replace(asked, ignored=(*asked.ignored, *ignored))
+
+
+def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
+    """Chat messages, and the name under which the client knows each."""
+    messages: list[Any] = []
+    places: list[str] = []
+    if (instructions := body.get("instructions")) is not None:
+        messages.append({"role": "system", "content": instructions})
+        places.append("instructions")
+    given = body.get("input")
+    if given is None:
+        raise BadRequest("You must provide `input`.", param="input", code="missing_required_parameter")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    if not isinstance(items, list) or not items:
+        raise BadRequest("`input` must be a string or an array of items.", param="input")
+    for number, item in enumerate(items):
+        place = "input" if isinstance(given, str) else f"input.{number}"
+        _add(messages, places, item, place)
+    return messages, places
+
+
+def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
+    kind = item.get("type") or "message" if isinstance(item, Mapping) else None
+    if kind == "reasoning" or (kind in _LATER and str(item.get("id")).startswith(_REASONING_ID)):
+        return
+    if kind in _LATER and (referred := referred_call(item.get("id"))) is not None:
+        kind, item = "function_call", {"name": referred[0], "arguments": referred[1]}
+    if kind == "function_call":
+        call = {"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")}
+        if messages and messages[-1].get("tool_calls"):
+            messages[-1]["tool_calls"].append(call)
+            return
+        message: Mapping[str, Any] = {"role": "assistant", "content": None, "tool_calls": [call]}
+    elif kind == "function_call_output":
+        message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")}
+    elif kind == "message":
+        message = {"role": item.get("role"), "content": item.get("content")}
+    else:
+        raise BadRequest(_unknown(kind), param=place)
+    messages.append(message)
+    places.append(place)
+
+
+def _unknown(kind: Any) -> str:
+    if kind in _LATER:
+        return f"{_STATELESS}, without `{kind}` (most clients do with `store` set to false)."
+    if isinstance(kind, str):
+        return f"Input items of type `{kind[:40]}` are not taken; only messages, function calls and their outputs are."
+    return "An item of `input` must be an object with a `role` or a `type`."
+
+
+def _tools(tools: Any) -> tuple[Any, list[int], list[str]]:
+    """Function tools, the number of each in the request, and the types of those that run elsewhere and are left out."""
+    if not isinstance(tools, list):
+        return tools, [], []
+    kinds = [tool.get("type") if isinstance(tool, Mapping) else None for tool in tools]
+    own = [number for number, kind in enumerate(kinds) if kind == "function" or not isinstance(kind, str)]
+    elsewhere = [str(kind) for number, kind in enumerate(kinds) if number not in own]
+    return [tools[number] for number in own], own, left_out("tools", elsewhere)
+
+
+def _text(text: Any) -> Mapping[str, Any]:
+    """What `text` says, by the chat's names."""
+    if text is None:
+        return {}
+    if not isinstance(text, Mapping):
+        raise BadRequest("`text` must be an object.", param="text")
+    return {"response_format": text.get("format"), "verbosity": text.get("verbosity")}

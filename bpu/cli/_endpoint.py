@@ -1,0 +1,73 @@
+"""Where this board's gateway is and how one gets in: its best address, a key, its model. It asks nobody."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from bpu.board.addresses import Address, local_addresses, reachable
+from bpu.engine.client.launch_config import chosen_table, context_size, resolve_engine
+from bpu.errors import SettingsError
+from bpu.messages import say
+from bpu.settings import Settings
+
+#: For clients that insist on a key where the gateway asks for none.
+ANY_KEY = "any"
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a client must be told. `base` ends in `/v1`; `context` in tokens.
+
+    `others` are the further models of the table, with their contexts.
+    """
+
+    base: str
+    key: str
+    model: str
+    context: int
+    others: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def models(self) -> tuple[tuple[str, int], ...]:
+        """All models with their contexts, the chosen one first."""
+        return ((self.model, self.context), *self.others)
+
+    def choosing(self, name: str) -> Door:
+        """The same gateway with another model first; one that its table does not have is taken as it is named."""
+        contexts = dict(self.models)
+        others = tuple((model, context) for model, context in self.models if model != name)
+        if name not in contexts:
+            return replace(self, model=name, others=())
+        return replace(self, model=name, context=contexts[name], others=others)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the address."""
+        host = urlsplit(self.base).hostname or ""
+        return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:
+    """The way in from other machines, by the settings. Raises `SettingsError` when there is none by network."""
+    settings = resolve_engine(settings)
+    urls = reachable(settings.bind, find(), socket.gethostname())
+    if not urls:
+        raise SettingsError(say("connect.no_network", bind=settings.bind))
+    table = chosen_table(settings)
+    contexts = {model.id: context_size(settings, model) for model in table.models}
+    size = contexts.pop(table.default)
+    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, table.default, size, tuple(contexts.items()))
+
+
+def first_key(settings: Settings) -> str:
+    """A key that the gateway accepts; empty when it needs none. Raises `SettingsError`."""
+    if settings.api_keys or settings.api_keys_file is None:
+        return next(iter(settings.api_keys), "")
+    try:
+        lines = [line.strip() for line in settings.api_keys_file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(say("settings.keys_unreadable", path=settings.api_keys_file, reason=error)) from error
+    return next((line for line in lines if line and not line.startswith("#")), "")

@@ -1,0 +1,147 @@
+"""The stages outside a turn: loading, idle between two turns, and the fence after a `reset`.
+
+Only here a line without a log line's head becomes a `Log`, because no answer can be in it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bpu.console.errors import OutOfStep
+from bpu.console.events import Done, Ready
+from bpu.console.log_filter import log
+from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
+from bpu.console.scanner import NO, OPEN, Shape
+from bpu.console.stage import Emit, Pending, Stage
+
+#: A start-up line is cut here, in bytes; what follows up to its end is dropped.
+LONGEST_LINE = 4096
+
+#: The greeting and the hints below it, in the words of every console known.
+_BANNER = re.compile("- |.*(?:大模型|请输入)")
+_LONGEST_BANNER = 64
+
+_REST_OF_LINE = re.compile(rb"[^\n]{0,4096}")
+_IDLE_LINES = tuple(Shape("line", (head, _REST_OF_LINE, b"\n")) for head in IDLE_HEADS + FAILURE_HEADS)
+
+
+class Loading(Stage):
+    """From the start of the process to the first prompt at the beginning of a line: then `Ready`.
+
+    Every line is a `Log`, the banner's lines are kept for `Ready`. A prompt within a line is no prompt.
+    """
+
+    def __init__(self) -> None:
+        self._text = b""
+        self._cut = False
+        self._banner: list[str] = []
+
+    def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        text, at = self._text + data, 0
+        while True:
+            if not self._cut and text.startswith(PROMPT, at):
+                emit(Ready("\n".join(self._banner)))
+                return text[at + len(PROMPT) :]
+            newline = text.find(b"\n", at, at + LONGEST_LINE)
+            if newline >= 0:
+                end = newline + 1
+            elif len(text) - at >= LONGEST_LINE:
+                end = at + LONGEST_LINE
+            else:
+                self._text = text[at:]
+                return None
+            self._line(text[at:end], emit)
+            self._cut, at = newline < 0, end
+
+    def end(self, emit: Emit) -> bytes | None:
+        self._line(self._text, emit)
+        self._text = b""
+        return None
+
+    def _line(self, line: bytes, emit: Emit) -> None:
+        event = log(line)
+        if self._cut or not event.line.strip():
+            return
+        if _BANNER.match(event.line) and len(self._banner) < _LONGEST_BANNER:
+            self._banner.append(event.line)
+        else:
+            emit(event)
+
+
+class Between(Stage):
+    """Between two turns only whole lines of libraries may come; anything else raises `OutOfStep`.
+
+    With `fence`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
+    that some consoles put before every prompt; then `Done`. `at_once`: it is known that no model is speaking, so that
+    the prompt can only be the console's; else silence must follow it.
+    """
+
+    def __init__(self, *, fence: bool = False, at_once: bool = False) -> None:
+        self._fence, self._at_once = fence, at_once
+        self._text = b""
+
+    @property
+    def pending(self) -> Pending | None:
+        return Pending.PROMPT if self._fence and self._text == PROMPT else None
+
+    def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        self._text += data
+        while self._skip_breaks():
+            if self._fence and self._text.startswith(PROMPT):
+                return self._prompt(emit)
+            end = self._match()
+            if end == OPEN:
+                return None
+            if end == NO:
+                raise OutOfStep(self._offence)
+            emit(log(self._text[:end]))
+            self._text = self._text[end:]
+        return None
+
+    def quiet(self, emit: Emit) -> bytes | None:
+        if self.pending is None:
+            return None
+        emit(Done())
+        return b""
+
+    def _skip_breaks(self) -> bool:
+        """Drop the line breaks before a fence's prompt; whether anything is left."""
+        if self._fence:
+            self._text = self._text.lstrip(b"\n")
+        return bool(self._text)
+
+    def _prompt(self, emit: Emit) -> bytes | None:
+        """The prompt has come back: it ends the fence now, or once nothing follows it."""
+        if self._at_once:
+            emit(Done())
+            return self._text[len(PROMPT) :]
+        if self._text != PROMPT:
+            raise OutOfStep(self._offence)
+        return None
+
+    @property
+    def _offence(self) -> str:
+        if self._fence:
+            return "The console did not answer `reset` with its prompt."
+        return "The console spoke although nothing was asked."
+
+    def end(self, emit: Emit) -> bytes | None:
+        if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):
+            emit(log(self._text))
+        self._text = b""
+        return None
+
+    @property
+    def held(self) -> bytes:
+        """The beginning of a line that has not come to its end."""
+        return self._text
+
+    def _match(self) -> int:
+        verdicts = [line.match(self._text, 0) for line in _IDLE_LINES]
+        if self._fence and PROMPT.startswith(self._text):
+            verdicts.append(OPEN)
+        return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
+
+
+class Deaf(Stage):
+    """After the end of a process, or of our trust in it, nothing that it says means anything."""

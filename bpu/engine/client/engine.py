@@ -1,0 +1,128 @@
+"""The engine as one gunicorn worker sees it: submit a turn, know the state, load and unload."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+from bpu.engine.client.daemon_connection import Link
+from bpu.engine.client.job import Job
+from bpu.engine.launch_spec import Launch, LaunchTable
+from bpu.engine.status import Status, aged
+from bpu.errors import BpuError, EngineStopping
+from bpu.turn import Turn
+
+#: A new worker waits this long for its first picture of the engine; it serves without one, too.
+FIRST_PICTURE_S = 0.5
+#: Bytes of UTF-8 a token stands for, where nobody counts better.
+BYTES_PER_TOKEN = 3
+
+
+def estimate(text: str) -> int:
+    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
+
+
+class Engine:
+    """One per process. Any number of them, in any number of processes, share one console and one queue."""
+
+    def __init__(self, launches: LaunchTable | Launch, *, queue_timeout_s: float = 0.0, quiet: bool = False) -> None:
+        """`quiet`: a keeper that is started from here writes no log, as on somebody's terminal."""
+        self.jobs: dict[str, Job] = {}
+        self._link = Link(launches, quiet=quiet)
+        self.table = self._link.table
+        self.launch = self.table.default_launch
+        self._link.on_silence = self._fail_waiting
+        self._queue_timeout_s = queue_timeout_s
+
+    def start(self) -> None:
+        """Hold a lifeline: the keeper is started now, and the model is loaded if `BPU_PRELOAD` says so."""
+        self._link.start(FIRST_PICTURE_S)
+
+    def submit(
+        self,
+        turn: Turn,
+        *,
+        job_id: str,
+        remember: Callable[[str], str] = lambda raw: "",
+        count: Callable[[str], int] = estimate,
+        client: socket.socket | None = None,
+        model: str = "",
+    ) -> Job:
+        """Queue `turn` for the model with the id `model`, the default one by default; returns when it has its place.
+
+        `remember(raw answer)` gives the digest of the conversation as it will come back, "" if it cannot be
+        continued; `count(raw answer)` its tokens. Both are called once, at the natural end. `client` is watched:
+        when it leaves, the job is closed.
+        Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`, `EngineTimeout`.
+        """
+        job = Job(
+            self._link,
+            turn,
+            launch=self.table.launch(model) if model else self.launch,
+            job_id=job_id,
+            remember=remember,
+            count=count,
+            queue_timeout_s=self._queue_timeout_s,
+            client=client,
+            ended=self._forget,
+        )
+        self.jobs[job_id] = job
+        try:
+            job.join()
+        except BaseException:
+            job.close()
+            raise
+        return job
+
+    def _forget(self, job: Job) -> None:
+        self.jobs.pop(job.id, None)
+
+    def status(self) -> Status:
+        """The newest picture of the engine, from memory."""
+        return aged(self._link.current_status, time.monotonic())
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether a new job would reach the keeper, as far as this can be known without waiting."""
+        return self._link.is_reachable
+
+    def _fail_waiting(self, error: BpuError) -> None:
+        """The keeper has stopped answering: jobs that wait for it end with `error`; one that runs goes on."""
+        for job in list(self.jobs.values()):
+            if job.is_waiting:
+                job.fail(error)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `status()` has changed."""
+        self._link.on_change = callback
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job of any worker by its id; False when there is none (any more)."""
+        return self._link.order({"op": "cancel", "id": job_id}, start=False)
+
+    def load(self, model: str = "") -> None:
+        """Load the model with that id, the one of the last load by default, also if failures have made it wait.
+
+        While another model has jobs, the load waits its turn. Raises `EngineUnavailable` when it cannot fit.
+        """
+        self._link.order({"op": "load", **(self._link.naming(self.table.launch(model)) if model else {})})
+
+    def unload(self) -> None:
+        """Give the BPU's memory back when the last job is done; the next one loads again."""
+        self._link.order({"op": "unload"}, start=False)
+
+    def examine(self) -> None:
+        """Examine what the console remembers, as soon as no job is left, also if it is known already."""
+        self._link.order({"op": "examine"})
+
+    def cut(self) -> None:
+        """The gateway stops and the graceful time is over: every job ends with an error that says so."""
+        for job in list(self.jobs.values()):
+            job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))
+
+    def stop(self) -> None:
+        """Close all jobs and let go of the keeper; it waits a little for another worker before it ends."""
+        for job in list(self.jobs.values()):
+            job.close()
+        self._link.close()

@@ -1,0 +1,103 @@
+"""The keeper's lines in the gateway's log, in that log's form. It imports only what a small process needs anyway."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from io import TextIOBase
+from pathlib import Path
+from typing import Any
+
+from bpu.engine.states import Move, State
+
+
+def moved(
+    form: str, old: State, new: State, move: Move, reason: str = "", *, model: str = "", now: float | None = None
+) -> str:
+    """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.log_format`."""
+    if form != "json":
+        return _text_line("error" if reason else "info", _sentence(old, new, move, reason, model), now)
+    line = {
+        "event": "engine",
+        "from": old.value,
+        "to": new.value,
+        "move": move.value,
+        **({"model": model} if model else {}),
+    }
+    return _json_line("error" if reason else "info", {**line, **({"reason": reason} if reason else {})}, now)
+
+
+def format_note(form: str, event: str, text: str, *, level: str = "error") -> str:
+    """Format one line about the keeper itself, for example about a mistake that it has survived."""
+    if form != "json":
+        return _text_line(level, text)
+    return _json_line(level, {"event": event, "reason": text})
+
+
+def _sentence(old: State, new: State, move: Move, reason: str, model: str) -> str:
+    """What a change of state means, for a person who waits for the model."""
+    said = {
+        (State.STARTING, State.READY): "the model is loaded: ask now",
+        (State.CHECKING, State.READY): "the model is loaded and the console is examined: ask now",
+        (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, once in its life",
+    }.get((old, new))
+    if new is State.STARTING:
+        said = "loading the model"
+    facts = f"state={new.value} before={old.value} move={move.value.replace(' ', '_')}"
+    if model:
+        facts += f" model={model}"
+    return f"engine: {reason or said or new.value} {facts}"
+
+
+def _text_line(level: str, text: str, now: float | None = None) -> str:
+    """The form of `bpu.log_format.TextFormatter`, without the modules that a small process does not load."""
+    moment = time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(now))
+    return f"{moment} [{os.getpid()}] {level.upper()} {text}\n"
+
+
+def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> str:
+    now = time.time() if now is None else now
+    line = {
+        "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}+00:00",
+        "level": level,
+        "logger": "bpu.engine.keeper",
+        "pid": os.getpid(),
+        **fields,
+    }
+    return json.dumps(line) + "\n"
+
+
+def where(error: BaseException) -> str:
+    """The kind of `error` and the line of code that raised it, without its text, which may quote a request."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{place}"
+
+
+class Diary:
+    """Lines are written after all that somebody waits for: between two jobs there are two of them.
+
+    `output` must neither block nor raise (`bpu.log_writer`): the keeper has only one thread.
+    """
+
+    def __init__(self, form: str, output: TextIOBase) -> None:
+        self._form, self._output = form, output
+        self._lines: list[str] = []
+
+    def note(self, old: State, new: State, move: Move, reason: str, *, model: str = "") -> None:
+        self._lines.append(moved(self._form, old, new, move, reason, model=model))
+
+    def note_error(self, error: BaseException) -> None:
+        self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))
+
+    def note_event(self, event: str, text: str, *, level: str = "info") -> None:
+        self._lines.append(format_note(self._form, event, text, level=level))
+
+    def write(self) -> None:
+        if self._lines:
+            self._output.write("".join(self._lines))
+            self._output.flush()
+            self._lines.clear()

@@ -1,0 +1,81 @@
+"""Every error as JSON in the form of the path's API: our own, Flask's and the unforeseen. It lets no HTML out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from bpu.errors import BadRequest, BpuError
+from bpu.log_format import where
+from bpu.web import request_log
+
+log = logging.getLogger("bpu.web")
+
+#: What OpenAI calls the errors that Flask raises by itself.
+CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    431: "headers_too_large",
+}
+
+
+def install(app: Flask) -> None:
+    """Register the handlers on `app`."""
+    app.register_error_handler(BpuError, respond)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def respond(error: BpuError) -> Response:
+    """The response of `error`: its status, its body in the form of the path's API, and `Retry-After`."""
+    request_log.note(error=error.code)
+    body = json.dumps(request_log.current().error_body(error))
+    response = Response(body, status=error.status, content_type="application/json; charset=utf-8")
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def internal(error: BaseException) -> BpuError:
+    """The face of an error that nobody foresaw. The log gets its place and kind, nobody its words: they may quote
+    a request."""
+    log.error("An internal error, %s", where(error))
+    return BpuError("The gateway made a mistake; its log has the details. Sending the request again may help.")
+
+
+def _http(error: HTTPException) -> Response:
+    if isinstance(error, RequestRedirect):
+        error.code = HTTPStatus.NOT_FOUND
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    face = BadRequest(_message(status, error), code=CODES.get(status, "invalid_value"))
+    face.status = status
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        face.type, face.code = BpuError.type, BpuError.code
+    response = respond(face)
+    response.headers.extend([item for item in error.get_headers() if item[0] in ("Allow", "Retry-After")])
+    return response
+
+
+def _message(status: int, error: HTTPException) -> str:
+    here = f"{request.method} {request.path}"
+    if status == HTTPStatus.NOT_FOUND:
+        return f"There is no {here} here. The chat is at POST /v1/chat/completions, the models at GET /v1/models."
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return f"{here} is not possible; {request.path} takes {allowed}."
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        limit = request.max_content_length
+        return f"The request body is larger than {limit} bytes. Send less, or raise BPU_MAX_BODY_BYTES."
+    return str(error.description or HTTPStatus(status).phrase)
+
+
+def _unforeseen(error: Exception) -> Response:
+    return respond(internal(error))

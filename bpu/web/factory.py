@@ -1,0 +1,159 @@
+"""From settings to a worker's parts: engine, prompter, models. It reads the model's small files and starts nothing."""
+
+from __future__ import annotations
+
+import atexit
+import socket
+from datetime import datetime
+from pathlib import Path
+
+from flask import Blueprint
+
+from bpu import gevent_io
+from bpu.board.addresses import local_addresses, reachable
+from bpu.chat.loader import load_template
+from bpu.chat.prompt import Prompter
+from bpu.chat.template import Template
+from bpu.chat.tokens import load_counter
+from bpu.console.profiles import PROFILES
+from bpu.engine.client.launch_config import (
+    Files,
+    choose_files,
+    chosen_table,
+    context_size,
+    line_limit,
+    plan_table,
+    served_settings,
+    unusable,
+)
+from bpu.engine.launch_spec import LaunchTable
+from bpu.errors import SettingsError
+from bpu.models.spec import ModelSpec
+from bpu.settings import Settings, data_dir, state_dir
+from bpu.web.activity_store import ActivityStore
+from bpu.web.connections import StreamSlots
+from bpu.web.context import Engine, Gateway
+from bpu.web.detached import DetachedAnswers
+from bpu.web.log_stream import LogStreams, log_blueprint
+from bpu.web.routes.models import entries
+from bpu.web.routes.page import page_blueprint
+from bpu.web.served_models import ModelParts, ServedModel, ServedModels
+from bpu.web.status_stream import EventStreams
+
+
+def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
+    """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
+    settings = served_settings(settings)
+    table = chosen_table(settings)
+    choose_files(settings, table.default_model)
+    launches = None if engine else plan_table(settings)
+    others = (model for model in table.models if model.id != table.default)
+    served = [_served(settings, model, launches) for model in (table.default_model, *others)]
+    _ = served[0].parts  # a default model that cannot be read ends the start
+    here = Gateway(
+        settings=settings,
+        engine=engine or _console_engine(settings, launches),
+        served=ServedModels(tuple(served), settings.think_model),
+        stream_slots=StreamSlots(settings.status_streams),
+        detached=DetachedAnswers(state_dir(settings) / "detached"),
+        activity=_activity_store(settings),
+    )
+    if here.activity is not None:
+        here.on_stop.append(here.activity.write)
+        atexit.register(here.activity.write)
+    return here
+
+
+def _activity_store(settings: Settings) -> ActivityStore | None:
+    if settings.activity == "0":
+        return None
+    path = data_dir(settings) / "activity.sqlite3"
+    return ActivityStore(path, later=gevent_io.spawn_later, in_thread=gevent_io.in_thread)
+
+
+def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ServedModel:
+    problem = unusable(settings, model)
+    files = None if problem else choose_files(settings, model)
+    return ServedModel(
+        id=model.id,
+        aliases=model.aliases,
+        context_size=context_size(settings, model),
+        is_context_public=settings.publish_context,
+        created=_made(model.hbm) if files is None else _made(files.model, files.template),
+        file=model.hbm if files is None else files.model,
+        tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
+        idle_unload_s=model.idle_unload_s,
+        load_parts=lambda: _parts(settings, model, launches),
+        find_reasons=lambda: _reasons(model, files),
+        problem=problem,
+    )
+
+
+def _reasons(model: ModelSpec, files: Files | None) -> bool:
+    """Whether the model thinks before it answers; where its entry and its file's name do not say it, its template."""
+    if model.thinking != "auto":
+        return model.thinking in ("template", "model")
+    if files is None:
+        return False
+    try:
+        return _template(model, files).reasons
+    except SettingsError:
+        return False
+
+
+def _template(model: ModelSpec, files: Files) -> Template:
+    return load_template(
+        files.template,
+        files.tokenizer_dir,
+        strftime_now=lambda form: datetime.now().strftime(form),
+        thinking=model.thinking,
+    )
+
+
+def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ModelParts:
+    files = choose_files(settings, model)
+    counter = load_counter(files.tokenizer_dir)
+    launch = None if launches is None else launches.launch(model.id)
+    prompter = Prompter(
+        _template(model, files),
+        counter,
+        context_size=context_size(settings, model),
+        profile=PROFILES[model.profile],
+        newline=settings.newline,
+        line_limit=line_limit(settings, launch, model),
+        history=settings.history,
+        reasoning=settings.reasoning,
+        thinking=model.thinking,
+    )
+    return ModelParts(prompter, counter)
+
+
+def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
+    from bpu.engine.client.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
+
+    return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
+
+
+def assemble_page(here: Gateway) -> Blueprint:
+    """The page's blueprint; its event streams end when the gateway stops."""
+    streams = EventStreams(here.engine.status, here.vitals)
+    here.on_stop.append(streams.stop)
+    return page_blueprint(
+        streams, here.stream_slots, addresses=lambda: _addresses(here.settings), models=lambda: entries(here)
+    )
+
+
+def assemble_log(here: Gateway) -> Blueprint:
+    """The console's log lines as a stream; it ends when the gateway stops."""
+    streams = LogStreams(lambda: here.engine.status()["log"])
+    here.on_stop.append(streams.stop)
+    return log_blueprint(streams, here.stream_slots)
+
+
+def _addresses(settings: Settings) -> list[str]:
+    return [url for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname())]
+
+
+def _made(*paths: Path) -> int:
+    """When the first of `paths` that exists was made, in seconds since 1970."""
+    return next((int(path.stat().st_mtime) for path in paths if path.exists()), 0)

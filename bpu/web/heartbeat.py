@@ -1,0 +1,42 @@
+"""Signs of life for the client, whatever the console does. It adds `Waiting` to a job's events and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Union
+
+from bpu.console.events import Event
+from bpu.turn import Cut, Waiting
+from bpu.web.context import Job
+
+Clock = Callable[[], float]
+
+
+class Pace:
+    """Watches that the client hears something at least about every `period_s` seconds.
+
+    The engine tells of the console's silence. But a console that speaks can be silence for the client too:
+    reasoning that is dropped, text that is held back because it may become a stop string.
+    """
+
+    def __init__(self, period_s: float, clock: Clock = time.monotonic) -> None:
+        self._period_s = period_s
+        self._clock = clock
+        self._sent = clock()
+
+    def sent(self) -> None:
+        """The client has been sent something."""
+        self._sent = self._clock()
+
+    def events(self, job: Job) -> Iterator[Union[Event, Waiting]]:
+        """The events of `job`, with a `Waiting` before one for which the client would have waited too long.
+
+        The engine's `Cut` is the end of them: an answer without `Done` was cut.
+        """
+        for event in job.events(self._period_s):
+            if isinstance(event, Cut):
+                return
+            if not isinstance(event, Waiting) and self._clock() - self._sent >= self._period_s:
+                yield Waiting("decode")
+            yield event

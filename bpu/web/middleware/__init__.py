@@ -1,0 +1,1 @@
+"""What every request passes before its view: paths, access, and headers for other origins."""

@@ -1,0 +1,136 @@
+"""What every request passes before a view sees it: host name, network, key, and JSON where a web page may speak.
+
+The rules are `bpu.access_policy`; here they meet Flask. It must not read a body.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from bpu.access_policy import Access, given_keys, host_name, is_near
+from bpu.errors import BadRequest, Forbidden, InvalidApiKey
+from bpu.web import request_log
+from bpu.web.error_handlers import respond
+
+log = logging.getLogger("bpu.web")
+
+#: Served without a key: the page asks for the key itself, and a supervisor has none.
+OPEN = frozenset({"/", "/health", "/ready"})
+#: What proxies add; one of them from somebody who is not trusted to speak for others means a proxy that was forgotten.
+PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
+ALLOWED = "GET, HEAD, OPTIONS, POST"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class NotAProxy(BadRequest):
+    """The request asks for a tunnel (CONNECT)."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+def install(app: Flask, access: Access) -> None:
+    """Put the rules of `access` before every view of `app`."""
+    warned: list[str] = []
+
+    @app.before_request
+    def guard() -> Response | None:
+        if request.method == "CONNECT":
+            return _no_proxy()
+        peer = request.environ.get("REMOTE_ADDR") or ""
+        forwarded_for = request.headers.get("X-Forwarded-For", "")
+        client = access.client(peer, forwarded_for)
+        request_log.current().client = client or "unix"
+        _check_host(access, peer)
+        if not access.needs_key:
+            _check_network(client)
+            if not warned and _is_proxied() and not access.trusts(peer):
+                warned.append(peer)
+                log.warning(
+                    "Requests come through a proxy at %s that is not in BPU_TRUSTED_PROXIES, so every client looks "
+                    "local. Name the proxy there, or set BPU_API_KEYS.",
+                    peer or "a unix socket",
+                )
+        if request.method == "OPTIONS":
+            return _options(app)
+        g.has_key = _has_key(access)
+        if not g.has_key and not _is_open(request.path):
+            raise InvalidApiKey(
+                "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
+                "with one of the keys that are set in BPU_API_KEYS or in the file that BPU_API_KEYS_FILE names."
+            )
+        _check_declared()
+        return None
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        return response
+
+
+def _is_proxied() -> bool:
+    return any(name in request.environ for name in PROXY_HEADERS)
+
+
+def _check_host(access: Access, peer: str) -> None:
+    """The `Host` header, and what a trusted proxy says that it was. HTTP/1.0 has none; no browser speaks that."""
+    hosts = [request.environ.get("HTTP_HOST", "")]
+    if access.trusts(peer):
+        hosts += request.headers.get("X-Forwarded-Host", "").split(",")
+    for host in filter(None, map(str.strip, hosts)):
+        if not access.host_fits(host):
+            raise Forbidden(
+                f"The host name {host_name(host)[:100]!r} is not one of this gateway's. Use its address, or add "
+                "the name to BPU_ALLOWED_HOSTS."
+            )
+
+
+def _check_network(client: str) -> None:
+    if not is_near(client):
+        raise Forbidden(
+            f"Without API keys only this machine and private networks are served, and {client[:100]} is neither. "
+            "Set BPU_API_KEYS on the gateway, and send one of the keys as `Authorization: Bearer <key>`."
+        )
+
+
+def _has_key(access: Access) -> bool:
+    """Whether the request may see everything: it has a key, or no key is needed."""
+    given = given_keys(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
+    return not access.needs_key or access.key_fits(given)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith("/static/")
+
+
+def _check_declared() -> None:
+    """A web page can send text or forms to anybody unasked; only JSON makes its browser ask first (a preflight)."""
+    if request.method not in SAFE_METHODS and request.headers.get("Origin") and not request.is_json:
+        raise UnsupportedMediaType(
+            "A request with an `Origin` header must be declared as JSON: send `Content-Type: application/json`."
+        )
+
+
+def _no_proxy() -> Response:
+    """405 for a program that takes the gateway for a proxy; nothing is connected."""
+    message = "This gateway is no proxy. Take its address out of the proxy settings of the program that asks."
+    response = respond(NotAProxy(message))
+    response.headers["Allow"] = ALLOWED
+    return response
+
+
+def _options(app: Flask) -> Response | None:
+    """204 for any address that exists, preflight or not, and for the gateway itself (`*`, RFC 9110, 9.3.7).
+
+    None leaves an unknown address to its 404.
+    """
+    if request.environ.get("PATH_INFO") == "*":
+        return Response(status=204, headers={"Allow": ALLOWED})
+    methods = app.url_map.bind("").allowed_methods(request.path)
+    if not methods:
+        return None
+    return Response(status=204, headers={"Allow": ", ".join(sorted(methods))})

@@ -1,0 +1,29 @@
+"""The older text completions: a thin face of the chat, at an address of its own."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from bpu.chat.chunks import Head
+from bpu.chat.completions import PARAMS, CompletionShape, is_silent, parse_completion
+from bpu.chat.requests import renamed
+from bpu.web import sse
+from bpu.web.context import gateway
+from bpu.web.request_body import read_json
+from bpu.web.responder import Face, options, respond
+
+completions = Blueprint("completions", __name__)
+
+
+@completions.post("/v1/completions")
+def complete() -> Response:
+    """One text completion, streamed or not."""
+    here = gateway()
+    asked, echo = parse_completion(read_json(), **options(here))
+
+    def face(head: Head) -> Face:
+        shape = CompletionShape(head, echo)
+        return Face(shape.events, shape, sse.Style(silent=is_silent))
+
+    with renamed(PARAMS):
+        return respond(here, asked, face, "cmpl-")

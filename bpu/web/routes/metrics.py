@@ -1,0 +1,96 @@
+"""`GET /metrics` for Prometheus: the meters of all workers, and how engine and board are at this moment.
+
+It reads memory and small files, never the engine itself: it answers while the engine does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from flask import Blueprint, Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from bpu import __version__
+from bpu.web.context import gateway
+
+metrics = Blueprint("metrics", __name__)
+
+STATES = ("stopped", "starting", "checking", "ready", "busy", "stopping", "failed")
+
+
+@metrics.get("/metrics")
+def show() -> Response:
+    here = gateway()
+    registry = CollectorRegistry()
+    registry.register(Snapshot([*engine_metrics(here.engine.status()), *board_metrics(here.vitals())]))
+    body = generate_latest(here.meters.registry()) + generate_latest(registry)
+    return Response(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class Snapshot(Collector):
+    """Metrics that have their values already."""
+
+    def __init__(self, found: Iterable[Metric]) -> None:
+        self._found = tuple(found)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._found
+
+
+def engine_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """The engine's state as it was pushed to this worker; every worker has the same."""
+    info = GaugeMetricFamily("bpu_engine_info", "What answers; always 1.", labels=["version", "profile", "simulated"])
+    info.add_metric([__version__, status["profile"], str(status["simulated"]).lower()], 1)
+    yield info
+    state = GaugeMetricFamily("bpu_engine_state", "1 for the state that the engine is in.", labels=["state"])
+    for name in STATES:
+        state.add_metric([name], float(name == status["state"]))
+    yield state
+    yield GaugeMetricFamily("bpu_queue_depth", "Jobs that wait.", status.get("queued", len(status["waiting"])))
+    yield GaugeMetricFamily("bpu_jobs_running", "Jobs that have the console.", float(status["running"] is not None))
+    yield GaugeMetricFamily("bpu_cache_tokens", "Tokens in the console's cache.", status["cache_tokens"])
+    if status["load_s"] is not None:
+        yield GaugeMetricFamily("bpu_engine_load_seconds", "How long the last load took.", status["load_s"])
+    yield CounterMetricFamily("bpu_engine_loads", "Times the model was loaded.", status["loads"])
+    restarts = CounterMetricFamily("bpu_engine_restarts", "Times the console had to be ended.", labels=["cause"])
+    for cause, times in status["restarts"].items():
+        restarts.add_metric([cause], times)
+    yield restarts
+    yield from _model_metrics(status)
+
+
+def _model_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """What the engine knows of each model that was needed since its keeper started."""
+    loaded = GaugeMetricFamily("bpu_model_loaded", "1 for the model in memory.", labels=["model"])
+    seconds = GaugeMetricFamily("bpu_model_load_seconds", "How long its last load took.", labels=["model"])
+    loads = CounterMetricFamily("bpu_model_loads", "Times it was loaded.", labels=["model"])
+    ends = CounterMetricFamily("bpu_model_restarts", "Times its console was ended.", labels=["model", "cause"])
+    for name, model in status.get("models", {}).items():
+        loaded.add_metric([name], float(name == status["model"] and status["state"] in ("checking", "ready", "busy")))
+        loads.add_metric([name], model["loads"])
+        if model["load_s"] is not None:
+            seconds.add_metric([name], model["load_s"])
+        for cause, times in model["restarts"].items():
+            ends.add_metric([name, cause], times)
+    yield from (loaded, seconds, loads, ends)
+
+
+def board_metrics(vitals: Mapping[str, Any]) -> Iterator[Metric]:
+    """The board's readings; what a board does not tell is left out."""
+    total = GaugeMetricFamily("bpu_board_memory_bytes", "Size of a pool of memory.", labels=["pool"])
+    used = GaugeMetricFamily("bpu_board_memory_used_bytes", "How much of a pool is in use.", labels=["pool"])
+    for pool in vitals.get("memory", ()):
+        total.add_metric([pool["name"]], pool["total"])
+        if pool["used"] is not None:
+            used.add_metric([pool["name"]], pool["used"])
+    load = GaugeMetricFamily("bpu_board_bpu_load_ratio", "Load of a BPU core, 0 to 1.", labels=["core"])
+    for core, percent in enumerate(vitals.get("bpu_percent", ())):
+        load.add_metric([str(core)], percent / 100)
+    heat = GaugeMetricFamily("bpu_board_temperature_celsius", "Temperature of a zone.", labels=["zone"])
+    for zone in {zone["name"]: zone for zone in vitals.get("temperatures", ())}.values():
+        heat.add_metric([zone["name"]], zone["celsius"])
+    yield from (family for family in (total, used, load, heat) if family.samples)

@@ -1,0 +1,94 @@
+"""The list of models for the clients of every API, and what OpenAI has and one language model has not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from bpu.chat.ollama import timestamp
+from bpu.errors import UnsupportedEndpoint
+from bpu.web.context import Gateway, gateway
+from bpu.web.served_models import ServedModel
+
+models = Blueprint("models", __name__)
+
+#: First parts after `/v1/` of what OpenAI has and a language model on a BPU has not.
+UNSUPPORTED = (
+    *("embeddings", "audio", "images", "videos", "moderations", "rerank", "files", "uploads", "batches", "fine_tuning"),
+    *("assistants", "threads", "vector_stores", "realtime", "conversations", "evals"),
+)
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@models.get("/v1/models")
+def model_list() -> Response:
+    """The page of models that `limit`, `after_id` and `before_id` ask for; without them all of them."""
+    found = entries(gateway())
+    ids = [one["id"] for one in found]
+    first, last = request.args.get("after_id", ""), request.args.get("before_id", "")
+    start = ids.index(first) + 1 if first in ids else 0
+    end = ids.index(last) if last in ids else len(ids)
+    page = found[start:end][: max(1, request.args.get("limit", len(ids), int))]
+    return jsonify(
+        {
+            "object": "list",
+            "data": page,
+            "has_more": start + len(page) < end,
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+        }
+    )
+
+
+@models.get("/v1/models/<path:model>")
+def one_model(model: str) -> Response:
+    here = gateway()
+    return jsonify(entry(here, model, here.served.find(model)))
+
+
+def entries(here: Gateway) -> list[dict[str, Any]]:
+    """Every model that a client may name."""
+    return [entry(here, name, model) for name, model in here.served.listed]
+
+
+def entry(here: Gateway, name: str, model: ServedModel) -> dict[str, Any]:
+    """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
+    card, size = model.card, model.context_size
+    lengths = {
+        "context_length": size,
+        "max_model_len": size,
+        "max_input_tokens": size,
+        "meta": {"n_ctx": size, "n_ctx_train": size},
+    }
+    status, reason = model.status(here.engine.status())
+    return {
+        "id": name,
+        "object": "model",
+        "created": card.created,
+        "owned_by": "bpu",
+        "type": "model",
+        "display_name": name,
+        "created_at": timestamp(card.created),
+        **(lengths if card.is_context_public else {}),
+        "aliases": list(model.aliases) if name == model.id else [],
+        "capabilities": card.capabilities,
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "status": {"value": status, **({} if reason is None else {"reason": reason})},
+    }
+
+
+def _unsupported(name: str, rest: str = "") -> Response:
+    raise UnsupportedEndpoint(
+        f"/v1/{name} is not served: this gateway has one language model, for POST /v1/chat/completions."
+    )
+
+
+@models.route("/v1/responses/<path:rest>", methods=METHODS)
+def _kept_response(rest: str) -> Response:
+    raise UnsupportedEndpoint("This gateway keeps no responses, so none can be read, cancelled or deleted later.")
+
+
+for _name in UNSUPPORTED:
+    for _rule in (f"/v1/{_name}", f"/v1/{_name}/<path:rest>"):
+        models.add_url_rule(_rule, "unsupported", _unsupported, methods=METHODS, defaults={"name": _name})

@@ -1,0 +1,71 @@
+"""The Responses API: a thin, stateless face of the chat, at an address of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response
+
+from bpu.chat.chunks import Head
+from bpu.chat.requests import renamed
+from bpu.chat.responses.answer import ResponseShape
+from bpu.chat.responses.request import PARAMS, parse_response
+from bpu.errors import BadRequest
+from bpu.web import sse
+from bpu.web.context import gateway
+from bpu.web.request_body import read_json
+from bpu.web.responder import Face, options, respond
+
+responses = Blueprint("responses", __name__)
+
+#: Fields of a request that its response repeats, and that are therefore held until it is over.
+REPEATED = ("instructions", "reasoning", "temperature", "text", "tool_choice", "tools", "top_p")
+#: The most of them all as JSON; instructions are part of the prompt, which has a limit of its own.
+REPEATED_BYTES = 128 * 1024
+#: OpenAI's own limits of `metadata`.
+METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 16, 64, 512
+
+
+@responses.post("/v1/responses")
+def answer() -> Response:
+    """One response, streamed or not. Nothing of it is kept."""
+    here, body = gateway(), read_json()
+    asked = parse_response(body, **options(here))
+    repeated = _repeated(body)
+    del body  # this frame lives for as long as a job waits
+
+    def face(head: Head) -> Face:
+        shape = ResponseShape(head, asked, repeated)
+        style = sse.Style(silent=lambda event: not event, event=sse.named, failed=shape.failed, done=b"")
+        return Face(shape.events, shape, style)
+
+    with renamed(PARAMS):
+        return respond(here, asked, face, "resp_")
+
+
+def _repeated(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the response to `body` repeats. Raises `BadRequest` for what is too large to be held while a job waits."""
+    sizes = {name: len(json.dumps(body.get(name))) for name in REPEATED[1:]}
+    if sum(sizes.values()) > REPEATED_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise BadRequest(
+            f"{' and '.join(f'`{name}`' for name in sizes)} are larger than {REPEATED_BYTES} bytes of JSON.",
+            param=largest,
+        )
+    return {**{name: body.get(name) for name in REPEATED}, "metadata": _metadata(body.get("metadata"))}
+
+
+def _metadata(given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        return None
+    if len(given) > METADATA_PAIRS:
+        raise BadRequest(f"`metadata` holds {len(given)} pairs; {METADATA_PAIRS} are the most.", param="metadata")
+    for name, value in given.items():
+        if len(name) > METADATA_NAME or (isinstance(value, str) and len(value) > METADATA_VALUE):
+            raise BadRequest(
+                f"A name in `metadata` has at most {METADATA_NAME} characters, a value {METADATA_VALUE}.",
+                param="metadata",
+            )
+    return {name: value for name, value in given.items() if isinstance(value, str)}

@@ -1,0 +1,145 @@
+"""Counts of tokens, tokens themselves, and the properties of the server. All without the engine: from memory alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from bpu import __version__
+from bpu.chat.requests import ChatRequest, parse_chat
+from bpu.chat.responses.request import parse_response
+from bpu.chat.tokens import Vocabulary
+from bpu.errors import BadRequest, UnsupportedEndpoint
+from bpu.web.context import Gateway, gateway
+from bpu.web.request_body import read_json
+from bpu.web.responder import options
+from bpu.web.served_models import ServedModel
+
+counting = Blueprint("counting", __name__)
+
+
+@counting.post("/v1/chat/completions/input_tokens")
+def chat_tokens() -> Response:
+    here = gateway()
+    return _counted(here, parse_chat(_body(here), **options(here)))
+
+
+@counting.post("/v1/responses/input_tokens")
+def response_tokens() -> Response:
+    here = gateway()
+    return _counted(here, parse_response(_body(here), **options(here)))
+
+
+def _counted(here: Gateway, asked: ChatRequest) -> Response:
+    count = here.served.find(asked.model).parts.prompter.count(asked)
+    return jsonify({"object": "response.input_tokens", "input_tokens": count})
+
+
+@counting.post("/v1/tokenize")
+def tokenize() -> Response:
+    """The tokens of `content` (llama-server), or of `prompt` or `messages` (vLLM)."""
+    here, body = gateway(), _body(gateway())
+    model = here.served.find(body["model"])
+    text, vocabulary = _text(here, model, body), _vocabulary(model)
+    tokens = vocabulary.encode(text, add_special=bool(body.get("add_special") or body.get("add_special_tokens")))
+    shown = [{"id": one, "piece": vocabulary.piece(one)} for one in tokens] if body.get("with_pieces") else tokens
+    length = {"max_model_len": model.context_size} if model.is_context_public else {}
+    return jsonify({"tokens": shown, "count": len(tokens), **length})
+
+
+@counting.post("/v1/detokenize")
+def detokenize() -> Response:
+    here, body = gateway(), _body(gateway())
+    model = here.served.find(body["model"])
+    tokens, vocabulary = body.get("tokens"), _vocabulary(model)
+    most = model.parts.prompter.counted_at_once
+    if not isinstance(tokens, list) or len(tokens) > most:
+        raise BadRequest(f"`tokens` must be an array of at most {most} token ids.", param="tokens")
+    if not all(type(one) is int and 0 <= one < vocabulary.size for one in tokens):
+        raise BadRequest(f"A token id is a whole number from 0 to {vocabulary.size - 1}.", param="tokens")
+    text = vocabulary.decode(tokens)
+    return jsonify({"content": text, "prompt": text})
+
+
+@counting.post("/v1/apply-template")
+def apply_template() -> Response:
+    """The prompt that a chat of these messages would be."""
+    here = gateway()
+    asked = parse_chat(_body(here), **options(here))
+    return jsonify({"prompt": here.served.find(asked.model).parts.prompter.render(asked)})
+
+
+@counting.get("/v1/props")
+def props() -> Response:
+    """The properties of the server with its default model, as llama-server's clients read them."""
+    here = gateway()
+    status, model = here.engine.status(), here.served.default
+    card = model.card
+    length = {"n_ctx": card.context} if card.is_context_public else {}
+    bos, eos = here.prompter.special_tokens
+    return jsonify(
+        {
+            "default_generation_settings": {
+                "id": 0,
+                "id_task": -1,
+                **length,
+                "speculative": False,
+                "is_processing": status["running"] is not None,
+                "params": {"n_predict": -1, "stop": [], "stream": True},
+            },
+            "total_slots": 1,
+            "model_path": card.file,
+            "model_alias": card.id,
+            "chat_template": here.prompter.template,
+            "chat_template_caps": {"supports_tools": True},
+            "modalities": {"vision": False, "audio": False},
+            "build_info": f"bpu-{__version__}",
+            "bos_token": bos,
+            "eos_token": eos,
+            "is_sleeping": not model.is_loaded(status),
+        }
+    )
+
+
+@counting.post("/v1/props")
+def set_props() -> Response:
+    raise UnsupportedEndpoint("Properties are the gateway's settings; they cannot be changed while it runs.")
+
+
+def _body(here: Gateway) -> dict[str, Any]:
+    """The body; without a model the default one is meant. Raises `BadRequest` or `ModelNotFound`."""
+    body = read_json()
+    if not isinstance(body, Mapping):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    model = body.get("model") or here.served.default.id
+    if not isinstance(model, str):
+        raise BadRequest("`model` must be a string.", param="model")
+    here.served.find(model)
+    return {**body, "model": model}
+
+
+def _text(here: Gateway, model: ServedModel, body: Mapping[str, Any]) -> str:
+    text: Any
+    if body.get("messages") is not None:
+        text = model.parts.prompter.render(parse_chat(body, **options(here)))
+        name = "messages"
+    else:
+        name = "prompt" if body.get("content") is None and body.get("prompt") is not None else "content"
+        text = body.get(name)
+    if not isinstance(text, str):
+        raise BadRequest(f"`{name}` must be a string.", param=name)
+    if len(text) > (most := model.parts.prompter.counted_at_once):
+        raise BadRequest(f"`{name}` has {len(text)} characters; {most} are the most.", param=name)
+    return text
+
+
+def _vocabulary(model: ServedModel) -> Vocabulary:
+    vocabulary = model.parts.counter.vocabulary
+    if vocabulary is None:
+        raise BadRequest(
+            "There is no tokenizer of this model here, so its tokens are only estimated: set BPU_TOKENIZER_DIR to a "
+            "folder with its `tokenizer.json`. Counts are at POST /v1/chat/completions/input_tokens."
+        )
+    return vocabulary
