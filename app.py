@@ -8,11 +8,11 @@ from bpu.access_policy import access
 from bpu.settings import Settings
 from bpu.web import error_handlers, request_body, request_log
 from bpu.web.body_budget import BodyBudget
-from bpu.web.context import Engine, Gateway
+from bpu.web.context import AppContext, Engine
 from bpu.web.detaching import detaching
 from bpu.web.factory import assemble, assemble_log, assemble_page
 from bpu.web.middleware import auth, cors
-from bpu.web.middleware.path_normalizer import Paths, api_names
+from bpu.web.middleware.path_normalizer import PathNormalizer, api_names
 from bpu.web.responder import let_go
 from bpu.web.routes.activity import activity_blueprint
 from bpu.web.routes.admin import ops
@@ -26,7 +26,7 @@ from bpu.web.routes.responses import responses
 from bpu.web.routes.token_counting import counting
 
 
-def create_app(settings: Settings, engine: Engine | None = None, gateway: Gateway | None = None) -> Flask:
+def create_app(settings: Settings, engine: Engine | None = None, gateway: AppContext | None = None) -> Flask:
     """The WSGI application of one worker.
 
     `engine`: another than the one that `settings` ask for; `gateway`: all parts at once. Raises `SettingsError`.
@@ -62,5 +62,5 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: Gatewa
     )
     for blueprint in parts:
         app.register_blueprint(blueprint)
-    app.wsgi_app = Paths(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
+    app.wsgi_app = PathNormalizer(app.wsgi_app, api_names(rule.rule for rule in app.url_map.iter_rules()))  # type: ignore[method-assign]
     return app

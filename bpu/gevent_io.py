@@ -22,12 +22,12 @@ __all__ = [
     "Flag",
     "Lock",
     "Reader",
-    "Signal",
+    "WakeEvent",
     "Watcher",
+    "call_soon",
     "in_thread",
     "kill",
     "sleep",
-    "soon",
     "spawn",
     "spawn_later",
     "wait_writable",
@@ -70,7 +70,7 @@ class Alarm:
         self._timer.close()
 
 
-def soon(function: Callable[..., object], *args: Any) -> None:
+def call_soon(function: Callable[..., object], *args: Any) -> None:
     """Call `function` in the event loop, after all that is to run now."""
     get_hub().loop.run_callback(function, *args)
 
@@ -104,7 +104,7 @@ class Watcher:
             self._io = None
 
 
-class _Patience:
+class _Timeout:
     """Calls `late` when a wait lasts too long. Its timer runs on through many waits, since nearly every one is over
     long before its limit, and to set a timer for each token costs as much as the wait itself."""
 
@@ -146,7 +146,7 @@ class Reader:
 
     def __init__(self, fd: int) -> None:
         self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
-        self._patience = _Patience(lambda: self._waiter.switch(False))
+        self._patience = _Timeout(lambda: self._waiter.switch(False))
         self._waiter = Waiter()
 
     def wait(self, seconds: float | None) -> bool:
@@ -166,18 +166,18 @@ class Reader:
         self._io.close()
 
 
-class Signal:
+class WakeEvent:
     """What `Flag` is, for one waiting greenlet and many short waits."""
 
     def __init__(self) -> None:
-        self._patience = _Patience(lambda: self._waiter.switch(self._is_set))
+        self._patience = _Timeout(lambda: self._waiter.switch(self._is_set))
         self._waiter: Any = None
         self._is_set = False
 
     def set(self) -> None:
         self._is_set = True
         if self._waiter is not None:
-            soon(self._wake)
+            call_soon(self._wake)
 
     def clear(self) -> None:
         self._is_set = False

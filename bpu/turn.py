@@ -29,7 +29,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Progress:
     """A stretch of silence, so that the stream can show that it lives.
 
     `position` is 0 for the running job. `detail` says in words what is waited for, "" where the phase says it all.
@@ -56,5 +56,5 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Cut:
+class TimeLimitReached:
     """The job's total time is over. What has come is the answer, cut: not an error, and nothing follows."""

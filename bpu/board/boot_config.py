@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpu.board.errors import BoardError
-from bpu.board.files import Files, SafeCopy, checksum
+from bpu.board.files import Backup, Files, checksum
 from bpu.models.names import board_of
 
 NAME = "config.txt"
@@ -87,7 +87,7 @@ class BootConfig:
     def __init__(self, path: Path, files: Files | None = None) -> None:
         self.path = path.resolve()  # a link must not be replaced by a file
         self._files = files or Files()
-        self.copy = SafeCopy(self.path, self._files)
+        self.copy = Backup(self.path, self._files)
         self._new = self.path.with_name(f".{NAME}.new")
 
     def read(self) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bpu.board import tools
 from bpu.board.errors import BoardError
 from bpu.board.fdt import Node, Tree, parse
-from bpu.board.files import Files, SafeCopy, checksum
+from bpu.board.files import Backup, Files, checksum
 from bpu.board.pools import Plan, faults
 from bpu.board.regions import MemoryMap, Pool, read_map, split
 
@@ -39,7 +39,7 @@ class Rewriter:
         self._tree = tree
         self._files = files or Files()
         self._run = run
-        self.copy = SafeCopy(tree, self._files)
+        self.copy = Backup(tree, self._files)
         self._new = tree.with_name(f".{tree.name}.new")
         self._check = tree.with_name(f".{tree.name}.check")
 

@@ -19,7 +19,7 @@ class BoardError(EngineUnavailable):
         self.key = key
 
 
-class BadWish(BoardError):
+class InvalidPoolRequest(BoardError):
     """What was typed cannot be meant: an exit code as for a wrong option."""
 
     exit_code = 2

@@ -63,7 +63,7 @@ def checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-class SafeCopy:
+class Backup:
     """The copy of a boot file as it was first found. It is made once, never overwritten, and believed only as long
     as its checksum is the one that was noted beside it."""
 

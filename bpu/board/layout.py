@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpu.board.errors import BadWish, BoardError
+from bpu.board.errors import BoardError, InvalidPoolRequest
 from bpu.board.fdt import live_tree, parse
 from bpu.board.modes import MODES, Mode, mode
 from bpu.board.pools import ALIGNMENT, Plan, plan
@@ -27,7 +27,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PoolRequest:
     """Bytes by the name of the pool; `name` is a mode's, or "" for sizes of one's own; `source` a mode's source."""
 
     name: str
@@ -83,7 +83,7 @@ def _live_ram(root: Path) -> tuple[Span, ...]:
     return read_ram(tree)
 
 
-def read_wish(words: Sequence[str], model: str) -> Wish:
+def read_wish(words: Sequence[str], model: str) -> PoolRequest:
     """`bpu_first`, `carveout=2304M ion_cma=512M`, or a mode with sizes that replace some of its own."""
     name, rest = (words[0], words[1:]) if words and words[0] in MODES else ("", words)
     chosen = mode(model, name) if name else Mode({}, "")
@@ -91,14 +91,14 @@ def read_wish(words: Sequence[str], model: str) -> Wish:
     for word in rest:
         pool, equals, size = word.partition("=")
         if not equals:
-            raise BadWish("ion.bad_wish", word=word, modes=", ".join(MODES))
+            raise InvalidPoolRequest("ion.bad_wish", word=word, modes=", ".join(MODES))
         sizes[pool] = parse_size(size)
     if not sizes:
-        raise BadWish("ion.bad_wish", word="", modes=", ".join(MODES))
-    return Wish(name if not rest else "", sizes, chosen.source)
+        raise InvalidPoolRequest("ion.bad_wish", word="", modes=", ".join(MODES))
+    return PoolRequest(name if not rest else "", sizes, chosen.source)
 
 
-def plan_for(layout: Layout, wish: Wish) -> Plan:
+def plan_for(layout: Layout, wish: PoolRequest) -> Plan:
     """Raises `BoardError` when there is no room, or a pool that is not there."""
     return plan(layout.memory, wish.sizes, alignment=ALIGNMENT)
 

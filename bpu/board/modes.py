@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bpu.board.errors import BadWish, BoardError
+from bpu.board.errors import BoardError, InvalidPoolRequest
 from bpu.board.sizes import GIB, MIB
 
 MODES = ("bpu_first", "bpu_large", "balanced", "cpu_first", "default")
@@ -63,5 +63,5 @@ def mode(model: str, name: str) -> Mode:
     if not found:
         raise BoardError("ion.unknown_board", model=model or "?")
     if name not in found:
-        raise BadWish("ion.no_such_mode", name=name, modes=", ".join(found))
+        raise InvalidPoolRequest("ion.no_such_mode", name=name, modes=", ".join(found))
     return found[name]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from bpu.board.errors import BadWish, BoardError
+from bpu.board.errors import BoardError, InvalidPoolRequest
 from bpu.board.regions import Floating, MemoryMap, Pool, Span, holes
 from bpu.board.sizes import GIB, MIB, human
 from bpu.messages import say
@@ -94,9 +94,9 @@ def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list
         pool = memory.pool(name)
         if pool is None:
             names = ", ".join(pool.name for pool in memory.pools) or "-"
-            raise BadWish("ion.no_such_pool", name=name, names=names)
+            raise InvalidPoolRequest("ion.no_such_pool", name=name, names=names)
         if size <= 0 or (size % alignment and size != pool.span.size):
-            raise BadWish("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
+            raise InvalidPoolRequest("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
         by_node[pool.node] = size
     return [Wanted(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
 

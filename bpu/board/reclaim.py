@@ -27,12 +27,12 @@ SETTLE_S = 3.0
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
-class Standing(enum.Enum):
+class Ownership(enum.Enum):
     """Whose a process is; the value is the key of its words."""
 
     SERVING = "serving"
-    NOBODYS = "nobodys"
-    SOMEBODYS = "somebodys"
+    ORPHANED = "nobodys"
+    OWNED = "somebodys"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Candidate:
     """A process that runs this runtime's console or holds memory of the BPU; `held` bytes, None where not known."""
 
     process: Process
-    standing: Standing
+    standing: Ownership
     held: int | None
 
 
@@ -70,10 +70,10 @@ def chosen(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]
     for pid in wanted:
         if pid not in by_pid:
             raise BoardError("reclaim.not_a_candidate", pid=pid)
-        if by_pid[pid].standing is Standing.SERVING:
+        if by_pid[pid].standing is Ownership.SERVING:
             raise BoardError("reclaim.is_serving", pid=pid)
     asked = set(wanted)
-    return [one for one in by_pid.values() if one.standing is Standing.NOBODYS or one.process.pid in asked]
+    return [one for one in by_pid.values() if one.standing is Ownership.ORPHANED or one.process.pid in asked]
 
 
 def end(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool:
@@ -135,14 +135,14 @@ def _pools(rows: list[Reading]) -> list[Reading]:
 
 
 def _other(holder: Holder, root: Path) -> Candidate:
-    standing = Standing.SERVING if is_serving(holder.process, root) else Standing.SOMEBODYS
+    standing = Ownership.SERVING if is_serving(holder.process, root) else Ownership.OWNED
     return Candidate(holder.process, standing, holder.total)
 
 
-def _standing(one: Process, root: Path) -> Standing:
+def _standing(one: Process, root: Path) -> Ownership:
     if is_serving(one, root):
-        return Standing.SERVING
-    return Standing.NOBODYS if _is_orphan(one) and _is_unheard(one, root) else Standing.SOMEBODYS
+        return Ownership.SERVING
+    return Ownership.ORPHANED if _is_orphan(one) and _is_unheard(one, root) else Ownership.OWNED
 
 
 def _is_orphan(one: Process) -> bool:

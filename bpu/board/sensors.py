@@ -9,7 +9,7 @@ from pathlib import Path
 from bpu.board.readings import Reading, readings
 
 
-class Vitals:
+class Sensors:
     """Calling it gives the latest reading, from memory when it is younger than `period_s`."""
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bpu.board.errors import BadWish
+from bpu.board.errors import InvalidPoolRequest
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -27,11 +27,11 @@ def parse_size(text: str) -> int:
         return int(word, 16)
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", word)
     if found is None:
-        raise BadWish("ion.bad_size", text=text)
+        raise InvalidPoolRequest("ion.bad_size", text=text)
     number, unit = found.groups()
     size = float(number) * _UNITS[unit]
     if size != int(size):
-        raise BadWish("ion.bad_size", text=text)
+        raise InvalidPoolRequest("ion.bad_size", text=text)
     return int(size)
 
 

@@ -10,7 +10,7 @@ from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCa
 
 
 @dataclass(frozen=True)
-class Head:
+class ResponseMetadata:
     """What all chunks of one answer share. `created` is in seconds since 1970, `model` the id the client used,
     `reasoning_key` the field of the reasoning, `prompt_tokens` the prompt's count before the job begins."""
 
@@ -31,7 +31,7 @@ class Head:
         return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
-def chunks(deltas: Iterable[Delta], head: Head) -> Iterator[dict[str, Any]]:
+def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str, Any]]:
     """`chat.completion.chunk` objects: the role at once, before the first delta is asked for, then one a delta.
 
     A keep-alive is an empty delta (`is_keepalive` knows it). Exactly one chunk carries a finish reason; the usage
@@ -68,7 +68,7 @@ def _chunk(opening: dict[str, Any], delta: dict[str, Any], reason: str | None = 
     return {**opening, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
-def _call(call: ToolCall, head: Head, arguments: str) -> dict[str, Any]:
+def _call(call: ToolCall, head: ResponseMetadata, arguments: str) -> dict[str, Any]:
     return {
         "id": head.call_id(call.index),
         "type": "function",
@@ -77,10 +77,10 @@ def _call(call: ToolCall, head: Head, arguments: str) -> dict[str, Any]:
 
 
 @dataclass
-class Join:
+class CompletionBuilder:
     """The join of deltas into one body, for those who must do something between two of them (`add`, then `body`)."""
 
-    head: Head
+    head: ResponseMetadata
     _texts: dict[type, list[str]] = field(default_factory=lambda: {Content: [], Reasoning: []})
     _calls: list[ToolCall] = field(default_factory=list)
     _finish: Finish | None = None
@@ -108,9 +108,9 @@ class Join:
         return {**self.head.open("chat.completion"), "choices": [choice], **figures}
 
 
-def completion(deltas: Iterable[Delta], head: Head) -> dict[str, Any]:
+def completion(deltas: Iterable[Delta], head: ResponseMetadata) -> dict[str, Any]:
     """The `chat.completion` object that joins `deltas`."""
-    join = Join(head)
+    join = CompletionBuilder(head)
     for delta in deltas:
         join.add(delta)
     return join.body()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bpu.chat.json_repair import NoJson, loads
+from bpu.chat.json_repair import JsonError, loads
 from bpu.chat.schema_keywords import positions
 from bpu.chat.schema_types import is_of_type, type_names
 from bpu.chat.schemas import Evaluation, Schema, Steps, StepsExceeded, is_small
@@ -100,7 +100,7 @@ def _denoted(text: str) -> Any:
         return text
     try:
         return loads(text, close=False)
-    except NoJson:
+    except JsonError:
         return text
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish
 from bpu.chat.requests import ChatRequest, parse_chat, renamed
 from bpu.errors import BadRequest
@@ -56,7 +56,7 @@ def _prompt(body: Mapping[str, Any]) -> str:
 class CompletionShape:
     """`text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
 
-    def __init__(self, head: Head, echo: str = "") -> None:
+    def __init__(self, head: ResponseMetadata, echo: str = "") -> None:
         self._head = head
         self._echo = echo
         self._texts = [echo]

@@ -24,7 +24,7 @@ _ARGUMENTS_READ = 65_536
 
 
 @dataclass(frozen=True)
-class Utterance:
+class ChatTurn:
     """What one side says in one go. `messages` of the request are in it; `result`: it answers a tool call."""
 
     role: Literal["user", "assistant"]
@@ -38,7 +38,7 @@ class Conversation:
     """`turns` alternate, begin and end with the user."""
 
     system: str
-    turns: tuple[Utterance, ...]
+    turns: tuple[ChatTurn, ...]
 
     def openings(self) -> list[int]:
         """Where a whole turn begins: at each of the user's own messages."""
@@ -58,17 +58,17 @@ def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
     while leading < len(messages) and messages[leading].role == "system":
         leading += 1
     system = _join([*(message.content for message in messages[:leading]), rules])
-    turns: list[Utterance] = []
+    turns: list[ChatTurn] = []
     for utterance in _utterances(messages[leading:]):
         _append(turns, utterance)
     if not turns or turns[0].role == "assistant":
-        turns.insert(0, Utterance("user", "", 0))
+        turns.insert(0, ChatTurn("user", "", 0))
     if turns[-1].role == "assistant":
-        turns.append(Utterance("user", _GO_ON, 0))
+        turns.append(ChatTurn("user", _GO_ON, 0))
     return Conversation(system, tuple(turns))
 
 
-def _utterances(messages: Sequence[Message]) -> list[Utterance]:
+def _utterances(messages: Sequence[Message]) -> list[ChatTurn]:
     room, newest_first = _ARGUMENTS_READ, []
     for message in reversed(messages):
         room -= sum(len(call.arguments) for call in message.tool_calls)
@@ -76,17 +76,17 @@ def _utterances(messages: Sequence[Message]) -> list[Utterance]:
     return newest_first[::-1]
 
 
-def utter(message: Message, *, reads_arguments: bool = True) -> Utterance:
+def utter(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
     """One message as its side says it."""
     if message.role == "assistant":
         calls = "\n".join(called(call, reads_arguments=reads_arguments) for call in message.tool_calls)
-        return Utterance("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
+        return ChatTurn("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
     if message.role == "tool":
-        return Utterance("user", answered(message.content), result=True)
-    return Utterance("user", message.content)
+        return ChatTurn("user", answered(message.content), result=True)
+    return ChatTurn("user", message.content)
 
 
-def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[Utterance]) -> str:
+def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[ChatTurn]) -> str:
     """A digest of all that was said. Every part goes in behind its length, so that no two ways of cutting meet."""
     state = hashlib.sha256()
     parts = [*header, conversation.system, *(part for turn in turns for part in (turn.role, turn.text))]
@@ -96,7 +96,7 @@ def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[Ut
     return state.hexdigest()
 
 
-def _append(turns: list[Utterance], new: Utterance) -> None:
+def _append(turns: list[ChatTurn], new: ChatTurn) -> None:
     """Add what is said next. An answer without a word (a failed reply, a prefilled tag) is no turn of its own."""
     says_nothing = new.role == "assistant" and not new.text
     if not turns or (turns[-1].role != new.role and not says_nothing):

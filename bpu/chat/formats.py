@@ -16,7 +16,7 @@ from itertools import chain, islice
 from typing import Any, NoReturn
 
 from bpu.chat.coercion import coerce
-from bpu.chat.json_repair import NoJson, dumps, loads
+from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import ResponseFormat
 from bpu.chat.schemas import Checker, Steps, lean
 from bpu.chat.tools import compact
@@ -59,7 +59,7 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
             found = _problem(fitting, wanted, checker)
             if found is None:
                 return candidate if fitting == value and _strict(candidate) else dumps(fitting)
-        except NoJson:
+        except JsonError:
             continue
         problem = problem or found
     raise AnswerUnfit(

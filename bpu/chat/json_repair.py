@@ -32,7 +32,7 @@ _SURPLUS = "}]`; \t\r\n"
 MAX_LENGTH = 256 * 1024
 
 
-class NoJson(ValueError):
+class JsonError(ValueError):
     """The text holds no JSON, not even after repair."""
 
 
@@ -49,26 +49,26 @@ class WrittenFloat(float):
 
 
 def loads(text: str, *, close: bool = True) -> Any:
-    """The JSON value of the whole `text`. Raises `NoJson`; numbers beyond JSON's are none.
+    """The JSON value of the whole `text`. Raises `JsonError`; numbers beyond JSON's are none.
 
     Not `close`: brackets that are open at the end are no mistake of the writer's, and are not closed.
     """
     if len(text) > MAX_LENGTH:
-        raise NoJson("the text is too long")
+        raise JsonError("the text is too long")
     try:
         return _strict(text)
-    except NoJson:
+    except JsonError:
         return _strict(repair(text, close=close))
 
 
 def dumps(value: Any) -> str:
-    """`value` as compact JSON text, characters as they are; raises `NoJson` for what JSON cannot hold."""
+    """`value` as compact JSON text, characters as they are; raises `JsonError` for what JSON cannot hold."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         # Half a character, which JSON can carry and UTF-8 cannot, stays the escape that it was.
         return text if _is_whole(text) else json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError) as error:
-        raise NoJson(str(error)) from None
+        raise JsonError(str(error)) from None
 
 
 def _is_whole(text: str) -> bool:
@@ -84,9 +84,9 @@ def _strict(text: str) -> Any:
     try:
         value, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError) as error:
-        raise NoJson(str(error)) from None
+        raise JsonError(str(error)) from None
     if text[end:].strip(_SURPLUS):
-        raise NoJson("something follows the value")
+        raise JsonError("something follows the value")
     return value
 
 
@@ -129,25 +129,25 @@ def repair(text: str, *, close: bool = True) -> str:
             _drop_comma(out)
             if not stack or stack.pop() != words:
                 if text[match.start() :].strip(_SURPLUS):
-                    raise NoJson("a bracket too many")
+                    raise JsonError("a bracket too many")
                 break
         elif kind == "open":
             stack.append(_CLOSERS[words])
             if len(stack) > _MAX_DEPTH:
-                raise NoJson("the value is nested too deep")
+                raise JsonError("the value is nested too deep")
         elif kind == "colon":
             _quote_key(out)
         elif kind == "comment":
             words, at = "", _comment_end(text, at, _COMMENT_ENDS[words])
         out.append(_REWRITTEN.get(words, words))
     if stack and not close:
-        raise NoJson("a bracket was never closed")
+        raise JsonError("a bracket was never closed")
     _drop_comma(out)
     return "".join([*out, *reversed(stack)])
 
 
 def _string(text: str, start: int) -> tuple[str, int]:
-    """The string that opens at `start` as JSON writes it, and where it ends. Raises `NoJson` if it never does."""
+    """The string that opens at `start` as JSON writes it, and where it ends. Raises `JsonError` if it never does."""
     quote = text[start]
     if quote == '"':
         try:
@@ -164,7 +164,7 @@ def _string(text: str, start: int) -> tuple[str, int]:
         if found == "\\":
             found, at = _escape(text, match.start())
         parts.append('\\"' if found == '"' else found)
-    raise NoJson("a string was never closed")
+    raise JsonError("a string was never closed")
 
 
 def _escape(text: str, start: int) -> tuple[str, int]:
@@ -177,10 +177,10 @@ def _escape(text: str, start: int) -> tuple[str, int]:
 
 
 def _comment_end(text: str, at: int, closer: str) -> int:
-    """Where the comment ends whose words begin at `at`. Raises `NoJson` where it could hold the rest of the value."""
+    """Find the end of the comment that begins at `at`. Raises `JsonError` where it could hold the rest of the value."""
     end = text.find(closer, at)
     if end < 0:
-        raise NoJson("a comment was never closed")
+        raise JsonError("a comment was never closed")
     return end + len(closer)
 
 
@@ -206,7 +206,7 @@ def _last(out: list[str], stop: int) -> int:
     return at
 
 
-class Balance:
+class BracketMatcher:
     """Finds where a JSON object or array that begins a text ends, fed in pieces, at linear cost."""
 
     def __init__(self) -> None:

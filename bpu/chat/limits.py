@@ -7,7 +7,7 @@ first blank line of the reasoning. Tokens are counted over the raw text, reasoni
 from __future__ import annotations
 
 from bpu.chat.partial_match import first, held
-from bpu.chat.tokens import Counter, Tally
+from bpu.chat.tokens import Counter, IncrementalTokenCounter
 
 
 class StopStrings:
@@ -44,7 +44,7 @@ class TokenLimit:
     """Passes on as much of a text in pieces as `most` tokens hold; None: all of it, only counted."""
 
     def __init__(self, counter: Counter, most: int | None) -> None:
-        self._tally = Tally(counter)
+        self._tally = IncrementalTokenCounter(counter)
         self._most = most
         self.hit = False
 

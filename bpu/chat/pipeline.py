@@ -17,20 +17,20 @@ from bpu.chat.formats import as_json, beginning
 from bpu.chat.limits import StopStrings, TokenLimit
 from bpu.chat.reasoning import CLOSE, OPEN, Part, Splitter, State
 from bpu.chat.requests import ChatRequest
-from bpu.chat.tokens import Counter, Tally
-from bpu.chat.tool_call_parser import Caller
-from bpu.chat.tool_call_scanner import CallReader, Item
+from bpu.chat.tokens import Counter, IncrementalTokenCounter
+from bpu.chat.tool_call_parser import ToolCallParser
+from bpu.chat.tool_call_scanner import Item, ToolCallScanner
 from bpu.chat.usage import Usage, usage
 from bpu.console.events import Done, Event, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed, ToolCallUnfit
-from bpu.turn import Timing, Turn, Waiting
+from bpu.turn import Progress, Timing, Turn
 
 Mode = Literal["reasoning_content", "reasoning", "think-tags", "drop"]
 _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True)
-class Manner:
+class AnswerOptions:
     """How answers are to be read. `thinks`: the console's own template opens the reasoning;
     `context_size` in tokens: an answer that fills it was cut by the console, None: not looked at."""
 
@@ -41,12 +41,12 @@ class Manner:
 
 
 def deltas(
-    events: Iterable[Union[Event, Waiting]],
+    events: Iterable[Union[Event, Progress]],
     request: ChatRequest,
     *,
     turn: Turn,
     measured: Callable[[], Timing],
-    manner: Manner,
+    manner: AnswerOptions,
 ) -> Iterator[Delta]:
     """The answer in `events`, `Finish` last. After it the job may be closed, whether the console has ended or not.
 
@@ -55,9 +55,9 @@ def deltas(
     Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit`
     when the client asked for JSON and this is none, or when a call of a strict tool does not fit.
     """
-    reading = _Reading(request, manner)
+    reading = AnswerReader(request, manner)
     for event in events:
-        if isinstance(event, Waiting):
+        if isinstance(event, Progress):
             yield KeepAlive(event.phase, event.position)
         elif isinstance(event, Text):
             yield from reading.text(event.text)
@@ -82,10 +82,10 @@ def deltas(
     yield reading.finish(full, figures)
 
 
-class _Reading:
+class AnswerReader:
     """The state of one answer while it is read."""
 
-    def __init__(self, request: ChatRequest, manner: Manner) -> None:
+    def __init__(self, request: ChatRequest, manner: AnswerOptions) -> None:
         self._stream = request.stream
         self._inline = request.inline_thinking or manner.reasoning == "think-tags"
         self._shown = request.thinking and (self._inline or (request.show_reasoning and manner.reasoning != "drop"))
@@ -93,13 +93,12 @@ class _Reading:
         self._splitter = Splitter(thinks=manner.thinks)
         self._stops = StopStrings(request.stop)
         self._thoughts: list[str] = []
-        self._thought_tokens = Tally(manner.counter)
+        self._thought_tokens = IncrementalTokenCounter(manner.counter)
         self._sent = 0  # pieces of the reasoning that are out
         self._open = False  # an inline opening tag is out, its closing one is not
         self._said = False
-        self._reader = CallReader(
-            Caller(request.tools, request.forced_tool, request.excluded_tools), single=not request.parallel_tool_calls
-        )  # fmt: skip
+        parser = ToolCallParser(request.tools, request.forced_tool, request.excluded_tools)
+        self._reader = ToolCallScanner(parser, single=not request.parallel_tool_calls)
         self._tools = bool(request.tools)
         self._calls = 0
         self._format = request.response_format
@@ -157,7 +156,7 @@ class _Reading:
 
     def _thought_calls(self, thoughts: str) -> Iterator[Delta]:
         """Calls that a model wrote at the very end of a reasoning that it never closed."""
-        reader = CallReader(self._reader.caller)
+        reader = ToolCallScanner(self._reader.caller)
         items = [*reader.feed(thoughts), *reader.end(cut=False)]
         while items and isinstance(items[0], str):
             items.pop(0)

@@ -14,7 +14,7 @@ from typing import Literal, Union
 from bpu.chat.conversation import Conversation, converse, digest, utter
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
 from bpu.chat.formats import instruction
-from bpu.chat.pipeline import Manner, Mode, deltas
+from bpu.chat.pipeline import AnswerOptions, Mode, deltas
 from bpu.chat.reasoning import CLOSE
 from bpu.chat.request_models import Call, Message
 from bpu.chat.requests import THINK_SUFFIX, ChatRequest
@@ -25,7 +25,7 @@ from bpu.console.events import Done, Event, Text
 from bpu.console.line_encoding import LineTooLong, defuse, frame
 from bpu.console.profiles import Profile
 from bpu.errors import AnswerUnfit, ContextLengthExceeded, EngineCrashed
-from bpu.turn import Timing, Turn, Waiting
+from bpu.turn import Progress, Timing, Turn
 
 #: Who opens the reasoning: the console's template, the model, nobody because the template closes it (`off`) or because
 #: the model cannot (`none`).
@@ -41,7 +41,7 @@ _HUGE = 8
 
 
 @dataclass(frozen=True)
-class Plan:
+class PromptPlan:
     """A turn, and how many of the request's oldest messages were left out so that it fits."""
 
     turn: Turn
@@ -113,11 +113,11 @@ class Prompter:
         """The turn at the console. Raises `ContextLengthExceeded`."""
         return self.plan(request).turn
 
-    def plan(self, request: ChatRequest) -> Plan:
+    def plan(self, request: ChatRequest) -> PromptPlan:
         """The turn, trimmed if that is the setting. At least one token of the context is left for the answer."""
         conversation = self._conversation(request)
         try:
-            return Plan(self._turn(request, conversation))
+            return PromptPlan(self._turn(request, conversation))
         except ContextLengthExceeded as error:
             if self._trims(request) and (trimmed := self._trimmed(request, conversation)):
                 return trimmed
@@ -147,14 +147,14 @@ class Prompter:
         return digest(_header(request), conversation, [*conversation.turns, utter(answer)])
 
     def answer(
-        self, events: Iterable[Union[Event, Waiting]], request: ChatRequest, turn: Turn, measured: Callable[[], Timing]
+        self, events: Iterable[Union[Event, Progress]], request: ChatRequest, turn: Turn, measured: Callable[[], Timing]
     ) -> Iterator[Delta]:
         """The deltas of a job's events, read in this model's manner."""
         manner = self._manner(request, self._context)
         return deltas(events, request, turn=turn, measured=measured, manner=manner)
 
-    def _manner(self, request: ChatRequest, context: int | None) -> Manner:
-        return Manner(self._counter, self.thinks(request), self._reasoning, context)
+    def _manner(self, request: ChatRequest, context: int | None) -> AnswerOptions:
+        return AnswerOptions(self._counter, self.thinks(request), self._reasoning, context)
 
     def _told(self, request: ChatRequest, raw: str) -> Message | None:
         """What the client was given for `raw`; None if it was not all of the answer."""
@@ -251,7 +251,7 @@ class Prompter:
         """The longest text in characters that is counted exactly, whatever is in it."""
         return max(_COUNTED_AT_ONCE, self._context * _CHARACTERS_A_TOKEN)
 
-    def _trimmed(self, request: ChatRequest, conversation: Conversation) -> Plan | None:
+    def _trimmed(self, request: ChatRequest, conversation: Conversation) -> PromptPlan | None:
         """The fewest of the oldest whole turns left out, found by halving; None if the last does not fit alone."""
         openings = conversation.openings()[1:]
         fitting: tuple[int, Turn] | None = None
@@ -266,7 +266,7 @@ class Prompter:
         if fitting is None:
             return None
         at, turn = fitting
-        return Plan(Turn(turn.line, turn.tokens), conversation.messages_before(at))
+        return PromptPlan(Turn(turn.line, turn.tokens), conversation.messages_before(at))
 
     def _text(self, conversation: Conversation) -> str:
         """All of the conversation as the text of one user message, the console's frame left out."""

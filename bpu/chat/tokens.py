@@ -114,7 +114,7 @@ class Counter:
         return self._tokens.count(text) if text else 0
 
 
-class Tally:
+class IncrementalTokenCounter:
     """The tokens of a text that arrives in pieces, at a cost linear in its length.
 
     The text is counted in segments that end where byte-level vocabularies never join: between a letter and

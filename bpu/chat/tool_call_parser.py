@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpu.chat.coercion import coerce
-from bpu.chat.json_repair import NoJson, dumps, loads
+from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import Tool, clean
 from bpu.chat.schemas import Checker, Steps, lean
 
@@ -36,7 +36,7 @@ _HEAD = re.compile(
 
 
 @dataclass(frozen=True)
-class Found:
+class ParsedToolCall:
     """A call: the tool's name and its arguments as JSON text. `problem`: why a tool with `strict` must not get it;
     `written` is the stretch that it was read from."""
 
@@ -46,7 +46,7 @@ class Found:
     written: str = ""
 
 
-class Caller:
+class ToolCallParser:
     """The tools of one request. `forced`: a bare object that fits this tool's parameters is a call of it.
     `withheld` are the names of tools that the request has and does not allow."""
 
@@ -58,7 +58,7 @@ class Caller:
         self._checkers: dict[str, Checker] = {}
         self._lean: dict[str, Any] = {}
 
-    def read(self, text: str, *, close: bool = True, marked: bool = False) -> list[Found]:
+    def read(self, text: str, *, close: bool = True, marked: bool = False) -> list[ParsedToolCall]:
         """The calls that `text` consists of; empty when it is anything else, if only in part.
 
         Not `close`: the text was cut somewhere, so brackets that are open must not be closed for it. `marked`: the
@@ -95,7 +95,7 @@ class Caller:
         is_call = marked and given and 0 < len(name) <= _MAX_NAME_LENGTH and name not in self._withheld
         return (name, value[given]) if is_call and given else (None, None)
 
-    def _found(self, name: str | None, arguments: Any, written: str) -> Found | None:
+    def _found(self, name: str | None, arguments: Any, written: str) -> ParsedToolCall | None:
         if not name or name in self._withheld:
             return None
         if isinstance(arguments, str):
@@ -107,8 +107,8 @@ class Caller:
             arguments = coerce(arguments, tool.parameters, self._steps)
             problem = self._problem(arguments, tool) if tool.strict else None
         try:
-            return Found(name, dumps(arguments), problem, written)
-        except NoJson:
+            return ParsedToolCall(name, dumps(arguments), problem, written)
+        except JsonError:
             return None
 
     def _fits(self, name: str, arguments: Any) -> bool:
@@ -149,7 +149,7 @@ def _parsed(arguments: str) -> Any:
         return {}
     try:
         return loads(_unfenced(arguments))
-    except NoJson:
+    except JsonError:
         return arguments
 
 
@@ -157,7 +157,7 @@ def _arguments(body: str, close: bool) -> Any:
     """The arguments behind DeepSeek's separator; as they are written, where they cannot be read."""
     try:
         return loads(_unfenced(body), close=close) if body.strip() else {}
-    except NoJson:
+    except JsonError:
         return _unfenced(body).strip()
 
 
@@ -175,7 +175,7 @@ def _value(text: str, close: bool = True) -> Any:
     """The JSON in `text`, a fence around it left out; a string, which is never a call, for what is none."""
     try:
         return loads(_unfenced(text), close=close)
-    except NoJson:
+    except JsonError:
         return ""
 
 

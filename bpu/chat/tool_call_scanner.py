@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Union
 
-from bpu.chat.json_repair import MAX_LENGTH, Balance
+from bpu.chat.json_repair import MAX_LENGTH, BracketMatcher
 from bpu.chat.partial_match import held
-from bpu.chat.tool_call_parser import DEEPSEEK, DEEPSEEK_END, SEPARATOR, Caller, Found
+from bpu.chat.tool_call_parser import DEEPSEEK, DEEPSEEK_END, SEPARATOR, ParsedToolCall, ToolCallParser
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
 _DEEPSEEK_CALLS = "<｜tool▁calls▁begin｜>"
@@ -83,7 +83,7 @@ _MADE_UP = "<tool_response>"
 #: A model that repeats itself is stopped here.
 _MOST_CALLS = 16
 
-Item = Union[str, Found]
+Item = Union[str, ParsedToolCall]
 
 
 class State(Enum):
@@ -92,14 +92,14 @@ class State(Enum):
     OBJECT = auto()  # inside a bare or fenced JSON value
 
 
-class CallReader:
+class ToolCallScanner:
     """`feed` pieces, then `end`. `single`: only the first call counts.
 
     `stopped`: there are calls and nothing more is to be expected. `dropped`: a call was cut off.
     `rambled`: the model said something after its calls.
     """
 
-    def __init__(self, caller: Caller, *, single: bool = False) -> None:
+    def __init__(self, caller: ToolCallParser, *, single: bool = False) -> None:
         self.state = State.TEXT
         self.calls = 0
         self.stopped = False
@@ -112,9 +112,9 @@ class CallReader:
         self._after = ""  # what was said after a call, from its first word on
         self._opener = ""
         self._is_example = False  # the stretch stands in a fence or in backticks
-        self._example_calls: list[Found] = []  # such calls, until it is known whether words follow
+        self._example_calls: list[ParsedToolCall] = []  # such calls, until it is known whether words follow
         self._example_text = ""  # the text that they were read from
-        self._balance = Balance()
+        self._balance = BracketMatcher()
         self._seen = 0  # how much of the stretch the balance has seen
         self._value = -1  # where in the stretch its JSON value ends
 
@@ -179,7 +179,7 @@ class CallReader:
         self._seen = len(opener) if self.state is State.MARKED else min(
             at for bracket in "{[" if (at := opener.find(bracket)) >= 0
         )  # fmt: skip
-        self._balance, self._value = Balance(), -1
+        self._balance, self._value = BracketMatcher(), -1
 
     def _marked(self) -> Iterator[Item]:
         closer = _CLOSERS[self._opener]
@@ -249,7 +249,7 @@ class CallReader:
             return stretch[len(CALL) : self._value]
         return stretch[len(CALL) :].split(CALL_END)[0]
 
-    def _decided(self, stretch: str, found: list[Found]) -> Iterator[Item]:
+    def _decided(self, stretch: str, found: list[ParsedToolCall]) -> Iterator[Item]:
         if not found:
             yield from self._say(_MARK.sub("", stretch))
         elif self._is_example:
@@ -264,7 +264,7 @@ class CallReader:
         found, self._example_calls, self._example_text = self._example_calls, [], ""
         yield from self._called(found)
 
-    def _called(self, found: list[Found]) -> Iterator[Item]:
+    def _called(self, found: list[ParsedToolCall]) -> Iterator[Item]:
         for one in found:
             if self.calls >= (1 if self._single else _MOST_CALLS):
                 self.stopped = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bpu.chat.json_repair import NoJson, dumps, loads
+from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import Call, Tool
 from bpu.chat.requests import ChatRequest
 from bpu.chat.schemas import lean
@@ -48,7 +48,7 @@ def canonical(arguments: str) -> str:
         value = loads(arguments)
         value = loads(value) if isinstance(value, str) else value  # some clients encode the text once more
         return dumps(value if isinstance(value, dict) else {})
-    except NoJson:
+    except JsonError:
         return "{}"
 
 

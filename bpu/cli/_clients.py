@@ -11,7 +11,7 @@ from urllib.parse import quote
 import segno
 
 from bpu.cli import _openclaw
-from bpu.cli._endpoint import Door
+from bpu.cli._endpoint import Endpoint
 from bpu.cli._openclaw import PROVIDER
 from bpu.messages import say
 
@@ -21,7 +21,7 @@ OPENWEBUI_TASKS = ("TITLE", "TAGS", "FOLLOW_UP", "AUTOCOMPLETE")
 LITELLM_KEY = "sk-change-me"
 
 
-def chatbox_link(door: Door) -> str:
+def chatbox_link(door: Endpoint) -> str:
     """The link by which Chatbox takes in a provider: base64 of its JSON."""
     models = [
         {
@@ -45,12 +45,12 @@ def chatbox_link(door: Door) -> str:
     return f"chatbox://provider/import?config={quote(data, safe='')}"
 
 
-def openclaw(door: Door) -> str:
+def openclaw(door: Endpoint) -> str:
     """The part of `openclaw.json`, in the small form that a context of 4096 tokens needs."""
     return json.dumps(_openclaw.patch(door, {}), indent=2)
 
 
-def openwebui(door: Door) -> str:
+def openwebui(door: Endpoint) -> str:
     """The variables that a new Open WebUI reads at its first start."""
     variables = {"OPENAI_API_BASE_URL": door.base, "OPENAI_API_KEY": door.key, "ENABLE_OLLAMA_API": "false"}
     variables |= {f"ENABLE_{name}_GENERATION": "false" for name in OPENWEBUI_TASKS}
@@ -58,7 +58,7 @@ def openwebui(door: Door) -> str:
     return "\n".join([f"# {say('connect.openwebui_where')}", *(f"{name}={value}" for name, value in variables.items())])
 
 
-def llm(door: Door) -> str:
+def llm(door: Endpoint) -> str:
     """The entry of `extra-openai-models.yaml`; JSON strings are YAML strings."""
     lines = []
     for model, _ in door.models:
@@ -70,7 +70,7 @@ def llm(door: Door) -> str:
     return "\n".join([*where, *after, f"# llm -m {shlex.quote(door.model)} {shlex.quote(say('connect.hello'))}"])
 
 
-def curl(door: Door) -> str:
+def curl(door: Endpoint) -> str:
     """A command that streams one answer."""
     messages = [{"role": "user", "content": say("connect.hello")}]
     body = json.dumps({"model": door.model, "stream": True, "messages": messages}, ensure_ascii=False)
@@ -83,17 +83,17 @@ def curl(door: Door) -> str:
     return " \\\n  ".join(words)
 
 
-def host(door: Door) -> str:
+def host(door: Endpoint) -> str:
     """The address without OpenAI's `/v1`, as Ollama's and Anthropic's clients take it."""
     return door.base.removesuffix("/v1")
 
 
-def form(name: str, door: Door) -> str:
+def form(name: str, door: Endpoint) -> str:
     """What to fill in by hand, in the words of the catalogue for the client `name`."""
     return say(f"connect.{name}_text", base=door.base, host=host(door), key=door.key, model=door.model)
 
 
-def rdkstudio(door: Door) -> str:
+def rdkstudio(door: Endpoint) -> str:
     """The file that RDK Studio imports; its address stands there without `/v1`."""
     model = {
         "label": "RDK BPU",
@@ -107,7 +107,7 @@ def rdkstudio(door: Door) -> str:
     return json.dumps(config, indent=2)
 
 
-def litellm(door: Door) -> str:
+def litellm(door: Endpoint) -> str:
     """The `config.yaml` of LiteLLM's proxy; without a master key it serves everybody."""
     return "\n".join(
         [
@@ -124,7 +124,7 @@ def litellm(door: Door) -> str:
     )
 
 
-def xiaozhi(door: Door) -> str:
+def xiaozhi(door: Endpoint) -> str:
     """The part of `data/.config.yaml` of xiaozhi-esp32-server."""
     return "\n".join(
         [
@@ -142,7 +142,7 @@ def xiaozhi(door: Door) -> str:
     )
 
 
-def aider(door: Door) -> str:
+def aider(door: Endpoint) -> str:
     """The command that starts aider; whole files are the only form of edits that a small model keeps."""
     return _shell(
         {"OPENAI_API_BASE": door.base, "OPENAI_API_KEY": door.key},
@@ -150,12 +150,12 @@ def aider(door: Door) -> str:
     )
 
 
-def ollama(door: Door) -> str:
+def ollama(door: Endpoint) -> str:
     """The commands that talk to the gateway with Ollama's own program."""
     return _shell({"OLLAMA_HOST": host(door)}, "ollama list", f"ollama run {shlex.quote(door.model)}")
 
 
-def claude(door: Door) -> str:
+def claude(door: Endpoint) -> str:
     """The command that starts Claude Code in the small form that a context of 4096 tokens needs."""
     models = {f"ANTHROPIC_DEFAULT_{size}_MODEL": door.model for size in ("OPUS", "SONNET", "HAIKU")}
     variables = {
@@ -171,7 +171,7 @@ def claude(door: Door) -> str:
     return _shell(variables, "claude --tools '' --system-prompt 'Answer briefly.'")
 
 
-def codex(door: Door) -> str:
+def codex(door: Endpoint) -> str:
     """The part of `~/.codex/config.toml`."""
     return "\n".join(
         [

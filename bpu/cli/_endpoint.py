@@ -18,7 +18,7 @@ ANY_KEY = "any"
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """What a client must be told. `base` ends in `/v1`; `context` in tokens.
 
     `others` are the further models of the table, with their contexts.
@@ -35,7 +35,7 @@ class Door:
         """All models with their contexts, the chosen one first."""
         return ((self.model, self.context), *self.others)
 
-    def choosing(self, name: str) -> Door:
+    def choosing(self, name: str) -> Endpoint:
         """The same gateway with another model first; one that its table does not have is taken as it is named."""
         contexts = dict(self.models)
         others = tuple((model, context) for model, context in self.models if model != name)
@@ -50,7 +50,7 @@ class Door:
         return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
-def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Door:
+def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Endpoint:
     """The way in from other machines, by the settings. Raises `SettingsError` when there is none by network."""
     settings = resolve_engine(settings)
     urls = reachable(settings.bind, find(), socket.gethostname())
@@ -59,7 +59,7 @@ def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addre
     table = chosen_table(settings)
     contexts = {model.id: context_size(settings, model) for model in table.models}
     size = contexts.pop(table.default)
-    return Door(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, table.default, size, tuple(contexts.items()))
+    return Endpoint(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, table.default, size, tuple(contexts.items()))
 
 
 def first_key(settings: Settings) -> str:

@@ -31,7 +31,7 @@ class Handle(Protocol):
     def status(self) -> Status: ...
 
 
-class Here:
+class LocalEngine:
     """The keeper of this board's state folder. Raises `EngineUnavailable` when none runs."""
 
     def __init__(self, settings: Settings) -> None:
@@ -51,7 +51,7 @@ class Here:
         return EngineUnavailable(say("load.nobody", folder=self._folder))
 
 
-class There:
+class RemoteEngine:
     """The engine of the gateway at an address."""
 
     def __init__(self, url: str, key: str) -> None:
@@ -67,7 +67,7 @@ class There:
 def handle(url: str | None, key: str | None) -> Handle:
     """What `--url` names, or this board's keeper."""
     settings = load_settings()
-    return Here(settings) if url is None else There(url, key or first_key(settings))
+    return LocalEngine(settings) if url is None else RemoteEngine(url, key or first_key(settings))
 
 
 Clock = Callable[[], float]

@@ -30,7 +30,7 @@ from bpu.engine.client.launch_config import (
 )
 from bpu.engine.protocol import say_bye
 from bpu.settings import Settings
-from bpu.turn import Cut, Waiting
+from bpu.turn import Progress, TimeLimitReached
 
 #: How soon Ctrl-C is heard while the console says nothing.
 LOOK_S = 0.1
@@ -111,11 +111,13 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _until(events: Iterator[Event | Waiting | Cut], stopped: Callable[[], bool]) -> Iterator[Event | Waiting]:
+def _until(
+    events: Iterator[Event | Progress | TimeLimitReached], stopped: Callable[[], bool]
+) -> Iterator[Event | Progress]:
     """`events` up to a Ctrl-C, or to the end of the job's time: then what has come is the answer."""
     for event in events:
         if stopped():
             raise KeyboardInterrupt
-        if isinstance(event, Cut):
+        if isinstance(event, TimeLimitReached):
             return
         yield event

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bpu.cli._endpoint import Door
+from bpu.cli._endpoint import Endpoint
 from bpu.errors import BadRequest, EngineUnavailable
 from bpu.messages import say
 
@@ -28,7 +28,7 @@ APIS = {"chat": "openai-completions", "responses": "openai-responses"}
 Config = dict[str, Any]
 
 
-def provider(door: Door, *, tools: bool, api: str) -> Config:
+def provider(door: Endpoint, *, tools: bool, api: str) -> Config:
     """The provider: its models with small contexts, the chosen one first."""
     compat = {
         **({} if tools else {"supportsTools": False}),
@@ -51,7 +51,7 @@ def provider(door: Door, *, tools: bool, api: str) -> Config:
     return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": models}
 
 
-def patch(door: Door, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
+def patch(door: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
     """What is to be merged into `config`.
 
     Where that has a model already, the board becomes an agent of its own, `bpu`, and the others stay as they are.

@@ -14,7 +14,7 @@ from bpu.engine.client.launch_config import line_limit, plan_launch
 from bpu.engine.client.probe import OutOfTurn, Probe, ProbeRefused, Silent
 from bpu.engine.console_examination import ConsoleExamination, Findings, Step
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import Settings
@@ -68,7 +68,7 @@ class Progress:
 class Examination:
     """All turns of one probe."""
 
-    def __init__(self, launch: Launch, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
+    def __init__(self, launch: LaunchSpec, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
         self._launch, self._probe, self._settings, self._told = launch, probe, settings, told
         self._record = ConsoleRecord(launch)
         self._record.identify(probe.pid)
@@ -168,7 +168,7 @@ class Examination:
             return False
 
 
-def _lengths(launch: Launch) -> list[int]:
+def _lengths(launch: LaunchSpec) -> list[int]:
     """The lengths of lines that surely fit the context."""
     return [size for size in LENGTHS if size <= launch.context * BYTES_A_TOKEN]
 

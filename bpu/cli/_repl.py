@@ -20,7 +20,7 @@ Message = dict[str, str]
 PROMPT = ">>> "
 
 
-class Voice(Protocol):
+class ChatBackend(Protocol):
     """Who answers: the engine on this board, or a gateway elsewhere."""
 
     def chat(self, body: dict[str, Any]) -> Iterator[Delta]: ...
@@ -28,12 +28,12 @@ class Voice(Protocol):
     def status(self) -> dict[str, Any]: ...
 
 
-class Talk:
+class ChatSession:
     """One conversation. `options` are further fields of each request (`max_tokens`, ...)."""
 
     def __init__(
         self,
-        voice: Voice,
+        voice: ChatBackend,
         *,
         system: str = "",
         show_thinking: bool = True,

@@ -39,7 +39,7 @@ def command(
     fields = {"max_tokens": max_tokens, "thinking": {"type": "disabled"} if no_thinking else None}
     options = {name: value for name, value in fields.items() if value is not None}
     with _voice(url, key, model, options) as (voice, where):
-        talk = _repl.Talk(voice, system=system, show_thinking=not hide_thinking, options=options)
+        talk = _repl.ChatSession(voice, system=system, show_thinking=not hide_thinking, options=options)
         if question:
             _once(talk, " ".join(question))
             return
@@ -47,7 +47,7 @@ def command(
         talk.converse(_repl.questions())
 
 
-def _once(talk: _repl.Talk, question: str) -> None:
+def _once(talk: _repl.ChatSession, question: str) -> None:
     try:
         talk.ask(question)
     except KeyboardInterrupt:
@@ -57,7 +57,7 @@ def _once(talk: _repl.Talk, question: str) -> None:
 @contextlib.contextmanager
 def _voice(
     url: str | None, key: str | None, model: str | None, options: dict[str, Any]
-) -> Iterator[tuple[_repl.Voice, str]]:
+) -> Iterator[tuple[_repl.ChatBackend, str]]:
     """Who answers, and a sentence that says so."""
     settings = load_settings()
     if url is not None:

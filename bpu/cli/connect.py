@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from bpu.cli import _clients, _openclaw
-from bpu.cli._endpoint import Door, door
+from bpu.cli._endpoint import Endpoint, door
 from bpu.cli._group import Group
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
@@ -26,7 +26,7 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
-def _client(name: str, write: Callable[[Door], str]) -> None:
+def _client(name: str, write: Callable[[Endpoint], str]) -> None:
     @click.option("--url", metavar="URL", help=say("connect.url"))
     @click.option("--key", metavar="KEY", help=say("connect.key"))
     @click.option("--model", metavar="MODEL", help=say("connect.model"))
@@ -73,7 +73,7 @@ def _openclaw_command(
             click.echo(say("connect.backup", path=backup))
 
 
-def _door(url: str | None, key: str | None, model: str | None) -> Door:
+def _door(url: str | None, key: str | None, model: str | None) -> Endpoint:
     settings = load_settings(**({} if url is None else {"bind": "127.0.0.1:8000"}))
     here = door(settings)
     base = here.base if url is None else f"{base_url(url)}/v1"
@@ -83,7 +83,7 @@ def _door(url: str | None, key: str | None, model: str | None) -> Door:
     return dataclasses.replace(here, base=base, key=key or here.key)
 
 
-def _chatbox(here: Door) -> str:
+def _chatbox(here: Endpoint) -> str:
     link = _clients.chatbox_link(here)
     text = say("connect.chatbox_text", link=link, host=here.base, key=here.key, model=here.model)
     if here.is_local:
@@ -92,7 +92,7 @@ def _chatbox(here: Door) -> str:
     return f"{text}\n{_clients.qr(link)}" if is_terminal(sys.stdout) else text
 
 
-_PRINTED: dict[str, Callable[[Door], str]] = {
+_PRINTED: dict[str, Callable[[Endpoint], str]] = {
     "chatbox": _chatbox,
     "openwebui": _clients.openwebui,
     "rdkstudio": _clients.rdkstudio,

@@ -15,9 +15,9 @@ from bpu.board import tools
 from bpu.board.boot import BOOT, active_tree
 from bpu.board.boot_config import NAME, POOLS, BootConfig, config_file
 from bpu.board.dtb_writer import Rewriter
-from bpu.board.errors import BadWish, BoardError
+from bpu.board.errors import BoardError, InvalidPoolRequest
 from bpu.board.fits import usable_sizes
-from bpu.board.layout import Layout, Wish, live_map, next_layout, plan_for, read_wish, vendor_switch
+from bpu.board.layout import Layout, PoolRequest, live_map, next_layout, plan_for, read_wish, vendor_switch
 from bpu.board.memory_map_text import difference, picture
 from bpu.board.modes import VENDOR_MODES, modes_for
 from bpu.board.pools import ALIGNMENT, LINUX_ROOM, Plan
@@ -172,11 +172,11 @@ def _need() -> Need | None:
     return need_of(model) if is_file(model.hbm) else None
 
 
-def _refuse_smaller_than_the_model(wish: Wish, now: Mapping[str, int]) -> None:
+def _refuse_smaller_than_the_model(wish: PoolRequest, now: Mapping[str, int]) -> None:
     """A mode that cannot hold the served model is no improvement; sizes of one's own are one's own decision."""
     need = _need()
     if wish.name and need is not None and fit(need, usable_sizes({**now, **wish.sizes})) is Fit.TOO_LARGE:
-        raise BadWish("ion.mode_too_small", name=wish.name, need=human(need.total))
+        raise InvalidPoolRequest("ion.mode_too_small", name=wish.name, need=human(need.total))
 
 
 # /boot/config.txt
@@ -214,14 +214,14 @@ def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, 
     click.echo(say("ion.config_slot"))
 
 
-def _show_config_plan(config: BootConfig, layout: Layout, wish: Wish) -> bool:
+def _show_config_plan(config: BootConfig, layout: Layout, wish: PoolRequest) -> bool:
     """Whether there is anything to do. Raises `BoardError` for what the file cannot say or the RAM cannot hold."""
     before = _next_sizes(layout, config)
     for name, size in wish.sizes.items():
         if name not in POOLS:
-            raise BadWish("ion.no_such_pool", name=name, names=", ".join(POOLS))
+            raise InvalidPoolRequest("ion.no_such_pool", name=name, names=", ".join(POOLS))
         if size <= 0 or size % ALIGNMENT:
-            raise BadWish("ion.unaligned_size", name=name, size=human(size), alignment=human(ALIGNMENT))
+            raise InvalidPoolRequest("ion.unaligned_size", name=name, size=human(size), alignment=human(ALIGNMENT))
     after = {**before, **wish.sizes}
     ram = sum(span.size for span in layout.memory.ram)
     left, total = ram - sum(after.values()), sum(after.values())
@@ -242,7 +242,7 @@ def _show_config_plan(config: BootConfig, layout: Layout, wish: Wish) -> bool:
     return True
 
 
-def _apply_config(config: BootConfig, layout: Layout, wish: Wish, *, yes: bool, boot_dir: Path) -> None:
+def _apply_config(config: BootConfig, layout: Layout, wish: PoolRequest, *, yes: bool, boot_dir: Path) -> None:
     if not _show_config_plan(config, layout, wish):
         return
     _check_right(config.path, boot_dir)
@@ -282,7 +282,7 @@ def _largest(memory: MemoryMap) -> int:
     return max((pool.span.size for pool in memory.pools), default=0)
 
 
-def _takes_vendor(vendor: bool | None, wish: Wish, script: Path | None, *, yes: bool) -> bool:
+def _takes_vendor(vendor: bool | None, wish: PoolRequest, script: Path | None, *, yes: bool) -> bool:
     possible = script is not None and wish.name in VENDOR_MODES
     if vendor and not possible:
         raise BoardError("ion.vendor_modes_only")
@@ -291,7 +291,7 @@ def _takes_vendor(vendor: bool | None, wish: Wish, script: Path | None, *, yes: 
     return not yes and click.confirm(say("ion.offer_vendor", path=script, mode=wish.name), default=True)
 
 
-def _run_vendor(sysfs: Path, boot_dir: Path, wish: Wish) -> None:
+def _run_vendor(sysfs: Path, boot_dir: Path, wish: PoolRequest) -> None:
     script = vendor_switch(sysfs, boot_dir)
     result = tools.run(["sh", str(script), wish.name], timeout=VENDOR_TIMEOUT_S)
     click.echo(result.out, nl=False)

@@ -11,7 +11,7 @@ from bpu.board import reclaim
 from bpu.board.errors import BoardError
 from bpu.board.processes import holders
 from bpu.board.readings import Reading
-from bpu.board.reclaim import Candidate, Standing
+from bpu.board.reclaim import Candidate, Ownership
 from bpu.board.sizes import human
 from bpu.cli._columns import left, right
 from bpu.messages import say
@@ -69,7 +69,7 @@ def _show_candidates(found: Sequence[Candidate], wanted: Sequence[int], sysfs: P
     for one in found:
         pid = one.process.pid
         words = "reclaim.asked" if pid in wanted else f"reclaim.{one.standing.value}"
-        said = say(words, pid=pid) if one.standing is Standing.SOMEBODYS and pid not in wanted else say(words)
+        said = say(words, pid=pid) if one.standing is Ownership.OWNED and pid not in wanted else say(words)
         held = "?" if one.held is None else human(one.held)
         click.echo(say("reclaim.row", process=one.process, held=held, words=said))
     if holders(sysfs) is None and any(row["name"].startswith("ion") for row in reclaim.memory(sysfs)):

@@ -13,7 +13,7 @@ from bpu.console import trailer
 from bpu.console.events import Done, Overrun, RunError, Text
 from bpu.console.log_filter import log
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
-from bpu.console.scanner import Hit, Scanner
+from bpu.console.scanner import Match, Scanner
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import FOLLOWERS, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
@@ -23,7 +23,7 @@ _MAY_END = re.compile(rb"\n|\[")
 _LAST = max(map(len, RUN_ERRORS))
 
 
-class Answer(Stage):
+class AnswerStage(Stage):
     """Reads from the marker to the next prompt. Text that may belong to the end of the turn is held back.
 
     A model can say every byte that a console prints. So the rule is one of time:
@@ -94,7 +94,7 @@ class Answer(Stage):
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._tokens.write(data)
         while (piece := self._tokens.read()) is not None:
-            if not isinstance(piece, Hit):
+            if not isinstance(piece, Match):
                 rest = self._read(piece, emit)
                 if rest is not None:
                     return rest + self._tokens.take()

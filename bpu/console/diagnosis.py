@@ -13,7 +13,7 @@ from signal import Signals
 
 
 @dataclass(frozen=True)
-class Fault:
+class Diagnosis:
     """`cause` is a stable key, `message` one or two whole sentences that name cause and remedy.
 
     `needs_person`: starting it again cannot help until somebody acts.
@@ -221,7 +221,7 @@ _RULES = (
 )
 
 
-def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int | None = None) -> Fault:
+def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int | None = None) -> Diagnosis:
     """The fault behind a console's last log `lines` and its end; both None: it has not ended by itself.
 
     An exit code of 128 + n is read as signal n, as shells give it on. The first rule of the table that fits wins.
@@ -231,7 +231,7 @@ def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int 
     for rule in _RULES:
         found = re.search(rule.words, text, re.MULTILINE) if not rule.exits or end in rule.exits else None
         if found is not None:
-            return Fault(rule.cause, rule.message.format(*found.groups()), rule.needs_person)
+            return Diagnosis(rule.cause, rule.message.format(*found.groups()), rule.needs_person)
     return _unknown(end)
 
 
@@ -241,10 +241,10 @@ def _end(exit_code: int | None, signal: int | None) -> int | None:
     return 128 - exit_code if exit_code is not None and 128 < exit_code < 160 else exit_code
 
 
-def _unknown(end: int | None) -> Fault:
+def _unknown(end: int | None) -> Diagnosis:
     if end is None:
-        return Fault("unknown", "The console did not do what was expected of it. It is started again.", False)
+        return Diagnosis("unknown", "The console did not do what was expected of it. It is started again.", False)
     if end < 0:
         name = Signals(-end).name if -end in set(Signals) else f"signal {-end}"
-        return Fault("crashed", f"The console crashed ({name}). It is started again.", False)
-    return Fault("exited", f"The console ended by itself with exit code {end}. It is started again.", False)
+        return Diagnosis("crashed", f"The console crashed ({name}). It is started again.", False)
+    return Diagnosis("exited", f"The console ended by itself with exit code {end}. It is started again.", False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpu.console.errors import EchoMismatch, OutOfStep
+from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Echo, RunError
 from bpu.console.log_filter import log
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
@@ -26,7 +26,7 @@ _LONGEST_RUN_ERROR = max(map(len, RUN_ERRORS))
 _OPEN = b"?"
 
 
-class _Own:
+class EchoMatcher:
     """What the console may repeat of the line that it was sent, as written and with its line breaks made real."""
 
     def __init__(self, line: bytes) -> None:
@@ -59,7 +59,7 @@ class _Own:
         return self._ended
 
 
-class Echoing(Stage):
+class EchoStage(Stage):
     """Reads up to the console's `[Assistant] >>> `: then `Echo`, or `RunError` where `run error` stands instead.
 
     The user's words can hold every mark. A mark at the beginning of a line is the console's own when
@@ -70,14 +70,14 @@ class Echoing(Stage):
     Where none of this ever comes true, the prompt and silence end the turn, and the last marker seen is taken: so it
     is when the line begins with the marker, and the answer begins just as the line goes on after it. An echo without
     a template and an answer without an echo are the same bytes then.
-    A prompt before any marker is `OutOfStep`: the console asks for the next question without an answer to this one.
+    A prompt before any marker is `OutOfSync`: the console asks for the next question without an answer to this one.
 
     `seen` is the form of the echo, None where the line does not stand in it exactly once, or holds a mark: then the
     answer may repeat the line with a false marker behind it, on a console that repeats none.
     """
 
     def __init__(self, line: bytes, *, echoes: bool) -> None:
-        self._own = _Own(line)
+        self._own = EchoMatcher(line)
         self._echoes = echoes
         self._text = bytearray()
         self._at = 0  # where the line begins that is being read
@@ -153,7 +153,7 @@ class Echoing(Stage):
         """Whether the turn is over at this prompt if silence follows; it is when a marker in doubt began the answer."""
         ends = self._doubtful is not None and len(self._text) == self._at + len(PROMPT)
         if not ends and self._is_consoles(PROMPT, len(self._text)):
-            raise OutOfStep("The console asks for the next question without an answer to the last one.")
+            raise OutOfSync("The console asks for the next question without an answer to the last one.")
         return ends
 
     def _is_consoles(self, mark: bytes, end: int) -> bool:
@@ -199,10 +199,10 @@ class Echoing(Stage):
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
-            raise OutOfStep("The console prints without end and does not begin to answer.")
+            raise OutOfSync("The console prints without end and does not begin to answer.")
 
 
-class AnchoredEcho(Stage):
+class AnchoredEchoStage(Stage):
     """Reads an echo whose form is known, and the marker after it: then `Echo`. Anything else is `EchoMismatch`.
 
     The first bytes after a line must be the console's own repetition of it. It is no proof, because a line can be

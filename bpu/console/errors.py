@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bpu.console.events import Event
 
 
-class OutOfStep(Exception):
+class OutOfSync(Exception):
     """The console said something that cannot stand where it stands: end the process and never use it again.
 
     `events` are those found in the same piece of bytes before the offence. The message names the state and
@@ -19,7 +19,7 @@ class OutOfStep(Exception):
         self.events = list(events)
 
 
-class EchoMismatch(OutOfStep):
+class EchoMismatch(OutOfSync):
     """What came after a line is not the console's echo of it: another turn may still be running."""
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Ready
 from bpu.console.log_filter import log
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
-from bpu.console.scanner import NO, OPEN, Shape
+from bpu.console.scanner import NO, OPEN, Pattern
 from bpu.console.stage import Emit, Pending, Stage
 
 #: A start-up line is cut here, in bytes; what follows up to its end is dropped.
@@ -22,10 +22,10 @@ _BANNER = re.compile("- |.*(?:大模型|请输入)")
 _LONGEST_BANNER = 64
 
 _REST_OF_LINE = re.compile(rb"[^\n]{0,4096}")
-_IDLE_LINES = tuple(Shape("line", (head, _REST_OF_LINE, b"\n")) for head in IDLE_HEADS + FAILURE_HEADS)
+_IDLE_LINES = tuple(Pattern("line", (head, _REST_OF_LINE, b"\n")) for head in IDLE_HEADS + FAILURE_HEADS)
 
 
-class Loading(Stage):
+class LoadingStage(Stage):
     """From the start of the process to the first prompt at the beginning of a line: then `Ready`.
 
     Every line is a `Log`, the banner's lines are kept for `Ready`. A prompt within a line is no prompt.
@@ -68,8 +68,8 @@ class Loading(Stage):
             emit(event)
 
 
-class Between(Stage):
-    """Between two turns only whole lines of libraries may come; anything else raises `OutOfStep`.
+class IdleStage(Stage):
+    """Between two turns only whole lines of libraries may come; anything else raises `OutOfSync`.
 
     With `fence`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
     that some consoles put before every prompt; then `Done`. `at_once`: it is known that no model is speaking, so that
@@ -93,7 +93,7 @@ class Between(Stage):
             if end == OPEN:
                 return None
             if end == NO:
-                raise OutOfStep(self._offence)
+                raise OutOfSync(self._offence)
             emit(log(self._text[:end]))
             self._text = self._text[end:]
         return None
@@ -116,7 +116,7 @@ class Between(Stage):
             emit(Done())
             return self._text[len(PROMPT) :]
         if self._text != PROMPT:
-            raise OutOfStep(self._offence)
+            raise OutOfSync(self._offence)
         return None
 
     @property
@@ -143,5 +143,5 @@ class Between(Stage):
         return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
 
 
-class Deaf(Stage):
+class ClosedStage(Stage):
     """After the end of a process, or of our trust in it, nothing that it says means anything."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bpu.console.events import Log
 from bpu.console.markers import COLOURS, FAILURE_HEADS, IDLE_HEADS, LOG_HEADS, RUN_ERRORS
 from bpu.console.pace import Arrival, come_in_steps
-from bpu.console.scanner import Hit, Scanner
+from bpu.console.scanner import Match, Scanner
 
 #: A library's line is shorter by far. What is longer was no log line, and is given back as text.
 LONGEST_LOG = 8192
@@ -39,10 +39,10 @@ def is_library_line(line: bytes) -> bool:
         return True
     reader = Scanner(LOG_HEADS, b"")
     reader.write(line)
-    return isinstance(reader.read(), Hit)
+    return isinstance(reader.read(), Match)
 
 
-class Cleaner:
+class LogFilter:
     """Bytes in; pieces of bytes, and `Log` for whole log lines, out.
 
     A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a line, and ends
@@ -66,7 +66,7 @@ class Cleaner:
         """Remember the heads of log lines that a prompt holds."""
         reader = Scanner(LOG_HEADS, b"")
         reader.write(line)
-        heads = {piece.text for piece in iter(reader.read, None) if isinstance(piece, Hit)}
+        heads = {piece.text for piece in iter(reader.read, None) if isinstance(piece, Match)}
         if len(self._quoted) + len(heads) > _QUOTES:
             self._quoted.clear()
         self._quoted |= heads
@@ -106,9 +106,9 @@ class Cleaner:
         piece = self._scanner.read()
         if piece is None:
             return None
-        text = piece.text if isinstance(piece, Hit) else piece
+        text = piece.text if isinstance(piece, Match) else piece
         self._carried -= len(text)
-        if not isinstance(piece, Hit):
+        if not isinstance(piece, Match):
             return piece
         if piece.name == "log" and piece.text not in self._quoted and not come_in_steps(self._arrivals):
             self._log = piece.text

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 
-from bpu.console.answer import Answer
-from bpu.console.echo import AnchoredEcho, Echoing
-from bpu.console.errors import OutOfStep
+from bpu.console.answer import AnswerStage
+from bpu.console.echo import AnchoredEchoStage, EchoStage
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Text
-from bpu.console.idle import Between, Deaf, Loading
-from bpu.console.log_filter import Cleaner
+from bpu.console.idle import ClosedStage, IdleStage, LoadingStage
+from bpu.console.log_filter import LogFilter
 from bpu.console.pace import Arrival, Pace, come_in_steps
 from bpu.console.profiles import Profile
 from bpu.console.stage import Stage
@@ -44,12 +44,12 @@ TRANSITIONS: dict[tuple[State, type | Call], State] = {
     (State.LOADING, Ready): State.IDLE,
     (State.IDLE, Call.BEGIN): State.ECHOING,
     (State.IDLE, Call.RESET): State.RESETTING,
-    (State.IDLE, OutOfStep): State.FAILED,
+    (State.IDLE, OutOfSync): State.FAILED,
     (State.RESETTING, Done): State.IDLE,
-    (State.RESETTING, OutOfStep): State.FAILED,
+    (State.RESETTING, OutOfSync): State.FAILED,
     (State.ECHOING, Echo): State.ANSWERING,
     (State.ECHOING, RunError): State.FAILED,
-    (State.ECHOING, OutOfStep): State.FAILED,
+    (State.ECHOING, OutOfSync): State.FAILED,
     (State.ANSWERING, Done): State.IDLE,
     (State.ANSWERING, RunError): State.FAILED,
     **{(state, Call.END): State.CLOSED for state in State},
@@ -73,9 +73,9 @@ class Parser:
         self._anchored = anchored
         self._continued = False
         self._state = state
-        self._cleaner = Cleaner()
+        self._cleaner = LogFilter()
         self._events: list[Event] = []
-        self._stage: Stage = Loading() if state is State.LOADING else Between()
+        self._stage: Stage = LoadingStage() if state is State.LOADING else IdleStage()
         self._arrival: Arrival | None = None
         self._end_since = 0.0  # the pipe was empty then, and nothing of what is held back had been written
         self._unsaid: list[tuple[Arrival, bytes]] = []  # reads of which nothing was said yet
@@ -95,24 +95,24 @@ class Parser:
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
         """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
         it goes on with a conversation (`continued`) and may quote it. Legal only when idle, else `ValueError`. Raises
-        `OutOfStep` if what came since the last prompt, the beginning of a line, cannot begin this turn."""
+        `OutOfSync` if what came since the last prompt, the beginning of a line, cannot begin this turn."""
         self._move(Call.BEGIN)
         self._cleaner.quote(chat)
         self._cleaner.quote(line)
         self._pace, self._unsaid, self._continued = self._new_pace(), [], continued
         anchors = self.traits.anchors(continued=continued) if self._anchored else ()
-        echoing = AnchoredEcho(line, anchors) if anchors else Echoing(line, echoes=self.profile.echoes_template)
+        echoing = AnchoredEchoStage(line, anchors) if anchors else EchoStage(line, echoes=self.profile.echoes_template)
         self._enter(echoing)
 
     def reset_sent(self, *, at_once: bool = False) -> None:
         """`reset` was written: until `Done`, only log lines and the prompt may come. `at_once`: no model is speaking,
         so the prompt need not be followed by silence. Legal only when idle."""
         self._move(Call.RESET)
-        self._enter(Between(fence=True, at_once=at_once))
+        self._enter(IdleStage(fence=True, at_once=at_once))
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> list[Event]:
         """The events that `data` decides; neighbouring pieces of text are one. Without its `arrival` no end of a turn
-        is believed before silence. Raises `OutOfStep`, and after that never again: a console that has failed is not
+        is believed before silence. Raises `OutOfSync`, and after that never again: a console that has failed is not
         listened to."""
         self._arrival = arrival
         if self._cleaner.at_rest:
@@ -140,10 +140,10 @@ class Parser:
         """The pipe is at its end: what was held back is decided as it stands. An end, not an error, by itself."""
         try:
             events = self._run(self._end)
-        except OutOfStep as error:
+        except OutOfSync as error:
             events = error.events
         self._move(Call.END)
-        self._stage = Deaf()
+        self._stage = ClosedStage()
         return events
 
     def report(self, *, at_rest: bool | None = None) -> TurnReport:
@@ -190,9 +190,9 @@ class Parser:
     def _run(self, work: Callable[[], None]) -> list[Event]:
         try:
             work()
-        except OutOfStep as error:
-            self._move(OutOfStep)
-            self._stage = Deaf()
+        except OutOfSync as error:
+            self._move(OutOfSync)
+            self._stage = ClosedStage()
             error.events = self._take()
             raise
         return self._take()
@@ -228,23 +228,23 @@ class Parser:
         """When a stage is over, its last event has moved the state: the stage of the new one takes the rest."""
         if rest is None:
             return None
-        if isinstance(self._stage, Answer):
+        if isinstance(self._stage, AnswerStage):
             self._statistics, self._end_proven = self._stage.ended_with, self._stage.end_proven
-        elif isinstance(self._stage, (Echoing, AnchoredEcho)) and self._stage.seen is not None:
+        elif isinstance(self._stage, (EchoStage, AnchoredEchoStage)) and self._stage.seen is not None:
             self._echo = replace(self._stage.seen, continued=self._continued)
         self._stage = self._next_stage()
         return rest
 
     def _next_stage(self) -> Stage:
         if self._state is State.ANSWERING:
-            return Answer(
+            return AnswerStage(
                 self.profile.statistics, usual=self.traits.statistics, proves=self._proves, is_said=self._is_said
             )
-        return Deaf() if self._state is State.FAILED else Between()
+        return ClosedStage() if self._state is State.FAILED else IdleStage()
 
     def _enter(self, stage: Stage) -> None:
         """Into a turn or a fence, with the beginning of a log line that may be on its way."""
-        held = self._stage.held if isinstance(self._stage, Between) else b""
+        held = self._stage.held if isinstance(self._stage, IdleStage) else b""
         self._stage = stage
         self._run(lambda: self._push(held))
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import AnyStr, Generic, Union
 
-#: Verdicts of `Shape.match` beside the end of a match: it cannot begin here; more text is needed.
+#: Verdicts of `Pattern.match` beside the end of a match: it cannot begin here; more text is needed.
 NO = -1
 OPEN = -2
 
 
 @dataclass(frozen=True)
-class Shape(Generic[AnyStr]):
+class Pattern(Generic[AnyStr]):
     """A sequence of literals and compiled patterns, matched one after the other, never backwards.
 
     The first and the last part must be literals, so that a shape is found by its first character and decided
@@ -42,24 +42,24 @@ class Shape(Generic[AnyStr]):
 
 
 @dataclass(frozen=True)
-class Hit(Generic[AnyStr]):
+class Match(Generic[AnyStr]):
     """A shape that was found: its name and its very text."""
 
     name: str
     text: AnyStr
 
 
-def literals(name: str, words: Iterable[AnyStr]) -> list[Shape[AnyStr]]:
+def literals(name: str, words: Iterable[AnyStr]) -> list[Pattern[AnyStr]]:
     """One shape for each word, all of one name."""
-    return [Shape(name, (word,)) for word in words]
+    return [Pattern(name, (word,)) for word in words]
 
 
-def template(name: str, text: AnyStr, fields: Mapping[AnyStr, re.Pattern[AnyStr]]) -> Shape[AnyStr]:
+def template(name: str, text: AnyStr, fields: Mapping[AnyStr, re.Pattern[AnyStr]]) -> Pattern[AnyStr]:
     """The shape that `text` describes, each of its words from `fields` standing for that pattern."""
     parts: list[AnyStr | re.Pattern[AnyStr]] = [text]
     for word, pattern in fields.items():
         parts = [piece for part in parts for piece in _split(part, word, pattern)]
-    return Shape(name, tuple(part for part in parts if part))
+    return Pattern(name, tuple(part for part in parts if part))
 
 
 def _split(
@@ -80,8 +80,8 @@ class Scanner(Generic[AnyStr]):
     is looked at again only while it is held back.
     """
 
-    def __init__(self, shapes: Iterable[Shape[AnyStr]], empty: AnyStr) -> None:
-        self._by_head: dict[AnyStr, list[Shape[AnyStr]]] = {}
+    def __init__(self, shapes: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
+        self._by_head: dict[AnyStr, list[Pattern[AnyStr]]] = {}
         for shape in shapes:
             head = shape.parts[0]
             if isinstance(head, re.Pattern) or not head:
@@ -96,7 +96,7 @@ class Scanner(Generic[AnyStr]):
         self._text = self._text[self._at :] + data
         self._at = 0
 
-    def read(self) -> AnyStr | Hit[AnyStr] | None:
+    def read(self) -> AnyStr | Match[AnyStr] | None:
         """The next piece of plain text (never empty) or hit; None when the rest is undecided, or all is read."""
         start, at = self._at, self._at
         while (head := self._heads.search(self._text, at)) is not None:
@@ -109,7 +109,7 @@ class Scanner(Generic[AnyStr]):
             elif end == OPEN:
                 return None
             else:
-                return Hit(name, self._move(end))
+                return Match(name, self._move(end))
         return self._move(len(self._text)) or None
 
     @property

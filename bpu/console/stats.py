@@ -51,7 +51,7 @@ _KNOWN = frozenset(Stats.__dataclass_fields__)
 
 
 def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
-    """The kind, one of `kinds`, of the statistics line at `at` and its end; `NO` or `OPEN` as `Shape.match` says."""
+    """The kind, one of `kinds`, of the statistics line at `at` and its end; `NO` or `OPEN` as `Pattern.match` says."""
     for shape in _SHAPES:
         end = shape.match(text, at) if shape.name in kinds else NO
         if end != NO:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bpu.console.markers import FAILURE_HEADS, PROMPT, RUN_ERRORS
-from bpu.console.scanner import NO, OPEN, Shape
+from bpu.console.scanner import NO, OPEN, Pattern
 from bpu.console.stats import BREAKS, FOLLOWERS, match_line
 
 _BREAKS = re.compile(rb"\n{0,64}")
-_FAILURES = tuple(Shape("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
+_FAILURES = tuple(Pattern("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
 
 #: More lines than these are no trailer; with the bounds of each line this bounds what is held back.
 _MOST_LINES = 8

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from bpu.console.log_filter import is_library_line
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 
 LOG_LINES = 50
 LOG_LINE_CHARS = 300
@@ -90,7 +90,7 @@ class Console:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         lock_fds: Sequence[int],
         log: Log,
         *,
@@ -193,7 +193,9 @@ def wrapper() -> list[str]:
     return [*setpriv, "stdbuf", "-i0", "-o0", "-e0"]
 
 
-def confine(pid: int, launch: Launch, log: Log, *, prlimit: Callable[..., tuple[int, int]] = resource.prlimit) -> None:
+def confine(
+    pid: int, launch: LaunchSpec, log: Log, *, prlimit: Callable[..., tuple[int, int]] = resource.prlimit
+) -> None:
     """Put the limits of `launch` on a process that has just been started, and so on all that it will start.
 
     From outside, as nothing may run between fork and exec, and before it is sent the first line. Memory is

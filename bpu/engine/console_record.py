@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from bpu.engine.console_examination import VERSION, Findings
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.errors import BpuError
 from bpu.trusted_files import read_trusted
 
@@ -73,9 +73,9 @@ class ConsoleRecord:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         *,
-        code_of: Callable[[Launch, int], Code] | None = None,
+        code_of: Callable[[LaunchSpec, int], Code] | None = None,
         warn: Callable[[str], None] = lambda text: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -246,7 +246,7 @@ def _is_code(entry: Any) -> bool:
 # The identity
 
 
-def identity(launch: Launch) -> list[str]:
+def identity(launch: LaunchSpec) -> list[str]:
     """All that makes the console another one and is known before it runs, as lines of text."""
     facts = [f"examination {VERSION}", f"profile {launch.profile}", f"program {Path(launch.argv[0]).name}"]
     facts += _arguments(launch)
@@ -258,7 +258,7 @@ def identity(launch: Launch) -> list[str]:
     return facts
 
 
-def _arguments(launch: Launch) -> Iterator[str]:
+def _arguments(launch: LaunchSpec) -> Iterator[str]:
     cwd, option = Path(launch.cwd), ""
     for word in launch.argv[1:]:
         name, equals, value = word.partition("=")
@@ -273,7 +273,7 @@ def _arguments(launch: Launch) -> Iterator[str]:
             yield word
 
 
-def _path(launch: Launch, option: str, path: Path) -> Iterator[str]:
+def _path(launch: LaunchSpec, option: str, path: Path) -> Iterator[str]:
     if option.endswith("hbm_path"):
         yield f"{option} {_model(path)}"
     elif option in _CONFIGURATION_OPTIONS:
@@ -285,7 +285,7 @@ def _path(launch: Launch, option: str, path: Path) -> Iterator[str]:
         yield f"{option} {_contents(path)}"
 
 
-def _configuration(launch: Launch, path: Path) -> Iterator[str]:
+def _configuration(launch: LaunchSpec, path: Path) -> Iterator[str]:
     # The gateway writes its own files anew at each load.
     told = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
     if not told:
@@ -300,7 +300,7 @@ def _configuration(launch: Launch, path: Path) -> Iterator[str]:
             yield f"{key}={json.dumps(value, sort_keys=True)}"
 
 
-def configuration_path(launch: Launch) -> Path | None:
+def configuration_path(launch: LaunchSpec) -> Path | None:
     """The one configuration file that the console is told to read; None where there is none, or several."""
     argv, found = launch.argv[1:], []
     for word, following in zip(argv, [*argv[1:], ""], strict=False):
@@ -364,7 +364,7 @@ class CodeReader:
         self._proc = proc
         self._checksums: dict[tuple[str, int, int, int], int] = {}
 
-    def code_of(self, launch: Launch, pid: int) -> Code:
+    def code_of(self, launch: LaunchSpec, pid: int) -> Code:
         """Every executable and library of the process and of its session: a console may be a script around one."""
         paths = {path for process in self._session(pid) for path in self._mapped(process)}
         program = Path(launch.cwd) / launch.argv[0]

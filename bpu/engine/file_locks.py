@@ -16,7 +16,7 @@ from pathlib import Path
 SLOT_NAME = "slot.lock"
 
 
-class Lease:
+class FileLock:
     """An exclusive lock that is held until `close`, which may be called twice."""
 
     def __init__(self, fd: int) -> None:
@@ -28,7 +28,7 @@ class Lease:
             self.fd = -1
 
 
-def try_lock(path: Path, *, create: bool = False) -> Lease | None:
+def try_lock(path: Path, *, create: bool = False) -> FileLock | None:
     """Lock `path` at once, or None when somebody holds it. Read-only, so that it works for every user.
 
     `create` makes a file that is missing, and its folder: a state folder that was deleted is made again.
@@ -42,7 +42,7 @@ def try_lock(path: Path, *, create: bool = False) -> Lease | None:
     except BaseException:
         os.close(fd)
         raise
-    return Lease(fd)
+    return FileLock(fd)
 
 
 def is_lockable(path: Path) -> bool:

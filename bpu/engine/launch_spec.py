@@ -21,7 +21,7 @@ _IDENTITY = (
 
 
 @dataclass(frozen=True)
-class Launch:
+class LaunchSpec:
     """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit.
 
     `simulated`, `cpu`: what answers is the simulator, or a model on this computer's processor.
@@ -100,15 +100,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def launch_from_json(text: str) -> Launch:
-    """Parse `Launch.text`. Raises `ValueError` for anything that is not a launch."""
+def launch_from_json(text: str) -> LaunchSpec:
+    """Parse `LaunchSpec.text`. Raises `ValueError` for anything that is not a launch."""
     if len(text) > LONGEST_TEXT:
         raise ValueError("the launch is too long")
     try:
         fields = json.loads(text)
     except RecursionError as error:
         raise ValueError("the launch is nested too deeply") from error
-    names = {one.name: str(one.type) for one in dataclasses.fields(Launch)}
+    names = {one.name: str(one.type) for one in dataclasses.fields(LaunchSpec)}
     if not isinstance(fields, dict) or set(fields) != set(names):
         raise ValueError("these are not the fields of a launch")
     for name, kind in names.items():
@@ -122,7 +122,7 @@ def launch_from_json(text: str) -> Launch:
             raise ValueError(f"{name} is out of range")
     if not fields["argv"]:
         raise ValueError("argv is empty")
-    return Launch(**{**fields, "argv": tuple(fields["argv"])})
+    return LaunchSpec(**{**fields, "argv": tuple(fields["argv"])})
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class LaunchTable:
     keeper goes on.
     """
 
-    launches: tuple[Launch, ...]
+    launches: tuple[LaunchSpec, ...]
     default: str
     previous: tuple[str, ...] = ()
 
@@ -142,10 +142,10 @@ class LaunchTable:
         return _digest(sorted(launch.fingerprint for launch in self.launches))
 
     @cached_property
-    def default_launch(self) -> Launch:
+    def default_launch(self) -> LaunchSpec:
         return self.launch(self.default)
 
-    def launch(self, model: str) -> Launch:
+    def launch(self, model: str) -> LaunchSpec:
         """The launch of the model with this id. Raises `KeyError`."""
         return {launch.model: launch for launch in self.launches}[model]
 
@@ -158,9 +158,9 @@ class LaunchTable:
         return json.dumps({"default": self.default, "launches": [launch.text for launch in self.launches]})
 
 
-def table_of(launches: Launch | Iterable[Launch]) -> LaunchTable:
+def table_of(launches: LaunchSpec | Iterable[LaunchSpec]) -> LaunchTable:
     """A table of these launches, the first one its default."""
-    found = (launches,) if isinstance(launches, Launch) else tuple(launches)
+    found = (launches,) if isinstance(launches, LaunchSpec) else tuple(launches)
     return LaunchTable(found, found[0].model)
 
 

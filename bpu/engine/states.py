@@ -21,7 +21,7 @@ class State(str, Enum):
     FAILED = "failed"
 
 
-class Move(str, Enum):
+class Transition(str, Enum):
     """What can happen to it."""
 
     LOAD = "load"
@@ -35,28 +35,28 @@ class Move(str, Enum):
     GIVE_UP = "give up"
 
 
-TRANSITIONS: dict[tuple[State, Move], State] = {
-    (State.STOPPED, Move.LOAD): State.STARTING,
-    (State.FAILED, Move.LOAD): State.STARTING,
-    (State.STARTING, Move.BANNER): State.READY,
-    (State.STARTING, Move.EXAMINE): State.CHECKING,
-    (State.STARTING, Move.END): State.STOPPING,
-    (State.STARTING, Move.DIED): State.FAILED,
-    (State.CHECKING, Move.GIVE_BACK): State.READY,
-    (State.CHECKING, Move.END): State.STOPPING,
-    (State.CHECKING, Move.DIED): State.FAILED,
-    (State.READY, Move.TAKE): State.BUSY,
-    (State.READY, Move.END): State.STOPPING,
-    (State.READY, Move.DIED): State.FAILED,
-    (State.BUSY, Move.GIVE_BACK): State.READY,
-    (State.BUSY, Move.END): State.STOPPING,
-    (State.BUSY, Move.DIED): State.FAILED,
-    (State.STOPPING, Move.GONE): State.STOPPED,
+TRANSITIONS: dict[tuple[State, Transition], State] = {
+    (State.STOPPED, Transition.LOAD): State.STARTING,
+    (State.FAILED, Transition.LOAD): State.STARTING,
+    (State.STARTING, Transition.BANNER): State.READY,
+    (State.STARTING, Transition.EXAMINE): State.CHECKING,
+    (State.STARTING, Transition.END): State.STOPPING,
+    (State.STARTING, Transition.DIED): State.FAILED,
+    (State.CHECKING, Transition.GIVE_BACK): State.READY,
+    (State.CHECKING, Transition.END): State.STOPPING,
+    (State.CHECKING, Transition.DIED): State.FAILED,
+    (State.READY, Transition.TAKE): State.BUSY,
+    (State.READY, Transition.END): State.STOPPING,
+    (State.READY, Transition.DIED): State.FAILED,
+    (State.BUSY, Transition.GIVE_BACK): State.READY,
+    (State.BUSY, Transition.END): State.STOPPING,
+    (State.BUSY, Transition.DIED): State.FAILED,
+    (State.STOPPING, Transition.GONE): State.STOPPED,
     # Whatever ended it was wrong with the console (a load too long, out of step): it is gone, and it failed.
-    (State.STOPPING, Move.GIVE_UP): State.FAILED,
+    (State.STOPPING, Transition.GIVE_UP): State.FAILED,
     # A program that cannot even be started.
-    (State.STOPPED, Move.GIVE_UP): State.FAILED,
-    (State.FAILED, Move.GIVE_UP): State.FAILED,
+    (State.STOPPED, Transition.GIVE_UP): State.FAILED,
+    (State.FAILED, Transition.GIVE_UP): State.FAILED,
 }
 
 
@@ -67,11 +67,11 @@ class IllegalMove(RuntimeError):
 class Machine:
     """The one owner of the state. `changed(old, new, move)` is called once for every change."""
 
-    def __init__(self, changed: Callable[[State, State, Move], None] = lambda old, new, move: None) -> None:
+    def __init__(self, changed: Callable[[State, State, Transition], None] = lambda old, new, move: None) -> None:
         self.state = State.STOPPED
         self._changed = changed
 
-    def move(self, move: Move) -> State:
+    def move(self, move: Transition) -> State:
         """Make `move`; returns the new state. Raises `IllegalMove`."""
         new = TRANSITIONS.get((self.state, move))
         if new is None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Union
 
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Event
 from bpu.console.pace import LONGEST_SILENCE_S, Arrival
 from bpu.console.parser import Parser, State
@@ -133,7 +133,7 @@ class TimedReader:
         self._unread, self._looked_at, self._input_look_s = unread, since, FIRST_INPUT_LOOK_S
 
     def read(self) -> list[Event] | None:
-        """The events of what has come; None when nothing has. Raises `EndOfOutput` and `OutOfStep`."""
+        """The events of what has come; None when nothing has. Raises `EndOfOutput` and `OutOfSync`."""
         before = self._clock()
         data = self._read()
         if data is None:
@@ -202,13 +202,13 @@ class TimedReader:
             return
         if self._unread():
             if spoke:
-                raise OutOfStep("The console spoke before it had read its line.")
+                raise OutOfSync("The console spoke before it had read its line.")
             self._looked_at = at
             self._input_look_s = min(2 * self._input_look_s, LAST_INPUT_LOOK_S)
             return
         self._unread = None
         if spoke and at - self._looked_at > self._doubtful_s:
-            raise OutOfStep("What the console said before it had read its line cannot be told from its answer.")
+            raise OutOfSync("What the console said before it had read its line cannot be told from its answer.")
 
     @property
     def _doubtful_s(self) -> float:

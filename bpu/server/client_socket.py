@@ -23,7 +23,7 @@ class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
     """The head of a request began and was not done in its time."""
 
 
-class Caller:
+class ClientSocket:
     """`client` with a limit on heads. `serve` begins a request and `rest` ends it; all else is the socket's."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Caller:
             raise LateHead
         return left
 
-    def serve(self) -> Caller:
+    def serve(self) -> ClientSocket:
         """The head has come: from here on it is the socket, without a limit."""
         self._serving, self._deadline = True, None
         self._silence_s = self._idle_s

@@ -40,7 +40,7 @@ REFUSALS: tuple[tuple[type[Exception], HTTPStatus, str, str], ...] = (
 OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
 
-class PoliteWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """The base of `bpu.server.worker.Worker`."""
 
     #: Told the code of each refusal.

@@ -18,8 +18,8 @@ from typing import Any
 
 from bpu import gevent_io
 from bpu.errors import BpuError, ClientLimitReached
-from bpu.server.client_socket import Caller
-from bpu.server.json_error_worker import PoliteWorker
+from bpu.server.client_socket import ClientSocket
+from bpu.server.json_error_worker import JsonErrorWorker
 from bpu.web.connections import Connections
 from bpu.web.lingering_close import linger
 from bpu.web.shared_counts import Counts
@@ -32,7 +32,7 @@ SLACK = 128
 REFUSALS_LOGGED_EVERY_S = 60.0
 
 
-class Worker(PoliteWorker):
+class Worker(JsonErrorWorker):
     """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time.
 
     `first_byte_s` is the time for the first byte of a new connection, `head_s` for the head of a request.
@@ -47,7 +47,7 @@ class Worker(PoliteWorker):
         self.cut: Callable[[], None] = lambda: None
         #: What all workers count together; the master sets it before the fork.
         self.counts: Counts | None = None
-        self.connections: Connections[Caller] = Connections(limit=self.cfg.worker_connections)
+        self.connections: Connections[ClientSocket] = Connections(limit=self.cfg.worker_connections)
         self.worker_connections += SLACK
         self._quitting = False
         self._refusal_logged = float("-inf")
@@ -86,7 +86,7 @@ class Worker(PoliteWorker):
     # Connections
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        caller = Caller(client, first_byte_s=self.first_byte_s, idle_s=self.cfg.keepalive, head_s=self.head_s)
+        caller = ClientSocket(client, first_byte_s=self.first_byte_s, idle_s=self.cfg.keepalive, head_s=self.head_s)
         try:
             self.connections.open(caller, peer(addr))
         except ClientLimitReached as error:
@@ -103,7 +103,7 @@ class Worker(PoliteWorker):
         """No limit of gunicorn's on a head, which ends a connection without a word: the caller has its own."""
         return nullcontext()
 
-    def handle_request(self, listener_name: Any, req: Any, caller: Caller, addr: Any) -> None:
+    def handle_request(self, listener_name: Any, req: Any, caller: ClientSocket, addr: Any) -> None:
         try:
             self.connections.begin(caller, peer(addr), req.path, joined_headers(req))
         except BpuError as error:
@@ -121,7 +121,7 @@ class Worker(PoliteWorker):
         skip(req)
         caller.rest()
 
-    def _turn_away(self, caller: Caller, addr: Any, error: BpuError, path: str = "", headers: Any = ()) -> None:
+    def _turn_away(self, caller: ClientSocket, addr: Any, error: BpuError, path: str = "", headers: Any = ()) -> None:
         """Refuse a connection or a request for want of room; a flood of them must not flood the log."""
         self.refused(error.code)
         if time.monotonic() - self._refusal_logged > REFUSALS_LOGGED_EVERY_S:
@@ -184,7 +184,7 @@ def skip(req: Any) -> None:
         pass
 
 
-def let_go(caller: Caller) -> None:
+def let_go(caller: ClientSocket) -> None:
     """End a connection from its reading side, so that a response under way is still written."""
     try:
         caller.shutdown(socket.SHUT_RD)

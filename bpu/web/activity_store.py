@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpu.web.request_log import Record
+from bpu.web.request_log import RequestRecord
 
 log = logging.getLogger("bpu.web")
 
@@ -78,7 +78,7 @@ class ActivityStore:
         self._is_due = False
         self._is_reported = False
 
-    def add(self, record: Record) -> None:
+    def add(self, record: RequestRecord) -> None:
         """A request that is over. Only those that ask for an answer are kept."""
         if record.path not in ANSWERING or len(self._pending) >= PENDING:
             return
@@ -166,7 +166,7 @@ def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
         database.execute("DELETE FROM requests WHERE id <= (SELECT (MIN(id) + MAX(id)) / 2 FROM requests)")
 
 
-def row_of(record: Record) -> Row:
+def row_of(record: RequestRecord) -> Row:
     """One request as a row. `first_s` is the time to the first token after the wait."""
     facts = record.facts
     decode_s = facts.get("decode_ms", 0.0) / 1000

@@ -12,17 +12,17 @@ from typing import Any, Protocol, Union
 
 from flask import Flask, current_app
 
-from bpu.board.sensors import Vitals
+from bpu.board.sensors import Sensors
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import Counter
 from bpu.console.events import Event
 from bpu.settings import Settings
-from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 from bpu.web.activity_store import ActivityStore
 from bpu.web.connections import StreamSlots
 from bpu.web.detached import DetachedAnswers
-from bpu.web.request_log import Record
-from bpu.web.request_metrics import Meters
+from bpu.web.request_log import RequestRecord
+from bpu.web.request_metrics import RequestMetrics
 from bpu.web.served_models import ServedModels
 
 KEY = "bpu"
@@ -37,8 +37,8 @@ class Job(Protocol):
     @property
     def timing(self) -> Timing: ...
 
-    def events(self, silence_s: float | None) -> Iterator[Union[Event, Waiting, Cut]]:
-        """The console's events; a `Waiting` first, after each `silence_s` of silence, and when the place changes."""
+    def events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
+        """The console's events; a `Progress` first, after each `silence_s` of silence, and when the place changes."""
 
     def close(self) -> None: ...
 
@@ -84,7 +84,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Gateway:
+class AppContext:
     """One worker's parts.
 
     `vitals` reads the board. `leave` ends what would keep the worker from leaving and is nobody's answer: each
@@ -95,9 +95,9 @@ class Gateway:
     engine: Engine
     served: ServedModels
     on_stop: list[Callable[[], None]] = field(default_factory=list)
-    meters: Meters = field(default_factory=Meters)
+    meters: RequestMetrics = field(default_factory=RequestMetrics)
     stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
-    vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Vitals)
+    vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
     detached: DetachedAnswers | None = None
     activity: ActivityStore | None = None
 
@@ -142,7 +142,7 @@ class Gateway:
     def install(self, app: Flask) -> None:
         app.extensions[KEY] = self
 
-    def count(self, record: Record) -> None:
+    def count(self, record: RequestRecord) -> None:
         """One request that is over."""
         self.meters.count(record)
         if self.activity is not None:
@@ -153,8 +153,8 @@ class Gateway:
             end()
 
 
-def gateway() -> Gateway:
+def gateway() -> AppContext:
     """The gateway of the application that serves the current request."""
     found = current_app.extensions[KEY]
-    assert isinstance(found, Gateway)
+    assert isinstance(found, AppContext)
     return found

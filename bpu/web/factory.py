@@ -32,7 +32,7 @@ from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
 from bpu.web.connections import StreamSlots
-from bpu.web.context import Engine, Gateway
+from bpu.web.context import AppContext, Engine
 from bpu.web.detached import DetachedAnswers
 from bpu.web.log_stream import LogStreams, log_blueprint
 from bpu.web.routes.models import entries
@@ -41,7 +41,7 @@ from bpu.web.served_models import ModelParts, ServedModel, ServedModels
 from bpu.web.status_stream import EventStreams
 
 
-def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
+def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
     """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
     settings = served_settings(settings)
     table = chosen_table(settings)
@@ -50,7 +50,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Gateway:
     others = (model for model in table.models if model.id != table.default)
     served = [_served(settings, model, launches) for model in (table.default_model, *others)]
     _ = served[0].parts  # a default model that cannot be read ends the start
-    here = Gateway(
+    here = AppContext(
         settings=settings,
         engine=engine or _console_engine(settings, launches),
         served=ServedModels(tuple(served), settings.think_model),
@@ -134,7 +134,7 @@ def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
     return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
 
-def assemble_page(here: Gateway) -> Blueprint:
+def assemble_page(here: AppContext) -> Blueprint:
     """The page's blueprint; its event streams end when the gateway stops."""
     streams = EventStreams(here.engine.status, here.vitals)
     here.on_stop.append(streams.stop)
@@ -143,7 +143,7 @@ def assemble_page(here: Gateway) -> Blueprint:
     )
 
 
-def assemble_log(here: Gateway) -> Blueprint:
+def assemble_log(here: AppContext) -> Blueprint:
     """The console's log lines as a stream; it ends when the gateway stops."""
     streams = LogStreams(lambda: here.engine.status()["log"])
     here.on_stop.append(streams.stop)

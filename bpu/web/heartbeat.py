@@ -1,4 +1,4 @@
-"""Signs of life for the client, whatever the console does. It adds `Waiting` to a job's events and nothing else."""
+"""Signs of life for the client, whatever the console does. It adds `Progress` to a job's events and nothing else."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Union
 
 from bpu.console.events import Event
-from bpu.turn import Cut, Waiting
+from bpu.turn import Progress, TimeLimitReached
 from bpu.web.context import Job
 
 Clock = Callable[[], float]
 
 
-class Pace:
+class Heartbeat:
     """Watches that the client hears something at least about every `period_s` seconds.
 
     The engine tells of the console's silence. But a console that speaks can be silence for the client too:
@@ -29,14 +29,14 @@ class Pace:
         """The client has been sent something."""
         self._sent = self._clock()
 
-    def events(self, job: Job) -> Iterator[Union[Event, Waiting]]:
-        """The events of `job`, with a `Waiting` before one for which the client would have waited too long.
+    def events(self, job: Job) -> Iterator[Union[Event, Progress]]:
+        """The events of `job`, with a `Progress` before one for which the client would have waited too long.
 
-        The engine's `Cut` is the end of them: an answer without `Done` was cut.
+        The engine's `TimeLimitReached` is the end of them: an answer without `Done` was cut.
         """
         for event in job.events(self._period_s):
-            if isinstance(event, Cut):
+            if isinstance(event, TimeLimitReached):
                 return
-            if not isinstance(event, Waiting) and self._clock() - self._sent >= self._period_s:
-                yield Waiting("decode")
+            if not isinstance(event, Progress) and self._clock() - self._sent >= self._period_s:
+                yield Progress("decode")
             yield event

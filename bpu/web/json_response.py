@@ -20,13 +20,13 @@ from bpu.chat.deltas import Delta, Finish
 from bpu.errors import BpuError
 from bpu.web.body_cut import BodyCut
 from bpu.web.error_handlers import internal
-from bpu.web.request_log import Record
+from bpu.web.request_log import RequestRecord
 
 Clock = Callable[[], float]
-SIGN = b"\n"
+KEEPALIVE = b"\n"
 
 
-class Join(Protocol):
+class ResponseBuilder(Protocol):
     """What makes one body of an answer: every delta is added, then the body is legal."""
 
     def add(self, delta: Delta) -> object: ...
@@ -36,11 +36,11 @@ class Join(Protocol):
 
 def response(
     answer: Iterator[Delta],
-    join: Join,
+    join: ResponseBuilder,
     *,
     patience_s: float,
     period_s: float,
-    record: Record,
+    record: RequestRecord,
     clock: Clock = time.monotonic,
 ) -> Response:
     """The join of `answer`; waits for it up to `patience_s`, then answers with a body that is still to come."""
@@ -52,19 +52,21 @@ def response(
     return _json(_dumped(join.body()))
 
 
-def _late(answer: Iterator[Delta], join: Join, period_s: float, record: Record, clock: Clock) -> Iterator[bytes]:
+def _late(
+    answer: Iterator[Delta], join: ResponseBuilder, period_s: float, record: RequestRecord, clock: Clock
+) -> Iterator[bytes]:
     """Line breaks every `period_s` of waiting, then the body.
 
     Raises `BodyCut` behind the error that took its place.
     """
     record.facts["error"] = "client_left"  # until the end is reached
-    yield SIGN
+    yield KEEPALIVE
     sent = clock()
     try:
         for delta in answer:
             join.add(delta)
             if clock() - sent >= period_s:
-                yield SIGN
+                yield KEEPALIVE
                 sent = clock()
         data, record.facts["error"] = _dumped(join.body()), None
     except Exception as error:

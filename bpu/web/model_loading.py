@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bpu.errors import EngineTimeout, EngineUnavailable
-from bpu.web.context import Gateway
+from bpu.web.context import AppContext
 from bpu.web.served_models import ServedModel
 
 #: How often the state of the engine, which is in memory, is looked at.
@@ -18,7 +18,7 @@ SLACK_S = 10.0
 SETTLE_S = 1.0
 
 
-def load_and_wait(here: Gateway, model: ServedModel, clock: Callable[[], float] = time.monotonic) -> None:
+def load_and_wait(here: AppContext, model: ServedModel, clock: Callable[[], float] = time.monotonic) -> None:
     """Load `model`; return when it is loaded. Raises `EngineUnavailable` when it cannot be, or `EngineTimeout`."""
     if model.problem is not None:
         raise EngineUnavailable(model.problem)

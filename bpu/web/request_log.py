@@ -22,7 +22,7 @@ PROBES = frozenset({"/health", "/ready", "/slots", "/metrics"})
 
 
 @dataclass
-class Record:
+class RequestRecord:
     """What becomes one line. `facts` is added to while the request is served, its stream included."""
 
     id: str
@@ -60,7 +60,7 @@ class Record:
 def install(
     app: Flask,
     clock: Callable[[], float] = time.monotonic,
-    tell: Callable[[Record], None] = lambda record: None,
+    tell: Callable[[RequestRecord], None] = lambda record: None,
 ) -> None:
     """Give each request of `app` an id; when its response is closed, write its line and `tell` of it.
 
@@ -70,10 +70,10 @@ def install(
     @app.before_request
     def begin() -> None:
         peer = request.environ.get("REMOTE_ADDR") or "unix"
-        g.record = Record(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
+        g.record = RequestRecord(f"req_{uuid4().hex}", request.method, request.path, peer, clock())
         current().error_format = error_format(request.path, request.headers)
 
-    def end(record: Record) -> None:
+    def end(record: RequestRecord) -> None:
         record.end = lambda: None
         tell(record)
         _write(record, clock() - record.started)
@@ -90,10 +90,10 @@ def install(
         return response
 
 
-def current() -> Record:
+def current() -> RequestRecord:
     """The record of the request being served."""
     record = g.record
-    assert isinstance(record, Record)
+    assert isinstance(record, RequestRecord)
     return record
 
 
@@ -103,7 +103,7 @@ def note(**facts: Any) -> None:
         current().facts.update(facts)
 
 
-def _write(record: Record, seconds: float) -> None:
+def _write(record: RequestRecord, seconds: float) -> None:
     facts = {
         "id": record.id,
         "client": record.client,

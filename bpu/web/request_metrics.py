@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bpu.console.events import Event, Text
-from bpu.turn import Waiting
+from bpu.turn import Progress
 from bpu.web.metrics_dir import VARIABLE
-from bpu.web.request_log import Record
+from bpu.web.request_log import RequestRecord
 
 #: Seconds. A wait may be a queue of minutes; a board says its first token after some tenths of a second.
 WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -31,10 +31,10 @@ RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200
 LEFT = frozenset({"client_left", "job_cancelled"})
 FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed", "tool_call_failed"})
 
-Item = TypeVar("Item", bound=Union[Event, Waiting])
+Item = TypeVar("Item", bound=Union[Event, Progress])
 
 
-class Meters:
+class RequestMetrics:
     """The meters of one worker. With `$PROMETHEUS_MULTIPROC_DIR` set, `registry()` adds up those of all workers."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -89,13 +89,13 @@ class Meters:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return registry
 
-    def watch(self, events: Iterable[Item], record: Record) -> Iterator[Item]:
+    def watch(self, events: Iterable[Item], record: RequestRecord) -> Iterator[Item]:
         """`events` as they come, the time to the first token and between tokens noted, and the phase in `record`."""
         last: float | None = None
         gaps: list[float] = []
         try:
             for event in events:
-                if isinstance(event, Waiting):
+                if isinstance(event, Progress):
                     record.phase, record.waiting = event.phase, event.detail
                 elif isinstance(event, Text):
                     record.phase, now = "decode", self._clock()
@@ -115,7 +115,7 @@ class Meters:
             self._gap.observe(gap)
         gaps.clear()
 
-    def count(self, record: Record) -> None:
+    def count(self, record: RequestRecord) -> None:
         """One request that is over."""
         self._requests.labels(record.endpoint, record.status).inc()
         error = record.facts.get("error")

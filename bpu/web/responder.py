@@ -1,7 +1,7 @@
 """From a chat request to its response, straight down: turn, job, deltas. It owns the job until the response does.
 
-All endpoints that answer share it; each brings a `Face`, the shape of its answers. Everything that can be refused is
-refused before the first byte, so that a refusal is a true status.
+All endpoints that answer share it; each brings an `EndpointFormat`, the shape of its answers. Everything that can be
+refused is refused before the first byte, so that a refusal is a true status.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from flask import Response, g
 
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, Limits
@@ -25,8 +25,8 @@ from bpu.chat.usage import Usage
 from bpu.turn import Turn
 from bpu.web import detaching, json_response, request_log, sse
 from bpu.web.client_key import caller_key
-from bpu.web.context import Gateway, Job
-from bpu.web.heartbeat import Pace
+from bpu.web.context import AppContext, Job
+from bpu.web.heartbeat import Heartbeat
 from bpu.web.request_body import client_socket
 from bpu.web.routes import activity
 
@@ -37,18 +37,18 @@ WRITE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Face:
+class EndpointFormat:
     """The shape of one endpoint's answers: `events` and their `style` when streamed, else the `join`."""
 
     events: Callable[[Iterator[Delta]], Iterator[dict[str, Any]]]
-    join: json_response.Join
-    style: sse.Style
+    join: json_response.ResponseBuilder
+    style: sse.StreamFormat
 
 
-Shape = Callable[[Head], Face]
+Shape = Callable[[ResponseMetadata], EndpointFormat]
 
 
-def options(here: Gateway) -> dict[str, Any]:
+def options(here: AppContext) -> dict[str, Any]:
     """What every parser of a request needs to know of this gateway and this caller."""
     return {
         "models": here.served.names,
@@ -58,7 +58,7 @@ def options(here: Gateway) -> dict[str, Any]:
     }
 
 
-def respond(here: Gateway, asked: ChatRequest, shape: Shape, prefix: str) -> Response:
+def respond(here: AppContext, asked: ChatRequest, shape: Shape, prefix: str) -> Response:
     """The answer to `asked`. `prefix` begins its id."""
     request_log.current().id = f"{prefix}{uuid4().hex}"
     request_log.note(stream=asked.stream, model=asked.model)
@@ -76,7 +76,7 @@ def let_go(error: BaseException | None) -> None:
         job.close()
 
 
-def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
+def _engine_answer(here: AppContext, asked: ChatRequest, shape: Shape) -> Response:
     """The engine's answer. From `submit` on the job is closed on every way out."""
     model, record = here.served.find(asked.model), request_log.current()
     plan = model.parts.prompter.plan(asked)
@@ -116,7 +116,7 @@ def _engine_answer(here: Gateway, asked: ChatRequest, shape: Shape) -> Response:
     return response
 
 
-def _own_answer(here: Gateway, asked: ChatRequest, shape: Shape, text: str) -> Response:
+def _own_answer(here: AppContext, asked: ChatRequest, shape: Shape, text: str) -> Response:
     """An answer of the gateway's own, marked as such. No model was asked, so no token was used."""
     answer: list[Delta] = [Content(text), Finish("stop", Usage(prompt_tokens=0, completion_tokens=0))]
     response = _deliver(here, asked, shape, iter(answer))
@@ -125,11 +125,11 @@ def _own_answer(here: Gateway, asked: ChatRequest, shape: Shape, text: str) -> R
 
 
 def _deliver(
-    here: Gateway, asked: ChatRequest, shape: Shape, answer: Iterator[Delta], *, prompt_tokens: int = 0
+    here: AppContext, asked: ChatRequest, shape: Shape, answer: Iterator[Delta], *, prompt_tokens: int = 0
 ) -> Response:
     """`answer` in the form that was asked for; not streamed, this waits for it."""
     record, settings = request_log.current(), here.settings
-    head = Head(
+    head = ResponseMetadata(
         id=record.id,
         created=int(time.time()),
         model=asked.model,
@@ -149,11 +149,11 @@ def _deliver(
 
 
 def _answer(
-    here: Gateway, prompter: Prompter, asked: ChatRequest, turn: Turn, job: Job, record: request_log.Record
+    here: AppContext, prompter: Prompter, asked: ChatRequest, turn: Turn, job: Job, record: request_log.RequestRecord
 ) -> Iterator[Delta]:
     """The deltas of `job`, with its counts noted for the log."""
     settings = here.settings
-    pace = Pace(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
+    pace = Heartbeat(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
     deltas = prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
     if settings.activity == "bodies":
         deltas = activity.noted(deltas, asked, record)
@@ -164,7 +164,7 @@ def _answer(
         pace.sent()
 
 
-def _logged(deltas: Iterator[Delta], record: request_log.Record) -> Iterator[Delta]:
+def _logged(deltas: Iterator[Delta], record: request_log.RequestRecord) -> Iterator[Delta]:
     """`deltas` as they are; at their end, whatever it is, a line with all that was said."""
     said: list[str] = []
     try:

@@ -15,7 +15,7 @@ from flask import Response
 
 from bpu.errors import BpuError
 from bpu.web.error_handlers import internal
-from bpu.web.request_log import Record
+from bpu.web.request_log import RequestRecord
 
 DONE = b"data: [DONE]\n\n"
 COMMENT = b": keep-alive\n\n"
@@ -65,7 +65,7 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Style:
+class StreamFormat:
     """How one endpoint's events are written. `silent` knows the bodies that say nothing but that the stream lives.
 
     Not `comments`: the format has no comments, or its clients do not count them, so a silent body is written whole.
@@ -80,7 +80,7 @@ class Style:
 
 
 def stream(
-    bodies: Iterable[dict[str, Any]], *, keepalive: KeepAliveForm, record: Record, style: Style
+    bodies: Iterable[dict[str, Any]], *, keepalive: KeepAliveForm, record: RequestRecord, style: StreamFormat
 ) -> Iterator[bytes]:
     """The events of `bodies`, each a write of its own, `[DONE]` last.
 

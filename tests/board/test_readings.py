@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpu.board.readings import heap_rows, readings
-from bpu.board.sensors import Vitals
+from bpu.board.sensors import Sensors
 from bpu.board.sizes import GIB, MIB
 from tests.board.device import Board
 
@@ -85,7 +85,7 @@ def test_the_rows_of_a_heap_are_found_among_the_rest() -> None:
 
 def test_vitals_read_again_only_after_a_while(board: Board) -> None:
     now = [0.0]
-    vitals = Vitals(board.root, clock=lambda: now[0])
+    vitals = Sensors(board.root, clock=lambda: now[0])
     assert vitals()["bpu_percent"] == [37]
     board.file("sys/devices/system/bpu/bpu0/ratio", "80\n")
     assert vitals()["bpu_percent"] == [37]

@@ -14,7 +14,7 @@ import pytest
 
 from bpu.board.errors import BoardError
 from bpu.board.processes import process
-from bpu.board.reclaim import Standing, candidates, chosen, drop_caches, end, settled
+from bpu.board.reclaim import Ownership, candidates, chosen, drop_caches, end, settled
 from bpu.board.sizes import MIB
 from tests.board.device import Board
 from tests.waits import until
@@ -51,15 +51,15 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
-def standing(machine: Machine, pid: int) -> Standing:
+def standing(machine: Machine, pid: int) -> Ownership:
     return {one.process.pid: one.standing for one in candidates(Path(CONSOLE), machine.root)}[pid]
 
 
 def test_an_orphan_that_nobody_can_speak_to_is_nobodys(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
-    assert standing(machine, 40) is Standing.NOBODYS
+    assert standing(machine, 40) is Ownership.ORPHANED
     machine.start(41, 1, "xlm_demo", exe=CONSOLE, stdin="/dev/null")
-    assert standing(machine, 41) is Standing.NOBODYS
+    assert standing(machine, 41) is Ownership.ORPHANED
 
 
 def test_the_consoles_of_all_models_are_looked_at(machine: Machine) -> None:
@@ -75,24 +75,24 @@ def test_whoever_can_still_write_to_it_owns_it(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
     machine.start(50, 1, "somebody")
     machine.opens(50, 9, "pipe:[77]", os.O_RDONLY)
-    assert standing(machine, 40) is Standing.NOBODYS
+    assert standing(machine, 40) is Ownership.ORPHANED
     machine.opens(50, 10, "pipe:[77]", os.O_WRONLY)
-    assert standing(machine, 40) is Standing.SOMEBODYS
+    assert standing(machine, 40) is Ownership.OWNED
 
 
 @pytest.mark.parametrize(
     ("parent", "stdin", "tty", "wanted"),
     [
-        (20, "/dev/pts/0", 34816, Standing.SOMEBODYS),
-        (20, "/dev/null", 0, Standing.SOMEBODYS),
-        (1, "/dev/pts/0", 34816, Standing.SOMEBODYS),
-        (1, "socket:[5]", 0, Standing.SOMEBODYS),
-        (1, "", 0, Standing.SOMEBODYS),
-        (1, "/dev/pts/7 (deleted)", 0, Standing.NOBODYS),
-        (30, "/dev/null", 0, Standing.SERVING),
+        (20, "/dev/pts/0", 34816, Ownership.OWNED),
+        (20, "/dev/null", 0, Ownership.OWNED),
+        (1, "/dev/pts/0", 34816, Ownership.OWNED),
+        (1, "socket:[5]", 0, Ownership.OWNED),
+        (1, "", 0, Ownership.OWNED),
+        (1, "/dev/pts/7 (deleted)", 0, Ownership.ORPHANED),
+        (30, "/dev/null", 0, Ownership.SERVING),
     ],
 )
-def test_standing(machine: Machine, parent: int, stdin: str, tty: int, wanted: Standing) -> None:
+def test_standing(machine: Machine, parent: int, stdin: str, tty: int, wanted: Ownership) -> None:
     machine.start(40, parent, "xlm_demo", exe=CONSOLE, stdin=stdin, tty=tty)
     assert standing(machine, 40) is wanted
 
@@ -108,8 +108,8 @@ def test_other_holders_of_the_bpus_memory_are_named_and_kept(machine: Machine) -
     machine.pool_used("carveout", [("ros_node", 60, 300 * MIB), ("xlm_demo", 40, 9 * MIB)])
     found = candidates(Path(CONSOLE), machine.root)
     assert [(one.process.pid, one.standing, one.held) for one in found] == [
-        (40, Standing.NOBODYS, 9 * MIB),
-        (60, Standing.SOMEBODYS, 300 * MIB),
+        (40, Ownership.ORPHANED, 9 * MIB),
+        (60, Ownership.OWNED, 300 * MIB),
     ]
     assert [one.process.pid for one in chosen(found, [])] == [40]
     assert [one.process.pid for one in chosen(found, [60])] == [40, 60]
@@ -203,7 +203,7 @@ def test_a_real_orphan_is_found_by_its_file(tmp_path: Path) -> None:
         assert one.process.pid == pid
         assert one.process.exe == str(program)
         if one.process.parent_pid == 1 and os.geteuid() == 0:
-            assert one.standing is Standing.NOBODYS
+            assert one.standing is Ownership.ORPHANED
         assert end(one.process)
     finally:
         still = process(pid)

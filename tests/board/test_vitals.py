@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from bpu.board.readings import readings
-from bpu.board.sensors import Vitals
+from bpu.board.sensors import Sensors
 
 MEMINFO = "MemTotal:  8000 kB\nMemAvailable:  5000 kB\nCmaTotal:  0 kB\nCmaFree:  0 kB\n"
 
@@ -51,7 +51,7 @@ def test_load_of_each_core_and_temperatures(tmp_path: Path) -> None:
 
 def test_files_are_read_again_only_after_a_while(tmp_path: Path) -> None:
     now = [0.0]
-    vitals = Vitals(tmp_path, period_s=2, clock=lambda: now[0])
+    vitals = Sensors(tmp_path, period_s=2, clock=lambda: now[0])
     assert vitals()["bpu_percent"] == []
     write(tmp_path, "sys/devices/system/bpu/ratio", "50")
     now[0] = 1.9

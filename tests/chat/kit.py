@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
-from bpu.chat.pipeline import Manner, deltas
+from bpu.chat.pipeline import AnswerOptions, deltas
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.template import Template
@@ -132,7 +132,7 @@ def read(
             asked or request(stream=True),
             turn=Turn(b"Hi", 10),
             measured=Timing,
-            manner=Manner(counter(), thinks, **manner),
+            manner=AnswerOptions(counter(), thinks, **manner),
         )
     )
 
@@ -149,8 +149,8 @@ def _text(told: list[Delta], kind: type) -> str:
     return "".join(one.text for one in told if isinstance(one, kind))
 
 
-def head(**fields: Any) -> Head:
-    return Head("chatcmpl-1", 1_700_000_000, MODEL, **fields)
+def head(**fields: Any) -> ResponseMetadata:
+    return ResponseMetadata("chatcmpl-1", 1_700_000_000, MODEL, **fields)
 
 
 def every_cut(text: str) -> Iterator[list[str]]:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
-from bpu.chat.pipeline import Manner, deltas
+from bpu.chat.pipeline import AnswerOptions, deltas
 from bpu.chat.requests import ChatRequest
 from bpu.console.events import Done, Echo, Event, Log, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed
-from bpu.turn import Timing, Turn, Waiting
+from bpu.turn import Progress, Timing, Turn
 
 from .kit import PROPERTY, counter, every_cut, joined, pieces, read, request
 from .test_reasoning import ANSWERS
@@ -38,8 +38,16 @@ def test_text_goes_out_as_it_comes() -> None:
 
 
 def test_waiting_becomes_a_keep_alive_and_the_rest_is_not_the_clients() -> None:
-    events = [Waiting("queued", 2), Echo("prompt"), Log("line"), Text("a</think>b"), Waiting("decode"), Stats(), Done()]
-    told = list(deltas(events, STREAM, turn=Turn(b"", 1), measured=Timing, manner=Manner(counter())))
+    events = [
+        Progress("queued", 2),
+        Echo("prompt"),
+        Log("line"),
+        Text("a</think>b"),
+        Progress("decode"),
+        Stats(),
+        Done(),
+    ]
+    told = list(deltas(events, STREAM, turn=Turn(b"", 1), measured=Timing, manner=AnswerOptions(counter())))
     assert told[:-1] == [KeepAlive("queued", 2), Reasoning("a"), Content("b"), KeepAlive("decode", 0)]
 
 
@@ -146,7 +154,7 @@ def ended(*events: Event, asked: ChatRequest = STREAM, context_size: int | None 
         yield from events
         raise AssertionError("the answer had ended")
 
-    manner = Manner(counter(), context_size=context_size)
+    manner = AnswerOptions(counter(), context_size=context_size)
     return list(deltas(console(), asked, turn=Turn(b"Hi", 10), measured=Timing, manner=manner))
 
 
@@ -187,7 +195,9 @@ def test_a_stop_string_or_a_limit_before_the_invented_turn_still_counts() -> Non
 
 def test_the_consoles_error_is_one() -> None:
     with pytest.raises(EngineCrashed):
-        list(deltas([RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, manner=Manner(counter())))
+        list(
+            deltas([RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, manner=AnswerOptions(counter()))
+        )
 
 
 def test_reasoning_tokens_are_those_before_the_answer() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from bpu.chat.chunks import Join, chunks, completion, is_keepalive
+from bpu.chat.chunks import CompletionBuilder, chunks, completion, is_keepalive
 from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
 from tests.checker import check_stream, parse_sse
@@ -71,7 +71,7 @@ def test_26_the_body_is_the_join() -> None:
 
 def test_a_body_before_its_end_is_a_mistake() -> None:
     with pytest.raises(AssertionError):
-        Join(head()).body()
+        CompletionBuilder(head()).body()
 
 
 def test_43_what_is_read_from_a_console_passes_too() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.json_repair import Balance, NoJson, dumps, loads
+from bpu.chat.json_repair import BracketMatcher, JsonError, dumps, loads
 from tests.chat.kit import PROPERTY
 
 VALUES = st.recursive(
@@ -57,12 +57,12 @@ def test_what_is_read(text: str, value: Any) -> None:
     ["", "hello", '{"a": "never closed', "{'a': 'never closed}", '{"a": NaN}', '{"a": 1e999}', '{"a" 1}', '{"a": 1} b'],
 )
 def test_what_is_no_json(text: str) -> None:
-    with pytest.raises(NoJson):
+    with pytest.raises(JsonError):
         loads(text)
 
 
 def test_brackets_of_a_text_that_was_cut_are_not_closed() -> None:
-    with pytest.raises(NoJson):
+    with pytest.raises(JsonError):
         loads('{"path": [1, 2', close=False)
     assert loads('{"a": 1,}', close=False) == {"a": 1}
 
@@ -84,7 +84,7 @@ def test_brackets_of_a_text_that_was_cut_are_not_closed() -> None:
     ],
 )
 def test_16_nothing_is_repaired_whose_meaning_could_be_another(text: str) -> None:
-    with pytest.raises(NoJson):
+    with pytest.raises(JsonError):
         loads(text)
 
 
@@ -121,7 +121,7 @@ def test_7_memory_is_linear_in_a_text_however_it_is_broken(arguments: str) -> No
     tracemalloc.start()
     try:
         for text in (arguments, arguments[:200_000]):
-            with pytest.raises(NoJson):
+            with pytest.raises(JsonError):
                 loads(text)
         assert tracemalloc.get_traced_memory()[1] < 40 * 2**20
     finally:
@@ -140,7 +140,7 @@ def test_valid_json_is_never_changed(value: Any) -> None:
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
         value = loads(text)
-    except NoJson:
+    except JsonError:
         value = None
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
@@ -151,7 +151,7 @@ def test_the_end_of_a_value_is_found_at_every_cut(value: Any, behind: str, cut: 
     text = json.dumps(value, ensure_ascii=False)
     whole = text + behind
     cut %= len(whole) + 1
-    balance = Balance()
+    balance = BracketMatcher()
     first = balance.feed(whole[:cut])
     found = first if first >= 0 else cut + balance.feed(whole[cut:])
     assert found == len(text)

@@ -17,7 +17,7 @@ from bpu.chat.formats import as_json
 from bpu.chat.json_repair import loads
 from bpu.chat.request_models import ResponseFormat, Tool
 from bpu.chat.schemas import MAX_STEPS, PER_STEP, Checker, Evaluation, Steps
-from bpu.chat.tool_call_parser import Caller
+from bpu.chat.tool_call_parser import ToolCallParser
 from bpu.errors import AnswerUnfit
 from tests.chat.kit import PROPERTY
 
@@ -213,7 +213,7 @@ def test_2_the_checks_of_one_answer_share_their_steps(monkeypatch: pytest.Monkey
         as_json('{"a": 1}\n' * 40, ResponseFormat.model_validate({"type": "json_schema", "schema": schema}))
     assert spent[0] <= MAX_STEPS
     spent[0] = 0
-    caller = Caller((Tool(name="f", parameters=schema),))
+    caller = ToolCallParser((Tool(name="f", parameters=schema),))
     for _ in range(40):
         caller.read('{"name": "f", "a": 1}')
         caller.read('[{"name": "f", "arguments": {"a": 1}}]')

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.tokens import Counter, Tally, Tokens, load_counter
+from bpu.chat.tokens import Counter, IncrementalTokenCounter, Tokens, load_counter
 from bpu.errors import SettingsError
 
 from .kit import BOS, PROPERTY, counter, counting, pieces, tokenizer
@@ -97,7 +97,7 @@ def test_the_quick_count_is_the_number_of_ends(saved: Counter, text: str) -> Non
 @PROPERTY
 @given(TEXTS, st.lists(st.integers(0, 600), max_size=20))
 def test_pieces_count_as_the_whole(text: str, cuts: list[int]) -> None:
-    tally = Tally(counter())
+    tally = IncrementalTokenCounter(counter())
     for piece in pieces(text, cuts):
         tally.add(piece)
     assert tally.total == counter().count(text)
@@ -114,7 +114,7 @@ def test_the_cost_of_counting_pieces_is_linear() -> None:
     costs = []
     for length in (4_000, 8_000):
         looked_at = 0
-        tally = Tally(counting(ends))
+        tally = IncrementalTokenCounter(counting(ends))
         for _ in range(length):
             tally.add("a")
             tally.room("a", 10**6)

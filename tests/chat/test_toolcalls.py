@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
 from bpu.chat.requests import ChatRequest
-from bpu.chat.tool_call_parser import Caller, Found
-from bpu.chat.tool_call_scanner import CallReader
+from bpu.chat.tool_call_parser import ParsedToolCall, ToolCallParser
+from bpu.chat.tool_call_scanner import ToolCallScanner
 from bpu.errors import ToolCallUnfit
 from tests.chat.kit import PROPERTY, every_cut, pieces, read, request
 
@@ -305,7 +305,7 @@ STREAMED = {
 @pytest.mark.parametrize("text", STREAMED.values(), ids=STREAMED.keys())
 def test_17_text_flows_as_it_does_without_tools(text: str) -> None:
     held_most = 170 if "json\n" in text or '{"' in text else 24
-    reader = CallReader(Caller(offering().tools))
+    reader = ToolCallScanner(ToolCallParser(offering().tools))
     out = 0
     for came, character in enumerate(text, start=1):
         out += sum(len(item) for item in reader.feed(character) if isinstance(item, str))
@@ -449,8 +449,8 @@ FRAGMENTS = [
 )
 @PROPERTY
 def test_what_comes_out_does_not_depend_on_the_cuts(text: str, cuts: list[int]) -> None:
-    def out(parts: list[str]) -> tuple[str, list[Found]]:
-        reader = CallReader(Caller(offering().tools))
+    def out(parts: list[str]) -> tuple[str, list[ParsedToolCall]]:
+        reader = ToolCallScanner(ToolCallParser(offering().tools))
         items = [item for part in parts for item in reader.feed(part)] + list(reader.end(cut=False))
         words = "".join(item for item in items if isinstance(item, str))
         return words, [item for item in items if not isinstance(item, str)]
@@ -463,12 +463,12 @@ DEEPSEEK_CALL = "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>%s<｜t
 
 @pytest.mark.parametrize("written", ['{"city": "Paris", b}', '{"city": "Paris}', '{"city": NaN}', "Paris"])
 def test_15_arguments_that_cannot_be_read_are_never_left_out(written: str) -> None:
-    (found,) = Caller(offering().tools).read(DEEPSEEK_CALL % f"\n```json\n{written}\n```\n")
+    (found,) = ToolCallParser(offering().tools).read(DEEPSEEK_CALL % f"\n```json\n{written}\n```\n")
     assert (found.name, json.loads(found.arguments)) == ("get_weather", written)
 
 
 def test_15_a_call_of_another_tool_is_no_call_of_the_demanded_one() -> None:
-    caller = Caller(request("Hi", tools=[MOVE]).tools, "move", ("get_weather",))
+    caller = ToolCallParser(request("Hi", tools=[MOVE]).tools, "move", ("get_weather",))
     assert caller.read(PARIS) == caller.read(PARIS, marked=True) == []
     assert caller.read('{"x": 1}')[0].name == "move"
 
@@ -476,5 +476,5 @@ def test_15_a_call_of_another_tool_is_no_call_of_the_demanded_one() -> None:
 @pytest.mark.parametrize("marked", [True, False])
 def test_15_calls_in_the_shape_of_an_api_answer_are_calls(marked: bool) -> None:
     text = json.dumps({"tool_calls": [{"id": "1", "type": "function", "function": json.loads(PARIS)}] * 2})
-    found = Caller(offering().tools).read(text, marked=marked)
+    found = ToolCallParser(offering().tools).read(text, marked=marked)
     assert [(one.name, json.loads(one.arguments)) for one in found] == [("get_weather", {"city": "Paris"})] * 2

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from bpu.board.addresses import Address, Kind
 from bpu.cli import _clients, main
-from bpu.cli._endpoint import Door, door
+from bpu.cli._endpoint import Endpoint, door
 from bpu.errors import SettingsError
 from bpu.settings import Settings
 
-HERE = Door("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
+HERE = Endpoint("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.cli import _openclaw, main
-from bpu.cli._endpoint import Door
+from bpu.cli._endpoint import Endpoint
 
-HERE = Door("http://board:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
+HERE = Endpoint("http://board:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
 URL = ("--url", "http://board:8000", "--key", "key-1")
 OTHERS = {
     "agents": {"defaults": {"model": {"primary": "anthropic/claude"}, "workspace": "~/work"}, "entries": {"ops": {}}},

@@ -18,7 +18,7 @@ END = Finish("stop", Usage(prompt_tokens=3, completion_tokens=5, predicted_n=5, 
 ANSWER: list[Any] = [KeepAlive("prefill"), Reasoning("Hm."), Content("Yes"), Content(", 是"), END]
 
 
-class Voice:
+class ChatBackend:
     """Says what it is given, one script a question; an exception in a script is raised there."""
 
     def __init__(self, *scripts: list[Any]) -> None:
@@ -42,8 +42,8 @@ class Voice:
 
 
 def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = Voice(ANSWER, ANSWER)
-    talk = _repl.Talk(voice, system="Be brief.", options={"max_tokens": 9})
+    voice = ChatBackend(ANSWER, ANSWER)
+    talk = _repl.ChatSession(voice, system="Be brief.", options={"max_tokens": 9})
     talk.converse(iter(["really?", "  ", "sure?"]))
     assert voice.asked[1] == {
         "max_tokens": 9,
@@ -62,8 +62,8 @@ def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureF
 
 
 def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = Voice([Content("Once"), KeyboardInterrupt()], [Reasoning("Hm"), KeyboardInterrupt()], ANSWER)
-    talk = _repl.Talk(voice)
+    voice = ChatBackend([Content("Once"), KeyboardInterrupt()], [Reasoning("Hm"), KeyboardInterrupt()], ANSWER)
+    talk = _repl.ChatSession(voice)
     talk.converse(iter(["a story", "another", "yes?"]))
     assert [message["content"] for message in voice.asked[2]["messages"]] == ["a story", "Once", "yes?"]
     assert voice.closed == 3
@@ -71,35 +71,35 @@ def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pyte
 
 
 def test_an_error_is_told_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = Voice([EngineCrashed("The console has died. Ask again.")], ANSWER)
-    _repl.Talk(voice).converse(iter(["one", "two"]))
+    voice = ChatBackend([EngineCrashed("The console has died. Ask again.")], ANSWER)
+    _repl.ChatSession(voice).converse(iter(["one", "two"]))
     assert [message["content"] for message in voice.asked[1]["messages"]] == ["two"]
     assert "Error: The console has died. Ask again." in capsys.readouterr().err
 
 
 def test_new_begins_again_with_the_system_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = Voice(ANSWER, ANSWER)
-    _repl.Talk(voice, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
+    voice = ChatBackend(ANSWER, ANSWER)
+    _repl.ChatSession(voice, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
     assert [message["content"] for message in voice.asked[1]["messages"]] == ["S", "two"]
     assert len(voice.asked) == 2
 
 
 @pytest.mark.parametrize(("typed", "said"), [("/nwe", "no /nwe"), ("/help", "Ctrl-C")])
 def test_commands_never_reach_the_model(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    voice = Voice()
-    _repl.Talk(voice).converse(iter([typed]))
+    voice = ChatBackend()
+    _repl.ChatSession(voice).converse(iter([typed]))
     assert voice.asked == []
     assert said in capsys.readouterr().err
 
 
 def test_a_question_that_begins_with_a_slash_is_a_question() -> None:
-    voice = Voice(ANSWER)
-    _repl.Talk(voice).converse(iter(["/etc/passwd is what?"]))
+    voice = ChatBackend(ANSWER)
+    _repl.ChatSession(voice).converse(iter(["/etc/passwd is what?"]))
     assert len(voice.asked) == 1
 
 
 def test_hidden_thinking_is_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
-    _repl.Talk(Voice(ANSWER), show_thinking=False).ask("q")
+    _repl.ChatSession(ChatBackend(ANSWER), show_thinking=False).ask("q")
     captured = capsys.readouterr()
     assert "Hm." not in captured.out + captured.err
 
@@ -142,9 +142,9 @@ def test_waiting_shows_how_far_an_examination_is(
 ) -> None:
     err = Terminal()
     monkeypatch.setattr("sys.stderr", err)
-    voice = Voice([KeepAlive("checking", 1), *ANSWER])
+    voice = ChatBackend([KeepAlive("checking", 1), *ANSWER])
     voice.engine = {"state": "checking", "examination": {"answers": 2, "of": 5, "rest_s": 8.2}}
-    _repl.Talk(voice).ask("q")
+    _repl.ChatSession(voice).ask("q")
     assert "2 of 5 answers, about 8 s left" in err.getvalue()
 
 
@@ -154,8 +154,8 @@ def test_waiting_shows_the_load_and_the_place(
     err = Terminal()
     monkeypatch.setattr("sys.stderr", err)
     times = iter([10.0, 10.0, 14.0, 14.0])
-    talk = _repl.Talk(
-        Voice([KeepAlive("queued", 3), KeepAlive("loading", 1), KeepAlive("loading", 1), *ANSWER]),
+    talk = _repl.ChatSession(
+        ChatBackend([KeepAlive("queued", 3), KeepAlive("loading", 1), KeepAlive("loading", 1), *ANSWER]),
         clock=lambda: next(times),
     )
     talk.ask("q")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bpu.console import events as kinds
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Event, Stats, Text
 from bpu.console.parser import Parser
 from bpu.console.profiles import PROFILES
@@ -33,12 +33,12 @@ class Transcript:
         self.error: str | None = spec.get("error")
 
     def replay(self, cut: Cut) -> tuple[list[Event], str | None]:
-        """Events with neighbouring pieces of text joined, and the words of `OutOfStep` if it was raised."""
+        """Events with neighbouring pieces of text joined, and the words of `OutOfSync` if it was raised."""
         parser, events = Parser(self.profile), []
         try:
             for action in self._actions(parser, cut):
                 events += action()
-        except OutOfStep as error:
+        except OutOfSync as error:
             return joined([*events, *error.events]), str(error)
         return joined(events), None
 

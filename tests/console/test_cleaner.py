@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from bpu.console.events import Log
-from bpu.console.log_filter import LONGEST_LOG, Cleaner, log
+from bpu.console.log_filter import LONGEST_LOG, LogFilter, log
 
 HEAD = b"[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo]"
 
 
-def clean(*pieces: bytes, cleaner: Cleaner | None = None) -> list[bytes | Log]:
-    cleaner = cleaner or Cleaner()
+def clean(*pieces: bytes, cleaner: LogFilter | None = None) -> list[bytes | Log]:
+    cleaner = cleaner or LogFilter()
     return [*(item for piece in pieces for item in cleaner.feed(piece)), *cleaner.end()]
 
 
@@ -38,14 +38,14 @@ def test_colours_are_taken_out_of_text_and_logs() -> None:
 
 
 def test_a_head_that_stood_in_a_prompt_is_text() -> None:
-    cleaner = Cleaner()
+    cleaner = LogFilter()
     cleaner.quote(b"what is " + HEAD + b"?")
     other = HEAD.replace(b"008", b"009")
     assert clean(HEAD + b" x\n" + other + b" y\n", cleaner=cleaner) == [HEAD, b" x\n", Log(other.decode() + " y")]
 
 
 def test_only_so_many_heads_are_remembered() -> None:
-    cleaner = Cleaner()
+    cleaner = LogFilter()
     cleaner.quote(HEAD)
     for thread in range(0, 6000, 1000):
         cleaner.quote(b"".join(HEAD.replace(b"29163", b"%d" % (thread + i)) for i in range(1000)))
@@ -61,7 +61,7 @@ def test_a_log_line_without_end_was_none() -> None:
 
 
 def test_held_text_is_known() -> None:
-    cleaner = Cleaner()
+    cleaner = LogFilter()
     list(cleaner.feed(b"a["))
     assert cleaner.holds_text
     list(cleaner.feed(HEAD[1:] + b"x"))

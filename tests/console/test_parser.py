@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Log, RunError, Text
 from bpu.console.parser import TRANSITIONS, Call, Parser, State
 from bpu.console.profiles import PROFILES
@@ -40,7 +40,7 @@ def test_a_line_may_be_written_only_at_the_prompt() -> None:
 
 def test_after_a_failure_nothing_is_listened_to() -> None:
     parser = Parser(RUN, state=State.IDLE)
-    with pytest.raises(OutOfStep, match="nothing was asked"):
+    with pytest.raises(OutOfSync, match="nothing was asked"):
         parser.feed(b"Hello")
     assert parser.state is State.FAILED
     assert parser.feed(PROMPT) == []
@@ -90,7 +90,7 @@ def test_other_bytes_between_two_turns_are_dropped_at_the_end(rest: bytes) -> No
 def test_a_reset_is_answered_by_the_prompt_and_by_nothing_else(answer: bytes) -> None:
     parser = Parser(MC, state=State.IDLE)
     parser.reset_sent()
-    with pytest.raises(OutOfStep, match="reset"):
+    with pytest.raises(OutOfSync, match="reset"):
         parser.feed(answer)
 
 
@@ -115,7 +115,7 @@ def test_a_model_that_goes_on_after_the_prompt_of_a_reset_is_out_of_step() -> No
     parser = Parser(MC, state=State.IDLE)
     parser.reset_sent()
     parser.feed(PROMPT)
-    with pytest.raises(OutOfStep, match="reset"):
+    with pytest.raises(OutOfSync, match="reset"):
         parser.feed(b"and so on")
 
 
@@ -166,7 +166,7 @@ def test_an_echo_without_end_is_no_echo(profile: object) -> None:
     parser = asked(b"hi", profile)
     for _ in range(65):
         assert parser.feed(b"x" * 1000) == []
-    with pytest.raises(OutOfStep, match="without end"):
+    with pytest.raises(OutOfSync, match="without end"):
         parser.feed(b"x" * 1000)
 
 

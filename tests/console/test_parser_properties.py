@@ -7,7 +7,7 @@ import re
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Log, Stats, Text
 from bpu.console.line_encoding import frame
 from bpu.console.parser import State
@@ -19,7 +19,7 @@ CUTS = st.lists(st.integers(0, 2000), max_size=12)
 #: Random text made of trouble.
 WORDS = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=8), max_size=12).map("".join)
 
-#: Bytes that are a mark wherever they stand, and so can never be text (the docstring of `Answer` says it).
+#: Bytes that are a mark wherever they stand, and so can never be text (the docstring of `AnswerStage` says it).
 NEVER_TEXT = re.compile(r"\x1b\[[0-9;]*[mK]|<｜(begin|end)▁of▁sentence｜>|<｜(User|Assistant|▁pad▁)｜>|<\|\w+\|>")
 #: How a library's log line begins; it is text where the question holds the very same.
 HEAD = re.compile(
@@ -44,7 +44,7 @@ def as_utf8(text: str) -> str:
 def may_be_told_apart(console: Console, line: bytes, said: str) -> bool:
     """Whether the answer, where the line begins with the marker, does not begin as the line goes on.
 
-    An answer without an echo and an echo without a template are the same bytes then (the docstring of `Echoing`).
+    An answer without an echo and an echo without a template are the same bytes then (the docstring of `EchoStage`).
     """
     asked = line.strip().decode()
     forms = (asked, asked.replace("\\n", "\n").strip())
@@ -116,7 +116,7 @@ def test_junk_gives_the_same_events_however_it_is_cut(
             for piece in pieces(output, cuts):
                 events += parser.feed(piece)
             return [*joined([*events, *parser.end_of_file()]), parser.state]
-        except OutOfStep as error:
+        except OutOfSync as error:
             return [*joined([*events, *error.events]), parser.state, str(error)]
 
     for output in (junk, console.output(line, junk)):

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.console.scanner import NO, OPEN, Hit, Scanner, Shape, literals, template
+from bpu.console.scanner import NO, OPEN, Match, Pattern, Scanner, literals, template
 
 
-def read_all(scanner: Scanner[str]) -> list[str | Hit[str]]:
+def read_all(scanner: Scanner[str]) -> list[str | Match[str]]:
     return list(iter(scanner.read, None))
 
 
 def test_a_literal_is_found_and_the_rest_is_plain() -> None:
     scanner = Scanner(literals("stop", ["END"]), "")
     scanner.write("a END b")
-    assert read_all(scanner) == ["a ", Hit("stop", "END"), " b"]
+    assert read_all(scanner) == ["a ", Match("stop", "END"), " b"]
 
 
 def test_the_tail_that_may_become_a_hit_is_held_back() -> None:
@@ -47,7 +47,7 @@ def test_the_earlier_shape_wins_at_one_place_and_waits_for_its_end() -> None:
     scanner.write("ab")
     assert read_all(scanner) == []
     scanner.write("dabc")
-    assert read_all(scanner) == [Hit("short", "ab"), "d", Hit("long", "abc")]
+    assert read_all(scanner) == [Match("short", "ab"), "d", Match("long", "abc")]
 
 
 def test_without_shapes_all_is_plain() -> None:
@@ -62,7 +62,7 @@ def test_without_shapes_all_is_plain() -> None:
 @pytest.mark.parametrize("part", ["", re.compile("a")])
 def test_a_shape_must_begin_with_a_literal(part: str | re.Pattern[str]) -> None:
     with pytest.raises(ValueError, match="does not begin with a literal"):
-        Scanner([Shape("bad", (part,))], "")
+        Scanner([Pattern("bad", (part,))], "")
 
 
 def test_a_template_mixes_literals_and_patterns() -> None:
@@ -84,9 +84,9 @@ def test_lines_are_taken_up_to_their_end_or_to_the_limit() -> None:
 
 @given(st.text("abE<ND>", max_size=40), st.sets(st.integers(0, 40)))
 def test_cuts_change_nothing(text: str, cuts: set[int]) -> None:
-    def run(places: list[int]) -> list[str | Hit[str]]:
+    def run(places: list[int]) -> list[str | Match[str]]:
         scanner = Scanner([*literals("end", ["<END>"]), *literals("b", ["b<"])], "")
-        pieces: list[str | Hit[str]] = []
+        pieces: list[str | Match[str]] = []
         for left, right in itertools.pairwise(places):
             scanner.write(text[left:right])
             pieces += read_all(scanner)
@@ -96,8 +96,8 @@ def test_cuts_change_nothing(text: str, cuts: set[int]) -> None:
     assert run([0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]) == run([0, len(text)])
 
 
-def _joined(pieces: list[str | Hit[str]]) -> list[str | Hit[str]]:
-    result: list[str | Hit[str]] = []
+def _joined(pieces: list[str | Match[str]]) -> list[str | Match[str]]:
+    result: list[str | Match[str]] = []
     for piece in pieces:
         if isinstance(piece, str) and result and isinstance(result[-1], str):
             result[-1] += piece

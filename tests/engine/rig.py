@@ -15,10 +15,10 @@ from bpu.engine.console_process import Exit, Log
 from bpu.engine.console_record import Code, ConsoleRecord
 from bpu.engine.keeper.kv_cache import UNKNOWN, Cache
 from bpu.engine.keeper.queue import Ticket
-from bpu.engine.keeper.scheduler import Desk
+from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.keeper.supervisor import Supervisor
-from bpu.engine.launch_spec import Launch
-from bpu.engine.states import Move, State
+from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.states import State, Transition
 
 BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 PROMPT = b"[User] <<< "
@@ -28,7 +28,7 @@ STDOUT, STDERR = 1001, 1002
 PROVEN = TurnReport(proven=True)
 
 
-def launch(folder: Path, **changes: Any) -> Launch:
+def launch(folder: Path, **changes: Any) -> LaunchSpec:
     fields: dict[str, Any] = {
         "argv": ("console",),
         "cwd": str(folder),
@@ -56,7 +56,7 @@ def launch(folder: Path, **changes: Any) -> Launch:
         "data_dir": str(folder / "data"),
         "exam_limit_s": 45.0,
     }
-    return Launch(**{**fields, **changes})
+    return LaunchSpec(**{**fields, **changes})
 
 
 class FakeLoop:
@@ -168,19 +168,19 @@ class Rig:
         self.now = 1000.0
         self.loop = FakeLoop()
         self.consoles: list[FakeConsole] = []
-        self.moves: list[Move] = []
+        self.moves: list[Transition] = []
         self.spawn_error: OSError | None = None
         settings = launch(folder, **changes)
         self.code: Code = ()
         self.warnings: list[str] = []
         self.logged: list[str] = []
-        self.spawned: list[Launch] = []
+        self.spawned: list[LaunchSpec] = []
         #: Why a model's need does not fit, by its id.
         self.shortages: dict[str, str] = {}
         first, self.record = self._make_parts(settings)
         if findings is not None:
             self.record.save(findings)
-        self.desk = Desk(
+        self.desk = Scheduler(
             settings,
             first,
             self.record,
@@ -192,7 +192,7 @@ class Rig:
         self._numbers = 0
         self.settle()
 
-    def _make_parts(self, settings: Launch) -> tuple[Supervisor, ConsoleRecord]:
+    def _make_parts(self, settings: LaunchSpec) -> tuple[Supervisor, ConsoleRecord]:
         supervisor = Supervisor(
             settings, [99], self.loop, clock=lambda: self.now, changed=self._changed, spawn=self._spawn
         )
@@ -210,11 +210,11 @@ class Rig:
         self.desk.offer(settings, newest=True)
         return settings.fingerprint
 
-    def _changed(self, old: State, new: State, move: Move) -> None:
+    def _changed(self, old: State, new: State, move: Transition) -> None:
         self.moves.append(move)
         self.desk.console_changed(old, new, move)
 
-    def _spawn(self, settings: Launch, lock_fds: Sequence[int], log: Log) -> FakeConsole:
+    def _spawn(self, settings: LaunchSpec, lock_fds: Sequence[int], log: Log) -> FakeConsole:
         if self.spawn_error is not None:
             raise self.spawn_error
         self.spawned.append(settings)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bpu.engine.keeper.circuit_breaker import LONGEST_PAUSE_S, PATIENCE, Breaker
+from bpu.engine.keeper.circuit_breaker import LONGEST_PAUSE_S, PATIENCE, CircuitBreaker
 
 
 def test_bad_luck_costs_no_pause() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(PATIENCE):
         breaker.failed(now=100.0)
         assert breaker.wait_s(100.0) == 0
@@ -14,7 +14,7 @@ def test_bad_luck_costs_no_pause() -> None:
 
 
 def test_a_crash_loop_pauses_longer_and_longer_up_to_a_minute() -> None:
-    breaker, now, pauses = Breaker(), 100.0, []
+    breaker, now, pauses = CircuitBreaker(), 100.0, []
     for _ in range(PATIENCE + 8):
         breaker.failed(now)
         pauses.append(breaker.wait_s(now))
@@ -27,7 +27,7 @@ def test_a_crash_loop_pauses_longer_and_longer_up_to_a_minute() -> None:
 
 
 def test_the_pause_ends_by_itself() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(PATIENCE + 1):
         breaker.failed(now=0.0)
     assert breaker.wait_s(0.0) > 0
@@ -35,16 +35,16 @@ def test_the_pause_ends_by_itself() -> None:
 
 
 def test_a_finished_job_forgives() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(PATIENCE + 3):
         breaker.failed(now=0.0)
-    breaker.forgive()
+    breaker.reset()
     assert breaker.wait_s(0.0) == 0
     assert not breaker.is_open
 
 
 def test_holding_never_shortens_a_pause() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.hold(now=0.0, seconds=10.0)
     breaker.hold(now=0.0, seconds=1.0)
     assert breaker.wait_s(0.0) == 10.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.keeper.kv_cache import EMPTY, MARGIN, UNKNOWN, Cache, Capabilities, Start, spent, start_for
+from bpu.engine.keeper.kv_cache import EMPTY, MARGIN, UNKNOWN, Cache, Capabilities, StartMode, spent, start_for
 
 CHAT = Cache(digest="abc", tokens=100)
 KEEPS = Capabilities(retains_history=True, reset_works=True)
@@ -15,26 +15,26 @@ KEEPS = Capabilities(retains_history=True, reset_works=True)
 @pytest.mark.parametrize(
     ("cache", "capabilities", "history", "short_tokens", "start"),
     [
-        (EMPTY, Capabilities(), "", 0, Start.EMPTY),
-        (EMPTY, KEEPS, "abc", 10, Start.EMPTY),
-        (CHAT, KEEPS, "abc", 10, Start.CONTINUE),
-        (CHAT, KEEPS, "abd", 10, Start.RESET),
-        (CHAT, KEEPS, "", 10, Start.RESET),
-        (CHAT, KEEPS, "abc", 868, Start.CONTINUE),
-        (CHAT, KEEPS, "abc", 869, Start.RESET),  # less than a margin from the end
-        (CHAT, KEEPS, "abc", 900, Start.RESET),
-        (CHAT, Capabilities(retains_history=True), "abc", 10, Start.CONTINUE),
-        (CHAT, Capabilities(retains_history=True), "abd", 10, Start.RESTART),
-        (CHAT, Capabilities(reset_works=True), "abc", 10, Start.RESET),
-        (CHAT, Capabilities(), "abc", 10, Start.RESTART),
-        (UNKNOWN, KEEPS, "abc", 10, Start.RESET),
-        (UNKNOWN, KEEPS, "", 0, Start.RESET),
-        (UNKNOWN, Capabilities(), "", 0, Start.RESTART),
-        (UNKNOWN, Capabilities(stateless=True), "abc", 10, Start.EMPTY),
+        (EMPTY, Capabilities(), "", 0, StartMode.EMPTY),
+        (EMPTY, KEEPS, "abc", 10, StartMode.EMPTY),
+        (CHAT, KEEPS, "abc", 10, StartMode.CONTINUE),
+        (CHAT, KEEPS, "abd", 10, StartMode.RESET),
+        (CHAT, KEEPS, "", 10, StartMode.RESET),
+        (CHAT, KEEPS, "abc", 868, StartMode.CONTINUE),
+        (CHAT, KEEPS, "abc", 869, StartMode.RESET),  # less than a margin from the end
+        (CHAT, KEEPS, "abc", 900, StartMode.RESET),
+        (CHAT, Capabilities(retains_history=True), "abc", 10, StartMode.CONTINUE),
+        (CHAT, Capabilities(retains_history=True), "abd", 10, StartMode.RESTART),
+        (CHAT, Capabilities(reset_works=True), "abc", 10, StartMode.RESET),
+        (CHAT, Capabilities(), "abc", 10, StartMode.RESTART),
+        (UNKNOWN, KEEPS, "abc", 10, StartMode.RESET),
+        (UNKNOWN, KEEPS, "", 0, StartMode.RESET),
+        (UNKNOWN, Capabilities(), "", 0, StartMode.RESTART),
+        (UNKNOWN, Capabilities(stateless=True), "abc", 10, StartMode.EMPTY),
     ],
 )
 def test_how_a_job_begins(
-    cache: Cache, capabilities: Capabilities, history: str, short_tokens: int, start: Start
+    cache: Cache, capabilities: Capabilities, history: str, short_tokens: int, start: StartMode
 ) -> None:
     assert start_for(cache, capabilities, history=history, short_tokens=short_tokens, context=1000) is start
 
@@ -48,12 +48,12 @@ def test_only_the_same_conversation_is_ever_continued(
     cache: Cache, capabilities: Capabilities, history: str, tokens: int
 ) -> None:
     start = start_for(cache, capabilities, history=history, short_tokens=tokens, context=4096)
-    if start is Start.CONTINUE:
+    if start is StartMode.CONTINUE:
         assert cache.known
         assert capabilities.retains_history
         assert history == cache.digest != ""
         assert cache.tokens + tokens < 4096 - 4096 * MARGIN
-    if start is Start.EMPTY:
+    if start is StartMode.EMPTY:
         assert cache.empty or capabilities.stateless
 
 
@@ -62,7 +62,7 @@ def test_a_cache_is_spent_only_when_no_job_could_use_it(cache: Cache, capabiliti
     if spent(cache, capabilities):
         for history in ("", cache.digest):
             start = start_for(cache, capabilities, history=history, short_tokens=1, context=10**6)
-            assert start is (Start.RESET if capabilities.reset_works else Start.RESTART)
+            assert start is (StartMode.RESET if capabilities.reset_works else StartMode.RESTART)
 
 
 def test_a_conversation_that_may_go_on_is_kept() -> None:

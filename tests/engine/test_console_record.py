@@ -13,14 +13,14 @@ import pytest
 
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import Code, CodeReader, ConsoleRecord, identity, read_record
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 from tests.engine.rig import launch
 from tests.waits import until
 
 FOUND = Findings(retains_history=True, reset_works=True)
 
 
-def record_of(settings: Launch, code: Code = (), **options: Any) -> ConsoleRecord:
+def record_of(settings: LaunchSpec, code: Code = (), **options: Any) -> ConsoleRecord:
     return ConsoleRecord(settings, code_of=lambda launch, pid: code, **options)
 
 
@@ -210,5 +210,5 @@ def test_code_is_what_the_process_and_its_children_have_mapped(tmp_path: Path) -
         process.communicate(b"\n", timeout=10)
 
 
-def names(settings: Launch, pid: int) -> list[str]:
+def names(settings: LaunchSpec, pid: int) -> list[str]:
     return [file.name for file in CodeReader().code_of(settings, pid)]

@@ -52,7 +52,7 @@ def test_a_callback_that_raises_ends_no_other_callback_of_its_turn() -> None:
 #: A keeper in which one method fails, as often as told, at its end or before its beginning.
 FAULTY = """
 import sys
-from bpu.engine import keeper
+from bpu.engine.keeper import daemon
 from {module} import {name} as owner
 method, left = owner.{method}, [{times}]
 def faulty(*arguments, **options):
@@ -62,7 +62,7 @@ def faulty(*arguments, **options):
         raise RuntimeError("a mistake of ours")
     return result if {late} else method(*arguments, **options)
 owner.{method} = faulty
-sys.exit(keeper.main())
+sys.exit(daemon.main())
 """
 #: Where it fails: while a job joins, goes, progresses, ends; while the console loads or dies.
 PLACES = [
@@ -77,8 +77,8 @@ PLACES = [
     ("bpu.engine.keeper.supervisor", "Supervisor", "tick"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "_settle_end"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "_next_step"),
-    ("bpu.engine.keeper", "Keeper", "_tell_status"),
-    ("bpu.engine.keeper", "Keeper", "_accept"),
+    ("bpu.engine.keeper.daemon", "Keeper", "_tell_status"),
+    ("bpu.engine.keeper.daemon", "Keeper", "_accept"),
     ("bpu.engine.console_process", "Console", "kill_heirs"),
 ]
 
@@ -137,7 +137,7 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
 ) -> None:
     engine = engine_of()
 
-    class Faulty(job_module.Drain):
+    class Faulty(job_module.TurnReader):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             if stage == "made":
                 raise RuntimeError("a mistake of ours")

@@ -19,7 +19,7 @@ from tests.engine.rig import PROMPT, Rig
 ENDS = ("refused", "exit")
 
 
-class Life(RuleBasedStateMachine):
+class JobState(RuleBasedStateMachine):
     """`over` are the jobs that have ended in any way; what a job was told tells the rest."""
 
     jobs = Bundle("jobs")
@@ -197,13 +197,13 @@ class Life(RuleBasedStateMachine):
             assert not asked or b"reset\n" in lines[asked[-1] :]
 
 
-class LifeWithExamination(Life):
+class LifeWithExamination(JobState):
     """As above, on a console of which nothing is known yet."""
 
     findings = None
 
 
-TestLife = Life.TestCase
+TestLife = JobState.TestCase
 TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLifeWithExamination = LifeWithExamination.TestCase
 TestLifeWithExamination.settings = TestLife.settings

@@ -11,7 +11,7 @@ import pytest
 from bpu import errors, gevent_io
 from bpu.console.events import Text
 from bpu.engine.file_locks import try_lock
-from bpu.turn import Cut, Waiting
+from bpu.turn import Progress, TimeLimitReached
 from tests.engine.conftest import processes
 from tests.engine.jobs import LONG, EngineOf, answer, first_text, says, submit, wait_for
 from tests.live.gateway import command
@@ -32,7 +32,7 @@ def test_waiting_is_shown_and_measured(engine_of: EngineOf) -> None:
     running = submit(engine, LONG, "running")
     first_text(running)
     waiting = submit(engine, says("at last"), "waiting")
-    assert any(event == Waiting("queued", 1) for event in waiting.events(5.0))
+    assert any(event == Progress("queued", 1) for event in waiting.events(5.0))
     running.close()
     assert answer(waiting) == "at last"
     assert waiting.timing.queued_s > 0
@@ -183,6 +183,6 @@ def test_a_wait_that_is_too_long_ends(engine_of: EngineOf) -> None:
 def test_a_time_limit_on_the_whole_job_cuts_it_without_an_error(engine_of: EngineOf) -> None:
     engine = engine_of(job_timeout_s=3.0)  # longer than the silence that ends an answer of one token
     events = list(submit(engine, "[[sim tokens=100000 rate=50]]").events(5.0))
-    assert isinstance(events[-1], Cut)
+    assert isinstance(events[-1], TimeLimitReached)
     assert any(isinstance(event, Text) for event in events)
     assert answer(submit(engine, says("next"), "next")) == "next"

@@ -16,7 +16,7 @@ from bpu.engine.console_record import CodeFile
 from bpu.engine.keeper.examination_runner import ANSWER_LIMIT_S, FIRST_IDLE_S, LONG_IDLE_S, MAX_ATTEMPTS
 from bpu.engine.keeper.kv_cache import Capabilities
 from bpu.engine.keeper.status_report import status_of
-from bpu.engine.states import Move, State
+from bpu.engine.states import State, Transition
 from bpu.engine.status import aged
 from tests.engine.rig import PROMPT, Rig
 
@@ -82,7 +82,7 @@ def test_an_unknown_console_is_examined_before_it_is_ready(tmp_path: Path) -> No
     rig = loaded(tmp_path)
     examine(rig, resets=True)
     assert rig.state is State.READY
-    assert rig.moves == [Move.LOAD, Move.EXAMINE, Move.GIVE_BACK]
+    assert rig.moves == [Transition.LOAD, Transition.EXAMINE, Transition.GIVE_BACK]
     assert rig.desk.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
     assert rig.desk.examiner.source == "examination"
     assert lines(rig)[-1] == "reset", "what the examination has told is thrown away before anybody asks"

@@ -40,14 +40,14 @@ def test_the_lifeline_survives_an_error_while_a_keeper_is_looked_for(
     engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [OSError(12, "Cannot allocate memory"), ValueError("no JSON"), OSError(24, "Too many open files")]
-    find = daemon_connection.Link._find
+    find = daemon_connection.DaemonClient._find
 
-    def fail_at_first(self: daemon_connection.Link) -> object:
+    def fail_at_first(self: daemon_connection.DaemonClient) -> object:
         if failures:
             raise failures.pop()
         return find(self)
 
-    monkeypatch.setattr(daemon_connection.Link, "_find", fail_at_first)
+    monkeypatch.setattr(daemon_connection.DaemonClient, "_find", fail_at_first)
     engine = engine_of()
     wait_for(lambda: engine.status()["state"] == "ready")
     assert answer(submit(engine, says("served"))) == "served"

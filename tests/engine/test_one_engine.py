@@ -19,7 +19,7 @@ from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.file_locks import try_lock
 from bpu.engine.keeper.daemon import _is_served
-from bpu.turn import Waiting
+from bpu.turn import Progress
 from tests.engine.conftest import processes, start_engine
 from tests.engine.jobs import LONG, EngineOf, answer, console_of, first_text, says, submit, wait_for
 
@@ -110,7 +110,7 @@ def test_a_killed_process_loses_its_own_job_and_nobody_elses_place(engine_of: En
         assert holder.stdout.readline() == b"talking\n"
         engine = engine_of()
         waiting = submit(engine, says("mine"), "mine")
-        assert any(event == Waiting("queued", 1) for event in waiting.events(5.0))
+        assert any(event == Progress("queued", 1) for event in waiting.events(5.0))
     finally:
         holder.kill()
         holder.wait()

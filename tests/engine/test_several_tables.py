@@ -12,7 +12,7 @@ import pytest
 from bpu import errors
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
-from bpu.engine.launch_spec import Launch, LaunchTable, table_of
+from bpu.engine.launch_spec import LaunchSpec, LaunchTable, table_of
 from tests.engine.conftest import leave_nothing, start_engine
 from tests.engine.jobs import answer, says, submit, wait_for
 
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture
-def first(tmp_path: Path) -> Iterator[Launch]:
+def first(tmp_path: Path) -> Iterator[LaunchSpec]:
     yield start_engine(tmp_path).launch
     leave_nothing(tmp_path)
 
 
-def other_of(launch: Launch, model: str, **changes: Any) -> Launch:
+def other_of(launch: LaunchSpec, model: str, **changes: Any) -> LaunchSpec:
     return dataclasses.replace(launch, model=model, **changes)
 
 
@@ -36,7 +36,7 @@ def running(table: LaunchTable) -> Engine:
     return engine
 
 
-def test_models_of_one_table_are_served_in_turn(first: Launch) -> None:
+def test_models_of_one_table_are_served_in_turn(first: LaunchSpec) -> None:
     engine = running(table_of([first, other_of(first, "second"), other_of(first, "third")]))
     for model in ("second", "", "third"):
         assert answer(submit(engine, says(f"for {model}"), model=model)) == f"for {model}"
@@ -49,7 +49,7 @@ def test_models_of_one_table_are_served_in_turn(first: Launch) -> None:
     engine.stop()
 
 
-def test_a_foreign_table_is_refused_but_for_a_launch_that_both_have(first: Launch) -> None:
+def test_a_foreign_table_is_refused_but_for_a_launch_that_both_have(first: LaunchSpec) -> None:
     engine = running(table_of([first, other_of(first, "second")]))
     foreign = Engine(table_of([first, other_of(first, "foreign")]))
     assert answer(submit(foreign, says("shared"))) == "shared"
@@ -61,7 +61,7 @@ def test_a_foreign_table_is_refused_but_for_a_launch_that_both_have(first: Launc
     engine.stop()
 
 
-def test_the_next_table_of_a_gateway_is_followed_and_the_old_one_still_served(first: Launch) -> None:
+def test_the_next_table_of_a_gateway_is_followed_and_the_old_one_still_served(first: LaunchSpec) -> None:
     before = table_of([first, other_of(first, "second")])
     old = running(before)
     changed = other_of(first, "second", argv=(*first.argv, "--tokens", "3"))
@@ -75,7 +75,7 @@ def test_the_next_table_of_a_gateway_is_followed_and_the_old_one_still_served(fi
 
 
 def test_a_program_of_a_new_entry_that_another_process_holds_is_refused_with_its_name(
-    first: Launch, tmp_path: Path
+    first: LaunchSpec, tmp_path: Path
 ) -> None:
     from bpu.engine.file_locks import try_lock
 
@@ -109,7 +109,9 @@ def test_a_program_of_a_new_entry_that_another_process_holds_is_refused_with_its
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_launch_that_is_none_costs_its_own_connection(first: Launch, tmp_path: Path, change: dict[str, Any]) -> None:
+def test_a_launch_that_is_none_costs_its_own_connection(
+    first: LaunchSpec, tmp_path: Path, change: dict[str, Any]
+) -> None:
     table = table_of(first)
     engine = running(table)
     wrong = other_of(first, "second")
@@ -124,7 +126,7 @@ def test_a_launch_that_is_none_costs_its_own_connection(first: Launch, tmp_path:
     engine.stop()
 
 
-def test_a_launch_of_another_state_folder_is_not_taken_in(first: Launch, tmp_path: Path) -> None:
+def test_a_launch_of_another_state_folder_is_not_taken_in(first: LaunchSpec, tmp_path: Path) -> None:
     table = table_of(first)
     engine = running(table)
     elsewhere = other_of(first, "second", state_dir=str(tmp_path / "elsewhere"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpu.engine.states import TRANSITIONS, IllegalMove, Machine, Move, State
+from bpu.engine.states import TRANSITIONS, IllegalMove, Machine, State, Transition
 
 
 def machine_in(state: State) -> Machine:
@@ -14,8 +14,8 @@ def machine_in(state: State) -> Machine:
 
 
 @pytest.mark.parametrize(("state", "move"), TRANSITIONS)
-def test_a_legal_move_is_told_once(state: State, move: Move) -> None:
-    told: list[tuple[State, State, Move]] = []
+def test_a_legal_move_is_told_once(state: State, move: Transition) -> None:
+    told: list[tuple[State, State, Transition]] = []
     machine = Machine(lambda *change: told.append(change))
     machine.state = state
     new = machine.move(move)
@@ -25,7 +25,7 @@ def test_a_legal_move_is_told_once(state: State, move: Move) -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_an_illegal_move_raises_and_changes_nothing(state: State) -> None:
-    for move in Move:
+    for move in Transition:
         if (state, move) not in TRANSITIONS:
             machine = machine_in(state)
             with pytest.raises(IllegalMove, match=state.value):
@@ -39,4 +39,4 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 
 def test_only_a_console_that_is_ready_can_be_taken() -> None:
-    assert [state for state, move in TRANSITIONS if move is Move.TAKE] == [State.READY]
+    assert [state for state, move in TRANSITIONS if move is Transition.TAKE] == [State.READY]

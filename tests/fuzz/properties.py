@@ -1,7 +1,7 @@
 """Checks what must hold of the console parser, whatever a script does and whatever the console prints.
 
 1. Reads may be cut anywhere: whole, byte by byte and as the script cuts them give the same.
-2. Nothing but `OutOfStep` is raised; after it the parser raises nothing, and can still be closed.
+2. Nothing but `OutOfSync` is raised; after it the parser raises nothing, and can still be closed.
 3. Each event is possible in the state in which it comes, and leads to the state that the parser is in.
 4. What a model says comes out whole and once, where no part of it is the same bytes as a mark.
 5. What silence would make an answer is the same answer when the pipe ends instead, and no error.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Overrun, Ready, RunError, Stats, Text
 from bpu.console.pace import Arrival
 from bpu.console.parser import Parser, State
@@ -109,7 +109,7 @@ class Run:
         before, error = begins or self.parser.state, None
         try:
             events = act() or []
-        except OutOfStep as caught:
+        except OutOfSync as caught:
             events, error, self.failed = caught.events, caught, True
         state = before
         for event in events:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bpu.engine.states import TRANSITIONS, Move, State
+from bpu.engine.states import TRANSITIONS, State, Transition
 from tests.live.gateway import Gateway, sim
 from tests.waits import until
 
@@ -64,7 +64,7 @@ def test_every_change_of_state_is_logged_once_and_is_one_of_the_table(start: Cal
 
     until(lambda: logged()[-1:] and logged()[-1][1] == "stopped", what="the last change is logged")
     found = logged()
-    changes = [(State(old), Move(move), State(new)) for old, new, move in found]
+    changes = [(State(old), Transition(move), State(new)) for old, new, move in found]
     for old, move, new in changes:
         assert TRANSITIONS[old, move] is new
     states = [State.STOPPED, *(new for _, _, new in changes)]

@@ -7,17 +7,17 @@ from threading import Event as Bell
 from typing import Any, Union
 
 from bpu.console.events import Done, Event, Stats, Text
-from bpu.turn import Cut, Timing, Turn, Waiting
+from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 
-#: An exception is raised where it stands; a bell is waited for, with a `Waiting` for each stretch of silence.
-Step = Union[Event, Waiting, Cut, BaseException, Bell]
+#: An exception is raised where it stands; a bell is waited for, with a `Progress` for each stretch of silence.
+Step = Union[Event, Progress, TimeLimitReached, BaseException, Bell]
 
 
 def thought(reasoning: str, answer: str) -> list[Step]:
     """The events of an R1 answer, in pieces of three characters."""
     text = f"{reasoning}</think>\n\n{answer}"
     pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
-    return [Waiting("prefill"), *map(Text, pieces), Stats(prefill_per_second=600.0, decode_per_second=17.0), Done()]
+    return [Progress("prefill"), *map(Text, pieces), Stats(prefill_per_second=600.0, decode_per_second=17.0), Done()]
 
 
 class FakeJob:
@@ -33,7 +33,7 @@ class FakeJob:
         self._script = script
         self._remember = remember
 
-    def events(self, silence_s: float | None) -> Iterator[Union[Event, Waiting, Cut]]:
+    def events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
         self.asked_silence.append(silence_s)
         raw = ""
         for step in self._script:
@@ -47,7 +47,7 @@ class FakeJob:
                 yield step
                 continue
             while not step.wait(silence_s):
-                yield Waiting("decode")
+                yield Progress("decode")
 
     def close(self) -> None:
         self.closed += 1

@@ -21,7 +21,7 @@ from app import create_app
 from bpu.console.events import Done, Text
 from bpu.errors import EngineCrashed
 from bpu.settings import load_settings
-from bpu.turn import Turn, Waiting
+from bpu.turn import Progress, Turn
 from bpu.web import request_body as request_body
 from bpu.web import responder
 from tests.web.fakes import FakeEngine, FakeJob, Step, thought
@@ -50,8 +50,8 @@ class Talker(FakeEngine):
             return thought("Hm.", question)
         bell = self.bells[job_id] = Bell()
         if question == "break":
-            return [Waiting("prefill"), bell, EngineCrashed("Gone.")]
-        return [Waiting("prefill"), Text("Hm.</think>"), Text("One "), bell, Text("two."), Done()]
+            return [Progress("prefill"), bell, EngineCrashed("Gone.")]
+        return [Progress("prefill"), Text("Hm.</think>"), Text("One "), bell, Text("two."), Done()]
 
     def cancel(self, job_id: str) -> bool:
         if (bell := self.bells.get(job_id)) is None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bpu.web.activity_store import ROWS, ActivityStore, Reader, row_of, shortened
-from bpu.web.request_log import Record
+from bpu.web.request_log import RequestRecord
 
 FACTS = {
     "model": "m",
@@ -31,8 +31,8 @@ LOCAL = Reader("127.0.0.1", is_privileged=True)
 Later = list[Callable[[], None]]
 
 
-def record(client: str = "192.168.1.7", path: str = "/v1/chat/completions", **facts: Any) -> Record:
-    return Record("id", "POST", path, client, 0.0, status=200, facts={**FACTS, **facts})
+def record(client: str = "192.168.1.7", path: str = "/v1/chat/completions", **facts: Any) -> RequestRecord:
+    return RequestRecord("id", "POST", path, client, 0.0, status=200, facts={**FACTS, **facts})
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_only_requests_for_an_answer_are_kept(store: ActivityStore) -> None:
 
 
 def test_a_refusal_is_kept_with_its_code() -> None:
-    refused = Record("id", "POST", "/v1/chat/completions", "::1", 0.0, status=429, facts={"error": "queue_full"})
+    refused = RequestRecord("id", "POST", "/v1/chat/completions", "::1", 0.0, status=429, facts={"error": "queue_full"})
     row = row_of(refused)
     assert (row["end"], row["tokens"], row["rate"], row["wait_s"]) == ("queue_full", None, None, None)
 

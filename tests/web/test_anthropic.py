@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from bpu import errors
 from bpu.console.events import Done, Text
-from bpu.turn import Timing, Waiting
+from bpu.turn import Progress, Timing
 from tests.anthropic_checker import check_message, check_message_stream, parse_events
 from tests.api_errors import check_anthropic_error
 from tests.web.conftest import Serve
@@ -263,14 +263,14 @@ def test_50_the_last_usage_counts(client: FlaskClient, engine: FakeEngine) -> No
 @pytest.mark.parametrize("form", ["chunk", "comment"])
 def test_51_pings_and_no_comments(serve: Serve, engine: FakeEngine, form: str) -> None:
     """A ping comes at once, for each wait in the queue, and inside a block."""
-    engine.script = [Waiting("queued", 1), Text("Hm"), Waiting("decode"), Text(".</think>Yes"), Done()]
+    engine.script = [Progress("queued", 1), Text("Hm"), Progress("decode"), Text(".</think>Yes"), Done()]
     names = [event["type"] for event in streamed(serve(keepalive=form), thinking=ON)]
     assert names[:4] == ["message_start", "ping", "ping", "content_block_start"]
     assert "ping" in names[4 : names.index("content_block_stop")]
 
 
 def test_51_no_sign_of_life_where_they_are_switched_off(serve: Serve, engine: FakeEngine) -> None:
-    engine.script = [Waiting("queued", 1), Text("</think>Yes"), Done()]
+    engine.script = [Progress("queued", 1), Text("</think>Yes"), Done()]
     assert b"ping" not in serve(keepalive="off").post(URL, json=body(stream=True)).data
 
 

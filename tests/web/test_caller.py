@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from bpu.server.client_socket import Caller, LateHead
+from bpu.server.client_socket import ClientSocket, LateHead
 
 
 class Clock:
@@ -29,7 +29,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_bytes_that_come_slowly_end_with_the_time_for_all(ends: tuple[socket.socket, socket.socket]) -> None:
     clock = Clock()
-    caller = Caller(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
+    caller = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
     for _ in range(3):
         ends[1].sendall(b"G")
         assert caller.recv(10) == b"G"
@@ -40,7 +40,7 @@ def test_bytes_that_come_slowly_end_with_the_time_for_all(ends: tuple[socket.soc
 
 
 def test_silence_within_a_head_is_late_and_before_one_it_is_an_end(ends: tuple[socket.socket, socket.socket]) -> None:
-    caller = Caller(ends[0], first_byte_s=90, idle_s=0.01, head_s=0.01)
+    caller = ClientSocket(ends[0], first_byte_s=90, idle_s=0.01, head_s=0.01)
     assert caller.recv(10) == b""
     ends[1].sendall(b"GET /")
     assert caller.recv(10) == b"GET /"
@@ -50,7 +50,7 @@ def test_silence_within_a_head_is_late_and_before_one_it_is_an_end(ends: tuple[s
 
 def test_a_body_has_no_limit_here_and_the_next_head_has_its_own(ends: tuple[socket.socket, socket.socket]) -> None:
     clock = Clock()
-    caller = Caller(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
+    caller = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
     ends[1].sendall(b"head")
     assert caller.recv(10) == b"head"
     caller.serve()
@@ -77,6 +77,6 @@ def test_all_is_sent_also_to_a_client_that_takes_it_slowly(
 
     listener = threading.Thread(target=listen)
     listener.start()
-    Caller(ends[0], first_byte_s=90, idle_s=90, head_s=3).sendall(data)
+    ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3).sendall(data)
     listener.join(20)
     assert bytes(heard) == data

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion
 
 from bpu import errors
 from bpu.console.events import Done, RunError, Text
-from bpu.turn import Cut, Waiting
+from bpu.turn import Progress, TimeLimitReached
 from tests.api_errors import check_error_at
 from tests.checker import check_stream, parse_sse
 from tests.web.conftest import Serve
@@ -125,7 +125,7 @@ def test_a_refusal_is_a_true_status(
 def test_a_failure_on_the_way(
     client: FlaskClient, engine: FakeEngine, failure: Exception, status: int, code: str
 ) -> None:
-    engine.script = [Waiting("prefill"), Text("I was abou"), failure]
+    engine.script = [Progress("prefill"), Text("I was abou"), failure]
     whole = client.post(URL, json=body())
     assert (whole.status_code, whole.json["error"]["code"]) == (status, code)
     seen = check_stream(streamed(client), body(), error=True)
@@ -141,7 +141,7 @@ def test_the_consoles_own_error_is_an_error_in_both_modes(client: FlaskClient, e
 
 
 def test_an_answer_cut_by_the_time_limit_is_length_not_an_error(client: FlaskClient, engine: FakeEngine) -> None:
-    engine.script = [Text("Hm.\n</think>\n\nHel"), Cut()]
+    engine.script = [Text("Hm.\n</think>\n\nHel"), TimeLimitReached()]
     assert client.post(URL, json=body()).json["choices"][0]["finish_reason"] == "length"
     assert check_stream(streamed(client), body())["finish_reason"] == "length"
 
@@ -258,7 +258,7 @@ class TestSideRequests:
 
 
 class TestKeepAlive:
-    WAITING: tuple[Step, ...] = (Waiting("queued", 2), Waiting("loading"), Waiting("prefill"))
+    WAITING: tuple[Step, ...] = (Progress("queued", 2), Progress("loading"), Progress("prefill"))
 
     def events(self, serve: Serve, engine: FakeEngine, form: str) -> bytes:
         engine.script = [*self.WAITING, Text("Hm.\n</think>\n\nHello!"), Done()]
@@ -376,7 +376,7 @@ def test_a_compressed_body_is_refused(client: FlaskClient, path: str) -> None:
 
 
 def test_a_job_that_was_cancelled_is_no_error_that_clients_repeat(client: FlaskClient, engine: FakeEngine) -> None:
-    engine.script = [Waiting("prefill"), errors.JobCancelled("The job was cancelled.")]
+    engine.script = [Progress("prefill"), errors.JobCancelled("The job was cancelled.")]
     for path in (URL, "/v1/messages"):
         response = client.post(path, json=body(max_tokens=99))
         assert response.status_code == 499

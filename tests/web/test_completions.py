@@ -11,7 +11,7 @@ from openai.types import Completion
 
 from bpu import errors
 from bpu.console.events import Done, Text
-from bpu.turn import Waiting
+from bpu.turn import Progress
 from tests.checker import parse_sse
 from tests.text_checker import check_text_stream
 from tests.web.conftest import Serve
@@ -49,7 +49,7 @@ def test_a_stream(client: FlaskClient, wanted: bool) -> None:
 
 
 def test_silence_sends_a_chunk_without_text(client: FlaskClient, engine: FakeEngine) -> None:
-    engine.script = [Waiting("prefill"), Text("</think>Yes"), Done()]
+    engine.script = [Progress("prefill"), Text("</think>Yes"), Done()]
     texts = [one["choices"][0]["text"] for one in parse_sse(client.post(URL, json=body(stream=True)).data)]
     assert texts == ["", "", "Yes", ""]
 

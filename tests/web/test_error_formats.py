@@ -9,7 +9,7 @@ from http import HTTPStatus
 import pytest
 
 from bpu.errors import ModelNotFound, Overloaded
-from bpu.server.json_error_worker import PoliteWorker
+from bpu.server.json_error_worker import JsonErrorWorker
 from bpu.web.error_formats import error_format
 from tests.api_errors import check_anthropic_error, check_error_at, check_ollama_error
 from tests.checker import check_error
@@ -44,7 +44,7 @@ def test_the_path_decides(path: str, header: str, family: str) -> None:
 def test_a_refusal_for_want_of_room_has_the_form_of_the_path(path: str) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        worker = object.__new__(PoliteWorker)
+        worker = object.__new__(JsonErrorWorker)
         worker._refuse(ours, HTTPStatus.SERVICE_UNAVAILABLE, Overloaded("Full.", retry_after=5), path, [("HOST", "x")])
         head, _, data = theirs.recv(65536).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ")

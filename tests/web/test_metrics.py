@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bpu.console.events import Done, Text
 from bpu.errors import ClientLeft, EngineCrashed, QueueFull
-from bpu.turn import Timing, Waiting
-from bpu.web.request_log import Record
-from bpu.web.request_metrics import Meters
+from bpu.turn import Progress, Timing
+from bpu.web.request_log import RequestRecord
+from bpu.web.request_metrics import RequestMetrics
 from tests.web.conftest import Serve
 from tests.web.fakes import FakeEngine
 
@@ -62,11 +62,11 @@ def test_refusals_failures_and_those_who_leave_are_told_apart(serve: Serve, engi
     client.post(CHAT, json={}, headers=key)
     engine.refusal = QueueFull("Full.", retry_after=3)
     client.post(CHAT, json=BODY, headers=key)
-    engine.refusal, engine.script = None, [Waiting("prefill"), EngineCrashed("It fell.")]
+    engine.refusal, engine.script = None, [Progress("prefill"), EngineCrashed("It fell.")]
     client.post(CHAT, json=BODY, headers=key)
-    engine.script = [Waiting("queued"), Waiting("prefill"), ClientLeft("Gone.")]
+    engine.script = [Progress("queued"), Progress("prefill"), ClientLeft("Gone.")]
     client.post(CHAT, json=BODY, headers=key)
-    engine.script = [Waiting("prefill"), Text("One "), ClientLeft("Gone.")]
+    engine.script = [Progress("prefill"), Text("One "), ClientLeft("Gone.")]
     client.post(CHAT, json={**BODY, "stream": True}, headers=key)
     found = read(client.get("/metrics", headers=key).text)
     assert {name: value for name, value in found.items() if re.match("bpu_(rejects|cancels|failures)_total", name)} == {
@@ -121,8 +121,8 @@ def test_what_a_board_does_not_tell_is_left_out(serve: Serve) -> None:
 
 def test_times_are_taken_where_the_tokens_pass() -> None:
     now = [10.0]
-    meters, record = Meters(lambda: now[0]), Record("id", "POST", CHAT, "127.0.0.1", started=10.0)
-    events = meters.watch([Waiting("prefill"), Text("a"), Text("b"), Done()], record)
+    meters, record = RequestMetrics(lambda: now[0]), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=10.0)
+    events = meters.watch([Progress("prefill"), Text("a"), Text("b"), Done()], record)
     for seconds in (0.0, 2.0, 0.5, 0.0):
         now[0] += seconds
         next(events)
@@ -134,7 +134,7 @@ def test_times_are_taken_where_the_tokens_pass() -> None:
 
 
 def test_a_job_that_never_ran_has_no_speed() -> None:
-    meters, record = Meters(), Record("id", "POST", CHAT, "127.0.0.1", started=0.0)
+    meters, record = RequestMetrics(), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=0.0)
     idle = Timing()
     record.facts.update(queued_ms=idle.queued_s, prefill_ms=0.0, decode_ms=0.0, prompt_tokens=9)
     meters.count(record)

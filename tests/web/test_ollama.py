@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from bpu import errors
 from bpu.console.events import Done, Text
-from bpu.turn import Waiting
+from bpu.turn import Progress
 from tests.api_errors import check_ollama_error
 from tests.ollama_checker import FIGURES, check_answer, check_lines, parse_lines
 from tests.web.conftest import Serve
@@ -411,7 +411,7 @@ def test_26_keep_alive_of_another_kind(client: FlaskClient, keep: object) -> Non
 @pytest.mark.parametrize(("form", "count"), [("chunk", 3), ("comment", 3), ("off", 1)])
 def test_27_28_signs_of_life_are_whole_lines(serve: Serve, engine: FakeEngine, form: str, count: int) -> None:
     """The first line comes at once, before the queue; none is empty, whatever the setting says."""
-    engine.script = [Waiting("queued", 2), Waiting("prefill"), Text("</think>Yes"), Done()]
+    engine.script = [Progress("queued", 2), Progress("prefill"), Text("</think>Yes"), Done()]
     said = lines(serve(keepalive=form))
     empty = [line for line in said[:-1] if not line["message"]["content"] and "thinking" not in line["message"]]
     assert len(empty) == count

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from bpu import errors
 from bpu.chat.call_ids import call_item_id
 from bpu.console.events import Done, Text
-from bpu.turn import Waiting
+from bpu.turn import Progress
 from tests.response_checker import check_response, check_response_stream, parse_events
 from tests.web.fakes import FakeEngine, thought
 
@@ -239,7 +239,7 @@ def test_earlier_responses_cannot_be_read(client: FlaskClient) -> None:
 
 
 def test_silence_sends_comments(client: FlaskClient, engine: FakeEngine) -> None:
-    engine.script = [Waiting("prefill"), Text("</think>Yes"), Done()]
+    engine.script = [Progress("prefill"), Text("</think>Yes"), Done()]
     assert client.post(URL, json=body(stream=True)).data.count(b": keep-alive\n\n") == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.chunks import Head, chunks
+from bpu.chat.chunks import ResponseMetadata, chunks
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 from bpu.chat.usage import Usage
 from bpu.web import sse
@@ -21,7 +21,7 @@ DELTAS = st.one_of(
     st.just(Finish("stop", Usage(prompt_tokens=1, completion_tokens=1))),
 )
 HEADS = st.builds(
-    Head,
+    ResponseMetadata,
     id=st.sampled_from(["chatcmpl-1", "chatcmpl-\0"]),
     created=st.integers(0, 2**33),
     model=st.text(),
@@ -33,7 +33,7 @@ ERROR = {"error": {"message": "…", "type": "server_error", "param": None, "cod
 
 
 @given(st.lists(DELTAS), HEADS)
-def test_a_frame_around_a_text_changes_no_byte(deltas: list[Delta], head: Head) -> None:
+def test_a_frame_around_a_text_changes_no_byte(deltas: list[Delta], head: ResponseMetadata) -> None:
     bodies: list[dict[str, Any]] = [*chunks(deltas, head), ERROR]
     frames = sse.Frames()
     assert [frames.event(body) for body in bodies] == [sse.event(body) for body in bodies]

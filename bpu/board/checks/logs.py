@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bpu.board.checks.finding import Finding, Level, note
-from bpu.console.diagnosis import Fault, diagnose
+from bpu.console.diagnosis import Diagnosis, diagnose
 from bpu.messages import has, say
 
 #: What people who see no colours read as `mKrun error`.
@@ -27,19 +27,19 @@ def check_log(text: str) -> list[Finding]:
     return [_finding(main, _line(main, lines)), *(_other(cause, line) for cause, line in others.items())]
 
 
-def _each(lines: Sequence[str]) -> Iterator[tuple[Fault, str]]:
+def _each(lines: Sequence[str]) -> Iterator[tuple[Diagnosis, str]]:
     for line in lines:
         if (fault := diagnose([line])).cause not in _NOTHING:
             yield fault, line
 
 
-def _line(fault: Fault, lines: Sequence[str]) -> str:
+def _line(fault: Diagnosis, lines: Sequence[str]) -> str:
     """The last line that shows it: what came first may have been overcome."""
     shown = [line for one, line in _each(lines) if one.cause == fault.cause]
     return shown[-1] if shown else next((line for line in reversed(lines) if any(end in line for end in _ENDS)), "")
 
 
-def _finding(fault: Fault, line: str) -> Finding:
+def _finding(fault: Diagnosis, line: str) -> Finding:
     key = f"faults.{fault.cause}"
     words = say(key) if has(key) else fault.message
     return Finding("log", Level.BROKEN, words, say("doctor.log_line", line=line), {"cause": fault.cause, "line": line})

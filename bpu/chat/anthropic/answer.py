@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bpu.chat.anthropic.errors import error_body
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
 from bpu.chat.usage import Usage
 from bpu.errors import BpuError
@@ -24,7 +24,7 @@ class MessageFormat:
     Not `shows_thinking`: a thinking block comes without its text, with its signature alone.
     """
 
-    def __init__(self, head: Head, *, request_id: str = "", shows_thinking: bool = True) -> None:
+    def __init__(self, head: ResponseMetadata, *, request_id: str = "", shows_thinking: bool = True) -> None:
         self._head = head
         self._request_id = request_id
         self._shows_thinking = shows_thinking

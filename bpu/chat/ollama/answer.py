@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 from bpu.chat.ollama.errors import error_body
 from bpu.chat.ollama.models import timestamp
@@ -23,7 +23,7 @@ class LineFormat:
     Every line has its text, if it is empty: clients break on an empty line, so a keep-alive is a whole one.
     """
 
-    def __init__(self, head: Head, model: str) -> None:
+    def __init__(self, head: ResponseMetadata, model: str) -> None:
         self._head = head
         self._opening = {"model": model, "created_at": timestamp(head.created)}
         self._texts: list[str] = []

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, Literal
 
 from bpu.chat.call_ids import call_item_id
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
 from bpu.chat.request_models import named_tools, plain_choice
 from bpu.chat.requests import ChatRequest
@@ -25,7 +25,7 @@ _PREFIX = {"message": "msg", "reasoning": "rs"}
 class ResponseShape:
     """One answer. `events` streams it; or `add` each delta, then `body`."""
 
-    def __init__(self, head: Head, asked: ChatRequest, body: Mapping[str, Any]) -> None:
+    def __init__(self, head: ResponseMetadata, asked: ChatRequest, body: Mapping[str, Any]) -> None:
         """The object repeats some of the request: `asked`, and of its `body` what has no place there."""
         self._head = head
         self._repeated = _repeated(asked, body)

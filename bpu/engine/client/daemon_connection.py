@@ -19,7 +19,7 @@ from typing import Any
 from bpu import errors, gevent_io
 from bpu.engine import protocol
 from bpu.engine.file_locks import SLOT_NAME, is_lockable, try_lock
-from bpu.engine.launch_spec import Launch, LaunchTable, table_of
+from bpu.engine.launch_spec import LaunchSpec, LaunchTable, table_of
 from bpu.engine.status import STOPPED, Status
 from bpu.project import IMPORT_ROOT
 
@@ -40,10 +40,10 @@ _BACKLOG_PAUSE_S = 0.005
 _POLL_S = 0.02
 
 
-class Link:
+class DaemonClient:
     """One worker's lifeline. `status` is the newest picture of the engine, with moments instead of ages."""
 
-    def __init__(self, launches: LaunchTable | Launch, *, quiet: bool = False) -> None:
+    def __init__(self, launches: LaunchTable | LaunchSpec, *, quiet: bool = False) -> None:
         self.table = launches if isinstance(launches, LaunchTable) else table_of(launches)
         self.launch = launch = self.table.default_launch
         self._quiet = quiet
@@ -120,7 +120,7 @@ class Link:
             sock.close()
             self._sock = None
 
-    def naming(self, launch: Launch) -> protocol.Message:
+    def naming(self, launch: LaunchSpec) -> protocol.Message:
         """The fields by which a message names a launch, so that a keeper that does not know it can take it in."""
         return {
             "fingerprint": launch.fingerprint,
@@ -202,12 +202,12 @@ class Link:
                 raise errors.EngineStopping(f"{message} {errors.STATE_FOLDER_REMEDY}", retry_after=RETRY_AFTER_S)
         return None
 
-    def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> Line:
+    def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> JobChannel:
         """A connection of a job's own. Raises `BpuError`."""
         if (problem := self.silence) is not None:
             raise problem
         sock, self._spare = self._spare or self.connect(), None
-        return Line(sock, hear, gone)
+        return JobChannel(sock, hear, gone)
 
     def keep_ready(self) -> bool:
         """Connect for the next job, while no client waits for it; whether there is such a connection now."""
@@ -322,7 +322,7 @@ class Link:
             raise errors.EngineUnavailable(report["error"])
 
 
-class Line:
+class JobChannel:
     """One job's connection. `hear` gets each message with its descriptors, in the event loop; `gone` is its end.
 
     `hear` must not raise: it leaves its job in a consistent state whatever happens.

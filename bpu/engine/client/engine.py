@@ -6,9 +6,9 @@ import socket
 import time
 from collections.abc import Callable
 
-from bpu.engine.client.daemon_connection import Link
+from bpu.engine.client.daemon_connection import DaemonClient
 from bpu.engine.client.job import Job
-from bpu.engine.launch_spec import Launch, LaunchTable
+from bpu.engine.launch_spec import LaunchSpec, LaunchTable
 from bpu.engine.status import Status, aged
 from bpu.errors import BpuError, EngineStopping
 from bpu.turn import Turn
@@ -26,10 +26,12 @@ def estimate(text: str) -> int:
 class Engine:
     """One per process. Any number of them, in any number of processes, share one console and one queue."""
 
-    def __init__(self, launches: LaunchTable | Launch, *, queue_timeout_s: float = 0.0, quiet: bool = False) -> None:
+    def __init__(
+        self, launches: LaunchTable | LaunchSpec, *, queue_timeout_s: float = 0.0, quiet: bool = False
+    ) -> None:
         """`quiet`: a keeper that is started from here writes no log, as on somebody's terminal."""
         self.jobs: dict[str, Job] = {}
-        self._link = Link(launches, quiet=quiet)
+        self._link = DaemonClient(launches, quiet=quiet)
         self.table = self._link.table
         self.launch = self.table.default_launch
         self._link.on_silence = self._fail_waiting

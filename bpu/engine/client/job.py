@@ -20,10 +20,10 @@ from typing import Any
 from bpu import errors, gevent_io
 from bpu.console.events import Done, Event, Text
 from bpu.engine import protocol
-from bpu.engine.client.daemon_connection import Line, Link, error_from, explained
-from bpu.engine.client.turn_io import ConsoleEnded, Drain, SlotUnavailable, TurnLost, dry_s
-from bpu.engine.launch_spec import Launch
-from bpu.turn import Cut, Phase, Timing, Turn, Waiting
+from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, explained
+from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, dry_s
+from bpu.engine.launch_spec import LaunchSpec
+from bpu.turn import Phase, Progress, TimeLimitReached, Timing, Turn
 
 log = logging.getLogger("bpu.engine")
 
@@ -39,7 +39,7 @@ ANSWER_LIMIT_S = 10.0
 PIPES = 2
 
 
-class Life(str, Enum):
+class JobState(str, Enum):
     """Where a job is; `ended` has come to rest, with or without an error."""
 
     QUEUED = "queued"
@@ -52,10 +52,10 @@ class Job:
 
     def __init__(
         self,
-        link: Link,
+        link: DaemonClient,
         turn: Turn,
         *,
-        launch: Launch,
+        launch: LaunchSpec,
         job_id: str,
         remember: Callable[[str], str],
         count: Callable[[str], int],
@@ -67,19 +67,19 @@ class Job:
         self._link, self._remember, self._count, self._ended = link, remember, count, ended
         self._arrived = time.monotonic()
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
-        self._life = Life.QUEUED
+        self._life = JobState.QUEUED
         self._phase: Phase = "queued"
         self._position, self._accepted, self._joins_left = 0, False, JOINS
-        self._events: deque[Event | Cut] = deque()
-        self._news = gevent_io.Signal()  # for whoever reads the answer
+        self._events: deque[Event | TimeLimitReached] = deque()
+        self._news = gevent_io.WakeEvent()  # for whoever reads the answer
         self._may_retry, self._anchored = True, True
         self._told_why = gevent_io.Flag()  # for the greenlet that lost the console
         self._error: errors.BpuError | None = None
         self._obituary: protocol.Message | None = None
-        self._drain: Drain | None = None
+        self._drain: TurnReader | None = None
         self._greenlet: Any = None
         self._phase_since, self._waited = self._arrived, dict[Phase, float]()
-        self._line: Line | None = None
+        self._line: JobChannel | None = None
         self._client = gevent_io.ClientWatch(client, self._client_left) if client is not None else None
 
     # The queue
@@ -118,7 +118,7 @@ class Job:
 
     @property
     def is_waiting(self) -> bool:
-        return self._life is Life.QUEUED
+        return self._life is JobState.QUEUED
 
     def _hear(self, message: protocol.Message, fds: list[int]) -> None:
         """In the event loop. Whatever goes wrong, the job comes to an end, and the keeper takes the console back."""
@@ -153,15 +153,15 @@ class Job:
     def _on_keeper_gone(self) -> None:
         self._hang_up()
         self._told_why.set()
-        if self._life is Life.QUEUED and self._joins_left:
+        if self._life is JobState.QUEUED and self._joins_left:
             # Nothing was written yet, so it joins the next keeper; again if that one was dying, too.
             self._accepted, self._joins_left = False, self._joins_left - 1
-        elif self._life is Life.QUEUED:
+        elif self._life is JobState.QUEUED:
             self._fail(errors.EngineStopping("The engine is being restarted; try again.", retry_after=2))
         self._news.set()
 
     def _rejoin_if_lost(self) -> None:
-        if self._life is Life.QUEUED and self._line is None and not self._accepted:
+        if self._life is JobState.QUEUED and self._line is None and not self._accepted:
             try:
                 self._connect()
             except errors.BpuError as error:
@@ -170,7 +170,7 @@ class Job:
     # The console
 
     def _begin(self, go: protocol.Message, fds: list[int]) -> None:
-        if self._life is not Life.QUEUED:
+        if self._life is not JobState.QUEUED:
             _close_all(fds)
             return
         if len(fds) != PIPES:
@@ -181,8 +181,8 @@ class Job:
             self._end()
             return
         self._enter("prefill")
-        self._life, self._position = Life.RUNNING, 0
-        drain = Drain(
+        self._life, self._position = JobState.RUNNING, 0
+        drain = TurnReader(
             self._launch,
             go,
             fds,
@@ -194,9 +194,9 @@ class Job:
         self._drain = drain
         drain.begin()
         self._greenlet = gevent_io.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
-        gevent_io.soon(self._link.keep_ready)
+        gevent_io.call_soon(self._link.keep_ready)
 
-    def _run(self, drain: Drain) -> None:
+    def _run(self, drain: TurnReader) -> None:
         """The greenlet that reads the answer."""
         try:
             drain.read_turn()
@@ -224,11 +224,11 @@ class Job:
         self._tell({"op": "failed", "why": lost.message, "retry": True})
         self._hang_up()
         self._drain, self._accepted = None, False
-        self._life = Life.QUEUED
+        self._life = JobState.QUEUED
         self._enter("queued")
         self._news.set()
 
-    def _rest(self, drain: Drain) -> None:
+    def _rest(self, drain: TurnReader) -> None:
         """In the event loop: the greenlet is over, however it ended."""
         try:
             drain.close()
@@ -243,7 +243,7 @@ class Job:
             self._waited[self._phase] = self._waited.get(self._phase, 0.0) + now - self._phase_since
             self._phase, self._phase_since = phase, now
 
-    def _deliver(self, event: Event | Cut) -> None:
+    def _deliver(self, event: Event | TimeLimitReached) -> None:
         if self._phase != "decode" and isinstance(event, Text):
             self._enter("decode")
         if self._error is None:
@@ -258,9 +258,9 @@ class Job:
         return replace(turn, queued_s=waited.get("queued", 0.0), load_s=load_s)
 
     def _progress(self, tokens: int) -> None:
-        gevent_io.soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
+        gevent_io.call_soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
 
-    def _finish(self, drain: Drain) -> None:
+    def _finish(self, drain: TurnReader) -> None:
         """The prompt is back: the slot is free, whatever the client has read."""
         raw = drain.text if drain.keeps else ""
         digest = self._remember(raw) if raw else ""
@@ -284,12 +284,12 @@ class Job:
     # The end
 
     def _fail(self, error: errors.BpuError) -> None:
-        if self._error is None and self._life is not Life.ENDED:
+        if self._error is None and self._life is not JobState.ENDED:
             self._error = error
         self._news.set()
 
     def _end(self) -> None:
-        first, self._life = self._life is not Life.ENDED, Life.ENDED
+        first, self._life = self._life is not JobState.ENDED, JobState.ENDED
         try:
             if first:
                 self._ended(self)
@@ -319,17 +319,17 @@ class Job:
         """Let go. A place in the queue is given up; a running generation ends by itself very soon, or is killed."""
         if self._client is not None:
             self._client.close()
-        if self._life is Life.RUNNING:
+        if self._life is JobState.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
             self._events.clear()
             gevent_io.kill(self._greenlet, dry_s(self._phase, self._link.status["load_s"] or 0.0))
-        elif self._life is Life.QUEUED:
+        elif self._life is JobState.QUEUED:
             self._end()
 
     # The view
 
-    def events(self, silence_s: float | None) -> Iterator[Event | Waiting | Cut]:
-        """Console events as they come, `Done` last; `Waiting` first, after `silence_s` of silence, and on every change.
+    def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
+        """Console events as they come, `Done` last; `Progress` first, after `silence_s` of silence and on every change.
 
         Raises `BpuError` when the job fails; what came before is delivered first.
         """
@@ -338,14 +338,14 @@ class Job:
             while self._events:
                 event = self._events.popleft()
                 yield event
-                if isinstance(event, (Done, Cut)):
+                if isinstance(event, (Done, TimeLimitReached)):
                     return
                 shown = ("decode", 0)
                 if self._events:
                     gevent_io.sleep(0)  # a client that catches up lets others in between
             if self._error is not None:
                 raise self._error
-            if self._life is Life.ENDED:
+            if self._life is JobState.ENDED:
                 raise errors.ClientLeft("The job was closed.")
             self._rejoin_if_lost()
             place = (self._phase, self._position)
@@ -358,8 +358,8 @@ class Job:
                 yield self._waiting
 
     @property
-    def _waiting(self) -> Waiting:
-        return Waiting(self._phase, self._position, self._load_words if self._phase == "loading" else "")
+    def _waiting(self) -> Progress:
+        return Progress(self._phase, self._position, self._load_words if self._phase == "loading" else "")
 
     @property
     def _load_words(self) -> str:
@@ -374,7 +374,7 @@ class Job:
         return f"{words}, {max(1, round(left))} s"
 
     def _wait_for_news(self, silence_s: float | None) -> bool:
-        if self._life is not Life.QUEUED or self._queue_until is None:
+        if self._life is not JobState.QUEUED or self._queue_until is None:
             return self._news.wait(silence_s)
         left = self._queue_until - time.monotonic()
         if left <= 0:

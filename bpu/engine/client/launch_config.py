@@ -1,4 +1,4 @@
-"""From the table of models to the `Launch` of each console: the SDK's, the processor's or the simulator.
+"""From the table of models to the `LaunchSpec` of each console: the SDK's, the processor's or the simulator.
 
 Every mistake is reported at once.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from bpu.console.profiles import PROFILES
 from bpu.engine.client import cpu_settings
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.launch_spec import Launch, LaunchTable
+from bpu.engine.launch_spec import LaunchSpec, LaunchTable
 from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.models import families
@@ -142,7 +142,7 @@ def context_size(settings: Settings, model: ModelSpec | None = None) -> int:
     return (model.context or SIMULATOR_CONTEXT) - _UNSEEN_FRAME.get(model.profile, 0)
 
 
-def line_limit(settings: Settings, launch: Launch | None = None, model: ModelSpec | None = None) -> int:
+def line_limit(settings: Settings, launch: LaunchSpec | None = None, model: ModelSpec | None = None) -> int:
     """The longest line in bytes that the console reads as one, 0 for no limit: as set, else as a probe of the console
     of `launch` has shown, else its profile's."""
     model = model or chosen_model(settings)
@@ -187,7 +187,7 @@ def unusable(settings: Settings, model: ModelSpec) -> str | None:
     return None
 
 
-def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> Launch:
+def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> LaunchSpec:
     """The whole launch of `model`, the default unless it is given. Raises `SettingsError`."""
     settings = resolve_engine(settings)
     model = model or chosen_model(settings)
@@ -201,7 +201,7 @@ def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Pa
     config = folder / f"{model.profile}.json"
     options = ["-c", str(config)] if configured else _options(model, files)
     program = _own_program(settings, model, files) if ours else [str(files.console)]
-    return Launch(
+    return LaunchSpec(
         argv=(*program, *options, *model.args),
         cwd=str(IMPORT_ROOT if ours else model.runtime_dir),
         env=_environment(model, files),

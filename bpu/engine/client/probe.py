@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from bpu.console.diagnosis import Fault, diagnose
-from bpu.console.errors import OutOfStep
+from bpu.console.diagnosis import Diagnosis, diagnose
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Stats, Text
 from bpu.console.parser import Parser
 from bpu.console.profiles import PROFILES, confirmed
 from bpu.engine.console_process import Console
 from bpu.engine.console_process import Log as ConsoleLog
-from bpu.engine.file_locks import Lease, describe, holders, try_lock
-from bpu.engine.launch_spec import Launch
+from bpu.engine.file_locks import FileLock, describe, holders, try_lock
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader
 from bpu.errors import EngineCrashed, EngineUnavailable
 
@@ -39,7 +39,7 @@ class ProbeFailed(EngineCrashed):
     cause = ""
 
 
-def _failed(fault: Fault) -> ProbeFailed:
+def _failed(fault: Diagnosis) -> ProbeFailed:
     error = ProbeFailed(fault.message)
     error.cause = fault.cause
     return error
@@ -89,15 +89,15 @@ class Probe:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         *,
         clock: Callable[[], float] = time.monotonic,
-        spawn: Callable[[Launch, Sequence[int], ConsoleLog], Console] = Console,
+        spawn: Callable[[LaunchSpec, Sequence[int], ConsoleLog], Console] = Console,
         waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self._launch, self._clock, self._spawn, self._waiting = launch, clock, spawn, waiting
         self._log = ConsoleLog()
-        self._lease: Lease | None = None
+        self._lease: FileLock | None = None
         self.profile = PROFILES[launch.profile]
         self.banner = ""
         self.load_s = 0.0
@@ -185,7 +185,7 @@ class Probe:
                 self._parser.profile = self.profile
                 return
 
-    def _lock(self) -> Lease:
+    def _lock(self) -> FileLock:
         path = Path(self._launch.lock_path)
         lease = try_lock(path, create=self._launch.owns_lock)
         if lease is None:
@@ -230,7 +230,7 @@ class Probe:
             return (output.look(), False) if events is None else (events, True)
         except EndOfOutput:
             raise _failed(self._ended()) from None
-        except OutOfStep as error:
+        except OutOfSync as error:
             raise OutOfTurn(f"The console got out of step ({error}).") from error
 
     def _wait(self, seconds: float) -> None:
@@ -251,7 +251,7 @@ class Probe:
         self._log.feed(data or b"")
         return data != b""
 
-    def _ended(self) -> Fault:
+    def _ended(self) -> Diagnosis:
         end = self._clock() + _END_S
         while (exit_ := self._console.reap()) is None and self._clock() < end:
             time.sleep(0.02)

@@ -13,16 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bpu import errors, gevent_io
-from bpu.console.errors import EchoMismatch, OutOfStep
+from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
 from bpu.console.parser import Parser, State
 from bpu.console.profiles import PROFILES, confirmed
 from bpu.console.traits import traits_from
-from bpu.engine.file_locks import SLOT_NAME, Lease, try_lock
-from bpu.engine.launch_spec import Launch
+from bpu.engine.file_locks import SLOT_NAME, FileLock, try_lock
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.protocol import Message
 from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, reader_of, unread_in
-from bpu.turn import Cut, Phase, Timing, Turn
+from bpu.turn import Phase, TimeLimitReached, Timing, Turn
 
 #: An answer cannot be longer than the context; a console that says more is not in step.
 LEAST_TEXT_BYTES = 1024 * 1024
@@ -53,7 +53,7 @@ def dry_s(phase: Phase, load_s: float) -> float:
     return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
 
 
-class Drain:
+class TurnReader:
     """One turn. `text` is the answer so far, `timing` what it took; it owns the descriptors.
 
     `keeps` says whether the console can go on from this turn. `anchored` False: an earlier try of this very line has
@@ -62,12 +62,12 @@ class Drain:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         go: Message,
         fds: list[int],
         turn: Turn,
         *,
-        deliver: Callable[[Event | Cut], None],
+        deliver: Callable[[Event | TimeLimitReached], None],
         progress: Callable[[int], None],
         anchored: bool = True,
     ) -> None:
@@ -78,7 +78,7 @@ class Drain:
         self._unwritten = memoryview(self._line + b"\n")
         self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
-        self._lease: Lease | None = None
+        self._lease: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
@@ -138,12 +138,12 @@ class Drain:
                 self._output.watch_input(unread_in(self._stdin), since=self._written_at)
             while not self._read(reader):
                 pass
-        except OutOfStep as error:
+        except OutOfSync as error:
             lost = TurnLost(f"The console got out of step and is being restarted. {error}")
             lost.echo_differs = isinstance(error, EchoMismatch)
             raise lost from error
         except EndOfOutput as error:
-            with contextlib.suppress(OutOfStep, errors.EngineCrashed):
+            with contextlib.suppress(OutOfSync, errors.EngineCrashed):
                 self._take(self._parser.end_of_file())
             raise ConsoleEnded("The console has ended in the middle of an answer.") from error
         finally:
@@ -225,7 +225,7 @@ class Drain:
     def _too_long(self) -> bool:
         launch, now = self._launch, time.monotonic()
         if launch.job_timeout_s and now >= self._written_at + launch.job_timeout_s:
-            self._deliver(Cut())
+            self._deliver(TimeLimitReached())
             raise errors.EngineTimeout(f"The answer took longer than {launch.job_timeout_s:g} seconds.")
         if self._first_at:
             raise errors.EngineTimeout(f"The console has been silent for {launch.stall_timeout_s:g} seconds.")

@@ -8,7 +8,7 @@ FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures in a row; a finished job or a wish to load by hand forgives them."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Breaker:
         """Do not try for `seconds`, whatever the count: a person must act, or memory is still being freed."""
         self.until = max(self.until, now + seconds)
 
-    def forgive(self) -> None:
+    def reset(self) -> None:
         self.failures = 0
         self.until = 0.0
 

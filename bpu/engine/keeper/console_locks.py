@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bpu.engine.file_locks import Lease, try_lock
-from bpu.engine.launch_spec import Launch
+from bpu.engine.file_locks import FileLock, try_lock
+from bpu.engine.launch_spec import LaunchSpec
 
 
 class ConsoleLocks:
@@ -18,14 +18,14 @@ class ConsoleLocks:
 
     def __init__(self) -> None:
         self.fds: list[int] = []
-        self._leases: dict[str, tuple[Lease, bool]] = {}
+        self._leases: dict[str, tuple[FileLock, bool]] = {}
 
-    def add(self, path: str, lease: Lease, *, owned: bool) -> None:
+    def add(self, path: str, lease: FileLock, *, owned: bool) -> None:
         """Hold a lock that was taken; `owned`: its file lies in the state folder and may be made again."""
         self._leases[path] = lease, owned
         self.fds.append(lease.fd)
 
-    def take(self, launch: Launch) -> bool:
+    def take(self, launch: LaunchSpec) -> bool:
         """Hold the lock of a launch; False when another process has it. Raises OSError."""
         if launch.lock_path not in self._leases:
             lease = try_lock(Path(launch.lock_path), create=launch.owns_lock)
@@ -38,7 +38,7 @@ class ConsoleLocks:
         """Whether every lock's file is the one that is locked; a new file in its place is locked instead."""
         return all(self._holds(path, *held) for path, held in self._leases.items())
 
-    def _holds(self, path: str, held: Lease, owned: bool) -> bool:
+    def _holds(self, path: str, held: FileLock, owned: bool) -> bool:
         identity = file_id(Path(path))
         if identity == file_id(held.fd) or (identity is None and not owned):
             return True

@@ -21,11 +21,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bpu.console.diagnosis import Fault
+from bpu.console.diagnosis import Diagnosis
 from bpu.console.traits import TurnReport, report_from
 from bpu.engine import protocol
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.file_locks import Lease, describe, holders, try_lock
+from bpu.engine.file_locks import FileLock, describe, holders, try_lock
 from bpu.engine.keeper.connection import Connection
 from bpu.engine.keeper.console_locks import ConsoleLocks, file_id
 from bpu.engine.keeper.event_loop import Loop
@@ -33,12 +33,12 @@ from bpu.engine.keeper.job_connection import refuse
 from bpu.engine.keeper.kv_cache import UNKNOWN, Cache
 from bpu.engine.keeper.orphans import end_orphans, lock_holders, read_process
 from bpu.engine.keeper.queue import Ticket
-from bpu.engine.keeper.scheduler import Desk
+from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.keeper.status_report import status_of
 from bpu.engine.keeper.supervisor import Supervisor
-from bpu.engine.keeper.transition_log import Diary, format_note, where
-from bpu.engine.launch_spec import LONGEST_TEXT, Launch, LaunchTable, launch_from_json, table_from_json
-from bpu.engine.states import Move, State
+from bpu.engine.keeper.transition_log import TransitionLog, format_note, where
+from bpu.engine.launch_spec import LONGEST_TEXT, LaunchSpec, LaunchTable, launch_from_json, table_from_json
+from bpu.engine.states import State, Transition
 from bpu.engine.status import Status
 from bpu.log_writer import LogWriter, describe_loss
 
@@ -83,8 +83,8 @@ class Keeper:
         self._folder, self._locks = Path(self.launch.state_dir), locks
         self._tables = {table.fingerprint: None}
         self.loop = Loop(self._recover)
-        self._diary = Diary(self.launch.log_format, log)
-        self.desk = Desk(
+        self._diary = TransitionLog(self.launch.log_format, log)
+        self.desk = Scheduler(
             self.launch,
             *self._make_parts(self.launch),
             clock=time.monotonic,
@@ -107,7 +107,7 @@ class Keeper:
         self._grace = FIRST_LIFELINE_GRACE_S
         self._group = Path(launch.state_dir).stat().st_gid
 
-    def _make_parts(self, launch: Launch) -> tuple[Supervisor, ConsoleRecord]:
+    def _make_parts(self, launch: LaunchSpec) -> tuple[Supervisor, ConsoleRecord]:
         record = ConsoleRecord(launch, warn=lambda text: self._diary.note_event("examination", text, level="warning"))
         clock = time.monotonic
         return Supervisor(launch, self._locks.fds, self.loop, clock=clock, changed=self._changed), record
@@ -150,7 +150,7 @@ class Keeper:
         if len(self._errors) > ERROR_LIMIT:
             raise error
         message = f"The engine's keeper made a mistake ({where(error)}) and has ended the console."
-        self.desk.abandon("internal", Fault("internal", message, False))
+        self.desk.abandon("internal", Diagnosis("internal", message, False))
 
     def _advance(self) -> None:
         state = None
@@ -391,7 +391,7 @@ class Keeper:
 
     # Telling
 
-    def _changed(self, old: State, new: State, move: Move) -> None:
+    def _changed(self, old: State, new: State, move: Transition) -> None:
         self._since = time.monotonic()
         fault = self.supervisor.fault
         reason = fault.message if new is State.FAILED and fault is not None else ""
@@ -435,7 +435,7 @@ def _text(message: dict[str, Any], key: str, limit: int, *, cut: bool = False) -
     return text[:limit]
 
 
-def _launch(message: dict[str, Any], fingerprint: str, state_dir: str) -> Launch:
+def _launch(message: dict[str, Any], fingerprint: str, state_dir: str) -> LaunchSpec:
     """The launch in a message. Raises `BadPacket`."""
     try:
         launch = launch_from_json(_text(message, "launch", LONGEST_TEXT))
@@ -505,7 +505,7 @@ def _held_by(lock_path: Path) -> str:
     return f"The model is held by {who}; stop it, or use its BPU_STATE_DIR."
 
 
-def _find_shortage(launch: Launch, own: Collection[int]) -> str:
+def _find_shortage(launch: LaunchSpec, own: Collection[int]) -> str:
     if not launch.need_bytes:
         return ""
     from bpu.engine.keeper.memory_check import shortage  # its modules are not needed where a board has one model
@@ -513,7 +513,7 @@ def _find_shortage(launch: Launch, own: Collection[int]) -> str:
     return shortage(launch, own)
 
 
-def _lock_within(seconds: float, path: Path, folder: Path, *, create: bool) -> Lease | None:
+def _lock_within(seconds: float, path: Path, folder: Path, *, create: bool) -> FileLock | None:
     """Take the engine's lock within `seconds`, or return None.
 
     A keeper that was killed leaves a console that holds the lock for a moment, or, behind a wrapper script, for ever:

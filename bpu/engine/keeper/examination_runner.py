@@ -14,7 +14,7 @@ from bpu.engine.console_examination import ANSWERS, ConsoleExamination, Step
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Capabilities
 from bpu.engine.keeper.supervisor import Supervisor
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 
 #: Tries at a load; further ones wait for a long idle time.
 MAX_ATTEMPTS = 2
@@ -36,7 +36,7 @@ class ExaminationRunner:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         supervisor: Supervisor,
         record: ConsoleRecord,
         *,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 
-class Peer(Protocol):
+class JobConnection(Protocol):
     """`place` is what it was last told of its place: position and phase."""
 
     place: tuple[int, str] | None
@@ -15,6 +15,8 @@ class Peer(Protocol):
         """False when it is gone or does not read."""
 
 
-def refuse(peer: Peer, kind: str, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()) -> None:
+def refuse(
+    peer: JobConnection, kind: str, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()
+) -> None:
     """Tell a job that it will not run; `kind` names a class of `bpu.errors`."""
     peer.send({"say": "refused", "kind": kind, "message": message, "retry_after": retry_after, "log": list(log)})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 
 #: A worker ends its job by its own limits; the keeper waits so many seconds longer before it takes the console back.
 GRACE_S = 15.0
 
 
-def overdue_at(launch: Launch, started_at: float, progress: Mapping[str, Any]) -> float | None:
+def overdue_at(launch: LaunchSpec, started_at: float, progress: Mapping[str, Any]) -> float | None:
     """The monotonic second at which the keeper takes the console back; None while no limit is set.
 
     `progress` is what the worker has reported last. Before the first token the worker may wait for the console to read

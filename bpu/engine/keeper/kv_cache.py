@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Start(str, Enum):
+class StartMode(str, Enum):
     """How a job begins: on the cache as it is, on an empty one, after `reset`, or on a new process."""
 
     CONTINUE = "continue"
@@ -50,7 +50,7 @@ UNKNOWN = Cache(known=False)
 MARGIN = 1 / 32
 
 
-def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int) -> Start:
+def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int) -> StartMode:
     """How a job with that `history` begins; `tokens` are counted, template included.
 
     A prompt one token longer than the cache makes a console abort. A whole conversation is counted exactly, but the
@@ -58,11 +58,11 @@ def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_t
     otherwise than the tokenizer would cut the text. So a continued turn keeps clear of the end by a `MARGIN`.
     """
     if cache.empty or capabilities.stateless:
-        return Start.EMPTY
+        return StartMode.EMPTY
     continued = cache.known and capabilities.retains_history and history and history == cache.digest
     if continued and cache.tokens + short_tokens < context * (1 - MARGIN):
-        return Start.CONTINUE
-    return Start.RESET if capabilities.reset_works else Start.RESTART
+        return StartMode.CONTINUE
+    return StartMode.RESET if capabilities.reset_works else StartMode.RESTART
 
 
 def spent(cache: Cache, capabilities: Capabilities) -> bool:

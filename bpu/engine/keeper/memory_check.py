@@ -11,14 +11,14 @@ from pathlib import Path
 
 from bpu.board.processes import holders
 from bpu.board.readings import HEAP_OF, ion_pools
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.models.memory import Fit, Need, fit
 
 #: It holds frame buffers; no model was seen to lie in it.
 _NOT_FOR_MODELS = "ion_uncache"
 
 
-def shortage(launch: Launch, own: Collection[int] = ()) -> str:
+def shortage(launch: LaunchSpec, own: Collection[int] = ()) -> str:
     """Say in figures why the pools cannot hold the model of `launch`; "" when they may.
 
     `own` are the processes whose memory will be free by then.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bpu.console.diagnosis import Fault
+from bpu.console.diagnosis import Diagnosis
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.keeper.examination_runner import ExaminationRunner
 from bpu.engine.keeper.supervisor import Supervisor
-from bpu.engine.launch_spec import Launch
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.states import State
 
 
@@ -22,7 +22,7 @@ class Model:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         supervisor: Supervisor,
         record: ConsoleRecord,
         *,
@@ -53,7 +53,7 @@ class Model:
         return self.supervisor.breaker.wait_s(self._clock())
 
     @property
-    def lasting_fault(self) -> Fault | None:
+    def lasting_fault(self) -> Diagnosis | None:
         """What keeps this model from being loaded for more than a moment, if anything does."""
         breaker, fault = self.supervisor.breaker, self.supervisor.fault
         if fault is None or self.supervisor.state is not State.FAILED or self.pause_s == 0:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bpu.console.errors import OutOfStep
+from bpu.console.errors import OutOfSync
 from bpu.console.events import Event
 from bpu.console.parser import Parser
 from bpu.console.traits import TurnReport
@@ -16,7 +16,7 @@ from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, unread_in
 
 
-class Ear:
+class OutputReader:
     """One parser at a time. `hear` gets each event, `wrong` the reason when the console is out of step."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Ear:
             return []
         try:
             return [*parser.feed(data), *parser.end_of_file()]
-        except OutOfStep:
+        except OutOfSync:
             return []
 
     def tick(self, now: float) -> None:
@@ -86,7 +86,7 @@ class Ear:
     def _tell(self, reader: TimedReader, read: Callable[[], Iterable[Event]]) -> None:
         try:
             events = read()
-        except OutOfStep as error:
+        except OutOfSync as error:
             self._wrong(str(error))
             return
         except EndOfOutput:
@@ -104,7 +104,7 @@ class Ear:
         self.quiet_at = None
         try:
             events = parser.end_of_file()
-        except OutOfStep as error:
+        except OutOfSync as error:
             self._wrong(str(error))
             return
         for event in events:

@@ -10,20 +10,20 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from bpu.console.diagnosis import Fault
+from bpu.console.diagnosis import Diagnosis
 from bpu.console.traits import TurnReport
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.file_locks import abandon_slot
 from bpu.engine.keeper.examination_runner import ExaminationRunner
-from bpu.engine.keeper.job_connection import Peer, refuse
+from bpu.engine.keeper.job_connection import JobConnection, refuse
 from bpu.engine.keeper.job_limit import overdue_at
-from bpu.engine.keeper.kv_cache import EMPTY, Cache, Start, spent, start_for
+from bpu.engine.keeper.kv_cache import EMPTY, Cache, StartMode, spent, start_for
 from bpu.engine.keeper.model import Model
 from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.swap_rule import Demand, next_model
-from bpu.engine.launch_spec import Launch
-from bpu.engine.states import Move, State
+from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.states import State, Transition
 
 FIRST_PACE_S = 20.0
 LONGEST_RETRY_S = 60.0
@@ -35,17 +35,17 @@ _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
 
 #: Makes what a model needs when it is first asked for.
-MakeParts = Callable[[Launch], tuple[Supervisor, ConsoleRecord]]
+MakeParts = Callable[[LaunchSpec], tuple[Supervisor, ConsoleRecord]]
 #: Says why the BPU's memory cannot hold a launch, given the processes whose memory will be free; "" when it may.
-FindShortage = Callable[[Launch, Collection[int]], str]
+FindShortage = Callable[[LaunchSpec, Collection[int]], str]
 
 
-class Desk:
+class Scheduler:
     """One job at a time. Every public method may be followed by `advance`, which moves whatever can move."""
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         supervisor: Supervisor,
         record: ConsoleRecord,
         *,
@@ -57,22 +57,22 @@ class Desk:
         """`launch` is the default model's, with its parts; `make_parts` makes those of others."""
         self._clock, self._log = clock, log
         self._make_parts, self._find_shortage = make_parts, find_shortage
-        self.queue: Queue[Peer] = Queue(launch.queue_limit)
-        self._launches: dict[str, Launch] = {launch.fingerprint: launch}
+        self.queue: Queue[JobConnection] = Queue(launch.queue_limit)
+        self._launches: dict[str, LaunchSpec] = {launch.fingerprint: launch}
         #: The fingerprint of each id's newest launch.
         self._newest: dict[str, str] = {launch.model: launch.fingerprint}
         #: Those that were needed at least once, by fingerprint.
         self.models: dict[str, Model] = {}
         #: The model that has the console, or had it last.
         self.model = self._add(launch, supervisor, record)
-        self.running: Ticket[Peer] | None = None
+        self.running: Ticket[JobConnection] | None = None
         self.running_since = 0.0
         self.progress: dict[str, Any] = {}
         self.wanted = launch.preload and not launch.per_job
         self.leaving = False
         self.pace_s = FIRST_PACE_S
         self.swap_after_s = launch.swap_after_s
-        self._preparing: Ticket[Peer] | None = None
+        self._preparing: Ticket[JobConnection] | None = None
         #: An operator's order to load another model.
         self._ordered: Demand | None = None
         #: The model for which another one was given up.
@@ -92,14 +92,14 @@ class Desk:
         return self.model.examiner
 
     @property
-    def launch(self) -> Launch:
+    def launch(self) -> LaunchSpec:
         """The launch that the console was started with, or will be."""
         return self.supervisor.launch
 
     def knows(self, fingerprint: str) -> bool:
         return fingerprint in self._launches
 
-    def offer(self, launch: Launch, *, newest: bool) -> None:
+    def offer(self, launch: LaunchSpec, *, newest: bool) -> None:
         """Take the launch of a model for its next load; `newest`: also for loads that no job asks for."""
         key = launch.fingerprint
         if newest or key not in self._launches:
@@ -114,7 +114,7 @@ class Desk:
         """The fingerprint of the newest launch of the model with this id."""
         return self._newest.get(name)
 
-    def name_of(self, ticket: Ticket[Peer]) -> str:
+    def name_of(self, ticket: Ticket[JobConnection]) -> str:
         """The id of the model that a job wants."""
         return self._launches[ticket.model].model
 
@@ -135,7 +135,7 @@ class Desk:
             self._add(launch, *self._make_parts(launch))
         return self.models[fingerprint]
 
-    def _add(self, launch: Launch, supervisor: Supervisor, record: ConsoleRecord) -> Model:
+    def _add(self, launch: LaunchSpec, supervisor: Supervisor, record: ConsoleRecord) -> Model:
         model = Model(
             launch,
             supervisor,
@@ -158,7 +158,7 @@ class Desk:
 
     # What jobs do
 
-    def join(self, ticket: Ticket[Peer], *, again: bool = False) -> None:
+    def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
         """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
         if self.leaving:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
@@ -186,7 +186,7 @@ class Desk:
         # Whoever asks wants the model to stay, until it is unloaded again.
         self.wanted = not self.launch.per_job
 
-    def leave(self, ticket: Ticket[Peer], *, cause: str = "left") -> None:
+    def leave(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
         """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
         if self.queue.leave(ticket):
             return
@@ -196,14 +196,16 @@ class Desk:
             self.running = None
             self.supervisor.end(cause)
 
-    def finish(self, ticket: Ticket[Peer], report: TurnReport, cache: Cache, *, reset_sent: bool = False) -> None:
+    def finish(
+        self, ticket: Ticket[JobConnection], report: TurnReport, cache: Cache, *, reset_sent: bool = False
+    ) -> None:
         """The job has read up to the console's prompt; `cache` is what it knows of the console's memory."""
         if self.running is not ticket:
             return
         self.running = None
         self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
         self._idle_since = self._clock()
-        self.supervisor.breaker.forgive()
+        self.supervisor.breaker.reset()
         self.supervisor.learn(report)
         if self.supervisor.must_discard(report):
             self.supervisor.end("unproven_end")
@@ -220,7 +222,7 @@ class Desk:
         else:
             supervisor.give_back(cache)
 
-    def fail(self, ticket: Ticket[Peer], why: str, *, retry: bool = False) -> None:
+    def fail(self, ticket: Ticket[JobConnection], why: str, *, retry: bool = False) -> None:
         """The job has given up its console, which is silent, out of step or without end: it is told the last lines.
         `retry`: no text has come, and the job joins again."""
         if self.running is not ticket:
@@ -229,15 +231,15 @@ class Desk:
             self.running = None
             self.supervisor.end("rejoined")
         else:
-            self.supervisor.end("failed", Fault("job_failed", why, False))
+            self.supervisor.end("failed", Diagnosis("job_failed", why, False))
 
-    def decline(self, ticket: Ticket[Peer]) -> None:
+    def decline(self, ticket: Ticket[JobConnection]) -> None:
         """The job's worker cannot use the console and has written nothing to it, so the console is as it was."""
         if self.running is ticket:
             self.running = None
             self.supervisor.give_back(self.supervisor.cache)
 
-    def abandon(self, cause: str, fault: Fault) -> None:
+    def abandon(self, cause: str, fault: Diagnosis) -> None:
         """End the console. The job that runs is told; the one that has not begun keeps its place."""
         self.supervisor.end(cause, fault)
         if self.running is not None or self._preparing is not None:
@@ -266,7 +268,7 @@ class Desk:
         if shortage := self._shortage(model):
             return shortage
         self.wanted = True
-        model.supervisor.breaker.forgive()
+        model.supervisor.breaker.reset()
         is_there = model is self.model and self.supervisor.state in _IN_MEMORY
         self._ordered = None if is_there else Demand(model.key, self._clock())
         return ""
@@ -290,7 +292,7 @@ class Desk:
 
     # What the console does
 
-    def console_changed(self, old: State, new: State, move: Move) -> None:
+    def console_changed(self, old: State, new: State, move: Transition) -> None:
         """Called by the supervisor for every change of state."""
         if new is State.READY:
             self._idle_since = self._clock()
@@ -352,7 +354,7 @@ class Desk:
     def _take_back(self) -> None:
         """End the console of a job whose worker reports nothing although its own limits are long over."""
         abandon_slot(Path(self.launch.state_dir))
-        self.abandon("overdue", Fault("overdue", "A worker did not end its job within the limits.", False))
+        self.abandon("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_if_wanted(self) -> None:
         for key in {demand.model for demand in self._demands()}:
@@ -399,7 +401,7 @@ class Desk:
             model = self._model(found)
             if not (shortage := self._shortage(model)):
                 return model
-            self._refuse_waiting(Fault("no_bpu_memory", shortage, True), model=model)
+            self._refuse_waiting(Diagnosis("no_bpu_memory", shortage, True), model=model)
 
     def _give_up_for(self, model: Model) -> None:
         self._next = model
@@ -437,7 +439,7 @@ class Desk:
         else:
             self.examiner.begin_if_idle(self._idle_since)
 
-    def _begin(self, ticket: Ticket[Peer]) -> None:
+    def _begin(self, ticket: Ticket[JobConnection]) -> None:
         supervisor = self.supervisor
         if ticket.needs_fresh and not supervisor.is_fresh:
             ticket.needs_fresh = False  # asked once: a console that is examined at every load is never fresh
@@ -450,14 +452,14 @@ class Desk:
             short_tokens=ticket.short_tokens,
             context=self.launch.context,
         )
-        if start is Start.RESTART:
+        if start is StartMode.RESTART:
             supervisor.end("unrelated")
             return
         if not supervisor.take():
             return
         self.queue.leave(ticket)
         self._preparing = ticket
-        if start is Start.RESET:
+        if start is StartMode.RESET:
             supervisor.reset(self._go_if_still_there)
         else:
             self._go(start)
@@ -466,17 +468,17 @@ class Desk:
         if self._preparing is None:
             self.supervisor.give_back(self.supervisor.cache)
         else:
-            self._go(Start.EMPTY)
+            self._go(StartMode.EMPTY)
 
-    def _go(self, start: Start) -> None:
+    def _go(self, start: StartMode) -> None:
         ticket, self._preparing = self._preparing, None
         assert ticket is not None
         supervisor, known = self.supervisor, self.examiner.capabilities
-        cached = supervisor.cache.tokens if start is Start.CONTINUE else 0
+        cached = supervisor.cache.tokens if start is StartMode.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
         message = {
             "say": "go",
-            "short": start is Start.CONTINUE,
+            "short": start is StartMode.CONTINUE,
             "cached": cached,
             "banner": supervisor.banner,
             **supervisor.for_reader,
@@ -491,7 +493,7 @@ class Desk:
     # Small questions
 
     @property
-    def waiting(self) -> list[Ticket[Peer]]:
+    def waiting(self) -> list[Ticket[JobConnection]]:
         """All that have not begun, in their order; the first of them may be waiting for its reset only."""
         return [*([self._preparing] if self._preparing is not None else []), *self.queue]
 
@@ -499,7 +501,7 @@ class Desk:
         limit = self.launch.idle_unload_s
         return limit > 0 and self._clock() >= self._idle_since + limit
 
-    def _refuse_waiting(self, fault: Fault, kind: str = "", *, model: Model | None = None) -> None:
+    def _refuse_waiting(self, fault: Diagnosis, kind: str = "", *, model: Model | None = None) -> None:
         """Refuse the waiting jobs of a model, the present one by default, and forget an order to load it."""
         key = (model or self.model).key
         if self._ordered is not None and self._ordered.model == key:
@@ -509,7 +511,7 @@ class Desk:
                 self._refuse_for(fault, ticket, kind)
                 self.queue.leave(ticket)
 
-    def _refuse_for(self, fault: Fault, ticket: Ticket[Peer], kind: str = "") -> None:
+    def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
         model = self._model(ticket.model)
         kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
         wait = None if fault.needs_person else model.pause_s

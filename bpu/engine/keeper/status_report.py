@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from typing import Any
 
-from bpu.engine.keeper.scheduler import Desk
+from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.states import State
 from bpu.engine.status import Status
 
@@ -16,7 +16,7 @@ LISTED_MODELS = 50
 LISTED_LINES = 20
 
 
-def status_of(desk: Desk, since: float) -> Status:
+def status_of(desk: Scheduler, since: float) -> Status:
     """All that `/health` and `/slots` show. Times are monotonic moments (`*_at`): it ages without being sent again."""
     supervisor = desk.supervisor
     fault, failed = supervisor.fault, supervisor.state is State.FAILED
@@ -55,18 +55,18 @@ def status_of(desk: Desk, since: float) -> Status:
     }
 
 
-def _models(desk: Desk) -> dict[str, Status]:
+def _models(desk: Scheduler) -> dict[str, Status]:
     """What is known of each model that was needed, by its id; the present one stands for all launches of its id."""
     found = {model.name: model.status() for model in list(desk.models.values())[-LISTED_MODELS:]}
     return {**found, desk.model.name: desk.model.status()}
 
 
-def _trust(desk: Desk) -> dict[str, bool]:
+def _trust(desk: Scheduler) -> dict[str, bool]:
     known = desk.examiner.capabilities
     return {"keeps": known.retains_history, "resets": known.reset_works, "forgets": known.stateless}
 
 
-def _running(desk: Desk) -> dict[str, Any] | None:
+def _running(desk: Scheduler) -> dict[str, Any] | None:
     ticket = desk.running
     if ticket is None:
         return None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bpu.console.diagnosis import Fault, diagnose
+from bpu.console.diagnosis import Diagnosis, diagnose
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.pace import LONGEST_SILENCE_S, Pace
 from bpu.console.parser import Parser
@@ -23,13 +23,13 @@ from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.console_process import Console, Exit
 from bpu.engine.console_process import Log as ConsoleLog
 from bpu.engine.console_record import configuration_path, read_configuration
-from bpu.engine.keeper.circuit_breaker import Breaker
+from bpu.engine.keeper.circuit_breaker import CircuitBreaker
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Cache
 from bpu.engine.keeper.noise import NoiseWatch
-from bpu.engine.keeper.output_reader import Ear
-from bpu.engine.launch_spec import Launch
-from bpu.engine.states import Machine, Move, State
+from bpu.engine.keeper.output_reader import OutputReader
+from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.states import Machine, State, Transition
 
 RESET_LIMIT_S = 5.0
 #: A console that has closed its output but not ended gets this long.
@@ -50,20 +50,20 @@ class Supervisor:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: LaunchSpec,
         lock_fds: Sequence[int],
         loop: Loop,
         *,
         clock: Callable[[], float],
-        changed: Callable[[State, State, Move], None],
-        spawn: Callable[[Launch, Sequence[int], ConsoleLog], Console] = Console,
+        changed: Callable[[State, State, Transition], None],
+        spawn: Callable[[LaunchSpec, Sequence[int], ConsoleLog], Console] = Console,
     ) -> None:
         self.launch = launch
         self.profile = PROFILES[launch.profile]
         self.banner = ""
         self.cache: Cache = EMPTY
-        self.breaker = Breaker()
-        self.fault: Fault | None = None
+        self.breaker = CircuitBreaker()
+        self.fault: Diagnosis | None = None
         self.exit: Exit | None = None
         self.loads = 0
         #: Another model's console had the memory before this one.
@@ -82,10 +82,10 @@ class Supervisor:
         self._lock_fds, self._loop, self._clock, self._spawn = lock_fds, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
-        self._ear = Ear(loop, clock, wrong=self._out_of_step, closed=self._output_closed)
+        self._ear = OutputReader(loop, clock, wrong=self._out_of_step, closed=self._output_closed)
         self._deadline: tuple[float, Callable[[], None]] | None = None
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
-        self._failing: Fault | None = None
+        self._failing: Diagnosis | None = None
         self._started = 0.0
         self._noise = NoiseWatch(clock)
         self._turn_ended_by: str | None = None
@@ -117,15 +117,15 @@ class Supervisor:
             self._configuration = read_configuration(self._configuration_path)
             console = self._spawn(self.launch, self._lock_fds, self.log)
         except OSError as error:
-            self._failed(Fault("bad_option", f"The console cannot be started: {error}.", True))
-            self._machine.move(Move.GIVE_UP)
+            self._failed(Diagnosis("bad_option", f"The console cannot be started: {error}.", True))
+            self._machine.move(Transition.GIVE_UP)
             return
         self._console, self._started = console, self._clock()
         self.loads += 1
         self._loop.listen(console.stderr, self._on_stderr)
         self._listen(ParserState.LOADING, self._while_loading)
         self._within(self.launch.load_timeout_s, self._load_took_too_long)
-        self._machine.move(Move.LOAD)
+        self._machine.move(Transition.LOAD)
 
     def _while_loading(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -135,7 +135,7 @@ class Supervisor:
             self._deadline = None
             self._ear.hear = self._while_idle
             self._noise.begin([] if self._console is None else self._console.session())
-            self._machine.move(Move.EXAMINE if self.must_examine() else Move.BANNER)
+            self._machine.move(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
 
@@ -151,7 +151,9 @@ class Supervisor:
 
     def _load_took_too_long(self) -> None:
         limit = self.launch.load_timeout_s
-        self.end("load_timeout", Fault("load_timeout", f"The model was not loaded within {limit:g} seconds.", False))
+        self.end(
+            "load_timeout", Diagnosis("load_timeout", f"The model was not loaded within {limit:g} seconds.", False)
+        )
 
     # Lending the console's pipes to a job
 
@@ -162,7 +164,7 @@ class Supervisor:
             return False
         self._noise.end_wait()
         self.log.has_read_words = True
-        self._machine.move(Move.TAKE)
+        self._machine.move(Transition.TAKE)
         self._deafen()
         return True
 
@@ -217,7 +219,7 @@ class Supervisor:
         self.cache = cache
         self._noise.wait()
         self._listen(ParserState.IDLE, self._while_idle)
-        self._machine.move(Move.GIVE_BACK)
+        self._machine.move(Transition.GIVE_BACK)
 
     def reset(self, settled: Settled, *, sent: bool = False) -> None:
         """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
@@ -289,7 +291,7 @@ class Supervisor:
 
     # Ending
 
-    def end(self, cause: str, fault: Fault | None = None, *, polite: bool = False) -> None:
+    def end(self, cause: str, fault: Diagnosis | None = None, *, polite: bool = False) -> None:
         """End the process, whatever it does. With a `fault` the engine has failed, else it is just stopped."""
         if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
@@ -300,7 +302,7 @@ class Supervisor:
         self._steps = deque(POLITE if says_exit else AT_ONCE)
         # Set before anything that may raise, so that `tick` goes on with the end of the process after an error.
         self._deadline = self._clock(), self._next_step
-        self._machine.move(Move.END)
+        self._machine.move(Transition.END)
         self._next_step()
 
     def _next_step(self) -> None:
@@ -310,7 +312,7 @@ class Supervisor:
         if console is None:
             return
         if not self._steps:
-            self.fault = Fault(
+            self.fault = Diagnosis(
                 "unkillable", "The console cannot be ended, not even by the kernel; reboot the board.", True
             )
             return
@@ -321,7 +323,7 @@ class Supervisor:
             console.signal(number)
 
     def _out_of_step(self, why: str) -> None:
-        self.end("out_of_step", Fault("out_of_step", f"The console got out of step ({why}) and was ended.", False))
+        self.end("out_of_step", Diagnosis("out_of_step", f"The console got out of step ({why}) and was ended.", False))
 
     def on_child(self) -> None:
         """A child of this process has changed: reap it if it was the console."""
@@ -356,21 +358,21 @@ class Supervisor:
     def _settle_end(self, ended: Exit) -> None:
         fault, self._failing = self._failing, None
         if self.state is State.STOPPING and fault is None:
-            self._machine.move(Move.GONE)
+            self._machine.move(Transition.GONE)
         elif self.state is State.STOPPING and fault is not None:
             self._failed(fault)
-            self._machine.move(Move.GIVE_UP)
+            self._machine.move(Transition.GIVE_UP)
         else:
             self.restarts["crash"] += 1
             self._failed(diagnose(list(self.log.lines), exit_code=ended.code, signal=ended.signal))
-            self._machine.move(Move.DIED)
+            self._machine.move(Transition.DIED)
 
-    def _failed(self, fault: Fault) -> None:
+    def _failed(self, fault: Diagnosis) -> None:
         now = self._clock()
         self.breaker.failed(now)
         freed = self.loads > 1 or self.follows_another
         if fault.cause == "no_bpu_memory" and freed and self.breaker.failures <= MEMORY_RETRIES:
-            fault = Fault(fault.cause, fault.message, False)
+            fault = Diagnosis(fault.cause, fault.message, False)
             self.breaker.hold(now, 1.0)
         elif fault.needs_person:
             self.breaker.hold(now, PERSON_PAUSE_S)

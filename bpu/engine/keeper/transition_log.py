@@ -9,11 +9,11 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
-from bpu.engine.states import Move, State
+from bpu.engine.states import State, Transition
 
 
 def moved(
-    form: str, old: State, new: State, move: Move, reason: str = "", *, model: str = "", now: float | None = None
+    form: str, old: State, new: State, move: Transition, reason: str = "", *, model: str = "", now: float | None = None
 ) -> str:
     """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.log_format`."""
     if form != "json":
@@ -35,7 +35,7 @@ def format_note(form: str, event: str, text: str, *, level: str = "error") -> st
     return _json_line(level, {"event": event, "reason": text})
 
 
-def _sentence(old: State, new: State, move: Move, reason: str, model: str) -> str:
+def _sentence(old: State, new: State, move: Transition, reason: str, model: str) -> str:
     """What a change of state means, for a person who waits for the model."""
     said = {
         (State.STARTING, State.READY): "the model is loaded: ask now",
@@ -77,7 +77,7 @@ def where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
-class Diary:
+class TransitionLog:
     """Lines are written after all that somebody waits for: between two jobs there are two of them.
 
     `output` must neither block nor raise (`bpu.log_writer`): the keeper has only one thread.
@@ -87,7 +87,7 @@ class Diary:
         self._form, self._output = form, output
         self._lines: list[str] = []
 
-    def note(self, old: State, new: State, move: Move, reason: str, *, model: str = "") -> None:
+    def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
         self._lines.append(moved(self._form, old, new, move, reason, model=model))
 
     def note_error(self, error: BaseException) -> None:

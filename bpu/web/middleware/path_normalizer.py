@@ -18,7 +18,7 @@ _VERSIONS = re.compile(r"^(?:/v1)+(?=/|$)")
 _OLLAMA = re.compile(r"^/v1(?=/api(?:/|$))")
 
 
-class Paths:
+class PathNormalizer:
     """WSGI middleware that gives each address one form.
 
     `/v1/v1/x`, `/v1/x/`, `//v1/x` and, for the API's own names, `/x` become `/v1/x`; `/v1/api/x` becomes `/api/x`.

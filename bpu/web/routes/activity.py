@@ -32,7 +32,7 @@ def activity_blueprint(access: Access, mode: str, store: Callable[[], ActivitySt
     return activity
 
 
-def noted(answer: Iterator[Delta], asked: ChatRequest, record: request_log.Record) -> Iterator[Delta]:
+def noted(answer: Iterator[Delta], asked: ChatRequest, record: request_log.RequestRecord) -> Iterator[Delta]:
     """`answer` as it is; question and answer are noted in `record`."""
     record.words["question"] = "\n\n".join(f"{message.role}: {message.content}" for message in asked.messages)
     said, letters = [], 0

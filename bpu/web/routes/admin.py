@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from bpu import __version__
 from bpu.errors import STATE_FOLDER_REMEDY, BadRequest, EngineUnavailable
 from bpu.web import ollama_bind
-from bpu.web.context import Gateway, gateway
+from bpu.web.context import AppContext, gateway
 from bpu.web.request_body import read_json
 
 ops = Blueprint("ops", __name__)
@@ -158,7 +158,7 @@ def _retry_after_s(status: Mapping[str, Any]) -> float | None:
     return EXAMINATION_RETRY_S if rest_s is None else max(1.0, rest_s)
 
 
-def _notice(here: Gateway) -> str | None:
+def _notice(here: AppContext) -> str | None:
     """What a person must know of who answers; None where it is the board's console."""
     if here.on_cpu:
         return "A small model on this computer's processor, not the BPU."

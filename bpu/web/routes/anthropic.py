@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from bpu.chat.anthropic import MessageFormat, is_ping, omits_thinking, parse_count, parse_message
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.errors import UnsupportedEndpoint
 from bpu.web import request_log, sse
 from bpu.web.context import gateway
 from bpu.web.request_body import read_json
-from bpu.web.responder import Face, options, respond
+from bpu.web.responder import EndpointFormat, options, respond
 
 anthropic = Blueprint("anthropic", __name__)
 
@@ -27,10 +27,10 @@ def message() -> Response:
     shows_thinking = not omits_thinking(body)
     del body  # this frame lives for as long as a job waits
 
-    def face(head: Head) -> Face:
+    def face(head: ResponseMetadata) -> EndpointFormat:
         form = MessageFormat(head, request_id=request_log.current().request_id, shows_thinking=shows_thinking)
-        style = sse.Style(silent=is_ping, event=sse.named, failed=form.failed, done=b"", comments=False)
-        return Face(form.events, form, style)
+        style = sse.StreamFormat(silent=is_ping, event=sse.named, failed=form.failed, done=b"", comments=False)
+        return EndpointFormat(form.events, form, style)
 
     return respond(here, asked, face, "msg_")
 

@@ -6,12 +6,12 @@ from functools import partial
 
 from flask import Blueprint, Response
 
-from bpu.chat.chunks import Head, Join, chunks, is_keepalive
+from bpu.chat.chunks import CompletionBuilder, ResponseMetadata, chunks, is_keepalive
 from bpu.chat.requests import parse_chat
 from bpu.web import sse
 from bpu.web.context import gateway
 from bpu.web.request_body import read_json
-from bpu.web.responder import Face, options, respond
+from bpu.web.responder import EndpointFormat, options, respond
 
 openai = Blueprint("openai", __name__)
 
@@ -23,6 +23,6 @@ def chat() -> Response:
     return respond(here, parse_chat(read_json(), **options(here)), _face, "chatcmpl-")
 
 
-def _face(head: Head) -> Face:
-    style = sse.Style(silent=is_keepalive, event=sse.Frames().event)
-    return Face(partial(chunks, head=head), Join(head), style)
+def _face(head: ResponseMetadata) -> EndpointFormat:
+    style = sse.StreamFormat(silent=is_keepalive, event=sse.Frames().event)
+    return EndpointFormat(partial(chunks, head=head), CompletionBuilder(head), style)

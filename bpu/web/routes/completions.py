@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.completions import PARAMS, CompletionShape, is_silent, parse_completion
 from bpu.chat.requests import renamed
 from bpu.web import sse
 from bpu.web.context import gateway
 from bpu.web.request_body import read_json
-from bpu.web.responder import Face, options, respond
+from bpu.web.responder import EndpointFormat, options, respond
 
 completions = Blueprint("completions", __name__)
 
@@ -21,9 +21,9 @@ def complete() -> Response:
     here = gateway()
     asked, echo = parse_completion(read_json(), **options(here))
 
-    def face(head: Head) -> Face:
+    def face(head: ResponseMetadata) -> EndpointFormat:
         shape = CompletionShape(head, echo)
-        return Face(shape.events, shape, sse.Style(silent=is_silent))
+        return EndpointFormat(shape.events, shape, sse.StreamFormat(silent=is_silent))
 
     with renamed(PARAMS):
         return respond(here, asked, face, "cmpl-")

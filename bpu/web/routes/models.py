@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bpu.chat.ollama import timestamp
 from bpu.errors import UnsupportedEndpoint
-from bpu.web.context import Gateway, gateway
+from bpu.web.context import AppContext, gateway
 from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
@@ -47,12 +47,12 @@ def one_model(model: str) -> Response:
     return jsonify(entry(here, model, here.served.find(model)))
 
 
-def entries(here: Gateway) -> list[dict[str, Any]]:
+def entries(here: AppContext) -> list[dict[str, Any]]:
     """Every model that a client may name."""
     return [entry(here, name, model) for name, model in here.served.listed]
 
 
-def entry(here: Gateway, name: str, model: ServedModel) -> dict[str, Any]:
+def entry(here: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
     """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
     card, size = model.card, model.context_size
     lengths = {

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from bpu import __version__
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.ollama import (
     NEVER,
     GenerateFormat,
@@ -27,10 +27,10 @@ from bpu.chat.ollama import (
 from bpu.chat.requests import ChatRequest
 from bpu.errors import BadRequest, UnsupportedEndpoint
 from bpu.web import request_log, sse
-from bpu.web.context import Gateway, gateway
+from bpu.web.context import AppContext, gateway
 from bpu.web.model_loading import load_and_wait
 from bpu.web.request_body import read_json
-from bpu.web.responder import Face, options, respond
+from bpu.web.responder import EndpointFormat, options, respond
 from bpu.web.served_models import ServedModel
 
 ollama = Blueprint("ollama", __name__)
@@ -110,14 +110,14 @@ def _answer(body: Any, prompt: str, parse: Parser, form: type[LineFormat]) -> Re
             load_and_wait(here, model)
         elif here.model_id == model.id:
             here.engine.unload()
-        head = Head(id=request_log.current().id, created=int(time.time()), model=name)
+        head = ResponseMetadata(id=request_log.current().id, created=int(time.time()), model=name)
         return jsonify(form(head, name).done("unload" if order.unloads else "load"))
     asked = parse(body, reasons=model.reasons, **options(here))
     del body  # this frame lives for as long as a job waits
 
-    def face(head: Head) -> Face:
+    def face(head: ResponseMetadata) -> EndpointFormat:
         shape = form(head, name)
-        style = sse.Style(
+        style = sse.StreamFormat(
             silent=lambda line: line is shape.keepalive,
             event=_line,
             failed=shape.failed,
@@ -125,7 +125,7 @@ def _answer(body: Any, prompt: str, parse: Parser, form: type[LineFormat]) -> Re
             comments=False,
             content_type=NDJSON,
         )
-        return Face(shape.events, shape, style)
+        return EndpointFormat(shape.events, shape, style)
 
     return respond(here, asked, face, "ollama-")
 
@@ -139,7 +139,7 @@ def _name(body: Mapping[str, Any]) -> str:
     return str(body.get("model") or body.get("name"))
 
 
-def _model(here: Gateway, body: Any) -> ServedModel:
+def _model(here: AppContext, body: Any) -> ServedModel:
     """The model that `body` names. Raises `BadRequest` or `ModelNotFound`."""
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from bpu.chat.chunks import Head
+from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.requests import renamed
 from bpu.chat.responses.answer import ResponseShape
 from bpu.chat.responses.request import PARAMS, parse_response
@@ -16,7 +16,7 @@ from bpu.errors import BadRequest
 from bpu.web import sse
 from bpu.web.context import gateway
 from bpu.web.request_body import read_json
-from bpu.web.responder import Face, options, respond
+from bpu.web.responder import EndpointFormat, options, respond
 
 responses = Blueprint("responses", __name__)
 
@@ -36,10 +36,10 @@ def answer() -> Response:
     repeated = _repeated(body)
     del body  # this frame lives for as long as a job waits
 
-    def face(head: Head) -> Face:
+    def face(head: ResponseMetadata) -> EndpointFormat:
         shape = ResponseShape(head, asked, repeated)
-        style = sse.Style(silent=lambda event: not event, event=sse.named, failed=shape.failed, done=b"")
-        return Face(shape.events, shape, style)
+        style = sse.StreamFormat(silent=lambda event: not event, event=sse.named, failed=shape.failed, done=b"")
+        return EndpointFormat(shape.events, shape, style)
 
     with renamed(PARAMS):
         return respond(here, asked, face, "resp_")

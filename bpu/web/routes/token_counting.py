@@ -12,7 +12,7 @@ from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.responses.request import parse_response
 from bpu.chat.tokens import Vocabulary
 from bpu.errors import BadRequest, UnsupportedEndpoint
-from bpu.web.context import Gateway, gateway
+from bpu.web.context import AppContext, gateway
 from bpu.web.request_body import read_json
 from bpu.web.responder import options
 from bpu.web.served_models import ServedModel
@@ -32,7 +32,7 @@ def response_tokens() -> Response:
     return _counted(here, parse_response(_body(here), **options(here)))
 
 
-def _counted(here: Gateway, asked: ChatRequest) -> Response:
+def _counted(here: AppContext, asked: ChatRequest) -> Response:
     count = here.served.find(asked.model).parts.prompter.count(asked)
     return jsonify({"object": "response.input_tokens", "input_tokens": count})
 
@@ -108,7 +108,7 @@ def set_props() -> Response:
     raise UnsupportedEndpoint("Properties are the gateway's settings; they cannot be changed while it runs.")
 
 
-def _body(here: Gateway) -> dict[str, Any]:
+def _body(here: AppContext) -> dict[str, Any]:
     """The body; without a model the default one is meant. Raises `BadRequest` or `ModelNotFound`."""
     body = read_json()
     if not isinstance(body, Mapping):
@@ -120,7 +120,7 @@ def _body(here: Gateway) -> dict[str, Any]:
     return {**body, "model": model}
 
 
-def _text(here: Gateway, model: ServedModel, body: Mapping[str, Any]) -> str:
+def _text(here: AppContext, model: ServedModel, body: Mapping[str, Any]) -> str:
     text: Any
     if body.get("messages") is not None:
         text = model.parts.prompter.render(parse_chat(body, **options(here)))
