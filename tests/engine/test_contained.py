@@ -66,11 +66,11 @@ sys.exit(daemon.main())
 """
 #: Where it fails: while a job joins, goes, progresses, ends; while the console loads or dies.
 PLACES = [
-    ("bpu.engine.keeper.scheduler", "Desk", "join"),
-    ("bpu.engine.keeper.scheduler", "Desk", "_go"),
-    ("bpu.engine.keeper.scheduler", "Desk", "finish"),
-    ("bpu.engine.keeper.scheduler", "Desk", "console_changed"),
-    ("bpu.engine.keeper.scheduler", "Desk", "advance"),
+    ("bpu.engine.keeper.scheduler", "Scheduler", "join"),
+    ("bpu.engine.keeper.scheduler", "Scheduler", "_go"),
+    ("bpu.engine.keeper.scheduler", "Scheduler", "finish"),
+    ("bpu.engine.keeper.scheduler", "Scheduler", "console_changed"),
+    ("bpu.engine.keeper.scheduler", "Scheduler", "advance"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "take"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "give_back"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "on_child"),
@@ -122,7 +122,7 @@ def test_a_mistake_in_the_keeper_costs_a_console_at_most(
 
 def test_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(engine_of: EngineOf, tmp_path: Path) -> None:
     start_faulty_keeper(
-        tmp_path, module="bpu.engine.keeper.scheduler", name="Desk", method="advance", times=10**9, late=False
+        tmp_path, module="bpu.engine.keeper.scheduler", name="Scheduler", method="advance", times=10**9, late=False
     )
     engine = engine_of()
     assert wait_for(lambda: served_in_the_end(engine), seconds=30)
