@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -126,6 +127,16 @@ class Gateway:
     def wait_for(self, state: str = "ready", seconds: float = 30) -> Gateway:
         until(lambda: self._is_in(state), seconds=seconds, what=f"the engine is {state}")
         return self
+
+    def wait_for_workers(self) -> Gateway:
+        """Wait until every worker serves: the log names the one that has answered."""
+        until(self._all_serve, seconds=30, what="every worker has answered")
+        return self
+
+    def _all_serve(self) -> bool:
+        self.request("GET", "/v1/models")
+        served = {int(pid) for pid in re.findall(r"\[(\d+)\] INFO .*path=/v1/models ", self.log)}
+        return {worker.pid for worker in self.workers()} <= served
 
     def _is_in(self, state: str) -> bool:
         assert self.process.poll() is None, f"gunicorn has ended:\n{self.log}"

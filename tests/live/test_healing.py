@@ -76,7 +76,7 @@ def replace_socket(gateway: Gateway) -> None:
 def test_5_files_that_are_lost_are_made_again_and_ready_is_true_meanwhile(
     start: Callable[..., Gateway], lose: Callable[[Gateway], None]
 ) -> None:
-    gateway = start(workers=2, reuse_port=True)
+    gateway = start(workers=2, reuse_port=True).wait_for_workers()
     (keeper,) = gateway.keepers()
     for _ in range(2):
         lose(gateway)
@@ -87,7 +87,7 @@ def test_5_files_that_are_lost_are_made_again_and_ready_is_true_meanwhile(
 
 
 def test_5_a_file_in_the_place_of_the_folder_is_not_ready_and_heals(start: Callable[..., Gateway]) -> None:
-    gateway = start(workers=2, reuse_port=True)
+    gateway = start(workers=2, reuse_port=True).wait_for_workers()
     until(lambda: replace_folder(gateway), what="a file is in the place of the folder")
     assert {gateway.request("GET", "/ready")[0] for _ in range(LOOKS)} == {503}
     assert ask(gateway) == 503
@@ -96,7 +96,7 @@ def test_5_a_file_in_the_place_of_the_folder_is_not_ready_and_heals(start: Calla
 
 
 def test_5_lost_files_end_no_answer_that_is_under_way(start: Callable[..., Gateway]) -> None:
-    gateway = start(workers=2, reuse_port=True)
+    gateway = start(workers=2, reuse_port=True).wait_for_workers()
     running = gateway.stream(sim(tokens=60, rate=60)).until_text()
     delete_folder(gateway)
     assert ask(gateway) == 200
@@ -106,7 +106,7 @@ def test_5_lost_files_end_no_answer_that_is_under_way(start: Callable[..., Gatew
 
 @pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
 def test_5_a_stopped_keeper_is_not_ready_and_heals(start: Callable[..., Gateway], number: int) -> None:
-    gateway = start(workers=2, reuse_port=True)
+    gateway = start(workers=2, reuse_port=True).wait_for_workers()
     (keeper,) = gateway.keepers()
     keeper.send_signal(signal.SIGSTOP)
     until(lambda: keeper.status() == psutil.STATUS_STOPPED)

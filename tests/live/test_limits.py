@@ -80,5 +80,5 @@ def test_whatever_is_too_much_is_refused_and_hurts_nobody(start: Callable[..., G
         assert heard == {(name, status, code): 8 for name, (_, status, code) in ABUSES.items()}
         assert not [chunk for chunk in islice(calm, 20) if "error" in chunk]
         assert gateway.slots()["slots"][0]["is_processing"]
-    assert (gateway.workers(), gateway.consoles()) == ([worker], [console])
+        assert (gateway.workers(), gateway.consoles()) == ([worker], [console])
     print(f"{8 * len(ABUSES)} refusals; the worker grew by {grown / MIB:.1f} MiB")

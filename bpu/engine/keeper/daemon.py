@@ -276,13 +276,13 @@ class Keeper:
         A launch that is known may be used by any gateway. Another one must come from a table that this keeper follows,
         or from the next table of a gateway that had such a one before.
         """
-        key, table = str(message.get("fingerprint")), str(message.get("table"))
+        key, table = (_text({"table": "", **message}, field, DIGEST_CHARS) for field in ("fingerprint", "table"))
         previous = message.get("previous")
         earlier = previous[-MOST_TABLES:] if isinstance(previous, list) else []
         follows = table in self._tables or any(isinstance(one, str) and one in self._tables for one in earlier)
         known = self.desk.knows(key)
         if follows:
-            self._tables[table[:DIGEST_CHARS]] = None
+            self._tables[table] = None
             if len(self._tables) > MOST_TABLES:
                 del self._tables[next(iter(self._tables))]
         if not known and not (follows and connection.may_bring_launches):
