@@ -7,7 +7,7 @@ import tempfile
 
 from hypothesis import settings
 
-from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 

@@ -17,7 +17,7 @@ from typing import Any
 from tests.attack.jobs import Job
 from tests.attack.kinds import KINDS, Cell, Maker
 from tests.attack.watchers import Restarts, watching
-from tests.waits import let_pass, until
+from tests.support.waits import let_pass, until
 from tests.witness.program import Event, WitnessGateway, witness_gateway
 
 SETTLE_S = 15.0

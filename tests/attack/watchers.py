@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException
 import psutil
 
 from tests.attack.jobs import NONCE
-from tests.waits import let_pass
+from tests.support.waits import let_pass
 from tests.witness.program import Event, WitnessGateway
 
 STOPPED_CONSOLE_S = 1.0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.conftest import CONSOLE, Start
 from tests.browser.person import DESKTOP, PHONE, Visitor, say
-from tests.waits import until
+from tests.support.waits import until
 
 pytestmark = pytest.mark.browser
 

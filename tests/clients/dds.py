@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.examples.ros2 import stand_in  # noqa: E402 - found by the path above
-from tests.waits import until  # noqa: E402
+from tests.support.waits import until  # noqa: E402
 
 #: The profile that rclpy makes of the number 10.
 QOS = Qos(Policy.Reliability.Reliable(duration(seconds=1)), Policy.History.KeepLast(10))

@@ -12,7 +12,7 @@ import pytest
 
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
-from tests.waits import until
+from tests.support.waits import until
 
 pytestmark = pytest.mark.clients
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import ROOT
-from tests.waits import until
+from tests.support.waits import until
 
 DEPLOY = ROOT / "deploy"
 

@@ -17,8 +17,8 @@ import pytest
 
 from bpu import __version__
 from bpu.board import tools
-from tests.test_setup import wheel
-from tests.test_wheels import script
+from tests.repo.test_setup import wheel
+from tests.repo.test_wheels import script
 
 PROJECT = Path(__file__).parents[2]
 RECIPE = PROJECT / "deploy" / "debian"

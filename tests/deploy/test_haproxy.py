@@ -19,8 +19,8 @@ import pytest
 
 from tests.deploy.proxy import DEPLOY, adapted, program, serving
 from tests.live.gateway import Gateway, running, sim
-from tests.ports import reserve_port
-from tests.waits import let_pass, until
+from tests.support.ports import reserve_port
+from tests.support.waits import let_pass, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

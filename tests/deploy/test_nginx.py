@@ -13,8 +13,8 @@ import pytest
 
 from tests.deploy.proxy import adapted, program, serving
 from tests.live.gateway import Gateway, Stream, running, sim
-from tests.ports import reserve_port
-from tests.waits import until
+from tests.support.ports import reserve_port
+from tests.support.waits import until
 
 pytestmark = pytest.mark.system
 

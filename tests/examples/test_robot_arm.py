@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.examples.arm import arm, fetch, robot
-from tests.waits import until
+from tests.support.waits import until
 
 
 def call_chunks(*arguments: str, finish: str | None = "tool_calls") -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, TOKENS
-from tests.console.consoles import COLOURED, CONSOLES, HOSTILE, Console
-from tests.console.replay import Transcript, transcripts
 from tests.fuzz.properties import describe
 from tests.fuzz.script import BETWEEN, STEP, Do
+from tests.unit.console.consoles import COLOURED, CONSOLES, HOSTILE, Console
+from tests.unit.console.replay import Transcript, transcripts
 
 CORPUS = Path(__file__).parent / "corpus"
 #: The longest script, in bytes.

@@ -6,7 +6,8 @@
 4. What a model says comes out whole and once, where no part of it is the same bytes as a mark.
 5. What silence would make an answer is the same answer when the pipe ends instead, and no error.
 6. Times of reads that were waited for prove an end of a turn and do nothing else: an end that they prove is what
-   silence would have said. (What comes in steps while the pipe is watched is a model's: `tests/console/test_pace.py`.)
+   silence would have said. What comes in steps while the pipe is watched is a model's
+   (`tests/unit/console/test_pace.py`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Overrun, Ready, RunError, Stats, Text
 from bpu.console.pace import Arrival
 from bpu.console.parser import Parser, State
-from tests.console.consoles import text_of
-from tests.console.replay import joined
-from tests.console.test_parser_properties import may_be_said, may_be_told_apart
 from tests.fuzz.script import BETWEEN, Do, Script, Step, line_of, parse
+from tests.unit.console.consoles import text_of
+from tests.unit.console.replay import joined
+from tests.unit.console.test_parser_properties import may_be_said, may_be_told_apart
 
 Cut = Callable[[list[bytes]], list[bytes]]
 

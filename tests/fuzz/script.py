@@ -1,7 +1,7 @@
 """Defines the scripts that the fuzzer makes: what a parser's owner does and what it reads, as one string of bytes.
 
-A script is the name of a console (`tests.console.consoles`), with `!` after it if its traits are known from earlier
-turns, and then steps. A step is the byte FF, one letter of `Do` and its data:
+A script is the name of a console (`tests.unit.console.consoles`), with `!` after it if its traits are known from
+earlier turns, and then steps. A step is the byte FF, one letter of `Do` and its data:
 
     xlm_demo FF r FF f [DNN] x\n\n FF f [User] <<<  FF q     (without the blanks between bytes)
 
@@ -17,7 +17,7 @@ from enum import Enum
 
 from bpu.console.line_encoding import frame
 from bpu.console.traits import UNKNOWN_TRAITS, Traits
-from tests.console.consoles import CONSOLES, Console, hear
+from tests.unit.console.consoles import CONSOLES, Console, hear
 
 STEP = b"\xff"
 #: Stands between the question and the answer of a turn, and for the byte FF in a read.

@@ -8,7 +8,7 @@ from typing import Union
 
 import pytest
 
-from bpu.console.answer import Answer
+from bpu.console.answer import AnswerStage
 from bpu.console.events import Done, Event, Text
 from bpu.console.pace import Arrival
 from bpu.console.parser import Parser
@@ -74,6 +74,6 @@ def test_the_properties_notice_a_parser_that(broken: Broken, monkeypatch: pytest
 
 
 def test_the_end_of_the_pipe_that_is_not_as_silence_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Answer, "end", lambda answer, emit: None)
+    monkeypatch.setattr(AnswerStage, "end", lambda answer, emit: None)
     with pytest.raises(AssertionError, match="not what silence would be"):
         check_seeds(last=STEP + Do.QUIET.value)

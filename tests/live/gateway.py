@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 
 from tests.live.stream import Stream
-from tests.ports import reserve_port
-from tests.streams import check_recorded
-from tests.waits import until
+from tests.support.ports import reserve_port
+from tests.support.streams import check_recorded
+from tests.support.waits import until
 
 ROOT = Path(__file__).resolve().parents[2]
 #: As fast as the machine allows; tests that need time ask the simulator for it.

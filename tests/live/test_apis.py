@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.anthropic_checker import check_message, check_message_stream
-from tests.api_errors import check_error_at
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL
-from tests.ollama_checker import check_lines, parse_lines
-from tests.waits import until
+from tests.support.anthropic_checker import check_message, check_message_stream
+from tests.support.api_errors import check_error_at
+from tests.support.ollama_checker import check_lines, parse_lines
+from tests.support.waits import until
 
 #: Takes as long as anybody looks at it.
 LONG = sim(prefill=1, tokens=400)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.live.chats import MODEL
 from tests.live.gateway import Gateway, running, sim
-from tests.waits import let_pass, until
+from tests.support.waits import let_pass, until
 
 Start = Callable[..., Gateway]
 #: The BPU is free within two seconds; a busy test machine gets some more.

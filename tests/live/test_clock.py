@@ -12,7 +12,7 @@ import pytest
 
 from bpu.board import tools
 from tests.live.gateway import Gateway, running, sim
-from tests.waits import until
+from tests.support.waits import until
 
 SOURCE = Path(__file__).with_name("clock.c")
 

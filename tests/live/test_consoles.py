@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests import sdks
 from tests.live.gateway import ROOT, Gateway, command, environment
-from tests.ports import reserve_port
-from tests.waits import until
+from tests.support import sdks
+from tests.support.ports import reserve_port
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 QWEN3 = "Qwen3-4B_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm"

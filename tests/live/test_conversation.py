@@ -14,7 +14,7 @@ import pytest
 
 from tests.live.chats import ASK, Chat, Input, cached, words
 from tests.live.gateway import FAST, Gateway, running, sim
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 KEEPS = {"BPU_RESET": "command", "BPU_CONTINUE": "always"}

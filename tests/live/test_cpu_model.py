@@ -21,10 +21,10 @@ import psutil
 import pytest
 
 from bpu.engine.client import cpu_settings
-from tests.gguf_files import gguf
 from tests.live.chats import Chat, cached
 from tests.live.gateway import ROOT, Gateway, running
-from tests.waits import until
+from tests.support.gguf_files import gguf
+from tests.support.waits import until
 
 pytestmark = [
     pytest.mark.timeout(600),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.live.gateway import Gateway, running, sim
-from tests.waits import until
+from tests.support.waits import until
 
 SLOW = "--prefill-rate 0 --decode-rate 60 --load-seconds 0"
 

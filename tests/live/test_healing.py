@@ -17,7 +17,7 @@ from bpu.engine.keeper.orphans import read_process
 from bpu.engine.protocol import SOCKET_NAME
 from tests.live.gateway import ROOT, Gateway, sim
 from tests.live.scripted import scripted
-from tests.waits import until
+from tests.support.waits import until
 
 CHAT = "/v1/chat/completions"
 #: Enough looks that both workers answer some of them.

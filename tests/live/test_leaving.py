@@ -11,7 +11,7 @@ import pytest
 
 from tests.live.gateway import Gateway, sim
 from tests.live.gateway import running as started
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 #: What is promised is one second to notice and two until the BPU is free; a busy machine gets some more.

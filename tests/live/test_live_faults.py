@@ -1,6 +1,6 @@
 """Faults of the console as clients meet them: typed errors with its last lines, and the next request works.
 
-The whole table, phase by fault, is in `tests/engine/test_faults.py`; here stands what goes over the wire.
+The whole table, phase by fault, is in `tests/unit/engine/test_faults.py`; here stands what goes over the wire.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.live.chats import MODEL, Input
 from tests.live.gateway import FAST, Gateway, running, sim
 from tests.live.scripted import scripted
 from tests.live.test_sharing import worker_of
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 #: Limits that end silence soon. The library's own log comes between the words of every answer.

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bpu.web.metrics_dir import SHARED_MEMORY
 from tests.live.gateway import Gateway, sim
-from tests.waits import until
+from tests.support.waits import until
 
 STREAMS = 200
 

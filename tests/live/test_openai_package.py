@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from tests.live.gateway import Gateway, sim
-from tests.waits import until
+from tests.support.waits import until
 
 MODEL = "deepseek-r1:1.5b"
 

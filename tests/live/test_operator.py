@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bpu.engine.states import TRANSITIONS, State, Transition
 from tests.live.gateway import Gateway, sim
-from tests.waits import until
+from tests.support.waits import until
 
 STORY = sim("story", rate=20, tokens=400)
 

@@ -12,7 +12,7 @@ from tests.live.chats import Input
 from tests.live.gateway import Gateway, sim
 from tests.live.stream import Stream
 from tests.live.test_sharing import worker_of
-from tests.waits import let_pass, until
+from tests.support.waits import let_pass, until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}

@@ -11,8 +11,8 @@ import pytest
 
 from tests.live.gateway import Gateway, sim
 from tests.live.wire import CHAT, MODEL, body, post
-from tests.streams import check_recorded
-from tests.waits import until
+from tests.support.streams import check_recorded
+from tests.support.waits import until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import Gateway, running, sim
-from tests.waits import until
+from tests.support.waits import until
 
 KEY, SPARE = "a-key-for-tests", "a-key-from-a-file"
 SECRET = "Zanzibar-4711"

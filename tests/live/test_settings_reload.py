@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from tests.live.gateway import running
-from tests.waits import until
+from tests.support.waits import until
 
 
 def test_a_reload_takes_what_the_settings_file_says_now(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.live.chats import Chat, Input, cached
 from tests.live.gateway import ROOT, Gateway, sim
 from tests.live.several import CPM, MODELS, QWEN, R1, changes, environment, loaded, order, status, table
 from tests.live.stream import Stream
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 #: Switches and cancels of the mixed run; a longer one is run by hand with the variable set.

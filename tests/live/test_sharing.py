@@ -19,7 +19,7 @@ from tests.live.chats import MODEL
 from tests.live.gateway import Gateway, running, sim
 from tests.live.scripted import scripted
 from tests.live.stream import Answer, Stream
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.live.gateway import Gateway, Stream, running, sim
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 #: An answer of far more than the kernel keeps between two sockets of which one is not read.

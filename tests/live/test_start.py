@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import ROOT, Gateway, environment, sim
-from tests.ports import reserve_port
-from tests.waits import until
+from tests.support.ports import reserve_port
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 MODEL = {"model": "deepseek-r1:1.5b"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import Gateway, sim
-from tests.waits import until
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 

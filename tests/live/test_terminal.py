@@ -17,7 +17,7 @@ import pytest
 
 from bpu.board import tools
 from tests.live.gateway import FAST, ROOT, Gateway, environment, running, sim
-from tests.waits import until
+from tests.support.waits import until
 
 SLOW = sim("tell me a story", rate=20, tokens=400)
 

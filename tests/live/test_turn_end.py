@@ -11,7 +11,7 @@ import pytest
 
 from bpu.board import tools
 from tests.live.gateway import ROOT, environment
-from tests.waits import until
+from tests.support.waits import until
 from tests.witness.program import WitnessGateway, compile_console, witness_gateway
 from tests.witness.script import do, say, script
 

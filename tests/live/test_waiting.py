@@ -12,7 +12,7 @@ import psutil
 
 from tests.live.chats import Input
 from tests.live.gateway import Gateway, Stream, running, sim
-from tests.waits import let_pass, until
+from tests.support.waits import let_pass, until
 
 CLIENTS = int(os.environ.get("CLIENTS", "500"))
 #: Of them so many stay to be served.

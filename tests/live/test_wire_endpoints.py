@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from openai.types import Completion, Model
 
-from tests.checker import parse_sse
 from tests.live.gateway import ROOT, Gateway, running, sim
 from tests.live.wire import CHAT, MODEL, THINK, body, call, post, say, streamed, whole
-from tests.response_checker import check_response, check_response_stream
+from tests.support.checker import parse_sse
+from tests.support.response_checker import check_response, check_response_stream
 
 Start = Callable[..., Gateway]
 ORIGIN = "http://localhost:3000"

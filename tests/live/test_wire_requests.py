@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.checker import check_usage
 from tests.live.gateway import Gateway
 from tests.live.wire import body, message, post, say, streamed, whole
+from tests.support.checker import check_usage
 
 WEATHER = {
     "type": "function",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.checker import check_stream, parse_sse
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import THINK, body, message, post, say, streamed, whole
-from tests.waits import until
+from tests.support.checker import check_stream, parse_sse
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.checker import check_stream
 from tests.live.gateway import FAST, Gateway, sim
 from tests.live.wire import CHAT, body, message, post, streamed, whole
-from tests.waits import until
+from tests.support.checker import check_stream
+from tests.support.waits import until
 
 Start = Callable[..., Gateway]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.checker import Seen, check_completion, check_error, check_stream
 from tests.live.gateway import Gateway, sim
+from tests.support.checker import Seen, check_completion, check_error, check_stream
 
 MODEL = "deepseek-r1:1.5b"
 THINK = f"{MODEL}-think"

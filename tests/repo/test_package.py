@@ -22,8 +22,8 @@ import pytest
 import bpu
 from bpu.board import tools
 from tests.live.gateway import FAST
-from tests.ports import reserve_port
-from tests.waits import until
+from tests.support.ports import reserve_port
+from tests.support.waits import until
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,7 +11,7 @@ from collections import Counter
 
 from tests.live.gateway import Gateway, sim
 from tests.live.stream import Answer, Stream
-from tests.waits import let_pass
+from tests.support.waits import let_pass
 
 #: Faults of the console that end it, or that the gateway ends it for.
 FAULTS = ("exit", "exit=0", "signal=SEGV", "signal=ABRT", "run-error", "no-answer", "hang", "endless", "late-tokens")

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from tests.live.gateway import Gateway
-from tests.waits import until
+from tests.support.waits import until
 
 #: Process and thing, to how many or how much (MiB).
 Held = dict[tuple[str, str], float]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.attack.jobs import Job
 from tests.attack.kinds import Cell, Maker
-from tests.waits import let_pass, until
+from tests.support.waits import let_pass, until
 from tests.witness.program import WitnessGateway, compile_console, witness_gateway
 from tests.witness.script import say, script
 

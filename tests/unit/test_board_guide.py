@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bpu.board import tools
-from tests.board.device import Board
+from tests.unit.board.device import Board
 
 PROJECT = Path(__file__).parents[2]
 #: What looks at a board's files, and can look at those of another system.

@@ -12,7 +12,7 @@ import pytest
 from bpu.board import tools
 from bpu.console import diagnosis
 from bpu.messages import say, texts
-from tests.board.device import Board
+from tests.unit.board.device import Board
 
 PROJECT = Path(__file__).parents[2]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

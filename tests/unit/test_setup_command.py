@@ -15,7 +15,7 @@ from bpu.board.checks.subject import Subject
 from bpu.cli._setup_steps import find_sdks, model_command, steps
 from bpu.models.catalogue import find
 from bpu.settings import load_settings
-from tests.board.device import Board
+from tests.unit.board.device import Board
 
 PROJECT = Path(__file__).parents[2]
 MODEL_BYTES = 2_234_994_104

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.checker import check_stream
-from tests.waits import until
+from tests.support.checker import check_stream
+from tests.support.waits import until
 from tests.witness.program import WitnessGateway, witness_gateway
 from tests.witness.script import do, say, script, think
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.waits import until
+from tests.support.waits import until
 from tests.witness.script import burst, do, say, script, think
 
 PROMPT = b"[User] <<< "

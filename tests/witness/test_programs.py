@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import command
-from tests.waits import until
+from tests.support.waits import until
 from tests.witness.program import witness_gateway
 
 pytestmark = pytest.mark.live

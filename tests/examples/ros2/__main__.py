@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.examples.ros2.test_node import Robot, robot
 from tests.live.gateway import Gateway, running
-from tests.waits import let_pass, until
+from tests.support.waits import let_pass, until
 
 ROUNDS = 5
 QUESTION = "你好，请介绍一下你自己。"

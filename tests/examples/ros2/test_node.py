@@ -19,7 +19,7 @@ from tests.examples import ros2
 from tests.examples.ros2.stand_in import CompressedImage, Image, Memory, String, World, install
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import say
-from tests.waits import until
+from tests.support.waits import until
 
 # isort: split
 from bpu_chat.dialogue import Partial

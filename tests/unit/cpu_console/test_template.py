@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpu.cpu_console.template import Frame, TemplateError, frame
-from tests.gguf_files import TEMPLATE
+from tests.support.gguf_files import TEMPLATE
 
 DEEPSEEK = (
     "{{bos_token}}{% for m in messages %}{% if m.role == 'user' %}<｜User｜>{{ m.content }}"

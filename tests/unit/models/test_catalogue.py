@@ -11,7 +11,7 @@ from bpu.models.catalogue import Row, catalogue, find, need_of
 from bpu.models.names import can_run, read_name
 from bpu.models.spec import from_settings
 from bpu.settings import Settings
-from tests import sdks
+from tests.support import sdks
 
 each = pytest.mark.parametrize("row", catalogue(), ids=lambda row: row.id)
 

@@ -15,7 +15,7 @@ from bpu.chat.loader import load_template
 from bpu.chat.tokens import load_counter
 from bpu.models.gguf import GgufError, read_metadata
 from bpu.models.gguf_files import prepare
-from tests.gguf_files import FACTS, TOKENS, gguf, head
+from tests.support.gguf_files import FACTS, TOKENS, gguf, head
 
 
 def test_the_head_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import as_settings, from_settings
 from bpu.models.table import ModelTable, load_table, read_table, table_file
 from bpu.settings import Settings, load_settings
-from tests import sdks
+from tests.support import sdks
 
 PATH = Path("/somewhere/models.toml")
 

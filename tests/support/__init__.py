@@ -1,0 +1,1 @@
+"""What tests share: checkers of answers, waiting, ports, packages of other SDKs."""

@@ -1,0 +1,199 @@
+"""What the owner of a parser may call and when. The stages are shown by transcripts, tables and properties."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpu.console.errors import OutOfSync
+from bpu.console.events import Done, Echo, Log, RunError, Text
+from bpu.console.parser import TRANSITIONS, Call, Parser, State
+from bpu.console.profiles import PROFILES
+from bpu.console.traits import UNKNOWN_TRAITS, Traits
+from tests.unit.console.consoles import LOG, text_of
+
+RUN, XLM, MC = PROFILES["oellm_run"], PROFILES["xlm_demo"], PROFILES["oellm_multichat"]
+MARKER, PROMPT = b"[Assistant] >>> ", b"[User] <<< "
+
+
+def asked(line: bytes = b"hi", profile: object = RUN, *, traits: Traits = UNKNOWN_TRAITS) -> Parser:
+    parser = Parser(profile, state=State.IDLE, traits=traits)  # type: ignore[arg-type]
+    parser.begin(line)
+    return parser
+
+
+def test_from_every_state_but_the_end_there_is_a_way_to_the_end() -> None:
+    assert {state for state, cause in TRANSITIONS if cause is Call.END} == set(State)
+    assert not [to for (state, _), to in TRANSITIONS.items() if state is State.CLOSED and to is not State.CLOSED]
+
+
+def test_a_line_may_be_written_only_at_the_prompt() -> None:
+    parser = Parser(RUN)
+    for state in (State.LOADING, State.ECHOING):
+        with pytest.raises(ValueError, match=state.value):
+            parser.begin(b"hi")
+        with pytest.raises(ValueError, match=state.value):
+            parser.reset_sent()
+        if state is State.LOADING:
+            parser.feed(PROMPT)
+            parser.begin(b"hi")
+
+
+def test_after_a_failure_nothing_is_listened_to() -> None:
+    parser = Parser(RUN, state=State.IDLE)
+    with pytest.raises(OutOfSync, match="nothing was asked"):
+        parser.feed(b"Hello")
+    assert parser.state is State.FAILED
+    assert parser.feed(PROMPT) == []
+    assert parser.quiet_after is None
+    assert parser.quiet() == []
+    assert parser.end_of_file() == []
+    assert parser.state is State.CLOSED
+    assert parser.end_of_file() == []
+
+
+def test_nothing_is_listened_to_after_a_run_error() -> None:
+    parser = asked()
+    assert parser.feed(b"run error\n") == [RunError("run error")]
+    assert parser.feed(MARKER + b"more") == []
+
+
+@pytest.mark.parametrize("state", [State.LOADING, State.IDLE])
+def test_silence_outside_a_turn_decides_nothing(state: State) -> None:
+    parser = Parser(RUN, state=state)
+    parser.feed(b"[UCP]: log")
+    assert parser.quiet_after is None
+    assert parser.quiet() == []
+
+
+def test_a_log_line_that_began_before_the_question_is_none_of_the_turn() -> None:
+    parser = Parser(RUN, state=State.IDLE)
+    assert parser.feed(b"[UCP]: log le") == []
+    parser.begin(b"hi")
+    assert parser.feed(b"vel = 3\n" + MARKER + b"Yes") == [Echo("[UCP]: log level = 3"), Text("Yes")]
+
+
+def test_a_log_line_that_is_cut_off_between_two_turns_is_logged() -> None:
+    parser = Parser(RUN, state=State.IDLE)
+    parser.feed(b"[UCP]: log le")
+    assert parser.end_of_file() == [Log("[UCP]: log le")]
+
+
+@pytest.mark.parametrize("rest", [b"[UC", b"[E][29163]", b"\x1b["])
+def test_other_bytes_between_two_turns_are_dropped_at_the_end(rest: bytes) -> None:
+    parser = Parser(RUN, state=State.IDLE)
+    parser.feed(rest)
+    assert parser.end_of_file() == []
+    assert parser.state is State.CLOSED
+
+
+@pytest.mark.parametrize("answer", [b"no\n", b"[User] >>> ", b"\n\n[Assistant] >>> "])
+def test_a_reset_is_answered_by_the_prompt_and_by_nothing_else(answer: bytes) -> None:
+    parser = Parser(MC, state=State.IDLE)
+    parser.reset_sent()
+    with pytest.raises(OutOfSync, match="reset"):
+        parser.feed(answer)
+
+
+def test_the_prompt_after_a_reset_may_come_in_pieces() -> None:
+    parser = Parser(MC, state=State.IDLE)
+    parser.reset_sent(at_once=True)
+    assert [event for byte in b"\n" + PROMPT for event in parser.feed(bytes([byte]))] == [Done()]
+    assert parser.quiet_after is None
+    assert parser.state is State.IDLE
+
+
+def test_the_prompt_after_a_reset_counts_after_silence_where_a_model_may_still_speak() -> None:
+    parser = Parser(MC, state=State.IDLE)
+    parser.reset_sent()
+    assert parser.feed(b"\n" + PROMPT) == []
+    assert parser.quiet_after is not None
+    assert parser.quiet() == [Done()]
+    assert parser.state is State.IDLE
+
+
+def test_a_model_that_goes_on_after_the_prompt_of_a_reset_is_out_of_step() -> None:
+    parser = Parser(MC, state=State.IDLE)
+    parser.reset_sent()
+    parser.feed(PROMPT)
+    with pytest.raises(OutOfSync, match="reset"):
+        parser.feed(b"and so on")
+
+
+@pytest.mark.parametrize("size", [1, 9999])
+def test_a_library_line_and_breaks_before_the_prompt_of_a_reset_are_no_offence(size: int) -> None:
+    parser, output = Parser(MC, state=State.IDLE), b"[DNN] x\n\n" + PROMPT
+    parser.reset_sent(at_once=True)
+    events = [event for at in range(0, len(output), size) for event in parser.feed(output[at : at + size])]
+    assert events == [Log("[DNN] x"), Done()]
+
+
+def test_broken_bytes_before_a_run_error_are_no_trouble() -> None:
+    parser = asked()
+    parser.feed(MARKER + b"Aborted \xd1\nrun error")
+    assert parser.quiet()[-1] == RunError("run error")
+
+
+def test_a_bare_prompt_is_trusted_later_where_the_console_was_seen_to_print_statistics() -> None:
+    usual, unusual = (asked(traits=Traits(step_s=0.05, statistics=kind)) for kind in (None, "performance"))
+    for parser in (usual, unusual):
+        parser.feed(MARKER + b"Yes\n" + PROMPT)
+    assert usual.quiet_after is not None
+    assert unusual.quiet_after is not None
+    assert unusual.quiet_after > usual.quiet_after
+
+
+def test_a_slow_pace_makes_silence_longer_but_never_for_ever() -> None:
+    for step_s, silence_s in ((None, 2.0), (0.01, 0.25), (0.1, 0.4), (0.27, 1.08), (3600.0, 10.0)):
+        parser = asked(traits=Traits(step_s=step_s))
+        parser.feed(MARKER + b"Yes\n" + PROMPT)
+        assert parser.quiet_after == pytest.approx(silence_s)
+
+
+def test_the_end_of_the_pipe_takes_the_last_marker_that_was_in_doubt() -> None:
+    parser = asked(MARKER + b"x", XLM)
+    parser.feed(MARKER + b"x and y")
+    assert parser.end_of_file() == [Echo(""), Text("x and y")]
+
+
+def test_the_end_of_the_pipe_decides_a_run_error_that_is_not_finished() -> None:
+    parser = asked()
+    parser.feed(b"run error")
+    assert parser.end_of_file() == [RunError("run error")]
+
+
+@pytest.mark.parametrize("profile", [RUN, XLM])
+def test_an_echo_without_end_is_no_echo(profile: object) -> None:
+    parser = asked(b"hi", profile)
+    for _ in range(65):
+        assert parser.feed(b"x" * 1000) == []
+    with pytest.raises(OutOfSync, match="without end"):
+        parser.feed(b"x" * 1000)
+
+
+def test_a_persons_words_are_never_a_log_line_of_the_echo() -> None:
+    parser = asked(b"x\\nAborted", XLM)
+    events = parser.feed("<｜User｜>x\nAborted<｜Assistant｜><think>\n\n".encode() + MARKER + b"Yes")
+    assert events == [Echo("<｜User｜>x\nAborted<｜Assistant｜><think>\n"), Text("Yes")]
+
+
+def test_a_long_answer_on_one_line_is_not_held_back() -> None:
+    parser = asked()
+    parser.feed(MARKER)
+    assert [len(event.text) for _ in range(3) for event in parser.feed(b"x" * 5000)] == [5000] * 3  # type: ignore[union-attr]
+
+
+def test_many_lines_that_look_like_failures_are_text() -> None:
+    parser = asked()
+    events = parser.feed(MARKER + b"Aborted\n" * 30)
+    assert isinstance(events[-1], Text)
+    assert events[-1].text.startswith("Aborted\nAborted\n")
+
+
+def test_a_log_line_of_an_earlier_turn_may_be_quoted() -> None:
+    """The short form of a conversation that goes on does not hold it; the model remembers it all the same."""
+    for chat, logged in ((f"What is {LOG}?".encode(), []), (b"", [Log(LOG)])):
+        parser = Parser(MC, state=State.IDLE)
+        parser.begin(b"say it again", chat=chat)
+        events = parser.feed(MARKER + f"It is\n{LOG}\nagain".encode())
+        assert [event for event in events if isinstance(event, Log)] == logged
+        assert text_of(events) == ("It is\nagain" if logged else f"It is\n{LOG}\nagain")

@@ -1,0 +1,205 @@
+"""What is announced of a gateway, and whether; the files that Avahi reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpu import __version__
+from bpu.board import tools
+from bpu.board.addresses import Address, Kind
+from bpu.cli import main
+from bpu.discovery import announcer_process
+from bpu.discovery.announcement import (
+    MAX_NAME,
+    MAX_TXT,
+    Announcement,
+    announcement,
+    avahi_file,
+    instance_name,
+    is_private,
+    is_wanted,
+    txt_record,
+)
+from bpu.settings import Settings
+from tests.support.waits import until
+
+USB = Address("192.168.137.100", "usb0", Kind.USB)
+WIFI = Address("10.0.0.5", "wlan0", Kind.WIFI)
+PUBLIC = Address("93.184.216.34", "eth0", Kind.WIRED)
+DOCKER = Address("172.17.0.1", "docker0", Kind.CONTAINER)
+
+
+@pytest.mark.parametrize(
+    ("bind", "hosts", "port"),
+    [
+        ("0.0.0.0:8000", ("192.168.137.100", "10.0.0.5"), 8000),
+        ("[::]:81", ("192.168.137.100", "10.0.0.5"), 81),
+        ("10.0.0.5:80", ("10.0.0.5",), 80),
+        ("unix:/run/x:1,10.0.0.5:80", ("10.0.0.5",), 80),
+    ],
+)
+def test_private_addresses_alone_are_announced(bind: str, hosts: tuple[str, ...], port: int) -> None:
+    found = announcement(bind, {"version": "1"}, [USB, WIFI, PUBLIC, DOCKER], "rdk.example.com")
+    assert found == Announcement("RDK BPU Gateway rdk", port, hosts, {"version": "1"})
+
+
+@pytest.mark.parametrize(
+    "bind", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "unix:/run/bpu.sock", "93.184.216.34:80", "172.17.0.1:1"]
+)
+def test_what_no_machine_of_the_network_reaches_is_not_announced(bind: str) -> None:
+    assert announcement(bind, {}, [USB, PUBLIC, DOCKER], "rdk") is None
+
+
+def test_with_keys_nothing_is_said_of_the_models(tmp_path: Path) -> None:
+    assert txt_record(Settings()) == {"version": __version__, "auth": "none", "models": "deepseek-r1:1.5b"}
+    keys = tmp_path / "keys"
+    keys.write_text("k")
+    for settings in (Settings(api_keys="k"), Settings(api_keys_file=keys)):  # type: ignore[arg-type]
+        assert txt_record(settings) == {"version": __version__, "auth": "key"}
+        assert "deepseek" not in (avahi_file(settings) or "")
+
+
+@pytest.mark.parametrize(
+    ("announce", "is_service", "wanted"),
+    [("auto", True, True), ("auto", False, False), ("0", True, False), ("1", False, True)],
+)
+def test_auto_means_as_a_service(announce: Any, is_service: bool, wanted: bool) -> None:
+    assert is_wanted(Settings(announce=announce), is_service=is_service) is wanted
+
+
+@given(st.text(max_size=200), st.text(min_size=1, max_size=400).filter(lambda text: text.split() == [text]))
+def test_names_and_records_keep_their_limits(hostname: str, model: str) -> None:
+    assert len(instance_name(hostname).encode()) <= MAX_NAME
+    for name, value in txt_record(Settings(model_id=model)).items():
+        assert len(f"{name}={value}".encode()) <= MAX_TXT
+        assert value.isprintable()
+    text = avahi_file(Settings(model_id=model))
+    assert text is not None
+    ElementTree.fromstring(text)
+
+
+def test_avahi_s_file_names_both_services() -> None:
+    text = avahi_file(Settings(bind="127.0.0.1:1,0.0.0.0:8123", model_id="a<b&c"))
+    assert text is not None
+    root = ElementTree.fromstring(text)
+    services = {found.findtext("type"): found for found in root.findall("service")}
+    assert set(services) == {"_openai._tcp", "_http._tcp"}
+    records = [record.text for record in services["_openai._tcp"].findall("txt-record")]
+    assert records == ["path=/v1", f"version={__version__}", "auth=none", "models=a<b&c"]
+    assert services["_http._tcp"].findtext("port") == "8123"
+    assert [avahi_file(Settings(bind=bind)) for bind in ("127.0.0.1:1", "localhost:1", "unix:/x")] == [None] * 3
+    assert avahi_file(Settings(announce="0")) is None
+
+
+@pytest.mark.parametrize(
+    ("ip", "private"),
+    [
+        ("192.168.1.1", True),
+        ("169.254.1.1", True),
+        ("127.0.0.1", False),
+        ("0.0.0.0", False),
+        ("0.0.0.1", False),
+        ("198.18.0.1", False),
+        ("100.64.0.1", True),
+        ("fe80::1", False),
+        ("8.8.8.8", False),
+        ("239.1.1.1", False),
+        ("x", False),
+    ],
+)
+def test_what_counts_as_private(ip: str, private: bool) -> None:
+    assert is_private(ip) is private
+
+
+def service(*words: str, env: dict[str, str] | None = None) -> str:
+    result = CliRunner().invoke(main, ["service", *words], env=env)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_avahi_s_file_comes_with_the_service_and_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    root = ["--root", str(tmp_path)]
+    file = tmp_path / "etc/avahi/services/bpu-gateway.service"
+    service("install", *root)
+    assert not file.exists()
+    file.parent.mkdir(parents=True)
+    service("install", *root, "--dry-run")
+    assert not file.exists()
+    service("install", *root)
+    assert file.read_text() == avahi_file(Settings())
+    service("install", *root, env={"BPU_ANNOUNCE": "0"})
+    assert not file.exists()
+    service("install", *root)
+    service("remove", *root)
+    assert not file.exists()
+
+
+def test_a_file_of_avahi_that_says_something_else_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "bpu-gateway.service"
+    monkeypatch.setattr(announcer_process, "AVAHI_FILE", file)
+    assert not announcer_process.is_stale(Settings())
+    file.write_text(avahi_file(Settings()) or "")
+    assert not announcer_process.is_stale(Settings())
+    assert announcer_process.is_stale(Settings(api_keys="k"))  # type: ignore[arg-type]
+    assert announcer_process.is_stale(Settings(announce="0"))
+
+
+def test_the_announcer_is_started_for_a_service_and_not_where_avahi_announces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    def start(argv: list[str], cwd: Path) -> int:
+        started.append(argv)
+        return 7
+
+    monkeypatch.setattr(tools, "start", start)
+    as_service = {"NOTIFY_SOCKET": "/run/systemd/notify"}
+    assert announcer_process.start(Settings(), {}) is None
+    assert announcer_process.start(Settings(bind="127.0.0.1:1"), as_service) is None
+    assert announcer_process.start(Settings(api_keys="secret"), as_service) == 7  # type: ignore[arg-type]
+    assert "secret" not in str(started)
+    assert json.loads(started[0][-1])["txt"]["auth"] == "key"
+    for name in ("AVAHI_FILE", "AVAHI_SOCKET"):
+        path = tmp_path / name
+        path.touch()
+        monkeypatch.setattr(announcer_process, name, path)
+    assert announcer_process.start(Settings(), as_service) is None
+
+
+@pytest.mark.parametrize("how", ["stop", "orphan"])
+def test_the_announcer_ends_with_its_master(tmp_path: Path, how: str) -> None:
+    """On loopback alone, so that no network hears of it."""
+    given = {"bind": "127.0.0.1:8000", "txt": {}}
+    script = (
+        "import json, os, sys; from bpu.board import tools\n"
+        "given = json.dumps({**json.loads(sys.argv[1]), 'parent': os.getpid()})\n"
+        "print(tools.start([sys.executable, '-m', 'bpu.discovery.announcer', given]), flush=True)\n"
+    )
+    if how == "stop":
+        pid = tools.start(
+            [sys.executable, "-m", "bpu.discovery.announcer", json.dumps({**given, "parent": os.getpid()})]
+        )
+        until(lambda: "announcer" in Path(f"/proc/{pid}/cmdline").read_text())
+        announcer_process.stop(pid)
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, 0)
+        return
+    pid = int(tools.run([sys.executable, "-c", script, json.dumps(given)], timeout=30).out)
+    try:
+        until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
+    finally:
+        if Path(f"/proc/{pid}/cmdline").exists() and "announcer" in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)

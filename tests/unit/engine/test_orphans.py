@@ -1,0 +1,153 @@
+"""A console that outlives a killed keeper behind a wrapper script is ended by the next keeper, and nothing else is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bpu import errors
+from bpu.engine.client.engine import Engine
+from bpu.engine.file_locks import try_lock
+from bpu.engine.keeper.orphans import end_orphans, lock_holders, orphans_of, read_process
+from tests.unit.engine.conftest import leave_nothing, start_engine
+from tests.unit.engine.jobs import LONG, answer, first_text, says, submit, wait_for
+
+pytestmark = pytest.mark.live
+
+#: How a wrapper may start the console: each leaves a child behind that no signal to the wrapper reaches.
+WRAPPERS = {
+    "child": '"$@"\n',
+    "own-session": 'setsid --wait "$@"\n',
+    "background": 'exec 9<&0\n"$@" <&9 &\nwait\n',
+    # The inner shell ignores SIGTERM, and so does the console that it becomes.
+    "stubborn": 'sh -c \'trap "" TERM; exec "$@"\' console "$@"\n',
+}
+
+
+@pytest.fixture
+def wrapped(tmp_path: Path) -> Iterator[Callable[[str], Engine]]:
+    """Start an engine whose console is a child of a shell script."""
+    engines: list[Engine] = []
+
+    def begin(how: str) -> Engine:
+        script = tmp_path / "wrapper.sh"
+        script.write_text(WRAPPERS[how] + "true\n")
+        plain = start_engine(tmp_path)
+        engine = Engine(dataclasses.replace(plain.launch, argv=("sh", str(script), *plain.launch.argv)))
+        engines.append(engine)
+        engine.start()
+        return engine
+
+    yield begin
+    for engine in engines:
+        engine.stop()
+    leave_nothing(tmp_path)
+
+
+def consoles_of(pid: int) -> list[psutil.Process]:
+    """The real consoles below the keeper `pid`."""
+    family = psutil.Process(pid).children(recursive=True)
+    return [process for process in family if "bpu.simulator" in process.cmdline() and "python" in process.name()]
+
+
+@pytest.mark.parametrize("how", sorted(WRAPPERS))
+def test_the_next_keeper_ends_the_orphan_and_serves(wrapped: Callable[[str], Engine], how: str) -> None:
+    engine = wrapped(how)
+    assert answer(submit(engine, says("before"))) == "before"
+    running = submit(engine, LONG, "running")
+    first_text(running)
+    keeper = engine.status()["keeper_pid"]
+    (orphan,) = consoles_of(keeper)
+    os.kill(keeper, signal.SIGKILL)
+    with pytest.raises(errors.EngineCrashed):
+        list(running.events(5.0))
+    assert answer(submit(engine, says("after"), "after")) == "after"
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert engine.status()["keeper_pid"] != keeper
+
+
+SLEEPER = "import sys; print('up', flush=True); sys.stdin.read()"
+TAKER = """
+import sys
+from pathlib import Path
+from bpu.engine.slot import try_lock
+lease = try_lock(Path(sys.argv[1]), create=True)
+print('up', flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def start_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(code: str, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", code, *arguments]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)  # type: ignore[call-overload]
+        started.append(process)
+        assert process.stdout.readline() == b"up\n"
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_program_that_has_taken_the_lock_itself_is_no_orphan(
+    tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    engine = start_engine(tmp_path)
+    lock = Path(engine.launch.lock_path)
+    taker = start_process(TAKER, str(lock), start_new_session=True)
+    with pytest.raises(errors.EngineUnavailable, match=f"pid {taker.pid}"):
+        submit(engine, "hi")
+    assert [holder.process.pid for holder in lock_holders(lock)] == [taker.pid]
+    assert taker.poll() is None
+    engine.stop()
+
+
+def test_a_process_that_has_only_opened_the_file_is_left_alone(
+    tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    lock = tmp_path / "engine.lock"
+    lock.touch()
+    fd = os.open(lock, os.O_RDONLY)
+    reader = start_process(SLEEPER, pass_fds=(fd,), start_new_session=True)
+    os.close(fd)
+    assert (lock_holders(lock), end_orphans(lock)) == ([], [])
+    assert reader.poll() is None
+
+
+def test_the_children_of_a_living_holder_are_no_orphans(
+    tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    lock = tmp_path / "engine.lock"
+    lease = try_lock(lock, create=True)
+    assert lease is not None
+    child = start_process(SLEEPER, pass_fds=(lease.fd,), start_new_session=True)
+    assert {holder.process.pid for holder in lock_holders(lock)} == {os.getpid(), child.pid}
+    assert orphans_of(lock) == []
+    lease.close()
+    assert [process.pid for process in orphans_of(lock)] == [child.pid], "the holder has let go; its child has not"
+
+
+def test_a_process_is_known_by_its_start_time_as_well(start_process: Callable[..., subprocess.Popen[bytes]]) -> None:
+    sleeper = start_process(SLEEPER)
+    process = read_process(sleeper.pid)
+    assert process is not None
+    assert process.is_alive
+    earlier = dataclasses.replace(process, started=process.started - 1)
+    assert not earlier.is_alive
+    earlier.signal(signal.SIGKILL)
+    process.signal(signal.SIGTERM)
+    wait_for(lambda: not process.is_alive)
+    assert sleeper.wait(10) == -signal.SIGTERM

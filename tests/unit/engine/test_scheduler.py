@@ -1,0 +1,304 @@
+"""The keeper's decisions, tried in every order that matters, without a process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bpu.engine.console_process import Exit
+from bpu.engine.keeper.circuit_breaker import PATIENCE
+from bpu.engine.states import State
+from tests.unit.engine.rig import PROMPT, STDERR, Rig
+
+SEGV = Exit(None, 11)
+NO_MEMORY = b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] Cannot malloc bpu memory with length 2234994104 bytes\n"
+
+
+# Loading
+
+
+def test_the_model_is_loaded_before_anybody_asks(rig: Rig) -> None:
+    assert rig.state is State.STARTING
+    rig.banner()
+    assert rig.state is State.READY
+
+
+def test_without_preload_the_first_job_loads(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, preload=False)
+    assert rig.state is State.STOPPED
+    job = rig.join()
+    assert rig.state is State.STARTING
+    rig.banner()
+    assert job.peer.going
+
+
+def test_jobs_that_come_while_it_loads_share_one_load(rig: Rig) -> None:
+    jobs = [rig.join() for _ in range(3)]
+    rig.banner()
+    assert [job.peer.going for job in jobs] == [True, False, False]
+    assert rig.supervisor.loads == 1
+
+
+# One at a time, in order
+
+
+def test_one_job_runs_and_the_next_follows_at_its_end(ready: Rig) -> None:
+    first, second = ready.join(), ready.join()
+    assert first.peer.going
+    assert not second.peer.going
+    ready.finish(first)
+    ready.console.say(PROMPT)
+    assert second.peer.going
+    assert ready.supervisor.loads == 1
+
+
+def test_a_job_that_needs_a_fresh_console_gets_one_although_an_older_job_goes_first(ready: Rig) -> None:
+    running = ready.join()
+    older, retried = ready.join(arrived=ready.now - 2), ready.join(arrived=ready.now - 1, needs_fresh=True)
+    ready.desk.fail(running, "another echo", retry=True)
+    ready.settle()
+    ready.gone()
+    ready.banner()
+    ready.finish(older)
+    ready.gone()
+    ready.banner()
+    assert [job.peer.heard("go")[0]["fresh"] for job in (older, retried)] == [True, True]
+    assert ready.supervisor.loads == 3
+
+
+def test_a_job_that_arrived_first_goes_first_even_if_heard_of_later(ready: Rig) -> None:
+    running = ready.join()
+    late = ready.join(arrived=ready.now)
+    early = ready.join(arrived=ready.now - 0.1)
+    ready.finish(running)
+    ready.console.say(PROMPT)
+    assert early.peer.going
+    assert not late.peer.going
+
+
+def test_a_full_queue_refuses_with_a_time_to_come_back(ready: Rig) -> None:
+    accepted = [ready.join() for _ in range(4)]
+    refused = ready.join()
+    assert [job.peer.error for job in accepted] == [""] * 4
+    assert refused.peer.error == "QueueFull"
+    assert 1 <= refused.peer.heard("refused")[0]["retry_after"] <= 60
+
+
+# Leaving
+
+
+def test_a_job_that_leaves_the_queue_disturbs_nobody(ready: Rig) -> None:
+    running, waiting, last = ready.join(), ready.join(), ready.join()
+    ready.leave(waiting)
+    ready.finish(running)
+    ready.console.say(PROMPT)
+    assert last.peer.going
+    assert not waiting.peer.going
+    assert ready.console.signals == []
+
+
+def test_a_running_job_that_leaves_costs_the_console_and_a_new_one_is_loading(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.leave(running)
+    assert ready.state is State.STOPPING
+    ready.gone()
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert waiting.peer.going
+    assert ready.supervisor.restarts == {"left": 1}
+
+
+def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are_told(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.supervisor.log.add("[E] something failed")
+    ready.desk.fail(running, "The console has been silent.")
+    assert running.peer.heard("exit")[0]["log"] == ["[E] something failed"]
+    assert ready.state is State.STOPPING
+    ready.gone()
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert waiting.peer.going
+    assert ready.supervisor.restarts == {"failed": 1}
+
+
+def test_a_late_end_of_a_job_that_left_changes_nothing(ready: Rig) -> None:
+    running = ready.join()
+    ready.leave(running)
+    ready.finish(running, digest="abc", tokens=10)
+    assert ready.state is State.STOPPING
+
+
+def test_a_console_that_ignores_the_first_signal_is_killed(ready: Rig) -> None:
+    ready.leave(ready.join())
+    ready.after(1.0)
+    assert ready.console.signals == [15, 9]
+
+
+def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    assert ready.desk.cancel(waiting.id)
+    assert waiting.peer.error == "JobCancelled"
+    assert ready.desk.cancel(running.id)
+    assert running.peer.error == "JobCancelled"
+    assert ready.state is State.STOPPING
+    assert not ready.desk.cancel("job-unknown")
+
+
+def test_a_job_whose_worker_does_not_read_is_passed_over_and_holds_nobody_up(ready: Rig) -> None:
+    """Its connection is cut, so that its worker joins again: the keeper hears of that as of anybody who left."""
+    running, deaf, behind = ready.join(), ready.join(), ready.join()
+    deaf.peer.reads = False
+    ready.finish(running)
+    ready.console.say(PROMPT)
+    ready.leave(deaf)
+    if not behind.peer.going:
+        ready.console.say(PROMPT)
+    assert behind.peer.going
+    assert ready.supervisor.loads == 1
+
+
+# Faults
+
+
+def test_a_crash_is_told_to_the_running_job_alone(ready: Rig) -> None:
+    running, waiting = ready.join(), ready.join()
+    ready.console.say(b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] bad thing\n", STDERR)
+    ready.console.die(SEGV)
+    told = running.peer.heard("exit")[0]
+    assert told["how"] == "SIGSEGV"
+    assert "bad thing" in told["log"][-1]
+    ready.banner()
+    assert waiting.peer.going
+    assert waiting.peer.error == ""
+
+
+def test_output_while_idle_ends_the_console(ready: Rig) -> None:
+    ready.console.say(b"a late token")
+    ready.after(5.0)
+    assert ready.supervisor.restarts["out_of_step"] == 1
+
+
+def test_a_log_line_of_an_idle_console_is_counted_and_never_shown(ready: Rig) -> None:
+    shown = list(ready.supervisor.log.lines)
+    ready.console.say(b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] note\n")
+    assert ready.state is State.READY
+    assert (ready.supervisor.idle_lines, list(ready.supervisor.log.lines)) == (1, shown)
+
+
+def test_a_crash_between_jobs_loads_again(ready: Rig) -> None:
+    ready.console.die(SEGV)
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert ready.join().peer.going
+
+
+def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(rig: Rig) -> None:
+    job = rig.join()
+    rig.after(121)
+    rig.gone()
+    assert rig.supervisor.restarts == {"load_timeout": 1}
+    assert rig.state is State.STARTING
+    assert job.peer.error == "EngineTimeout"
+    rig.banner()
+    assert rig.join().peer.going
+
+
+def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> None:
+    waiting = rig.join()
+    for _ in range(PATIENCE + 1):
+        rig.console.die(SEGV)
+    assert rig.state is State.FAILED
+    assert waiting.peer.error == "EngineStopping"
+    refused = rig.join().peer.heard("refused")[0]
+    assert refused["kind"] == "EngineStopping"
+    assert refused["retry_after"] > 0
+    rig.after(61)
+    assert rig.state is State.STARTING
+    rig.banner()
+    assert rig.join().peer.going
+
+
+def test_a_finished_job_forgives_earlier_crashes(ready: Rig) -> None:
+    for _ in range(PATIENCE):
+        ready.console.die(SEGV)
+        ready.banner()
+    ready.finish(ready.join())
+    assert ready.supervisor.breaker.failures == 0
+
+
+def test_missing_memory_is_for_a_person_and_names_the_log(rig: Rig) -> None:
+    job = rig.join()
+    rig.console.say(NO_MEMORY, STDERR)
+    rig.console.die(Exit(1, None))
+    refused = job.peer.heard("refused")[0]
+    assert refused["kind"] == "EngineUnavailable"
+    assert "Cannot malloc bpu memory" in refused["log"][-1]
+
+
+def test_memory_that_is_still_being_freed_is_waited_for(ready: Rig) -> None:
+    ready.leave(ready.join())
+    ready.gone()
+    job = ready.join()
+    ready.console.say(NO_MEMORY, STDERR)
+    ready.console.die(Exit(1, None))
+    assert job.peer.error == ""
+    ready.after(1.1)
+    assert ready.state is State.STARTING
+    ready.banner()
+    assert job.peer.going
+
+
+def test_a_program_that_cannot_be_started_is_for_a_person(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, preload=False)
+    rig.spawn_error = OSError(8, "Exec format error")
+    job = rig.join()
+    assert rig.state is State.FAILED
+    assert job.peer.error == "EngineUnavailable"
+
+
+# Loading and stopping at will
+
+
+def test_unload_waits_for_the_running_job_and_a_later_one_loads_again(ready: Rig) -> None:
+    running = ready.join()
+    ready.desk.unload()
+    ready.settle()
+    assert ready.state is State.BUSY
+    ready.finish(running)
+    assert ready.console.written[-1] == b"exit\n"
+    ready.console.die(Exit(0, None))
+    assert ready.state is State.STOPPED
+    job = ready.join()
+    ready.banner()
+    assert job.peer.going
+
+
+def test_an_idle_model_is_unloaded_when_asked_to(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, idle_unload_s=60.0)
+    rig.banner()
+    rig.after(59)
+    assert rig.state is State.READY
+    rig.after(2)
+    rig.console.die(Exit(0, None))
+    assert rig.state is State.STOPPED
+
+
+def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
+    waiting = [ready.join(), ready.join()][1]
+    ready.desk.stop()
+    ready.settle()
+    assert waiting.peer.error == "EngineStopping"
+    assert ready.join().peer.error == "EngineStopping"
+
+
+def test_one_process_a_job(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, per_job=True)
+    assert rig.state is State.STOPPED
+    first = rig.join()
+    rig.banner()
+    rig.finish(first)
+    assert rig.console.written[-1] == b"exit\n"
+    second = rig.join()
+    rig.console.die(Exit(0, None))
+    rig.banner()
+    assert second.peer.going
+    assert len(rig.consoles) == 2

@@ -1,0 +1,215 @@
+"""What a console remembers, and how the next job begins on it: continued, behind a reset, or on a new process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bpu.console.traits import Traits, TurnReport
+from bpu.engine.keeper.kv_cache import UNKNOWN
+from bpu.engine.keeper.noise import NoiseWatch
+from bpu.engine.keeper.supervisor import RESET_LIMIT_S
+from bpu.engine.states import State
+from bpu.engine.timed_reader import RestProbe, Sample
+from tests.unit.engine.rig import PROMPT, PROVEN, Rig
+
+
+def test_a_continued_conversation_is_not_reset(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join(history="chat", short_tokens=5)
+    go = job.peer.heard("go")[0]
+    assert (go["short"], go["cached"]) == (True, 50)
+    assert ready.console.written == []
+
+
+def test_another_conversation_begins_behind_a_reset_fence(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join(history="other", short_tokens=5)
+    assert ready.console.written == [b"reset\n"]
+    assert not job.peer.going
+    ready.console.say(PROMPT)
+    go = job.peer.heard("go")[0]
+    assert (go["short"], go["cached"]) == (False, 0)
+
+
+def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_job_keeps_its_place(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job, later = ready.join(), ready.join()
+    ready.console.say(b"Sure, here is a poem\n" + PROMPT)
+    assert ready.state is State.STOPPING
+    ready.gone()
+    ready.banner()
+    assert job.peer.going
+    assert not later.peer.going
+    assert job.peer.error == ""
+    assert ready.supervisor.restarts == {"out_of_step": 1}
+
+
+class Busy(RestProbe):
+    """A thread of the console runs between any two looks; which ones run although it waits is not known."""
+
+    runs = 0
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def sample(self) -> Sample:
+        self.runs += 1
+        return {7: self.runs}
+
+
+def test_a_console_at_work_behind_the_prompt_of_its_reset_is_ended(ready: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50, report=TurnReport(at_rest=True))
+    monkeypatch.setattr(NoiseWatch, "rest_probe", lambda watch: Busy())
+    job = ready.join()
+    ready.console.say(PROMPT)
+    ready.after(4.0)
+    assert not job.peer.going
+    ready.gone()
+    ready.banner()
+    ready.after(1.0)
+    assert job.peer.going
+    assert ready.supervisor.restarts == {"unproven_end": 1}
+
+
+def test_a_reset_that_never_answers_ends_the_console(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    job = ready.join()
+    ready.after(6.0)
+    ready.gone(9)
+    ready.banner()
+    assert job.peer.going
+
+
+def test_a_job_that_leaves_during_its_reset_leaves_the_console_in_use(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="chat", tokens=50)
+    leaver = ready.join()
+    ready.leave(leaver)
+    waiting = ready.join()
+    ready.console.say(PROMPT)
+    assert waiting.peer.going
+    assert ready.supervisor.loads == 1
+
+
+def test_without_a_trusted_reset_the_process_is_restarted_between_conversations(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="restart")
+    rig.banner()
+    rig.finish(rig.join(), digest="chat", tokens=50)
+    assert rig.state is State.READY
+    job = rig.join(history="other")
+    assert rig.state is State.STOPPING
+    rig.gone()
+    rig.banner()
+    assert job.peer.going
+    assert b"reset\n" not in [line for console in rig.consoles for line in console.written]
+
+
+def test_what_cannot_be_continued_is_reset_before_anybody_waits_for_it(ready: Rig) -> None:
+    ready.finish(ready.join())
+    assert ready.console.written == [b"reset\n"]
+    ready.console.say(PROMPT)
+    assert ready.state is State.READY
+    job = ready.join()
+    assert job.peer.going
+    assert ready.console.written == [b"reset\n"]
+
+
+def test_who_comes_during_such_a_reset_goes_next_even_where_nobody_may_wait(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="command", queue_limit=0)
+    rig.banner()
+    rig.finish(rig.join())
+    job = rig.join()
+    assert job.peer.error == ""
+    rig.console.say(PROMPT)
+    assert job.peer.going
+
+
+def test_what_cannot_be_continued_is_thrown_away_at_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, reset="restart")
+    rig.banner()
+    rig.finish(rig.join())
+    assert rig.state is State.STOPPING
+    rig.gone()
+    assert rig.state is State.STARTING
+
+
+# A job that sends the reset itself
+
+
+def test_where_nothing_is_ever_continued_the_job_is_asked_to_send_the_reset(tmp_path: Path) -> None:
+    for continues, asked in (("never", True), ("always", False)):
+        rig = Rig(tmp_path, reset="command", continues=continues)
+        rig.banner()
+        assert rig.join().peer.heard("go")[0]["resets"] is asked
+
+
+class Handed:
+    """A job that has ended and sent its `reset`, with the next one waiting; `before` came meanwhile."""
+
+    def __init__(self, folder: Path, *, before: bytes = b"") -> None:
+        self.rig = Rig(folder, reset="command", continues="never")
+        self.rig.banner()
+        first, self.waiting = self.rig.join(), self.rig.join()
+        if before:
+            self.rig.console.pending[self.rig.console.stdout].append(before)
+        self.rig.desk.finish(first, PROVEN, UNKNOWN, reset_sent=True)
+        self.rig.settle()
+
+
+def test_a_reset_that_its_job_has_sent_is_waited_for_and_not_written_again(tmp_path: Path) -> None:
+    handed = Handed(tmp_path)
+    assert not handed.waiting.peer.going, "the prompt after the reset has not come"
+    handed.rig.console.say(PROMPT)
+    assert handed.waiting.peer.going
+    assert handed.rig.console.written == []
+
+
+def test_a_prompt_after_such_a_reset_that_is_there_already_is_taken_at_once(tmp_path: Path) -> None:
+    handed = Handed(tmp_path, before=PROMPT)
+    assert handed.waiting.peer.going
+    assert handed.rig.console.written == []
+
+
+def test_anything_but_the_prompt_after_such_a_reset_ends_the_console(tmp_path: Path) -> None:
+    handed = Handed(tmp_path)
+    handed.rig.console.say(b"one word more" + PROMPT)
+    assert handed.rig.state is State.STOPPING
+    assert not handed.waiting.peer.going
+
+
+def test_after_a_proven_end_a_reset_that_is_looked_at_late_is_no_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine may let the prompt come and the line be read between two looks that are far apart."""
+    unread = [True]
+    monkeypatch.setattr(
+        "bpu.engine.keeper.output_reader.unread_in", lambda stdin: lambda: unread.pop() if unread else False
+    )
+    rig = Rig(tmp_path, profile="oellm_multichat")
+    rig.banner()
+    rig.finish(rig.join(), digest="chat", tokens=50)
+    assert rig.supervisor.end_proven
+    job = rig.join()
+    assert rig.console.written == [b"reset\n"]
+    rig.now += 0.5
+    rig.console.say(PROMPT)
+    assert job.peer.going
+    assert rig.supervisor.restarts == {}
+
+
+def test_a_prompt_that_waits_for_its_silence_is_waited_for_beyond_the_limit_of_a_reset(tmp_path: Path) -> None:
+    """A slow model's steps ask for a silence that is longer than a `reset` may take."""
+    rig = Rig(tmp_path, reset="command", continues="never")
+    rig.banner()
+    rig.supervisor.traits = Traits(step_s=2.2)
+    job = rig.join()
+    rig.finish(job, report=TurnReport(step_s=2.2, at_rest=True))
+    assert rig.console.written == [b"reset\n"]
+    rig.console.say(PROMPT)
+    waiting = rig.join()
+    rig.after(RESET_LIMIT_S + 0.5)
+    assert (rig.state, waiting.peer.going) == (State.BUSY, False)
+    rig.after(5.0)
+    assert waiting.peer.going
+    assert rig.supervisor.restarts == {}
