@@ -209,7 +209,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """The worker can serve: join the engine, and be warm before the first client comes."""
-    from bpu.server.warmup import warm  # it needs what is patched in a worker only
+    from bpu.web.warmup import warm  # it needs what is patched in a worker only
 
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut

@@ -1,1 +1,1 @@
-"""What runs under gunicorn: the worker class, the client's socket, and the request that warms a worker up."""
+"""What runs under gunicorn: the worker classes and the client's socket."""

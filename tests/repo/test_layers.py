@@ -26,6 +26,9 @@ OURS: dict[str, set[str]] = {
     "bpu/trusted_files.py": {"bpu.errors", "bpu.messages"},
     "bpu/settings_file.py": {"bpu.errors", "bpu.messages", "bpu.project", "bpu.trusted_files"},
     "bpu/turn.py": set(),
+    "bpu/gevent_io.py": set(),
+    "bpu/log_format.py": {"bpu.log_writer"},
+    "bpu/access_policy.py": {"bpu.errors", "bpu.messages", "bpu.settings"},
     "bpu/settings.py": {"bpu.errors", "bpu.messages"},
     "bpu/messages/*": {"bpu.messages", "bpu.project"},
     "bpu/console/*": {"bpu.console", "bpu.errors"},
@@ -67,6 +70,7 @@ OURS: dict[str, set[str]] = {
     },
     "bpu/engine/*": {
         "bpu.engine",
+        "bpu.gevent_io",
         "bpu.log_writer",
         "bpu.board",
         "bpu.models",
@@ -79,6 +83,15 @@ OURS: dict[str, set[str]] = {
         "bpu.trusted_files",
     },
 }
+#: Parts that must not import one another: two processes, and what is above and below.
+APART: dict[str, set[str]] = {
+    "bpu/engine/client/*": {"bpu.engine.keeper"},
+    "bpu/engine/keeper/*": {"bpu.engine.client", "bpu.gevent_io"},
+    "bpu/engine/[!ck]*.py": {"bpu.engine.keeper", "bpu.engine.client", "bpu.gevent_io"},
+    "bpu/engine/console_*.py": {"bpu.engine.keeper", "bpu.engine.client", "bpu.gevent_io"},
+    "bpu/web/*": {"bpu.server"},
+    "bpu/web/[!_mrf]*.py": {"bpu.web.routes", "bpu.web.middleware"},
+}
 #: Modules (or single names, as `subprocess.Popen`) that only these files may import or use.
 HOMES: dict[str, set[str]] = {
     "flask": {"app.py", "bpu/web/*"},
@@ -86,6 +99,7 @@ HOMES: dict[str, set[str]] = {
     "werkzeug": {"app.py", "bpu/web/*"},
     "click": {"bpu/cli/*", "benchmarks/__main__.py"},
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/gevent_io.py"},
+    "gunicorn": {"bpu/server/*", "gunicorn.conf.py"},
     "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
     "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "benchmarks/*"},
     "benchmarks": {"benchmarks/*"},
@@ -183,9 +197,15 @@ def test_imports_point_downward(part: str) -> None:
     assert [str(found) for found in wrong] == []
 
 
+@pytest.mark.parametrize("part", sorted(APART))
+def test_parts_that_are_apart_do_not_import_one_another(part: str) -> None:
+    wrong = [f for f in all_imports() if fnmatch(f.file, part) and within(f.module, APART[part])]
+    assert [str(found) for found in wrong] == []
+
+
 def test_nothing_imports_the_web_or_the_command_line() -> None:
-    above = {"bpu/web/*": "bpu.web", "bpu/cli/*": "bpu.cli"}
-    doors = {"app.py", "wsgi.py", "gunicorn.conf.py", "bpu/__main__.py", "bpu/mcp/http.py"}
+    above = {"bpu/web/*": "bpu.web", "bpu/server/*": "bpu.server", "bpu/cli/*": "bpu.cli"}
+    doors = {"app.py", "wsgi.py", "gunicorn.conf.py", "bpu/__main__.py", "bpu/server/*"}
     wrong = [
         str(found)
         for found in all_imports()
@@ -217,7 +237,7 @@ def test_pure_parts_know_no_process_no_clock_and_no_socket() -> None:
 def test_the_keeper_loads_nothing_from_site_packages() -> None:
     """Whatever the keeper's module imports, directly or not, must be there under `python -S`."""
     seen: set[Path] = set()
-    todo = sorted((PROJECT / "bpu" / "engine").glob("keeper*.py"))
+    todo = sorted((PROJECT / "bpu" / "engine" / "keeper").glob("*.py"))
     wrong = []
     while todo:
         path = todo.pop()
