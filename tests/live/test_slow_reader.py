@@ -32,9 +32,9 @@ def when_ready(server):
 
 
 def post_worker_init(worker):
-    from bpu.web import answering
+    from bpu.web import responder
 
-    answering.WRITE_S = WRITE_S
+    responder.WRITE_S = WRITE_S
     begin(worker)
 """
 

@@ -65,7 +65,7 @@ import sys
 for name in ("huggingface_hub", "hf_xet", "fsspec", "filelock", "tqdm", "httpx", "httpx2", "yaml"):
     sys.modules[name] = None
 from bpu.chat.tokens import load_counter
-from bpu.engine.plan import choose_files
+from bpu.engine.client.launch_config import choose_files
 from bpu.settings import load_settings
 print(load_counter(choose_files(load_settings(engine="simulator")).tokenizer_dir).count("one two three"))
 """

@@ -26,7 +26,7 @@ STARTING_FIXTURE = "engine_of"
 #: `make test-fast` leaves out what bears one of them.
 SLOW_MARKS = {f"pytest.mark.{name}" for name in ("live", "browser", "clients", "system")}
 #: The home of all waiting.
-WAITS = TESTS / "waits.py"
+WAITS = TESTS / "support" / "waits.py"
 
 
 def called(node: ast.AST) -> Iterator[str]:

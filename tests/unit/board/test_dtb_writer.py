@@ -203,7 +203,7 @@ from pathlib import Path
 from bpu.board.layout import next_layout
 from bpu.board.modes import S100
 from bpu.board.pools import plan
-from bpu.board.rewrite import Rewriter
+from bpu.board.dtb_writer import Rewriter
 from tests.waits import let_pass
 tree = Path(sys.argv[1])
 print("ready", flush=True)

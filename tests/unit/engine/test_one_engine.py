@@ -92,14 +92,14 @@ import sys, time
 from pathlib import Path
 from tests.unit.engine.conftest import start_engine
 from bpu.turn import Turn
-from bpu.engine import hub
+from bpu import gevent_io
 engine = start_engine(Path(sys.argv[1]))
 engine.start()
 job = engine.submit(Turn(line=b"[[sim tokens=100000 rate=50]]", tokens=5), job_id="theirs")
 for event in job.events(5.0):
     if type(event).__name__ == "Text":
         print("talking", flush=True)
-        hub.sleep(600)
+        gevent_io.sleep(600)
 """
 
 

@@ -78,7 +78,7 @@ SLEEPER = "import sys; print('up', flush=True); sys.stdin.read()"
 TAKER = """
 import sys
 from pathlib import Path
-from bpu.engine.slot import try_lock
+from bpu.engine.file_locks import try_lock
 lease = try_lock(Path(sys.argv[1]), create=True)
 print('up', flush=True)
 sys.stdin.read()

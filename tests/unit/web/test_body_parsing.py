@@ -80,7 +80,7 @@ def test_1_a_body_is_refused_by_the_number_of_its_values(value: Any) -> None:
 
 ORDER = """
 import os
-from bpu.engine import hub
+from bpu import gevent_io
 from bpu.web.body_parsing import ParsingQueue
 
 queue, order = ParsingQueue(), []
@@ -92,14 +92,14 @@ def parse(number):
         os.write(outlet, b"a request of another client")
 
 def other():
-    reader = hub.Reader(inlet)
+    reader = gevent_io.Reader(inlet)
     while len(order) < 6:
         reader.wait(None)
         os.read(inlet, 99)
         order.append("other")
     reader.close()
 
-threads = [hub.spawn(lambda number=number: parse(number)) for number in range(3)] + [hub.spawn(other)]
+threads = [gevent_io.spawn(lambda number=number: parse(number)) for number in range(3)] + [gevent_io.spawn(other)]
 for thread in threads:
     thread.join()
 print(",".join(order))

@@ -58,7 +58,7 @@ def test_where_an_error_was_never_quotes_it() -> None:
     except ValueError as error:
         text = where(error)
     assert "ValueError" in text
-    assert "test_logs.py" in text
+    assert "test_log_format.py" in text
     assert SECRET not in text.replace("int(SECRET)", "")
 
 

@@ -128,13 +128,13 @@ from prometheus_client import values
 values.ValueClass  # chosen by the variable
 from app import create_app
 from bpu.settings import load_settings
-from bpu.web.trace import Record
+from bpu.web.request_log import RequestRecord
 app = create_app(load_settings(engine="simulator"))
 meters = app.extensions["bpu"].meters
 endpoints = sorted({{rule.endpoint for rule in app.url_map.iter_rules()}} | {{"none"}})
 for endpoint, status in itertools.product(endpoints, range(400, 424)):
     facts = {{"error": f"code_{{status}}"}}
-    meters.count(Record("r", "GET", "/", "", 0.0, status=status, endpoint=endpoint, facts=facts))
+    meters.count(RequestRecord("r", "GET", "/", "", 0.0, status=status, endpoint=endpoint, facts=facts))
 print(len(endpoints), *sorted(os.listdir({str(tmp_path)!r})))
 """
     env = {**os.environ, VARIABLE: str(tmp_path), "BPU_STATE_DIR": str(tmp_path.parent)}

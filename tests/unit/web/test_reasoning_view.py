@@ -29,7 +29,7 @@ WORDS = ["<think>", "</think>", "</thi", "nk>", "`", "'", '"', "“", "”", "�
 
 def in_the_page(answers: list[list[str]]) -> list[dict[str, str]]:
     node = shutil.which("node") or pytest.skip("Node is not installed.")
-    command = [node, str(Path(__file__).with_name("think.mjs")), str(SCRIPT)]
+    command = [node, str(Path(__file__).with_name("reasoning_view.mjs")), str(SCRIPT)]
     told = subprocess.run(command, input=json.dumps(answers), capture_output=True, text=True, check=True, timeout=60)
     return list(json.loads(told.stdout))
 
