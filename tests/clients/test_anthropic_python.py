@@ -10,6 +10,7 @@ import anthropic
 import httpx
 import pytest
 
+from tests.async_run import run_async
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
 from tests.support.waits import until
@@ -145,7 +146,7 @@ def test_a_cancelled_job_is_asked_for_once(gateway: Gateway) -> None:
                 await task
             seen.append(error.value.status_code)
 
-    asyncio.run(both())
+    run_async(both())
     assert seen == [499]
     assert gateway.slots()["waiting"] == []
     assert not gateway.slots()["slots"][0]["is_processing"], "the job has come back"
@@ -174,4 +175,4 @@ def test_the_async_client(gateway: Gateway) -> None:
 
             return await asyncio.gather(*map(one, range(3)))
 
-    assert all(str(1 + number) in words for number, words in enumerate(asyncio.run(several())))
+    assert all(str(1 + number) in words for number, words in enumerate(run_async(several())))

@@ -10,6 +10,7 @@ from typing import Any
 import ollama
 import pytest
 
+from tests.async_run import run_async
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
 from tests.support.waits import until
@@ -170,7 +171,7 @@ def test_the_async_client(gateway: Gateway) -> None:
 
             return await asyncio.gather(*map(one, range(3)))
 
-    assert all(str(1 + number) in words for number, words in enumerate(asyncio.run(several())))
+    assert all(str(1 + number) in words for number, words in enumerate(run_async(several())))
 
 
 def test_the_calls_of_home_assistant(client: ollama.Client) -> None:

@@ -11,6 +11,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+from tests.async_run import run_async
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
 
@@ -162,4 +163,4 @@ def test_the_async_client(gateway: Gateway) -> None:
                 assert (await helper.get_final_completion()).choices[0].message.content == WORDS
             return await asyncio.gather(*map(one, range(4)))
 
-    assert all(str(1 + number) in words for number, words in enumerate(asyncio.run(several())))
+    assert all(str(1 + number) in words for number, words in enumerate(run_async(several())))
