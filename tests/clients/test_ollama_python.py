@@ -10,9 +10,9 @@ from typing import Any
 import ollama
 import pytest
 
-from tests.async_run import run_async
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
+from tests.support.async_run import run_async
 from tests.support.waits import until
 
 pytestmark = pytest.mark.clients

@@ -11,9 +11,9 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.async_run import run_async
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import MODEL, say
+from tests.support.async_run import run_async
 
 pytestmark = pytest.mark.live
 
