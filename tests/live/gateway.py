@@ -119,6 +119,11 @@ class Gateway:
     def engine(self) -> dict[str, Any]:
         return dict(self.health().get("engine", {}))
 
+    def loads(self) -> tuple[int, dict[str, int]]:
+        """The loads of the model, and the reasons of those that were not the first."""
+        engine = self.engine()
+        return engine["loads"], engine["restarts"]
+
     def slots(self) -> dict[str, Any]:
         return dict(self.json("GET", "/slots"))
 

@@ -114,7 +114,7 @@ def test_a_job_that_waits_for_the_model_is_cancelled_and_the_model_loads_on(star
     assert error is not None
     assert error["code"] == "job_cancelled"
     gateway.wait_for("ready")
-    assert gateway.engine()["loads"] == 1
+    assert gateway.loads() == (1, {})
 
 
 #: What ends an answer of a hundred seconds at its beginning, and the finish reason.

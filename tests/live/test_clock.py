@@ -54,5 +54,5 @@ def test_the_clock_jumps_within_an_answer(library: Path, tmp_path: Path, first: 
         jump(there - now)
         assert year(created(gateway)) == int(first), "and back again"
         until(lambda: gateway.state() == "ready")
-        assert gateway.engine()["loads"] == 1
+        assert gateway.loads() == (1, {})
         assert "Traceback" not in gateway.log

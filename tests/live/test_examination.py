@@ -58,7 +58,7 @@ def test_a_chat_of_twelve_turns_reuses_the_cache_from_the_second_on(tmp_path: Pa
         assert held[0] == 0, "what the examination has told is not in the chat's cache"
         assert all(tokens > 0 for tokens in held[1:])
         assert held == sorted(set(held))
-        assert gateway.engine()["loads"] == 1
+        assert gateway.loads() == (1, {})
 
 
 def test_a_console_is_examined_once_in_its_life(tmp_path: Path, read: Input) -> None:

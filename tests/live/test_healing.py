@@ -83,7 +83,7 @@ def test_5_files_that_are_lost_are_made_again_and_ready_is_true_meanwhile(
         assert_true([look(gateway) for _ in range(LOOKS)])
         until(lambda: (gateway.state_dir / SOCKET_NAME).is_socket(), what="the socket is there again")
     assert gateway.keepers() == [keeper], "the same keeper has made its socket again"
-    assert gateway.engine()["loads"] == 1
+    assert gateway.loads() == (1, {})
 
 
 def test_5_a_file_in_the_place_of_the_folder_is_not_ready_and_heals(start: Callable[..., Gateway]) -> None:

@@ -85,7 +85,7 @@ def test_a_killed_worker_costs_the_others_nothing_and_no_reload(start: Start) ->
     assert "FIRST" in answer.text
     waiting.close()
     assert gateway.ask("1+1=?")["choices"]
-    assert gateway.engine()["loads"] == 1
+    assert gateway.loads() == (1, {})
 
 
 def test_the_job_in_a_killed_worker_is_the_only_one_lost(start: Start) -> None:
@@ -109,7 +109,7 @@ def test_reloading_the_gateway_keeps_model_and_running_stream(start: Start) -> N
     assert (answer.finish, answer.error) == ("stop", None)
     until(lambda: not before & {worker.pid for worker in gateway.workers()}, what="the old workers have left")
     assert gateway.ask("1+1=?")["choices"]
-    assert gateway.engine()["loads"] == 1
+    assert gateway.loads() == (1, {})
 
 
 def running_alone(gateway: Gateway, before: set[int]) -> bool:
@@ -123,7 +123,7 @@ def test_recycled_workers_keep_the_model(start: Start) -> None:
     for number in range(20):
         assert gateway.ask(f"1+{number}=?")["choices"][0]["finish_reason"] == "stop"
     until(lambda: not first & {worker.pid for worker in gateway.workers()}, what="all workers were replaced")
-    assert gateway.engine()["loads"] == 1
+    assert gateway.loads() == (1, {})
 
 
 def test_two_gateways_with_one_state_folder_share_the_model(start: Start, tmp_path: Path) -> None:
