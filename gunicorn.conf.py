@@ -24,7 +24,7 @@ from bpu.board.addresses import announce, taken
 from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
-from bpu.engine.client.launch_config import choose_files, plan_table, served_settings
+from bpu.engine.client.launch_config import build_launch_table, choose_files, served_settings
 from bpu.engine.protocol import say_bye
 from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
@@ -51,7 +51,7 @@ def _checked() -> Settings:
         # A slip in the file must not end what runs: it goes on with the table that it has.
         sys.stderr.write(f"{wrong.message}\n{say('models.not_reloaded')}\n")
         wrong = None
-    checks = (access,) if wrong else (access, plan_table)
+    checks = (access,) if wrong else (access, build_launch_table)
     mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _mistake(c, settings)))]
     if not mistakes and (error := _mistake(_read_template, settings)):
         mistakes.append(error.message)

@@ -22,7 +22,7 @@ from bpu.engine.launch_spec import LaunchSpec
 
 LOG_LINES = 50
 LOG_LINE_CHARS = 300
-TELLING_LINES = 8
+RELEVANT_LINES = 8
 READ_BYTES = 64 * 1024
 _TROUBLE = re.compile(r"^\[E\]|error|fail|cannot|corrupt|abort|unknown|invalid|No such", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
@@ -54,8 +54,8 @@ class Log:
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=LOG_LINES)
-        self.has_read_words = False
-        self.left_out = 0
+        self.has_read_prompt = False
+        self.omitted_lines = 0
         self._partial = b""
 
     def add(self, line: str) -> None:
@@ -69,7 +69,7 @@ class Log:
             self._add_raw(line)
         self._partial = rest[-4 * LOG_LINE_CHARS :]
 
-    def telling(self, count: int = TELLING_LINES) -> list[str]:
+    def relevant_lines(self, count: int = RELEVANT_LINES) -> list[str]:
         """The last lines that speak of trouble, or simply the last ones: what belongs into an error's message."""
         lines = list(self.lines)
         return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
@@ -79,10 +79,10 @@ class Log:
         self._partial = b""
 
     def _add_raw(self, line: bytes) -> None:
-        if not self.has_read_words or is_library_line(line):
+        if not self.has_read_prompt or is_library_line(line):
             self.add(line.decode(errors="replace"))
         else:
-            self.left_out += 1
+            self.omitted_lines += 1
 
 
 class Console:
@@ -160,7 +160,7 @@ class Console:
             return None
         return Exit(None, -code) if code < 0 else Exit(code, None)
 
-    def kill_heirs(self, *, proc: Path = Path("/proc")) -> list[int]:
+    def kill_orphans(self, *, proc: Path = Path("/proc")) -> list[int]:
         """Kill whatever still holds the writing end of the console's output: a child it left behind.
 
         A child with a session of its own survives the signal to the group and would keep the pipe open for ever.
@@ -168,15 +168,15 @@ class Console:
         """
         inode = os.fstat(self.stdout).st_ino
         try:
-            heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
+            orphans = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
         except OSError:
             return []  # no free descriptor to look with; the engine's lock still shows who is left
-        for pid in heirs:
+        for pid in orphans:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
-        return heirs
+        return orphans
 
     def close(self) -> None:
         for pipe in self._pipes():

@@ -214,12 +214,12 @@ def _write_private(path: Path, text: str) -> None:
         raise
 
 
-def _known(told: Any, expected: Sequence[str]) -> _Known | None:
+def _known(fields: Any, expected: Sequence[str]) -> _Known | None:
     """What a record of strict types says of the console with that identity, else None."""
-    if not isinstance(told, dict) or told.get("identity") != list(expected):
+    if not isinstance(fields, dict) or fields.get("identity") != list(expected):
         return None
-    code, tries, found_at, probe = told.get("code"), told.get("tries"), told.get("found_at"), told.get("probe")
-    retains, works = told.get("retains_history"), told.get("reset_works")
+    code, tries, found_at, probe = fields.get("code"), fields.get("tries"), fields.get("found_at"), fields.get("probe")
+    retains, works = fields.get("retains_history"), fields.get("reset_works")
     if (retains is not None and retains is not True) or not (works is None or isinstance(works, bool)):
         return None
     if not _is_count(tries) or isinstance(found_at, bool) or not isinstance(found_at, (int, float)):
@@ -287,11 +287,11 @@ def _path(launch: LaunchSpec, option: str, path: Path) -> Iterator[str]:
 
 def _configuration(launch: LaunchSpec, path: Path) -> Iterator[str]:
     # The gateway writes its own files anew at each load.
-    told = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
-    if not told:
+    fields = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
+    if not fields:
         yield f"configuration {_contents(path)}"
-    folder = Path(launch.cwd) / str(told.get(_MODEL_FOLDER_KEY, ""))
-    for key, value in sorted(told.items()):
+    folder = Path(launch.cwd) / str(fields.get(_MODEL_FOLDER_KEY, ""))
+    for key, value in sorted(fields.items()):
         if key in _PATH_KEYS and isinstance(value, str):
             yield from _path(launch, key, Path(launch.cwd) / value)
         elif key in _MODEL_KEYS and isinstance(value, str):
@@ -322,10 +322,10 @@ def read_configuration(path: Path | None) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _model(path: Path) -> str:

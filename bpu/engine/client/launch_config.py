@@ -153,29 +153,29 @@ def line_limit(settings: Settings, launch: LaunchSpec | None = None, model: Mode
 
 
 #: Fingerprints of the tables that this process, or the one that it was forked from, has planned, by state folder.
-_planned: dict[str, list[str]] = {}
-_MOST_PLANNED = 16
+_built_tables: dict[str, list[str]] = {}
+_MOST_TABLES = 16
 
 
-def plan_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
+def build_launch_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
     """The launches of all models that can be started, and the table's history for a keeper that goes on after a reload.
 
     Raises `SettingsError` when the default model cannot be started.
     """
     settings = resolve_engine(settings)
     table = chosen_table(settings)
-    launches = [plan_launch(settings, table.default_model, sysfs=sysfs)]
+    launches = [build_launch_spec(settings, table.default_model, sysfs=sysfs)]
     for model in table.models:
         if model.id != table.default and unusable(settings, model) is None:
-            launches.append(plan_launch(settings, model, sysfs=sysfs))
-    planned = LaunchTable(tuple(launches), table.default)
-    history = _planned.setdefault(launches[0].state_dir, [])
-    if planned.fingerprint in history:
-        history.remove(planned.fingerprint)
+            launches.append(build_launch_spec(settings, model, sysfs=sysfs))
+    table_spec = LaunchTable(tuple(launches), table.default)
+    history = _built_tables.setdefault(launches[0].state_dir, [])
+    if table_spec.fingerprint in history:
+        history.remove(table_spec.fingerprint)
     previous = tuple(history)
-    history.append(planned.fingerprint)
-    del history[:-_MOST_PLANNED]
-    return LaunchTable(planned.launches, planned.default, previous)
+    history.append(table_spec.fingerprint)
+    del history[:-_MOST_TABLES]
+    return LaunchTable(table_spec.launches, table_spec.default, previous)
 
 
 def unusable(settings: Settings, model: ModelSpec) -> str | None:
@@ -187,7 +187,7 @@ def unusable(settings: Settings, model: ModelSpec) -> str | None:
     return None
 
 
-def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> LaunchSpec:
+def build_launch_spec(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> LaunchSpec:
     """The whole launch of `model`, the default unless it is given. Raises `SettingsError`."""
     settings = resolve_engine(settings)
     model = model or chosen_model(settings)

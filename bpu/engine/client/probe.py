@@ -187,10 +187,10 @@ class Probe:
 
     def _lock(self) -> FileLock:
         path = Path(self._launch.lock_path)
-        lease = try_lock(path, create=self._launch.owns_lock)
-        if lease is None:
+        lock = try_lock(path, create=self._launch.owns_lock)
+        if lock is None:
             raise ProbeRefused(", ".join(map(describe, holders(path))) or "?")
-        return lease
+        return lock
 
     def _write(self, line: bytes) -> None:
         if not self._console.write(line + b"\n"):
@@ -269,5 +269,5 @@ class Probe:
                 time.sleep(0.02)
             if gone is not None:
                 break
-        self._console.kill_heirs()
+        self._console.kill_orphans()
         self._console.close()

@@ -28,8 +28,8 @@ from bpu.turn import Phase, TimeLimitReached, Timing, Turn
 LEAST_TEXT_BYTES = 1024 * 1024
 BYTES_PER_TOKEN = 64
 #: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
-DRY_SHARE = 0.5
-LONGEST_DRY_S = 1.0
+DRAIN_SHARE = 0.5
+LONGEST_DRAIN_S = 1.0
 SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
 
@@ -48,16 +48,16 @@ class TurnLost(errors.EngineCrashed):
     echo_differs = False
 
 
-def dry_s(phase: Phase, load_s: float) -> float:
+def drain_timeout_s(phase: Phase, load_s: float) -> float:
     """How long an answer that nobody reads may go on, in seconds; `load_s` is what a load takes."""
-    return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
+    return min(LONGEST_DRAIN_S, DRAIN_SHARE * load_s) if phase == "decode" else 0.0
 
 
 class TurnReader:
     """One turn. `text` is the answer so far, `timing` what it took; it owns the descriptors.
 
-    `keeps` says whether the console can go on from this turn. `anchored` False: an earlier try of this very line has
-    shown that the console repeats it otherwise than others.
+    `is_continuable` says whether the next turn can continue in the console's KV cache. `anchored` is False when an
+    earlier try of this line has shown that the console repeats it differently.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class TurnReader:
         self._unwritten = memoryview(self._line + b"\n")
         self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
-        self._lease: FileLock | None = None
+        self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
-        self.keeps = bool(go["keeps"])
+        self.is_continuable = bool(go["keeps"])
         self._reset = profile.reset if go["resets"] else None
         self._reset_sent = False
         self._at_prompt = bool(go["at_prompt"])  # nobody can be speaking
@@ -91,7 +91,7 @@ class TurnReader:
         rest = RestProbe(go["pids"], None if noisy is None else frozenset(noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._written_at = self._first_at = self._last_at = 0.0
-        self._told_at = 0.0
+        self._progress_at = 0.0
 
     @property
     def text(self) -> str:
@@ -103,7 +103,7 @@ class TurnReader:
         return bool(self._first_at)
 
     @property
-    def found(self) -> Message:
+    def observations(self) -> Message:
         """What the keeper should know of the console after the turn."""
         report = self._parser.report(at_rest=self._output.at_rest)
         return {"report": report.to_message(), "reset_sent": self._reset_sent}
@@ -124,12 +124,12 @@ class TurnReader:
         For the event loop. What goes wrong here goes wrong again in `read_turn`, where it can be told.
         """
         with contextlib.suppress(OSError, SlotUnavailable):
-            if self._has_slot():
+            if self._try_slot():
                 self._write()
 
     def read_turn(self) -> None:
         """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
-        self._take_slot()
+        self._wait_for_slot()
         self._write_line()
         reader = gevent_io.Reader(self._stdout)
         try:
@@ -144,7 +144,7 @@ class TurnReader:
             raise lost from error
         except EndOfOutput as error:
             with contextlib.suppress(OutOfSync, errors.EngineCrashed):
-                self._take(self._parser.end_of_file())
+                self._handle(self._parser.end_of_file())
             raise ConsoleEnded("The console has ended in the middle of an answer.") from error
         finally:
             reader.close()
@@ -159,25 +159,25 @@ class TurnReader:
             if fd >= 0:
                 os.close(fd)
         self._stdin = self._stdout = -1
-        if self._lease is not None:
-            self._lease.close()
-            self._lease = None
+        if self._slot_lock is not None:
+            self._slot_lock.close()
+            self._slot_lock = None
 
-    def _take_slot(self) -> None:
+    def _wait_for_slot(self) -> None:
         """The slot's lock is held from here to the prompt: the kernel's word that one job runs on the BPU."""
         deadline = time.monotonic() + SLOT_LIMIT_S
-        while not self._has_slot():
+        while not self._try_slot():
             if time.monotonic() > deadline:
                 raise errors.EngineCrashed("The BPU's slot is still held by an earlier job.")
             gevent_io.sleep(0.01)
 
-    def _has_slot(self) -> bool:
+    def _try_slot(self) -> bool:
         try:
-            self._lease = self._lease or try_lock(self._slot, create=True)
+            self._slot_lock = self._slot_lock or try_lock(self._slot, create=True)
         except OSError as error:
             message = f"The BPU's slot cannot be taken: {error}. {errors.STATE_FOLDER_REMEDY}"
             raise SlotUnavailable(message, retry_after=5) from error
-        return self._lease is not None
+        return self._slot_lock is not None
 
     def _write_line(self) -> None:
         limit = self._launch.stall_timeout_s or None
@@ -202,16 +202,16 @@ class TurnReader:
         """Wait for more, unless there is some already, and take it; True when the turn is over."""
         events = None if self._output.drained else self._output.read()
         if events is not None:
-            return self._take(events)
+            return self._handle(events)
         limit, look = self._silence_left(), self._output.next_look_s
         looks = look is not None and look <= limit
         if reader.wait(look if looks else limit):
             self._output.drained = False
             return False
         if not looks:
-            return self._too_long()
+            return self._raise_timeout()
         events = self._output.read()
-        return self._take(self._output.look() if events is None else events)
+        return self._handle(self._output.look() if events is None else events)
 
     def _silence_left(self) -> float:
         """Seconds until the first limit on silence or on the whole job is reached; infinite without any."""
@@ -222,7 +222,7 @@ class TurnReader:
             until = min(until, self._written_at + launch.job_timeout_s)
         return max(0.0, until - time.monotonic())
 
-    def _too_long(self) -> bool:
+    def _raise_timeout(self) -> bool:
         launch, now = self._launch, time.monotonic()
         if launch.job_timeout_s and now >= self._written_at + launch.job_timeout_s:
             self._deliver(TimeLimitReached())
@@ -231,7 +231,7 @@ class TurnReader:
             raise errors.EngineTimeout(f"The console has been silent for {launch.stall_timeout_s:g} seconds.")
         raise errors.EngineTimeout(f"No token came within {launch.first_token_timeout_s:g} seconds.")
 
-    def _take(self, events: list[Event]) -> bool:
+    def _handle(self, events: list[Event]) -> bool:
         for event in events:
             if isinstance(event, Done):
                 return True
@@ -240,7 +240,7 @@ class TurnReader:
             if isinstance(event, Text):
                 self._count(event)
             elif isinstance(event, Overrun):
-                self.keeps = False  # the console's memory holds more than the answer
+                self.is_continuable = False  # the console's memory holds more than the answer
             if not isinstance(event, Log):  # a model can say a log line
                 self._deliver(event)
         return False
@@ -253,7 +253,7 @@ class TurnReader:
         self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
         if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):
             raise errors.EngineCrashed("The console does not stop talking and is being restarted.")
-        if now - self._told_at >= PROGRESS_S:
-            self._told_at = now
+        if now - self._progress_at >= PROGRESS_S:
+            self._progress_at = now
             with contextlib.suppress(errors.BpuError):
                 self._progress(len(self._parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Failures in a row that are taken for bad luck.
-PATIENCE = 2
+FREE_RETRIES = 2
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
 
@@ -16,13 +16,13 @@ class CircuitBreaker:
         #: The monotonic second from which the next try is allowed.
         self.until = 0.0
 
-    def failed(self, now: float) -> None:
+    def record_failure(self, now: float) -> None:
         self.failures += 1
-        pauses = self.failures - PATIENCE
+        pauses = self.failures - FREE_RETRIES
         if pauses > 0:
             self.until = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(pauses - 1, 10))
 
-    def hold(self, now: float, seconds: float) -> None:
+    def delay_until(self, now: float, seconds: float) -> None:
         """Do not try for `seconds`, whatever the count: a person must act, or memory is still being freed."""
         self.until = max(self.until, now + seconds)
 
@@ -33,7 +33,7 @@ class CircuitBreaker:
     @property
     def is_open(self) -> bool:
         """Whether so many failures came in a row that callers should be told instead of kept waiting."""
-        return self.failures > PATIENCE
+        return self.failures > FREE_RETRIES
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next try is allowed; 0 when it is allowed now."""

@@ -18,41 +18,41 @@ class ConsoleLocks:
 
     def __init__(self) -> None:
         self.fds: list[int] = []
-        self._leases: dict[str, tuple[FileLock, bool]] = {}
+        self._locks: dict[str, tuple[FileLock, bool]] = {}
 
-    def add(self, path: str, lease: FileLock, *, owned: bool) -> None:
+    def add(self, path: str, lock: FileLock, *, owned: bool) -> None:
         """Hold a lock that was taken; `owned`: its file lies in the state folder and may be made again."""
-        self._leases[path] = lease, owned
-        self.fds.append(lease.fd)
+        self._locks[path] = lock, owned
+        self.fds.append(lock.fd)
 
     def take(self, launch: LaunchSpec) -> bool:
         """Hold the lock of a launch; False when another process has it. Raises OSError."""
-        if launch.lock_path not in self._leases:
-            lease = try_lock(Path(launch.lock_path), create=launch.owns_lock)
-            if lease is None:
+        if launch.lock_path not in self._locks:
+            lock = try_lock(Path(launch.lock_path), create=launch.owns_lock)
+            if lock is None:
                 return False
-            self.add(launch.lock_path, lease, owned=launch.owns_lock)
+            self.add(launch.lock_path, lock, owned=launch.owns_lock)
         return True
 
     def still_held(self) -> bool:
         """Whether every lock's file is the one that is locked; a new file in its place is locked instead."""
-        return all(self._holds(path, *held) for path, held in self._leases.items())
+        return all(self._holds(path, *held) for path, held in self._locks.items())
 
     def _holds(self, path: str, held: FileLock, owned: bool) -> bool:
         identity = file_id(Path(path))
         if identity == file_id(held.fd) or (identity is None and not owned):
             return True
-        lease = try_lock(Path(path), create=owned)
-        if lease is None:
+        lock = try_lock(Path(path), create=owned)
+        if lock is None:
             return False
-        os.dup2(lease.fd, held.fd, inheritable=False)  # the next console inherits it by this number
-        lease.close()
+        os.dup2(lock.fd, held.fd, inheritable=False)  # the next console inherits it by this number
+        lock.close()
         return True
 
     def close(self) -> None:
-        for lease, _ in self._leases.values():
-            lease.close()
-        self._leases.clear()
+        for lock, _ in self._locks.values():
+            lock.close()
+        self._locks.clear()
         self.fds.clear()
 
 

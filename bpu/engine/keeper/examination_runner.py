@@ -88,7 +88,7 @@ class ExaminationRunner:
         return "unknown"
 
     @property
-    def wanted(self) -> bool:
+    def is_useful(self) -> bool:
         """Whether an examination could find out something that nothing else says."""
         launch, profile, found = self._launch, self._supervisor.profile, self.record.findings
         belief = profile.belief
@@ -108,7 +108,7 @@ class ExaminationRunner:
         assert pid is not None
         self.record.identify(pid)
         asked, self._asked_for = self._asked_for, False
-        if not (self.wanted or self._by_hand) or self._waits_too_long():
+        if not (self.is_useful or self._by_hand) or self._waits_too_long():
             return False
         believed = self._supervisor.profile.belief is not None
         return asked or self._by_hand or (not believed and self.record.tries < MAX_ATTEMPTS)
@@ -121,7 +121,7 @@ class ExaminationRunner:
         """The moment at which a console that idles so long is loaded anew for an examination; None: never."""
         if self._by_hand:
             return idle_since
-        if not self.wanted:
+        if not self.is_useful:
             return None
         tries = self.record.tries
         if self._supervisor.profile.belief is not None:
@@ -199,13 +199,13 @@ class ExaminationRunner:
         self._asked_at = self._clock()
         profile = self._supervisor.profile
         if examination.step is Step.RESET and profile.reset is not None and not profile.ineffective_reset:
-            self._supervisor.reset(self._was_reset)
+            self._supervisor.reset(self._on_reset)
         elif line is not None:
             self._supervisor.ask(line, self._on_answer, limit_s=ANSWER_LIMIT_S)
         else:
             self._finish(examination)
 
-    def _was_reset(self) -> None:
+    def _on_reset(self) -> None:
         if self._examination is not None:
             self._examination.on_reset()
             self._ask()

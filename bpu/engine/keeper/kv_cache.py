@@ -50,7 +50,9 @@ UNKNOWN = Cache(known=False)
 MARGIN = 1 / 32
 
 
-def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int) -> StartMode:
+def choose_start(
+    cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int
+) -> StartMode:
     """How a job with that `history` begins; `tokens` are counted, template included.
 
     A prompt one token longer than the cache makes a console abort. A whole conversation is counted exactly, but the
@@ -65,7 +67,7 @@ def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_t
     return StartMode.RESET if capabilities.reset_works else StartMode.RESTART
 
 
-def spent(cache: Cache, capabilities: Capabilities) -> bool:
+def must_discard(cache: Cache, capabilities: Capabilities) -> bool:
     """Whether nothing can be done with this cache but throw it away; that is best done before anybody waits for it."""
     if cache.empty or capabilities.stateless:
         return False

@@ -48,7 +48,7 @@ class Queue(Generic[PeerT]):
         """Back to its place, whatever the limit: it was let in before."""
         insort(self._waiting, ticket)
 
-    def leave(self, ticket: Ticket[PeerT]) -> bool:
+    def remove(self, ticket: Ticket[PeerT]) -> bool:
         """Remove `ticket`; False when it does not wait (any more). Nobody else's place gets worse."""
         for index, waiting in enumerate(self._waiting):
             if waiting is ticket:

@@ -17,7 +17,7 @@ from bpu.engine.file_locks import abandon_slot
 from bpu.engine.keeper.examination_runner import ExaminationRunner
 from bpu.engine.keeper.job_connection import JobConnection, refuse
 from bpu.engine.keeper.job_limit import overdue_at
-from bpu.engine.keeper.kv_cache import EMPTY, Cache, StartMode, spent, start_for
+from bpu.engine.keeper.kv_cache import EMPTY, Cache, StartMode, choose_start, must_discard
 from bpu.engine.keeper.model import Model
 from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 from bpu.engine.keeper.supervisor import Supervisor
@@ -25,10 +25,10 @@ from bpu.engine.keeper.swap_rule import Demand, next_model
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.states import State, Transition
 
-FIRST_PACE_S = 20.0
+FIRST_AVERAGE_JOB_S = 20.0
 LONGEST_RETRY_S = 60.0
 #: How long the memory of a model that was given up may take to come back, and how often it is looked for.
-MEMORY_WAIT_S, MEMORY_LOOK_S = 3.0, 0.1
+MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
 #: More launches than any table has; the oldest ones that nothing needs are forgotten.
 MOST_LAUNCHES = 300
 _DOWN = (State.STOPPED, State.FAILED)
@@ -68,17 +68,17 @@ class Scheduler:
         self.running: Ticket[JobConnection] | None = None
         self.running_since = 0.0
         self.progress: dict[str, Any] = {}
-        self.wanted = launch.preload and not launch.per_job
-        self.leaving = False
-        self.pace_s = FIRST_PACE_S
+        self.should_be_loaded = launch.preload and not launch.per_job
+        self.stopping = False
+        self.average_job_s = FIRST_AVERAGE_JOB_S
         self.swap_after_s = launch.swap_after_s
         self._preparing: Ticket[JobConnection] | None = None
         #: An operator's order to load another model.
-        self._ordered: Demand | None = None
+        self._load_order: Demand | None = None
         #: The model for which another one was given up.
-        self._next: Model | None = None
+        self._swap_target: Model | None = None
         self._last_good: Model | None = None
-        self._memory_until = 0.0
+        self._memory_wait_ends = 0.0
         self._idle_since = self._ready_since = clock()
 
     # The models
@@ -99,7 +99,7 @@ class Scheduler:
     def knows(self, fingerprint: str) -> bool:
         return fingerprint in self._launches
 
-    def offer(self, launch: LaunchSpec, *, newest: bool) -> None:
+    def register(self, launch: LaunchSpec, *, newest: bool) -> None:
         """Take the launch of a model for its next load; `newest`: also for loads that no job asks for."""
         key = launch.fingerprint
         if newest or key not in self._launches:
@@ -121,8 +121,8 @@ class Scheduler:
     def _forget_surplus(self) -> None:
         needed = {self.model.key, *self._newest.values(), *(ticket.model for ticket in self.queue)}
         needed |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
-        needed |= {self._ordered.model} if self._ordered is not None else set()
-        needed |= {one.key for one in (self._next, self._last_good) if one is not None}
+        needed |= {self._load_order.model} if self._load_order is not None else set()
+        needed |= {one.key for one in (self._swap_target, self._last_good) if one is not None}
         for key in [key for key in self._launches if key not in needed][: max(0, len(self._launches) - MOST_LAUNCHES)]:
             del self._launches[key]
             self.models.pop(key, None)
@@ -160,7 +160,7 @@ class Scheduler:
 
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
         """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
-        if self.leaving:
+        if self.stopping:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
         model = self._model(ticket.model)
@@ -184,11 +184,11 @@ class Scheduler:
             refuse(ticket.peer, "QueueFull", message, retry_after=self.retry_after_s())
             return
         # Whoever asks wants the model to stay, until it is unloaded again.
-        self.wanted = not self.launch.per_job
+        self.should_be_loaded = not self.launch.per_job
 
-    def leave(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
+    def remove(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
         """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
-        if self.queue.leave(ticket):
+        if self.queue.remove(ticket):
             return
         if self._preparing is ticket:
             self._preparing = None
@@ -203,21 +203,21 @@ class Scheduler:
         if self.running is not ticket:
             return
         self.running = None
-        self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
+        self.average_job_s += 0.3 * (self._clock() - self.running_since - self.average_job_s)
         self._idle_since = self._clock()
         self.supervisor.breaker.reset()
         self.supervisor.learn(report)
         if self.supervisor.must_discard(report):
             self.supervisor.end("unproven_end")
             return
-        self._put_to_rest(cache, reset_sent=reset_sent)
+        self._release_console(cache, reset_sent=reset_sent)
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
 
-    def _put_to_rest(self, cache: Cache, *, reset_sent: bool = False) -> None:
+    def _release_console(self, cache: Cache, *, reset_sent: bool = False) -> None:
         """Give back a console that was taken. What the next job would have to wait for is done now."""
         supervisor, known = self.supervisor, self.examiner.capabilities
-        if reset_sent or (self.wanted and known.reset_works and spent(cache, known)):
+        if reset_sent or (self.should_be_loaded and known.reset_works and must_discard(cache, known)):
             supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
         else:
             supervisor.give_back(cache)
@@ -233,13 +233,13 @@ class Scheduler:
         else:
             self.supervisor.end("failed", Diagnosis("job_failed", why, False))
 
-    def decline(self, ticket: Ticket[JobConnection]) -> None:
+    def return_unused(self, ticket: Ticket[JobConnection]) -> None:
         """The job's worker cannot use the console and has written nothing to it, so the console is as it was."""
         if self.running is ticket:
             self.running = None
             self.supervisor.give_back(self.supervisor.cache)
 
-    def abandon(self, cause: str, fault: Diagnosis) -> None:
+    def end_console(self, cause: str, fault: Diagnosis) -> None:
         """End the console. The job that runs is told; the one that has not begun keeps its place."""
         self.supervisor.end(cause, fault)
         if self.running is not None or self._preparing is not None:
@@ -254,7 +254,7 @@ class Scheduler:
         if ticket is None:
             return False
         refuse(ticket.peer, "JobCancelled", "The job was cancelled.")
-        self.leave(ticket, cause="cancelled")
+        self.remove(ticket, cause="cancelled")
         return True
 
     # What operators do
@@ -267,27 +267,27 @@ class Scheduler:
         model = self._model(fingerprint) if fingerprint else self.model
         if shortage := self._shortage(model):
             return shortage
-        self.wanted = True
+        self.should_be_loaded = True
         model.supervisor.breaker.reset()
         is_there = model is self.model and self.supervisor.state in _IN_MEMORY
-        self._ordered = None if is_there else Demand(model.key, self._clock())
+        self._load_order = None if is_there else Demand(model.key, self._clock())
         return ""
 
     def examine(self) -> None:
         """Examine the console once more, as soon as no job is left."""
-        self.wanted = True
+        self.should_be_loaded = True
         self.examiner.request()
 
     def unload(self) -> None:
         """Give the BPU's memory back as soon as no job is left; a job that comes later loads again."""
-        self.wanted, self._ordered = False, None
+        self.should_be_loaded, self._load_order = False, None
 
     def stop(self) -> None:
         """No job is served any more; the console is ended."""
-        self.leaving = True
+        self.stopping = True
         for ticket in self.queue:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
-            self.queue.leave(ticket)
+            self.queue.remove(ticket)
         self.supervisor.end("stop", polite=True)
 
     # What the console does
@@ -298,8 +298,8 @@ class Scheduler:
             self._idle_since = self._clock()
             if old is not State.BUSY:
                 self._note_loaded()
-        if new in _DOWN and self._next is not None:
-            self._memory_until = self._clock() + MEMORY_WAIT_S
+        if new in _DOWN and self._swap_target is not None:
+            self._memory_wait_ends = self._clock() + MEMORY_WAIT_S
         if old is State.CHECKING:
             self.examiner.close()
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
@@ -309,8 +309,8 @@ class Scheduler:
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
-        if self._ordered is not None and self._ordered.model == self.model.key:
-            self._ordered = None
+        if self._load_order is not None and self._load_order.model == self.model.key:
+            self._load_order = None
 
     def _console_lost(self) -> None:
         if self._preparing is not None:
@@ -319,15 +319,15 @@ class Scheduler:
             self._preparing = None
         if self.running is not None:
             ticket, self.running = self.running, None
-            ticket.peer.send({"say": "exit", **self._obituary()})
+            ticket.peer.send({"say": "exit", **self._exit_report()})
 
-    def _obituary(self) -> dict[str, Any]:
+    def _exit_report(self) -> dict[str, Any]:
         fault, supervisor = self.supervisor.fault, self.supervisor
         return {
             "message": fault.message if fault else "The console was ended.",
             "person": bool(fault and fault.needs_person),
             "how": str(supervisor.exit) if supervisor.exit else "",
-            "log": supervisor.log.telling(),
+            "log": supervisor.log.relevant_lines(),
         }
 
     # What comes next
@@ -336,27 +336,27 @@ class Scheduler:
         """Move whatever can move now. Cheap; called after everything that happened."""
         supervisor = self.supervisor
         if (limit := self._overdue_at()) is not None and self._clock() >= limit:
-            self._take_back()
-        if self.leaving:
+            self._end_overdue_job()
+        if self.stopping:
             supervisor.end("stop")
         elif supervisor.state in _DOWN:
-            self._load_if_wanted()
+            self._load_next()
         elif supervisor.state is State.STARTING:
             self._stop_unneeded_load()
         elif supervisor.state is State.CHECKING:
             self._examine()
         elif supervisor.state is State.READY:
-            self._use()
+            self._use_ready_console()
 
     def _overdue_at(self) -> float | None:
         return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
 
-    def _take_back(self) -> None:
+    def _end_overdue_job(self) -> None:
         """End the console of a job whose worker reports nothing although its own limits are long over."""
         abandon_slot(Path(self.launch.state_dir))
-        self.abandon("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
+        self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
-    def _load_if_wanted(self) -> None:
+    def _load_next(self) -> None:
         for key in {demand.model for demand in self._demands()}:
             if (fault := self._model(key).lasting_fault) is not None:
                 self._refuse_waiting(fault, model=self._model(key))
@@ -367,10 +367,10 @@ class Scheduler:
     def _candidates(self) -> Iterator[Model]:
         """The models that may be loaded now that none is, the first choice first; one may be named twice."""
         demands = self._demands()
-        if self._next is not None and any(demand.model == self._next.key for demand in demands):
-            yield self._next
+        if self._swap_target is not None and any(demand.model == self._swap_target.key for demand in demands):
+            yield self._swap_target
         yield from (self._model(demand.model) for demand in demands)
-        if self.wanted and not demands:
+        if self.should_be_loaded and not demands:
             yield self._newest_of(self.model)
             if self._last_good is not None:
                 # What cannot be loaded leaves its place to the model that worked before.
@@ -378,15 +378,17 @@ class Scheduler:
 
     def _demands(self) -> list[Demand]:
         demands = [Demand(ticket.model, ticket.arrived) for ticket in self.queue]
-        return sorted([*demands, self._ordered], key=lambda one: one.since) if self._ordered is not None else demands
+        return (
+            sorted([*demands, self._load_order], key=lambda one: one.since) if self._load_order is not None else demands
+        )
 
     def _load(self, model: Model) -> None:
         if model is not self.model:
-            if self._clock() < self._memory_until and self._find_shortage(model.launch, ()):
+            if self._clock() < self._memory_wait_ends and self._find_shortage(model.launch, ()):
                 return  # the memory of the model that was given up has not come back yet
             model.supervisor.follows_another = True
             self.model = model
-        self._next = None
+        self._swap_target = None
         model.load()
 
     def _next_model(self, loaded: str | None) -> Model | None:
@@ -403,8 +405,8 @@ class Scheduler:
                 return model
             self._refuse_waiting(Diagnosis("no_bpu_memory", shortage, True), model=model)
 
-    def _give_up_for(self, model: Model) -> None:
-        self._next = model
+    def _switch_to(self, model: Model) -> None:
+        self._swap_target = model
         self.supervisor.end("swap", polite=True)
 
     def _stop_unneeded_load(self) -> None:
@@ -412,30 +414,30 @@ class Scheduler:
         if self.queue and not any(demand.model == self.model.key for demand in self._demands()):
             model = self._next_model(None)
             if model is not None and model is not self.model:
-                self._give_up_for(model)
+                self._switch_to(model)
 
     def _examine(self) -> None:
-        if self.wanted or self.queue:
+        if self.should_be_loaded or self.queue:
             self.examiner.advance()
         else:
             self.supervisor.end("unload")
 
-    def _use(self) -> None:
+    def _use_ready_console(self) -> None:
         supervisor, known = self.supervisor, self.examiner.capabilities
         model = self._next_model(self.model.key)
         if model is not None and model is not self.model:
-            self._give_up_for(model)
+            self._switch_to(model)
         elif (ticket := self.queue.first_of(self.model.key)) is not None:
             self._begin(ticket)
-        elif not self.wanted:
+        elif not self.should_be_loaded:
             supervisor.end("unload", polite=True)
         elif self._idle_too_long():
-            self.wanted = False
+            self.should_be_loaded = False
             supervisor.end("idle_unload", polite=True)
-        elif spent(supervisor.cache, known) and not known.reset_works:
+        elif must_discard(supervisor.cache, known) and not known.reset_works:
             supervisor.end("unrelated")
-        elif spent(supervisor.cache, known) and supervisor.take():
-            self._put_to_rest(supervisor.cache)
+        elif must_discard(supervisor.cache, known) and supervisor.take():
+            self._release_console(supervisor.cache)
         else:
             self.examiner.begin_if_idle(self._idle_since)
 
@@ -445,7 +447,7 @@ class Scheduler:
             ticket.needs_fresh = False  # asked once: a console that is examined at every load is never fresh
             supervisor.end("rejoined")
             return
-        start = start_for(
+        start = choose_start(
             supervisor.cache,
             self.examiner.capabilities,
             history=ticket.history,
@@ -457,20 +459,20 @@ class Scheduler:
             return
         if not supervisor.take():
             return
-        self.queue.leave(ticket)
+        self.queue.remove(ticket)
         self._preparing = ticket
         if start is StartMode.RESET:
-            supervisor.reset(self._go_if_still_there)
+            supervisor.reset(self._grant_after_reset)
         else:
-            self._go(start)
+            self._grant_slot(start)
 
-    def _go_if_still_there(self) -> None:
+    def _grant_after_reset(self) -> None:
         if self._preparing is None:
             self.supervisor.give_back(self.supervisor.cache)
         else:
-            self._go(StartMode.EMPTY)
+            self._grant_slot(StartMode.EMPTY)
 
-    def _go(self, start: StartMode) -> None:
+    def _grant_slot(self, start: StartMode) -> None:
         ticket, self._preparing = self._preparing, None
         assert ticket is not None
         supervisor, known = self.supervisor, self.examiner.capabilities
@@ -481,14 +483,14 @@ class Scheduler:
             "short": start is StartMode.CONTINUE,
             "cached": cached,
             "banner": supervisor.banner,
-            **supervisor.for_reader,
+            **supervisor.reading_facts,
             "keeps": known.retains_history,
             # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
-            "resets": self.wanted and known.reset_works and not (known.retains_history or known.stateless),
+            "resets": self.should_be_loaded and known.reset_works and not (known.retains_history or known.stateless),
         }
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
-            self.decline(ticket)
+            self.return_unused(ticket)
 
     # Small questions
 
@@ -504,23 +506,23 @@ class Scheduler:
     def _refuse_waiting(self, fault: Diagnosis, kind: str = "", *, model: Model | None = None) -> None:
         """Refuse the waiting jobs of a model, the present one by default, and forget an order to load it."""
         key = (model or self.model).key
-        if self._ordered is not None and self._ordered.model == key:
-            self._ordered = None
+        if self._load_order is not None and self._load_order.model == key:
+            self._load_order = None
         for ticket in self.queue:
             if ticket.model == key:
                 self._refuse_for(fault, ticket, kind)
-                self.queue.leave(ticket)
+                self.queue.remove(ticket)
 
     def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
         model = self._model(ticket.model)
         kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
         wait = None if fault.needs_person else model.pause_s
-        log = model.supervisor.log.telling() if fault is model.supervisor.fault else ()
+        log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
         refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)
 
     def retry_after_s(self) -> float:
         """When a place is likely to be free: the queue's length times the recent pace, at most a minute."""
-        return min(LONGEST_RETRY_S, max(1.0, self.pace_s * max(1, len(self.queue))))
+        return min(LONGEST_RETRY_S, max(1.0, self.average_job_s * max(1, len(self.queue))))
 
     def deadline(self) -> float | None:
         """The monotonic second at which `advance` could do something that it cannot do now."""
@@ -529,8 +531,8 @@ class Scheduler:
             times.append(overdue)
         if supervisor.state in _DOWN:
             times += [now + model.pause_s for model in self._candidates()]
-            if now < self._memory_until:
-                times.append(now + MEMORY_LOOK_S)
+            if now < self._memory_wait_ends:
+                times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
             times += [now + self._model(one.model).pause_s for one in self._demands()]
             times.append(supervisor.free_at)

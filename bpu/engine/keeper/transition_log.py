@@ -12,7 +12,7 @@ from typing import Any
 from bpu.engine.states import State, Transition
 
 
-def moved(
+def format_transition(
     form: str, old: State, new: State, move: Transition, reason: str = "", *, model: str = "", now: float | None = None
 ) -> str:
     """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.log_format`."""
@@ -88,7 +88,7 @@ class TransitionLog:
         self._lines: list[str] = []
 
     def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
-        self._lines.append(moved(self._form, old, new, move, reason, model=model))
+        self._lines.append(format_transition(self._form, old, new, move, reason, model=model))
 
     def note_error(self, error: BaseException) -> None:
         self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bpu.engine.client.engine import Engine
-from bpu.engine.client.launch_config import plan_launch
+from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from tests.live.gateway import command
@@ -30,7 +30,7 @@ def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60
         "state_dir": folder,
         "data_dir": folder / "data",
     }
-    launch = plan_launch(load_settings(**{**fixed, **settings, "console_args": f"{FAST} {options}".split()}))
+    launch = build_launch_spec(load_settings(**{**fixed, **settings, "console_args": f"{FAST} {options}".split()}))
     return Engine(launch, queue_timeout_s=queue_timeout_s)
 
 

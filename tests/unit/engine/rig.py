@@ -126,7 +126,7 @@ class FakeConsole:
     def reap(self) -> Exit | None:
         return self.ended
 
-    def kill_heirs(self) -> list[int]:
+    def kill_orphans(self) -> list[int]:
         return []
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class Rig:
         first, self.record = self._make_parts(settings)
         if findings is not None:
             self.record.save(findings)
-        self.desk = Scheduler(
+        self.scheduler = Scheduler(
             settings,
             first,
             self.record,
@@ -202,17 +202,17 @@ class Rig:
     @property
     def supervisor(self) -> Supervisor:
         """The supervisor of the model that has the console, or had it last."""
-        return self.desk.supervisor
+        return self.scheduler.supervisor
 
-    def offer(self, folder: Path, model: str, **changes: Any) -> str:
+    def register(self, folder: Path, model: str, **changes: Any) -> str:
         """Another model of the table; its launch's fingerprint."""
         settings = launch(folder, model=model, **changes)
-        self.desk.offer(settings, newest=True)
+        self.scheduler.register(settings, newest=True)
         return settings.fingerprint
 
     def _changed(self, old: State, new: State, move: Transition) -> None:
         self.moves.append(move)
-        self.desk.console_changed(old, new, move)
+        self.scheduler.console_changed(old, new, move)
 
     def _spawn(self, settings: LaunchSpec, lock_fds: Sequence[int], log: Log) -> FakeConsole:
         if self.spawn_error is not None:
@@ -233,7 +233,7 @@ class Rig:
         state = None
         while state is not self.supervisor.state:
             state = self.supervisor.state
-            self.desk.advance()
+            self.scheduler.advance()
 
     def banner(self) -> None:
         """The console has loaded its model."""
@@ -243,7 +243,7 @@ class Rig:
         """Time passes, with whatever is due in between."""
         end = self.now + seconds
         for _ in range(1000):
-            due = [time for time in (self.supervisor.deadline(), self.desk.deadline()) if time is not None]
+            due = [time for time in (self.supervisor.deadline(), self.scheduler.deadline()) if time is not None]
             self.now = min([max(self.now, min(due, default=end)), end])
             self.supervisor.tick()
             self.settle()
@@ -258,7 +258,7 @@ class Rig:
     def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[FakePeer]:
         """A job comes."""
         self._numbers += 1
-        fields.setdefault("model", next(iter(self.desk.models)))
+        fields.setdefault("model", next(iter(self.scheduler.models)))
         ticket = Ticket(
             arrived=self.now if arrived is None else arrived,
             number=self._numbers,
@@ -266,7 +266,7 @@ class Rig:
             id=f"job-{self._numbers}",
             **fields,
         )
-        self.desk.join(ticket)
+        self.scheduler.join(ticket)
         self.settle()
         return ticket
 
@@ -274,10 +274,10 @@ class Rig:
         self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0, *, report: TurnReport = PROVEN
     ) -> None:
         """The job has read up to the prompt."""
-        self.desk.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
+        self.scheduler.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
         self.settle()
 
-    def leave(self, ticket: Ticket[FakePeer]) -> None:
+    def remove(self, ticket: Ticket[FakePeer]) -> None:
         """The job's connection is closed."""
-        self.desk.leave(ticket)
+        self.scheduler.remove(ticket)
         self.settle()

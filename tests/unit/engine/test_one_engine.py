@@ -129,9 +129,9 @@ def test_nothing_is_left_when_all_who_needed_it_are_killed(tmp_path: Path) -> No
     holder.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=12)
     assert [process.pid for process in alive] == []
-    lease = try_lock(tmp_path / "simulator.lock")
-    assert lease is not None
-    lease.close()
+    lock = try_lock(tmp_path / "simulator.lock")
+    assert lock is not None
+    lock.close()
 
 
 def test_unloading_gives_the_memory_back_and_loading_takes_it_again(engine_of: EngineOf) -> None:
