@@ -93,7 +93,7 @@ class Keeper:
             find_shortage=_find_shortage,
         )
         for launch in table.launches:
-            self.desk.register(launch, newest=True)
+            self.desk.registry.register(launch, newest=True)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
@@ -280,7 +280,7 @@ class Keeper:
         previous = message.get("previous")
         earlier = previous[-MOST_TABLES:] if isinstance(previous, list) else []
         follows = table in self._tables or any(isinstance(one, str) and one in self._tables for one in earlier)
-        known = self.desk.knows(key)
+        known = self.desk.registry.knows(key)
         if follows:
             self._tables[table] = None
             if len(self._tables) > MOST_TABLES:
@@ -295,7 +295,7 @@ class Keeper:
             launch = _launch(message, key, self.launch.state_dir)
             if not self._locks.take(launch):
                 return _held_by(Path(launch.lock_path))
-            self.desk.register(launch, newest=newest)
+            self.desk.registry.register(launch, newest=newest)
         return ""
 
     def _end_job(self, connection: Connection, message: dict[str, Any]) -> None:
@@ -342,7 +342,7 @@ class Keeper:
         if "fingerprint" in message:
             return self._admit(connection, "load", message), str(message["fingerprint"])
         name = str(message.get("model") or "")[:ID_CHARS]
-        found = self.desk.fingerprint_of(name) if name else ""
+        found = self.desk.registry.fingerprint_of(name) if name else ""
         return ("", found) if found is not None else (f"The engine knows no model {name}.", "")
 
     def _join(self, connection: Connection, message: dict[str, Any]) -> None:

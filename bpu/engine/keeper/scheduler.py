@@ -1,7 +1,7 @@
-"""The keeper's decisions: which model and job are next, how a job begins, what happens when it or its console ends.
+"""Decides which model is loaded, which job runs next, and what happens when a job or its console ends.
 
-It knows peers only as something that takes messages, and the console only through the supervisor, so that every
-order of events can be tried without a process or a socket.
+The scheduler does no I/O: it sends messages through `JobConnection` and controls the console through the supervisor,
+so that tests can try every order of events without a process or a socket.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bpu.engine.keeper.job_connection import JobConnection, refuse
 from bpu.engine.keeper.job_limit import overdue_at
 from bpu.engine.keeper.kv_cache import EMPTY, Cache, StartMode, choose_start, must_discard
 from bpu.engine.keeper.model import Model
+from bpu.engine.keeper.model_registry import MakeParts, ModelRegistry
 from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.swap_rule import Demand, next_model
@@ -27,21 +28,21 @@ from bpu.engine.states import State, Transition
 
 FIRST_AVERAGE_JOB_S = 20.0
 LONGEST_RETRY_S = 60.0
-#: How long the memory of a model that was given up may take to come back, and how often it is looked for.
+#: How long the kernel may take to free the memory of an ended model, and how often the scheduler checks.
 MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
-#: More launches than any table has; the oldest ones that nothing needs are forgotten.
-MOST_LAUNCHES = 300
 _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
 
-#: Makes what a model needs when it is first asked for.
-MakeParts = Callable[[LaunchSpec], tuple[Supervisor, ConsoleRecord]]
-#: Says why the BPU's memory cannot hold a launch, given the processes whose memory will be free; "" when it may.
+#: Says why the BPU's memory cannot hold a launch, given the processes whose memory will be free; "" when it can.
 FindShortage = Callable[[LaunchSpec, Collection[int]], str]
 
 
 class Scheduler:
-    """One job at a time. Every public method may be followed by `advance`, which moves whatever can move."""
+    """Runs one job at a time on the one console.
+
+    The keeper owns it and calls it in its one thread: the other methods record what happened, and `advance`, called
+    after each of them, acts on it. Invariant: at most one of `running` and `_preparing` is set.
+    """
 
     def __init__(
         self,
@@ -54,17 +55,18 @@ class Scheduler:
         make_parts: MakeParts | None = None,
         find_shortage: FindShortage = lambda launch, own: "",
     ) -> None:
-        """`launch` is the default model's, with its parts; `make_parts` makes those of others."""
-        self._clock, self._log = clock, log
-        self._make_parts, self._find_shortage = make_parts, find_shortage
+        """`launch`, `supervisor` and `record` are the default model's; `make_parts` makes those of the others."""
+        self._clock, self._find_shortage = clock, find_shortage
         self.queue: Queue[JobConnection] = Queue(launch.queue_limit)
-        self._launches: dict[str, LaunchSpec] = {launch.fingerprint: launch}
-        #: The fingerprint of each id's newest launch.
-        self._newest: dict[str, str] = {launch.model: launch.fingerprint}
-        #: Those that were needed at least once, by fingerprint.
-        self.models: dict[str, Model] = {}
+        self.registry = ModelRegistry(
+            make_parts=make_parts,
+            keys_in_use=self._keys_in_use,
+            clock=clock,
+            first_arrival=lambda: self.queue.first().arrived if self.queue else None,
+            log=log,
+        )
         #: The model that has the console, or had it last.
-        self.model = self._add(launch, supervisor, record)
+        self.model = self.registry.add(launch, supervisor, record)
         self.running: Ticket[JobConnection] | None = None
         self.running_since = 0.0
         self.progress: dict[str, Any] = {}
@@ -72,10 +74,11 @@ class Scheduler:
         self.stopping = False
         self.average_job_s = FIRST_AVERAGE_JOB_S
         self.swap_after_s = launch.swap_after_s
+        #: The job that runs as soon as the console's `reset` is done; nothing was written for it yet.
         self._preparing: Ticket[JobConnection] | None = None
         #: An operator's order to load another model.
         self._load_order: Demand | None = None
-        #: The model for which another one was given up.
+        #: The model for which the scheduler ended another one.
         self._swap_target: Model | None = None
         self._last_good: Model | None = None
         self._memory_wait_ends = 0.0
@@ -93,65 +96,18 @@ class Scheduler:
 
     @property
     def launch(self) -> LaunchSpec:
-        """The launch that the console was started with, or will be."""
+        """The launch specification of the current or next console."""
         return self.supervisor.launch
 
-    def knows(self, fingerprint: str) -> bool:
-        return fingerprint in self._launches
-
-    def register(self, launch: LaunchSpec, *, newest: bool) -> None:
-        """Take the launch of a model for its next load; `newest`: also for loads that no job asks for."""
-        key = launch.fingerprint
-        if newest or key not in self._launches:
-            self._launches[key] = launch
-            if key in self.models:
-                self.models[key].launch = launch
-        if newest or launch.model not in self._newest:
-            self._newest[launch.model] = key
-        self._forget_surplus()
-
-    def fingerprint_of(self, name: str) -> str | None:
-        """The fingerprint of the newest launch of the model with this id."""
-        return self._newest.get(name)
-
-    def name_of(self, ticket: Ticket[JobConnection]) -> str:
-        """The id of the model that a job wants."""
-        return self._launches[ticket.model].model
-
-    def _forget_surplus(self) -> None:
-        needed = {self.model.key, *self._newest.values(), *(ticket.model for ticket in self.queue)}
-        needed |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
-        needed |= {self._load_order.model} if self._load_order is not None else set()
-        needed |= {one.key for one in (self._swap_target, self._last_good) if one is not None}
-        for key in [key for key in self._launches if key not in needed][: max(0, len(self._launches) - MOST_LAUNCHES)]:
-            del self._launches[key]
-            self.models.pop(key, None)
-
-    def _model(self, fingerprint: str) -> Model:
-        """The model of a known launch, made when it is first needed."""
-        if fingerprint not in self.models:
-            assert self._make_parts is not None, "only the default model's parts were given"
-            launch = self._launches[fingerprint]
-            self._add(launch, *self._make_parts(launch))
-        return self.models[fingerprint]
-
-    def _add(self, launch: LaunchSpec, supervisor: Supervisor, record: ConsoleRecord) -> Model:
-        model = Model(
-            launch,
-            supervisor,
-            record,
-            clock=self._clock,
-            first_arrival=lambda: self.queue.first().arrived if self.queue else None,
-            log=self._log,
-        )
-        self.models[launch.fingerprint] = model
-        return model
-
-    def _newest_of(self, model: Model) -> Model:
-        return self._model(self._newest.get(model.name, model.key))
+    def _keys_in_use(self) -> set[str]:
+        """Return the fingerprints of the launches that must stay registered."""
+        keys = {self.model.key, *(ticket.model for ticket in self.queue)}
+        keys |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
+        keys |= {self._load_order.model} if self._load_order is not None else set()
+        return keys | {one.key for one in (self._swap_target, self._last_good) if one is not None}
 
     def _shortage(self, model: Model) -> str:
-        """Why the model that is in memory must not be given up for `model`; "" when it may be."""
+        """Say why `model` cannot replace the loaded one; "" when it can."""
         if model is self.model or self.supervisor.state in _DOWN:
             return ""
         return self._find_shortage(model.launch, self.supervisor.console_pids)
@@ -159,11 +115,11 @@ class Scheduler:
     # What jobs do
 
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
-        """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
+        """Queue a job or refuse it; `again`: the job was queued before, so the queue limit does not apply."""
         if self.stopping:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
-        model = self._model(ticket.model)
+        model = self.registry.get(ticket.model)
         if (fault := model.lasting_fault) is not None:
             self._refuse_for(fault, ticket)
             return
@@ -183,11 +139,11 @@ class Scheduler:
             )
             refuse(ticket.peer, "QueueFull", message, retry_after=self.retry_after_s())
             return
-        # Whoever asks wants the model to stay, until it is unloaded again.
+        # A job keeps the model loaded until an operator or the idle limit unloads it.
         self.should_be_loaded = not self.launch.per_job
 
     def remove(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
-        """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
+        """Remove a job that was cancelled or whose connection is closed; end the console if the job is running."""
         if self.queue.remove(ticket):
             return
         if self._preparing is ticket:
@@ -199,7 +155,7 @@ class Scheduler:
     def finish(
         self, ticket: Ticket[JobConnection], report: TurnReport, cache: Cache, *, reset_sent: bool = False
     ) -> None:
-        """The job has read up to the console's prompt; `cache` is what it knows of the console's memory."""
+        """End a job that has read up to the prompt; `cache` describes what the KV cache holds now."""
         if self.running is not ticket:
             return
         self.running = None
@@ -215,7 +171,7 @@ class Scheduler:
             self.supervisor.end("per_job", polite=True)
 
     def _release_console(self, cache: Cache, *, reset_sent: bool = False) -> None:
-        """Give back a console that was taken. What the next job would have to wait for is done now."""
+        """Give the console back; reset it now if its cache is useless, so that the next job does not wait."""
         supervisor, known = self.supervisor, self.examiner.capabilities
         if reset_sent or (self.should_be_loaded and known.reset_works and must_discard(cache, known)):
             supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
@@ -223,8 +179,10 @@ class Scheduler:
             supervisor.give_back(cache)
 
     def fail(self, ticket: Ticket[JobConnection], why: str, *, retry: bool = False) -> None:
-        """The job has given up its console, which is silent, out of step or without end: it is told the last lines.
-        `retry`: no text has come, and the job joins again."""
+        """End the console because its job reports it silent, out of sync or endless.
+
+        The job gets an exit report, unless `retry` says that it joins the queue again.
+        """
         if self.running is not ticket:
             return
         if retry:
@@ -234,13 +192,13 @@ class Scheduler:
             self.supervisor.end("failed", Diagnosis("job_failed", why, False))
 
     def return_unused(self, ticket: Ticket[JobConnection]) -> None:
-        """The job's worker cannot use the console and has written nothing to it, so the console is as it was."""
+        """Take the console back from a job that has written nothing, with its cache unchanged."""
         if self.running is ticket:
             self.running = None
             self.supervisor.give_back(self.supervisor.cache)
 
     def end_console(self, cause: str, fault: Diagnosis) -> None:
-        """End the console. The job that runs is told; the one that has not begun keeps its place."""
+        """End the console. A running job gets an exit report; a job that has not begun keeps its place."""
         self.supervisor.end(cause, fault)
         if self.running is not None or self._preparing is not None:
             self._console_lost()
@@ -260,30 +218,30 @@ class Scheduler:
     # What operators do
 
     def load(self, fingerprint: str = "") -> str:
-        """Load a model, that of the last load without `fingerprint`; returns why not, "" when it will be.
+        """Order a load of a model, by default the last one; return why it is refused, "" when it is accepted.
 
-        While another model has jobs, it waits its turn as a job would.
+        While another model has jobs, the order waits its turn as a job would.
         """
-        model = self._model(fingerprint) if fingerprint else self.model
+        model = self.registry.get(fingerprint) if fingerprint else self.model
         if shortage := self._shortage(model):
             return shortage
         self.should_be_loaded = True
         model.supervisor.breaker.reset()
-        is_there = model is self.model and self.supervisor.state in _IN_MEMORY
-        self._load_order = None if is_there else Demand(model.key, self._clock())
+        is_loaded = model is self.model and self.supervisor.state in _IN_MEMORY
+        self._load_order = None if is_loaded else Demand(model.key, self._clock())
         return ""
 
     def examine(self) -> None:
-        """Examine the console once more, as soon as no job is left."""
+        """Order another examination of the console, to begin when no job is left."""
         self.should_be_loaded = True
         self.examiner.request()
 
     def unload(self) -> None:
-        """Give the BPU's memory back as soon as no job is left; a job that comes later loads again."""
+        """Unload the model when no job is left; a later job loads it again."""
         self.should_be_loaded, self._load_order = False, None
 
     def stop(self) -> None:
-        """No job is served any more; the console is ended."""
+        """Refuse all jobs from now on and end the console."""
         self.stopping = True
         for ticket in self.queue:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
@@ -293,7 +251,7 @@ class Scheduler:
     # What the console does
 
     def console_changed(self, old: State, new: State, move: Transition) -> None:
-        """Called by the supervisor for every change of state."""
+        """React to a change of state; the supervisor calls it for each one."""
         if new is State.READY:
             self._idle_since = self._clock()
             if old is not State.BUSY:
@@ -314,7 +272,7 @@ class Scheduler:
 
     def _console_lost(self) -> None:
         if self._preparing is not None:
-            # Nothing of it was written yet, so it keeps its place.
+            # Nothing was written for this job yet, so it keeps its place.
             self.queue.rejoin(self._preparing)
             self._preparing = None
         if self.running is not None:
@@ -333,7 +291,7 @@ class Scheduler:
     # What comes next
 
     def advance(self) -> None:
-        """Move whatever can move now. Cheap; called after everything that happened."""
+        """Act on what has happened: load, swap, start a job, unload. Cheap, because the keeper calls it often."""
         supervisor = self.supervisor
         if (limit := self._overdue_at()) is not None and self._clock() >= limit:
             self._end_overdue_job()
@@ -352,29 +310,29 @@ class Scheduler:
         return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
 
     def _end_overdue_job(self) -> None:
-        """End the console of a job whose worker reports nothing although its own limits are long over."""
+        """End the console of a job whose worker is silent although its own time limits are over."""
         abandon_slot(Path(self.launch.state_dir))
         self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_next(self) -> None:
         for key in {demand.model for demand in self._demands()}:
-            if (fault := self._model(key).lasting_fault) is not None:
-                self._refuse_waiting(fault, model=self._model(key))
+            if (fault := self.registry.get(key).lasting_fault) is not None:
+                self._refuse_waiting(fault, model=self.registry.get(key))
         model = next((model for model in self._candidates() if model.pause_s == 0), None)
         if model is not None:
             self._load(model)
 
     def _candidates(self) -> Iterator[Model]:
-        """The models that may be loaded now that none is, the first choice first; one may be named twice."""
+        """Yield the models to load while none is loaded, the first choice first; one may occur twice."""
         demands = self._demands()
         if self._swap_target is not None and any(demand.model == self._swap_target.key for demand in demands):
             yield self._swap_target
-        yield from (self._model(demand.model) for demand in demands)
+        yield from (self.registry.get(demand.model) for demand in demands)
         if self.should_be_loaded and not demands:
-            yield self._newest_of(self.model)
+            yield self.registry.newest_of(self.model)
             if self._last_good is not None:
-                # What cannot be loaded leaves its place to the model that worked before.
-                yield self._newest_of(self._last_good)
+                # If the current model cannot be loaded, the last one that worked is loaded instead.
+                yield self.registry.newest_of(self._last_good)
 
     def _demands(self) -> list[Demand]:
         demands = [Demand(ticket.model, ticket.arrived) for ticket in self.queue]
@@ -385,22 +343,24 @@ class Scheduler:
     def _load(self, model: Model) -> None:
         if model is not self.model:
             if self._clock() < self._memory_wait_ends and self._find_shortage(model.launch, ()):
-                return  # the memory of the model that was given up has not come back yet
+                return  # the kernel has not freed the memory of the previous model yet
             model.supervisor.follows_another = True
             self.model = model
         self._swap_target = None
         model.load()
 
     def _next_model(self, loaded: str | None) -> Model | None:
-        """The model that is to be in memory next. One that the memory cannot hold is refused, its jobs with it."""
+        """Choose the model to be loaded next; refuse the jobs of a model that does not fit into memory."""
         while True:
-            demands = [one for one in self._demands() if one.model == loaded or self._model(one.model).pause_s == 0]
-            found = next_model(
+            demands = [
+                one for one in self._demands() if one.model == loaded or self.registry.get(one.model).pause_s == 0
+            ]
+            key = next_model(
                 demands, loaded, ready_since=self._ready_since, now=self._clock(), swap_after_s=self.swap_after_s
             )
-            if found is None:
+            if key is None:
                 return None
-            model = self._model(found)
+            model = self.registry.get(key)
             if not (shortage := self._shortage(model)):
                 return model
             self._refuse_waiting(Diagnosis("no_bpu_memory", shortage, True), model=model)
@@ -410,7 +370,7 @@ class Scheduler:
         self.supervisor.end("swap", polite=True)
 
     def _stop_unneeded_load(self) -> None:
-        """End a load that no job waits for while jobs of another model wait."""
+        """End a load if only jobs of other models wait."""
         if self.queue and not any(demand.model == self.model.key for demand in self._demands()):
             model = self._next_model(None)
             if model is not None and model is not self.model:
@@ -444,7 +404,7 @@ class Scheduler:
     def _begin(self, ticket: Ticket[JobConnection]) -> None:
         supervisor = self.supervisor
         if ticket.needs_fresh and not supervisor.is_fresh:
-            ticket.needs_fresh = False  # asked once: a console that is examined at every load is never fresh
+            ticket.needs_fresh = False  # tried only once, because a console examined at every load is never fresh
             supervisor.end("rejoined")
             return
         start = choose_start(
@@ -485,18 +445,18 @@ class Scheduler:
             "banner": supervisor.banner,
             **supervisor.reading_facts,
             "keeps": known.retains_history,
-            # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
+            # If no later job can continue this cache, the job sends the reset itself, which saves the next one a wait.
             "resets": self.should_be_loaded and known.reset_works and not (known.retains_history or known.stateless),
         }
         if not ticket.peer.send(message, supervisor.pipes):
-            # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
+            # The worker does not read its socket. Nothing was written, so the console is unchanged.
             self.return_unused(ticket)
 
-    # Small questions
+    # Queries
 
     @property
     def waiting(self) -> list[Ticket[JobConnection]]:
-        """All that have not begun, in their order; the first of them may be waiting for its reset only."""
+        """The jobs that have not begun, in order; the first may only wait for the console's reset."""
         return [*([self._preparing] if self._preparing is not None else []), *self.queue]
 
     def _idle_too_long(self) -> bool:
@@ -504,7 +464,7 @@ class Scheduler:
         return limit > 0 and self._clock() >= self._idle_since + limit
 
     def _refuse_waiting(self, fault: Diagnosis, kind: str = "", *, model: Model | None = None) -> None:
-        """Refuse the waiting jobs of a model, the present one by default, and forget an order to load it."""
+        """Refuse the waiting jobs of a model, by default the current one, and drop an order to load it."""
         key = (model or self.model).key
         if self._load_order is not None and self._load_order.model == key:
             self._load_order = None
@@ -514,18 +474,18 @@ class Scheduler:
                 self.queue.remove(ticket)
 
     def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
-        model = self._model(ticket.model)
+        model = self.registry.get(ticket.model)
         kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
         wait = None if fault.needs_person else model.pause_s
         log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
         refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)
 
     def retry_after_s(self) -> float:
-        """When a place is likely to be free: the queue's length times the recent pace, at most a minute."""
+        """Estimate when a place is free: queue length times average job time, at most `LONGEST_RETRY_S`."""
         return min(LONGEST_RETRY_S, max(1.0, self.average_job_s * max(1, len(self.queue))))
 
     def deadline(self) -> float | None:
-        """The monotonic second at which `advance` could do something that it cannot do now."""
+        """Return the monotonic second at which `advance` must be called next; None when only an event matters."""
         now, supervisor, times = self._clock(), self.supervisor, []
         if (overdue := self._overdue_at()) is not None:
             times.append(overdue)
@@ -534,7 +494,7 @@ class Scheduler:
             if now < self._memory_wait_ends:
                 times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
-            times += [now + self._model(one.model).pause_s for one in self._demands()]
+            times += [now + self.registry.get(one.model).pause_s for one in self._demands()]
             times.append(supervisor.free_at)
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)

@@ -207,7 +207,7 @@ class Rig:
     def register(self, folder: Path, model: str, **changes: Any) -> str:
         """Another model of the table; its launch's fingerprint."""
         settings = launch(folder, model=model, **changes)
-        self.scheduler.register(settings, newest=True)
+        self.scheduler.registry.register(settings, newest=True)
         return settings.fingerprint
 
     def _changed(self, old: State, new: State, move: Transition) -> None:
@@ -258,7 +258,7 @@ class Rig:
     def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[FakePeer]:
         """A job comes."""
         self._numbers += 1
-        fields.setdefault("model", next(iter(self.scheduler.models)))
+        fields.setdefault("model", next(iter(self.scheduler.registry.models)))
         ticket = Ticket(
             arrived=self.now if arrived is None else arrived,
             number=self._numbers,

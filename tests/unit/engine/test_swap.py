@@ -235,7 +235,7 @@ def test_findings_restarts_and_load_times_belong_to_a_model(ready: Rig, tmp_path
     ready.after(7.0)
     ready.banner()
     finish(ready, job)
-    first, second = ready.scheduler.models.values()
+    first, second = ready.scheduler.registry.models.values()
     assert (first.supervisor.load_s, second.supervisor.load_s) == (0.0, 7.0)
     assert (first.supervisor.restarts["swap"], second.supervisor.restarts["swap"]) == (1, 0)
     assert first.examiner.record.path != second.examiner.record.path
@@ -287,7 +287,7 @@ def test_launches_that_nothing_needs_are_forgotten_and_no_job_is_lost(ready: Rig
     waiting = ready.join(model=ready.register(tmp_path, "qwen3-4b", argv=("console", "--first")))
     for number in range(1000):
         ready.register(tmp_path, "qwen3-4b", argv=("console", str(number)))
-    assert len(ready.scheduler._launches) < 400
+    assert len(ready.scheduler.registry._launches) < 400
     finish(ready, running)
     ready.gone()
     ready.banner()
