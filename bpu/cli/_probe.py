@@ -163,7 +163,7 @@ class Examination:
     def _takes_whole(self, size: int) -> bool:
         try:
             self._ask(_line(size, self._probe))
-            return not self._probe.speaks_unasked(_AFTER_A_LINE_S)
+            return not self._probe.has_unsolicited_output(_AFTER_A_LINE_S)
         except OutOfTurn:
             return False
 

@@ -78,7 +78,7 @@ class Findings:
     retains_history: bool | None = None
     reset_works: bool | None = None
 
-    def joined(self, later: Findings) -> Findings:
+    def merged(self, later: Findings) -> Findings:
         """Both together. A recall after `reset` is final, whatever a later examination shows."""
         return Findings(
             retains_history=self.retains_history or later.retains_history,
@@ -105,11 +105,11 @@ class ConsoleExamination:
     """
 
     def __init__(self, words: tuple[str, ...] | None = None, *, context: int = 0) -> None:
-        self._context_bytes, self._held_bytes = context * BYTES_PER_TOKEN, 0
+        self._context_bytes, self._context_used = context * BYTES_PER_TOKEN, 0
         self.words = words or random_words(_WORDS)
         self.step = Step.TELL
         self.findings = Findings()
-        self._clean = True
+        self._is_proof = True
 
     @property
     def answers_left(self) -> int:
@@ -121,27 +121,27 @@ class ConsoleExamination:
 
     def on_reset(self) -> None:
         """`reset` was sent, and the prompt came back."""
-        self.step, self._held_bytes = NEXT[self.step], 0
+        self.step, self._context_used = NEXT[self.step], 0
 
     def on_answer(self, text: str, *, complete: bool = True) -> None:
         """Take the answer to the current step, its reasoning included; `complete`: it ended by itself."""
-        step, said = self.step, _letters(text)
-        self._held_bytes += len(self.line() or b"") + len(text.encode("utf-8", "replace"))
-        complete = complete and not 0 < self._context_bytes <= self._held_bytes
+        step, letters = self.step, _letters(text)
+        self._context_used += len(self.line() or b"") + len(text.encode("utf-8", "replace"))
+        complete = complete and not 0 < self._context_bytes <= self._context_used
         old, new = self.words[:_TOLD_BEFORE], self.words[_TOLD_BEFORE]
         self.step = NEXT[step]
         if step is Step.LIST:
-            if any(_recalls(said, word) for word in old[:_TOLD_FIRST]):
+            if any(_recalls(letters, word) for word in old[:_TOLD_FIRST]):
                 self.findings = Findings(retains_history=True)
-            if not complete or not all(_recalls(said, word) for word in old):
+            if not complete or not all(_recalls(letters, word) for word in old):
                 self.step = Step.OVER
         elif step in (Step.LIST_NEW, Step.LIST_NEW_AGAIN):
-            if any(_recalls(said, word) for word in old):
+            if any(_recalls(letters, word) for word in old):
                 self.findings = Findings(retains_history=True, reset_works=False)
                 self.step = Step.OVER
                 return
-            self._clean &= complete and _recalls(said, new) and not any(_garbles(said, word) for word in old)
-            if step is Step.LIST_NEW_AGAIN and self._clean:
+            self._is_proof &= complete and _recalls(letters, new) and not any(_garbles(letters, word) for word in old)
+            if step is Step.LIST_NEW_AGAIN and self._is_proof:
                 self.findings = Findings(retains_history=True, reset_works=True)
 
 
@@ -150,9 +150,9 @@ def _letters(text: str) -> str:
     return re.sub(r"[^A-Z]", "", text.upper())
 
 
-def _recalls(said: str, word: str) -> bool:
-    return word in said
+def _recalls(letters: str, word: str) -> bool:
+    return word in letters
 
 
-def _garbles(said: str, word: str) -> bool:
-    return any(word[at : at + _GARBLED] in said for at in range(len(word) - _GARBLED + 1))
+def _garbles(letters: str, word: str) -> bool:
+    return any(word[at : at + _GARBLED] in letters for at in range(len(word) - _GARBLED + 1))

@@ -88,7 +88,7 @@ class ConsoleRecord:
         self._code: Code = ()
         self._unwritten = self._warned = False
         if (known := self._read()) is not None and all(file.unchanged() for file in known.code):
-            self._adopt(known)
+            self._use_record(known)
 
     @property
     def path(self) -> Path:
@@ -107,7 +107,7 @@ class ConsoleRecord:
         if same and self._unwritten:
             return  # nothing but this memory knows it
         known = self._read()
-        self._adopt(known if known is not None and known.code == code else _Known(code=code))
+        self._use_record(known if known is not None and known.code == code else _Known(code=code))
 
     def begin_try(self) -> None:
         """An examination begins: it counts as lost until it is over, because a restart may end it at any time."""
@@ -116,7 +116,7 @@ class ConsoleRecord:
 
     def save(self, findings: Findings) -> None:
         """Remember `findings` beside what was known before."""
-        before, self.findings = self.findings, self.findings.joined(findings)
+        before, self.findings = self.findings, self.findings.merged(findings)
         if self.findings != before:
             self.found_at = self._clock()
         self._write()
@@ -136,12 +136,12 @@ class ConsoleRecord:
 
     # The file
 
-    def _adopt(self, known: _Known) -> None:
+    def _use_record(self, known: _Known) -> None:
         self._code, self.findings, self.tries = known.code, known.findings, known.tries
         self.found_at, self.probe, self._unwritten = known.found_at, known.probe, False
 
     def _read(self) -> _Known | None:
-        return _known(read_record(self.path), self._identity)
+        return _parse_record(read_record(self.path), self._identity)
 
     def _write(self) -> None:
         """Write the record; a folder that cannot be written costs only the memory beyond this process."""
@@ -214,7 +214,7 @@ def _write_private(path: Path, text: str) -> None:
         raise
 
 
-def _known(fields: Any, expected: Sequence[str]) -> _Known | None:
+def _parse_record(fields: Any, expected: Sequence[str]) -> _Known | None:
     """What a record of strict types says of the console with that identity, else None."""
     if not isinstance(fields, dict) or fields.get("identity") != list(expected):
         return None

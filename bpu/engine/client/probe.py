@@ -97,19 +97,19 @@ class Probe:
     ) -> None:
         self._launch, self._clock, self._spawn, self._waiting = launch, clock, spawn, waiting
         self._log = ConsoleLog()
-        self._lease: FileLock | None = None
+        self._lock_held: FileLock | None = None
         self.profile = PROFILES[launch.profile]
         self.banner = ""
         self.load_s = 0.0
 
     def __enter__(self) -> Probe:
-        self._lease = self._lock()
+        self._lock_held = self._lock()
         try:
             for path, text in self._launch.files.items():
                 Path(path).write_text(text)
             self._start()
         except BaseException:
-            self._lease.close()
+            self._lock_held.close()
             raise
         return self
 
@@ -119,8 +119,8 @@ class Probe:
         try:
             self._end()
         finally:
-            if self._lease is not None:
-                self._lease.close()
+            if self._lock_held is not None:
+                self._lock_held.close()
 
     @property
     def pid(self) -> int:
@@ -159,7 +159,7 @@ class Probe:
             if isinstance(event, Done):
                 return
 
-    def speaks_unasked(self, seconds: float) -> bool:
+    def has_unsolicited_output(self, seconds: float) -> bool:
         """Whether words come although nothing was asked: then the last line was taken for two."""
         with contextlib.suppress(Silent):
             for _ in self._events(seconds):
@@ -167,8 +167,8 @@ class Probe:
         return False
 
     def _start(self) -> None:
-        assert self._lease is not None
-        self._console = self._spawn(self._launch, (self._lease.fd,), self._log)
+        assert self._lock_held is not None
+        self._console = self._spawn(self._launch, (self._lock_held.fd,), self._log)
         try:
             self._load()
         except BaseException:
@@ -205,13 +205,13 @@ class Probe:
             rest=RestProbe(self._console.session()),
             clock=self._clock,
         )
-        heard = begun = self._clock()
+        last_output_at = begun = self._clock()
         while True:
             self._wait(min(output.next_look_s or patience, patience))
-            events, spoke = self._decide(output)
+            events, spoke = self._read_events(output)
             now = self._clock()
-            heard = now if spoke else heard
-            if not events and now - heard >= patience:
+            last_output_at = now if spoke else last_output_at
+            if not events and now - last_output_at >= patience:
                 raise Silent(f"Nothing came for {patience:g} seconds.")
             if limit_s and now - begun > limit_s:
                 raise Silent(f"The turn was not over within {limit_s:g} seconds.")
@@ -223,13 +223,13 @@ class Probe:
                 else:
                     yield event
 
-    def _decide(self, output: TimedReader) -> tuple[list[Event], bool]:
+    def _read_events(self, output: TimedReader) -> tuple[list[Event], bool]:
         """The events of what has come or of silence, and whether anything has come."""
         try:
             events = output.read()
             return (output.look(), False) if events is None else (events, True)
         except EndOfOutput:
-            raise _failed(self._ended()) from None
+            raise _failed(self._diagnose_end()) from None
         except OutOfSync as error:
             raise OutOfTurn(f"The console got out of step ({error}).") from error
 
@@ -241,17 +241,17 @@ class Probe:
             self._waiting()
             if self._console.stdout in ready:
                 return
-            if ready and not self._hear_errors():
+            if ready and not self._read_errors():
                 # Its error stream is closed: only the output is left to wait for.
                 select.select([self._console.stdout], [], [], left)
                 return
 
-    def _hear_errors(self) -> bool:
+    def _read_errors(self) -> bool:
         data = self._console.read(self._console.stderr)
         self._log.feed(data or b"")
         return data != b""
 
-    def _ended(self) -> Diagnosis:
+    def _diagnose_end(self) -> Diagnosis:
         end = self._clock() + _END_S
         while (exit_ := self._console.reap()) is None and self._clock() < end:
             time.sleep(0.02)

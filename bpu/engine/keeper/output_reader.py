@@ -1,6 +1,6 @@
-"""Listens to a console's output on the keeper's loop, and tells its events to whoever is concerned at the moment.
+"""Reads a console's output in callbacks of the keeper's event loop and passes the parsed events on.
 
-It decides nothing: output that cannot be and the end of the output are reported to the supervisor.
+It makes no decisions: it reports impossible output and the end of the output to the supervisor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, unread_
 
 
 class OutputReader:
-    """One parser at a time. `on_event` gets each event, `on_out_of_sync` the reason when the console is out of step."""
+    """Reads with one parser at a time. Owned by the supervisor.
+
+    `on_event` gets each event, `on_out_of_sync` the reason when output is impossible, `on_closed` the end of output.
+    """
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class OutputReader:
         on_closed: Callable[[], None],
     ) -> None:
         self.on_event: Callable[[Event], None] = lambda event: None
-        #: The monotonic second at which silence means something; None while it means nothing.
+        #: The monotonic second at which `tick` looks for silence or unread input; None when it need not.
         self.look_at: float | None = None
         self._loop, self._clock, self._on_out_of_sync, self._on_closed = loop, clock, on_out_of_sync, on_closed
         self._console: Console | None = None
@@ -44,32 +47,32 @@ class OutputReader:
             self._loop.listen(console.stdout, self.read)
 
     def watch_input(self, since: float) -> None:
-        """A line was just written to a console that reads only when it asks."""
+        """Check from now on that the console reads the line just written before it answers."""
         if self._console is not None and self._reader is not None:
             self._reader.watch_input(unread_in(self._console.stdin), since=since)
-            self._plan_look()
+            self._schedule_look()
 
     def report(self) -> TurnReport:
-        """What the turn that has just ended has shown."""
+        """Return what the turn that has just ended has shown."""
         assert self._parser is not None
         assert self._reader is not None
         return self._parser.report(at_rest=self._reader.at_rest)
 
     def stop_reading(self) -> None:
-        """Leave the output alone."""
+        """Stop reading; another reader may use the descriptor from now on."""
         console, self._console, self._parser, self.look_at = self._console, None, None, None
         self._reader = None
         if console is not None:
             self._loop.forget(console.stdout)
 
     def read(self) -> None:
-        """Take what is there now; also without a call of the loop, before the console is given to a job."""
+        """Read what is available now; also called directly, before the console is given to a job."""
         reader = self._reader
         if reader is not None:
             self._dispatch(reader, lambda: reader.read() or [])
 
     def remaining_events(self) -> list[Event]:
-        """What a dead console still had to say to us; what it said while a job read it is the job's."""
+        """Return the events that an ended console left unread; none if a job was reading its output."""
         console, parser = self._console, self._parser
         if console is None or parser is None or not (data := console.read(console.stdout)):
             return []
@@ -95,7 +98,7 @@ class OutputReader:
         for event in events:
             self.on_event(event)
         if self._reader is reader:
-            self._plan_look()
+            self._schedule_look()
 
     def _handle_end_of_output(self) -> None:
         console, parser = self._console, self._parser
@@ -112,6 +115,6 @@ class OutputReader:
         self._loop.forget(console.stdout)
         self._on_closed()
 
-    def _plan_look(self) -> None:
+    def _schedule_look(self) -> None:
         look_s = None if self._reader is None else self._reader.next_look_s
         self.look_at = None if look_s is None else self._clock() + look_s

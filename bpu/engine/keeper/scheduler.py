@@ -120,7 +120,7 @@ class Scheduler:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
         model = self.registry.get(ticket.model)
-        if (fault := model.lasting_fault) is not None:
+        if (fault := model.blocking_fault) is not None:
             self._refuse_for(fault, ticket)
             return
         if shortage := self._shortage(model):
@@ -316,7 +316,7 @@ class Scheduler:
 
     def _load_next(self) -> None:
         for key in {demand.model for demand in self._demands()}:
-            if (fault := self.registry.get(key).lasting_fault) is not None:
+            if (fault := self.registry.get(key).blocking_fault) is not None:
                 self._refuse_waiting(fault, model=self.registry.get(key))
         model = next((model for model in self._candidates() if model.pause_s == 0), None)
         if model is not None:

@@ -40,7 +40,7 @@ class Console:
         self.said.append(line.decode())
         return Turn(text=" ".join(self.said), first_s=0.1, total_s=0.2, pieces=3)
 
-    def speaks_unasked(self, seconds: float) -> bool:
+    def has_unsolicited_output(self, seconds: float) -> bool:
         return False
 
     def reset(self) -> None:
