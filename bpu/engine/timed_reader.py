@@ -207,7 +207,7 @@ class TimedReader:
             return
         self._unread = None
         if spoke and at - self._looked_at > self._doubtful_s:
-            raise OutOfSync("What the console said before it had read its line cannot be told from its answer.")
+            raise OutOfSync("The console's output may have begun before it had read its line.")
 
     @property
     def _doubtful_s(self) -> float:

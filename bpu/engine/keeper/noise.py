@@ -1,4 +1,4 @@
-"""Finds the threads that run while a console waits, so that its rest can be told from a model at work.
+"""Finds the threads that run while a console waits, to tell its rest from a model at work.
 
 A library may have a thread that wakes now and then. Thread ids differ after each load, so each process is watched
 while it waits between two turns.

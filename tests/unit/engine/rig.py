@@ -1,4 +1,4 @@
-"""A keeper without processes, sockets or time: the real desk and supervisor around a console made of bytes."""
+"""A keeper without processes, sockets or time: real scheduler and supervisor around a console made of bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下
 PROMPT = b"[User] <<< "
 STATISTICS = "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
 STDOUT, STDERR = 1001, 1002
-#: Of a turn whose end no model could have said.
+#: The report of a turn whose end is proven.
 PROVEN = TurnReport(proven=True)
 
 
@@ -60,7 +60,7 @@ def launch(folder: Path, **changes: Any) -> LaunchSpec:
 
 
 class FakeLoop:
-    """Remembers who listens; `ready(fd)` calls back as the real one would."""
+    """Keeps the callbacks of the descriptors; a fake console calls them when it has output."""
 
     def __init__(self) -> None:
         self.callbacks: dict[int, Callable[[], None]] = {}
@@ -77,7 +77,7 @@ class FakeLoop:
 
 
 class FakeConsole:
-    """A console that says what a test makes it say, and dies when it is told to (or ignores it)."""
+    """A console whose output and end the test controls."""
 
     def __init__(self, rig: Rig, log: Log) -> None:
         self.rig, self.log = rig, log
@@ -162,7 +162,7 @@ class FakePeer:
 
 
 class Rig:
-    """Everything of a keeper but its I/O. `now` is the clock."""
+    """A keeper without its I/O. `now` is the clock."""
 
     def __init__(self, folder: Path, *, findings: Findings | None = None, **changes: Any) -> None:
         self.now = 1000.0
@@ -205,7 +205,7 @@ class Rig:
         return self.scheduler.supervisor
 
     def register(self, folder: Path, model: str, **changes: Any) -> str:
-        """Another model of the table; its launch's fingerprint."""
+        """Register another model; return its launch's fingerprint."""
         settings = launch(folder, model=model, **changes)
         self.scheduler.registry.register(settings, newest=True)
         return settings.fingerprint
@@ -236,11 +236,11 @@ class Rig:
             self.scheduler.advance()
 
     def banner(self) -> None:
-        """The console has loaded its model."""
+        """Let the console finish its load."""
         self.console.say(BANNER.encode() + PROMPT)
 
     def after(self, seconds: float) -> None:
-        """Time passes, with whatever is due in between."""
+        """Advance the clock and do what is due meanwhile."""
         end = self.now + seconds
         for _ in range(1000):
             due = [time for time in (self.supervisor.deadline(), self.scheduler.deadline()) if time is not None]
@@ -252,11 +252,11 @@ class Rig:
         raise AssertionError("time does not pass: a deadline is always due")
 
     def gone(self, number: int = signal.SIGTERM) -> None:
-        """The console that was told to end has ended."""
+        """Let the console end after its signal."""
         self.console.die(Exit(None, number))
 
     def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[FakePeer]:
-        """A job comes."""
+        """Submit a job."""
         self._numbers += 1
         fields.setdefault("model", next(iter(self.scheduler.registry.models)))
         ticket = Ticket(
@@ -273,11 +273,11 @@ class Rig:
     def finish(
         self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0, *, report: TurnReport = PROVEN
     ) -> None:
-        """The job has read up to the prompt."""
+        """Report that the job has read up to the prompt."""
         self.scheduler.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
         self.settle()
 
     def remove(self, ticket: Ticket[FakePeer]) -> None:
-        """The job's connection is closed."""
+        """Report that the job's connection is closed."""
         self.scheduler.remove(ticket)
         self.settle()

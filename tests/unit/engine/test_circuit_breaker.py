@@ -1,4 +1,4 @@
-"""The breaker: patience first, then growing pauses that end by themselves."""
+"""The circuit breaker first retries without delay, then after growing pauses."""
 
 from __future__ import annotations
 

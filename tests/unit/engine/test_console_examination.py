@@ -1,4 +1,4 @@
-"""An examination trusts `reset` only where the words told before it are gone and the one told after it is not."""
+"""An examination trusts `reset` only if the words before it are gone and the one after it is not."""
 
 from __future__ import annotations
 

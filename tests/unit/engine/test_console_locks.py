@@ -1,4 +1,4 @@
-"""The locks of several console programs, held together for life."""
+"""Tests of the locks of several console programs, which one keeper holds together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exception between two states leaves a known state: in the keeper's loop, in a worker's callbacks."""
+"""An exception in the keeper's loop or a worker's callbacks leaves a known state."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_callback_that_raises_ends_no_other_callback_of_its_turn() -> None:
             os.close(fd)
 
 
-#: A keeper in which one method fails, as often as told, at its end or before its beginning.
+#: A keeper in which one method fails `times` times, at its end or before its beginning.
 FAULTY = """
 import sys
 from bpu.engine.keeper import daemon
@@ -84,7 +84,7 @@ PLACES = [
 
 
 def start_faulty_keeper(folder: Path, **fields: Any) -> None:
-    """Start a keeper with a mistake in it, as a worker starts a sound one."""
+    """Start a faulty keeper in the way in which a worker starts one."""
     settings = start_engine(folder).launch
     done = subprocess.run(
         [sys.executable, "-S", "-c", FAULTY.format(**fields), str(folder)],
@@ -187,7 +187,7 @@ def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tm
     rig.banner()
     assert (stuck.peer.error, waiting.peer.going) == ("exit", True)
     slot = try_lock(tmp_path / "slot.lock", create=True)
-    assert slot is not None, "the stuck worker's lock is in nobody's way"
+    assert slot is not None, "the stuck worker's lock blocks no other job"
     for lock in (held, slot):
         assert lock is not None
         lock.close()

@@ -1,4 +1,4 @@
-"""Who answers, by settings and by what is installed; and what follows from the model's file."""
+"""Tests which engine is chosen, and which settings follow from the model's file."""
 
 from __future__ import annotations
 

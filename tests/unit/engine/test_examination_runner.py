@@ -1,4 +1,4 @@
-"""When an examination runs, what it finds out, what may cut it, and that nothing of it reaches anybody."""
+"""Tests when an examination runs, what it finds, what ends it, and that no job meets its words."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def told(rig: Rig) -> list[str]:
 
 
 def answer(rig: Rig, text: str, *, seconds: float = 0.0) -> None:
-    """The console answers the line that it has read last."""
+    """Let the console answer the last line."""
     rig.now += seconds
     rig.console.answer(lines(rig)[-1], text)
 
 
 def go_on(rig: Rig, *, resets: bool = True, keeps: bool = True, seconds: float = 0.0) -> None:
-    """The next thing that the examination waits for, from a model that names all it knows."""
+    """Do the examination's next step with a model that names every word it knows."""
     if lines(rig)[-1] == "reset":
         rig.console.say(PROMPT)
         return
@@ -62,7 +62,7 @@ def go_on(rig: Rig, *, resets: bool = True, keeps: bool = True, seconds: float =
 
 
 def examine(rig: Rig, **model: Any) -> None:
-    """A whole examination."""
+    """Run a whole examination."""
     assert rig.state is State.CHECKING
     console = rig.console
     while rig.state is State.CHECKING and rig.console is console:
@@ -85,7 +85,7 @@ def test_an_unknown_console_is_examined_before_it_is_ready(tmp_path: Path) -> No
     assert rig.moves == [Transition.LOAD, Transition.EXAMINE, Transition.GIVE_BACK]
     assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
     assert rig.scheduler.examiner.source == "examination"
-    assert lines(rig)[-1] == "reset", "what the examination has told is thrown away before anybody asks"
+    assert lines(rig)[-1] == "reset", "the examination's words are gone before the first job"
     assert rig.supervisor.loads == 1
 
 
@@ -443,7 +443,7 @@ def test_a_console_without_reset_is_asked_for_its_memory_alone(tmp_path: Path) -
     assert rig.supervisor.restarts == {"examined": 1}
 
 
-# By hand, and in the dark
+# By hand, and without text in the log
 
 
 def test_by_hand_it_is_examined_again_as_soon_as_no_job_is_left(tmp_path: Path) -> None:

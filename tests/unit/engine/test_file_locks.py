@@ -1,4 +1,4 @@
-"""File locks: exclusive between processes and within one, inherited by children, free when the last holder is gone."""
+"""File locks are exclusive, inherited by children, and free when the last holder has ended."""
 
 from __future__ import annotations
 

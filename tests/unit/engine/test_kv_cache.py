@@ -1,4 +1,4 @@
-"""How a job may begin: only what is known of the console's memory counts."""
+"""Tests how a job starts, depending on what is known of the KV cache."""
 
 from __future__ import annotations
 

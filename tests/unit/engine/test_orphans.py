@@ -1,4 +1,4 @@
-"""A console that outlives a killed keeper behind a wrapper script is ended by the next keeper, and nothing else is."""
+"""The next keeper ends a console that a wrapper script kept alive after its keeper was killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who still holds a dead console's pipe is ended; whoever only reads from it, or is about to let go, is not."""
+"""Only processes that can still write to an ended console's pipe are killed."""
 
 from __future__ import annotations
 

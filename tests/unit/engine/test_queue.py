@@ -1,4 +1,4 @@
-"""The queue is fair: arrival decides, whatever the order in which the keeper hears of it."""
+"""The queue orders jobs by arrival, even if the keeper receives them in another order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keeper's decisions, tried in every order that matters, without a process."""
+"""Tests the scheduler's decisions in every order of events that matters, without a process."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
 
 
 def test_a_job_whose_worker_does_not_read_is_passed_over_and_holds_nobody_up(ready: Rig) -> None:
-    """Its connection is cut, so that its worker joins again: the keeper hears of that as of anybody who left."""
+    """The keeper closes its connection, so that its worker joins again, and handles it like any removed job."""
     running, deaf, behind = ready.join(), ready.join(), ready.join()
     deaf.peer.reads = False
     ready.finish(running)

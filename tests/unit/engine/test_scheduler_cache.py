@@ -1,4 +1,4 @@
-"""What a console remembers, and how the next job begins on it: continued, behind a reset, or on a new process."""
+"""Tests how the next job starts on a console: continued, after a reset, or on a new process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs and consoles in any order: one job at most, nobody lost, nobody disturbed, everyone gets an end."""
+"""Random orders of events: at most one job runs, no job is lost, and every job ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which launches a keeper takes in, from whom: its own table's, a reloaded one's, and nobody else's."""
+"""A keeper accepts launches of its own table and of its reloaded versions, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of states: every legal move, and no other."""
+"""The table has every legal transition and no other."""
 
 from __future__ import annotations
 

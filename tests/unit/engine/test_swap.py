@@ -1,4 +1,4 @@
-"""Several models under one queue: what the keeper gives up and loads, in every order, without a process."""
+"""Tests which of several models the scheduler ends and loads, without a process."""
 
 from __future__ import annotations
 

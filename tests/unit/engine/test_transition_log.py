@@ -1,4 +1,4 @@
-"""The keeper's lines have the form of the gateway's log."""
+"""The keeper's log lines have the format of the gateway's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine over a console in C that was written apart from the simulator: neither may share the other's mistakes."""
+"""Runs the engine over a console in C that shares no code with the simulator."""
 
 from __future__ import annotations
 
