@@ -301,11 +301,11 @@ class Supervisor:
         """End the process in any state. With a `fault` the engine has failed, without one it is stopped."""
         if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
-        says_exit = polite and self.state is State.READY and self.profile.exit is not None
+        sends_exit = polite and self.state is State.READY and self.profile.exit is not None
         self._failing = fault
         self.restarts[cause] += 1
         self._stop_reading()
-        self._steps = deque(POLITE if says_exit else AT_ONCE)
+        self._steps = deque(POLITE if sends_exit else AT_ONCE)
         # Set before anything that may raise, so that `tick` continues ending the process after an error.
         self._deadline = self._clock(), self._next_step
         self._machine.apply(Transition.END)
