@@ -1,4 +1,4 @@
-"""The application: `create_app(settings)` puts the parts together. It starts no server."""
+"""Creates the Flask application of one worker from its parts. It starts no server."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from bpu.web.routes.token_counting import counting
 
 
 def create_app(settings: Settings, engine: Engine | None = None, gateway: AppContext | None = None) -> Flask:
-    """The WSGI application of one worker.
+    """Create the WSGI application of one worker.
 
-    `engine`: another than the one that `settings` ask for; `gateway`: all parts at once. Raises `SettingsError`.
+    `engine` replaces the one that `settings` ask for, `gateway` all parts. Raises `SettingsError`.
     """
     app = Flask("bpu.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    here = gateway or assemble(settings, engine)
-    here.install(app)
-    request_log.install(app, tell=here.count)
+    ctx = gateway or assemble(settings, engine)
+    ctx.install(app)
+    request_log.install(app, tell=ctx.count)
     rules = access(settings)
     auth.install(app, rules)
-    # One body of the largest size must always fit.
+    # The budget must hold at least one body of the largest size.
     budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
     request_body.install(app, whole_s=settings.body_timeout_s, budget=budget)
     error_handlers.install(app)
@@ -56,9 +56,9 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: AppCon
         models,
         ops,
         metrics,
-        activity_blueprint(rules, settings.activity, lambda: here.activity),
-        assemble_page(here),
-        assemble_log(here),
+        activity_blueprint(rules, settings.activity, lambda: ctx.activity),
+        assemble_page(ctx),
+        assemble_log(ctx),
     )
     for blueprint in parts:
         app.register_blueprint(blueprint)

@@ -1,6 +1,7 @@
-"""How the gateway is served: `gunicorn -c gunicorn.conf.py wsgi:app`. The BPU_ settings decide.
+"""Configures gunicorn from the BPU_ settings: `gunicorn -c gunicorn.conf.py wsgi:app`.
 
-This file runs in the master, before anything is patched: it must import nothing that opens sockets or threads.
+This file runs in gunicorn's master before gevent patches anything, so it must not import modules that open sockets or
+start threads. Hooks run in the master unless their docstring names the worker.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bpu import log_format, settings_file
-from bpu.access_policy import access, is_near
+from bpu.access_policy import access, is_private_client
 from bpu.board import performance
 from bpu.board.addresses import announce, taken
 from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
-from bpu.engine.client.launch_config import choose_files, plan_table, served_settings
+from bpu.engine.client.launch_config import build_launch_table, choose_files, served_settings
 from bpu.engine.protocol import say_bye
 from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
@@ -34,12 +35,12 @@ from bpu.web import metrics_dir, ollama_bind
 from bpu.web.connections import Connections
 from bpu.web.shared_counts import CountTable
 
-#: Said when the metrics of several workers cannot be added up.
-ALONE = "There is no room for metrics that workers share, so /metrics tells of the one worker that answers"
+#: Warning when the metrics of several workers cannot be added up.
+METRICS_UNSHARED = "There is no room for metrics that workers share, so /metrics tells of the one worker that answers"
 
 
-def _checked() -> Settings:
-    """The settings, every mistake in them told at once; then the start is over, without a traceback."""
+def _check_settings() -> Settings:
+    """Return the settings of the served engine; report all mistakes and exit if there are any."""
     try:
         for notice in settings_file.adopt().notices:
             sys.stderr.write(f"{notice}\n")
@@ -47,13 +48,13 @@ def _checked() -> Settings:
         _refuse_start([broken.message])
     settings, mistakes = read_settings()
     reloads = holds_table(settings)
-    if (wrong := _mistake(hold_table, settings)) is not None and reloads:
-        # A slip in the file must not end what runs: it goes on with the table that it has.
+    if (wrong := _error_of(hold_table, settings)) is not None and reloads:
+        # A mistake in the file must not end a running gateway, so it keeps the table that it has.
         sys.stderr.write(f"{wrong.message}\n{say('models.not_reloaded')}\n")
         wrong = None
-    checks = (access,) if wrong else (access, plan_table)
-    mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _mistake(c, settings)))]
-    if not mistakes and (error := _mistake(_read_template, settings)):
+    checks = (access,) if wrong else (access, build_launch_table)
+    mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _error_of(c, settings)))]
+    if not mistakes and (error := _error_of(_read_template, settings)):
         mistakes.append(error.message)
     if mistakes:
         _refuse_start(mistakes)
@@ -61,7 +62,7 @@ def _checked() -> Settings:
 
 
 def _read_template(settings: Settings) -> None:
-    """See that the model's template can be used, which every worker finds out else, with a traceback."""
+    """Check the model's template here, because otherwise every worker would fail with a traceback."""
     files = choose_files(settings)
     load_template(files.template, files.tokenizer_dir, strftime_now=time.strftime)
 
@@ -72,7 +73,7 @@ def _refuse_start(mistakes: list[str]) -> NoReturn:
     sys.exit(SettingsError.exit_code)
 
 
-def _mistake(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:
+def _error_of(check: Callable[[Settings], object], settings: Settings) -> SettingsError | None:
     try:
         check(settings)
     except SettingsError as error:
@@ -80,23 +81,23 @@ def _mistake(check: Callable[[Settings], object], settings: Settings) -> Setting
     return None
 
 
-def _raise_descriptors() -> None:
-    """As many open files as the system allows us: most start a service with 1024, a stream needs a few each."""
+def _raise_descriptor_limit() -> None:
+    """Raise the limit on open files as far as allowed, because 1024 are too few for many streams."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or soft < hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-_settings = _checked()
+_settings = _check_settings()
 log_format.protect_output(_settings.log_format)
-_raise_descriptors()
+_raise_descriptor_limit()
 
 
-def _share_metrics() -> str | None:
-    """Make the folder that prometheus-client finds when a worker imports it; None, or why there is none.
+def _make_metrics_folder() -> str | None:
+    """Make the folder that prometheus-client uses in workers; return why it cannot be made, or None.
 
-    After a reload this finds the same folder: counters go on.
+    After a reload it is the same folder, so that counters go on.
     """
     try:
         os.environ[metrics_dir.VARIABLE] = str(metrics_dir.make_folder(state_dir(_settings)))
@@ -106,8 +107,8 @@ def _share_metrics() -> str | None:
     return None
 
 
-_unshared_because = _share_metrics()
-#: A column for each worker; while one is replaced there are two, and a few may be added by a signal.
+_metrics_problem = _make_metrics_folder()
+#: Columns for the workers: two for one that is being replaced, and some that a signal may add.
 _counts = CountTable(2 * _settings.workers + 8)
 
 bind = [part.strip() for part in _settings.bind.split(",") if part.strip()]
@@ -115,29 +116,29 @@ bind += ollama_bind.choose(_settings.ollama_bind, bind)
 workers = _settings.workers
 worker_class = "bpu.server.worker.Worker"  # gunicorn's gevent worker, with JSON errors
 worker_connections = 1000
-# The application is loaded in each worker: in the master it would be loaded unpatched.
+# Each worker loads the application itself, because gevent patches only workers.
 preload_app = False
 control_socket_disable = True
 reuse_port = False
-# A worker is alive when its main greenlet runs, however long an answer takes: this catches frozen ones alone.
+# A worker counts as alive while its main greenlet runs, however long an answer takes; this ends frozen ones.
 timeout = 120
-# The worker's own drain comes first; this is the master's patience with a worker that does not leave.
+# The master kills a worker that has not stopped after its own grace period and these extra seconds.
 graceful_timeout = math.ceil(_settings.graceful_s) + 5
 keepalive = 90
-# Only this user and this group may connect to a unix socket; by default gunicorn lets everybody of the board.
+# Only this user and group may connect to a unix socket; by default gunicorn allows every user of the board.
 umask = 0o117
 limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 16380
 forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if name != "unix")
-# The gateway writes one line a request itself.
+# The gateway itself writes one line for each request.
 accesslog = None
 errorlog = "-"
 logconfig_dict = log_format.config(_settings.log_format)
 
 
 def on_starting(server: Any) -> None:
-    """Once, before it listens: an address in use ends the start, with its remedy; then full clocks, if wished for."""
+    """Before the master listens: exit if an address is in use; then set full clock rates if configured."""
     if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
         _refuse_taken(",".join(server.cfg.settings["bind"].get()))
     if (warning := performance.enable(_settings)) is not None:
@@ -151,7 +152,7 @@ def _refuse_taken(bind: str) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """The gateway listens: say where, and who answers."""
+    """Log where the gateway listens and which engine answers."""
     locked = access(_settings).needs_key
     write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
     files = choose_files(_settings)
@@ -159,22 +160,22 @@ def when_ready(server: Any) -> None:
         _settings,
         simulated=files.simulated,
         cpu=files.cpu,
-        serves=lambda ip: locked or is_near(ip),
+        serves=lambda ip: locked or is_private_client(ip),
         write=write,
     )
     if files.cpu and not (files.tokenizer_dir / "tokenizer.json").is_file():
         server.log.warning("%s", say("addresses.estimated"))
     for address, reason in ollama_bind.refused().items():
         server.log.warning("BPU_OLLAMA_BIND: %s is not served: %s. Everything else is.", address, reason)
-    if _unshared_because is not None:
-        server.log.warning(f"{ALONE}: %s", _unshared_because)
+    if _metrics_problem is not None:
+        server.log.warning(f"{METRICS_UNSHARED}: %s", _metrics_problem)
     _announce_on_network(server)
     if _settings.log_prompts:
         server.log.warning("BPU_LOG_PROMPTS is set: every prompt and every answer is written to this log.")
 
 
 def _announce_on_network(server: Any) -> None:
-    """By mDNS, in a process of its own; what goes wrong there must not keep the gateway from serving."""
+    """Announce the gateway by mDNS in a process of its own, whose errors must not stop the gateway."""
     if announcer_process.is_stale(_settings):
         server.log.warning("%s", say("service.avahi_stale", file=AVAHI_FILE))
     try:
@@ -184,23 +185,23 @@ def _announce_on_network(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """In the master: a worker gets its column of the counts that all workers share."""
+    """Give a worker its column of the counts that all workers share."""
     worker.counts = _counts.assign()
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """In the worker, before it loads the application: without room for its metrics it keeps them to itself."""
+    """In the worker, before it loads the application: reserve room for its metrics, or keep them to itself."""
     if (folder := os.environ.get(metrics_dir.VARIABLE)) is None:
         return
     try:
         metrics_dir.reserve(Path(folder), worker.pid)
     except OSError as error:
         del os.environ[metrics_dir.VARIABLE]
-        server.log.warning(f"{ALONE}: %s", error)
+        server.log.warning(f"{METRICS_UNSHARED}: %s", error)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """In the master, when a worker has ended; after a reload its counts are in the table of the settings before."""
+    """Release what an ended worker held; after a reload its counts are in the earlier table."""
     if worker.counts is not None:
         worker.counts.close()
     if (folder := os.environ.get(metrics_dir.VARIABLE)) is not None:
@@ -208,8 +209,8 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """The worker can serve: join the engine, and be warm before the first client comes."""
-    from bpu.web.warmup import warm  # it needs what is patched in a worker only
+    """In the worker: connect to the engine and warm up before the first client comes."""
+    from bpu.web.warmup import warm  # needs gevent's patches, which only a worker has
 
     gateway = worker.wsgi.extensions["bpu"]
     worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
@@ -218,7 +219,7 @@ def post_worker_init(worker: Any) -> None:
     worker.first_byte_s = gateway.settings.first_byte_timeout_s
     worker.connections = Connections(
         access(gateway.settings),
-        # A request under way may need a second descriptor, for its job.
+        # A running request may need a second descriptor for its job.
         limit=min(worker.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
         client_limit=gateway.settings.client_connections,
         counts=worker.counts,
@@ -228,19 +229,19 @@ def post_worker_init(worker: Any) -> None:
     atexit.register(gateway.engine.stop)
     gateway.engine.start()
     warm(worker.wsgi)
-    # What is there now stays: the garbage collector need not look at it again, in the middle of somebody's answer.
+    # Objects that exist now stay, so the garbage collector must not scan them again during an answer.
     gc.collect()
     gc.freeze()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """The worker is leaving, for whatever reason that lets it run this."""
+    """In the worker, at its end: disconnect from the engine."""
     if worker.wsgi is not None:
         worker.wsgi.extensions["bpu"].engine.stop()
 
 
 def on_exit(server: Any) -> None:
-    """The master is leaving, and with it every worker: the keeper need not wait for another."""
+    """At the master's end: tell the keeper that no worker will follow, and clean up."""
     say_bye(state_dir(_settings))
     if (pid := getattr(server, "bpu_announcer", None)) is not None:
         announcer_process.stop(pid)

@@ -1,4 +1,4 @@
-"""What gunicorn imports in each worker: `app`, made of the environment. Patches first, so that nothing blocks."""
+"""Creates `app` from the environment; gunicorn imports it in each worker. Applies gevent's patches first."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Who may come in: API keys, networks, host names and proxies, as pure rules over strings.
+"""Decides which clients are allowed: API keys, networks, host names and proxies, as pure rules over strings.
 
-It knows no request and no Flask, so that the start of the gateway can check the settings with it too.
+It does not depend on Flask, so that gunicorn's master can check the settings with it at the start.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from bpu.settings import Settings
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-#: This machine and the networks that no router of the internet forwards: RFC 1122, 1918, 3927, 6598, 4193, 4291.
-NEAR = tuple(
+#: This machine and the networks that the internet does not route: RFC 1122, 1918, 3927, 6598, 4193, 4291.
+PRIVATE_NETWORKS = tuple(
     ipaddress.ip_network(text)
     for text in (
         *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"),
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
 )
-#: Ends of names that nobody can register on the internet: RFC 6761, 6762, 8375, ICANN's .internal, and routers' own.
+#: Endings of names that cannot be registered: RFC 6761, 6762, 8375, ICANN's .internal, and those that routers use.
 LOCAL_NAMES = (".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".fritz.box")
 #: A host as RFC 3986 writes it, an IPv6 address in brackets or a name without a colon, and a port.
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^\[\]:]*))(?::[0-9]*)?")
 _NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*")
-#: In `BPU_TRUSTED_PROXIES`: whoever comes through a unix socket.
+#: The word in `BPU_TRUSTED_PROXIES` for connections through a unix socket.
 UNIX = "unix"
 
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of one gateway. `keys` are SHA-256 digests, so that comparing them tells nothing of their length."""
+    """The rules of one gateway. `keys` are SHA-256 digests, so that comparing them does not reveal their length."""
 
     keys: tuple[bytes, ...] = ()
     hosts: frozenset[str] = frozenset()
@@ -52,8 +52,8 @@ class Access:
     def needs_key(self) -> bool:
         return bool(self.keys)
 
-    def key_fits(self, given: Iterable[str]) -> bool:
-        """Whether one of `given` (header values as WSGI gives them, latin-1) is a key. Constant time: no early end."""
+    def accepts_key(self, given: Iterable[str]) -> bool:
+        """Whether one of `given` (latin-1 header values from WSGI) is a key. Takes constant time."""
         fits = False
         for text in given:
             digest = sha256(text.encode("latin-1", "replace")).digest()
@@ -61,16 +61,16 @@ class Access:
                 fits |= hmac.compare_digest(digest, key)
         return fits
 
-    def host_fits(self, host: str) -> bool:
-        """Whether a `Host` header may name this machine: a name that a stranger can register means DNS rebinding.
+    def accepts_host(self, host: str) -> bool:
+        """Whether a `Host` header is allowed. A name that anyone can register is not: it means DNS rebinding.
 
-        Single labels and local names cannot be registered. A gateway on loopback alone is not reached by them.
+        Single labels and local names cannot be registered. A gateway that listens only on loopback does not need them.
         """
         name = host_name(host)
         if name in self.hosts:
             return True
         if (address := _address(name)) is not None:
-            # Only a link-local address has a zone, the name of an interface.
+            # Only a link-local address can have a zone, the name of an interface.
             return "%" not in name or (address.is_link_local and "." not in name)
         if not _NAME.fullmatch(name):
             return False
@@ -78,14 +78,14 @@ class Access:
         return name.endswith(".localhost") or (is_local and not self.is_loopback_only)
 
     def trusts(self, peer: str) -> bool:
-        """Whether `peer`, the other end of the connection ("" for a unix socket), may speak for others."""
+        """Whether `peer`, the connection's other end ("" for a unix socket), is a trusted proxy."""
         if not peer:
             return self.trusts_unix
         address = _address(peer)
         return address is not None and any(address in network for network in self.proxies)
 
     def client(self, peer: str, forwarded_for: str) -> str:
-        """The client's address: `peer`, or the last stranger in `X-Forwarded-For` when a trusted proxy speaks."""
+        """Return the client's address: `peer`, or behind trusted proxies the last other in `X-Forwarded-For`."""
         client = peer
         for hop in reversed([part for part in forwarded_for.split(",") if part.strip()]):
             if not self.trusts(client):
@@ -95,7 +95,7 @@ class Access:
 
 
 def access(settings: Settings) -> Access:
-    """The rules that `settings` ask for. Raises `SettingsError` when a file of keys cannot be used."""
+    """Make the rules from `settings`. Raises `SettingsError` when the key file cannot be used."""
     keys = [*settings.api_keys, *_file_keys(settings)]
     networks = [text for text in settings.trusted_proxies if text.lower() != UNIX]
     names = {host_name(name) for name in settings.allowed_hosts}
@@ -104,29 +104,29 @@ def access(settings: Settings) -> Access:
         hosts=frozenset({"localhost", socket.gethostname().lower(), *names}),
         proxies=tuple(ipaddress.ip_network(text, strict=False) for text in networks),
         trusts_unix=any(text.lower() == UNIX for text in settings.trusted_proxies),
-        # A trusted proxy brings names from outside to a gateway on loopback.
+        # A trusted proxy passes on host names from outside to a gateway on loopback.
         is_loopback_only=not networks and all(_is_loopback(host_name(part)) for part in _addresses(settings)),
     )
 
 
 def given_keys(authorization: str, api_key: str) -> list[str]:
-    """The keys in a request's headers `Authorization` and `X-Api-Key`."""
+    """Return the keys in a request's headers `Authorization` and `X-Api-Key`."""
     scheme, _, token = authorization.partition(" ")
     return [*([token.strip()] if scheme.lower() == "bearer" else []), api_key]
 
 
-def is_near(client: str) -> bool:
-    """Whether a client is on this machine or in a private network; "" is a unix socket, so it is."""
+def is_private_client(client: str) -> bool:
+    """Whether a client is on this machine or in a private network; "" means a unix socket on this machine."""
     if not client:
         return True
     address = _address(client)
-    return address is not None and any(address in network for network in NEAR)
+    return address is not None and any(address in network for network in PRIVATE_NETWORKS)
 
 
 def host_name(host: str) -> str:
-    """The bare name or address of `host`: no port, no brackets, no dot at the end, lower case.
+    """Return the name or address in `host` without port, brackets and final dot, in lower case.
 
-    What is neither a host with or without a port nor an address stays as it is, so that no rule takes it for one.
+    Malformed text is returned as it is, so that no rule accepts it.
     """
     name = host.strip().lower()
     if match := _HOST.fullmatch(name):
@@ -135,7 +135,7 @@ def host_name(host: str) -> str:
 
 
 def _addresses(settings: Settings) -> list[str]:
-    """Every address that is listened on."""
+    """List the addresses on which the gateway listens."""
     return [part for bind in (settings.bind, settings.ollama_bind) for part in bind.split(",") if part]
 
 
@@ -145,7 +145,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """`text` as an address; one of IPv4 mapped into IPv6 as what it is."""
+    """Parse `text` as an address; an IPv4 address mapped into IPv6 becomes IPv4."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -154,7 +154,7 @@ def _address(text: str) -> Address | None:
 
 
 def _file_keys(settings: Settings) -> list[str]:
-    """The keys in `BPU_API_KEYS_FILE`, one a line. A file without a key is a mistake: it would open the door."""
+    """Read the keys in `BPU_API_KEYS_FILE`, one a line. Without a key in it, the gateway would need none."""
     path = settings.api_keys_file
     if path is None:
         return []

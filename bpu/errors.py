@@ -1,7 +1,16 @@
-"""Every error that a person meets: each knows its HTTP status, its OpenAI type and code, and its exit code.
+"""All errors that are reported to clients and users, with HTTP status, OpenAI type and code, and exit code.
 
-A message names the state, the cause and what to do about it. The table is the one clients rely on:
-a permanent problem is never a 5xx, because clients retry those and lose the body.
+    BpuError
+        BadRequest: ContextLengthExceeded, ModelNotFound, UnsupportedEndpoint
+        InvalidApiKey, Forbidden
+        QueueFull, QueueTimeout, ClientLimitReached
+        EngineUnavailable, EngineStopping, EngineCrashed, EngineTimeout
+        AnswerUnfit: ToolCallUnfit
+        JobCancelled, ClientLeft
+        SettingsError
+
+A message names the state, the cause and the remedy. Clients rely on the codes. A permanent problem is never a 5xx,
+because clients retry those and lose the body.
 """
 
 from __future__ import annotations
@@ -18,7 +27,7 @@ STATE_FOLDER_REMEDY = (
 
 
 class BpuError(Exception):
-    """The base of all errors with a face. `message` is one or more whole sentences for a person."""
+    """Base class of all errors reported to a client. `message` is one or more whole sentences for a person."""
 
     status = 500
     type = "server_error"
@@ -33,16 +42,16 @@ class BpuError(Exception):
         self.param = param
         if code is not None:
             self.code = code
-        #: Whole seconds, at most 60: what clients obey.
+        #: Whole seconds from 1 to 60, which clients obey.
         self.retry_after = None if retry_after is None else max(1, min(60, math.ceil(retry_after)))
 
     def body(self) -> dict[str, Any]:
-        """The error as OpenAI shapes it: `{"error": {"message", "type", "param", "code"}}`."""
+        """Return the error in OpenAI's format: `{"error": {"message", "type", "param", "code"}}`."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class BadRequest(BpuError):
-    """The request is wrong as it stands; sending it again cannot help. `param` names the field."""
+    """The request is wrong and must not be sent again unchanged. `param` names the field."""
 
     status = 400
     type = "invalid_request_error"
@@ -51,7 +60,7 @@ class BadRequest(BpuError):
 
 
 class ContextLengthExceeded(BadRequest):
-    """The conversation does not fit the model's context. The words are OpenAI's: five clients recognise them.
+    """The conversation does not fit the model's context. The message is OpenAI's, which clients recognise.
 
     `size` and `limit` count `unit`: the tokens of the prompt and the context, or the bytes of a line. `prompt_tokens`
     is the whole prompt, of which `fitting_tokens` would fit; 0 while they are not known.
@@ -66,14 +75,14 @@ class ContextLengthExceeded(BadRequest):
 
     @classmethod
     def tokens(cls, limit: int, tokens: int) -> ContextLengthExceeded:
-        """Of a context of `limit` tokens and messages of `tokens` tokens, the template included."""
+        """Make the error for `tokens` tokens, template included, in a context of `limit` tokens."""
         return cls(f"This model's maximum context length is {limit} tokens.", param="messages")._of(
             limit, tokens, "tokens"
         )
 
     @classmethod
     def bytes(cls, limit: int, size: int, tokens_limit: int) -> ContextLengthExceeded:
-        """Of a console that reads `limit` bytes at most as one line, and a prompt of `size` bytes."""
+        """Make the error for a prompt of `size` bytes at a console that reads at most `limit` bytes as one line."""
         return cls(
             f"This model's maximum context length is {tokens_limit} tokens, and its console reads one line of "
             f"{limit} bytes at most.",
@@ -97,7 +106,7 @@ class ContextLengthExceeded(BadRequest):
 
 
 class InvalidApiKey(BpuError):
-    """The key that was sent is none of `BPU_API_KEYS`, or none was sent."""
+    """The request has no key, or one that is not in `BPU_API_KEYS`."""
 
     status = 401
     type = "authentication_error"
@@ -105,7 +114,7 @@ class InvalidApiKey(BpuError):
 
 
 class Forbidden(BpuError):
-    """Neither key nor network lets this client in, or the host name is a stranger's."""
+    """The client's network needs a key, or the request's host name is not allowed."""
 
     status = 403
     type = "permission_error"
@@ -122,7 +131,7 @@ class ModelNotFound(BadRequest):
 
     @classmethod
     def named(cls, model: str, served: Iterable[str]) -> ModelNotFound:
-        """Of a request for `model` where the models `served` are."""
+        """Make the error for a request that names `model` while the models `served` exist."""
         error = cls(
             f"The model `{model[:100]}` does not exist. This gateway serves {' and '.join(served)}.", param="model"
         )
@@ -131,14 +140,14 @@ class ModelNotFound(BadRequest):
 
 
 class UnsupportedEndpoint(BadRequest):
-    """A part of an API that one language model on a BPU cannot serve. No 5xx: clients would ask again."""
+    """The API has this endpoint, but the gateway cannot serve it. Not a 5xx, because clients would retry."""
 
     status = 404
     code = "unsupported_endpoint"
 
 
 class QueueFull(BpuError):
-    """More would wait than `BPU_QUEUE_LIMIT`; `retry_after` says when it may be worth another try."""
+    """The queue has reached `BPU_QUEUE_LIMIT`; `retry_after` estimates when a place is free."""
 
     status = 429
     type = "rate_limit_error"
@@ -146,7 +155,7 @@ class QueueFull(BpuError):
 
 
 class QueueTimeout(BpuError):
-    """The job had waited `BPU_QUEUE_TIMEOUT_S` and had not begun."""
+    """The job has waited for `BPU_QUEUE_TIMEOUT_S` without beginning."""
 
     status = 503
     code = "queue_timeout"
@@ -176,7 +185,7 @@ class EngineUnavailable(BpuError):
 
 
 class EngineStopping(BpuError):
-    """For the moment there is no engine: the breaker is open, or the gateway stops. `retry_after` says when."""
+    """The engine is unavailable for now, because of earlier failures or a stop; `retry_after` says how long."""
 
     status = 503
     code = "engine_unavailable"
@@ -184,7 +193,7 @@ class EngineStopping(BpuError):
 
 
 class EngineCrashed(BpuError):
-    """The console ended, printed an error of its own, or what cannot be. The next job has a new one."""
+    """The console has ended, reported an error or got out of sync; it is restarted for the next job."""
 
     status = 502
     code = "engine_crashed"
@@ -192,10 +201,10 @@ class EngineCrashed(BpuError):
 
 
 class AnswerUnfit(BpuError):
-    """The model's answer is not of the form that the client asked for. No 5xx: clients would send it again at once.
+    """The model's answer does not have the requested format. Not a 5xx, because clients would retry at once.
 
-    `output` is what the model wrote, so that a client can repair it. It belongs into this client's body alone
-    (`error.output`), never into a log.
+    `output` is the model's text, so that the client can repair it. It is sent to this client only (`error.output`) and
+    must not be logged.
     """
 
     status = 422
@@ -214,13 +223,13 @@ class AnswerUnfit(BpuError):
 
 
 class ToolCallUnfit(AnswerUnfit):
-    """The model called a tool with `strict: true` by arguments that do not fit the tool's schema."""
+    """The model called a tool that has `strict: true` with arguments that do not fit the tool's schema."""
 
     code = "tool_call_failed"
 
 
 class EngineTimeout(BpuError):
-    """The console said nothing for longer than the settings allow: at loading, before or after the first token."""
+    """The console was silent for longer than the settings allow, in a load or in a turn."""
 
     status = 504
     code = "engine_timeout"
@@ -228,14 +237,14 @@ class EngineTimeout(BpuError):
 
 
 class JobCancelled(BpuError):
-    """The job was cancelled by its id. No 409: clients would ask again."""
+    """The job was cancelled by its id. Not a 409, because clients would retry."""
 
     status = 499
     code = "job_cancelled"
 
 
 class SettingsError(BpuError):
-    """The settings cannot work. The message lists every mistake at once, each with its remedy."""
+    """The settings are invalid. The message lists every mistake with its remedy."""
 
     status = 424
     code = "invalid_settings"
@@ -243,7 +252,7 @@ class SettingsError(BpuError):
 
 
 class ClientLeft(BpuError):
-    """Nobody is there to read it: for the log alone."""
+    """The client has closed its connection; only the log shows this error."""
 
     status = 499
     code = "client_left"

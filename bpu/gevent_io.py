@@ -1,6 +1,7 @@
-"""The one module that knows gevent: waiting without holding up anybody else in the worker.
+"""Wraps gevent: greenlets, timers and waiting for descriptors without blocking the rest of the process.
 
-A callback of a `Watcher` runs in the event loop itself and must not wait for anything.
+Only this module, `wsgi.py` and `gunicorn.conf.py` import gevent. It runs in workers and in commands. A callback of a
+`Watcher`, an `Alarm` or `call_soon` runs in the event loop itself and must not wait.
 """
 
 from __future__ import annotations
@@ -34,24 +35,24 @@ __all__ = [
 ]
 
 _READ, _WRITE = 1, 2
-#: What the engine says goes before new connections that are ready in the same moment: the BPU waits for it.
+#: Watcher priority above that of new connections, because the BPU waits while the engine's messages wait.
 _FIRST = 1
 
 
 def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda: None) -> Any:
-    """Run `function` in a greenlet of its own; `ended` is called when it is over, even if it never began."""
+    """Run `function` in a new greenlet; `ended` is called in the event loop at its end, even if it never began."""
     greenlet = gevent.spawn(function)
     greenlet.rawlink(lambda _: ended())
     return greenlet
 
 
 def spawn_later(seconds: float, function: Callable[[], object]) -> None:
-    """Run `function` in a greenlet of its own, after `seconds`."""
+    """Run `function` in a new greenlet after `seconds`."""
     gevent.spawn_later(seconds, function)
 
 
 def kill(greenlet: Any, after_s: float = 0.0) -> None:
-    """End `greenlet` where it waits, unless it is over by then. Returns at once."""
+    """Kill `greenlet` after `after_s` seconds, unless it is over by then. Returns at once."""
     if after_s > 0:
         gevent.spawn_later(after_s, greenlet.kill, block=False)
     else:
@@ -59,7 +60,7 @@ def kill(greenlet: Any, after_s: float = 0.0) -> None:
 
 
 class Alarm:
-    """Calls `function` in the event loop after `seconds`, unless it is closed by then."""
+    """Calls `function` once in the event loop after `seconds`, unless it is closed before."""
 
     def __init__(self, seconds: float, function: Callable[..., object], *args: Any) -> None:
         self._timer = get_hub().loop.timer(seconds)
@@ -71,12 +72,12 @@ class Alarm:
 
 
 def call_soon(function: Callable[..., object], *args: Any) -> None:
-    """Call `function` in the event loop, after all that is to run now."""
+    """Call `function` in the event loop, after the callbacks that are due now."""
     get_hub().loop.run_callback(function, *args)
 
 
 def in_thread(function: Callable[[], Any]) -> Any:
-    """The result of `function`, run in a real thread: for what may wait for a disk. Others run meanwhile."""
+    """Run `function` in a real thread, because it may wait for a disk, and return its result."""
     return get_hub().threadpool.apply(function)
 
 
@@ -85,12 +86,12 @@ def sleep(seconds: float) -> None:
 
 
 def raw(sock: Any) -> Any:
-    """The original socket under a gevent one, for a call that must not wait."""
+    """Return the original socket under a gevent one, for a call that must not wait."""
     return getattr(sock, "_sock", sock)
 
 
 class Watcher:
-    """Calls back, in the event loop, whenever `fd` can be read; costs no greenlet and no wake-up while it cannot."""
+    """Calls back in the event loop whenever `fd` can be read. It needs no greenlet."""
 
     def __init__(self, fd: int, callback: Callable[[], None]) -> None:
         self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
@@ -105,19 +106,22 @@ class Watcher:
 
 
 class _Timeout:
-    """Calls `late` when a wait lasts too long. Its timer runs on through many waits, since nearly every one is over
-    long before its limit, and to set a timer for each token costs as much as the wait itself."""
+    """Calls `on_timeout` in the event loop when a wait lasts too long.
 
-    def __init__(self, late: Callable[[], None]) -> None:
-        self._late = late
+    One timer serves many waits, because nearly every wait ends long before its limit, and setting a timer for each
+    token costs as much as the wait itself.
+    """
+
+    def __init__(self, on_timeout: Callable[[], None]) -> None:
+        self._on_timeout = on_timeout
         self._alarm: Alarm | None = None
-        self._rings = self._until = 0.0  # on the monotonic clock; 0 for "not set" and "no limit"
+        self._alarm_at = self._until = 0.0  # monotonic seconds; 0 for "not set" and "no limit"
 
     def begin(self, seconds: float | None) -> None:
         if seconds is None or seconds == math.inf:
             return
         self._until = time.monotonic() + seconds
-        if not 0 < self._rings <= self._until:
+        if not 0 < self._alarm_at <= self._until:
             self._set()
 
     def end(self) -> None:
@@ -126,51 +130,51 @@ class _Timeout:
     def close(self) -> None:
         if self._alarm is not None:
             self._alarm.close()
-        self._alarm, self._rings = None, 0.0
+        self._alarm, self._alarm_at = None, 0.0
 
     def _set(self) -> None:
         self.close()
-        self._rings = self._until
-        self._alarm = Alarm(max(0.0, self._until - time.monotonic()), self._ring)
+        self._alarm_at = self._until
+        self._alarm = Alarm(max(0.0, self._until - time.monotonic()), self._on_alarm)
 
-    def _ring(self) -> None:
+    def _on_alarm(self) -> None:
         self.close()
         if self._until > time.monotonic():
             self._set()
         elif self._until:
-            self._late()
+            self._on_timeout()
 
 
 class Reader:
-    """Waits, again and again, until `fd` can be read. For one greenlet."""
+    """Waits until `fd` can be read, any number of times. Used by one greenlet."""
 
     def __init__(self, fd: int) -> None:
         self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
-        self._patience = _Timeout(lambda: self._waiter.switch(False))
+        self._timeout = _Timeout(lambda: self._waiter.switch(False))
         self._waiter = Waiter()
 
     def wait(self, seconds: float | None) -> bool:
-        """Whether it can be read within `seconds` (None or infinite: however long it takes)."""
+        """Wait until `fd` can be read, at most `seconds` (None or infinite: no limit); return whether it can."""
         self._waiter = waiter = Waiter()
         self._io.start(waiter.switch, True)
-        self._patience.begin(seconds)
+        self._timeout.begin(seconds)
         try:
             return bool(waiter.get())
         finally:
             self._io.stop()
-            self._patience.end()
+            self._timeout.end()
 
     def close(self) -> None:
-        self._patience.close()
+        self._timeout.close()
         self._io.stop()
         self._io.close()
 
 
 class WakeEvent:
-    """What `Flag` is, for one waiting greenlet and many short waits."""
+    """An event for one waiting greenlet and many short waits, which it does faster than `Flag`."""
 
     def __init__(self) -> None:
-        self._patience = _Timeout(lambda: self._waiter.switch(self._is_set))
+        self._timeout = _Timeout(lambda: self._waiter.switch(self._is_set))
         self._waiter: Any = None
         self._is_set = False
 
@@ -183,20 +187,20 @@ class WakeEvent:
         self._is_set = False
 
     def wait(self, seconds: float | None) -> bool:
-        """Whether it is set, or will be within `seconds` (None: however long it takes)."""
+        """Wait until the event is set, at most `seconds` (None: no limit); return whether it is."""
         if self._is_set:
             return True
         self._waiter = Waiter()
-        self._patience.begin(seconds)
+        self._timeout.begin(seconds)
         try:
             return bool(self._waiter.get())
         finally:
             self._waiter = None
-            self._patience.end()
+            self._timeout.end()
 
     def close(self) -> None:
-        """No wait will be long any more."""
-        self._patience.close()
+        """Release the timer; later waits must not need one."""
+        self._timeout.close()
 
     def _wake(self) -> None:
         if self._waiter is not None and self._is_set:
@@ -204,7 +208,7 @@ class WakeEvent:
 
 
 def wait_writable(fd: int, seconds: float | None) -> bool:
-    """Whether `fd` takes data within `seconds`."""
+    """Wait until `fd` takes data, at most `seconds`; return whether it does."""
     watcher = get_hub().loop.io(fd, _WRITE)
     try:
         with gevent.Timeout(seconds, False):
@@ -217,18 +221,18 @@ def wait_writable(fd: int, seconds: float | None) -> bool:
 
 
 class ClientWatch:
-    """Watches a client's socket while it has nothing to say: `left` is called once, in the event loop, when it goes.
+    """Calls `on_left` once in the event loop when the client closes its connection.
 
-    A silent generator never notices a client that left, and the first write after its FIN succeeds. A half-close
-    counts as leaving. A client that sends more instead (a pipelined request) is not watched any further.
+    Without it a silent response would not notice that, because the first write after the FIN of the client succeeds. A
+    half-close counts as closing. A client that sends more data (a pipelined request) is not watched any further.
     """
 
-    def __init__(self, sock: Any, left: Callable[[], None]) -> None:
+    def __init__(self, sock: Any, on_left: Callable[[], None]) -> None:
         self._sock = raw(sock)
-        self._left = left
-        self._watcher: Watcher | None = Watcher(sock.fileno(), self._look)
+        self._on_left = on_left
+        self._watcher: Watcher | None = Watcher(sock.fileno(), self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             gone = self._sock.recv(1, MSG_PEEK | MSG_DONTWAIT) == b""
         except BlockingIOError:
@@ -237,7 +241,7 @@ class ClientWatch:
             gone = True
         self.close()
         if gone:
-            self._left()
+            self._on_left()
 
     def close(self) -> None:
         if self._watcher is not None:

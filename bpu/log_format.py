@@ -1,6 +1,6 @@
-"""The form of the log: a line of text or a line of JSON an event, for the gateway and for gunicorn alike.
+"""Formats log records of the gateway and gunicorn as one line of text or JSON each.
 
-Facts travel as `extra={"facts": {...}}`; nothing else is taken from a record but its message and its traceback.
+Facts are passed as `extra={"facts": {...}}`. From a record only these, its message and its traceback are used.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class TextFormatter(logging.Formatter):
 
 
 def config(form: Form, level: str = "INFO") -> dict[str, Any]:
-    """The dictionary for `logging.config.dictConfig`: everything to standard error, in one form."""
+    """Return the dictionary for `logging.config.dictConfig`, which logs to standard error in one form."""
     formatter = JsonFormatter if form == "json" else TextFormatter
-    # With a dictionary like this gunicorn writes its own line a request too, unless that logger is silent.
+    # Without this level gunicorn would also write its own line for each request.
     levels = {"gunicorn.error": level, "gunicorn.access": "WARNING", "bpu": level}
     return {
         "version": 1,
@@ -64,10 +64,9 @@ def config(form: Form, level: str = "INFO") -> dict[str, Any]:
 
 
 def protect_output(form: Form) -> None:
-    """Replace this process's standard output and error by streams that never block and never raise.
+    """Replace this process's standard output and error with streams that never block and never raise.
 
-    Runs in gunicorn's master, so that its workers inherit it. Whatever writes there is covered: logging, warnings,
-    tracebacks, gunicorn's own words.
+    Runs in gunicorn's master, so that its workers inherit it. It covers logging, warnings, tracebacks and gunicorn.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -76,7 +75,7 @@ def protect_output(form: Form) -> None:
 
 
 def loss_line(form: Form) -> Callable[[int], str]:
-    """The line that says how many lines before it are missing, in the log's own form."""
+    """Return a function that formats the line about lost lines."""
     return _json_loss if form == "json" else describe_loss
 
 
@@ -87,7 +86,7 @@ def _json_loss(lines: int) -> str:
 
 
 def where(error: BaseException) -> str:
-    """Kind and place of `error`, never its words: they may quote what somebody wrote."""
+    """Return the class and traceback of `error` without its message, which may quote a user's text."""
     return f"{type(error).__name__}, in:\n{''.join(traceback.format_tb(error.__traceback__)).rstrip()}"
 
 

@@ -1,7 +1,7 @@
 """A text stream for log lines that never blocks its process and never raises.
 
-The disk behind a log can be full, its reader can be gone or paused; none of that may stop what is logged about. The
-module is standard library only, so that every process can use it: gunicorn's master, its workers and the keeper.
+A full disk or an ended or paused reader of the log must not stop the process that logs. The module is standard
+library only, so that every process can use it: gunicorn's master, its workers and the keeper.
 Import it before gevent patches the standard library: it needs the original `poll` and `socket`.
 """
 
@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from select import PIPE_BUF, POLLOUT, poll
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, socket
 
-#: Text that waits in memory while the descriptor takes nothing; what comes on top is dropped and counted.
+#: Limit of the text kept in memory while the descriptor takes nothing; further lines are dropped and counted.
 PENDING_BYTES = 256 * 1024
 _PIECE_BYTES = 64 * 1024
 
@@ -42,7 +42,7 @@ class LogWriter(io.TextIOBase):
         self._send = _sender(fd, self._owned)
 
     def write(self, text: str) -> int:
-        """Write `text` after what still waits; keep what does not fit, or count its lines as lost."""
+        """Write `text` after the pending text; keep what the descriptor does not take, or count it as lost."""
         if self._pid != os.getpid():  # the parent process still has this text and writes it itself
             self._pid, self._lost = os.getpid(), 0
             self._pending.clear()
@@ -59,7 +59,7 @@ class LogWriter(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write what waits, as far as the descriptor takes it now."""
+        """Write pending text as far as the descriptor takes it now."""
         try:
             while self._pending:
                 del self._pending[: self._send(bytes(self._pending[:_PIECE_BYTES]))]
@@ -84,7 +84,7 @@ class LogWriter(io.TextIOBase):
 
 
 def _sender(fd: int, owned: ExitStack) -> Callable[[bytes], int]:
-    """The way to write to `fd` without waiting; it raises `BlockingIOError` or another `OSError` instead."""
+    """Return a function that writes to `fd` without waiting; it raises `BlockingIOError` or another `OSError`."""
     try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISSOCK(mode):
@@ -94,7 +94,7 @@ def _sender(fd: int, owned: ExitStack) -> Callable[[bytes], int]:
             return lambda data: os.write(fd, data)
         try:
             own = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        except OSError:  # it belongs to another user, as in a container, or its reader is gone
+        except OSError:  # it belongs to another user, as in a container, or its reader has ended
             return _polled_sender(fd)
     except OSError as error:
         return _failing_sender(error.errno or 0)
@@ -103,7 +103,7 @@ def _sender(fd: int, owned: ExitStack) -> Callable[[bytes], int]:
 
 
 def _polled_sender(fd: int) -> Callable[[bytes], int]:
-    """A pipe that can take anything takes `PIPE_BUF` bytes."""
+    """Return a sender that polls first, because a writable pipe takes at least `PIPE_BUF` bytes."""
     poller = poll()
     poller.register(fd, POLLOUT)
 

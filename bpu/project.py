@@ -1,4 +1,4 @@
-"""Names the folders of the files beside the package: in a checkout its root, in an installed package `bpu/_project`."""
+"""Finds the project's files outside the package: in a checkout at its root, if installed in `bpu/_project`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 #: The folder from which `import bpu` works.
 IMPORT_ROOT = Path(__file__).resolve().parents[1]
 _BUNDLED = Path(__file__).resolve().with_name("_project")
-#: True in an installed package, whose wheel brings those files along.
+#: True in an installed package, whose wheel contains those files.
 INSTALLED = _BUNDLED.is_dir()
 #: Holds `app.py`, `wsgi.py`, `gunicorn.conf.py` and `deploy/`.
 PROJECT = _BUNDLED if INSTALLED else IMPORT_ROOT

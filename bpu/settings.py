@@ -1,7 +1,7 @@
-"""The environment, read once into one frozen `Settings`; every mistake is reported at once, with its remedy.
+"""Reads the environment into one frozen `Settings` and reports all mistakes together, each with its remedy.
 
-Names are fixed: the environment variable of field `x` is `BPU_X`. This module looks at values only;
-whether the files are there is `bpu.engine.launch_spec`'s question, because it depends on the engine chosen.
+The environment variable of field `x` is `BPU_X`. This module checks values only; `bpu.engine.client.launch_config`
+checks whether files exist, because that depends on the chosen engine.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ AutoTokens = Annotated[Annotated[int, Field(ge=16)] | None, BeforeValidator(_aut
 
 
 class Settings(BaseSettings):
-    """All settings, with the defaults of a board as the article sets it up. Immutable."""
+    """All settings, immutable; the defaults fit a board that was set up by the vendor's article."""
 
-    # A variable that is set to nothing counts as not set, as in files of variables that list everything.
+    # An empty variable counts as not set, because settings files may list all variables.
     model_config = SettingsConfigDict(
         env_prefix="BPU_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
     )
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     first_token_timeout_s: Seconds = 120
     stall_timeout_s: Seconds = 30
     job_timeout_s: Seconds = 0
-    # MiB. A core dump of the console is everybody's conversation in a file, so there is none unless it is asked for.
+    # MiB. Core dumps are off by default, because a dump of the console contains the users' conversations.
     console_memory_mb: Annotated[int, Field(ge=0)] = 0
     console_core_mb: Annotated[int, Field(ge=0)] = 0
     queue_limit: Annotated[int, Field(ge=0)] = 64
@@ -206,21 +206,21 @@ class Settings(BaseSettings):
     update_url: Annotated[str, AfterValidator(_web_page)] = ""
 
     def in_runtime(self, path: Path) -> Path:
-        """`path` as the console sees it: relative ones lie in the runtime folder."""
+        """Resolve `path` as the console does: relative to the runtime folder."""
         return self.runtime_dir / path
 
     @property
     def explicit(self) -> frozenset[str]:
-        """The fields that the user set, so that a guess never overrides a wish."""
+        """The fields that the user has set, which derived values must not override."""
         return frozenset(self.model_fields_set)
 
 
-#: Fields that are folders or files of this machine; relative ones lie in the folder where the settings were read.
+#: Fields that are paths; relative ones are relative to the folder in which the settings were read.
 FOLDERS = frozenset({"runtime_dir", "state_dir", "data_dir", "models_file", "gguf"})
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the environment; `overrides` win. Raises `SettingsError` that lists every mistake at once."""
+    """Read the environment; `overrides` take precedence. Raises `SettingsError` that lists every mistake."""
     settings, mistakes = read_settings(**overrides)
     if mistakes:
         raise SettingsError("\n  ".join([say("settings.wrong"), *mistakes]))
@@ -228,7 +228,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def read_settings(**overrides: Any) -> tuple[Settings, list[str]]:
-    """The settings, with defaults where what was set is wrong, and the mistakes; further checks can add theirs."""
+    """Return the settings, with defaults for wrong values, and the list of mistakes."""
     misspelt = list(_misspelt(os.environ))
     try:
         return Settings(**overrides), misspelt
@@ -240,12 +240,12 @@ def read_settings(**overrides: Any) -> tuple[Settings, list[str]]:
 
 
 def variables() -> dict[str, str]:
-    """The environment variable of each field, in the order of the fields."""
+    """Return the environment variable of each field, in the order of the fields."""
     return {field: f"BPU_{field.rstrip('_').upper()}" for field in Settings.model_fields}
 
 
 def _misspelt(names: Iterable[str]) -> Iterable[str]:
-    """Variables that nobody reads although they look like ours: a wish that would go unheard."""
+    """Yield a mistake for each `BPU_` variable that is unknown and resembles a known one."""
     known = set(variables().values())
     for name in sorted(names):
         if name.startswith("BPU_") and name not in known and name != "BPU_SETTINGS_FILE":
@@ -267,17 +267,17 @@ def _remedy(item: Any) -> str:
 
 
 def _rule(item: Any) -> str:
-    """What the value must be: our own words where there are some for this kind of error, else pydantic's."""
+    """Say what the value must be: in our own words if there are any for this kind of error, else in pydantic's."""
     if item["type"] != "value_error" and has(f"settings.{item['type']}"):
         return say(f"settings.{item['type']}", **item.get("ctx", {}))
     return str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
 
 
 def state_dir(settings: Settings) -> Path:
-    """The folder of sockets, locks and records, made if need be, private to the user and the folder's group.
+    """Return the folder of sockets and locks, private to the user and the folder's group; make it if it is missing.
 
     `BPU_STATE_DIR`, else `/run/bpu` if usable, else `$XDG_RUNTIME_DIR/bpu`, else a per-user folder in the
-    temporary one. Raises `SettingsError` when a folder that was named cannot be made.
+    temporary one. Raises `SettingsError` when none can be used.
     """
     if settings.state_dir is not None:
         if (reason := _unusable(settings.state_dir)) is not None:
@@ -293,7 +293,7 @@ def state_dir(settings: Settings) -> Path:
 
 
 def existing_state_dirs(settings: Settings) -> list[Path]:
-    """The folders in which a keeper may be listening now; none of them is made."""
+    """List the existing folders in which a keeper may be listening."""
     guesses = _state_guesses() if settings.state_dir is None else [settings.state_dir]
     return [folder for folder in guesses if folder.is_dir()]
 
@@ -305,10 +305,10 @@ def _state_guesses() -> list[Path]:
 
 
 def data_dir(settings: Settings) -> Path:
-    """The folder of what is kept beyond a restart: downloaded models, findings about consoles, the activity.
+    """Return the folder of data that outlives a restart: models, records of consoles, the activity.
 
-    It is made when something is written, and need not be usable: `BPU_DATA_DIR`, else the folder that systemd made for
-    the service, else `/var/lib/bpu` if usable, else `$XDG_STATE_HOME/bpu`.
+    It may be missing and is made at the first write: `BPU_DATA_DIR`, else the folder that systemd made for the service,
+    else `/var/lib/bpu` if usable, else `$XDG_STATE_HOME/bpu`.
     """
     if settings.data_dir is not None:
         return settings.data_dir
@@ -321,18 +321,18 @@ def data_dir(settings: Settings) -> Path:
 
 
 def _unusable(folder: Path) -> str | None:
-    """Why `folder` cannot hold our sockets; a shared temporary folder must not lend us somebody else's."""
+    """Say why `folder` cannot hold our sockets, for example because another user made it; None if it can."""
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if folder.is_symlink() and _foreign(folder.lstat()):
+        if folder.is_symlink() and _is_foreign(folder.lstat()):
             return say("settings.foreign_link")
         status = folder.stat()
     except OSError as error:
         return error.strerror or str(error)
-    if _foreign(status) or status.st_mode & 0o002:
+    if _is_foreign(status) or status.st_mode & 0o002:
         return say("settings.foreign_folder")
     return None if os.access(folder, os.W_OK | os.X_OK) else say("settings.no_right")
 
 
-def _foreign(status: os.stat_result) -> bool:
+def _is_foreign(status: os.stat_result) -> bool:
     return status.st_uid not in (os.getuid(), 0)

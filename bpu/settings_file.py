@@ -1,7 +1,7 @@
 """Finds, reads and writes the one settings file, whose values the environment overrides.
 
-The first file that exists counts: the system's, the user's own, the project's `.env`. It is believed only if no other
-user could have written it (`bpu.trusted_files`). Runs in the CLI and in gunicorn's master, before any thread.
+The first existing one is the settings file: the system's, the user's own, the project's `.env`. It is read only if no
+other user could have written it (`bpu.trusted_files`). Runs in the CLI and in gunicorn's master, before any thread.
 """
 
 from __future__ import annotations
@@ -21,79 +21,79 @@ from bpu.project import INSTALLED, PROJECT
 from bpu.trusted_files import read_trusted
 
 SYSTEM_FILE = Path("/etc/bpu/bpu.env")
-#: Names another file instead of the usual places; `/dev/null` for none.
+#: The variable that names another settings file; `/dev/null` means none.
 VARIABLE = "BPU_SETTINGS_FILE"
-#: The gateway's settings, and the SDK's, which the console is given.
+#: Prefixes of the gateway's settings, and of the SDK's, which are passed to the console.
 PREFIXES = ("BPU_", "HB_")
 #: Keys are secrets, and every user may read the settings; the file of the keys is named by `BPU_API_KEYS_FILE`.
 SECRET = "BPU_API_KEYS"
 
 
 @dataclass(frozen=True)
-class Found:
-    """The file that counts. `path` is None without one; `notices` are sentences about files that were not read."""
+class SettingsFile:
+    """The settings file that was read. `path` is None without one; `notices` say which files were ignored."""
 
     path: Path | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 
-#: What the last `adopt` of this process put into the environment, so that the next one can replace it.
+#: The variables that the last `adopt` of this process set, so that the next call can replace them.
 _adopted: dict[str, str] = {}
-_found = Found()
+_loaded = SettingsFile()
 
 
 def user_file() -> Path:
-    """The file of the user who runs this process."""
+    """Return the settings file of the user who runs this process."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "bpu" / "bpu.env"
 
 
 def usual_files() -> list[Path]:
-    """The places that are looked at, in their order."""
+    """List the places of the settings file in the order of search."""
     return [SYSTEM_FILE, user_file(), *([] if INSTALLED else [PROJECT / ".env"])]
 
 
 def target_file() -> Path:
-    """The file that a change is written to: the one that counts, else the user's, or for root the system's."""
+    """Return the file to write changes to: the existing one, else the user's, or for root the system's."""
     named = os.environ.get(VARIABLE)
     places = [Path(named).absolute()] if named else [path for path in usual_files() if os.path.lexists(path)]
     return next(iter(places), SYSTEM_FILE if os.geteuid() == 0 else user_file())
 
 
-def find(environ: Mapping[str, str] = os.environ) -> Found:
-    """Read the file that counts. Raises `SettingsError` for a broken line, and for a file that was named.
+def find(environ: Mapping[str, str] = os.environ) -> SettingsFile:
+    """Find and read the settings file. Raises `SettingsError` for a broken line, or if a named file is unusable.
 
-    Another file that must not be believed is not read; a notice says so.
+    Another file that is not trusted is ignored, with a notice.
     """
     if named := environ.get(VARIABLE):
         path = Path(named).absolute()
-        return Found() if named == os.devnull else Found(path, read(path))
+        return SettingsFile() if named == os.devnull else SettingsFile(path, read(path))
     path_found = next((path for path in usual_files() if os.path.lexists(path)), None)
     if path_found is None:
-        other = callers_file()
-        return Found(notices=() if other is None else (say("settings.sudo_file", path=other[0]),))
+        other = sudo_user_file()
+        return SettingsFile(notices=() if other is None else (say("settings.sudo_file", path=other[0]),))
     try:
         text = read_trusted(path_found)
     except FileNotFoundError:
-        return Found()
+        return SettingsFile()
     except SettingsError as error:
-        return Found(notices=(error.message,))
-    return Found(path_found, parse(text, path_found))
+        return SettingsFile(notices=(error.message,))
+    return SettingsFile(path_found, parse(text, path_found))
 
 
-def adopt(environ: MutableMapping[str, str] = os.environ) -> Found:
-    """Put the values of the file that counts into `environ`, where they are not set; replace those of the last call."""
-    global _found
+def adopt(environ: MutableMapping[str, str] = os.environ) -> SettingsFile:
+    """Set the file's values in `environ` unless they are set already; replace those of the last call."""
+    global _loaded
     release(environ)
-    _found = find(environ)
-    for name, value in _found.values.items():
+    _loaded = find(environ)
+    for name, value in _loaded.values.items():
         if not environ.get(name):
             environ[name] = _adopted[name] = value
-    return _found
+    return _loaded
 
 
 def release(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take out of `environ` what `adopt` put there, for a program that reads the file by itself."""
+    """Remove from `environ` what `adopt` set, for a program that reads the file itself."""
     for name, value in _adopted.items():
         if environ.get(name) == value:
             del environ[name]
@@ -101,14 +101,14 @@ def release(environ: MutableMapping[str, str] = os.environ) -> None:
 
 
 def source(variable: str, environ: Mapping[str, str] = os.environ) -> Path | str:
-    """Where the value of `variable` comes from: a file, `environment` or `default`."""
+    """Return where the value of `variable` comes from: a file, `environment` or `default`."""
     if not environ.get(variable):
         return "default"
-    return _found.path if variable in _adopted and _found.path is not None else "environment"
+    return _loaded.path if variable in _adopted and _loaded.path is not None else "environment"
 
 
 def read(path: Path) -> dict[str, str]:
-    """The `BPU_` variables of a file that must be there and be believed. Raises `SettingsError`."""
+    """Read the variables of a file. Raises `SettingsError` if it is missing or not trusted."""
     try:
         return parse(read_trusted(path), path)
     except FileNotFoundError:
@@ -116,7 +116,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def parse(text: str, path: Path) -> dict[str, str]:
-    """The variables of `text` for us and for the SDK. Raises `SettingsError` for a broken line, and for open keys."""
+    """Parse the variables of `text`. Raises `SettingsError` for a broken line, or for keys that others can read."""
     values = {name: value for name, value in variables(text, path) if name.startswith(PREFIXES)}
     if values.get(SECRET) and path.exists() and path.stat().st_mode & 0o044:
         raise SettingsError(say("settings.open_keys", path=path))
@@ -124,7 +124,7 @@ def parse(text: str, path: Path) -> dict[str, str]:
 
 
 def variables(text: str, path: Path) -> Iterator[tuple[str, str]]:
-    """NAME and value of each line, read as systemd reads an `EnvironmentFile=`: quotation marks, `#` and `;` lines."""
+    """Yield name and value of each line, with the syntax of systemd's `EnvironmentFile=`."""
     for number, line in enumerate(text.splitlines(), 1):
         words = line.strip()
         if not words or words[0] in "#;":
@@ -139,31 +139,31 @@ def variables(text: str, path: Path) -> Iterator[tuple[str, str]]:
         yield name.strip(), plain
 
 
-def changed(text: str, changes: Mapping[str, str]) -> str:
-    """`text` with its lines for `changes` replaced, new ones at the end; an empty value removes the line."""
+def apply_changes(text: str, changes: Mapping[str, str]) -> str:
+    """Return `text` with changed lines replaced and new ones at the end; an empty value removes the line."""
     lines = text.splitlines()
     for name, value in changes.items():
         own = re.compile(rf"\s*{re.escape(name)}\s*=")
         places = [index for index, line in enumerate(lines) if own.match(line)]
-        new = [f"{name}={quoted(value)}"] if value else []
+        new = [f"{name}={quote(value)}"] if value else []
         if places:
             lines[places[-1] : places[-1] + 1] = new
-            # systemd takes the last line of a name, so that earlier ones mean nothing.
+            # systemd uses the last line of a name, so earlier ones are removed.
             lines = [line for index, line in enumerate(lines) if index not in places[:-1]]
         else:
             lines += new
     return "".join(f"{line}\n" for line in lines)
 
 
-def quoted(value: str) -> str:
-    """`value` as a line of the file holds it: in single quotation marks unless it is plain."""
+def quote(value: str) -> str:
+    """Quote `value` for a line of the file, unless it is plain."""
     if re.fullmatch(r"[\w./:@%+,=-]*", value):
         return value
     return f"'{value}'" if "'" not in value else '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
 
 
 def write(path: Path, changes: Mapping[str, str]) -> None:
-    """Change the file at `path`, whole or not at all; a new file is readable by every user in `/etc` alone.
+    """Change the file at `path` atomically; a new file is readable by other users only in `/etc`.
 
     Raises `SettingsError`.
     """
@@ -176,7 +176,7 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, mode)
-            file.write(changed(old, changes))
+            file.write(apply_changes(old, changes))
             file.flush()
             os.fsync(descriptor)
         part.replace(path)
@@ -184,8 +184,8 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
         raise SettingsError(say("settings.not_written", path=path, reason=error.strerror or error)) from None
 
 
-def callers_file() -> tuple[Path, int] | None:
-    """Under sudo: the settings file of the user who called it, and that user's number; None without one."""
+def sudo_user_file() -> tuple[Path, int] | None:
+    """Under sudo, return the calling user's settings file and that user's number; None without one."""
     number = os.environ.get("SUDO_UID", "")
     if os.geteuid() != 0 or not number.isdigit() or number == "0":
         return None
@@ -197,7 +197,7 @@ def callers_file() -> tuple[Path, int] | None:
 
 
 def read_as(path: Path, user: int) -> dict[str, str]:
-    """The variables of a file of `user`, read with that user's rights. Only for root; raises `SettingsError`."""
+    """Read the variables of a file of `user` with that user's rights. Only for root; raises `SettingsError`."""
     group = os.getegid()
     os.setegid(pwd.getpwuid(user).pw_gid)
     os.seteuid(user)

@@ -1,8 +1,8 @@
 """Reads a settings file only if no other user could have written it.
 
-Root reads files that, with every folder above them, belong to root and that no other user may write. Another user
-reads their own files and root's. A folder with the sticky bit (as /tmp) is accepted: in it only the owner of an entry
-can replace that entry.
+For root, the file and every folder above it must belong to root and be writable by root only. For another user they
+must belong to that user or root. A folder with the sticky bit (as /tmp) is accepted, because only the owner of an
+entry can replace it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 from bpu.errors import SettingsError
 from bpu.messages import say
 
-#: A settings file is written by hand; a larger one is not one.
+#: Size limit; settings files are written by hand and much smaller.
 MOST_BYTES = 256 * 1024
 _MOST_LINKS = 40
 
 
 def read_trusted(path: Path, *, most: int = MOST_BYTES) -> str:
-    """The text of `path`. Raises `FileNotFoundError`, and `SettingsError` for a file that must not be believed."""
+    """Read the text of `path`. Raises `FileNotFoundError`, and `SettingsError` for a file that is not trusted."""
     path = path.absolute()
     try:
         for place, status in _steps(path):
             if (reason := _distrust(status, is_last=place == path)) is not None:
                 raise SettingsError(say("files.distrusted", path=path, place=place, reason=say(f"files.{reason}")))
-        # A FIFO must not block the reader; the descriptor is judged again because the name may have changed hands.
+        # A FIFO must not block. The descriptor is checked again because the name may lead to another file by now.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
@@ -47,45 +47,45 @@ def read_trusted(path: Path, *, most: int = MOST_BYTES) -> str:
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every folder and link on the way to `path`, links followed one by one, and last the file itself."""
+    """Yield every folder and link on the way to `path`, following links one by one, and last the file itself."""
     todo = list(reversed(path.parts[1:]))
-    here, links = Path("/"), 0
-    yield here, here.lstat()
+    position, links = Path("/"), 0
+    yield position, position.lstat()
     while todo:
         part = todo.pop()
         if part == "..":
-            here = here.parent
+            position = position.parent
             continue
-        there = here / part
-        status = there.lstat()
+        entry = position / part
+        status = entry.lstat()
         if not stat.S_ISLNK(status.st_mode):
-            here = there
-            # The name that was asked for stands for the file that its links lead to.
-            yield (path if not todo else here), status
+            position = entry
+            # The last entry is reported under the requested name.
+            yield (path if not todo else position), status
             continue
-        yield there, status
+        yield entry, status
         links += 1
         if links > _MOST_LINKS:
             raise SettingsError(say("files.unreadable", path=path, reason="ELOOP"))
-        target = there.readlink()
+        target = entry.readlink()
         if target.is_absolute():
-            here = Path("/")
+            position = Path("/")
         todo += reversed([part for part in target.parts if part != "/"])
 
 
 def _distrust(status: os.stat_result, *, is_last: bool) -> str | None:
-    """Why a file, folder or link must not be believed; None if it may."""
+    """Say why a file, folder or link is not trusted; None if it is."""
     user = os.geteuid()
     if status.st_uid not in {0, user}:
         return "foreign"
     if stat.S_ISLNK(status.st_mode):
-        return None  # the mode of a link means nothing
+        return None  # a link's mode has no effect
     if is_last and not stat.S_ISREG(status.st_mode):
         return "no_file"
     shared = stat.S_ISDIR(status.st_mode) and not is_last and bool(status.st_mode & stat.S_ISVTX)
     if shared:
         return None
-    # The group of a user's own is no other user; root's group may have members.
+    # A user's own group counts as the user; root's group may have other members.
     own_group = user != 0 and status.st_gid == os.getegid()
     forbidden = stat.S_IWOTH | (0 if own_group else stat.S_IWGRP)
     return "writable" if status.st_mode & forbidden else None

@@ -1,6 +1,6 @@
-"""What the chat side and the engine say to each other: a `Turn` goes down, console events and these come up.
+"""Values that pass between the chat packages and the engine: `Turn` goes to the engine, the others come from it.
 
-Pure values, so that neither side imports the other.
+They are pure, so that neither side imports the other.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ Phase = Literal["queued", "loading", "checking", "prefill", "decode"]
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn at the console, in its full form and, where it may continue a chat, in its short one.
+    """One turn at the console: the whole conversation and, if it may continue one, only its last message.
 
-    `line` and `short_line` are what is written, framed as one line, without the newline at its end.
-    `tokens` counts the full rendering, template included; `short_tokens` only what `short_line` adds.
-    `history` is the digest of all that the console's cache must hold for the short form to be true;
-    empty: this turn can only begin a conversation.
+    `line` (the whole conversation) and `short_line` (the continuation) are encoded as one line, without the newline.
+    `tokens` counts the whole prompt, template included; `short_tokens` only what `short_line` adds.
+    `history` is the digest of the conversation that must be in the KV cache for `short_line` to be valid; empty: this
+    turn can only begin a conversation.
     """
 
     line: bytes
@@ -30,9 +30,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class Progress:
-    """A stretch of silence, so that the stream can show that it lives.
+    """Reports that the job still waits, so that the response can send a keep-alive.
 
-    `position` is 0 for the running job. `detail` says in words what is waited for, "" where the phase says it all.
+    `position` is the place in the queue, 0 for the running job. `detail` describes the wait beyond its phase, or is "".
     """
 
     phase: Phase
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Timing:
-    """What the engine measured of one job; seconds on the monotonic clock, 0 for what has not happened.
+    """Measured times of one job in seconds; 0 for what has not happened.
 
     `cached_tokens` were already in the console's cache, `prompt_tokens` were written for this turn.
     """
@@ -57,4 +57,4 @@ class Timing:
 
 @dataclass(frozen=True)
 class TimeLimitReached:
-    """The job's total time is over. What has come is the answer, cut: not an error, and nothing follows."""
+    """The job has reached its time limit: the text so far is the cut answer. No error, and no event follows."""

@@ -154,7 +154,7 @@ def _settings_steps(machine: Machine, values: Values, root: Path) -> list[Step]:
         text_of_keys = "".join(f"{key}\n" for key in values.keys)
         steps.append(Step(path=below(root, KEYS_FILE), text=text_of_keys, mode=0o600, owner=machine.user))
         changes |= {settings_file.SECRET: "", "BPU_API_KEYS_FILE": str(KEYS_FILE)}
-    return [*steps, Step(path=file, text=settings_file.changed(text, changes))]
+    return [*steps, Step(path=file, text=settings_file.apply_changes(text, changes))]
 
 
 def _unit_steps(machine: Machine, names: Sequence[str], root: Path) -> list[Step]:

@@ -21,11 +21,11 @@ from bpu.console.profiles import PROFILES
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.job import Job
 from bpu.engine.client.launch_config import (
+    build_launch_table,
     choose_files,
     chosen_table,
     context_size,
     line_limit,
-    plan_table,
     resolve_engine,
 )
 from bpu.engine.protocol import say_bye
@@ -46,7 +46,7 @@ class Local:
         model = table.find(name) or table.default_model
         files = choose_files(settings, model)
         self._model = model.id
-        launches = plan_table(settings)
+        launches = build_launch_table(settings)
         launch = launches.launch(model.id)
         self._counter = load_counter(files.tokenizer_dir)
         self._prompter = load_prompter(

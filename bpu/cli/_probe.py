@@ -10,7 +10,7 @@ from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, 
 from bpu.cli._errors import told
 from bpu.cli._terminal import Notice, gauge
 from bpu.console.line_encoding import frame
-from bpu.engine.client.launch_config import line_limit, plan_launch
+from bpu.engine.client.launch_config import build_launch_spec, line_limit
 from bpu.engine.client.probe import OutOfTurn, Probe, ProbeRefused, Silent
 from bpu.engine.console_examination import ConsoleExamination, Findings, Step
 from bpu.engine.console_record import ConsoleRecord
@@ -31,7 +31,7 @@ _AFTER_A_LINE_S = 2.0
 def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Finding]:
     """Load, ask, reset and measure; each finding as it is known. What was found is written to the data folder."""
     try:
-        launch = plan_launch(settings)
+        launch = build_launch_spec(settings)
         with Notice() as notice:
             progress = Progress(notice, steps=3 + len(_lengths(launch)), quiet=quiet)
             progress.begin(say("doctor.probing_load"))
@@ -163,7 +163,7 @@ class Examination:
     def _takes_whole(self, size: int) -> bool:
         try:
             self._ask(_line(size, self._probe))
-            return not self._probe.speaks_unasked(_AFTER_A_LINE_S)
+            return not self._probe.has_unsolicited_output(_AFTER_A_LINE_S)
         except OutOfTurn:
             return False
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
 from bpu.cli import _keeper
 from bpu.console.profiles import PROFILES
-from bpu.engine.client.launch_config import plan_launch
+from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.console_record import ConsoleRecord, forget
 from bpu.errors import BpuError
 from bpu.messages import say
@@ -22,7 +22,7 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
     yield from _running(settings)
     try:
         with tempfile.TemporaryDirectory() as folder:  # a look must not make the state folder
-            launch = plan_launch(settings.model_copy(update={"state_dir": Path(folder)}))
+            launch = build_launch_spec(settings.model_copy(update={"state_dir": Path(folder)}))
             record = ConsoleRecord(launch)
     except BpuError:
         return  # what is missing is a finding of its own

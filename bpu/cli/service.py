@@ -87,7 +87,7 @@ def _is_packaged() -> bool:
 
 def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
     """Under sudo, without a file of the system: take the caller's settings after a yes. Variables by their source."""
-    if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.callers_file()) is None:
+    if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.sudo_user_file()) is None:
         return {}
     path, user = other
     found = {name: value for name, value in settings_file.read_as(path, user).items() if not os.environ.get(name)}

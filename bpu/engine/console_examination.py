@@ -1,20 +1,19 @@
-"""The questions that show whether a console keeps a conversation and whether `reset` empties its memory. Pure.
+"""Asks a console whether it keeps a conversation and whether `reset` empties its KV cache. Pure.
 
-Recall proves memory: nobody can guess a random word. A missing word proves nothing: the model may have ignored the
-question. So `reset` is trusted only if the console, asked in the same way, names every word before it and only the
-newest word after it:
+Recall proves that the history is kept, because a model cannot guess a random word. A missing word proves nothing,
+because the model may have ignored the question. So `reset` counts as working only if the model lists every word
+before it, and after it, asked in the same way, only the newest word:
 
-1. Three words are told.
-2. A fourth word is told, and every word is to be listed: all four must be named.
+1. The line names three words.
+2. The line names a fourth word and asks for every word: the answer must contain all four.
 3. `reset`.
-4. A new word is told, and every word is to be listed: it must be named, and none of the old ones.
-5. Every word is to be listed, in another wording: the same.
+4. The line names a new word and asks for every word: the answer must contain it and none of the old ones.
+5. The line asks for every word in another wording: the same.
 
-The words of step 1 and 2 are told in two turns because a model that names only the newest word would otherwise pass
-on a console that forgets nothing. Four old words must be missing twice: a model that recalls each word with the
-probability p passes wrongly with the probability p^6 (1-p)^8, which is at most 7 in 100,000. Four words that are
-listed once prove as much about the model's recall as two words listed twice, in one answer less: at 17 tokens a
-second and 150 tokens of reasoning an answer takes 9 s, for which the first person waits.
+Steps 1 and 2 are two turns because otherwise a model that lists only the newest word would pass on a console that
+forgets nothing. Four old words must be missing twice: a model that recalls each word with probability p passes wrongly
+with probability p^6 (1-p)^8, at most 7 in 100,000. Listing four words once proves as much as listing two words twice
+and saves an answer, which takes 9 s at 17 tokens a second and 150 tokens of reasoning, while the first job waits.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-#: Part of every record's identity: findings of other questions are not comparable.
+#: Part of every record's identity, because findings of different questions are not comparable.
 VERSION = 2
 
 _CONSONANTS, _VOWELS, _SYLLABLES = "BDFGKLMNPRTVZ", "AEIOU", 4
-#: So many letters of an old word in a row may be a garbled recall: they prove nothing either way.
+#: This many consecutive letters of an old word may be a garbled recall, which proves nothing either way.
 _GARBLED = 5
-#: Bytes of UTF-8 that a token stands for at least, in answers of this kind.
+#: Lower bound of the UTF-8 bytes per token in answers of this kind.
 BYTES_PER_TOKEN = 3
 
 
 class Step(Enum):
-    """Where the examination is; the value is the number of answers that have come before."""
+    """Step of the examination; the value is the number of answers before it."""
 
     TELL = 0
     LIST = 1
@@ -46,7 +45,7 @@ class Step(Enum):
     OVER = 4
 
 
-#: Number of answers of an examination that is not cut short.
+#: Number of answers in a complete examination.
 ANSWERS = int(Step.OVER.value)
 
 NEXT: Mapping[Step, Step] = {
@@ -67,19 +66,19 @@ LINES: Mapping[Step, str] = {
     Step.LIST_NEW_AGAIN: "Which secret words do you know from this conversation? Name all of them.",
 }
 
-#: Words told in step 1, before `reset`, and in all.
+#: Number of words named in step 1, before `reset`, and in all.
 _TOLD_FIRST, _TOLD_BEFORE, _WORDS = 3, 4, 5
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What an examination has proved; None: unknown. A console is never proved to keep no history."""
+    """What an examination has proved; None: unknown. It cannot prove that a console keeps no history."""
 
     retains_history: bool | None = None
     reset_works: bool | None = None
 
-    def joined(self, later: Findings) -> Findings:
-        """Both together. A recall after `reset` is final, whatever a later examination shows."""
+    def merged(self, later: Findings) -> Findings:
+        """Merge with later findings. A recall after `reset` is final: it proves that `reset` does not work."""
         return Findings(
             retains_history=self.retains_history or later.retains_history,
             reset_works=False if self.reset_works is False or later.reset_works is False
@@ -88,7 +87,7 @@ class Findings:
 
 
 def random_words(count: int, choose: Callable[[str], str] | None = None) -> tuple[str, ...]:
-    """Different words that nobody uses, easy to repeat for a small model."""
+    """Make different artificial words that a small model can repeat."""
     choose = choose or (lambda letters: letters[os.urandom(1)[0] % len(letters)])
     words: list[str] = []
     while len(words) < count:
@@ -99,17 +98,18 @@ def random_words(count: int, choose: Callable[[str], str] | None = None) -> tupl
 
 
 class ConsoleExamination:
-    """One try. `line()` is what to write next (None at the reset, and at the end), `on_answer()` takes the answer.
+    """One try. `line()` is what to write next, None at the reset and at the end; `on_answer()` takes the answer.
 
-    `context` is the console's, in tokens, 0 if it is not known: an answer that may have filled it may have been cut.
+    `context` is the console's context in tokens, 0 if unknown: an answer that may have filled it counts as cut. Owned
+    by `ExaminationRunner` in the keeper, or by `doctor --probe`.
     """
 
     def __init__(self, words: tuple[str, ...] | None = None, *, context: int = 0) -> None:
-        self._context_bytes, self._held_bytes = context * BYTES_PER_TOKEN, 0
+        self._context_bytes, self._context_used = context * BYTES_PER_TOKEN, 0
         self.words = words or random_words(_WORDS)
         self.step = Step.TELL
         self.findings = Findings()
-        self._clean = True
+        self._is_proof = True
 
     @property
     def answers_left(self) -> int:
@@ -120,39 +120,39 @@ class ConsoleExamination:
         return None if text is None else text.format(*self.words).encode()
 
     def on_reset(self) -> None:
-        """`reset` was sent, and the prompt came back."""
-        self.step, self._held_bytes = NEXT[self.step], 0
+        """Go on after `reset`, when the prompt has come back."""
+        self.step, self._context_used = NEXT[self.step], 0
 
     def on_answer(self, text: str, *, complete: bool = True) -> None:
-        """Take the answer to the current step, its reasoning included; `complete`: it ended by itself."""
-        step, said = self.step, _letters(text)
-        self._held_bytes += len(self.line() or b"") + len(text.encode("utf-8", "replace"))
-        complete = complete and not 0 < self._context_bytes <= self._held_bytes
+        """Evaluate the answer to the current step, reasoning included; `complete`: it was not cut."""
+        step, letters = self.step, _letters(text)
+        self._context_used += len(self.line() or b"") + len(text.encode("utf-8", "replace"))
+        complete = complete and not 0 < self._context_bytes <= self._context_used
         old, new = self.words[:_TOLD_BEFORE], self.words[_TOLD_BEFORE]
         self.step = NEXT[step]
         if step is Step.LIST:
-            if any(_recalls(said, word) for word in old[:_TOLD_FIRST]):
+            if any(_recalls(letters, word) for word in old[:_TOLD_FIRST]):
                 self.findings = Findings(retains_history=True)
-            if not complete or not all(_recalls(said, word) for word in old):
+            if not complete or not all(_recalls(letters, word) for word in old):
                 self.step = Step.OVER
         elif step in (Step.LIST_NEW, Step.LIST_NEW_AGAIN):
-            if any(_recalls(said, word) for word in old):
+            if any(_recalls(letters, word) for word in old):
                 self.findings = Findings(retains_history=True, reset_works=False)
                 self.step = Step.OVER
                 return
-            self._clean &= complete and _recalls(said, new) and not any(_garbles(said, word) for word in old)
-            if step is Step.LIST_NEW_AGAIN and self._clean:
+            self._is_proof &= complete and _recalls(letters, new) and not any(_garbles(letters, word) for word in old)
+            if step is Step.LIST_NEW_AGAIN and self._is_proof:
                 self.findings = Findings(retains_history=True, reset_works=True)
 
 
 def _letters(text: str) -> str:
-    """`text` without all that a model may put between the letters of a word."""
+    """Return the letters of `text` in upper case, without what a model may put between them."""
     return re.sub(r"[^A-Z]", "", text.upper())
 
 
-def _recalls(said: str, word: str) -> bool:
-    return word in said
+def _recalls(letters: str, word: str) -> bool:
+    return word in letters
 
 
-def _garbles(said: str, word: str) -> bool:
-    return any(word[at : at + _GARBLED] in said for at in range(len(word) - _GARBLED + 1))
+def _garbles(letters: str, word: str) -> bool:
+    return any(word[at : at + _GARBLED] in letters for at in range(len(word) - _GARBLED + 1))

@@ -1,6 +1,7 @@
-"""One console process: how it is started, signalled, listened to and reaped. It decides nothing.
+"""Starts, signals, reads and reaps one console process; makes no decisions.
 
-It is started by the keeper's only thread, because a parent-death signal belongs to the thread that forked.
+The keeper's only thread, or the main thread of `doctor --probe`, must start it, because the parent-death signal comes
+when the thread that forked ends.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bpu.engine.launch_spec import LaunchSpec
 
 LOG_LINES = 50
 LOG_LINE_CHARS = 300
-TELLING_LINES = 8
+RELEVANT_LINES = 8
 READ_BYTES = 64 * 1024
 _TROUBLE = re.compile(r"^\[E\]|error|fail|cannot|corrupt|abort|unknown|invalid|No such", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
@@ -46,16 +47,16 @@ class Exit:
 
 
 class Log:
-    """The last lines a console wrote that are nobody's words, cut to a sensible length.
+    """Keeps the console's last log lines, cut to `LOG_LINE_CHARS`, without any text of a conversation.
 
-    While it loads these are all of its lines. Once it has been sent a person's line, a library may print that to the
-    error stream: then only lines with a library's own head are kept, and the others are counted.
+    While the console loads, all of its lines are kept. After the first prompt a library may print the prompt to the
+    error stream, so only lines with a library's own prefix are kept, and the others are counted.
     """
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=LOG_LINES)
-        self.has_read_words = False
-        self.left_out = 0
+        self.has_read_prompt = False
+        self.omitted_lines = 0
         self._partial = b""
 
     def add(self, line: str) -> None:
@@ -63,14 +64,14 @@ class Log:
             self.lines.append(line.strip()[:LOG_LINE_CHARS])
 
     def feed(self, data: bytes) -> None:
-        """Bytes of the error stream; a line without an end is bounded."""
+        """Add bytes of the error stream; the length of an unfinished line is bounded."""
         *whole, rest = (self._partial + data).split(b"\n")
         for line in whole:
             self._add_raw(line)
         self._partial = rest[-4 * LOG_LINE_CHARS :]
 
-    def telling(self, count: int = TELLING_LINES) -> list[str]:
-        """The last lines that speak of trouble, or simply the last ones: what belongs into an error's message."""
+    def relevant_lines(self, count: int = RELEVANT_LINES) -> list[str]:
+        """Return the last lines that report trouble, else the last lines, for an error's message."""
         lines = list(self.lines)
         return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
 
@@ -79,14 +80,17 @@ class Log:
         self._partial = b""
 
     def _add_raw(self, line: bytes) -> None:
-        if not self.has_read_words or is_library_line(line):
+        if not self.has_read_prompt or is_library_line(line):
             self.add(line.decode(errors="replace"))
         else:
-            self.left_out += 1
+            self.omitted_lines += 1
 
 
 class Console:
-    """A started console. `stdin`, `stdout` and `stderr` are non-blocking descriptors that live until `close`."""
+    """A console process. `stdin`, `stdout` and `stderr` are non-blocking descriptors, open until `close`.
+
+    Owned by the supervisor in the keeper, or by `Probe` in a command; their main thread runs all of it.
+    """
 
     def __init__(
         self,
@@ -96,7 +100,7 @@ class Console:
         *,
         popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
-        """Start it; raises OSError when it cannot be run. It inherits the locks: while it lives, so do they."""
+        """Start the process, which inherits the locks, so that they are held while it lives. Raises OSError."""
         self.log = log
         self._popen = popen(
             [*wrapper(), *launch.argv],
@@ -117,22 +121,22 @@ class Console:
             os.set_blocking(fd, False)
 
     def signal(self, number: int) -> None:
-        """Signal the whole group: a console may be a wrapper around the real one."""
+        """Signal the process group, because the console may be a wrapper script around the real program."""
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
-            # The group is gone, or only a zombie is left of it.
+            # The group has ended, or only a zombie is left.
             self._popen.send_signal(number)
 
     def write(self, data: bytes) -> bool:
-        """Write a short command whole; False when the console does not take it."""
+        """Write a short command; False when the pipe does not take all of it."""
         try:
             return os.write(self.stdin, data) == len(data)
         except OSError:
             return False
 
     def read(self, fd: int) -> bytes | None:
-        """What has come on `fd`: None for nothing yet, b"" at the end."""
+        """Read what is available on `fd`: None when nothing is, b"" at the end."""
         try:
             return os.read(fd, READ_BYTES)
         except BlockingIOError:
@@ -150,33 +154,33 @@ class Console:
         self.log.flush()
 
     def session(self, *, proc: Path = Path("/proc")) -> Iterator[int]:
-        """The processes of the session that was made for it: itself, and what a wrapper has started."""
+        """Yield the pids of the console's session: its own, and those that a wrapper script started."""
         return (pid for pid in _pids(proc) if _session_of(proc / str(pid)) == self.pid)
 
     def reap(self) -> Exit | None:
-        """How it ended, or None while it lives."""
+        """Return how the process ended, or None while it runs."""
         code = self._popen.poll()
         if code is None:
             return None
         return Exit(None, -code) if code < 0 else Exit(code, None)
 
-    def kill_heirs(self, *, proc: Path = Path("/proc")) -> list[int]:
-        """Kill whatever still holds the writing end of the console's output: a child it left behind.
+    def kill_orphans(self, *, proc: Path = Path("/proc")) -> list[int]:
+        """Kill the processes that still hold the writing end of the console's output; return their pids.
 
         A child with a session of its own survives the signal to the group and would keep the pipe open for ever.
-        Only call this after `reap`. Returns the pids killed.
+        Only call this after `reap`.
         """
         inode = os.fstat(self.stdout).st_ino
         try:
-            heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
+            orphans = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
         except OSError:
-            return []  # no free descriptor to look with; the engine's lock still shows who is left
-        for pid in heirs:
+            return []  # no free descriptor; a remaining process still shows in the holders of the engine's lock
+        for pid in orphans:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
-        return heirs
+        return orphans
 
     def close(self) -> None:
         for pipe in self._pipes():
@@ -188,7 +192,7 @@ class Console:
 
 
 def wrapper() -> list[str]:
-    """What stands before the console: death with its parent, and unbuffered C streams."""
+    """Return the command prefix that gives the console a parent-death signal and unbuffered C streams."""
     setpriv = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
     return [*setpriv, "stdbuf", "-i0", "-o0", "-e0"]
 
@@ -196,11 +200,10 @@ def wrapper() -> list[str]:
 def confine(
     pid: int, launch: LaunchSpec, log: Log, *, prlimit: Callable[..., tuple[int, int]] = resource.prlimit
 ) -> None:
-    """Put the limits of `launch` on a process that has just been started, and so on all that it will start.
+    """Set the limits of `launch` on a process that has just started; its children inherit them.
 
-    From outside, as nothing may run between fork and exec, and before it is sent the first line. Memory is
-    RLIMIT_DATA: private memory that can be written. RLIMIT_AS would count the model too, which lies in the BPU's pool
-    and is mapped shared, as device memory is.
+    They are set from outside, because no code may run between fork and exec. Memory is RLIMIT_DATA, private writable
+    memory: RLIMIT_AS would also count the model, which lies in the BPU's pool and is mapped shared.
     """
     wanted = {resource.RLIMIT_CORE: launch.core_mb * _MIB}
     if launch.memory_mb:
@@ -208,17 +211,17 @@ def confine(
     try:
         for kind, size in wanted.items():
             _, most = prlimit(pid, kind)
-            # What the service manager allows is never exceeded.
+            # The service manager's limit is never exceeded.
             size = size if most == resource.RLIM_INFINITY else min(size, most)
             prlimit(pid, kind, (size, size))
     except ProcessLookupError:
-        return  # it has ended already: whoever reaps it says why
+        return  # it has ended already; `reap` reports how
     except OSError as error:
         log.add(f"[gateway] the console's limits on memory and core dumps could not be set: {error}")
 
 
 def death_with_parent() -> Callable[[], None]:
-    """What `setpriv --pdeathsig KILL` does, for systems without it (util-linux before 2.33)."""
+    """Return a `preexec_fn` that replaces `setpriv --pdeathsig KILL` before util-linux 2.33."""
     import ctypes  # a megabyte that most keepers never need
 
     prctl = ctypes.CDLL(None).prctl
@@ -226,7 +229,7 @@ def death_with_parent() -> Callable[[], None]:
 
 
 def _session_of(process: Path) -> int:
-    """The session of `process`, its folder in /proc; 0 where it cannot be read."""
+    """Return the session id of `process`, a folder in /proc; 0 if it cannot be read."""
     try:
         return int((process / "stat").read_bytes().rpartition(b")")[2].split()[3])
     except (OSError, IndexError, ValueError):
@@ -243,7 +246,7 @@ def _writes(info: Path) -> bool:
 
 
 def holds_writer(process: Path, inode: int, *, writes: Callable[[Path], bool] = _writes) -> bool:
-    """Whether `process` (its folder in /proc) can write to the pipe: both ends have one inode, so the flags decide."""
+    """Whether `process`, a folder in /proc, can write to the pipe; both ends share one inode, so the flags decide."""
     try:
         return any(_is_writer(fd, f"pipe:[{inode}]", writes) for fd in (process / "fd").iterdir())
     except OSError:
@@ -251,8 +254,8 @@ def holds_writer(process: Path, inode: int, *, writes: Callable[[Path], bool] = 
 
 
 def _is_writer(fd: Path, pipe: str, writes: Callable[[Path], bool]) -> bool:
-    """Looked at once more after its flags: whoever lets go of the reading end just now, as a worker does, may have
-    a socket under the same number already, and that can be written to."""
+    """Whether `fd` is the pipe's writing end. The link is read again after the flags, because its process may have
+    closed the reading end meanwhile and opened a socket under the same number, which is writable."""
     try:
         return str(fd.readlink()) == pipe and writes(fd.parents[1] / "fdinfo" / fd.name) and str(fd.readlink()) == pipe
     except OSError:

@@ -1,9 +1,9 @@
-"""What is known of one console, kept in the data folder: an examination's findings, a probe's facts.
+"""Keeps in the data folder what is known of one console: an examination's findings and a probe's facts.
 
-A record belongs to one console: the same configuration, template, tokenizer and model (its identity, known before
-the console runs), and the same program and libraries (its code, known from the running process, because the vendor's
-libraries hold the history and `reset`). Of a console that differs in any of them nothing is known.
-A keeper, a worker or a command may read a record; only the holder of the engine's lock writes it.
+A record belongs to one console: one configuration, template, tokenizer and model (its identity, known before the
+console runs), and one program with its libraries (its code, read from the running process, because the vendor's
+libraries implement history and `reset`). It does not apply to a console that differs in any of them.
+Keeper, workers and commands read records; only the holder of the engine's lock writes them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from bpu.trusted_files import read_trusted
 PATTERN = "console-*.json"
 _LONGEST_RECORD = 1 << 20
 _BLOCK = 1 << 20
-#: Options of the consoles that name a file or a folder: its contents count, not its place.
+#: Console options that name a file or a folder; its contents are part of the identity, not its path.
 _PATH_OPTIONS = ("--hbm_path", "--tokenizer_dir", "--template_path", "--config_path", "--config", "-c")
 _CONFIGURATION_OPTIONS = ("--config", "-c")
 #: The same names in a configuration file.
 _PATH_KEYS = ("hbm_path", "tokenizer_dir", "template_path", "vocabulary_path")
-#: Keys of the image console's file that name a model's file, which lies in the folder of another key.
+#: Keys of the image console's file that name a model file, relative to the folder in `_MODEL_FOLDER_KEY`.
 _MODEL_KEYS = ("llm_model_file", "vit_model_file", "embed_weight_file_path")
 _MODEL_FOLDER_KEY = "model_dir"
 _TOKENIZER_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-#: Libraries of the system and of `stdbuf`: an update of them makes no other console.
+#: Libraries of the system and of `stdbuf`, which are not part of a console's code.
 _SYSTEM = re.compile(
     r"(?:ld-linux|libc\.|libc-|libm\.|libm-|libmvec|libdl|librt|libpthread|libgcc_s|libstdc\+\+|libstdbuf|linux-vdso)"
 )
@@ -44,7 +44,7 @@ _SYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class CodeFile:
-    """An executable or a library that a console has mapped; `path` is where it was, and no part of its identity."""
+    """An executable or a library that a console has mapped; `path` is not compared."""
 
     path: str = field(compare=False)
     name: str
@@ -53,7 +53,7 @@ class CodeFile:
     checksum: int
 
     def unchanged(self) -> bool:
-        """Whether the file is still there as it was, by its size and time alone."""
+        """Whether the file still has this size and modification time."""
         try:
             status = Path(self.path).stat()
         except OSError:
@@ -67,8 +67,8 @@ Code = tuple[CodeFile, ...]
 class ConsoleRecord:
     """The record of the console of `launch`.
 
-    `findings`, `tries` (examinations begun that proved nothing final) and `probe` are what is known. Until `identify`
-    they are those of the last console with this identity whose code is still in place.
+    It holds `findings`, `tries` (examinations begun without a final result) and `probe`. Until `identify` they are
+    those of the last console with this identity, if the files of its code are unchanged.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ConsoleRecord:
         self._code: Code = ()
         self._unwritten = self._warned = False
         if (known := self._read()) is not None and all(file.unchanged() for file in known.code):
-            self._adopt(known)
+            self._use_record(known)
 
     @property
     def path(self) -> Path:
@@ -100,23 +100,23 @@ class ConsoleRecord:
         return self.path.exists()
 
     def identify(self, pid: int) -> None:
-        """The console runs as `pid` and is ready: from now on the record is that of this very console."""
+        """Switch to the record of the console that runs as `pid` and is ready."""
         code, identity_now = self._code_of(self._launch, pid), identity(self._launch)
         same = (code, identity_now) == (self._code, self._identity)
         self._code, self._identity = code, identity_now
         if same and self._unwritten:
-            return  # nothing but this memory knows it
+            return  # the file has not got what this object holds
         known = self._read()
-        self._adopt(known if known is not None and known.code == code else _Known(code=code))
+        self._use_record(known if known is not None and known.code == code else _Known(code=code))
 
     def begin_try(self) -> None:
-        """An examination begins: it counts as lost until it is over, because a restart may end it at any time."""
+        """Count an examination before it begins, because a restart may end it at any time."""
         self.tries += 1
         self._write()
 
     def save(self, findings: Findings) -> None:
-        """Remember `findings` beside what was known before."""
-        before, self.findings = self.findings, self.findings.joined(findings)
+        """Add `findings` to what was known before, and write the record."""
+        before, self.findings = self.findings, self.findings.merged(findings)
         if self.findings != before:
             self.found_at = self._clock()
         self._write()
@@ -126,7 +126,7 @@ class ConsoleRecord:
         self._write()
 
     def longest_line(self, supposed: int) -> int:
-        """The longest line in bytes that is safe, 0 for no limit: `supposed`, unless a probe has seen it otherwise."""
+        """Return the longest safe line in bytes, 0 for no limit: `supposed`, unless a probe has measured another."""
         longest, split = self.probe.get("longest_line"), self.probe.get("split_at")
         if not _is_count(longest):
             return supposed
@@ -136,15 +136,15 @@ class ConsoleRecord:
 
     # The file
 
-    def _adopt(self, known: _Known) -> None:
+    def _use_record(self, known: _Known) -> None:
         self._code, self.findings, self.tries = known.code, known.findings, known.tries
         self.found_at, self.probe, self._unwritten = known.found_at, known.probe, False
 
     def _read(self) -> _Known | None:
-        return _known(read_record(self.path), self._identity)
+        return _parse_record(read_record(self.path), self._identity)
 
     def _write(self) -> None:
-        """Write the record; a folder that cannot be written costs only the memory beyond this process."""
+        """Write the record; if the folder cannot be written, it lives only as long as this process."""
         known = {
             "identity": self._identity,
             "code": [[one.path, one.size, one.mtime_ns, one.checksum] for one in self._code],
@@ -175,12 +175,12 @@ class _Known:
 
 
 def records_in(folder: Path) -> list[Path]:
-    """The records of all consoles in `folder`."""
+    """List the record files in `folder`."""
     return sorted(path for path in folder.glob(PATTERN) if path.is_file() and not path.is_symlink())
 
 
 def forget(folder: Path) -> int:
-    """Delete every record in `folder`; how many there were. Raises OSError."""
+    """Delete every record in `folder`; return their number. Raises OSError."""
     paths = records_in(folder)
     for path in paths:
         path.unlink()
@@ -188,7 +188,7 @@ def forget(folder: Path) -> int:
 
 
 def read_record(path: Path) -> Any:
-    """The JSON of a record that no other user could have written, folders above it included; else None."""
+    """Read the JSON of a record; None if another user could have written it or a folder above it."""
     if path.is_symlink():
         return None
     try:
@@ -214,12 +214,12 @@ def _write_private(path: Path, text: str) -> None:
         raise
 
 
-def _known(told: Any, expected: Sequence[str]) -> _Known | None:
-    """What a record of strict types says of the console with that identity, else None."""
-    if not isinstance(told, dict) or told.get("identity") != list(expected):
+def _parse_record(fields: Any, expected: Sequence[str]) -> _Known | None:
+    """Parse a record strictly; None if it is malformed or has another identity."""
+    if not isinstance(fields, dict) or fields.get("identity") != list(expected):
         return None
-    code, tries, found_at, probe = told.get("code"), told.get("tries"), told.get("found_at"), told.get("probe")
-    retains, works = told.get("retains_history"), told.get("reset_works")
+    code, tries, found_at, probe = fields.get("code"), fields.get("tries"), fields.get("found_at"), fields.get("probe")
+    retains, works = fields.get("retains_history"), fields.get("reset_works")
     if (retains is not None and retains is not True) or not (works is None or isinstance(works, bool)):
         return None
     if not _is_count(tries) or isinstance(found_at, bool) or not isinstance(found_at, (int, float)):
@@ -247,12 +247,12 @@ def _is_code(entry: Any) -> bool:
 
 
 def identity(launch: LaunchSpec) -> list[str]:
-    """All that makes the console another one and is known before it runs, as lines of text."""
+    """List the facts that identify a console before it runs, as lines of text."""
     facts = [f"examination {VERSION}", f"profile {launch.profile}", f"program {Path(launch.argv[0]).name}"]
     facts += _arguments(launch)
     facts += [f"{name}={value}" for name, value in sorted(launch.env.items()) if name.startswith("HB_")]
     if launch.owns_lock:
-        # Its code is no library: a folder of modules.
+        # Its code is a folder of Python modules, which no process maps.
         modules = Path(launch.cwd) / "bpu" / ("cpu_console" if launch.cpu else "simulator")
         facts += [f"module {path.name} {_contents(path)}" for path in sorted(modules.glob("*.py"))]
     return facts
@@ -286,12 +286,12 @@ def _path(launch: LaunchSpec, option: str, path: Path) -> Iterator[str]:
 
 
 def _configuration(launch: LaunchSpec, path: Path) -> Iterator[str]:
-    # The gateway writes its own files anew at each load.
-    told = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
-    if not told:
+    # The gateway rewrites its own files at each load, so their planned contents count.
+    fields = _object(launch.files[str(path)]) if str(path) in launch.files else read_configuration(path)
+    if not fields:
         yield f"configuration {_contents(path)}"
-    folder = Path(launch.cwd) / str(told.get(_MODEL_FOLDER_KEY, ""))
-    for key, value in sorted(told.items()):
+    folder = Path(launch.cwd) / str(fields.get(_MODEL_FOLDER_KEY, ""))
+    for key, value in sorted(fields.items()):
         if key in _PATH_KEYS and isinstance(value, str):
             yield from _path(launch, key, Path(launch.cwd) / value)
         elif key in _MODEL_KEYS and isinstance(value, str):
@@ -301,19 +301,19 @@ def _configuration(launch: LaunchSpec, path: Path) -> Iterator[str]:
 
 
 def configuration_path(launch: LaunchSpec) -> Path | None:
-    """The one configuration file that the console is told to read; None where there is none, or several."""
-    argv, found = launch.argv[1:], []
+    """Return the configuration file named in the console's arguments; None for none or several."""
+    argv, paths = launch.argv[1:], []
     for word, following in zip(argv, [*argv[1:], ""], strict=False):
         name, equals, value = word.partition("=")
         if word in _CONFIGURATION_OPTIONS:
-            found.append(following)
+            paths.append(following)
         elif equals and name in _CONFIGURATION_OPTIONS:
-            found.append(value)
-    return Path(launch.cwd) / found[0] if len(found) == 1 else None
+            paths.append(value)
+    return Path(launch.cwd) / paths[0] if len(paths) == 1 else None
 
 
 def read_configuration(path: Path | None) -> dict[str, Any]:
-    """The contents of a configuration file; empty where it cannot be read."""
+    """Read a configuration file; empty if it cannot be read."""
     try:
         return {} if path is None else _object(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -322,14 +322,14 @@ def read_configuration(path: Path | None) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _model(path: Path) -> str:
-    """Size, time, and the checksum of the first and last MiB: a model has gigabytes."""
+    """Identify a model file by size, time, and checksum of the first and last MiB, because it has gigabytes."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -349,7 +349,7 @@ def _contents(path: Path) -> str:
 
 
 def _checksum(path: Path) -> int:
-    """Not a digest against forgers: `hashlib` would bring four megabytes of OpenSSL into the keeper."""
+    """Compute a CRC, not a cryptographic digest: `hashlib` would load four megabytes of OpenSSL into the keeper."""
     checksum = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -358,14 +358,14 @@ def _checksum(path: Path) -> int:
 
 
 class CodeReader:
-    """Finds the code of running consoles; a file that has not changed is read once in the life of a process."""
+    """Finds the code of running consoles; reads an unchanged file only once."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._checksums: dict[tuple[str, int, int, int], int] = {}
 
     def code_of(self, launch: LaunchSpec, pid: int) -> Code:
-        """Every executable and library of the process and of its session: a console may be a script around one."""
+        """List the executables and libraries of the process and its session, as the console may be a wrapper script."""
         paths = {path for process in self._session(pid) for path in self._mapped(process)}
         program = Path(launch.cwd) / launch.argv[0]
         if program.is_file():
@@ -405,6 +405,6 @@ class CodeReader:
             if key not in self._checksums:
                 self._checksums[key] = _checksum(Path(path))
         except OSError:
-            # Replaced while it runs: what is mapped is not what is there now.
+            # The file was replaced while it is mapped, so its contents are unknown.
             return CodeFile(path, Path(path).name, -1, 0, 0)
         return CodeFile(path, Path(path).name, status.st_size, status.st_mtime_ns, self._checksums[key])

@@ -1,7 +1,7 @@
-"""File locks by `flock`: the one on the console means "a model is loaded", the slot's "a job is on the BPU".
+"""Locks files with `flock`: the console's lock means "a model is loaded", the slot's "a job runs on the BPU".
 
-Never `LOCK_UN`: it would free the lock for a child that inherited the descriptor, too. Only close. One open
-for each lease, because two holders of one open file share its lock.
+A lock is freed by closing the descriptor, never by `LOCK_UN`, which would also free it for a child that inherited the
+descriptor. Each lock opens the file anew, because holders of one open file share its lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SLOT_NAME = "slot.lock"
 
 
 class FileLock:
-    """An exclusive lock that is held until `close`, which may be called twice."""
+    """An exclusive lock, held until `close`, which may be called twice, or until the process ends."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -29,9 +29,9 @@ class FileLock:
 
 
 def try_lock(path: Path, *, create: bool = False) -> FileLock | None:
-    """Lock `path` at once, or None when somebody holds it. Read-only, so that it works for every user.
+    """Lock `path` without waiting; None when another process holds it. Opens read-only, so that any user can.
 
-    `create` makes a file that is missing, and its folder: a state folder that was deleted is made again.
+    `create` makes a missing file and its folder, in case the state folder was deleted.
     """
     fd = _open(path, create)
     try:
@@ -46,7 +46,7 @@ def try_lock(path: Path, *, create: bool = False) -> FileLock | None:
 
 
 def is_lockable(path: Path) -> bool:
-    """Whether `try_lock(path, create=True)` could open the file now, whoever holds its lock."""
+    """Whether `try_lock(path, create=True)` could open the file now, even if its lock is held."""
     try:
         os.close(_open(path, create=True))
     except OSError:
@@ -61,13 +61,13 @@ def _open(path: Path, create: bool) -> int:
 
 
 def abandon_slot(folder: Path) -> None:
-    """Remove the slot's file in `folder`, so that a worker that never lets go of it holds up no other job."""
+    """Remove the slot's file in `folder`, so that a stuck worker that holds its lock blocks no other job."""
     with contextlib.suppress(OSError):
         (folder / SLOT_NAME).unlink()
 
 
 def holders(path: Path, *, locks: Path = Path("/proc/locks")) -> list[int]:
-    """The processes that hold a lock on `path`, from the kernel's table."""
+    """Return the pids that hold a lock on `path`, from the kernel's table."""
     status = path.stat()
     name = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     return [pid for inode, pid in _table(locks) if inode == name and pid > 0]
@@ -85,7 +85,7 @@ def _table(locks: Path) -> Iterator[tuple[str, int]]:
 
 
 def describe(pid: int) -> str:
-    """`pid 12 of user root (python3 -S -m ...)`, for a message; what cannot be read is left out."""
+    """Describe a process for a message: `pid 12 of user root (python3 -S -m ...)`, as far as it can be read."""
     process = Path(f"/proc/{pid}")
     try:
         user = pwd.getpwuid(process.stat().st_uid).pw_name

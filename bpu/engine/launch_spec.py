@@ -1,4 +1,4 @@
-"""How the consoles of a table of models are run and watched, as plain data that travels to the keeper as JSON.
+"""Launch specifications: how each model's console is started and limited, sent to the keeper as JSON.
 
 Standard library only.
 """
@@ -22,12 +22,12 @@ _IDENTITY = (
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """How the console is run and watched. Paths are strings, times are seconds, 0 means no limit.
+    """How one console is started and limited. Paths are strings, times are seconds, 0 means no limit.
 
-    `simulated`, `cpu`: what answers is the simulator, or a model on this computer's processor.
-    `memory_mb` and `core_mb` are MiB; here 0 for cores means none at all. `exam_limit_s` is how long the first waiting
-    job may wait in all for an examination of the console; 0: not at all. `need_bytes` of the BPU's memory are needed in
-    all, `largest_bytes` of them in one pool; 0: unknown. The pools are read below `sysfs`.
+    `simulated`, `cpu`: the console is the simulator, or a model on this computer's processor. `memory_mb` and `core_mb`
+    are MiB; `core_mb` 0 means no core dump. `exam_limit_s` limits how long the first waiting job waits for an
+    examination; 0 means none while a job waits. The model needs `need_bytes` of the BPU's memory, `largest_bytes` of
+    them in one pool; 0 means unknown. The pools are read below `sysfs`.
     """
 
     argv: tuple[str, ...]
@@ -63,7 +63,7 @@ class LaunchSpec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Equal for launches that may share one console: the same program, model and arguments, kept the same way.
+        """Equal for launches that can share one console: same program, model, arguments and mode.
 
         Limits and the caller's environment are not part of it.
         """
@@ -76,7 +76,7 @@ class LaunchSpec:
 
     @property
     def owns_lock(self) -> bool:
-        """Whether the lock is a file of the state folder, made if need be, and not the console program itself."""
+        """Whether the lock is a file in the state folder instead of the console program itself."""
         return self.simulated or self.cpu
 
     def to_json(self) -> str:
@@ -88,7 +88,7 @@ class LaunchSpec:
         return shlex.join(self.argv)
 
 
-#: The longest JSON of a launch, in characters: a packet holds it beside all other fields of a job.
+#: Longest JSON of a launch, in characters, so that it fits into a packet with all other fields of a job.
 LONGEST_TEXT = 48_000
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -101,7 +101,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def launch_from_json(text: str) -> LaunchSpec:
-    """Parse `LaunchSpec.text`. Raises `ValueError` for anything that is not a launch."""
+    """Parse `LaunchSpec.text`. Raises `ValueError` if it is no launch specification."""
     if len(text) > LONGEST_TEXT:
         raise ValueError("the launch is too long")
     try:
@@ -127,10 +127,10 @@ def launch_from_json(text: str) -> LaunchSpec:
 
 @dataclass(frozen=True)
 class LaunchTable:
-    """The launches of all models that can be started, the default one among them.
+    """The launch specifications of all models that can be started, the default one among them.
 
-    `previous` are the fingerprints of the tables that the same gateway had before: a reload changes its table, and its
-    keeper goes on.
+    `previous` are the fingerprints of the same gateway's earlier tables, because after a reload its keeper goes on with
+    the new table.
     """
 
     launches: tuple[LaunchSpec, ...]
@@ -146,12 +146,12 @@ class LaunchTable:
         return self.launch(self.default)
 
     def launch(self, model: str) -> LaunchSpec:
-        """The launch of the model with this id. Raises `KeyError`."""
+        """Return the launch specification of the model with this id. Raises `KeyError`."""
         return {launch.model: launch for launch in self.launches}[model]
 
     @property
     def lock_paths(self) -> list[str]:
-        """The locks of all console programs, in the order in which every keeper takes them."""
+        """The lock paths of all console programs, in the order in which every keeper takes them."""
         return sorted({launch.lock_path for launch in self.launches})
 
     def to_json(self) -> str:
@@ -159,7 +159,7 @@ class LaunchTable:
 
 
 def table_of(launches: LaunchSpec | Iterable[LaunchSpec]) -> LaunchTable:
-    """A table of these launches, the first one its default."""
+    """Make a table of these launches; the first one is its default."""
     found = (launches,) if isinstance(launches, LaunchSpec) else tuple(launches)
     return LaunchTable(found, found[0].model)
 

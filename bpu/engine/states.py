@@ -1,4 +1,4 @@
-"""The engine's states as one table; whoever wants to move asks it, and an illegal move raises and changes nothing."""
+"""The engine's states and the table of legal transitions between them; an illegal one raises and changes nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from enum import Enum
 
 
 class State(str, Enum):
-    """What the one console is doing. `busy` includes the reset before a job: the BPU is not free.
+    """What the one console is doing.
 
-    `checking`: the model is loaded, and an examination finds out what the console remembers; no job is served.
+    `busy` includes the reset before a job. `checking`: the model is loaded and the console is being examined; no job
+    is served.
     """
 
     STOPPED = "stopped"
@@ -22,7 +23,7 @@ class State(str, Enum):
 
 
 class Transition(str, Enum):
-    """What can happen to it."""
+    """What can happen to the console; the key of a transition."""
 
     LOAD = "load"
     BANNER = "banner"
@@ -52,7 +53,7 @@ TRANSITIONS: dict[tuple[State, Transition], State] = {
     (State.BUSY, Transition.END): State.STOPPING,
     (State.BUSY, Transition.DIED): State.FAILED,
     (State.STOPPING, Transition.GONE): State.STOPPED,
-    # Whatever ended it was wrong with the console (a load too long, out of step): it is gone, and it failed.
+    # It was ended because of a fault of the console, such as a load that took too long.
     (State.STOPPING, Transition.GIVE_UP): State.FAILED,
     # A program that cannot even be started.
     (State.STOPPED, Transition.GIVE_UP): State.FAILED,
@@ -60,23 +61,23 @@ TRANSITIONS: dict[tuple[State, Transition], State] = {
 }
 
 
-class IllegalMove(RuntimeError):
-    """A move that the table does not have: a bug of ours, never of the console's."""
+class IllegalTransition(RuntimeError):
+    """The table has no such transition: a bug of the gateway, never of the console."""
 
 
 class Machine:
-    """The one owner of the state. `changed(old, new, move)` is called once for every change."""
+    """Holds the state; owned by the supervisor. It calls `changed(old, new, transition)` once for every change."""
 
-    def __init__(self, changed: Callable[[State, State, Transition], None] = lambda old, new, move: None) -> None:
+    def __init__(self, changed: Callable[[State, State, Transition], None] = lambda old, new, transition: None) -> None:
         self.state = State.STOPPED
         self._changed = changed
 
-    def move(self, move: Transition) -> State:
-        """Make `move`; returns the new state. Raises `IllegalMove`."""
-        new = TRANSITIONS.get((self.state, move))
+    def apply(self, transition: Transition) -> State:
+        """Apply `transition`; return the new state. Raises `IllegalTransition`."""
+        new = TRANSITIONS.get((self.state, transition))
         if new is None:
-            raise IllegalMove(f"the engine is {self.state.value}; it cannot {move.value}")
+            raise IllegalTransition(f"the engine is {self.state.value}; it cannot {transition.value}")
         old, self.state = self.state, new
         if new is not old:
-            self._changed(old, new, move)
+            self._changed(old, new, transition)
         return new

@@ -1,7 +1,7 @@
-"""Reads a console's output with the times that decide whether a turn has ended. It waits for nothing itself.
+"""Reads a console's output together with the times that decide whether a turn has ended. It never waits.
 
-Run by whoever holds the console's pipes: a job's greenlet in a worker, the keeper's event loop, or `doctor`. Its owner
-waits until the output can be read, or until `next_look_s` is over, and calls `read` and `look`.
+It runs where the console's pipes are: in a job's greenlet of a worker, in the keeper's event loop, or in `doctor`. Its
+owner waits until the output is readable or `next_look_s` is over, then calls `read` and `look`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from bpu.console.pace import LONGEST_SILENCE_S, Arrival
 from bpu.console.parser import Parser, State
 
 READ_BYTES = 64 * 1024
-#: While an answer runs, the pipe is looked at so often that the time in which an end came is known well enough.
+#: Seconds between looks at the pipe during an answer, which bounds the error of the time at which an end came.
 LOOK_S = 0.04
-#: A line that was just written is looked after in this rhythm, at first.
+#: Seconds between looks at whether the console has read its line: the first interval, then doubled up to the last.
 FIRST_INPUT_LOOK_S, LAST_INPUT_LOOK_S = 0.001, 0.01
 
-#: So long a console is waited for that does not come to rest, and may never do so.
+#: Extra seconds for a console that does not come to rest and perhaps never does.
 PATIENCE_S = 1.0
 
 Sample = Union[dict[int, int], None]
@@ -37,10 +37,10 @@ class EndOfOutput(Exception):
 
 
 class RestProbe:
-    """Tells whether the processes of a console are at rest: whether any of their threads has run since a sample.
+    """Tells whether a console's processes are at rest, that is, whether no thread has run since a sample.
 
-    A model may be at work without a byte (skipped special tokens, parts of a character), and a waiting console does
-    nothing at all. `noisy` are threads that run although the console waits, None while that is not known.
+    A model may work without output (skipped special tokens, parts of a character); a waiting console does nothing.
+    `noisy` are threads that run although the console waits, None while they are unknown.
     """
 
     def __init__(self, pids: Iterable[int], noisy: frozenset[int] | None = None, *, proc: Path = Path("/proc")) -> None:
@@ -49,7 +49,7 @@ class RestProbe:
         self.knows_noise = noisy is not None
 
     def sample(self) -> Sample:
-        """How often each thread has run; None where the kernel does not say, or says it only of noisy threads."""
+        """Return how often each thread has run, without noisy ones; None if the kernel does not count that."""
         runs: dict[int, int] = {}
         try:
             for pid in self._pids:
@@ -58,10 +58,10 @@ class RestProbe:
                         runs[tid] = int((task / "schedstat").read_bytes().split()[2])
         except (OSError, ValueError, IndexError):
             return None
-        return runs if any(runs.values()) else None  # a kernel that does not count says 0
+        return runs if any(runs.values()) else None  # a kernel that does not count reports 0
 
     def is_running(self) -> bool:
-        """Whether a thread runs or waits for a processor: on a busy machine it may not have run since a sample."""
+        """Whether a thread runs or waits for a processor; on a busy machine its run count may not have changed."""
         for pid in self._pids:
             try:
                 tasks = [
@@ -74,7 +74,7 @@ class RestProbe:
         return False
 
     def is_stopped(self) -> bool:
-        """Whether one of the processes was stopped by a signal: its silence means nothing."""
+        """Whether a signal has stopped one of the processes, so that its silence means nothing."""
         return any(_state_in(self._proc / str(pid) / "stat") in (b"T", b"t") for pid in self._pids)
 
 
@@ -86,7 +86,7 @@ def _state_in(stat: Path) -> bytes:
 
 
 def reader_of(fd: int) -> Callable[[], bytes | None]:
-    """What reads a non-blocking descriptor: None while there is nothing, b"" at the end."""
+    """Return a function that reads a non-blocking descriptor: None when nothing is there, b"" at the end."""
 
     def read() -> bytes | None:
         try:
@@ -98,15 +98,14 @@ def reader_of(fd: int) -> Callable[[], bytes | None]:
 
 
 def unread_in(fd: int) -> Callable[[], int]:
-    """What says how many bytes of a pipe its reader has not taken yet; works on either end."""
+    """Return a function that counts the unread bytes in a pipe; `fd` is either end."""
     return lambda: int(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0])
 
 
 class TimedReader:
-    """Feeds one parser. Times are seconds of `clock`. `read` gives what there is now, as `reader_of` has it.
+    """Feeds one parser with what `read` returns, as `reader_of` does. Times are seconds of `clock`.
 
-    `at_rest` says, after silence has ended a turn, whether the console did nothing in that time; None: that cannot
-    be told.
+    `at_rest` says, after silence has ended a turn, whether the console was at rest in that time; None: unknown.
     """
 
     def __init__(
@@ -124,20 +123,20 @@ class TimedReader:
         self._still_since: float | None = None
         self._unread: Callable[[], int] | None = None
         self._looked_at, self._input_look_s = 0.0, FIRST_INPUT_LOOK_S
-        #: Whether the last read took all there was, so that another would find nothing.
+        #: Whether the last read emptied the pipe.
         self.drained = False
         self.at_rest: bool | None = None
 
     def watch_input(self, unread: Callable[[], int], *, since: float) -> None:
-        """A line was written, at `since`, to a console that reads only when it asks: until then it may say nothing."""
+        """Check that the console writes nothing before it has read the line that was written at `since`."""
         self._unread, self._looked_at, self._input_look_s = unread, since, FIRST_INPUT_LOOK_S
 
     def read(self) -> list[Event] | None:
-        """The events of what has come; None when nothing has. Raises `EndOfOutput` and `OutOfSync`."""
+        """Read and parse what is available; None when nothing is. Raises `EndOfOutput` and `OutOfSync`."""
         before = self._clock()
         data = self._read()
         if data is None:
-            self._saw_empty(before)
+            self._note_empty(before)
             self._look_at_input(before, spoke=False)
             return None
         if not data:
@@ -153,7 +152,7 @@ class TimedReader:
 
     @property
     def next_look_s(self) -> float | None:
-        """After how many seconds without output the owner must call `read` and `look`; None: it need not."""
+        """Seconds without output after which the owner must call `read` and `look`; None: it need not."""
         if self._unread is not None:
             return self._input_look_s
         quiet = self._parser.quiet_after
@@ -162,13 +161,13 @@ class TimedReader:
         return LOOK_S if self._parser.state is State.ANSWERING else None
 
     def look(self) -> list[Event]:
-        """What silence has decided by now; to be called when `read` has just found nothing."""
-        needed, now = self._parser.quiet_after, self._empty_at  # silence is known up to there
+        """Return the events that silence has decided by now; call it when `read` has just returned None."""
+        needed, now = self._parser.quiet_after, self._empty_at  # the pipe is known to be silent until then
         if needed is None:
             self._still_since = None
             return []
         if self._rest is not None and self._rest.is_stopped():
-            self._last_at, self._still_since = now, None  # silence begins anew when it goes on
+            self._last_at, self._still_since = now, None  # silence is counted anew when the process continues
             return []
         still_s = self._still_for(now)
         if now - self._last_at < needed:
@@ -179,12 +178,12 @@ class TimedReader:
         return self._parser.quiet()
 
     def _patience_s(self, needed: float) -> float:
-        """How long a console that does not come to rest is waited for: less when it is not known to rest at all."""
+        """Seconds to wait for a console that does not come to rest; fewer if its noisy threads are unknown."""
         assert self._rest is not None
         return max(needed, LONGEST_SILENCE_S) if self._rest.knows_noise else needed + PATIENCE_S
 
     def _still_for(self, now: float) -> float | None:
-        """Seconds for which no thread of the console has run; None when that cannot be told."""
+        """Seconds for which no thread of the console has run; None when that is unknown."""
         runs = None if self._rest is None else self._rest.sample()
         if runs is None:
             return None
@@ -193,11 +192,11 @@ class TimedReader:
             self._runs, self._still_since = runs, now
         return now - self._still_since
 
-    def _saw_empty(self, at: float) -> None:
+    def _note_empty(self, at: float) -> None:
         self._empty_at, self.drained = at, True
 
     def _look_at_input(self, at: float, *, spoke: bool) -> None:
-        """Whether the console has read its line; the output was read until it was empty before this is asked."""
+        """Check whether the console has read its line; the output must have been read until empty before."""
         if self._unread is None:
             return
         if self._unread():
@@ -208,9 +207,9 @@ class TimedReader:
             return
         self._unread = None
         if spoke and at - self._looked_at > self._doubtful_s:
-            raise OutOfSync("What the console said before it had read its line cannot be told from its answer.")
+            raise OutOfSync("The console's output may have begun before it had read its line.")
 
     @property
     def _doubtful_s(self) -> float:
-        """A model may have spoken between two looks that are further apart than this: half a step."""
+        """Seconds between two looks from which on a model may have written in between: half a step."""
         return max(LAST_INPUT_LOOK_S, (self._parser.traits.step_s or 0.0) / 2)

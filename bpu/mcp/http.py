@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
-from bpu.access_policy import Access, given_keys, host_name, is_near
+from bpu.access_policy import Access, given_keys, host_name, is_private_client
 from bpu.access_policy import access as rules_of
 from bpu.errors import BpuError, Forbidden, InvalidApiKey
 from bpu.mcp.server import BoardTools
@@ -49,15 +49,15 @@ class Guard:
     def _refusal(self, scope: Scope) -> BpuError | None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
-        if host and not self._access.host_fits(host):
+        if host and not self._access.accepts_host(host):
             return Forbidden(f"The host name {host_name(host)[:100]!r} is not one of this gateway's.")
         if (origin := headers.get("origin")) and not self._is_own(origin, host):
             return Forbidden(f"The origin {origin[:100]!r} is not in BPU_ALLOWED_ORIGINS.")
         client = scope["client"][0] if scope.get("client") else ""
         if self._access.needs_key:
-            if not self._access.key_fits(given_keys(headers.get("authorization", ""), headers.get("x-api-key", ""))):
+            if not self._access.accepts_key(given_keys(headers.get("authorization", ""), headers.get("x-api-key", ""))):
                 return InvalidApiKey("This server needs one of the gateway's API keys.")
-        elif not is_near(client):
+        elif not is_private_client(client):
             return Forbidden("Without API keys only this machine and private networks are served.")
         return None
 

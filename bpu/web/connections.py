@@ -96,7 +96,7 @@ class Connections(Generic[Connection]):
         if path in PROBES:
             return True
         keys = given_keys(headers.get("AUTHORIZATION", ""), headers.get("X-API-KEY", ""))
-        return self._access.needs_key and self._access.key_fits(keys)
+        return self._access.needs_key and self._access.accepts_key(keys)
 
     def _count(self, counted: dict[Connection, str], connection: Connection, client: str) -> None:
         if not self._client_limit or not client or _is_loopback(client):

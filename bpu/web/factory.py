@@ -18,11 +18,11 @@ from bpu.chat.tokens import load_counter
 from bpu.console.profiles import PROFILES
 from bpu.engine.client.launch_config import (
     Files,
+    build_launch_table,
     choose_files,
     chosen_table,
     context_size,
     line_limit,
-    plan_table,
     served_settings,
     unusable,
 )
@@ -46,7 +46,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
     settings = served_settings(settings)
     table = chosen_table(settings)
     choose_files(settings, table.default_model)
-    launches = None if engine else plan_table(settings)
+    launches = None if engine else build_launch_table(settings)
     others = (model for model in table.models if model.id != table.default)
     served = [_served(settings, model, launches) for model in (table.default_model, *others)]
     _ = served[0].parts  # a default model that cannot be read ends the start
@@ -131,7 +131,7 @@ def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -
 def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
     from bpu.engine.client.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
 
-    return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
+    return ConsoleEngine(launches or build_launch_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
 
 def assemble_page(here: AppContext) -> Blueprint:

@@ -16,7 +16,7 @@ for _name in ("ion_reserved", "ion_cma"):
     _folder.mkdir(parents=True, exist_ok=True)
     (_folder / "reg").write_bytes(struct.pack(">QQ", 1 << 32, 2 << 30))
 
-factory.plan_table = partial(factory.plan_table, sysfs=BOARD)  # type: ignore[assignment]
+factory.build_launch_table = partial(factory.build_launch_table, sysfs=BOARD)  # type: ignore[assignment]
 
 from tests.live.recorded import app  # noqa: E402  # after the board is there
 

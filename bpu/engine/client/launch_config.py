@@ -1,6 +1,6 @@
-"""From the table of models to the `LaunchSpec` of each console: the SDK's, the processor's or the simulator.
+"""Builds the launch specification of each model: for the SDK's console, the processor's or the simulator.
 
-Every mistake is reported at once.
+It runs in gunicorn's master, in workers and in commands, and reports all mistakes of the settings together.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bpu.settings import Settings, data_dir, state_dir
 SIMULATOR_MODEL = IMPORT_ROOT / "bpu" / "simulator" / "model"
 SIMULATOR_CONTEXT = 4096
 _BOARD_MODEL = Path("/proc/device-tree/model")
-#: The lock's file in the state folder: of the simulator, and of the program for the processor.
+#: Names of the lock file in the state folder: the simulator's, and the processor console's.
 _OWN_LOCKS = ("simulator.lock", "cpu.lock")
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 #: Programs that read their options from a JSON file.
@@ -44,7 +44,7 @@ _L2M_VARIABLE, _L2M_MIB = "HB_DNN_USER_DEFINED_L2M_SIZES", "6"
 
 @dataclass(frozen=True)
 class Files:
-    """Where the console and its model lie, for the engine chosen."""
+    """Paths of the console and its model, for the chosen engine."""
 
     simulated: bool
     console: Path
@@ -55,9 +55,9 @@ class Files:
 
 
 def resolve_engine(settings: Settings, *, board_model: Path = _BOARD_MODEL) -> Settings:
-    """`settings` with the model's own values where the processor answers, else as they are. Raises `SettingsError`.
+    """Return `settings`, with the model's own values if the engine is the processor. Raises `SettingsError`.
 
-    `auto` takes the processor where it would otherwise take the simulator, and all that is needed is installed.
+    `auto` prefers the processor to the simulator if all that it needs is installed.
     """
     if cpu_settings.is_resolved(settings) or settings.engine not in ("auto", "cpu"):
         return settings
@@ -69,7 +69,7 @@ def resolve_engine(settings: Settings, *, board_model: Path = _BOARD_MODEL) -> S
 
 
 def chosen_table(settings: Settings) -> ModelTable:
-    """The models that are served: the processor's one where `resolve_engine` took it, else the table."""
+    """Return the models that are served: the processor's one if `resolve_engine` chose it, else the table."""
     if not cpu_settings.is_resolved(settings):
         return load_table(settings)
     one = from_settings(settings)
@@ -77,21 +77,21 @@ def chosen_table(settings: Settings) -> ModelTable:
 
 
 def chosen_model(settings: Settings) -> ModelSpec:
-    """The model that is served by default: the processor's where `resolve_engine` took it, else the table's."""
+    """Return the model that is served by default: the processor's if `resolve_engine` chose it, else the table's."""
     return chosen_table(settings).default_model
 
 
 def served_settings(settings: Settings) -> Settings:
-    """`settings` as a gateway serves them: for the engine that answers, with the default model's id."""
+    """Return `settings` for the chosen engine, with the default model's id."""
     settings = resolve_engine(settings)
     return settings.model_copy(update={"model_id": chosen_model(settings).id})
 
 
 def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_model: Path = _BOARD_MODEL) -> Files:
-    """Console, processor or simulator, as `BPU_ENGINE` says; `model` is the default unless it is given.
+    """Choose console, processor or simulator, as `BPU_ENGINE` says; `model` is the default unless it is given.
 
-    Raises `SettingsError` that names everything that is missing or cannot be. `auto` falls back to the last two only
-    where no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
+    Raises `SettingsError` that names everything that is missing or impossible. `auto` falls back to the last two only
+    if no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
     """
     settings = resolve_engine(settings, board_model=board_model)
     model = model or chosen_model(settings)
@@ -113,13 +113,13 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_mo
 
 
 def _falls_back(settings: Settings, model: ModelSpec, board: str) -> bool:
-    """Whether `auto` takes something else than the SDK's console, which is not there and was not asked for."""
+    """Whether `auto` falls back from the SDK's console, which is missing and was not asked for."""
     asked = settings.engine != "auto" or model.given or model.line or "d-robotics" in board.lower()
     return not asked and bool(missing_files(model))
 
 
 def _simulated(model: ModelSpec) -> Files:
-    """The simulator with its own tokenizer and template, unless others were named."""
+    """Return the simulator's files, with its own tokenizer and template unless others are set."""
     tokenizer = model.tokenizer_dir if "tokenizer_dir" in model.given else SIMULATOR_MODEL
     template = model.template if "template" in model.given else None
     own = SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
@@ -134,17 +134,19 @@ def _text(path: Path) -> str:
 
 
 def context_size(settings: Settings, model: ModelSpec | None = None) -> int:
-    """Tokens of context for a prompt and its answer.
+    """Return the tokens of context for a prompt and its answer.
 
-    It is the simulator's own where nothing says it: a console is never started without knowing.
+    Without a setting it is the simulator's, because the context of every other console is known before its start.
     """
     model = model or chosen_model(settings)
     return (model.context or SIMULATOR_CONTEXT) - _UNSEEN_FRAME.get(model.profile, 0)
 
 
 def line_limit(settings: Settings, launch: LaunchSpec | None = None, model: ModelSpec | None = None) -> int:
-    """The longest line in bytes that the console reads as one, 0 for no limit: as set, else as a probe of the console
-    of `launch` has shown, else its profile's."""
+    """Return the longest line in bytes that the console reads as one, 0 for no limit.
+
+    It is the set one, else what a probe of the console of `launch` has shown, else its profile's.
+    """
     model = model or chosen_model(settings)
     if model.line_limit is not None:
         return model.line_limit
@@ -152,34 +154,34 @@ def line_limit(settings: Settings, launch: LaunchSpec | None = None, model: Mode
     return supposed if launch is None else ConsoleRecord(launch).longest_line(supposed)
 
 
-#: Fingerprints of the tables that this process, or the one that it was forked from, has planned, by state folder.
-_planned: dict[str, list[str]] = {}
-_MOST_PLANNED = 16
+#: Fingerprints of the tables that this process, or its parent before the fork, has built, by state folder.
+_built_tables: dict[str, list[str]] = {}
+_MOST_TABLES = 16
 
 
-def plan_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
-    """The launches of all models that can be started, and the table's history for a keeper that goes on after a reload.
+def build_launch_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
+    """Build the table of all models that can be started, with the fingerprints of its earlier versions.
 
     Raises `SettingsError` when the default model cannot be started.
     """
     settings = resolve_engine(settings)
     table = chosen_table(settings)
-    launches = [plan_launch(settings, table.default_model, sysfs=sysfs)]
+    launches = [build_launch_spec(settings, table.default_model, sysfs=sysfs)]
     for model in table.models:
         if model.id != table.default and unusable(settings, model) is None:
-            launches.append(plan_launch(settings, model, sysfs=sysfs))
-    planned = LaunchTable(tuple(launches), table.default)
-    history = _planned.setdefault(launches[0].state_dir, [])
-    if planned.fingerprint in history:
-        history.remove(planned.fingerprint)
+            launches.append(build_launch_spec(settings, model, sysfs=sysfs))
+    table_spec = LaunchTable(tuple(launches), table.default)
+    history = _built_tables.setdefault(launches[0].state_dir, [])
+    if table_spec.fingerprint in history:
+        history.remove(table_spec.fingerprint)
     previous = tuple(history)
-    history.append(planned.fingerprint)
-    del history[:-_MOST_PLANNED]
-    return LaunchTable(planned.launches, planned.default, previous)
+    history.append(table_spec.fingerprint)
+    del history[:-_MOST_TABLES]
+    return LaunchTable(table_spec.launches, table_spec.default, previous)
 
 
 def unusable(settings: Settings, model: ModelSpec) -> str | None:
-    """Why a model of the table cannot be started here; None when it can."""
+    """Say why a model of the table cannot be started here; None when it can."""
     try:
         choose_files(settings, model)
     except SettingsError as error:
@@ -187,16 +189,16 @@ def unusable(settings: Settings, model: ModelSpec) -> str | None:
     return None
 
 
-def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> LaunchSpec:
-    """The whole launch of `model`, the default unless it is given. Raises `SettingsError`."""
+def build_launch_spec(settings: Settings, model: ModelSpec | None = None, *, sysfs: Path = Path("/")) -> LaunchSpec:
+    """Build the launch specification of `model`, by default the table's default. Raises `SettingsError`."""
     settings = resolve_engine(settings)
     model = model or chosen_model(settings)
     files = choose_files(settings, model)
     ours = files.simulated or files.cpu
-    # The programs of ours take no memory of the BPU; an entry that names some is taken at its word.
+    # Our own programs use no memory of the BPU, unless the table's entry names some.
     need = need_of(model) if not ours or model.memory_mb else None
     folder = state_dir(settings)
-    # The programs of ours take the same values as options for every profile.
+    # Our own programs take options, not a configuration file, for every profile.
     configured = model.profile in _CONFIGURED and not ours
     config = folder / f"{model.profile}.json"
     options = ["-c", str(config)] if configured else _options(model, files)
@@ -208,7 +210,7 @@ def plan_launch(settings: Settings, model: ModelSpec | None = None, *, sysfs: Pa
         profile=model.profile,
         simulated=files.simulated,
         model=model.id,
-        # A program of ours is a folder of modules: its lock is a file of the state folder.
+        # Our own programs are folders of modules, so their lock is a file in the state folder.
         lock_path=str(folder / _OWN_LOCKS[files.cpu] if ours else files.console.resolve()),
         state_dir=str(folder),
         files={str(config): json.dumps(configuration(settings, model, files), indent=2)} if configured else {},
@@ -247,32 +249,32 @@ def _options(model: ModelSpec, files: Files) -> list[str]:
 
 
 def configuration(settings: Settings, model: ModelSpec, files: Files) -> dict[str, Any]:
-    """The content of the JSON file that the console reads."""
+    """Return the content of the JSON file that the console reads."""
     if model.profile == "vlm":
         return _vlm_configuration(model, files)
-    found: dict[str, Any] = {"hbm_path": str(files.model), "tokenizer_dir": f"{files.tokenizer_dir}/"}
+    paths: dict[str, Any] = {"hbm_path": str(files.model), "tokenizer_dir": f"{files.tokenizer_dir}/"}
     if model.profile == "llm":
         return {
-            **found,
+            **paths,
             "bpu_core": list(range(model.cores)),
             "model_type": model.model_type,
             "enable_thinking": model.thinking not in ("off", "none"),
-            # Off, each line is a new chat, which is safe without knowing whether this program's `reset` forgets.
+            # When off, each line is a new chat, which is safe even if this program's `reset` does not work.
             "enable_multi_turn": settings.continue_ == "always",
         }
-    return {**found, "template_path": str(files.template), "model_type": model.model_type}
+    return {**paths, "template_path": str(files.template), "model_type": model.model_type}
 
 
 def _vlm_configuration(model: ModelSpec, files: Files) -> dict[str, Any]:
-    """The program joins the files' names to `model_dir`, which may lead upwards."""
+    """Return the image console's configuration; it resolves file names relative to `model_dir`."""
     known = families.vision(model.hbm.name)
-    cores, eyes = list(range(model.cores)), list(range(model.cores_of_vision))
+    cores, vision_cores = list(range(model.cores)), list(range(model.cores_of_vision))
     names = {"llm_model_file": files.model, "vit_model_file": model.vit, "embed_weight_file_path": model.embeddings}
     return {
         **({} if known is None else known.config()),
         "model_dir": f"{files.model.parent}/",
         **{key: os.path.relpath(path, files.model.parent) for key, path in names.items() if path is not None},
-        "vit_bpu_core": eyes,
+        "vit_bpu_core": vision_cores,
         "prefill_bpu_core": cores,
         "decode_bpu_core": cores,
         "vocabulary_path": str(files.tokenizer_dir),
@@ -291,7 +293,7 @@ def _own_program(settings: Settings, model: ModelSpec, files: Files) -> list[str
 
 
 def _environment(model: ModelSpec, files: Files) -> dict[str, str]:
-    """What the console gets to see: never the gateway's own settings, which may hold secrets."""
+    """Return the console's environment, without the gateway's own settings, which may hold secrets."""
     env = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
     if model.profile in ("llm", "vlm"):
         env[_L2M_VARIABLE] = ":".join([_L2M_MIB] * max(model.cores, model.cores_of_vision))

@@ -1,7 +1,7 @@
-"""Real turns on a console of our own, in the foreground, to find out what it does: for `doctor`, not for answers.
+"""Runs turns on a console of its own, in the foreground, so that `doctor --probe` can measure what it does.
 
-It holds the same lock as the keeper, so that no second model is ever loaded, and must run in a process's main
-thread, because the console dies with the thread that started it.
+It holds the same lock as the keeper, so that no second model is loaded, and must run in a process's main thread,
+because the console dies with the thread that started it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from bpu.errors import EngineCrashed, EngineUnavailable
 _END_S = 3.0
 _RESET_S = 10.0
 _FOREVER = 3600.0
-#: How often `waiting` is called while nothing comes.
+#: Seconds between calls of `waiting` while nothing comes.
 _TICK_S = 0.2
 
 
 class ProbeFailed(EngineCrashed):
-    """The console did not do what a turn needs. `cause` is the key of its fault, "" where its log shows none."""
+    """A turn has failed. `cause` is the key of the console's diagnosis, "" if its log shows none."""
 
     cause = ""
 
@@ -46,15 +46,15 @@ def _failed(fault: Diagnosis) -> ProbeFailed:
 
 
 class Silent(ProbeFailed):
-    """Nothing came, or not the end of it."""
+    """The console was silent for too long, or the turn took too long."""
 
 
 class OutOfTurn(ProbeFailed):
-    """Words came when none could."""
+    """The console wrote something that cannot come at this point."""
 
 
 class ProbeRefused(EngineUnavailable):
-    """A model is loaded already; `holder` says by whom."""
+    """A model is loaded already; `holder` describes the process that holds its lock."""
 
     def __init__(self, holder: str) -> None:
         self.holder = holder
@@ -63,7 +63,7 @@ class ProbeRefused(EngineUnavailable):
 
 @dataclass
 class Turn:
-    """One turn: its text, seconds to the first piece and to the end, pieces counted, what the console printed."""
+    """One measured turn: text, seconds to the first piece and to the end, count of pieces, the console's statistics."""
 
     text: str = ""
     echo: str = ""
@@ -74,7 +74,7 @@ class Turn:
 
     @property
     def decode_rate(self) -> float | None:
-        """Tokens per second after the first: the console's own figure, else from its pieces."""
+        """Tokens per second after the first: the console's own figure, else computed from the pieces."""
         if self.stats.decode_per_second is not None:
             return self.stats.decode_per_second
         seconds = self.total_s - (self.first_s or 0.0)
@@ -82,9 +82,9 @@ class Turn:
 
 
 class Probe:
-    """One console, as a context: loaded on the way in, ended on the way out. Times are seconds.
+    """Context manager that loads one console and ends it at exit. Times are seconds.
 
-    `waiting` is called again and again while nothing comes, so that whoever waits can be shown something.
+    `waiting` is called repeatedly while nothing comes, so that the command can show progress.
     """
 
     def __init__(
@@ -97,19 +97,19 @@ class Probe:
     ) -> None:
         self._launch, self._clock, self._spawn, self._waiting = launch, clock, spawn, waiting
         self._log = ConsoleLog()
-        self._lease: FileLock | None = None
+        self._console_lock: FileLock | None = None
         self.profile = PROFILES[launch.profile]
         self.banner = ""
         self.load_s = 0.0
 
     def __enter__(self) -> Probe:
-        self._lease = self._lock()
+        self._console_lock = self._take_lock()
         try:
             for path, text in self._launch.files.items():
                 Path(path).write_text(text)
             self._start()
         except BaseException:
-            self._lease.close()
+            self._console_lock.close()
             raise
         return self
 
@@ -119,20 +119,20 @@ class Probe:
         try:
             self._end()
         finally:
-            if self._lease is not None:
-                self._lease.close()
+            if self._console_lock is not None:
+                self._console_lock.close()
 
     @property
     def pid(self) -> int:
         return self._console.pid
 
     def restart(self) -> None:
-        """End the console and load it again: the one way to an empty cache that needs no trust."""
+        """End the console and load it again, which empties the cache even if `reset` does not work."""
         self._end()
         self._start()
 
     def ask(self, line: bytes, *, silence_s: float, limit_s: float = 0) -> Turn:
-        """One turn. Raises `ProbeFailed` after `silence_s` without a byte, `limit_s` in all, or when it goes wrong."""
+        """Run one turn. Raises `ProbeFailed` after `silence_s` of silence, `limit_s` in all, or when it fails."""
         turn, begun = Turn(), self._clock()
         self._parser.begin(line)
         self._write(line)
@@ -152,23 +152,24 @@ class Probe:
         raise AssertionError("events end in Done or an error")
 
     def reset(self) -> None:
-        """Write `reset`; exactly the prompt must come back. Raises `ProbeFailed`."""
+        """Write `reset`; only the prompt may come back. Raises `ProbeFailed`."""
         self._parser.reset_sent()
         self._write(self.profile.reset or b"reset")
         for event in self._events(_RESET_S):
             if isinstance(event, Done):
                 return
 
-    def speaks_unasked(self, seconds: float) -> bool:
-        """Whether words come although nothing was asked: then the last line was taken for two."""
+    def has_unsolicited_output(self, seconds: float) -> bool:
+        """Return False after `seconds` without output. Raises `OutOfTurn` for output, which means that the console
+        has read the last line as two."""
         with contextlib.suppress(Silent):
             for _ in self._events(seconds):
                 pass
         return False
 
     def _start(self) -> None:
-        assert self._lease is not None
-        self._console = self._spawn(self._launch, (self._lease.fd,), self._log)
+        assert self._console_lock is not None
+        self._console = self._spawn(self._launch, (self._console_lock.fd,), self._log)
         try:
             self._load()
         except BaseException:
@@ -185,19 +186,19 @@ class Probe:
                 self._parser.profile = self.profile
                 return
 
-    def _lock(self) -> FileLock:
+    def _take_lock(self) -> FileLock:
         path = Path(self._launch.lock_path)
-        lease = try_lock(path, create=self._launch.owns_lock)
-        if lease is None:
+        lock = try_lock(path, create=self._launch.owns_lock)
+        if lock is None:
             raise ProbeRefused(", ".join(map(describe, holders(path))) or "?")
-        return lease
+        return lock
 
     def _write(self, line: bytes) -> None:
         if not self._console.write(line + b"\n"):
             raise ProbeFailed("The console does not read its input.")
 
     def _events(self, silence_s: float, limit_s: float = 0) -> Iterator[Event]:
-        """Events as they come. Raises `ProbeFailed` at the end of the output or of patience."""
+        """Yield events as they come. Raises `ProbeFailed` at the end of the output or after a time limit."""
         patience = silence_s or _FOREVER
         output = TimedReader(
             lambda: self._console.read(self._console.stdout),
@@ -205,13 +206,13 @@ class Probe:
             rest=RestProbe(self._console.session()),
             clock=self._clock,
         )
-        heard = begun = self._clock()
+        last_output_at = begun = self._clock()
         while True:
             self._wait(min(output.next_look_s or patience, patience))
-            events, spoke = self._decide(output)
+            events, spoke = self._read_events(output)
             now = self._clock()
-            heard = now if spoke else heard
-            if not events and now - heard >= patience:
+            last_output_at = now if spoke else last_output_at
+            if not events and now - last_output_at >= patience:
                 raise Silent(f"Nothing came for {patience:g} seconds.")
             if limit_s and now - begun > limit_s:
                 raise Silent(f"The turn was not over within {limit_s:g} seconds.")
@@ -223,35 +224,35 @@ class Probe:
                 else:
                     yield event
 
-    def _decide(self, output: TimedReader) -> tuple[list[Event], bool]:
-        """The events of what has come or of silence, and whether anything has come."""
+    def _read_events(self, output: TimedReader) -> tuple[list[Event], bool]:
+        """Return the events of new output or of silence, and whether there was output."""
         try:
             events = output.read()
             return (output.look(), False) if events is None else (events, True)
         except EndOfOutput:
-            raise _failed(self._ended()) from None
+            raise _failed(self._diagnose_end()) from None
         except OutOfSync as error:
             raise OutOfTurn(f"The console got out of step ({error}).") from error
 
     def _wait(self, seconds: float) -> None:
-        """Until there is output, or for so many seconds. Its errors are read along."""
+        """Wait for output, at most `seconds`; read the error stream meanwhile."""
         ends = self._clock() + seconds
         while (left := ends - self._clock()) > 0:
             ready = select.select([self._console.stdout, self._console.stderr], [], [], min(left, _TICK_S))[0]
             self._waiting()
             if self._console.stdout in ready:
                 return
-            if ready and not self._hear_errors():
-                # Its error stream is closed: only the output is left to wait for.
+            if ready and not self._read_errors():
+                # The error stream is closed, so only the output is left to wait for.
                 select.select([self._console.stdout], [], [], left)
                 return
 
-    def _hear_errors(self) -> bool:
+    def _read_errors(self) -> bool:
         data = self._console.read(self._console.stderr)
         self._log.feed(data or b"")
         return data != b""
 
-    def _ended(self) -> Diagnosis:
+    def _diagnose_end(self) -> Diagnosis:
         end = self._clock() + _END_S
         while (exit_ := self._console.reap()) is None and self._clock() < end:
             time.sleep(0.02)
@@ -261,7 +262,7 @@ class Probe:
         return diagnose(list(self._log.lines), exit_code=exit_.code, signal=exit_.signal)
 
     def _end(self) -> None:
-        """TERM, then KILL to its group, then reap."""
+        """Send SIGTERM, then SIGKILL to the group, then reap."""
         for number, seconds in ((15, 0.5), (9, _END_S)):
             self._console.signal(number)
             end = self._clock() + seconds
@@ -269,5 +270,5 @@ class Probe:
                 time.sleep(0.02)
             if gone is not None:
                 break
-        self._console.kill_heirs()
+        self._console.kill_orphans()
         self._console.close()

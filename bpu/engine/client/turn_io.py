@@ -1,6 +1,6 @@
-"""Writes one line to the console and reads its answer up to the prompt, within the limits on silence.
+"""Writes one line to the console and reads its answer up to the prompt, within the time limits.
 
-It runs in a greenlet of its own and never waits for the client, so a slow reader does not hold the BPU.
+It never waits for the HTTP client, so that a slow reader does not hold the BPU.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from bpu.engine.protocol import Message
 from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, reader_of, unread_in
 from bpu.turn import Phase, TimeLimitReached, Timing, Turn
 
-#: An answer cannot be longer than the context; a console that says more is not in step.
+#: Bounds on an answer's bytes: longer than the context can hold, it means that the console is out of sync.
 LEAST_TEXT_BYTES = 1024 * 1024
 BYTES_PER_TOKEN = 64
-#: A turn that runs dry frees the BPU sooner than a new load, if it ends within this part of a load.
-DRY_SHARE = 0.5
-LONGEST_DRY_S = 1.0
+#: An answer that no client reads may go on for this part of a load's time, because ending it costs a load.
+DRAIN_SHARE = 0.5
+LONGEST_DRAIN_S = 1.0
 SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
 
@@ -39,25 +39,30 @@ class SlotUnavailable(errors.EngineStopping):
 
 
 class ConsoleEnded(errors.EngineCrashed):
-    """The console has closed its side. How it ended is the keeper's to tell, in a moment."""
+    """The console has closed its pipes. The keeper's exit report says how it ended."""
 
 
 class TurnLost(errors.EngineCrashed):
-    """What came is not the answer to the line that was written. `echo_differs`: it may be, repeated otherwise."""
+    """The output is not the answer to the line that was written.
+
+    `echo_differs`: perhaps it is, because the console repeated the line, only differently.
+    """
 
     echo_differs = False
 
 
-def dry_s(phase: Phase, load_s: float) -> float:
-    """How long an answer that nobody reads may go on, in seconds; `load_s` is what a load takes."""
-    return min(LONGEST_DRY_S, DRY_SHARE * load_s) if phase == "decode" else 0.0
+def drain_timeout_s(phase: Phase, load_s: float) -> float:
+    """Return how many seconds an answer that no client reads may go on; `load_s` is the time of a load."""
+    return min(LONGEST_DRAIN_S, DRAIN_SHARE * load_s) if phase == "decode" else 0.0
 
 
 class TurnReader:
-    """One turn. `text` is the answer so far, `timing` what it took; it owns the descriptors.
+    """One turn. `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock.
 
-    `keeps` says whether the console can go on from this turn. `anchored` False: an earlier try of this very line has
-    shown that the console repeats it otherwise than others.
+    `begin` runs in the event loop of a worker or command, the rest in the job's own greenlet.
+
+    `is_continuable` says whether the next turn can continue in the console's KV cache. `anchored` is False when an
+    earlier try of this line has shown that the console repeats it differently.
     """
 
     def __init__(
@@ -78,20 +83,20 @@ class TurnReader:
         self._unwritten = memoryview(self._line + b"\n")
         self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
         self._stdin, self._stdout = fds
-        self._lease: FileLock | None = None
+        self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
         profile = confirmed(PROFILES[launch.profile], go["banner"])
-        self.keeps = bool(go["keeps"])
+        self.is_continuable = bool(go["keeps"])
         self._reset = profile.reset if go["resets"] else None
         self._reset_sent = False
-        self._at_prompt = bool(go["at_prompt"])  # nobody can be speaking
+        self._at_prompt = bool(go["at_prompt"])  # the console cannot be writing now
         self._parser = Parser(profile, state=State.IDLE, traits=traits_from(go["traits"]), anchored=anchored)
         noisy = go["noisy"]
         rest = RestProbe(go["pids"], None if noisy is None else frozenset(noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._written_at = self._first_at = self._last_at = 0.0
-        self._told_at = 0.0
+        self._progress_at = 0.0
 
     @property
     def text(self) -> str:
@@ -99,18 +104,18 @@ class TurnReader:
 
     @property
     def has_text(self) -> bool:
-        """Whether anything of the answer has come."""
+        """Whether any text of the answer has come."""
         return bool(self._first_at)
 
     @property
-    def found(self) -> Message:
-        """What the keeper should know of the console after the turn."""
+    def observations(self) -> Message:
+        """What the keeper learns of the console from the turn."""
         report = self._parser.report(at_rest=self._output.at_rest)
         return {"report": report.to_message(), "reset_sent": self._reset_sent}
 
     @property
     def timing(self) -> Timing:
-        """What the turn took so far: seconds from the written line to the first piece of text, and on to the last."""
+        """Times of the turn so far: from the written line to the first text, and from there to the last."""
         return Timing(
             prefill_s=max(0.0, self._first_at - self._written_at),
             decode_s=max(0.0, self._last_at - self._first_at),
@@ -119,17 +124,17 @@ class TurnReader:
         )
 
     def begin(self) -> None:
-        """As much as needs no waiting, mostly all of the line: a free console should have it at once.
+        """Write as much of the line as possible without waiting, so that a free console has it at once.
 
-        For the event loop. What goes wrong here goes wrong again in `read_turn`, where it can be told.
+        Runs in the event loop. Errors are ignored here because `read_turn` meets and reports the same error.
         """
         with contextlib.suppress(OSError, SlotUnavailable):
-            if self._has_slot():
+            if self._try_slot():
                 self._write()
 
     def read_turn(self) -> None:
-        """The whole turn; returns when the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
-        self._take_slot()
+        """Write the line and read until the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
+        self._wait_for_slot()
         self._write_line()
         reader = gevent_io.Reader(self._stdout)
         try:
@@ -144,7 +149,7 @@ class TurnReader:
             raise lost from error
         except EndOfOutput as error:
             with contextlib.suppress(OutOfSync, errors.EngineCrashed):
-                self._take(self._parser.end_of_file())
+                self._handle(self._parser.end_of_file())
             raise ConsoleEnded("The console has ended in the middle of an answer.") from error
         finally:
             reader.close()
@@ -154,30 +159,30 @@ class TurnReader:
                 self._reset_sent = True
 
     def close(self) -> None:
-        """Give the console's pipes and the slot back; may be called twice."""
+        """Close the console's pipes and free the slot; may be called twice."""
         for fd in (self._stdin, self._stdout):
             if fd >= 0:
                 os.close(fd)
         self._stdin = self._stdout = -1
-        if self._lease is not None:
-            self._lease.close()
-            self._lease = None
+        if self._slot_lock is not None:
+            self._slot_lock.close()
+            self._slot_lock = None
 
-    def _take_slot(self) -> None:
-        """The slot's lock is held from here to the prompt: the kernel's word that one job runs on the BPU."""
+    def _wait_for_slot(self) -> None:
+        """Take the slot's lock, which is held until the prompt, so that only one job runs on the BPU."""
         deadline = time.monotonic() + SLOT_LIMIT_S
-        while not self._has_slot():
+        while not self._try_slot():
             if time.monotonic() > deadline:
                 raise errors.EngineCrashed("The BPU's slot is still held by an earlier job.")
             gevent_io.sleep(0.01)
 
-    def _has_slot(self) -> bool:
+    def _try_slot(self) -> bool:
         try:
-            self._lease = self._lease or try_lock(self._slot, create=True)
+            self._slot_lock = self._slot_lock or try_lock(self._slot, create=True)
         except OSError as error:
             message = f"The BPU's slot cannot be taken: {error}. {errors.STATE_FOLDER_REMEDY}"
             raise SlotUnavailable(message, retry_after=5) from error
-        return self._lease is not None
+        return self._slot_lock is not None
 
     def _write_line(self) -> None:
         limit = self._launch.stall_timeout_s or None
@@ -193,28 +198,28 @@ class TurnReader:
                 raise ConsoleEnded("The console has closed its input.") from error
 
     def _write(self) -> None:
-        """Write all that is left of the line, without waiting. Raises OSError."""
+        """Write the rest of the line without waiting. Raises OSError."""
         while self._unwritten:
             self._unwritten = self._unwritten[os.write(self._stdin, self._unwritten) :]
         self._written_at = time.monotonic()
 
     def _read(self, reader: gevent_io.Reader) -> bool:
-        """Wait for more, unless there is some already, and take it; True when the turn is over."""
+        """Read output, after a wait if there is none yet, and handle it; return True when the turn is over."""
         events = None if self._output.drained else self._output.read()
         if events is not None:
-            return self._take(events)
+            return self._handle(events)
         limit, look = self._silence_left(), self._output.next_look_s
         looks = look is not None and look <= limit
         if reader.wait(look if looks else limit):
             self._output.drained = False
             return False
         if not looks:
-            return self._too_long()
+            return self._raise_timeout()
         events = self._output.read()
-        return self._take(self._output.look() if events is None else events)
+        return self._handle(self._output.look() if events is None else events)
 
     def _silence_left(self) -> float:
-        """Seconds until the first limit on silence or on the whole job is reached; infinite without any."""
+        """Seconds until the first limit on silence or on the whole job; infinite without limits."""
         launch = self._launch
         silence = launch.stall_timeout_s if self._first_at else launch.first_token_timeout_s
         until = (self._last_at or self._written_at) + silence if silence else math.inf
@@ -222,7 +227,7 @@ class TurnReader:
             until = min(until, self._written_at + launch.job_timeout_s)
         return max(0.0, until - time.monotonic())
 
-    def _too_long(self) -> bool:
+    def _raise_timeout(self) -> bool:
         launch, now = self._launch, time.monotonic()
         if launch.job_timeout_s and now >= self._written_at + launch.job_timeout_s:
             self._deliver(TimeLimitReached())
@@ -231,7 +236,7 @@ class TurnReader:
             raise errors.EngineTimeout(f"The console has been silent for {launch.stall_timeout_s:g} seconds.")
         raise errors.EngineTimeout(f"No token came within {launch.first_token_timeout_s:g} seconds.")
 
-    def _take(self, events: list[Event]) -> bool:
+    def _handle(self, events: list[Event]) -> bool:
         for event in events:
             if isinstance(event, Done):
                 return True
@@ -240,8 +245,8 @@ class TurnReader:
             if isinstance(event, Text):
                 self._count(event)
             elif isinstance(event, Overrun):
-                self.keeps = False  # the console's memory holds more than the answer
-            if not isinstance(event, Log):  # a model can say a log line
+                self.is_continuable = False  # the KV cache holds more than the answer
+            if not isinstance(event, Log):  # a model can write a log line
                 self._deliver(event)
         return False
 
@@ -253,7 +258,7 @@ class TurnReader:
         self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
         if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):
             raise errors.EngineCrashed("The console does not stop talking and is being restarted.")
-        if now - self._told_at >= PROGRESS_S:
-            self._told_at = now
+        if now - self._progress_at >= PROGRESS_S:
+            self._progress_at = now
             with contextlib.suppress(errors.BpuError):
                 self._progress(len(self._parts))

@@ -1,4 +1,4 @@
-"""Runs the keeper. See `bpu.engine.keeper.daemon`."""
+"""Run the keeper process; see `bpu.engine.keeper.daemon`."""
 
 from __future__ import annotations
 

@@ -1,29 +1,29 @@
-"""When to try again after failures: at once after one or two, then with a growing pause that ends by itself. Pure."""
+"""Decides when a load is tried again: at once after one or two failures, then after growing pauses. Pure."""
 
 from __future__ import annotations
 
-#: Failures in a row that are taken for bad luck.
-PATIENCE = 2
+#: Consecutive failures after which the next try is still allowed without delay.
+FREE_RETRIES = 2
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
 
 
 class CircuitBreaker:
-    """Counts failures in a row; a finished job or a wish to load by hand forgives them."""
+    """Counts consecutive failures of one model; a finished job or an operator's load resets it."""
 
     def __init__(self) -> None:
         self.failures = 0
         #: The monotonic second from which the next try is allowed.
         self.until = 0.0
 
-    def failed(self, now: float) -> None:
+    def record_failure(self, now: float) -> None:
         self.failures += 1
-        pauses = self.failures - PATIENCE
+        pauses = self.failures - FREE_RETRIES
         if pauses > 0:
             self.until = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(pauses - 1, 10))
 
-    def hold(self, now: float, seconds: float) -> None:
-        """Do not try for `seconds`, whatever the count: a person must act, or memory is still being freed."""
+    def delay_until(self, now: float, seconds: float) -> None:
+        """Allow no try for `seconds`, because a person must act first or memory is still being freed."""
         self.until = max(self.until, now + seconds)
 
     def reset(self) -> None:
@@ -32,8 +32,8 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether so many failures came in a row that callers should be told instead of kept waiting."""
-        return self.failures > PATIENCE
+        """Whether jobs should be refused instead of kept waiting."""
+        return self.failures > FREE_RETRIES
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next try is allowed; 0 when it is allowed now."""

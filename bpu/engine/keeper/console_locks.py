@@ -1,7 +1,7 @@
-"""The locks of all console programs of a table, which the keeper holds for life. Standard library only.
+"""Holds the locks of all console programs of a table until the keeper ends. Standard library only.
 
-Each lock is on a program's own file. A model can be loaded by any program of the table, so holding all of them is what
-makes one console the only one of the board. Every keeper takes them in sorted order.
+Each lock is on a program's own file. Any program of the table can load a model, so the keeper must hold all locks to
+make its console the only one of the board. Every keeper takes them in sorted order, which prevents a deadlock.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from bpu.engine.launch_spec import LaunchSpec
 
 
 class ConsoleLocks:
-    """`fds` are the descriptors of all locks; the list is the same object for life, and the console inherits them."""
+    """Holds the locks; owned by the keeper. `fds`, always the same list, are the descriptors that consoles inherit."""
 
     def __init__(self) -> None:
         self.fds: list[int] = []
-        self._leases: dict[str, tuple[FileLock, bool]] = {}
+        self._locks: dict[str, tuple[FileLock, bool]] = {}
 
-    def add(self, path: str, lease: FileLock, *, owned: bool) -> None:
-        """Hold a lock that was taken; `owned`: its file lies in the state folder and may be made again."""
-        self._leases[path] = lease, owned
-        self.fds.append(lease.fd)
+    def add(self, path: str, lock: FileLock, *, owned: bool) -> None:
+        """Add a lock that was taken; `owned`: its file lies in the state folder and may be made again."""
+        self._locks[path] = lock, owned
+        self.fds.append(lock.fd)
 
     def take(self, launch: LaunchSpec) -> bool:
-        """Hold the lock of a launch; False when another process has it. Raises OSError."""
-        if launch.lock_path not in self._leases:
-            lease = try_lock(Path(launch.lock_path), create=launch.owns_lock)
-            if lease is None:
+        """Take the lock of a launch; False when another process holds it. Raises OSError."""
+        if launch.lock_path not in self._locks:
+            lock = try_lock(Path(launch.lock_path), create=launch.owns_lock)
+            if lock is None:
                 return False
-            self.add(launch.lock_path, lease, owned=launch.owns_lock)
+            self.add(launch.lock_path, lock, owned=launch.owns_lock)
         return True
 
     def still_held(self) -> bool:
-        """Whether every lock's file is the one that is locked; a new file in its place is locked instead."""
-        return all(self._holds(path, *held) for path, held in self._leases.items())
+        """Whether this process holds every lock; a file that replaced a locked one is locked instead."""
+        return all(self._holds(path, *held) for path, held in self._locks.items())
 
     def _holds(self, path: str, held: FileLock, owned: bool) -> bool:
         identity = file_id(Path(path))
         if identity == file_id(held.fd) or (identity is None and not owned):
             return True
-        lease = try_lock(Path(path), create=owned)
-        if lease is None:
+        lock = try_lock(Path(path), create=owned)
+        if lock is None:
             return False
-        os.dup2(lease.fd, held.fd, inheritable=False)  # the next console inherits it by this number
-        lease.close()
+        os.dup2(lock.fd, held.fd, inheritable=False)  # the next console inherits it under the same number
+        lock.close()
         return True
 
     def close(self) -> None:
-        for lease, _ in self._leases.values():
-            lease.close()
-        self._leases.clear()
+        for lock, _ in self._locks.values():
+            lock.close()
+        self._locks.clear()
         self.fds.clear()
 
 
 def file_id(file: Path | int) -> tuple[int, int, int] | None:
-    """What tells a file from one that was made later under the same name; None when there is none."""
+    """Identify a file, so that a later one with the same name differs; None when there is no file."""
     try:
         status = os.stat(file)  # noqa: PTH116  # of a path or a descriptor
     except FileNotFoundError:

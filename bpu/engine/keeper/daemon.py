@@ -93,7 +93,7 @@ class Keeper:
             find_shortage=_find_shortage,
         )
         for launch in table.launches:
-            self.desk.offer(launch, newest=True)
+            self.desk.registry.register(launch, newest=True)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
@@ -124,7 +124,7 @@ class Keeper:
         self.loop.on_signal(signal.SIGTERM, self.desk.stop)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        while not (self.desk.leaving and self.supervisor.state in (State.STOPPED, State.FAILED)):
+        while not (self.desk.stopping and self.supervisor.state in (State.STOPPED, State.FAILED)):
             try:
                 self._turn()
             except Exception as error:
@@ -150,7 +150,7 @@ class Keeper:
         if len(self._errors) > ERROR_LIMIT:
             raise error
         message = f"The engine's keeper made a mistake ({where(error)}) and has ended the console."
-        self.desk.abandon("internal", Diagnosis("internal", message, False))
+        self.desk.end_console("internal", Diagnosis("internal", message, False))
 
     def _advance(self) -> None:
         state = None
@@ -173,7 +173,7 @@ class Keeper:
     def _check_files(self) -> None:
         """Make the socket again when its file is gone or replaced; leave when another process holds the lock's file."""
         try:
-            if self.desk.leaving:
+            if self.desk.stopping:
                 return
             if not self._locks.still_held():
                 self.desk.stop()
@@ -245,7 +245,7 @@ class Keeper:
         del self._connections[fd]
         connection.sock.close()
         if connection.ticket is not None:
-            self.desk.leave(connection.ticket)
+            self.desk.remove(connection.ticket)
         self._count_lifelines()
 
     def _obey(self, connection: Connection, message: dict[str, Any]) -> None:
@@ -280,7 +280,7 @@ class Keeper:
         previous = message.get("previous")
         earlier = previous[-MOST_TABLES:] if isinstance(previous, list) else []
         follows = table in self._tables or any(isinstance(one, str) and one in self._tables for one in earlier)
-        known = self.desk.knows(key)
+        known = self.desk.registry.knows(key)
         if follows:
             self._tables[table] = None
             if len(self._tables) > MOST_TABLES:
@@ -295,7 +295,7 @@ class Keeper:
             launch = _launch(message, key, self.launch.state_dir)
             if not self._locks.take(launch):
                 return _held_by(Path(launch.lock_path))
-            self.desk.offer(launch, newest=newest)
+            self.desk.registry.register(launch, newest=newest)
         return ""
 
     def _end_job(self, connection: Connection, message: dict[str, Any]) -> None:
@@ -311,7 +311,7 @@ class Keeper:
             cache = Cache(digest, tokens) if digest else UNKNOWN
             self.desk.finish(ticket, _turn_report(message), cache, reset_sent=bool(message.get("reset_sent")))
         else:
-            self.desk.decline(ticket)
+            self.desk.return_unused(ticket)
         connection.ticket = None
 
     def _order(self, connection: Connection, op: str, message: dict[str, Any]) -> None:
@@ -342,7 +342,7 @@ class Keeper:
         if "fingerprint" in message:
             return self._admit(connection, "load", message), str(message["fingerprint"])
         name = str(message.get("model") or "")[:ID_CHARS]
-        found = self.desk.fingerprint_of(name) if name else ""
+        found = self.desk.registry.fingerprint_of(name) if name else ""
         return ("", found) if found is not None else (f"The engine knows no model {name}.", "")
 
     def _join(self, connection: Connection, message: dict[str, Any]) -> None:
@@ -380,7 +380,7 @@ class Keeper:
             self._alone_since = time.monotonic()
 
     def _alone_until(self) -> float | None:
-        if self._alone_since is None or self.desk.leaving:
+        if self._alone_since is None or self.desk.stopping:
             return None
         return self._alone_since + self._grace
 

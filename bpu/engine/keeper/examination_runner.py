@@ -1,8 +1,8 @@
-"""Examines an unknown console when it is loaded, before it is called ready, and decides what it is trusted with.
+"""Examines an unknown console after a load, before it is ready, and derives its capabilities.
 
-Every try begins on a fresh process, and a try that is cut short ends the process: nothing of it reaches a job. A try
-is recorded when it begins, so that a console, a board or a service that ends with each try is not examined for ever.
-The keeper's scheduler owns the runner and calls it in the keeper's one thread.
+Every try begins on a fresh process, and a try that is cut short ends the process, so that no job meets its words. A
+try is recorded when it begins, so that a console, a board or a service that ends with each try is not examined for
+ever.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Capabilities
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.launch_spec import LaunchSpec
 
-#: Tries at a load; further ones wait for a long idle time.
+#: Tries that begin at a load; further ones wait for a long idle time.
 MAX_ATTEMPTS = 2
-#: The longest answer; a console that has not answered by then is ended.
+#: Time limit of one answer; the console is ended after it.
 ANSWER_LIMIT_S = 240.0
-#: How long a console idles before what others have measured of it is examined.
+#: Idle seconds before an examination that checks what others have measured of this console.
 FIRST_IDLE_S = 2.0
-#: How long an unknown console idles before a further try; doubled for each try after the second.
+#: Idle seconds before a further try on an unknown console; doubled for each try after the second.
 LONG_IDLE_S = 600.0
 _MOST_DOUBLINGS = 8
 
 
 class ExaminationRunner:
-    """At most one examination at a time.
+    """Runs at most one examination at a time. Owned by the model, called by the scheduler in the keeper's one thread.
 
     `first_arrival` gives the monotonic second at which the first waiting job came, None while no job waits.
     `log` takes a line for the gateway's log.
@@ -48,22 +48,22 @@ class ExaminationRunner:
         self._launch, self._supervisor, self._clock = launch, supervisor, clock
         self._first_arrival, self._log = first_arrival, log
         self._examination: ConsoleExamination | None = None
-        #: Examinations that came to their end in this process's life.
+        #: Count of completed examinations since the keeper started.
         self.finished = 0
-        #: The next load begins with an examination, whatever was tried before.
+        #: The next load begins with an examination, regardless of earlier tries.
         self._asked_for = False
-        #: A person has asked for it: also if everything is known already.
+        #: An operator ordered an examination, even if all capabilities are known.
         self._by_hand = False
         self._asked_at = 0.0
-        #: Seconds that an answer takes, from the answers so far or the last try; None before the first one.
+        #: Mean seconds of an answer in this or the last try; None before the first answer.
         self._answer_s: float | None = None
         supervisor.must_examine = self._must_examine
 
-    # What may be relied on
+    # Capabilities
 
     @property
     def capabilities(self) -> Capabilities:
-        """The settings' word, else what an examination has proved, else what is publicly known."""
+        """What the settings say, else what an examination has proved, else what is publicly known."""
         profile, found, belief = self._supervisor.profile, self.record.findings, self._supervisor.profile.belief
         retains = bool(found.retains_history or (belief and belief.retains_history))
         works = bool(found.reset_works or (belief and belief.reset_works)) and found.reset_works is not False
@@ -77,7 +77,7 @@ class ExaminationRunner:
 
     @property
     def source(self) -> str:
-        """Where the capabilities come from: `settings`, `examination`, `public`, `measured by others`, `unknown`."""
+        """Source of the capabilities: `settings`, `examination`, `public`, `measured by others` or `unknown`."""
         found, belief = self.record.findings, self._supervisor.profile.belief
         if self._launch.reset != "auto" and self._launch.continues != "auto":
             return "settings"
@@ -88,8 +88,8 @@ class ExaminationRunner:
         return "unknown"
 
     @property
-    def wanted(self) -> bool:
-        """Whether an examination could find out something that nothing else says."""
+    def is_useful(self) -> bool:
+        """Whether an examination could show something that no other source says."""
         launch, profile, found = self._launch, self._supervisor.profile, self.record.findings
         belief = profile.belief
         if launch.per_job or (belief is not None and not belief.measured):
@@ -103,25 +103,25 @@ class ExaminationRunner:
     # When
 
     def _must_examine(self) -> bool:
-        """Called at the first prompt of every load: this is the moment at which a try may begin."""
+        """Decide whether a try begins; the supervisor calls it at the first prompt of every load."""
         pid = self._supervisor.console_pid
         assert pid is not None
         self.record.identify(pid)
         asked, self._asked_for = self._asked_for, False
-        if not (self.wanted or self._by_hand) or self._waits_too_long():
+        if not (self.is_useful or self._by_hand) or self._waits_too_long():
             return False
         believed = self._supervisor.profile.belief is not None
         return asked or self._by_hand or (not believed and self.record.tries < MAX_ATTEMPTS)
 
     def request(self) -> None:
-        """A person wants an examination: it begins at the next load, which comes as soon as no job is left."""
+        """Order an examination at the next load, which comes when no job is left."""
         self._by_hand = not self.running
 
     def idle_until(self, idle_since: float) -> float | None:
-        """The moment at which a console that idles so long is loaded anew for an examination; None: never."""
+        """Return when a console that idles since `idle_since` is reloaded for an examination; None: never."""
         if self._by_hand:
             return idle_since
-        if not self.wanted:
+        if not self.is_useful:
             return None
         tries = self.record.tries
         if self._supervisor.profile.belief is not None:
@@ -129,7 +129,7 @@ class ExaminationRunner:
         return idle_since + LONG_IDLE_S * 2.0 ** min(_MOST_DOUBLINGS, max(0, tries - MAX_ATTEMPTS))
 
     def begin_if_idle(self, idle_since: float) -> bool:
-        """Load the console anew for an examination if it has idled long enough."""
+        """Reload the console for an examination if it has idled long enough."""
         due = self.idle_until(idle_since)
         if due is None or self._clock() < due:
             return False
@@ -144,14 +144,14 @@ class ExaminationRunner:
         return self._examination is not None
 
     def progress(self) -> dict[str, Any] | None:
-        """How far it is, for people: answers so far, answers in all, and the moment at which it is likely over."""
+        """Return the progress for the status: answers so far, of how many, and the estimated end."""
         if self._examination is None:
             return None
         left, ends = self._examination.answers_left, self._ends_at()
         return {"answers": ANSWERS - left, "of": ANSWERS, "ends_at": ends}
 
     def advance(self) -> None:
-        """In state `checking`: begin, or give way to a job that has waited too long."""
+        """In state `checking`: begin, or stop for a job that has waited too long."""
         if self._examination is None:
             self._examination = ConsoleExamination(context=self._launch.context)
             self._by_hand = False
@@ -159,19 +159,19 @@ class ExaminationRunner:
             self._log(f"examining the console, once in its life: 0 of {ANSWERS} answers")
             self._ask()
         elif self._is_overdue():
-            # The answer that did not come in time says how slow the model is at least.
+            # The answer that did not come in time gives a lower bound on the time of an answer.
             self._answer_s = max(self._answer_s or 0.0, self._clock() - self._asked_at)
             self._supervisor.end("examination_cut")
 
     def deadline(self) -> float | None:
-        """The moment at which the first waiting job has waited as long as it may."""
+        """Return when the first waiting job reaches its limit; None when no job waits or no answer is left."""
         arrived, examination = self._first_arrival(), self._examination
         if arrived is None or examination is None or examination.step is Step.OVER:
             return None
         return arrived + self._launch.exam_limit_s
 
     def close(self) -> None:
-        """The console is no longer being examined: it is ready, or it is gone."""
+        """Forget the examination, because the console is ready or has ended."""
         self._examination = None
 
     def _is_overdue(self) -> bool:
@@ -184,7 +184,7 @@ class ExaminationRunner:
         return self._asked_at + self._answer_s * self._examination.answers_left
 
     def _waits_too_long(self) -> bool:
-        """Whether the first waiting job would wait longer than it may; without any answer yet only if it does now."""
+        """Whether the first waiting job would exceed its limit, as estimated from the answers so far."""
         arrived = self._first_arrival()
         if arrived is None:
             return False
@@ -199,13 +199,13 @@ class ExaminationRunner:
         self._asked_at = self._clock()
         profile = self._supervisor.profile
         if examination.step is Step.RESET and profile.reset is not None and not profile.ineffective_reset:
-            self._supervisor.reset(self._was_reset)
+            self._supervisor.reset(self._on_reset)
         elif line is not None:
             self._supervisor.ask(line, self._on_answer, limit_s=ANSWER_LIMIT_S)
         else:
             self._finish(examination)
 
-    def _was_reset(self) -> None:
+    def _on_reset(self) -> None:
         if self._examination is not None:
             self._examination.on_reset()
             self._ask()

@@ -1,4 +1,4 @@
-"""The keeper's own limit on a running job, for a worker that is stopped or stuck. Pure."""
+"""Computes the keeper's time limit on a running job, for a worker that is stopped or stuck. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from bpu.engine.launch_spec import LaunchSpec
 
-#: A worker ends its job by its own limits; the keeper waits so many seconds longer before it takes the console back.
+#: Seconds that the keeper waits beyond the worker's own limits before it ends the console.
 GRACE_S = 15.0
 
 
 def overdue_at(launch: LaunchSpec, started_at: float, progress: Mapping[str, Any]) -> float | None:
-    """The monotonic second at which the keeper takes the console back; None while no limit is set.
+    """Return the monotonic second at which the keeper ends the console; None while no limit is set.
 
-    `progress` is what the worker has reported last. Before the first token the worker may wait for the console to read
-    the line as well, so both limits on silence count.
+    `progress` is the worker's last report. Before the first token both limits on silence are added, because the worker
+    may also wait for the console to read the line.
     """
     silence, times = launch.stall_timeout_s, []
     if "tokens_at" in progress:

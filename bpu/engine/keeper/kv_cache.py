@@ -1,7 +1,7 @@
-"""What the console's KV cache holds, as far as it is known, and how a job may begin on it. Pure.
+"""Describes what the console's KV cache holds and decides how a job starts on it. Pure.
 
-Only what is known counts: a turn that was left, cut or failed leaves a cache that nobody can vouch for, and the
-next job begins from one that is known to be empty. No word of one conversation may reach another.
+After a turn that was abandoned, cut or failed the content is unknown, so the next job starts on an empty cache: no
+word of one conversation may reach another.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class StartMode(str, Enum):
-    """How a job begins: on the cache as it is, on an empty one, after `reset`, or on a new process."""
+    """How a job starts: on the cache as it is, on an empty one, after `reset`, or on a new process."""
 
     CONTINUE = "continue"
     EMPTY = "empty"
@@ -21,19 +21,19 @@ class StartMode(str, Enum):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What may be relied on: by the settings, an examination, or public knowledge of the console."""
+    """What the console can do, according to settings, an examination or public documentation."""
 
     retains_history: bool = False
-    """A second line sees the first: history may be continued."""
+    """The console keeps the conversation, so that a turn can continue it."""
     reset_works: bool = False
     """`reset` empties the cache."""
     stateless: bool = False
-    """Every line is a new chat: the cache is always empty."""
+    """Every line begins a new conversation, so that the cache counts as empty."""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """`digest` of the conversation it holds to its natural end; `tokens` in it. `known` False: anything."""
+    """Content of the KV cache: `digest` of a whole conversation and its `tokens`; `known` False: any content."""
 
     digest: str = ""
     tokens: int = 0
@@ -46,16 +46,18 @@ class Cache:
 
 EMPTY = Cache()
 UNKNOWN = Cache(known=False)
-#: The part of the context that a continued turn leaves free: its fill is our count, not the console's.
+#: The part of the context that a continued turn leaves free, because `Cache.tokens` is only nearly exact.
 MARGIN = 1 / 32
 
 
-def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int) -> StartMode:
-    """How a job with that `history` begins; `tokens` are counted, template included.
+def choose_start(
+    cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int
+) -> StartMode:
+    """Choose how a job starts that could continue the conversation with the digest `history`.
 
-    A prompt one token longer than the cache makes a console abort. A whole conversation is counted exactly, but the
-    fill of a cache only nearly: each answer has an end token that is not in its text, and its pieces may be cut
-    otherwise than the tokenizer would cut the text. So a continued turn keeps clear of the end by a `MARGIN`.
+    `short_tokens` are the tokens that a continued turn adds. A prompt that is one token longer than the cache makes a
+    console abort. The tokens of a cache are known only nearly: each answer has an end token that is not in its text,
+    and the console may split the text into other tokens than the tokenizer does. Hence the `MARGIN`.
     """
     if cache.empty or capabilities.stateless:
         return StartMode.EMPTY
@@ -65,8 +67,8 @@ def start_for(cache: Cache, capabilities: Capabilities, *, history: str, short_t
     return StartMode.RESET if capabilities.reset_works else StartMode.RESTART
 
 
-def spent(cache: Cache, capabilities: Capabilities) -> bool:
-    """Whether nothing can be done with this cache but throw it away; that is best done before anybody waits for it."""
+def must_discard(cache: Cache, capabilities: Capabilities) -> bool:
+    """Whether no later job can use this cache, so that it should be emptied before a job waits for that."""
     if cache.empty or capabilities.stateless:
         return False
     return not (cache.known and cache.digest and capabilities.retains_history)

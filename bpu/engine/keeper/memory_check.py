@@ -1,7 +1,8 @@
-"""Says before a model is given up whether the BPU's pools could hold the next one. Standard library only.
+"""Checks whether the BPU's memory pools can hold the next model. Standard library only.
 
-The pools' sizes are those of the device tree. What other programs hold is subtracted where the kernel shows it, which
-is to root alone. Where a board shows no pools, or a model's need is not known, any model may try.
+The scheduler calls it before it ends the loaded model. The pools' sizes are those of the device tree; what other
+programs hold is subtracted if the kernel shows it, which it does to root only. Without pools, or if a model's need is
+unknown, every model passes.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from bpu.board.readings import HEAP_OF, ion_pools
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.models.memory import Fit, Need, fit
 
-#: It holds frame buffers; no model was seen to lie in it.
+#: Holds frame buffers; no model was seen to use it.
 _NOT_FOR_MODELS = "ion_uncache"
 
 
 def shortage(launch: LaunchSpec, own: Collection[int] = ()) -> str:
-    """Say in figures why the pools cannot hold the model of `launch`; "" when they may.
+    """Say in figures why the pools cannot hold the model of `launch`; "" when they can.
 
     `own` are the processes whose memory will be free by then.
     """

@@ -1,4 +1,4 @@
-"""One model of the table inside the keeper: all that belongs to it and not to the console that happens to run."""
+"""Holds what the keeper knows of one model of the table, loaded or not."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bpu.engine.states import State
 
 
 class Model:
-    """A model's supervisor, with its circuit breaker, traits and load time, and its examiner with the findings.
+    """Holds a model's launch specification, its supervisor and its examination runner.
 
-    The scheduler owns all models. At most one of them has a console, because it ends one before it loads another.
-    `launch` is the newest; the supervisor's is the one that its console was started with.
+    The scheduler's registry owns all models. At most one has a console, because the scheduler ends one before it loads
+    another. `launch` is the newest; `supervisor.launch` is the one that the console was started with.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Model:
         return self.launch.fingerprint
 
     def load(self) -> None:
-        """Start the console by the newest launch."""
+        """Start the console with the newest launch specification."""
         self.supervisor.launch = self.launch
         self.supervisor.load()
 
@@ -53,15 +53,15 @@ class Model:
         return self.supervisor.breaker.wait_s(self._clock())
 
     @property
-    def lasting_fault(self) -> Diagnosis | None:
-        """What keeps this model from being loaded for more than a moment, if anything does."""
+    def blocking_fault(self) -> Diagnosis | None:
+        """The fault because of which jobs are refused instead of kept waiting for a load; None without one."""
         breaker, fault = self.supervisor.breaker, self.supervisor.fault
         if fault is None or self.supervisor.state is not State.FAILED or self.pause_s == 0:
             return None
         return fault if breaker.is_open or fault.needs_person else None
 
     def status(self) -> dict[str, Any]:
-        """What the keeper publishes of this model, whichever is loaded."""
+        """Return this model's part of the status."""
         supervisor = self.supervisor
         fault = supervisor.fault if supervisor.state is State.FAILED else None
         return {
@@ -74,5 +74,5 @@ class Model:
         }
 
 
-#: Characters of a model's error in the status, which has many models.
+#: Characters of a model's error in the status; short, because the status lists many models.
 _LONGEST_ERROR = 300

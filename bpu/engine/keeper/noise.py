@@ -1,7 +1,7 @@
-"""Finds the threads of a console that run although it waits, so that its rest can be told from a model's work.
+"""Finds the threads that run while a console waits, to tell its rest from a model at work.
 
-A library may have a thread that wakes now and then. Threads have other ids after each load, so each process is watched
-anew while it waits between two turns.
+A library may have a thread that wakes now and then. Thread ids differ after each load, so each process is watched
+while it waits between two turns.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterable
 
 from bpu.engine.timed_reader import RestProbe, Sample
 
-#: How long a console must have waited before its threads that run meanwhile are known.
+#: Seconds that a console must have waited before the threads that ran meanwhile count as noise.
 NOISE_S = 0.5
-#: How long a process waits so before its first line, in seconds: longer each time that a turn was not seen to come to
-#: rest. If even the longest time has shown no thread, it was the model that was at work, and no line waits any more.
+#: Seconds that a process waits before its first line. The next entry applies after each turn that did not come to
+#: rest. If the longest wait shows no noisy thread, the model itself was at work, and lines no longer wait.
 WATCHES_S = (0.0, NOISE_S, 2.0, 8.0, 0.0)
-#: A thread that runs no more than so often after its prompt has only come to rest.
+#: A thread that ran at most this often after the prompt was only settling.
 SETTLING_RUNS = 3
 
 
 class NoiseWatch:
-    """Watches one process after the other. `noisy` are the threads found, None while that is not known."""
+    """Watches the console's process; owned by the supervisor. `noisy` are its noisy threads, None while unknown."""
 
     def __init__(self, clock: Callable[[], float], *, probe: Callable[..., RestProbe] = RestProbe) -> None:
         self._clock, self._probe = clock, probe
-        #: The processes of the console; a wrapper may have started it as a child, in the session made for it.
+        #: The processes of the console's session: a wrapper script may have started the console as its child.
         self.pids: list[int] = []
         self.noisy: frozenset[int] | None = None
         self._watch = 0
@@ -32,16 +32,16 @@ class NoiseWatch:
         self._sampled_at = 0.0
 
     def begin(self, pids: Iterable[int]) -> None:
-        """A process has come to its first prompt."""
+        """Start watching the processes `pids`, which are at the first prompt."""
         self.pids, self.noisy = list(pids), None
         self.wait()
 
     def wait(self) -> None:
-        """The console waits from now on."""
+        """Note that the console waits from now on."""
         self._sampled_at, self._sample = self._clock(), self._probe(self.pids).sample()
 
     def end_wait(self) -> None:
-        """The console is given a line: what ran although it waited is known, if it has waited for long enough."""
+        """Note the threads that ran while the console waited, because it gets a line now."""
         if self._sample is None or self._clock() - self._sampled_at < NOISE_S:
             return
         before, now = self._sample, self._probe(self.pids).sample() or {}
@@ -50,15 +50,15 @@ class NoiseWatch:
 
     @property
     def free_at(self) -> float:
-        """The moment from which the waiting console can be given a line."""
+        """The monotonic second from which the waiting console can get a line."""
         return self._sampled_at + WATCHES_S[self._watch] if self.noisy is None else 0.0
 
     def watch_longer(self) -> None:
-        """A turn was not seen to come to rest: perhaps because of a thread that a shorter watch has not shown."""
+        """Watch longer next time, because a turn did not come to rest, perhaps due to an unknown noisy thread."""
         longest = len(WATCHES_S) - 1
         if self._watch < longest - 1 or not self.noisy:
             self._watch = min(self._watch + 1, longest)
 
     def rest_probe(self) -> RestProbe:
-        """What tells rest from work, as far as this process is known."""
+        """Make a probe that tells whether this process is at rest."""
         return self._probe(self.pids, self.noisy)

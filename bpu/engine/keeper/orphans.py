@@ -1,7 +1,7 @@
-"""Finds and ends console processes whose keeper is dead and that still hold the engine's lock.
+"""Finds and ends orphans: console processes whose keeper is dead and that still hold the engine's lock.
 
-A parent-death signal reaches only the keeper's own child. A console that was started by a wrapper script survives a
-keeper that was killed, and keeps the model in memory. Only the keeper that starts next calls this module.
+A parent-death signal reaches only the keeper's own child. A console that a wrapper script started survives a killed
+keeper and keeps the model in memory. Only the next keeper calls this module, at its start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds between SIGTERM and SIGKILL, and between SIGKILL and giving up.
+#: Seconds to wait after SIGTERM and after SIGKILL.
 TERM_S = 1.0
 KILL_S = 4.0
 _POLL_S = 0.02
@@ -45,11 +45,11 @@ class LockHolder:
     """A process with a descriptor that holds the lock, and the pid that took the lock."""
 
     process: Process
-    taken_by: int
+    taker_pid: int
 
 
 def read_process(pid: int) -> Process | None:
-    """The process `pid` from `/proc`, or None when it has ended (a zombie has ended, too)."""
+    """Read the process `pid` from `/proc`; None when it has ended or is a zombie."""
     try:
         # The name in parentheses may hold anything, even parentheses.
         fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
@@ -59,7 +59,7 @@ def read_process(pid: int) -> Process | None:
 
 
 def lock_holders(path: Path) -> list[LockHolder]:
-    """All processes that hold the `flock` on `path`, of those whose descriptors this user may read.
+    """List the processes that hold the `flock` on `path` and whose descriptors this user may read.
 
     `/proc/locks` names only the process that has taken the lock; its children inherit the lock with the descriptor.
     """
@@ -80,8 +80,8 @@ def _as_holder(pid: int, file: os.stat_result) -> LockHolder | None:
         return None
     try:
         for fd in (_PROC / str(pid) / "fd").iterdir():
-            if os.path.samestat(fd.stat(), file) and (taken_by := _lock_taker(pid, fd.name)) is not None:
-                return LockHolder(process, taken_by)
+            if os.path.samestat(fd.stat(), file) and (taker_pid := _lock_taker(pid, fd.name)) is not None:
+                return LockHolder(process, taker_pid)
     except OSError:
         return None  # another user's process, or one that has just ended
     return None
@@ -97,13 +97,13 @@ def _lock_taker(pid: int, fd: str) -> int | None:
 
 
 def orphans_of(path: Path) -> list[Process]:
-    """The processes of this user that inherited the lock on `path` from a keeper that is dead, and their sessions.
+    """List this user's processes that inherited the lock on `path` from a dead keeper, and their sessions.
 
-    The holders are orphans only when the process that took the lock is not one of them any more. A program that
-    locks the file by itself, and a living keeper with its console, are never listed.
+    The holders are orphans only when the process that took the lock is no longer one of them. A program that locks the
+    file itself, or a living keeper with its console, is never listed.
     """
     holders = lock_holders(path)
-    if not holders or {holder.taken_by for holder in holders} & {holder.process.pid for holder in holders}:
+    if not holders or {holder.taker_pid for holder in holders} & {holder.process.pid for holder in holders}:
         return []
     own_session = os.getsid(0)
     sessions = {holder.process.session for holder in holders} - {own_session}
@@ -120,7 +120,7 @@ def _is_own(pid: int) -> bool:
 
 
 def end_orphans(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> list[int]:
-    """End the orphans that hold the lock on `path`: SIGTERM, then SIGKILL. Returns the pids of all that were found."""
+    """End the orphans that hold the lock on `path`, by SIGTERM, then SIGKILL; return their pids."""
     processes: set[Process] = set()
     for number, seconds in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
         processes |= set(orphans_of(path))

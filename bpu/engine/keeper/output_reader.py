@@ -1,6 +1,6 @@
-"""Listens to a console's output on the keeper's loop, and tells its events to whoever is concerned at the moment.
+"""Reads a console's output in callbacks of the keeper's event loop and passes the parsed events on.
 
-It decides nothing: output that cannot be and the end of the output are reported to the supervisor.
+It makes no decisions: it reports impossible output and the end of the output to the supervisor.
 """
 
 from __future__ import annotations
@@ -17,59 +17,62 @@ from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, unread_
 
 
 class OutputReader:
-    """One parser at a time. `hear` gets each event, `wrong` the reason when the console is out of step."""
+    """Reads with one parser at a time. Owned by the supervisor.
+
+    `on_event` gets each event, `on_out_of_sync` the reason when output is impossible, `on_closed` the end of output.
+    """
 
     def __init__(
         self,
         loop: Loop,
         clock: Callable[[], float],
         *,
-        wrong: Callable[[str], None],
-        closed: Callable[[], None],
+        on_out_of_sync: Callable[[str], None],
+        on_closed: Callable[[], None],
     ) -> None:
-        self.hear: Callable[[Event], None] = lambda event: None
-        #: The monotonic second at which silence means something; None while it means nothing.
-        self.quiet_at: float | None = None
-        self._loop, self._clock, self._wrong, self._closed = loop, clock, wrong, closed
+        self.on_event: Callable[[Event], None] = lambda event: None
+        #: The monotonic second at which `tick` looks for silence or unread input; None when it need not.
+        self.look_at: float | None = None
+        self._loop, self._clock, self._on_out_of_sync, self._on_closed = loop, clock, on_out_of_sync, on_closed
         self._console: Console | None = None
         self._parser: Parser | None = None
         self._reader: TimedReader | None = None
 
     def listen(
-        self, console: Console, parser: Parser, hear: Callable[[Event], None], *, rest: RestProbe | None = None
+        self, console: Console, parser: Parser, on_event: Callable[[Event], None], *, rest: RestProbe | None = None
     ) -> None:
-        self._console, self._parser, self.hear, self.quiet_at = console, parser, hear, None
+        self._console, self._parser, self.on_event, self.look_at = console, parser, on_event, None
         self._reader = TimedReader(lambda: console.read(console.stdout), parser, rest=rest, clock=self._clock)
         if not self._loop.listens(console.stdout):
             self._loop.listen(console.stdout, self.read)
 
     def watch_input(self, since: float) -> None:
-        """A line was just written to a console that reads only when it asks."""
+        """Check from now on that the console reads the line just written before it answers."""
         if self._console is not None and self._reader is not None:
             self._reader.watch_input(unread_in(self._console.stdin), since=since)
-            self._plan_look()
+            self._schedule_look()
 
     def report(self) -> TurnReport:
-        """What the turn that has just ended has shown."""
+        """Return what the turn that has just ended has shown."""
         assert self._parser is not None
         assert self._reader is not None
         return self._parser.report(at_rest=self._reader.at_rest)
 
-    def close(self) -> None:
-        """Leave the output alone."""
-        console, self._console, self._parser, self.quiet_at = self._console, None, None, None
+    def stop_reading(self) -> None:
+        """Stop reading; another reader may use the descriptor from now on."""
+        console, self._console, self._parser, self.look_at = self._console, None, None, None
         self._reader = None
         if console is not None:
             self._loop.forget(console.stdout)
 
     def read(self) -> None:
-        """Take what is there now; also without a call of the loop, before the console is given to a job."""
+        """Read what is available now; also called directly, before the console is given to a job."""
         reader = self._reader
         if reader is not None:
-            self._tell(reader, lambda: reader.read() or [])
+            self._dispatch(reader, lambda: reader.read() or [])
 
-    def last_words(self) -> list[Event]:
-        """What a dead console still had to say to us; what it said while a job read it is the job's."""
+    def remaining_events(self) -> list[Event]:
+        """Return the events that an ended console left unread; none if a job was reading its output."""
         console, parser = self._console, self._parser
         if console is None or parser is None or not (data := console.read(console.stdout)):
             return []
@@ -80,38 +83,38 @@ class OutputReader:
 
     def tick(self, now: float) -> None:
         reader = self._reader
-        if reader is not None and self.quiet_at is not None and now >= self.quiet_at:
-            self._tell(reader, lambda: reader.look() if (events := reader.read()) is None else events)
+        if reader is not None and self.look_at is not None and now >= self.look_at:
+            self._dispatch(reader, lambda: reader.look() if (events := reader.read()) is None else events)
 
-    def _tell(self, reader: TimedReader, read: Callable[[], Iterable[Event]]) -> None:
+    def _dispatch(self, reader: TimedReader, read: Callable[[], Iterable[Event]]) -> None:
         try:
             events = read()
         except OutOfSync as error:
-            self._wrong(str(error))
+            self._on_out_of_sync(str(error))
             return
         except EndOfOutput:
-            self._end_of_output()
+            self._handle_end_of_output()
             return
         for event in events:
-            self.hear(event)
+            self.on_event(event)
         if self._reader is reader:
-            self._plan_look()
+            self._schedule_look()
 
-    def _end_of_output(self) -> None:
+    def _handle_end_of_output(self) -> None:
         console, parser = self._console, self._parser
         assert console is not None
         assert parser is not None
-        self.quiet_at = None
+        self.look_at = None
         try:
             events = parser.end_of_file()
         except OutOfSync as error:
-            self._wrong(str(error))
+            self._on_out_of_sync(str(error))
             return
         for event in events:
-            self.hear(event)
+            self.on_event(event)
         self._loop.forget(console.stdout)
-        self._closed()
+        self._on_closed()
 
-    def _plan_look(self) -> None:
+    def _schedule_look(self) -> None:
         look_s = None if self._reader is None else self._reader.next_look_s
-        self.quiet_at = None if look_s is None else self._clock() + look_s
+        self.look_at = None if look_s is None else self._clock() + look_s

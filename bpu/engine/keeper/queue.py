@@ -1,4 +1,4 @@
-"""The waiting jobs, in the order in which they came to any worker. Pure; its owner is the keeper."""
+"""Holds the waiting jobs in order of arrival at any worker. Pure; owned by the scheduler."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ PeerT = TypeVar("PeerT")
 
 @dataclass(order=True)
 class Ticket(Generic[PeerT]):
-    """One job. `arrived` is the monotonic second at which its request came, on the system-wide clock. `needs_fresh`:
-    it must be the first after a load, because the console repeats its line otherwise than others."""
+    """One job in the keeper, waiting or running.
+
+    `arrived` is the system's monotonic second at which the request came. `history` is the digest of the conversation
+    that the job could continue. `needs_fresh`: the job must be the first one after a load, because the console repeats
+    its line differently from others.
+    """
 
     arrived: float
     number: int
@@ -23,33 +27,33 @@ class Ticket(Generic[PeerT]):
     tokens: int = field(compare=False, default=0)
     short_tokens: int = field(compare=False, default=0)
     needs_fresh: bool = field(compare=False, default=False)
-    #: The fingerprint of the launch that it needs.
+    #: The fingerprint of the launch specification that the job needs.
     model: str = field(compare=False, default="")
 
 
 class QueueFull(Exception):
-    """As many jobs wait as may."""
+    """The queue is at its limit."""
 
 
 class Queue(Generic[PeerT]):
-    """First come, first served. `limit` counts jobs that wait, the running one not included."""
+    """Orders jobs by arrival. `limit` counts waiting jobs, without the running one."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._waiting: list[Ticket[PeerT]] = []
 
     def join(self, ticket: Ticket[PeerT], *, room_beyond: int = 0) -> None:
-        """Add `ticket` at its place; `room_beyond` 1 when the slot is free and takes the first. Raises `QueueFull`."""
+        """Insert `ticket` by arrival. `room_beyond` is 1 when the slot is free. Raises `QueueFull`."""
         if len(self._waiting) >= self.limit + room_beyond:
             raise QueueFull
         insort(self._waiting, ticket)
 
     def rejoin(self, ticket: Ticket[PeerT]) -> None:
-        """Back to its place, whatever the limit: it was let in before."""
+        """Insert `ticket` again, without a limit because it was accepted before."""
         insort(self._waiting, ticket)
 
-    def leave(self, ticket: Ticket[PeerT]) -> bool:
-        """Remove `ticket`; False when it does not wait (any more). Nobody else's place gets worse."""
+    def remove(self, ticket: Ticket[PeerT]) -> bool:
+        """Remove `ticket`; return False when it is not waiting."""
         for index, waiting in enumerate(self._waiting):
             if waiting is ticket:
                 del self._waiting[index]
@@ -60,7 +64,7 @@ class Queue(Generic[PeerT]):
         return self._waiting[0]
 
     def first_of(self, model: str) -> Ticket[PeerT] | None:
-        """The first job of this model; None when none waits."""
+        """Return the first waiting job of this model, or None."""
         return next((ticket for ticket in self._waiting if ticket.model == model), None)
 
     def find(self, job_id: str) -> Ticket[PeerT] | None:

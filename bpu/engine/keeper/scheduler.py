@@ -1,7 +1,7 @@
-"""The keeper's decisions: which model and job are next, how a job begins, what happens when it or its console ends.
+"""Decides which model is loaded, which job runs next, and what happens when a job or its console ends.
 
-It knows peers only as something that takes messages, and the console only through the supervisor, so that every
-order of events can be tried without a process or a socket.
+The scheduler does no I/O: it sends messages through `JobConnection` and controls the console through the supervisor,
+so that tests can try every order of events without a process or a socket.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ from bpu.engine.file_locks import abandon_slot
 from bpu.engine.keeper.examination_runner import ExaminationRunner
 from bpu.engine.keeper.job_connection import JobConnection, refuse
 from bpu.engine.keeper.job_limit import overdue_at
-from bpu.engine.keeper.kv_cache import EMPTY, Cache, StartMode, spent, start_for
+from bpu.engine.keeper.kv_cache import EMPTY, Cache, StartMode, choose_start, must_discard
 from bpu.engine.keeper.model import Model
+from bpu.engine.keeper.model_registry import MakeParts, ModelRegistry
 from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.swap_rule import Demand, next_model
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.states import State, Transition
 
-FIRST_PACE_S = 20.0
+FIRST_AVERAGE_JOB_S = 20.0
 LONGEST_RETRY_S = 60.0
-#: How long the memory of a model that was given up may take to come back, and how often it is looked for.
-MEMORY_WAIT_S, MEMORY_LOOK_S = 3.0, 0.1
-#: More launches than any table has; the oldest ones that nothing needs are forgotten.
-MOST_LAUNCHES = 300
+#: How long the kernel may take to free the memory of an ended model, and how often the scheduler checks.
+MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
 _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
 
-#: Makes what a model needs when it is first asked for.
-MakeParts = Callable[[LaunchSpec], tuple[Supervisor, ConsoleRecord]]
-#: Says why the BPU's memory cannot hold a launch, given the processes whose memory will be free; "" when it may.
+#: Says why the BPU's memory cannot hold a launch, given the processes whose memory will be free; "" when it can.
 FindShortage = Callable[[LaunchSpec, Collection[int]], str]
 
 
 class Scheduler:
-    """One job at a time. Every public method may be followed by `advance`, which moves whatever can move."""
+    """Runs one job at a time on the one console.
+
+    The keeper owns it and calls it in its one thread: the other methods record what happened, and `advance`, called
+    after each of them, acts on it. Invariant: at most one of `running` and `_preparing` is set.
+    """
 
     def __init__(
         self,
@@ -54,31 +55,33 @@ class Scheduler:
         make_parts: MakeParts | None = None,
         find_shortage: FindShortage = lambda launch, own: "",
     ) -> None:
-        """`launch` is the default model's, with its parts; `make_parts` makes those of others."""
-        self._clock, self._log = clock, log
-        self._make_parts, self._find_shortage = make_parts, find_shortage
+        """`launch`, `supervisor` and `record` are the default model's; `make_parts` makes those of the others."""
+        self._clock, self._find_shortage = clock, find_shortage
         self.queue: Queue[JobConnection] = Queue(launch.queue_limit)
-        self._launches: dict[str, LaunchSpec] = {launch.fingerprint: launch}
-        #: The fingerprint of each id's newest launch.
-        self._newest: dict[str, str] = {launch.model: launch.fingerprint}
-        #: Those that were needed at least once, by fingerprint.
-        self.models: dict[str, Model] = {}
+        self.registry = ModelRegistry(
+            make_parts=make_parts,
+            keys_in_use=self._keys_in_use,
+            clock=clock,
+            first_arrival=lambda: self.queue.first().arrived if self.queue else None,
+            log=log,
+        )
         #: The model that has the console, or had it last.
-        self.model = self._add(launch, supervisor, record)
+        self.model = self.registry.add(launch, supervisor, record)
         self.running: Ticket[JobConnection] | None = None
         self.running_since = 0.0
         self.progress: dict[str, Any] = {}
-        self.wanted = launch.preload and not launch.per_job
-        self.leaving = False
-        self.pace_s = FIRST_PACE_S
+        self.should_be_loaded = launch.preload and not launch.per_job
+        self.stopping = False
+        self.average_job_s = FIRST_AVERAGE_JOB_S
         self.swap_after_s = launch.swap_after_s
+        #: The job that runs as soon as the console's `reset` is done; nothing was written for it yet.
         self._preparing: Ticket[JobConnection] | None = None
         #: An operator's order to load another model.
-        self._ordered: Demand | None = None
-        #: The model for which another one was given up.
-        self._next: Model | None = None
+        self._load_order: Demand | None = None
+        #: The model for which the scheduler ended another one.
+        self._swap_target: Model | None = None
         self._last_good: Model | None = None
-        self._memory_until = 0.0
+        self._memory_wait_ends = 0.0
         self._idle_since = self._ready_since = clock()
 
     # The models
@@ -93,65 +96,18 @@ class Scheduler:
 
     @property
     def launch(self) -> LaunchSpec:
-        """The launch that the console was started with, or will be."""
+        """The launch specification of the current or next console."""
         return self.supervisor.launch
 
-    def knows(self, fingerprint: str) -> bool:
-        return fingerprint in self._launches
-
-    def offer(self, launch: LaunchSpec, *, newest: bool) -> None:
-        """Take the launch of a model for its next load; `newest`: also for loads that no job asks for."""
-        key = launch.fingerprint
-        if newest or key not in self._launches:
-            self._launches[key] = launch
-            if key in self.models:
-                self.models[key].launch = launch
-        if newest or launch.model not in self._newest:
-            self._newest[launch.model] = key
-        self._forget_surplus()
-
-    def fingerprint_of(self, name: str) -> str | None:
-        """The fingerprint of the newest launch of the model with this id."""
-        return self._newest.get(name)
-
-    def name_of(self, ticket: Ticket[JobConnection]) -> str:
-        """The id of the model that a job wants."""
-        return self._launches[ticket.model].model
-
-    def _forget_surplus(self) -> None:
-        needed = {self.model.key, *self._newest.values(), *(ticket.model for ticket in self.queue)}
-        needed |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
-        needed |= {self._ordered.model} if self._ordered is not None else set()
-        needed |= {one.key for one in (self._next, self._last_good) if one is not None}
-        for key in [key for key in self._launches if key not in needed][: max(0, len(self._launches) - MOST_LAUNCHES)]:
-            del self._launches[key]
-            self.models.pop(key, None)
-
-    def _model(self, fingerprint: str) -> Model:
-        """The model of a known launch, made when it is first needed."""
-        if fingerprint not in self.models:
-            assert self._make_parts is not None, "only the default model's parts were given"
-            launch = self._launches[fingerprint]
-            self._add(launch, *self._make_parts(launch))
-        return self.models[fingerprint]
-
-    def _add(self, launch: LaunchSpec, supervisor: Supervisor, record: ConsoleRecord) -> Model:
-        model = Model(
-            launch,
-            supervisor,
-            record,
-            clock=self._clock,
-            first_arrival=lambda: self.queue.first().arrived if self.queue else None,
-            log=self._log,
-        )
-        self.models[launch.fingerprint] = model
-        return model
-
-    def _newest_of(self, model: Model) -> Model:
-        return self._model(self._newest.get(model.name, model.key))
+    def _keys_in_use(self) -> set[str]:
+        """Return the fingerprints of the launches that must stay registered."""
+        keys = {self.model.key, *(ticket.model for ticket in self.queue)}
+        keys |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
+        keys |= {self._load_order.model} if self._load_order is not None else set()
+        return keys | {one.key for one in (self._swap_target, self._last_good) if one is not None}
 
     def _shortage(self, model: Model) -> str:
-        """Why the model that is in memory must not be given up for `model`; "" when it may be."""
+        """Say why `model` cannot replace the loaded one; "" when it can."""
         if model is self.model or self.supervisor.state in _DOWN:
             return ""
         return self._find_shortage(model.launch, self.supervisor.console_pids)
@@ -159,12 +115,12 @@ class Scheduler:
     # What jobs do
 
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
-        """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
-        if self.leaving:
+        """Queue a job or refuse it; `again`: the job was queued before, so the queue limit does not apply."""
+        if self.stopping:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
             return
-        model = self._model(ticket.model)
-        if (fault := model.lasting_fault) is not None:
+        model = self.registry.get(ticket.model)
+        if (fault := model.blocking_fault) is not None:
             self._refuse_for(fault, ticket)
             return
         if shortage := self._shortage(model):
@@ -183,12 +139,12 @@ class Scheduler:
             )
             refuse(ticket.peer, "QueueFull", message, retry_after=self.retry_after_s())
             return
-        # Whoever asks wants the model to stay, until it is unloaded again.
-        self.wanted = not self.launch.per_job
+        # A job keeps the model loaded until an operator or the idle limit unloads it.
+        self.should_be_loaded = not self.launch.per_job
 
-    def leave(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
-        """The job's connection is gone, or it was cancelled. Its place is free; a running generation is killed."""
-        if self.queue.leave(ticket):
+    def remove(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
+        """Remove a job that was cancelled or whose connection is closed; end the console if the job is running."""
+        if self.queue.remove(ticket):
             return
         if self._preparing is ticket:
             self._preparing = None
@@ -199,32 +155,34 @@ class Scheduler:
     def finish(
         self, ticket: Ticket[JobConnection], report: TurnReport, cache: Cache, *, reset_sent: bool = False
     ) -> None:
-        """The job has read up to the console's prompt; `cache` is what it knows of the console's memory."""
+        """End a job that has read up to the prompt; `cache` describes what the KV cache holds now."""
         if self.running is not ticket:
             return
         self.running = None
-        self.pace_s += 0.3 * (self._clock() - self.running_since - self.pace_s)
+        self.average_job_s += 0.3 * (self._clock() - self.running_since - self.average_job_s)
         self._idle_since = self._clock()
         self.supervisor.breaker.reset()
         self.supervisor.learn(report)
         if self.supervisor.must_discard(report):
             self.supervisor.end("unproven_end")
             return
-        self._put_to_rest(cache, reset_sent=reset_sent)
+        self._release_console(cache, reset_sent=reset_sent)
         if self.launch.per_job:
             self.supervisor.end("per_job", polite=True)
 
-    def _put_to_rest(self, cache: Cache, *, reset_sent: bool = False) -> None:
-        """Give back a console that was taken. What the next job would have to wait for is done now."""
+    def _release_console(self, cache: Cache, *, reset_sent: bool = False) -> None:
+        """Give the console back; reset it now if its cache is useless, so that the next job does not wait."""
         supervisor, known = self.supervisor, self.examiner.capabilities
-        if reset_sent or (self.wanted and known.reset_works and spent(cache, known)):
+        if reset_sent or (self.should_be_loaded and known.reset_works and must_discard(cache, known)):
             supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
         else:
             supervisor.give_back(cache)
 
     def fail(self, ticket: Ticket[JobConnection], why: str, *, retry: bool = False) -> None:
-        """The job has given up its console, which is silent, out of step or without end: it is told the last lines.
-        `retry`: no text has come, and the job joins again."""
+        """End the console because its job reports it silent, out of sync or endless.
+
+        The job gets an exit report, unless `retry` says that it joins the queue again.
+        """
         if self.running is not ticket:
             return
         if retry:
@@ -233,14 +191,14 @@ class Scheduler:
         else:
             self.supervisor.end("failed", Diagnosis("job_failed", why, False))
 
-    def decline(self, ticket: Ticket[JobConnection]) -> None:
-        """The job's worker cannot use the console and has written nothing to it, so the console is as it was."""
+    def return_unused(self, ticket: Ticket[JobConnection]) -> None:
+        """Take the console back from a job that has written nothing, with its cache unchanged."""
         if self.running is ticket:
             self.running = None
             self.supervisor.give_back(self.supervisor.cache)
 
-    def abandon(self, cause: str, fault: Diagnosis) -> None:
-        """End the console. The job that runs is told; the one that has not begun keeps its place."""
+    def end_console(self, cause: str, fault: Diagnosis) -> None:
+        """End the console. A running job gets an exit report; a job that has not begun keeps its place."""
         self.supervisor.end(cause, fault)
         if self.running is not None or self._preparing is not None:
             self._console_lost()
@@ -254,52 +212,52 @@ class Scheduler:
         if ticket is None:
             return False
         refuse(ticket.peer, "JobCancelled", "The job was cancelled.")
-        self.leave(ticket, cause="cancelled")
+        self.remove(ticket, cause="cancelled")
         return True
 
     # What operators do
 
     def load(self, fingerprint: str = "") -> str:
-        """Load a model, that of the last load without `fingerprint`; returns why not, "" when it will be.
+        """Order a load of a model, by default the last one; return why it is refused, "" when it is accepted.
 
-        While another model has jobs, it waits its turn as a job would.
+        While another model has jobs, the order waits its turn as a job would.
         """
-        model = self._model(fingerprint) if fingerprint else self.model
+        model = self.registry.get(fingerprint) if fingerprint else self.model
         if shortage := self._shortage(model):
             return shortage
-        self.wanted = True
+        self.should_be_loaded = True
         model.supervisor.breaker.reset()
-        is_there = model is self.model and self.supervisor.state in _IN_MEMORY
-        self._ordered = None if is_there else Demand(model.key, self._clock())
+        is_loaded = model is self.model and self.supervisor.state in _IN_MEMORY
+        self._load_order = None if is_loaded else Demand(model.key, self._clock())
         return ""
 
     def examine(self) -> None:
-        """Examine the console once more, as soon as no job is left."""
-        self.wanted = True
+        """Order another examination of the console, to begin when no job is left."""
+        self.should_be_loaded = True
         self.examiner.request()
 
     def unload(self) -> None:
-        """Give the BPU's memory back as soon as no job is left; a job that comes later loads again."""
-        self.wanted, self._ordered = False, None
+        """Unload the model when no job is left; a later job loads it again."""
+        self.should_be_loaded, self._load_order = False, None
 
     def stop(self) -> None:
-        """No job is served any more; the console is ended."""
-        self.leaving = True
+        """Refuse all jobs from now on and end the console."""
+        self.stopping = True
         for ticket in self.queue:
             refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
-            self.queue.leave(ticket)
+            self.queue.remove(ticket)
         self.supervisor.end("stop", polite=True)
 
     # What the console does
 
     def console_changed(self, old: State, new: State, move: Transition) -> None:
-        """Called by the supervisor for every change of state."""
+        """React to a change of state; the supervisor calls it for each one."""
         if new is State.READY:
             self._idle_since = self._clock()
             if old is not State.BUSY:
                 self._note_loaded()
-        if new in _DOWN and self._next is not None:
-            self._memory_until = self._clock() + MEMORY_WAIT_S
+        if new in _DOWN and self._swap_target is not None:
+            self._memory_wait_ends = self._clock() + MEMORY_WAIT_S
         if old is State.CHECKING:
             self.examiner.close()
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
@@ -309,143 +267,147 @@ class Scheduler:
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
-        if self._ordered is not None and self._ordered.model == self.model.key:
-            self._ordered = None
+        if self._load_order is not None and self._load_order.model == self.model.key:
+            self._load_order = None
 
     def _console_lost(self) -> None:
         if self._preparing is not None:
-            # Nothing of it was written yet, so it keeps its place.
+            # Nothing was written for this job yet, so it keeps its place.
             self.queue.rejoin(self._preparing)
             self._preparing = None
         if self.running is not None:
             ticket, self.running = self.running, None
-            ticket.peer.send({"say": "exit", **self._obituary()})
+            ticket.peer.send({"say": "exit", **self._exit_report()})
 
-    def _obituary(self) -> dict[str, Any]:
+    def _exit_report(self) -> dict[str, Any]:
         fault, supervisor = self.supervisor.fault, self.supervisor
         return {
             "message": fault.message if fault else "The console was ended.",
             "person": bool(fault and fault.needs_person),
             "how": str(supervisor.exit) if supervisor.exit else "",
-            "log": supervisor.log.telling(),
+            "log": supervisor.log.relevant_lines(),
         }
 
     # What comes next
 
     def advance(self) -> None:
-        """Move whatever can move now. Cheap; called after everything that happened."""
+        """Act on what has happened: load, swap, start a job, unload. Cheap, because the keeper calls it often."""
         supervisor = self.supervisor
         if (limit := self._overdue_at()) is not None and self._clock() >= limit:
-            self._take_back()
-        if self.leaving:
+            self._end_overdue_job()
+        if self.stopping:
             supervisor.end("stop")
         elif supervisor.state in _DOWN:
-            self._load_if_wanted()
+            self._load_next()
         elif supervisor.state is State.STARTING:
             self._stop_unneeded_load()
         elif supervisor.state is State.CHECKING:
             self._examine()
         elif supervisor.state is State.READY:
-            self._use()
+            self._use_ready_console()
 
     def _overdue_at(self) -> float | None:
         return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
 
-    def _take_back(self) -> None:
-        """End the console of a job whose worker reports nothing although its own limits are long over."""
+    def _end_overdue_job(self) -> None:
+        """End the console of a job whose worker is silent although its own time limits are over."""
         abandon_slot(Path(self.launch.state_dir))
-        self.abandon("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
+        self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
-    def _load_if_wanted(self) -> None:
+    def _load_next(self) -> None:
         for key in {demand.model for demand in self._demands()}:
-            if (fault := self._model(key).lasting_fault) is not None:
-                self._refuse_waiting(fault, model=self._model(key))
+            if (fault := self.registry.get(key).blocking_fault) is not None:
+                self._refuse_waiting(fault, model=self.registry.get(key))
         model = next((model for model in self._candidates() if model.pause_s == 0), None)
         if model is not None:
             self._load(model)
 
     def _candidates(self) -> Iterator[Model]:
-        """The models that may be loaded now that none is, the first choice first; one may be named twice."""
+        """Yield the models to load while none is loaded, the first choice first; one may occur twice."""
         demands = self._demands()
-        if self._next is not None and any(demand.model == self._next.key for demand in demands):
-            yield self._next
-        yield from (self._model(demand.model) for demand in demands)
-        if self.wanted and not demands:
-            yield self._newest_of(self.model)
+        if self._swap_target is not None and any(demand.model == self._swap_target.key for demand in demands):
+            yield self._swap_target
+        yield from (self.registry.get(demand.model) for demand in demands)
+        if self.should_be_loaded and not demands:
+            yield self.registry.newest_of(self.model)
             if self._last_good is not None:
-                # What cannot be loaded leaves its place to the model that worked before.
-                yield self._newest_of(self._last_good)
+                # If the current model cannot be loaded, the last one that worked is loaded instead.
+                yield self.registry.newest_of(self._last_good)
 
     def _demands(self) -> list[Demand]:
         demands = [Demand(ticket.model, ticket.arrived) for ticket in self.queue]
-        return sorted([*demands, self._ordered], key=lambda one: one.since) if self._ordered is not None else demands
+        return (
+            sorted([*demands, self._load_order], key=lambda one: one.since) if self._load_order is not None else demands
+        )
 
     def _load(self, model: Model) -> None:
         if model is not self.model:
-            if self._clock() < self._memory_until and self._find_shortage(model.launch, ()):
-                return  # the memory of the model that was given up has not come back yet
+            if self._clock() < self._memory_wait_ends and self._find_shortage(model.launch, ()):
+                return  # the kernel has not freed the memory of the previous model yet
             model.supervisor.follows_another = True
             self.model = model
-        self._next = None
+        self._swap_target = None
         model.load()
 
     def _next_model(self, loaded: str | None) -> Model | None:
-        """The model that is to be in memory next. One that the memory cannot hold is refused, its jobs with it."""
+        """Choose the model to be loaded next; refuse the jobs of a model that does not fit into memory."""
         while True:
-            demands = [one for one in self._demands() if one.model == loaded or self._model(one.model).pause_s == 0]
-            found = next_model(
+            demands = [
+                one for one in self._demands() if one.model == loaded or self.registry.get(one.model).pause_s == 0
+            ]
+            key = next_model(
                 demands, loaded, ready_since=self._ready_since, now=self._clock(), swap_after_s=self.swap_after_s
             )
-            if found is None:
+            if key is None:
                 return None
-            model = self._model(found)
+            model = self.registry.get(key)
             if not (shortage := self._shortage(model)):
                 return model
             self._refuse_waiting(Diagnosis("no_bpu_memory", shortage, True), model=model)
 
-    def _give_up_for(self, model: Model) -> None:
-        self._next = model
+    def _switch_to(self, model: Model) -> None:
+        self._swap_target = model
         self.supervisor.end("swap", polite=True)
 
     def _stop_unneeded_load(self) -> None:
-        """End a load that no job waits for while jobs of another model wait."""
+        """End a load if only jobs of other models wait."""
         if self.queue and not any(demand.model == self.model.key for demand in self._demands()):
             model = self._next_model(None)
             if model is not None and model is not self.model:
-                self._give_up_for(model)
+                self._switch_to(model)
 
     def _examine(self) -> None:
-        if self.wanted or self.queue:
+        if self.should_be_loaded or self.queue:
             self.examiner.advance()
         else:
             self.supervisor.end("unload")
 
-    def _use(self) -> None:
+    def _use_ready_console(self) -> None:
         supervisor, known = self.supervisor, self.examiner.capabilities
         model = self._next_model(self.model.key)
         if model is not None and model is not self.model:
-            self._give_up_for(model)
+            self._switch_to(model)
         elif (ticket := self.queue.first_of(self.model.key)) is not None:
             self._begin(ticket)
-        elif not self.wanted:
+        elif not self.should_be_loaded:
             supervisor.end("unload", polite=True)
         elif self._idle_too_long():
-            self.wanted = False
+            self.should_be_loaded = False
             supervisor.end("idle_unload", polite=True)
-        elif spent(supervisor.cache, known) and not known.reset_works:
+        elif must_discard(supervisor.cache, known) and not known.reset_works:
             supervisor.end("unrelated")
-        elif spent(supervisor.cache, known) and supervisor.take():
-            self._put_to_rest(supervisor.cache)
+        elif must_discard(supervisor.cache, known) and supervisor.take():
+            self._release_console(supervisor.cache)
         else:
             self.examiner.begin_if_idle(self._idle_since)
 
     def _begin(self, ticket: Ticket[JobConnection]) -> None:
         supervisor = self.supervisor
         if ticket.needs_fresh and not supervisor.is_fresh:
-            ticket.needs_fresh = False  # asked once: a console that is examined at every load is never fresh
+            ticket.needs_fresh = False  # tried only once, because a console examined at every load is never fresh
             supervisor.end("rejoined")
             return
-        start = start_for(
+        start = choose_start(
             supervisor.cache,
             self.examiner.capabilities,
             history=ticket.history,
@@ -457,20 +419,20 @@ class Scheduler:
             return
         if not supervisor.take():
             return
-        self.queue.leave(ticket)
+        self.queue.remove(ticket)
         self._preparing = ticket
         if start is StartMode.RESET:
-            supervisor.reset(self._go_if_still_there)
+            supervisor.reset(self._grant_after_reset)
         else:
-            self._go(start)
+            self._grant_slot(start)
 
-    def _go_if_still_there(self) -> None:
+    def _grant_after_reset(self) -> None:
         if self._preparing is None:
             self.supervisor.give_back(self.supervisor.cache)
         else:
-            self._go(StartMode.EMPTY)
+            self._grant_slot(StartMode.EMPTY)
 
-    def _go(self, start: StartMode) -> None:
+    def _grant_slot(self, start: StartMode) -> None:
         ticket, self._preparing = self._preparing, None
         assert ticket is not None
         supervisor, known = self.supervisor, self.examiner.capabilities
@@ -481,20 +443,20 @@ class Scheduler:
             "short": start is StartMode.CONTINUE,
             "cached": cached,
             "banner": supervisor.banner,
-            **supervisor.for_reader,
+            **supervisor.reading_facts,
             "keeps": known.retains_history,
-            # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
-            "resets": self.wanted and known.reset_works and not (known.retains_history or known.stateless),
+            # If no later job can continue this cache, the job sends the reset itself, which saves the next one a wait.
+            "resets": self.should_be_loaded and known.reset_works and not (known.retains_history or known.stateless),
         }
         if not ticket.peer.send(message, supervisor.pipes):
-            # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
-            self.decline(ticket)
+            # The worker does not read its socket. Nothing was written, so the console is unchanged.
+            self.return_unused(ticket)
 
-    # Small questions
+    # Queries
 
     @property
     def waiting(self) -> list[Ticket[JobConnection]]:
-        """All that have not begun, in their order; the first of them may be waiting for its reset only."""
+        """The jobs that have not begun, in order; the first may only wait for the console's reset."""
         return [*([self._preparing] if self._preparing is not None else []), *self.queue]
 
     def _idle_too_long(self) -> bool:
@@ -502,37 +464,37 @@ class Scheduler:
         return limit > 0 and self._clock() >= self._idle_since + limit
 
     def _refuse_waiting(self, fault: Diagnosis, kind: str = "", *, model: Model | None = None) -> None:
-        """Refuse the waiting jobs of a model, the present one by default, and forget an order to load it."""
+        """Refuse the waiting jobs of a model, by default the current one, and drop an order to load it."""
         key = (model or self.model).key
-        if self._ordered is not None and self._ordered.model == key:
-            self._ordered = None
+        if self._load_order is not None and self._load_order.model == key:
+            self._load_order = None
         for ticket in self.queue:
             if ticket.model == key:
                 self._refuse_for(fault, ticket, kind)
-                self.queue.leave(ticket)
+                self.queue.remove(ticket)
 
     def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
-        model = self._model(ticket.model)
+        model = self.registry.get(ticket.model)
         kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
         wait = None if fault.needs_person else model.pause_s
-        log = model.supervisor.log.telling() if fault is model.supervisor.fault else ()
+        log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
         refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)
 
     def retry_after_s(self) -> float:
-        """When a place is likely to be free: the queue's length times the recent pace, at most a minute."""
-        return min(LONGEST_RETRY_S, max(1.0, self.pace_s * max(1, len(self.queue))))
+        """Estimate when a place is free: queue length times average job time, at most `LONGEST_RETRY_S`."""
+        return min(LONGEST_RETRY_S, max(1.0, self.average_job_s * max(1, len(self.queue))))
 
     def deadline(self) -> float | None:
-        """The monotonic second at which `advance` could do something that it cannot do now."""
+        """Return the monotonic second at which `advance` must be called next; None when only an event matters."""
         now, supervisor, times = self._clock(), self.supervisor, []
         if (overdue := self._overdue_at()) is not None:
             times.append(overdue)
         if supervisor.state in _DOWN:
             times += [now + model.pause_s for model in self._candidates()]
-            if now < self._memory_until:
-                times.append(now + MEMORY_LOOK_S)
+            if now < self._memory_wait_ends:
+                times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
-            times += [now + self._model(one.model).pause_s for one in self._demands()]
+            times += [now + self.registry.get(one.model).pause_s for one in self._demands()]
             times.append(supervisor.free_at)
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)

@@ -32,9 +32,9 @@ def status_of(desk: Scheduler, since: float) -> Status:
         "keeper_pid": os.getpid(),
         "models": _models(desk),
         "swap_after_s": desk.swap_after_s,
-        "loads": sum(model.supervisor.loads for model in desk.models.values()),
+        "loads": sum(model.supervisor.loads for model in desk.registry.models.values()),
         "load_s": supervisor.load_s,
-        "restarts": dict(sum((model.supervisor.restarts for model in desk.models.values()), Counter[str]())),
+        "restarts": dict(sum((model.supervisor.restarts for model in desk.registry.models.values()), Counter[str]())),
         "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
         "trust": _trust(desk),
         "trust_source": desk.examiner.source,
@@ -43,7 +43,12 @@ def status_of(desk: Scheduler, since: float) -> Status:
         "examined": desk.examiner.finished,
         "running": _running(desk),
         "waiting": [
-            {"id": ticket.id, "position": place, "arrived_at": ticket.arrived, "model": desk.name_of(ticket)}
+            {
+                "id": ticket.id,
+                "position": place,
+                "arrived_at": ticket.arrived,
+                "model": desk.registry.name_of(ticket.model),
+            }
             for place, ticket in enumerate(desk.queue, 1)
             if place <= LISTED_JOBS
         ],
@@ -57,7 +62,7 @@ def status_of(desk: Scheduler, since: float) -> Status:
 
 def _models(desk: Scheduler) -> dict[str, Status]:
     """What is known of each model that was needed, by its id; the present one stands for all launches of its id."""
-    found = {model.name: model.status() for model in list(desk.models.values())[-LISTED_MODELS:]}
+    found = {model.name: model.status() for model in list(desk.registry.models.values())[-LISTED_MODELS:]}
     return {**found, desk.model.name: desk.model.status()}
 
 
@@ -71,4 +76,4 @@ def _running(desk: Scheduler) -> dict[str, Any] | None:
     if ticket is None:
         return None
     times = {"arrived_at": ticket.arrived, "started_at": desk.running_since}
-    return {"id": ticket.id, "model": desk.name_of(ticket), **times, **desk.progress}
+    return {"id": ticket.id, "model": desk.registry.name_of(ticket.model), **times, **desk.progress}

@@ -1,7 +1,7 @@
-"""The owner of the console process: loads it, listens while it loads or idles, resets, ends and reaps it.
+"""Controls the console process: starts it, reads it while it loads or idles, resets, ends and reaps it.
 
-It alone moves the engine's state. It does not know who waits or why: the keeper tells it what is wanted, and is
-called back through `settled` when something has come to rest.
+Only the supervisor changes the engine's state. It knows no jobs: the scheduler calls its methods, and it reports every
+change of state through `changed`.
 """
 
 from __future__ import annotations
@@ -32,21 +32,24 @@ from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.states import Machine, State, Transition
 
 RESET_LIMIT_S = 5.0
-#: A console that has closed its output but not ended gets this long.
+#: Seconds after which a console that has closed its output but still runs is ended.
 CLOSED_LIMIT_S = 1.0
-#: Memory of a killed process comes back, but not at once: a reload that finds none is tried again.
+#: The kernel frees a killed process's memory with a delay, so a reload that finds too little is tried this often.
 MEMORY_RETRIES = 3
-#: Between tries while only a person can help.
+#: Seconds between tries to load after a fault that only a person can remove.
 PERSON_PAUSE_S = 10.0
-#: Signals and the seconds each is given; the last step is for a process that not even the kernel can end.
+#: Steps of ending a process, as signal (None: the console's exit command) and seconds to wait after it.
 POLITE = ((None, 1.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 10.0))
 AT_ONCE = ((signal.SIGTERM, 0.3), (signal.SIGKILL, 10.0))
 
-Settled = Callable[[], None]
+Callback = Callable[[], None]
 
 
 class Supervisor:
-    """One console at a time. All methods return at once; what they begin ends in `settled`."""
+    """Controls at most one console of one model. Owned by the model, run in the keeper's one thread.
+
+    No method waits: an action that takes time goes on in callbacks of the event loop and in `tick`.
+    """
 
     def __init__(
         self,
@@ -71,25 +74,27 @@ class Supervisor:
         self.load_s: float | None = None
         self.restarts: Counter[str] = Counter()
         self.log = ConsoleLog()
-        #: What its turns have shown, whichever process ran them: the program stays the same.
+        #: What the turns so far have shown of the program; kept across loads.
         self.traits: Traits = UNKNOWN_TRAITS
         #: Whether a line was written since the load, and whether the last turn's end was proven.
         self.is_fresh, self.end_proven = True, False
-        #: Asked at the first prompt: whether an examination comes before this console serves jobs.
+        #: Called at the first prompt: whether the console is examined before it serves jobs.
         self.must_examine: Callable[[], bool] = lambda: False
         self._configuration_path = configuration_path(launch)
         self._configuration: Mapping[str, Any] = {}
         self._lock_fds, self._loop, self._clock, self._spawn = lock_fds, loop, clock, spawn
         self._machine = Machine(changed)
         self._console: Console | None = None
-        self._ear = OutputReader(loop, clock, wrong=self._out_of_step, closed=self._output_closed)
+        self._output_reader = OutputReader(
+            loop, clock, on_out_of_sync=self._end_out_of_sync, on_closed=self._on_output_closed
+        )
         self._deadline: tuple[float, Callable[[], None]] | None = None
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Diagnosis | None = None
         self._started = 0.0
         self._noise = NoiseWatch(clock)
         self._turn_ended_by: str | None = None
-        #: Log lines that came while nothing was asked.
+        #: Count of log lines that came while no line was being answered.
         self.idle_lines = 0
 
     @property
@@ -117,39 +122,39 @@ class Supervisor:
             self._configuration = read_configuration(self._configuration_path)
             console = self._spawn(self.launch, self._lock_fds, self.log)
         except OSError as error:
-            self._failed(Diagnosis("bad_option", f"The console cannot be started: {error}.", True))
-            self._machine.move(Transition.GIVE_UP)
+            self._record_failure(Diagnosis("bad_option", f"The console cannot be started: {error}.", True))
+            self._machine.apply(Transition.GIVE_UP)
             return
         self._console, self._started = console, self._clock()
         self.loads += 1
         self._loop.listen(console.stderr, self._on_stderr)
-        self._listen(ParserState.LOADING, self._while_loading)
-        self._within(self.launch.load_timeout_s, self._load_took_too_long)
-        self._machine.move(Transition.LOAD)
+        self._listen(ParserState.LOADING, self._on_loading_event)
+        self._set_timeout(self.launch.load_timeout_s, self._on_load_timeout)
+        self._machine.apply(Transition.LOAD)
 
-    def _while_loading(self, event: Event) -> None:
+    def _on_loading_event(self, event: Event) -> None:
         if isinstance(event, Ready):
             self.profile = confirmed(PROFILES[self.launch.profile], event.banner, self._configuration_read())
             self.banner = event.banner
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
-            self._ear.hear = self._while_idle
+            self._output_reader.on_event = self._on_idle_event
             self._noise.begin([] if self._console is None else self._console.session())
-            self._machine.move(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
+            self._machine.apply(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
 
     def _configuration_read(self) -> Mapping[str, Any]:
-        """What the console has read at this load; nothing where the file was changed meanwhile."""
+        """Return the configuration that the console has read; empty if the file was changed during the load."""
         unchanged = read_configuration(self._configuration_path) == self._configuration
         return self._configuration if unchanged else {}
 
-    def _while_idle(self, event: Event) -> None:
-        """After the first line a model can say whatever a library can: such lines are counted and never shown."""
+    def _on_idle_event(self, event: Event) -> None:
+        """Count log lines without keeping them, because after the first prompt a model may have written them."""
         if isinstance(event, Log):
             self.idle_lines += 1
 
-    def _load_took_too_long(self) -> None:
+    def _on_load_timeout(self) -> None:
         limit = self.launch.load_timeout_s
         self.end(
             "load_timeout", Diagnosis("load_timeout", f"The model was not loaded within {limit:g} seconds.", False)
@@ -158,14 +163,14 @@ class Supervisor:
     # Lending the console's pipes to a job
 
     def take(self) -> bool:
-        """Take the idle console for a job; False when it turns out not to be in step."""
-        self._ear.read()
+        """Take the idle console for a job; False when it is out of sync or not free yet."""
+        self._output_reader.read()
         if self.state is not State.READY or self._clock() < self.free_at:
             return False
         self._noise.end_wait()
-        self.log.has_read_words = True
-        self._machine.move(Transition.TAKE)
-        self._deafen()
+        self.log.has_read_prompt = True
+        self._machine.apply(Transition.TAKE)
+        self._stop_reading()
         return True
 
     @property
@@ -175,14 +180,13 @@ class Supervisor:
         return self._console.stdin, self._console.stdout
 
     def learn(self, report: TurnReport, *, trusted: bool = False) -> None:
-        """Take what a turn has shown; the next one is not the first after a load any more. `trusted`: its line was
-        our own, and so was every line before it."""
+        """Record what a turn has shown. `trusted`: the gateway itself made its line and every line before it."""
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
         self._turn_ended_by = "blocks" if report.blocks else "statistics" if report.proven else "silence"
 
     def must_discard(self, report: TurnReport) -> bool:
-        """Whether that turn may still be running, so that the console must not be given another line."""
+        """Whether the turn may still be running, so that the console must be ended instead of given another line."""
         must = report.must_discard(reads_ahead=self.profile.reads_ahead)
         if must and report.at_rest is False:
             self._noise.watch_longer()
@@ -190,7 +194,7 @@ class Supervisor:
 
     @property
     def free_at(self) -> float:
-        """The moment from which the idle console can be taken."""
+        """The monotonic second from which the idle console can be taken."""
         return self._noise.free_at
 
     @property
@@ -204,8 +208,8 @@ class Supervisor:
         return {"by": self._turn_ended_by, "silence_s": round(pace.silence_s(Pending.PROMPT.value), 2)}
 
     @property
-    def for_reader(self) -> dict[str, Any]:
-        """What a job needs to tell this console's words from a model's."""
+    def reading_facts(self) -> dict[str, Any]:
+        """What a job needs to tell the console's own output from the model's."""
         return {
             "fresh": self.is_fresh,
             "at_prompt": self.end_proven,
@@ -215,99 +219,101 @@ class Supervisor:
         }
 
     def give_back(self, cache: Cache) -> None:
-        """A job has read up to the prompt; `cache` is what is known of the console's memory."""
+        """Make the console idle again; `cache` describes what its KV cache holds."""
         self.cache = cache
         self._noise.wait()
-        self._listen(ParserState.IDLE, self._while_idle)
-        self._machine.move(Transition.GIVE_BACK)
+        self._listen(ParserState.IDLE, self._on_idle_event)
+        self._machine.apply(Transition.GIVE_BACK)
 
-    def reset(self, settled: Settled, *, sent: bool = False) -> None:
-        """Empty the cache of a console that was taken; exactly the prompt must come back. `sent`: its job wrote it."""
-        parser = self._listen(ParserState.IDLE, self._until_done(lambda text, report: self._was_reset(report, settled)))
-        # Where the reader is watched, nobody can speak between the command and its prompt; after a proven end nobody
-        # can in any case, and a late look must not make a doubt of it.
+    def reset(self, on_done: Callback, *, sent: bool = False) -> None:
+        """Empty the cache of a taken console; only the prompt may come back. `sent`: the job has written `reset`."""
+        parser = self._listen(
+            ParserState.IDLE, self._collect_answer(lambda text, report: self._on_reset(report, on_done))
+        )
+        # While the input is watched, output before the command was read is noticed. After a proven end none can come,
+        # and watching would only raise doubts if this process looks late.
         watched = not (sent or self.profile.reads_ahead or self.end_proven)
         parser.reset_sent(at_once=self.end_proven or watched)
         self._write(b"" if sent else (self.profile.reset or b"reset") + b"\n", parser)
         if watched:
-            self._ear.watch_input(self._clock())
-        self._ear.read()  # what was sent early is answered by now
+            self._output_reader.watch_input(self._clock())
+        self._output_reader.read()  # a reset that the job has sent may be answered already
 
-    def _was_reset(self, report: TurnReport, settled: Settled) -> None:
-        if report.at_rest is False:  # a model may have said the prompt, and work on without a byte
+    def _on_reset(self, report: TurnReport, on_done: Callback) -> None:
+        if report.at_rest is False:  # the model may have written the prompt and may still be running
             self._noise.watch_longer()
             self.end("unproven_end")
             return
         self.cache = EMPTY
-        settled()
+        on_done()
 
-    def ask(self, line: bytes, answered: Callable[[str], None], *, limit_s: float) -> None:
-        """Ask a question of the examination; `answered` gets the text of the answer."""
+    def ask(self, line: bytes, on_answer: Callable[[str], None], *, limit_s: float) -> None:
+        """Write a question of the examination; `on_answer` gets the text of the answer."""
 
-        def learn(text: str, report: TurnReport) -> None:
+        def on_done(text: str, report: TurnReport) -> None:
             self.learn(report, trusted=True)
-            answered(text)
+            on_answer(text)
 
-        self.log.has_read_words = True
-        parser = self._listen(ParserState.IDLE, self._until_done(learn))
+        self.log.has_read_prompt = True
+        parser = self._listen(ParserState.IDLE, self._collect_answer(on_done))
         parser.begin(line, continued=not self.cache.empty)
         self._write(line + b"\n", parser, limit_s)
         if not (self.profile.reads_ahead or self.end_proven):
-            self._ear.watch_input(self._clock())
+            self._output_reader.watch_input(self._clock())
         self.cache = UNKNOWN
 
     def _write(self, data: bytes, parser: Parser, limit_s: float = RESET_LIMIT_S) -> None:
-        def give_up() -> None:
-            self._out_of_step(f"no prompt came back within {limit_s:g} seconds")
+        def abort() -> None:
+            self._end_out_of_sync(f"no prompt came back within {limit_s:g} seconds")
 
-        def look_again() -> None:
-            """A prompt that has come and only waits for its silence has that time beside the limit."""
+        def extend_or_abort() -> None:
+            """Give a prompt that has come, and waits for the silence that confirms it, more time."""
             if parser.quiet_after is None:
-                give_up()
+                abort()
             else:
-                self._within(LONGEST_SILENCE_S, give_up)
+                self._set_timeout(LONGEST_SILENCE_S, abort)
 
-        self._within(limit_s, look_again)
+        self._set_timeout(limit_s, extend_or_abort)
         assert self._console is not None
         if data and not self._console.write(data):
-            self._out_of_step("it does not read its input")
+            self._end_out_of_sync("it does not read its input")
 
-    def _until_done(self, settled: Callable[[str, TurnReport], None]) -> Callable[[Event], None]:
-        heard: list[str] = []
+    def _collect_answer(self, on_done: Callable[[str, TurnReport], None]) -> Callable[[Event], None]:
+        parts: list[str] = []
 
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if isinstance(event, Text):
-                heard.append(event.text)
+                parts.append(event.text)
             elif isinstance(event, Done):
-                report = self._ear.report()
-                self._deafen()
-                settled("".join(heard), report)
+                report = self._output_reader.report()
+                self._stop_reading()
+                on_done("".join(parts), report)
             elif isinstance(event, RunError):
-                self._out_of_step(f"it reports an error: {event.line}")  # and no prompt comes after it
+                self._end_out_of_sync(f"it reports an error: {event.line}")  # no prompt follows an error
             else:
-                self._while_idle(event)
+                self._on_idle_event(event)
 
-        return hear
+        return on_event
 
     # Ending
 
     def end(self, cause: str, fault: Diagnosis | None = None, *, polite: bool = False) -> None:
-        """End the process, whatever it does. With a `fault` the engine has failed, else it is just stopped."""
+        """End the process in any state. With a `fault` the engine has failed, without one it is stopped."""
         if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
-        says_exit = polite and self.state is State.READY and self.profile.exit is not None
+        sends_exit = polite and self.state is State.READY and self.profile.exit is not None
         self._failing = fault
         self.restarts[cause] += 1
-        self._deafen()
-        self._steps = deque(POLITE if says_exit else AT_ONCE)
-        # Set before anything that may raise, so that `tick` goes on with the end of the process after an error.
+        self._stop_reading()
+        self._steps = deque(POLITE if sends_exit else AT_ONCE)
+        # Set before anything that may raise, so that `tick` continues ending the process after an error.
         self._deadline = self._clock(), self._next_step
-        self._machine.move(Transition.END)
+        self._machine.apply(Transition.END)
         self._next_step()
 
     def _next_step(self) -> None:
         if self._steps:
-            self._within(self._steps[0][1], self._next_step)  # before this step, which may raise
+            self._set_timeout(self._steps[0][1], self._next_step)  # set first, because this step may raise
         console = self._console
         if console is None:
             return
@@ -322,75 +328,75 @@ class Supervisor:
         else:
             console.signal(number)
 
-    def _out_of_step(self, why: str) -> None:
+    def _end_out_of_sync(self, why: str) -> None:
         self.end("out_of_step", Diagnosis("out_of_step", f"The console got out of step ({why}) and was ended.", False))
 
     def on_child(self) -> None:
-        """A child of this process has changed: reap it if it was the console."""
+        """Reap the console if it has ended; called after SIGCHLD."""
         console = self._console
         ended = None if console is None else console.reap()
         if console is None or ended is None:
             return
-        self._last_words(console)
-        if console.kill_heirs():
+        self._read_remaining_output(console)
+        if console.kill_orphans():
             self.log.add("[gateway] a child of the console was left behind and has been ended")
-        self._deafen()
+        self._stop_reading()
         self._loop.forget(console.stderr)
         console.close()
         self._console, self._deadline, self.cache, self.exit = None, None, UNKNOWN, ended
-        self._settle_end(ended)
+        self._record_end(ended)
 
     def check(self) -> None:
-        """Finish an end that an exception has interrupted. Cheap; called now and then."""
+        """Finish ending a console if an exception has interrupted it. Cheap, because the keeper calls it often."""
         self.on_child()
         if self._console is None and self.state not in (State.STOPPED, State.FAILED):
-            self._settle_end(self.exit or Exit(None, signal.SIGKILL))
+            self._record_end(self.exit or Exit(None, signal.SIGKILL))
         elif self._console is not None and self.state is State.STOPPING and self._deadline is None:
             self._steps = deque(AT_ONCE)
             self._next_step()
 
-    def _last_words(self, console: Console) -> None:
-        """What a dying console still had to say, its errors last; what it says while a job reads it is the job's."""
-        for event in self._ear.last_words():
-            self._while_idle(event)
+    def _read_remaining_output(self, console: Console) -> None:
+        """Read what an ended console left in its pipes, unless a job reads its output."""
+        for event in self._output_reader.remaining_events():
+            self._on_idle_event(event)
         console.drain_stderr()
 
-    def _settle_end(self, ended: Exit) -> None:
+    def _record_end(self, ended: Exit) -> None:
         fault, self._failing = self._failing, None
         if self.state is State.STOPPING and fault is None:
-            self._machine.move(Transition.GONE)
+            self._machine.apply(Transition.GONE)
         elif self.state is State.STOPPING and fault is not None:
-            self._failed(fault)
-            self._machine.move(Transition.GIVE_UP)
+            self._record_failure(fault)
+            self._machine.apply(Transition.GIVE_UP)
         else:
             self.restarts["crash"] += 1
-            self._failed(diagnose(list(self.log.lines), exit_code=ended.code, signal=ended.signal))
-            self._machine.move(Transition.DIED)
+            self._record_failure(diagnose(list(self.log.lines), exit_code=ended.code, signal=ended.signal))
+            self._machine.apply(Transition.DIED)
 
-    def _failed(self, fault: Diagnosis) -> None:
+    def _record_failure(self, fault: Diagnosis) -> None:
         now = self._clock()
-        self.breaker.failed(now)
+        self.breaker.record_failure(now)
         freed = self.loads > 1 or self.follows_another
         if fault.cause == "no_bpu_memory" and freed and self.breaker.failures <= MEMORY_RETRIES:
             fault = Diagnosis(fault.cause, fault.message, False)
-            self.breaker.hold(now, 1.0)
+            self.breaker.delay_until(now, 1.0)
         elif fault.needs_person:
-            self.breaker.hold(now, PERSON_PAUSE_S)
+            self.breaker.delay_until(now, PERSON_PAUSE_S)
         self.fault = fault
 
-    # Listening
+    # Reading
 
-    def _listen(self, state: ParserState, hear: Callable[[Event], None]) -> Parser:
+    def _listen(self, state: ParserState, on_event: Callable[[Event], None]) -> Parser:
         assert self._console is not None
         parser = Parser(self.profile, state=state, traits=self.traits)
-        rest = self._noise.rest_probe() if hear is not self._while_idle else None
-        self._ear.listen(self._console, parser, hear, rest=rest)
+        rest = self._noise.rest_probe() if on_event is not self._on_idle_event else None
+        self._output_reader.listen(self._console, parser, on_event, rest=rest)
         return parser
 
-    def _deafen(self) -> None:
-        """Leave the output to somebody else, or to nobody."""
+    def _stop_reading(self) -> None:
+        """Stop reading the output, because a job reads it or the console ends."""
         self._deadline = None
-        self._ear.close()
+        self._output_reader.stop_reading()
 
     def _on_stderr(self) -> None:
         assert self._console is not None
@@ -400,23 +406,23 @@ class Supervisor:
         elif data is not None:
             self.log.feed(data)
 
-    def _output_closed(self) -> None:
-        self._within(CLOSED_LIMIT_S, lambda: self._out_of_step("it closed its output"))
+    def _on_output_closed(self) -> None:
+        self._set_timeout(CLOSED_LIMIT_S, lambda: self._end_out_of_sync("it closed its output"))
 
     # Time
 
-    def _within(self, seconds: float, late: Callable[[], None]) -> None:
-        self._deadline = (self._clock() + seconds, late) if seconds else None
+    def _set_timeout(self, seconds: float, on_timeout: Callable[[], None]) -> None:
+        self._deadline = (self._clock() + seconds, on_timeout) if seconds else None
 
     def deadline(self) -> float | None:
         """The monotonic second at which `tick` has something to do."""
-        times = (self._ear.quiet_at, self._deadline[0] if self._deadline else None)
+        times = (self._output_reader.look_at, self._deadline[0] if self._deadline else None)
         return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
         now = self._clock()
-        self._ear.tick(now)
+        self._output_reader.tick(now)
         if self._deadline is not None and now >= self._deadline[0]:
-            _, late = self._deadline
+            _, on_timeout = self._deadline
             self._deadline = None
-            late()
+            on_timeout()

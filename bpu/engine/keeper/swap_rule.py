@@ -1,4 +1,4 @@
-"""Decides which model is in memory next, because only one fits. Pure; the keeper's scheduler calls it.
+"""Decides which model is loaded next, because only one fits into memory. Pure; the scheduler calls it.
 
 The rule: jobs of the loaded model go first, in their order, until the oldest waiting job of another model has waited
 `swap_after_s` since it arrived, and since the loaded model was ready. Then, or as soon as no job of the loaded model
@@ -29,9 +29,9 @@ class Demand:
 def next_model(
     demands: Iterable[Demand], loaded: str | None, *, ready_since: float, now: float, swap_after_s: float
 ) -> str | None:
-    """Return the model that is to be in memory next; None without demands.
+    """Return the model to be loaded next, or to stay loaded; None without demands.
 
-    `demands` come in the order of arrival. `loaded` is the model that is ready since the second `ready_since`.
+    `demands` are in order of arrival. `loaded` is the model that became ready at the monotonic second `ready_since`.
     """
     waiting = list(demands)
     others = [demand for demand in waiting if demand.model != loaded]

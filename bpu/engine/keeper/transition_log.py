@@ -1,4 +1,4 @@
-"""The keeper's lines in the gateway's log, in that log's form. It imports only what a small process needs anyway."""
+"""Writes the keeper's lines into the gateway's log, as text or JSON, with few imports because the keeper is small."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from bpu.engine.states import State, Transition
 
 
-def moved(
+def format_transition(
     form: str, old: State, new: State, move: Transition, reason: str = "", *, model: str = "", now: float | None = None
 ) -> str:
-    """The line for a change of state: as `form`, `text` or `json`, has it, with the names of `bpu.log_format`."""
+    """Format the log line for a change of state; `form` is `text` or `json`, with the names of `bpu.log_format`."""
     if form != "json":
         return _text_line("error" if reason else "info", _sentence(old, new, move, reason, model), now)
     line = {
@@ -29,29 +29,29 @@ def moved(
 
 
 def format_note(form: str, event: str, text: str, *, level: str = "error") -> str:
-    """Format one line about the keeper itself, for example about a mistake that it has survived."""
+    """Format one line about the keeper itself, for example about an internal error."""
     if form != "json":
         return _text_line(level, text)
     return _json_line(level, {"event": event, "reason": text})
 
 
 def _sentence(old: State, new: State, move: Transition, reason: str, model: str) -> str:
-    """What a change of state means, for a person who waits for the model."""
-    said = {
+    """Describe a change of state in words, for a person who waits for the model."""
+    meaning = {
         (State.STARTING, State.READY): "the model is loaded: ask now",
         (State.CHECKING, State.READY): "the model is loaded and the console is examined: ask now",
         (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, once in its life",
     }.get((old, new))
     if new is State.STARTING:
-        said = "loading the model"
+        meaning = "loading the model"
     facts = f"state={new.value} before={old.value} move={move.value.replace(' ', '_')}"
     if model:
         facts += f" model={model}"
-    return f"engine: {reason or said or new.value} {facts}"
+    return f"engine: {reason or meaning or new.value} {facts}"
 
 
 def _text_line(level: str, text: str, now: float | None = None) -> str:
-    """The form of `bpu.log_format.TextFormatter`, without the modules that a small process does not load."""
+    """Format a line like `bpu.log_format.TextFormatter`, without its imports."""
     moment = time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(now))
     return f"{moment} [{os.getpid()}] {level.upper()} {text}\n"
 
@@ -69,7 +69,7 @@ def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> 
 
 
 def where(error: BaseException) -> str:
-    """The kind of `error` and the line of code that raised it, without its text, which may quote a request."""
+    """Return the class of `error` and the code line that raised it, without its text, which may quote a request."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -78,9 +78,9 @@ def where(error: BaseException) -> str:
 
 
 class TransitionLog:
-    """Lines are written after all that somebody waits for: between two jobs there are two of them.
+    """Collects log lines and writes them when the keeper has sent all messages, so that no job waits for the log.
 
-    `output` must neither block nor raise (`bpu.log_writer`): the keeper has only one thread.
+    Owned by the keeper. `output` must neither block nor raise (`bpu.log_writer`), because the keeper has one thread.
     """
 
     def __init__(self, form: str, output: TextIOBase) -> None:
@@ -88,7 +88,7 @@ class TransitionLog:
         self._lines: list[str] = []
 
     def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
-        self._lines.append(moved(self._form, old, new, move, reason, model=model))
+        self._lines.append(format_transition(self._form, old, new, move, reason, model=model))
 
     def note_error(self, error: BaseException) -> None:
         self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))

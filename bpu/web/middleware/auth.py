@@ -10,7 +10,7 @@ import logging
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from bpu.access_policy import Access, given_keys, host_name, is_near
+from bpu.access_policy import Access, given_keys, host_name, is_private_client
 from bpu.errors import BadRequest, Forbidden, InvalidApiKey
 from bpu.web import request_log
 from bpu.web.error_handlers import respond
@@ -82,7 +82,7 @@ def _check_host(access: Access, peer: str) -> None:
     if access.trusts(peer):
         hosts += request.headers.get("X-Forwarded-Host", "").split(",")
     for host in filter(None, map(str.strip, hosts)):
-        if not access.host_fits(host):
+        if not access.accepts_host(host):
             raise Forbidden(
                 f"The host name {host_name(host)[:100]!r} is not one of this gateway's. Use its address, or add "
                 "the name to BPU_ALLOWED_HOSTS."
@@ -90,7 +90,7 @@ def _check_host(access: Access, peer: str) -> None:
 
 
 def _check_network(client: str) -> None:
-    if not is_near(client):
+    if not is_private_client(client):
         raise Forbidden(
             f"Without API keys only this machine and private networks are served, and {client[:100]} is neither. "
             "Set BPU_API_KEYS on the gateway, and send one of the keys as `Authorization: Bearer <key>`."
@@ -100,7 +100,7 @@ def _check_network(client: str) -> None:
 def _has_key(access: Access) -> bool:
     """Whether the request may see everything: it has a key, or no key is needed."""
     given = given_keys(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
-    return not access.needs_key or access.key_fits(given)
+    return not access.needs_key or access.accepts_key(given)
 
 
 def _is_open(path: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bpu.cli import main
-from bpu.engine.client.launch_config import plan_launch
+from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.file_locks import try_lock
@@ -139,7 +139,7 @@ def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
 ) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
     assert "not been examined yet" in findings_told()
-    record = ConsoleRecord(plan_launch(load_settings()), clock=lambda: 1_700_000_000.0)
+    record = ConsoleRecord(build_launch_spec(load_settings()), clock=lambda: 1_700_000_000.0)
     record.save(Findings(retains_history=True, reset_works=True))
     said = findings_told()
     assert "history kept, reset works" in said
@@ -152,7 +152,7 @@ def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
 
 def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
-    ConsoleRecord(plan_launch(load_settings())).begin_try()
+    ConsoleRecord(build_launch_spec(load_settings())).begin_try()
     assert "Examined 1 times without a result" in findings_told()
 
 

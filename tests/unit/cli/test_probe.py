@@ -15,7 +15,7 @@ from bpu.chat.requests import parse_chat
 from bpu.cli._probe import Examination, Progress
 from bpu.cli._terminal import Notice
 from bpu.console.profiles import PROFILES
-from bpu.engine.client.launch_config import line_limit, plan_launch
+from bpu.engine.client.launch_config import build_launch_spec, line_limit
 from bpu.engine.client.probe import OutOfTurn, Silent, Turn
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord
@@ -40,7 +40,7 @@ class Console:
         self.said.append(line.decode())
         return Turn(text=" ".join(self.said), first_s=0.1, total_s=0.2, pieces=3)
 
-    def speaks_unasked(self, seconds: float) -> bool:
+    def has_unsolicited_output(self, seconds: float) -> bool:
         return False
 
     def reset(self) -> None:
@@ -54,12 +54,12 @@ def settings_of(tmp_path: Path, **values: Any) -> Settings:
 
 
 def examine(settings: Settings, console: Console, told: Callable[[str], None] = lambda words: None) -> list[Finding]:
-    return list(Examination(plan_launch(settings), console, settings, told=told).findings())  # type: ignore[arg-type]
+    return list(Examination(build_launch_spec(settings), console, settings, told=told).findings())  # type: ignore[arg-type]
 
 
 def test_the_longest_line_that_was_taken_whole_is_the_engine_s_limit(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    launch = plan_launch(settings)
+    launch = build_launch_spec(settings)
     assert line_limit(settings, launch) == 10238
     found = examine(settings, Console(5000))[-1]
     assert "8000 bytes is taken for two questions; 4000 are safe" in found.said
@@ -85,20 +85,20 @@ def test_the_gateway_refuses_what_the_probe_saw_split(tmp_path: Path) -> None:
 def test_a_longer_line_than_supposed_that_was_taken_whole_is_allowed_from_then_on(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     assert "12000 bytes is taken whole" in examine(settings, Console(1 << 20))[-1].said
-    assert line_limit(settings, plan_launch(settings)) == 12000
+    assert line_limit(settings, build_launch_spec(settings)) == 12000
 
 
 def test_a_wish_for_too_long_lines_is_warned_of_and_kept(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, line_limit=9000)
     found = examine(settings, Console(5000))[-1]
     assert (found.level, found.remedy) == (Level.WARNING, "BPU_LINE_LIMIT=4000")
-    assert line_limit(settings, plan_launch(settings)) == 9000
+    assert line_limit(settings, build_launch_spec(settings)) == 9000
 
 
 def test_silence_proves_nothing_about_lines(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     assert "4000 bytes is taken whole" in examine(settings, Console(1 << 20, silent_over=5000))[-1].said
-    assert line_limit(settings, plan_launch(settings)) == 10238
+    assert line_limit(settings, build_launch_spec(settings)) == 10238
 
 
 @pytest.mark.parametrize(("value", "limit"), [(0, 0), (500, 500), (None, 10238)])

@@ -1,4 +1,4 @@
-"""A real keeper with the simulator below it, and an engine in the test's own process."""
+"""Fixtures: a real keeper with the simulator, and an engine in the test's own process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bpu.engine.client.engine import Engine
-from bpu.engine.client.launch_config import plan_launch
+from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from tests.live.gateway import command
@@ -22,7 +22,7 @@ FAST = "--speed max --decode-rate 140 --load-seconds 0"
 
 
 def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60.0, **settings: Any) -> Engine:
-    """An engine of the fast simulator; `options` are further ones of the simulator."""
+    """Make an engine of the fast simulator; `options` are added to the simulator's."""
     fixed = {
         "engine": "simulator",
         "reset": "command",
@@ -30,12 +30,12 @@ def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60
         "state_dir": folder,
         "data_dir": folder / "data",
     }
-    launch = plan_launch(load_settings(**{**fixed, **settings, "console_args": f"{FAST} {options}".split()}))
+    launch = build_launch_spec(load_settings(**{**fixed, **settings, "console_args": f"{FAST} {options}".split()}))
     return Engine(launch, queue_timeout_s=queue_timeout_s)
 
 
 def processes(folder: Path) -> list[psutil.Process]:
-    """The keepers of `folder` and everything that descends from them."""
+    """List the keepers of `folder` and all their descendants."""
     while True:
         try:
             keepers = [process for process in psutil.process_iter() if str(folder) in command(process)]
@@ -45,7 +45,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 
 def leave_nothing(folder: Path) -> None:
-    """Check that a keeper nobody needs ends with its console; whatever has not ended by then is killed."""
+    """Check that an unused keeper ends with its console; kill what has not ended by then."""
     say_bye(folder)
     try:
         until(lambda: not processes(folder), seconds=12, what="keeper and console are gone")
@@ -56,7 +56,7 @@ def leave_nothing(folder: Path) -> None:
 
 @pytest.fixture
 def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
-    """Make engines on one state folder; afterwards nothing of them is left, whatever the test did."""
+    """Make engines on one state folder, and check afterwards that none of their processes is left."""
     with ExitStack() as stack:
 
         def begin(**options: Any) -> Engine:
@@ -71,7 +71,7 @@ def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
-    """A keeper's decisions without any process: its console is loading."""
+    """A scheduler without any process, whose console is loading."""
     return Rig(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Jobs for an engine on real processes, and what comes of them."""
+"""Submits jobs to an engine on real processes and reads their answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REASONING = "One two three four five six seven eight nine ten eleven twelve thir
 
 
 def says(text: str, *, reasoning: str = REASONING) -> str:
-    """A line that the simulator answers with `reasoning` and `text`."""
+    """Return a line that the simulator answers with `reasoning` and `text`."""
     return f"[[sim say={base64.b64encode(f'{reasoning}{text}'.encode()).decode()}]]"
 
 
@@ -34,7 +34,7 @@ def submit(engine: Engine, text: str, job_id: str = "job", **options: Any) -> Jo
 
 
 def answer(job: Job) -> str:
-    """All that a whole answer holds, without the `REASONING` of `says`."""
+    """Return the text of a complete answer without the `REASONING` of `says`."""
     events = list(job.events(5.0))
     assert isinstance(events[-1], Done)
     return "".join(event.text for event in events if isinstance(event, Text)).removeprefix(REASONING)
@@ -47,7 +47,7 @@ def first_text(job: Job) -> str:
     raise AssertionError("no text")
 
 
-#: Other greenlets run meanwhile.
+#: Like `until`, but other greenlets run meanwhile.
 wait_for = partial(until, sleep=gevent_io.sleep)
 
 

@@ -1,4 +1,4 @@
-"""A keeper without processes, sockets or time: the real desk and supervisor around a console made of bytes."""
+"""A keeper without processes, sockets or time: real scheduler and supervisor around a console made of bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下
 PROMPT = b"[User] <<< "
 STATISTICS = "\nPerformance prefill: 1113.04tokens/s    decode: 20.22tokens/s\n"
 STDOUT, STDERR = 1001, 1002
-#: Of a turn whose end no model could have said.
+#: The report of a turn whose end is proven.
 PROVEN = TurnReport(proven=True)
 
 
@@ -60,7 +60,7 @@ def launch(folder: Path, **changes: Any) -> LaunchSpec:
 
 
 class FakeLoop:
-    """Remembers who listens; `ready(fd)` calls back as the real one would."""
+    """Keeps the callbacks of the descriptors; a fake console calls them when it has output."""
 
     def __init__(self) -> None:
         self.callbacks: dict[int, Callable[[], None]] = {}
@@ -77,7 +77,7 @@ class FakeLoop:
 
 
 class FakeConsole:
-    """A console that says what a test makes it say, and dies when it is told to (or ignores it)."""
+    """A console whose output and end the test controls."""
 
     def __init__(self, rig: Rig, log: Log) -> None:
         self.rig, self.log = rig, log
@@ -126,7 +126,7 @@ class FakeConsole:
     def reap(self) -> Exit | None:
         return self.ended
 
-    def kill_heirs(self) -> list[int]:
+    def kill_orphans(self) -> list[int]:
         return []
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class FakePeer:
 
 
 class Rig:
-    """Everything of a keeper but its I/O. `now` is the clock."""
+    """A keeper without its I/O. `now` is the clock."""
 
     def __init__(self, folder: Path, *, findings: Findings | None = None, **changes: Any) -> None:
         self.now = 1000.0
@@ -180,7 +180,7 @@ class Rig:
         first, self.record = self._make_parts(settings)
         if findings is not None:
             self.record.save(findings)
-        self.desk = Scheduler(
+        self.scheduler = Scheduler(
             settings,
             first,
             self.record,
@@ -202,17 +202,17 @@ class Rig:
     @property
     def supervisor(self) -> Supervisor:
         """The supervisor of the model that has the console, or had it last."""
-        return self.desk.supervisor
+        return self.scheduler.supervisor
 
-    def offer(self, folder: Path, model: str, **changes: Any) -> str:
-        """Another model of the table; its launch's fingerprint."""
+    def register(self, folder: Path, model: str, **changes: Any) -> str:
+        """Register another model; return its launch's fingerprint."""
         settings = launch(folder, model=model, **changes)
-        self.desk.offer(settings, newest=True)
+        self.scheduler.registry.register(settings, newest=True)
         return settings.fingerprint
 
     def _changed(self, old: State, new: State, move: Transition) -> None:
         self.moves.append(move)
-        self.desk.console_changed(old, new, move)
+        self.scheduler.console_changed(old, new, move)
 
     def _spawn(self, settings: LaunchSpec, lock_fds: Sequence[int], log: Log) -> FakeConsole:
         if self.spawn_error is not None:
@@ -233,17 +233,17 @@ class Rig:
         state = None
         while state is not self.supervisor.state:
             state = self.supervisor.state
-            self.desk.advance()
+            self.scheduler.advance()
 
     def banner(self) -> None:
-        """The console has loaded its model."""
+        """Let the console finish its load."""
         self.console.say(BANNER.encode() + PROMPT)
 
     def after(self, seconds: float) -> None:
-        """Time passes, with whatever is due in between."""
+        """Advance the clock and do what is due meanwhile."""
         end = self.now + seconds
         for _ in range(1000):
-            due = [time for time in (self.supervisor.deadline(), self.desk.deadline()) if time is not None]
+            due = [time for time in (self.supervisor.deadline(), self.scheduler.deadline()) if time is not None]
             self.now = min([max(self.now, min(due, default=end)), end])
             self.supervisor.tick()
             self.settle()
@@ -252,13 +252,13 @@ class Rig:
         raise AssertionError("time does not pass: a deadline is always due")
 
     def gone(self, number: int = signal.SIGTERM) -> None:
-        """The console that was told to end has ended."""
+        """Let the console end after its signal."""
         self.console.die(Exit(None, number))
 
     def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[FakePeer]:
-        """A job comes."""
+        """Submit a job."""
         self._numbers += 1
-        fields.setdefault("model", next(iter(self.desk.models)))
+        fields.setdefault("model", next(iter(self.scheduler.registry.models)))
         ticket = Ticket(
             arrived=self.now if arrived is None else arrived,
             number=self._numbers,
@@ -266,18 +266,18 @@ class Rig:
             id=f"job-{self._numbers}",
             **fields,
         )
-        self.desk.join(ticket)
+        self.scheduler.join(ticket)
         self.settle()
         return ticket
 
     def finish(
         self, ticket: Ticket[FakePeer], digest: str = "", tokens: int = 0, *, report: TurnReport = PROVEN
     ) -> None:
-        """The job has read up to the prompt."""
-        self.desk.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
+        """Report that the job has read up to the prompt."""
+        self.scheduler.finish(ticket, report, Cache(digest, tokens) if digest else UNKNOWN)
         self.settle()
 
-    def leave(self, ticket: Ticket[FakePeer]) -> None:
-        """The job's connection is closed."""
-        self.desk.leave(ticket)
+    def remove(self, ticket: Ticket[FakePeer]) -> None:
+        """Report that the job's connection is closed."""
+        self.scheduler.remove(ticket)
         self.settle()

@@ -1,4 +1,4 @@
-"""The limits that are put on a process from outside: never more than its service manager allows."""
+"""Limits set on a process from outside never exceed those of its service manager."""
 
 from __future__ import annotations
 

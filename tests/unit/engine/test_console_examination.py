@@ -1,4 +1,4 @@
-"""An examination trusts `reset` only where the words told before it are gone and the one told after it is not."""
+"""An examination trusts `reset` only if the words before it are gone and the one after it is not."""
 
 from __future__ import annotations
 
@@ -172,9 +172,9 @@ def test_answers_left_count_down() -> None:
 @pytest.mark.parametrize("earlier", [None, True, False])
 @pytest.mark.parametrize("later", [None, True, False])
 def test_a_recall_beats_every_pass(earlier: bool | None, later: bool | None) -> None:
-    joined = Findings(True, earlier).joined(Findings(None, later))
-    assert joined.retains_history is True
-    assert joined.reset_works is (False if False in (earlier, later) else earlier or later)
+    merged = Findings(True, earlier).merged(Findings(None, later))
+    assert merged.retains_history is True
+    assert merged.reset_works is (False if False in (earlier, later) else earlier or later)
 
 
 def test_words_are_different_each_time() -> None:

@@ -1,4 +1,4 @@
-"""The locks of several console programs, held together for life."""
+"""Tests of the locks of several console programs, which one keeper holds together."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def test_every_program_is_locked_once_and_all_are_free_after_the_end(tmp_path: P
     assert locks.still_held()
     locks.close()
     for path in paths:
-        lease = try_lock(path)
-        assert lease is not None
-        lease.close()
+        lock = try_lock(path)
+        assert lock is not None
+        lock.close()
 
 
 def test_a_program_that_another_process_holds_is_not_taken(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whose records count, of which console they are, and that code is known from the running process."""
+"""Tests which records apply to which console, and how its code is read from the running process."""
 
 from __future__ import annotations
 

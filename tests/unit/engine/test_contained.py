@@ -1,4 +1,4 @@
-"""An exception between two states leaves a known state: in the keeper's loop, in a worker's callbacks."""
+"""An exception in the keeper's loop or a worker's callbacks leaves a known state."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_callback_that_raises_ends_no_other_callback_of_its_turn() -> None:
             os.close(fd)
 
 
-#: A keeper in which one method fails, as often as told, at its end or before its beginning.
+#: A keeper in which one method fails `times` times, at its end or before its beginning.
 FAULTY = """
 import sys
 from bpu.engine.keeper import daemon
@@ -67,7 +67,7 @@ sys.exit(daemon.main())
 #: Where it fails: while a job joins, goes, progresses, ends; while the console loads or dies.
 PLACES = [
     ("bpu.engine.keeper.scheduler", "Scheduler", "join"),
-    ("bpu.engine.keeper.scheduler", "Scheduler", "_go"),
+    ("bpu.engine.keeper.scheduler", "Scheduler", "_grant_slot"),
     ("bpu.engine.keeper.scheduler", "Scheduler", "finish"),
     ("bpu.engine.keeper.scheduler", "Scheduler", "console_changed"),
     ("bpu.engine.keeper.scheduler", "Scheduler", "advance"),
@@ -75,16 +75,16 @@ PLACES = [
     ("bpu.engine.keeper.supervisor", "Supervisor", "give_back"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "on_child"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "tick"),
-    ("bpu.engine.keeper.supervisor", "Supervisor", "_settle_end"),
+    ("bpu.engine.keeper.supervisor", "Supervisor", "_record_end"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "_next_step"),
     ("bpu.engine.keeper.daemon", "Keeper", "_tell_status"),
     ("bpu.engine.keeper.daemon", "Keeper", "_accept"),
-    ("bpu.engine.console_process", "Console", "kill_heirs"),
+    ("bpu.engine.console_process", "Console", "kill_orphans"),
 ]
 
 
 def start_faulty_keeper(folder: Path, **fields: Any) -> None:
-    """Start a keeper with a mistake in it, as a worker starts a sound one."""
+    """Start a faulty keeper in the way in which a worker starts one."""
     settings = start_engine(folder).launch
     done = subprocess.run(
         [sys.executable, "-S", "-c", FAULTY.format(**fields), str(folder)],
@@ -147,7 +147,7 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
             raise RuntimeError("a mistake of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(job_module, "Drain", Faulty)
+        patched.setattr(job_module, "TurnReader", Faulty)
         job = submit(engine, says("never said"), "victim")
         with pytest.raises(errors.BpuError, match="inside the gateway"):
             list(job.events(5.0))
@@ -187,10 +187,10 @@ def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tm
     rig.banner()
     assert (stuck.peer.error, waiting.peer.going) == ("exit", True)
     slot = try_lock(tmp_path / "slot.lock", create=True)
-    assert slot is not None, "the stuck worker's lock is in nobody's way"
-    for lease in (held, slot):
-        assert lease is not None
-        lease.close()
+    assert slot is not None, "the stuck worker's lock blocks no other job"
+    for lock in (held, slot):
+        assert lock is not None
+        lock.close()
 
 
 def test_progress_moves_the_limit(tmp_path: Path) -> None:

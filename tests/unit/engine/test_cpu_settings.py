@@ -1,4 +1,4 @@
-"""Who answers, by settings and by what is installed; and what follows from the model's file."""
+"""Tests which engine is chosen, and which settings follow from the model's file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bpu.engine.client import cpu_settings
-from bpu.engine.client.launch_config import choose_files, plan_launch, plan_table, resolve_engine
+from bpu.engine.client.launch_config import build_launch_spec, build_launch_table, choose_files, resolve_engine
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
 from tests.support.gguf_files import gguf
@@ -62,7 +62,7 @@ def test_a_table_is_of_the_board_and_keeps_auto_from_the_processor(packages: Pat
     table.write_text('[[model]]\nid = "of-the-board"\nhbm = "x_1024.hbm"\n')
     with pytest.raises(SettingsError, match="of-the-board"):
         choose_files(load_settings(engine="auto", models_file=table), board_model=NO_BOARD)
-    [launch] = plan_table(load_settings(engine="cpu", models_file=table)).launches
+    [launch] = build_launch_table(load_settings(engine="cpu", models_file=table)).launches
     assert (launch.cpu, launch.model) == (True, "tiny-chat:1k")
     assert launch.owns_lock
     assert launch.need_bytes == 0, "it takes no memory of the BPU"
@@ -94,7 +94,7 @@ def test_another_file_by_its_name(packages: Path, tmp_path: Path) -> None:
     other = gguf(tmp_path / "Other.gguf", basename=None)
     settings = load_settings(engine="auto", gguf=other)
     assert resolve_engine(settings, board_model=NO_BOARD).model_id == "other"
-    launch = plan_launch(load_settings(engine="cpu", gguf=other))
+    launch = build_launch_spec(load_settings(engine="cpu", gguf=other))
     assert str(other) in launch.argv
     assert (launch.cpu, launch.simulated, launch.profile, launch.context) == (True, False, "cpu_console", 512)
     assert launch.lock_path == str(tmp_path / "state" / "cpu.lock")

@@ -1,4 +1,4 @@
-"""When an examination runs, what it finds out, what may cut it, and that nothing of it reaches anybody."""
+"""Tests when an examination runs, what it finds, what ends it, and that no job meets its words."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def told(rig: Rig) -> list[str]:
 
 
 def answer(rig: Rig, text: str, *, seconds: float = 0.0) -> None:
-    """The console answers the line that it has read last."""
+    """Let the console answer the last line."""
     rig.now += seconds
     rig.console.answer(lines(rig)[-1], text)
 
 
 def go_on(rig: Rig, *, resets: bool = True, keeps: bool = True, seconds: float = 0.0) -> None:
-    """The next thing that the examination waits for, from a model that names all it knows."""
+    """Do the examination's next step with a model that names every word it knows."""
     if lines(rig)[-1] == "reset":
         rig.console.say(PROMPT)
         return
@@ -62,7 +62,7 @@ def go_on(rig: Rig, *, resets: bool = True, keeps: bool = True, seconds: float =
 
 
 def examine(rig: Rig, **model: Any) -> None:
-    """A whole examination."""
+    """Run a whole examination."""
     assert rig.state is State.CHECKING
     console = rig.console
     while rig.state is State.CHECKING and rig.console is console:
@@ -83,9 +83,9 @@ def test_an_unknown_console_is_examined_before_it_is_ready(tmp_path: Path) -> No
     examine(rig, resets=True)
     assert rig.state is State.READY
     assert rig.moves == [Transition.LOAD, Transition.EXAMINE, Transition.GIVE_BACK]
-    assert rig.desk.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
-    assert rig.desk.examiner.source == "examination"
-    assert lines(rig)[-1] == "reset", "what the examination has told is thrown away before anybody asks"
+    assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
+    assert rig.scheduler.examiner.source == "examination"
+    assert lines(rig)[-1] == "reset", "the examination's words are gone before the first job"
     assert rig.supervisor.loads == 1
 
 
@@ -98,7 +98,7 @@ def test_it_is_examined_once_in_its_life(tmp_path: Path) -> None:
     assert again.state is State.READY
     again.after(10 * LONG_IDLE_S)
     assert again.console.written == []
-    assert again.desk.examiner.capabilities.reset_works
+    assert again.scheduler.examiner.capabilities.reset_works
 
 
 def test_forty_questions_after_it_cost_no_load(tmp_path: Path) -> None:
@@ -117,12 +117,12 @@ def test_a_reset_that_forgets_nothing_is_never_trusted_again(tmp_path: Path) -> 
     assert rig.supervisor.restarts == {"examined": 1}
     reload(rig)
     assert rig.state is State.READY
-    assert rig.desk.examiner.capabilities == Capabilities(retains_history=True, reset_works=False)
-    rig.desk.examine()
+    assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True, reset_works=False)
+    rig.scheduler.examine()
     rig.settle()
     reload(rig)
     examine(rig, resets=True)
-    assert rig.desk.examiner.capabilities.reset_works is False, "a recall beats every later pass"
+    assert rig.scheduler.examiner.capabilities.reset_works is False, "a recall beats every later pass"
 
 
 def test_what_proves_nothing_is_tried_again_at_the_next_load_and_then_only_after_a_long_idle_time(
@@ -133,8 +133,8 @@ def test_what_proves_nothing_is_tried_again_at_the_next_load_and_then_only_after
         examine(rig, keeps=False)
         reload(rig)
     assert rig.state is State.READY
-    assert rig.desk.examiner.capabilities == Capabilities()
-    assert rig.desk.examiner.source == "unknown"
+    assert rig.scheduler.examiner.capabilities == Capabilities()
+    assert rig.scheduler.examiner.source == "unknown"
     idle = LONG_IDLE_S
     for _ in range(3):
         rig.after(idle - 1)
@@ -198,9 +198,9 @@ def test_whatever_comes_between_its_questions_the_console_is_given_up_and_the_ne
         rig.console.say(b"one word too many\n\n" + PROMPT + b"and more")
         rig.after(5.0)
     else:
-        getattr(rig.desk, order)()
+        getattr(rig.scheduler, order)()
         rig.settle()
-    assert not rig.desk.examiner.running or rig.state is State.CHECKING
+    assert not rig.scheduler.examiner.running or rig.state is State.CHECKING
     if rig.state is State.STOPPING:
         rig.gone()
     rig.after(1.0)
@@ -300,14 +300,14 @@ def test_the_next_try_comes_with_a_reload_that_nobody_waits_for(tmp_path: Path) 
     rig.finish(waiting)
     reload(rig)
     examine(rig, resets=True)
-    assert rig.desk.examiner.capabilities.reset_works
+    assert rig.scheduler.examiner.capabilities.reset_works
     assert rig.supervisor.loads == 4
 
 
 def test_a_job_that_leaves_lets_the_examination_go_on(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
     job = rig.join()
-    rig.leave(job)
+    rig.remove(job)
     go_on(rig, seconds=12.0)
     rig.after(50.0)
     assert rig.state is State.CHECKING
@@ -316,11 +316,11 @@ def test_a_job_that_leaves_lets_the_examination_go_on(tmp_path: Path) -> None:
 def test_jobs_are_told_what_they_wait_for(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
     go_on(rig, seconds=2.0)
-    status = aged(status_of(rig.desk, rig.now), rig.now)
+    status = aged(status_of(rig.scheduler, rig.now), rig.now)
     assert status["state"] == "checking"
     assert status["examination"] == {"answers": 1, "of": 4, "rest_s": pytest.approx(6.0, rel=0.2)}
     examine(rig)
-    assert aged(status_of(rig.desk, rig.now), rig.now)["examination"] is None
+    assert aged(status_of(rig.scheduler, rig.now), rig.now)["examination"] is None
 
 
 # Known consoles
@@ -341,8 +341,8 @@ def test_a_known_console_is_trusted_from_the_first_question_on(
     rig = unknown(tmp_path, profile=profile)
     rig.console.say(banner.encode() + PROMPT) if banner else rig.banner()
     assert rig.state is State.READY
-    assert rig.desk.examiner.capabilities == capabilities
-    assert rig.desk.examiner.source == "public"
+    assert rig.scheduler.examiner.capabilities == capabilities
+    assert rig.scheduler.examiner.source == "public"
     rig.after(100 * LONG_IDLE_S)
     assert rig.console.written == []
 
@@ -354,27 +354,27 @@ def test_a_known_console_is_trusted_from_the_first_question_on(
 def test_a_known_name_under_another_banner_is_an_unknown_console(tmp_path: Path, profile: str, banner: str) -> None:
     rig = unknown(tmp_path, profile=profile)
     rig.console.say(banner.encode() + PROMPT) if banner else rig.banner()
-    assert rig.desk.examiner.capabilities == Capabilities()
-    assert (rig.state is State.CHECKING) is rig.desk.examiner.wanted
+    assert rig.scheduler.examiner.capabilities == Capabilities()
+    assert (rig.state is State.CHECKING) is rig.scheduler.examiner.is_useful
 
 
 def test_a_run_name_under_a_multi_turn_banner_that_recalls_is_not_stateless(tmp_path: Path) -> None:
     rig = loaded(tmp_path, profile="oellm_run")
     examine(rig, resets=False)
-    assert rig.desk.examiner.capabilities == Capabilities(retains_history=True)
+    assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True)
 
 
 @pytest.mark.parametrize("reset", ["auto", "command"])
 def test_the_reset_of_a_console_that_is_known_to_forget_nothing_is_never_trusted(tmp_path: Path, reset: str) -> None:
     rig = loaded(tmp_path, profile="hobot_xlm", reset=reset, findings=Findings(True, True))
-    assert rig.desk.examiner.capabilities.reset_works is False
+    assert rig.scheduler.examiner.capabilities.reset_works is False
 
 
 def test_a_recall_revokes_what_is_publicly_known(tmp_path: Path) -> None:
     for profile in ("oellm_multichat", "vlm"):
         rig = unknown(tmp_path / profile, profile=profile, findings=Findings(True, False))
         rig.banner()
-        assert rig.desk.examiner.capabilities == Capabilities(retains_history=True)
+        assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True)
 
 
 class Llm:
@@ -392,15 +392,15 @@ def test_llm_is_stateless_where_its_configuration_says_so_and_is_examined_in_the
     rig = Llm(tmp_path).rig
     rig.banner()
     assert rig.state is State.READY
-    assert rig.desk.examiner.capabilities == Capabilities(stateless=True)
-    assert rig.desk.examiner.source == "measured by others"
+    assert rig.scheduler.examiner.capabilities == Capabilities(stateless=True)
+    assert rig.scheduler.examiner.source == "measured by others"
     rig.finish(rig.join())
     assert rig.state is State.READY
     rig.after(FIRST_IDLE_S)
     reload(rig)
     examine(rig, keeps=False)
     assert rig.state is State.READY
-    assert rig.desk.examiner.capabilities == Capabilities(stateless=True)
+    assert rig.scheduler.examiner.capabilities == Capabilities(stateless=True)
 
 
 def test_llm_that_recalls_is_not_stateless_whatever_its_configuration_says(tmp_path: Path) -> None:
@@ -409,7 +409,7 @@ def test_llm_that_recalls_is_not_stateless_whatever_its_configuration_says(tmp_p
     rig.after(FIRST_IDLE_S)
     reload(rig)
     examine(rig, resets=True)
-    assert rig.desk.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
+    assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
 
 
 @pytest.mark.parametrize("text", ['{"enable_multi_turn": true}', '{"enable_multi_turn": 0}', "{}", "broken", "[]"])
@@ -417,21 +417,21 @@ def test_llm_with_any_other_configuration_is_an_unknown_console(tmp_path: Path, 
     rig = Llm(tmp_path, text).rig
     rig.banner()
     assert rig.state is State.CHECKING
-    assert rig.desk.examiner.capabilities == Capabilities()
+    assert rig.scheduler.examiner.capabilities == Capabilities()
 
 
 def test_a_configuration_that_changes_during_the_load_is_not_believed(tmp_path: Path) -> None:
     llm = Llm(tmp_path)
     llm.path.write_text('{"enable_multi_turn": false, "use_sequence": true}')
     llm.rig.banner()
-    assert llm.rig.desk.examiner.capabilities == Capabilities()
+    assert llm.rig.scheduler.examiner.capabilities == Capabilities()
 
 
 def test_of_two_configurations_neither_is_believed(tmp_path: Path) -> None:
     path = tmp_path / "llm.json"
     path.write_text('{"enable_multi_turn": false}')
     rig = loaded(tmp_path, profile="llm", argv=("llm", "-c", str(path), "--config", str(path)))
-    assert rig.desk.examiner.capabilities == Capabilities()
+    assert rig.scheduler.examiner.capabilities == Capabilities()
 
 
 def test_a_console_without_reset_is_asked_for_its_memory_alone(tmp_path: Path) -> None:
@@ -439,17 +439,17 @@ def test_a_console_without_reset_is_asked_for_its_memory_alone(tmp_path: Path) -
     rig.console.say("板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n".encode() + PROMPT)
     examine(rig)
     assert "reset" not in lines(rig)
-    assert rig.desk.examiner.capabilities == Capabilities(retains_history=True)
+    assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True)
     assert rig.supervisor.restarts == {"examined": 1}
 
 
-# By hand, and in the dark
+# By hand, and without text in the log
 
 
 def test_by_hand_it_is_examined_again_as_soon_as_no_job_is_left(tmp_path: Path) -> None:
     rig = loaded(tmp_path, findings=Findings(True, True))
     job = rig.join()
-    rig.desk.examine()
+    rig.scheduler.examine()
     rig.settle()
     assert rig.state is State.BUSY
     rig.finish(job)
@@ -475,9 +475,9 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
         known = told(rig)[4:] if "reset" in lines(rig) else told(rig)
         answer(rig, f"PEACOCK {' '.join(known)}\n{log}\nPEACOCK")
         rig.after(1.0)  # a line like a log's in it makes the end doubtful
-        shown.append(json.dumps(status_of(rig.desk, rig.now)))
+        shown.append(json.dumps(status_of(rig.scheduler, rig.now)))
     rig.console.die(Exit(None, 11))
-    shown += [json.dumps(status_of(rig.desk, rig.now)), *rig.logged, str(rig.supervisor.log.telling())]
+    shown += [json.dumps(status_of(rig.scheduler, rig.now)), *rig.logged, str(rig.supervisor.log.relevant_lines())]
     shown += [path.read_text() for path in (tmp_path / "data").iterdir()]
     assert len(words) == 5
     assert [word for word in ("PEACOCK", *words) if word in "".join(shown)] == []
@@ -516,7 +516,7 @@ def test_a_library_that_is_replaced_between_two_loads_is_noticed(tmp_path: Path)
     rig.console.die(Exit(None, 11))
     rig.banner()
     assert rig.state is State.CHECKING
-    assert rig.desk.examiner.capabilities == Capabilities()
+    assert rig.scheduler.examiner.capabilities == Capabilities()
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_memory_and_one_line(tmp_path: Path) -> None:
@@ -527,6 +527,6 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory_and_one_line(tmp_
     rig.console.die(Exit(None, 11))
     rig.banner()
     assert rig.state is State.READY, "this keeper remembers"
-    assert rig.desk.examiner.capabilities.reset_works
+    assert rig.scheduler.examiner.capabilities.reset_works
     assert len(rig.warnings) == 1
     assert str(tmp_path / "data") in rig.warnings[0]

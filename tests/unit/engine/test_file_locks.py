@@ -1,4 +1,4 @@
-"""File locks: exclusive between processes and within one, inherited by children, free when the last holder is gone."""
+"""File locks are exclusive, inherited by children, and free when the last holder has ended."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bpu.engine.file_locks import describe, holders, try_lock
 
 def test_one_holder_at_a_time_even_in_one_process(tmp_path: Path) -> None:
     path = tmp_path / "slot.lock"
-    lease = try_lock(path, create=True)
-    assert lease is not None
+    lock = try_lock(path, create=True)
+    assert lock is not None
     assert try_lock(path) is None
-    lease.close()
-    lease.close()
+    lock.close()
+    lock.close()
     again = try_lock(path)
     assert again is not None
     again.close()
@@ -26,20 +26,20 @@ def test_a_program_file_is_locked_without_the_right_to_write(tmp_path: Path) -> 
     path = tmp_path / "xlm_demo"
     path.write_bytes(b"#!/bin/sh\n")
     path.chmod(0o555)
-    lease = try_lock(path)
-    assert lease is not None
-    lease.close()
+    lock = try_lock(path)
+    assert lock is not None
+    lock.close()
 
 
 def test_a_child_that_inherited_it_keeps_the_lock_when_its_parent_lets_go(tmp_path: Path) -> None:
     path = tmp_path / "engine.lock"
-    lease = try_lock(path, create=True)
-    assert lease is not None
+    lock = try_lock(path, create=True)
+    assert lock is not None
     child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=(lease.fd,)
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=(lock.fd,)
     )
     try:
-        lease.close()
+        lock.close()
         assert try_lock(path) is None
     finally:
         assert child.stdin is not None
@@ -52,13 +52,13 @@ def test_a_child_that_inherited_it_keeps_the_lock_when_its_parent_lets_go(tmp_pa
 
 def test_the_holder_is_known_by_pid_and_described(tmp_path: Path) -> None:
     path = tmp_path / "engine.lock"
-    lease = try_lock(path, create=True)
-    assert lease is not None
+    lock = try_lock(path, create=True)
+    assert lock is not None
     try:
         assert holders(path) == [os.getpid()]
         assert f"pid {os.getpid()} of user" in describe(os.getpid())
     finally:
-        lease.close()
+        lock.close()
     assert holders(path) == []
 
 

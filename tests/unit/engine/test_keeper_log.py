@@ -1,4 +1,4 @@
-"""A keeper whose log cannot be written serves on: the disk is full, or the log's reader is gone or paused."""
+"""A keeper goes on when its log cannot be written: full disk, ended or paused reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job may begin: only what is known of the console's memory counts."""
+"""Tests how a job starts, depending on what is known of the KV cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.engine.keeper.kv_cache import EMPTY, MARGIN, UNKNOWN, Cache, Capabilities, StartMode, spent, start_for
+from bpu.engine.keeper.kv_cache import (
+    EMPTY,
+    MARGIN,
+    UNKNOWN,
+    Cache,
+    Capabilities,
+    StartMode,
+    choose_start,
+    must_discard,
+)
 
 CHAT = Cache(digest="abc", tokens=100)
 KEEPS = Capabilities(retains_history=True, reset_works=True)
@@ -36,7 +45,7 @@ KEEPS = Capabilities(retains_history=True, reset_works=True)
 def test_how_a_job_begins(
     cache: Cache, capabilities: Capabilities, history: str, short_tokens: int, start: StartMode
 ) -> None:
-    assert start_for(cache, capabilities, history=history, short_tokens=short_tokens, context=1000) is start
+    assert choose_start(cache, capabilities, history=history, short_tokens=short_tokens, context=1000) is start
 
 
 caches = st.builds(Cache, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000), st.booleans())
@@ -47,7 +56,7 @@ capability_sets = st.builds(Capabilities, st.booleans(), st.booleans(), st.boole
 def test_only_the_same_conversation_is_ever_continued(
     cache: Cache, capabilities: Capabilities, history: str, tokens: int
 ) -> None:
-    start = start_for(cache, capabilities, history=history, short_tokens=tokens, context=4096)
+    start = choose_start(cache, capabilities, history=history, short_tokens=tokens, context=4096)
     if start is StartMode.CONTINUE:
         assert cache.known
         assert capabilities.retains_history
@@ -59,14 +68,14 @@ def test_only_the_same_conversation_is_ever_continued(
 
 @given(caches, capability_sets)
 def test_a_cache_is_spent_only_when_no_job_could_use_it(cache: Cache, capabilities: Capabilities) -> None:
-    if spent(cache, capabilities):
+    if must_discard(cache, capabilities):
         for history in ("", cache.digest):
-            start = start_for(cache, capabilities, history=history, short_tokens=1, context=10**6)
+            start = choose_start(cache, capabilities, history=history, short_tokens=1, context=10**6)
             assert start is (StartMode.RESET if capabilities.reset_works else StartMode.RESTART)
 
 
 def test_a_conversation_that_may_go_on_is_kept() -> None:
-    assert not spent(CHAT, KEEPS)
-    assert spent(CHAT, Capabilities(reset_works=True))
-    assert spent(UNKNOWN, KEEPS)
-    assert not spent(EMPTY, Capabilities())
+    assert not must_discard(CHAT, KEEPS)
+    assert must_discard(CHAT, Capabilities(reset_works=True))
+    assert must_discard(UNKNOWN, KEEPS)
+    assert not must_discard(EMPTY, Capabilities())

@@ -1,4 +1,4 @@
-"""Which launches may share one console."""
+"""Tests which launch specifications can share one console."""
 
 from __future__ import annotations
 

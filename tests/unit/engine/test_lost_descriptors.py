@@ -1,4 +1,4 @@
-"""A worker without a free descriptor, at any moment of a job: a typed error, and the console is as it was."""
+"""A worker without a free descriptor reports a typed error and leaves the console unchanged."""
 
 from __future__ import annotations
 

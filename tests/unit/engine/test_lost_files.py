@@ -1,4 +1,4 @@
-"""A keeper whose socket or state folder is deleted is reached again, and a worker tries again whatever it meets."""
+"""Workers reach a keeper again after its socket or state folder was deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the pools could hold the next model, by files as a board's kernel shows them."""
+"""Tests the memory check on files like those of a board's kernel."""
 
 from __future__ import annotations
 

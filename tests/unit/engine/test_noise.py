@@ -1,4 +1,4 @@
-"""Threads of a console that run although it waits: found however seldom, and no reason to load again and again."""
+"""The noise watch finds threads that run while the console waits, without endless reloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model in memory, whoever asks for it, and nothing of it left when nobody does: real processes and signals."""
+"""Only one model is loaded for all processes, and nothing of it is left after the last one."""
 
 from __future__ import annotations
 
@@ -129,9 +129,9 @@ def test_nothing_is_left_when_all_who_needed_it_are_killed(tmp_path: Path) -> No
     holder.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=12)
     assert [process.pid for process in alive] == []
-    lease = try_lock(tmp_path / "simulator.lock")
-    assert lease is not None
-    lease.close()
+    lock = try_lock(tmp_path / "simulator.lock")
+    assert lock is not None
+    lock.close()
 
 
 def test_unloading_gives_the_memory_back_and_loading_takes_it_again(engine_of: EngineOf) -> None:
@@ -221,7 +221,7 @@ def test_9_a_keeper_with_a_full_backlog_is_known_to_be_there(tmp_path: Path) -> 
     finally:
         for sock in [*waiting, listener]:
             sock.close()
-    assert not _is_served(tmp_path), "nobody listens at its socket any more"
+    assert not _is_served(tmp_path), "no process listens at its socket any more"
 
 
 def test_9_a_want_of_descriptors_is_not_taken_for_a_keeper(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A console that outlives a killed keeper behind a wrapper script is ended by the next keeper, and nothing else is."""
+"""The next keeper ends a console that a wrapper script kept alive after its keeper was killed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ TAKER = """
 import sys
 from pathlib import Path
 from bpu.engine.file_locks import try_lock
-lease = try_lock(Path(sys.argv[1]), create=True)
+lock = try_lock(Path(sys.argv[1]), create=True)
 print('up', flush=True)
 sys.stdin.read()
 """
@@ -131,12 +131,12 @@ def test_the_children_of_a_living_holder_are_no_orphans(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     lock = tmp_path / "engine.lock"
-    lease = try_lock(lock, create=True)
-    assert lease is not None
-    child = start_process(SLEEPER, pass_fds=(lease.fd,), start_new_session=True)
+    held = try_lock(lock, create=True)
+    assert held is not None
+    child = start_process(SLEEPER, pass_fds=(held.fd,), start_new_session=True)
     assert {holder.process.pid for holder in lock_holders(lock)} == {os.getpid(), child.pid}
     assert orphans_of(lock) == []
-    lease.close()
+    held.close()
     assert [process.pid for process in orphans_of(lock)] == [child.pid], "the holder has let go; its child has not"
 
 

@@ -1,4 +1,4 @@
-"""Who still holds a dead console's pipe is ended; whoever only reads from it, or is about to let go, is not."""
+"""Only processes that can still write to an ended console's pipe are killed."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def test_a_process_that_is_gone_holds_nothing() -> None:
 def test_after_the_first_line_only_a_librarys_own_lines_are_kept() -> None:
     log = Log()
     log.feed(b"hbm_path: /models/a.hbm\n")
-    log.has_read_words = True
+    log.has_read_prompt = True
     log.feed(
         b"what a person asked\n[DNN] out of memory\nFailed to DoPrefill\nsaid [E][1][02-26][22:02:19:008][a.cpp:1][x]\n"
     )
     assert list(log.lines) == ["hbm_path: /models/a.hbm", "[DNN] out of memory", "Failed to DoPrefill"]
-    assert log.left_out == 2
+    assert log.omitted_lines == 2

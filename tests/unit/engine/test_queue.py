@@ -1,4 +1,4 @@
-"""The queue is fair: arrival decides, whatever the order in which the keeper hears of it."""
+"""The queue orders jobs by arrival, even if the keeper receives them in another order."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_leaving_gives_up_only_ones_own_place() -> None:
     jobs = [ticket(1.0, number) for number in range(3)]
     for job in jobs:
         queue.join(job)
-    assert queue.leave(jobs[1])
-    assert not queue.leave(jobs[1])
+    assert queue.remove(jobs[1])
+    assert not queue.remove(jobs[1])
     assert list(queue) == [jobs[0], jobs[2]]
     assert queue.find("job-1") is None
     assert queue.find("job-2") is jobs[2]
@@ -61,7 +61,7 @@ def test_an_equal_ticket_is_not_the_same_ticket() -> None:
     queue: Queue[str] = Queue(limit=2)
     mine, twin = ticket(1.0, 1), ticket(1.0, 1)
     queue.join(mine)
-    assert not queue.leave(twin)
+    assert not queue.remove(twin)
     assert list(queue) == [mine]
 
 
@@ -70,7 +70,7 @@ def test_a_job_that_was_let_in_gets_its_place_back_whatever_the_limit() -> None:
     first, second = ticket(1, 1), ticket(2, 2)
     queue.join(first)
     assert queue.first() is first
-    assert queue.leave(first)
+    assert queue.remove(first)
     queue.join(second)
     queue.rejoin(first)
     assert queue.first() is first

@@ -1,11 +1,11 @@
-"""The keeper's decisions, tried in every order that matters, without a process."""
+"""Tests the scheduler's decisions in every order of events that matters, without a process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bpu.engine.console_process import Exit
-from bpu.engine.keeper.circuit_breaker import PATIENCE
+from bpu.engine.keeper.circuit_breaker import FREE_RETRIES
 from bpu.engine.states import State
 from tests.unit.engine.rig import PROMPT, STDERR, Rig
 
@@ -54,7 +54,7 @@ def test_one_job_runs_and_the_next_follows_at_its_end(ready: Rig) -> None:
 def test_a_job_that_needs_a_fresh_console_gets_one_although_an_older_job_goes_first(ready: Rig) -> None:
     running = ready.join()
     older, retried = ready.join(arrived=ready.now - 2), ready.join(arrived=ready.now - 1, needs_fresh=True)
-    ready.desk.fail(running, "another echo", retry=True)
+    ready.scheduler.fail(running, "another echo", retry=True)
     ready.settle()
     ready.gone()
     ready.banner()
@@ -88,7 +88,7 @@ def test_a_full_queue_refuses_with_a_time_to_come_back(ready: Rig) -> None:
 
 def test_a_job_that_leaves_the_queue_disturbs_nobody(ready: Rig) -> None:
     running, waiting, last = ready.join(), ready.join(), ready.join()
-    ready.leave(waiting)
+    ready.remove(waiting)
     ready.finish(running)
     ready.console.say(PROMPT)
     assert last.peer.going
@@ -98,7 +98,7 @@ def test_a_job_that_leaves_the_queue_disturbs_nobody(ready: Rig) -> None:
 
 def test_a_running_job_that_leaves_costs_the_console_and_a_new_one_is_loading(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
-    ready.leave(running)
+    ready.remove(running)
     assert ready.state is State.STOPPING
     ready.gone()
     assert ready.state is State.STARTING
@@ -110,7 +110,7 @@ def test_a_running_job_that_leaves_costs_the_console_and_a_new_one_is_loading(re
 def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are_told(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
     ready.supervisor.log.add("[E] something failed")
-    ready.desk.fail(running, "The console has been silent.")
+    ready.scheduler.fail(running, "The console has been silent.")
     assert running.peer.heard("exit")[0]["log"] == ["[E] something failed"]
     assert ready.state is State.STOPPING
     ready.gone()
@@ -122,34 +122,34 @@ def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are
 
 def test_a_late_end_of_a_job_that_left_changes_nothing(ready: Rig) -> None:
     running = ready.join()
-    ready.leave(running)
+    ready.remove(running)
     ready.finish(running, digest="abc", tokens=10)
     assert ready.state is State.STOPPING
 
 
 def test_a_console_that_ignores_the_first_signal_is_killed(ready: Rig) -> None:
-    ready.leave(ready.join())
+    ready.remove(ready.join())
     ready.after(1.0)
     assert ready.console.signals == [15, 9]
 
 
 def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
-    assert ready.desk.cancel(waiting.id)
+    assert ready.scheduler.cancel(waiting.id)
     assert waiting.peer.error == "JobCancelled"
-    assert ready.desk.cancel(running.id)
+    assert ready.scheduler.cancel(running.id)
     assert running.peer.error == "JobCancelled"
     assert ready.state is State.STOPPING
-    assert not ready.desk.cancel("job-unknown")
+    assert not ready.scheduler.cancel("job-unknown")
 
 
 def test_a_job_whose_worker_does_not_read_is_passed_over_and_holds_nobody_up(ready: Rig) -> None:
-    """Its connection is cut, so that its worker joins again: the keeper hears of that as of anybody who left."""
+    """The keeper closes its connection, so that its worker joins again, and handles it like any removed job."""
     running, deaf, behind = ready.join(), ready.join(), ready.join()
     deaf.peer.reads = False
     ready.finish(running)
     ready.console.say(PROMPT)
-    ready.leave(deaf)
+    ready.remove(deaf)
     if not behind.peer.going:
         ready.console.say(PROMPT)
     assert behind.peer.going
@@ -204,7 +204,7 @@ def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(r
 
 def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> None:
     waiting = rig.join()
-    for _ in range(PATIENCE + 1):
+    for _ in range(FREE_RETRIES + 1):
         rig.console.die(SEGV)
     assert rig.state is State.FAILED
     assert waiting.peer.error == "EngineStopping"
@@ -218,7 +218,7 @@ def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> Non
 
 
 def test_a_finished_job_forgives_earlier_crashes(ready: Rig) -> None:
-    for _ in range(PATIENCE):
+    for _ in range(FREE_RETRIES):
         ready.console.die(SEGV)
         ready.banner()
     ready.finish(ready.join())
@@ -235,7 +235,7 @@ def test_missing_memory_is_for_a_person_and_names_the_log(rig: Rig) -> None:
 
 
 def test_memory_that_is_still_being_freed_is_waited_for(ready: Rig) -> None:
-    ready.leave(ready.join())
+    ready.remove(ready.join())
     ready.gone()
     job = ready.join()
     ready.console.say(NO_MEMORY, STDERR)
@@ -260,7 +260,7 @@ def test_a_program_that_cannot_be_started_is_for_a_person(tmp_path: Path) -> Non
 
 def test_unload_waits_for_the_running_job_and_a_later_one_loads_again(ready: Rig) -> None:
     running = ready.join()
-    ready.desk.unload()
+    ready.scheduler.unload()
     ready.settle()
     assert ready.state is State.BUSY
     ready.finish(running)
@@ -284,7 +284,7 @@ def test_an_idle_model_is_unloaded_when_asked_to(tmp_path: Path) -> None:
 
 def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
     waiting = [ready.join(), ready.join()][1]
-    ready.desk.stop()
+    ready.scheduler.stop()
     ready.settle()
     assert waiting.peer.error == "EngineStopping"
     assert ready.join().peer.error == "EngineStopping"

@@ -1,4 +1,4 @@
-"""What a console remembers, and how the next job begins on it: continued, behind a reset, or on a new process."""
+"""Tests how the next job starts on a console: continued, after a reset, or on a new process."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_reset_that_never_answers_ends_the_console(ready: Rig) -> None:
 def test_a_job_that_leaves_during_its_reset_leaves_the_console_in_use(ready: Rig) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50)
     leaver = ready.join()
-    ready.leave(leaver)
+    ready.remove(leaver)
     waiting = ready.join()
     ready.console.say(PROMPT)
     assert waiting.peer.going
@@ -153,7 +153,7 @@ class Handed:
         first, self.waiting = self.rig.join(), self.rig.join()
         if before:
             self.rig.console.pending[self.rig.console.stdout].append(before)
-        self.rig.desk.finish(first, PROVEN, UNKNOWN, reset_sent=True)
+        self.rig.scheduler.finish(first, PROVEN, UNKNOWN, reset_sent=True)
         self.rig.settle()
 
 

@@ -1,4 +1,4 @@
-"""Jobs and consoles in any order: one job at most, nobody lost, nobody disturbed, everyone gets an end."""
+"""Random orders of events: at most one job runs, no job is lost, and every job ends."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class JobState(RuleBasedStateMachine):
 
     @property
     def running(self) -> Any:
-        return self.rig.desk.running
+        return self.rig.scheduler.running
 
     @property
     def _fenced(self) -> bool:
@@ -100,14 +100,14 @@ class JobState(RuleBasedStateMachine):
         return multiple(job)
 
     @rule(job=jobs)
-    def leave(self, job: Any) -> None:
+    def remove(self, job: Any) -> None:
         if job not in self.over:
-            self.rig.leave(job)
+            self.rig.remove(job)
             self.over.append(job)
 
     @rule(job=jobs)
     def cancel(self, job: Any) -> None:
-        assert self.rig.desk.cancel(job.id) == (job not in self.over)
+        assert self.rig.scheduler.cancel(job.id) == (job not in self.over)
         self.rig.settle()
 
     @precondition(lambda self: self.running is not None)
@@ -149,7 +149,7 @@ class JobState(RuleBasedStateMachine):
 
     @rule(order=st.sampled_from(["load", "unload", "examine"]))
     def order(self, order: str) -> None:
-        getattr(self.rig.desk, order)()
+        getattr(self.rig.scheduler, order)()
         self.rig.settle()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 50.0]))
@@ -173,8 +173,12 @@ class JobState(RuleBasedStateMachine):
     @invariant()
     def nobody_is_lost(self) -> None:
         self._note()
-        preparing = self.rig.desk._preparing
-        known = [*self.rig.desk.queue, *([self.running] if self.running else []), *([preparing] if preparing else [])]
+        preparing = self.rig.scheduler._preparing
+        known = [
+            *self.rig.scheduler.queue,
+            *([self.running] if self.running else []),
+            *([preparing] if preparing else []),
+        ]
         assert sorted(job.id for job in self.all if job not in self.over) == sorted(job.id for job in known)
 
     @invariant()
@@ -185,8 +189,8 @@ class JobState(RuleBasedStateMachine):
 
     @invariant()
     def a_busy_console_is_busy_with_something(self) -> None:
-        desk = self.rig.desk
-        if self.rig.state is State.CHECKING or (self.rig.state is State.BUSY and desk.running is None):
+        scheduler = self.rig.scheduler
+        if self.rig.state is State.CHECKING or (self.rig.state is State.BUSY and scheduler.running is None):
             assert self.rig.supervisor.deadline() is not None, "whatever it is, it has an end"
 
     @invariant()

@@ -1,4 +1,4 @@
-"""Which launches a keeper takes in, from whom: its own table's, a reloaded one's, and nobody else's."""
+"""A keeper accepts launches of its own table and of its reloaded versions, and no others."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def test_a_program_of_a_new_entry_that_another_process_holds_is_refused_with_its
 
     engine = running(table_of(first))
     program = tmp_path / "another.lock"
-    lease = try_lock(program, create=True)
+    lock = try_lock(program, create=True)
     held = other_of(first, "held", lock_path=str(program))
     after = dataclasses.replace(table_of([first, held]), previous=(table_of(first).fingerprint,))
     new = Engine(after)
     with pytest.raises(errors.EngineUnavailable, match="The model is held by"):
         submit(new, says("x"), model="held")
     assert answer(submit(new, says("the others go on"))) == "the others go on"
-    assert lease is not None
-    lease.close()
+    assert lock is not None
+    lock.close()
     assert answer(submit(new, says("free now"), model="held")) == "free now"
     assert try_lock(program) is None, "the keeper holds it from now on"
     new.stop()

@@ -1,10 +1,10 @@
-"""The table of states: every legal move, and no other."""
+"""The table has every legal transition and no other."""
 
 from __future__ import annotations
 
 import pytest
 
-from bpu.engine.states import TRANSITIONS, IllegalMove, Machine, State, Transition
+from bpu.engine.states import TRANSITIONS, IllegalTransition, Machine, State, Transition
 
 
 def machine_in(state: State) -> Machine:
@@ -18,7 +18,7 @@ def test_a_legal_move_is_told_once(state: State, move: Transition) -> None:
     told: list[tuple[State, State, Transition]] = []
     machine = Machine(lambda *change: told.append(change))
     machine.state = state
-    new = machine.move(move)
+    new = machine.apply(move)
     assert machine.state is new
     assert told == ([] if new is state else [(state, new, move)])
 
@@ -28,8 +28,8 @@ def test_an_illegal_move_raises_and_changes_nothing(state: State) -> None:
     for move in Transition:
         if (state, move) not in TRANSITIONS:
             machine = machine_in(state)
-            with pytest.raises(IllegalMove, match=state.value):
-                machine.move(move)
+            with pytest.raises(IllegalTransition, match=state.value):
+                machine.apply(move)
             assert machine.state is state
 
 

@@ -1,4 +1,4 @@
-"""A keeper that is stopped is noticed by its workers, reported with a typed error, and heals when it goes on."""
+"""Workers notice a stopped keeper, report a typed error, and recover when it continues."""
 
 from __future__ import annotations
 

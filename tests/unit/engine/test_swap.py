@@ -1,4 +1,4 @@
-"""Several models under one queue: what the keeper gives up and loads, in every order, without a process."""
+"""Tests which of several models the scheduler ends and loads, without a process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bpu.engine.console_process import Exit
-from bpu.engine.keeper.circuit_breaker import PATIENCE
+from bpu.engine.keeper.circuit_breaker import FREE_RETRIES
 from bpu.engine.states import State
 from tests.unit.engine.rig import PROMPT, STDERR, Rig
 
@@ -18,7 +18,7 @@ FIRST = "deepseek-r1:1.5b"
 @pytest.fixture
 def other(ready: Rig, tmp_path: Path) -> str:
     """The fingerprint of a second model; the first one is loaded."""
-    return ready.offer(tmp_path, "qwen3-4b")
+    return ready.register(tmp_path, "qwen3-4b")
 
 
 def finish(rig: Rig, *jobs: object) -> None:
@@ -39,7 +39,7 @@ def test_a_job_for_another_model_swaps_it_in_when_no_job_of_the_loaded_one_waits
     assert (ready.state, loaded(ready)) == (State.STARTING, [FIRST, "qwen3-4b"])
     ready.banner()
     assert job.peer.going
-    assert ready.desk.model.supervisor.loads == 1
+    assert ready.scheduler.model.supervisor.loads == 1
 
 
 def test_the_next_model_is_loaded_only_after_the_last_console_has_ended(ready: Rig, other: str) -> None:
@@ -66,7 +66,7 @@ def test_jobs_of_the_loaded_model_go_first_until_the_other_has_waited_long_enoug
     finish(ready, running)
     assert early.peer.going
     late = ready.join()
-    ready.after(ready.desk.swap_after_s)
+    ready.after(ready.scheduler.swap_after_s)
     finish(ready, early)
     assert ready.state is State.STOPPING
     ready.gone()
@@ -80,7 +80,7 @@ def test_a_model_for_which_another_was_given_up_is_loaded_though_older_jobs_of_t
     running = ready.join()
     older = ready.join()
     waiting = ready.join(model=other)
-    ready.after(ready.desk.swap_after_s)
+    ready.after(ready.scheduler.swap_after_s)
     finish(ready, running)
     ready.gone()
     ready.banner()
@@ -92,7 +92,7 @@ def test_a_model_for_which_another_was_given_up_is_loaded_though_older_jobs_of_t
 
 
 def test_a_load_that_no_job_waits_for_gives_way(rig: Rig, tmp_path: Path) -> None:
-    job = rig.join(model=rig.offer(tmp_path, "qwen3-4b"))
+    job = rig.join(model=rig.register(tmp_path, "qwen3-4b"))
     assert rig.state is State.STOPPING
     rig.gone()
     rig.banner()
@@ -106,7 +106,7 @@ def test_a_model_that_cannot_fit_is_refused_with_figures_and_the_loaded_one_stay
     assert job.peer.error == "EngineUnavailable"
     assert job.peer.heard("refused")[0]["message"] == "needs 7 GiB, the pools hold 3 GiB"
     assert ready.state is State.READY
-    assert ready.desk.load(other) == "needs 7 GiB, the pools hold 3 GiB"
+    assert ready.scheduler.load(other) == "needs 7 GiB, the pools hold 3 GiB"
     assert ready.state is State.READY
 
 
@@ -132,7 +132,7 @@ def test_the_next_load_waits_until_the_memory_has_come_back(ready: Rig, other: s
 def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_comes_back(ready: Rig, other: str) -> None:
     job = ready.join(model=other)
     ready.gone()
-    for _ in range(PATIENCE + 1):
+    for _ in range(FREE_RETRIES + 1):
         assert loaded(ready)[-1] == "qwen3-4b"
         ready.console.die(Exit(None, 11))
     assert job.peer.error == "EngineStopping"
@@ -154,24 +154,24 @@ def test_memory_that_comes_back_late_after_a_swap_is_waited_for(ready: Rig, othe
 
 
 def test_an_order_loads_another_model_and_it_stays(ready: Rig, other: str) -> None:
-    assert ready.desk.load(other) == ""
+    assert ready.scheduler.load(other) == ""
     ready.settle()
     ready.gone()
     ready.banner()
     ready.after(60.0)
-    assert (ready.state, ready.desk.model.name) == (State.READY, "qwen3-4b")
+    assert (ready.state, ready.scheduler.model.name) == (State.READY, "qwen3-4b")
 
 
 def test_an_order_waits_its_turn_behind_jobs_of_the_loaded_model_and_comes_within_its_time(
     ready: Rig, other: str
 ) -> None:
     running, next_one = ready.join(), ready.join()
-    ready.desk.load(other)
+    ready.scheduler.load(other)
     ready.after(1.0)
     finish(ready, running)
     assert next_one.peer.going
     ready.join()
-    ready.after(ready.desk.swap_after_s)
+    ready.after(ready.scheduler.swap_after_s)
     finish(ready, next_one)
     assert ready.state is State.STOPPING
     ready.gone()
@@ -179,10 +179,10 @@ def test_an_order_waits_its_turn_behind_jobs_of_the_loaded_model_and_comes_withi
 
 
 def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_job(ready: Rig, other: str) -> None:
-    ready.desk.unload()
+    ready.scheduler.unload()
     ready.settle()
     ready.gone()
-    ready.desk.load()
+    ready.scheduler.load()
     ready.settle()
     job = ready.join(model=other)
     assert ready.state is State.STARTING
@@ -195,27 +195,27 @@ def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_j
 
 def test_a_model_whose_job_left_before_its_load_is_not_loaded(ready: Rig, other: str) -> None:
     job = ready.join(model=other)
-    ready.leave(job)
+    ready.remove(job)
     ready.gone()
     assert loaded(ready) == [FIRST, FIRST]
 
 
 def test_unloading_ends_any_model_and_a_job_loads_its_own(ready: Rig, other: str) -> None:
-    ready.desk.load(other)
+    ready.scheduler.load(other)
     ready.settle()
     ready.gone()
     ready.banner()
-    ready.desk.unload()
+    ready.scheduler.unload()
     ready.settle()
     ready.gone()
     assert ready.state is State.STOPPED
     job = ready.join()
     ready.banner()
-    assert (job.peer.going, ready.desk.model.name) == (True, FIRST)
+    assert (job.peer.going, ready.scheduler.model.name) == (True, FIRST)
 
 
 def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Path) -> None:
-    other = ready.offer(tmp_path, "qwen3-4b", idle_unload_s=30.0)
+    other = ready.register(tmp_path, "qwen3-4b", idle_unload_s=30.0)
     ready.after(1000.0)
     assert ready.state is State.READY, "the first one has no limit"
     job = ready.join(model=other)
@@ -229,13 +229,13 @@ def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Pa
 
 
 def test_findings_restarts_and_load_times_belong_to_a_model(ready: Rig, tmp_path: Path) -> None:
-    other = ready.offer(tmp_path, "qwen3-4b", argv=("another", "--hbm_path", "q.hbm"))
+    other = ready.register(tmp_path, "qwen3-4b", argv=("another", "--hbm_path", "q.hbm"))
     job = ready.join(model=other)
     ready.gone()
     ready.after(7.0)
     ready.banner()
     finish(ready, job)
-    first, second = ready.desk.models.values()
+    first, second = ready.scheduler.registry.models.values()
     assert (first.supervisor.load_s, second.supervisor.load_s) == (0.0, 7.0)
     assert (first.supervisor.restarts["swap"], second.supervisor.restarts["swap"]) == (1, 0)
     assert first.examiner.record.path != second.examiner.record.path
@@ -256,7 +256,7 @@ def test_a_conversation_does_not_go_on_over_a_swap(ready: Rig, other: str) -> No
 
 
 def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -> None:
-    changed = ready.offer(tmp_path, FIRST, argv=("console", "--changed"))
+    changed = ready.register(tmp_path, FIRST, argv=("console", "--changed"))
     ready.after(5.0)
     assert (ready.state, len(ready.spawned)) == (State.READY, 1), "a change alone reloads nothing"
     job = ready.join(model=changed)
@@ -267,13 +267,13 @@ def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -
 
 
 def test_a_console_that_dies_idle_is_loaded_as_its_entry_says_by_now(ready: Rig, tmp_path: Path) -> None:
-    ready.offer(tmp_path, FIRST, argv=("console", "--changed"))
+    ready.register(tmp_path, FIRST, argv=("console", "--changed"))
     ready.console.die(Exit(None, 11))
     assert ready.spawned[-1].argv == ("console", "--changed")
 
 
 def test_limits_of_an_entry_change_with_its_next_load_too(ready: Rig, tmp_path: Path) -> None:
-    ready.offer(tmp_path, FIRST, idle_unload_s=30.0)
+    ready.register(tmp_path, FIRST, idle_unload_s=30.0)
     ready.after(100.0)
     assert ready.state is State.READY
     ready.console.die(Exit(None, 11))
@@ -284,10 +284,10 @@ def test_limits_of_an_entry_change_with_its_next_load_too(ready: Rig, tmp_path: 
 
 def test_launches_that_nothing_needs_are_forgotten_and_no_job_is_lost(ready: Rig, tmp_path: Path) -> None:
     running = ready.join()
-    waiting = ready.join(model=ready.offer(tmp_path, "qwen3-4b", argv=("console", "--first")))
+    waiting = ready.join(model=ready.register(tmp_path, "qwen3-4b", argv=("console", "--first")))
     for number in range(1000):
-        ready.offer(tmp_path, "qwen3-4b", argv=("console", str(number)))
-    assert len(ready.desk._launches) < 400
+        ready.register(tmp_path, "qwen3-4b", argv=("console", str(number)))
+    assert len(ready.scheduler.registry._launches) < 400
     finish(ready, running)
     ready.gone()
     ready.banner()

@@ -1,4 +1,4 @@
-"""The rule for which model is in memory next: its order, its cost and its bound, without any process."""
+"""Tests order, cost and bound of the rule that chooses the next model."""
 
 from __future__ import annotations
 

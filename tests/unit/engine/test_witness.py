@@ -1,4 +1,4 @@
-"""The engine over a console in C that was written apart from the simulator: neither may share the other's mistakes."""
+"""Runs the engine over a console in C that shares no code with the simulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpu import errors
 from bpu.console.events import Done, Stats, Text
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.job import Job
-from bpu.engine.client.launch_config import SIMULATOR_MODEL, plan_launch
+from bpu.engine.client.launch_config import SIMULATOR_MODEL, build_launch_spec
 from bpu.engine.protocol import say_bye
 from bpu.settings import load_settings
 from bpu.turn import Turn
@@ -65,7 +65,7 @@ def engine_of(compiled: Path, tmp_path: Path) -> Iterator[EngineOf]:
             "console_args": list(options),
         }
         (tmp_path / "state").mkdir(exist_ok=True)
-        engines.append(Engine(plan_launch(load_settings(**{**fixed, **settings}))))
+        engines.append(Engine(build_launch_spec(load_settings(**{**fixed, **settings}))))
         engines[-1].start()
         return engines[-1]
 

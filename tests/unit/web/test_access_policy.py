@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bpu.access_policy import Access, access, host_name, is_near
+from bpu.access_policy import Access, access, host_name, is_private_client
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
 
@@ -24,12 +24,12 @@ FAR = (
 
 @pytest.mark.parametrize("client", NEAR)
 def test_this_machine_and_private_networks_are_near(client: str) -> None:
-    assert is_near(client)
+    assert is_private_client(client)
 
 
 @pytest.mark.parametrize("client", FAR)
 def test_everybody_else_is_far(client: str) -> None:
-    assert not is_near(client)
+    assert not is_private_client(client)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_name_in_a_host_header(host: str, name: str) -> None:
 def test_hosts_that_name_this_machine_and_hosts_that_do_not() -> None:
     rules = access(load_settings(engine="simulator", allowed_hosts="chat.example.org, box:8000"))
     for host in ("localhost:8000", "x.localhost", "board.local", "10.0.0.5:8000", "[fe80::1]:8000", "CHAT.example.org"):
-        assert rules.host_fits(host), host
+        assert rules.accepts_host(host), host
     for host in (
         "evil.example",
         "chat.example.org.evil",
@@ -61,8 +61,8 @@ def test_hosts_that_name_this_machine_and_hosts_that_do_not() -> None:
         "home.arpa.example",
         "10.0.0.5.nip.example",
     ):
-        assert not rules.host_fits(host), host
-    assert rules.host_fits("box")
+        assert not rules.accepts_host(host), host
+    assert rules.accepts_host("box")
 
 
 LOCAL = (
@@ -82,10 +82,10 @@ LOCAL = (
 def test_names_that_nobody_can_register_fit_unless_the_gateway_is_on_loopback_alone(bind: str, fits: bool) -> None:
     rules = access(load_settings(engine="simulator", bind=bind, allowed_hosts="chat.example.org"))
     for host in LOCAL:
-        assert rules.host_fits(host) is fits, host
+        assert rules.accepts_host(host) is fits, host
     for host in ("localhost", "x.localhost:8000", socket.gethostname(), "127.0.0.1", "[::1]:8000", "chat.example.org"):
-        assert rules.host_fits(host), host
-    assert not rules.host_fits("evil.example")
+        assert rules.accepts_host(host), host
+    assert not rules.accepts_host("evil.example")
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:8000", "127.0.0.1:8000"])
@@ -99,18 +99,18 @@ def test_names_that_nobody_can_register_fit_unless_the_gateway_is_on_loopback_al
     ],
 )
 def test_12_a_host_that_only_begins_like_one_of_this_machine_is_refused(bind: str, host: str) -> None:
-    assert not access(load_settings(engine="simulator", bind=bind)).host_fits(host)
+    assert not access(load_settings(engine="simulator", bind=bind)).accepts_host(host)
 
 
 @pytest.mark.parametrize("host", ["[fe80::1%usb0]:8000", "[fe80::1%25usb0]", "[::1]:", "[::ffff:10.0.0.1]", "::1"])
 def test_12_addresses_in_every_spelling_are_served(host: str) -> None:
-    assert access(load_settings(engine="simulator")).host_fits(host)
+    assert access(load_settings(engine="simulator")).accepts_host(host)
 
 
 def test_a_gateway_on_loopback_behind_a_trusted_proxy_takes_the_names_of_its_network() -> None:
     rules = access(load_settings(engine="simulator", bind="127.0.0.1:8000", trusted_proxies="127.0.0.1"))
-    assert rules.host_fits("board.lan")
-    assert not rules.host_fits("evil.example")
+    assert rules.accepts_host("board.lan")
+    assert not rules.accepts_host("evil.example")
 
 
 def test_any_of_several_keys_fits_and_nothing_else(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_any_of_several_keys_fits_and_nothing_else(tmp_path: Path) -> None:
     rules = access(load_settings(engine="simulator", api_keys="one,two", api_keys_file=file))
     assert rules.needs_key
     for key in ("one", "two", "three", "vier-ä".encode().decode("latin-1")):
-        assert rules.key_fits(["", key]), key
+        assert rules.accepts_key(["", key]), key
     for given in (["", "on"], ["oneone"], ["one,two"], [""], [], ["# the kitchen"], ["vier-ä"]):
-        assert not rules.key_fits(given), given
+        assert not rules.accepts_key(given), given
 
 
 def test_every_key_is_compared_whole_whichever_fits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_every_key_is_compared_whole_whichever_fits(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((len(a), len(b))) or whole(a, b))
     for given in ("one", "a-much-longer-key", "", "o"):
         compared.clear()
-        rules.key_fits([given, "wrong"])
+        rules.accepts_key([given, "wrong"])
         assert compared == [(32, 32)] * 4
 
 
