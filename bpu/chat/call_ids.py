@@ -22,7 +22,7 @@ def call_item_id(unique: str, name: str, arguments: str) -> str:
     return whole if len(whole) <= MAX_LENGTH else f"{_PREFIX}{unique}"
 
 
-def referred_call(item_id: object) -> tuple[str, str] | None:
+def decode_call_id(item_id: object) -> tuple[str, str] | None:
     """The name and the arguments of the call in `item_id`; None where it holds none."""
     if not isinstance(item_id, str) or not item_id.startswith(_PREFIX) or len(item_id) > MAX_LENGTH:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish
-from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
 
 #: Fields that mean the same in both.
@@ -37,9 +37,9 @@ def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
     if body.get("best_of") not in (None, 1):
         raise BadRequest("This gateway makes one answer a request; `best_of` may be 1.", param="best_of")
     chat = {name: body[name] for name in _SHARED if name in body}
-    with renamed(PARAMS):
-        asked = parse_chat({**chat, "messages": [{"role": "user", "content": prompt}]}, **options)
-    return replace(asked, show_reasoning=False), prompt if body.get("echo") is True else ""
+    with translate_params(PARAMS):
+        request = parse_chat({**chat, "messages": [{"role": "user", "content": prompt}]}, **options)
+    return replace(request, show_reasoning=False), prompt if body.get("echo") is True else ""
 
 
 def _prompt(body: Mapping[str, Any]) -> str:
@@ -53,7 +53,7 @@ def _prompt(body: Mapping[str, Any]) -> str:
     return prompt
 
 
-class CompletionShape:
+class TextCompletionFormat:
     """`text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
 
     def __init__(self, head: ResponseMetadata, echo: str = "") -> None:
@@ -93,7 +93,7 @@ class CompletionShape:
         return {**self._head.open("text_completion"), "choices": [choice]}
 
 
-def is_silent(chunk: Mapping[str, Any]) -> bool:
+def is_keepalive(chunk: Mapping[str, Any]) -> bool:
     """Whether a chunk says nothing but that the stream lives."""
     choices = chunk["choices"]
     return bool(choices) and not choices[0]["text"] and choices[0]["finish_reason"] is None

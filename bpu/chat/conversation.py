@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bpu.chat.reasoning import own_words
+from bpu.chat.reasoning import strip_reasoning
 from bpu.chat.request_models import Message
-from bpu.chat.tools import answered, called
+from bpu.chat.tools import render_tool_call, render_tool_result
 
 _JOINT = "\n\n"
 #: A client that sends the assistant's words last wants more of them.
@@ -52,14 +52,14 @@ class Conversation:
         return sum(turn.messages for turn in self.turns[:at])
 
 
-def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
+def build_conversation(messages: Sequence[Message], rules: str = "") -> Conversation:
     """The conversation in `messages`; `rules` (tools, the form of the answer) come after the client's system text."""
     leading = 0
     while leading < len(messages) and messages[leading].role == "system":
         leading += 1
     system = _join([*(message.content for message in messages[:leading]), rules])
     turns: list[ChatTurn] = []
-    for utterance in _utterances(messages[leading:]):
+    for utterance in _to_turns(messages[leading:]):
         _append(turns, utterance)
     if not turns or turns[0].role == "assistant":
         turns.insert(0, ChatTurn("user", "", 0))
@@ -68,21 +68,21 @@ def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
     return Conversation(system, tuple(turns))
 
 
-def _utterances(messages: Sequence[Message]) -> list[ChatTurn]:
+def _to_turns(messages: Sequence[Message]) -> list[ChatTurn]:
     room, newest_first = _ARGUMENTS_READ, []
     for message in reversed(messages):
         room -= sum(len(call.arguments) for call in message.tool_calls)
-        newest_first.append(utter(message, reads_arguments=room >= 0))
+        newest_first.append(to_turn(message, reads_arguments=room >= 0))
     return newest_first[::-1]
 
 
-def utter(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
+def to_turn(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
     """One message as its side says it."""
     if message.role == "assistant":
-        calls = "\n".join(called(call, reads_arguments=reads_arguments) for call in message.tool_calls)
-        return ChatTurn("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
+        calls = "\n".join(render_tool_call(call, reads_arguments=reads_arguments) for call in message.tool_calls)
+        return ChatTurn("assistant", "\n".join(part for part in (strip_reasoning(message.content), calls) if part))
     if message.role == "tool":
-        return ChatTurn("user", answered(message.content), result=True)
+        return ChatTurn("user", render_tool_result(message.content), result=True)
     return ChatTurn("user", message.content)
 
 

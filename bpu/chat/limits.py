@@ -6,7 +6,7 @@ first blank line of the reasoning. Tokens are counted over the raw text, reasoni
 
 from __future__ import annotations
 
-from bpu.chat.partial_match import first, held
+from bpu.chat.partial_match import first_complete, partial_length
 from bpu.chat.tokens import Counter, IncrementalTokenCounter
 
 
@@ -28,9 +28,9 @@ class StopStrings:
         if self.hit or not self._stops:
             return "" if self.hit else piece
         text = self._held + piece
-        at, word = first(text, self._stops)
+        at, word = first_complete(text, self._stops)
         self.found = word if at >= 0 else None
-        keep = 0 if self.hit else held(text, self._stops)
+        keep = 0 if self.hit else partial_length(text, self._stops)
         self._held = text[len(text) - keep :]
         return text[:at] if self.hit else text[: len(text) - keep]
 
@@ -44,19 +44,19 @@ class TokenLimit:
     """Passes on as much of a text in pieces as `most` tokens hold; None: all of it, only counted."""
 
     def __init__(self, counter: Counter, most: int | None) -> None:
-        self._tally = IncrementalTokenCounter(counter)
+        self._token_counter = IncrementalTokenCounter(counter)
         self._most = most
         self.hit = False
 
     def feed(self, piece: str) -> str:
         """The part within the limit. `hit` once something did not fit: an answer that just fits is whole."""
         if self._most is not None:
-            room = self._tally.room(piece, self._most)
+            room = self._token_counter.room(piece, self._most)
             self.hit = room < len(piece)
             piece = piece[:room]
-        self._tally.add(piece)
+        self._token_counter.add(piece)
         return piece
 
     @property
     def total(self) -> int:
-        return self._tally.total
+        return self._token_counter.total

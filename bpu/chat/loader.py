@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from bpu.chat.pipeline import Mode
 from bpu.chat.prompt import Prompter, Thinking
 from bpu.chat.template import Template
 from bpu.chat.tokens import load_counter
@@ -24,7 +23,6 @@ def load_prompter(
     newline: str = "\\n",
     line_limit: int | None = None,
     history: Literal["error", "trim"] = "error",
-    reasoning: Mode = "reasoning_content",
     thinking: Thinking = "auto",
     strftime_now: Callable[[str], str] | None = None,
 ) -> Prompter:
@@ -40,7 +38,6 @@ def load_prompter(
         newline=newline,
         line_limit=line_limit,
         history=history,
-        reasoning=reasoning,
         thinking=thinking,
     )
 

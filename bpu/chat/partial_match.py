@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def held(text: str, words: Sequence[str]) -> int:
+def partial_length(text: str, words: Sequence[str]) -> int:
     """How many characters at the end of `text`, which holds none of `words`, may be the beginning of one."""
     longest = max(map(len, words), default=0)
     firsts = {word[0] for word in words}
@@ -15,7 +15,7 @@ def held(text: str, words: Sequence[str]) -> int:
     return 0
 
 
-def first(text: str, words: Sequence[str], start: int = 0) -> tuple[int, str]:
+def first_complete(text: str, words: Sequence[str], start: int = 0) -> tuple[int, str]:
     """Where in `text` that one of `words` stands which is complete first (the longest of equals), and which it is.
 
     (-1, "") for none. The order of completion is the one that does not depend on how a text is cut into pieces.

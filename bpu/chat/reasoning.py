@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from bpu.chat.partial_match import held
+from bpu.chat.partial_match import partial_length
 
 OPEN, CLOSE = "<think>", "</think>"
 _TAGS = (OPEN, CLOSE)
@@ -84,7 +84,7 @@ class Splitter:
         text, self._held = self._held + piece, ""
         start, stop = 0, len(text)
         for match in _TAG.finditer(text):
-            yield from self._plain(text[start : match.start()])
+            yield from self._read_plain(text[start : match.start()])
             start = match.start()
             if self.state in _TAGLESS:
                 break
@@ -95,10 +95,10 @@ class Splitter:
                 yield self._tag(match.group())
                 start = match.end()
         if stop == len(text):
-            stop -= held(text[start:], _TAGS)
-        yield from self._plain(text[start:stop])
+            stop -= partial_length(text[start:], _TAGS)
+        yield from self._read_plain(text[start:stop])
         if self.state in _TAGLESS:
-            yield from self._plain(text[stop:])
+            yield from self._read_plain(text[stop:])
             stop = len(text)
         self._held = text[stop:]
         self._before = text[stop - 1] if stop else self._before
@@ -109,7 +109,7 @@ class Splitter:
         if text == CLOSE:
             yield self._tag(text)
         else:
-            yield from self._plain(text)
+            yield from self._read_plain(text)
         if self._blanks:
             yield Part("content", self._blanks)
 
@@ -118,7 +118,7 @@ class Splitter:
         self.state = TRANSITIONS[self.state, tag]
         return Part("tag", blanks + tag)
 
-    def _plain(self, text: str) -> Iterator[Part]:
+    def _read_plain(self, text: str) -> Iterator[Part]:
         rest = text.lstrip(DROPPED.get(self.state, "")) if text else ""
         blanks = text[: len(text) - len(rest)]
         if self.state is State.UNDECIDED:
@@ -135,7 +135,7 @@ class Splitter:
         return (waiting + rest, "") if rest or len(waiting) > _BLANKS_MOST else ("", waiting)
 
 
-def own_words(text: str) -> str:
+def strip_reasoning(text: str) -> str:
     """An earlier answer without the reasoning block that it opens with, if it does."""
     text = text.strip()
     if not text.startswith(OPEN):

@@ -133,11 +133,11 @@ Text = Annotated[str, BeforeValidator(_content)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _Shape(BaseModel):
+class _RequestModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Call(_Shape):
+class ToolCallInput(_RequestModel):
     """An earlier call of a tool by the assistant, right or wrong; `arguments` is text as the client sent it.
 
     Its id is not looked at: results stand behind their calls.
@@ -154,12 +154,12 @@ class Call(_Shape):
         return inner if isinstance(inner, Mapping) else value
 
 
-class Message(_Shape):
+class Message(_RequestModel):
     """One message, its role one of four: developer is system, function is tool."""
 
     role: Role
     content: Text = ""
-    tool_calls: Annotated[tuple[Call, ...], BeforeValidator(_none_is_empty)] = ()
+    tool_calls: Annotated[tuple[ToolCallInput, ...], BeforeValidator(_none_is_empty)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -175,7 +175,7 @@ class Message(_Shape):
         return changed
 
 
-class Tool(_Shape):
+class Tool(_RequestModel):
     """One function the model may call; `parameters` is a JSON schema.
 
     `strict`: a call whose arguments do not fit the schema is an error, not a call.
@@ -218,7 +218,7 @@ def _names(tools: Any) -> list[str]:
     return [one["name"] for one in inner if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
 
 
-class ResponseFormat(_Shape):
+class ResponseFormat(_RequestModel):
     """What the answer must be: free text, any JSON object, or JSON of one schema."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
@@ -237,14 +237,14 @@ class ResponseFormat(_Shape):
         return {"type": "json_schema", "name": inner.get("name") or "answer", "schema": inner["schema"]}
 
 
-class _StreamOptions(_Shape):
+class _StreamOptions(_RequestModel):
     include_usage: bool | None = None
 
 
 Limit = Annotated[int | None, AfterValidator(_no_limit)]
 
 
-class Body(_Shape):
+class Body(_RequestModel):
     """The fields of a chat request that have an effect."""
 
     model: Name

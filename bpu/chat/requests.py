@@ -132,7 +132,7 @@ def parse_chat(
 
 
 @contextmanager
-def renamed(
+def translate_params(
     params: Mapping[str, str], places: Sequence[str] = (), tools: Sequence[int] | None = None
 ) -> Iterator[None]:
     """A mistake found by `parse_chat` under the names of another endpoint.

@@ -120,24 +120,24 @@ def is_small(value: Any, steps: Steps | None = None) -> bool:
     return False
 
 
-def lean(schema: Schema) -> Schema:
+def prune_schema(schema: Schema) -> Schema:
     """The schema without its noise; one that is too large to be checked stays as it is."""
-    return _lean(schema) if is_small(schema) else schema
+    return _prune(schema) if is_small(schema) else schema
 
 
-def _lean(schema: Schema) -> Schema:
+def _prune(schema: Schema) -> Schema:
     if isinstance(schema, list):
-        return [_lean(one) for one in schema]
+        return [_prune(one) for one in schema]
     if not isinstance(schema, Mapping):
         return schema
     kept = {}
     for name, value in schema.items():
         if name in _NAMED and isinstance(value, Mapping):
-            kept[name] = {key: _lean(one) for key, one in value.items()}
+            kept[name] = {key: _prune(one) for key, one in value.items()}
         elif name in _DATA:
             kept[name] = value
         elif name not in _NOISE:
-            kept[name] = _lean(value)
+            kept[name] = _prune(value)
     return kept
 
 

@@ -23,7 +23,7 @@ _SENTINEL = "qzMessageOneqz"
 _ANGLE = "\ud800"
 
 
-class Said(TypedDict):
+class TemplateMessage(TypedDict):
     """A message as templates know it."""
 
     role: str
@@ -77,13 +77,13 @@ class Template:
         self._dated = "strftime_now" in text
         try:
             self._template = environment.from_string(text)
-            self._frame = self._learnt_frame()
+            self._frame = self._render_frame()
         except (jinja2.TemplateError, Unrenderable) as error:
             raise SettingsError(
                 f"BPU_TEMPLATE_PATH: the chat template cannot be used: {error}. Copy the model's own template."
             ) from None
 
-    def render(self, messages: Sequence[Said]) -> str:
+    def render(self, messages: Sequence[TemplateMessage]) -> str:
         """The prompt of `messages`, the beginning of the answer included. Raises `Unrenderable`."""
         try:
             return self._template.render(messages=list(messages), add_generation_prompt=True, **self._variables)
@@ -92,9 +92,9 @@ class Template:
 
     def frame(self) -> tuple[str, str]:
         """What the console puts before and after one line. Where it may hold the date, it is learnt anew each time."""
-        return self._learnt_frame() if self._dated else self._frame
+        return self._render_frame() if self._dated else self._frame
 
-    def _learnt_frame(self) -> tuple[str, str]:
+    def _render_frame(self) -> tuple[str, str]:
         before, found, after = self.render([{"role": "user", "content": _SENTINEL}]).partition(_SENTINEL)
         if not found or _SENTINEL in after:
             raise Unrenderable("it does not render a user's message exactly once")
@@ -105,19 +105,23 @@ class Template:
         words = [f"{_SENTINEL}{number}end" for number in range(3)]
         roles = ("user", "assistant", "user")
         try:
-            text = self.render([Said(role=role, content=word) for role, word in zip(roles, words, strict=True)])
+            text = self.render(
+                [TemplateMessage(role=role, content=word) for role, word in zip(roles, words, strict=True)]
+            )
         except Unrenderable:
             return ""
         rest, found, _ = text.partition(words[1])[2].partition(words[2])
         return rest if found else ""
 
-    def inside(self, messages: Sequence[Said]) -> str | None:
+    def inside(self, messages: Sequence[TemplateMessage]) -> str | None:
         """The rendering of `messages` without the frame: the line that makes the console say all of it.
 
         None when the template puts something of it outside the frame, leaves a message out, or refuses.
         The template sees no tag in a message, so it can cut none away.
         """
-        hidden = [Said(role=one["role"], content=clean(one["content"]).replace("<", _ANGLE)) for one in messages]
+        hidden = [
+            TemplateMessage(role=one["role"], content=clean(one["content"]).replace("<", _ANGLE)) for one in messages
+        ]
         try:
             before, after = self.frame()
             text = self.render(hidden)
@@ -129,7 +133,7 @@ class Template:
     def carries(self, *roles: str) -> bool:
         """Whether messages of these roles come through, each once, in order and inside the frame."""
         words = [f"{_SENTINEL}{number}end" for number in range(len(roles))]
-        messages = [Said(role=role, content=word) for role, word in zip(roles, words, strict=True)]
+        messages = [TemplateMessage(role=role, content=word) for role, word in zip(roles, words, strict=True)]
         text = self.inside(messages)
         if text is None or any(text.count(word) != 1 for word in words):
             return False

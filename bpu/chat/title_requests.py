@@ -34,7 +34,7 @@ _USER, _ASSISTANT = "USER:", "ASSISTANT:"
 _TAGS = ["General"]
 
 
-def side_answer(request: ChatRequest) -> str | None:
+def conversation_title(request: ChatRequest) -> str | None:
     """The answer to a request for a title, tags or follow-up questions; None for every other request.
 
     A title is made of the first user message in it.

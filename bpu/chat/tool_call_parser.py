@@ -15,7 +15,7 @@ from typing import Any
 from bpu.chat.coercion import coerce
 from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import Tool, clean
-from bpu.chat.schemas import Checker, Steps, lean
+from bpu.chat.schemas import Checker, Steps, prune_schema
 
 _NAMES = ("name", "tool", "tool_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
@@ -56,7 +56,7 @@ class ToolCallParser:
         self._withheld = withheld
         self._steps = Steps()
         self._checkers: dict[str, Checker] = {}
-        self._lean: dict[str, Any] = {}
+        self._pruned: dict[str, Any] = {}
 
     def read(self, text: str, *, close: bool = True, marked: bool = False) -> list[ParsedToolCall]:
         """The calls that `text` consists of; empty when it is anything else, if only in part.
@@ -66,7 +66,7 @@ class ToolCallParser:
         """
         if DEEPSEEK in text:
             pairs: list[tuple[str | None, Any]] = [
-                (self._cleaned(name), _arguments(body, close)) for name, body in _deepseek(text)
+                (self._tool_name(name), _arguments(body, close)) for name, body in _deepseek(text)
             ]
         else:
             value = _value(text, close)
@@ -74,17 +74,17 @@ class ToolCallParser:
                 value = {"name": head["name"], "arguments": _unfenced(text)[head.end() :].strip().removesuffix("}")}
             if isinstance(value, Mapping) and isinstance(value.get("tool_calls"), list):
                 value = value["tool_calls"]
-            pairs = [self._pair(one, marked) for one in (value if isinstance(value, list) else [value])]
-        found = [self._found(name, arguments, text) for name, arguments in pairs]
+            pairs = [self._name_and_arguments(one, marked) for one in (value if isinstance(value, list) else [value])]
+        found = [self._checked_call(name, arguments, text) for name, arguments in pairs]
         return [one for one in found if one] if all(found) else []
 
-    def _pair(self, value: Any, marked: bool) -> tuple[str | None, Any]:
+    def _name_and_arguments(self, value: Any, marked: bool) -> tuple[str | None, Any]:
         """Name and arguments in the forms that models know; no name where it is no call."""
         if not isinstance(value, Mapping):
             return None, None
         if isinstance(value.get("function"), Mapping):
             value = value["function"]
-        names = [(key, self._cleaned(value[key])) for key in _NAMES if isinstance(value.get(key), str)]
+        names = [(key, self._tool_name(value[key])) for key in _NAMES if isinstance(value.get(key), str)]
         key, name = next(((key, name) for key, name in names if name in self._tools), names[0] if names else ("", ""))
         given = next((one for one in _ARGUMENTS if one in value), None)
         if name in self._tools and (given or marked or self._fits(name, _others(value, key))):
@@ -95,7 +95,7 @@ class ToolCallParser:
         is_call = marked and given and 0 < len(name) <= _MAX_NAME_LENGTH and name not in self._withheld
         return (name, value[given]) if is_call and given else (None, None)
 
-    def _found(self, name: str | None, arguments: Any, written: str) -> ParsedToolCall | None:
+    def _checked_call(self, name: str | None, arguments: Any, written: str) -> ParsedToolCall | None:
         if not name or name in self._withheld:
             return None
         if isinstance(arguments, str):
@@ -125,11 +125,11 @@ class ToolCallParser:
     def _is_definition(self, name: str, arguments: Any) -> bool:
         """Whether the model repeats how the tool was described to it."""
         parameters = self._tools[name].parameters
-        if name not in self._lean:
-            self._lean[name] = lean(parameters)
-        return bool(parameters) and arguments in (parameters, self._lean[name])
+        if name not in self._pruned:
+            self._pruned[name] = prune_schema(parameters)
+        return bool(parameters) and arguments in (parameters, self._pruned[name])
 
-    def _cleaned(self, name: str) -> str:
+    def _tool_name(self, name: str) -> str:
         """The tool that `name` means: blanks and quotes around it, and a prefix that no tool has, are left out."""
         name = clean(name.strip())
         if name in self._tools or name in self._withheld:

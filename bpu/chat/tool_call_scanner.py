@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import Union
 
 from bpu.chat.json_repair import MAX_LENGTH, BracketMatcher
-from bpu.chat.partial_match import held
+from bpu.chat.partial_match import partial_length
 from bpu.chat.tool_call_parser import DEEPSEEK, DEEPSEEK_END, SEPARATOR, ParsedToolCall, ToolCallParser
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
@@ -78,15 +78,15 @@ _MAX_BLANKS = 64
 #: What may still stand between a value and its closing mark.
 _SURPLUS = re.compile(rf"[\s}}\]`]{{0,{_MAX_BLANKS}}}")
 #: How far a model may go on after its calls before it is stopped; at once where it makes up a tool's answer.
-_RAMBLE = 200
-_MADE_UP = "<tool_response>"
+_MAX_TRAILING_TEXT = 200
+_INVENTED_RESULT = "<tool_response>"
 #: A model that repeats itself is stopped here.
-_MOST_CALLS = 16
+_MAX_CALLS = 16
 
 Item = Union[str, ParsedToolCall]
 
 
-class State(Enum):
+class ScannerState(Enum):
     TEXT = auto()
     MARKED = auto()  # between a pair of marks
     OBJECT = auto()  # inside a bare or fenced JSON value
@@ -96,15 +96,15 @@ class ToolCallScanner:
     """`feed` pieces, then `end`. `single`: only the first call counts.
 
     `stopped`: there are calls and nothing more is to be expected. `dropped`: a call was cut off.
-    `rambled`: the model said something after its calls.
+    `has_trailing_text`: the model said something after its calls.
     """
 
-    def __init__(self, caller: ToolCallParser, *, single: bool = False) -> None:
-        self.state = State.TEXT
+    def __init__(self, parser: ToolCallParser, *, single: bool = False) -> None:
+        self.state = ScannerState.TEXT
         self.calls = 0
         self.stopped = False
         self.dropped = False
-        self.caller = caller
+        self.parser = parser
         self._single = single
         self._text = ""  # held back, or the stretch so far
         self._before = "\n"  # the character before it
@@ -114,17 +114,21 @@ class ToolCallScanner:
         self._is_example = False  # the stretch stands in a fence or in backticks
         self._example_calls: list[ParsedToolCall] = []  # such calls, until it is known whether words follow
         self._example_text = ""  # the text that they were read from
-        self._balance = BracketMatcher()
+        self._brackets = BracketMatcher()
         self._seen = 0  # how much of the stretch the balance has seen
         self._value = -1  # where in the stretch its JSON value ends
 
     @property
-    def rambled(self) -> bool:
+    def has_trailing_text(self) -> bool:
         return bool(self._after)
 
     def feed(self, piece: str) -> Iterator[Item]:
         """Text that is no call, and calls, in their order."""
-        steps = {State.TEXT: self._plain, State.MARKED: self._marked, State.OBJECT: self._object}
+        steps = {
+            ScannerState.TEXT: self._read_plain,
+            ScannerState.MARKED: self._read_marked,
+            ScannerState.OBJECT: self._read_object,
+        }
         for start in range(0, len(piece), _PART):
             self._text += piece[start : start + _PART]
             moved = True
@@ -132,56 +136,56 @@ class ToolCallScanner:
                 before = self.state, len(self._text)
                 yield from steps[self.state]()
                 moved = before != (self.state, len(self._text))
-            if self.state is not State.TEXT and len(self._text) > MAX_LENGTH:
+            if self.state is not ScannerState.TEXT and len(self._text) > MAX_LENGTH:
                 # No call is that long, so there is nothing to wait for.
-                stretch, self._text, self.state = self._text, "", State.TEXT
-                yield from self._decided(stretch, [])
+                stretch, self._text, self.state = self._text, "", ScannerState.TEXT
+                yield from self._emit_stretch(stretch, [])
 
     def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
         """What is left. `cut`: a limit ended the text, so a call without its end is dropped; not `complete`: the
         text was ended at a stop string, so that nothing may be added to it."""
         text, state = self._text, self.state
-        self._text, self.state = "", State.TEXT
-        if state is State.TEXT and cut and _is_beginning(text):
+        self._text, self.state = "", ScannerState.TEXT
+        if state is ScannerState.TEXT and cut and _is_beginning(text):
             self.dropped = True
-        elif state is State.TEXT:
-            yield from self._say(text)
+        elif state is ScannerState.TEXT:
+            yield from self._emit_text(text)
         elif cut:
             self.dropped = True
         else:
-            found = self.caller.read(self._inner(text), close=complete, marked=state is State.MARKED)
+            found = self.parser.read(self._unmarked(text), close=complete, marked=state is ScannerState.MARKED)
             self.dropped = not complete and not found
             if found or complete:
-                yield from self._decided(text, found)
-        yield from self._example_called()
+                yield from self._emit_stretch(text, found)
+        yield from self._emit_example_calls()
         if self._blanks and not self.calls:
             yield "".join(self._blanks)
 
-    def _plain(self) -> Iterator[Item]:
+    def _read_plain(self) -> Iterator[Item]:
         text = self._before + self._text
         if match := _OPENER.search(text, 1):
             start = max(match.start("value"), match.start())
-            yield from self._say(text[1:start])
+            yield from self._emit_text(text[1:start])
             self._is_example = "```" in match.group() or text[start - 1] == "`"
             self._open(text[start : match.end()], text[start:])
             return
-        keep = held(self._text, _MARKS)
+        keep = partial_length(self._text, _MARKS)
         tail = text[-_LOOK_BACK:]
         if match := _BEGINNING.search(tail, 1):
             keep = max(keep, len(tail) - match.start())
-        yield from self._say(self._text[: len(self._text) - keep])
+        yield from self._emit_text(self._text[: len(self._text) - keep])
         self._text = self._text[len(self._text) - keep :]
 
     def _open(self, opener: str, stretch: str) -> None:
-        self.state = State.MARKED if opener in _CLOSERS else State.OBJECT
+        self.state = ScannerState.MARKED if opener in _CLOSERS else ScannerState.OBJECT
         self._opener, self._text = opener, stretch
         # A stretch that is no mark has its value's first bracket at the opener's end (or a `[` before it).
-        self._seen = len(opener) if self.state is State.MARKED else min(
+        self._seen = len(opener) if self.state is ScannerState.MARKED else min(
             at for bracket in "{[" if (at := opener.find(bracket)) >= 0
         )  # fmt: skip
-        self._balance, self._value = BracketMatcher(), -1
+        self._brackets, self._value = BracketMatcher(), -1
 
-    def _marked(self) -> Iterator[Item]:
+    def _read_marked(self) -> Iterator[Item]:
         closer = _CLOSERS[self._opener]
         if self._opener != CALL:
             at = self._text.find(closer, max(self._seen - len(closer), 0))
@@ -196,11 +200,11 @@ class ToolCallScanner:
         """Where the stretch ends: behind its mark, or behind its value where the model forgot the mark."""
         text = self._text
         while self._value < 0 and (at := text.find(closer, self._seen)) >= 0:
-            self._look(at)
-            if self._value < 0 and not self._balance.in_string:
+            self._match_brackets(at)
+            if self._value < 0 and not self._brackets.in_string:
                 return at + len(closer)
-            self._look(at + len(closer))
-        self._look(len(text) - held(text, (closer,)))
+            self._match_brackets(at + len(closer))
+        self._match_brackets(len(text) - partial_length(text, (closer,)))
         if self._value < 0:
             return -1
         match = _SURPLUS.match(text, self._value)
@@ -209,8 +213,8 @@ class ToolCallScanner:
             return behind + len(closer)
         return self._value if behind < len(text) and not closer.startswith(text[behind:]) else -1
 
-    def _object(self) -> Iterator[Item]:
-        self._look(len(self._text))
+    def _read_object(self) -> Iterator[Item]:
+        self._match_brackets(len(self._text))
         if (value := self._value) < 0:
             return
         if "```" not in self._opener:
@@ -223,25 +227,25 @@ class ToolCallScanner:
         elif not "```".startswith(rest) or len(behind) - len(rest) > _MAX_BLANKS:
             yield from self._close(value)
 
-    def _look(self, stop: int) -> None:
+    def _match_brackets(self, stop: int) -> None:
         """Let the balance see the stretch up to `stop`."""
         if self._value < 0 and stop > self._seen:
-            if (length := self._balance.feed(self._text[self._seen : stop])) >= 0:
+            if (length := self._brackets.feed(self._text[self._seen : stop])) >= 0:
                 self._value = self._seen + length
             self._seen = stop
 
     def _close(self, length: int) -> Iterator[Item]:
         """The stretch is complete: calls, or text after all."""
         stretch, self._text = self._text[:length], self._text[length:]
-        marked = self.state is State.MARKED
-        self.state = State.TEXT
+        marked = self.state is ScannerState.MARKED
+        self.state = ScannerState.TEXT
         self._before = stretch[-1]
-        found = self.caller.read(self._inner(stretch), marked=marked)
-        yield from self._decided(stretch, found)
+        found = self.parser.read(self._unmarked(stretch), marked=marked)
+        yield from self._emit_stretch(stretch, found)
         if found and not self._is_example:
             self._before = _AFTER_CALL
 
-    def _inner(self, stretch: str) -> str:
+    def _unmarked(self, stretch: str) -> str:
         """A stretch without its marks; DeepSeek's are read with them."""
         if self._opener != CALL:
             return stretch
@@ -249,31 +253,31 @@ class ToolCallScanner:
             return stretch[len(CALL) : self._value]
         return stretch[len(CALL) :].split(CALL_END)[0]
 
-    def _decided(self, stretch: str, found: list[ParsedToolCall]) -> Iterator[Item]:
+    def _emit_stretch(self, stretch: str, found: list[ParsedToolCall]) -> Iterator[Item]:
         if not found:
-            yield from self._say(_MARK.sub("", stretch))
+            yield from self._emit_text(_MARK.sub("", stretch))
         elif self._is_example:
             self._example_text += stretch
             self._example_calls += found
         else:
-            yield from self._example_called()
-            yield from self._called(found)
+            yield from self._emit_example_calls()
+            yield from self._emit_calls(found)
 
-    def _example_called(self) -> Iterator[Item]:
+    def _emit_example_calls(self) -> Iterator[Item]:
         """No words follow what stands in fences or backticks: it is no example, it is calls."""
         found, self._example_calls, self._example_text = self._example_calls, [], ""
-        yield from self._called(found)
+        yield from self._emit_calls(found)
 
-    def _called(self, found: list[ParsedToolCall]) -> Iterator[Item]:
+    def _emit_calls(self, found: list[ParsedToolCall]) -> Iterator[Item]:
         for one in found:
-            if self.calls >= (1 if self._single else _MOST_CALLS):
+            if self.calls >= (1 if self._single else _MAX_CALLS):
                 self.stopped = True
                 return
             self.calls += 1
             self._blanks, self._after = [], ""
             yield one
 
-    def _say(self, text: str) -> Iterator[Item]:
+    def _emit_text(self, text: str) -> Iterator[Item]:
         """Text goes out, the blanks at its end wait for more; after a call there is none.
 
         Words behind calls in fences or backticks make those an example, which is text, too.
@@ -289,7 +293,7 @@ class ToolCallScanner:
         self._before = text[-1]
         if self.calls:
             self._after += text if self._after else text.lstrip()
-            self.stopped = self.stopped or _MADE_UP in self._after or len(self._after) > _RAMBLE
+            self.stopped = self.stopped or _INVENTED_RESULT in self._after or len(self._after) > _MAX_TRAILING_TEXT
             return
         words = text.rstrip()
         if words:

@@ -9,26 +9,26 @@ import json
 from typing import Any
 
 from bpu.chat.json_repair import JsonError, dumps, loads
-from bpu.chat.request_models import Call, Tool
+from bpu.chat.request_models import Tool, ToolCallInput
 from bpu.chat.requests import ChatRequest
-from bpu.chat.schemas import lean
+from bpu.chat.schemas import prune_schema
 from bpu.chat.tool_call_scanner import CALL, CALL_END
 
 #: Longer schemas, in characters of all tools, fit no context: they are not made shorter before they are refused.
-_MAX_LEAN = 256 * 1024
+_MAX_PRUNED = 256 * 1024
 _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
 
 
-def offer(request: ChatRequest) -> str:
+def tools_prompt(request: ChatRequest) -> str:
     """The words that offer the request's tools, "" when there are none. One tool a line."""
     if not request.tools:
         return ""
-    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_LEAN
+    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_PRUNED
     lines = [
         "# Tools",
         "You can use these tools:",
         "<tools>",
-        *(_signature(tool, tool.parameters if is_long else lean(tool.parameters)) for tool in request.tools),
+        *(_signature(tool, tool.parameters if is_long else prune_schema(tool.parameters)) for tool in request.tools),
         "</tools>",
         f"To use a tool, answer with nothing but {_FORM}, with that tool's own name and arguments.",
         _when(request),
@@ -36,7 +36,7 @@ def offer(request: ChatRequest) -> str:
     return "\n".join(lines)
 
 
-def called(call: Call, *, reads_arguments: bool = True) -> str:
+def render_tool_call(call: ToolCallInput, *, reads_arguments: bool = True) -> str:
     """An earlier call as the model wrote it, or should have; not `reads_arguments`: they stay as they are."""
     arguments = canonical(call.arguments) if reads_arguments else call.arguments or "{}"
     return f'{CALL}{{"name": {dumps(call.name)}, "arguments": {arguments}}}{CALL_END}'
@@ -52,7 +52,7 @@ def canonical(arguments: str) -> str:
         return "{}"
 
 
-def answered(content: str) -> str:
+def render_tool_result(content: str) -> str:
     """A tool's result as the user's side says it."""
     return f"<tool_response>\n{content}\n</tool_response>"
 

@@ -60,15 +60,15 @@ class AnswerStage(Stage):
         `proves`: whether these bytes, all of them held back and timed, are more than the model could have said.
         `is_said`: whether what is held back came in a model's steps, and not as a console writes."""
         self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
-        self._usual, self._proves, self._is_said = usual, proves, is_said
+        self._usual_statistics, self._proves, self._is_said = usual, proves, is_said
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
-        self._last = b""  # the end of what was said
-        self._said = False  # something other than blanks
+        self._last_text = b""  # the end of what was said
+        self._has_text = False  # something other than blanks
         self._at_edge = True  # nothing before `_held` but the marker or an end token
-        self._over = False  # an end-of-turn or role token came after text
-        self._overrun = False  # and text after it
+        self._turn_ended = False  # an end-of-turn or role token came after text
+        self._overrun_reported = False  # and text after it
         self._pending: Pending | None = None
         self.is_timed = False
         #: What the turn ended with: the kind of its statistics, and whether `proves` said so.
@@ -84,11 +84,11 @@ class AnswerStage(Stage):
         """As in `Stage`; line breaks alone are more often the model's, and do not count."""
         return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
 
-    def plain(self, data: bytes) -> str | None:
-        if self._at_edge or self._held or self._over or self._tokens.held or FIRST_BYTES.search(data):
+    def try_plain_text(self, data: bytes) -> str | None:
+        if self._at_edge or self._held or self._turn_ended or self._tokens.held or FIRST_BYTES.search(data):
             return None
         text = self._decoded(data)
-        self._said = self._said or bool(text.strip())
+        self._has_text = self._has_text or bool(text.strip())
         return text
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
@@ -106,27 +106,27 @@ class AnswerStage(Stage):
         self._at_edge = self._at_edge or not (self._held or self._tokens.held)
 
     def quiet(self, emit: Emit) -> bytes | None:
-        return None if self.pending is None else self._settle(emit)
+        return None if self.pending is None else self._decide_pending(emit)
 
     def end(self, emit: Emit) -> bytes | None:
         """As after silence; beside that, a library's last words are no text, nor are statistics without a prompt."""
         if rest := self._tokens.take():
             self._read(rest, emit)
         if self._pending is not None:
-            return self._settle(emit)
+            return self._decide_pending(emit)
         found = self._match(self._held + b"\n", 0)
         if (found.stats or found.failures) and found.end > len(self._held):
             self._close(found, emit)
         else:
-            self._say(self._held, emit, final=True)
+            self._emit_text(self._held, emit, final=True)
         for line in found.failures if found.end > len(self._held) else ():
             emit(log(line))
         return None
 
     def _end_token(self, name: str, emit: Emit) -> None:
-        self._say(self._held, emit)
+        self._emit_text(self._held, emit)
         self._held, self._pending = b"", None
-        self._over = self._over or self._said
+        self._turn_ended = self._turn_ended or self._has_text
         self._at_edge = self._at_edge or name == "end"
 
     def _read(self, piece: bytes, emit: Emit) -> bytes | None:
@@ -134,8 +134,8 @@ class AnswerStage(Stage):
         while True:
             at = self._next_candidate(text, at)
             found = self._match(text, at)
-            if found.kind is Kind.OPEN or (found.kind is not Kind.TEXT and found.end == len(text)):
-                self._hold(text, at, found.kind, emit)
+            if found.kind is Kind.INCOMPLETE or (found.kind is not Kind.TEXT and found.end == len(text)):
+                self._hold_back(text, at, found.kind, emit)
                 return self._finish(emit) if self._is_proven(found) else None
             self._at_edge = False
             at = found.start
@@ -159,25 +159,25 @@ class AnswerStage(Stage):
             return trailer.match(text, at, self._statistics)
         if text.startswith(PROMPT, at):
             return Trailer(at + 1, at + len(PROMPT), Kind.PROMPT)
-        return Trailer(at + 1, at, Kind.OPEN if PROMPT.startswith(text[at : at + len(PROMPT)]) else Kind.TEXT)
+        return Trailer(at + 1, at, Kind.INCOMPLETE if PROMPT.startswith(text[at : at + len(PROMPT)]) else Kind.TEXT)
 
-    def _hold(self, text: bytes, at: int, kind: Kind, emit: Emit) -> None:
-        self._say(text[:at], emit)
+    def _hold_back(self, text: bytes, at: int, kind: Kind, emit: Emit) -> None:
+        self._emit_text(text[:at], emit)
         self._held = text[at:]
         if kind is Kind.PROMPT:
             self._pending = self._kind_of_prompt()
         elif kind is Kind.RUN_ERROR:
             self._pending = Pending.RUN_ERROR
-        elif self._held == b"\n" and self._last.endswith(RUN_ERRORS[0]):
+        elif self._held == b"\n" and self._last_text.endswith(RUN_ERRORS[0]):
             self._pending = Pending.RUN_ERROR_WITHIN_LINE
         else:
             self._pending = None
 
-    def _settle(self, emit: Emit) -> bytes:
+    def _decide_pending(self, emit: Emit) -> bytes:
         """What is pending is decided: it was the end."""
         if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
             return self._finish(emit, is_said=self._is_said())
-        self._say(b"", emit, final=True)
+        self._emit_text(b"", emit, final=True)
         for line in self._match(self._held, 0).failures:
             emit(log(line))
         emit(RunError(_run_error_in(self._held)))
@@ -187,7 +187,7 @@ class AnswerStage(Stage):
         """The end of the turn is held, whole and with nothing after it; all but its prompt is text if `is_said`."""
         found = self._match(self._held, 0)
         if found.stats and is_said:
-            self._say(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
+            self._emit_text(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
         else:
             self._close(found, emit)
         emit(Done())
@@ -196,7 +196,7 @@ class AnswerStage(Stage):
     def _close(self, found: Trailer, emit: Emit) -> None:
         """Say what of the line breaks before the trailer is the model's, then give the console's figures."""
         breaks = self._held[: found.start] if self._held.startswith(b"\n") else b""
-        self._say(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
+        self._emit_text(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
         if found.stats:
             self.ended_with = kind_of(found.stats[0])
             emit(parse(found.stats))
@@ -205,28 +205,28 @@ class AnswerStage(Stage):
         """How unusual an end the one that is held would be."""
         if not self._held.startswith(b"\n") and not self._at_edge:
             return Pending.PROMPT_WITHIN_LINE
-        if self._usual is not None and self._held.strip(b"\n") == PROMPT:
+        if self._usual_statistics is not None and self._held.strip(b"\n") == PROMPT:
             return Pending.PROMPT_UNUSUAL
         return Pending.PROMPT
 
-    def _say(self, data: bytes, emit: Emit, *, final: bool = False) -> None:
-        if self._over:
+    def _emit_text(self, data: bytes, emit: Emit, *, final: bool = False) -> None:
+        if self._turn_ended:
             self._drop(data, emit)
             return
         if text := self._decoded(data, final):
-            self._said = self._said or bool(text.strip())
+            self._has_text = self._has_text or bool(text.strip())
             emit(Text(text))
 
     def _drop(self, data: bytes, emit: Emit) -> None:
         """Text after the token that ended the answer: nobody is shown it."""
         if not data.strip():
             return
-        if not self._overrun:
-            self._overrun = True
+        if not self._overrun_reported:
+            self._overrun_reported = True
             emit(Overrun())
 
     def _decoded(self, data: bytes, final: bool = False) -> str:
-        self._last = (self._last + data[-_LAST:])[-_LAST:]
+        self._last_text = (self._last_text + data[-_LAST:])[-_LAST:]
         return self._decoder.decode(data, final)
 
 

@@ -16,12 +16,12 @@ from signal import Signals
 class Diagnosis:
     """`cause` is a stable key, `message` one or two whole sentences that name cause and remedy.
 
-    `needs_person`: starting it again cannot help until somebody acts.
+    `permanent`: starting it again cannot help until somebody acts.
     """
 
     cause: str
     message: str
-    needs_person: bool
+    permanent: bool
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Rule:
     """
 
     cause: str
-    needs_person: bool
+    permanent: bool
     message: str
     words: str = ""
     exits: tuple[int | None, ...] = ()
@@ -231,7 +231,7 @@ def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int 
     for rule in _RULES:
         found = re.search(rule.words, text, re.MULTILINE) if not rule.exits or end in rule.exits else None
         if found is not None:
-            return Diagnosis(rule.cause, rule.message.format(*found.groups()), rule.needs_person)
+            return Diagnosis(rule.cause, rule.message.format(*found.groups()), rule.permanent)
     return _unknown(end)
 
 

@@ -17,13 +17,13 @@ from bpu.console.traits import EchoForm
 _LONGEST_FAILURE = 1024
 
 #: How often the echo is searched for the line; more marks than that after as many bytes are not an echo.
-_SEARCHES = 64
+_MAX_SEARCHES = 64
 
 #: Bytes of template and noise around the line, which itself may be escaped four for one.
 _SLACK = 65536
 
 _LONGEST_RUN_ERROR = max(map(len, RUN_ERRORS))
-_OPEN = b"?"
+_UNDECIDED = b"?"
 
 
 class EchoMatcher:
@@ -34,7 +34,7 @@ class EchoMatcher:
         self._forms = {text, text.replace(b"\\n", b"\n").strip()}
         self._shortest = min(map(len, self._forms))
         self._marks: dict[bytes, int] = {}
-        self._searches = _SEARCHES
+        self._searches = _MAX_SEARCHES
         self._ended = False
 
     def marks(self, mark: bytes) -> int:
@@ -43,15 +43,15 @@ class EchoMatcher:
             self._marks[mark] = max((form + b" ").count(mark) for form in self._forms)
         return self._marks[mark]
 
-    def begins_as(self, text: bytearray) -> bool:
+    def matches_start(self, text: bytearray) -> bool:
         """Whether the line and `text` are alike as far as both go."""
         return any(form.startswith(text[: len(form)]) for form in self._forms)
 
-    def goes_on_after(self, text: bytearray) -> bool:
+    def continues_after(self, text: bytearray) -> bool:
         """Whether `text` may be a part of the line, so that only more of it tells."""
         return any(len(form) > len(text) and form.startswith(text) for form in self._forms)
 
-    def repeated_in(self, echo: bytearray, before: int) -> bool:
+    def is_repeated_in(self, echo: bytearray, before: int) -> bool:
         """Whether the whole line stands in the first `before` bytes. Cheap: looked at once it can be there."""
         if not self._ended and before >= self._shortest and self._searches:
             self._searches -= 1
@@ -77,15 +77,15 @@ class EchoStage(Stage):
     """
 
     def __init__(self, line: bytes, *, echoes: bool) -> None:
-        self._own = EchoMatcher(line)
+        self._echo_matcher = EchoMatcher(line)
         self._echoes = echoes
         self._text = bytearray()
         self._at = 0  # where the line begins that is being read
         self._scanned = 0  # no line break before here
         self._blank = True  # nothing but line breaks before it
-        self._judged = False  # its mark, if any, was not the console's
-        self._seen = 0
-        self._doubtful: int | None = None
+        self._mark_rejected = False  # its mark, if any, was not the console's
+        self._markers_seen = 0
+        self._doubtful_marker_at: int | None = None
         self._pending: Pending | None = None
         self._limit = 4 * len(line) + _SLACK
         self._line_sent = line
@@ -98,74 +98,78 @@ class EchoStage(Stage):
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
         while True:
-            mark = self._mark()
+            mark = self._find_mark()
             if mark == MARKER and self._is_marker():
-                return self._answer(self._at, emit)
-            if mark == PROMPT and self._ends_here():
+                return self._begin_answer(self._at, emit)
+            if mark == PROMPT and self._ends_turn_here():
                 self._pending = Pending.PROMPT_UNUSUAL
                 return None
-            self._judged = mark in (MARKER, PROMPT) or self._judged
+            self._mark_rejected = mark in (MARKER, PROMPT) or self._mark_rejected
             newline = self._text.find(b"\n", max(self._scanned, self._at))
-            if mark == _OPEN or newline < 0:
+            if mark == _UNDECIDED or newline < 0:
                 self._wait_in_line()
                 return None
             if self._is_run_error(newline):
                 return self._run_error(newline, emit)
-            self._line(newline, emit)
+            self._take_line(newline, emit)
 
     def quiet(self, emit: Emit) -> bytes | None:
         if self._pending is Pending.RUN_ERROR:
             return self._run_error(len(self._text), emit)
-        return None if self._pending is None or self._doubtful is None else self._answer(self._doubtful, emit)
+        return (
+            None
+            if self._pending is None or self._doubtful_marker_at is None
+            else self._begin_answer(self._doubtful_marker_at, emit)
+        )
 
     def end(self, emit: Emit) -> bytes | None:
-        if self._doubtful is not None:
-            return self._answer(self._doubtful, emit)
+        if self._doubtful_marker_at is not None:
+            return self._begin_answer(self._doubtful_marker_at, emit)
         if self._is_run_error(len(self._text)):
             return self._run_error(len(self._text), emit)
-        self._line(len(self._text), emit)
+        self._take_line(len(self._text), emit)
         return None
 
-    def _mark(self) -> bytes:
-        """The mark with which the line begins, once; `_OPEN` when it may begin with one; or nothing."""
-        if self._judged:
+    def _find_mark(self) -> bytes:
+        """The mark with which the line begins, once; `_UNDECIDED` when it may begin with one; or nothing."""
+        if self._mark_rejected:
             return b""
         rest = self._text[self._at : self._at + len(MARKER)]
         for mark in (MARKER, PROMPT):
             if rest.startswith(mark):
-                return _OPEN if self._may_be_echo() else mark
+                return _UNDECIDED if self._may_be_echo() else mark
             if mark.startswith(rest):
-                return _OPEN
+                return _UNDECIDED
         return b""
 
     def _may_be_echo(self) -> bool:
         """Whether all that came is how the line begins, and the line goes on."""
-        return self._echoes and self._blank and self._own.goes_on_after(self._text[self._at :])
+        return self._echoes and self._blank and self._echo_matcher.continues_after(self._text[self._at :])
 
     def _is_marker(self) -> bool:
-        self._seen += 1
-        if self._is_consoles(MARKER, len(self._text)) or self._seen > self._own.marks(MARKER):
+        self._markers_seen += 1
+        if self._is_consoles(MARKER, len(self._text)) or self._markers_seen > self._echo_matcher.marks(MARKER):
             return True
-        self._doubtful = self._at
+        self._doubtful_marker_at = self._at
         return False
 
-    def _ends_here(self) -> bool:
+    def _ends_turn_here(self) -> bool:
         """Whether the turn is over at this prompt if silence follows; it is when a marker in doubt began the answer."""
-        ends = self._doubtful is not None and len(self._text) == self._at + len(PROMPT)
+        ends = self._doubtful_marker_at is not None and len(self._text) == self._at + len(PROMPT)
         if not ends and self._is_consoles(PROMPT, len(self._text)):
             raise OutOfSync("The console asks for the next question without an answer to the last one.")
         return ends
 
     def _is_consoles(self, mark: bytes, end: int) -> bool:
         """Whether `mark`, with which the line begins, is the console's own, judged by what came before `end`."""
-        if not self._echoes or not self._own.marks(mark):
+        if not self._echoes or not self._echo_matcher.marks(mark):
             return True
-        if self._blank and not self._own.begins_as(self._text[self._at : end]):
+        if self._blank and not self._echo_matcher.matches_start(self._text[self._at : end]):
             return True
-        return self._own.repeated_in(self._text, self._at)
+        return self._echo_matcher.is_repeated_in(self._text, self._at)
 
-    def _answer(self, at: int, emit: Emit) -> bytes:
-        if not (self._own.marks(MARKER) or self._own.marks(PROMPT)):
+    def _begin_answer(self, at: int, emit: Emit) -> bytes:
+        if not (self._echo_matcher.marks(MARKER) or self._echo_matcher.marks(PROMPT)):
             self.seen = form_of(bytes(self._text[:at]), self._line_sent)
         emit(Echo(self._text[:at].decode("utf-8", "replace").removesuffix("\n")))
         return bytes(self._text[at + len(MARKER) :])
@@ -184,7 +188,7 @@ class EchoStage(Stage):
         emit(RunError(self._text[self._at : end].decode()))
         return bytes(self._text[end + 1 :])
 
-    def _line(self, end: int, emit: Emit) -> None:
+    def _take_line(self, end: int, emit: Emit) -> None:
         """A whole line that is no mark: a library's failure is reported and left out, all else is echo."""
         self._check_size(end)
         line = bytes(self._text[self._at : min(end, self._at + _LONGEST_FAILURE)])
@@ -195,7 +199,7 @@ class EchoStage(Stage):
             self._at = end + 1
             self._blank = self._blank and not line.strip()
         self._scanned = self._at
-        self._judged = False
+        self._mark_rejected = False
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
@@ -243,17 +247,17 @@ class AnchoredEchoStage(Stage):
     def end(self, emit: Emit) -> bytes | None:
         return self.quiet(emit)
 
-    def _after(self, expected: bytes) -> bytes:
+    def _remainder_after(self, expected: bytes) -> bytes:
         """What came behind as much of `expected` as came, without line breaks."""
         pairs = zip(self._text, expected, strict=False)
         alike = next((at for at, (came, wanted) in enumerate(pairs) if came != wanted), len(expected))
         return self._text[alike:].strip(b"\n")
 
     def _is_run_error(self, expected: bytes) -> bool:
-        return self._after(expected) in RUN_ERRORS
+        return self._remainder_after(expected) in RUN_ERRORS
 
     def _may_be_run_error(self, expected: bytes) -> bool:
-        return any(words.startswith(self._after(expected)) for words in RUN_ERRORS)
+        return any(words.startswith(self._remainder_after(expected)) for words in RUN_ERRORS)
 
 
 def form_of(echo: bytes, line: bytes) -> EchoForm | None:

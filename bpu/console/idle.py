@@ -11,7 +11,7 @@ from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Ready
 from bpu.console.log_filter import log
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
-from bpu.console.scanner import NO, OPEN, Pattern
+from bpu.console.scanner import INCOMPLETE, NO_MATCH, Pattern
 from bpu.console.stage import Emit, Pending, Stage
 
 #: A start-up line is cut here, in bytes; what follows up to its end is dropped.
@@ -50,15 +50,15 @@ class LoadingStage(Stage):
             else:
                 self._text = text[at:]
                 return None
-            self._line(text[at:end], emit)
+            self._take_line(text[at:end], emit)
             self._cut, at = newline < 0, end
 
     def end(self, emit: Emit) -> bytes | None:
-        self._line(self._text, emit)
+        self._take_line(self._text, emit)
         self._text = b""
         return None
 
-    def _line(self, line: bytes, emit: Emit) -> None:
+    def _take_line(self, line: bytes, emit: Emit) -> None:
         event = log(line)
         if self._cut or not event.line.strip():
             return
@@ -71,29 +71,29 @@ class LoadingStage(Stage):
 class IdleStage(Stage):
     """Between two turns only whole lines of libraries may come; anything else raises `OutOfSync`.
 
-    With `fence`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
+    With `awaits_reset`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
     that some consoles put before every prompt; then `Done`. `at_once`: it is known that no model is speaking, so that
     the prompt can only be the console's; else silence must follow it.
     """
 
-    def __init__(self, *, fence: bool = False, at_once: bool = False) -> None:
-        self._fence, self._at_once = fence, at_once
+    def __init__(self, *, awaits_reset: bool = False, at_once: bool = False) -> None:
+        self._awaits_reset, self._at_once = awaits_reset, at_once
         self._text = b""
 
     @property
     def pending(self) -> Pending | None:
-        return Pending.PROMPT if self._fence and self._text == PROMPT else None
+        return Pending.PROMPT if self._awaits_reset and self._text == PROMPT else None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
         while self._skip_breaks():
-            if self._fence and self._text.startswith(PROMPT):
-                return self._prompt(emit)
+            if self._awaits_reset and self._text.startswith(PROMPT):
+                return self._take_prompt(emit)
             end = self._match()
-            if end == OPEN:
+            if end == INCOMPLETE:
                 return None
-            if end == NO:
-                raise OutOfSync(self._offence)
+            if end == NO_MATCH:
+                raise OutOfSync(self._mismatch_message)
             emit(log(self._text[:end]))
             self._text = self._text[end:]
         return None
@@ -106,22 +106,22 @@ class IdleStage(Stage):
 
     def _skip_breaks(self) -> bool:
         """Drop the line breaks before a fence's prompt; whether anything is left."""
-        if self._fence:
+        if self._awaits_reset:
             self._text = self._text.lstrip(b"\n")
         return bool(self._text)
 
-    def _prompt(self, emit: Emit) -> bytes | None:
+    def _take_prompt(self, emit: Emit) -> bytes | None:
         """The prompt has come back: it ends the fence now, or once nothing follows it."""
         if self._at_once:
             emit(Done())
             return self._text[len(PROMPT) :]
         if self._text != PROMPT:
-            raise OutOfSync(self._offence)
+            raise OutOfSync(self._mismatch_message)
         return None
 
     @property
-    def _offence(self) -> str:
-        if self._fence:
+    def _mismatch_message(self) -> str:
+        if self._awaits_reset:
             return "The console did not answer `reset` with its prompt."
         return "The console spoke although nothing was asked."
 
@@ -138,8 +138,8 @@ class IdleStage(Stage):
 
     def _match(self) -> int:
         verdicts = [line.match(self._text, 0) for line in _IDLE_LINES]
-        if self._fence and PROMPT.startswith(self._text):
-            verdicts.append(OPEN)
+        if self._awaits_reset and PROMPT.startswith(self._text):
+            verdicts.append(INCOMPLETE)
         return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
 
 

@@ -11,7 +11,7 @@ import re
 from bpu.console.errors import LineTooLong
 from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, Profile
 
-__all__ = ["LineTooLong", "defuse", "frame"]
+__all__ = ["LineTooLong", "encode_line", "escape_special_tokens"]
 
 #: All that some reader takes for the end of a line; CR LF is one.
 _BREAK = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
@@ -24,7 +24,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPECIAL = re.compile(r"<(?=[|｜][^|｜<>]{1,128}[|｜]>)")
 
 
-def frame(text: str, *, profile: Profile, newline: str = "\\n", limit: int | None = None) -> bytes:
+def encode_line(text: str, *, profile: Profile, newline: str = "\\n", limit: int | None = None) -> bytes:
     """`text` as the bytes of one line in UTF-8, without the newline that sends it.
 
     - A line break of any kind (CR, LF, CR LF, VT, FF, U+0085, U+2028, U+2029) becomes `newline`.
@@ -49,7 +49,7 @@ def frame(text: str, *, profile: Profile, newline: str = "\\n", limit: int | Non
     return line
 
 
-def defuse(text: str) -> str:
+def escape_special_tokens(text: str) -> str:
     """`text` with one blank put into every `<｜...｜>` and `<|...|>`, so that no tokeniser takes a person's words for
     special tokens. Think and tool tags pass unchanged."""
     return _SPECIAL.sub("< ", text)

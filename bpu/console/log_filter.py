@@ -18,7 +18,7 @@ from bpu.console.scanner import Match, Scanner
 LONGEST_LOG = 8192
 
 #: Heads of log lines that people wrote, remembered at most.
-_QUOTES = 4096
+_MAX_PREFIXES = 4096
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]")
 
@@ -56,20 +56,20 @@ class LogFilter:
 
     def __init__(self) -> None:
         self._scanner = Scanner([*COLOURS, *LOG_HEADS], b"")
-        self._quoted: set[bytes] = set()
+        self._known_prefixes: set[bytes] = set()
         self._log = b""
         self._arrivals: list[Arrival] = []  # of what is held back, and of an open log line
         self._arrival: Arrival | None = None
         self._carried = 0  # so many bytes of what is held back came with earlier reads
 
-    def quote(self, line: bytes) -> None:
+    def remember_log_prefixes(self, line: bytes) -> None:
         """Remember the heads of log lines that a prompt holds."""
         reader = Scanner(LOG_HEADS, b"")
         reader.write(line)
         heads = {piece.text for piece in iter(reader.read, None) if isinstance(piece, Match)}
-        if len(self._quoted) + len(heads) > _QUOTES:
-            self._quoted.clear()
-        self._quoted |= heads
+        if len(self._known_prefixes) + len(heads) > _MAX_PREFIXES:
+            self._known_prefixes.clear()
+        self._known_prefixes |= heads
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> Iterator[bytes | Log]:
         self._arrival, self._carried = arrival, len(self._scanner.held)
@@ -110,7 +110,7 @@ class LogFilter:
         self._carried -= len(text)
         if not isinstance(piece, Match):
             return piece
-        if piece.name == "log" and piece.text not in self._quoted and not come_in_steps(self._arrivals):
+        if piece.name == "log" and piece.text not in self._known_prefixes and not come_in_steps(self._arrivals):
             self._log = piece.text
             return b""
         return piece.text if piece.name == "log" else b""

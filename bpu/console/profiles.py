@@ -16,7 +16,7 @@ _FGETS_LINE = 10238
 
 @dataclass(frozen=True)
 class Belief:
-    """What is publicly known of a console's memory. It holds only for the program that `confirmed` recognizes.
+    """What is publicly known of a console's memory. It holds only for the program that `confirm_profile` recognizes.
 
     `stateless`: every line is a new chat. `measured`: somebody has measured it on a console whose source is not
     public, so that an examination is still worthwhile.
@@ -116,7 +116,7 @@ def profile_for(program_name: str) -> Profile:
     return max(named, key=lambda profile: len(profile.name), default=PROFILES["xlm_demo"])
 
 
-def confirmed(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
+def confirm_profile(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
     """`profile` as the banner (text of `Ready`) confirms it, and the configuration that this process has read.
 
     The greeting says whether the console keeps the chat, and the lines below it which commands it offers; a banner

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import AnyStr, Generic, Union
 
 #: Verdicts of `Pattern.match` beside the end of a match: it cannot begin here; more text is needed.
-NO = -1
-OPEN = -2
+NO_MATCH = -1
+INCOMPLETE = -2
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Pattern(Generic[AnyStr]):
     parts: tuple[Union[AnyStr, re.Pattern[AnyStr]], ...]
 
     def match(self, text: AnyStr, at: int) -> int:
-        """Where the shape that begins at `at` ends; `NO`; or `OPEN` when `text` ends too soon to tell."""
+        """Where the shape that begins at `at` ends; `NO_MATCH`; or `INCOMPLETE` when `text` ends too soon to tell."""
         for part in self.parts:
             if isinstance(part, re.Pattern):
                 found = part.match(text, at)
                 if found is None:
-                    return OPEN if at == len(text) else NO
+                    return INCOMPLETE if at == len(text) else NO_MATCH
                 at = found.end()
             elif text.startswith(part, at):
                 at += len(part)
             else:
-                return OPEN if part.startswith(text[at : at + len(part)]) else NO
+                return INCOMPLETE if part.startswith(text[at : at + len(part)]) else NO_MATCH
         return at
 
 
@@ -57,36 +57,36 @@ def literals(name: str, words: Iterable[AnyStr]) -> list[Pattern[AnyStr]]:
 def template(name: str, text: AnyStr, fields: Mapping[AnyStr, re.Pattern[AnyStr]]) -> Pattern[AnyStr]:
     """The shape that `text` describes, each of its words from `fields` standing for that pattern."""
     parts: list[AnyStr | re.Pattern[AnyStr]] = [text]
-    for word, pattern in fields.items():
-        parts = [piece for part in parts for piece in _split(part, word, pattern)]
+    for word, regex in fields.items():
+        parts = [piece for part in parts for piece in _split(part, word, regex)]
     return Pattern(name, tuple(part for part in parts if part))
 
 
 def _split(
-    part: AnyStr | re.Pattern[AnyStr], word: AnyStr, pattern: re.Pattern[AnyStr]
+    part: AnyStr | re.Pattern[AnyStr], word: AnyStr, regex: re.Pattern[AnyStr]
 ) -> list[AnyStr | re.Pattern[AnyStr]]:
     if isinstance(part, re.Pattern):
         return [part]
     pieces: list[AnyStr | re.Pattern[AnyStr]] = []
     for literal in part.split(word):
-        pieces += [pattern, literal]
+        pieces += [regex, literal]
     return pieces[1:]
 
 
 class Scanner(Generic[AnyStr]):
     """Splits a stream into plain text and hits. The pieces that it gives do not depend on how the stream is cut.
 
-    The leftmost hit wins; of two that begin at one place the earlier in `shapes`. Cost is linear: a character
+    The leftmost hit wins; of two that begin at one place the earlier in `patterns`. Cost is linear: a character
     is looked at again only while it is held back.
     """
 
-    def __init__(self, shapes: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
+    def __init__(self, patterns: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
         self._by_head: dict[AnyStr, list[Pattern[AnyStr]]] = {}
-        for shape in shapes:
-            head = shape.parts[0]
+        for pattern in patterns:
+            head = pattern.parts[0]
             if isinstance(head, re.Pattern) or not head:
-                raise ValueError(f"The shape {shape.name} does not begin with a literal.")
-            self._by_head.setdefault(head[:1], []).append(shape)
+                raise ValueError(f"The shape {pattern.name} does not begin with a literal.")
+            self._by_head.setdefault(head[:1], []).append(pattern)
         self._heads: re.Pattern[AnyStr] = _any_of(list(self._by_head), empty)
         self._text: AnyStr = empty
         self._at = 0
@@ -102,11 +102,11 @@ class Scanner(Generic[AnyStr]):
         while (head := self._heads.search(self._text, at)) is not None:
             at = head.start()
             name, end = self._match(head.group(), at)
-            if end == NO:
+            if end == NO_MATCH:
                 at += 1
             elif at > start:
                 return self._move(at)
-            elif end == OPEN:
+            elif end == INCOMPLETE:
                 return None
             else:
                 return Match(name, self._move(end))
@@ -128,11 +128,11 @@ class Scanner(Generic[AnyStr]):
         return self._move(self._text.find(newline, self._at, last) + 1 or last)
 
     def _match(self, head: AnyStr, at: int) -> tuple[str, int]:
-        for shape in self._by_head[head]:
-            end = shape.match(self._text, at)
-            if end != NO:
-                return shape.name, end
-        return "", NO
+        for pattern in self._by_head[head]:
+            end = pattern.match(self._text, at)
+            if end != NO_MATCH:
+                return pattern.name, end
+        return "", NO_MATCH
 
     def _move(self, to: int) -> AnyStr:
         start, self._at = self._at, to

@@ -47,7 +47,7 @@ class Stage:
         """How many bytes are held back that may be the end of a turn."""
         return 0
 
-    def plain(self, data: bytes) -> str | None:
+    def try_plain_text(self, data: bytes) -> str | None:
         """The model's text in `data`, if it can be nothing else; None: it is for `feed`."""
         return None
 

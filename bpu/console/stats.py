@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Iterable
 
 from bpu.console.events import Stats
-from bpu.console.scanner import NO, OPEN, template
+from bpu.console.scanner import INCOMPLETE, NO_MATCH, template
 
 _FIELDS = {
     b"#": re.compile(rb"[0-9]{1,20}"),
@@ -18,7 +18,7 @@ _FIELDS = {
     b"~": re.compile(rb"[ \t]{0,16}"),
     b"*": re.compile(rb"[^\n]{0,1000}"),
 }
-_SHAPES = (
+_LINE_PATTERNS = (
     template("performance", b"Performance prefill:~%f~tokens/s~decode:~%f~tokens/s~\n", _FIELDS),
     template(
         "prefill", b"===== prefill token num:~# prefill cost:~%f ms, prefill speed:~%f tokens/s =====~\n", _FIELDS
@@ -51,12 +51,12 @@ _KNOWN = frozenset(Stats.__dataclass_fields__)
 
 
 def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
-    """The kind, one of `kinds`, of the statistics line at `at` and its end; `NO` or `OPEN` as `Pattern.match` says."""
-    for shape in _SHAPES:
-        end = shape.match(text, at) if shape.name in kinds else NO
-        if end != NO:
-            return ("", OPEN) if end == OPEN else (shape.name, end)
-    return "", NO
+    """The kind (one of `kinds`) and end of the statistics line at `at`; else "" and what `Pattern.match` says."""
+    for pattern in _LINE_PATTERNS:
+        end = pattern.match(text, at) if pattern.name in kinds else NO_MATCH
+        if end != NO_MATCH:
+            return ("", INCOMPLETE) if end == INCOMPLETE else (pattern.name, end)
+    return "", NO_MATCH
 
 
 def parse(lines: Iterable[bytes]) -> Stats:
@@ -98,8 +98,8 @@ def _figures(lines: Iterable[bytes]) -> dict[str, tuple[float, str]]:
     for line in lines:
         _, *clauses = _PHASE.split(line.decode("utf-8", "replace"))
         for phase, clause in zip(clauses[::2], clauses[1::2], strict=True):
-            for name, pattern in _FIGURES.items():
-                if (figure := pattern.search(clause)) is not None:
+            for name, regex in _FIGURES.items():
+                if (figure := regex.search(clause)) is not None:
                     value = int(figure[1]) if name == "tokens" else float(figure[1])
                     found.setdefault(f"{phase.lower()}_{name}", (value, figure[0]))
     return found

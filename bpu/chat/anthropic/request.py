@@ -71,8 +71,8 @@ def _parse(body: Mapping[str, Any], **options: Any) -> ChatRequest:
     if body.get("model") is None:
         del chat["model"]
     with _own_names(numbers):
-        asked = parse_chat(chat, **options)
-    return replace(asked, show_reasoning=thinking is not None, ignored=(*_ignored(body), *ignored))
+        request = parse_chat(chat, **options)
+    return replace(request, show_reasoning=thinking is not None, ignored=(*_ignored(body), *ignored))
 
 
 # What is said

@@ -118,9 +118,9 @@ def _parse(body: Mapping[str, Any], messages: Any, reasons: bool, *, tools: Any 
         "stop": given.get("stop"),
     }
     with _own_names():
-        asked = parse_chat(chat, **options)
+        request = parse_chat(chat, **options)
     truncates = body.get("truncate") is not False
-    return replace(asked, trim=truncates, ignored=tuple(_ignored(body, given)))
+    return replace(request, trim=truncates, ignored=tuple(_ignored(body, given)))
 
 
 def _messages(messages: Any) -> Any:

@@ -22,13 +22,13 @@ Kind = Literal["message", "reasoning"]
 _PREFIX = {"message": "msg", "reasoning": "rs"}
 
 
-class ResponseShape:
+class ResponsesFormat:
     """One answer. `events` streams it; or `add` each delta, then `body`."""
 
-    def __init__(self, head: ResponseMetadata, asked: ChatRequest, body: Mapping[str, Any]) -> None:
-        """The object repeats some of the request: `asked`, and of its `body` what has no place there."""
+    def __init__(self, head: ResponseMetadata, request: ChatRequest, body: Mapping[str, Any]) -> None:
+        """The object repeats some of the request: `request`, and of its `body` what has no place there."""
         self._head = head
-        self._repeated = _repeated(asked, body)
+        self._repeated = _repeated(request, body)
         self._numbers = count()
         self._output: list[Event] = []
         self._open: Kind | None = None
@@ -179,7 +179,7 @@ class ResponseShape:
         }
 
 
-def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
+def _repeated(request: ChatRequest, body: Mapping[str, Any]) -> Event:
     """What the object says again of a request that has been found valid."""
     text = body.get("text") or {}
     reasoning = body.get("reasoning")
@@ -187,8 +187,8 @@ def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
     instructions = body.get("instructions")
     return {
         "instructions": instructions if isinstance(instructions, str) else None,
-        "max_output_tokens": asked.max_tokens,
-        "parallel_tool_calls": asked.parallel_tool_calls,
+        "max_output_tokens": request.max_tokens,
+        "parallel_tool_calls": request.parallel_tool_calls,
         "reasoning": {"effort": effort if isinstance(effort, str) else None, "summary": None},
         "temperature": _number(body.get("temperature")),
         "top_p": _number(body.get("top_p")),

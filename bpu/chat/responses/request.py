@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bpu.chat.call_ids import referred_call
+from bpu.chat.call_ids import decode_call_id
 from bpu.chat.request_models import left_out
-from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
 
 _STATELESS = "This gateway keeps no responses: send the whole conversation as `input` each time"
@@ -46,9 +46,9 @@ def parse_response(body: object, **options: Any) -> ChatRequest:
     chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
     chat.update(tools=tools, tool_choice=body.get("tool_choice"))
     chat.update(_text(body.get("text")))
-    with renamed(PARAMS, places, numbers):
-        asked = parse_chat(chat, **options)
-    return replace(asked, ignored=(*asked.ignored, *ignored))
+    with translate_params(PARAMS, places, numbers):
+        request = parse_chat(chat, **options)
+    return replace(request, ignored=(*request.ignored, *ignored))
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
@@ -74,7 +74,7 @@ def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
     kind = item.get("type") or "message" if isinstance(item, Mapping) else None
     if kind == "reasoning" or (kind in _LATER and str(item.get("id")).startswith(_REASONING_ID)):
         return
-    if kind in _LATER and (referred := referred_call(item.get("id"))) is not None:
+    if kind in _LATER and (referred := decode_call_id(item.get("id"))) is not None:
         kind, item = "function_call", {"name": referred[0], "arguments": referred[1]}
     if kind == "function_call":
         call = {"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")}

@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
-from bpu.chat.pipeline import AnswerOptions, deltas
+from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.template import Template
@@ -122,17 +122,17 @@ def pieces(text: str, cuts: Iterable[int] = ()) -> list[str]:
 
 
 def read(
-    raw: str | list[str], asked: ChatRequest | None = None, *, done: bool = True, thinks: bool = True, **manner: Any
+    raw: str | list[str], asked: ChatRequest | None = None, *, done: bool = True, thinks: bool = True, **options: Any
 ) -> list[Delta]:
     """The deltas of an answer whose raw text is `raw` (in pieces, if a list)."""
     events = [Text(one) for one in ([raw] if isinstance(raw, str) else raw) if one]
     return list(
-        deltas(
+        read_answer(
             [*events, *([Done()] if done else [])],
             asked or request(stream=True),
             turn=Turn(b"Hi", 10),
             measured=Timing,
-            manner=AnswerOptions(counter(), thinks, **manner),
+            options=AnswerOptions(counter(), thinks, **options),
         )
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
 from bpu.chat.formats import as_json, beginning, instruction
-from bpu.chat.pipeline import AnswerOptions, deltas
+from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.request_models import ResponseFormat
 from bpu.console.events import Done, Text
 from bpu.errors import AnswerUnfit
@@ -179,7 +179,7 @@ def test_the_model_is_told() -> None:
 def lazily(parts: list[str]) -> Iterator[Delta]:
     wanted = request(stream=True, response_format=WANTED)
     events = [*map(Text, parts), Done()]
-    return deltas(events, wanted, turn=Turn(b"Hi", 10), measured=Timing, manner=AnswerOptions(counter()))
+    return read_answer(events, wanted, turn=Turn(b"Hi", 10), measured=Timing, options=AnswerOptions(counter()))
 
 
 def test_a_streamed_answer_waits_until_it_is_whole() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
-from bpu.chat.pipeline import AnswerOptions, deltas
+from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.requests import ChatRequest
 from bpu.console.events import Done, Echo, Event, Log, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed
@@ -47,7 +47,7 @@ def test_waiting_becomes_a_keep_alive_and_the_rest_is_not_the_clients() -> None:
         Stats(),
         Done(),
     ]
-    told = list(deltas(events, STREAM, turn=Turn(b"", 1), measured=Timing, manner=AnswerOptions(counter())))
+    told = list(read_answer(events, STREAM, turn=Turn(b"", 1), measured=Timing, options=AnswerOptions(counter())))
     assert told[:-1] == [KeepAlive("queued", 2), Reasoning("a"), Content("b"), KeepAlive("decode", 0)]
 
 
@@ -154,8 +154,8 @@ def ended(*events: Event, asked: ChatRequest = STREAM, context_size: int | None 
         yield from events
         raise AssertionError("the answer had ended")
 
-    manner = AnswerOptions(counter(), context_size=context_size)
-    return list(deltas(console(), asked, turn=Turn(b"Hi", 10), measured=Timing, manner=manner))
+    options = AnswerOptions(counter(), context_size=context_size)
+    return list(read_answer(console(), asked, turn=Turn(b"Hi", 10), measured=Timing, options=options))
 
 
 @pytest.mark.parametrize("asked", [STREAM, WHOLE])
@@ -196,7 +196,9 @@ def test_a_stop_string_or_a_limit_before_the_invented_turn_still_counts() -> Non
 def test_the_consoles_error_is_one() -> None:
     with pytest.raises(EngineCrashed):
         list(
-            deltas([RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, manner=AnswerOptions(counter()))
+            read_answer(
+                [RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, options=AnswerOptions(counter())
+            )
         )
 
 

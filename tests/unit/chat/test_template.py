@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.loader import load_prompter, load_template
 from bpu.chat.prompt import Thinking
 from bpu.chat.template import Template, Unrenderable
@@ -138,7 +139,7 @@ def test_whoever_opens_the_thinking_the_answer_is_the_same(
     asked = request("Hi", stream=True)
     for pieces in every_cut(raw):
         events = [*map(Text, pieces), Done()]
-        told = list(made.answer(events, asked, made.turn(asked), Timing))
+        told = list(AnswerDecoder(made).read(events, asked, made.turn(asked), Timing))
         found, content, reason = joined(told)
         assert (found.strip(), content, reason) == (reasoning, "Yes.", "stop")
 
