@@ -1,6 +1,6 @@
-"""The stages outside a turn: loading, idle between two turns, and the fence after a `reset`.
+"""The stages outside a turn: loading, idle between two turns, and the reset handshake.
 
-Only here a line without a log line's head becomes a `Log`, because no answer can be in it.
+Only these stages emit a line without a log line's head as `Log`, because no answer can be in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
 from bpu.console.scanner import INCOMPLETE, NO_MATCH, Pattern
 from bpu.console.stage import Emit, Pending, Stage
 
-#: A start-up line is cut here, in bytes; what follows up to its end is dropped.
+#: A start-up line is cut after this many bytes; its rest is dropped.
 LONGEST_LINE = 4096
 
 #: The greeting and the hints below it, in the words of every console known.
@@ -26,9 +26,9 @@ _IDLE_LINES = tuple(Pattern("line", (head, _REST_OF_LINE, b"\n")) for head in ID
 
 
 class LoadingStage(Stage):
-    """From the start of the process to the first prompt at the beginning of a line: then `Ready`.
+    """Reads from the start of the process to the first prompt at the beginning of a line, then emits `Ready`.
 
-    Every line is a `Log`, the banner's lines are kept for `Ready`. A prompt within a line is no prompt.
+    The banner's lines go into `Ready`, every other line is a `Log`. A prompt within a line does not count.
     """
 
     def __init__(self) -> None:
@@ -69,11 +69,11 @@ class LoadingStage(Stage):
 
 
 class IdleStage(Stage):
-    """Between two turns only whole lines of libraries may come; anything else raises `OutOfSync`.
+    """Accepts whole lines of libraries between two turns; anything else raises `OutOfSync`.
 
-    With `awaits_reset`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
-    that some consoles put before every prompt; then `Done`. `at_once`: it is known that no model is speaking, so that
-    the prompt can only be the console's; else silence must follow it.
+    With `awaits_reset`, the owner has written `reset`: exactly the prompt must come back, alone or after the line
+    breaks that some consoles print before every prompt; then the stage emits `Done`. `at_once`: no model is answering,
+    so the prompt can only be the console's; else silence must follow it.
     """
 
     def __init__(self, *, awaits_reset: bool = False, at_once: bool = False) -> None:
@@ -105,13 +105,13 @@ class IdleStage(Stage):
         return b""
 
     def _skip_breaks(self) -> bool:
-        """Drop the line breaks before a fence's prompt; whether anything is left."""
+        """Drop the line breaks before the prompt of a reset; return whether anything is left."""
         if self._awaits_reset:
             self._text = self._text.lstrip(b"\n")
         return bool(self._text)
 
     def _take_prompt(self, emit: Emit) -> bytes | None:
-        """The prompt has come back: it ends the fence now, or once nothing follows it."""
+        """Read the prompt that answers `reset`: it ends the handshake now, or after silence."""
         if self._at_once:
             emit(Done())
             return self._text[len(PROMPT) :]
@@ -133,7 +133,7 @@ class IdleStage(Stage):
 
     @property
     def held(self) -> bytes:
-        """The beginning of a line that has not come to its end."""
+        """The beginning of an unfinished line."""
         return self._text
 
     def _match(self) -> int:
@@ -144,4 +144,4 @@ class IdleStage(Stage):
 
 
 class ClosedStage(Stage):
-    """After the end of a process, or of our trust in it, nothing that it says means anything."""
+    """Drops all bytes, because the process has ended or failed."""

@@ -1,6 +1,7 @@
-"""The parser: a console's bytes, in any pieces, to events. It owns the state and hands the bytes to its stage.
+"""The parser turns a console's bytes, in any pieces, into events. It owns the state and passes bytes to its stage.
 
-It knows no process and no clock: the owner reads the pipe, says when it read and what it wrote, and measures silence.
+It knows no process and no clock: its owner reads the pipe, passes the time of each read and each line written, and
+measures silence.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
 class ParserState(Enum):
     LOADING = "loading"  # no prompt has come yet
-    IDLE = "idle"  # the prompt stands; nothing may come but log lines
+    IDLE = "idle"  # the prompt has come; only log lines may follow
     ECHOING = "echoing"  # a line was written; its echo may come, and then the marker
     ANSWERING = "answering"
     RESETTING = "resetting"  # `reset` was written; exactly the prompt must come back
-    FAILED = "failed"  # out of step or `run error`: the process must not be used again
+    FAILED = "failed"  # out of sync or `run error`: the process must not be used again
     CLOSED = "closed"  # the pipe has come to its end
 
 
 class OwnerCall(Enum):
-    """What the owner does, beside feeding."""
+    """Calls of the owner that change the state."""
 
     BEGIN = "begin"
     RESET = "reset_sent"
@@ -57,9 +58,12 @@ TRANSITIONS: dict[tuple[ParserState, type | OwnerCall], ParserState] = {
 
 
 class Parser:
-    """One console's output, from its start or (with `state=ParserState.IDLE`) from one of its prompts on.
+    """Parses one console's output, from its start or (with `state=ParserState.IDLE`) from a prompt on.
 
-    `traits`: what this console was seen to do. `anchored` False: an echo that differs from it is taken as it is.
+    `traits`: what this console showed in earlier turns. With `anchored` False, an echo of any form is accepted.
+
+    Invariant: after `OutOfSync` no method parses any more. One thread calls it: in the keeper the callbacks of the
+    event loop, in a gunicorn worker or a command the job's greenlet.
     """
 
     def __init__(
@@ -82,8 +86,8 @@ class Parser:
         self._events: list[Event] = []
         self._stage: Stage = LoadingStage() if state is ParserState.LOADING else IdleStage()
         self._arrival: Arrival | None = None
-        self._end_since = 0.0  # the pipe was empty then, and nothing of what is held back had been written
-        self._undecided_reads: list[tuple[Arrival, bytes]] = []  # reads of which nothing was said yet
+        self._end_since = 0.0  # the pipe was empty then, before the bytes that are held back were written
+        self._undecided_reads: list[tuple[Arrival, bytes]] = []  # reads that gave no text yet
 
     @property
     def state(self) -> ParserState:
@@ -91,16 +95,18 @@ class Parser:
 
     @property
     def quiet_after(self) -> float | None:
-        """Seconds without a byte after which the owner must call `quiet`; None when silence would decide nothing."""
+        """Seconds of silence after which the owner must call `quiet`; None when silence decides nothing."""
         pending = self._stage.pending
         if pending is None or not self._log_filter.at_rest:
             return None
         return self._pace.silence_s(pending.value, self._undecided_reads)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
-        """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
-        it goes on with a conversation (`continued`) and may quote it. Legal only when idle, else `ValueError`. Raises
-        `OutOfSync` if what came since the last prompt, the beginning of a line, cannot begin this turn."""
+        """Begin a turn: the owner has written `line` (without its newline). Legal only when idle, else `ValueError`.
+
+        `chat` is the earlier conversation, which the model may quote, where this turn continues one (`continued`).
+        Raises `OutOfSync` if the beginning of a line, read since the last prompt, cannot begin this turn.
+        """
         self._transition(OwnerCall.BEGIN)
         self._log_filter.remember_log_prefixes(chat)
         self._log_filter.remember_log_prefixes(line)
@@ -110,15 +116,19 @@ class Parser:
         self._enter_stage(echoing)
 
     def reset_sent(self, *, at_once: bool = False) -> None:
-        """`reset` was written: until `Done`, only log lines and the prompt may come. `at_once`: no model is speaking,
-        so the prompt need not be followed by silence. Legal only when idle."""
+        """Begin the reset handshake: the owner has written `reset`. Legal only when idle.
+
+        Until `Done`, only log lines and the prompt may come. `at_once`: no model is answering, so the prompt need not
+        be followed by silence.
+        """
         self._transition(OwnerCall.RESET)
         self._enter_stage(IdleStage(awaits_reset=True, at_once=at_once))
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> list[Event]:
-        """The events that `data` decides; neighbouring pieces of text are one. Without its `arrival` no end of a turn
-        is believed before silence. Raises `OutOfSync`, and after that never again: a console that has failed is not
-        listened to."""
+        """Parse `data` and return its events; neighbouring pieces of text become one.
+
+        Without its `arrival`, only silence ends a turn. Raises `OutOfSync` once; later data is dropped.
+        """
         self._arrival = arrival
         if self._log_filter.at_rest:
             if (text := self._stage.try_plain_text(data)) is not None:
@@ -138,11 +148,11 @@ class Parser:
         return events
 
     def quiet(self) -> list[Event]:
-        """Nothing has come for `quiet_after` seconds; without anything pending this does nothing."""
+        """Decide what is pending, after `quiet_after` seconds of silence."""
         return self._collect_events(self._handle_silence)
 
     def end_of_file(self) -> list[Event]:
-        """The pipe is at its end: what was held back is decided as it stands. An end, not an error, by itself."""
+        """Decide what was held back, because the pipe is closed. The end of the pipe is no error by itself."""
         try:
             events = self._collect_events(self._handle_end)
         except OutOfSync as error:
@@ -152,7 +162,7 @@ class Parser:
         return events
 
     def report(self, *, at_rest: bool | None = None) -> TurnReport:
-        """What the turn that has just ended has shown; `at_rest` as its owner saw it."""
+        """Return what the turn that has just ended showed; `at_rest` is the owner's observation."""
         anchors = self.traits.anchors(continued=self._continued)
         return TurnReport(
             proven=self._end_proven,
@@ -170,8 +180,8 @@ class Parser:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
 
     def _record_read(self, data: bytes, *, held: int, said: bool) -> None:
-        """Count a read of the answer. Its last `held` bytes may be the end, and count once they have turned out to be
-        text, as earlier ones have if anything was `said`."""
+        """Add a read of the answer to the pace. Its last `held` bytes may be the end of the turn: they count later,
+        once they turn out to be text. Earlier reads count now if the read gave text (`said`)."""
         if self._arrival is None or not data:
             return
         at = max(0, len(data) - held)
@@ -209,7 +219,7 @@ class Parser:
     def _handle_filtered(self, pieces: Iterable[bytes | Log]) -> None:
         for piece in pieces:
             if isinstance(piece, Log):
-                self._stage.is_timed = False  # a model can say such a line, too
+                self._stage.is_timed = False  # a model can print such a line, too
                 self._stage.after_log()
                 self._emit(piece)
             else:
@@ -230,7 +240,7 @@ class Parser:
             self._feed_stage(self._finish_stage(rest) or b"")
 
     def _finish_stage(self, rest: bytes | None) -> bytes | None:
-        """When a stage is over, its last event has moved the state: the stage of the new one takes the rest."""
+        """Replace a stage that has ended by the stage of the new state, which reads the rest."""
         if rest is None:
             return None
         if isinstance(self._stage, AnswerStage):
@@ -251,7 +261,7 @@ class Parser:
         return ClosedStage() if self._state is ParserState.FAILED else IdleStage()
 
     def _enter_stage(self, stage: Stage) -> None:
-        """Into a turn or a fence, with the beginning of a log line that may be on its way."""
+        """Enter the stage of a turn or a reset, with the unfinished log line of the idle stage."""
         held = self._stage.held if isinstance(self._stage, IdleStage) else b""
         self._stage = stage
         self._collect_events(lambda: self._feed_stage(held))

@@ -1,6 +1,6 @@
-"""What a console prints between the end of an answer and its next prompt, recognised at one place of a text.
+"""Recognizes what a console prints between the end of an answer and its next prompt, at one place of a text.
 
-Pure recognition: whether it really was the end is decided by what follows, and that is the answer's business.
+`AnswerStage` decides whether it really was the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bpu.console.stats import BREAKS, FOLLOWERS, match_line
 _BREAKS = re.compile(rb"\n{0,64}")
 _FAILURES = tuple(Pattern("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
 
-#: More lines than these are no trailer; with the bounds of each line this bounds what is held back.
+#: More lines than this are no trailer; with the bounds of each line this bounds what is held back.
 _MOST_LINES = 8
 
 
@@ -31,7 +31,7 @@ class Kind(Enum):
 class Trailer:
     """Line breaks (up to `start`), whole lines of statistics or of failures, then what `kind` says, up to `end`.
 
-    `TEXT`: it is no trailer, and the text goes on at `start` at least. `INCOMPLETE`: the text ends too soon to tell.
+    `TEXT`: it is no trailer, and the text continues at least to `start`. `INCOMPLETE`: the text ends too soon to tell.
     """
 
     start: int
@@ -41,12 +41,12 @@ class Trailer:
     failures: tuple[bytes, ...] = ()
     #: How many of the line breaks before it the console has printed.
     breaks: int = 1
-    #: What kinds of statistics the next line may be.
+    #: The kinds of statistics that the next line may be.
     kinds: tuple[str, ...] = ()
 
 
 def match(text: bytes, at: int, kinds: tuple[str, ...]) -> Trailer:
-    """The trailer at `at`, which is a line break or a place where a line may begin; of the `kinds` of statistics."""
+    """Return the trailer at `at`, a line break or the beginning of a line, with these `kinds` of statistics."""
     start = _skip_breaks(text, at)
     found = Trailer(start, start, kinds=kinds)
     for _ in range(_MOST_LINES):
@@ -62,7 +62,7 @@ def _skip_breaks(text: bytes, at: int) -> int:
 
 
 def _take_line(text: bytes, found: Trailer) -> bool:
-    """Read one line more; False when `found.kind` is final."""
+    """Read one more line; return False when `found.kind` is final."""
     name, end = match_line(text, found.end, found.kinds)
     if end == NO_MATCH and not found.stats:
         name, end = "", _failure(text, found.end)
@@ -103,7 +103,7 @@ def _take_last(text: bytes, found: Trailer) -> None:
 
 
 def _run_error(text: bytes, at: int) -> int:
-    """The end of a `run error` at `at` with which the text ends, be its line finished or not."""
+    """Return the end of a `run error` at `at` that ends the text, with or without its line break."""
     for words in RUN_ERRORS:
         if text.startswith(words, at):
             end = _skip_breaks(text, at + len(words))
