@@ -1,7 +1,7 @@
-"""The older text completions as a thin face of the chat: the prompt is one user's message. Nothing goes on here.
+"""The older text completions as a format of the chat: the prompt becomes one user message.
 
-The console wraps every line in the chat template, so a text is answered, not continued; reasoning has no place in
-this shape and is left out (the `-think` model has it inline).
+The console wraps every line in the chat template, so a text is answered, not continued. Reasoning has no place in this
+format and is left out (the `-think` model has it inline).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bpu.chat.deltas import Content, Delta, Finish
 from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
 
-#: Fields that mean the same in both.
+#: Fields with the same meaning in both.
 _SHARED = (
     "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "n", "temperature", "top_p",
     "top_k", "min_p", "typical_p", "seed", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty",
@@ -25,7 +25,7 @@ PARAMS = {"messages": "prompt"}
 
 
 def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
-    """The request in `body`, and what the answer repeats of the prompt (`echo`). `options` as of `parse_chat`.
+    """Parse the request in `body`; also return the prompt if the answer repeats it (`echo`). `options`: `parse_chat`.
 
     Raises `BadRequest` with its `param`, or `ModelNotFound`.
     """
@@ -54,7 +54,7 @@ def _prompt(body: Mapping[str, Any]) -> str:
 
 
 class TextCompletionFormat:
-    """`text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
+    """Makes `text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
 
     def __init__(self, head: ResponseMetadata, echo: str = "") -> None:
         self._head = head
@@ -63,7 +63,7 @@ class TextCompletionFormat:
         self._finish: Finish | None = None
 
     def events(self, deltas: Iterable[Delta]) -> Iterator[dict[str, Any]]:
-        """The first chunk at once, before the first delta is asked for; a keep-alive is a chunk without text."""
+        """Yield the first chunk before the first delta is read, then one for each; a keep-alive has no text."""
         yield self._chunk(self._echo)
         for delta in deltas:
             if not isinstance(delta, Finish):
@@ -82,7 +82,7 @@ class TextCompletionFormat:
             self._finish = delta
 
     def body(self) -> dict[str, Any]:
-        """Legal after the `Finish`."""
+        """Return the whole object; legal after the `Finish`."""
         assert self._finish is not None, "the answer is not finished"
         usage = self._finish.usage
         whole = self._chunk("".join(self._texts), self._finish.reason)
@@ -94,6 +94,6 @@ class TextCompletionFormat:
 
 
 def is_keepalive(chunk: Mapping[str, Any]) -> bool:
-    """Whether a chunk says nothing but that the stream lives."""
+    """Whether a chunk is a keep-alive."""
     choices = chunk["choices"]
     return bool(choices) and not choices[0]["text"] and choices[0]["finish_reason"] is None

@@ -1,8 +1,8 @@
-"""Reads a job's events into deltas: token limit, reasoning, stop strings, calls, the end. Owns nothing, knows no wire.
+"""Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end. It knows no wire format.
 
-Streamed and not streamed answers come from here alike. Two rules need the difference: an answer that ended inside
-its reasoning is, not streamed, content as a whole; streamed, the reasoning is out already, and its last paragraph
-follows as content, because clients ask again and again when a `stop` comes with nothing in it.
+Streamed and whole answers share it. They differ where an answer ends inside its reasoning: a whole one becomes content;
+of a streamed one, whose reasoning is already sent, the last paragraph follows as content, because clients repeat a
+request whose answer is empty.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """How answers are to be read. `thinks`: the console's own template opens the reasoning;
-    `context_size` in tokens: an answer that fills it was cut by the console, None: not looked at."""
+    """How an answer is read. `thinks`: the console's own template opens the reasoning.
+
+    `context_size` in tokens: an answer that fills it was cut by the console; None: this is not checked.
+    """
 
     counter: Counter
     thinks: bool = True
@@ -48,12 +50,12 @@ def read_answer(
     measured: Callable[[], Timing],
     options: AnswerOptions,
 ) -> Iterator[Delta]:
-    """The answer in `events`, `Finish` last. After it the job may be closed, whether the console has ended or not.
+    """Yield the deltas of the answer in `events`, `Finish` last. Then the caller may close the job at any time.
 
-    Events that end without `Done` were ended by the engine's own limit: `length`. `Overrun` is an end, too: the model
-    has ended its answer, and the job may be closed while the console still speaks.
-    Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit`
-    when the client asked for JSON and this is none, or when a call of a strict tool does not fit.
+    Events without `Done` were ended by the engine's time limit: `length`. `Overrun` is an end, too: the answer is over,
+    although the console still prints. Raises `EngineCrashed` on the console's error, and when the model ended before
+    its first word; `AnswerUnfit` when the client asked for JSON and the answer is none, or when a call of a strict tool
+    does not fit.
     """
     reading = AnswerReader(request, options)
     for event in events:
@@ -83,7 +85,11 @@ def read_answer(
 
 
 class AnswerReader:
-    """The state of one answer while it is read."""
+    """Reads one answer, piece by piece. `read_answer` owns it, in the greenlet of the request.
+
+    Order: `text` for each piece, `flush` at the end, `finish_content`, then `finish`. All reasoning comes before the
+    first content.
+    """
 
     def __init__(self, request: ChatRequest, options: AnswerOptions) -> None:
         self._stream = request.stream
@@ -96,8 +102,8 @@ class AnswerReader:
         self._stops = StopStrings(request.stop)
         self._thoughts: list[str] = []
         self._thought_tokens = IncrementalTokenCounter(options.counter)
-        self._sent = 0  # pieces of the reasoning that are out
-        self._think_tag_open = False  # an inline opening tag is out, its closing one is not
+        self._sent = 0  # pieces of the reasoning that were sent
+        self._think_tag_open = False  # an inline opening tag was sent, its closing one was not
         self._has_content = False
         parser = ToolCallParser(request.tools, request.forced_tool, request.excluded_tools)
         self._tool_scanner = ToolCallScanner(parser, single=not request.parallel_tool_calls)
@@ -107,7 +113,7 @@ class AnswerReader:
         self._json: list[str] = []  # an answer in JSON waits until it is whole
         self.stats = Stats()
         self.done = False  # the model has ended its answer
-        self.overran = False  # and then went on with a turn that nobody asked for
+        self.overran = False  # and then continued with an invented turn
 
     @property
     def cut(self) -> bool:
@@ -118,14 +124,14 @@ class AnswerReader:
         return self._read_parts(self._splitter.feed(self._limit.feed(piece)))
 
     def flush(self) -> Iterator[Delta]:
-        """What was held back by the scanners."""
+        """Yield what the scanners held back."""
         if not self._stops.hit:
             yield from self._read_parts(self._splitter.end())
         if not self._stops.hit:
             yield from self._read_content(self._stops.end())
 
     def finish_content(self, full: bool) -> Iterator[Delta]:
-        """What waited for the end; what keeps a natural end from being empty, and an inline block from staying open."""
+        """Yield what waited for the end, and make sure that a natural end has content and an inline block is closed."""
         natural = self.done and not full
         yield from self._flush_calls_and_json(natural)
         if not natural or self._has_content:
@@ -145,7 +151,7 @@ class AnswerReader:
         yield Content(thoughts if self._format.type == "text" else as_json(thoughts, self._format))
 
     def _flush_calls_and_json(self, natural: bool) -> Iterator[Delta]:
-        """The end of a call, and an answer in JSON."""
+        """Yield an unfinished call, and an answer in JSON."""
         final = natural or self._stops.hit
         if self._tools:
             ended = final or self._tool_scanner.stopped
@@ -157,7 +163,7 @@ class AnswerReader:
             yield from self._emit_content(as_json(text, self._format, close=close) if final else beginning(text))
 
     def _calls_in_reasoning(self, thoughts: str) -> Iterator[Delta]:
-        """Calls that a model wrote at the very end of a reasoning that it never closed."""
+        """Yield the calls at the very end of a reasoning that the model never closed."""
         reader = ToolCallScanner(self._tool_scanner.parser)
         items = [*reader.feed(thoughts), *reader.end(cut=False)]
         while items and isinstance(items[0], str):
@@ -201,7 +207,7 @@ class AnswerReader:
             yield from self._read_item(text)
 
     def _read_item(self, item: Item) -> Iterator[Delta]:
-        """A piece of the answer, or a call."""
+        """Yield the deltas of a piece of the answer, or of a call."""
         if not isinstance(item, str):
             if item.problem is not None:
                 raise ToolCallUnfit(
@@ -225,7 +231,7 @@ class AnswerReader:
             yield Content(text)
 
     def _emit_reasoning(self) -> Iterator[Delta]:
-        """The reasoning that is to be shown and is not out yet."""
+        """Yield the reasoning that is shown and not sent yet."""
         text = "".join(self._thoughts[self._sent :])
         self._sent = len(self._thoughts)
         if not self._shows_reasoning or not text:
@@ -237,7 +243,7 @@ class AnswerReader:
         self._think_tag_open = True
 
     def _end_reasoning(self) -> Iterator[Delta]:
-        """The end of the reasoning: nothing of it may come after the first word of the answer."""
+        """End the reasoning, because none may follow the first word of the answer."""
         yield from self._emit_reasoning()
         if self._think_tag_open:
             self._think_tag_open = False

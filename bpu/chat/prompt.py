@@ -1,7 +1,7 @@
-"""From a chat request to the one line that the console reads, with exact counts; and what a chat that goes on needs.
+"""Turns a chat request into the one line that the console reads, with exact counts, and its short form.
 
-The console wraps the line in the model's template by itself, so the whole conversation is rendered with that
-template and the frame that the console will add is cut off. Knows no process and no file.
+The console wraps the line in the model's template by itself. So the whole conversation is rendered with that template,
+and the frame that the console will add is cut off. It knows no process and no file.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from bpu.console.profiles import Profile
 from bpu.errors import ContextLengthExceeded
 from bpu.turn import Turn
 
-#: Who opens the reasoning: the console's template, the model, nobody because the template closes it (`off`) or because
-#: the model cannot (`none`).
+#: What opens the reasoning: the console's template, the model, or nothing, because the template closes it (`off`) or
+#: the model has none (`none`).
 Thinking = Literal["auto", "template", "model", "off", "none"]
-#: Ends a prompt so that the model takes its thinking as done.
+#: Ends a prompt so that the model continues after its reasoning.
 _NO_THOUGHTS = "<think>\n\n</think>\n\n"
-#: A text of more characters than this, and than so many for each token of the context, is counted by its
-#: beginning first: exact counting of megabytes would stop the whole worker for a second.
+#: Of a longer text (in characters, at least so many for each token of the context) the beginning is counted first,
+#: because exact counting of megabytes would stop the whole worker for a second.
 _COUNTED_AT_ONCE = 65_536
 _CHARACTERS_A_TOKEN = 16
-#: So many times the longest line is refused without looking closer.
+#: A text of more than so many longest lines is refused before it is rendered.
 _OVERSIZE_FACTOR = 8
 
 
 @dataclass(frozen=True)
 class PromptPlan:
-    """A turn, and how many of the request's oldest messages were left out so that it fits."""
+    """A turn, and how many of the request's oldest messages were left out to make it fit."""
 
     turn: Turn
     dropped: int = 0
 
 
 class Prompter:
-    """Built once for a model and its console; holds no state of any conversation."""
+    """Builds the prompts of one model. A worker or a command makes it once for a model; it holds no conversation."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class Prompter:
 
     @property
     def special_tokens(self) -> tuple[str, str]:
-        """The tokenizer's words that begin and end a text."""
+        """The tokenizer's special tokens that begin and end a text."""
         return self._template.bos, self._template.eos
 
     def thinks(self, request: ChatRequest) -> bool:
-        """Whether the answer to `request` begins inside the reasoning: only where the template has opened it.
+        """Whether the answer to `request` begins inside the reasoning, because the template has opened it.
 
-        Where the model opens it, its tag says so; where it is closed or unknown to the model, there is none.
+        Where the model opens it, its tag shows that; where the template closes it or the model has none, it is absent.
         """
         after = self._template.frame()[1]
         if not after and not request.thinking:
@@ -105,11 +105,11 @@ class Prompter:
         return after.rstrip().endswith("<think>") or (self._template.reasons and "</think>" not in after)
 
     def turn(self, request: ChatRequest) -> Turn:
-        """The turn at the console. Raises `ContextLengthExceeded`."""
+        """Return the turn of `request`. Raises `ContextLengthExceeded`."""
         return self.plan(request).turn
 
     def plan(self, request: ChatRequest) -> PromptPlan:
-        """The turn, trimmed if that is the setting. At least one token of the context is left for the answer."""
+        """Return the turn, trimmed if that is the setting. At least one token of the context stays for the answer."""
         conversation = self._conversation(request)
         try:
             return PromptPlan(self._turn(request, conversation))
@@ -119,13 +119,13 @@ class Prompter:
             raise self._with_counts(error, request) from None
 
     def render(self, request: ChatRequest) -> str:
-        """The whole prompt as the model reads it, the console's frame included; of any length."""
+        """Return the whole prompt as the model reads it, with the console's frame; of any length."""
         before, after = self._template.frame()
         line = encode_line(self._whole_text(request, after), profile=self._profile, newline=self._newline, limit=0)
         return before + line.decode() + after
 
     def count(self, request: ChatRequest) -> int:
-        """The tokens of the whole prompt, also of one that does not fit."""
+        """Count the tokens of the whole prompt, also of one that does not fit."""
         return self._count(self.render(request))
 
     def is_trimmed(self, request: ChatRequest) -> bool:
@@ -166,7 +166,7 @@ class Prompter:
         return self._trim if request.trim is None else request.trim
 
     def _with_counts(self, error: ContextLengthExceeded, request: ChatRequest) -> ContextLengthExceeded:
-        """`error` with its numbers in tokens, and the part of the prompt that the request's tools take."""
+        """Add to `error` its numbers in tokens, and the part of the prompt that the request's tools take."""
         in_tokens = error.unit == "tokens"
         error.prompt_tokens = error.size if in_tokens else self.count(request)
         error.fitting_tokens = error.limit if in_tokens else error.prompt_tokens * error.limit // error.size
@@ -176,8 +176,10 @@ class Prompter:
         return error
 
     def _refuse_oversized(self, conversation: Conversation) -> None:
-        """What is beyond all hope is not rendered first: a template takes 30 ms for a megabyte. No line is shorter than
-        its texts."""
+        """Refuse far too long texts before rendering, which takes 30 ms for a megabyte.
+
+        No line is shorter than its texts.
+        """
         texts = [conversation.system, *(turn.text for turn in conversation.turns)]
         if self._longest_line and sum(map(len, texts)) > _OVERSIZE_FACTOR * self._longest_line:
             size = sum(len(text.encode("utf-8", "replace")) for text in texts)
@@ -190,23 +192,23 @@ class Prompter:
             raise ContextLengthExceeded.bytes(error.limit, error.size, self.context_size) from None
 
     def _prefix_within_chat(self, before: str) -> str:
-        """What the console puts before a line that goes on with a conversation; `before` where that is not known."""
+        """Return what the console puts before a later line of a conversation; `before` where that is unknown."""
         return (self._template.between() if self._profile.joins_turns else "") or before
 
     def _as_read_by_model(self, line: bytes) -> str:
-        """`line` as the model reads it, so that the right text is counted."""
+        """Decode `line` as the model reads it, so that the right text is counted."""
         text, stand_in = line.decode(), self._profile.line_break
         return text.replace(stand_in, "\n") if stand_in else text
 
     def _count_or_refuse(self, before: str, line: bytes, after: str) -> int:
-        """The tokens of the whole prompt, if the context holds them and one more."""
+        """Count the tokens of the whole prompt; refuse it unless the context holds one more."""
         tokens = self._count(before + self._as_read_by_model(line) + after)
         if tokens >= self.context_size:
             raise ContextLengthExceeded.tokens(self.context_size, tokens)
         return tokens
 
     def _count(self, text: str) -> int:
-        """The tokens of `text`; of one that cannot fit, its beginning's, scaled up to its length."""
+        """Count the tokens of `text`; for a text that cannot fit, scale up those of its beginning."""
         most = self.counted_at_once
         if len(text) > most and (tokens := self.counter.count(text[:most])) >= self.context_size:
             return tokens * len(text) // most
@@ -214,11 +216,11 @@ class Prompter:
 
     @property
     def counted_at_once(self) -> int:
-        """The longest text in characters that is counted exactly, whatever is in it."""
+        """The longest text in characters that is always counted exactly."""
         return max(_COUNTED_AT_ONCE, self.context_size * _CHARACTERS_A_TOKEN)
 
     def _trimmed(self, request: ChatRequest, conversation: Conversation) -> PromptPlan | None:
-        """The fewest of the oldest whole turns left out, found by halving; None if the last does not fit alone."""
+        """Leave out as few of the oldest turns as possible, by bisection; None if the last does not fit alone."""
         openings = conversation.openings()[1:]
         fitting: tuple[int, Turn] | None = None
         low, high = 0, len(openings) - 1
@@ -235,7 +237,7 @@ class Prompter:
         return PromptPlan(Turn(turn.line, turn.tokens), conversation.messages_before(at))
 
     def _text(self, conversation: Conversation) -> str:
-        """All of the conversation as the text of one user message, the console's frame left out."""
+        """Render the whole conversation as the text of one user message, without the console's frame."""
         system = self._without_special_tokens(conversation.system)
         tags = {"user": self._closing_tags, "assistant": ()}
         said = [
@@ -255,15 +257,15 @@ class Prompter:
 
     @cached_property
     def _closing_tags(self) -> tuple[str, ...]:
-        """The tag that ends the reasoning, if the model's tokenizer takes it for one token wherever it stands."""
+        """The tag that ends the reasoning, if the model's tokenizer makes one token of it anywhere."""
         is_token = self.counter.count(CLOSE) == 1 if self.counter.exact else self._template.reasons
         return (CLOSE,) if is_token else ()
 
     def _without_special_tokens(self, text: str, tags: tuple[str, ...] = ()) -> str:
-        """`text` in which a tokenizer finds no special token: neither one in the usual spelling nor the model's own.
+        """Change `text` so that a tokenizer finds no special token in it, in the usual spelling or the model's own.
 
-        `tags` are treated alike. They are for what users say, where a closing tag would end the reasoning before it
-        begins; in an earlier answer tags are text, and a system text may describe the form of an answer by them.
+        `tags` are treated alike. They matter in a user's text, where a closing tag would end the reasoning before it
+        begins; in an earlier answer tags are text, and a system text may describe the form of an answer with them.
         """
         for token in (*self._template.special, *tags):
             text = text.replace(token, f"{token[0]} {token[1:]}")
@@ -271,16 +273,16 @@ class Prompter:
 
 
 def _closing(request: ChatRequest, after: str) -> str:
-    """What ends a prompt whose answer is to begin without reasoning, where the prompt carries the template's end."""
+    """Return the end of a prompt that switches reasoning off, where the prompt itself holds the template's end."""
     return _NO_THOUGHTS if not after and not request.thinking else ""
 
 
 def _header(request: ChatRequest) -> list[str]:
-    """What a conversation belongs to, before the first word is said."""
+    """Return what separates conversations beside their texts: client, model, reasoning on or off."""
     model = request.model.removesuffix(THINK_SUFFIX) if request.inline_thinking else request.model
     return ["1", request.namespace, model, "thinks" if request.thinking else "answers"]
 
 
 def _transcript(said: Iterable[TemplateMessage]) -> str:
-    """For a template that takes one message only: the conversation written out."""
+    """Write the conversation out, for a template that takes one message only."""
     return "\n\n".join(f"{one['role'].capitalize()}: {one['content']}" for one in said)

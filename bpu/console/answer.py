@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bpu.console import trailer
 from bpu.console.events import Done, Overrun, RunError, Text
-from bpu.console.log_filter import log
+from bpu.console.log_filter import log_event
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Match, Scanner
 from bpu.console.stage import Emit, Pending, Stage
@@ -28,7 +28,7 @@ class AnswerStage(Stage):
 
     A model can print every byte that a console prints, so times decide:
     - Complete statistics of this console's own kind and the prompt are the end at once if all of them came in less time
-      than the model needs for them (`proves`).
+      than the model needs for them (`proves_end`).
     - Everything else that looks like an end, with statistics, after an end token or as a bare prompt, is the end when
     it
       is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
@@ -54,16 +54,16 @@ class AnswerStage(Stage):
         statistics: tuple[str, ...],
         *,
         usual: str | None = None,
-        proves: Callable[[bytes], bool] = lambda end: False,
-        is_said: Callable[[], bool] = lambda: False,
+        proves_end: Callable[[bytes], bool] = lambda end: False,
+        is_model_paced: Callable[[], bool] = lambda: False,
     ) -> None:
         """`statistics`: the kinds that this console may print; `usual`: the kind that it has printed.
 
-        `proves` tells whether the held and timed bytes are more than the model could have printed in their time;
-        `is_said` whether they came in a model's steps, not as a console writes.
+        `proves_end` tells whether the held and timed bytes are more than the model could have printed in their time;
+        `is_model_paced` whether they came in a model's steps, not as a console writes.
         """
         self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
-        self._usual_statistics, self._proves, self._is_said = usual, proves, is_said
+        self._usual_statistics, self._proves_end, self._is_model_paced = usual, proves_end, is_model_paced
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
@@ -74,7 +74,7 @@ class AnswerStage(Stage):
         self._overrun_reported = False  # and text after it
         self._pending: Pending | None = None
         self.is_timed = False
-        #: The kind of statistics with which the turn ended, and whether `proves` ended it.
+        #: The kind of statistics with which the turn ended, and whether `proves_end` ended it.
         self.ended_with: str | None = None
         self.end_proven = False
 
@@ -123,7 +123,7 @@ class AnswerStage(Stage):
         else:
             self._emit_text(self._held, emit, final=True)
         for line in found.failures if found.end > len(self._held) else ():
-            emit(log(line))
+            emit(log_event(line))
         return None
 
     def _end_token(self, name: str, emit: Emit) -> None:
@@ -147,7 +147,7 @@ class AnswerStage(Stage):
         """Whether `found`, which is held, is an end that no model could have printed in its time."""
         if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
             return False
-        self.end_proven = self._proves(known_part(found.stats) + PROMPT)
+        self.end_proven = self._proves_end(known_part(found.stats) + PROMPT)
         return self.end_proven
 
     def _next_candidate(self, text: bytes, at: int) -> int:
@@ -179,17 +179,17 @@ class AnswerStage(Stage):
     def _decide_pending(self, emit: Emit) -> bytes:
         """End the turn by what is pending, because nothing followed it."""
         if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
-            return self._finish(emit, is_said=self._is_said())
+            return self._finish(emit, is_model_paced=self._is_model_paced())
         self._emit_text(b"", emit, final=True)
         for line in self._match(self._held, 0).failures:
-            emit(log(line))
+            emit(log_event(line))
         emit(RunError(_run_error_in(self._held)))
         return b""
 
-    def _finish(self, emit: Emit, *, is_said: bool = False) -> bytes:
-        """End the turn by the trailer that is held; if `is_said`, all of it but the prompt is text."""
+    def _finish(self, emit: Emit, *, is_model_paced: bool = False) -> bytes:
+        """End the turn by the trailer that is held; if `is_model_paced`, all of it but the prompt is text."""
         found = self._match(self._held, 0)
-        if found.stats and is_said:
+        if found.stats and is_model_paced:
             self._emit_text(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
         else:
             self._close(found, emit)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Echo, RunError
-from bpu.console.log_filter import log
+from bpu.console.log_filter import log_event
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.traits import EchoForm
@@ -193,7 +193,7 @@ class EchoStage(Stage):
         self._check_size(end)
         line = bytes(self._text[self._at : min(end, self._at + _LONGEST_FAILURE)])
         if any(line.startswith(head) and self._is_consoles(head, end + 1) for head in FAILURE_HEADS):
-            emit(log(line))
+            emit(log_event(line))
             del self._text[self._at : end + 1]
         else:
             self._at = end + 1

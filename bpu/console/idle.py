@@ -9,7 +9,7 @@ import re
 
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Ready
-from bpu.console.log_filter import log
+from bpu.console.log_filter import log_event
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
 from bpu.console.scanner import INCOMPLETE, NO_MATCH, Pattern
 from bpu.console.stage import Emit, Pending, Stage
@@ -59,7 +59,7 @@ class LoadingStage(Stage):
         return None
 
     def _take_line(self, line: bytes, emit: Emit) -> None:
-        event = log(line)
+        event = log_event(line)
         if self._cut or not event.line.strip():
             return
         if _BANNER.match(event.line) and len(self._banner) < _LONGEST_BANNER:
@@ -94,7 +94,7 @@ class IdleStage(Stage):
                 return None
             if end == NO_MATCH:
                 raise OutOfSync(self._mismatch_message)
-            emit(log(self._text[:end]))
+            emit(log_event(self._text[:end]))
             self._text = self._text[end:]
         return None
 
@@ -127,7 +127,7 @@ class IdleStage(Stage):
 
     def end(self, emit: Emit) -> bytes | None:
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):
-            emit(log(self._text))
+            emit(log_event(self._text))
         self._text = b""
         return None
 

@@ -23,7 +23,7 @@ _MAX_PREFIXES = 4096
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]")
 
 
-def log(line: bytes) -> Log:
+def log_event(line: bytes) -> Log:
     """Make the event of a log line, without colours and line break."""
     return Log(_COLOUR.sub(b"", line).decode("utf-8", "replace").rstrip("\r\n"))
 
@@ -83,7 +83,7 @@ class LogFilter:
     def end(self) -> Iterator[bytes | Log]:
         """Return what was held back, because the pipe is closed."""
         if self._log:
-            yield log(self._log)
+            yield log_event(self._log)
             self._log = b""
         if rest := self._scanner.take():
             yield rest
@@ -126,4 +126,4 @@ class LogFilter:
         if not piece.endswith(b"\n") and len(self._log) < LONGEST_LOG:
             return None
         line, self._log = self._log, b""
-        return log(line) if line.endswith(b"\n") else line
+        return log_event(line) if line.endswith(b"\n") else line

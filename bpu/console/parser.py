@@ -199,7 +199,7 @@ class Parser:
             return False
         return self._pace.proves(end, self._arrival.read_at - self._end_since)
 
-    def _is_paced_like_model(self) -> bool:
+    def _is_model_paced(self) -> bool:
         return come_in_steps([arrival for arrival, _ in self._undecided_reads])
 
     def _collect_events(self, work: Callable[[], None]) -> list[Event]:
@@ -256,7 +256,7 @@ class Parser:
                 self.profile.statistics,
                 usual=self.traits.statistics,
                 proves=self._proves_end,
-                is_said=self._is_paced_like_model,
+                is_model_paced=self._is_model_paced,
             )
         return ClosedStage() if self._state is ParserState.FAILED else IdleStage()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpu.console.events import Log
-from bpu.console.log_filter import LONGEST_LOG, LogFilter, log
+from bpu.console.log_filter import LONGEST_LOG, LogFilter, log_event
 
 HEAD = b"[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo]"
 
@@ -70,4 +70,4 @@ def test_held_text_is_known() -> None:
 
 
 def test_a_log_event_has_no_line_break_and_no_colour() -> None:
-    assert log(b"\x1b[1mabc\xff\x1b[0m\r\n") == Log("abc\ufffd")
+    assert log_event(b"\x1b[1mabc\xff\x1b[0m\r\n") == Log("abc\ufffd")
