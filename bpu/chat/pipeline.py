@@ -110,7 +110,7 @@ class AnswerReader:
         self._tools = bool(request.tools)
         self._calls = 0
         self._format = request.response_format
-        self._json: list[str] = []  # an answer in JSON waits until it is whole
+        self._json: list[str] = []  # an answer in JSON is sent once it is whole
         self.stats = Stats()
         self.done = False  # the model has ended its answer
         self.overran = False  # and then continued with an invented turn

@@ -1,9 +1,9 @@
-"""Finds tool calls in the answer's stream: text before a call goes out, a call comes out whole or not at all.
+"""Finds tool calls in the stream of an answer: it passes on text before a call, and each call only as a whole.
 
-A stretch that may be a call is held until it is complete, so that nothing half-written is ever carried out; one that
-turns out to be none goes out as the text it is, without the marks. Recognised: `<tool_call>...</tool_call>`,
-DeepSeek's own marks, and at the beginning of a line or right behind a call a JSON object or array, bare or in a fence.
-Nothing is passed on after a call, and a model that goes on speaking is stopped.
+A stretch that may be a call is held until it is complete, so that no client runs half a call. A stretch that turns out
+to be none becomes text, without the marks. Recognized are `<tool_call>...</tool_call>`, DeepSeek's own marks, and, at
+the beginning of a line or right behind a call, a JSON object or array, bare or in a fence. No text is passed on after a
+call, and a model that continues is stopped.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _MARK = re.compile(r"</?tool_calls?>|<｜tool▁[^｜<>]{1,20}｜>")
 
 
 def _part_of(word: str) -> str:
-    """An expression for each beginning of `word`, the empty one and the whole word too."""
+    """Return an expression for every prefix of `word`, including the empty one and `word` itself."""
     return "".join(f"(?:{re.escape(one)}" for one in word) + ")?" * len(word)
 
 
-# What decides that a text is a call, as soon as it is there, and what is to be held until then. Every number of
-# blanks and characters is bounded, so that nothing is held for long and no search takes more than linear time.
+# These patterns decide that a text is a call, and what is held until then. Every number of blanks and characters is
+# bounded, so that little is held and every search takes linear time.
 _FENCE = r"```[A-Za-z_]{0,20}[ \t]{0,8}"
 _BRACKET = r"(?:\[\s{0,8})?"
 _BLANKS = r"\s{0,16}"
@@ -55,7 +55,7 @@ _DEEPSEEK_HEAD_PART = (
     rf"[^\n<]{{0,200}}(?:{_part_of(SEPARATOR)}|(?:{SEPARATOR}[^\n<]{{0,200}})?"
     rf"(?:{_part_of(SEPARATOR)}|(?:\n|{SEPARATOR})(?:\s{{0,8}}`{{1,2}}|{_BODY}{_part_of('null')})))"
 )
-#: Stands for what is before the text that is held, where that is a call.
+#: Stands for the character before the held text, where a call precedes it.
 _AFTER_CALL = "\x00"
 #: Where an object may be a call: at the beginning of a line, and behind a call, where a separator may stand.
 _PLACE = rf"(?:(?<=\n)[ \t]{{0,8}}|(?<={_AFTER_CALL})[\s,;|&]{{0,8}})"
@@ -64,7 +64,7 @@ _OPENER = re.compile(
     rf"{CALL}(?=\s{{0,8}}{_MARKED_JSON})|{_DEEPSEEK_CALLS}(?=\s{{0,8}}{DEEPSEEK}{_DEEPSEEK_HEAD})|{DEEPSEEK}(?={_DEEPSEEK_HEAD})"
     rf"|{_PLACE}(?P<value>{_JSON})"
 )
-#: The end of a text that may still become such a beginning.
+#: The end of a text that may still become the beginning of a call.
 _BEGINNING = re.compile(
     rf"(?:{CALL}\s{{0,8}}{_MARKED_JSON_PART}|{_PLACE}{_JSON_PART}"
     rf"|{_DEEPSEEK_CALLS}\s{{0,8}}(?:{_part_of(DEEPSEEK)}|{DEEPSEEK}{_DEEPSEEK_HEAD_PART})"
@@ -75,9 +75,9 @@ _LOOK_BACK = 600
 _PART = 4096
 #: How many blanks may stand between a value and its fence or mark.
 _MAX_BLANKS = 64
-#: What may still stand between a value and its closing mark.
+#: What may stand between a value and its closing mark.
 _SURPLUS = re.compile(rf"[\s}}\]`]{{0,{_MAX_BLANKS}}}")
-#: How far a model may go on after its calls before it is stopped; at once where it makes up a tool's answer.
+#: How many characters a model may write after its calls before it is stopped. An invented tool result stops it at once.
 _MAX_TRAILING_TEXT = 200
 _INVENTED_RESULT = "<tool_response>"
 #: A model that repeats itself is stopped here.
@@ -93,10 +93,10 @@ class ScannerState(Enum):
 
 
 class ToolCallScanner:
-    """`feed` pieces, then `end`. `single`: only the first call counts.
+    """Scans one answer: `feed` pieces, then `end`. `single`: only the first call counts. An `AnswerReader` owns it.
 
-    `stopped`: there are calls and nothing more is to be expected. `dropped`: a call was cut off.
-    `has_trailing_text`: the model said something after its calls.
+    `stopped`: there are calls, and the rest of the answer is not needed. `dropped`: a call was cut off.
+    `has_trailing_text`: the model wrote text after its calls.
     """
 
     def __init__(self, parser: ToolCallParser, *, single: bool = False) -> None:
@@ -108,14 +108,14 @@ class ToolCallScanner:
         self._single = single
         self._text = ""  # held back, or the stretch so far
         self._before = "\n"  # the character before it
-        self._blanks: list[str] = []  # the blanks at the end of what was said: dropped if a call follows
-        self._after = ""  # what was said after a call, from its first word on
+        self._blanks: list[str] = []  # the blanks at the end of the text: dropped if a call follows
+        self._after = ""  # the text after a call, from its first word on
         self._opener = ""
         self._is_example = False  # the stretch stands in a fence or in backticks
         self._example_calls: list[ParsedToolCall] = []  # such calls, until it is known whether words follow
         self._example_text = ""  # the text that they were read from
         self._brackets = BracketMatcher()
-        self._seen = 0  # how much of the stretch the balance has seen
+        self._seen = 0  # how much of the stretch `_brackets` has read
         self._value = -1  # where in the stretch its JSON value ends
 
     @property
@@ -123,7 +123,7 @@ class ToolCallScanner:
         return bool(self._after)
 
     def feed(self, piece: str) -> Iterator[Item]:
-        """Text that is no call, and calls, in their order."""
+        """Yield text that is no call, and calls, in their order."""
         steps = {
             ScannerState.TEXT: self._read_plain,
             ScannerState.MARKED: self._read_marked,
@@ -142,8 +142,8 @@ class ToolCallScanner:
                 yield from self._emit_stretch(stretch, [])
 
     def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
-        """What is left. `cut`: a limit ended the text, so a call without its end is dropped; not `complete`: the
-        text was ended at a stop string, so that nothing may be added to it."""
+        """Yield the rest. `cut`: a limit ended the text, so an unfinished call is dropped. Not `complete`: a stop
+        string ended it, so no closing bracket may be added."""
         text, state = self._text, self.state
         self._text, self.state = "", ScannerState.TEXT
         if state is ScannerState.TEXT and cut and _is_beginning(text):
@@ -197,7 +197,7 @@ class ToolCallScanner:
             yield from self._close(end)
 
     def _marked_end(self, closer: str) -> int:
-        """Where the stretch ends: behind its mark, or behind its value where the model forgot the mark."""
+        """Return where the stretch ends: behind its mark, or behind its value where the model forgot the mark."""
         text = self._text
         while self._value < 0 and (at := text.find(closer, self._seen)) >= 0:
             self._match_brackets(at)
@@ -228,14 +228,14 @@ class ToolCallScanner:
             yield from self._close(value)
 
     def _match_brackets(self, stop: int) -> None:
-        """Let the balance see the stretch up to `stop`."""
+        """Match the brackets of the stretch up to `stop`."""
         if self._value < 0 and stop > self._seen:
             if (length := self._brackets.feed(self._text[self._seen : stop])) >= 0:
                 self._value = self._seen + length
             self._seen = stop
 
     def _close(self, length: int) -> Iterator[Item]:
-        """The stretch is complete: calls, or text after all."""
+        """End the stretch, which is complete: it is calls, or text."""
         stretch, self._text = self._text[:length], self._text[length:]
         marked = self.state is ScannerState.MARKED
         self.state = ScannerState.TEXT
@@ -246,7 +246,7 @@ class ToolCallScanner:
             self._before = _AFTER_CALL
 
     def _unmarked(self, stretch: str) -> str:
-        """A stretch without its marks; DeepSeek's are read with them."""
+        """Remove the marks of a stretch, except DeepSeek's, which the parser reads."""
         if self._opener != CALL:
             return stretch
         if self._value >= 0:
@@ -264,7 +264,7 @@ class ToolCallScanner:
             yield from self._emit_calls(found)
 
     def _emit_example_calls(self) -> Iterator[Item]:
-        """No words follow what stands in fences or backticks: it is no example, it is calls."""
+        """Yield what stood in fences or backticks as calls, because no words follow that make it an example."""
         found, self._example_calls, self._example_text = self._example_calls, [], ""
         yield from self._emit_calls(found)
 
@@ -278,9 +278,9 @@ class ToolCallScanner:
             yield one
 
     def _emit_text(self, text: str) -> Iterator[Item]:
-        """Text goes out, the blanks at its end wait for more; after a call there is none.
+        """Yield text; hold back the blanks at its end, and all text after a call.
 
-        Words behind calls in fences or backticks make those an example, which is text, too.
+        Words behind calls in fences or backticks make those calls an example, which is text, too.
         """
         if self._example_calls:
             self._example_text += text
@@ -304,6 +304,6 @@ class ToolCallScanner:
 
 
 def _is_beginning(held_back: str) -> bool:
-    """Whether a text that was held back is more than half a call's beginning: a mark, a part of one, or a brace."""
+    """Whether a held text is the beginning of a call: a mark, a part of one, or a brace."""
     is_mark = len(held_back) > 1 and any(mark.startswith(held_back) for mark in _MARKS)
     return is_mark or "{" in held_back or held_back.startswith(_MARKS)

@@ -1,6 +1,6 @@
-"""Tools in a prompt, for models that were never taught them: compactly, because the context is small.
+"""Writes tools into a prompt, for models that were not trained for them: compactly, because the context is small.
 
-What is written here the model repeats, and `toolcalls` reads back. Knows no stream.
+The model repeats the form that is written here, and `ToolCallScanner` reads it. It knows no stream.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from bpu.chat.requests import ChatRequest
 from bpu.chat.schemas import prune_schema
 from bpu.chat.tool_call_scanner import CALL, CALL_END
 
-#: Longer schemas, in characters of all tools, fit no context: they are not made shorter before they are refused.
+#: Longer schemas, in characters of all tools, fit no context and will be refused, so they are not pruned.
 _MAX_PRUNED = 256 * 1024
 _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
 
 
 def tools_prompt(request: ChatRequest) -> str:
-    """The words that offer the request's tools, "" when there are none. One tool a line."""
+    """Return the prompt's section about the request's tools, one tool a line; "" when there are none."""
     if not request.tools:
         return ""
     is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_PRUNED
@@ -37,13 +37,13 @@ def tools_prompt(request: ChatRequest) -> str:
 
 
 def render_tool_call(call: ToolCallInput, *, reads_arguments: bool = True) -> str:
-    """An earlier call as the model wrote it, or should have; not `reads_arguments`: they stay as they are."""
+    """Write an earlier call as a model writes it. Without `reads_arguments` its arguments stay unchanged."""
     arguments = canonical(call.arguments) if reads_arguments else call.arguments or "{}"
     return f'{CALL}{{"name": {dumps(call.name)}, "arguments": {arguments}}}{CALL_END}'
 
 
 def canonical(arguments: str) -> str:
-    """Arguments in one spelling, whatever JSON writer they went through; what is no JSON object becomes `{}`."""
+    """Write arguments in one spelling, independent of the client's JSON writer; all but objects become `{}`."""
     try:
         value = loads(arguments)
         value = loads(value) if isinstance(value, str) else value  # some clients encode the text once more
@@ -53,7 +53,7 @@ def canonical(arguments: str) -> str:
 
 
 def render_tool_result(content: str) -> str:
-    """A tool's result as the user's side says it."""
+    """Write a tool's result as the user's text."""
     return f"<tool_response>\n{content}\n</tool_response>"
 
 
@@ -75,5 +75,5 @@ def _signature(tool: Tool, parameters: Any) -> str:
 
 
 def compact(schema: Any) -> str:
-    """A schema as one line without blanks between its parts."""
+    """Write a schema as one line without blanks between its parts."""
     return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
