@@ -49,8 +49,7 @@ class TokenLimit:
         self.hit = False
 
     def feed(self, piece: str) -> str:
-        """Return the part within the limit. It is `hit` once something does not fit; an answer that just fits is
-        not."""
+        """Return the part of `piece` within the limit, which is `hit` once something does not fit."""
         if self._most is not None:
             room = self._token_counter.room(piece, self._most)
             self.hit = room < len(piece)
