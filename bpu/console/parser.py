@@ -255,7 +255,7 @@ class Parser:
             return AnswerStage(
                 self.profile.statistics,
                 usual=self.traits.statistics,
-                proves=self._proves_end,
+                proves_end=self._proves_end,
                 is_model_paced=self._is_model_paced,
             )
         return ClosedStage() if self._state is ParserState.FAILED else IdleStage()
