@@ -62,7 +62,7 @@ class Prompter:
     ) -> None:
         """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
 
-        `thinking` says who opens the reasoning; `auto` leaves it to what the template shows.
+        `thinking` says what opens the reasoning; `auto`: as the template shows.
 
         `history` says what to do with a conversation that does not fit.
         """

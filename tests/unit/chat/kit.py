@@ -137,16 +137,16 @@ def read(
     )
 
 
-def joined(told: list[Delta]) -> tuple[str, str, str]:
+def joined(deltas: list[Delta]) -> tuple[str, str, str]:
     """Reasoning, content and finish reason."""
-    finish = told[-1]
+    finish = deltas[-1]
     assert isinstance(finish, Finish)
-    assert sum(isinstance(one, Finish) for one in told) == 1
-    return _text(told, Reasoning), _text(told, Content), finish.reason
+    assert sum(isinstance(one, Finish) for one in deltas) == 1
+    return _text(deltas, Reasoning), _text(deltas, Content), finish.reason
 
 
-def _text(told: list[Delta], kind: type) -> str:
-    return "".join(one.text for one in told if isinstance(one, kind))
+def _text(deltas: list[Delta], kind: type) -> str:
+    return "".join(one.text for one in deltas if isinstance(one, kind))
 
 
 def head(**fields: Any) -> ResponseMetadata:

@@ -24,12 +24,12 @@ ANSWER = st.one_of(WORDS, st.tuples(WORDS, WORDS).map("</think>".join))
 CHATS = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), WORDS), min_size=1, max_size=6)
 
 
-def sent_content(made: Prompter, asked: Any, raw: str, mode: Any = "reasoning_content") -> str:
+def sent_content(made: Prompter, chat_request: Any, raw: str, mode: Any = "reasoning_content") -> str:
     """The content that a client gets."""
-    turn = made.turn(asked)
+    turn = made.turn(chat_request)
     return "".join(
         one.text
-        for one in AnswerDecoder(made, reasoning=mode).read([Text(raw), Done()], asked, turn, Timing)
+        for one in AnswerDecoder(made, reasoning=mode).read([Text(raw), Done()], chat_request, turn, Timing)
         if isinstance(one, Content)
     )
 
@@ -41,9 +41,9 @@ def sent_content(made: Prompter, asked: Any, raw: str, mode: Any = "reasoning_co
 @pytest.mark.parametrize("mode", ["reasoning_content", "think-tags", "drop"])
 def test_14_a_chat_that_goes_on_is_recognised(raw: str, fields: dict[str, Any], mode: Any) -> None:
     made = prompter()
-    asked = parse_chat({**body(SYSTEM, "a"), **fields}, models=[MODEL])
-    after = AnswerDecoder(made, reasoning=mode).conversation_digest(asked, raw)
-    answer = said("assistant", sent_content(made, asked, raw, mode))
+    chat_request = parse_chat({**body(SYSTEM, "a"), **fields}, models=[MODEL])
+    after = AnswerDecoder(made, reasoning=mode).conversation_digest(chat_request, raw)
+    answer = said("assistant", sent_content(made, chat_request, raw, mode))
     following = made.turn(parse_chat({**body(SYSTEM, "a", answer, "c"), **fields}, models=[MODEL]))
     assert following.history == after != ""
     assert following.short_line == b"c"
@@ -68,19 +68,19 @@ def test_14_for_any_chat_the_digest_after_is_the_next_ones_history(
 ) -> None:
     assume(chat[-1][0] != "assistant")
     made, messages = prompter(), [said(*one) for one in chat]
-    asked = request(*messages, stream=stream)
+    chat_request = request(*messages, stream=stream)
     try:
-        answer = sent_content(made, asked, raw, mode)
+        answer = sent_content(made, chat_request, raw, mode)
     except EngineCrashed:
-        assert AnswerDecoder(made, reasoning=mode).conversation_digest(asked, raw) == ""
+        assert AnswerDecoder(made, reasoning=mode).conversation_digest(chat_request, raw) == ""
         return
-    after = AnswerDecoder(made, reasoning=mode).conversation_digest(asked, raw)
+    after = AnswerDecoder(made, reasoning=mode).conversation_digest(chat_request, raw)
     assert after
     assert made.turn(request(*messages, said("assistant", answer), said("user", following))).history == after
 
 
 def test_the_answer_is_read_as_the_models_template_opens_it() -> None:
-    asked = request("Hi")
+    chat_request = request("Hi")
     made = prompter(QWEN)
-    reading = AnswerDecoder(made).read([Text("Hello."), Done()], asked, made.turn(asked), Timing)
+    reading = AnswerDecoder(made).read([Text("Hello."), Done()], chat_request, made.turn(chat_request), Timing)
     assert joined(list(reading)) == ("", "Hello.", "stop")

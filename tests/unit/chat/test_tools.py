@@ -91,7 +91,7 @@ def test_a_chat_with_a_tool_goes_on_with_the_result_alone() -> None:
     model = prompter()
     first = request("Stop!", tools=[TOOL, OTHER])
     raw = 'Hm.</think>\n\n<tool_call>\n{"name": "stop", "arguments": {}}\n</tool_call>'
-    told = AnswerDecoder(model).conversation_digest(first, raw)
+    digest = AnswerDecoder(model).conversation_digest(first, raw)
     after = request(
         "Stop!",
         said("assistant", None, tool_calls=[CALL]),
@@ -99,17 +99,17 @@ def test_a_chat_with_a_tool_goes_on_with_the_result_alone() -> None:
         tools=[TOOL, OTHER],
     )
     turn = model.turn(after)
-    assert told
-    assert turn.history == told
+    assert digest
+    assert turn.history == digest
     assert turn.short_line.decode() == "<tool_response>\\ndone\\n</tool_response>"
     assert '<tool_call>{"name": "stop", "arguments": {}}</tool_call>' in turn.line.decode()
 
 
 def test_other_tools_are_another_chat() -> None:
     model = prompter()
-    told = AnswerDecoder(model).conversation_digest(request("Hi", tools=[TOOL]), "</think>Hello")
-    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[OTHER])).history != told
-    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[TOOL])).history == told
+    digest = AnswerDecoder(model).conversation_digest(request("Hi", tools=[TOOL]), "</think>Hello")
+    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[OTHER])).history != digest
+    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[TOOL])).history == digest
 
 
 def test_a_decoded_answer_holds_calls() -> None:
@@ -143,8 +143,8 @@ def test_2_a_schema_that_cannot_be_checked_is_offered_as_it_is(parameters: Any) 
     tool = {"type": "function", "function": {"name": "x", "parameters": parameters}}
     asked = request("Hi", tools=[OTHER, tool])
     assert compact(parameters) in tools_prompt(asked)
-    told = read('</think><tool_call>{"name": "x", "arguments": {"v": 1}}</tool_call>', asked)
-    assert [one.name for one in told if isinstance(one, ToolCall)] == ["x"]
+    digest = read('</think><tool_call>{"name": "x", "arguments": {"v": 1}}</tool_call>', asked)
+    assert [one.name for one in digest if isinstance(one, ToolCall)] == ["x"]
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": parameters}}
     assert compact(parameters) in prompter().turn(request("Hi", response_format=wanted, model=MODEL)).line.decode()
 
