@@ -22,7 +22,7 @@ _TAG = re.compile("</?think>")
 #: The character that must follow a closing tag to make it a quoted one, by the character before it.
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "«": "»"}
 #: Blanks that are held back while an answer may still open with a tag.
-_BLANKS_MOST = 64
+_MAX_BLANKS = 64
 
 Kind = Literal["reasoning", "content", "tag"]
 
@@ -131,7 +131,7 @@ class Splitter:
     def _decide(self, blanks: str, rest: str) -> tuple[str, str]:
         """Return what is passed on and what stays held, while an opening tag may still come."""
         waiting = self._blanks + blanks
-        return (waiting + rest, "") if rest or len(waiting) > _BLANKS_MOST else ("", waiting)
+        return (waiting + rest, "") if rest or len(waiting) > _MAX_BLANKS else ("", waiting)
 
 
 def strip_reasoning(text: str) -> str:

@@ -23,7 +23,7 @@ _GUESS = re.compile(r" ?[A-Za-z0-9]{1,4}|\s{1,16}|.", re.DOTALL)
 #: A longer open segment is closed at the next place that no token can cross.
 _SEGMENT = 256
 #: At this length a segment is closed anywhere, so that the cost stays linear (in a run of letters only).
-_SEGMENT_MOST = 1024
+_MAX_SEGMENT = 1024
 
 
 def _guess(text: str) -> list[int]:
@@ -132,8 +132,8 @@ class IncrementalTokenCounter:
 
     def add(self, piece: str) -> None:
         # In parts, because counting the tokens of a long text takes over a hundred times its memory.
-        for start in range(0, len(piece), _SEGMENT_MOST):
-            self._open += piece[start : start + _SEGMENT_MOST]
+        for start in range(0, len(piece), _MAX_SEGMENT):
+            self._open += piece[start : start + _MAX_SEGMENT]
             while len(self._open) > _SEGMENT and (cut := self._boundary()):
                 self._closed += self._counter.count(self._open[:cut])
                 self._open = self._open[cut:]
@@ -153,10 +153,10 @@ class IncrementalTokenCounter:
     def _boundary(self) -> int:
         """Where the open segment may be closed, 0 for nowhere yet."""
         text = self._open
-        for at in range(len(text) - 1, max(0, len(text) - _SEGMENT_MOST), -1):
+        for at in range(len(text) - 1, max(0, len(text) - _MAX_SEGMENT), -1):
             if text[at - 1].isalpha() and not text[at].isalpha() and unicodedata.category(text[at])[0] != "M":
                 return at
-        return _SEGMENT_MOST if len(text) > _SEGMENT_MOST else 0
+        return _MAX_SEGMENT if len(text) > _MAX_SEGMENT else 0
 
 
 def load_counter(tokenizer_dir: Path | None) -> Counter:

@@ -14,7 +14,7 @@ from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.traits import EchoForm
 
-_LONGEST_FAILURE = 1024
+_MAX_FAILURE_BYTES = 1024
 
 #: How often the echo is searched for the line, so that many marks do not cost quadratic time.
 _MAX_SEARCHES = 64
@@ -22,7 +22,7 @@ _MAX_SEARCHES = 64
 #: Bytes of template and noise around the line; an escaped line may be four times as long.
 _SLACK = 65536
 
-_LONGEST_RUN_ERROR = max(map(len, RUN_ERRORS))
+_MAX_RUN_ERROR_BYTES = max(map(len, RUN_ERRORS))
 _UNDECIDED = b"?"
 
 
@@ -180,7 +180,7 @@ class EchoStage(Stage):
         self._pending = Pending.RUN_ERROR if self._is_run_error(self._scanned) else None
 
     def _is_run_error(self, end: int) -> bool:
-        if end - self._at > _LONGEST_RUN_ERROR or self._text[self._at : end] not in RUN_ERRORS:
+        if end - self._at > _MAX_RUN_ERROR_BYTES or self._text[self._at : end] not in RUN_ERRORS:
             return False
         return self._is_consoles(RUN_ERRORS[0], end + 1)
 
@@ -191,7 +191,7 @@ class EchoStage(Stage):
     def _take_line(self, end: int, emit: Emit) -> None:
         """Take a whole line without a mark: a library's failure becomes a `Log`, all else is echo."""
         self._check_size(end)
-        line = bytes(self._text[self._at : min(end, self._at + _LONGEST_FAILURE)])
+        line = bytes(self._text[self._at : min(end, self._at + _MAX_FAILURE_BYTES)])
         if any(line.startswith(head) and self._is_consoles(head, end + 1) for head in FAILURE_HEADS):
             emit(log_event(line))
             del self._text[self._at : end + 1]

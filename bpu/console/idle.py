@@ -19,7 +19,7 @@ LONGEST_LINE = 4096
 
 #: The greeting and the hints below it, in the words of every console known.
 _BANNER = re.compile("- |.*(?:大模型|请输入)")
-_LONGEST_BANNER = 64
+_MAX_BANNER_LINES = 64
 
 _REST_OF_LINE = re.compile(rb"[^\n]{0,4096}")
 _IDLE_LINES = tuple(Pattern("line", (head, _REST_OF_LINE, b"\n")) for head in IDLE_HEADS + FAILURE_HEADS)
@@ -62,7 +62,7 @@ class LoadingStage(Stage):
         event = log_event(line)
         if self._cut or not event.line.strip():
             return
-        if _BANNER.match(event.line) and len(self._banner) < _LONGEST_BANNER:
+        if _BANNER.match(event.line) and len(self._banner) < _MAX_BANNER_LINES:
             self._banner.append(event.line)
         else:
             emit(event)

@@ -33,7 +33,7 @@ ATTENTIVE_S = 0.1
 
 #: A console or a library writes a line of its own within this time, with a pause or two at most: what takes longer and
 #: comes in at least so many steps is a model's.
-_LONGEST_WRITE_S, _LEAST_SAID_STEPS = 0.05, 4
+_LONGEST_WRITE_S, _MIN_MODEL_STEPS = 0.05, 4
 #: A block of a buffering console comes in very few reads.
 _BLOCK_READS = 3
 #: A program that prints without a model's steps shows it by at least so many tokens in so many reads.
@@ -73,7 +73,7 @@ def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
     if not arrivals or arrivals[-1].empty_at - arrivals[0].read_at <= _LONGEST_WRITE_S:
         return False
     gaps = (later.read_at - earlier.read_at for earlier, later in pairwise(arrivals))
-    return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _LEAST_SAID_STEPS
+    return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _MIN_MODEL_STEPS
 
 
 def step_of(gaps: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ _BREAKS = re.compile(rb"\n{0,64}")
 _FAILURES = tuple(Pattern("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
 
 #: More lines than this are no trailer; with the bounds of each line this bounds what is held back.
-_MOST_LINES = 8
+_MAX_LINES = 8
 
 
 class Kind(Enum):
@@ -49,7 +49,7 @@ def match(text: bytes, at: int, kinds: tuple[str, ...]) -> Trailer:
     """Return the trailer at `at`, a line break or the beginning of a line, with these `kinds` of statistics."""
     start = _skip_breaks(text, at)
     found = Trailer(start, start, kinds=kinds)
-    for _ in range(_MOST_LINES):
+    for _ in range(_MAX_LINES):
         if not _take_line(text, found):
             return found
     found.kind = Kind.TEXT

@@ -21,7 +21,7 @@ IGNORED_OPTIONS = (
 )  # fmt: skip
 IGNORED = ("template", "context", "logprobs", "top_logprobs")
 LEVELS = ("high", "medium", "low", "max")
-_MOST_LOGPROBS = 20
+_MAX_LOGPROBS = 20
 _DURATION = re.compile(r"[+-]?(?:(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:ns|us|µs|μs|ms|s|m|h))+")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})")
 _PARAMS = {"max_tokens": "options.num_predict", "stop": "options.stop", "response_format": "format"}
@@ -182,8 +182,8 @@ def _limit(value: Any) -> Any:
 
 def _ignored(body: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
     top = body.get("top_logprobs")
-    if isinstance(top, int) and not 0 <= top <= _MOST_LOGPROBS:
-        raise BadRequest(f"top_logprobs must be between 0 and {_MOST_LOGPROBS}", param="top_logprobs")
+    if isinstance(top, int) and not 0 <= top <= _MAX_LOGPROBS:
+        raise BadRequest(f"top_logprobs must be between 0 and {_MAX_LOGPROBS}", param="top_logprobs")
     yield from (name for name in IGNORED if body.get(name))
     if body.get("keep_alive") is not None:
         yield "keep_alive"
