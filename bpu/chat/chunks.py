@@ -1,4 +1,4 @@
-"""Deltas in the shapes of Chat Completions: streamed chunks, or their join as one body. Writes no bytes."""
+"""Turns deltas into objects of Chat Completions: streamed chunks, or one body. It writes no bytes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCa
 
 @dataclass(frozen=True)
 class ResponseMetadata:
-    """What all chunks of one answer share. `created` is in seconds since 1970, `model` the id the client used,
-    `reasoning_key` the field of the reasoning, `prompt_tokens` the prompt's count before the job begins."""
+    """What all chunks of one answer share. `created` is in seconds since 1970, `model` the id the client used.
+
+    `reasoning_key` is the field of the reasoning, `prompt_tokens` the prompt's count before the job begins.
+    """
 
     id: str
     created: int
@@ -27,15 +29,15 @@ class ResponseMetadata:
         return {**body, "system_fingerprint": self.system_fingerprint} if self.system_fingerprint else body
 
     def call_id(self, index: int, prefix: str = "call_") -> str:
-        """The id of a tool call: unique like the answer's own, letters and digits, 40 characters at most."""
+        """Return the id of a tool call: unique like the answer's, letters and digits, 40 characters at most."""
         return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
 def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str, Any]]:
-    """`chat.completion.chunk` objects: the role at once, before the first delta is asked for, then one a delta.
+    """Yield `chat.completion.chunk` objects: the role before the first delta is read, then one for each delta.
 
-    A keep-alive is an empty delta (`is_keepalive` knows it). Exactly one chunk carries a finish reason; the usage
-    rides on it, or follows in a chunk of its own when the client asked for that.
+    A keep-alive is an empty delta (see `is_keepalive`). Exactly one chunk has a finish reason; it holds the usage, or a
+    further chunk does when the client asked for that.
     """
     opening = head.open("chat.completion.chunk")
     yield _chunk(opening, {"role": "assistant", "content": ""})
@@ -59,7 +61,7 @@ def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str
 
 
 def is_keepalive(chunk: dict[str, Any]) -> bool:
-    """Whether a chunk says nothing but that the stream lives."""
+    """Whether a chunk is a keep-alive."""
     choices = chunk["choices"]
     return bool(choices) and choices[0]["delta"] == {} and choices[0]["finish_reason"] is None
 
@@ -78,7 +80,7 @@ def _call(call: ToolCall, head: ResponseMetadata, arguments: str) -> dict[str, A
 
 @dataclass
 class CompletionBuilder:
-    """The join of deltas into one body, for those who must do something between two of them (`add`, then `body`)."""
+    """Joins deltas into one body: `add` each, then `body`. The greenlet of the request owns it."""
 
     head: ResponseMetadata
     _texts: dict[type, list[str]] = field(default_factory=lambda: {Content: [], Reasoning: []})
@@ -94,7 +96,7 @@ class CompletionBuilder:
             self._texts[type(delta)].append(delta.text)
 
     def body(self) -> dict[str, Any]:
-        """A `chat.completion` object; legal after the `Finish`."""
+        """Return a `chat.completion` object; legal after the `Finish`."""
         assert self._finish is not None, "the answer is not finished"
         content = "".join(self._texts[Content])
         message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
@@ -109,7 +111,7 @@ class CompletionBuilder:
 
 
 def completion(deltas: Iterable[Delta], head: ResponseMetadata) -> dict[str, Any]:
-    """The `chat.completion` object that joins `deltas`."""
+    """Join `deltas` into one `chat.completion` object."""
     join = CompletionBuilder(head)
     for delta in deltas:
         join.add(delta)

@@ -1,7 +1,7 @@
-"""Makes a model's value what the client's schema says, where the meaning is beyond doubt. Checks nothing itself.
+"""Converts a model's value to the type that the client's schema asks for, where its meaning is clear.
 
-Small models write `"5"` for 5, `"null"` for nothing, and an object as JSON text. A value is changed only where its
-type is not one that the schema allows, and only into the one value that its text denotes.
+Small models write `"5"` for 5, `"null"` for null, and an object as JSON text. A value is changed only where the schema
+does not allow its type, and only into the one value that its text denotes. It checks nothing itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ _NULL = frozenset({"null"})
 
 
 def coerce(value: Any, schema: Schema, steps: Steps | None = None) -> Any:
-    """`value` as `schema` wants it, or unchanged. Bounded as a check is; too large a value stays as it is.
-
-    `steps` are its own unless it shares them.
-    """
+    """Convert `value` for `schema`, or return it unchanged. `steps` bound it as they bound a check."""
     steps = steps or Steps()
     try:
         return _coerce(Evaluation(schema, steps), value, schema) if _are_small(steps, value, schema) else value
@@ -62,7 +59,7 @@ def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
 
 
 def _coerce_to_one(evaluation: Evaluation, value: Any, schemas: list[Schema]) -> Any:
-    """`value` for the first of `schemas` that it fits then; for the only one beside null where it fits none."""
+    """Convert `value` for the first of `schemas` that it then fits; else for the only one that is not null."""
     if any(evaluation.fits(one, value) is not False for one in schemas):
         return value
     for one in schemas:
@@ -80,7 +77,7 @@ def _coerce_members(evaluation: Evaluation, value: Mapping[str, Any], schema: Ma
 
 
 def _converted(value: Any, names: frozenset[str]) -> Any:
-    """`value` as one of the types `names`, if its text denotes exactly that."""
+    """Convert `value` to one of the types `names`, if its text denotes one."""
     if is_of_type(value, names):
         return value
     if isinstance(value, str):
@@ -92,7 +89,7 @@ def _converted(value: Any, names: frozenset[str]) -> Any:
 
 
 def _denoted(text: str) -> Any:
-    """The value that `text` denotes as JSON; `text` itself for none."""
+    """Return the value that `text` denotes as JSON, or `text` itself."""
     text = text.strip()
     if text.lower() in _CONSTANTS:
         return _CONSTANTS[text.lower()]
@@ -105,7 +102,7 @@ def _denoted(text: str) -> Any:
 
 
 def _enum_member(value: Any, members: Any) -> Any:
-    """The one member of an enumeration that `value` spells: in another case, with blanks around it, or as a string."""
+    """Return the one enumeration member that `value` means in another case, with blanks, or as a string."""
     if not isinstance(value, str) or not isinstance(members, list) or value in members:
         return value
     plain = value.strip().casefold()

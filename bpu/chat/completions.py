@@ -1,7 +1,7 @@
-"""The older text completions as a thin face of the chat: the prompt is one user's message. Nothing goes on here.
+"""The older text completions as a format of the chat: the prompt becomes one user message.
 
-The console wraps every line in the chat template, so a text is answered, not continued; reasoning has no place in
-this shape and is left out (the `-think` model has it inline).
+The console wraps every line in the chat template, so a text is answered, not continued. Reasoning has no place in this
+format and is left out (the `-think` model has it inline).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish
-from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
 
-#: Fields that mean the same in both.
+#: Fields with the same meaning in both.
 _SHARED = (
     "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "n", "temperature", "top_p",
     "top_k", "min_p", "typical_p", "seed", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty",
@@ -25,7 +25,7 @@ PARAMS = {"messages": "prompt"}
 
 
 def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
-    """The request in `body`, and what the answer repeats of the prompt (`echo`). `options` as of `parse_chat`.
+    """Parse the request in `body`; also return the prompt if the answer repeats it (`echo`). `options`: `parse_chat`.
 
     Raises `BadRequest` with its `param`, or `ModelNotFound`.
     """
@@ -37,9 +37,9 @@ def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
     if body.get("best_of") not in (None, 1):
         raise BadRequest("This gateway makes one answer a request; `best_of` may be 1.", param="best_of")
     chat = {name: body[name] for name in _SHARED if name in body}
-    with renamed(PARAMS):
-        asked = parse_chat({**chat, "messages": [{"role": "user", "content": prompt}]}, **options)
-    return replace(asked, show_reasoning=False), prompt if body.get("echo") is True else ""
+    with translate_params(PARAMS):
+        request = parse_chat({**chat, "messages": [{"role": "user", "content": prompt}]}, **options)
+    return replace(request, show_reasoning=False), prompt if body.get("echo") is True else ""
 
 
 def _prompt(body: Mapping[str, Any]) -> str:
@@ -53,8 +53,8 @@ def _prompt(body: Mapping[str, Any]) -> str:
     return prompt
 
 
-class CompletionShape:
-    """`text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
+class TextCompletionFormat:
+    """Makes `text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
 
     def __init__(self, head: ResponseMetadata, echo: str = "") -> None:
         self._head = head
@@ -63,7 +63,7 @@ class CompletionShape:
         self._finish: Finish | None = None
 
     def events(self, deltas: Iterable[Delta]) -> Iterator[dict[str, Any]]:
-        """The first chunk at once, before the first delta is asked for; a keep-alive is a chunk without text."""
+        """Yield the first chunk before the first delta is read, then one for each; a keep-alive has no text."""
         yield self._chunk(self._echo)
         for delta in deltas:
             if not isinstance(delta, Finish):
@@ -82,7 +82,7 @@ class CompletionShape:
             self._finish = delta
 
     def body(self) -> dict[str, Any]:
-        """Legal after the `Finish`."""
+        """Return the whole object; legal after the `Finish`."""
         assert self._finish is not None, "the answer is not finished"
         usage = self._finish.usage
         whole = self._chunk("".join(self._texts), self._finish.reason)
@@ -93,7 +93,7 @@ class CompletionShape:
         return {**self._head.open("text_completion"), "choices": [choice]}
 
 
-def is_silent(chunk: Mapping[str, Any]) -> bool:
-    """Whether a chunk says nothing but that the stream lives."""
+def is_keepalive(chunk: Mapping[str, Any]) -> bool:
+    """Whether a chunk is a keep-alive."""
     choices = chunk["choices"]
     return bool(choices) and not choices[0]["text"] and choices[0]["finish_reason"] is None

@@ -1,7 +1,7 @@
-"""The messages of a request as a plain conversation: system text, then user and assistant by turns. No template.
+"""Turns the messages of a request into a plain conversation: system text, then user and assistant alternately.
 
-Whatever clients send becomes that: equal roles in a row are joined, tool results are the user's side, reasoning of
-earlier answers is left out, and so is an answer that says nothing; the first and the last word are the user's.
+Adjacent messages of one role are joined, and tool results become the user's. Reasoning of earlier answers and empty
+answers are left out. The first and the last turn are the user's. It knows no template.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bpu.chat.reasoning import own_words
+from bpu.chat.reasoning import strip_reasoning
 from bpu.chat.request_models import Message
-from bpu.chat.tools import answered, called
+from bpu.chat.tools import render_tool_call, render_tool_result
 
 _JOINT = "\n\n"
-#: A client that sends the assistant's words last wants more of them.
+#: The user's turn after a last message of the assistant, which a client sends to have it continued.
 _GO_ON = "Continue."
-#: So many characters of the arguments of earlier calls are read and written anew, the newest first. Older ones stay as
-#: they are: they are left out or refused for their length, and to read megabytes would stop the worker for seconds.
+#: So many characters of the arguments of earlier calls are parsed and written again, the newest first. Older ones stay
+#: unchanged, because parsing megabytes would stop the worker for seconds, and such a prompt does not fit anyway.
 _ARGUMENTS_READ = 65_536
 
 
 @dataclass(frozen=True)
 class ChatTurn:
-    """What one side says in one go. `messages` of the request are in it; `result`: it answers a tool call."""
+    """One turn of one role, made of `messages` of the request; `result`: it holds the result of a tool call."""
 
     role: Literal["user", "assistant"]
     text: str
@@ -41,25 +41,25 @@ class Conversation:
     turns: tuple[ChatTurn, ...]
 
     def openings(self) -> list[int]:
-        """Where a whole turn begins: at each of the user's own messages."""
+        """Return the indexes at which the conversation may be cut: each of the user's own messages."""
         return [at for at, turn in enumerate(self.turns) if turn.role == "user" and not turn.result]
 
     def since(self, at: int) -> Conversation:
-        """Without the turns before `at`."""
+        """Return the conversation without the turns before `at`."""
         return replace(self, turns=self.turns[at:])
 
     def messages_before(self, at: int) -> int:
         return sum(turn.messages for turn in self.turns[:at])
 
 
-def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
-    """The conversation in `messages`; `rules` (tools, the form of the answer) come after the client's system text."""
+def build_conversation(messages: Sequence[Message], rules: str = "") -> Conversation:
+    """Build the conversation of `messages`; `rules` (tools, form of the answer) follow the client's system text."""
     leading = 0
     while leading < len(messages) and messages[leading].role == "system":
         leading += 1
     system = _join([*(message.content for message in messages[:leading]), rules])
     turns: list[ChatTurn] = []
-    for utterance in _utterances(messages[leading:]):
+    for utterance in _to_turns(messages[leading:]):
         _append(turns, utterance)
     if not turns or turns[0].role == "assistant":
         turns.insert(0, ChatTurn("user", "", 0))
@@ -68,26 +68,26 @@ def converse(messages: Sequence[Message], rules: str = "") -> Conversation:
     return Conversation(system, tuple(turns))
 
 
-def _utterances(messages: Sequence[Message]) -> list[ChatTurn]:
+def _to_turns(messages: Sequence[Message]) -> list[ChatTurn]:
     room, newest_first = _ARGUMENTS_READ, []
     for message in reversed(messages):
         room -= sum(len(call.arguments) for call in message.tool_calls)
-        newest_first.append(utter(message, reads_arguments=room >= 0))
+        newest_first.append(to_turn(message, reads_arguments=room >= 0))
     return newest_first[::-1]
 
 
-def utter(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
-    """One message as its side says it."""
+def to_turn(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
+    """Turn one message into the text that its role contributes to the prompt."""
     if message.role == "assistant":
-        calls = "\n".join(called(call, reads_arguments=reads_arguments) for call in message.tool_calls)
-        return ChatTurn("assistant", "\n".join(part for part in (own_words(message.content), calls) if part))
+        calls = "\n".join(render_tool_call(call, reads_arguments=reads_arguments) for call in message.tool_calls)
+        return ChatTurn("assistant", "\n".join(part for part in (strip_reasoning(message.content), calls) if part))
     if message.role == "tool":
-        return ChatTurn("user", answered(message.content), result=True)
+        return ChatTurn("user", render_tool_result(message.content), result=True)
     return ChatTurn("user", message.content)
 
 
 def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[ChatTurn]) -> str:
-    """A digest of all that was said. Every part goes in behind its length, so that no two ways of cutting meet."""
+    """Hash the whole conversation. Each part follows its length, so that equal texts cut differently differ."""
     state = hashlib.sha256()
     parts = [*header, conversation.system, *(part for turn in turns for part in (turn.role, turn.text))]
     for part in parts:
@@ -97,7 +97,7 @@ def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[Ch
 
 
 def _append(turns: list[ChatTurn], new: ChatTurn) -> None:
-    """Add what is said next. An answer without a word (a failed reply, a prefilled tag) is no turn of its own."""
+    """Add the next turn. An empty answer (a failed reply, a prefilled tag) makes no turn of its own."""
     says_nothing = new.role == "assistant" and not new.text
     if not turns or (turns[-1].role != new.role and not says_nothing):
         turns.extend([] if says_nothing else [new])

@@ -1,4 +1,4 @@
-"""The vocabulary between the reading of an answer and its shapes on the wire: frozen deltas. No logic."""
+"""The deltas of an answer, as frozen values between its reading and its wire formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @dataclass(frozen=True)
 class Reasoning:
-    """A piece of the reasoning, tags removed. Never empty; all of it comes before the first content."""
+    """A piece of the reasoning without tags. Never empty; all of it comes before the first content."""
 
     text: str
 
@@ -36,7 +36,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class KeepAlive:
-    """Nothing new, but the job lives. `position` is 0 for the running job."""
+    """The job is still running or waiting. `position` is 0 for the running job."""
 
     phase: Phase
     position: int = 0
@@ -44,7 +44,7 @@ class KeepAlive:
 
 @dataclass(frozen=True)
 class Finish:
-    """The last delta, exactly one. `natural`: the model itself ended, nothing was cut off.
+    """The last delta, exactly one. `natural`: the model itself ended, and nothing was cut off.
 
     `stop` is the stop string that ended the answer; `context_full`: the context was full.
     """

@@ -1,8 +1,8 @@
-"""Answers in JSON: the words that ask the model for it, and what is made of what it said. Knows no stream.
+"""Answers in JSON: the instruction for the model, and the value found in its text. It knows no stream.
 
-Fences and prose around the value are left out, mistakes that cannot change its meaning are repaired, and what is
-then not what the client asked for is an error, never an answer. Models reason first and answer last, so of several
-values that fit the last one outside fences is the answer; one in a fence counts only where there is no other.
+Fences and prose around the value are left out, mistakes that cannot change its meaning are repaired, and a value that
+still does not fit the request is an error. Models reason first and answer last, so of several values that fit the last
+one outside fences is the answer; one in a fence counts only where there is no other.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from typing import Any, NoReturn
 from bpu.chat.coercion import coerce
 from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import ResponseFormat
-from bpu.chat.schemas import Checker, Steps, lean
+from bpu.chat.schemas import Checker, Steps, prune_schema
 from bpu.chat.tools import compact
 from bpu.errors import AnswerUnfit
 
 _FENCED = re.compile(r"```[A-Za-z_]{0,20}[ \t]{0,8}\n(.*?)```", re.DOTALL)
-#: What a text is searched for to find JSON values in it.
+#: The characters by which JSON values are found in a text.
 _SYNTAX = re.compile(r"[{}\[\]\"]")
 _STRING_MARK = re.compile(r"[\"\\]")
 #: How many values in one answer are tried.
 _MAX_VALUES = 50
-#: How often a search begins again behind an open bracket, and how many characters all further searches look at. As
-#: many characters are read of the values that were never closed, beyond the first of them.
+#: How often a search begins again behind an open bracket, and how many characters all further searches read. As many
+#: characters are read of the values that were never closed, after the first of them.
 _MAX_SEARCHES = 20
 _MAX_SEARCHED = 100_000
 
 
 def instruction(wanted: ResponseFormat) -> str:
-    """The words that ask for `wanted`, "" for free text."""
+    """Return the instruction that asks for `wanted`, "" for free text."""
     if wanted.type == "text":
         return ""
     if wanted.type == "json_object" or not wanted.schema_:
         return "Answer with nothing but one JSON object: no other words and no fence."
-    schema = compact(lean(wanted.schema_))
+    schema = compact(prune_schema(wanted.schema_))
     return f"Answer with nothing but JSON that fits this JSON schema, no other words and no fence:\n{schema}"
 
 
 def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
-    """The JSON text in `text` that fits `wanted`. Raises `AnswerUnfit`.
+    """Find the JSON in `text` that fits `wanted`. Raises `AnswerUnfit`.
 
-    Not `close`: the text was cut at a stop string, so brackets that are open must not be closed for it.
+    Not `close`: the text was cut at a stop string, so open brackets are not closed.
     """
     problem: str | None = None
     steps = Steps()
@@ -70,7 +70,7 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
 
 
 def beginning(text: str) -> str:
-    """What a limit left of an answer in JSON: the value that it was cut in, else its last value."""
+    """Return the rest of a JSON answer that a limit cut: the unfinished value, else its last value."""
     values = _values(text)
     after = values.spans[-1][1] if values.spans else 0
     if behind := [start for start in values.unclosed if start >= after]:
@@ -85,8 +85,8 @@ def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Where the value may stand, the likeliest first: all of the text, the last value between words, the last fence,
-    a value that was never closed."""
+    """Yield the possible values, the likeliest first: the whole text, values between words and in fences (the last
+    first), unclosed values."""
     yield text.strip()
     values = _values(text)
     # A fence inside a value is part of a string.
@@ -103,14 +103,14 @@ def _candidates(text: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Values:
-    """Where in a text JSON objects and arrays stand that are inside no other, and brackets that are never closed."""
+    """The outermost JSON objects and arrays in a text, and the brackets that are never closed."""
 
     spans: list[tuple[int, int]]
     unclosed: list[int]
 
 
 def _values(text: str) -> _Values:
-    """Behind a bracket that is never closed the search begins again: the words around it may hold a quote."""
+    """Find all values; search again behind an unclosed bracket, because the prose around it may hold a quote."""
     spans: list[tuple[int, int]] = []
     unclosed: list[int] = []
     at = searched = 0
@@ -126,7 +126,7 @@ def _values(text: str) -> _Values:
 
 
 def _search(text: str, at: int) -> tuple[list[tuple[int, int]], int | None]:
-    """The values in `text` from `at` on, and where a bracket stands that is never closed; in one pass."""
+    """Find the values in `text` from `at` on, and the first bracket that is never closed; in one pass."""
     spans: list[tuple[int, int]] = []
     stack: list[int] = []
     in_string = False
@@ -147,7 +147,7 @@ def _search(text: str, at: int) -> tuple[list[tuple[int, int]], int | None]:
 
 
 def _covers(spans: list[tuple[int, int]], at: int) -> bool:
-    """Whether one of `spans`, which follow each other, holds the place `at`."""
+    """Whether one of the sorted `spans` holds the position `at`."""
     found = bisect_right(spans, at, key=lambda span: span[0]) - 1
     return found >= 0 and spans[found][0] <= at < spans[found][1]
 

@@ -1,9 +1,9 @@
-"""Reads JSON as small models write it: strictly first, then with repairs that cannot change a value's meaning.
+"""Parses JSON as small models write it: strictly first, then with repairs that cannot change a value's meaning.
 
 Repaired: single quotes, Python's `True`, `False` and `None`, full-width colons and commas, a comma before a closing
 bracket, keys without quotation marks, comments, raw line breaks in strings, a backslash that begins no escape, a
 bracket too many at the end, and, when the text is complete, brackets that were never closed. Never repaired: a string
-that was never closed, because what it should have held is not known. Time and memory are linear in a text's length.
+that was never closed, because its content is not known. Time and memory are linear in a text's length.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the decoder's own scanner, in C
 from typing import Any, NoReturn
 
-#: What stands outside strings. Every expression here is one class of characters or one word: none tries twice.
+#: Tokens outside strings. Every expression is one class of characters or one word, so none backtracks.
 _TOKEN = re.compile(
     r"""(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>[,，])|(?P<colon>[:：])|(?P<word>(?:True|False|None)\b)"""
     r"""|(?P<space>\s+)|(?P<quote>["'])|(?P<comment>//|/\*)|(?P<other>[^"'{}\[\],，:：\s/]+|/)"""
 )
-#: What is looked at inside a string.
+#: Characters with a meaning inside a string.
 _MARK = re.compile(r"[\"'\\]")
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
 _KEY = re.compile(r"(?!(?:true|false|null)\Z)[^\W\d][\w-]*")
 _REWRITTEN = {"True": "true", "False": "false", "None": "null", "，": ",", "：": ":"}
 _CLOSERS = {"{": "}", "[": "]"}
 _COMMENT_ENDS = {"//": "\n", "/*": "*/"}
-#: Deeper values are none that Python's reader takes.
+#: Python's reader accepts no deeper values.
 _MAX_DEPTH = 500
 _SURPLUS = "}]`; \t\r\n"
-#: A longer text is no JSON: no answer and no call that fits a model's context comes near it.
+#: A longer text is refused: no answer and no call that fits a model's context is nearly as long.
 MAX_LENGTH = 256 * 1024
 
 
@@ -49,9 +49,9 @@ class WrittenFloat(float):
 
 
 def loads(text: str, *, close: bool = True) -> Any:
-    """The JSON value of the whole `text`. Raises `JsonError`; numbers beyond JSON's are none.
+    """Parse the whole `text` as one JSON value. Raises `JsonError`, also for infinite numbers.
 
-    Not `close`: brackets that are open at the end are no mistake of the writer's, and are not closed.
+    Not `close`: the text was cut, so brackets that are open at the end are not closed.
     """
     if len(text) > MAX_LENGTH:
         raise JsonError("the text is too long")
@@ -62,10 +62,10 @@ def loads(text: str, *, close: bool = True) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """`value` as compact JSON text, characters as they are; raises `JsonError` for what JSON cannot hold."""
+    """Write `value` as JSON text without escaping characters. Raises `JsonError` for what JSON cannot hold."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        # Half a character, which JSON can carry and UTF-8 cannot, stays the escape that it was.
+        # A lone surrogate, which JSON can hold and UTF-8 cannot, stays an escape.
         return text if _is_whole(text) else json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise JsonError(str(error)) from None
@@ -91,7 +91,7 @@ def _strict(text: str) -> Any:
 
 
 def _number(text: str) -> float | int:
-    """A whole number is one, however it was written: clients re-write 1.0 as 1, and a chat must be recognised."""
+    """Read 1.0 as a whole number, because clients send it back as 1 and the chat must be recognized."""
     value = float(text)
     if value - value != 0:
         raise ValueError("a number out of range")
@@ -101,7 +101,7 @@ def _number(text: str) -> float | int:
 
 
 def _integer(text: str) -> int:
-    """A whole number; minus zero keeps its spelling, for a parameter that is a string."""
+    """Read a whole number; minus zero keeps its spelling, for a parameter that is a string."""
     if text != "-0":
         return int(text)
     number = WrittenInteger(0)
@@ -117,7 +117,7 @@ _DECODER = json.JSONDecoder(strict=False, parse_float=_number, parse_int=_intege
 
 
 def repair(text: str, *, close: bool = True) -> str:
-    """`text` with the repairs applied; whether JSON came of it is for the reader to see. Linear in its length."""
+    """Apply the repairs to `text`; the result need not be JSON. Time is linear in its length."""
     out: list[str] = []
     stack: list[str] = []
     at = 0
@@ -147,7 +147,7 @@ def repair(text: str, *, close: bool = True) -> str:
 
 
 def _string(text: str, start: int) -> tuple[str, int]:
-    """The string that opens at `start` as JSON writes it, and where it ends. Raises `JsonError` if it never does."""
+    """Rewrite the string that opens at `start` as JSON; return it and its end. Raises `JsonError` without an end."""
     quote = text[start]
     if quote == '"':
         try:
@@ -168,7 +168,7 @@ def _string(text: str, start: int) -> tuple[str, int]:
 
 
 def _escape(text: str, start: int) -> tuple[str, int]:
-    """What the backslash at `start` stands for: an escape, an apostrophe, or itself; and where that ends."""
+    """Read the backslash at `start` as an escape, an apostrophe, or itself; return it and its end."""
     if match := _ESCAPE.match(text, start):
         return match.group(), match.end()
     if text.startswith("'", start + 1):
@@ -177,7 +177,7 @@ def _escape(text: str, start: int) -> tuple[str, int]:
 
 
 def _comment_end(text: str, at: int, closer: str) -> int:
-    """Find the end of the comment that begins at `at`. Raises `JsonError` where it could hold the rest of the value."""
+    """Find the end of the comment that begins at `at`. Raises `JsonError` if it has none."""
     end = text.find(closer, at)
     if end < 0:
         raise JsonError("a comment was never closed")
@@ -192,14 +192,14 @@ def _quote_key(out: list[str]) -> None:
 
 
 def _drop_comma(out: list[str]) -> None:
-    """Take back a comma that nothing follows."""
+    """Remove a comma before a closing bracket."""
     at = _last(out, len(out))
     if at >= 0 and out[at] == ",":
         del out[at]
 
 
 def _last(out: list[str], stop: int) -> int:
-    """The index of the last token before `stop` that is not blank, -1 for none."""
+    """Return the index of the last token before `stop` that is not blank, -1 for none."""
     at = stop - 1
     while at >= 0 and not out[at].strip():
         at -= 1
@@ -207,7 +207,7 @@ def _last(out: list[str], stop: int) -> int:
 
 
 class BracketMatcher:
-    """Finds where a JSON object or array that begins a text ends, fed in pieces, at linear cost."""
+    """Finds where the JSON object or array at the beginning of a text ends; fed in pieces, at linear cost."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -219,7 +219,7 @@ class BracketMatcher:
         return self._string
 
     def feed(self, piece: str) -> int:
-        """How many characters of `piece` belong to the value when it is complete, -1 while it is not."""
+        """Return how many characters of `piece` complete the value, -1 while it is incomplete."""
         for at, character in enumerate(piece):
             if self._step(character):
                 return at + 1

@@ -1,4 +1,4 @@
-"""The one place of the chat side that reads files: the model's template and its tokenizer's special words."""
+"""Reads the files of a model's prompts: its chat template and its tokenizer's special tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from bpu.chat.pipeline import Mode
 from bpu.chat.prompt import Prompter, Thinking
 from bpu.chat.template import Template
 from bpu.chat.tokens import load_counter
@@ -24,13 +23,12 @@ def load_prompter(
     newline: str = "\\n",
     line_limit: int | None = None,
     history: Literal["error", "trim"] = "error",
-    reasoning: Mode = "reasoning_content",
     thinking: Thinking = "auto",
     strftime_now: Callable[[str], str] | None = None,
 ) -> Prompter:
-    """The prompter of a model. Raises `SettingsError` when the template cannot be read or used.
+    """Make the prompter of a model. Raises `SettingsError` when the template cannot be read or used.
 
-    `strftime_now` gives templates that ask for it the date; without it such a template is refused.
+    `strftime_now` gives the date to templates that ask for it; without it such a template is refused.
     """
     return Prompter(
         load_template(template_path, tokenizer_dir, strftime_now=strftime_now, thinking=thinking),
@@ -40,7 +38,6 @@ def load_prompter(
         newline=newline,
         line_limit=line_limit,
         history=history,
-        reasoning=reasoning,
         thinking=thinking,
     )
 
@@ -52,7 +49,7 @@ def load_template(
     strftime_now: Callable[[str], str] | None = None,
     thinking: Thinking = "auto",
 ) -> Template:
-    """The template in `template_path`, with the special words of `tokenizer_config.json` beside the tokenizer.
+    """Read the template in `template_path`, with the special tokens of `tokenizer_config.json` in `tokenizer_dir`.
 
     A `.json` file is a tokenizer's configuration that holds the template as `chat_template`.
     """
@@ -81,7 +78,7 @@ def _held_template(text: str) -> str:
 
 
 def _config(folder: Path | None) -> dict[str, Any]:
-    """`tokenizer_config.json`, empty when there is none: the frame is cut off again, only its count suffers."""
+    """Read `tokenizer_config.json`; empty without it, because then only the frame's token count is less exact."""
     try:
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")) if folder else {}
     except (OSError, ValueError):
@@ -90,6 +87,6 @@ def _config(folder: Path | None) -> dict[str, Any]:
 
 
 def _word(value: Any) -> str:
-    """A special token, written plainly or as an object with its `content`."""
+    """Read a special token, a string or an object with its `content`."""
     word = value.get("content") if isinstance(value, dict) else value
     return word if isinstance(word, str) else ""

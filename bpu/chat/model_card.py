@@ -1,4 +1,4 @@
-"""What a list of models says about one of them: the value that every API's model objects are made of. Pure."""
+"""The facts about one served model, from which the model objects of every API are made. Pure."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class ModelCard:
 
     @property
     def capabilities(self) -> list[str]:
-        """What the model can do, in Ollama's words."""
+        """The model's capabilities, by Ollama's names."""
         return ["completion", "tools", *(["thinking"] if self.reasons else [])]
 
     @property
     def architecture(self) -> str:
-        """The family of the model, as its `config.json` calls it."""
+        """The model's family, from its `config.json`."""
         kind = (self.config or {}).get("model_type")
         return kind if isinstance(kind, str) and kind else "unknown"
 
     @property
     def parameter_size(self) -> str:
-        """The number of parameters as the file's name has it (`1.5B`)."""
+        """The number of parameters, from the file's name (`1.5B`)."""
         found = _SIZE.search(self.file.replace("_", " ")) or _SIZE.search(self.id)
         return f"{found[1]}{found[2].upper()}" if found else "unknown"
 
@@ -64,6 +64,6 @@ class ModelCard:
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def number(self, key: str) -> int:
-        """A number of the model's `config.json`, 0 where it has none."""
+        """Return a number of the model's `config.json`, 0 where it has none."""
         value = (self.config or {}).get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else 0

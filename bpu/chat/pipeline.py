@@ -1,8 +1,8 @@
-"""Reads a job's events into deltas: token limit, reasoning, stop strings, calls, the end. Owns nothing, knows no wire.
+"""Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end. It knows no wire format.
 
-Streamed and not streamed answers come from here alike. Two rules need the difference: an answer that ended inside
-its reasoning is, not streamed, content as a whole; streamed, the reasoning is out already, and its last paragraph
-follows as content, because clients ask again and again when a `stop` comes with nothing in it.
+Streamed and whole answers share it. They differ where an answer ends inside its reasoning: a whole one becomes content;
+of a streamed one, whose reasoning is already sent, the last paragraph follows as content, because clients repeat a
+request whose answer is empty.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """How answers are to be read. `thinks`: the console's own template opens the reasoning;
-    `context_size` in tokens: an answer that fills it was cut by the console, None: not looked at."""
+    """How an answer is read. `thinks`: the console's own template opens the reasoning.
+
+    `context_size` in tokens: an answer that fills it was cut by the console; None: this is not checked.
+    """
 
     counter: Counter
     thinks: bool = True
@@ -40,22 +42,22 @@ class AnswerOptions:
     context_size: int | None = None
 
 
-def deltas(
+def read_answer(
     events: Iterable[Union[Event, Progress]],
     request: ChatRequest,
     *,
     turn: Turn,
     measured: Callable[[], Timing],
-    manner: AnswerOptions,
+    options: AnswerOptions,
 ) -> Iterator[Delta]:
-    """The answer in `events`, `Finish` last. After it the job may be closed, whether the console has ended or not.
+    """Yield the deltas of the answer in `events`, `Finish` last. Then the caller may close the job at any time.
 
-    Events that end without `Done` were ended by the engine's own limit: `length`. `Overrun` is an end, too: the model
-    has ended its answer, and the job may be closed while the console still speaks.
-    Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit`
-    when the client asked for JSON and this is none, or when a call of a strict tool does not fit.
+    Events without `Done` were ended by the engine's time limit: `length`. `Overrun` is an end, too: the answer is over,
+    although the console still prints. Raises `EngineCrashed` on the console's error, and when the model ended before
+    its first word; `AnswerUnfit` when the client asked for JSON and the answer is none, or when a call of a strict tool
+    does not fit.
     """
-    reading = AnswerReader(request, manner)
+    reading = AnswerReader(request, options)
     for event in events:
         if isinstance(event, Progress):
             yield KeepAlive(event.phase, event.position)
@@ -71,107 +73,113 @@ def deltas(
             reading.done = True
             reading.overran = isinstance(event, Overrun)
             break
-    yield from reading.rest()
+    yield from reading.flush()
     figures = reading.usage(turn, measured())
     full = (
         not reading.overran
-        and manner.context_size is not None
-        and (figures.prompt_tokens + figures.completion_tokens >= manner.context_size)
+        and options.context_size is not None
+        and (figures.prompt_tokens + figures.completion_tokens >= options.context_size)
     )
-    yield from reading.last_words(full)
+    yield from reading.finish_content(full)
     yield reading.finish(full, figures)
 
 
 class AnswerReader:
-    """The state of one answer while it is read."""
+    """Reads one answer, piece by piece. `read_answer` owns it, in the greenlet of the request.
 
-    def __init__(self, request: ChatRequest, manner: AnswerOptions) -> None:
+    Order: `text` for each piece, `flush` at the end, `finish_content`, then `finish`. All reasoning comes before the
+    first content.
+    """
+
+    def __init__(self, request: ChatRequest, options: AnswerOptions) -> None:
         self._stream = request.stream
-        self._inline = request.inline_thinking or manner.reasoning == "think-tags"
-        self._shown = request.thinking and (self._inline or (request.show_reasoning and manner.reasoning != "drop"))
-        self._limit = TokenLimit(manner.counter, request.max_tokens)
-        self._splitter = Splitter(thinks=manner.thinks)
+        self._inline = request.inline_thinking or options.reasoning == "think-tags"
+        self._shows_reasoning = request.thinking and (
+            self._inline or (request.show_reasoning and options.reasoning != "drop")
+        )
+        self._limit = TokenLimit(options.counter, request.max_tokens)
+        self._splitter = Splitter(thinks=options.thinks)
         self._stops = StopStrings(request.stop)
         self._thoughts: list[str] = []
-        self._thought_tokens = IncrementalTokenCounter(manner.counter)
-        self._sent = 0  # pieces of the reasoning that are out
-        self._open = False  # an inline opening tag is out, its closing one is not
-        self._said = False
+        self._thought_tokens = IncrementalTokenCounter(options.counter)
+        self._sent = 0  # pieces of the reasoning that were sent
+        self._think_tag_open = False  # an inline opening tag was sent, its closing one was not
+        self._has_content = False
         parser = ToolCallParser(request.tools, request.forced_tool, request.excluded_tools)
-        self._reader = ToolCallScanner(parser, single=not request.parallel_tool_calls)
+        self._tool_scanner = ToolCallScanner(parser, single=not request.parallel_tool_calls)
         self._tools = bool(request.tools)
         self._calls = 0
         self._format = request.response_format
-        self._json: list[str] = []  # an answer in JSON waits until it is whole
+        self._json: list[str] = []  # an answer in JSON is sent once it is whole
         self.stats = Stats()
         self.done = False  # the model has ended its answer
-        self.overran = False  # and then went on with a turn that nobody asked for
+        self.overran = False  # and then continued with an invented turn
 
     @property
     def cut(self) -> bool:
         """Whether a limit or a stop string has ended the answer before the model did."""
-        return self._limit.hit or self._stops.hit or self._reader.stopped
+        return self._limit.hit or self._stops.hit or self._tool_scanner.stopped
 
     def text(self, piece: str) -> Iterator[Delta]:
-        return self._parts(self._splitter.feed(self._limit.feed(piece)))
+        return self._read_parts(self._splitter.feed(self._limit.feed(piece)))
 
-    def rest(self) -> Iterator[Delta]:
-        """What was held back by the scanners."""
+    def flush(self) -> Iterator[Delta]:
+        """Yield what the scanners held back."""
         if not self._stops.hit:
-            yield from self._parts(self._splitter.end())
+            yield from self._read_parts(self._splitter.end())
         if not self._stops.hit:
-            yield from self._content(self._stops.end())
+            yield from self._read_content(self._stops.end())
 
-    def last_words(self, full: bool) -> Iterator[Delta]:
-        """What waited for the end; what keeps a natural end from being empty, and an inline block from staying open."""
+    def finish_content(self, full: bool) -> Iterator[Delta]:
+        """Yield what waited for the end, and make sure that a natural end has content and an inline block is closed."""
         natural = self.done and not full
-        yield from self._ending(natural)
-        if not natural or self._said:
-            yield from self._close()
+        yield from self._flush_calls_and_json(natural)
+        if not natural or self._has_content:
+            yield from self._end_reasoning()
             return
         thoughts = "".join(self._thoughts).strip()
         if not thoughts:
             raise EngineCrashed("The model ended its answer before the first word. Send the request again.")
-        if self._tools and (calls := list(self._thought_calls(thoughts))):
-            yield from self._close()
+        if self._tools and (calls := list(self._calls_in_reasoning(thoughts))):
+            yield from self._end_reasoning()
             yield from calls
             return
         finished = self._splitter.state is not State.REASONING
-        if self._shown and (self._stream or finished):
-            yield from self._close()
+        if self._shows_reasoning and (self._stream or finished):
+            yield from self._end_reasoning()
             thoughts = _PARAGRAPH.split(thoughts)[-1] if self._format.type == "text" else thoughts
         yield Content(thoughts if self._format.type == "text" else as_json(thoughts, self._format))
 
-    def _ending(self, natural: bool) -> Iterator[Delta]:
-        """The end of a call, and an answer in JSON."""
+    def _flush_calls_and_json(self, natural: bool) -> Iterator[Delta]:
+        """Yield an unfinished call, and an answer in JSON."""
         final = natural or self._stops.hit
         if self._tools:
-            ended = final or self._reader.stopped
-            for item in self._reader.end(cut=not ended, complete=not self._stops.hit):
-                yield from self._item(item)
+            ended = final or self._tool_scanner.stopped
+            for item in self._tool_scanner.end(cut=not ended, complete=not self._stops.hit):
+                yield from self._read_item(item)
         text = "".join(self._json)
         if text.strip() and not self._calls:
             close = not self._stops.hit
-            yield from self._out(as_json(text, self._format, close=close) if final else beginning(text))
+            yield from self._emit_content(as_json(text, self._format, close=close) if final else beginning(text))
 
-    def _thought_calls(self, thoughts: str) -> Iterator[Delta]:
-        """Calls that a model wrote at the very end of a reasoning that it never closed."""
-        reader = ToolCallScanner(self._reader.caller)
+    def _calls_in_reasoning(self, thoughts: str) -> Iterator[Delta]:
+        """Yield the calls at the very end of a reasoning that the model never closed."""
+        reader = ToolCallScanner(self._tool_scanner.parser)
         items = [*reader.feed(thoughts), *reader.end(cut=False)]
         while items and isinstance(items[0], str):
             items.pop(0)
-        if not reader.rambled and not any(isinstance(item, str) for item in items):
+        if not reader.has_trailing_text and not any(isinstance(item, str) for item in items):
             for item in items:
-                yield from self._item(item)
+                yield from self._read_item(item)
 
     def finish(self, full: bool, figures: Usage) -> Finish:
         ended = self._stops.hit or (self.done and not full)
         reason: FinishReason = "stop" if ended else "length"
         if self._calls:
             reason = "tool_calls"
-        if self._reader.dropped:
+        if self._tool_scanner.dropped:
             reason = "length"
-        natural = self.done and not (full or self.overran or self._stops.hit or self._reader.stopped)
+        natural = self.done and not (full or self.overran or self._stops.hit or self._tool_scanner.stopped)
         stop = self._stops.found if reason == "stop" else None
         return Finish(reason, figures, natural=natural, stop=stop, context_full=full and reason == "length")
 
@@ -180,26 +188,26 @@ class AnswerReader:
             turn, timing, self.stats, completion=self._limit.total, reasoning=self._thought_tokens.total
         )  # fmt: skip
 
-    def _parts(self, parts: Iterable[Part]) -> Iterator[Delta]:
+    def _read_parts(self, parts: Iterable[Part]) -> Iterator[Delta]:
         for part in parts:
             if part.kind == "content":
-                yield from self._content(self._stops.feed(part.text))
+                yield from self._read_content(self._stops.feed(part.text))
                 continue
             self._thought_tokens.add(part.text)
             if part.kind == "reasoning":
                 self._thoughts.append(part.text)
                 if self._stream:
-                    yield from self._unsent()
+                    yield from self._emit_reasoning()
 
-    def _content(self, text: str) -> Iterator[Delta]:
+    def _read_content(self, text: str) -> Iterator[Delta]:
         if self._tools:
-            for item in self._reader.feed(text):
-                yield from self._item(item)
+            for item in self._tool_scanner.feed(text):
+                yield from self._read_item(item)
         else:
-            yield from self._item(text)
+            yield from self._read_item(text)
 
-    def _item(self, item: Item) -> Iterator[Delta]:
-        """A piece of the answer, or a call."""
+    def _read_item(self, item: Item) -> Iterator[Delta]:
+        """Yield the deltas of a piece of the answer, or of a call."""
         if not isinstance(item, str):
             if item.problem is not None:
                 raise ToolCallUnfit(
@@ -207,36 +215,36 @@ class AnswerReader:
                     "Send the request again, or leave out `strict`.",
                     output=item.written,
                 )
-            yield from self._close()
+            yield from self._end_reasoning()
             yield ToolCall(self._calls, item.name, item.arguments)
             self._calls += 1
-            self._said = True
+            self._has_content = True
         elif self._format.type == "text":
-            yield from self._out(item)
+            yield from self._emit_content(item)
         else:
             self._json.append(item)
 
-    def _out(self, text: str) -> Iterator[Delta]:
+    def _emit_content(self, text: str) -> Iterator[Delta]:
         if text:
-            yield from self._close()
-            self._said = self._said or not text.isspace()
+            yield from self._end_reasoning()
+            self._has_content = self._has_content or not text.isspace()
             yield Content(text)
 
-    def _unsent(self) -> Iterator[Delta]:
-        """The reasoning that is to be shown and is not out yet."""
+    def _emit_reasoning(self) -> Iterator[Delta]:
+        """Yield the reasoning that is shown and not sent yet."""
         text = "".join(self._thoughts[self._sent :])
         self._sent = len(self._thoughts)
-        if not self._shown or not text:
+        if not self._shows_reasoning or not text:
             return
         if not self._inline:
             yield Reasoning(text)
             return
-        yield Content(text if self._open else f"{OPEN}\n{text}")
-        self._open = True
+        yield Content(text if self._think_tag_open else f"{OPEN}\n{text}")
+        self._think_tag_open = True
 
-    def _close(self) -> Iterator[Delta]:
-        """The end of the reasoning: nothing of it may come after the first word of the answer."""
-        yield from self._unsent()
-        if self._open:
-            self._open = False
+    def _end_reasoning(self) -> Iterator[Delta]:
+        """End the reasoning, because none may follow the first word of the answer."""
+        yield from self._emit_reasoning()
+        if self._think_tag_open:
+            self._think_tag_open = False
             yield Content(f"\n{CLOSE}\n\n")

@@ -1,55 +1,52 @@
-"""From a chat request to the one line that the console reads, with exact counts; and what a chat that goes on needs.
+"""Turns a chat request into the one line that the console reads, with exact counts, and its short form.
 
-The console wraps the line in the model's template by itself, so the whole conversation is rendered with that
-template and the frame that the console will add is cut off. Knows no process and no file.
+The console wraps the line in the model's template by itself. So the whole conversation is rendered with that template,
+and the frame that the console will add is cut off. It knows no process and no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Union
+from typing import Literal
 
-from bpu.chat.conversation import Conversation, converse, digest, utter
-from bpu.chat.deltas import Content, Delta, Finish, ToolCall
+from bpu.chat.conversation import Conversation, build_conversation, digest, to_turn
 from bpu.chat.formats import instruction
-from bpu.chat.pipeline import AnswerOptions, Mode, deltas
 from bpu.chat.reasoning import CLOSE
-from bpu.chat.request_models import Call, Message
+from bpu.chat.request_models import Message
 from bpu.chat.requests import THINK_SUFFIX, ChatRequest
-from bpu.chat.template import Said, Template
+from bpu.chat.template import Template, TemplateMessage
 from bpu.chat.tokens import Counter
-from bpu.chat.tools import offer
-from bpu.console.events import Done, Event, Text
-from bpu.console.line_encoding import LineTooLong, defuse, frame
+from bpu.chat.tools import tools_prompt
+from bpu.console.line_encoding import LineTooLong, encode_line, escape_special_tokens
 from bpu.console.profiles import Profile
-from bpu.errors import AnswerUnfit, ContextLengthExceeded, EngineCrashed
-from bpu.turn import Progress, Timing, Turn
+from bpu.errors import ContextLengthExceeded
+from bpu.turn import Turn
 
-#: Who opens the reasoning: the console's template, the model, nobody because the template closes it (`off`) or because
-#: the model cannot (`none`).
+#: What opens the reasoning: the console's template, the model, or nothing, because the template closes it (`off`) or
+#: the model has none (`none`).
 Thinking = Literal["auto", "template", "model", "off", "none"]
-#: Ends a prompt so that the model takes its thinking as done.
+#: Ends a prompt so that the model continues after its reasoning.
 _NO_THOUGHTS = "<think>\n\n</think>\n\n"
-#: A text of more characters than this, and than so many for each token of the context, is counted by its
-#: beginning first: exact counting of megabytes would stop the whole worker for a second.
+#: Of a longer text (in characters, at least so many for each token of the context) the beginning is counted first,
+#: because exact counting of megabytes would stop the whole worker for a second.
 _COUNTED_AT_ONCE = 65_536
 _CHARACTERS_A_TOKEN = 16
-#: So many times the longest line is refused without looking closer.
-_HUGE = 8
+#: A text of more than so many longest lines is refused before it is rendered.
+_OVERSIZE_FACTOR = 8
 
 
 @dataclass(frozen=True)
 class PromptPlan:
-    """A turn, and how many of the request's oldest messages were left out so that it fits."""
+    """A turn, and how many of the request's oldest messages were left out to make it fit."""
 
     turn: Turn
     dropped: int = 0
 
 
 class Prompter:
-    """Built once for a model and its console; holds no state of any conversation."""
+    """Builds the prompts of one model. A worker or a command makes it once for a model; it holds no conversation."""
 
     def __init__(
         self,
@@ -61,23 +58,21 @@ class Prompter:
         newline: str = "\\n",
         line_limit: int | None = None,
         history: Literal["error", "trim"] = "error",
-        reasoning: Mode = "reasoning_content",
         thinking: Thinking = "auto",
     ) -> None:
         """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
 
-        `thinking` says who opens the reasoning; `auto` leaves it to what the template shows.
+        `thinking` says what opens the reasoning; `auto`: as the template shows.
 
         `history` says what to do with a conversation that does not fit.
         """
         self._template = template
-        self._counter = counter
-        self._context = context_size
+        self.counter = counter
+        self.context_size = context_size
         self._profile = profile
         self._newline = newline
         self._longest_line = (profile.line_limit if line_limit is None else line_limit) or 0
         self._trim = history == "trim"
-        self._reasoning: Mode = reasoning
         self._thinking: Thinking = thinking
         self._places_system = template.carries("system", "user")
         self._places_turns = template.carries("user", "assistant", "user", "assistant", "user")
@@ -94,13 +89,13 @@ class Prompter:
 
     @property
     def special_tokens(self) -> tuple[str, str]:
-        """The tokenizer's words that begin and end a text."""
+        """The tokenizer's special tokens that begin and end a text."""
         return self._template.bos, self._template.eos
 
     def thinks(self, request: ChatRequest) -> bool:
-        """Whether the answer to `request` begins inside the reasoning: only where the template has opened it.
+        """Whether the answer to `request` begins inside the reasoning, because the template has opened it.
 
-        Where the model opens it, its tag says so; where it is closed or unknown to the model, there is none.
+        Where the model opens it, its tag shows that; where the template closes it or the model has none, it is absent.
         """
         after = self._template.frame()[1]
         if not after and not request.thinking:
@@ -110,11 +105,11 @@ class Prompter:
         return after.rstrip().endswith("<think>") or (self._template.reasons and "</think>" not in after)
 
     def turn(self, request: ChatRequest) -> Turn:
-        """The turn at the console. Raises `ContextLengthExceeded`."""
+        """Return the turn of `request`. Raises `ContextLengthExceeded`."""
         return self.plan(request).turn
 
     def plan(self, request: ChatRequest) -> PromptPlan:
-        """The turn, trimmed if that is the setting. At least one token of the context is left for the answer."""
+        """Return the turn, trimmed if that is the setting. At least one token of the context stays for the answer."""
         conversation = self._conversation(request)
         try:
             return PromptPlan(self._turn(request, conversation))
@@ -124,72 +119,43 @@ class Prompter:
             raise self._with_counts(error, request) from None
 
     def render(self, request: ChatRequest) -> str:
-        """The whole prompt as the model reads it, the console's frame included; of any length."""
+        """Return the whole prompt as the model reads it, with the console's frame; of any length."""
         before, after = self._template.frame()
-        line = frame(self._whole_text(request, after), profile=self._profile, newline=self._newline, limit=0)
+        line = encode_line(self._whole_text(request, after), profile=self._profile, newline=self._newline, limit=0)
         return before + line.decode() + after
 
     def count(self, request: ChatRequest) -> int:
-        """The tokens of the whole prompt, also of one that does not fit."""
+        """Count the tokens of the whole prompt, also of one that does not fit."""
         return self._count(self.render(request))
 
-    def remember(self, request: ChatRequest, raw: str) -> str:
-        """The digest of the conversation once its next request holds the answer that `raw` (the model's text) gave.
+    def is_trimmed(self, request: ChatRequest) -> bool:
+        """Whether older messages of `request` are left out so that it fits."""
+        return self._trims(request) and self.plan(request).dropped > 0
 
-        Equal to the next turn's `history` when the client sends back exactly what it got; "" when this chat cannot
-        go on from the console's cache: a limit or a stop string cut the answer, or older messages were left out.
-        """
-        if request.messages[-1].role == "assistant" or (self._trims(request) and self.plan(request).dropped):
-            return ""
-        if (answer := self._told(request, raw)) is None:
-            return ""
+    def digest_with(self, request: ChatRequest, answer: Message) -> str:
+        """The digest of the conversation in `request` and the `answer` to it."""
         conversation = self._conversation(request)
-        return digest(_header(request), conversation, [*conversation.turns, utter(answer)])
-
-    def answer(
-        self, events: Iterable[Union[Event, Progress]], request: ChatRequest, turn: Turn, measured: Callable[[], Timing]
-    ) -> Iterator[Delta]:
-        """The deltas of a job's events, read in this model's manner."""
-        manner = self._manner(request, self._context)
-        return deltas(events, request, turn=turn, measured=measured, manner=manner)
-
-    def _manner(self, request: ChatRequest, context: int | None) -> AnswerOptions:
-        return AnswerOptions(self._counter, self.thinks(request), self._reasoning, context)
-
-    def _told(self, request: ChatRequest, raw: str) -> Message | None:
-        """What the client was given for `raw`; None if it was not all of the answer."""
-        events: list[Event] = [Text(raw), Done()] if raw else [Done()]
-        turn, manner = Turn(b"", 0), self._manner(request, None)
-        try:
-            told = list(deltas(events, request, turn=turn, measured=Timing, manner=manner))
-        except (EngineCrashed, AnswerUnfit):
-            return None
-        finish = told[-1]
-        if not isinstance(finish, Finish) or not finish.natural:
-            return None
-        calls = tuple(Call(name=one.name, arguments=one.arguments) for one in told if isinstance(one, ToolCall))
-        content = "".join(one.text for one in told if isinstance(one, Content))
-        return Message(role="assistant", content=content, tool_calls=calls)
+        return digest(_header(request), conversation, [*conversation.turns, to_turn(answer)])
 
     def _conversation(self, request: ChatRequest) -> Conversation:
-        rules = [offer(request), instruction(request.response_format)]
-        return converse(request.messages, "\n\n".join(rule for rule in rules if rule))
+        rules = [tools_prompt(request), instruction(request.response_format)]
+        return build_conversation(request.messages, "\n\n".join(rule for rule in rules if rule))
 
     def _turn(self, request: ChatRequest, conversation: Conversation) -> Turn:
-        self._refuse_the_huge(conversation)
+        self._refuse_oversized(conversation)
         before, after = self._template.frame()
         closing = _closing(request, after)
-        line = self._framed(self._text(conversation) + closing)
-        tokens = self._fitting(before, line, after)
+        line = self._encode_line(self._text(conversation) + closing)
+        tokens = self._count_or_refuse(before, line, after)
         *earlier, last = conversation.turns
         if not earlier or closing:
             return Turn(line, tokens)
-        short = self._framed(self._defused(last.text, self._closing_tags))
+        short = self._encode_line(self._without_special_tokens(last.text, self._closing_tags))
         return Turn(
             line,
             tokens,
             short_line=short,
-            short_tokens=self._counter.count(self._before_more(before) + self._read(short) + after),
+            short_tokens=self.counter.count(self._prefix_within_chat(before) + self._as_read_by_model(short) + after),
             history=digest(_header(request), conversation, earlier),
         )
 
@@ -200,59 +166,61 @@ class Prompter:
         return self._trim if request.trim is None else request.trim
 
     def _with_counts(self, error: ContextLengthExceeded, request: ChatRequest) -> ContextLengthExceeded:
-        """`error` with its numbers in tokens, and the part of the prompt that the request's tools take."""
+        """Add to `error` its numbers in tokens, and the part of the prompt that the request's tools take."""
         in_tokens = error.unit == "tokens"
         error.prompt_tokens = error.size if in_tokens else self.count(request)
         error.fitting_tokens = error.limit if in_tokens else error.prompt_tokens * error.limit // error.size
-        if text := offer(request):
+        if text := tools_prompt(request):
             size = self._count(text) if in_tokens else len(text.encode("utf-8", "replace"))
             return error.with_tools(min(size, error.size))
         return error
 
-    def _refuse_the_huge(self, conversation: Conversation) -> None:
-        """What is beyond all hope is not rendered first: a template takes 30 ms for a megabyte. No line is shorter than
-        its texts."""
+    def _refuse_oversized(self, conversation: Conversation) -> None:
+        """Refuse far too long texts before rendering, which takes 30 ms for a megabyte.
+
+        No line is shorter than its texts.
+        """
         texts = [conversation.system, *(turn.text for turn in conversation.turns)]
-        if self._longest_line and sum(map(len, texts)) > _HUGE * self._longest_line:
+        if self._longest_line and sum(map(len, texts)) > _OVERSIZE_FACTOR * self._longest_line:
             size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-            raise ContextLengthExceeded.bytes(self._longest_line, size, self._context)
+            raise ContextLengthExceeded.bytes(self._longest_line, size, self.context_size)
 
-    def _framed(self, text: str) -> bytes:
+    def _encode_line(self, text: str) -> bytes:
         try:
-            return frame(text, profile=self._profile, newline=self._newline, limit=self._longest_line)
+            return encode_line(text, profile=self._profile, newline=self._newline, limit=self._longest_line)
         except LineTooLong as error:
-            raise ContextLengthExceeded.bytes(error.limit, error.size, self._context) from None
+            raise ContextLengthExceeded.bytes(error.limit, error.size, self.context_size) from None
 
-    def _before_more(self, before: str) -> str:
-        """What the console puts before a line that goes on with a conversation; `before` where that is not known."""
+    def _prefix_within_chat(self, before: str) -> str:
+        """Return what the console puts before a later line of a conversation; `before` where that is unknown."""
         return (self._template.between() if self._profile.joins_turns else "") or before
 
-    def _read(self, line: bytes) -> str:
-        """`line` as the model reads it, so that the right text is counted."""
+    def _as_read_by_model(self, line: bytes) -> str:
+        """Decode `line` as the model reads it, so that the right text is counted."""
         text, stand_in = line.decode(), self._profile.line_break
         return text.replace(stand_in, "\n") if stand_in else text
 
-    def _fitting(self, before: str, line: bytes, after: str) -> int:
-        """The tokens of the whole prompt, if the context holds them and one more."""
-        tokens = self._count(before + self._read(line) + after)
-        if tokens >= self._context:
-            raise ContextLengthExceeded.tokens(self._context, tokens)
+    def _count_or_refuse(self, before: str, line: bytes, after: str) -> int:
+        """Count the tokens of the whole prompt; refuse it unless the context holds one more."""
+        tokens = self._count(before + self._as_read_by_model(line) + after)
+        if tokens >= self.context_size:
+            raise ContextLengthExceeded.tokens(self.context_size, tokens)
         return tokens
 
     def _count(self, text: str) -> int:
-        """The tokens of `text`; of one that cannot fit, its beginning's, scaled up to its length."""
+        """Count the tokens of `text`; for a text that cannot fit, scale up those of its beginning."""
         most = self.counted_at_once
-        if len(text) > most and (tokens := self._counter.count(text[:most])) >= self._context:
+        if len(text) > most and (tokens := self.counter.count(text[:most])) >= self.context_size:
             return tokens * len(text) // most
-        return self._counter.count(text)
+        return self.counter.count(text)
 
     @property
     def counted_at_once(self) -> int:
-        """The longest text in characters that is counted exactly, whatever is in it."""
-        return max(_COUNTED_AT_ONCE, self._context * _CHARACTERS_A_TOKEN)
+        """The longest text in characters that is always counted exactly."""
+        return max(_COUNTED_AT_ONCE, self.context_size * _CHARACTERS_A_TOKEN)
 
     def _trimmed(self, request: ChatRequest, conversation: Conversation) -> PromptPlan | None:
-        """The fewest of the oldest whole turns left out, found by halving; None if the last does not fit alone."""
+        """Leave out as few of the oldest turns as possible, by bisection; None if the last does not fit alone."""
         openings = conversation.openings()[1:]
         fitting: tuple[int, Turn] | None = None
         low, high = 0, len(openings) - 1
@@ -269,16 +237,19 @@ class Prompter:
         return PromptPlan(Turn(turn.line, turn.tokens), conversation.messages_before(at))
 
     def _text(self, conversation: Conversation) -> str:
-        """All of the conversation as the text of one user message, the console's frame left out."""
-        system = self._defused(conversation.system)
+        """Render the whole conversation as the text of one user message, without the console's frame."""
+        system = self._without_special_tokens(conversation.system)
         tags = {"user": self._closing_tags, "assistant": ()}
-        said = [Said(role=turn.role, content=self._defused(turn.text, tags[turn.role])) for turn in conversation.turns]
+        said = [
+            TemplateMessage(role=turn.role, content=self._without_special_tokens(turn.text, tags[turn.role]))
+            for turn in conversation.turns
+        ]
         first = said[0]["content"]
         if system and first and self._places_system and (len(said) == 1 or self._places_turns):
-            placed = self._template.inside([Said(role="system", content=system), *said])
+            placed = self._template.inside([TemplateMessage(role="system", content=system), *said])
             if placed is not None:
                 return placed
-        said[0] = Said(role="user", content=f"{system}\n\n{first}" if system and first else system or first)
+        said[0] = TemplateMessage(role="user", content=f"{system}\n\n{first}" if system and first else system or first)
         if len(said) == 1:
             return said[0]["content"]
         rendered = self._template.inside(said) if self._places_turns else None
@@ -286,32 +257,32 @@ class Prompter:
 
     @cached_property
     def _closing_tags(self) -> tuple[str, ...]:
-        """The tag that ends the reasoning, if the model's tokenizer takes it for one token wherever it stands."""
-        is_token = self._counter.count(CLOSE) == 1 if self._counter.exact else self._template.reasons
+        """The tag that ends the reasoning, if the model's tokenizer makes one token of it anywhere."""
+        is_token = self.counter.count(CLOSE) == 1 if self.counter.exact else self._template.reasons
         return (CLOSE,) if is_token else ()
 
-    def _defused(self, text: str, tags: tuple[str, ...] = ()) -> str:
-        """`text` in which a tokenizer finds no special token: neither one in the usual spelling nor the model's own.
+    def _without_special_tokens(self, text: str, tags: tuple[str, ...] = ()) -> str:
+        """Change `text` so that a tokenizer finds no special token in it, in the usual spelling or the model's own.
 
-        `tags` are treated alike. They are for what users say, where a closing tag would end the reasoning before it
-        begins; in an earlier answer tags are text, and a system text may describe the form of an answer by them.
+        `tags` are treated alike. They matter in a user's text, where a closing tag would end the reasoning before it
+        begins; in an earlier answer tags are text, and a system text may describe the form of an answer with them.
         """
         for token in (*self._template.special, *tags):
             text = text.replace(token, f"{token[0]} {token[1:]}")
-        return defuse(text)
+        return escape_special_tokens(text)
 
 
 def _closing(request: ChatRequest, after: str) -> str:
-    """What ends a prompt whose answer is to begin without reasoning, where the prompt carries the template's end."""
+    """Return the end of a prompt that switches reasoning off, where the prompt itself holds the template's end."""
     return _NO_THOUGHTS if not after and not request.thinking else ""
 
 
 def _header(request: ChatRequest) -> list[str]:
-    """What a conversation belongs to, before the first word is said."""
+    """Return what separates conversations beside their texts: client, model, reasoning on or off."""
     model = request.model.removesuffix(THINK_SUFFIX) if request.inline_thinking else request.model
     return ["1", request.namespace, model, "thinks" if request.thinking else "answers"]
 
 
-def _transcript(said: Iterable[Said]) -> str:
-    """For a template that takes one message only: the conversation written out."""
+def _transcript(said: Iterable[TemplateMessage]) -> str:
+    """Write the conversation out, for a template that takes one message only."""
     return "\n\n".join(f"{one['role'].capitalize()}: {one['content']}" for one in said)

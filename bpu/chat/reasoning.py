@@ -1,9 +1,9 @@
-"""Splits a model's raw text into reasoning, answer and tags, however it is cut. Knows no chunks and no request.
+"""Splits a model's raw text into reasoning, answer and tags, in any pieces. It knows no chunks and no request.
 
-The split as a table: what a tag does in each state. An R1 answer begins inside the reasoning, because the prompt
-ends with `<think>`, and holds only `</think>`; others open with `<think>` themselves, or do not think at all.
-Only the tags around the leading reasoning are tags. Every other one is text and stays byte for byte, so that a model
-that speaks *about* the tags loses nothing; nor does a closing tag in quotation marks end the reasoning.
+A table says what a tag does in each state. An R1 answer begins inside the reasoning, because the prompt ends with
+`<think>`, and holds only `</think>`; other models open with `<think>` themselves, or do not reason at all. Only the
+tags around the leading reasoning are tags. Every other one is text and stays byte for byte, so that an answer *about*
+the tags loses nothing; a closing tag in quotation marks does not end the reasoning.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from bpu.chat.partial_match import held
+from bpu.chat.partial_match import partial_length
 
 OPEN, CLOSE = "<think>", "</think>"
 _TAGS = (OPEN, CLOSE)
 _TAG = re.compile("</?think>")
-#: What must stand behind a closing tag, by what stands before it, so that the tag is only quoted.
+#: The character that must follow a closing tag to make it a quoted one, by the character before it.
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "«": "»"}
 #: Blanks that are held back while an answer may still open with a tag.
-_BLANKS_MOST = 64
+_MAX_BLANKS = 64
 
 Kind = Literal["reasoning", "content", "tag"]
 
 
 class State(Enum):
-    UNDECIDED = auto()  # nothing but blanks yet: an opening tag decides for reasoning, a word for the answer
+    UNDECIDED = auto()  # only blanks so far: an opening tag begins the reasoning, a word the answer
     LEAD = auto()  # inside the reasoning, before its first word
     REASONING = auto()
     GAP = auto()  # after the closing tag, before the answer's first word
     CONTENT = auto()
 
 
-#: (state, tag) -> state. Such a tag is never passed on; where a pair is not listed, the tag is text.
+#: (state, tag) -> state. Such a tag is never passed on; in a pair that is not listed, the tag is text.
 TRANSITIONS = {
     (State.UNDECIDED, OPEN): State.LEAD,
     (State.UNDECIDED, CLOSE): State.GAP,
@@ -47,22 +47,21 @@ TRANSITIONS = {
 _TAGLESS = frozenset(State) - {state for state, _ in TRANSITIONS}
 #: The state after the first word in a state.
 WORD = {State.UNDECIDED: State.CONTENT, State.LEAD: State.REASONING, State.GAP: State.CONTENT}
-#: What may stand before that word and is not passed on: all blanks before reasoning, line breaks before an answer.
-#: (While undecided the blanks wait: they belong to the answer unless a tag follows.)
+#: The characters before that word that are dropped: all blanks before reasoning, line breaks before an answer.
+#: (While undecided the blanks are held: they belong to the answer unless a tag follows.)
 DROPPED = {State.UNDECIDED: None, State.LEAD: None, State.GAP: "\r\n"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of the raw text. `tag` covers the tags and the blanks that belong to them; all parts joined
-    are the raw text."""
+    """A part of the raw text. `tag` covers tags and the blanks beside them. All parts joined are the raw text."""
 
     kind: Kind
     text: str
 
 
 class Splitter:
-    """`feed` pieces, then `end`. `thinks`: the prompt has opened the reasoning already."""
+    """Splits one answer: `feed` pieces, then `end`. `thinks`: the prompt has already opened the reasoning."""
 
     def __init__(self, *, thinks: bool) -> None:
         self.state = State.LEAD if thinks else State.UNDECIDED
@@ -71,8 +70,8 @@ class Splitter:
         self._blanks = ""
 
     def feed(self, piece: str) -> Iterable[Part]:
-        """What is decided by now; text that may begin a tag is held back."""
-        # In these two states words change nothing; nearly every piece is no more than that.
+        """Return the parts that are decided; text that may begin a tag is held back."""
+        # In these two states plain text changes nothing, and nearly every piece is plain text.
         if self.state is State.CONTENT:
             return (Part("content", piece),) if piece else ()
         if self.state is State.REASONING and piece and not self._held and OPEN[0] not in piece:
@@ -84,7 +83,7 @@ class Splitter:
         text, self._held = self._held + piece, ""
         start, stop = 0, len(text)
         for match in _TAG.finditer(text):
-            yield from self._plain(text[start : match.start()])
+            yield from self._read_plain(text[start : match.start()])
             start = match.start()
             if self.state in _TAGLESS:
                 break
@@ -95,21 +94,21 @@ class Splitter:
                 yield self._tag(match.group())
                 start = match.end()
         if stop == len(text):
-            stop -= held(text[start:], _TAGS)
-        yield from self._plain(text[start:stop])
+            stop -= partial_length(text[start:], _TAGS)
+        yield from self._read_plain(text[start:stop])
         if self.state in _TAGLESS:
-            yield from self._plain(text[stop:])
+            yield from self._read_plain(text[stop:])
             stop = len(text)
         self._held = text[stop:]
         self._before = text[stop - 1] if stop else self._before
 
     def end(self) -> Iterator[Part]:
-        """What was held back: nothing follows that would make it a tag, or a quoted one."""
+        """Yield what was held back, because nothing follows that would make it a tag or a quoted one."""
         text, self._held = self._held, ""
         if text == CLOSE:
             yield self._tag(text)
         else:
-            yield from self._plain(text)
+            yield from self._read_plain(text)
         if self._blanks:
             yield Part("content", self._blanks)
 
@@ -118,7 +117,7 @@ class Splitter:
         self.state = TRANSITIONS[self.state, tag]
         return Part("tag", blanks + tag)
 
-    def _plain(self, text: str) -> Iterator[Part]:
+    def _read_plain(self, text: str) -> Iterator[Part]:
         rest = text.lstrip(DROPPED.get(self.state, "")) if text else ""
         blanks = text[: len(text) - len(rest)]
         if self.state is State.UNDECIDED:
@@ -130,13 +129,13 @@ class Splitter:
             yield Part("reasoning" if self.state is State.REASONING else "content", rest)
 
     def _decide(self, blanks: str, rest: str) -> tuple[str, str]:
-        """What may go out now and what stays held, while an opening tag may still come."""
+        """Return what is passed on and what stays held, while an opening tag may still come."""
         waiting = self._blanks + blanks
-        return (waiting + rest, "") if rest or len(waiting) > _BLANKS_MOST else ("", waiting)
+        return (waiting + rest, "") if rest or len(waiting) > _MAX_BLANKS else ("", waiting)
 
 
-def own_words(text: str) -> str:
-    """An earlier answer without the reasoning block that it opens with, if it does."""
+def strip_reasoning(text: str) -> str:
+    """Remove the reasoning block at the beginning of an earlier answer."""
     text = text.strip()
     if not text.startswith(OPEN):
         return text

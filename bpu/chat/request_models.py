@@ -1,4 +1,4 @@
-"""The shapes inside a chat request: messages, tools, response format, and the tolerance each needs. No policy."""
+"""The models of a chat request's parts: messages, tools, response format, and the variants that clients send."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = {"developer": "system", "function": "tool"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
-#: A header may hold these characters alone, and proxies take a few kilobytes of it.
+#: A header may hold only the other characters, and proxies accept a few kilobytes of it.
 _HEADER_UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")
 _MAX_LEFT_OUT = 20
 _MAX_STOPS = 16
 _MAX_STOP_LENGTH = 256
-#: Parts of a message that hold text; the reasoning of an earlier answer, which no prompt repeats; what is no text.
+#: Kinds of content parts: text; reasoning of an earlier answer, which no prompt repeats; and media.
 _TEXTS = ("text", "input_text", "output_text", "refusal")
 _REASONING = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")
 _MEDIA = ("image", "image_url", "input_image", "input_audio", "input_file")
@@ -26,12 +26,12 @@ _CHOICES = ("auto", "none", "required", "any")
 
 
 def clean(text: str) -> str:
-    """`text` without the half characters that JSON may carry and UTF-8 cannot."""
+    """Replace lone surrogates in `text`, which JSON can hold and UTF-8 cannot."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def _content(value: Any) -> str:
-    """The text of a message: a string, an array of text parts (joined by line breaks), null or nothing."""
+    """Read the text of a message: a string, an array of text parts (joined by line breaks), or null."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -56,24 +56,24 @@ def _part(part: Any) -> str:
 
 
 def media_error(kind: str) -> str:
-    """The words for a content part of a `kind` that this model does not take, which clients recognise."""
+    """Return the message for an unsupported content part, in words that clients recognise."""
     return f"Invalid content type. {clean(kind[:40])} is only supported by certain models."
 
 
 def left_out(field: str, names: Iterable[str]) -> list[str]:
-    """Names for the header of what has no effect: items of `field` that were left out, as far as a header can hold."""
+    """Return names of ignored items of `field` for the `X-BPU-Ignored` header, as many as it can hold."""
     safe = (_HEADER_UNSAFE.sub("", name)[:40] for name in names)
     return [f"{field}.{name}" for name in dict.fromkeys(safe) if name][:_MAX_LEFT_OUT]
 
 
 def _kind(part: Any) -> str:
-    """The `type` of a content part; "" for what has none."""
+    """Return the `type` of a content part; "" if it has none."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     return kind if isinstance(kind, str) else ""
 
 
 def _result(value: Any) -> Any:
-    """A tool's result: what is neither text nor an array of content parts is data, and is shown as JSON."""
+    """Read a tool's result: other values than text and arrays of content parts are written as JSON."""
     if value is None or isinstance(value, str) or (isinstance(value, list) and all(map(_is_part, value))):
         return value
     return json.dumps(value, ensure_ascii=False)
@@ -84,19 +84,19 @@ def _is_part(value: Any) -> bool:
 
 
 def _name(value: Any) -> Any:
-    """The name of an earlier call; a model may have left it out."""
+    """Read the name of an earlier call; a model may have left it out."""
     return clean(value) if isinstance(value, str) else "" if value is None else value
 
 
 def _arguments(value: Any) -> str:
-    """A call's arguments as JSON text; some clients send them as an object."""
+    """Read a call's arguments as JSON text; some clients send them as an object."""
     if value is None:
         return "{}"
     return clean(value) if isinstance(value, str) else clean(json.dumps(value, ensure_ascii=False))
 
 
 def _stops(value: Any) -> tuple[str, ...]:
-    """The stop strings; an empty one and null ask for none."""
+    """Read the stop strings; an empty one and null mean none."""
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     values = [one for one in values if one not in (None, "")]
     if not all(isinstance(one, str) for one in values):
@@ -107,12 +107,12 @@ def _stops(value: Any) -> tuple[str, ...]:
 
 
 def _no_limit(value: int | None) -> int | None:
-    """Clients write 0 or -1 where they want no limit."""
+    """Read a limit; clients send 0 or -1 for no limit."""
     return value if value and value > 0 else None
 
 
 def plain_choice(value: Any) -> Any:
-    """`tool_choice` by its plain word where a client wraps it: `{"type": "auto"}`."""
+    """Unwrap a `tool_choice` such as `{"type": "auto"}`."""
     kind = _kind(value)
     return kind if kind in _CHOICES else value
 
@@ -133,14 +133,14 @@ Text = Annotated[str, BeforeValidator(_content)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _Shape(BaseModel):
+class _RequestModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Call(_Shape):
-    """An earlier call of a tool by the assistant, right or wrong; `arguments` is text as the client sent it.
+class ToolCallInput(_RequestModel):
+    """An earlier tool call of the assistant, valid or not; `arguments` is text as the client sent it.
 
-    Its id is not looked at: results stand behind their calls.
+    Its id is ignored, because results follow their calls.
     """
 
     name: Annotated[str, BeforeValidator(_name)] = ""
@@ -149,17 +149,17 @@ class Call(_Shape):
     @model_validator(mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
-        """Both `{"id", "function": {"name", "arguments"}}` and the older flat form."""
+        """Accept both `{"id", "function": {"name", "arguments"}}` and the older flat form."""
         inner = value.get("function") if isinstance(value, Mapping) else None
         return inner if isinstance(inner, Mapping) else value
 
 
-class Message(_Shape):
-    """One message, its role one of four: developer is system, function is tool."""
+class Message(_RequestModel):
+    """One message. Its role is one of four: `developer` becomes system, `function` becomes tool."""
 
     role: Role
     content: Text = ""
-    tool_calls: Annotated[tuple[Call, ...], BeforeValidator(_none_is_empty)] = ()
+    tool_calls: Annotated[tuple[ToolCallInput, ...], BeforeValidator(_none_is_empty)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -175,7 +175,7 @@ class Message(_Shape):
         return changed
 
 
-class Tool(_Shape):
+class Tool(_RequestModel):
     """One function the model may call; `parameters` is a JSON schema.
 
     `strict`: a call whose arguments do not fit the schema is an error, not a call.
@@ -200,9 +200,9 @@ class Tool(_Shape):
 
 
 def named_tools(choice: Any) -> tuple[bool, list[str]]:
-    """A `tool_choice` that is an object: whether a call is required, and of which tools; no names: it is none.
+    """Read a `tool_choice` that is an object: whether a call is required, and of which tools; no names: invalid.
 
-    It names one tool, or those that are allowed and a mode. Chat nests both, Responses does not.
+    It names one tool, or the allowed ones and a mode. Chat Completions nests both, Responses does not.
     """
     if not isinstance(choice, Mapping):
         return False, []
@@ -218,8 +218,8 @@ def _names(tools: Any) -> list[str]:
     return [one["name"] for one in inner if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
 
 
-class ResponseFormat(_Shape):
-    """What the answer must be: free text, any JSON object, or JSON of one schema."""
+class ResponseFormat(_RequestModel):
+    """The required form of the answer: free text, any JSON object, or JSON of one schema."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str = "answer"
@@ -228,7 +228,7 @@ class ResponseFormat(_Shape):
     @model_validator(mode="before")
     @classmethod
     def _nested(cls, value: Any) -> Any:
-        """Chat nests the schema under `json_schema`, Responses does not."""
+        """Unwrap the schema, which Chat Completions nests under `json_schema` and Responses does not."""
         if not isinstance(value, Mapping) or value.get("type") != "json_schema":
             return value
         inner = value.get("json_schema", value)
@@ -237,14 +237,14 @@ class ResponseFormat(_Shape):
         return {"type": "json_schema", "name": inner.get("name") or "answer", "schema": inner["schema"]}
 
 
-class _StreamOptions(_Shape):
+class _StreamOptions(_RequestModel):
     include_usage: bool | None = None
 
 
 Limit = Annotated[int | None, AfterValidator(_no_limit)]
 
 
-class Body(_Shape):
+class Body(_RequestModel):
     """The fields of a chat request that have an effect."""
 
     model: Name

@@ -1,8 +1,8 @@
-"""The chat request as clients send it, checked and brought into one plain form. Never touches the engine.
+"""Checks chat requests as clients send them, and brings them into one form. It does not know the engine.
 
-What is wrong is a `BadRequest` whose `param` is a path (`messages.0.content`) and whose message is a sentence.
-Unknown fields are ignored, known ones that cannot have an effect are listed, meaningful ones that cannot be
-honoured are refused by name.
+A mistake is a `BadRequest` whose `param` is a path (`messages.0.content`) and whose message is a sentence. Unknown
+fields are ignored, known fields without effect are listed, and fields that would change the answer but are not
+supported are refused by name.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from bpu.errors import BadRequest, ModelNotFound
 
 ToolMode = Literal["auto", "none", "required"]
 
-#: Fields of the API that are taken and have no effect: the console has no such control. The order is the header's.
+#: Fields of the API that are accepted without effect: the console has no such control. The order is the header's.
 WITHOUT_EFFECT = (
     "temperature", "top_p", "top_k", "min_p", "typical_p", "seed", "logprobs", "top_logprobs", "logit_bias",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "repeat_penalty", "prediction", "verbosity",
     "service_tier", "store", "metadata", "user", "prompt_cache_key", "safety_identifier", "include", "modalities",
     "truncation", "max_tool_calls",
 )  # fmt: skip
-#: Fields that change what the answer is; an answer without them would be a wrong one.
+#: Fields that change what the answer is; an answer that ignored them would be wrong.
 REFUSED = {
     "audio": "This model cannot speak; leave out `audio`.",
     "web_search_options": "This model cannot search the web; leave out `web_search_options`.",
     "functions": "`functions` is no longer taken; send the same definitions as `tools`.",
 }
-#: What a value must be, by the beginnings of pydantic's kinds of errors, whose own words name types of Python.
+#: What a value must be, by the prefixes of pydantic's error types, because its own messages name Python's types.
 RULES = (
     ("string_too_short", "hold at least {min_length} character(s)"),
     ("string_too_long", "hold at most {max_length} characters"),
@@ -52,7 +52,7 @@ THINK_SUFFIX = "-think"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may hold at most."""
+    """The most that one request may hold."""
 
     max_messages: int = 2000
     max_tools: int = 128
@@ -64,10 +64,10 @@ class ChatRequest:
 
     `thinking` is False when the client switched it off; `inline_thinking` puts the reasoning into the content
     in `<think>` tags. `tools` are those that `tool_choice` allows, `excluded_tools` the names of the others.
-    `namespace` keeps the conversations of different callers apart (the digest of an API key, say); it never comes from
-    the body. Without `show_reasoning` the
-    reasoning has no place in the answer's shape (inline it has). `trim` says whether the oldest messages are left out
-    of a conversation that does not fit; None: as `BPU_HISTORY` says.
+    `namespace` keeps the conversations of different clients apart (the digest of an API key, for instance); it never
+    comes from the body. Without `show_reasoning` the answer's format has no place for reasoning, unless it is inline.
+    `trim` says whether the oldest messages are left out of a conversation that does not fit; None: as `BPU_HISTORY`
+    says.
     """
 
     model: str
@@ -98,7 +98,7 @@ def parse_chat(
     limits: Limits = Limits(),
     namespace: str = "",
 ) -> ChatRequest:
-    """The request in `body` (the decoded JSON). Raises `BadRequest` with its `param`, or `ModelNotFound`.
+    """Parse the request in `body` (decoded JSON). Raises `BadRequest` with its `param`, or `ModelNotFound`.
 
     `models` are the ids that are served; with `think_model` each is also served as `<id>-think`.
     """
@@ -132,12 +132,12 @@ def parse_chat(
 
 
 @contextmanager
-def renamed(
+def translate_params(
     params: Mapping[str, str], places: Sequence[str] = (), tools: Sequence[int] | None = None
 ) -> Iterator[None]:
-    """A mistake found by `parse_chat` under the names of another endpoint.
+    """Translate the `param` of an error of `parse_chat` into the field names of another endpoint.
 
-    `places`: what its messages come from; `tools`: the numbers that its tools have in the request.
+    `places`: the paths from which its messages come; `tools`: the indexes of its tools in the request.
     """
     try:
         yield
@@ -161,7 +161,7 @@ def _check_model(model: str, models: Sequence[str], think_model: bool) -> None:
 
 
 def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
-    """What is refused before anything is looked at more closely: cheap checks first."""
+    """Refuse what cheap checks can refuse, before the body is validated."""
     for name, words in REFUSED.items():
         if body.get(name):
             raise BadRequest(words, param=name)
@@ -175,7 +175,7 @@ def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
 
 
 def _choice(body: Body) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
-    """`tool_choice` as a mode; the tool's name when it demands a certain one; and the tools that may be called."""
+    """Read `tool_choice`: the mode, the name of a demanded tool, and the tools that may be called."""
     choice = body.tool_choice
     if choice == "none":
         return "none", None, ()
@@ -194,7 +194,7 @@ def _choice(body: Body) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
 
 
 def _thinking(body: Mapping[str, Any]) -> bool:
-    """Whether thinking stays on: clients know many switches, and each off switch is obeyed."""
+    """Whether thinking stays on. Clients use many switches; each of them can switch it off."""
 
     def inside(name: str, key: str) -> Any:
         value = body.get(name)
@@ -226,12 +226,12 @@ def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _says_something(value: Any) -> bool:
-    """Whether a field asks for more than it would by its absence: `store: false` is no wish."""
+    """Whether a field asks for something: `store: false` does not."""
     return not (value is None or value is False or value == [] or value == {} or value == "disabled")
 
 
 def _as_bad_request(error: ValidationError) -> BadRequest:
-    """The first mistake, named by its path; unions' inner names are no part of it."""
+    """Make a `BadRequest` of the first mistake, named by its path."""
     first = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in first["loc"]) or None
     name = f"`{path}`" if path else "The body"

@@ -1,6 +1,6 @@
-"""What each keyword of a JSON schema asks of a value, as a table. `schemas` says which language they make up.
+"""The checks of a JSON schema's keywords, as a table. `schemas` says which language they form.
 
-A check returns the path of what is not met, below its keyword; None when the value fits or when the keyword's own
+A check returns the path below its keyword at which the value fails; None when the value fits, or when the keyword's own
 value has a form that cannot be checked.
 """
 
@@ -33,7 +33,7 @@ def _type(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[str
 
 
 def _bound(holds: Callable[[Any, Any], bool], plain: str = "") -> _Check:
-    """A limit of numbers. `plain`: the keyword whose value draft 4 made exclusive by `true`."""
+    """Make the check of a numeric limit. `plain`: the keyword that draft 4 makes exclusive by `true`."""
 
     def check(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[str, Any]) -> str | None:
         if isinstance(argument, bool) and plain:
@@ -91,7 +91,7 @@ def _const(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[st
 
 
 def positions(schema: Mapping[str, Any], count: int) -> Iterator[Schema]:
-    """The schema of each of the first `count` items of an array that `items` and `prefixItems` give."""
+    """Return the schemas of an array's first `count` items, by `items` and `prefixItems`."""
     items = schema.get("items")
     prefix = items if isinstance(items, list) else schema.get("prefixItems")
     rest = schema.get("additionalItems", True) if isinstance(items, list) else schema.get("items", True)

@@ -1,4 +1,4 @@
-"""The types of JSON values by the names that schemas give them, older and foreign spellings too."""
+"""The types of JSON values by their names in schemas, with older and foreign spellings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PREDICATES: dict[str, Callable[[Any], bool]] = {
 
 
 def type_names(schema: Mapping[str, Any]) -> frozenset[str] | None:
-    """The types that `schema` itself allows, by their standard names; None where its `type` says nothing known."""
+    """Return the types that `schema` itself allows, by their standard names; None for an unknown `type`."""
     given = schema.get("type")
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):

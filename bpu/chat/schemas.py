@@ -1,8 +1,8 @@
 """Checks values against a client's JSON schema, in a bounded number of steps and without any network.
 
-A schema is written by a stranger, so nothing here raises for one: what is not part of the language below is shown to
-the model and not checked. The checks of one answer are cut off after `MAX_STEPS` steps together, at whatever place of
-a schema they are spent; what takes longer than a step (a long text, a regular expression) costs several.
+A schema comes from an untrusted client, so nothing here raises for one: what is not part of the language below is shown
+to the model and not checked. The checks of one answer end after `MAX_STEPS` steps together, anywhere in a schema; what
+takes longer than a step (a long text, a regular expression) costs several.
 
 The language is JSON Schema 2020-12 with these keywords:
 
@@ -30,7 +30,7 @@ import re2  # type: ignore[import-untyped]
 
 from bpu.chat.schema_keywords import CHECKS
 
-#: What a schema may hold at most to be checked at all: levels of nesting, and members and items in all.
+#: Only a schema within these limits is checked: levels of nesting, and members and items in all.
 MAX_DEPTH = 64
 MAX_SIZE = 20_000
 #: One step is up to ten microseconds on a PC and five times as many on a board.
@@ -39,13 +39,13 @@ MAX_STEPS = 50_000
 _MAX_LEVELS = 128
 _MAX_PATTERN_LENGTH = 256
 _MAX_PATTERN_MEMORY = 256 * 1024
-#: A program of a regular expression takes up to 25 milliseconds to make.
+#: Compiling a regular expression takes up to 25 milliseconds.
 _STEPS_PER_PATTERN = 4000
-#: So many characters of a text, or members of a list, are looked at in one step.
+#: One step reads so many characters of a text, or members of a list.
 PER_STEP = 16
 #: The cost of a regular expression: so many instructions of its program times characters are one step.
 _INSTRUCTIONS_PER_STEP = 256
-#: Keywords of the standard that are not checked: a schema that uses them accepts less than what is checked here.
+#: Keywords of the standard that are not checked, so that a schema with them accepts less than what is checked here.
 _UNCHECKED = {
     "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "dependencies",
 }  # fmt: skip
@@ -59,7 +59,7 @@ Schema = Any
 
 
 class StepsExceeded(Exception):
-    """A check needs more steps, or more levels, than it may have."""
+    """A check needs more steps, or more levels, than its limit."""
 
 
 class Steps:
@@ -75,7 +75,7 @@ class Steps:
             raise StepsExceeded
 
     def program(self, pattern: str) -> Any:
-        """The program of a regular expression; None for one that is not known to RE2 or too long."""
+        """Compile a regular expression; None for one that RE2 does not know or that is too long."""
         if pattern not in self._programs:
             is_short = len(pattern) <= _MAX_PATTERN_LENGTH
             self.spend(_STEPS_PER_PATTERN if is_short else 1)
@@ -84,14 +84,14 @@ class Steps:
 
 
 class Checker:
-    """Checks values against one schema of a client. `steps` are its own unless it shares them."""
+    """Checks values against one schema of a client. `steps` may be shared with other checks."""
 
     def __init__(self, schema: Schema, steps: Steps | None = None) -> None:
         self.schema = schema if is_small(schema) else {}
         self._steps = steps or Steps()
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with `value`, in the schema's words and none of the value's; None when it fits."""
+        """Return what is wrong with `value`, without quoting it; None when it fits."""
         try:
             if not is_small(value, self._steps):
                 return f"it is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_SIZE} parts"
@@ -102,7 +102,7 @@ class Checker:
 
 
 def is_small(value: Any, steps: Steps | None = None) -> bool:
-    """Whether `value` is within `MAX_DEPTH` and `MAX_SIZE`. Looks at no more than that, without recursion."""
+    """Whether `value` is within `MAX_DEPTH` and `MAX_SIZE`. It reads no more than that, without recursion."""
     level, size = [value], 0
     for _ in range(MAX_DEPTH + 1):
         children: list[Any] = []
@@ -120,24 +120,24 @@ def is_small(value: Any, steps: Steps | None = None) -> bool:
     return False
 
 
-def lean(schema: Schema) -> Schema:
-    """The schema without its noise; one that is too large to be checked stays as it is."""
-    return _lean(schema) if is_small(schema) else schema
+def prune_schema(schema: Schema) -> Schema:
+    """Remove keywords that tell a model nothing; a schema that is too large to be checked stays unchanged."""
+    return _prune(schema) if is_small(schema) else schema
 
 
-def _lean(schema: Schema) -> Schema:
+def _prune(schema: Schema) -> Schema:
     if isinstance(schema, list):
-        return [_lean(one) for one in schema]
+        return [_prune(one) for one in schema]
     if not isinstance(schema, Mapping):
         return schema
     kept = {}
     for name, value in schema.items():
         if name in _NAMED and isinstance(value, Mapping):
-            kept[name] = {key: _lean(one) for key, one in value.items()}
+            kept[name] = {key: _prune(one) for key, one in value.items()}
         elif name in _DATA:
             kept[name] = value
         elif name not in _NOISE:
-            kept[name] = _lean(value)
+            kept[name] = _prune(value)
     return kept
 
 
@@ -158,13 +158,13 @@ class Evaluation:
         self._steps.spend(steps)
 
     def look(self, *values: Any) -> None:
-        """Spend what it takes to look at texts and at the members of lists, texts among them."""
+        """Spend the steps that reading these texts and lists takes."""
         members = [one for value in values if isinstance(value, list) for one in value]
         characters = sum(len(one) for one in (*values, *members) if isinstance(one, str))
         self.spend(1 + (len(members) + characters) // PER_STEP)
 
     def enter(self) -> None:
-        """Begin a level; each is left by `leave`."""
+        """Begin a level; `leave` ends it."""
         self.spend()
         self._levels += 1
         if self._levels > _MAX_LEVELS:
@@ -179,7 +179,7 @@ class Evaluation:
         return None
 
     def failure(self, schema: Schema, value: Any) -> str | None:
-        """The path of the first keyword that `value` does not meet, "" for `false`; None if it fits."""
+        """Return the path of the first keyword that `value` does not meet, "" for `false`; None if it fits."""
         if not isinstance(schema, Mapping):
             if schema is False:
                 return ""
@@ -207,7 +207,7 @@ class Evaluation:
         return False if failure is not None else None if uncertain else True
 
     def resolve(self, reference: Any) -> Schema | None:
-        """The schema to which a `$ref` leads; None where there is none."""
+        """Return the schema to which a `$ref` leads; None without one."""
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
             return None
         self.look(reference)
@@ -224,7 +224,7 @@ class Evaluation:
         return node if isinstance(node, (Mapping, bool)) else None
 
     def matches(self, pattern: Any, text: str) -> bool | None:
-        """Whether `pattern` is found in `text`; None for a pattern that is not known to RE2."""
+        """Whether `text` holds a match of `pattern`; None for a pattern that RE2 does not know."""
         self.spend()
         compiled = self._steps.program(pattern) if isinstance(pattern, str) else None
         if compiled is None:
@@ -234,7 +234,7 @@ class Evaluation:
         return compiled.search(data) is not None
 
     def key(self, value: Any) -> Any:
-        """A hashable value, equal for values that are equal in JSON: 1 is 1.0 and is not true."""
+        """Return a hashable key, the same for values that are equal in JSON: 1 equals 1.0 and not true."""
         self.spend()
         if isinstance(value, list):
             return "array", tuple(map(self.key, value))
@@ -245,7 +245,7 @@ class Evaluation:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
-    """The program of a regular expression; None for what RE2 does not know or finds too large."""
+    """Compile a regular expression; None if RE2 does not know it or finds it too large."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_PATTERN_MEMORY

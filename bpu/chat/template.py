@@ -1,6 +1,6 @@
-"""The model's own chat template: a sandboxed Jinja2 rendering, and what the console will wrap around one message.
+"""Renders the model's own chat template, in Jinja2's sandbox, and finds what the console wraps around one message.
 
-Reads no file and knows no clock; the template's author is trusted no more than a stranger.
+It reads no file and knows no clock. The template is not trusted.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bpu.chat.request_models import clean
 from bpu.errors import SettingsError
 
-#: Stands for a message while the frame around it is learnt; a word that no template holds.
+#: Stands for a message while the frame around it is found; a word that no template holds.
 _SENTINEL = "qzMessageOneqz"
-#: Stands for `<` in what people and models said while a template renders it: templates cut texts at tags that they
-#: find. Half a character, so that no text with a UTF-8 form holds it.
+#: Stands for `<` in messages while a template renders them, because templates cut texts at tags. A lone surrogate, so
+#: that no valid text holds it.
 _ANGLE = "\ud800"
 
 
-class Said(TypedDict):
-    """A message as templates know it."""
+class TemplateMessage(TypedDict):
+    """A message as templates read it."""
 
     role: str
     content: str
 
 
 class Unrenderable(ValueError):
-    """The template does not take these messages."""
+    """The template refuses these messages."""
 
 
 def _raise_exception(message: str) -> NoReturn:
@@ -43,7 +43,7 @@ def _tojson(value: Any, indent: int | None = None) -> str:
 
 
 class Template:
-    """A Hugging Face chat template. `bos` and `eos` are the tokenizer's own words for them."""
+    """A Hugging Face chat template. `bos` and `eos` are the tokenizer's tokens for a text's begin and end."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class Template:
         strftime_now: Callable[[str], str] | None = None,
         closes_thinking: bool = False,
     ) -> None:
-        """`special`: further tokens that no person may say. `closes_thinking`: the console is told to end the reasoning
-        inside the prompt, by `enable_thinking`.
+        """`special`: further tokens that no message may hold. `closes_thinking`: the console ends the reasoning inside
+        the prompt, by `enable_thinking`.
 
-        Raises `SettingsError` when the template is broken or does not take a user's message.
+        Raises `SettingsError` when the template is broken or refuses a user's message.
         """
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         environment.filters["tojson"] = _tojson
@@ -72,52 +72,56 @@ class Template:
         self._variables: dict[str, Any] = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
         if closes_thinking:
             self._variables["enable_thinking"] = False
-        #: Whether the model is one that reasons: its template knows where reasoning ends.
+        #: Whether the model reasons: its template knows where reasoning ends.
         self.reasons = "</think>" in text
         self._dated = "strftime_now" in text
         try:
             self._template = environment.from_string(text)
-            self._frame = self._learnt_frame()
+            self._frame = self._render_frame()
         except (jinja2.TemplateError, Unrenderable) as error:
             raise SettingsError(
                 f"BPU_TEMPLATE_PATH: the chat template cannot be used: {error}. Copy the model's own template."
             ) from None
 
-    def render(self, messages: Sequence[Said]) -> str:
-        """The prompt of `messages`, the beginning of the answer included. Raises `Unrenderable`."""
+    def render(self, messages: Sequence[TemplateMessage]) -> str:
+        """Render the prompt of `messages`, with the beginning of the answer. Raises `Unrenderable`."""
         try:
             return self._template.render(messages=list(messages), add_generation_prompt=True, **self._variables)
-        except Exception as error:  # a template is a program: anything can come of it
+        except Exception as error:  # a template is a program and can raise anything
             raise Unrenderable(str(error) or type(error).__name__) from None
 
     def frame(self) -> tuple[str, str]:
-        """What the console puts before and after one line. Where it may hold the date, it is learnt anew each time."""
-        return self._learnt_frame() if self._dated else self._frame
+        """Return what the console puts before and after one line; rendered each time where it may hold the date."""
+        return self._render_frame() if self._dated else self._frame
 
-    def _learnt_frame(self) -> tuple[str, str]:
+    def _render_frame(self) -> tuple[str, str]:
         before, found, after = self.render([{"role": "user", "content": _SENTINEL}]).partition(_SENTINEL)
         if not found or _SENTINEL in after:
             raise Unrenderable("it does not render a user's message exactly once")
         return before, after
 
     def between(self) -> str:
-        """What stands between an answer and the next question; "" when the template does not take three messages."""
+        """Return what the template puts between an answer and the next question; "" if it refuses three messages."""
         words = [f"{_SENTINEL}{number}end" for number in range(3)]
         roles = ("user", "assistant", "user")
         try:
-            text = self.render([Said(role=role, content=word) for role, word in zip(roles, words, strict=True)])
+            text = self.render(
+                [TemplateMessage(role=role, content=word) for role, word in zip(roles, words, strict=True)]
+            )
         except Unrenderable:
             return ""
         rest, found, _ = text.partition(words[1])[2].partition(words[2])
         return rest if found else ""
 
-    def inside(self, messages: Sequence[Said]) -> str | None:
-        """The rendering of `messages` without the frame: the line that makes the console say all of it.
+    def inside(self, messages: Sequence[TemplateMessage]) -> str | None:
+        """Render `messages` without the frame, which the console adds again.
 
-        None when the template puts something of it outside the frame, leaves a message out, or refuses.
-        The template sees no tag in a message, so it can cut none away.
+        None when the template changes the frame or refuses the messages. Tags in messages are hidden from the template,
+        so it cannot cut them away.
         """
-        hidden = [Said(role=one["role"], content=clean(one["content"]).replace("<", _ANGLE)) for one in messages]
+        hidden = [
+            TemplateMessage(role=one["role"], content=clean(one["content"]).replace("<", _ANGLE)) for one in messages
+        ]
         try:
             before, after = self.frame()
             text = self.render(hidden)
@@ -127,9 +131,9 @@ class Template:
         return text[len(before) : len(text) - len(after)].replace(_ANGLE, "<") if whole else None
 
     def carries(self, *roles: str) -> bool:
-        """Whether messages of these roles come through, each once, in order and inside the frame."""
+        """Whether the template renders messages of these roles, each once, in order and inside the frame."""
         words = [f"{_SENTINEL}{number}end" for number in range(len(roles))]
-        messages = [Said(role=role, content=word) for role, word in zip(roles, words, strict=True)]
+        messages = [TemplateMessage(role=role, content=word) for role, word in zip(roles, words, strict=True)]
         text = self.inside(messages)
         if text is None or any(text.count(word) != 1 for word in words):
             return False

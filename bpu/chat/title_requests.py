@@ -1,8 +1,8 @@
-"""Requests that a client makes beside the chat and that need no model: titles, tags, follow-up questions. Pure.
+"""Answers side requests of clients that need no model: titles, tags, follow-up questions. Pure.
 
 Chatbox asks for a name after the first answer, Open WebUI for a title, tags and follow-up questions, each in fixed
-words around the conversation. A model that cannot be told not to think would take a minute over each of them, and they
-would take the conversation's place in the console's cache.
+words around the conversation. A model that cannot switch its reasoning off would take a minute for each of them, and
+they would replace the conversation in the console's cache.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bpu.chat.requests import ChatRequest
 
 _ASKS = "Based on the chat history, give this conversation a name."
 _ENDS = "The name is:"
-#: So many hyphens on a line of their own stand between two messages.
+#: A line of so many hyphens separates two messages.
 _RULE = 5
 _DECORATION = " \t\"'`#*_>~.,:;!?-。，！？、：；“”‘’「」《》()（）[]【】"
 #: Chatbox asks for at most ten characters; a Latin word is not cut in two for one or two more.
@@ -24,20 +24,20 @@ _LENGTH, _SLACK = 10, 14
 #: Open WebUI asks for three to five words.
 _TITLE_LENGTH = 40
 _UNNAMED = "Chat"
-#: Open WebUI's tasks: their beginning, what stands around the conversation, and the key of the wanted JSON.
+#: Open WebUI's tasks: their beginning, the tags around the conversation, and the key of the wanted JSON.
 _TASK = "### Task:"
 _HISTORY, _HISTORY_END = "<chat_history>", "</chat_history>"
 _WANTED = re.compile(r'### Output:\s{0,8}JSON format: \{ "(title|tags|follow_ups)":')
-#: Whose turn a line of the conversation begins.
+#: The prefixes of a turn's first line in the conversation.
 _USER, _ASSISTANT = "USER:", "ASSISTANT:"
-#: What its own instructions name for a conversation that is too short to be sorted.
+#: The tag that Open WebUI's own instructions name for a conversation that is too short to classify.
 _TAGS = ["General"]
 
 
-def side_answer(request: ChatRequest) -> str | None:
-    """The answer to a request for a title, tags or follow-up questions; None for every other request.
+def conversation_title(request: ChatRequest) -> str | None:
+    """Answer a request for a title, tags or follow-up questions; None for every other request.
 
-    A title is made of the first user message in it.
+    The title is made of the first user message in the conversation.
     """
     text = request.messages[-1].content
     if text.startswith(_TASK):
@@ -51,7 +51,7 @@ def side_answer(request: ChatRequest) -> str | None:
 
 
 def _task_answer(text: str) -> str | None:
-    """The JSON that a task of Open WebUI asks for."""
+    """Return the JSON that a task of Open WebUI asks for."""
     wanted, (_, _, history) = _WANTED.search(text), text.partition(_HISTORY)
     if wanted is None or not history.rstrip().endswith(_HISTORY_END):
         return None
@@ -63,7 +63,7 @@ def _task_answer(text: str) -> str | None:
 
 
 def _first_line(lines: Iterable[str]) -> str:
-    """The first line that says something, without what decorates it."""
+    """Return the first line with words, without decoration."""
     return next((line for line in (one.strip(_DECORATION) for one in lines) if line), _UNNAMED)
 
 

@@ -1,4 +1,4 @@
-"""Counting tokens: by the model's own tokenizer where its file is at hand, by a stated estimate where not.
+"""Counts tokens by the model's own tokenizer, or by a stated estimate where its file is missing.
 
 The estimate: one token for a Chinese, Japanese or Korean character, for up to four ASCII letters or digits
 (a blank before them included), for a run of up to 16 blanks, and for every other character; two for a
@@ -20,10 +20,10 @@ from bpu.errors import SettingsError
 Ends = Callable[[str], Sequence[int]]
 
 _GUESS = re.compile(r" ?[A-Za-z0-9]{1,4}|\s{1,16}|.", re.DOTALL)
-#: An open segment longer than this is closed at the next place where no token can straddle.
+#: A longer open segment is closed at the next place that no token can cross.
 _SEGMENT = 256
-#: ... and anywhere at this length, so that the cost stays linear (a run of letters without any other character).
-_SEGMENT_MOST = 1024
+#: At this length a segment is closed anywhere, so that the cost stays linear (in a run of letters only).
+_MAX_SEGMENT = 1024
 
 
 def _guess(text: str) -> list[int]:
@@ -34,7 +34,7 @@ def _guess(text: str) -> list[int]:
 
 
 class Vocabulary:
-    """The model's own tokens by their ids. `tokenizer` is one of the library `tokenizers`."""
+    """The model's own tokens by their ids. `tokenizer` is a `tokenizers.Tokenizer`."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -44,11 +44,11 @@ class Vocabulary:
         return list(self._tokenizer.encode(text, add_special_tokens=add_special).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of `tokens`, each an id below `size`; special tokens are part of it."""
+        """Return the text of `tokens`, each an id below `size`, with special tokens."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))
 
     def piece(self, token: int) -> str | list[int]:
-        """The text of one token, or its bytes where they are no whole characters."""
+        """Return the text of one token, or its bytes where they are no whole characters."""
         text, raw = self.decode([token]), self._tokenizer.id_to_token(token) or ""
         if _SENTENCE_BLANK in raw:
             return str(raw.replace(_SENTENCE_BLANK, " "))
@@ -59,23 +59,23 @@ class Vocabulary:
         return [_byte_alphabet()[letter] for letter in raw] if set(raw) <= _byte_alphabet().keys() else text
 
 
-#: How vocabularies of SentencePiece write a blank, and a byte that is no character.
+#: A blank, and a byte that is no character, in vocabularies of SentencePiece.
 _SENTENCE_BLANK = "\u2581"
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 @cache
 def _byte_alphabet() -> dict[str, int]:
-    """The byte for each letter by which byte-level vocabularies write it (GPT-2's `bytes_to_unicode`)."""
+    """Map the letters of byte-level vocabularies to their bytes (GPT-2's `bytes_to_unicode`)."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + at): byte for at, byte in enumerate(others)}
 
 
 class Tokens(NamedTuple):
-    """A way of cutting texts into tokens: where each ends, and, quicker, how many there are.
+    """A tokenizer's functions: where each token of a text ends, and, faster, how many there are.
 
-    `vocabulary` is None where texts are not cut by the model's own tokenizer.
+    `vocabulary` is None for the estimate.
     """
 
     ends: Ends
@@ -87,15 +87,15 @@ ESTIMATE = Tokens(_guess, lambda text: len(_guess(text)))
 
 
 class Counter:
-    """Counts the tokens of a text. `ends(text)` gives the character index at which each token ends."""
+    """Counts the tokens of a text. `ends(text)` returns the character index at which each token ends."""
 
     def __init__(self, load: Callable[[], Tokens] | None = None) -> None:
-        """`load` returns the tokenizer's way, and is called once, at the first use; None: the estimate."""
+        """`load` returns the tokenizer's functions and is called once, at the first use; None: the estimate."""
         self._load = load
 
     @property
     def exact(self) -> bool:
-        """Whether the numbers are the model's own."""
+        """Whether the model's own tokenizer counts."""
         return self._load is not None
 
     @cached_property
@@ -104,7 +104,7 @@ class Counter:
 
     @property
     def vocabulary(self) -> Vocabulary | None:
-        """The model's own tokens; None where they are estimated."""
+        """The model's own tokens; None for the estimate."""
         return self._tokens.vocabulary
 
     def ends(self, text: str) -> Sequence[int]:
@@ -115,10 +115,10 @@ class Counter:
 
 
 class IncrementalTokenCounter:
-    """The tokens of a text that arrives in pieces, at a cost linear in its length.
+    """Counts the tokens of a text that arrives in pieces, at a cost linear in its length.
 
-    The text is counted in segments that end where byte-level vocabularies never join: between a letter and
-    what is none, nor a mark upon it. Only a run of more than 1024 letters may be counted as one token more than it has.
+    The text is counted in segments. Split points: after a letter, before a non-letter that is not a combining mark,
+    because byte-level vocabularies never join there. Only a run of more than 1024 letters may count one token too many.
     """
 
     def __init__(self, counter: Counter) -> None:
@@ -131,18 +131,18 @@ class IncrementalTokenCounter:
         return self._closed + self._counter.count(self._open)
 
     def add(self, piece: str) -> None:
-        # In parts, because the tokens of a long text take over a hundred times its memory while they are counted.
-        for start in range(0, len(piece), _SEGMENT_MOST):
-            self._open += piece[start : start + _SEGMENT_MOST]
+        # In parts, because counting the tokens of a long text takes over a hundred times its memory.
+        for start in range(0, len(piece), _MAX_SEGMENT):
+            self._open += piece[start : start + _MAX_SEGMENT]
             while len(self._open) > _SEGMENT and (cut := self._boundary()):
                 self._closed += self._counter.count(self._open[:cut])
                 self._open = self._open[cut:]
 
     def room(self, piece: str, most: int) -> int:
-        """How many characters of `piece` may be added before the total exceeds `most` tokens."""
+        """Return how many characters of `piece` may be added before the total exceeds `most` tokens."""
         text = self._open + piece
         left = most - self._closed
-        # No token is shorter than a byte, so most of an answer need not be looked at.
+        # No token is shorter than a byte, so most of an answer need not be tokenized.
         if len(text.encode("utf-8", "replace")) < left:
             return len(piece)
         ends = self._counter.ends(text)
@@ -153,17 +153,17 @@ class IncrementalTokenCounter:
     def _boundary(self) -> int:
         """Where the open segment may be closed, 0 for nowhere yet."""
         text = self._open
-        for at in range(len(text) - 1, max(0, len(text) - _SEGMENT_MOST), -1):
+        for at in range(len(text) - 1, max(0, len(text) - _MAX_SEGMENT), -1):
             if text[at - 1].isalpha() and not text[at].isalpha() and unicodedata.category(text[at])[0] != "M":
                 return at
-        return _SEGMENT_MOST if len(text) > _SEGMENT_MOST else 0
+        return _MAX_SEGMENT if len(text) > _MAX_SEGMENT else 0
 
 
 def load_counter(tokenizer_dir: Path | None) -> Counter:
-    """The counter of the model whose `tokenizer.json` lies in `tokenizer_dir`; the estimate if there is none.
+    """Return the counter of the model with `tokenizer.json` in `tokenizer_dir`; the estimate without that file.
 
-    The file is read at the first count (a large vocabulary takes 100 MB and most of a second). A file that
-    cannot be read is a `SettingsError` then.
+    The file is read at the first count (a large vocabulary takes 100 MB and most of a second). A file that cannot be
+    read is a `SettingsError` then.
     """
     if tokenizer_dir is None or not (tokenizer_dir / "tokenizer.json").is_file():
         return Counter()
@@ -182,7 +182,7 @@ def _loaded(kind: Any, path: Path) -> Tokens:
         raise SettingsError(
             f"BPU_TOKENIZER_DIR: {path} is no tokenizer ({error}). Copy the model's own file."
         ) from None
-    # A batch of one needs no threads, and a worker that forked none cannot hang on them.
+    # A batch of one needs no threads, and a forked worker without threads cannot hang on them.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -191,7 +191,7 @@ def _loaded(kind: Any, path: Path) -> Tokens:
         return [end for _, end in tokenizer.encode(text, add_special_tokens=False).offsets]
 
     def count(text: str) -> int:
-        # Without offsets, which take as long as the tokens themselves; only the batch has a form without.
+        # Only the batch function leaves out offsets, which take as long as the tokens themselves.
         (encoding,) = tokenizer.encode_batch_fast([text], add_special_tokens=False)
         return len(encoding)
 

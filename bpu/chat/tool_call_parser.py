@@ -1,8 +1,8 @@
-"""Reads one complete stretch of a model's text as tool calls: name and arguments found and repaired.
+"""Parses one complete stretch of a model's text as tool calls, and repairs names and arguments.
 
-A call of a tool of the request is a call whatever its arguments miss, because clients answer a wrong call with an
-error that the model can mend; only a tool with `strict` is checked. Takes whole stretches only; where one begins and
-ends in a stream is for `toolcalls` to find.
+A call of a tool of the request counts even if arguments are missing, because clients answer a wrong call with an error
+that the model can correct; only a tool with `strict` is checked. `ToolCallScanner` finds where a stretch begins and
+ends.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from bpu.chat.coercion import coerce
 from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import Tool, clean
-from bpu.chat.schemas import Checker, Steps, lean
+from bpu.chat.schemas import Checker, Steps, prune_schema
 
 _NAMES = ("name", "tool", "tool_name", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
-#: Members of a call beside its name and its arguments.
+#: Members of a call besides its name and its arguments.
 _BESIDE = {"id", "type"}
 #: What models put before a tool's name.
 _PREFIXES = ("functions.", "function.", "tools.", "tool.", "default_api.")
@@ -37,8 +37,10 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True)
 class ParsedToolCall:
-    """A call: the tool's name and its arguments as JSON text. `problem`: why a tool with `strict` must not get it;
-    `written` is the stretch that it was read from."""
+    """One call: the tool's name and its arguments as JSON text.
+
+    `problem`: why a tool with `strict` must not get it; `written`: the stretch that it was read from.
+    """
 
     name: str
     arguments: str
@@ -47,8 +49,10 @@ class ParsedToolCall:
 
 
 class ToolCallParser:
-    """The tools of one request. `forced`: a bare object that fits this tool's parameters is a call of it.
-    `withheld` are the names of tools that the request has and does not allow."""
+    """Parses the calls of one request's tools. `forced`: a bare object that fits this tool's parameters is its call.
+
+    `withheld` are the names of tools that the request has and does not allow.
+    """
 
     def __init__(self, tools: Sequence[Tool], forced: str | None = None, withheld: Collection[str] = ()) -> None:
         self._tools = {tool.name: tool for tool in tools}
@@ -56,17 +60,17 @@ class ToolCallParser:
         self._withheld = withheld
         self._steps = Steps()
         self._checkers: dict[str, Checker] = {}
-        self._lean: dict[str, Any] = {}
+        self._pruned: dict[str, Any] = {}
 
     def read(self, text: str, *, close: bool = True, marked: bool = False) -> list[ParsedToolCall]:
-        """The calls that `text` consists of; empty when it is anything else, if only in part.
+        """Return the calls in `text`; none when any part of it is something else.
 
-        Not `close`: the text was cut somewhere, so brackets that are open must not be closed for it. `marked`: the
-        text stood between a model's own marks of a call, so a name that no tool has is called, too.
+        Not `close`: the text was cut, so open brackets are not closed. `marked`: the text stood between a model's own
+        marks of a call, so an unknown name is a call, too.
         """
         if DEEPSEEK in text:
             pairs: list[tuple[str | None, Any]] = [
-                (self._cleaned(name), _arguments(body, close)) for name, body in _deepseek(text)
+                (self._tool_name(name), _arguments(body, close)) for name, body in _deepseek(text)
             ]
         else:
             value = _value(text, close)
@@ -74,17 +78,17 @@ class ToolCallParser:
                 value = {"name": head["name"], "arguments": _unfenced(text)[head.end() :].strip().removesuffix("}")}
             if isinstance(value, Mapping) and isinstance(value.get("tool_calls"), list):
                 value = value["tool_calls"]
-            pairs = [self._pair(one, marked) for one in (value if isinstance(value, list) else [value])]
-        found = [self._found(name, arguments, text) for name, arguments in pairs]
+            pairs = [self._name_and_arguments(one, marked) for one in (value if isinstance(value, list) else [value])]
+        found = [self._checked_call(name, arguments, text) for name, arguments in pairs]
         return [one for one in found if one] if all(found) else []
 
-    def _pair(self, value: Any, marked: bool) -> tuple[str | None, Any]:
-        """Name and arguments in the forms that models know; no name where it is no call."""
+    def _name_and_arguments(self, value: Any, marked: bool) -> tuple[str | None, Any]:
+        """Find name and arguments in the forms that models write; no name where it is no call."""
         if not isinstance(value, Mapping):
             return None, None
         if isinstance(value.get("function"), Mapping):
             value = value["function"]
-        names = [(key, self._cleaned(value[key])) for key in _NAMES if isinstance(value.get(key), str)]
+        names = [(key, self._tool_name(value[key])) for key in _NAMES if isinstance(value.get(key), str)]
         key, name = next(((key, name) for key, name in names if name in self._tools), names[0] if names else ("", ""))
         given = next((one for one in _ARGUMENTS if one in value), None)
         if name in self._tools and (given or marked or self._fits(name, _others(value, key))):
@@ -95,7 +99,7 @@ class ToolCallParser:
         is_call = marked and given and 0 < len(name) <= _MAX_NAME_LENGTH and name not in self._withheld
         return (name, value[given]) if is_call and given else (None, None)
 
-    def _found(self, name: str | None, arguments: Any, written: str) -> ParsedToolCall | None:
+    def _checked_call(self, name: str | None, arguments: Any, written: str) -> ParsedToolCall | None:
         if not name or name in self._withheld:
             return None
         if isinstance(arguments, str):
@@ -125,12 +129,12 @@ class ToolCallParser:
     def _is_definition(self, name: str, arguments: Any) -> bool:
         """Whether the model repeats how the tool was described to it."""
         parameters = self._tools[name].parameters
-        if name not in self._lean:
-            self._lean[name] = lean(parameters)
-        return bool(parameters) and arguments in (parameters, self._lean[name])
+        if name not in self._pruned:
+            self._pruned[name] = prune_schema(parameters)
+        return bool(parameters) and arguments in (parameters, self._pruned[name])
 
-    def _cleaned(self, name: str) -> str:
-        """The tool that `name` means: blanks and quotes around it, and a prefix that no tool has, are left out."""
+    def _tool_name(self, name: str) -> str:
+        """Return the tool that `name` means, without blanks and quotes around it and without a model's prefix."""
         name = clean(name.strip())
         if name in self._tools or name in self._withheld:
             return name
@@ -139,12 +143,12 @@ class ToolCallParser:
 
 
 def _others(value: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The members of a call that has no member for its arguments: they are the arguments themselves."""
+    """Return the other members of a call, which are its arguments where it has no member for them."""
     return {name: one for name, one in value.items() if name != key and name not in _BESIDE}
 
 
 def _parsed(arguments: str) -> Any:
-    """Arguments that were written as a string; the string itself where that is no JSON."""
+    """Parse arguments that were written as a string; return the string itself if it is no JSON."""
     if not arguments.strip():
         return {}
     try:
@@ -154,7 +158,7 @@ def _parsed(arguments: str) -> Any:
 
 
 def _arguments(body: str, close: bool) -> Any:
-    """The arguments behind DeepSeek's separator; as they are written, where they cannot be read."""
+    """Parse the arguments behind DeepSeek's separator; return them as text if they cannot be parsed."""
     try:
         return loads(_unfenced(body), close=close) if body.strip() else {}
     except JsonError:
@@ -162,7 +166,7 @@ def _arguments(body: str, close: bool) -> Any:
 
 
 def _deepseek(text: str) -> Iterator[tuple[str, str]]:
-    """Name and arguments of each call between DeepSeek's own marks."""
+    """Yield name and arguments of each call between DeepSeek's own marks."""
     for stretch in text.split(DEEPSEEK)[1:]:
         head, _, body = stretch.partition(DEEPSEEK_END)[0].strip().partition("\n")
         kind, separator, rest = head.partition(SEPARATOR)
@@ -172,7 +176,7 @@ def _deepseek(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _value(text: str, close: bool = True) -> Any:
-    """The JSON in `text`, a fence around it left out; a string, which is never a call, for what is none."""
+    """Parse the JSON in `text`, without a fence around it; return "", which is never a call, for other text."""
     try:
         return loads(_unfenced(text), close=close)
     except JsonError:

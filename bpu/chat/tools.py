@@ -1,6 +1,6 @@
-"""Tools in a prompt, for models that were never taught them: compactly, because the context is small.
+"""Writes tools into a prompt, for models that were not trained for them: compactly, because the context is small.
 
-What is written here the model repeats, and `toolcalls` reads back. Knows no stream.
+The model repeats the form that is written here, and `ToolCallScanner` reads it. It knows no stream.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ import json
 from typing import Any
 
 from bpu.chat.json_repair import JsonError, dumps, loads
-from bpu.chat.request_models import Call, Tool
+from bpu.chat.request_models import Tool, ToolCallInput
 from bpu.chat.requests import ChatRequest
-from bpu.chat.schemas import lean
+from bpu.chat.schemas import prune_schema
 from bpu.chat.tool_call_scanner import CALL, CALL_END
 
-#: Longer schemas, in characters of all tools, fit no context: they are not made shorter before they are refused.
-_MAX_LEAN = 256 * 1024
+#: Longer schemas, in characters of all tools, fit no context and will be refused, so they are not pruned.
+_MAX_PRUNED = 256 * 1024
 _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
 
 
-def offer(request: ChatRequest) -> str:
-    """The words that offer the request's tools, "" when there are none. One tool a line."""
+def tools_prompt(request: ChatRequest) -> str:
+    """Return the prompt's section about the request's tools, one tool a line; "" when there are none."""
     if not request.tools:
         return ""
-    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_LEAN
+    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_PRUNED
     lines = [
         "# Tools",
         "You can use these tools:",
         "<tools>",
-        *(_signature(tool, tool.parameters if is_long else lean(tool.parameters)) for tool in request.tools),
+        *(_signature(tool, tool.parameters if is_long else prune_schema(tool.parameters)) for tool in request.tools),
         "</tools>",
         f"To use a tool, answer with nothing but {_FORM}, with that tool's own name and arguments.",
         _when(request),
@@ -36,14 +36,14 @@ def offer(request: ChatRequest) -> str:
     return "\n".join(lines)
 
 
-def called(call: Call, *, reads_arguments: bool = True) -> str:
-    """An earlier call as the model wrote it, or should have; not `reads_arguments`: they stay as they are."""
+def render_tool_call(call: ToolCallInput, *, reads_arguments: bool = True) -> str:
+    """Write an earlier call as a model writes it. Without `reads_arguments` its arguments stay unchanged."""
     arguments = canonical(call.arguments) if reads_arguments else call.arguments or "{}"
     return f'{CALL}{{"name": {dumps(call.name)}, "arguments": {arguments}}}{CALL_END}'
 
 
 def canonical(arguments: str) -> str:
-    """Arguments in one spelling, whatever JSON writer they went through; what is no JSON object becomes `{}`."""
+    """Write arguments in one spelling, independent of the client's JSON writer; all but objects become `{}`."""
     try:
         value = loads(arguments)
         value = loads(value) if isinstance(value, str) else value  # some clients encode the text once more
@@ -52,8 +52,8 @@ def canonical(arguments: str) -> str:
         return "{}"
 
 
-def answered(content: str) -> str:
-    """A tool's result as the user's side says it."""
+def render_tool_result(content: str) -> str:
+    """Write a tool's result as the user's text."""
     return f"<tool_response>\n{content}\n</tool_response>"
 
 
@@ -75,5 +75,5 @@ def _signature(tool: Tool, parameters: Any) -> str:
 
 
 def compact(schema: Any) -> str:
-    """A schema as one line without blanks between its parts."""
+    """Write a schema as one line without blanks between its parts."""
     return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))

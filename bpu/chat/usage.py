@@ -1,4 +1,4 @@
-"""Token counts and speeds of one answer, in OpenAI's and in llama-server's words. Measures nothing itself."""
+"""Token counts and speeds of one answer, in OpenAI's and llama-server's fields. It measures nothing itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Usage:
     load_ms: float = 0.0
 
     def body(self) -> dict[str, Any]:
-        """`usage` as OpenAI shapes it, with DeepSeek's two cache counts."""
+        """Return OpenAI's `usage`, with DeepSeek's two cache counts."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -38,7 +38,7 @@ class Usage:
         }
 
     def timings(self) -> dict[str, Any]:
-        """`timings` as llama-server shapes it."""
+        """Return llama-server's `timings`."""
         prompt_n = self.prompt_tokens - self.cached_tokens
         return {
             "cache_n": self.cached_tokens,
@@ -48,10 +48,11 @@ class Usage:
 
 
 def usage(turn: Turn, timing: Timing, stats: Stats, *, completion: int, reasoning: int) -> Usage:
-    """The figures of an answer of `completion` tokens.
+    """Compute the figures of an answer of `completion` tokens.
 
-    What the engine says it wrote and kept beats the full rendering's count: a chat that continues keeps earlier
-    reasoning in the cache, which the rendering leaves out. Speeds are the console's own where it printed them.
+    The engine's counts of written and cached tokens take precedence over the full rendering's count, because a
+    continued chat keeps earlier reasoning in the cache, which the rendering leaves out. Speeds are the console's own
+    where it printed them.
     """
     cached = timing.cached_tokens
     written = timing.prompt_tokens or max(0, turn.tokens - cached)

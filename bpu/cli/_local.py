@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from bpu import gevent_io
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.deltas import Delta
 from bpu.chat.loader import load_prompter
 from bpu.chat.requests import parse_chat
@@ -60,6 +61,7 @@ class Local:
             thinking=model.thinking,
             strftime_now=lambda form: datetime.now().strftime(form),
         )
+        self._decoder = AnswerDecoder(self._prompter)
         self.simulated, self.cpu = files.simulated, files.cpu
         self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
@@ -79,13 +81,13 @@ class Local:
             job = self._engine.submit(
                 turn,
                 job_id=f"chatcmpl-{uuid4().hex}",
-                remember=partial(self._prompter.remember, asked),
+                remember=partial(self._decoder.conversation_digest, asked),
                 count=self._counter.count,
                 model=self._model,
             )
             try:
                 events = _until(job.events(LOOK_S), stopped)
-                yield from self._prompter.answer(events, asked, turn, lambda: job.timing)
+                yield from self._decoder.read(events, asked, turn, lambda: job.timing)
             finally:
                 self._rest(job)
 

@@ -9,7 +9,7 @@ from typing import Any
 from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
 from bpu.cli._errors import told
 from bpu.cli._terminal import Notice, gauge
-from bpu.console.line_encoding import frame
+from bpu.console.line_encoding import encode_line
 from bpu.engine.client.launch_config import build_launch_spec, line_limit
 from bpu.engine.client.probe import OutOfTurn, Probe, ProbeRefused, Silent
 from bpu.engine.console_examination import ConsoleExamination, Findings, Step
@@ -176,4 +176,4 @@ def _lengths(launch: LaunchSpec) -> list[int]:
 def _line(size: int, probe: Probe) -> bytes:
     """A line of exactly `size` bytes that asks for a short answer."""
     words = "Answer only OK. The rest is filling: " + "word " * (size // 5)
-    return frame(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)
+    return encode_line(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)

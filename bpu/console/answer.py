@@ -1,6 +1,6 @@
-"""The stage of the answer: the model's text, and how the console's own end of the turn is told from it.
+"""The stage of the answer separates the model's text from the console's own end of the turn.
 
-It knows no clock and no echo. Its bytes are free of colours and log lines already.
+It knows no clock and no echo. Its bytes contain no colours and no log lines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bpu.console import trailer
 from bpu.console.events import Done, Overrun, RunError, Text
-from bpu.console.log_filter import log
+from bpu.console.log_filter import log_event
 from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Match, Scanner
 from bpu.console.stage import Emit, Pending, Stage
@@ -24,24 +24,25 @@ _LAST = max(map(len, RUN_ERRORS))
 
 
 class AnswerStage(Stage):
-    """Reads from the marker to the next prompt. Text that may belong to the end of the turn is held back.
+    """Reads from the marker to the next prompt, and holds back what may be the end of the turn.
 
-    A model can say every byte that a console prints. So the rule is one of time:
-    - Statistics of this console's own kind, complete and with their figures, and the prompt are the end at once if
-      all of them came in less time than the model needs to say them (`proves`).
-    - Everything else that looks like an end, be it with statistics, after an end token or a bare prompt, is the end
-      when it is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
+    A model can print every byte that a console prints, so times decide:
+    - Complete statistics of this console's own kind and the prompt are the end at once if all of them came in less time
+      than the model needs for them (`proves_end`).
+    - Everything else that looks like an end, with statistics, after an end token or as a bare prompt, is the end when
+    it
+      is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
 
-    Where text and mark are the same bytes:
-    - An answer that says an end and then is silent for as long as a console that waits is cut there. The owner of
-      the pipes sees to it that such a console is not trusted with another person's line.
-    - Statistics before an end are the console's, unless they came in a model's steps: then they are its last words, on
-      a console that prints none.
+    Where the model's text and the console's marks are the same bytes:
+    - An answer that prints an end and then is silent for as long as a waiting console is cut there. The owner of the
+      pipe then discards the console before another client's line (`TurnReport.must_discard`).
+    - Statistics before an end are the console's, unless they came in a model's steps: then they are the model's last
+      text, on a console that prints none.
     - `run error` on a line of its own and then silence is an error; if the prompt comes instead, it was an answer.
-    - Special tokens are taken out: a token and its characters typed by the model are the same bytes, and leaked
-      tokens are the more frequent by far. After an end-of-turn or role token that follows text, the answer is over:
-      what comes before the prompt is an invented turn, reported once as `Overrun` and dropped. `<think>` and the tool
-      marks stay: the chat reads them.
+    - Special tokens are taken out: a token and the same characters written by the model are the same bytes, and leaked
+      tokens are far more frequent. After an end-of-turn or role token that follows text, the answer is over: what comes
+      before the prompt is an invented turn, reported once as `Overrun` and dropped. `<think>` and the tool marks stay,
+      because `bpu.chat` reads them.
     - A log line that was taken out within a line may have been the model's, whose line break was the console's: what
       follows it may be the end of the turn, as at the beginning of a line.
     - One line break before a prompt or a statistics line (two where the console prints a blank line) is the
@@ -53,25 +54,27 @@ class AnswerStage(Stage):
         statistics: tuple[str, ...],
         *,
         usual: str | None = None,
-        proves: Callable[[bytes], bool] = lambda end: False,
-        is_said: Callable[[], bool] = lambda: False,
+        proves_end: Callable[[bytes], bool] = lambda end: False,
+        is_model_paced: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`statistics`: the kinds that this console may print; `usual`: the kind that it was seen to print.
-        `proves`: whether these bytes, all of them held back and timed, are more than the model could have said.
-        `is_said`: whether what is held back came in a model's steps, and not as a console writes."""
+        """`statistics`: the kinds that this console may print; `usual`: the kind that it has printed.
+
+        `proves_end` tells whether the held and timed bytes are more than the model could have printed in their time;
+        `is_model_paced` whether they came in a model's steps, not as a console writes.
+        """
         self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
-        self._usual, self._proves, self._is_said = usual, proves, is_said
+        self._usual_statistics, self._proves_end, self._is_model_paced = usual, proves_end, is_model_paced
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
-        self._last = b""  # the end of what was said
-        self._said = False  # something other than blanks
+        self._last_text = b""  # the end of the emitted text
+        self._has_text = False  # something other than blanks
         self._at_edge = True  # nothing before `_held` but the marker or an end token
-        self._over = False  # an end-of-turn or role token came after text
-        self._overrun = False  # and text after it
+        self._turn_ended = False  # an end-of-turn or role token came after text
+        self._overrun_reported = False  # and text after it
         self._pending: Pending | None = None
         self.is_timed = False
-        #: What the turn ended with: the kind of its statistics, and whether `proves` said so.
+        #: The kind of statistics with which the turn ended, and whether `proves_end` ended it.
         self.ended_with: str | None = None
         self.end_proven = False
 
@@ -84,11 +87,11 @@ class AnswerStage(Stage):
         """As in `Stage`; line breaks alone are more often the model's, and do not count."""
         return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
 
-    def plain(self, data: bytes) -> str | None:
-        if self._at_edge or self._held or self._over or self._tokens.held or FIRST_BYTES.search(data):
+    def try_plain_text(self, data: bytes) -> str | None:
+        if self._at_edge or self._held or self._turn_ended or self._tokens.held or FIRST_BYTES.search(data):
             return None
         text = self._decoded(data)
-        self._said = self._said or bool(text.strip())
+        self._has_text = self._has_text or bool(text.strip())
         return text
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
@@ -106,27 +109,27 @@ class AnswerStage(Stage):
         self._at_edge = self._at_edge or not (self._held or self._tokens.held)
 
     def quiet(self, emit: Emit) -> bytes | None:
-        return None if self.pending is None else self._settle(emit)
+        return None if self.pending is None else self._decide_pending(emit)
 
     def end(self, emit: Emit) -> bytes | None:
-        """As after silence; beside that, a library's last words are no text, nor are statistics without a prompt."""
+        """Decide as after silence; a library's last lines and statistics without a prompt are no text either."""
         if rest := self._tokens.take():
             self._read(rest, emit)
         if self._pending is not None:
-            return self._settle(emit)
+            return self._decide_pending(emit)
         found = self._match(self._held + b"\n", 0)
         if (found.stats or found.failures) and found.end > len(self._held):
             self._close(found, emit)
         else:
-            self._say(self._held, emit, final=True)
+            self._emit_text(self._held, emit, final=True)
         for line in found.failures if found.end > len(self._held) else ():
-            emit(log(line))
+            emit(log_event(line))
         return None
 
     def _end_token(self, name: str, emit: Emit) -> None:
-        self._say(self._held, emit)
+        self._emit_text(self._held, emit)
         self._held, self._pending = b"", None
-        self._over = self._over or self._said
+        self._turn_ended = self._turn_ended or self._has_text
         self._at_edge = self._at_edge or name == "end"
 
     def _read(self, piece: bytes, emit: Emit) -> bytes | None:
@@ -134,17 +137,17 @@ class AnswerStage(Stage):
         while True:
             at = self._next_candidate(text, at)
             found = self._match(text, at)
-            if found.kind is Kind.OPEN or (found.kind is not Kind.TEXT and found.end == len(text)):
-                self._hold(text, at, found.kind, emit)
+            if found.kind is Kind.INCOMPLETE or (found.kind is not Kind.TEXT and found.end == len(text)):
+                self._hold_back(text, at, found.kind, emit)
                 return self._finish(emit) if self._is_proven(found) else None
             self._at_edge = False
             at = found.start
 
     def _is_proven(self, found: Trailer) -> bool:
-        """Whether `found`, which is held, is an end that no model could have said in its time."""
+        """Whether `found`, which is held, is an end that no model could have printed in its time."""
         if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
             return False
-        self.end_proven = self._proves(known_part(found.stats) + PROMPT)
+        self.end_proven = self._proves_end(known_part(found.stats) + PROMPT)
         return self.end_proven
 
     def _next_candidate(self, text: bytes, at: int) -> int:
@@ -154,83 +157,83 @@ class AnswerStage(Stage):
         return len(text) if found is None else found.start()
 
     def _match(self, text: bytes, at: int) -> Trailer:
-        """The trailer at `at`; within a line only the prompt itself can be one."""
+        """Return the trailer at `at`; within a line only the prompt can be one."""
         if self._at_edge or text.startswith(b"\n", at):
             return trailer.match(text, at, self._statistics)
         if text.startswith(PROMPT, at):
             return Trailer(at + 1, at + len(PROMPT), Kind.PROMPT)
-        return Trailer(at + 1, at, Kind.OPEN if PROMPT.startswith(text[at : at + len(PROMPT)]) else Kind.TEXT)
+        return Trailer(at + 1, at, Kind.INCOMPLETE if PROMPT.startswith(text[at : at + len(PROMPT)]) else Kind.TEXT)
 
-    def _hold(self, text: bytes, at: int, kind: Kind, emit: Emit) -> None:
-        self._say(text[:at], emit)
+    def _hold_back(self, text: bytes, at: int, kind: Kind, emit: Emit) -> None:
+        self._emit_text(text[:at], emit)
         self._held = text[at:]
         if kind is Kind.PROMPT:
             self._pending = self._kind_of_prompt()
         elif kind is Kind.RUN_ERROR:
             self._pending = Pending.RUN_ERROR
-        elif self._held == b"\n" and self._last.endswith(RUN_ERRORS[0]):
+        elif self._held == b"\n" and self._last_text.endswith(RUN_ERRORS[0]):
             self._pending = Pending.RUN_ERROR_WITHIN_LINE
         else:
             self._pending = None
 
-    def _settle(self, emit: Emit) -> bytes:
-        """What is pending is decided: it was the end."""
+    def _decide_pending(self, emit: Emit) -> bytes:
+        """End the turn by what is pending, because nothing followed it."""
         if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
-            return self._finish(emit, is_said=self._is_said())
-        self._say(b"", emit, final=True)
+            return self._finish(emit, is_model_paced=self._is_model_paced())
+        self._emit_text(b"", emit, final=True)
         for line in self._match(self._held, 0).failures:
-            emit(log(line))
+            emit(log_event(line))
         emit(RunError(_run_error_in(self._held)))
         return b""
 
-    def _finish(self, emit: Emit, *, is_said: bool = False) -> bytes:
-        """The end of the turn is held, whole and with nothing after it; all but its prompt is text if `is_said`."""
+    def _finish(self, emit: Emit, *, is_model_paced: bool = False) -> bytes:
+        """End the turn by the trailer that is held; if `is_model_paced`, all of it but the prompt is text."""
         found = self._match(self._held, 0)
-        if found.stats and is_said:
-            self._say(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
+        if found.stats and is_model_paced:
+            self._emit_text(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
         else:
             self._close(found, emit)
         emit(Done())
         return b""
 
     def _close(self, found: Trailer, emit: Emit) -> None:
-        """Say what of the line breaks before the trailer is the model's, then give the console's figures."""
+        """Emit the line breaks before the trailer that are the model's, then the console's figures."""
         breaks = self._held[: found.start] if self._held.startswith(b"\n") else b""
-        self._say(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
+        self._emit_text(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
         if found.stats:
             self.ended_with = kind_of(found.stats[0])
             emit(parse(found.stats))
 
     def _kind_of_prompt(self) -> Pending:
-        """How unusual an end the one that is held would be."""
+        """Return what silence after the held prompt will decide, by how unusual this end is."""
         if not self._held.startswith(b"\n") and not self._at_edge:
             return Pending.PROMPT_WITHIN_LINE
-        if self._usual is not None and self._held.strip(b"\n") == PROMPT:
+        if self._usual_statistics is not None and self._held.strip(b"\n") == PROMPT:
             return Pending.PROMPT_UNUSUAL
         return Pending.PROMPT
 
-    def _say(self, data: bytes, emit: Emit, *, final: bool = False) -> None:
-        if self._over:
+    def _emit_text(self, data: bytes, emit: Emit, *, final: bool = False) -> None:
+        if self._turn_ended:
             self._drop(data, emit)
             return
         if text := self._decoded(data, final):
-            self._said = self._said or bool(text.strip())
+            self._has_text = self._has_text or bool(text.strip())
             emit(Text(text))
 
     def _drop(self, data: bytes, emit: Emit) -> None:
-        """Text after the token that ended the answer: nobody is shown it."""
+        """Drop text after the token that ended the answer, and report it once."""
         if not data.strip():
             return
-        if not self._overrun:
-            self._overrun = True
+        if not self._overrun_reported:
+            self._overrun_reported = True
             emit(Overrun())
 
     def _decoded(self, data: bytes, final: bool = False) -> str:
-        self._last = (self._last + data[-_LAST:])[-_LAST:]
+        self._last_text = (self._last_text + data[-_LAST:])[-_LAST:]
         return self._decoder.decode(data, final)
 
 
 def _run_error_in(held: bytes) -> str:
-    """The words of the error line that ends `held`."""
+    """Return the error line that ends `held`."""
     words = held.strip().rsplit(b"\n", 1)[-1]
     return (words or RUN_ERRORS[0]).decode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""Why a console has ended or refused to start: its last lines and its exit, matched against a table of real failures.
+"""Finds why a console ended or did not start, by its last lines and its exit, in a table of real failures.
 
-Pure: it reads log lines (never echo or answer) and gives a cause, a remedy, and whether only a person can help. Where
-the failures were read: docs/console-protocol.md#failures.
+Pure: it reads log lines (never echo or answer) and returns a cause, a remedy, and whether the failure is permanent.
+Sources of the failures: docs/console-protocol.md#failures.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from signal import Signals
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`cause` is a stable key, `message` one or two whole sentences that name cause and remedy.
+    """Why a console failed: `cause` is a stable key, `message` names cause and remedy in whole sentences.
 
-    `needs_person`: starting it again cannot help until somebody acts.
+    `permanent`: another start fails, too, until a person changes something.
     """
 
     cause: str
     message: str
-    needs_person: bool
+    permanent: bool
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """Fits when `words` (a regular expression) are in a line, if any are given, and the exit is one of `exits`.
+    """One row of the table: it matches when `words` (a regular expression) match and the exit is one of `exits`.
 
-    An exit is an exit code, or a signal's number with a minus; None fits a process that has not ended.
+    An exit is an exit code or a negative signal number; None stands for a process that has not ended.
     `{0}` in the message is the first group of `words`.
     """
 
     cause: str
-    needs_person: bool
+    permanent: bool
     message: str
     words: str = ""
     exits: tuple[int | None, ...] = ()
@@ -45,7 +45,7 @@ _MEMORY = (
 )
 _MAIN_MEMORY = "Raise BPU_CONSOLE_MEMORY_MB if it is set, or stop other programs."
 
-#: Words and exit that leave no doubt come first; what a library says beside a cause of its own comes later.
+#: Unambiguous rules come first; what a library prints beside other causes comes later.
 _RULES = (
     _Rule(
         "no_main_memory",
@@ -139,7 +139,7 @@ _RULES = (
     _Rule(
         "run_error",
         False,
-        "The console says that this turn failed (`run error`). A shorter question may pass; if it comes back, "
+        "The console reports that this turn failed (`run error`). A shorter question may pass; if it comes back, "
         "memory is the usual cause: " + _MEMORY,
         r"^run error",
     ),
@@ -222,16 +222,16 @@ _RULES = (
 
 
 def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int | None = None) -> Diagnosis:
-    """The fault behind a console's last log `lines` and its end; both None: it has not ended by itself.
+    """Diagnose a failure from a console's last log `lines` and its exit; both None: it has not ended by itself.
 
-    An exit code of 128 + n is read as signal n, as shells give it on. The first rule of the table that fits wins.
+    An exit code of 128 + n is read as signal n, because shells report signals so. The first matching rule wins.
     """
     end = _end(exit_code, signal)
     text = "\n".join(lines)
     for rule in _RULES:
         found = re.search(rule.words, text, re.MULTILINE) if not rule.exits or end in rule.exits else None
         if found is not None:
-            return Diagnosis(rule.cause, rule.message.format(*found.groups()), rule.needs_person)
+            return Diagnosis(rule.cause, rule.message.format(*found.groups()), rule.permanent)
     return _unknown(end)
 
 

@@ -1,6 +1,6 @@
 """The stage between a written line and the answer: the echo of the rendered template, up to the console's marker.
 
-It decides which marker is the console's own. It never reports what it reads as logs, because it is a person's words.
+It decides which marker is the console's own. It never logs what it reads, because that is a user's text.
 """
 
 from __future__ import annotations
@@ -9,50 +9,50 @@ from collections.abc import Iterable
 
 from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Echo, RunError
-from bpu.console.log_filter import log
+from bpu.console.log_filter import log_event
 from bpu.console.markers import FAILURE_HEADS, MARKER, PROMPT, RUN_ERRORS
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.traits import EchoForm
 
-_LONGEST_FAILURE = 1024
+_MAX_FAILURE_BYTES = 1024
 
-#: How often the echo is searched for the line; more marks than that after as many bytes are not an echo.
-_SEARCHES = 64
+#: How often the echo is searched for the line, so that many marks do not cost quadratic time.
+_MAX_SEARCHES = 64
 
-#: Bytes of template and noise around the line, which itself may be escaped four for one.
+#: Bytes of template and noise around the line; an escaped line may be four times as long.
 _SLACK = 65536
 
-_LONGEST_RUN_ERROR = max(map(len, RUN_ERRORS))
-_OPEN = b"?"
+_MAX_RUN_ERROR_BYTES = max(map(len, RUN_ERRORS))
+_UNDECIDED = b"?"
 
 
 class EchoMatcher:
-    """What the console may repeat of the line that it was sent, as written and with its line breaks made real."""
+    """Compares an echo with the line that was written, as it is and with its line breaks made real."""
 
     def __init__(self, line: bytes) -> None:
         text = line.strip()
         self._forms = {text, text.replace(b"\\n", b"\n").strip()}
         self._shortest = min(map(len, self._forms))
         self._marks: dict[bytes, int] = {}
-        self._searches = _SEARCHES
+        self._searches = _MAX_SEARCHES
         self._ended = False
 
     def marks(self, mark: bytes) -> int:
-        """How often the line holds `mark`, whose last blank may have been stripped from the end of the line here."""
+        """Count `mark` in the line; a blank is added because `strip` may have removed the mark's last blank."""
         if mark not in self._marks:
             self._marks[mark] = max((form + b" ").count(mark) for form in self._forms)
         return self._marks[mark]
 
-    def begins_as(self, text: bytearray) -> bool:
-        """Whether the line and `text` are alike as far as both go."""
+    def matches_start(self, text: bytearray) -> bool:
+        """Whether `text` and the line begin alike, up to the length of the shorter one."""
         return any(form.startswith(text[: len(form)]) for form in self._forms)
 
-    def goes_on_after(self, text: bytearray) -> bool:
-        """Whether `text` may be a part of the line, so that only more of it tells."""
+    def continues_after(self, text: bytearray) -> bool:
+        """Whether `text` is the beginning of the line, so that more bytes are needed to decide."""
         return any(len(form) > len(text) and form.startswith(text) for form in self._forms)
 
-    def repeated_in(self, echo: bytearray, before: int) -> bool:
-        """Whether the whole line stands in the first `before` bytes. Cheap: looked at once it can be there."""
+    def is_repeated_in(self, echo: bytearray, before: int) -> bool:
+        """Whether the first `before` bytes hold the whole line. Searched only once enough bytes have come."""
         if not self._ended and before >= self._shortest and self._searches:
             self._searches -= 1
             self._ended = any(echo.find(form, 0, before) >= 0 for form in self._forms)
@@ -60,32 +60,32 @@ class EchoMatcher:
 
 
 class EchoStage(Stage):
-    """Reads up to the console's `[Assistant] >>> `: then `Echo`, or `RunError` where `run error` stands instead.
+    """Reads up to the console's `[Assistant] >>> `, then emits `Echo`, or `RunError` for a `run error` in its place.
 
-    The user's words can hold every mark. A mark at the beginning of a line is the console's own when
-    1. the console does not echo, or the line that was sent does not hold that mark, or
-    2. it is the very first thing that came, and it and what follows are not how the line begins, or
+    The user's text can hold every mark. A mark at the beginning of a line is the console's own when
+    1. the console does not echo, or the written line does not hold that mark, or
+    2. it is the first thing that came, and the line does not begin with it and what follows it, or
     3. the whole line has come before it, as written or with `\\n` made into line breaks, or
-    4. (`[Assistant] >>> ` only) it is one more than the line holds: for an echo that is not the line's bytes.
-    Where none of this ever comes true, the prompt and silence end the turn, and the last marker seen is taken: so it
-    is when the line begins with the marker, and the answer begins just as the line goes on after it. An echo without
-    a template and an answer without an echo are the same bytes then.
+    4. (`[Assistant] >>> ` only) it is one more than the line holds: for an echo that differs from the line's bytes.
+    Where none of these becomes true, the prompt and silence end the turn, and the last marker seen counts. This happens
+    when the line begins with the marker and the answer begins as the line continues after it: then an echo without a
+    template and an answer without an echo are the same bytes.
     A prompt before any marker is `OutOfSync`: the console asks for the next question without an answer to this one.
 
-    `seen` is the form of the echo, None where the line does not stand in it exactly once, or holds a mark: then the
-    answer may repeat the line with a false marker behind it, on a console that repeats none.
+    `seen` is the form of the echo. It is None where the echo does not hold the line exactly once, or the line holds a
+    mark: then the answer may repeat the line with a false marker behind it, on a console that does not echo.
     """
 
     def __init__(self, line: bytes, *, echoes: bool) -> None:
-        self._own = EchoMatcher(line)
+        self._echo_matcher = EchoMatcher(line)
         self._echoes = echoes
         self._text = bytearray()
-        self._at = 0  # where the line begins that is being read
+        self._at = 0  # where the current line begins
         self._scanned = 0  # no line break before here
-        self._blank = True  # nothing but line breaks before it
-        self._judged = False  # its mark, if any, was not the console's
-        self._seen = 0
-        self._doubtful: int | None = None
+        self._blank = True  # only line breaks before the current line
+        self._mark_rejected = False  # the current line's mark was not the console's
+        self._markers_seen = 0
+        self._doubtful_marker_at: int | None = None
         self._pending: Pending | None = None
         self._limit = 4 * len(line) + _SLACK
         self._line_sent = line
@@ -98,74 +98,78 @@ class EchoStage(Stage):
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
         while True:
-            mark = self._mark()
+            mark = self._find_mark()
             if mark == MARKER and self._is_marker():
-                return self._answer(self._at, emit)
-            if mark == PROMPT and self._ends_here():
+                return self._begin_answer(self._at, emit)
+            if mark == PROMPT and self._ends_turn_here():
                 self._pending = Pending.PROMPT_UNUSUAL
                 return None
-            self._judged = mark in (MARKER, PROMPT) or self._judged
+            self._mark_rejected = mark in (MARKER, PROMPT) or self._mark_rejected
             newline = self._text.find(b"\n", max(self._scanned, self._at))
-            if mark == _OPEN or newline < 0:
+            if mark == _UNDECIDED or newline < 0:
                 self._wait_in_line()
                 return None
             if self._is_run_error(newline):
                 return self._run_error(newline, emit)
-            self._line(newline, emit)
+            self._take_line(newline, emit)
 
     def quiet(self, emit: Emit) -> bytes | None:
         if self._pending is Pending.RUN_ERROR:
             return self._run_error(len(self._text), emit)
-        return None if self._pending is None or self._doubtful is None else self._answer(self._doubtful, emit)
+        return (
+            None
+            if self._pending is None or self._doubtful_marker_at is None
+            else self._begin_answer(self._doubtful_marker_at, emit)
+        )
 
     def end(self, emit: Emit) -> bytes | None:
-        if self._doubtful is not None:
-            return self._answer(self._doubtful, emit)
+        if self._doubtful_marker_at is not None:
+            return self._begin_answer(self._doubtful_marker_at, emit)
         if self._is_run_error(len(self._text)):
             return self._run_error(len(self._text), emit)
-        self._line(len(self._text), emit)
+        self._take_line(len(self._text), emit)
         return None
 
-    def _mark(self) -> bytes:
-        """The mark with which the line begins, once; `_OPEN` when it may begin with one; or nothing."""
-        if self._judged:
+    def _find_mark(self) -> bytes:
+        """Return the mark that begins the current line, once; `_UNDECIDED` if more bytes may make it one; else b""."""
+        if self._mark_rejected:
             return b""
         rest = self._text[self._at : self._at + len(MARKER)]
         for mark in (MARKER, PROMPT):
             if rest.startswith(mark):
-                return _OPEN if self._may_be_echo() else mark
+                return _UNDECIDED if self._may_be_echo() else mark
             if mark.startswith(rest):
-                return _OPEN
+                return _UNDECIDED
         return b""
 
     def _may_be_echo(self) -> bool:
-        """Whether all that came is how the line begins, and the line goes on."""
-        return self._echoes and self._blank and self._own.goes_on_after(self._text[self._at :])
+        """Whether all bytes so far are the beginning of the written line, which continues."""
+        return self._echoes and self._blank and self._echo_matcher.continues_after(self._text[self._at :])
 
     def _is_marker(self) -> bool:
-        self._seen += 1
-        if self._is_consoles(MARKER, len(self._text)) or self._seen > self._own.marks(MARKER):
+        self._markers_seen += 1
+        if self._is_consoles(MARKER, len(self._text)) or self._markers_seen > self._echo_matcher.marks(MARKER):
             return True
-        self._doubtful = self._at
+        self._doubtful_marker_at = self._at
         return False
 
-    def _ends_here(self) -> bool:
-        """Whether the turn is over at this prompt if silence follows; it is when a marker in doubt began the answer."""
-        ends = self._doubtful is not None and len(self._text) == self._at + len(PROMPT)
+    def _ends_turn_here(self) -> bool:
+        """Whether silence after this prompt ends the turn: it does if a doubtful marker began the answer."""
+        ends = self._doubtful_marker_at is not None and len(self._text) == self._at + len(PROMPT)
         if not ends and self._is_consoles(PROMPT, len(self._text)):
             raise OutOfSync("The console asks for the next question without an answer to the last one.")
         return ends
 
     def _is_consoles(self, mark: bytes, end: int) -> bool:
-        """Whether `mark`, with which the line begins, is the console's own, judged by what came before `end`."""
-        if not self._echoes or not self._own.marks(mark):
+        """Whether the `mark` that begins the current line is the console's own, judged by the bytes before `end`."""
+        if not self._echoes or not self._echo_matcher.marks(mark):
             return True
-        if self._blank and not self._own.begins_as(self._text[self._at : end]):
+        if self._blank and not self._echo_matcher.matches_start(self._text[self._at : end]):
             return True
-        return self._own.repeated_in(self._text, self._at)
+        return self._echo_matcher.is_repeated_in(self._text, self._at)
 
-    def _answer(self, at: int, emit: Emit) -> bytes:
-        if not (self._own.marks(MARKER) or self._own.marks(PROMPT)):
+    def _begin_answer(self, at: int, emit: Emit) -> bytes:
+        if not (self._echo_matcher.marks(MARKER) or self._echo_matcher.marks(PROMPT)):
             self.seen = form_of(bytes(self._text[:at]), self._line_sent)
         emit(Echo(self._text[:at].decode("utf-8", "replace").removesuffix("\n")))
         return bytes(self._text[at + len(MARKER) :])
@@ -176,7 +180,7 @@ class EchoStage(Stage):
         self._pending = Pending.RUN_ERROR if self._is_run_error(self._scanned) else None
 
     def _is_run_error(self, end: int) -> bool:
-        if end - self._at > _LONGEST_RUN_ERROR or self._text[self._at : end] not in RUN_ERRORS:
+        if end - self._at > _MAX_RUN_ERROR_BYTES or self._text[self._at : end] not in RUN_ERRORS:
             return False
         return self._is_consoles(RUN_ERRORS[0], end + 1)
 
@@ -184,18 +188,18 @@ class EchoStage(Stage):
         emit(RunError(self._text[self._at : end].decode()))
         return bytes(self._text[end + 1 :])
 
-    def _line(self, end: int, emit: Emit) -> None:
-        """A whole line that is no mark: a library's failure is reported and left out, all else is echo."""
+    def _take_line(self, end: int, emit: Emit) -> None:
+        """Take a whole line without a mark: a library's failure becomes a `Log`, all else is echo."""
         self._check_size(end)
-        line = bytes(self._text[self._at : min(end, self._at + _LONGEST_FAILURE)])
+        line = bytes(self._text[self._at : min(end, self._at + _MAX_FAILURE_BYTES)])
         if any(line.startswith(head) and self._is_consoles(head, end + 1) for head in FAILURE_HEADS):
-            emit(log(line))
+            emit(log_event(line))
             del self._text[self._at : end + 1]
         else:
             self._at = end + 1
             self._blank = self._blank and not line.strip()
         self._scanned = self._at
-        self._judged = False
+        self._mark_rejected = False
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
@@ -203,10 +207,10 @@ class EchoStage(Stage):
 
 
 class AnchoredEchoStage(Stage):
-    """Reads an echo whose form is known, and the marker after it: then `Echo`. Anything else is `EchoMismatch`.
+    """Reads an echo of known form and the marker after it, then emits `Echo`; all else raises `EchoMismatch`.
 
-    The first bytes after a line must be the console's own repetition of it. It is no proof, because a line can be
-    guessed; it notices a turn that still goes on when the line does not stand in what it says.
+    The first bytes after a line must be the console's own repetition of it. This notices a turn that is still running,
+    unless that turn prints the same line; so it is no proof, because a line can be guessed.
     """
 
     def __init__(self, line: bytes, forms: Iterable[EchoForm]) -> None:
@@ -243,21 +247,21 @@ class AnchoredEchoStage(Stage):
     def end(self, emit: Emit) -> bytes | None:
         return self.quiet(emit)
 
-    def _after(self, expected: bytes) -> bytes:
-        """What came behind as much of `expected` as came, without line breaks."""
+    def _remainder_after(self, expected: bytes) -> bytes:
+        """Return the bytes after the common beginning with `expected`, without line breaks."""
         pairs = zip(self._text, expected, strict=False)
         alike = next((at for at, (came, wanted) in enumerate(pairs) if came != wanted), len(expected))
         return self._text[alike:].strip(b"\n")
 
     def _is_run_error(self, expected: bytes) -> bool:
-        return self._after(expected) in RUN_ERRORS
+        return self._remainder_after(expected) in RUN_ERRORS
 
     def _may_be_run_error(self, expected: bytes) -> bool:
-        return any(words.startswith(self._after(expected)) for words in RUN_ERRORS)
+        return any(words.startswith(self._remainder_after(expected)) for words in RUN_ERRORS)
 
 
 def form_of(echo: bytes, line: bytes) -> EchoForm | None:
-    """The form of `echo`, in which `line` must stand exactly once: as it was sent, or with real line breaks."""
+    """Return the form of an `echo` that holds `line` exactly once, as written or with real line breaks; else None."""
     for body in (line, line.replace(b"\\n", b"\n")):
         if body and echo.count(body) == 1:
             prefix, _, suffix = echo.partition(body)

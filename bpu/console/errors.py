@@ -1,4 +1,4 @@
-"""What goes wrong between bytes and events; plain exceptions, because faces (HTTP, exit codes) belong to others."""
+"""Errors of parsing and line encoding, without HTTP status or exit code: `bpu.errors` has those."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bpu.console.events import Event
 
 
 class OutOfSync(Exception):
-    """The console said something that cannot stand where it stands: end the process and never use it again.
+    """The console printed what cannot come in its state: end the process and never use it again.
 
-    `events` are those found in the same piece of bytes before the offence. The message names the state and
-    never holds the bytes themselves: they may be a person's words.
+    `events` are those found in the same piece of bytes before. The message names the state and never holds the bytes
+    themselves, because they may be a user's text.
     """
 
     def __init__(self, message: str, events: Sequence[Event] = ()) -> None:
@@ -20,11 +20,11 @@ class OutOfSync(Exception):
 
 
 class EchoMismatch(OutOfSync):
-    """What came after a line is not the console's echo of it: another turn may still be running."""
+    """The bytes after a line are not the console's echo of it: another turn may still be running."""
 
 
 class LineTooLong(ValueError):
-    """The prompt is `size` bytes as one line; the console reads `limit` bytes at most."""
+    """The prompt takes `size` bytes as one line; the console reads `limit` bytes at most."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"The prompt is {size} bytes as one line; the console reads {limit} bytes at most.")

@@ -1,4 +1,4 @@
-"""What a console says, as frozen values that compare by content."""
+"""The events that the parser emits, as frozen values that compare by content."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Ready:
 
 @dataclass(frozen=True)
 class Echo:
-    """The console has repeated the rendered prompt and begins to answer. Holds people's words: never log it."""
+    """The console has repeated the prompt and begins to answer. It holds a user's text: never log it."""
 
     text: str = ""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A piece of the model's own text, markers, colours and special tokens removed. Never empty."""
+    """A piece of the model's text without markers, colours and special tokens. Never empty."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Stats:
-    """The console's own figures for the turn; None for what it did not print."""
+    """The console's own figures for the turn; None for each that it did not print."""
 
     prefill_tokens: int | None = None
     prefill_ms: float | None = None
@@ -41,24 +41,24 @@ class Stats:
 
 @dataclass(frozen=True)
 class Done:
-    """The prompt is back: the turn has come to its natural end and the next line may be written."""
+    """The prompt has come back: the turn ended naturally, and the next line may be written."""
 
 
 @dataclass(frozen=True)
 class Overrun:
-    """The model went on after its end-of-turn or role token: the rest of the turn is dropped."""
+    """The model continued after its end-of-turn or role token; the rest of the turn is dropped."""
 
 
 @dataclass(frozen=True)
 class RunError:
-    """The console says that the turn failed; no prompt may follow, so the process is not to be used again."""
+    """The console reports that the turn failed. No prompt may follow, so the process must not be used again."""
 
     line: str
 
 
 @dataclass(frozen=True)
 class Log:
-    """A whole line that looks like a library's. A model can say such a line: only while loading may it be shown."""
+    """A whole line that looks like a library's. A model can print one, so it may be shown only while loading."""
 
     line: str
 

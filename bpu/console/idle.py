@@ -1,6 +1,6 @@
-"""The stages outside a turn: loading, idle between two turns, and the fence after a `reset`.
+"""The stages outside a turn: loading, idle between two turns, and the reset handshake.
 
-Only here a line without a log line's head becomes a `Log`, because no answer can be in it.
+Only these stages emit a line without a log line's head as `Log`, because no answer can be in it.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ import re
 
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Ready
-from bpu.console.log_filter import log
+from bpu.console.log_filter import log_event
 from bpu.console.markers import FAILURE_HEADS, IDLE_HEADS, PROMPT
-from bpu.console.scanner import NO, OPEN, Pattern
+from bpu.console.scanner import INCOMPLETE, NO_MATCH, Pattern
 from bpu.console.stage import Emit, Pending, Stage
 
-#: A start-up line is cut here, in bytes; what follows up to its end is dropped.
+#: A start-up line is cut after this many bytes; its rest is dropped.
 LONGEST_LINE = 4096
 
 #: The greeting and the hints below it, in the words of every console known.
 _BANNER = re.compile("- |.*(?:大模型|请输入)")
-_LONGEST_BANNER = 64
+_MAX_BANNER_LINES = 64
 
 _REST_OF_LINE = re.compile(rb"[^\n]{0,4096}")
 _IDLE_LINES = tuple(Pattern("line", (head, _REST_OF_LINE, b"\n")) for head in IDLE_HEADS + FAILURE_HEADS)
 
 
 class LoadingStage(Stage):
-    """From the start of the process to the first prompt at the beginning of a line: then `Ready`.
+    """Reads from the start of the process to the first prompt at the beginning of a line, then emits `Ready`.
 
-    Every line is a `Log`, the banner's lines are kept for `Ready`. A prompt within a line is no prompt.
+    The banner's lines go into `Ready`, every other line is a `Log`. A prompt within a line does not count.
     """
 
     def __init__(self) -> None:
@@ -50,51 +50,51 @@ class LoadingStage(Stage):
             else:
                 self._text = text[at:]
                 return None
-            self._line(text[at:end], emit)
+            self._take_line(text[at:end], emit)
             self._cut, at = newline < 0, end
 
     def end(self, emit: Emit) -> bytes | None:
-        self._line(self._text, emit)
+        self._take_line(self._text, emit)
         self._text = b""
         return None
 
-    def _line(self, line: bytes, emit: Emit) -> None:
-        event = log(line)
+    def _take_line(self, line: bytes, emit: Emit) -> None:
+        event = log_event(line)
         if self._cut or not event.line.strip():
             return
-        if _BANNER.match(event.line) and len(self._banner) < _LONGEST_BANNER:
+        if _BANNER.match(event.line) and len(self._banner) < _MAX_BANNER_LINES:
             self._banner.append(event.line)
         else:
             emit(event)
 
 
 class IdleStage(Stage):
-    """Between two turns only whole lines of libraries may come; anything else raises `OutOfSync`.
+    """Accepts whole lines of libraries between two turns; anything else raises `OutOfSync`.
 
-    With `fence`, a `reset` has been written: exactly the prompt must come back, alone or after the line break
-    that some consoles put before every prompt; then `Done`. `at_once`: it is known that no model is speaking, so that
-    the prompt can only be the console's; else silence must follow it.
+    With `awaits_reset`, the owner has written `reset`: exactly the prompt must come back, alone or after the line
+    breaks that some consoles print before every prompt; then the stage emits `Done`. `at_once`: no model is answering,
+    so the prompt can only be the console's; else silence must follow it.
     """
 
-    def __init__(self, *, fence: bool = False, at_once: bool = False) -> None:
-        self._fence, self._at_once = fence, at_once
+    def __init__(self, *, awaits_reset: bool = False, at_once: bool = False) -> None:
+        self._awaits_reset, self._at_once = awaits_reset, at_once
         self._text = b""
 
     @property
     def pending(self) -> Pending | None:
-        return Pending.PROMPT if self._fence and self._text == PROMPT else None
+        return Pending.PROMPT if self._awaits_reset and self._text == PROMPT else None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         self._text += data
         while self._skip_breaks():
-            if self._fence and self._text.startswith(PROMPT):
-                return self._prompt(emit)
+            if self._awaits_reset and self._text.startswith(PROMPT):
+                return self._take_prompt(emit)
             end = self._match()
-            if end == OPEN:
+            if end == INCOMPLETE:
                 return None
-            if end == NO:
-                raise OutOfSync(self._offence)
-            emit(log(self._text[:end]))
+            if end == NO_MATCH:
+                raise OutOfSync(self._mismatch_message)
+            emit(log_event(self._text[:end]))
             self._text = self._text[end:]
         return None
 
@@ -105,43 +105,43 @@ class IdleStage(Stage):
         return b""
 
     def _skip_breaks(self) -> bool:
-        """Drop the line breaks before a fence's prompt; whether anything is left."""
-        if self._fence:
+        """Drop the line breaks before the prompt of a reset; return whether anything is left."""
+        if self._awaits_reset:
             self._text = self._text.lstrip(b"\n")
         return bool(self._text)
 
-    def _prompt(self, emit: Emit) -> bytes | None:
-        """The prompt has come back: it ends the fence now, or once nothing follows it."""
+    def _take_prompt(self, emit: Emit) -> bytes | None:
+        """Read the prompt that answers `reset`: it ends the handshake now, or after silence."""
         if self._at_once:
             emit(Done())
             return self._text[len(PROMPT) :]
         if self._text != PROMPT:
-            raise OutOfSync(self._offence)
+            raise OutOfSync(self._mismatch_message)
         return None
 
     @property
-    def _offence(self) -> str:
-        if self._fence:
+    def _mismatch_message(self) -> str:
+        if self._awaits_reset:
             return "The console did not answer `reset` with its prompt."
         return "The console spoke although nothing was asked."
 
     def end(self, emit: Emit) -> bytes | None:
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):
-            emit(log(self._text))
+            emit(log_event(self._text))
         self._text = b""
         return None
 
     @property
     def held(self) -> bytes:
-        """The beginning of a line that has not come to its end."""
+        """The beginning of an unfinished line."""
         return self._text
 
     def _match(self) -> int:
         verdicts = [line.match(self._text, 0) for line in _IDLE_LINES]
-        if self._fence and PROMPT.startswith(self._text):
-            verdicts.append(OPEN)
+        if self._awaits_reset and PROMPT.startswith(self._text):
+            verdicts.append(INCOMPLETE)
         return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
 
 
 class ClosedStage(Stage):
-    """After the end of a process, or of our trust in it, nothing that it says means anything."""
+    """Drops all bytes, because the process has ended or failed."""

@@ -1,7 +1,7 @@
 """Takes colours and library log lines out of a console's bytes, before anything is decoded.
 
-It works on bytes, so that a character cut in two by a log line grows together again. It does not know
-what the console is doing: the rest is for the stages. It knows no clock: times come with the bytes.
+It works on bytes, so that a character that a log line cut in two becomes whole again. It does not know the console's
+state, which is for the stages, and no clock: times come with the bytes.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from bpu.console.markers import COLOURS, FAILURE_HEADS, IDLE_HEADS, LOG_HEADS, R
 from bpu.console.pace import Arrival, come_in_steps
 from bpu.console.scanner import Match, Scanner
 
-#: A library's line is shorter by far. What is longer was no log line, and is given back as text.
+#: A library's line is far shorter. What is longer is no log line and is returned as text.
 LONGEST_LOG = 8192
 
-#: Heads of log lines that people wrote, remembered at most.
-_QUOTES = 4096
+#: The most heads of log lines from prompts that are remembered.
+_MAX_PREFIXES = 4096
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]")
 
 
-def log(line: bytes) -> Log:
-    """`line`, without colours and its line break, as an event."""
+def log_event(line: bytes) -> Log:
+    """Make the event of a log line, without colours and line break."""
     return Log(_COLOUR.sub(b"", line).decode("utf-8", "replace").rstrip("\r\n"))
 
 
-#: The processor's console counts each turn on its error stream, without a word of it.
+#: The CPU console writes figures of each turn to its error stream, without any of its text.
 _CPU_CONSOLE_HEAD = b"[cpu] "
 
 
 def is_library_line(line: bytes) -> bool:
-    """Whether `line`, of the error stream, begins as only consoles, libraries and the C library begin theirs."""
+    """Whether `line`, of the error stream, begins like lines of consoles, their libraries and the C library."""
     line = _COLOUR.sub(b"", line)
     if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS, _CPU_CONSOLE_HEAD)):
         return True
@@ -43,33 +43,33 @@ def is_library_line(line: bytes) -> bool:
 
 
 class LogFilter:
-    """Bytes in; pieces of bytes, and `Log` for whole log lines, out.
+    """Splits a console's bytes into text and `Log` events for whole log lines. A `Parser` owns it.
 
-    A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a line, and ends
-    with the line. A head that stood in a prompt is text wherever it comes back, in the echo or quoted by the
-    model: a library cannot repeat an earlier line's thread and millisecond. A line that comes in a model's steps is
-    text, too: a library writes it at once.
+    A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a line, and ends with the
+    line. A head from a prompt is text wherever it comes back, in the echo or quoted by the model, because a library
+    cannot repeat an earlier line's thread and millisecond. A line that comes in a model's steps is text, too, because a
+    library writes a line at once.
 
-    Where log line and text are the same bytes, because nobody watched them come or the model is as quick as a
-    library, it is a log line: libraries print such lines, and models hardly ever make one up.
+    Where times do not decide, because the read's time is unknown or the model is as quick as a library, it counts as a
+    log line: libraries print such lines, and models hardly ever invent one.
     """
 
     def __init__(self) -> None:
         self._scanner = Scanner([*COLOURS, *LOG_HEADS], b"")
-        self._quoted: set[bytes] = set()
+        self._known_prefixes: set[bytes] = set()
         self._log = b""
         self._arrivals: list[Arrival] = []  # of what is held back, and of an open log line
         self._arrival: Arrival | None = None
         self._carried = 0  # so many bytes of what is held back came with earlier reads
 
-    def quote(self, line: bytes) -> None:
-        """Remember the heads of log lines that a prompt holds."""
+    def remember_log_prefixes(self, line: bytes) -> None:
+        """Remember the heads of log lines in a prompt, so that their repetitions stay text."""
         reader = Scanner(LOG_HEADS, b"")
         reader.write(line)
         heads = {piece.text for piece in iter(reader.read, None) if isinstance(piece, Match)}
-        if len(self._quoted) + len(heads) > _QUOTES:
-            self._quoted.clear()
-        self._quoted |= heads
+        if len(self._known_prefixes) + len(heads) > _MAX_PREFIXES:
+            self._known_prefixes.clear()
+        self._known_prefixes |= heads
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> Iterator[bytes | Log]:
         self._arrival, self._carried = arrival, len(self._scanner.held)
@@ -81,9 +81,9 @@ class LogFilter:
                 yield piece
 
     def end(self) -> Iterator[bytes | Log]:
-        """What was held back, now that nothing follows."""
+        """Return what was held back, because the pipe is closed."""
         if self._log:
-            yield log(self._log)
+            yield log_event(self._log)
             self._log = b""
         if rest := self._scanner.take():
             yield rest
@@ -110,15 +110,15 @@ class LogFilter:
         self._carried -= len(text)
         if not isinstance(piece, Match):
             return piece
-        if piece.name == "log" and piece.text not in self._quoted and not come_in_steps(self._arrivals):
+        if piece.name == "log" and piece.text not in self._known_prefixes and not come_in_steps(self._arrivals):
             self._log = piece.text
             return b""
         return piece.text if piece.name == "log" else b""
 
     def _log_line(self) -> bytes | Log | None:
         if come_in_steps(self._arrivals):
-            said, self._log = self._log, b""
-            return said
+            text, self._log = self._log, b""
+            return text
         piece = self._scanner.take_line(LONGEST_LOG - len(self._log))
         if not piece:
             return None
@@ -126,4 +126,4 @@ class LogFilter:
         if not piece.endswith(b"\n") and len(self._log) < LONGEST_LOG:
             return None
         line, self._log = self._log, b""
-        return log(line) if line.endswith(b"\n") else line
+        return log_event(line) if line.endswith(b"\n") else line

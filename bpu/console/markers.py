@@ -1,7 +1,7 @@
-"""The bytes that mean something in a console's output, and nothing else: what they mean is for the stages to say.
+"""The byte patterns that have a meaning in a console's output; the stages know which meaning.
 
-Every one was read in a public source or log of the SDKs, which docs/console-protocol.md names; a shape that is not here
-is the model's own text.
+Each was read in a public source or log of the SDKs, which docs/console-protocol.md names. Everything else is the
+model's text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from bpu.console.scanner import literals, template
 
-#: What every known console prints before it reads a line, and before it answers. Both end in a blank
+#: Every known console prints these before it reads a line, and before it answers. Both end in a blank
 #: (docs/console-protocol.md#a-turn).
 PROMPT = b"[User] <<< "
 MARKER = b"[Assistant] >>> "
@@ -32,11 +32,11 @@ LOG_HEADS = [
     template("log", b"[BPU][[*]][#][*]", _FIELDS),
 ]
 
-#: What the end of an answer, a colour, a log line and a special token begin with. Whatever holds none of these bytes
-#: is the model's own text, and most reads of an answer hold none.
+#: The first bytes of the end of an answer, a colour, a log line and a special token. A read without any of them is the
+#: model's text, and most reads of an answer hold none.
 FIRST_BYTES = re.compile(rb"[\n\[\x1b<]")
 
-#: Lines of libraries and of the farewell that may come while no answer runs; too short to be trusted inside one.
+#: Heads of library lines and of the exit message that may come while no answer runs; too short to count inside one.
 IDLE_HEADS = (b"[UCP]", b"[UCPT]", b"[VP]", b"[DNN]", b"[HPL]", b"[BPU]", b"[HBRT]", b"[system out] >>> ")
 
 #: Lines, without a log line's head, with which consoles, libraries and the C library announce their end
@@ -88,8 +88,9 @@ _OTHER_TOKENS = (
     "<|video_pad|>",
 )
 
-#: Special tokens of the models that run on these boards (docs/console-protocol.md#special-tokens). Not among them:
-#: `<think>`, `<tool_call>` and DeepSeek's tool marks, which the chat needs, and `</s>`, `<s>`, which are HTML as well.
+#: Special tokens of the models that run on these boards (docs/console-protocol.md#special-tokens). Left out are
+#: `<think>`, `<tool_call>` and DeepSeek's tool marks, which `bpu.chat` reads, and `</s>`, `<s>`, which are HTML as
+#: well.
 TOKENS = [
     *literals("end", (token.encode() for token in _END_TOKENS)),
     *literals("role", (token.encode() for token in _ROLE_TOKENS)),

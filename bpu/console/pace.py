@@ -1,7 +1,7 @@
-"""Measures the steps of an answer, and says what a model could have said in a time. Pure: times are arguments.
+"""Measures the steps of an answer, and how much a model can print in a given time. Pure: times are arguments.
 
-A model says whatever a person asks it to say, so no words prove that a turn is over. What a model cannot do is say
-them faster than its own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100) to 112
+A model prints whatever a user asks for, so no text proves that a turn is over. But a model cannot print faster than its
+own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100) to 112
 tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5 tokens at once
 (docs/console-protocol.md#speeds).
 """
@@ -17,13 +17,13 @@ from itertools import pairwise
 SAME_STEP_S = 0.003
 #: Fewer steps than these say nothing about the pace of an answer.
 LEAST_STEPS = 8
-#: The step of the slowest model that is reckoned with where too little is known, in seconds.
+#: The slowest step in seconds that is assumed where too little is known.
 SLOWEST_STEP_S = 0.5
-#: Tokens a second of the fastest model that is reckoned with, whatever was seen.
+#: Tokens a second of the fastest model that is assumed, whatever was measured.
 FASTEST_RATE = 112.0
-#: An end is believed at once if it holds more than this many times the tokens that a model could have said.
+#: An end is proven at once if it holds more than this many times the tokens that a model could have printed.
 SAFETY = 2.0
-#: Silence must last this many steps, and is never asked for longer than `LONGEST_SILENCE_S`.
+#: Silence must last this many steps, but never longer than `LONGEST_SILENCE_S`.
 SILENT_STEPS = 4.0
 LONGEST_SILENCE_S = 10.0
 #: A read of more tokens than these is more than a step of any model.
@@ -31,9 +31,9 @@ BLOCK_TOKENS = 8
 #: A read after a longer time without a look at the pipe does not show what one step holds.
 ATTENTIVE_S = 0.1
 
-#: A console or a library writes a line of its own within this time, and with a pause or two at most: what comes for
-#: longer and in at least so many steps is said by a model.
-_LONGEST_WRITE_S, _LEAST_SAID_STEPS = 0.05, 4
+#: A console or a library writes a line of its own within this time, with a pause or two at most: what takes longer and
+#: comes in at least so many steps is a model's.
+_LONGEST_WRITE_S, _MIN_MODEL_STEPS = 0.05, 4
 #: A block of a buffering console comes in very few reads.
 _BLOCK_READS = 3
 #: A program that prints without a model's steps shows it by at least so many tokens in so many reads.
@@ -53,10 +53,10 @@ def least_tokens(text: bytes) -> int:
 
 @dataclass(frozen=True)
 class Arrival:
-    """When bytes were read, in seconds of one clock.
+    """The times of one read, in seconds of one clock.
 
-    `empty_at` is the last moment before them at which the pipe was seen empty: they were all written after it.
-    `begun_at` is a moment before the line was written, so that what answers it came later.
+    `empty_at` is the last moment before it at which the pipe was empty: all its bytes were written later. `begun_at` is
+    a moment before the line was written, so the answer to that line came later.
     """
 
     empty_at: float
@@ -69,21 +69,24 @@ class Arrival:
 
 
 def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
-    """Whether a model said what came in these reads, of one line or of the end of an answer."""
+    """Whether the reads of one line, or of the end of an answer, came in a model's steps."""
     if not arrivals or arrivals[-1].empty_at - arrivals[0].read_at <= _LONGEST_WRITE_S:
         return False
     gaps = (later.read_at - earlier.read_at for earlier, later in pairwise(arrivals))
-    return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _LEAST_SAID_STEPS
+    return sum(gap >= SAME_STEP_S for gap in gaps) + 1 >= _MIN_MODEL_STEPS
 
 
 def step_of(gaps: Sequence[float]) -> float:
-    """The step that these gaps in seconds show: their 90th percentile, because a late read makes a gap shorter, too."""
+    """Return the step in `gaps` (seconds): their 90th percentile, because a late read also makes a gap shorter."""
     return sorted(gaps)[len(gaps) * 9 // 10]
 
 
 class Pace:
-    """The steps of one answer. `known_step_s`: the usual step of this console's earlier answers, None if unknown.
-    `least_step`: the tokens that a step of this console may hold, whatever was seen."""
+    """Measures the steps of one answer. Its owner is a `Parser`, which makes one for each turn.
+
+    `known_step_s`: the usual step of this console's earlier answers, None if unknown. `least_step`: the tokens that a
+    step of this console may hold, whatever was measured.
+    """
 
     def __init__(self, known_step_s: float | None = None, *, least_step: int = 1) -> None:
         self._known = known_step_s
@@ -96,10 +99,10 @@ class Pace:
         self._step_limit = 0.0  # more tokens than these in the current step are a block
         self._steps = self._blocks = 0
         self._tokens, self._begun_at = 0, float("-inf")
-        self._later_tokens = self._later_reads = 0  # all but the first read, which has waited for an unknown time
+        self._later_tokens = self._later_reads = 0  # without the first read, which waited for an unknown time
 
     def add(self, arrival: Arrival, text: bytes) -> None:
-        """A piece of the answer was read."""
+        """Add a piece of the answer."""
         tokens = least_tokens(text)
         if self._first_at is None:
             self._first_at = self._last_at = arrival.read_at
@@ -134,7 +137,7 @@ class Pace:
 
     @property
     def _is_block(self) -> bool:
-        """Whether the current step holds more than a model says at once, and came as a buffer's content does."""
+        """Whether the current step holds more than a model prints at once, in as few reads as a buffer's content."""
         size = max(self._step_tokens, self._step_bytes / _TOKEN_BYTES)
         return size > self._step_limit and 0 < self._step_reads <= _BLOCK_READS
 
@@ -142,13 +145,13 @@ class Pace:
     def delivers_blocks(self) -> bool:
         """Whether the console buffers its output: most steps are larger than any step of a model.
 
-        What prints faster than any model over the whole answer is a program that plays one, and comes in any sizes.
+        A program that prints faster than any model over the whole answer only plays one, so its sizes prove nothing.
         """
         return 2 * (self._blocks + self._is_block) > self._steps > 0 and not self._is_beyond_models
 
     @property
     def measured_step_s(self) -> float | None:
-        """The step of this answer alone, in seconds: the 90th percentile of its gaps; None when it shows too little."""
+        """The step of this answer alone, in seconds (see `step_of`); None when it has too few steps."""
         if len(self._gaps) >= LEAST_STEPS:
             return step_of(self._gaps)
         if self._is_stepless:
@@ -157,7 +160,7 @@ class Pace:
 
     @property
     def few_gaps(self) -> tuple[float, ...]:
-        """The gaps of an answer that is too short to measure a step; a few such answers together show it."""
+        """The gaps of an answer that is too short to measure its step; several such answers together show it."""
         return tuple(self._gaps) if self.measured_step_s is None else ()
 
     @property
@@ -169,7 +172,7 @@ class Pace:
 
     @property
     def _is_beyond_models(self) -> bool:
-        """Whether more than a token came in `SAME_STEP_S`, on average: since the line was written, or since the first
+        """Whether on average more than one token came in `SAME_STEP_S`, since the line was written or since the first
         read."""
         if self._first_at is None:
             return False
@@ -177,8 +180,10 @@ class Pace:
         return since_first or self._tokens * SAME_STEP_S > self._last_at - self._begun_at
 
     def shows_a_step(self, held: Sequence[tuple[Arrival, bytes]]) -> bool:
-        """Whether the time of at least one step is known; `held`: the reads that may be the end of the answer, or were
-        it. Where all came at once, it was several steps if no single one holds so much, and so a step is short."""
+        """Whether the time of at least one step is known; `held`: the reads that may be the end of the answer.
+
+        Bytes that came at once and exceed one step of any model were several steps, so a step is short.
+        """
         if self._known is not None or self._gaps or self._gap_before(held) > 0:
             return True
         if not held:
@@ -189,9 +194,9 @@ class Pace:
         return window_s <= (tokens / BLOCK_TOKENS - 1) * SLOWEST_STEP_S
 
     def silence_s(self, least_s: float, held: Sequence[tuple[Arrival, bytes]] = ()) -> float:
-        """How long nothing must come, in seconds, before a model at this pace is known not to speak; `held` as above.
+        """Return the seconds of silence after which a model at this pace is known to have ended; `held` as above.
 
-        An end in doubt comes a step after the text before it, or later: at an unknown pace this gap counts, too.
+        A doubtful end comes at least a step after the text before it, so at an unknown pace this gap counts, too.
         """
         step = self.measured_step_s
         if step is None and self._known is None:
@@ -206,7 +211,7 @@ class Pace:
         return held[0][0].read_at - self._step_at
 
     def could_say(self, window_s: float) -> float:
-        """Tokens that the model could have said in `window_s` seconds; infinite when its pace is not known."""
+        """Return the tokens that the model could have printed in `window_s` seconds; infinite at an unknown pace."""
         if len(self._gaps) >= LEAST_STEPS:
             quickest = sorted(self._gaps)[len(self._gaps) // 10]
         elif self._known is not None and self._known > 2 * SAME_STEP_S:
@@ -216,7 +221,7 @@ class Pace:
         return max(FASTEST_RATE, self._largest / quickest) * window_s + self._largest
 
     def proves(self, end: bytes, window_s: float) -> bool:
-        """Whether `end`, which came in a window of so many seconds, is more than the model could have said."""
+        """Whether `end`, which came within `window_s`, is more than the model could have printed in that time."""
         if len(end) <= SAFETY * self._largest_bytes:
             return False
         return least_tokens(end) > SAFETY * self.could_say(window_s)

@@ -1,6 +1,7 @@
-"""The parser: a console's bytes, in any pieces, to events. It owns the state and hands the bytes to its stage.
+"""The parser turns a console's bytes, in any pieces, into events. It owns the state and passes bytes to its stage.
 
-It knows no process and no clock: the owner reads the pipe, says when it read and what it wrote, and measures silence.
+It knows no process and no clock: its owner reads the pipe, passes the time of each read and each line written, and
+measures silence.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from bpu.console.stage import Stage
 from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
 
-class State(Enum):
+class ParserState(Enum):
     LOADING = "loading"  # no prompt has come yet
-    IDLE = "idle"  # the prompt stands; nothing may come but log lines
+    IDLE = "idle"  # the prompt has come; only log lines may follow
     ECHOING = "echoing"  # a line was written; its echo may come, and then the marker
     ANSWERING = "answering"
     RESETTING = "resetting"  # `reset` was written; exactly the prompt must come back
-    FAILED = "failed"  # out of step or `run error`: the process must not be used again
+    FAILED = "failed"  # out of sync or `run error`: the process must not be used again
     CLOSED = "closed"  # the pipe has come to its end
 
 
-class Call(Enum):
-    """What the owner does, beside feeding."""
+class OwnerCall(Enum):
+    """Calls of the owner that change the state."""
 
     BEGIN = "begin"
     RESET = "reset_sent"
@@ -40,30 +41,38 @@ class Call(Enum):
 
 
 #: Everything that changes the state: an event, an error or a call.
-TRANSITIONS: dict[tuple[State, type | Call], State] = {
-    (State.LOADING, Ready): State.IDLE,
-    (State.IDLE, Call.BEGIN): State.ECHOING,
-    (State.IDLE, Call.RESET): State.RESETTING,
-    (State.IDLE, OutOfSync): State.FAILED,
-    (State.RESETTING, Done): State.IDLE,
-    (State.RESETTING, OutOfSync): State.FAILED,
-    (State.ECHOING, Echo): State.ANSWERING,
-    (State.ECHOING, RunError): State.FAILED,
-    (State.ECHOING, OutOfSync): State.FAILED,
-    (State.ANSWERING, Done): State.IDLE,
-    (State.ANSWERING, RunError): State.FAILED,
-    **{(state, Call.END): State.CLOSED for state in State},
+TRANSITIONS: dict[tuple[ParserState, type | OwnerCall], ParserState] = {
+    (ParserState.LOADING, Ready): ParserState.IDLE,
+    (ParserState.IDLE, OwnerCall.BEGIN): ParserState.ECHOING,
+    (ParserState.IDLE, OwnerCall.RESET): ParserState.RESETTING,
+    (ParserState.IDLE, OutOfSync): ParserState.FAILED,
+    (ParserState.RESETTING, Done): ParserState.IDLE,
+    (ParserState.RESETTING, OutOfSync): ParserState.FAILED,
+    (ParserState.ECHOING, Echo): ParserState.ANSWERING,
+    (ParserState.ECHOING, RunError): ParserState.FAILED,
+    (ParserState.ECHOING, OutOfSync): ParserState.FAILED,
+    (ParserState.ANSWERING, Done): ParserState.IDLE,
+    (ParserState.ANSWERING, RunError): ParserState.FAILED,
+    **{(state, OwnerCall.END): ParserState.CLOSED for state in ParserState},
 }
 
 
 class Parser:
-    """One console's output, from its start or (with `state=State.IDLE`) from one of its prompts on.
+    """Parses one console's output, from its start or (with `state=ParserState.IDLE`) from a prompt on.
 
-    `traits`: what this console was seen to do. `anchored` False: an echo that differs from it is taken as it is.
+    `traits`: what this console showed in earlier turns. With `anchored` False, an echo of any form is accepted.
+
+    Invariant: after `OutOfSync` no method parses any more. One thread calls it: in the keeper the callbacks of the
+    event loop, in a gunicorn worker or a command the job's greenlet.
     """
 
     def __init__(
-        self, profile: Profile, *, state: State = State.LOADING, traits: Traits = UNKNOWN_TRAITS, anchored: bool = True
+        self,
+        profile: Profile,
+        *,
+        state: ParserState = ParserState.LOADING,
+        traits: Traits = UNKNOWN_TRAITS,
+        anchored: bool = True,
     ) -> None:
         self.profile, self.traits = profile, traits
         self._echo: EchoForm | None = None
@@ -73,81 +82,87 @@ class Parser:
         self._anchored = anchored
         self._continued = False
         self._state = state
-        self._cleaner = LogFilter()
+        self._log_filter = LogFilter()
         self._events: list[Event] = []
-        self._stage: Stage = LoadingStage() if state is State.LOADING else IdleStage()
+        self._stage: Stage = LoadingStage() if state is ParserState.LOADING else IdleStage()
         self._arrival: Arrival | None = None
-        self._end_since = 0.0  # the pipe was empty then, and nothing of what is held back had been written
-        self._unsaid: list[tuple[Arrival, bytes]] = []  # reads of which nothing was said yet
+        self._end_since = 0.0  # the pipe was empty then, before the bytes that are held back were written
+        self._undecided_reads: list[tuple[Arrival, bytes]] = []  # reads that gave no text yet
 
     @property
-    def state(self) -> State:
+    def state(self) -> ParserState:
         return self._state
 
     @property
     def quiet_after(self) -> float | None:
-        """Seconds without a byte after which the owner must call `quiet`; None when silence would decide nothing."""
+        """Seconds of silence after which the owner must call `quiet`; None when silence decides nothing."""
         pending = self._stage.pending
-        if pending is None or not self._cleaner.at_rest:
+        if pending is None or not self._log_filter.at_rest:
             return None
-        return self._pace.silence_s(pending.value, self._unsaid)
+        return self._pace.silence_s(pending.value, self._undecided_reads)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
-        """The question `line` (without its newline) was written; `chat` is all that the model knows beside it, where
-        it goes on with a conversation (`continued`) and may quote it. Legal only when idle, else `ValueError`. Raises
-        `OutOfSync` if what came since the last prompt, the beginning of a line, cannot begin this turn."""
-        self._move(Call.BEGIN)
-        self._cleaner.quote(chat)
-        self._cleaner.quote(line)
-        self._pace, self._unsaid, self._continued = self._new_pace(), [], continued
+        """Begin a turn: the owner has written `line` (without its newline). Legal only when idle, else `ValueError`.
+
+        `chat` is the earlier conversation, which the model may quote, where this turn continues one (`continued`).
+        Raises `OutOfSync` if the beginning of a line, read since the last prompt, cannot begin this turn.
+        """
+        self._transition(OwnerCall.BEGIN)
+        self._log_filter.remember_log_prefixes(chat)
+        self._log_filter.remember_log_prefixes(line)
+        self._pace, self._undecided_reads, self._continued = self._new_pace(), [], continued
         anchors = self.traits.anchors(continued=continued) if self._anchored else ()
         echoing = AnchoredEchoStage(line, anchors) if anchors else EchoStage(line, echoes=self.profile.echoes_template)
-        self._enter(echoing)
+        self._enter_stage(echoing)
 
     def reset_sent(self, *, at_once: bool = False) -> None:
-        """`reset` was written: until `Done`, only log lines and the prompt may come. `at_once`: no model is speaking,
-        so the prompt need not be followed by silence. Legal only when idle."""
-        self._move(Call.RESET)
-        self._enter(IdleStage(fence=True, at_once=at_once))
+        """Begin the reset handshake: the owner has written `reset`. Legal only when idle.
+
+        Until `Done`, only log lines and the prompt may come. `at_once`: no model is answering, so the prompt need not
+        be followed by silence.
+        """
+        self._transition(OwnerCall.RESET)
+        self._enter_stage(IdleStage(awaits_reset=True, at_once=at_once))
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> list[Event]:
-        """The events that `data` decides; neighbouring pieces of text are one. Without its `arrival` no end of a turn
-        is believed before silence. Raises `OutOfSync`, and after that never again: a console that has failed is not
-        listened to."""
+        """Parse `data` and return its events; neighbouring pieces of text become one.
+
+        Without its `arrival`, only silence ends a turn. Raises `OutOfSync` once; later data is dropped.
+        """
         self._arrival = arrival
-        if self._cleaner.at_rest:
-            if (text := self._stage.plain(data)) is not None:
-                self._note(data, held=0, said=True)
+        if self._log_filter.at_rest:
+            if (text := self._stage.try_plain_text(data)) is not None:
+                self._record_read(data, held=0, said=True)
                 return [Text(text)] if text else []
             if not self._stage.held_size:
                 self._stage.is_timed = arrival is not None
                 self._end_since = arrival.empty_at if arrival is not None else 0.0
-        answering = self._state is State.ANSWERING
-        events = self._run(lambda: self._clean(self._cleaner.feed(data, arrival)))
-        if self._state is State.ANSWERING:
+        answering = self._state is ParserState.ANSWERING
+        events = self._collect_events(lambda: self._handle_filtered(self._log_filter.feed(data, arrival)))
+        if self._state is ParserState.ANSWERING:
             # The read in which the answer begins holds the echo as well.
             said = any(isinstance(event, Text) for event in events)
             held = self._stage.held_size
             data = data if answering else _text_of(events) + data[max(0, len(data) - held) :]
-            self._note(data, held=held, said=said)
+            self._record_read(data, held=held, said=said)
         return events
 
     def quiet(self) -> list[Event]:
-        """Nothing has come for `quiet_after` seconds; without anything pending this does nothing."""
-        return self._run(self._be_quiet)
+        """Decide what is pending, after `quiet_after` seconds of silence."""
+        return self._collect_events(self._handle_silence)
 
     def end_of_file(self) -> list[Event]:
-        """The pipe is at its end: what was held back is decided as it stands. An end, not an error, by itself."""
+        """Decide what was held back, because the pipe is closed. The end of the pipe is no error by itself."""
         try:
-            events = self._run(self._end)
+            events = self._collect_events(self._handle_end)
         except OutOfSync as error:
             events = error.events
-        self._move(Call.END)
+        self._transition(OwnerCall.END)
         self._stage = ClosedStage()
         return events
 
     def report(self, *, at_rest: bool | None = None) -> TurnReport:
-        """What the turn that has just ended has shown; `at_rest` as its owner saw it."""
+        """Return what the turn that has just ended showed; `at_rest` is the owner's observation."""
         anchors = self.traits.anchors(continued=self._continued)
         return TurnReport(
             proven=self._end_proven,
@@ -158,74 +173,74 @@ class Parser:
             echo=self._echo,
             echo_differs=bool(anchors) and self._echo not in anchors,
             blocks=self._pace.delivers_blocks,
-            has_step=self._pace.shows_a_step(self._unsaid),
+            has_step=self._pace.shows_a_step(self._undecided_reads),
         )
 
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
 
-    def _note(self, data: bytes, *, held: int, said: bool) -> None:
-        """Count a read of the answer. Its last `held` bytes may be the end, and count once they have turned out to be
-        text, as earlier ones have if anything was `said`."""
+    def _record_read(self, data: bytes, *, held: int, said: bool) -> None:
+        """Add a read of the answer to the pace. Its last `held` bytes may be the end of the turn: they count later,
+        once they turn out to be text. Earlier reads count now if the read gave text (`said`)."""
         if self._arrival is None or not data:
             return
         at = max(0, len(data) - held)
         if said or not held:
-            for arrival, piece in (*self._unsaid, (self._arrival, data[:at])):
+            for arrival, piece in (*self._undecided_reads, (self._arrival, data[:at])):
                 if piece:
                     self._pace.add(arrival, piece)
-            self._unsaid.clear()
+            self._undecided_reads.clear()
             data = data[at:]
         if data:
-            self._unsaid.append((self._arrival, data))
+            self._undecided_reads.append((self._arrival, data))
 
-    def _proves(self, end: bytes) -> bool:
-        if self._arrival is None or not self._cleaner.at_rest:  # the read goes on after `end`
+    def _proves_end(self, end: bytes) -> bool:
+        if self._arrival is None or not self._log_filter.at_rest:  # the read goes on after `end`
             return False
         return self._pace.proves(end, self._arrival.read_at - self._end_since)
 
-    def _is_said(self) -> bool:
-        return come_in_steps([arrival for arrival, _ in self._unsaid])
+    def _is_model_paced(self) -> bool:
+        return come_in_steps([arrival for arrival, _ in self._undecided_reads])
 
-    def _run(self, work: Callable[[], None]) -> list[Event]:
+    def _collect_events(self, work: Callable[[], None]) -> list[Event]:
         try:
             work()
         except OutOfSync as error:
-            self._move(OutOfSync)
+            self._transition(OutOfSync)
             self._stage = ClosedStage()
-            error.events = self._take()
+            error.events = self._take_events()
             raise
-        return self._take()
+        return self._take_events()
 
-    def _take(self) -> list[Event]:
+    def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
 
-    def _clean(self, pieces: Iterable[bytes | Log]) -> None:
+    def _handle_filtered(self, pieces: Iterable[bytes | Log]) -> None:
         for piece in pieces:
             if isinstance(piece, Log):
-                self._stage.is_timed = False  # a model can say such a line, too
+                self._stage.is_timed = False  # a model can print such a line, too
                 self._stage.after_log()
                 self._emit(piece)
             else:
-                self._push(piece)
+                self._feed_stage(piece)
 
-    def _push(self, data: bytes) -> None:
+    def _feed_stage(self, data: bytes) -> None:
         rest: bytes | None = data
         while rest:
-            rest = self._stage_over(self._stage.feed(rest, self._emit))
+            rest = self._finish_stage(self._stage.feed(rest, self._emit))
 
-    def _be_quiet(self) -> None:
-        while not self._cleaner.holds_text and (rest := self._stage.quiet(self._emit)) is not None:
-            self._push(self._stage_over(rest) or b"")
+    def _handle_silence(self) -> None:
+        while not self._log_filter.holds_text and (rest := self._stage.quiet(self._emit)) is not None:
+            self._feed_stage(self._finish_stage(rest) or b"")
 
-    def _end(self) -> None:
-        self._clean(self._cleaner.end())
+    def _handle_end(self) -> None:
+        self._handle_filtered(self._log_filter.end())
         while (rest := self._stage.end(self._emit)) is not None:
-            self._push(self._stage_over(rest) or b"")
+            self._feed_stage(self._finish_stage(rest) or b"")
 
-    def _stage_over(self, rest: bytes | None) -> bytes | None:
-        """When a stage is over, its last event has moved the state: the stage of the new one takes the rest."""
+    def _finish_stage(self, rest: bytes | None) -> bytes | None:
+        """Replace a stage that has ended by the stage of the new state, which reads the rest."""
         if rest is None:
             return None
         if isinstance(self._stage, AnswerStage):
@@ -236,17 +251,20 @@ class Parser:
         return rest
 
     def _next_stage(self) -> Stage:
-        if self._state is State.ANSWERING:
+        if self._state is ParserState.ANSWERING:
             return AnswerStage(
-                self.profile.statistics, usual=self.traits.statistics, proves=self._proves, is_said=self._is_said
+                self.profile.statistics,
+                usual=self.traits.statistics,
+                proves_end=self._proves_end,
+                is_model_paced=self._is_model_paced,
             )
-        return ClosedStage() if self._state is State.FAILED else IdleStage()
+        return ClosedStage() if self._state is ParserState.FAILED else IdleStage()
 
-    def _enter(self, stage: Stage) -> None:
-        """Into a turn or a fence, with the beginning of a log line that may be on its way."""
+    def _enter_stage(self, stage: Stage) -> None:
+        """Enter the stage of a turn or a reset, with the unfinished log line of the idle stage."""
         held = self._stage.held if isinstance(self._stage, IdleStage) else b""
         self._stage = stage
-        self._run(lambda: self._push(held))
+        self._collect_events(lambda: self._feed_stage(held))
 
     def _emit(self, event: Event) -> None:
         last = self._events[-1] if self._events else None
@@ -256,7 +274,7 @@ class Parser:
             self._events.append(event)
         self._state = TRANSITIONS.get((self._state, type(event)), self._state)
 
-    def _move(self, cause: type | Call) -> None:
+    def _transition(self, cause: type | OwnerCall) -> None:
         try:
             self._state = TRANSITIONS[self._state, cause]
         except KeyError:

@@ -1,4 +1,4 @@
-"""What is known of each console program before it has said a word, and what its banner adds.
+"""What is known of each console program before it runs, and what its banner adds.
 
 Values only; docs/console-protocol.md names the public source, log or document behind each.
 """
@@ -16,10 +16,10 @@ _FGETS_LINE = 10238
 
 @dataclass(frozen=True)
 class Belief:
-    """What is publicly known of a console's memory. It holds only for the program that `confirmed` recognizes.
+    """What is publicly known of a console's memory, once `confirm_profile` has recognized the program.
 
-    `stateless`: every line is a new chat. `measured`: somebody has measured it on a console whose source is not
-    public, so that an examination is still worthwhile.
+    `stateless`: every line is a new chat. `measured`: it was measured on a console whose source is not public, so an
+    examination is still worthwhile.
     """
 
     retains_history: bool = False
@@ -30,7 +30,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class Profile:
-    """One console program.
+    """What is known of one console program.
 
     `echoes_template`: it prints the rendered prompt before its answer. `multi_turn`: it keeps the chat in its
     cache; None: not known before its banner. `line_limit`: the longest line it reads whole, in bytes, without
@@ -67,7 +67,7 @@ class Profile:
 _ALL = (
     # Its source is not public. It is treated as stateful, because a public copy of its demo is.
     Profile("xlm_demo", echoes_template=True, line_limit=_FGETS_LINE),
-    # What is believed of memory: docs/console-protocol.md#memory.
+    # Sources of what is known of memory: docs/console-protocol.md#memory.
     Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, belief=Belief(stateless=True)),
     Profile(
         "oellm_multichat",
@@ -85,12 +85,12 @@ _ALL = (
         reads_ahead=False,
         belief=Belief(retains_history=True, reset_works=True),
     ),
-    # The gateway's own program for a PC's processor, and the one way in which it differs from `xlm_demo`.
+    # The gateway's own program for a computer without a board.
     Profile(
         "cpu_console", echoes_template=True, multi_turn=True, line_break="\N{SYMBOL FOR NEWLINE}", joins_turns=True
     ),
-    # Whether it echoes is not known; a parser that expects an echo does without one. Users of the SDK 1.0.2 have
-    # measured that `"enable_multi_turn": false` makes every line a new chat.
+    # It is not known whether it echoes; a parser that expects an echo also works without one. Users of the SDK 1.0.2
+    # have measured that `"enable_multi_turn": false` makes every line a new chat.
     Profile(
         "llm",
         echoes_template=True,
@@ -101,7 +101,7 @@ _ALL = (
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})
 
-#: Of every console known: a line must stay a question whichever of them reads it.
+#: The commands of every known console: a line must stay a question for each of them.
 COMMANDS = frozenset(command for profile in _ALL for command in profile.commands)
 COMMAND_PREFIXES = tuple(sorted({prefix for profile in _ALL for prefix in profile.command_prefixes}))
 
@@ -110,19 +110,18 @@ _GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?�
 
 
 def profile_for(program_name: str) -> Profile:
-    """The profile of a program by its name or path; of an unknown one that of `xlm_demo`, the most tolerant."""
+    """Return the profile of a program by its name or path; for an unknown one `xlm_demo`, the most tolerant."""
     base = program_name.rsplit("/", 1)[-1]
     named = [profile for name, profile in PROFILES.items() if base.startswith(name)]
     return max(named, key=lambda profile: len(profile.name), default=PROFILES["xlm_demo"])
 
 
-def confirmed(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
-    """`profile` as the banner (text of `Ready`) confirms it, and the configuration that this process has read.
+def confirm_profile(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
+    """Complete `profile` by the banner (text of `Ready`) and the configuration that the process has read.
 
-    The greeting says whether the console keeps the chat, and the lines below it which commands it offers; a banner
-    in unknown words changes no command. What is believed of the console's memory needs a greeting of the kind that
-    the public source prints, because a program of that name may be another one.
-    A single-turn greeting by itself does not prove that the console forgets.
+    The greeting says whether the console keeps the chat, and the lines below it which commands it offers; a banner in
+    unknown words changes no command. `belief` counts only with a greeting like that of the public source, because
+    another program may have the same name. A single-turn greeting alone does not prove that the console forgets.
     """
     greeting = _GREETING.search(banner)
     profile = replace(profile, belief=_belief(profile, greeting, configuration or {}))

@@ -1,6 +1,6 @@
-"""Finds shapes (markers, tags, stop strings) in text that comes in pieces, and holds back what may yet become one.
+"""Finds patterns (markers, log heads, tokens) in text that comes in pieces, and holds back what may become one.
 
-Works on str and on bytes. It knows no console and no chat: whoever uses it says what a hit means.
+It works on str and on bytes. It knows no console and no chat: its caller knows what a match means.
 """
 
 from __future__ import annotations
@@ -10,103 +10,103 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import AnyStr, Generic, Union
 
-#: Verdicts of `Pattern.match` beside the end of a match: it cannot begin here; more text is needed.
-NO = -1
-OPEN = -2
+#: Results of `Pattern.match` besides the end of a match: no match begins here; more text is needed.
+NO_MATCH = -1
+INCOMPLETE = -2
 
 
 @dataclass(frozen=True)
 class Pattern(Generic[AnyStr]):
     """A sequence of literals and compiled patterns, matched one after the other, never backwards.
 
-    The first and the last part must be literals, so that a shape is found by its first character and decided
-    by its last. A pattern must be of bounded length: it is what may be held back.
+    The first and the last part must be literals, so that a pattern is found by its first character and decided by its
+    last. Regular expressions must be of bounded length, because so much may be held back.
     """
 
     name: str
     parts: tuple[Union[AnyStr, re.Pattern[AnyStr]], ...]
 
     def match(self, text: AnyStr, at: int) -> int:
-        """Where the shape that begins at `at` ends; `NO`; or `OPEN` when `text` ends too soon to tell."""
+        """Return where the match at `at` ends; `NO_MATCH`; or `INCOMPLETE` when `text` ends too soon to tell."""
         for part in self.parts:
             if isinstance(part, re.Pattern):
                 found = part.match(text, at)
                 if found is None:
-                    return OPEN if at == len(text) else NO
+                    return INCOMPLETE if at == len(text) else NO_MATCH
                 at = found.end()
             elif text.startswith(part, at):
                 at += len(part)
             else:
-                return OPEN if part.startswith(text[at : at + len(part)]) else NO
+                return INCOMPLETE if part.startswith(text[at : at + len(part)]) else NO_MATCH
         return at
 
 
 @dataclass(frozen=True)
 class Match(Generic[AnyStr]):
-    """A shape that was found: its name and its very text."""
+    """A pattern that was found: its name and the text that matched."""
 
     name: str
     text: AnyStr
 
 
 def literals(name: str, words: Iterable[AnyStr]) -> list[Pattern[AnyStr]]:
-    """One shape for each word, all of one name."""
+    """Make one pattern of each word, all with one name."""
     return [Pattern(name, (word,)) for word in words]
 
 
 def template(name: str, text: AnyStr, fields: Mapping[AnyStr, re.Pattern[AnyStr]]) -> Pattern[AnyStr]:
-    """The shape that `text` describes, each of its words from `fields` standing for that pattern."""
+    """Make the pattern that `text` describes, in which each word from `fields` stands for its regular expression."""
     parts: list[AnyStr | re.Pattern[AnyStr]] = [text]
-    for word, pattern in fields.items():
-        parts = [piece for part in parts for piece in _split(part, word, pattern)]
+    for word, regex in fields.items():
+        parts = [piece for part in parts for piece in _split(part, word, regex)]
     return Pattern(name, tuple(part for part in parts if part))
 
 
 def _split(
-    part: AnyStr | re.Pattern[AnyStr], word: AnyStr, pattern: re.Pattern[AnyStr]
+    part: AnyStr | re.Pattern[AnyStr], word: AnyStr, regex: re.Pattern[AnyStr]
 ) -> list[AnyStr | re.Pattern[AnyStr]]:
     if isinstance(part, re.Pattern):
         return [part]
     pieces: list[AnyStr | re.Pattern[AnyStr]] = []
     for literal in part.split(word):
-        pieces += [pattern, literal]
+        pieces += [regex, literal]
     return pieces[1:]
 
 
 class Scanner(Generic[AnyStr]):
-    """Splits a stream into plain text and hits. The pieces that it gives do not depend on how the stream is cut.
+    """Splits a stream into plain text and matches. Its pieces do not depend on how the stream is cut.
 
-    The leftmost hit wins; of two that begin at one place the earlier in `shapes`. Cost is linear: a character
-    is looked at again only while it is held back.
+    The leftmost match wins; of two that begin at one place the earlier in `patterns`. Cost is linear: a character is
+    read again only while it is held back.
     """
 
-    def __init__(self, shapes: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
+    def __init__(self, patterns: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
         self._by_head: dict[AnyStr, list[Pattern[AnyStr]]] = {}
-        for shape in shapes:
-            head = shape.parts[0]
+        for pattern in patterns:
+            head = pattern.parts[0]
             if isinstance(head, re.Pattern) or not head:
-                raise ValueError(f"The shape {shape.name} does not begin with a literal.")
-            self._by_head.setdefault(head[:1], []).append(shape)
+                raise ValueError(f"The pattern {pattern.name} does not begin with a literal.")
+            self._by_head.setdefault(head[:1], []).append(pattern)
         self._heads: re.Pattern[AnyStr] = _any_of(list(self._by_head), empty)
         self._text: AnyStr = empty
         self._at = 0
 
     def write(self, data: AnyStr) -> None:
-        """Add a piece; `read` then gives what it decided."""
+        """Add a piece; `read` then returns what it decided."""
         self._text = self._text[self._at :] + data
         self._at = 0
 
     def read(self) -> AnyStr | Match[AnyStr] | None:
-        """The next piece of plain text (never empty) or hit; None when the rest is undecided, or all is read."""
+        """Return the next plain text (never empty) or match; None when the rest is undecided, or all is read."""
         start, at = self._at, self._at
         while (head := self._heads.search(self._text, at)) is not None:
             at = head.start()
             name, end = self._match(head.group(), at)
-            if end == NO:
+            if end == NO_MATCH:
                 at += 1
             elif at > start:
                 return self._move(at)
-            elif end == OPEN:
+            elif end == INCOMPLETE:
                 return None
             else:
                 return Match(name, self._move(end))
@@ -114,25 +114,25 @@ class Scanner(Generic[AnyStr]):
 
     @property
     def held(self) -> AnyStr:
-        """What is written and not yet read."""
+        """The text that is written and not yet read."""
         return self._text[self._at :]
 
     def take(self) -> AnyStr:
-        """All that is held, as it is; the scanner is empty then."""
+        """Return all that is held, as it is, and empty the scanner."""
         return self._move(len(self._text))
 
     def take_line(self, longest: int) -> AnyStr:
-        """What is held up to the next newline, that included, or as far as there is one; `longest` at most."""
+        """Return what is held up to and with the next newline, or all of it; `longest` at most."""
         newline = b"\n" if isinstance(self._text, bytes) else "\n"
         last = min(self._at + longest, len(self._text))
         return self._move(self._text.find(newline, self._at, last) + 1 or last)
 
     def _match(self, head: AnyStr, at: int) -> tuple[str, int]:
-        for shape in self._by_head[head]:
-            end = shape.match(self._text, at)
-            if end != NO:
-                return shape.name, end
-        return "", NO
+        for pattern in self._by_head[head]:
+            end = pattern.match(self._text, at)
+            if end != NO_MATCH:
+                return pattern.name, end
+        return "", NO_MATCH
 
     def _move(self, to: int) -> AnyStr:
         start, self._at = self._at, to

@@ -1,6 +1,6 @@
-"""What the stages of a console's output have in common; each stage reads the bytes of one or two states.
+"""The base class of the parser's stages; each stage reads the bytes of one or two states.
 
-A stage knows neither the states nor the other stages: it emits events, and the parser follows them.
+A stage knows neither the states nor the other stages: it emits events, and the parser changes its state by them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ Emit = Callable[[Event], None]
 
 
 class Pending(Enum):
-    """What silence would decide; the value is how long it must last at least, in seconds, whatever the pace.
+    """What silence will decide; the value is its least length in seconds, at any pace.
 
-    A prompt on a line of its own is what ends a turn; in the middle of a line it is rather the model's. `run
-    error` may be the beginning of a sentence, and within a line it nearly always is.
+    A prompt on a line of its own usually ends a turn; in the middle of a line it is usually the model's. `run error`
+    may be the beginning of a sentence, and within a line it nearly always is.
     """
 
     PROMPT = 0.25
@@ -28,18 +28,18 @@ class Pending(Enum):
 
 
 class Stage:
-    """Reads cleaned bytes; this one ignores them, and every other overrides what it needs.
+    """Reads bytes without colours and log lines. The base class ignores them; subclasses override what they need.
 
-    `feed`, `quiet` and `end` return None while the stage goes on; when it is over, the bytes that belong to the next
-    stage (maybe none), after it emitted the event that says so.
+    `feed`, `quiet` and `end` return None while the stage goes on. At its end they emit an event and return the bytes
+    that belong to the next stage, which may be empty.
     """
 
-    #: Whether the owner knows the time in which all came that is held back as a possible end of a turn.
+    #: Whether the times of all bytes are known that are held back as a possible end of a turn.
     is_timed = False
 
     @property
     def pending(self) -> Pending | None:
-        """What silence would decide now."""
+        """What silence will decide now."""
         return None
 
     @property
@@ -47,20 +47,20 @@ class Stage:
         """How many bytes are held back that may be the end of a turn."""
         return 0
 
-    def plain(self, data: bytes) -> str | None:
-        """The model's text in `data`, if it can be nothing else; None: it is for `feed`."""
+    def try_plain_text(self, data: bytes) -> str | None:
+        """Return `data` as text if it can only be the model's text; None: `feed` must read it."""
         return None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
         return None
 
     def after_log(self) -> None:
-        """A log line was taken out before what follows."""
+        """Note that a log line was taken out before the next bytes."""
 
     def quiet(self, emit: Emit) -> bytes | None:
-        """Silence has come; without anything pending it means nothing."""
+        """Decide what is pending, because silence has come."""
         return None
 
     def end(self, emit: Emit) -> bytes | None:
-        """The pipe has come to its end."""
+        """Decide what is held back, because the pipe is closed."""
         return None

@@ -1,7 +1,7 @@
-"""The statistics lines of the consoles: their shapes, and their figures as one `Stats`.
+"""Recognizes the statistics lines of the consoles, and reads their figures as one `Stats`.
 
-Says what a line holds, not whether it is the console's or the model's: that is the answer's business. Where the shapes
-were read: docs/console-protocol.md#statistics.
+It says what a line holds; `AnswerStage` decides whether it is the console's or the model's. Sources of the patterns:
+docs/console-protocol.md#statistics.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Iterable
 
 from bpu.console.events import Stats
-from bpu.console.scanner import NO, OPEN, template
+from bpu.console.scanner import INCOMPLETE, NO_MATCH, template
 
 _FIELDS = {
     b"#": re.compile(rb"[0-9]{1,20}"),
@@ -18,7 +18,7 @@ _FIELDS = {
     b"~": re.compile(rb"[ \t]{0,16}"),
     b"*": re.compile(rb"[^\n]{0,1000}"),
 }
-_SHAPES = (
+_LINE_PATTERNS = (
     template("performance", b"Performance prefill:~%f~tokens/s~decode:~%f~tokens/s~\n", _FIELDS),
     template(
         "prefill", b"===== prefill token num:~# prefill cost:~%f ms, prefill speed:~%f tokens/s =====~\n", _FIELDS
@@ -31,7 +31,7 @@ _SHAPES = (
 #: How many line breaks a console puts between the answer and its first statistics line (VLM: a blank line).
 BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "tps": 1, "other": 1}
 
-#: What may stand on the line after a line of each kind. A console prints one set only: of two, the first is text.
+#: The kinds that may follow a line of each kind. A console prints one set only: of two, the first is text.
 FOLLOWERS: dict[str, tuple[str, ...]] = {
     "performance": (),
     "prefill": ("decode",),
@@ -51,16 +51,16 @@ _KNOWN = frozenset(Stats.__dataclass_fields__)
 
 
 def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
-    """The kind, one of `kinds`, of the statistics line at `at` and its end; `NO` or `OPEN` as `Pattern.match` says."""
-    for shape in _SHAPES:
-        end = shape.match(text, at) if shape.name in kinds else NO
-        if end != NO:
-            return ("", OPEN) if end == OPEN else (shape.name, end)
-    return "", NO
+    """The kind (one of `kinds`) and end of the statistics line at `at`; else "" and what `Pattern.match` says."""
+    for pattern in _LINE_PATTERNS:
+        end = pattern.match(text, at) if pattern.name in kinds else NO_MATCH
+        if end != NO_MATCH:
+            return ("", INCOMPLETE) if end == INCOMPLETE else (pattern.name, end)
+    return "", NO_MATCH
 
 
 def parse(lines: Iterable[bytes]) -> Stats:
-    """All figures of one turn's statistics lines. What a line does not hold, or not as a number, stays None.
+    """Read all figures of one turn's statistics lines. What a line does not hold as a number stays None.
 
     A line is read clause by clause: what follows the word `prefill` or `decode` belongs to that phase.
     """
@@ -69,8 +69,11 @@ def parse(lines: Iterable[bytes]) -> Stats:
 
 
 def known_part(lines: Iterable[bytes]) -> bytes:
-    """The bytes of the lines that their shape knows: of a free one its head and figures, because a model can fill the
-    rest with words that are fewer tokens than they seem."""
+    """Return the bytes of the lines that their patterns fix.
+
+    Of a line of free text these are its head and figures, because a model can fill the rest with words of fewer tokens
+    than they seem to have.
+    """
     return b"".join(_known_part_of(line) for line in lines)
 
 
@@ -82,24 +85,24 @@ def _known_part_of(line: bytes) -> bytes:
 
 
 def kind_of(line: bytes) -> str:
-    """The kind of a whole statistics line."""
+    """Return the kind of a whole statistics line."""
     return match_line(line, 0, BREAKS)[0]
 
 
 def is_complete(lines: Iterable[bytes]) -> bool:
-    """Whether the lines hold both figures that every statistics line known has: the speeds of prefill and decode."""
+    """Whether the lines hold the speeds of prefill and decode, which all known statistics lines have."""
     figures = parse(lines)
     return figures.prefill_per_second is not None and figures.decode_per_second is not None
 
 
 def _figures(lines: Iterable[bytes]) -> dict[str, tuple[float, str]]:
-    """The first figure of each name in the lines, and its words."""
+    """Return the first figure of each name in the lines, and the text of it."""
     found: dict[str, tuple[float, str]] = {}
     for line in lines:
         _, *clauses = _PHASE.split(line.decode("utf-8", "replace"))
         for phase, clause in zip(clauses[::2], clauses[1::2], strict=True):
-            for name, pattern in _FIGURES.items():
-                if (figure := pattern.search(clause)) is not None:
+            for name, regex in _FIGURES.items():
+                if (figure := regex.search(clause)) is not None:
                     value = int(figure[1]) if name == "tokens" else float(figure[1])
                     found.setdefault(f"{phase.lower()}_{name}", (value, figure[0]))
     return found

@@ -1,6 +1,6 @@
-"""What a console prints between the end of an answer and its next prompt, recognised at one place of a text.
+"""Recognizes what a console prints between the end of an answer and its next prompt, at one place of a text.
 
-Pure recognition: whether it really was the end is decided by what follows, and that is the answer's business.
+`AnswerStage` decides whether it really was the end.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bpu.console.markers import FAILURE_HEADS, PROMPT, RUN_ERRORS
-from bpu.console.scanner import NO, OPEN, Pattern
+from bpu.console.scanner import INCOMPLETE, NO_MATCH, Pattern
 from bpu.console.stats import BREAKS, FOLLOWERS, match_line
 
 _BREAKS = re.compile(rb"\n{0,64}")
 _FAILURES = tuple(Pattern("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
 
-#: More lines than these are no trailer; with the bounds of each line this bounds what is held back.
-_MOST_LINES = 8
+#: More lines than this are no trailer; with the bounds of each line this bounds what is held back.
+_MAX_LINES = 8
 
 
 class Kind(Enum):
     TEXT = "text"
-    OPEN = "open"
+    INCOMPLETE = "open"
     PROMPT = "prompt"
     RUN_ERROR = "run error"
 
@@ -31,25 +31,25 @@ class Kind(Enum):
 class Trailer:
     """Line breaks (up to `start`), whole lines of statistics or of failures, then what `kind` says, up to `end`.
 
-    `TEXT`: it is no trailer, and the text goes on at `start` at least. `OPEN`: the text ends too soon to tell.
+    `TEXT`: it is no trailer, and the text continues at least to `start`. `INCOMPLETE`: the text ends too soon to tell.
     """
 
     start: int
     end: int
-    kind: Kind = Kind.OPEN
+    kind: Kind = Kind.INCOMPLETE
     stats: tuple[bytes, ...] = ()
     failures: tuple[bytes, ...] = ()
     #: How many of the line breaks before it the console has printed.
     breaks: int = 1
-    #: What kinds of statistics the next line may be.
+    #: The kinds of statistics that the next line may be.
     kinds: tuple[str, ...] = ()
 
 
 def match(text: bytes, at: int, kinds: tuple[str, ...]) -> Trailer:
-    """The trailer at `at`, which is a line break or a place where a line may begin; of the `kinds` of statistics."""
+    """Return the trailer at `at`, a line break or the beginning of a line, with these `kinds` of statistics."""
     start = _skip_breaks(text, at)
     found = Trailer(start, start, kinds=kinds)
-    for _ in range(_MOST_LINES):
+    for _ in range(_MAX_LINES):
         if not _take_line(text, found):
             return found
     found.kind = Kind.TEXT
@@ -62,13 +62,13 @@ def _skip_breaks(text: bytes, at: int) -> int:
 
 
 def _take_line(text: bytes, found: Trailer) -> bool:
-    """Read one line more; False when `found.kind` is final."""
+    """Read one more line; return False when `found.kind` is final."""
     name, end = match_line(text, found.end, found.kinds)
-    if end == NO and not found.stats:
+    if end == NO_MATCH and not found.stats:
         name, end = "", _failure(text, found.end)
     if end >= 0:
         _add(found, name, text, end)
-    elif end == NO:
+    elif end == NO_MATCH:
         _take_last(text, found)
     return end >= 0
 
@@ -85,7 +85,7 @@ def _add(found: Trailer, name: str, text: bytes, end: int) -> None:
 
 
 def _failure(text: bytes, at: int) -> int:
-    verdicts = [shape.match(text, at) for shape in _FAILURES]
+    verdicts = [pattern.match(text, at) for pattern in _FAILURES]
     return max(verdicts) if max(verdicts) >= 0 else min(verdicts)
 
 
@@ -94,20 +94,20 @@ def _take_last(text: bytes, found: Trailer) -> None:
     if rest == PROMPT and not found.failures:
         found.kind, found.end = Kind.PROMPT, found.end + len(PROMPT)
     elif PROMPT.startswith(rest) and len(rest) < len(PROMPT):
-        found.kind = Kind.OPEN
-    elif not found.stats and (error := _run_error(text, found.end)) != NO:
-        found.kind = Kind.OPEN if error == OPEN else Kind.RUN_ERROR
+        found.kind = Kind.INCOMPLETE
+    elif not found.stats and (error := _run_error(text, found.end)) != NO_MATCH:
+        found.kind = Kind.INCOMPLETE if error == INCOMPLETE else Kind.RUN_ERROR
         found.end = max(error, found.end)
     else:
         found.kind = Kind.TEXT
 
 
 def _run_error(text: bytes, at: int) -> int:
-    """The end of a `run error` at `at` with which the text ends, be its line finished or not."""
+    """Return the end of a `run error` at `at` that ends the text, with or without its line break."""
     for words in RUN_ERRORS:
         if text.startswith(words, at):
             end = _skip_breaks(text, at + len(words))
-            return end if end == len(text) else NO
+            return end if end == len(text) else NO_MATCH
         if words.startswith(text[at : at + len(words)]):
-            return OPEN
-    return NO
+            return INCOMPLETE
+    return NO_MATCH

@@ -1,4 +1,7 @@
-"""What one console was seen to do in turns that nobody could forge. Values only, and their form in a message."""
+"""What one console showed in its turns, as values, and their form in a message.
+
+Only what no user can forge is kept.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,23 @@ from typing import Any
 
 from bpu.console.pace import LEAST_STEPS, step_of
 
-#: A console renders the first line of a chat otherwise than a later one; more forms than these are not kept.
+#: The most forms kept: a console renders the first line of a chat differently from a later one.
 MOST_ECHOES = 4
 
 
 @dataclass(frozen=True)
 class EchoForm:
-    """The bytes that a console prints before and after a line when it repeats it, at the beginning of a chat or, with
-    `continued`, within one."""
+    """The bytes that a console prints before and after a line in its echo.
+
+    `continued`: within a chat, not at its beginning.
+    """
 
     prefix: bytes
     suffix: bytes
     continued: bool = False
 
     def echoes(self, line: bytes) -> list[bytes]:
-        """What the console may print for `line`: as it was sent, or with its `\\n` made into line breaks."""
+        """Return the possible echoes of `line`: as it was written, or with its `\\n` made into line breaks."""
         bodies = {line, line.replace(b"\\n", b"\n")}
         return [self.prefix + body + self.suffix for body in bodies]
 
@@ -31,11 +36,11 @@ class EchoForm:
 class TurnReport:
     """What one turn showed of its console.
 
-    `proven`: it was ended by what no model could have said in that time; else by silence, and `at_rest` says whether
-    the console was seen to do nothing meanwhile. `echo`: how it repeated the line, None where it did not.
-    `echo_differs`: it repeated the line, but not as before, straight after a load. `blocks`: it came as a buffer's
-    content does. `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`.
-    `has_step`: the time of at least one step was known when it ended, so that its silence can be judged.
+    `proven`: it ended with more than a model could have printed in that time; else it ended by silence, and `at_rest`
+    says whether the console process did nothing meanwhile. `echo`: how it repeated the line, None where it did not.
+    `echo_differs`: it repeated the line in another form than before. `blocks`: the output came like a buffer's content.
+    `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`. `has_step`: the time
+    of at least one step was known when it ended, so that its silence can be judged.
     """
 
     proven: bool = False
@@ -54,7 +59,7 @@ class TurnReport:
         return {**asdict(self), "few_gaps": list(self.few_gaps), "echo": echo}
 
     def must_discard(self, *, reads_ahead: bool) -> bool:
-        """Whether the console must be ended before another person's line: the turn may still be running."""
+        """Whether the console must be ended before another client's line, because the turn may still be running."""
         if self.blocks or self.proven:
             return self.blocks
         if not self.has_step and reads_ahead:
@@ -66,12 +71,12 @@ class TurnReport:
 
 @dataclass(frozen=True)
 class Traits:
-    """What is known of a console beyond its profile; each None or empty until it was seen.
+    """What is known of a console beyond its profile; each None or empty until a turn showed it.
 
-    `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps of short answers, until they show it.
-    `statistics`: the kind of its statistics' first line.
-    `echoes`: how it repeats a line. `echo_exact` False: it changes lines when it repeats them, so that an echo that
-    differs means nothing. `delivers_blocks`: it buffers its output, and proves no end of a turn.
+    `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps of short answers, until they show the step.
+    `statistics`: the kind of its first statistics line. `echoes`: how it repeats a line. `echo_exact` False: it changes
+    lines when it repeats them, so a different echo means nothing. `delivers_blocks`: it buffers its output, so no end
+    of a turn is proven.
     """
 
     step_s: float | None = None
@@ -82,15 +87,15 @@ class Traits:
     delivers_blocks: bool = False
 
     def anchors(self, *, continued: bool) -> tuple[EchoForm, ...]:
-        """The echoes with which a turn must begin; none where they are not known, or tell nothing."""
+        """Return the echoes with which a turn must begin; none where they are unknown or mean nothing."""
         return tuple(form for form in self.echoes if form.continued == continued) if self.echo_exact else ()
 
     def after(self, report: TurnReport, *, fresh: bool) -> Traits:
-        """With what one more turn has shown; `fresh`: it was the first one after a load.
+        """Return the traits after one more turn; `fresh`: it was the first one after a load.
 
-        Words teach nothing, because a model can say them. Only where no earlier turn can still be running and the end
-        was proven are the echo and the kind of statistics the console's own. A step is measured and not said, so
-        every answer teaches it, short ones together.
+        Text proves nothing, because a model can print it. Echo and kind of statistics are the console's own only where
+        no earlier turn can still be running and the end was proven. A step is measured, so every answer counts for it,
+        short ones together.
         """
         learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
         step, gaps = report.step_s, tuple[float, ...]()
@@ -107,8 +112,11 @@ class Traits:
         return replace(learnt, echoes=(*self.echoes, report.echo))
 
     def _usual_step(self, step: float | None) -> float | None:
-        """The step after one more of `step` seconds: a slower one counts at once, but never more than double, because
-        an answer can be made to seem slow; a faster one counts by half."""
+        """Return the usual step after one more of `step` seconds.
+
+        A slower step counts at once, but at most double, because a user can make an answer seem slow; a faster one
+        counts by half.
+        """
         if step is None or self.step_s is None:
             return step if self.step_s is None else self.step_s
         return min(max(step, (step + self.step_s) / 2), 2 * self.step_s)
@@ -146,5 +154,5 @@ def report_from(message: Mapping[str, Any]) -> TurnReport:
     return TurnReport(**{**message, "few_gaps": gaps, "echo": None if echo is None else _echo_from(echo)})
 
 
-#: Of a console that has done nothing yet.
+#: The traits of a console that has run no turn yet.
 UNKNOWN_TRAITS = Traits()

@@ -18,7 +18,7 @@ from typing import Union
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Event
 from bpu.console.pace import LONGEST_SILENCE_S, Arrival
-from bpu.console.parser import Parser, State
+from bpu.console.parser import Parser, ParserState
 
 READ_BYTES = 64 * 1024
 #: Seconds between looks at the pipe during an answer, which bounds the error of the time at which an end came.
@@ -158,7 +158,7 @@ class TimedReader:
         quiet = self._parser.quiet_after
         if quiet is not None:
             return min(LOOK_S, max(0.0, self._last_at + quiet - self._clock()) or LOOK_S)
-        return LOOK_S if self._parser.state is State.ANSWERING else None
+        return LOOK_S if self._parser.state is ParserState.ANSWERING else None
 
     def look(self) -> list[Event]:
         """Return the events that silence has decided by now; call it when `read` has just returned None."""

@@ -11,6 +11,7 @@ from flask import Blueprint
 
 from bpu import gevent_io
 from bpu.board.addresses import local_addresses, reachable
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.loader import load_template
 from bpu.chat.prompt import Prompter
 from bpu.chat.template import Template
@@ -122,10 +123,9 @@ def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -
         newline=settings.newline,
         line_limit=line_limit(settings, launch, model),
         history=settings.history,
-        reasoning=settings.reasoning,
         thinking=model.thinking,
     )
-    return ModelParts(prompter, counter)
+    return ModelParts(prompter, AnswerDecoder(prompter, reasoning=settings.reasoning), counter)
 
 
 def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:

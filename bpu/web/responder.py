@@ -16,11 +16,11 @@ from uuid import uuid4
 
 from flask import Response, g
 
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
-from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, Limits
-from bpu.chat.title_requests import side_answer
+from bpu.chat.title_requests import conversation_title
 from bpu.chat.usage import Usage
 from bpu.turn import Turn
 from bpu.web import detaching, json_response, request_log, sse
@@ -62,7 +62,7 @@ def respond(here: AppContext, asked: ChatRequest, shape: Shape, prefix: str) -> 
     """The answer to `asked`. `prefix` begins its id."""
     request_log.current().id = f"{prefix}{uuid4().hex}"
     request_log.note(stream=asked.stream, model=asked.model)
-    name = side_answer(asked) if here.settings.side_requests == "gateway" else None
+    name = conversation_title(asked) if here.settings.side_requests == "gateway" else None
     response = _own_answer(here, asked, shape, name) if name is not None else _engine_answer(here, asked, shape)
     if asked.ignored:
         response.headers["X-BPU-Ignored"] = ", ".join(asked.ignored)
@@ -88,7 +88,7 @@ def _engine_answer(here: AppContext, asked: ChatRequest, shape: Shape) -> Respon
         job = here.engine.submit(
             plan.turn,
             job_id=record.id,
-            remember=partial(model.parts.prompter.remember, asked),
+            remember=partial(model.parts.decoder.conversation_digest, asked),
             count=model.parts.counter.count,
             client=None if detached else client_socket(),
             model=model.id,
@@ -99,7 +99,7 @@ def _engine_answer(here: AppContext, asked: ChatRequest, shape: Shape) -> Respon
         raise
     g.job = job
     try:
-        answer = _answer(here, model.parts.prompter, asked, plan.turn, job, record)
+        answer = _answer(here, model.parts.decoder, asked, plan.turn, job, record)
         response = _deliver(here, asked, shape, answer, prompt_tokens=plan.turn.tokens)
         response.call_on_close(job.close)
         response.call_on_close(lambda: record.facts.update(_phases(job)))
@@ -149,12 +149,17 @@ def _deliver(
 
 
 def _answer(
-    here: AppContext, prompter: Prompter, asked: ChatRequest, turn: Turn, job: Job, record: request_log.RequestRecord
+    here: AppContext,
+    decoder: AnswerDecoder,
+    asked: ChatRequest,
+    turn: Turn,
+    job: Job,
+    record: request_log.RequestRecord,
 ) -> Iterator[Delta]:
     """The deltas of `job`, with its counts noted for the log."""
     settings = here.settings
     pace = Heartbeat(settings.keepalive_s if asked.stream else min(settings.keepalive_s, settings.header_drip_s))
-    deltas = prompter.answer(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
+    deltas = decoder.read(here.meters.watch(pace.events(job), record), asked, turn, lambda: job.timing)
     if settings.activity == "bodies":
         deltas = activity.noted(deltas, asked, record)
     for delta in _logged(deltas, record) if settings.log_prompts else deltas:

@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.model_card import ModelCard
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import THINK_SUFFIX
@@ -30,9 +31,10 @@ _STATUS: dict[str, ModelStatus] = {
 
 @dataclass(frozen=True)
 class ModelParts:
-    """What is read from a model's files: its prompter and its counter of tokens."""
+    """What is read from a model's files: its prompter, the decoder of its answers and its counter of tokens."""
 
     prompter: Prompter
+    decoder: AnswerDecoder
     counter: Counter
 
 

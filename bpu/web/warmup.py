@@ -36,6 +36,6 @@ def _chat(here: AppContext) -> None:
     turn = here.prompter.plan(asked).turn
     here.counter.count("1+1=2")
     events: list[Event] = [Text("1+1=2"), Done()]
-    answer = here.prompter.answer(events, asked, turn, Timing)
+    answer = here.served.default.parts.decoder.read(events, asked, turn, Timing)
     for chunk in chunks(answer, ResponseMetadata(id="warm", created=0, model=asked.model)):
         event(chunk)

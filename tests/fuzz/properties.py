@@ -20,7 +20,7 @@ from itertools import groupby
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Overrun, Ready, RunError, Stats, Text
 from bpu.console.pace import Arrival
-from bpu.console.parser import Parser, State
+from bpu.console.parser import Parser, ParserState
 from tests.fuzz.script import BETWEEN, Do, Script, Step, line_of, parse
 from tests.unit.console.consoles import text_of
 from tests.unit.console.replay import joined
@@ -32,17 +32,17 @@ Cut = Callable[[list[bytes]], list[bytes]]
 _UNWATCHED_S = 0.005
 
 #: What may come in each state, and the state after it.
-POSSIBLE: dict[State, dict[type[Event], State]] = {
-    State.LOADING: {Log: State.LOADING, Ready: State.IDLE},
-    State.IDLE: {Log: State.IDLE},
-    State.ECHOING: {Log: State.ECHOING, Echo: State.ANSWERING, RunError: State.FAILED},
-    State.ANSWERING: {
-        **dict.fromkeys((Log, Text, Stats, Overrun), State.ANSWERING),
-        Done: State.IDLE,
-        RunError: State.FAILED,
+POSSIBLE: dict[ParserState, dict[type[Event], ParserState]] = {
+    ParserState.LOADING: {Log: ParserState.LOADING, Ready: ParserState.IDLE},
+    ParserState.IDLE: {Log: ParserState.IDLE},
+    ParserState.ECHOING: {Log: ParserState.ECHOING, Echo: ParserState.ANSWERING, RunError: ParserState.FAILED},
+    ParserState.ANSWERING: {
+        **dict.fromkeys((Log, Text, Stats, Overrun), ParserState.ANSWERING),
+        Done: ParserState.IDLE,
+        RunError: ParserState.FAILED,
     },
-    State.RESETTING: {Log: State.RESETTING, Done: State.IDLE},
-    State.FAILED: {Log: State.FAILED},
+    ParserState.RESETTING: {Log: ParserState.RESETTING, Done: ParserState.IDLE},
+    ParserState.FAILED: {Log: ParserState.FAILED},
 }
 
 
@@ -64,7 +64,7 @@ class Run:
 
     def __post_init__(self) -> None:
         loads = bool(self.script.steps) and self.script.steps[0].do in (Do.READ, Do.END)
-        state = State.LOADING if loads else State.IDLE
+        state = ParserState.LOADING if loads else ParserState.IDLE
         self.parser = Parser(self.script.console.profile, state=state, traits=self.script.traits)
 
     def go(self, cut: Cut) -> Run:
@@ -92,18 +92,18 @@ class Run:
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> list[Event]:
         before = self.parser.state
-        if self.failed or before is State.CLOSED:
+        if self.failed or before is ParserState.CLOSED:
             self.parser.feed(data, arrival)
             return []
         events = self.expect(lambda: self.parser.feed(data, arrival))
         self.reads += 1
-        if before is State.ANSWERING and self.timed and Done() in events and self.parser.report().proven:
+        if before is ParserState.ANSWERING and self.timed and Done() in events and self.parser.report().proven:
             self.proven.add(self.reads)
         elif not self.timed and self.reads in self.proven:
             events += self.expect(self.parser.quiet)
         return events
 
-    def expect(self, act: Callable[[], list[Event] | None], *, begins: State | None = None) -> list[Event]:
+    def expect(self, act: Callable[[], list[Event] | None], *, begins: ParserState | None = None) -> list[Event]:
         """The events of `act`, each possible where it comes; those before an error, and the error into the trace.
 
         `begins`: the state to which `act` leads before any event."""
@@ -119,8 +119,10 @@ class Run:
             state = POSSIBLE[state][type(event)]
         if error is not None:
             self.trace.append((type(error), str(error)))
-            assert state in (State.IDLE, State.ECHOING, State.RESETTING), f"{error!r} comes while {state}."
-            state = State.FAILED
+            assert state in (ParserState.IDLE, ParserState.ECHOING, ParserState.RESETTING), (
+                f"{error!r} comes while {state}."
+            )
+            state = ParserState.FAILED
         assert self.parser.state is state, f"The parser is {self.parser.state} after {events} while {before}."
         return events
 
@@ -134,9 +136,9 @@ class Run:
             if parser.quiet_after is not None:
                 self.note(self.expect(parser.quiet))
         elif step.do is Do.END:
-            if parser.state is not State.CLOSED:
+            if parser.state is not ParserState.CLOSED:
                 self.end()
-        elif parser.state is not State.IDLE:
+        elif parser.state is not ParserState.IDLE:
             self.refuses_to_begin()
         elif step.do is Do.TURN:
             self.turn(step.data, cut)
@@ -146,10 +148,10 @@ class Run:
             self.reset(at_once=step.do is Do.RESET_AT_ONCE)
 
     def begin(self, line: bytes, *, continued: bool = False) -> None:
-        self.expect(lambda: self.parser.begin(line, continued=continued), begins=State.ECHOING)
+        self.expect(lambda: self.parser.begin(line, continued=continued), begins=ParserState.ECHOING)
 
     def reset(self, *, at_once: bool) -> None:
-        self.expect(lambda: self.parser.reset_sent(at_once=at_once), begins=State.RESETTING)
+        self.expect(lambda: self.parser.reset_sent(at_once=at_once), begins=ParserState.RESETTING)
 
     def refuses_to_begin(self) -> None:
         before = self.parser.state
@@ -181,12 +183,12 @@ class Run:
         if checked:
             assert text_of(events) == said
             assert [type(event) for event in events if not isinstance(event, (Text, Stats))] == [Echo, Done]
-            assert self.parser.state is State.IDLE
-        self.clean = self.clean and self.parser.state is State.IDLE
+            assert self.parser.state is ParserState.IDLE
+        self.clean = self.clean and self.parser.state is ParserState.IDLE
 
     def end(self) -> list[Event]:
         events = self.parser.end_of_file()
-        assert self.parser.state is State.CLOSED
+        assert self.parser.state is ParserState.CLOSED
         self.trace.append(joined(events))
         return events
 
@@ -217,7 +219,7 @@ def check(data: bytes) -> None:
 
 def check_silence(script: Script) -> None:
     silent, ended = Run(script).go(whole), Run(script).go(whole)
-    if silent.parser.state not in (State.ECHOING, State.ANSWERING) or silent.parser.quiet_after is None:
+    if silent.parser.state not in (ParserState.ECHOING, ParserState.ANSWERING) or silent.parser.quiet_after is None:
         return
     events = silent.expect(silent.parser.quiet)
     if Done() in events:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from bpu.console.line_encoding import frame
+from bpu.console.line_encoding import encode_line
 from bpu.console.traits import UNKNOWN_TRAITS, Traits
 from tests.unit.console.consoles import CONSOLES, Console, hear
 
@@ -86,4 +86,4 @@ def _steps(parts: list[bytes]) -> Iterator[Step]:
 
 def line_of(text: bytes, console: Console) -> bytes:
     """`text` as a line that may be written to `console`."""
-    return frame(text.decode("utf-8", "replace"), profile=console.profile, limit=0)
+    return encode_line(text.decode("utf-8", "replace"), profile=console.profile, limit=0)

@@ -1,4 +1,4 @@
-"""The answer side of Anthropic's Messages: deltas as events of content blocks, or as one message. Writes no bytes."""
+"""Turns deltas into events of Anthropic's content blocks, or into one message. It writes no bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PING: Event = {"type": "ping"}
 
 
 class MessageFormat:
-    """One answer. `events` streams it; or `add` each delta, then `body`.
+    """Formats one answer. `events` streams it; or `add` each delta, then `body`.
 
     Not `shows_thinking`: a thinking block comes without its text, with its signature alone.
     """
@@ -34,14 +34,14 @@ class MessageFormat:
         self._finish: Finish | None = None
 
     def events(self, deltas: Iterable[Delta]) -> Iterator[Event]:
-        """The start and a ping at once, before the first delta is asked for. A keep-alive is a ping."""
+        """Yield the start and a ping before the first delta is read. A keep-alive becomes a ping."""
         yield {"type": "message_start", "message": self._message(_usage(Usage(self._head.prompt_tokens, 1)))}
         yield PING
         for delta in deltas:
             yield from self.add(delta) or [PING]
 
     def add(self, delta: Delta) -> list[Event]:
-        """The events of `delta`; none for a keep-alive and for what is not shown."""
+        """Return the events of `delta`; none for a keep-alive and for hidden reasoning."""
         if isinstance(delta, Reasoning):
             return self._think(delta.text)
         if isinstance(delta, Content):
@@ -51,13 +51,13 @@ class MessageFormat:
         return self._end(delta) if isinstance(delta, Finish) else []
 
     def body(self) -> Event:
-        """The message object; legal after the `Finish`."""
+        """Return the message object; legal after the `Finish`."""
         assert self._finish is not None, "the answer is not finished"
         whole = self._message(self._figures(self._finish))
         return {**whole, "content": self._blocks, **_reason(self._finish), "stop_details": None}
 
     def failed(self, error: BpuError) -> list[Event]:
-        """How a stream ends that cannot go on."""
+        """Return the last events of a stream that fails."""
         return [error_body(error, self._request_id)]
 
     def _message(self, usage: Mapping[str, Any]) -> Event:
@@ -143,12 +143,12 @@ class MessageFormat:
 
 
 def is_ping(event: Mapping[str, Any]) -> bool:
-    """Whether an event says nothing but that the stream lives."""
+    """Whether an event is a keep-alive."""
     return bool(event["type"] == "ping")
 
 
 def _usage(usage: Usage) -> Event:
-    """Counts in Anthropic's words: what the cache held is no part of `input_tokens`."""
+    """Return Anthropic's counts: cached tokens are not part of `input_tokens`."""
     return {
         "input_tokens": usage.prompt_tokens - usage.cached_tokens,
         "cache_creation_input_tokens": 0,
@@ -168,5 +168,5 @@ def _reason(finish: Finish) -> Event:
 
 
 def _signature(*parts: str) -> str:
-    """An opaque word that clients send back with a thinking block; nothing is read out of it."""
+    """Make an opaque signature, which clients send back with a thinking block and the gateway ignores."""
     return base64.b64encode(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()).decode("ascii")

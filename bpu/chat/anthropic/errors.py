@@ -1,4 +1,4 @@
-"""Errors as Anthropic shapes them: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+"""Errors in Anthropic's form: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from bpu.errors import BpuError, ContextLengthExceeded
 
-#: The statuses of Anthropic's types. Of the others, those below 500 are the client's mistake.
+#: Anthropic's error types by status. Other statuses below 500 are the client's mistake.
 STATUSES = {
     "authentication_error": (401,),
     "permission_error": (403,),
@@ -20,7 +20,7 @@ STATUSES = {
 
 
 def error_body(error: BpuError, request_id: str) -> dict[str, Any]:
-    """The body of `error`; its code and the model's words (`output`) are added to what Anthropic has."""
+    """Make the body of `error`, with its code and the model's text (`output`) besides Anthropic's fields."""
     usual = "invalid_request_error" if error.status < 500 else "api_error"
     kind = next((kind for kind, statuses in STATUSES.items() if error.status in statuses), usual)
     ours = error.body()["error"]
@@ -33,7 +33,7 @@ def error_body(error: BpuError, request_id: str) -> dict[str, Any]:
 
 
 def _message(error: BpuError) -> str:
-    """The words, with the field's path in front; Claude Code reads both numbers of a prompt that is too long."""
+    """Return the message behind the field's path. Claude Code parses both numbers of a too long prompt."""
     if isinstance(error, ContextLengthExceeded) and error.prompt_tokens:
         return f"prompt is too long: {error.prompt_tokens} tokens > {error.fitting_tokens} maximum. {error.message}"
     return f"{error.param}: {error.message}" if error.param else error.message

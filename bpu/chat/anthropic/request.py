@@ -1,4 +1,4 @@
-"""The request side of Anthropic's Messages: content blocks become messages of the chat. It keeps nothing."""
+"""Parses requests of Anthropic's Messages: content blocks become messages of the chat. It stores nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITHOUT_EFFECT = (
     "temperature", "top_p", "top_k", "metadata", "service_tier", "speed", "container", "context_management",
     "inference_geo", "cache_control", "diagnostics", "betas",
 )  # fmt: skip
-#: A block of the system text that Claude Code changes with every request, so that no prompt cache would hold.
+#: A block of the system text that Claude Code changes with every request, which would defeat the prompt cache.
 BILLING = "x-anthropic-billing-header:"
 THINKING_TYPES = ("enabled", "adaptive", "between_tools", "disabled")
 _ROLES = ("user", "assistant", "system")
@@ -28,7 +28,7 @@ _PARAMS = {"max_completion_tokens": "max_tokens", "stop": "stop_sequences", "res
 
 
 def parse_message(body: object, **options: Any) -> ChatRequest:
-    """The request in `body`. `options` as of `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`."""
+    """Parse the request in `body`, with `options` of `parse_chat`. Raises `BadRequest` or `ModelNotFound`."""
     body = _object(body)
     if body.get("max_tokens") is None:
         raise BadRequest("Field required.", param="max_tokens", code="missing_required_parameter")
@@ -36,12 +36,12 @@ def parse_message(body: object, **options: Any) -> ChatRequest:
 
 
 def parse_count(body: object, **options: Any) -> ChatRequest:
-    """The request whose tokens are to be counted: `max_tokens` may be missing."""
+    """Parse a request whose tokens are counted: `max_tokens` may be missing."""
     return _parse(_object(body), **options)
 
 
 def omits_thinking(body: Mapping[str, Any]) -> bool:
-    """Whether thinking blocks are to come without their text."""
+    """Whether the client asks for thinking blocks without their text."""
     thinking = body.get("thinking")
     return isinstance(thinking, Mapping) and thinking.get("display") == "omitted"
 
@@ -71,11 +71,11 @@ def _parse(body: Mapping[str, Any], **options: Any) -> ChatRequest:
     if body.get("model") is None:
         del chat["model"]
     with _own_names(numbers):
-        asked = parse_chat(chat, **options)
-    return replace(asked, show_reasoning=thinking is not None, ignored=(*_ignored(body), *ignored))
+        request = parse_chat(chat, **options)
+    return replace(request, show_reasoning=thinking is not None, ignored=(*_ignored(body), *ignored))
 
 
-# What is said
+# Messages
 
 
 def _system(system: Any) -> Iterator[dict[str, Any]]:
@@ -106,7 +106,7 @@ def _messages(messages: Any) -> Iterator[dict[str, Any]]:
 
 
 def _message(role: str, content: Any, path: str) -> Iterator[dict[str, Any]]:
-    """One message of the chat, and before it one for each tool result in it."""
+    """Yield a chat message for each tool result in a message, then one for its other blocks."""
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(blocks, list):
         raise BadRequest("It must be a string or an array of content blocks.", param=path)
@@ -135,7 +135,7 @@ def _kind(block: Any, path: str) -> str:
 
 
 def _text(block: Any, path: str) -> str:
-    """The text of a text block, or of a document that holds plain text."""
+    """Return the text of a text block, or of a document with plain text."""
     kind = _kind(block, path)
     if kind == "text":
         return _word(block, "text", path)
@@ -170,11 +170,11 @@ def _result(block: Mapping[str, Any], path: str) -> str:
     return f"Error: {text}" if block.get("is_error") is True else text
 
 
-# How it is to be answered
+# Options of the answer
 
 
 def _max_tokens(value: Any) -> Any:
-    """The limit. 0 asks for a prompt that is only read; the console always begins to answer, so it gets one token."""
+    """Read the token limit. 0 asks for no answer, but the console always begins one, so it becomes 1."""
     if isinstance(value, int) and not isinstance(value, bool) and value <= 0:
         if value < 0:
             raise BadRequest("It must be at least 1.", param="max_tokens")
@@ -189,7 +189,7 @@ def _stops(value: Any) -> Any:
 
 
 def _thinking(thinking: Any) -> str | None:
-    """The type of `thinking`; None where the client did not ask for thinking blocks."""
+    """Return the type of `thinking`; None where the client did not ask for thinking blocks."""
     if thinking is None:
         return None
     kind = thinking.get("type") if isinstance(thinking, Mapping) else None
@@ -199,7 +199,7 @@ def _thinking(thinking: Any) -> str | None:
 
 
 def _format(body: Mapping[str, Any]) -> Any:
-    """The wanted form of the answer; `output_format` is its older name."""
+    """Return the required form of the answer; `output_format` is the older field."""
     config = body.get("output_config")
     if config is not None and not isinstance(config, Mapping):
         raise BadRequest("It must be an object.", param="output_config")
@@ -210,7 +210,7 @@ def _format(body: Mapping[str, Any]) -> Any:
 
 
 def _tools(tools: Any) -> tuple[list[dict[str, Any]] | None, list[int], list[str]]:
-    """The client's own tools, the number of each in the request, and what is left out because it runs elsewhere."""
+    """Return the client's own tools, the index of each, and the types of server tools, which are ignored."""
     if tools is None:
         return None, [], []
     if not isinstance(tools, list):
@@ -254,7 +254,7 @@ def _ignored(body: Mapping[str, Any]) -> list[str]:
 
 @contextmanager
 def _own_names(tools: Sequence[int]) -> Iterator[None]:
-    """A mistake found by `parse_chat` under this API's names; `tools`: the number of each tool in the request."""
+    """Translate the `param` of a `parse_chat` error into this API's names; `tools`: each tool's index."""
     try:
         yield
     except BadRequest as error:

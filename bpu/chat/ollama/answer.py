@@ -1,4 +1,4 @@
-"""The answer side of Ollama's chat and generate: deltas as lines, or as one object. Writes no bytes."""
+"""Turns deltas into lines of Ollama's chat and generate, or into one object. It writes no bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NANOSECONDS = 1_000_000
 
 
 class LineFormat:
-    """One answer as lines. `events` streams it; or `add` each delta, then `body`. `model` is the client's word for it.
+    """Formats one answer. `events` streams its lines; or `add` each delta, then `body`. `model` is the client's name.
 
     Every line has its text, if it is empty: clients break on an empty line, so a keep-alive is a whole one.
     """
@@ -30,11 +30,11 @@ class LineFormat:
         self._thoughts: list[str] = []
         self._calls: list[Line] = []
         self._finish: Finish | None = None
-        #: The line that says nothing but that the stream lives.
+        #: The line of a keep-alive.
         self.keepalive = self._line(self._part())
 
     def events(self, deltas: Iterable[Delta]) -> Iterator[Line]:
-        """The first line at once, before the first delta is asked for."""
+        """Yield the first line before the first delta is read, then one for each."""
         yield self._line(self._part())
         for delta in deltas:
             if isinstance(delta, Finish):
@@ -55,20 +55,20 @@ class LineFormat:
             self._calls.append(self._call(delta))
 
     def body(self) -> Line:
-        """The whole answer as one object; legal after the `Finish`."""
+        """Return the whole answer as one object; legal after the `Finish`."""
         assert self._finish is not None, "the answer is not finished"
         return self._last(self._part("".join(self._texts), "".join(self._thoughts), self._calls), self._finish)
 
     def failed(self, error: BpuError) -> list[Line]:
-        """How a stream ends that cannot go on: the error is its last line."""
+        """Return the last line of a stream that fails: the error."""
         return [error_body(error, "")]
 
     def done(self, reason: str) -> Line:
-        """The one object that answers an order to load or unload."""
+        """Return the one object that answers a request to load or unload."""
         return {**self._opening, **self._part(), "done": True, "done_reason": reason}
 
     def _part(self, text: str = "", thinking: str = "", calls: Sequence[Line] = ()) -> Line:
-        """What a line says, as a message."""
+        """Return the content of a line, as a message."""
         message: Line = {"role": "assistant", "content": text}
         if thinking:
             message["thinking"] = thinking
@@ -94,7 +94,7 @@ class LineFormat:
 
 
 class GenerateFormat(LineFormat):
-    """The same for `generate`, whose text stands in `response`. `context` is empty: nothing is kept in it."""
+    """The same for `generate`, whose text is in `response`. `context` is empty, because it holds nothing here."""
 
     def _part(self, text: str = "", thinking: str = "", calls: Sequence[Line] = ()) -> Line:
         return {"response": text, **({"thinking": thinking} if thinking else {})}
@@ -104,7 +104,7 @@ class GenerateFormat(LineFormat):
 
 
 def _figures(usage: Usage) -> Line:
-    """Counts in tokens, times in nanoseconds. The prompt's count holds what was cached, which also stands apart."""
+    """Return counts in tokens and times in nanoseconds. The prompt's count includes the cached tokens."""
     load, prompt, answer = (round(ms * _NANOSECONDS) for ms in (usage.load_ms, usage.prompt_ms, usage.predicted_ms))
     return {
         "total_duration": round(usage.queued_ms * _NANOSECONDS) + load + prompt + answer,

@@ -1,4 +1,4 @@
-"""Errors as Ollama shapes them: `{"error": "words"}`, a string, with the gateway's own code beside it."""
+"""Errors in Ollama's form: `{"error": "message"}`, a string, with the gateway's own code beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bpu.errors import BpuError, ModelNotFound
 
 
 def error_body(error: BpuError, request_id: str) -> dict[str, Any]:
-    """The body of `error`. Clients show the string as it is, and some look for `not found` in it."""
+    """Make the body of `error`. Clients show the string unchanged, and some search it for `not found`."""
     missing = error.model if isinstance(error, ModelNotFound) else ""
     ours = error.body()["error"]
     more = {name: ours[name] for name in ("code", "output") if name in ours}

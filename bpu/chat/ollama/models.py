@@ -1,4 +1,4 @@
-"""Model objects as Ollama shapes them: the entries of `tags` and `ps`, and the answer of `show`."""
+"""Model objects in Ollama's form: the entries of `tags` and `ps`, and the answer of `show`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from bpu.chat.model_card import ModelCard
 from bpu.chat.ollama.names import tagged
 
-#: A time that means never, as clients that read it as a date need one.
+#: A date that means never, for clients that need a date.
 NEVER = "2099-01-01T00:00:00Z"
 #: llama.cpp's number of a file type that the file does not name.
 _GUESSED = 1024
-#: Clients look for the word `tools` in a template, and for `.Suffix`, which would mean completion in the middle.
+#: Clients search a template for the word `tools`, and for `.Suffix`, which would mean completion in the middle.
 _TEMPLATE = "{{ .System }}{{ range .Messages }}{{ .Role }}: {{ .Content }}{{ end }}{{ .Tools }}{{/* tools */}}"
 
 
 def timestamp(seconds: float) -> str:
-    """`seconds` since 1970 as RFC 3339 in UTC."""
+    """Write `seconds` since 1970 as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def tags_entry(card: ModelCard) -> dict[str, Any]:
-    """One model in `GET /api/tags`."""
+    """Make one model's entry in `GET /api/tags`."""
     return {
         "name": tagged(card.id),
         "model": tagged(card.id),
@@ -35,13 +35,13 @@ def tags_entry(card: ModelCard) -> dict[str, Any]:
 
 
 def ps_entry(card: ModelCard, expires_at: str = NEVER) -> dict[str, Any]:
-    """One loaded model in `GET /api/ps`."""
+    """Make one loaded model's entry in `GET /api/ps`."""
     length = {"context_length": card.context} if card.is_context_public else {}
     return {**tags_entry(card), "expires_at": expires_at, "size_vram": card.size, **length}
 
 
 def show_answer(card: ModelCard, name: str) -> dict[str, Any]:
-    """The answer of `POST /api/show` for a model that the client calls `name`."""
+    """Make the answer of `POST /api/show` for a model that the client calls `name`."""
     architecture = card.architecture
     parameters = f"{'num_ctx':<30} {card.context}" if card.is_context_public else ""
     return {

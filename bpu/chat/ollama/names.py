@@ -11,12 +11,12 @@ _LATEST = ":latest"
 
 
 def tagged(model: str) -> str:
-    """`model` with a tag, as lists of models show it."""
+    """Return `model` with a tag, as lists of models show it."""
     return model if ":" in model.rpartition("/")[2] else f"{model}{_LATEST}"
 
 
 def resolve(name: str, served: Iterable[str]) -> str | None:
-    """The id among `served` that `name` means; None when it means none of them."""
+    """Return the id among `served` that `name` means; None if it means none of them."""
     ids = list(served)
     own = [one for one in ids if one.removesuffix(THINK_SUFFIX) == one or one.removesuffix(THINK_SUFFIX) not in ids]
     bases = Counter(map(_base, own))

@@ -1,4 +1,4 @@
-"""The request side of Ollama's chat and generate, in the words of the chat. It keeps nothing."""
+"""Parses requests of Ollama's chat and generate. It stores nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IGNORED_OPTIONS = (
 )  # fmt: skip
 IGNORED = ("template", "context", "logprobs", "top_logprobs")
 LEVELS = ("high", "medium", "low", "max")
-_MOST_LOGPROBS = 20
+_MAX_LOGPROBS = 20
 _DURATION = re.compile(r"[+-]?(?:(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:ns|us|µs|μs|ms|s|m|h))+")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})")
 _PARAMS = {"max_tokens": "options.num_predict", "stop": "options.stop", "response_format": "format"}
@@ -29,13 +29,13 @@ _PARAMS = {"max_tokens": "options.num_predict", "stop": "options.stop", "respons
 
 @dataclass(frozen=True)
 class Order:
-    """A request without a prompt: load the model, or with `unloads` give its memory back."""
+    """A request without a prompt: load the model, or with `unloads` free its memory."""
 
     unloads: bool
 
 
 def parse_order(body: object, prompt: str, **options: Any) -> Order | None:
-    """What a request asks for whose `prompt` (the field's name) is empty; None for one that has a prompt.
+    """Read what a request with an empty `prompt` (the field's name) asks for; None for one that has a prompt.
 
     Raises `BadRequest` or `ModelNotFound`. `options` as of `parse_chat`.
     """
@@ -49,13 +49,13 @@ def parse_order(body: object, prompt: str, **options: Any) -> Order | None:
 
 
 def parse_ollama_chat(body: object, *, reasons: bool = True, **options: Any) -> ChatRequest:
-    """The request in the body of `/api/chat`. `reasons`: the model thinks before it answers."""
+    """Parse the body of `/api/chat`. `reasons`: the model reasons before it answers."""
     body = _object(body)
     return _parse(body, _messages(body.get("messages")), reasons, tools=_tools(body.get("tools")), **options)
 
 
 def parse_generate(body: object, *, reasons: bool = True, **options: Any) -> ChatRequest:
-    """The request in the body of `/api/generate`: one user message, and a system message before it."""
+    """Parse the body of `/api/generate` as one user message, after a system message if given."""
     body = _object(body)
     name = _model_name(body)
     if body.get("raw") is True:
@@ -78,7 +78,7 @@ def parse_generate(body: object, *, reasons: bool = True, **options: Any) -> Cha
 
 
 def model_id(body: Mapping[str, Any], *, models: Sequence[str], think_model: bool = True, **_: Any) -> str:
-    """The id of the model that `body` names. Raises `BadRequest` or `ModelNotFound`."""
+    """Return the id of the model that `body` names. Raises `BadRequest` or `ModelNotFound`."""
     name = _model_name(body)
     served = [*models, *(f"{one}{THINK_SUFFIX}" for one in models if think_model)]
     found = resolve(name, served)
@@ -118,13 +118,13 @@ def _parse(body: Mapping[str, Any], messages: Any, reasons: bool, *, tools: Any 
         "stop": given.get("stop"),
     }
     with _own_names():
-        asked = parse_chat(chat, **options)
+        request = parse_chat(chat, **options)
     truncates = body.get("truncate") is not False
-    return replace(asked, trim=truncates, ignored=tuple(_ignored(body, given)))
+    return replace(request, trim=truncates, ignored=tuple(_ignored(body, given)))
 
 
 def _messages(messages: Any) -> Any:
-    """The messages with roles in lower case. Raises `BadRequest` for one with images."""
+    """Return the messages with roles in lower case. Raises `BadRequest` for one with images."""
     if not isinstance(messages, list):
         return messages
     for number, message in enumerate(messages):
@@ -141,7 +141,7 @@ def _images(holder: Mapping[str, Any]) -> bool:
 
 
 def _thinking(body: Mapping[str, Any], reasons: bool) -> bool:
-    """Whether the model is to think; `think` may be a level, which has no effect."""
+    """Whether reasoning is on; `think` may be a level, which has no further effect."""
     think = body.get("think")
     if think is None or think is False:
         return think is None
@@ -176,14 +176,14 @@ def _options(value: Any) -> Mapping[str, Any]:
 
 
 def _limit(value: Any) -> Any:
-    """`num_predict`; a float that is whole counts as its number, as JavaScript sends it."""
+    """Read `num_predict`; a whole float is accepted, because JavaScript sends one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _ignored(body: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
     top = body.get("top_logprobs")
-    if isinstance(top, int) and not 0 <= top <= _MOST_LOGPROBS:
-        raise BadRequest(f"top_logprobs must be between 0 and {_MOST_LOGPROBS}", param="top_logprobs")
+    if isinstance(top, int) and not 0 <= top <= _MAX_LOGPROBS:
+        raise BadRequest(f"top_logprobs must be between 0 and {_MAX_LOGPROBS}", param="top_logprobs")
     yield from (name for name in IGNORED if body.get(name))
     if body.get("keep_alive") is not None:
         yield "keep_alive"
@@ -191,7 +191,7 @@ def _ignored(body: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[st
 
 
 def _seconds(value: Any) -> float | None:
-    """`keep_alive` in seconds: a number, or a duration as Go writes it (`5m`, `-1s`). The sign and 0 alone count."""
+    """Read `keep_alive` in seconds: a number, or a duration as Go writes it (`5m`). Only its sign and 0 matter."""
     if value is None:
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -207,7 +207,7 @@ def _is_zero(seconds: float | None) -> bool:
 
 
 def _tools(tools: Any) -> Any:
-    """The tools, with the types that Ollama's own client writes as one string (`string, integer`) as an array."""
+    """Return the tools; types that Ollama's own client writes as one string (`string, integer`) become an array."""
     if not isinstance(tools, list):
         return tools
     return [_split_types(tool) for tool in tools]
@@ -227,7 +227,7 @@ def _split_types(value: Any) -> Any:
 
 @contextmanager
 def _own_names() -> Iterator[None]:
-    """A mistake found by `parse_chat` under this API's names."""
+    """Translate the `param` of a `parse_chat` error into this API's names."""
     try:
         yield
     except BadRequest as error:

@@ -1,6 +1,6 @@
-"""The answer side of the Responses API: deltas as its events, or as one response object. Writes no bytes.
+"""Turns deltas into events of the Responses API, or into one response object. It writes no bytes.
 
-The smallest stream that every client takes; the object at its end is the one a client gets that does not stream.
+It is the smallest stream that every client accepts. The object at its end is the one of an answer in one piece.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Kind = Literal["message", "reasoning"]
 _PREFIX = {"message": "msg", "reasoning": "rs"}
 
 
-class ResponseShape:
-    """One answer. `events` streams it; or `add` each delta, then `body`."""
+class ResponsesFormat:
+    """Formats one answer. `events` streams it; or `add` each delta, then `body`."""
 
-    def __init__(self, head: ResponseMetadata, asked: ChatRequest, body: Mapping[str, Any]) -> None:
-        """The object repeats some of the request: `asked`, and of its `body` what has no place there."""
+    def __init__(self, head: ResponseMetadata, request: ChatRequest, body: Mapping[str, Any]) -> None:
+        """`request` and its `body`: the response object repeats some of their fields."""
         self._head = head
-        self._repeated = _repeated(asked, body)
+        self._repeated = _repeated(request, body)
         self._numbers = count()
         self._output: list[Event] = []
         self._open: Kind | None = None
@@ -36,14 +36,14 @@ class ResponseShape:
         self._final: Event = {}
 
     def events(self, deltas: Iterable[Delta]) -> Iterator[Event]:
-        """The first two at once, before the first delta is asked for. A keep-alive is an event without a type."""
+        """Yield two events before the first delta is read, then those of each. A keep-alive is an empty event."""
         for name in ("created", "in_progress"):
             yield self._event(f"response.{name}", response=self._response("in_progress"))
         for delta in deltas:
             yield from self.add(delta) or [{}]
 
     def add(self, delta: Delta) -> list[Event]:
-        """The events of `delta`; none for a keep-alive."""
+        """Return the events of `delta`; none for a keep-alive."""
         if isinstance(delta, (Content, Reasoning)):
             return self._say("message" if isinstance(delta, Content) else "reasoning", delta.text)
         if isinstance(delta, ToolCall):
@@ -51,12 +51,12 @@ class ResponseShape:
         return self._end(delta) if isinstance(delta, Finish) else []
 
     def body(self) -> Event:
-        """The response object; legal after the `Finish`."""
+        """Return the response object; legal after the `Finish`."""
         assert self._final, "the answer is not finished"
         return self._final
 
     def failed(self, error: BpuError) -> list[Event]:
-        """How a stream ends that cannot go on. Some clients read the error's fields flat, some inside `error`."""
+        """Return the last events of a stream that fails. Some clients read the error flat, some inside `error`."""
         what = {"code": "server_error", "message": error.message}
         flat = {"code": error.code, "message": error.message, "param": error.param}
         return [
@@ -90,7 +90,7 @@ class ResponseShape:
         return [added, self._part(f"response.{name}.added", part=self._piece())]
 
     def _close(self, status: str) -> list[Event]:
-        """The end of the item that is open, if one is."""
+        """Return the events that end the open item, if there is one."""
         if self._open is None:
             return []
         whole = "".join(self._text)
@@ -138,7 +138,7 @@ class ResponseShape:
         return f"{_PREFIX[kind]}_{self._unique}"
 
     def _item(self, status: str) -> Event:
-        """The open item as it is now; empty while it is in progress, as the API has it."""
+        """Return the open item; empty while it is in progress, as the API defines it."""
         assert self._open is not None
         item: Event = {"id": self._id(self._open), "type": self._open}
         pieces = [] if status == "in_progress" else [self._piece()]
@@ -179,16 +179,16 @@ class ResponseShape:
         }
 
 
-def _repeated(asked: ChatRequest, body: Mapping[str, Any]) -> Event:
-    """What the object says again of a request that has been found valid."""
+def _repeated(request: ChatRequest, body: Mapping[str, Any]) -> Event:
+    """Return the fields of a valid request that the response object repeats."""
     text = body.get("text") or {}
     reasoning = body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
     instructions = body.get("instructions")
     return {
         "instructions": instructions if isinstance(instructions, str) else None,
-        "max_output_tokens": asked.max_tokens,
-        "parallel_tool_calls": asked.parallel_tool_calls,
+        "max_output_tokens": request.max_tokens,
+        "parallel_tool_calls": request.parallel_tool_calls,
         "reasoning": {"effort": effort if isinstance(effort, str) else None, "summary": None},
         "temperature": _number(body.get("temperature")),
         "top_p": _number(body.get("top_p")),
@@ -205,7 +205,7 @@ def _strings(metadata: Any) -> dict[str, str]:
 
 
 def _choice(choice: Any) -> Any:
-    """The choice in the API's own form: other forms that name a tool are taken too."""
+    """Return the choice in the API's own form; other forms that name a tool are accepted, too."""
     choice = plain_choice(choice)
     if not isinstance(choice, Mapping):
         return "required" if choice == "any" else choice or "auto"

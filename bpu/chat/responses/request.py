@@ -1,6 +1,6 @@
-"""The request side of the Responses API as a thin face of the chat: input items become messages. It keeps nothing.
+"""Parses requests of the Responses API: input items become messages of the chat. It stores nothing.
 
-What would need a memory of earlier responses, or a tool that runs elsewhere, is refused by name.
+Fields that need stored responses are refused by name. Tools that run on a server are ignored and listed.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bpu.chat.call_ids import referred_call
+from bpu.chat.call_ids import decode_call_id
 from bpu.chat.request_models import left_out
-from bpu.chat.requests import ChatRequest, parse_chat, renamed
+from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
 
 _STATELESS = "This gateway keeps no responses: send the whole conversation as `input` each time"
@@ -21,7 +21,7 @@ REFUSED = {
     "background": f"{_STATELESS}, without `background`.",
     "prompt": "This gateway stores no prompt templates; send `instructions` and `input` instead of `prompt`.",
 }
-#: Fields that mean the same in both, or have no effect in either.
+#: Fields with the same meaning in both APIs, or without effect in either.
 _SHARED = (
     "model", "stream", "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "reasoning", "user", "metadata",
     "service_tier", "store", "prompt_cache_key", "safety_identifier", "include", "thinking", "enable_thinking",
@@ -34,7 +34,7 @@ PARAMS = {"messages": "input", "max_completion_tokens": "max_output_tokens", "re
 
 
 def parse_response(body: object, **options: Any) -> ChatRequest:
-    """The request in `body`. `options` as of `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`."""
+    """Parse the request in `body`, with `options` of `parse_chat`. Raises `BadRequest` or `ModelNotFound`."""
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
     for name, words in REFUSED.items():
@@ -46,13 +46,13 @@ def parse_response(body: object, **options: Any) -> ChatRequest:
     chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
     chat.update(tools=tools, tool_choice=body.get("tool_choice"))
     chat.update(_text(body.get("text")))
-    with renamed(PARAMS, places, numbers):
-        asked = parse_chat(chat, **options)
-    return replace(asked, ignored=(*asked.ignored, *ignored))
+    with translate_params(PARAMS, places, numbers):
+        request = parse_chat(chat, **options)
+    return replace(request, ignored=(*request.ignored, *ignored))
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
-    """Chat messages, and the name under which the client knows each."""
+    """Return the chat messages, and the path of each in the client's request."""
     messages: list[Any] = []
     places: list[str] = []
     if (instructions := body.get("instructions")) is not None:
@@ -74,7 +74,7 @@ def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
     kind = item.get("type") or "message" if isinstance(item, Mapping) else None
     if kind == "reasoning" or (kind in _LATER and str(item.get("id")).startswith(_REASONING_ID)):
         return
-    if kind in _LATER and (referred := referred_call(item.get("id"))) is not None:
+    if kind in _LATER and (referred := decode_call_id(item.get("id"))) is not None:
         kind, item = "function_call", {"name": referred[0], "arguments": referred[1]}
     if kind == "function_call":
         call = {"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")}
@@ -101,7 +101,7 @@ def _unknown(kind: Any) -> str:
 
 
 def _tools(tools: Any) -> tuple[Any, list[int], list[str]]:
-    """Function tools, the number of each in the request, and the types of those that run elsewhere and are left out."""
+    """Return function tools, the index of each in the request, and the types of server tools, which are ignored."""
     if not isinstance(tools, list):
         return tools, [], []
     kinds = [tool.get("type") if isinstance(tool, Mapping) else None for tool in tools]
@@ -111,7 +111,7 @@ def _tools(tools: Any) -> tuple[Any, list[int], list[str]]:
 
 
 def _text(text: Any) -> Mapping[str, Any]:
-    """What `text` says, by the chat's names."""
+    """Translate the fields of `text` into those of the chat."""
     if text is None:
         return {}
     if not isinstance(text, Mapping):

@@ -18,7 +18,7 @@ from bpu.console.diagnosis import Diagnosis, diagnose
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Stats, Text
 from bpu.console.parser import Parser
-from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.profiles import PROFILES, confirm_profile
 from bpu.engine.console_process import Console
 from bpu.engine.console_process import Log as ConsoleLog
 from bpu.engine.file_locks import FileLock, describe, holders, try_lock
@@ -182,7 +182,7 @@ class Probe:
         for event in self._events(self._launch.load_timeout_s):
             if isinstance(event, Ready):
                 self.load_s, self.banner = self._clock() - begun, event.banner
-                self.profile = confirmed(self._parser.profile, event.banner)
+                self.profile = confirm_profile(self._parser.profile, event.banner)
                 self._parser.profile = self.profile
                 return
 

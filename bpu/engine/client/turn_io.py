@@ -15,8 +15,8 @@ from pathlib import Path
 from bpu import errors, gevent_io
 from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
-from bpu.console.parser import Parser, State
-from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.parser import Parser, ParserState
+from bpu.console.profiles import PROFILES, confirm_profile
 from bpu.console.traits import traits_from
 from bpu.engine.file_locks import SLOT_NAME, FileLock, try_lock
 from bpu.engine.launch_spec import LaunchSpec
@@ -86,12 +86,12 @@ class TurnReader:
         self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
-        profile = confirmed(PROFILES[launch.profile], go["banner"])
+        profile = confirm_profile(PROFILES[launch.profile], go["banner"])
         self.is_continuable = bool(go["keeps"])
         self._reset = profile.reset if go["resets"] else None
         self._reset_sent = False
         self._at_prompt = bool(go["at_prompt"])  # the console cannot be writing now
-        self._parser = Parser(profile, state=State.IDLE, traits=traits_from(go["traits"]), anchored=anchored)
+        self._parser = Parser(profile, state=ParserState.IDLE, traits=traits_from(go["traits"]), anchored=anchored)
         noisy = go["noisy"]
         rest = RestProbe(go["pids"], None if noisy is None else frozenset(noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)

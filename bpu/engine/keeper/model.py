@@ -58,7 +58,7 @@ class Model:
         breaker, fault = self.supervisor.breaker, self.supervisor.fault
         if fault is None or self.supervisor.state is not State.FAILED or self.pause_s == 0:
             return None
-        return fault if breaker.is_open or fault.needs_person else None
+        return fault if breaker.is_open or fault.permanent else None
 
     def status(self) -> dict[str, Any]:
         """Return this model's part of the status."""

@@ -283,7 +283,7 @@ class Scheduler:
         fault, supervisor = self.supervisor.fault, self.supervisor
         return {
             "message": fault.message if fault else "The console was ended.",
-            "person": bool(fault and fault.needs_person),
+            "person": bool(fault and fault.permanent),
             "how": str(supervisor.exit) if supervisor.exit else "",
             "log": supervisor.log.relevant_lines(),
         }
@@ -475,8 +475,8 @@ class Scheduler:
 
     def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
         model = self.registry.get(ticket.model)
-        kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
-        wait = None if fault.needs_person else model.pause_s
+        kind = kind or ("EngineUnavailable" if fault.permanent else "EngineStopping")
+        wait = None if fault.permanent else model.pause_s
         log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
         refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)
 

@@ -55,7 +55,7 @@ def status_of(desk: Scheduler, since: float) -> Status:
         "queued": len(desk.queue),
         "retry_at": supervisor.breaker.until if failed else None,
         "error": fault.message if fault and failed else None,
-        "person": bool(fault and failed and fault.needs_person),
+        "person": bool(fault and failed and fault.permanent),
         "log": list(supervisor.log.lines)[-LISTED_LINES:],
     }
 

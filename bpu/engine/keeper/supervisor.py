@@ -15,9 +15,8 @@ from typing import Any
 from bpu.console.diagnosis import Diagnosis, diagnose
 from bpu.console.events import Done, Event, Log, Ready, RunError, Text
 from bpu.console.pace import LONGEST_SILENCE_S, Pace
-from bpu.console.parser import Parser
-from bpu.console.parser import State as ParserState
-from bpu.console.profiles import PROFILES, confirmed
+from bpu.console.parser import Parser, ParserState
+from bpu.console.profiles import PROFILES, confirm_profile
 from bpu.console.stage import Pending
 from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.console_process import Console, Exit
@@ -134,7 +133,7 @@ class Supervisor:
 
     def _on_loading_event(self, event: Event) -> None:
         if isinstance(event, Ready):
-            self.profile = confirmed(PROFILES[self.launch.profile], event.banner, self._configuration_read())
+            self.profile = confirm_profile(PROFILES[self.launch.profile], event.banner, self._configuration_read())
             self.banner = event.banner
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
@@ -380,7 +379,7 @@ class Supervisor:
         if fault.cause == "no_bpu_memory" and freed and self.breaker.failures <= MEMORY_RETRIES:
             fault = Diagnosis(fault.cause, fault.message, False)
             self.breaker.delay_until(now, 1.0)
-        elif fault.needs_person:
+        elif fault.permanent:
             self.breaker.delay_until(now, PERSON_PAUSE_S)
         self.fault = fault
 

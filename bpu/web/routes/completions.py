@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.completions import PARAMS, CompletionShape, is_silent, parse_completion
-from bpu.chat.requests import renamed
+from bpu.chat.completions import PARAMS, TextCompletionFormat, is_keepalive, parse_completion
+from bpu.chat.requests import translate_params
 from bpu.web import sse
 from bpu.web.context import gateway
 from bpu.web.request_body import read_json
@@ -22,8 +22,8 @@ def complete() -> Response:
     asked, echo = parse_completion(read_json(), **options(here))
 
     def face(head: ResponseMetadata) -> EndpointFormat:
-        shape = CompletionShape(head, echo)
-        return EndpointFormat(shape.events, shape, sse.StreamFormat(silent=is_silent))
+        shape = TextCompletionFormat(head, echo)
+        return EndpointFormat(shape.events, shape, sse.StreamFormat(silent=is_keepalive))
 
-    with renamed(PARAMS):
+    with translate_params(PARAMS):
         return respond(here, asked, face, "cmpl-")

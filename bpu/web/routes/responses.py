@@ -9,8 +9,8 @@ from typing import Any
 from flask import Blueprint, Response
 
 from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.requests import renamed
-from bpu.chat.responses.answer import ResponseShape
+from bpu.chat.requests import translate_params
+from bpu.chat.responses.answer import ResponsesFormat
 from bpu.chat.responses.request import PARAMS, parse_response
 from bpu.errors import BadRequest
 from bpu.web import sse
@@ -37,11 +37,11 @@ def answer() -> Response:
     del body  # this frame lives for as long as a job waits
 
     def face(head: ResponseMetadata) -> EndpointFormat:
-        shape = ResponseShape(head, asked, repeated)
+        shape = ResponsesFormat(head, asked, repeated)
         style = sse.StreamFormat(silent=lambda event: not event, event=sse.named, failed=shape.failed, done=b"")
         return EndpointFormat(shape.events, shape, style)
 
-    with renamed(PARAMS):
+    with translate_params(PARAMS):
         return respond(here, asked, face, "resp_")
 
 

@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
-from bpu.chat.pipeline import AnswerOptions, deltas
+from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.template import Template
@@ -122,31 +122,31 @@ def pieces(text: str, cuts: Iterable[int] = ()) -> list[str]:
 
 
 def read(
-    raw: str | list[str], asked: ChatRequest | None = None, *, done: bool = True, thinks: bool = True, **manner: Any
+    raw: str | list[str], asked: ChatRequest | None = None, *, done: bool = True, thinks: bool = True, **options: Any
 ) -> list[Delta]:
     """The deltas of an answer whose raw text is `raw` (in pieces, if a list)."""
     events = [Text(one) for one in ([raw] if isinstance(raw, str) else raw) if one]
     return list(
-        deltas(
+        read_answer(
             [*events, *([Done()] if done else [])],
             asked or request(stream=True),
             turn=Turn(b"Hi", 10),
             measured=Timing,
-            manner=AnswerOptions(counter(), thinks, **manner),
+            options=AnswerOptions(counter(), thinks, **options),
         )
     )
 
 
-def joined(told: list[Delta]) -> tuple[str, str, str]:
+def joined(deltas: list[Delta]) -> tuple[str, str, str]:
     """Reasoning, content and finish reason."""
-    finish = told[-1]
+    finish = deltas[-1]
     assert isinstance(finish, Finish)
-    assert sum(isinstance(one, Finish) for one in told) == 1
-    return _text(told, Reasoning), _text(told, Content), finish.reason
+    assert sum(isinstance(one, Finish) for one in deltas) == 1
+    return _text(deltas, Reasoning), _text(deltas, Content), finish.reason
 
 
-def _text(told: list[Delta], kind: type) -> str:
-    return "".join(one.text for one in told if isinstance(one, kind))
+def _text(deltas: list[Delta], kind: type) -> str:
+    return "".join(one.text for one in deltas if isinstance(one, kind))
 
 
 def head(**fields: Any) -> ResponseMetadata:

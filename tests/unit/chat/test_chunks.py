@@ -77,8 +77,8 @@ def test_a_body_before_its_end_is_a_mistake() -> None:
 def test_43_what_is_read_from_a_console_passes_too() -> None:
     for raw in ("a</think>b", "only thoughts", "<think>x</think>\n\ny"):
         for fields in ({}, {"max_tokens": 1}, {"stop": "b"}):
-            told = read(raw, request(stream=True, **fields))
-            check_stream(chunks(told, head()), body(**fields))
+            deltas = read(raw, request(stream=True, **fields))
+            check_stream(chunks(deltas, head()), body(**fields))
 
 
 BROKEN = {

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.conversation import converse, digest
-from bpu.chat.reasoning import own_words
+from bpu.chat.conversation import build_conversation, digest
+from bpu.chat.reasoning import strip_reasoning
 
 from .kit import PROPERTY, request, said
 
 
 def turns(*messages: Any) -> tuple[str, list[tuple[str, str]]]:
-    made = converse(request(*messages).messages)
+    made = build_conversation(request(*messages).messages)
     return made.system, [(one.role[0], one.text) for one in made.turns]
 
 
@@ -69,25 +69,29 @@ def test_34_tool_results_are_the_users_side() -> None:
     ],
 )
 def test_30_reasoning_of_earlier_turns_is_left_out(text: str, words: str) -> None:
-    assert own_words(text) == words
+    assert strip_reasoning(text) == words
     expected = [("u", "a"), ("a", words), ("u", "c")] if words else [("u", "a\n\nc")]
     assert turns("a", said("assistant", text, reasoning_content="hm"), "c")[1] == expected
 
 
 def test_where_whole_turns_begin() -> None:
-    made = converse(request("a", said("assistant", "b"), said("tool", "c"), said("assistant", "d"), "e", "f").messages)
+    made = build_conversation(
+        request("a", said("assistant", "b"), said("tool", "c"), said("assistant", "d"), "e", "f").messages
+    )
     assert made.openings() == [0, 4]
     assert made.messages_before(4) == 4
     assert [one.text for one in made.since(4).turns] == ["e\n\nf"]
 
 
 def test_an_answer_that_says_nothing_is_counted_with_the_turn_before_it() -> None:
-    made = converse(request("a", said("assistant", None), said("assistant", "b"), said("assistant", ""), "c").messages)
+    made = build_conversation(
+        request("a", said("assistant", None), said("assistant", "b"), said("assistant", ""), "c").messages
+    )
     assert [one.messages for one in made.turns] == [2, 2, 1]
 
 
 def test_rules_stand_behind_the_system_text() -> None:
-    assert converse(request(said("system", "S"), "a").messages, "R").system == "S\n\nR"
+    assert build_conversation(request(said("system", "S"), "a").messages, "R").system == "S\n\nR"
 
 
 @PROPERTY
@@ -96,7 +100,7 @@ def test_rules_stand_behind_the_system_text() -> None:
     st.lists(st.text("ab1", max_size=3), min_size=1, max_size=5),
 )
 def test_no_two_lists_of_parts_have_one_digest(one: list[str], other: list[str]) -> None:
-    nothing = converse(request("a").messages)
+    nothing = build_conversation(request("a").messages)
     assert (digest(one, nothing, []) == digest(other, nothing, [])) is (one == other)
 
 
@@ -106,7 +110,7 @@ ROLES = st.sampled_from(["system", "user", "assistant", "tool", "developer"])
 @PROPERTY
 @given(st.lists(st.tuples(ROLES, st.text(max_size=5)), min_size=1, max_size=8))
 def test_34_whatever_comes_the_turns_alternate(messages: list[tuple[str, str]]) -> None:
-    made = converse(request(*(said(*one) for one in messages)).messages)
+    made = build_conversation(request(*(said(*one) for one in messages)).messages)
     assert [one.role for one in made.turns] == ["user", "assistant"] * (len(made.turns) // 2) + ["user"]
     assert sum(one.messages for one in made.turns) <= len(messages)
     assert all(one.text for one in made.turns if one.role == "assistant")

@@ -1,4 +1,4 @@
-"""Answers in JSON: found among other words, repaired, checked; never told as final when they are not what was asked."""
+"""Answers in JSON: found among other words, repaired, checked; an answer that does not fit is an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content, Delta, Finish, Reasoning
 from bpu.chat.formats import as_json, beginning, instruction
-from bpu.chat.pipeline import AnswerOptions, deltas
+from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.request_models import ResponseFormat
 from bpu.console.events import Done, Text
 from bpu.errors import AnswerUnfit
@@ -179,30 +179,30 @@ def test_the_model_is_told() -> None:
 def lazily(parts: list[str]) -> Iterator[Delta]:
     wanted = request(stream=True, response_format=WANTED)
     events = [*map(Text, parts), Done()]
-    return deltas(events, wanted, turn=Turn(b"Hi", 10), measured=Timing, manner=AnswerOptions(counter()))
+    return read_answer(events, wanted, turn=Turn(b"Hi", 10), measured=Timing, options=AnswerOptions(counter()))
 
 
 def test_a_streamed_answer_waits_until_it_is_whole() -> None:
-    told = list(lazily(["Hm.</think>\n\n```json\n", '{"city": ', '"Paris"}', "\n```"]))
-    assert joined(told) == ("Hm.", PARIS, "stop")
-    assert [type(one) for one in told] == [Reasoning, Content, Finish]
+    deltas = list(lazily(["Hm.</think>\n\n```json\n", '{"city": ', '"Paris"}', "\n```"]))
+    assert joined(deltas) == ("Hm.", PARIS, "stop")
+    assert [type(one) for one in deltas] == [Reasoning, Content, Finish]
 
 
 def test_a_streamed_answer_that_is_unfit_ends_in_the_error_before_any_content() -> None:
-    told: list[Delta] = []
+    deltas: list[Delta] = []
     with pytest.raises(AnswerUnfit):
-        told.extend(lazily(["Hm.</think>\n\n", '{"town": 1}']))
-    assert told == [Reasoning("Hm.")]
+        deltas.extend(lazily(["Hm.</think>\n\n", '{"town": 1}']))
+    assert deltas == [Reasoning("Hm.")]
 
 
 def test_an_answer_cut_by_a_limit_is_length_with_what_there_is() -> None:
-    told = read(["</think>\n\nHere: ", '{"city": "Pa'], request(stream=True, response_format=WANTED), done=False)
-    assert joined(told) == ("", '{"city": "Pa', "length")
+    deltas = read(["</think>\n\nHere: ", '{"city": "Pa'], request(stream=True, response_format=WANTED), done=False)
+    assert joined(deltas) == ("", '{"city": "Pa', "length")
 
 
 def test_json_inside_a_reasoning_that_was_never_closed() -> None:
-    told = read(f"I think it is\n\n{PARIS}", request(response_format=WANTED))
-    assert joined(told)[1:] == (PARIS, "stop")
+    deltas = read(f"I think it is\n\n{PARIS}", request(response_format=WANTED))
+    assert joined(deltas)[1:] == (PARIS, "stop")
 
 
 def test_a_stop_string_does_not_make_half_an_object_whole() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.prompt import Prompter
-from bpu.chat.request_models import Call
+from bpu.chat.request_models import ToolCallInput
 from bpu.chat.responses.request import parse_response
 from bpu.chat.template import Template
-from bpu.chat.tools import called
+from bpu.chat.tools import render_tool_call
 from bpu.console.profiles import PROFILES
 
 from .kit import AFTER, EOS, INST, MODEL, ONE, PROPERTY, QWEN, counter, prompter, request, said
@@ -63,7 +63,7 @@ def test_arguments_in_any_form_are_shown_in_one(arguments: Any) -> None:
 @PROPERTY
 @given(st.text(max_size=30) | st.text('{}[]":, a1\\', max_size=30))
 def test_an_earlier_call_is_always_shown_as_json(arguments: str) -> None:
-    shown = called(Call(name="f", arguments=arguments))
+    shown = render_tool_call(ToolCallInput(name="f", arguments=arguments))
     inner = json.loads(shown.removeprefix("<tool_call>").removesuffix("</tool_call>"))
     assert inner["name"] == "f"
     assert isinstance(inner["arguments"], dict)

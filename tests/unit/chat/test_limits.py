@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.limits import StopStrings, TokenLimit
-from bpu.chat.partial_match import first, held
+from bpu.chat.partial_match import first_complete, partial_length
 
 from .kit import PROPERTY, counter, every_cut, pieces
 
@@ -51,18 +51,18 @@ def test_nothing_comes_after_a_stop() -> None:
     st.lists(st.integers(0, 99), max_size=6),
 )
 def test_stop_strings_cut_as_on_the_whole_text(text: str, stops: list[str], cuts: list[int]) -> None:
-    at, _ = first(text, stops)
+    at, _ = first_complete(text, stops)
     assert stopped(pieces(text, cuts), *stops) == (text if at < 0 else text[:at], at >= 0)
 
 
 def test_what_is_held_may_begin_a_word() -> None:
-    assert held("abc", ["cd"]) == 1
-    assert held("abcd", ["bcde", "dx"]) == 3
-    assert held("abc", ["x"]) == 0
-    assert held("abc", []) == 0
-    assert first("abc", ["bc", "bcd", "c", "abc"]) == (0, "abc")
-    assert first("baa", ["baa", "a"]) == (1, "a")
-    assert first("abc", ["x"]) == (-1, "")
+    assert partial_length("abc", ["cd"]) == 1
+    assert partial_length("abcd", ["bcde", "dx"]) == 3
+    assert partial_length("abc", ["x"]) == 0
+    assert partial_length("abc", []) == 0
+    assert first_complete("abc", ["bc", "bcd", "c", "abc"]) == (0, "abc")
+    assert first_complete("baa", ["baa", "a"]) == (1, "a")
+    assert first_complete("abc", ["x"]) == (-1, "")
 
 
 def limited(texts: list[str], most: int | None) -> tuple[str, bool, int]:

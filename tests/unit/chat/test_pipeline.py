@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
-from bpu.chat.pipeline import AnswerOptions, deltas
+from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.requests import ChatRequest
 from bpu.console.events import Done, Echo, Event, Log, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed
@@ -27,9 +27,9 @@ WHOLE = request()
 @pytest.mark.parametrize("asked", [STREAM, WHOLE])
 def test_25_26_reasoning_before_content_without_tags(asked: object) -> None:
     for texts in every_cut(RAW):
-        told = read(texts, asked)
-        assert joined(told) == ("First a thought.\n\nThen another.\n", "The weather is fine.", "stop")
-        kinds = [type(one) for one in told]
+        deltas = read(texts, asked)
+        assert joined(deltas) == ("First a thought.\n\nThen another.\n", "The weather is fine.", "stop")
+        kinds = [type(one) for one in deltas]
         assert kinds.index(Content) > max(at for at, kind in enumerate(kinds) if kind is Reasoning)
 
 
@@ -47,8 +47,8 @@ def test_waiting_becomes_a_keep_alive_and_the_rest_is_not_the_clients() -> None:
         Stats(),
         Done(),
     ]
-    told = list(deltas(events, STREAM, turn=Turn(b"", 1), measured=Timing, manner=AnswerOptions(counter())))
-    assert told[:-1] == [KeepAlive("queued", 2), Reasoning("a"), Content("b"), KeepAlive("decode", 0)]
+    deltas = list(read_answer(events, STREAM, turn=Turn(b"", 1), measured=Timing, options=AnswerOptions(counter())))
+    assert deltas[:-1] == [KeepAlive("queued", 2), Reasoning("a"), Content("b"), KeepAlive("decode", 0)]
 
 
 @pytest.mark.parametrize("mode", ["think-tags", "drop", "reasoning"])
@@ -70,8 +70,8 @@ def test_29_thinking_off_drops_what_is_thought_all_the_same() -> None:
 
 @pytest.mark.parametrize("raw", ["One thought.\n\nThe last\nwords.", "One thought.\n\nThe last\nwords.</think>\n\n"])
 def test_31_a_streamed_answer_that_ends_inside_its_reasoning_repeats_the_last_paragraph(raw: str) -> None:
-    told = read(list(raw), STREAM)
-    assert joined(told) == ("One thought.\n\nThe last\nwords.", "The last\nwords.", "stop")
+    deltas = read(list(raw), STREAM)
+    assert joined(deltas) == ("One thought.\n\nThe last\nwords.", "The last\nwords.", "stop")
 
 
 def test_31_not_streamed_the_whole_text_is_the_answer() -> None:
@@ -88,8 +88,8 @@ def test_31_dropped_reasoning_without_an_answer_is_the_answer(asked: object) -> 
 
 
 def test_31_inline_the_block_is_closed_first() -> None:
-    told = joined(read("One.\n\nTwo.", STREAM, reasoning="think-tags"))
-    assert told[:2] == ("", "<think>\nOne.\n\nTwo.\n</think>\n\nTwo.")
+    deltas = joined(read("One.\n\nTwo.", STREAM, reasoning="think-tags"))
+    assert deltas[:2] == ("", "<think>\nOne.\n\nTwo.\n</think>\n\nTwo.")
 
 
 @pytest.mark.parametrize("raw", ["", "\n\n", "</think>\n", "<think></think>"])
@@ -101,13 +101,13 @@ def test_31_an_answer_without_a_word_is_an_error(raw: str) -> None:
 def test_cut_by_the_token_limit() -> None:
     for asked in (request(stream=True, max_tokens=3), request(max_tokens=3)):
         for texts in every_cut(RAW):
-            told = read(texts, asked)
-            reasoning, content, reason = joined(told)
+            deltas = read(texts, asked)
+            reasoning, content, reason = joined(deltas)
             assert (content, reason) == ("", "length")
             assert RAW.startswith(reasoning)
             assert reasoning
-            assert 1 <= told[-1].usage.completion_tokens <= 3
-            assert not told[-1].natural
+            assert 1 <= deltas[-1].usage.completion_tokens <= 3
+            assert not deltas[-1].natural
 
 
 def test_cut_inside_an_inline_block_closes_it() -> None:
@@ -118,9 +118,9 @@ def test_cut_inside_an_inline_block_closes_it() -> None:
 
 def test_a_stop_string_counts_in_the_answer_only() -> None:
     for texts in every_cut(RAW):
-        told = read(texts, request(stream=True, stop=["\n\n", "is"]))
-        assert joined(told) == ("First a thought.\n\nThen another.\n", "The weather ", "stop")
-        assert not told[-1].natural
+        deltas = read(texts, request(stream=True, stop=["\n\n", "is"]))
+        assert joined(deltas) == ("First a thought.\n\nThen another.\n", "The weather ", "stop")
+        assert not deltas[-1].natural
 
 
 def test_a_stop_string_at_the_very_beginning() -> None:
@@ -129,9 +129,9 @@ def test_a_stop_string_at_the_very_beginning() -> None:
 
 def test_a_stop_string_that_is_complete_only_at_the_end() -> None:
     """What was held back for a tag may complete a stop string."""
-    told = read("a</think>b<", request(stream=True, stop="<"))
-    assert joined(told) == ("a", "b", "stop")
-    assert not told[-1].natural
+    deltas = read("a</think>b<", request(stream=True, stop="<"))
+    assert joined(deltas) == ("a", "b", "stop")
+    assert not deltas[-1].natural
     assert joined(read("a</think>b<", request(stream=True, stop="<x")))[1] == "b<"
 
 
@@ -141,9 +141,9 @@ def test_events_that_end_without_done_were_cut() -> None:
 
 
 def test_a_full_context_is_length_and_may_be_empty() -> None:
-    told = read("One two", context_size=11)
-    assert joined(told) == ("One two", "", "length")
-    assert not told[-1].natural
+    deltas = read("One two", context_size=11)
+    assert joined(deltas) == ("One two", "", "length")
+    assert not deltas[-1].natural
     assert joined(read("a</think>b", context_size=4096))[2] == "stop"
 
 
@@ -154,21 +154,21 @@ def ended(*events: Event, asked: ChatRequest = STREAM, context_size: int | None 
         yield from events
         raise AssertionError("the answer had ended")
 
-    manner = AnswerOptions(counter(), context_size=context_size)
-    return list(deltas(console(), asked, turn=Turn(b"Hi", 10), measured=Timing, manner=manner))
+    options = AnswerOptions(counter(), context_size=context_size)
+    return list(read_answer(console(), asked, turn=Turn(b"Hi", 10), measured=Timing, options=options))
 
 
 @pytest.mark.parametrize("asked", [STREAM, WHOLE])
 def test_an_answer_ends_where_the_model_goes_on_after_its_turn(asked: ChatRequest) -> None:
-    told = ended(Text("Hm.</think>\n\nPar"), Text("is."), Overrun(), asked=asked)
-    assert joined(told) == ("Hm.", "Paris.", "stop")
-    assert not told[-1].natural, "the console's cache holds more than the answer"
-    assert told[-1].usage.completion_tokens == counter().count("Hm.</think>\n\nParis.")
+    deltas = ended(Text("Hm.</think>\n\nPar"), Text("is."), Overrun(), asked=asked)
+    assert joined(deltas) == ("Hm.", "Paris.", "stop")
+    assert not deltas[-1].natural, "the console's cache holds more than the answer"
+    assert deltas[-1].usage.completion_tokens == counter().count("Hm.</think>\n\nParis.")
 
 
 def test_an_invented_turn_does_not_make_a_full_context_of_the_answer() -> None:
-    told = ended(Text("Hm.</think>\n\nYes"), Overrun(), context_size=12)
-    assert joined(told) == ("Hm.", "Yes", "stop")
+    deltas = ended(Text("Hm.</think>\n\nYes"), Overrun(), context_size=12)
+    assert joined(deltas) == ("Hm.", "Yes", "stop")
 
 
 def test_what_waits_for_the_end_comes_with_it() -> None:
@@ -196,7 +196,9 @@ def test_a_stop_string_or_a_limit_before_the_invented_turn_still_counts() -> Non
 def test_the_consoles_error_is_one() -> None:
     with pytest.raises(EngineCrashed):
         list(
-            deltas([RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, manner=AnswerOptions(counter()))
+            read_answer(
+                [RunError("run error")], STREAM, turn=Turn(b"", 1), measured=Timing, options=AnswerOptions(counter())
+            )
         )
 
 
@@ -225,7 +227,7 @@ def test_a_model_that_does_not_reason() -> None:
 def test_no_cut_matters(raw: str, cuts: list[int], thinks: bool, mode: str, stream: bool, stop: object) -> None:
     asked = request(stream=stream, stop=stop)
 
-    def told(texts: list[str]) -> object:
+    def deltas(texts: list[str]) -> object:
         try:
             answer = read(texts, asked, thinks=thinks, reasoning=mode)
         except EngineCrashed:
@@ -234,7 +236,7 @@ def test_no_cut_matters(raw: str, cuts: list[int], thinks: bool, mode: str, stre
         assert content.strip() or reason == "length" or stop
         return reasoning, content, reason
 
-    assert told(pieces(raw, cuts)) == told([raw])
+    assert deltas(pieces(raw, cuts)) == deltas([raw])
 
 
 SPOKEN = [
@@ -270,6 +272,6 @@ def test_tags_in_arguments_and_in_json_are_data(text: str) -> None:
 
 
 def test_finish_is_last_and_once() -> None:
-    told = read(RAW)
-    assert [type(one) for one in told].count(Finish) == 1
-    assert isinstance(told[-1], Finish)
+    deltas = read(RAW)
+    assert [type(one) for one in deltas].count(Finish) == 1
+    assert isinstance(deltas[-1], Finish)

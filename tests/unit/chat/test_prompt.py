@@ -7,17 +7,15 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.deltas import Content
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.prompt import Prompter
 from bpu.chat.template import Template
 from bpu.chat.tokens import Counter
-from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
-from bpu.errors import ContextLengthExceeded, EngineCrashed
-from bpu.turn import Timing
+from bpu.errors import ContextLengthExceeded
 
 from .kit import (
     AFTER,
@@ -33,7 +31,6 @@ from .kit import (
     body,
     counter,
     counting,
-    joined,
     parse_chat,
     prompter,
     request,
@@ -240,7 +237,7 @@ def test_trimming_drops_the_oldest_whole_turns() -> None:
         assert plan.dropped % 2 == 0
         assert text.count("question") == 6 - plan.dropped // 2
         assert (plan.turn.history, plan.turn.short_line) == ("", b"")
-        assert made.remember(request(*LONG), "x</think>y") == ""
+        assert AnswerDecoder(made).conversation_digest(request(*LONG), "x</think>y") == ""
         seen.add(plan.dropped)
     assert len(seen) > 3
 
@@ -265,41 +262,6 @@ def test_a_first_message_can_only_begin() -> None:
     assert (turn.history, turn.short_line, turn.short_tokens) == ("", b"", 0)
 
 
-def told(made: Prompter, asked: Any, raw: str) -> str:
-    """The content that a client gets."""
-    turn = made.turn(asked)
-    return "".join(
-        one.text for one in made.answer([Text(raw), Done()], asked, turn, Timing) if isinstance(one, Content)
-    )
-
-
-@pytest.mark.parametrize("raw", ["I think.\n</think>\n\nYes. ", "Never closed.\n\nLast words.", "</think>Yes"])
-@pytest.mark.parametrize(
-    "fields", [{}, {"stream": True}, {"think": False}, {"model": f"{MODEL}-think", "stream": True}]
-)
-@pytest.mark.parametrize("mode", ["reasoning_content", "think-tags", "drop"])
-def test_14_a_chat_that_goes_on_is_recognised(raw: str, fields: dict[str, Any], mode: str) -> None:
-    made = prompter(reasoning=mode)
-    asked = parse_chat({**body(SYSTEM, "a"), **fields}, models=[MODEL])
-    after = made.remember(asked, raw)
-    answer = said("assistant", told(made, asked, raw))
-    following = made.turn(parse_chat({**body(SYSTEM, "a", answer, "c"), **fields}, models=[MODEL]))
-    assert following.history == after != ""
-    assert following.short_line == b"c"
-
-
-@pytest.mark.parametrize(
-    ("fields", "raw"),
-    [({"max_tokens": 2}, "I think.</think>Yes."), ({"stop": "e"}, "I think.</think>Yes."), ({}, ""), ({}, "</think>")],
-)
-def test_14_an_answer_that_was_cut_is_not_remembered(fields: dict[str, Any], raw: str) -> None:
-    assert prompter().remember(request("a", **fields), raw) == ""
-
-
-def test_14_an_answer_to_the_assistants_own_words_is_not_remembered() -> None:
-    assert prompter().remember(request("a", said("assistant", "b")), "x</think>y") == ""
-
-
 def test_14_the_models_two_names_share_a_chat_and_callers_do_not() -> None:
     made, messages = prompter(), body("a", said("assistant", "b"), "c")
 
@@ -311,26 +273,7 @@ def test_14_the_models_two_names_share_a_chat_and_callers_do_not() -> None:
 
 
 WORDS = st.text(st.sampled_from("ab <>/\n你🤔|｜"), max_size=6)
-ANSWER = st.one_of(WORDS, st.tuples(WORDS, WORDS).map("</think>".join))
 CHATS = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), WORDS), min_size=1, max_size=6)
-
-
-@PROPERTY
-@given(CHATS, ANSWER, WORDS, st.booleans(), st.sampled_from(["reasoning_content", "think-tags", "drop"]))
-def test_14_for_any_chat_the_digest_after_is_the_next_ones_history(
-    chat: list[tuple[str, str]], raw: str, following: str, stream: bool, mode: str
-) -> None:
-    assume(chat[-1][0] != "assistant")
-    made, messages = prompter(reasoning=mode), [said(*one) for one in chat]
-    asked = request(*messages, stream=stream)
-    try:
-        answer = told(made, asked, raw)
-    except EngineCrashed:
-        assert made.remember(asked, raw) == ""
-        return
-    after = made.remember(asked, raw)
-    assert after
-    assert made.turn(request(*messages, said("assistant", answer), said("user", following))).history == after
 
 
 @PROPERTY
@@ -360,10 +303,3 @@ def test_any_chat_renders_to_one_line_that_holds_every_word(chat: list[tuple[str
     for role, words in chat:
         if role != "assistant" and not set(words) & set("<|｜\n"):
             assert words.strip() in turn.line.decode()
-
-
-def test_the_answer_is_read_in_the_models_manner() -> None:
-    asked = request("Hi")
-    made = prompter(QWEN)
-    reading = made.answer([Text("Hello."), Done()], asked, made.turn(asked), Timing)
-    assert joined(list(reading)) == ("", "Hello.", "stop")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.loader import load_prompter, load_template
 from bpu.chat.prompt import Thinking
 from bpu.chat.template import Template, Unrenderable
@@ -118,7 +119,7 @@ def test_a_tokenizers_configuration_may_hold_the_template(tmp_path: Path) -> Non
             load_template(path, tmp_path)
 
 
-#: What a model says under each way of thinking: reasoning and answer, whoever has opened the tag.
+#: What a model prints for each value of `thinking`: the raw text and its reasoning.
 WAYS = [
     ("template", "Hm.\n</think>\n\nYes.", "Hm."),
     ("model", "<think>\nHm.\n</think>\n\nYes.", "Hm."),
@@ -131,15 +132,15 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("thinking", "raw", "reasoning"), WAYS)
-def test_whoever_opens_the_thinking_the_answer_is_the_same(
+def test_the_answer_is_the_same_whatever_opens_the_thinking(
     tmp_path: Path, thinking: Thinking, raw: str, reasoning: str
 ) -> None:
     made = load_prompter(**files(tmp_path, SWITCHED), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
     asked = request("Hi", stream=True)
     for pieces in every_cut(raw):
         events = [*map(Text, pieces), Done()]
-        told = list(made.answer(events, asked, made.turn(asked), Timing))
-        found, content, reason = joined(told)
+        deltas = list(AnswerDecoder(made).read(events, asked, made.turn(asked), Timing))
+        found, content, reason = joined(deltas)
         assert (found.strip(), content, reason) == (reasoning, "Yes.", "stop")
 
 

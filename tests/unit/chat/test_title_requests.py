@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bpu.chat.title_requests import side_answer
+from bpu.chat.title_requests import conversation_title
 
 from .kit import request
 
@@ -32,22 +32,22 @@ def naming(chat: str) -> str:
     ],
 )
 def test_32_the_name_is_made_of_the_first_message(chat: str, name: str) -> None:
-    assert side_answer(request(naming(chat))) == name
+    assert conversation_title(request(naming(chat))) == name
     assert name.strip()
 
 
 def test_32_system_messages_before_it_do_not_matter() -> None:
     asked = request({"role": "system", "content": "Current model: x"}, naming("Hello"))
-    assert side_answer(asked) == "Hello"
+    assert conversation_title(asked) == "Hello"
 
 
 @pytest.mark.parametrize("text", ["Hi", "The name is:", ASKS, naming("x") + " And then?"])
 def test_32_every_other_request_goes_to_the_model(text: str) -> None:
-    assert side_answer(request(text)) is None
+    assert conversation_title(request(text)) is None
 
 
 def test_32_without_the_fence_there_is_still_a_name() -> None:
-    assert side_answer(request(f"{ASKS}The name is:")) == "Chat"
+    assert conversation_title(request(f"{ASKS}The name is:")) == "Chat"
 
 
 def task(wanted: str, history: str) -> str:
@@ -76,7 +76,7 @@ HISTORY = "USER: **What is the capital of France, and why?**\nASSISTANT: Paris.\
 def test_open_webui_s_tasks_are_answered_in_the_json_that_they_ask_for(
     wanted: str, history: str, answer: dict[str, object]
 ) -> None:
-    text = side_answer(request(task(wanted, history)))
+    text = conversation_title(request(task(wanted, history)))
     assert text is not None
     assert json.loads(text) == answer
 
@@ -91,4 +91,4 @@ def test_open_webui_s_tasks_are_answered_in_the_json_that_they_ask_for(
     ],
 )
 def test_what_only_looks_like_a_task_goes_to_the_model(text: str) -> None:
-    assert side_answer(request(text)) is None
+    assert conversation_title(request(text)) is None

@@ -97,10 +97,10 @@ def test_the_quick_count_is_the_number_of_ends(saved: Counter, text: str) -> Non
 @PROPERTY
 @given(TEXTS, st.lists(st.integers(0, 600), max_size=20))
 def test_pieces_count_as_the_whole(text: str, cuts: list[int]) -> None:
-    tally = IncrementalTokenCounter(counter())
+    token_counter = IncrementalTokenCounter(counter())
     for piece in pieces(text, cuts):
-        tally.add(piece)
-    assert tally.total == counter().count(text)
+        token_counter.add(piece)
+    assert token_counter.total == counter().count(text)
 
 
 def test_the_cost_of_counting_pieces_is_linear() -> None:
@@ -114,10 +114,10 @@ def test_the_cost_of_counting_pieces_is_linear() -> None:
     costs = []
     for length in (4_000, 8_000):
         looked_at = 0
-        tally = IncrementalTokenCounter(counting(ends))
+        token_counter = IncrementalTokenCounter(counting(ends))
         for _ in range(length):
-            tally.add("a")
-            tally.room("a", 10**6)
-        assert tally.total == length
+            token_counter.add("a")
+            token_counter.room("a", 10**6)
+        assert token_counter.total == length
         costs.append(looked_at)
     assert costs[1] < 2.5 * costs[0]

@@ -46,17 +46,17 @@ def called(answer: list[str] | str, asked: ChatRequest | None = None, **how: Any
     return read(["</think>\n\n", *parts], asked or offering(), **how)
 
 
-def calls(told: list[Delta]) -> list[tuple[str, Any]]:
-    return [(one.name, json.loads(one.arguments)) for one in told if isinstance(one, ToolCall)]
+def calls(deltas: list[Delta]) -> list[tuple[str, Any]]:
+    return [(one.name, json.loads(one.arguments)) for one in deltas if isinstance(one, ToolCall)]
 
 
-def content(told: list[Delta]) -> str:
-    return "".join(one.text for one in told if isinstance(one, Content))
+def content(deltas: list[Delta]) -> str:
+    return "".join(one.text for one in deltas if isinstance(one, Content))
 
 
-def reason(told: list[Delta]) -> str:
-    assert isinstance(told[-1], Finish)
-    return told[-1].reason
+def reason(deltas: list[Delta]) -> str:
+    assert isinstance(deltas[-1], Finish)
+    return deltas[-1].reason
 
 
 FORMS = {
@@ -85,17 +85,17 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 def test_every_form_at_every_cut(form: str) -> None:
     for parts in every_cut(form):
-        told = called(parts)
-        assert calls(told) == [("get_weather", {"city": "Paris"})], parts
-        assert (content(told), reason(told)) == ("", "tool_calls"), parts
+        deltas = called(parts)
+        assert calls(deltas) == [("get_weather", {"city": "Paris"})], parts
+        assert (content(deltas), reason(deltas)) == ("", "tool_calls"), parts
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 def test_words_before_a_call_are_content(form: str) -> None:
     for parts in every_cut(f"Let me look.\n\n{form}"):
-        told = called(parts)
-        assert calls(told) == [("get_weather", {"city": "Paris"})], parts
-        assert content(told) == "Let me look.", parts
+        deltas = called(parts)
+        assert calls(deltas) == [("get_weather", {"city": "Paris"})], parts
+        assert content(deltas) == "Let me look.", parts
 
 
 TEXTS = {
@@ -131,8 +131,8 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 def test_what_is_no_call_is_said_as_it_is(text: str) -> None:
     for parts in every_cut(text):
-        told = called(parts)
-        assert (content(told), calls(told), reason(told)) == (text, [], "stop"), parts
+        deltas = called(parts)
+        assert (content(deltas), calls(deltas), reason(deltas)) == (text, [], "stop"), parts
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_what_is_no_call_is_said_as_it_is(text: str) -> None:
 )
 def test_a_marked_stretch_that_is_no_call_is_said_without_its_marks(inner: str) -> None:
     for parts in every_cut(f"<tool_call>{inner}</tool_call>"):
-        told = called(parts)
-        assert (content(told), reason(told)) == (inner, "stop"), parts
+        deltas = called(parts)
+        assert (content(deltas), reason(deltas)) == (inner, "stop"), parts
 
 
 STEP = {
@@ -184,8 +184,8 @@ SHAPES = {
 def test_15_a_call_of_a_known_tool_is_a_call_whatever_its_arguments_miss(
     written: str, arguments: Any, shape: str
 ) -> None:
-    told = called(shape.format(written), lamp())
-    assert (calls(told), content(told), reason(told)) == ([("set_lamp", arguments)], "", "tool_calls")
+    deltas = called(shape.format(written), lamp())
+    assert (calls(deltas), content(deltas), reason(deltas)) == ([("set_lamp", arguments)], "", "tool_calls")
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
@@ -218,8 +218,8 @@ def test_15_names_are_cleaned(name: str) -> None:
 
 def test_15_a_name_that_a_tool_has_is_never_cleaned() -> None:
     tools = [{"type": "function", "function": {"name": name}} for name in ("functions.a", "a")]
-    told = called('{"name": "functions.a", "arguments": {}}', request("Hi", tools=tools, stream=True))
-    assert calls(told) == [("functions.a", {})]
+    deltas = called('{"name": "functions.a", "arguments": {}}', request("Hi", tools=tools, stream=True))
+    assert calls(deltas) == [("functions.a", {})]
 
 
 def test_15_an_unknown_name_is_called_inside_marks_alone() -> None:
@@ -241,14 +241,14 @@ def test_15_calls_on_one_line_are_all_calls(between: str) -> None:
     bare = between.join([first, *others])
     for text in (bare, f"<tool_call>{bare}</tool_call>", between.join([f"<tool_call>{first}</tool_call>", *others])):
         for parts in every_cut(text) if text is bare else [[text], list(text)]:
-            told = called(parts)
+            deltas = called(parts)
             expected = [("move", {"x": number}) for number in range(3)]
-            assert (calls(told), content(told), reason(told)) == (expected, "", "tool_calls"), parts
+            assert (calls(deltas), content(deltas), reason(deltas)) == (expected, "", "tool_calls"), parts
 
 
 def test_15_an_object_behind_a_call_that_is_no_call_is_not_passed_on() -> None:
-    told = called(PARIS + ', {"name": "Paul"}')
-    assert (calls(told), content(told)) == ([("get_weather", {"city": "Paris"})], "")
+    deltas = called(PARIS + ', {"name": "Paul"}')
+    assert (calls(deltas), content(deltas)) == ([("get_weather", {"city": "Paris"})], "")
     other = '{"name": "Paul"}' + PARIS
     assert (calls(called(other)), content(called(other))) == ([], other)
 
@@ -271,8 +271,8 @@ def test_15_a_marked_call_of_a_known_tool_is_a_call_however_its_arguments_are_wr
     inner: str, arguments: Any
 ) -> None:
     for parts in every_cut(f"So:\n<tool_call>{inner}</tool_call>"):
-        told = called(parts)
-        assert (calls(told), content(told), reason(told)) == ([("move", arguments)], "So:", "tool_calls"), parts
+        deltas = called(parts)
+        assert (calls(deltas), content(deltas), reason(deltas)) == ([("move", arguments)], "So:", "tool_calls"), parts
 
 
 def test_15_arguments_that_cannot_be_read_outside_marks_are_text() -> None:
@@ -281,13 +281,13 @@ def test_15_arguments_that_cannot_be_read_outside_marks_are_text() -> None:
 
 
 def test_15_arguments_that_a_stop_string_cut_are_no_call() -> None:
-    told = called('<tool_call>{"name": "move", "arguments": {"x": 1 + STOP', offering(stop=["STOP"]))
-    assert calls(told) == []
+    deltas = called('<tool_call>{"name": "move", "arguments": {"x": 1 + STOP', offering(stop=["STOP"]))
+    assert calls(deltas) == []
 
 
 def test_15_a_number_for_a_string_keeps_its_spelling() -> None:
-    told = called('{"name": "move", "arguments": {"note": -0, "x": -0}}')
-    assert [one.arguments for one in told if isinstance(one, ToolCall)] == ['{"note": "-0", "x": 0}']
+    deltas = called('{"name": "move", "arguments": {"note": -0, "x": -0}}')
+    assert [one.arguments for one in deltas if isinstance(one, ToolCall)] == ['{"note": "-0", "x": 0}']
 
 
 STREAMED = {
@@ -320,8 +320,8 @@ def test_17_a_call_in_a_fence_is_a_call_when_nothing_or_another_call_follows() -
 
 
 def test_17_half_a_beginning_that_a_limit_cut_is_dropped() -> None:
-    told = called("Wait.\n<tool_call>  ", done=False)
-    assert (content(told), reason(told)) == ("Wait.\n", "length")
+    deltas = called("Wait.\n<tool_call>  ", done=False)
+    assert (content(deltas), reason(deltas)) == ("Wait.\n", "length")
     whole = called("It is <tool_call>")
     assert (content(whole), reason(whole)) == ("It is <tool_call>", "stop")
 
@@ -329,33 +329,33 @@ def test_17_half_a_beginning_that_a_limit_cut_is_dropped() -> None:
 def test_several_calls_come_in_their_order() -> None:
     second = '{"name": "move", "arguments": {"x": 1}}'
     for between in ("\n", ""):
-        told = called(f"<tool_call>{PARIS}</tool_call>{between}<tool_call>{second}</tool_call>")
-        assert [name for name, _ in calls(told)] == ["get_weather", "move"]
-        assert [one.index for one in told if isinstance(one, ToolCall)] == [0, 1]
+        deltas = called(f"<tool_call>{PARIS}</tool_call>{between}<tool_call>{second}</tool_call>")
+        assert [name for name, _ in calls(deltas)] == ["get_weather", "move"]
+        assert [one.index for one in deltas if isinstance(one, ToolCall)] == [0, 1]
     assert len(calls(called(f"{PARIS}\n{second}"))) == 2
     assert len(calls(called(f"<tool_call>{PARIS}\n<tool_call>{second}"))) == 2
     assert len(calls(called(f"[{PARIS}, {second}]"))) == 2
 
 
 def test_only_one_when_the_client_wants_one_at_a_time() -> None:
-    told = called(f"{PARIS}\n{PARIS}\n{PARIS}", offering(parallel_tool_calls=False))
-    assert len(calls(told)) == 1
-    assert reason(told) == "tool_calls"
+    deltas = called(f"{PARIS}\n{PARIS}\n{PARIS}", offering(parallel_tool_calls=False))
+    assert len(calls(deltas)) == 1
+    assert reason(deltas) == "tool_calls"
 
 
 @pytest.mark.parametrize("whole", [f"<tool_call>{PARIS}</tool_call>", PARIS, FORMS["deepseek"], FORMS["fenced"]])
 def test_a_call_cut_by_a_limit_is_length_and_nothing_of_it_is_told(whole: str) -> None:
     # Only what ends before the value itself does is a cut call; a bare object ends with its last bracket.
     for stop in range(2, whole.rindex("}")):
-        told = called(whole[:stop], done=False)
-        assert calls(told) == []
-        assert reason(told) == "length"
-        assert content(told).strip("[`jsont \n") == "", whole[:stop]
+        deltas = called(whole[:stop], done=False)
+        assert calls(deltas) == []
+        assert reason(deltas) == "length"
+        assert content(deltas).strip("[`jsont \n") == "", whole[:stop]
 
 
 def test_a_token_limit_inside_a_call() -> None:
-    told = called(f"<tool_call>{PARIS}</tool_call>", offering(max_tokens=8))
-    assert (calls(told), content(told), reason(told)) == ([], "", "length")
+    deltas = called(f"<tool_call>{PARIS}</tool_call>", offering(max_tokens=8))
+    assert (calls(deltas), content(deltas), reason(deltas)) == ([], "", "length")
 
 
 def test_a_stop_string_inside_a_call_drops_it_but_may_end_a_whole_one() -> None:
@@ -366,13 +366,13 @@ def test_a_stop_string_inside_a_call_drops_it_but_may_end_a_whole_one() -> None:
 
 
 def test_brackets_are_never_closed_for_a_call_that_a_stop_string_cut() -> None:
-    told = called('{"name": "move", "arguments": {"x": 1, STOP "fast": false}}', offering(stop=[" STOP"]))
-    assert calls(told) == []
+    deltas = called('{"name": "move", "arguments": {"x": 1, STOP "fast": false}}', offering(stop=[" STOP"]))
+    assert calls(deltas) == []
 
 
 def test_numbers_and_truth_written_as_strings_are_put_right() -> None:
-    told = called('{"name": "move", "arguments": {"x": "1.5", "fast": "True", "note": "5"}}')
-    assert calls(told) == [("move", {"x": 1.5, "fast": True, "note": "5"})]
+    deltas = called('{"name": "move", "arguments": {"x": "1.5", "fast": "True", "note": "5"}}')
+    assert calls(deltas) == [("move", {"x": 1.5, "fast": True, "note": "5"})]
 
 
 @pytest.mark.parametrize(
@@ -400,14 +400,14 @@ def test_a_model_that_goes_on_speaking_is_stopped() -> None:
 
 
 def test_a_model_that_calls_for_ever_is_stopped() -> None:
-    told = called([f"<tool_call>{PARIS}</tool_call>\n"] * 40)
-    assert len(calls(told)) == 16
-    assert reason(told) == "tool_calls"
+    deltas = called([f"<tool_call>{PARIS}</tool_call>\n"] * 40)
+    assert len(calls(deltas)) == 16
+    assert reason(deltas) == "tool_calls"
 
 
 def test_no_tools_no_calls() -> None:
-    told = called(PARIS, request("Hi", stream=True))
-    assert (content(told), calls(told), reason(told)) == (PARIS, [], "stop")
+    deltas = called(PARIS, request("Hi", stream=True))
+    assert (content(deltas), calls(deltas), reason(deltas)) == (PARIS, [], "stop")
     none = called(PARIS, offering(tool_choice="none"))
     assert (content(none), calls(none)) == (PARIS, [])
 
@@ -423,13 +423,13 @@ def test_a_tool_that_the_choice_does_not_allow_is_not_called() -> None:
     only = [{"type": "function", "function": {"name": "get_weather"}}]
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": only}}
     for choice in (only[0], allowed):
-        told = called(f"<tool_call>{inner}</tool_call>", offering(tool_choice=choice))
-        assert (calls(told), content(told), reason(told)) == ([], inner, "stop")
+        deltas = called(f"<tool_call>{inner}</tool_call>", offering(tool_choice=choice))
+        assert (calls(deltas), content(deltas), reason(deltas)) == ([], inner, "stop")
 
 
 def test_a_call_at_the_end_of_a_reasoning_that_was_never_closed() -> None:
-    told = read(f"I need the weather.\n<tool_call>{PARIS}</tool_call>", offering())
-    assert (calls(told), content(told), reason(told)) == ([("get_weather", {"city": "Paris"})], "", "tool_calls")
+    deltas = read(f"I need the weather.\n<tool_call>{PARIS}</tool_call>", offering())
+    assert (calls(deltas), content(deltas), reason(deltas)) == ([("get_weather", {"city": "Paris"})], "", "tool_calls")
     mused = read(f"Perhaps <tool_call>{PARIS}</tool_call>\n\nBut no.", offering())
     assert (calls(mused), content(mused), reason(mused)) == ([], "But no.", "stop")
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.deltas import ToolCall
-from bpu.chat.request_models import Call
-from bpu.chat.tools import answered, called, compact, offer
+from bpu.chat.request_models import ToolCallInput
+from bpu.chat.tools import compact, render_tool_call, render_tool_result, tools_prompt
 from bpu.console.events import Done, Text
 from bpu.errors import AnswerUnfit, ContextLengthExceeded
 from bpu.turn import Timing
@@ -36,7 +37,7 @@ CALL = {"id": "call1", "type": "function", "function": {"name": "stop", "argumen
 
 
 def offered(**fields: Any) -> str:
-    return offer(request("Hi", tools=[TOOL, OTHER], **fields))
+    return tools_prompt(request("Hi", tools=[TOOL, OTHER], **fields))
 
 
 def test_one_tool_a_line_without_what_tells_a_model_nothing() -> None:
@@ -60,7 +61,7 @@ def test_one_tool_a_line_without_what_tells_a_model_nothing() -> None:
 
 
 def test_no_tools_no_words() -> None:
-    assert offer(request("Hi")) == ""
+    assert tools_prompt(request("Hi")) == ""
     assert offered(tool_choice="none") == ""
 
 
@@ -80,9 +81,9 @@ def test_the_words_around_the_tools_are_few() -> None:
 
 
 def test_a_call_and_its_result_as_the_model_sees_them_again() -> None:
-    once = called(Call(name="go", arguments='{"x":1.0}'))
+    once = render_tool_call(ToolCallInput(name="go", arguments='{"x":1.0}'))
     assert once == '<tool_call>{"name": "go", "arguments": {"x": 1}}</tool_call>'
-    assert answered("sunny") == "<tool_response>\nsunny\n</tool_response>"
+    assert render_tool_result("sunny") == "<tool_response>\nsunny\n</tool_response>"
 
 
 def test_a_chat_with_a_tool_goes_on_with_the_result_alone() -> None:
@@ -90,7 +91,7 @@ def test_a_chat_with_a_tool_goes_on_with_the_result_alone() -> None:
     model = prompter()
     first = request("Stop!", tools=[TOOL, OTHER])
     raw = 'Hm.</think>\n\n<tool_call>\n{"name": "stop", "arguments": {}}\n</tool_call>'
-    told = model.remember(first, raw)
+    digest = AnswerDecoder(model).conversation_digest(first, raw)
     after = request(
         "Stop!",
         said("assistant", None, tool_calls=[CALL]),
@@ -98,24 +99,24 @@ def test_a_chat_with_a_tool_goes_on_with_the_result_alone() -> None:
         tools=[TOOL, OTHER],
     )
     turn = model.turn(after)
-    assert told
-    assert turn.history == told
+    assert digest
+    assert turn.history == digest
     assert turn.short_line.decode() == "<tool_response>\\ndone\\n</tool_response>"
     assert '<tool_call>{"name": "stop", "arguments": {}}</tool_call>' in turn.line.decode()
 
 
 def test_other_tools_are_another_chat() -> None:
     model = prompter()
-    told = model.remember(request("Hi", tools=[TOOL]), "</think>Hello")
-    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[OTHER])).history != told
-    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[TOOL])).history == told
+    digest = AnswerDecoder(model).conversation_digest(request("Hi", tools=[TOOL]), "</think>Hello")
+    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[OTHER])).history != digest
+    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[TOOL])).history == digest
 
 
-def test_the_answer_of_the_prompter_holds_calls() -> None:
+def test_a_decoded_answer_holds_calls() -> None:
     asked = request("Stop!", tools=[OTHER])
     events = [Text('</think>{"name": "stop", "arguments": {}}'), Done()]
     model = prompter()
-    kinds = [type(one).__name__ for one in model.answer(events, asked, model.turn(asked), Timing)]
+    kinds = [type(one).__name__ for one in AnswerDecoder(model).read(events, asked, model.turn(asked), Timing)]
     assert kinds == ["ToolCall", "Finish"]
 
 
@@ -141,9 +142,9 @@ ODD_SCHEMAS = {
 def test_2_a_schema_that_cannot_be_checked_is_offered_as_it_is(parameters: Any) -> None:
     tool = {"type": "function", "function": {"name": "x", "parameters": parameters}}
     asked = request("Hi", tools=[OTHER, tool])
-    assert compact(parameters) in offer(asked)
-    told = read('</think><tool_call>{"name": "x", "arguments": {"v": 1}}</tool_call>', asked)
-    assert [one.name for one in told if isinstance(one, ToolCall)] == ["x"]
+    assert compact(parameters) in tools_prompt(asked)
+    digest = read('</think><tool_call>{"name": "x", "arguments": {"v": 1}}</tool_call>', asked)
+    assert [one.name for one in digest if isinstance(one, ToolCall)] == ["x"]
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": parameters}}
     assert compact(parameters) in prompter().turn(request("Hi", response_format=wanted, model=MODEL)).line.decode()
 
@@ -159,6 +160,6 @@ def test_2_a_tuple_of_draft_7_is_honoured_in_a_format() -> None:
 def test_2_schemas_beyond_any_context_are_not_walked() -> None:
     large = {"properties": {f"p{at}": {"title": "x", "type": "integer"} for at in range(15_000)}}
     tool = {"type": "function", "function": {"name": "x", "parameters": large}}
-    assert '"title"' in offer(request("Hi", tools=[tool]))
+    assert '"title"' in tools_prompt(request("Hi", tools=[tool]))
     with pytest.raises(ContextLengthExceeded):
         prompter().turn(request("Hi", tools=[tool]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bpu.console.events import Event, Text
-from bpu.console.parser import Parser, State
+from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES, Profile
 from tests.unit.console.replay import joined
 
@@ -73,7 +73,7 @@ class Console:
 
     def asked(self, line: bytes) -> Parser:
         """Its parser, after `line` was written."""
-        parser = Parser(self.profile, state=State.IDLE)
+        parser = Parser(self.profile, state=ParserState.IDLE)
         parser.begin(line)
         return parser
 

@@ -6,7 +6,7 @@ import pytest
 
 from bpu.console.diagnosis import diagnose
 from bpu.console.events import Event, Log, Ready, RunError
-from bpu.console.parser import Parser, State
+from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES, Profile
 
 HEAD = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo]"
@@ -77,14 +77,14 @@ def loaded(profile: Profile, lines: list[str], size: int) -> tuple[list[Event], 
 @pytest.mark.parametrize("name", FAILED_LOADS)
 @pytest.mark.parametrize("size", [1, 7, 9999])
 def test_a_failed_load_is_logged_and_diagnosed(profile: Profile, name: str, size: int) -> None:
-    lines, (end, cause, needs_person) = FAILED_LOADS[name]
+    lines, (end, cause, permanent) = FAILED_LOADS[name]
     started = ["[UCP]: log level = 3", "hbm_path: /root/llm/X.hbm", "一行中文"]
     events, parser = loaded(profile, started + lines, size)
-    assert parser.state is State.CLOSED
+    assert parser.state is ParserState.CLOSED
     shown = [event.line for event in events if isinstance(event, Log)]
     assert shown == started + [line.replace("\x1b[31m", "").replace("\x1b[0m", "") for line in lines]
     fault = diagnose(shown, exit_code=end if end >= 0 else None, signal=-end if end < 0 else None)
-    assert (fault.cause, fault.needs_person) == (cause, needs_person)
+    assert (fault.cause, fault.permanent) == (cause, permanent)
     assert fault.message.endswith(".")
 
 
@@ -100,7 +100,7 @@ def test_a_failure_after_the_load_may_pass_by_itself(name: str) -> None:
     lines, (end, cause) = LATER[name]
     code, signal = (None, -end) if end is not None and end < 0 else (end, None)
     fault = diagnose(lines, exit_code=code, signal=signal)
-    assert (fault.cause, fault.needs_person) == (cause, False)
+    assert (fault.cause, fault.permanent) == (cause, False)
 
 
 @EVERY_PROFILE
@@ -111,7 +111,7 @@ def test_the_last_words_of_a_console_that_dies_are_logged_and_not_answered(
 ) -> None:
     """Before the marker with the empty `said`, else within the answer."""
     for size in (1, 9999):
-        parser = Parser(profile, state=State.IDLE)
+        parser = Parser(profile, state=ParserState.IDLE)
         parser.begin(b"hi")
         data = (("[Assistant] >>> " + said if said else "") + words + "\n").encode()
         events = [event for at in range(0, len(data), size) for event in parser.feed(data[at : at + size])]
@@ -124,7 +124,7 @@ def test_the_last_words_of_a_console_that_dies_are_logged_and_not_answered(
 @pytest.mark.parametrize("said", [b"", b"[Assistant] >>> ", b"[Assistant] >>> Once\n"])
 @pytest.mark.parametrize("size", [1, 9999])
 def test_the_cause_before_a_run_error_is_logged(profile: Profile, said: bytes, size: int) -> None:
-    parser = Parser(profile, state=State.IDLE)
+    parser = Parser(profile, state=ParserState.IDLE)
     parser.begin(b"hi")
     data = said + b"Aborted \xd1\nFailed to DoPrefill\nrun error"
     events = [event for at in range(0, len(data), size) for event in parser.feed(data[at : at + size])]
@@ -140,6 +140,6 @@ def test_start_up_in_any_words_is_ready_at_the_first_prompt(profile: Profile) ->
         parser = Parser(profile)
         events = [event for at in range(0, len(output), size) for event in parser.feed(output[at : at + size])]
         assert events[-1] == Ready(greeting)
-        assert parser.state is State.IDLE
+        assert parser.state is ParserState.IDLE
         logs = [event.line for event in events if isinstance(event, Log)]
         assert logs == ["[UCP]: log level = 3", "not [User] <<< yet", "x" * 4096]

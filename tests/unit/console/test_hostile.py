@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bpu.console.events import Done, Echo, Log, Overrun, RunError, Stats, Text
-from bpu.console.line_encoding import frame
-from bpu.console.parser import State
+from bpu.console.line_encoding import encode_line
+from bpu.console.parser import ParserState
 from tests.unit.console.consoles import (
     BRACKETS,
     CONSOLES,
@@ -89,11 +89,11 @@ def test_a_prompt_of_which_the_rest_comes_forty_milliseconds_later_is_text(
     parser, output = console.asked(b"hi"), console.output(b"hi", (said + more).encode())
     rest = len((more + console.end).encode())
     events = parser.feed(output[:-rest])
-    assert parser.state is State.ANSWERING
+    assert parser.state is ParserState.ANSWERING
     assert parser.quiet_after is not None
     assert parser.quiet_after > 0.04
     assert text_of([*events, *hear(parser, [output[-rest:]])]) == said + more
-    assert parser.state is State.IDLE
+    assert parser.state is ParserState.IDLE
 
 
 @EVERY_CONSOLE
@@ -101,7 +101,7 @@ def test_a_prompt_of_which_the_rest_comes_forty_milliseconds_later_is_text(
 @pytest.mark.parametrize("place", [*PLACES, "before a long rest"])
 def test_whatever_is_asked_is_one_turn(console: Console, name: str, place: str) -> None:
     asked = {**PLACES, "before a long rest": "{} " + "x" * 300}[place].format(SAID[name])
-    line = frame(asked, profile=console.profile, limit=0)
+    line = encode_line(asked, profile=console.profile, limit=0)
     for read in reads(console, line, b"yes"):
         events = [event for event in hear(console.asked(line), read) if not isinstance(event, Stats)]
         assert [type(event) for event in events] == [Echo, Text, Done]
@@ -111,7 +111,7 @@ def test_whatever_is_asked_is_one_turn(console: Console, name: str, place: str) 
 @EVERY_CONSOLE
 @pytest.mark.parametrize("question", [MARKER + PROMPT, PROMPT, "run error", MARKER + "run error " + PROMPT])
 def test_a_question_of_marks_is_answered_piece_by_piece(console: Console, question: str) -> None:
-    line = frame(question, profile=console.profile)
+    line = encode_line(question, profile=console.profile)
     parser, output = console.asked(line), console.output(line, b"yes, I do. ")
     events = parser.feed(output[: -len(console.end.encode())])
     assert text_of(events) == "yes, I do. "

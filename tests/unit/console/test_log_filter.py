@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bpu.console.events import Log
-from bpu.console.log_filter import LONGEST_LOG, LogFilter, log
+from bpu.console.log_filter import LONGEST_LOG, LogFilter, log_event
 
 HEAD = b"[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo]"
 
 
-def clean(*pieces: bytes, cleaner: LogFilter | None = None) -> list[bytes | Log]:
-    cleaner = cleaner or LogFilter()
-    return [*(item for piece in pieces for item in cleaner.feed(piece)), *cleaner.end()]
+def clean(*pieces: bytes, log_filter: LogFilter | None = None) -> list[bytes | Log]:
+    log_filter = log_filter or LogFilter()
+    return [*(item for piece in pieces for item in log_filter.feed(piece)), *log_filter.end()]
 
 
 def test_a_log_line_in_the_middle_of_a_character() -> None:
@@ -38,18 +38,18 @@ def test_colours_are_taken_out_of_text_and_logs() -> None:
 
 
 def test_a_head_that_stood_in_a_prompt_is_text() -> None:
-    cleaner = LogFilter()
-    cleaner.quote(b"what is " + HEAD + b"?")
+    log_filter = LogFilter()
+    log_filter.remember_log_prefixes(b"what is " + HEAD + b"?")
     other = HEAD.replace(b"008", b"009")
-    assert clean(HEAD + b" x\n" + other + b" y\n", cleaner=cleaner) == [HEAD, b" x\n", Log(other.decode() + " y")]
+    assert clean(HEAD + b" x\n" + other + b" y\n", log_filter=log_filter) == [HEAD, b" x\n", Log(other.decode() + " y")]
 
 
 def test_only_so_many_heads_are_remembered() -> None:
-    cleaner = LogFilter()
-    cleaner.quote(HEAD)
+    log_filter = LogFilter()
+    log_filter.remember_log_prefixes(HEAD)
     for thread in range(0, 6000, 1000):
-        cleaner.quote(b"".join(HEAD.replace(b"29163", b"%d" % (thread + i)) for i in range(1000)))
-    assert clean(HEAD + b" x\n", cleaner=cleaner) == [Log(HEAD.decode() + " x")]
+        log_filter.remember_log_prefixes(b"".join(HEAD.replace(b"29163", b"%d" % (thread + i)) for i in range(1000)))
+    assert clean(HEAD + b" x\n", log_filter=log_filter) == [Log(HEAD.decode() + " x")]
 
 
 def test_a_log_line_without_end_was_none() -> None:
@@ -61,13 +61,13 @@ def test_a_log_line_without_end_was_none() -> None:
 
 
 def test_held_text_is_known() -> None:
-    cleaner = LogFilter()
-    list(cleaner.feed(b"a["))
-    assert cleaner.holds_text
-    list(cleaner.feed(HEAD[1:] + b"x"))
-    assert not cleaner.holds_text
-    assert list(cleaner.end()) == [Log(HEAD.decode() + "x")]
+    log_filter = LogFilter()
+    list(log_filter.feed(b"a["))
+    assert log_filter.holds_text
+    list(log_filter.feed(HEAD[1:] + b"x"))
+    assert not log_filter.holds_text
+    assert list(log_filter.end()) == [Log(HEAD.decode() + "x")]
 
 
 def test_a_log_event_has_no_line_break_and_no_colour() -> None:
-    assert log(b"\x1b[1mabc\xff\x1b[0m\r\n") == Log("abc\ufffd")
+    assert log_event(b"\x1b[1mabc\xff\x1b[0m\r\n") == Log("abc\ufffd")

@@ -8,7 +8,7 @@ import pytest
 
 from bpu.console.events import Done, Event, Log, Stats
 from bpu.console.pace import Arrival
-from bpu.console.parser import Parser, State
+from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES
 from bpu.console.traits import UNKNOWN_TRAITS, Traits
 from tests.unit.console.consoles import text_of
@@ -23,7 +23,7 @@ class Timed:
     """One turn of a console whose output is read when it comes, and watched as a job watches it."""
 
     def __init__(self, profile: str = "xlm_demo", *, line: str = "hi", traits: Traits = UNKNOWN_TRAITS) -> None:
-        self.parser = Parser(PROFILES[profile], state=State.IDLE, traits=traits)
+        self.parser = Parser(PROFILES[profile], state=ParserState.IDLE, traits=traits)
         self.parser.begin(line.encode())
         self.now = 100.0
         self.events: list[Event] = []

@@ -6,7 +6,7 @@ import pytest
 
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Log, RunError, Text
-from bpu.console.parser import TRANSITIONS, Call, Parser, State
+from bpu.console.parser import TRANSITIONS, OwnerCall, Parser, ParserState
 from bpu.console.profiles import PROFILES
 from bpu.console.traits import UNKNOWN_TRAITS, Traits
 from tests.unit.console.consoles import LOG, text_of
@@ -16,38 +16,40 @@ MARKER, PROMPT = b"[Assistant] >>> ", b"[User] <<< "
 
 
 def asked(line: bytes = b"hi", profile: object = RUN, *, traits: Traits = UNKNOWN_TRAITS) -> Parser:
-    parser = Parser(profile, state=State.IDLE, traits=traits)  # type: ignore[arg-type]
+    parser = Parser(profile, state=ParserState.IDLE, traits=traits)  # type: ignore[arg-type]
     parser.begin(line)
     return parser
 
 
 def test_from_every_state_but_the_end_there_is_a_way_to_the_end() -> None:
-    assert {state for state, cause in TRANSITIONS if cause is Call.END} == set(State)
-    assert not [to for (state, _), to in TRANSITIONS.items() if state is State.CLOSED and to is not State.CLOSED]
+    assert {state for state, cause in TRANSITIONS if cause is OwnerCall.END} == set(ParserState)
+    assert not [
+        to for (state, _), to in TRANSITIONS.items() if state is ParserState.CLOSED and to is not ParserState.CLOSED
+    ]
 
 
 def test_a_line_may_be_written_only_at_the_prompt() -> None:
     parser = Parser(RUN)
-    for state in (State.LOADING, State.ECHOING):
+    for state in (ParserState.LOADING, ParserState.ECHOING):
         with pytest.raises(ValueError, match=state.value):
             parser.begin(b"hi")
         with pytest.raises(ValueError, match=state.value):
             parser.reset_sent()
-        if state is State.LOADING:
+        if state is ParserState.LOADING:
             parser.feed(PROMPT)
             parser.begin(b"hi")
 
 
 def test_after_a_failure_nothing_is_listened_to() -> None:
-    parser = Parser(RUN, state=State.IDLE)
+    parser = Parser(RUN, state=ParserState.IDLE)
     with pytest.raises(OutOfSync, match="nothing was asked"):
         parser.feed(b"Hello")
-    assert parser.state is State.FAILED
+    assert parser.state is ParserState.FAILED
     assert parser.feed(PROMPT) == []
     assert parser.quiet_after is None
     assert parser.quiet() == []
     assert parser.end_of_file() == []
-    assert parser.state is State.CLOSED
+    assert parser.state is ParserState.CLOSED
     assert parser.end_of_file() == []
 
 
@@ -57,8 +59,8 @@ def test_nothing_is_listened_to_after_a_run_error() -> None:
     assert parser.feed(MARKER + b"more") == []
 
 
-@pytest.mark.parametrize("state", [State.LOADING, State.IDLE])
-def test_silence_outside_a_turn_decides_nothing(state: State) -> None:
+@pytest.mark.parametrize("state", [ParserState.LOADING, ParserState.IDLE])
+def test_silence_outside_a_turn_decides_nothing(state: ParserState) -> None:
     parser = Parser(RUN, state=state)
     parser.feed(b"[UCP]: log")
     assert parser.quiet_after is None
@@ -66,53 +68,53 @@ def test_silence_outside_a_turn_decides_nothing(state: State) -> None:
 
 
 def test_a_log_line_that_began_before_the_question_is_none_of_the_turn() -> None:
-    parser = Parser(RUN, state=State.IDLE)
+    parser = Parser(RUN, state=ParserState.IDLE)
     assert parser.feed(b"[UCP]: log le") == []
     parser.begin(b"hi")
     assert parser.feed(b"vel = 3\n" + MARKER + b"Yes") == [Echo("[UCP]: log level = 3"), Text("Yes")]
 
 
 def test_a_log_line_that_is_cut_off_between_two_turns_is_logged() -> None:
-    parser = Parser(RUN, state=State.IDLE)
+    parser = Parser(RUN, state=ParserState.IDLE)
     parser.feed(b"[UCP]: log le")
     assert parser.end_of_file() == [Log("[UCP]: log le")]
 
 
 @pytest.mark.parametrize("rest", [b"[UC", b"[E][29163]", b"\x1b["])
 def test_other_bytes_between_two_turns_are_dropped_at_the_end(rest: bytes) -> None:
-    parser = Parser(RUN, state=State.IDLE)
+    parser = Parser(RUN, state=ParserState.IDLE)
     parser.feed(rest)
     assert parser.end_of_file() == []
-    assert parser.state is State.CLOSED
+    assert parser.state is ParserState.CLOSED
 
 
 @pytest.mark.parametrize("answer", [b"no\n", b"[User] >>> ", b"\n\n[Assistant] >>> "])
 def test_a_reset_is_answered_by_the_prompt_and_by_nothing_else(answer: bytes) -> None:
-    parser = Parser(MC, state=State.IDLE)
+    parser = Parser(MC, state=ParserState.IDLE)
     parser.reset_sent()
     with pytest.raises(OutOfSync, match="reset"):
         parser.feed(answer)
 
 
 def test_the_prompt_after_a_reset_may_come_in_pieces() -> None:
-    parser = Parser(MC, state=State.IDLE)
+    parser = Parser(MC, state=ParserState.IDLE)
     parser.reset_sent(at_once=True)
     assert [event for byte in b"\n" + PROMPT for event in parser.feed(bytes([byte]))] == [Done()]
     assert parser.quiet_after is None
-    assert parser.state is State.IDLE
+    assert parser.state is ParserState.IDLE
 
 
 def test_the_prompt_after_a_reset_counts_after_silence_where_a_model_may_still_speak() -> None:
-    parser = Parser(MC, state=State.IDLE)
+    parser = Parser(MC, state=ParserState.IDLE)
     parser.reset_sent()
     assert parser.feed(b"\n" + PROMPT) == []
     assert parser.quiet_after is not None
     assert parser.quiet() == [Done()]
-    assert parser.state is State.IDLE
+    assert parser.state is ParserState.IDLE
 
 
 def test_a_model_that_goes_on_after_the_prompt_of_a_reset_is_out_of_step() -> None:
-    parser = Parser(MC, state=State.IDLE)
+    parser = Parser(MC, state=ParserState.IDLE)
     parser.reset_sent()
     parser.feed(PROMPT)
     with pytest.raises(OutOfSync, match="reset"):
@@ -121,7 +123,7 @@ def test_a_model_that_goes_on_after_the_prompt_of_a_reset_is_out_of_step() -> No
 
 @pytest.mark.parametrize("size", [1, 9999])
 def test_a_library_line_and_breaks_before_the_prompt_of_a_reset_are_no_offence(size: int) -> None:
-    parser, output = Parser(MC, state=State.IDLE), b"[DNN] x\n\n" + PROMPT
+    parser, output = Parser(MC, state=ParserState.IDLE), b"[DNN] x\n\n" + PROMPT
     parser.reset_sent(at_once=True)
     events = [event for at in range(0, len(output), size) for event in parser.feed(output[at : at + size])]
     assert events == [Log("[DNN] x"), Done()]
@@ -192,7 +194,7 @@ def test_many_lines_that_look_like_failures_are_text() -> None:
 def test_a_log_line_of_an_earlier_turn_may_be_quoted() -> None:
     """The short form of a conversation that goes on does not hold it; the model remembers it all the same."""
     for chat, logged in ((f"What is {LOG}?".encode(), []), (b"", [Log(LOG)])):
-        parser = Parser(MC, state=State.IDLE)
+        parser = Parser(MC, state=ParserState.IDLE)
         parser.begin(b"say it again", chat=chat)
         events = parser.feed(MARKER + f"It is\n{LOG}\nagain".encode())
         assert [event for event in events if isinstance(event, Log)] == logged

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Log, Stats, Text
-from bpu.console.line_encoding import frame
-from bpu.console.parser import State
+from bpu.console.line_encoding import encode_line
+from bpu.console.parser import ParserState
 from tests.unit.console.consoles import BRACKETS, CONSOLES, HOSTILE, LOG, MARKER, PROMPT, Console, hear, pieces, text_of
 from tests.unit.console.replay import joined
 
@@ -60,7 +60,7 @@ def may_be_told_apart(console: Console, line: bytes, said: str) -> bool:
 def test_what_the_model_says_comes_out_whatever_was_asked(
     console: Console, asked: str, said: str, cuts: list[int]
 ) -> None:
-    line = frame(asked, profile=console.profile, limit=0)
+    line = encode_line(asked, profile=console.profile, limit=0)
     expected = as_utf8(said)
     assume(may_be_said(console, line, expected) and may_be_told_apart(console, line, expected))
     parser = console.asked(line)
@@ -68,7 +68,7 @@ def test_what_the_model_says_comes_out_whatever_was_asked(
     events = hear(parser, pieces(output, cuts))
     assert text_of(events) == expected
     assert [type(event) for event in events if not isinstance(event, (Text, Stats))] == [Echo, Done]
-    assert parser.state is State.IDLE
+    assert parser.state is ParserState.IDLE
 
 
 @given(CONSOLE, st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=3), CUTS)
@@ -76,7 +76,7 @@ def test_turns_do_not_touch_each_other(console: Console, turns: list[tuple[str, 
     """One parser for several turns: nothing of one is held back into the next."""
     parser = None
     for asked, said in turns:
-        line, expected = frame(asked, profile=console.profile, limit=0), as_utf8(said)
+        line, expected = encode_line(asked, profile=console.profile, limit=0), as_utf8(said)
         assume(may_be_said(console, line, expected) and may_be_told_apart(console, line, expected))
         if parser is None:
             parser = console.asked(line)
@@ -108,7 +108,7 @@ def test_junk_gives_the_same_events_however_it_is_cut(
     console: Console, asked: str, junk: bytes, cuts: list[int]
 ) -> None:
     """With and without the marker before it; to the end of the pipe, or to the first thing that cannot stand there."""
-    line = frame(asked, profile=console.profile, limit=0)
+    line = encode_line(asked, profile=console.profile, limit=0)
 
     def run(output: bytes, cuts: list[int]) -> list[object]:
         parser, events = console.asked(line), []

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Belief, confirmed, profile_for
+from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Belief, confirm_profile, profile_for
 
 MULTI = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
 SINGLE = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
@@ -30,28 +30,28 @@ def test_a_program_is_known_by_its_name(program: str, name: str) -> None:
 
 
 def test_the_banner_says_which_chat_it_is() -> None:
-    assert confirmed(PROFILES["xlm_demo"], MULTI).multi_turn is True
-    single = confirmed(PROFILES["xlm_demo"], SINGLE)
+    assert confirm_profile(PROFILES["xlm_demo"], MULTI).multi_turn is True
+    single = confirm_profile(PROFILES["xlm_demo"], SINGLE)
     assert single.multi_turn is False
     assert single.belief is None
-    assert confirmed(PROFILES["oellm_run"], SINGLE) == PROFILES["oellm_run"]
+    assert confirm_profile(PROFILES["oellm_run"], SINGLE) == PROFILES["oellm_run"]
 
 
 def test_the_image_console_greets_in_its_own_words() -> None:
     banner = "模型类别：图像、文本对话\n语言模型：a.hbm\n\n可用指令:\n- 清除缓存：reset\n- 退出程序：exit\n"
-    assert confirmed(PROFILES["vlm"], banner) == PROFILES["vlm"]
+    assert confirm_profile(PROFILES["vlm"], banner) == PROFILES["vlm"]
 
 
 def test_the_banner_says_which_commands_there_are() -> None:
-    node = confirmed(PROFILES["hobot_xlm"], "板端大模型多轮对话交互demo\n- 退出请 Ctrl C\n- 清除缓存请输入 reset")
+    node = confirm_profile(PROFILES["hobot_xlm"], "板端大模型多轮对话交互demo\n- 退出请 Ctrl C\n- 清除缓存请输入 reset")
     assert (node.exit, node.reset) == (None, b"reset")
-    bare = confirmed(PROFILES["xlm_demo"], "板端大模型对话交互demo\n- 退出请输入exit")
+    bare = confirm_profile(PROFILES["xlm_demo"], "板端大模型对话交互demo\n- 退出请输入exit")
     assert (bare.exit, bare.reset) == (b"exit", None)
 
 
 @pytest.mark.parametrize("banner", ["", "Welcome. Type exit to leave."])
 def test_a_banner_in_unknown_words_changes_no_command_and_confirms_no_belief(banner: str) -> None:
-    assert confirmed(PROFILES["vlm"], banner) == replace(PROFILES["vlm"], belief=None)
+    assert confirm_profile(PROFILES["vlm"], banner) == replace(PROFILES["vlm"], belief=None)
 
 
 STATELESS = Belief(stateless=True)
@@ -75,17 +75,17 @@ FULL = Belief(retains_history=True, reset_works=True)
     ],
 )
 def test_a_belief_needs_the_name_and_the_matching_banner(name: str, banner: str, belief: Belief | None) -> None:
-    assert confirmed(PROFILES[name], banner).belief == belief
-    assert confirmed(PROFILES[name], "").belief is None
+    assert confirm_profile(PROFILES[name], banner).belief == belief
+    assert confirm_profile(PROFILES[name], "").belief is None
 
 
 @pytest.mark.parametrize("value", [True, None, 0, "false", "", []])
 def test_only_a_literal_false_makes_llm_stateless(value: object) -> None:
     profile = PROFILES["llm"]
-    assert confirmed(profile, "", {"enable_multi_turn": False}).belief == Belief(stateless=True, measured=True)
-    assert confirmed(profile, "", {"enable_multi_turn": value}).belief is None
-    assert confirmed(profile, "", {}).belief is None
-    assert confirmed(PROFILES["xlm_demo"], MULTI, {"enable_multi_turn": False}).belief is None
+    assert confirm_profile(profile, "", {"enable_multi_turn": False}).belief == Belief(stateless=True, measured=True)
+    assert confirm_profile(profile, "", {"enable_multi_turn": value}).belief is None
+    assert confirm_profile(profile, "", {}).belief is None
+    assert confirm_profile(PROFILES["xlm_demo"], MULTI, {"enable_multi_turn": False}).belief is None
 
 
 def test_the_commands_of_all_consoles_are_known() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.console.scanner import NO, OPEN, Match, Pattern, Scanner, literals, template
+from bpu.console.scanner import INCOMPLETE, NO_MATCH, Match, Pattern, Scanner, literals, template
 
 
 def read_all(scanner: Scanner[str]) -> list[str | Match[str]]:
@@ -68,9 +68,9 @@ def test_a_shape_must_begin_with_a_literal(part: str | re.Pattern[str]) -> None:
 def test_a_template_mixes_literals_and_patterns() -> None:
     shape = template("n", "<#:#>", {"#": re.compile("[0-9]{1,3}")})
     assert shape.match("x<1:22>y", 1) == 7
-    assert [shape.match("<1:22>"[:end], 0) for end in range(6)] == [OPEN] * 6
-    assert shape.match("<a", 0) == NO
-    assert shape.match("<1:1234>", 0) == NO
+    assert [shape.match("<1:22>"[:end], 0) for end in range(6)] == [INCOMPLETE] * 6
+    assert shape.match("<a", 0) == NO_MATCH
+    assert shape.match("<1:1234>", 0) == NO_MATCH
 
 
 def test_lines_are_taken_up_to_their_end_or_to_the_limit() -> None:

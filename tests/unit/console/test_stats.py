@@ -6,7 +6,7 @@ import pytest
 
 from bpu.console.events import Stats
 from bpu.console.profiles import PROFILES
-from bpu.console.scanner import NO, OPEN
+from bpu.console.scanner import INCOMPLETE, NO_MATCH
 from bpu.console.stats import known_part, match_line, parse
 
 KINDS = ("performance", "prefill", "decode", "other")
@@ -21,7 +21,7 @@ DECODE = b"===== decode token num: 40 cost per token: 58.125000 ms, decode speed
 )
 def test_a_line_is_known_by_its_shape_and_only_whole(line: bytes, kind: str) -> None:
     assert match_line(b"ab" + line + b"c", 2, KINDS) == (kind, 2 + len(line))
-    assert {match_line(line[:end], 0, KINDS) for end in range(len(line))} == {("", OPEN)}
+    assert {match_line(line[:end], 0, KINDS) for end in range(len(line))} == {("", INCOMPLETE)}
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_a_line_is_known_by_its_shape_and_only_whole(line: bytes, kind: str) -> 
      b"===== prefill token num: many\n", b"text\n", b"[Performance" + b"x"],
 )  # fmt: skip
 def test_other_lines_are_not(line: bytes) -> None:
-    assert match_line(line, 0, KINDS) == ("", NO)
+    assert match_line(line, 0, KINDS) == ("", NO_MATCH)
 
 
 def test_a_line_of_a_kind_that_is_not_printed_is_text() -> None:
-    assert match_line(b"[Performance] x\n", 0, ("performance",)) == ("", NO)
+    assert match_line(b"[Performance] x\n", 0, ("performance",)) == ("", NO_MATCH)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_line_of_the_s600_is_known_exactly(speeds: tuple[str, str]) -> None:
     assert match_line(line, 0, PROFILES["llm"].statistics) == ("tps", len(line))
     assert match_line(line, 0, ("tps",)) == ("tps", len(line))
     assert parse([line]) == Stats(prefill_per_second=float(speeds[0]), decode_per_second=float(speeds[1]))
-    assert match_line(b"[Performance] I am a model\n", 0, ("tps",)) == ("", NO)
+    assert match_line(b"[Performance] I am a model\n", 0, ("tps",)) == ("", NO_MATCH)
 
 
 def test_free_words_of_a_line_are_no_part_of_its_known_form() -> None:
