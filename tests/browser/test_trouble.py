@@ -27,9 +27,13 @@ def crowded(start: Start) -> Iterator[tuple[Gateway, Callable[[], None]]]:
     site = start(BPU_QUEUE_LIMIT="1")
     site.ask(sim(tokens=4))
     streams = [site.stream(sim(tokens=2000, rate=20)).until_text(), site.stream(sim(tokens=5))]
-    yield site, lambda: [stream.close() for stream in streams] and None
-    for stream in streams:
-        stream.close()
+
+    def leave() -> None:
+        for stream in streams:
+            stream.close()
+
+    yield site, leave
+    leave()
 
 
 def test_a_full_queue_is_asked_again_by_itself(visit: Visit, crowded: tuple[Gateway, Callable[[], None]]) -> None:

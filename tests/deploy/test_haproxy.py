@@ -103,7 +103,7 @@ def rate(one: Fleet, jobs: int, port: int) -> float:
         answers = list(pool.map(lambda text: one.post(text, port), questions))
     seconds = time.monotonic() - began
     assert {status for status, _ in answers} == {200}
-    return sum(answer["usage"]["completion_tokens"] for _, answer in answers) / seconds
+    return float(sum(answer["usage"]["completion_tokens"] for _, answer in answers) / seconds)
 
 
 def test_haproxy_takes_the_file_as_it_is() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.proxy import adapted, program, serving
-from tests.live.gateway import Gateway, Stream, running, sim
+from tests.live.gateway import Gateway, running, sim
+from tests.live.stream import Stream
 from tests.support.ports import reserve_port
 from tests.support.waits import until
 

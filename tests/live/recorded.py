@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from wsgi import app  # first of all, because it patches
+from wsgi import app as app  # first of all, because it patches
 
 # isort: split
 import json

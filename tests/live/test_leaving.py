@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def half_close(sock: socket.socket) -> None:
 WAYS = {"fin": fin, "rst": rst, "half-close": half_close}
 
 
-def ask(gateway: Gateway, *, stream: bool, **directives: object) -> socket.socket:
+def ask(gateway: Gateway, *, stream: bool, **directives: Any) -> socket.socket:
     """A request on a bare socket; nothing of the answer has been read."""
     return gateway.open_stream(sim(**directives), stream=stream)
 

@@ -28,7 +28,7 @@ def test_first_come_first_served_across_workers(start: Start) -> None:
         order.append(number)
         stream.rest()
 
-    threads = []
+    threads: list[threading.Thread] = []
     for number in range(12):
         stream = gateway.stream(sim(tokens=12, rate=40))
         until(lambda: len(gateway.slots()["waiting"]) == len(threads) + 1)

@@ -6,11 +6,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from tests.live.gateway import Gateway, Stream, running, sim
+from tests.live.gateway import Gateway, running, sim
+from tests.live.stream import Stream
 from tests.support.waits import until
 
 Start = Callable[..., Gateway]
@@ -39,7 +41,7 @@ def post_worker_init(worker):
 """
 
 
-def narrow(folder: Path, *, write_s: float) -> dict[str, object]:
+def narrow(folder: Path, *, write_s: float) -> dict[str, Any]:
     """How to start a gateway whose kernel keeps little for a client that does not read."""
     config = folder / "narrow.conf.py"
     config.write_text(CONFIG.replace("= WRITE_S", f"= {write_s}"))

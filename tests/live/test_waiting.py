@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 
 from tests.live.chats import Input
-from tests.live.gateway import Gateway, Stream, running, sim
+from tests.live.gateway import Gateway, running, sim
+from tests.live.stream import Stream
 from tests.support.waits import let_pass, until
 
 CLIENTS = int(os.environ.get("CLIENTS", "500"))

@@ -45,7 +45,9 @@ class Reply:
 
 
 def call(gateway: Gateway, method: str, path: str, sent: object = None, **headers: str) -> Reply:
-    return Reply(*gateway.request(method, path, sent, {name.replace("_", "-"): one for name, one in headers.items()}))
+    fields = {name.replace("_", "-"): one for name, one in headers.items()}
+    status, received, data = gateway.request(method, path, sent, fields)
+    return Reply(status, dict(received), data)
 
 
 def post(gateway: Gateway, sent: object, path: str = CHAT, **headers: str) -> Reply:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.live.gateway import Gateway, until
+from tests.live.gateway import Gateway
 from tests.soak import held
 from tests.soak.clients import Clients
+from tests.support.waits import until
 
 ENV = {
     "BPU_FIRST_TOKEN_TIMEOUT_S": "2",

@@ -145,7 +145,13 @@ def joined(told: list[Delta]) -> tuple[str, str, str]:
     return _text(told, Reasoning), _text(told, Content), finish.reason
 
 
-def _text(told: list[Delta], kind: type) -> str:
+def finish_of(answer: list[Delta]) -> Finish:
+    """The last delta, which is the end of the answer."""
+    assert isinstance(answer[-1], Finish)
+    return answer[-1]
+
+
+def _text(told: list[Delta], kind: type[Content | Reasoning]) -> str:
     return "".join(one.text for one in told if isinstance(one, kind))
 
 

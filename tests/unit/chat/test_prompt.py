@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bpu.chat.deltas import Content
 from bpu.chat.prompt import Prompter
+from bpu.chat.requests import parse_chat
 from bpu.chat.template import Template
 from bpu.chat.tokens import Counter
 from bpu.console.events import Done, Text
@@ -34,7 +35,6 @@ from .kit import (
     counter,
     counting,
     joined,
-    parse_chat,
     prompter,
     request,
     said,

@@ -10,7 +10,7 @@ import pytest
 from bpu.chat.deltas import ToolCall
 from bpu.chat.request_models import Call
 from bpu.chat.tools import answered, called, compact, offer
-from bpu.console.events import Done, Text
+from bpu.console.events import Done, Event, Text
 from bpu.errors import AnswerUnfit, ContextLengthExceeded
 from bpu.turn import Timing
 from tests.unit.chat.kit import MODEL, joined, prompter, read, request, said
@@ -113,7 +113,7 @@ def test_other_tools_are_another_chat() -> None:
 
 def test_the_answer_of_the_prompter_holds_calls() -> None:
     asked = request("Stop!", tools=[OTHER])
-    events = [Text('</think>{"name": "stop", "arguments": {}}'), Done()]
+    events: list[Event] = [Text('</think>{"name": "stop", "arguments": {}}'), Done()]
     model = prompter()
     kinds = [type(one).__name__ for one in model.answer(events, asked, model.turn(asked), Timing)]
     assert kinds == ["ToolCall", "Finish"]
