@@ -28,6 +28,8 @@ Kind = Literal["reasoning", "content", "tag"]
 
 
 class State(Enum):
+    """Where in an answer the splitter is."""
+
     UNDECIDED = auto()  # nothing but blanks yet: an opening tag decides for reasoning, a word for the answer
     LEAD = auto()  # inside the reasoning, before its first word
     REASONING = auto()

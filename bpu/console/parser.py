@@ -22,6 +22,8 @@ from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
 
 class State(Enum):
+    """The state of the console's output stream, as the parser has followed it."""
+
     LOADING = "loading"  # no prompt has come yet
     IDLE = "idle"  # the prompt stands; nothing may come but log lines
     ECHOING = "echoing"  # a line was written; its echo may come, and then the marker

@@ -21,6 +21,8 @@ _MOST_LINES = 8
 
 
 class Kind(Enum):
+    """What follows the lines of a trailer."""
+
     TEXT = "text"
     OPEN = "open"
     PROMPT = "prompt"
