@@ -80,8 +80,8 @@ def test_a_waiting_job_gives_up_its_place_and_nobody_elses(gateway: Gateway, way
     WAYS[way](leaver)
     until(lambda: len(gateway.slots()["waiting"]) == 1, seconds=SOON_S, what="its place is given up")
     loads = gateway.engine()["loads"]
-    assert "FIRST" in first.rest().text
-    assert "BEHIND" in behind.rest().text
+    assert "FIRST" in first.read_to_end().text
+    assert "BEHIND" in behind.read_to_end().text
     assert gateway.engine()["loads"] == loads
     leaver.close()
 

@@ -84,7 +84,7 @@ def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Ga
         until(lambda: is_free(patient), what="the slot is free")
         assert clients(patient) == 1, "the client is still served, and has not read a byte"
         assert "2" in patient.ask("1+1=?")["choices"][0]["message"]["content"]
-        answer = read(stuck).rest()
+        answer = read(stuck).read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
     assert answer.text.count("STUCK") > TOKENS // 50
 

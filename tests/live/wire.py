@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.live.gateway import Gateway, sim
-from tests.support.checker import Seen, check_completion, check_error, check_stream
+from tests.support.checker import JoinedStream, check_completion, check_error, check_stream
 
 MODEL = "deepseek-r1:1.5b"
 THINK = f"{MODEL}-think"
@@ -68,7 +68,7 @@ def message(gateway: Gateway, *messages: Any, **fields: Any) -> dict[str, Any]:
     return dict(whole(gateway, *messages, **fields)["choices"][0]["message"])
 
 
-def streamed(gateway: Gateway, *messages: Any, error: bool = False, **fields: Any) -> Seen:
+def streamed(gateway: Gateway, *messages: Any, error: bool = False, **fields: Any) -> JoinedStream:
     """A streamed completion, checked."""
     sent = body(*messages, stream=True, **fields)
     reply = post(gateway, sent)

@@ -90,8 +90,8 @@ def test_a_folder_that_does_not_exist_is_called_so(tmp_path: Path) -> None:
 def test_chatbox_s_fields_have_one_form_everywhere() -> None:
     """README, board guide, page of clients, command and web page: host with /v1, and the path as it is."""
     connect = (PROJECT / "bpu/web/static/connect.js").read_text()
-    assert 'row("host", base)' in connect
-    assert 'row("path"' not in connect
+    assert 'settingRow("host", base)' in connect
+    assert 'settingRow("path"' not in connect
     assert "API Path  leave it as it is" in say("connect.chatbox_text", lang="en", link="", host="", key="", model="")
     pages = ("README.md", "docs/board.md", "docs/clients.md", "README.zh-CN.md", "docs/board.zh-CN.md")
     for page in (*pages, "docs/clients.zh-CN.md"):
