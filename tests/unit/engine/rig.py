@@ -225,8 +225,8 @@ class Rig:
     def console(self) -> FakeConsole:
         return self.consoles[-1]
 
-    @property
     def state(self) -> State:
+        """The state now: a call, because a type checker takes an attribute to stay what an assertion has found."""
         return self.supervisor.state
 
     def settle(self) -> None:
