@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from app import create_app
 from bpu.settings import load_settings
 from tests.support.api_errors import check_error_at
 from tests.unit.web.bodies import CHAT, JSON, MESSAGES, MODEL, RESPONSE, SHARED, TEXT, Strategy, some
-from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.fakes import FakeEngine
 
 #: The fields of each address: those that must be there, and further ones.
