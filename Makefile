@@ -4,7 +4,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := bpu benchmarks $(wildcard app.py wsgi.py) gunicorn.conf.py scripts
 OUTSIDE := browser or clients or system or model
 # Eight tests at a time, even on two cores: they wait far more than they compute. A process that has nothing left to do
 # takes half of another's, so that no file of slow tests is one long chain.
@@ -48,7 +47,7 @@ lint: setup-dev ## Style and format (ruff)
 	$(BIN)/ruff format --check .
 
 types: setup-dev ## Types (mypy, strict)
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy
 
 format: setup-dev ## Put style and format right
 	$(BIN)/ruff check --fix .

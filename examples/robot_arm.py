@@ -161,7 +161,8 @@ class Arm:
             self.stop.check()
             self.pause(length / steps / speed)
             part = number / steps
-            self.position = tuple(a + (b - a) * part for a, b in zip(start, end, strict=True))  # type: ignore[assignment]
+            x, y, z = (a + (b - a) * part for a, b in zip(start, end, strict=True))
+            self.position = (x, y, z)
         self.position = end
 
     def close_gripper(self) -> None:
@@ -171,7 +172,7 @@ class Arm:
 # Tools: the schema that the model sees, and the check of what it makes of it
 
 
-def tools(arm: Arm) -> list[dict[str, Any]]:
+def tools(arm: Arm) -> list[Any]:
     """The schema, with limits: places that the arm can reach, and speeds."""
     near = sorted(name for name, point in arm.places.items() if arm.is_within_reach(point))
     place = {"type": "string", "enum": near, "description": "Where to go"}
@@ -315,7 +316,8 @@ def read(stream: Iterable[Any], arm: Arm) -> tuple[str, list[Call]]:
 
     An error in the stream is raised by the package, so that nothing of a broken answer is ever returned.
     """
-    words, parts, finish = "", {}, None
+    words, finish = "", None
+    parts: dict[int, dict[str, str]] = {}
     for chunk in stream:
         arm.stop.check()
         for choice in chunk.choices:

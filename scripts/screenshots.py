@@ -69,41 +69,41 @@ class Shot:
 
 
 def welcome(person: Visitor) -> None:
-    person.ready()
+    person.wait_ready()
 
 
 def talk(person: Visitor) -> None:
     """Two questions and their answers."""
-    person.ready()
+    person.wait_ready()
     for number in (1, 2):
         person.ask(person.words(f"idea_{number}"))
 
 
 def board(person: Visitor) -> None:
     """The panel beside the third answer, which is on its way; on a phone the panel alone."""
-    person.ready()
+    person.wait_ready()
     wide = person.page.viewport_size["width"] >= 1200
-    person.panel("board")
+    person.open_panel("board")
     if not wide:
         person.page.locator("#panel-close").click()
     talk(person)
     person.send(person.words("idea_3"))
     person.find("reasoning").wait_for()
     if not wide:
-        person.panel("board")
+        person.open_panel("board")
     person.page.locator("#panel-board .half rect").nth(2).wait_for()
     person.wait_text("answer", "180")
 
 
 def connect(person: Visitor) -> None:
-    person.ready()
-    person.panel("connect")
+    person.wait_ready()
+    person.open_panel("connect")
     person.page.get_by_role("img", name="QR").wait_for()
 
 
 def formulas(person: Visitor) -> None:
     """An answer as an R1 model writes it: formulas, a table, code."""
-    person.ready()
+    person.wait_ready()
     person.ask(f"Solve 3x + 5 = 20 and show a program. {say(SOLUTION)}")
     person.page.locator(".answer math").first.wait_for()
     person.page.locator(".answer .hl-keyword").first.wait_for()

@@ -28,6 +28,8 @@ Kind = Literal["reasoning", "content", "tag"]
 
 
 class State(Enum):
+    """Where in an answer the splitter is."""
+
     UNDECIDED = auto()  # only blanks so far: an opening tag begins the reasoning, a word the answer
     LEAD = auto()  # inside the reasoning, before its first word
     REASONING = auto()

@@ -87,6 +87,8 @@ Item = Union[str, ParsedToolCall]
 
 
 class ScannerState(Enum):
+    """What the held text may be."""
+
     TEXT = auto()
     MARKED = auto()  # between a pair of marks
     OBJECT = auto()  # inside a bare or fenced JSON value

@@ -23,6 +23,8 @@ from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
 
 class ParserState(Enum):
+    """The state of the console's output stream, as the parser has followed it."""
+
     LOADING = "loading"  # no prompt has come yet
     IDLE = "idle"  # the prompt has come; only log lines may follow
     ECHOING = "echoing"  # a line was written; its echo may come, and then the marker

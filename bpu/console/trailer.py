@@ -21,6 +21,8 @@ _MAX_LINES = 8
 
 
 class Kind(Enum):
+    """What follows the lines of a trailer."""
+
     TEXT = "text"
     INCOMPLETE = "open"
     PROMPT = "prompt"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.attack.jobs import Job
-from tests.attack.kinds import KINDS, Cell, Maker
-from tests.attack.watchers import Restarts, watching
+from tests.attack.kinds import KINDS, Cell, JobFactory
+from tests.attack.watchers import Restarts, run_watchers
 from tests.support.waits import let_pass, until
 from tests.witness.program import Event, WitnessGateway, witness_gateway
 
@@ -60,12 +60,12 @@ def run_cell(cell: Cell, compiled: Path, folder: Path, *, seconds: float = 240.0
     with witness_gateway(folder, compiled, program=cell.profile, options=cell.options, workers=cell.workers) as gateway:
         gateway.wait_for("ready", seconds=90)
         if cell.settle:
-            _settle(gateway)
-        before, events_before = _figures(gateway), len(gateway.trace())
-        with watching(gateway, KINDS[cell.kind].watch) as (reader, other):
+            _wait_examined(gateway)
+        before, events_before = _read_counters(gateway), len(gateway.trace())
+        with run_watchers(gateway, KINDS[cell.kind].watch) as (reader, other):
             restarts = other if isinstance(other, Restarts) else None
             jobs = _send(cell, gateway, restarts, began + seconds, result)
-        after = _figures(gateway)
+        after = _read_counters(gateway)
         _count(result, jobs, gateway.trace()[events_before:])
         result.loads = after["loads"] - before["loads"]
         result.rejoins = after["rejoins"] - before["rejoins"]
@@ -77,7 +77,7 @@ def run_cell(cell: Cell, compiled: Path, folder: Path, *, seconds: float = 240.0
     return result
 
 
-def _settle(gateway: WitnessGateway) -> None:
+def _wait_examined(gateway: WitnessGateway) -> None:
     """Wait until an examination has shown what the console is, where there is one."""
 
     def settled() -> bool:
@@ -92,7 +92,7 @@ def _settle(gateway: WitnessGateway) -> None:
 def _send(cell: Cell, gateway: WitnessGateway, restarts: Restarts | None, deadline: float, result: Result) -> list[Job]:
     """All jobs in their order, a few at a time."""
     kind = KINDS[cell.kind]
-    jobs = list(kind.make(Maker(cell)))
+    jobs = list(kind.make(JobFactory(cell)))
     room = threading.Semaphore(kind.at_once)
     threads = []
 
@@ -119,7 +119,7 @@ def _send(cell: Cell, gateway: WitnessGateway, restarts: Restarts | None, deadli
     return jobs[: len(threads)]
 
 
-def _figures(gateway: WitnessGateway) -> dict[str, Any]:
+def _read_counters(gateway: WitnessGateway) -> dict[str, Any]:
     engine = gateway.engine()
     metrics = gateway.request("GET", "/metrics")[2].decode()
     rejoins = re.findall(r"^bpu_\w*rejoin\w*(?:\{.*\})? ([0-9.]+)", metrics, re.MULTILINE)

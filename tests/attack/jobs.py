@@ -66,14 +66,14 @@ class Job:
                 if error := chunk.get("error"):
                     self.failure = str(error.get("code"))
                 for choice in chunk.get("choices", []):
-                    finish = self._take(choice, began) or finish
+                    finish = self._add_choice(choice, began) or finish
             if finish is None and not self.failure:
                 self.failure = "no end"
             return not self.failure
         finally:
             stream.close()
 
-    def _take(self, choice: dict[str, Any], began: float) -> str | None:
+    def _add_choice(self, choice: dict[str, Any], began: float) -> str | None:
         reasoning, content = (choice["delta"].get(name) or "" for name in ("reasoning_content", "content"))
         if reasoning or content:
             self.first_s = self.first_s or time.monotonic() - began

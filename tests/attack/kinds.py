@@ -65,7 +65,7 @@ class Cell:
         return [*given, "--rate", f"{self.rate:g}", *KINDS[self.kind].options]
 
 
-class Maker:
+class JobFactory:
     """Makes the jobs of one cell."""
 
     def __init__(self, cell: Cell) -> None:
@@ -111,7 +111,7 @@ class Maker:
 Jobs = Iterator[Job]
 
 
-def between(make: Maker, attacker: Callable[[], Job], client: Callable[[], Job] | None = None) -> Jobs:
+def between(make: JobFactory, attacker: Callable[[], Job], client: Callable[[], Job] | None = None) -> Jobs:
     """Clients before, between and behind attackers."""
     client = client or make.client
     yield client()
@@ -119,24 +119,24 @@ def between(make: Maker, attacker: Callable[[], Job], client: Callable[[], Job] 
         yield attacker() if number % 2 and number < make.cell.jobs - 1 else client()
 
 
-def forged_last(make: Maker) -> Jobs:
+def forged_last(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say(make.end), tail=False))
 
 
-def forged_middle(make: Maker) -> Jobs:
+def forged_middle(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say(make.end)))
 
 
-def forged_first(make: Maker) -> Jobs:
+def forged_first(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say(make.end), head=False))
 
 
-def forged_fast(make: Maker) -> Jobs:
+def forged_fast(make: JobFactory) -> Jobs:
     """The whole statistics line as long tokens: as few steps as a model may need."""
     return between(make, lambda: make.attacker(do("size", 12), say(make.end), do("size", 5)))
 
 
-def forged_all_kinds(make: Maker) -> Jobs:
+def forged_all_kinds(make: JobFactory) -> Jobs:
     """Statistics of every kind that any console prints, then clients only: nothing may have been learnt."""
     yield make.client()
     for kind in ("line", "colour", "tps"):
@@ -145,35 +145,35 @@ def forged_all_kinds(make: Maker) -> Jobs:
         yield make.client()
 
 
-def prompt_first(make: Maker) -> Jobs:
+def prompt_first(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say("\n" + PROMPT), head=False))
 
 
-def prompt_middle(make: Maker) -> Jobs:
+def prompt_middle(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say("\n" + PROMPT)))
 
 
-def prompt_last(make: Maker) -> Jobs:
+def prompt_last(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say("\n" + PROMPT), tail=False))
 
 
-def fence(make: Maker) -> Jobs:
+def fence(make: JobFactory) -> Jobs:
     """A second prompt, as the answer to `reset`, and the next answer's beginning."""
     return between(make, lambda: make.attacker(say(make.end), say(PROMPT), say(MARKER)))
 
 
-def marker(make: Maker) -> Jobs:
+def marker(make: JobFactory) -> Jobs:
     """A false beginning of the next answer behind the false end."""
     return between(make, lambda: make.attacker(say(make.end), say(MARKER)))
 
 
-def two_ends(make: Maker) -> Jobs:
+def two_ends(make: JobFactory) -> Jobs:
     """A whole false answer for the next client, with its own false end."""
     false = say(MARKER + "ok\n</think>\n\nfalse NONCE answer")
     return between(make, lambda: make.attacker(say(make.end), false, say(make.end)))
 
 
-def echo_guessed(make: Maker) -> Jobs:
+def echo_guessed(make: JobFactory) -> Jobs:
     """The echo of a line that can be guessed, and a false answer to it."""
 
     def attacker() -> Job:
@@ -184,7 +184,7 @@ def echo_guessed(make: Maker) -> Jobs:
     return between(make, attacker, make.guessed)
 
 
-def silent_guessed(make: Maker) -> Jobs:
+def silent_guessed(make: JobFactory) -> Jobs:
     """The end, many steps without a byte, and the echo of a line that can be guessed with a false answer."""
 
     def attacker() -> Job:
@@ -195,7 +195,7 @@ def silent_guessed(make: Maker) -> Jobs:
     return between(make, attacker, make.guessed)
 
 
-def echo_learnt(make: Maker) -> Jobs:
+def echo_learnt(make: JobFactory) -> Jobs:
     """A false echo of another template: later turns must not wait for it."""
 
     def attacker() -> Job:
@@ -208,14 +208,14 @@ def echo_learnt(make: Maker) -> Jobs:
         yield make.client()
 
 
-def chats(make: Maker) -> Jobs:
+def chats(make: JobFactory) -> Jobs:
     return between(make, lambda: make.attacker(say(make.end)), make.chat)
 
 
-def chats_attacked(*steps: Callable[[Maker], str]) -> Callable[[Maker], Jobs]:
+def chats_attacked(*steps: Callable[[JobFactory], str]) -> Callable[[JobFactory], Jobs]:
     """Attackers whose second turn, a short line, takes `steps`; clients go on with their chats between them."""
 
-    def attacker(make: Maker) -> Job:
+    def attacker(make: JobFactory) -> Job:
         job = make.attacker(*(step(make) for step in steps))
         job.lines.insert(0, script(make.reasoning, do("size", 5), say("The first turn is as it should be.")))
         return job
@@ -223,25 +223,25 @@ def chats_attacked(*steps: Callable[[Maker], str]) -> Callable[[Maker], Jobs]:
     return lambda make: between(make, lambda: attacker(make), lambda: make.chat(3))
 
 
-def fence_alone(make: Maker) -> Jobs:
+def fence_alone(make: JobFactory) -> Jobs:
     """Silence behind the false end, then the prompt that `reset` asks for, silence, and a false answer."""
     quiet = do("silent", 8)
     false = say(MARKER + "ok\n</think>\n\nfalse NONCE answer")
     return between(make, lambda: make.attacker(say(make.end), quiet, say(PROMPT), quiet, false), lambda: make.chat(2))
 
 
-def honest(make: Maker) -> Jobs:
+def honest(make: JobFactory) -> Jobs:
     """Only clients: their answers are whole, and the hand-over is short."""
     for _ in range(make.cell.jobs):
         yield make.client()
 
 
-def silent(steps: int) -> Callable[[Maker], Jobs]:
+def silent(steps: int) -> Callable[[JobFactory], Jobs]:
     """Steps without a byte behind the false end: the model is at work, and then goes on."""
     return lambda make: between(make, lambda: make.attacker(say(make.end), do("silent", steps)))
 
 
-def edge(make: Maker) -> Jobs:
+def edge(make: JobFactory) -> Jobs:
     """The false end is the last of a block of 4 KiB."""
     size = len(make.end.encode())
     return between(
@@ -249,17 +249,17 @@ def edge(make: Maker) -> Jobs:
     )
 
 
-def stop_console(make: Maker) -> Jobs:
+def stop_console(make: JobFactory) -> Jobs:
     """The console is stopped behind the false end, and goes on when the harness lets it."""
     return between(make, lambda: make.attacker(say(make.end), do("stop")))
 
 
-def stop_worker_end(make: Maker) -> Jobs:
+def stop_worker_end(make: JobFactory) -> Jobs:
     """The workers are stopped while the false end and what follows it is said: it all comes in one read."""
     return between(make, lambda: make.attacker(do("work", 0.05), say(make.end)))
 
 
-def stop_worker_written(make: Maker) -> Jobs:
+def stop_worker_written(make: JobFactory) -> Jobs:
     """The workers are stopped once a client's line is written, until the attacker's answer has truly ended."""
     return between(make, lambda: make.attacker(say(make.end), do("silent", 3)))
 
@@ -280,13 +280,13 @@ TALK = (
 )
 
 
-def talk(make: Maker) -> Jobs:
+def talk(make: JobFactory) -> Jobs:
     """Honest answers about the prompt, statistics and markers, whole to the last byte."""
     for number in range(make.cell.jobs):
         yield make.client(words=TALK[number % len(TALK)])
 
 
-def talk_logs(make: Maker) -> Jobs:
+def talk_logs(make: JobFactory) -> Jobs:
     """Honest answers with lines in the shape of a library's log, within and as the last words."""
     line = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo] failed"
     for number in range(make.cell.jobs):
@@ -294,7 +294,7 @@ def talk_logs(make: Maker) -> Jobs:
         yield make.client(words=words)
 
 
-def slow_steps(make: Maker) -> Jobs:
+def slow_steps(make: JobFactory) -> Jobs:
     """Steps of several tokens on a slow model, whose pace nobody knows yet: the end is said after so few that silence
     is all there is, and longer than two seconds between two of them. For `--rate 2 --stats none --no-settle`."""
     for number in range(make.cell.jobs):
@@ -304,7 +304,7 @@ def slow_steps(make: Maker) -> Jobs:
         yield make.client() if number % 2 else make.attacker(do("size", 4), *steps, head=False, tail=False)
 
 
-def logs(make: Maker) -> Jobs:
+def logs(make: JobFactory) -> Jobs:
     """Words in the shape of a library's log, before and behind a false end, with nobody waiting: they show nowhere."""
     texts = (
         "[UCP]: NONCE words",
@@ -320,10 +320,10 @@ def logs(make: Maker) -> Jobs:
         yield attacker()
 
 
-def mismatch(before: str = "", behind: str = "") -> Callable[[Maker], Jobs]:
+def mismatch(before: str = "", behind: str = "") -> Callable[[JobFactory], Jobs]:
     """An echo that is not the line: nobody may lose an answer, and the model is loaded twice at most."""
 
-    def make_jobs(make: Maker) -> Jobs:
+    def make_jobs(make: JobFactory) -> Jobs:
         for job in honest(make):
             job.lines = [before + line + behind for line in job.lines]
             yield job
@@ -331,7 +331,7 @@ def mismatch(before: str = "", behind: str = "") -> Callable[[Maker], Jobs]:
     return make_jobs
 
 
-def held(make: Maker) -> Jobs:
+def held(make: JobFactory) -> Jobs:
     """Answers name all lines that the console holds: only the client's own may be among them."""
     for _ in range(make.cell.jobs):
         nonce = make.nonce()
@@ -348,7 +348,7 @@ class Kind:
     `at_once` clients are served or wait, and one arrives every `arrival_s`.
     """
 
-    make: Callable[[Maker], Jobs]
+    make: Callable[[JobFactory], Jobs]
     watch: str = ""
     options: tuple[str, ...] = ()
     loads: int | None = None

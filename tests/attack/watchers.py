@@ -16,9 +16,9 @@ from tests.support.waits import let_pass
 from tests.witness.program import Event, WitnessGateway
 
 STOPPED_CONSOLE_S = 1.0
-LONGEST_STOP_S = 10.0
+MAX_STOP_S = 10.0
 RESTART_EVERY_S = 10.0
-LOOK_S = 0.01
+POLL_S = 0.01
 #: Words of the examination, which must show as little as those of a client.
 EXAMINATION = "secret word"
 
@@ -35,16 +35,16 @@ class Watcher:
         while not self.over.is_set():
             with suppress(OSError, HTTPException, ValueError, psutil.Error):
                 self.step()
-            let_pass(LOOK_S)
+            let_pass(POLL_S)
 
     def step(self) -> None:
         """One look."""
 
-    def fresh(self) -> list[Event]:
+    def new_events(self) -> list[Event]:
         """Events of the trace since the last call."""
         events = self.gateway.trace()
-        fresh, self._seen = events[self._seen :], len(events)
-        return fresh
+        new_events, self._seen = events[self._seen :], len(events)
+        return new_events
 
     def signal_workers(self, number: int) -> None:
         for worker in self.gateway.workers():
@@ -52,10 +52,10 @@ class Watcher:
                 worker.send_signal(number)
 
     def wait_for_event(self, *names: str, seconds: float) -> bool:
-        for _ in range(int(seconds / LOOK_S)):
-            if any(event.name in names for event in self.fresh()):
+        for _ in range(int(seconds / POLL_S)):
+            if any(event.name in names for event in self.new_events()):
                 return True
-            let_pass(LOOK_S)
+            let_pass(POLL_S)
         return False
 
 
@@ -75,13 +75,13 @@ class WorkersMissTheEnd(Watcher):
     begins = "work"
 
     def step(self) -> None:
-        if any(event.name == self.begins for event in self.fresh()):
+        if any(event.name == self.begins for event in self.new_events()):
             self.stop_until_end()
 
     def stop_until_end(self) -> None:
         self.signal_workers(signal.SIGSTOP)
         try:
-            self.wait_for_event("end", seconds=LONGEST_STOP_S)
+            self.wait_for_event("end", seconds=MAX_STOP_S)
             let_pass(0.05)
         finally:
             self.signal_workers(signal.SIGCONT)
@@ -91,7 +91,7 @@ class WorkersMissTheRest(WorkersMissTheEnd):
     """Stops all workers once the next line is written, until the attacker's true end."""
 
     def step(self) -> None:
-        if any(event.name == "silent" for event in self.fresh()):
+        if any(event.name == "silent" for event in self.new_events()):
             self.wait_for_event("read", seconds=0.12)
             self.stop_until_end()
 
@@ -116,7 +116,7 @@ class Restarts(Watcher):
             self.up.set()
 
 
-class Reader(Watcher):
+class LeakReader(Watcher):
     """Reads `/health` and `/v1/logs`, and collects what must not be there."""
 
     def __init__(self, gateway: WitnessGateway) -> None:
@@ -124,18 +124,18 @@ class Reader(Watcher):
         self.leaks: set[str] = set()
 
     def step(self) -> None:
-        self.look(json.dumps(self.gateway.health()))
+        self.search(json.dumps(self.gateway.health()))
         connection = HTTPConnection("127.0.0.1", self.gateway.port, timeout=2)
         try:
             connection.request("GET", "/v1/logs")
             response = connection.getresponse()
             with suppress(TimeoutError):
                 while not self.over.is_set() and (line := response.readline()):
-                    self.look(line.decode(errors="replace"))
+                    self.search(line.decode(errors="replace"))
         finally:
             connection.close()
 
-    def look(self, text: str) -> None:
+    def search(self, text: str) -> None:
         self.leaks.update(NONCE.findall(text))
         self.leaks.update(mark for mark in ("{{new}}", EXAMINATION) if mark in text)
 
@@ -149,8 +149,8 @@ WATCHERS: dict[str, Callable[[WitnessGateway], Watcher]] = {
 
 
 @contextmanager
-def watching(gateway: WitnessGateway, kind: str) -> Iterator[tuple[Reader, Watcher | None]]:
-    reader = Reader(gateway)
+def run_watchers(gateway: WitnessGateway, kind: str) -> Iterator[tuple[LeakReader, Watcher | None]]:
+    reader = LeakReader(gateway)
     other = WATCHERS[kind](gateway) if kind else None
     watchers = [reader, *([other] if other else [])]
     threads = [threading.Thread(target=watcher.run, daemon=True) for watcher in watchers]

@@ -85,13 +85,13 @@ class Visitor:
 
     def ask(self, text: str) -> str:
         """Send `text`; the newest answer once it is complete."""
-        before = self.answers()
+        before = self.answer_count()
         self.send(text)
         self.page.locator(".message.answer").nth(before).wait_for()
-        self.finished()
+        self.wait_finished()
         return str(self.find("answer").inner_text())
 
-    def panel(self, name: str) -> None:
+    def open_panel(self, name: str) -> None:
         """Open the panel `board`, `connect` or `settings`, and wait for what is in it."""
         self.page.locator(f"[data-panel={name}]").click()
         self.page.locator(f"#panel-{name} > *").first.wait_for()
@@ -101,14 +101,14 @@ class Visitor:
     def find(self, name: str) -> Any:
         return self.page.locator(f"[data-testid={name}]")
 
-    def ready(self) -> None:
+    def wait_ready(self) -> None:
         """Wait until the engine could answer."""
-        self.in_state("ready")
+        self.wait_state("ready")
 
-    def in_state(self, state: str) -> None:
+    def wait_state(self, state: str) -> None:
         self.page.locator(f"[data-testid=engine-state][data-state={state}]").wait_for(timeout=2 * PATIENCE_MS)
 
-    def finished(self) -> None:
+    def wait_finished(self) -> None:
         """Wait until the answer is at its end."""
         self.find("send").wait_for(state="visible", timeout=2 * PATIENCE_MS)
 
@@ -116,7 +116,7 @@ class Visitor:
         # Not `wait_for_function`: that evaluates strings in the page, which the page's policy forbids.
         self.find(name).filter(has_text=part).first.wait_for(timeout=2 * PATIENCE_MS)
 
-    def answers(self) -> int:
+    def answer_count(self) -> int:
         return int(self.page.locator(".message.answer").count())
 
     def words(self, key: str) -> str:

@@ -18,7 +18,7 @@ Visit = Callable[..., Visitor]
 
 
 def test_an_answer_has_its_figures(visitor: Visitor) -> None:
-    visitor.ready()
+    visitor.wait_ready()
     visitor.ask(sim(tokens=60, think=5, rate=20, prefill=1))
     stats = visitor.page.locator(".stats").inner_text()
     assert re.fullmatch(r"prompt \d+( \(\d+ cached\))?, 60 tokens, \d\d\.\d tokens/s, first token \d\.\d s", stats), (
@@ -28,13 +28,13 @@ def test_an_answer_has_its_figures(visitor: Visitor) -> None:
 
 def test_a_wait_is_told_apart_from_the_first_token(visit: Visit) -> None:
     first, second = visit(), visit()
-    first.ready()
+    first.wait_ready()
     first.send(sim(tokens=120, rate=30))
     first.page.locator(".message.answer").wait_for()
     second.ask(sim(tokens=20, rate=20))
     stats = second.page.locator(".stats").inner_text()
     assert re.search(r"waited \d", stats), stats
-    first.finished()
+    first.wait_finished()
 
 
 def test_no_figure_is_absurd(visit: Visit, start: Start) -> None:
@@ -51,7 +51,7 @@ def test_no_figure_is_absurd(visit: Visit, start: Start) -> None:
 def test_the_last_requests_are_a_table(visit: Visit, size: dict[str, int], lang: str, tmp_path: Path) -> None:
     visitor = visit(size=size, lang=lang)
     visitor.ask(f"Tell nobody of Zephyrine. {say('</think>' + chr(10) * 2 + 'Secretly.')}")
-    visitor.panel("board")
+    visitor.open_panel("board")
     activity = visitor.find("activity")
     row = activity.locator("tbody tr").first
     row.wait_for()
@@ -75,7 +75,7 @@ def test_words_that_are_kept_are_announced(visit: Visit, start: Start) -> None:
     visitor = visit(url=start(BPU_ACTIVITY="bodies", BPU_CONSOLE_ARGS=CONSOLE).url)
     visitor.find("bodies").get_by_text("are kept on this board for 24 hours").wait_for()
     visitor.ask(say("</think>\n\n<img src=x onerror=window.pwned=1>"))
-    visitor.panel("board")
+    visitor.open_panel("board")
     words = visitor.find("activity").locator("details").first
     words.locator("summary").click()
     assert "onerror" in words.inner_text()
@@ -85,7 +85,7 @@ def test_words_that_are_kept_are_announced(visit: Visit, start: Start) -> None:
 def test_nothing_is_kept_where_nothing_shall_be(visit: Visit, start: Start) -> None:
     visitor = visit(url=start(BPU_ACTIVITY="0", BPU_CONSOLE_ARGS=CONSOLE).url)
     visitor.ask(say("</think>\n\nOne."))
-    visitor.panel("board")
+    visitor.open_panel("board")
     visitor.find("activity").get_by_text("Activity is not recorded").wait_for()
     assert visitor.find("activity").locator("tbody tr").count() == 0
 
@@ -100,12 +100,12 @@ def test_a_cell_is_no_formula_for_a_spreadsheet(visitor: Visitor) -> None:
 
 def test_somebody_elses_job_asks_before_it_is_cancelled(visit: Visit) -> None:
     first, second = visit(), visit()
-    first.ready()
+    first.wait_ready()
     first.send(sim(tokens=900, rate=20))
     first.page.locator(".message.answer").wait_for()
     second.send(say("</think>\n\nMine."))
     second.wait_text("queue", "Place 1")
-    second.panel("board")
+    second.open_panel("board")
     own = second.page.locator(".jobs li").filter(has_text="yours")
     other = second.page.locator(".jobs li").filter(has_text="somebody else's")
     assert (own.count(), other.count()) == (1, 1)
@@ -115,4 +115,4 @@ def test_somebody_elses_job_asks_before_it_is_cancelled(visit: Visit) -> None:
     first.expected.append("cancelled")
     first.wait_text("error", "The job was cancelled")
     second.wait_text("answer", "Mine.")
-    second.finished()
+    second.wait_finished()

@@ -25,7 +25,7 @@ def test_an_answer_goes_on_while_another_conversation_is_open(visit: Visit, size
     visitor.send(LONG)
     visitor.wait_text("answer", "Paragraph number 1.")
     visitor.find("new-chat").click()
-    assert visitor.answers() == 0
+    assert visitor.answer_count() == 0
     if size is PHONE:
         visitor.page.locator("#menu").click()
     visitor.page.locator("[data-activity=running]").wait_for()
@@ -54,10 +54,10 @@ def test_a_reload_finds_the_answer_again(visitor: Visitor) -> None:
     visitor.wait_text("answer", "Paragraph number 2.")
     visitor.page.reload()
     visitor.wait_text("answer", WORDS[-1])
-    visitor.finished()
+    visitor.wait_finished()
     text = visitor.find("answer").inner_text()
     assert [text.count(words) for words in WORDS] == [1] * len(WORDS)
-    assert visitor.answers() == 1
+    assert visitor.answer_count() == 1
 
 
 def test_a_reload_after_the_end_finds_it_too(visitor: Visitor) -> None:
@@ -68,8 +68,8 @@ def test_a_reload_after_the_end_finds_it_too(visitor: Visitor) -> None:
     until(lambda: visitor.page.request.get(slots).json()["slots"][0]["job"] is None, seconds=60, what="it has ended")
     visitor.open()
     visitor.wait_text("answer", WORDS[-1])
-    visitor.finished()
-    assert visitor.answers() == 1
+    visitor.wait_finished()
+    assert visitor.answer_count() == 1
 
 
 def test_stop_frees_the_board_at_once(visitor: Visitor) -> None:
@@ -110,4 +110,4 @@ def test_a_stopped_page_is_hidden_and_still_gets_its_answer(visitor: Visitor) ->
     other.bring_to_front()
     until(lambda: WORDS[-1] in visitor.find("answer").inner_text(), seconds=60, what="the answer is complete")
     other.close()
-    assert visitor.answers() == 1
+    assert visitor.answer_count() == 1

@@ -22,7 +22,7 @@ def card(visitor: Visitor, name: str) -> Any:
 
 
 def test_the_state_of_the_engine_and_the_simulator_are_plain(visitor: Visitor) -> None:
-    visitor.ready()
+    visitor.wait_ready()
     assert "Simulated" in visitor.find("simulated").inner_text()
     assert "deepseek-r1:1.5b" in visitor.find("engine-state").inner_text()
 
@@ -30,24 +30,24 @@ def test_the_state_of_the_engine_and_the_simulator_are_plain(visitor: Visitor) -
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_board_is_seen_while_it_answers(visit: Visit, size: dict[str, int]) -> None:
     visitor = visit(size=size)
-    visitor.ready()
+    visitor.wait_ready()
     visitor.send(SLOW)
     visitor.wait_text("answer", "the simulator")
-    visitor.panel("board")
+    visitor.open_panel("board")
     card(visitor, "Queue").get_by_text("decoding").wait_for()
     card(visitor, "Tokens per second").get_by_role("img").wait_for()
     visitor.wait_text("tokens-per-second", "tokens/s")
     assert "GiB" in card(visitor, "Memory").inner_text()
     card(visitor, "Queue").get_by_role("button", name="Cancel this job").click()
     card(visitor, "Queue").get_by_text("No job waits or runs.").wait_for()
-    visitor.finished()
+    visitor.wait_finished()
     visitor.page.locator("#panel-close").click()
     visitor.wait_text("error", "cancelled")
 
 
 def test_first_tokens_are_drawn_as_the_jobs_come(visitor: Visitor) -> None:
-    visitor.ready()
-    visitor.panel("board")
+    visitor.wait_ready()
+    visitor.open_panel("board")
     for number in (1, 2):
         visitor.ask(sim(tokens=40, rate=20, prefill=1))
         card(visitor, "First token after").locator("svg rect").nth(number - 1).wait_for()
@@ -57,7 +57,7 @@ def test_first_tokens_are_drawn_as_the_jobs_come(visitor: Visitor) -> None:
 def one_behind_the_other(visit: Visit) -> tuple[Visitor, Visitor]:
     """Two people: one is being answered, the other has asked and must wait."""
     first, second = visit(), visit()
-    first.ready()
+    first.wait_ready()
     first.send(SLOW)
     first.wait_text("answer", "the simulator")
     second.send(say("</think>\n\nMine."))
@@ -71,14 +71,14 @@ def test_two_people_see_their_places(visit: Visit) -> None:
     first.wait_text("queue", "1 waiting")
     first.find("stop").click()
     second.wait_text("answer", "Mine.")
-    second.finished()
-    assert (first.answers(), second.answers()) == (1, 1)
+    second.wait_finished()
+    assert (first.answer_count(), second.answer_count()) == (1, 1)
 
 
 def test_somebody_elses_job_is_cancelled_in_the_queue(visit: Visit) -> None:
     first, second = one_behind_the_other(visit)
     second.wait_text("queue", "Place 1")
-    first.panel("board")
+    first.open_panel("board")
     row = card(first, "Queue").get_by_role("listitem").filter(has_text="place 1")
     row.get_by_role("button", name="Cancel this job").click()
     row.get_by_role("button", name="Really cancel somebody else's job?").click()
@@ -87,7 +87,7 @@ def test_somebody_elses_job_is_cancelled_in_the_queue(visit: Visit) -> None:
 
 
 def test_reading_the_question_is_seen(visitor: Visitor) -> None:
-    visitor.ready()
+    visitor.wait_ready()
     visitor.send(sim(prefill=60))
     visitor.page.get_by_text("Reading the question (prefill)").wait_for()
     visitor.find("stop").click()
@@ -95,35 +95,35 @@ def test_reading_the_question_is_seen(visitor: Visitor) -> None:
 
 
 def test_the_model_is_unloaded_and_loaded(visitor: Visitor) -> None:
-    visitor.ready()
-    visitor.panel("board")
+    visitor.wait_ready()
+    visitor.open_panel("board")
     visitor.page.get_by_role("button", name="Unload").click()
-    visitor.in_state("stopped")
+    visitor.wait_state("stopped")
     visitor.page.get_by_role("button", name="Load", exact=True).click()
-    visitor.ready()
+    visitor.wait_ready()
     assert "Load" in card(visitor, "Engine").inner_text()
 
 
 def test_loading_shows_how_far_it_is_and_a_question_waits_for_it(visit: Visit, start: Start) -> None:
     site = start(BPU_CONSOLE_ARGS=CONSOLE.replace("--load-seconds 0.2", "--load-seconds 6"))
     visitor = visit(url=site.url)
-    visitor.panel("board")
+    visitor.open_panel("board")
     visitor.page.get_by_role("button", name="Unload").click()
-    visitor.in_state("stopped")
+    visitor.wait_state("stopped")
     visitor.send(say("</think>\n\nLoaded."))
-    visitor.in_state("starting")
+    visitor.wait_state("starting")
     visitor.page.locator(".waiting").get_by_text("Loading the model").wait_for()
     share = visitor.page.get_by_role("progressbar", name="Loading the model")
     assert 0 <= float(share.get_attribute("value")) <= 0.97
     visitor.wait_text("answer", "Loaded.")
-    visitor.finished()
+    visitor.wait_finished()
 
 
 def test_a_failure_is_shown_with_its_cause_and_its_log(visit: Visit, start: Start) -> None:
     site = start(ready="failed", BPU_CONSOLE_ARGS=f"{CONSOLE} --fault no-memory")
     visitor = visit(url=site.url)
-    visitor.in_state("failed")
-    visitor.panel("board")
+    visitor.wait_state("failed")
+    visitor.open_panel("board")
     assert "memory" in card(visitor, "Engine").locator(".note.bad").inner_text()
     assert "Cannot malloc bpu memory" in card(visitor, "Console log").inner_text()
 
@@ -131,11 +131,11 @@ def test_a_failure_is_shown_with_its_cause_and_its_log(visit: Visit, start: Star
 def test_a_crash_is_counted_and_the_log_holds_nobodys_words(visit: Visit, start: Start) -> None:
     site = start()
     visitor = visit(url=site.url)
-    visitor.panel("board")
+    visitor.open_panel("board")
     visitor.send(f"Tell nobody of Zephyrine. {sim(tokens=50, nonce='Quixote', rate=50, fault='signal', after=10)}")
     visitor.wait_text("error", "")
     card(visitor, "Engine").get_by_text("crash").wait_for()
-    visitor.ready()
+    visitor.wait_ready()
     board = visitor.page.locator("#panel-board").inner_text()
     assert "Zephyrine" not in board
     assert "Quixote" not in board
@@ -154,7 +154,7 @@ def test_load_and_temperature_of_a_board(visit: Visit) -> None:
     body = f"data: {json.dumps({'engine': engine, 'board': board})}\n\n"
     visitor.page.route("**/v1/events", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
     visitor.open()
-    visitor.panel("board")
+    visitor.open_panel("board")
     memory = card(visitor, "Memory").inner_text()
     assert "3.0 GiB of 8.0 GiB" in memory
     assert "512 MiB, use visible to root only" in memory

@@ -31,13 +31,13 @@ def test_an_edited_question_keeps_the_old_branch(visit: Visit, size: dict[str, i
     visitor.ask(say("</think>\n\nTwo."))
     edit(visitor, 0, say("</think>\n\nThree."))
     visitor.wait_text("answer", "Three.")
-    visitor.finished()
-    assert visitor.answers() == 1
+    visitor.wait_finished()
+    assert visitor.answer_count() == 1
     branch = visitor.find("branch").first
     assert branch.inner_text().strip() == "2/2"
     branch.get_by_role("button", name=visitor.words("version_before")).click()
     visitor.wait_text("answer", "Two.")
-    assert visitor.answers() == 2
+    assert visitor.answer_count() == 2
     visitor.page.reload()
     visitor.find("answer").wait_for()
     assert visitor.find("branch").first.inner_text().strip() == "1/2"
@@ -50,8 +50,8 @@ def test_answer_again_adds_a_version(visitor: Visitor) -> None:
     for number in (2, 3):
         visitor.page.get_by_role("button", name="Answer again").click()
         visitor.find("branch").filter(has_text=f"{number}/{number}").wait_for()
-        visitor.finished()
-    assert visitor.answers() == 1
+        visitor.wait_finished()
+    assert visitor.answer_count() == 1
     assert visitor.find("answer").inner_text() == "One."
     visitor.find("branch").get_by_role("button", name="Version before").click()
     visitor.find("branch").filter(has_text="2/3").wait_for()
@@ -61,14 +61,14 @@ def test_only_the_chosen_branch_is_sent(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
     edit(visitor, 0, say("</think>\n\nTwo."))
     visitor.wait_text("answer", "Two.")
-    visitor.finished()
+    visitor.wait_finished()
     visitor.find("branch").first.get_by_role("button", name="Version before").click()
     visitor.wait_text("answer", "One.")
     with visitor.page.expect_request("**/v1/chat/completions") as request:
         visitor.send("And now?")
     contents = [message["content"] for message in request.value.post_data_json["messages"]]
     assert contents == [say("</think>\n\nOne."), "One.", "And now?"]
-    visitor.finished()
+    visitor.wait_finished()
 
 
 def test_a_deleted_conversation_comes_back(visitor: Visitor) -> None:
@@ -83,7 +83,7 @@ def test_a_deleted_conversation_comes_back(visitor: Visitor) -> None:
 
 def test_all_conversations_come_back_too(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nKept."))
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     for name in ("Delete all conversations", "Really delete all?"):
         visitor.page.get_by_role("button", name=name).click()
     visitor.page.locator("#panel-close").click()
@@ -107,11 +107,11 @@ def test_an_answer_that_was_cut_by_its_limit_goes_on(visitor: Visitor) -> None:
     sent = request.value.post_data_json["messages"]
     assert (sent[-1]["role"], sent[-1]["content"]) == ("assistant", first)
     visitor.page.locator(".message.answer.live").wait_for(state="detached")
-    visitor.finished()
+    visitor.wait_finished()
     whole = visitor.find("answer").inner_text()
     assert whole.startswith(first)
     assert len(whole) > len(first)
-    assert visitor.answers() == 1
+    assert visitor.answer_count() == 1
 
 
 def test_the_next_message_waits_for_the_end_of_the_answer(visit: Visit) -> None:
@@ -122,8 +122,8 @@ def test_the_next_message_waits_for_the_end_of_the_answer(visit: Visit) -> None:
     visitor.find("queue-next").click()
     assert visitor.find("next").is_visible()
     visitor.wait_text("answer", "Second.")
-    visitor.finished()
-    assert visitor.answers() == 2
+    visitor.wait_finished()
+    assert visitor.answer_count() == 2
     assert visitor.find("next").is_hidden()
 
 
@@ -135,7 +135,7 @@ def test_the_next_message_is_taken_back(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="Take back").click()
     assert visitor.find("prompt").input_value() == "never mind"
     visitor.find("stop").click()
-    assert visitor.answers() == 1
+    assert visitor.answer_count() == 1
 
 
 def test_each_conversation_keeps_its_draft(visitor: Visitor) -> None:

@@ -23,7 +23,7 @@ def test_a_question_is_answered(visit: Visit, size: dict[str, int], lang: str) -
     visitor = visit(size=size, lang=lang)
     visitor.find("prompt").fill("Why is the sky blue?")
     visitor.find("send").click()
-    visitor.finished()
+    visitor.wait_finished()
     assert visitor.find("answer").inner_text().strip()
     assert visitor.find("prompt").input_value() == ""
     assert visitor.find("answer").count() == 1
@@ -102,20 +102,20 @@ def test_enter_right_after_a_composition_never_sends(visitor: Visitor) -> None:
     assert visitor.find("prompt").input_value() == "你好"
     visitor.find("prompt").press("Enter")
     visitor.page.locator(".message.answer").wait_for()
-    visitor.finished()
+    visitor.wait_finished()
 
 
 def test_only_the_newest_answer_carries_the_name(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
     assert visitor.ask(say("</think>\n\nTwo.")) == "Two."
     assert visitor.find("answer").count() == 1
-    assert visitor.answers() == 2
+    assert visitor.answer_count() == 2
 
 
 def test_conversations_stay_in_the_browser(visitor: Visitor) -> None:
     visitor.ask("The first conversation")
     visitor.find("new-chat").click()
-    assert visitor.answers() == 0
+    assert visitor.answer_count() == 0
     visitor.ask(say("</think>\n\nSecond."))
     visitor.page.reload()
     visitor.find("answer").wait_for()
@@ -159,7 +159,7 @@ def test_settings_go_into_the_request(visitor: Visitor) -> None:
     assert body["max_tokens"] == 6
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
     assert request.value.headers["authorization"] == "Bearer a-key"
-    visitor.finished()
+    visitor.wait_finished()
     assert "Cut at the token limit" in page.locator(".message.answer").inner_text()
 
 
@@ -169,7 +169,7 @@ def test_earlier_thinking_is_not_sent_back(visitor: Visitor) -> None:
         visitor.send("And now?")
     assert "Secret musing" not in request.value.post_data.replace(say("Secret musing.\n</think>\n\nOne."), "")
     assert [message["role"] for message in request.value.post_data_json["messages"]] == ["user", "assistant", "user"]
-    visitor.finished()
+    visitor.wait_finished()
 
 
 def test_the_screen_reader_hears_the_answer(visitor: Visitor) -> None:

@@ -19,8 +19,8 @@ Visit = Callable[..., Visitor]
 
 
 def test_chatbox_takes_the_board_with_one_click(visitor: Visitor) -> None:
-    visitor.ready()
-    visitor.panel("connect")
+    visitor.wait_ready()
+    visitor.open_panel("connect")
     link = visitor.page.get_by_role("link", name="Add to Chatbox").get_attribute("href")
     assert link.startswith("chatbox://provider/import?config=")
     config = json.loads(base64.b64decode(parse_qs(urlsplit(link).query)["config"][0], validate=True))
@@ -32,7 +32,7 @@ def test_chatbox_takes_the_board_with_one_click(visitor: Visitor) -> None:
 
 
 def test_the_settings_of_every_program_are_there(visitor: Visitor) -> None:
-    visitor.panel("connect")
+    visitor.open_panel("connect")
     panel = visitor.page.locator("#panel-connect").inner_text()
     for name in ("Chatbox", "OpenClaw", "Open WebUI", "curl", "leave API Path as it is", "deepseek-r1:1.5b-think"):
         assert name in panel
@@ -43,7 +43,7 @@ def test_the_settings_of_every_program_are_there(visitor: Visitor) -> None:
 
 
 def test_the_qr_code_is_one(visitor: Visitor) -> None:
-    visitor.panel("connect")
+    visitor.open_panel("connect")
     code = visitor.page.get_by_role("img", name="QR:")
     assert code.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 50
     assert code.get_attribute("alt") == f"QR: {visitor.url}"
@@ -52,7 +52,7 @@ def test_the_qr_code_is_one(visitor: Visitor) -> None:
 def test_the_curl_line_works(visitor: Visitor, site: Gateway) -> None:
     """What is shown is what a shell runs, quotes and all."""
     visitor.page.locator("#language").click()
-    visitor.panel("connect")
+    visitor.open_panel("connect")
     line = visitor.page.locator("#panel-connect pre").filter(has_text="curl -N").inner_text()
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.rstrip().endswith("data: [DONE]")
@@ -66,7 +66,7 @@ def test_settings_are_copied(visitor: Visitor) -> None:
           document.addEventListener('copy', () => { window.copied = document.activeElement.value; });
         }"""
     )
-    visitor.panel("connect")
+    visitor.open_panel("connect")
     visitor.page.locator(".setting").first.get_by_role("button", name="Copy").click()
     visitor.page.locator("#announcer").get_by_text("Copied.").wait_for(state="attached")
     assert visitor.page.evaluate("window.copied") == f"{visitor.url}/v1"
@@ -74,7 +74,7 @@ def test_settings_are_copied(visitor: Visitor) -> None:
 
 def test_the_clipboard_is_used_where_there_is_one(visitor: Visitor) -> None:
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visitor.panel("connect")
+    visitor.open_panel("connect")
     visitor.page.locator(".setting").nth(1).get_by_role("button", name="Copy").click()
     visitor.page.locator("#announcer").get_by_text("Copied.").wait_for(state="attached")
     assert visitor.page.evaluate("navigator.clipboard.readText()") == "deepseek-r1:1.5b"

@@ -48,7 +48,7 @@ def test_at_the_end_it_goes_on_without_the_oldest_turns(visitor: Visitor) -> Non
     contents = [message["content"] for message in request.value.post_data_json["messages"]]
     assert not any("turn 1" in content for content in contents)
     assert "turn 3" in contents[-1]
-    visitor.finished()
+    visitor.wait_finished()
     visitor.wait_text("answer", "Short.")
     visitor.page.get_by_text("The model no longer sees what is above this line.").wait_for()
     assert visitor.page.locator(".question").count() == 3
@@ -61,7 +61,7 @@ MODELS = [
 
 
 def test_one_model_needs_no_menu(visitor: Visitor) -> None:
-    visitor.ready()
+    visitor.wait_ready()
     assert visitor.find("model-menu").is_hidden()
 
 

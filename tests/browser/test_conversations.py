@@ -73,7 +73,7 @@ def test_an_export_comes_back_with_all_its_versions(visitor: Visitor, tmp_path: 
     visitor.ask(say("Hm.\n</think>\n\nOne."))
     visitor.page.get_by_role("button", name="Answer again").click()
     visitor.find("branch").filter(has_text="2/2").wait_for()
-    visitor.finished()
+    visitor.wait_finished()
     with visitor.page.expect_download() as download:
         visitor.page.get_by_role("button", name="Export as JSON").click()
     path = tmp_path / "chat.json"
@@ -140,14 +140,14 @@ def test_an_export_has_a_harmless_file_name(visitor: Visitor) -> None:
 
 def test_a_prompt_and_a_limit_of_its_own(visitor: Visitor) -> None:
     page = visitor.page
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     page.get_by_label("System prompt", exact=True).fill("For all.")
     page.get_by_label("Library of prompts").select_option(label="Brief")
     page.get_by_label("Longest answer here, in tokens").fill("9")
     page.locator("#panel-close").click()
     with page.expect_request("**/v1/chat/completions") as request:
         visitor.send(say("</think>\n\nOwn."))
-    visitor.finished()
+    visitor.wait_finished()
     body = request.value.post_data_json
     assert body["messages"][0] == {"role": "system", "content": "Answer in at most three sentences."}
     assert body["max_tokens"] == 9
@@ -156,21 +156,21 @@ def test_a_prompt_and_a_limit_of_its_own(visitor: Visitor) -> None:
         visitor.send(say("</think>\n\nOther."))
     assert request.value.post_data_json["messages"][0]["content"] == "For all."
     assert "max_tokens" not in request.value.post_data_json
-    visitor.finished()
+    visitor.wait_finished()
 
 
 def test_a_prompt_is_kept_in_the_library(visitor: Visitor) -> None:
     page = visitor.page
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     page.get_by_label("Own prompt for this conversation").fill("Answer as a pirate.")
     page.get_by_role("button", name="Keep in the library").click()
     page.reload()
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     page.get_by_label("Library of prompts").select_option(label="Answer as a pirate.")
     assert page.get_by_label("Own prompt for this conversation").input_value() == "Answer as a pirate."
 
 
 def test_the_storage_is_shown(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nOne."))
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     assert "KiB of about 10.0 MiB" in visitor.find("storage").inner_text()

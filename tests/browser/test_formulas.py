@@ -154,12 +154,12 @@ LONG = {
 @pytest.mark.parametrize("kind", sorted(LONG))
 def test_a_long_answer_costs_little_for_each_token(visitor: Visitor, kind: str) -> None:
     """3,000 pieces: the nodes that are made on the way are a few times those of the end, not their square."""
-    visitor.ready()
+    visitor.wait_ready()
     visitor.page.evaluate(STREAM, LONG[kind])
     visitor.page.evaluate(COUNT)
     visitor.send("Write a long answer.")
     visitor.page.locator(".message.answer").wait_for()
-    visitor.finished()
+    visitor.wait_finished()
     made, left = visitor.page.evaluate(
         "() => [window.made, document.querySelectorAll('[data-testid=answer] *').length]"
     )

@@ -52,12 +52,12 @@ def test_accessibility(visit: Visit, axe: str, size: dict[str, int], lang: str, 
     visitor.find("reasoning").locator("summary").click()
     assert violations(visitor, axe) == [], "conversation"
     for panel in ("board", "connect", "settings"):
-        visitor.panel(panel)
+        visitor.open_panel(panel)
         assert violations(visitor, axe) == [], panel
         visitor.page.locator("#panel-close").click()
     visitor.page.get_by_role("button", name=visitor.words("regenerate")).click()
     visitor.find("branch").wait_for()
-    visitor.finished()
+    visitor.wait_finished()
     assert violations(visitor, axe) == [], "versions"
     if size is PHONE:
         visitor.page.locator("#menu").click()
@@ -76,7 +76,7 @@ def test_nothing_sticks_out_at_any_size(visit: Visit, size: dict[str, int], lang
     )
     for panel in ("", "board", "connect", "settings"):
         if panel:
-            visitor.panel(panel)
+            visitor.open_panel(panel)
         sizes = visitor.page.evaluate(
             "[document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth,"
             " document.getElementById('scroll').scrollWidth - document.getElementById('scroll').clientWidth]"
@@ -91,7 +91,7 @@ def test_nothing_sticks_out_at_any_size(visit: Visit, size: dict[str, int], lang
 def test_send_can_be_reached_beside_an_open_panel(visit: Visit, size: dict[str, int]) -> None:
     """Where the panel lies over the chat, the chat is inert and the panel closes; else Send is in sight."""
     visitor = visit(size=size)
-    visitor.panel("board")
+    visitor.open_panel("board")
     visitor.find("prompt").evaluate("(node) => { node.value = 'x'; node.dispatchEvent(new Event('input')); }")
     covered = visitor.page.evaluate(
         """() => {
@@ -104,7 +104,7 @@ def test_send_can_be_reached_beside_an_open_panel(visit: Visit, size: dict[str, 
 
 def test_headings_are_in_order(visitor: Visitor) -> None:
     visitor.ask(TALK)
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     levels = visitor.page.evaluate(
         """() => [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].filter((node) => node.checkVisibility())
           .map((node) => Number(node.localName[1]))"""
@@ -136,7 +136,7 @@ def test_keyboard_shortcuts_and_their_sheet(visitor: Visitor) -> None:
     visitor.find("prompt").fill("")
     visitor.ask("First " + say("</think>\n\nOne."))
     page.keyboard.press("Alt+n")
-    assert visitor.answers() == 0
+    assert visitor.answer_count() == 0
     visitor.ask("Second " + say("</think>\n\nTwo."))
     page.keyboard.press("Alt+ArrowDown")
     visitor.wait_text("answer", "One.")
@@ -152,7 +152,7 @@ def test_it_can_be_installed_and_keeps_only_its_own_files(visitor: Visitor) -> N
         assert page.request.get(f"{visitor.url}/static/{icon['src']}").headers["content-type"] == "image/png"
     page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     page.reload()
-    visitor.ready()
+    visitor.wait_ready()
     visitor.ask(say("</think>\n\n$x$"))
     page.locator(".answer math").wait_for()
     kept = page.evaluate(
@@ -173,7 +173,7 @@ def test_where_it_cannot_be_installed_nothing_of_it_is_offered(chromium: Any, st
     try:
         visitor = Visitor(browser.new_context(), f"http://board.lan:{port}").open()
         assert visitor.page.evaluate("isSecureContext") is False
-        visitor.panel("settings")
+        visitor.open_panel("settings")
         assert visitor.page.get_by_label("Notify me").count() == 0
         visitor.page.locator("#panel-close").click()
         visitor.ask(say("</think>\n\nWorks."))
@@ -247,7 +247,7 @@ def test_the_page_is_light_to_carry(chromium: Any, site: Gateway) -> None:
 
     visitor.page.on("requestfinished", note)
     visitor.open()
-    visitor.ready()
+    visitor.wait_ready()
     assert len(sizes) > 10
     first = sum(sizes.values())
     assert first < 150_000, sizes

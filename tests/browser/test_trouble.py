@@ -27,9 +27,13 @@ def crowded(start: Start) -> Iterator[tuple[Gateway, Callable[[], None]]]:
     site = start(BPU_QUEUE_LIMIT="1")
     site.ask(sim(tokens=4))
     streams = [site.stream(sim(tokens=2000, rate=20)).until_text(), site.stream(sim(tokens=5))]
-    yield site, lambda: [stream.close() for stream in streams] and None
-    for stream in streams:
-        stream.close()
+
+    def leave() -> None:
+        for stream in streams:
+            stream.close()
+
+    yield site, leave
+    leave()
 
 
 def test_a_full_queue_is_asked_again_by_itself(visit: Visit, crowded: tuple[Gateway, Callable[[], None]]) -> None:
@@ -40,9 +44,9 @@ def test_a_full_queue_is_asked_again_by_itself(visit: Visit, crowded: tuple[Gate
     visitor.wait_text("error", "The queue is full.")
     leave()
     visitor.wait_text("answer", "At last.")
-    visitor.finished()
+    visitor.wait_finished()
     assert visitor.find("error").is_hidden()
-    assert visitor.answers() == 1
+    assert visitor.answer_count() == 1
 
 
 def test_what_a_person_must_put_right_is_said_with_the_consoles_words(
@@ -54,13 +58,13 @@ def test_what_a_person_must_put_right_is_said_with_the_consoles_words(
     visitor.expected.append("424")
     visitor.send(say("</think>\n\nNow."))
     visitor.wait_text("error", "Cannot malloc bpu memory")
-    visitor.panel("board")
+    visitor.open_panel("board")
     visitor.page.get_by_role("button", name="Load", exact=True).click()
-    visitor.ready()
+    visitor.wait_ready()
     visitor.page.locator("#panel-close").click()
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.wait_text("answer", "Now.")
-    visitor.finished()
+    visitor.wait_finished()
     assert visitor.find("error").is_hidden()
 
 
@@ -74,11 +78,11 @@ def test_too_long_a_conversation_offers_a_new_one(visitor: Visitor) -> None:
 
 
 def test_an_error_inside_the_stream_keeps_what_has_come(visitor: Visitor) -> None:
-    visitor.ready()
+    visitor.wait_ready()
     visitor.send(sim(tokens=60, think=2, rate=60, fault="signal", after=30))
     visitor.wait_text("error", "")
     visitor.find("error").locator("#error-text").filter(has_text=".").wait_for()
-    visitor.finished()
+    visitor.wait_finished()
     assert "the simulator" in visitor.find("answer").inner_text()
     assert "Ended by an error" in visitor.page.locator(".message.answer").inner_text()
 
@@ -93,15 +97,15 @@ def test_a_stream_that_just_ends_is_not_taken_for_an_answer(visit: Visit, start:
     for worker in site.workers():
         worker.send_signal(signal.SIGKILL)
     visitor.wait_text("error", "The connection broke")
-    visitor.finished()
+    visitor.wait_finished()
     assert "The connection broke here." in visitor.page.locator(".message.answer").inner_text()
     visitor.page.locator(".question").hover()
     visitor.page.get_by_role("button", name="Edit").click()
     visitor.page.locator(".editing textarea").fill(say("</think>\n\nWhole."))
     visitor.page.get_by_role("button", name="Save and send").click()
     visitor.wait_text("answer", "Whole.")
-    visitor.finished()
-    assert visitor.answers() == 1
+    visitor.wait_finished()
+    assert visitor.answer_count() == 1
 
 
 def test_a_lost_network_comes_back(visitor: Visitor) -> None:
@@ -109,29 +113,29 @@ def test_a_lost_network_comes_back(visitor: Visitor) -> None:
     visitor.context.set_offline(True)
     visitor.send(say("</think>\n\nBack."))
     visitor.wait_text("error", "cannot be reached")
-    visitor.finished()
+    visitor.wait_finished()
     visitor.context.set_offline(False)
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.wait_text("answer", "Back.")
-    visitor.finished()
-    visitor.ready()
+    visitor.wait_finished()
+    visitor.wait_ready()
     assert visitor.find("error").is_hidden()
 
 
 def test_a_key_is_asked_for_and_used(visit: Visit, start: Start) -> None:
     visitor = visit(url=start(BPU_API_KEYS="open-sesame").url)
     visitor.expected.append("401")
-    visitor.in_state("locked")
+    visitor.wait_state("locked")
     visitor.send(say("</think>\n\nInside."))
     visitor.wait_text("error", "wants an API key")
-    visitor.panel("settings")
+    visitor.open_panel("settings")
     visitor.page.get_by_label("API key").fill("open-sesame")
     visitor.page.get_by_label("API key").press("Tab")
-    visitor.ready()
+    visitor.wait_ready()
     visitor.page.locator("#panel-close").click()
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.wait_text("answer", "Inside.")
-    visitor.finished()
+    visitor.wait_finished()
     assert visitor.find("error").is_hidden()
 
 
@@ -139,17 +143,17 @@ def test_the_page_survives_a_restart_of_the_gateway(visit: Visit, start: Start) 
     site = start()
     visitor = visit(url=site.url)
     visitor.expected += AWAY
-    visitor.ready()
+    visitor.wait_ready()
     assert visitor.ask(say("</think>\n\nBefore.")) == "Before."
     site.stop()
-    visitor.in_state("offline")
+    visitor.wait_state("offline")
     visitor.send(say("</think>\n\nAfter."))
     visitor.wait_text("error", "cannot be reached")
     site.start()
-    visitor.ready()
+    visitor.wait_ready()
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.wait_text("answer", "After.")
-    visitor.finished()
+    visitor.wait_finished()
 
 
 def test_an_open_page_never_delays_a_shutdown(visit: Visit, start: Start) -> None:
@@ -157,7 +161,7 @@ def test_an_open_page_never_delays_a_shutdown(visit: Visit, start: Start) -> Non
     site = start(BPU_GRACEFUL_S="3600")
     visitor = visit(url=site.url)
     visitor.expected += AWAY
-    visitor.ready()
+    visitor.wait_ready()
     site.process.terminate()
     assert site.process.wait(30) == 0
 
@@ -185,7 +189,7 @@ def test_with_a_key_the_page_still_knows_that_it_is_the_simulator(
 ) -> None:
     visitor = visit(url=start(BPU_API_KEYS="open-sesame").url, lang=lang)
     visitor.expected.append("401")
-    visitor.in_state("locked")
+    visitor.wait_state("locked")
     visitor.find("simulated").wait_for()
     visitor.page.locator("#trouble").get_by_text(words).wait_for()
     assert visitor.find("simulated").inner_text().strip()
@@ -224,7 +228,7 @@ def test_a_console_that_is_examined_is_said_to_be(visit: Visit) -> None:
         })()"""
     )
     visitor.open()
-    visitor.in_state("checking")
+    visitor.wait_state("checking")
     assert "Checking" in visitor.find("engine-state").inner_text()
     assert visitor.find("checking").is_visible()
     assert "2 of 5 answers" in (visitor.find("checking").get_attribute("title") or "")

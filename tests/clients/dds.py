@@ -65,7 +65,7 @@ class Dds:
                         deliver(stand_in.String(data=sample.data))
 
         topic_ = Topic(self._participant, f"rt{topic}", Wire)
-        listener = Arrived()
+        listener = Arrived()  # type: ignore[no-untyped-call]  # of the package
         self._kept += [listener, DataReader(self._participant, topic_, qos=QOS, listener=listener)]
 
     def publish_when_read(self, topic: str, text: str) -> None:

@@ -136,7 +136,7 @@ def langchain_ollama() -> None:
 def langchain_anthropic() -> None:
     from langchain_anthropic import ChatAnthropic
 
-    model = ChatAnthropic(base_url=HOST, api_key="any", model=MODEL, max_tokens=1000, max_retries=0)  # type: ignore
+    model = ChatAnthropic(base_url=HOST, api_key="any", model=MODEL, max_tokens=1000, max_retries=0)
     assert model.invoke(ANSWER).content == WORDS
     assert "".join(chunk.text for chunk in model.stream(ANSWER)) == WORDS
     (call,) = model.bind_tools([TOOL]).invoke(say(CALL)).tool_calls

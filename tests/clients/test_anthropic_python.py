@@ -61,7 +61,8 @@ def test_38_50_stream(client: anthropic.Anthropic) -> None:
         message = stream.get_final_message()
     assert text == WORDS
     thinking, said = message.content
-    assert (thinking.type, thinking.thinking) == ("thinking", "Thought.")
+    assert thinking.type == "thinking"
+    assert thinking.thinking == "Thought."
     assert said.type == "text"
     assert message.usage.output_tokens > 1
 

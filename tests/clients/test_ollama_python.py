@@ -99,7 +99,7 @@ def test_24_26_generate_and_unload(client: ollama.Client) -> None:
     answer = client.generate(MODEL, ANSWER, system="Be kind.")
     assert (answer.response, answer.thinking) == (WORDS, "Thought.")
     assert answer.context == []
-    assert "".join(part.response for part in client.generate(MODEL, ANSWER, stream=True)) == WORDS
+    assert "".join(part.response or "" for part in client.generate(MODEL, ANSWER, stream=True)) == WORDS
     assert client.generate(MODEL, keep_alive=0).done_reason == "unload"
     until(lambda: not client.ps().models, what="the model is unloaded")
     assert client.generate(MODEL).done_reason == "load"

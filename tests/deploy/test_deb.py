@@ -33,9 +33,9 @@ def build(folder: Path, architecture: str = "arm64", umask: int = 0o022) -> Path
     lock = hashlib.sha256((PROJECT / "requirements.lock").read_bytes()).hexdigest()[:12]
     (folder / "cache").mkdir()
     wheel(folder / "cache" / f"{machine}-{lock}", "1.0")
-    words = [sys.executable, PROJECT / "scripts/deb.py", "--arch", architecture]
+    words = [sys.executable, str(PROJECT / "scripts/deb.py"), "--arch", architecture]
     code = f'umask {umask:o}; exec "$@"'
-    command = ["sh", "-c", code, "sh", *words, "--dest", folder / "dist", "--cache", folder / "cache"]
+    command: list[str | Path] = ["sh", "-c", code, "sh", *words, "--dest", folder / "dist", "--cache", folder / "cache"]
     result = tools.run(command, timeout=200, cwd=PROJECT)
     assert result.ok, result.err
     return folder / "dist" / f"rdk-bpu-gateway_{__version__}_{architecture}.deb"
@@ -139,7 +139,7 @@ def home(tmp_path: Path) -> Path:
     pip = next(Path(ensurepip.__file__).with_name("_bundled").glob("pip-*.whl"))
     shutil.copyfile(pip, folder / "wheels" / pip.name)
     wheel(folder / "wheels", "1.0")
-    made = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "wheels"]
+    made: list[str | Path] = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "wheels"]
     assert tools.run(made, timeout=60, cwd=PROJECT).ok
     (folder / "requirements.lock").write_text("tiny==1.0\n")
     (folder / "bin").mkdir()

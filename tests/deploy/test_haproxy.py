@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.proxy import DEPLOY, adapted, program, serving
+from tests.deploy.proxy import DEPLOY, adapt_config, find_program, run_proxy
 from tests.live.gateway import Gateway, running, sim
 from tests.support.ports import reserve_port
 from tests.support.waits import let_pass, until
@@ -76,12 +76,12 @@ class Fleet:
 
 @contextlib.contextmanager
 def fleet(folder: Path, boards: Sequence[Gateway], up: int) -> Iterator[Fleet]:
-    haproxy, port, control = program("haproxy", "haproxy"), reserve_port(), folder / "admin.sock"
+    haproxy, port, control = find_program("haproxy", "haproxy"), reserve_port(), folder / "admin.sock"
     changes = {r"bind \*:8000": f"bind 127.0.0.1:{port}", r"/run/haproxy/admin\.sock": str(control)}
     changes |= {rf"192\.168\.128\.1{n}:8000": f"127.0.0.1:{board.port}" for n, board in enumerate(boards, 1)}
     config = folder / "haproxy.cfg"
-    config.write_text(adapted("haproxy.cfg", changes))
-    with serving([haproxy, "-db", "-f", str(config)], port, folder / "log"):
+    config.write_text(adapt_config("haproxy.cfg", changes))
+    with run_proxy([haproxy, "-db", "-f", str(config)], port, folder / "log"):
         one = Fleet(list(boards), port, control)
         until(control.exists, what="HAProxy can be told")
         until(lambda: len(one.up()) == up, what="the boards are seen")
@@ -90,7 +90,7 @@ def fleet(folder: Path, boards: Sequence[Gateway], up: int) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="module")
 def boards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
-    program("haproxy", "haproxy")
+    find_program("haproxy", "haproxy")
     with ExitStack() as stack:
         yield [stack.enter_context(running(tmp_path_factory.mktemp("board"), env=PACED)) for _ in range(3)]
 
@@ -103,11 +103,11 @@ def rate(one: Fleet, jobs: int, port: int) -> float:
         answers = list(pool.map(lambda text: one.post(text, port), questions))
     seconds = time.monotonic() - began
     assert {status for status, _ in answers} == {200}
-    return sum(answer["usage"]["completion_tokens"] for _, answer in answers) / seconds
+    return float(sum(answer["usage"]["completion_tokens"] for _, answer in answers) / seconds)
 
 
 def test_haproxy_takes_the_file_as_it_is() -> None:
-    haproxy = program("haproxy", "haproxy")
+    haproxy = find_program("haproxy", "haproxy")
     done = subprocess.run(
         [haproxy, "-c", "-f", str(DEPLOY / "haproxy.cfg")], capture_output=True, text=True, timeout=60
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.proxy import adapted, program, serving
-from tests.live.gateway import Gateway, Stream, running, sim
+from tests.deploy.proxy import adapt_config, find_program, run_proxy
+from tests.live.gateway import Gateway, running, sim
+from tests.live.stream import Stream
 from tests.support.ports import reserve_port
 from tests.support.waits import until
 
@@ -57,14 +58,14 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    nginx, folder, port = program("nginx", "nginx"), tmp_path_factory.mktemp("nginx"), reserve_port()
+    nginx, folder, port = find_program("nginx", "nginx"), tmp_path_factory.mktemp("nginx"), reserve_port()
     env = {"BPU_TRUSTED_PROXIES": "127.0.0.1", "BPU_ALLOWED_HOSTS": "board.example.org"}
     with running(tmp_path_factory.mktemp("gateway"), env=env) as gateway:
         changes = {r"listen 80;": f"listen 127.0.0.1:{port};", r"127\.0\.0\.1:8000;": f"127.0.0.1:{gateway.port};"}
-        (folder / "bpu.conf").write_text(adapted("nginx.conf", changes))
+        (folder / "bpu.conf").write_text(adapt_config("nginx.conf", changes))
         main = folder / "nginx.conf"
         main.write_text(MAIN.format(folder=folder))
-        with serving([nginx, "-p", str(folder), "-c", str(main)], port, folder / "log"):
+        with run_proxy([nginx, "-p", str(folder), "-c", str(main)], port, folder / "log"):
             yield Site(gateway, port)
 
 
@@ -72,7 +73,7 @@ def test_a_token_arrives_while_the_answer_is_still_being_made(site: Site) -> Non
     stream = site.stream(sim(tokens=60, rate=20)).until_text()
     site.gateway.wait_for("busy")
     assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert stream.rest().finish == "stop"
+    assert stream.read_to_end().finish == "stop"
 
 
 def test_a_client_that_leaves_is_noticed_behind_nginx(site: Site) -> None:

@@ -42,7 +42,8 @@ def answering(*events: dict[str, Any]) -> openai.OpenAI:
     reply = httpx.MockTransport(
         lambda request: httpx.Response(200, text=data, headers={"Content-Type": "text/event-stream"})
     )
-    return openai.OpenAI(base_url="http://test/v1", api_key="any", http_client=httpx.Client(transport=reply))
+    transported: Any = httpx.Client(transport=reply)  # the package takes an httpx of any version
+    return openai.OpenAI(base_url="http://test/v1", api_key="any", http_client=transported)
 
 
 def test_nothing_moves_when_a_stream_ends_with_an_error_in_a_call() -> None:

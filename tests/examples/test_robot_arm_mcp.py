@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -20,7 +21,8 @@ def test_an_agent_moves_the_arm_within_its_limits(tmp_path: Path) -> None:
             async with Client(server) as client:
                 assert sorted(tool.name for tool in (await client.list_tools()).tools) == ["grasp", "move_to"]
                 moved = await client.call_tool("move_to", {"place": "水"})
-                assert moved.content[0].text == "The arm is at 水."
+                content: list[Any] = moved.content
+                assert content[0].text == "The arm is at 水."
                 for name, arguments in (
                     ("move_to", {"place": "cellar"}),
                     ("move_to", {"place": "the moon"}),

@@ -36,13 +36,13 @@ class Chat:
         return dict(completion)
 
 
-def words(completion: dict[str, Any]) -> set[str]:
+def secret_words(completion: dict[str, Any]) -> set[str]:
     """The secret words of whatever conversation in an answer, its reasoning included."""
     message = completion["choices"][0]["message"]
     return set(WORD.findall((message.get("reasoning_content") or "") + (message["content"] or "")))
 
 
-def cached(completion: dict[str, Any]) -> int:
+def cached_tokens(completion: dict[str, Any]) -> int:
     """The tokens that were not sent again; all places that tell it must agree."""
     usage = completion["usage"]
     count = usage["prompt_tokens_details"]["cached_tokens"]
@@ -52,7 +52,7 @@ def cached(completion: dict[str, Any]) -> int:
 
 
 @dataclass(frozen=True)
-class Input:
+class ConsoleInput:
     """What a console has read, line by line, with the process that read it: the simulator's `--record`."""
 
     path: Path

@@ -151,7 +151,9 @@ class Gateway:
         """The gunicorn workers, also those whose master is dead."""
         marked = (process for process in psutil.process_iter() if "gunicorn" in " ".join(command(process)))
         return [
-            process for process in marked if process.pid != self.process.pid and self._marks("BPU_STATE_DIR", process)
+            process
+            for process in marked
+            if process.pid != self.process.pid and self._has_environment("BPU_STATE_DIR", process)
         ]
 
     def keepers(self) -> list[psutil.Process]:
@@ -164,9 +166,9 @@ class Gateway:
         """Console processes of this gateway: `HOME` is what reaches them unchanged."""
         ours = {"bpu.simulator", "bpu.cpu_console"}
         found = (process for process in psutil.process_iter() if ours & set(command(process)))
-        return [process for process in found if self._marks("HOME", process)]
+        return [process for process in found if self._has_environment("HOME", process)]
 
-    def _marks(self, variable: str, process: psutil.Process) -> bool:
+    def _has_environment(self, variable: str, process: psutil.Process) -> bool:
         try:
             return bool(process.environ().get(variable) == str(self.state_dir))
         except psutil.Error:

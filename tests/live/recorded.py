@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from wsgi import app  # first of all, because it patches
+from wsgi import app as app  # first of all, because it patches
 
 # isort: split
 import json
@@ -22,7 +22,7 @@ STREAMS = ("text/event-stream", "application/x-ndjson")
 INLINE = os.environ.get("BPU_REASONING") == "think-tags"
 
 
-class Heard:
+class RecordedBody:
     """A request's body, all that was read of it kept."""
 
     def __init__(self, stream: Any) -> None:
@@ -38,7 +38,7 @@ class Heard:
         return getattr(self._stream, name)
 
 
-class Record:
+class RecordedAnswer:
     """An answer's pieces, each written down before it goes on."""
 
     def __init__(self, answer: Any, asked: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Record:
         self._file = self._path.open("wb", buffering=0)
         self._file.write(json.dumps(asked).encode() + b"\n")
 
-    def __iter__(self) -> Record:
+    def __iter__(self) -> RecordedAnswer:
         return self
 
     def __next__(self) -> bytes:
@@ -64,24 +64,24 @@ class Record:
         self._answer.close()
 
 
-def recording(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+def record_streams(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] != "POST" or not path.rstrip("/").endswith(PATHS):
             return application(environ, start_response)
-        kind, heard = "", Heard(environ["wsgi.input"])
+        kind, received = "", RecordedBody(environ["wsgi.input"])
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             nonlocal kind
             kind = dict(headers).get("Content-Type", "")
             return start_response(status, headers, *more)
 
-        answer = application({**environ, "wsgi.input": heard}, start)
+        answer = application({**environ, "wsgi.input": received}, start)
         if not kind.startswith(STREAMS):
             return answer
-        return Record(answer, {"path": path, "asked": json.loads(heard.data), "inline": INLINE})
+        return RecordedAnswer(answer, {"path": path, "asked": json.loads(received.data), "inline": INLINE})
 
     return serve
 
 
-app.wsgi_app = recording(app.wsgi_app)  # type: ignore[method-assign]
+app.wsgi_app = record_streams(app.wsgi_app)  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.live.chats import Input
+from tests.live.chats import ConsoleInput
 from tests.live.gateway import FAST, Gateway
 
 R1, QWEN, CPM = "deepseek-r1:1.5b", "qwen3-4b", "minicpm5-2b"
@@ -41,19 +41,21 @@ def status(gateway: Gateway) -> dict[str, str]:
     }
 
 
-def loaded(gateway: Gateway) -> str:
+def loaded_model(gateway: Gateway) -> str:
     """The model that is in memory; "" while none is."""
     return next((model for model, state in status(gateway).items() if state == "loaded"), "")
 
 
-def order(folder: Path) -> list[str]:
+def read_order(folder: Path) -> list[str]:
     """The nonces of all lines that consoles have read, in the order of reading."""
-    return [match[1] for _, line in Input(folder / "lines").lines() if (match := re.search(r"nonce=(\w+)", line))]
+    return [
+        match[1] for _, line in ConsoleInput(folder / "lines").lines() if (match := re.search(r"nonce=(\w+)", line))
+    ]
 
 
-def changes(folder: Path) -> int:
+def process_count(folder: Path) -> int:
     """How many processes were asked something; one that was left never reads again."""
-    lines = Input(folder / "lines").lines()
+    lines = ConsoleInput(folder / "lines").lines()
     runs = [pid for index, (pid, _) in enumerate(lines) if index == 0 or lines[index - 1][0] != pid]
     assert len(runs) == len(set(runs)), "a console read a line after another one had begun"
     return len({pid for pid, line in lines if line not in ("reset", "exit")})

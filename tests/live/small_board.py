@@ -6,7 +6,9 @@ import os
 import struct
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
+from bpu.engine.client.launch_config import build_launch_table
 from bpu.web import factory
 
 BOARD = Path(os.environ["TEST_SYSFS"])
@@ -16,7 +18,7 @@ for _name in ("ion_reserved", "ion_cma"):
     _folder.mkdir(parents=True, exist_ok=True)
     (_folder / "reg").write_bytes(struct.pack(">QQ", 1 << 32, 2 << 30))
 
-factory.build_launch_table = partial(factory.build_launch_table, sysfs=BOARD)  # type: ignore[assignment]
+mock.patch.object(factory, "build_launch_table", partial(build_launch_table, sysfs=BOARD)).start()
 
 from tests.live.recorded import app  # noqa: E402  # after the board is there
 

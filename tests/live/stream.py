@@ -45,7 +45,7 @@ class Stream:
                 return self
         raise AssertionError("the stream has ended without a piece of text")
 
-    def rest(self) -> Answer:
+    def read_to_end(self) -> Answer:
         """Read to the end, and hang up."""
         text, finish, error = "", None, None
         for chunk in self:

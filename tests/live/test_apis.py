@@ -19,7 +19,7 @@ from tests.support.waits import until
 
 #: Takes as long as anybody looks at it.
 LONG = sim(prefill=1, tokens=400)
-ANSWERING = {
+ANSWERING: dict[str, dict[str, Any]] = {
     "/v1/messages": {"model": MODEL, "max_tokens": 500, "messages": [{"role": "user", "content": LONG}]},
     "/api/chat": {"model": MODEL, "messages": [{"role": "user", "content": LONG}]},
     "/api/generate": {"model": MODEL, "prompt": LONG},

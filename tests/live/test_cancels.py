@@ -54,7 +54,7 @@ def test_a_decoding_job_is_cancelled_by_the_id_of_its_completion(shared: Gateway
     stream.until_text()
     until(lambda: running_job(shared).get("id") == stream.id)
     assert cancel(shared, stream.id) == 200
-    answer = stream.rest()
+    answer = stream.read_to_end()
     assert answer.finish is None
     assert answer.error is not None
     assert (answer.error["code"], answer.error["type"]) == ("job_cancelled", "server_error")
@@ -67,24 +67,24 @@ def test_a_job_in_prefill_is_cancelled(shared: Gateway) -> None:
     stream = shared.stream(sim(prefill=60))
     until(lambda: running_job(shared).get("id") == stream.id)
     assert cancel(shared, stream.id) == 200
-    answer = stream.rest()
+    answer = stream.read_to_end()
     assert answer.error is not None
     assert (answer.error["code"], answer.text) == ("job_cancelled", "")
     until_free(shared)
 
 
 def test_a_waiting_job_is_cancelled_and_the_running_one_never_knows(shared: Gateway) -> None:
-    alone = shared.stream(sim("alone", tokens=60)).rest().text
+    alone = shared.stream(sim("alone", tokens=60)).read_to_end().text
     first = shared.stream(sim("alone", tokens=60, rate=40)).until_text()
     waiting = [shared.stream(sim(nonce=f"N{number}E", tokens=10)) for number in range(3)]
     until(lambda: len(shared.slots()["waiting"]) == 3)
     assert cancel(shared, waiting[1].id) == 200
-    error = waiting[1].rest().error
+    error = waiting[1].read_to_end().error
     assert error is not None
     assert error["code"] == "job_cancelled"
     for number in (0, 2):
-        assert f"N{number}E" in waiting[number].rest().text
-    rest = first.rest()
+        assert f"N{number}E" in waiting[number].read_to_end().text
+    rest = first.read_to_end()
     assert rest.finish == "stop"
     assert alone.endswith(rest.text)
 
@@ -110,7 +110,7 @@ def test_a_job_that_waits_for_the_model_is_cancelled_and_the_model_loads_on(star
     stream = gateway.stream("hello")
     until(lambda: gateway.slots()["waiting"])
     assert cancel(gateway, stream.id) == 200
-    error = stream.rest().error
+    error = stream.read_to_end().error
     assert error is not None
     assert error["code"] == "job_cancelled"
     gateway.wait_for("ready")
@@ -131,7 +131,7 @@ CUTS = [
 def test_a_limit_frees_the_bpu(shared: Gateway, fields: dict[str, object], finish: str, streamed: bool) -> None:
     text = sim(tokens=4000, think=3, rate=40)
     if streamed:
-        assert shared.stream(text, **fields).rest().finish == finish
+        assert shared.stream(text, **fields).read_to_end().finish == finish
     else:
         assert shared.ask(text, **fields)["choices"][0]["finish_reason"] == finish
     until_free(shared)
@@ -149,7 +149,7 @@ def test_a_killed_console_is_loading_again_before_anybody_asks(start: Start) -> 
 
 def test_an_answer_that_ends_sooner_than_a_load_is_let_run_dry(start: Start) -> None:
     gateway = start(env={"BPU_CONSOLE_ARGS": "--speed max --load-seconds 3"})
-    assert gateway.stream(sim(tokens=40, rate=100), max_tokens=20).rest().finish == "length"
+    assert gateway.stream(sim(tokens=40, rate=100), max_tokens=20).read_to_end().finish == "length"
     until_free(gateway)
     assert "2" in gateway.ask("1+1=?")["choices"][0]["message"]["content"]
     engine = gateway.engine()
@@ -189,7 +189,7 @@ class Storm:
         act(text, nonce, words, moment)
 
     def stay(self, text: str, nonce: str, words: int, moment: float) -> None:
-        answer = self.gateway.stream(text).rest()
+        answer = self.gateway.stream(text).read_to_end()
         assert (answer.finish, answer.error) == ("stop", None)
         assert re.findall(r"N\d+E", answer.text) == [nonce] * (2 * words)
         self.count("stayed")
@@ -211,7 +211,7 @@ class Storm:
         stream = self.gateway.stream(text)
         timer = threading.Timer(moment, cancel, (self.gateway, stream.id))
         timer.start()
-        answer = stream.rest()
+        answer = stream.read_to_end()
         timer.join()
         self.own(answer.text, nonce)
         if answer.error is None:
@@ -224,13 +224,13 @@ class Storm:
     def cancel_decoding(self, text: str, nonce: str, words: int, moment: float) -> None:
         stream = self.gateway.stream(text).until_text()
         found = cancel(self.gateway, stream.id)
-        answer = stream.rest()
+        answer = stream.read_to_end()
         self.own(answer.text, nonce)
         assert (answer.error is None) is (answer.finish == "stop")
         self.count("cancelled while decoding" if found == 200 else "cancelled too late")
 
     def limit(self, text: str, nonce: str, words: int, moment: float) -> None:
-        answer = self.gateway.stream(text, max_tokens=max(1, words // 2)).rest()
+        answer = self.gateway.stream(text, max_tokens=max(1, words // 2)).read_to_end()
         assert answer.finish == "length"
         self.own(answer.text, nonce)
         self.count("limited")

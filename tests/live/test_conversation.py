@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.chats import ASK, Chat, Input, cached, words
+from tests.live.chats import ASK, Chat, ConsoleInput, cached_tokens, secret_words
 from tests.live.gateway import FAST, Gateway, running, sim
 from tests.support.waits import until
 
@@ -23,19 +23,19 @@ FEWER = int(os.environ.get("TURNS", "22"))
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> Input:
-    return Input(tmp_path_factory.mktemp("record") / "lines")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ConsoleInput:
+    return ConsoleInput(tmp_path_factory.mktemp("record") / "lines")
 
 
 @pytest.fixture(scope="module")
-def keeping(tmp_path_factory: pytest.TempPathFactory, read: Input) -> Iterator[Gateway]:
+def keeping(tmp_path_factory: pytest.TempPathFactory, read: ConsoleInput) -> Iterator[Gateway]:
     """A gateway on a console that keeps the conversation and forgets it on `reset`."""
     env = {**KEEPS, "BPU_CONSOLE_ARGS": f"{read.options} --prefill-rate 20000"}
     with running(tmp_path_factory.mktemp("keeping"), env=env) as started:
         yield started
 
 
-def test_twenty_turns_are_each_sent_alone(keeping: Gateway, read: Input) -> None:
+def test_twenty_turns_are_each_sent_alone(keeping: Gateway, read: ConsoleInput) -> None:
     before = len(read.lines())
     chat = Chat(keeping)
     answers = [chat.say(f"Tell me about the number {number}.") for number in range(10, 30)]
@@ -44,7 +44,7 @@ def test_twenty_turns_are_each_sent_alone(keeping: Gateway, read: Input) -> None
     assert sent[1:] == [f"Tell me about the number {number}." for number in range(11, 30)]
     assert "reset" not in [line for _, line in lines[1:]]
     assert len({pid for pid, _ in lines}) == 1
-    held = [cached(answer) for answer in answers]
+    held = [cached_tokens(answer) for answer in answers]
     assert held[0] == 0
     assert held == sorted(set(held))
     written = {answer["timings"]["prompt_n"] for answer in answers}
@@ -64,16 +64,16 @@ def test_a_log_line_that_an_earlier_turn_held_can_be_quoted(keeping: Gateway) ->
     chat = Chat(keeping)
     chat.say(f"What is {log}?")
     answer = chat.say(sim("And?", say=base64.urlsafe_b64encode(said.encode()).decode()))
-    assert cached(answer) > 0
+    assert cached_tokens(answer) > 0
     assert answer["choices"][0]["message"]["content"] == f"It is\n{log}\nindeed."
 
 
 def test_a_chat_that_fills_the_cache_begins_anew_before_it_is_full(start: Start, tmp_path: Path) -> None:
     """What is kept holds every reasoning, which the messages leave out: the cache is full before the context is."""
-    read = Input(tmp_path / "lines")
+    read = ConsoleInput(tmp_path / "lines")
     gateway = start(env={**KEEPS, "BPU_CONTEXT_SIZE": "700", "BPU_CONSOLE_ARGS": read.options})
     chat = Chat(gateway)
-    counts = [cached(chat.say(sim(f"Line {number}", tokens=57, think=50))) for number in range(14)]
+    counts = [cached_tokens(chat.say(sim(f"Line {number}", tokens=57, think=50))) for number in range(14)]
     assert 0 in counts[1:]
     assert max(counts) > 500
     assert gateway.engine()["restarts"] == {}
@@ -166,23 +166,23 @@ UNRELATED = [
 
 @pytest.mark.parametrize(("unrelated", "known"), UNRELATED, ids=lambda value: getattr(value, "__name__", ""))
 def test_anything_else_begins_from_an_empty_cache(
-    keeping: Gateway, read: Input, unrelated: Callable[[Chat], dict[str, Any]], known: set[str]
+    keeping: Gateway, read: ConsoleInput, unrelated: Callable[[Chat], dict[str, Any]], known: set[str]
 ) -> None:
     answer = unrelated(told(keeping, "ZQ1"))
-    assert cached(answer) == 0
+    assert cached_tokens(answer) == 0
     assert read.starts()[-1] in ("reset", "new")
-    assert words(answer) == known
+    assert secret_words(answer) == known
 
 
-def test_two_conversations_in_turn_are_each_sent_whole(keeping: Gateway, read: Input) -> None:
+def test_two_conversations_in_turn_are_each_sent_whole(keeping: Gateway, read: ConsoleInput) -> None:
     first, second = told(keeping, "ZQ1"), told(keeping, "ZQ2")
     for _ in range(3):
-        assert words(first.say(ASK)) == {"ZQ1"}
-        assert words(second.say(ASK)) == {"ZQ2"}
+        assert secret_words(first.say(ASK)) == {"ZQ1"}
+        assert secret_words(second.say(ASK)) == {"ZQ2"}
     # The first of them may have found a console that was just loaded.
     assert read.starts()[-7:] == ["reset"] * 7
     answer = second.say(ASK)
-    assert (words(answer), cached(answer) > 0, read.starts()[-1]) == ({"ZQ2"}, True, "on")
+    assert (secret_words(answer), cached_tokens(answer) > 0, read.starts()[-1]) == ({"ZQ2"}, True, "on")
 
 
 # Consoles that are not what they say
@@ -217,8 +217,8 @@ def interleave(gateway: Gateway, turns: int, *, conversations: int = 8) -> tuple
     def turn(one: tuple[Chat, str]) -> int:
         chat, word = one
         answer = chat.say(ASK if chat.messages else f"The secret word is {word}. {ASK}")
-        assert words(answer) == {word}
-        return int(cached(answer) > 0)
+        assert secret_words(answer) == {word}
+        return int(cached_tokens(answer) > 0)
 
     chats = [fresh() for _ in range(conversations)]
     done = continued = 0
@@ -262,13 +262,13 @@ SETTINGS = [
 def test_the_settings_overrule_the_self_test(
     start: Start, tmp_path: Path, reset: str, continues: str, begins: str, goes_on: bool
 ) -> None:
-    read = Input(tmp_path / "lines")
+    read = ConsoleInput(tmp_path / "lines")
     env = {"BPU_RESET": reset, "BPU_CONTINUE": continues, "BPU_CONSOLE_ARGS": read.options}
     gateway = start(env=env)
     chat = told(gateway, "ZQ1")
     answer = chat.say(ASK)
-    assert words(answer) == {"ZQ1"}
-    assert (cached(answer) > 0) is goes_on
+    assert secret_words(answer) == {"ZQ1"}
+    assert (cached_tokens(answer) > 0) is goes_on
     told(gateway, "ZQ2")
     assert read.starts() == ["new", "on" if goes_on else begins, begins]
     assert not list(gateway.state_dir.rglob("console-*.json")), "nothing is left to be found out"
@@ -282,9 +282,9 @@ def test_what_is_recorded_of_a_console_holds_for_the_next_start(start: Start) ->
     kept = {"BPU_STATE_DIR": str(first.state_dir), "HOME": str(first.state_dir)}
     again = start(env={**env, **kept})
     chat = told(again, "ZQ1")
-    assert cached(chat.say(ASK)) > 0
+    assert cached_tokens(chat.say(ASK)) > 0
     another_one = told(again, "ZQ2")
-    assert words(another_one.say(ASK)) == {"ZQ2"}
+    assert secret_words(another_one.say(ASK)) == {"ZQ2"}
     engine = again.engine()
     assert (engine["loads"], engine["restarts"]) == (1, {})
     # Other arguments make another console, of which nothing is known.

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from bpu.engine.client import cpu_settings
-from tests.live.chats import Chat, cached
+from tests.live.chats import Chat, cached_tokens
 from tests.live.gateway import ROOT, Gateway, running
 from tests.support.gguf_files import gguf
 from tests.support.waits import until
@@ -151,7 +151,7 @@ def test_a_chat_that_goes_on_is_not_computed_again(model: Gateway) -> None:
     first = chat.say("Name a colour.", model=MODEL)
     second = chat.say("Name another one.", model=MODEL)
     usage = first["usage"]
-    assert cached(second) == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert cached_tokens(second) == usage["prompt_tokens"] + usage["completion_tokens"]
     _, from_cache, _ = turn_of(model, second["usage"])
     # At most the answer's last tokens are cut otherwise when they are read as a text.
     assert from_cache >= usage["prompt_tokens"]
@@ -187,7 +187,7 @@ def test_json_mode_ends_in_json_or_in_a_typed_error(model: Gateway) -> None:
 def test_chinese_and_emoji_come_back_whole(model: Gateway) -> None:
     """A character of these is two to four tokens of this vocabulary, so that tokens end inside characters."""
     stream = model.stream("Repeat exactly: 你好世界 🙂🎉 你好世界 🙂🎉", model=MODEL)
-    answer = stream.rest()
+    answer = stream.read_to_end()
     assert answer.error is None
     assert answer.text
     assert "\ufffd" not in answer.text.rstrip("\ufffd"), "a character was cut within the answer"
@@ -213,7 +213,7 @@ def test_a_job_that_is_cancelled_leaves_the_next_one_alone(endless: Gateway) -> 
     model = endless
     stream = model.stream("Write a very long story.", model=MODEL).until_text()
     assert model.json("POST", f"/v1/jobs/{stream.id}/cancel")["cancelled"]
-    answer = stream.rest()
+    answer = stream.read_to_end()
     assert answer.error is not None
     assert answer.error["code"] == "job_cancelled"
     assert said(ask(model, "Say hello.", max_tokens=8))
@@ -224,7 +224,7 @@ def test_a_console_that_is_killed_comes_back(endless: Gateway) -> None:
     stream = model.stream("Write a very long story.", model=MODEL).until_text()
     (console,) = model.consoles()
     console.kill()
-    answer = stream.rest()
+    answer = stream.read_to_end()
     assert answer.error is not None
     assert answer.error["code"] == "engine_crashed"
     assert said(ask(model, "Say hello.", max_tokens=8))

@@ -60,11 +60,11 @@ class Answer:
             got += line
         return got
 
-    def rest(self) -> bytes:
+    def read_to_end(self) -> bytes:
         return self._response.read()
 
     def text(self) -> str:
-        return said(self.rest())
+        return said(self.read_to_end())
 
     def leave(self) -> None:
         self._connection.close()
@@ -98,7 +98,7 @@ def test_a_reader_that_stays_gets_what_every_client_gets(site: Gateway) -> None:
     free(site)
     detached = ask(site, sim("x", tokens=30, seed=7))
     assert len(detached.token) == 32
-    assert detached.text() == site.stream(sim("x", tokens=30, seed=7)).rest().text
+    assert detached.text() == site.stream(sim("x", tokens=30, seed=7)).read_to_end().text
 
 
 def test_an_answer_goes_on_without_its_reader_and_is_found_again_by_every_worker(site: Gateway) -> None:
@@ -130,7 +130,7 @@ def test_only_the_token_and_the_key_lead_to_an_answer(site: Gateway) -> None:
     assert resume(site, token, Authorization="Bearer one").status == 200
     for wrong in (resume(site, token), resume(site, token, Authorization="Bearer two"), resume(site, "0" * 32)):
         assert wrong.status == 404
-        assert json.loads(wrong.rest())["error"]["code"] == "answer_not_kept"
+        assert json.loads(wrong.read_to_end())["error"]["code"] == "answer_not_kept"
     assert Answer(site, "GET", "/v1/detached").status == 404
 
 
@@ -141,7 +141,7 @@ def test_stop_ends_it_at_once(site: Gateway) -> None:
     answer.leave()
     assert site.request("POST", f"/v1/jobs/{answer.id}/cancel", {})[0] == 200
     free(site)
-    assert b"job_cancelled" in resume(site, answer.token).rest()
+    assert b"job_cancelled" in resume(site, answer.token).read_to_end()
 
 
 def test_a_client_has_two_places_and_a_third_answer_is_an_ordinary_one(site: Gateway) -> None:

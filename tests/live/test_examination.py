@@ -12,19 +12,21 @@ from typing import Any
 import pytest
 
 from bpu.chat.chunks import is_keepalive
-from tests.live.chats import Chat, Input, cached
+from tests.live.chats import Chat, ConsoleInput, cached_tokens
 from tests.live.gateway import Gateway, running
 
 UNSET = {"BPU_RESET": "auto", "BPU_CONTINUE": "auto"}
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Input:
-    return Input(tmp_path / "lines")
+def read(tmp_path: Path) -> ConsoleInput:
+    return ConsoleInput(tmp_path / "lines")
 
 
 @contextmanager
-def started(folder: Path, read: Input, *, name: str, data: Path, more: str = "", **env: str) -> Iterator[Gateway]:
+def started(
+    folder: Path, read: ConsoleInput, *, name: str, data: Path, more: str = "", **env: str
+) -> Iterator[Gateway]:
     """A gateway with a fresh state folder, as after a boot, and this data folder."""
     (folder / name).mkdir()
     options = {**UNSET, "BPU_DATA_DIR": str(data), "BPU_CONSOLE_ARGS": f"{read.options} --prefill-rate 20000 {more}"}
@@ -32,7 +34,7 @@ def started(folder: Path, read: Input, *, name: str, data: Path, more: str = "",
         yield gateway
 
 
-def examinations(read: Input) -> int:
+def examinations(read: ConsoleInput) -> int:
     return sum("first secret word" in line for _, line in read.lines())
 
 
@@ -40,7 +42,7 @@ def asked(gateway: Gateway, text: str) -> None:
     assert Chat(gateway).say(text)["choices"][0]["finish_reason"] == "stop"
 
 
-def test_forty_questions_straight_after_a_start_cost_one_load(tmp_path: Path, read: Input) -> None:
+def test_forty_questions_straight_after_a_start_cost_one_load(tmp_path: Path, read: ConsoleInput) -> None:
     with started(tmp_path, read, name="state", data=tmp_path / "data") as gateway:
         for number in range(40):
             asked(gateway, f"What is {number} plus 1?")
@@ -50,18 +52,18 @@ def test_forty_questions_straight_after_a_start_cost_one_load(tmp_path: Path, re
         assert examinations(read) == 1
 
 
-def test_a_chat_of_twelve_turns_reuses_the_cache_from_the_second_on(tmp_path: Path, read: Input) -> None:
+def test_a_chat_of_twelve_turns_reuses_the_cache_from_the_second_on(tmp_path: Path, read: ConsoleInput) -> None:
     with started(tmp_path, read, name="state", data=tmp_path / "data") as gateway:
         chat = Chat(gateway)
         answers = [chat.say(f"Tell me about the number {number}.") for number in range(10, 22)]
-        held = [cached(answer) for answer in answers]
+        held = [cached_tokens(answer) for answer in answers]
         assert held[0] == 0, "what the examination has told is not in the chat's cache"
         assert all(tokens > 0 for tokens in held[1:])
         assert held == sorted(set(held))
         assert gateway.loads() == (1, {})
 
 
-def test_a_console_is_examined_once_in_its_life(tmp_path: Path, read: Input) -> None:
+def test_a_console_is_examined_once_in_its_life(tmp_path: Path, read: ConsoleInput) -> None:
     data = tmp_path / "data"
     template = tmp_path / "template.jinja"
     model = Path(__file__).parents[2] / "bpu" / "simulator" / "model"
@@ -85,7 +87,9 @@ def test_a_console_is_examined_once_in_its_life(tmp_path: Path, read: Input) -> 
     assert boot("another argument", more="--decode-rate 90000") == 4
 
 
-def test_while_it_is_examined_the_gateway_is_up_not_ready_and_says_how_far_it_is(tmp_path: Path, read: Input) -> None:
+def test_while_it_is_examined_the_gateway_is_up_not_ready_and_says_how_far_it_is(
+    tmp_path: Path, read: ConsoleInput
+) -> None:
     """systemd hears READY=1 before, `/health` is 200, and a client that waits gets signs of life."""
     notify = tmp_path / "notify"
     heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -100,7 +100,7 @@ def test_5_lost_files_end_no_answer_that_is_under_way(start: Callable[..., Gatew
     running = gateway.stream(sim(tokens=60, rate=60)).until_text()
     delete_folder(gateway)
     assert ask(gateway) == 200
-    answer = running.rest()
+    answer = running.read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
 
 

@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def half_close(sock: socket.socket) -> None:
 WAYS = {"fin": fin, "rst": rst, "half-close": half_close}
 
 
-def ask(gateway: Gateway, *, stream: bool, **directives: object) -> socket.socket:
+def ask(gateway: Gateway, *, stream: bool, **directives: Any) -> socket.socket:
     """A request on a bare socket; nothing of the answer has been read."""
     return gateway.open_stream(sim(**directives), stream=stream)
 
@@ -79,8 +80,8 @@ def test_a_waiting_job_gives_up_its_place_and_nobody_elses(gateway: Gateway, way
     WAYS[way](leaver)
     until(lambda: len(gateway.slots()["waiting"]) == 1, seconds=SOON_S, what="its place is given up")
     loads = gateway.engine()["loads"]
-    assert "FIRST" in first.rest().text
-    assert "BEHIND" in behind.rest().text
+    assert "FIRST" in first.read_to_end().text
+    assert "BEHIND" in behind.read_to_end().text
     assert gateway.engine()["loads"] == loads
     leaver.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.live.chats import MODEL, Input
+from tests.live.chats import MODEL, ConsoleInput
 from tests.live.gateway import FAST, Gateway, running, sim
 from tests.live.scripted import scripted
 from tests.live.test_sharing import worker_of
@@ -95,7 +95,7 @@ def test_a_fault_is_a_typed_error_and_nobody_else_notices(
         if streamed:
             victim = short.stream(text)
             waiting = pool.submit(short.ask, "1+1=?")
-            answer = victim.rest()
+            answer = victim.read_to_end()
             assert answer.finish is None
             assert answer.error is not None
             code, message = answer.error["code"], answer.error["message"]
@@ -191,7 +191,7 @@ def test_a_crash_loop_is_told_at_once_by_every_worker_and_ends_by_itself(start: 
 def test_the_total_time_of_a_job_cuts_its_answer_and_is_no_error(start: Start) -> None:
     gateway = start(env={"BPU_JOB_TIMEOUT_S": "1"})
     text = sim(tokens=4000, think=2, rate=40)
-    answer = gateway.stream(text).rest()
+    answer = gateway.stream(text).read_to_end()
     assert (answer.finish, answer.error) == ("length", None)
     whole = gateway.ask(text)["choices"][0]
     assert whole["finish_reason"] == "length"
@@ -203,7 +203,7 @@ WIDE = {"BPU_CONSOLE_PROFILE": "oellm_multichat", "BPU_CONTEXT_SIZE": "1000000"}
 
 
 def test_a_long_line_reaches_the_console_whole(start: Start, tmp_path: Path) -> None:
-    read = Input(tmp_path / "lines")
+    read = ConsoleInput(tmp_path / "lines")
     gateway = start(env={**WIDE, "BPU_CONSOLE_ARGS": read.options})
     text = "word " * 40_000 + "1+1=?"
     assert gateway.ask(text)["choices"][0]["finish_reason"] == "stop"
@@ -223,7 +223,7 @@ def test_gunicorn_kills_no_worker_because_an_answer_takes_long(start: Start) -> 
     gateway = start(arguments=["--timeout", "2"])
     [worker] = gateway.workers()
     with ThreadPoolExecutor(1) as pool:
-        streamed = pool.submit(lambda: gateway.stream(sim(tokens=20, prefill=3, pause=1)).rest())
+        streamed = pool.submit(lambda: gateway.stream(sim(tokens=20, prefill=3, pause=1)).read_to_end())
         whole = gateway.ask(sim(tokens=20))
     assert (streamed.result(60).finish, whole["choices"][0]["finish_reason"]) == ("stop", "stop")
     assert [one.pid for one in gateway.workers()] == [worker.pid]

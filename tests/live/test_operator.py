@@ -22,7 +22,7 @@ def test_slots_show_who_runs_and_who_waits_and_both_can_be_cancelled(gateway: Ga
     assert [(job["id"], job["position"]) for job in slots["waiting"]] == [(waiting.id, 1)]
     for stream in (waiting, running):
         assert gateway.json("POST", f"/v1/jobs/{stream.id}/cancel") == {"id": stream.id, "cancelled": True}
-        error = stream.rest().error
+        error = stream.read_to_end().error
         assert error is not None
         assert error["code"] == "job_cancelled"
     status, _, _ = gateway.request("POST", f"/v1/jobs/{running.id}/cancel")
@@ -40,7 +40,7 @@ def test_an_unloaded_engine_is_ready_for_requests_and_loads_for_the_next(gateway
 def test_an_unload_lets_the_running_answer_end(gateway: Gateway) -> None:
     stream = gateway.stream(sim("story", rate=100, tokens=60)).until_text()
     assert gateway.request("POST", "/v1/engine/unload")[0] == 202
-    answer = stream.rest()
+    answer = stream.read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
     until(lambda: gateway.state() == "stopped", what="unloaded after the answer")
     assert gateway.request("POST", "/v1/engine/load")[0] == 202

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.live.chats import Input
+from tests.live.chats import ConsoleInput
 from tests.live.gateway import Gateway, sim
 from tests.live.stream import Stream
 from tests.live.test_sharing import worker_of
@@ -26,15 +26,15 @@ def test_first_come_first_served_across_workers(start: Start) -> None:
     def wait_for_turn(number: int, stream: Stream) -> None:
         stream.until_text()
         order.append(number)
-        stream.rest()
+        stream.read_to_end()
 
-    threads = []
+    threads: list[threading.Thread] = []
     for number in range(12):
         stream = gateway.stream(sim(tokens=12, rate=40))
         until(lambda: len(gateway.slots()["waiting"]) == len(threads) + 1)
         threads.append(threading.Thread(target=wait_for_turn, args=(number, stream)))
         threads[-1].start()
-    first.rest()
+    first.read_to_end()
     for thread in threads:
         thread.join(60)
     assert order == list(range(12))
@@ -42,7 +42,7 @@ def test_first_come_first_served_across_workers(start: Start) -> None:
 
 def test_arrivals_a_tenth_of_a_second_apart_never_swap(start: Start, tmp_path: Path) -> None:
     """Nobody looks whether the one before has its place yet, and the workers have served nothing before."""
-    read = Input(tmp_path / "lines")
+    read = ConsoleInput(tmp_path / "lines")
     gateway = start(workers=4, reuse_port=True, env={"BPU_CONSOLE_ARGS": read.options})
     until(lambda: booted(gateway, 4), what="all workers accept")
     first = gateway.open_stream(sim(prefill=600))
@@ -56,7 +56,7 @@ def test_arrivals_a_tenth_of_a_second_apart_never_swap(start: Start, tmp_path: P
     assert len(served) >= 2, "one worker served everything: nothing was shared"
     first.close()
     for stream in streams:
-        assert stream.rest().finish == "stop"
+        assert stream.read_to_end().finish == "stop"
     order = [int(match[1]) for _, line in read.lines() if (match := re.search(r"nonce=N(\d+)E", line))]
     assert order == list(range(20))
 
@@ -88,7 +88,7 @@ def test_waiting_too_long_is_told(start: Start) -> None:
         "POST", "/v1/chat/completions", {**MODEL, "messages": [{"role": "user", "content": "hi"}]}
     )
     assert (status, json.loads(body)["error"]["code"]) == (503, "queue_timeout")
-    answer = gateway.stream("hi").rest()
+    answer = gateway.stream("hi").read_to_end()
     assert answer.error is not None
     assert answer.error["code"] == "queue_timeout"
     first.close()
@@ -103,6 +103,6 @@ def test_a_place_is_known_to_slots_and_told_while_it_changes(start: Start) -> No
     waiting = until(lambda: len(slots := gateway.slots()["waiting"]) == 2 and slots)
     assert [(job["id"], job["position"]) for job in waiting] == [(second.id, 1), (third.id, 2)]
     assert all(job["age_s"] >= 0 for job in waiting)
-    first.rest()
-    second.rest()
-    assert third.rest().finish == "stop"
+    first.read_to_end()
+    second.read_to_end()
+    assert third.read_to_end().finish == "stop"

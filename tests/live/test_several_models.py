@@ -20,9 +20,20 @@ import openai
 import psutil
 import pytest
 
-from tests.live.chats import Chat, Input, cached
+from tests.live.chats import Chat, ConsoleInput, cached_tokens
 from tests.live.gateway import ROOT, Gateway, sim
-from tests.live.several import CPM, MODELS, QWEN, R1, changes, environment, loaded, order, status, table
+from tests.live.several import (
+    CPM,
+    MODELS,
+    QWEN,
+    R1,
+    environment,
+    loaded_model,
+    process_count,
+    read_order,
+    status,
+    table,
+)
 from tests.live.stream import Stream
 from tests.support.waits import until
 
@@ -75,8 +86,8 @@ def test_a_request_is_served_by_the_model_that_it_names(start: Start, tmp_path: 
         answer = gateway.ask(sim(nonce="N1E", tokens=20), model=model)
         assert answer["model"] == model
         assert nonces(text_of(answer)) == {"N1E"}
-        assert loaded(gateway) == {"qwen": QWEN}.get(model, model)
-    assert changes(tmp_path) == 4
+        assert loaded_model(gateway) == {"qwen": QWEN}.get(model, model)
+    assert process_count(tmp_path) == 4
     assert gateway.engine()["loads"] == 5, "the default one was loaded first"
 
 
@@ -120,10 +131,10 @@ def test_jobs_of_the_loaded_model_go_first_and_the_other_ones_in_their_order(sta
         streams.append(gateway.stream(sim(nonce=nonce, tokens=5), model=model))
         until(lambda: len(gateway.slots()["waiting"]) == len(streams), what="it waits")
     with one_console(gateway):
-        first.rest()
-        assert [stream.rest().finish for stream in streams] == ["stop"] * len(streams)
-    assert order(tmp_path) == ["FIRST", "B1", "B2", "A1", "A2", "A3", "C1"]
-    assert changes(tmp_path) == 3
+        first.read_to_end()
+        assert [stream.read_to_end().finish for stream in streams] == ["stop"] * len(streams)
+    assert read_order(tmp_path) == ["FIRST", "B1", "B2", "A1", "A2", "A3", "C1"]
+    assert process_count(tmp_path) == 3
 
 
 def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: Start, tmp_path: Path) -> None:
@@ -148,7 +159,7 @@ def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: 
         for thread in threads:
             thread.join(60)
     # A model with waiting jobs is given up once a second at most; the last jobs of the clients add a change or two.
-    assert changes(tmp_path) <= time.monotonic() - began + 4, "it thrashes"
+    assert process_count(tmp_path) <= time.monotonic() - began + 4, "it thrashes"
 
 
 def test_no_word_of_one_request_reaches_another_over_switches_and_cancels(start: Start, tmp_path: Path) -> None:
@@ -165,7 +176,7 @@ def test_no_word_of_one_request_reaches_another_over_switches_and_cancels(start:
                 stream.until_text()
             stream.close()
             return number, "", None
-        answer = stream.rest()
+        answer = stream.read_to_end()
         return number, answer.text, answer.finish
 
     with one_console(gateway), ThreadPoolExecutor(6) as pool:
@@ -174,7 +185,7 @@ def test_no_word_of_one_request_reaches_another_over_switches_and_cancels(start:
         assert nonces(text) <= {f"N{number}E"}
         assert finish in (None, "stop"), number
     assert sum(finish == "stop" for _, _, finish in answers) == sum(not leaves for _, _, leaves, _ in plan)
-    assert changes(tmp_path) >= 3
+    assert process_count(tmp_path) >= 3
 
 
 # Orders
@@ -184,14 +195,14 @@ def test_an_operator_loads_and_unloads_any_model(start: Start, tmp_path: Path) -
     table(tmp_path)
     gateway = start(env=environment(tmp_path))
     assert gateway.request("POST", "/v1/engine/load", {"model": "qwen"})[0] == 202
-    until(lambda: loaded(gateway) == QWEN, what="it is loaded")
+    until(lambda: loaded_model(gateway) == QWEN, what="it is loaded")
     assert gateway.health()["model"] == QWEN
     assert gateway.request("POST", "/v1/engine/unload", {})[0] == 202
     until(lambda: set(status(gateway).values()) == {"unloaded"}, what="none is loaded")
     assert gateway.request("POST", "/v1/engine/load", {"model": "none"})[0] == 404
     assert gateway.request("POST", "/v1/engine/load", {"model": 7})[0] == 400
     assert gateway.request("POST", "/v1/engine/load")[0] == 202
-    until(lambda: loaded(gateway) == QWEN, what="the last one is loaded again")
+    until(lambda: loaded_model(gateway) == QWEN, what="the last one is loaded again")
 
 
 def test_each_model_is_unloaded_after_its_own_idle_time(start: Start, tmp_path: Path) -> None:
@@ -200,7 +211,7 @@ def test_each_model_is_unloaded_after_its_own_idle_time(start: Start, tmp_path: 
     assert gateway.ask(sim(tokens=5), model=QWEN)["choices"]
     until(lambda: status(gateway)[QWEN] == "unloaded", what="it has idled long enough")
     assert gateway.ask(sim(tokens=5), model=R1)["choices"]
-    assert loaded(gateway) == R1
+    assert loaded_model(gateway) == R1
 
 
 # Memory
@@ -250,8 +261,8 @@ def test_each_console_is_examined_once_and_a_conversation_goes_on_with_its_own_m
             chat = Chat(gateway)
             first = chat.say("Tell me about the number 7.", model=model)
             again = chat.say("And about 8?", model=model)
-            assert (cached(first), cached(again) > 0) == (0, True)
-    asked = [line for _, line in Input(tmp_path / "lines").lines() if "first secret word" in line]
+            assert (cached_tokens(first), cached_tokens(again) > 0) == (0, True)
+    asked = [line for _, line in ConsoleInput(tmp_path / "lines").lines() if "first secret word" in line]
     assert len(asked) == 2, "one examination for each of the two consoles"
     figures = gateway.request("GET", "/metrics")[2].decode()
     for model in (R1, CPM):
@@ -320,7 +331,7 @@ def test_a_kill_in_any_phase_of_a_swap_leaves_a_gateway_that_serves_all_models(
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue  # it has just ended by itself
-        answer = stream.rest()
+        answer = stream.read_to_end()
         assert answer.finish == "stop" or answer.error is not None or victim == "worker", answer
         assert nonces(answer.text) <= {"N2E"}
         for model in MODELS:
@@ -354,7 +365,7 @@ def test_after_a_reload_a_changed_entry_counts_from_its_next_load(start: Start, 
     running = gateway.stream(sim(tokens=300, rate=40), model=R1).until_text()
     gateway.send_signal(signal.SIGHUP)
     until(lambda: len({worker.pid for worker in gateway.workers()} - before) == 2, what="the new workers are there")
-    assert running.rest().finish == "stop"
+    assert running.read_to_end().finish == "stop"
     until(lambda: not before & {worker.pid for worker in gateway.workers()}, what="the old workers have left")
     assert gateway.keepers() == [keeper]
     assert gateway.ask(sim(tokens=5), model=R1)["choices"]
@@ -400,9 +411,9 @@ def test_commands_take_a_model_by_id_or_alias(start: Start, tmp_path: Path) -> N
     file = table(tmp_path)
     gateway = start(env=environment(tmp_path))
     assert QWEN in bpu(gateway, "load", "--model", "qwen", table=file)
-    assert loaded(gateway) == QWEN
+    assert loaded_model(gateway) == QWEN
     assert CPM in bpu(gateway, "load", "--model", CPM, "--url", gateway.url, table=file)
-    assert loaded(gateway) == CPM
+    assert loaded_model(gateway) == CPM
     pid = gateway.engine()["keeper_pid"]
     assert "N7E" in bpu(gateway, "chat", "--model", "qwen", sim(nonce="N7E", tokens=20), table=file)
-    assert (loaded(gateway), gateway.engine()["keeper_pid"]) == (QWEN, pid), "they share one engine"
+    assert (loaded_model(gateway), gateway.engine()["keeper_pid"]) == (QWEN, pid), "they share one engine"

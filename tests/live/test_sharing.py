@@ -64,7 +64,7 @@ def test_four_workers_load_one_model_for_forty_requests(four: Gateway, at_once: 
     def ask(number: int) -> str:
         stream = four.stream(sim(f"question {number}", tokens=20, nonce=f"N{number}E"))
         served.add(worker_of(four, stream))
-        return stream.rest().text
+        return stream.read_to_end().text
 
     with ThreadPoolExecutor(at_once) as pool:
         answers = list(pool.map(ask, range(40)))
@@ -80,7 +80,7 @@ def test_a_killed_worker_costs_the_others_nothing_and_no_reload(start: Start) ->
     gateway = start(workers=2, reuse_port=True)
     running, waiting = two_streams(gateway)
     os.kill(worker_of(gateway, waiting), signal.SIGKILL)
-    answer = running.rest()
+    answer = running.read_to_end()
     assert answer.finish == "stop"
     assert "FIRST" in answer.text
     waiting.close()
@@ -92,7 +92,7 @@ def test_the_job_in_a_killed_worker_is_the_only_one_lost(start: Start) -> None:
     gateway = start(workers=2, reuse_port=True)
     running, waiting = two_streams(gateway)
     os.kill(worker_of(gateway, running), signal.SIGKILL)
-    answer = waiting.rest()
+    answer = waiting.read_to_end()
     assert answer.finish == "stop"
     assert "SECOND" in answer.text
     assert "FIRST" not in answer.text
@@ -105,7 +105,7 @@ def test_reloading_the_gateway_keeps_model_and_running_stream(start: Start) -> N
     running = gateway.stream(sim(tokens=80, rate=40, nonce="FIRST")).until_text()
     gateway.send_signal(signal.SIGHUP)
     until(lambda: not before & {worker.pid for worker in gateway.workers()} or running_alone(gateway, before))
-    answer = running.rest()
+    answer = running.read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
     until(lambda: not before & {worker.pid for worker in gateway.workers()}, what="the old workers have left")
     assert gateway.ask("1+1=?")["choices"]
@@ -195,12 +195,14 @@ def test_a_killed_keeper_is_replaced_and_waiting_jobs_are_served(start: Start) -
     gateway = start(workers=2)
     running = gateway.stream(sim(tokens=400, rate=40)).until_text()
     results: list[Answer] = []
-    waiter = threading.Thread(target=lambda: results.append(gateway.stream(sim(tokens=20, nonce="LATER")).rest()))
+    waiter = threading.Thread(
+        target=lambda: results.append(gateway.stream(sim(tokens=20, nonce="LATER")).read_to_end())
+    )
     waiter.start()
     until(lambda: gateway.slots().get("waiting"), what="one job waits")
     [keeper] = gateway.keepers()
     keeper.kill()
-    answer = running.rest()
+    answer = running.read_to_end()
     assert answer.error is not None
     assert answer.error["code"] == "engine_crashed"
     waiter.join(30)

@@ -6,11 +6,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from tests.live.gateway import Gateway, Stream, running, sim
+from tests.live.gateway import Gateway, running, sim
+from tests.live.stream import Stream
 from tests.support.waits import until
 
 Start = Callable[..., Gateway]
@@ -39,7 +41,7 @@ def post_worker_init(worker):
 """
 
 
-def narrow(folder: Path, *, write_s: float) -> dict[str, object]:
+def narrow(folder: Path, *, write_s: float) -> dict[str, Any]:
     """How to start a gateway whose kernel keeps little for a client that does not read."""
     config = folder / "narrow.conf.py"
     config.write_text(CONFIG.replace("= WRITE_S", f"= {write_s}"))
@@ -82,7 +84,7 @@ def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Ga
         until(lambda: is_free(patient), what="the slot is free")
         assert clients(patient) == 1, "the client is still served, and has not read a byte"
         assert "2" in patient.ask("1+1=?")["choices"][0]["message"]["content"]
-        answer = read(stuck).rest()
+        answer = read(stuck).read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
     assert answer.text.count("STUCK") > TOKENS // 50
 

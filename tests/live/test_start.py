@@ -116,7 +116,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, mode: str) -> None:
         until(lambda: gateway.state() in ("ready", "stopped"))
         streamed = gateway.stream(sim(tokens=500, rate=50)).until_text()
         os.killpg(gateway.process.pid, signal.SIGINT)
-        answer = streamed.rest()
+        answer = streamed.read_to_end()
         assert answer.error is not None
         assert "stopping" in answer.error["message"]
         gateway.process.wait(20)

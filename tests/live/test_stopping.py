@@ -24,7 +24,7 @@ def test_sigterm_lets_a_running_answer_finish_and_idle_connections_go(start: Sta
     idle.getresponse().read()
     running = gateway.stream(sim(tokens=40, rate=40, nonce="WHOLE")).until_text()
     gateway.send_signal(signal.SIGTERM)
-    answer = running.rest()
+    answer = running.read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
     began = time.monotonic()
     gateway.process.wait(20)
@@ -40,7 +40,7 @@ def test_an_answer_that_is_too_long_for_the_graceful_time_ends_with_an_error(sta
     until(lambda: gateway.slots()["waiting"])
     gateway.send_signal(signal.SIGTERM)
     for stream in (running, waiting):
-        answer = stream.rest()
+        answer = stream.read_to_end()
         assert answer.finish is None
         assert answer.error is not None
         assert "stopping" in answer.error["message"]

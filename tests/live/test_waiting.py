@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.live.chats import Input
-from tests.live.gateway import Gateway, Stream, running, sim
+from tests.live.chats import ConsoleInput
+from tests.live.gateway import Gateway, running, sim
+from tests.live.stream import Stream
 from tests.support.waits import let_pass, until
 
 CLIENTS = int(os.environ.get("CLIENTS", "500"))
@@ -40,7 +41,7 @@ def queued(gateway: Gateway) -> int:
 
 
 def test_five_hundred_clients_wait_at_no_cost_and_in_order(tmp_path: Path) -> None:
-    read = Input(tmp_path / "lines")
+    read = ConsoleInput(tmp_path / "lines")
     env = {**CALM, "BPU_CONSOLE_ARGS": read.options}
     with running(tmp_path, env=env) as gateway, ExitStack() as stack:
         first = gateway.stream(sim(prefill=600))
@@ -68,7 +69,7 @@ def test_five_hundred_clients_wait_at_no_cost_and_in_order(tmp_path: Path) -> No
         until(lambda: queued(gateway) == STAYING, what="the places of those who left are free")
         assert gateway.request("POST", f"/v1/jobs/{first.id}/cancel")[0] == 200
         for number, stream in enumerate(staying, CLIENTS - STAYING):
-            answer = stream.rest()
+            answer = stream.read_to_end()
             assert (answer.finish, answer.error) == ("stop", None)
             assert set(re.findall(r"N\d+E", answer.text)) == {f"N{number}E"}
         served = [int(match[1]) for _, line in read.lines() if (match := re.search(r"nonce=N(\d+)E", line))]

@@ -74,10 +74,11 @@ def test_34_every_role_in_any_order(gateway: Gateway, messages: list[dict[str, A
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 @pytest.mark.parametrize("most", [1, 5])
 def test_35_token_limits(gateway: Gateway, name: str, most: int) -> None:
-    answer = whole(gateway, "你好", **{name: most})
+    limit: dict[str, Any] = {name: most}
+    answer = whole(gateway, "你好", **limit)
     assert answer["usage"]["completion_tokens"] == most
     assert answer["choices"][0]["finish_reason"] == "length"
-    assert streamed(gateway, "你好", **{name: most})["finish_reason"] == "length"
+    assert streamed(gateway, "你好", **limit)["finish_reason"] == "length"
 
 
 @pytest.mark.parametrize("stop", ["three", ["nothing", "three"], ["four", "three"]])

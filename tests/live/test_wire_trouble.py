@@ -141,7 +141,7 @@ def test_52_two_at_once_are_in_order_and_unmixed(gateway: Gateway) -> None:
         until(lambda: len(gateway.slots()["waiting"]) == 1)
         third = pool.submit(whole, gateway, sim(tokens=60, nonce="THIRD"))
         until(lambda: len(gateway.slots()["waiting"]) == 2)
-        first = running.rest()
+        first = running.read_to_end()
         answers = [first.text, second.result()["content"], third.result()["choices"][0]["message"]["content"]]
     for own, answer in zip(["FIRST", "SECOND", "THIRD"], answers, strict=True):
         assert own in answer

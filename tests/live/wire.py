@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.live.gateway import Gateway, sim
-from tests.support.checker import Seen, check_completion, check_error, check_stream
+from tests.support.checker import JoinedStream, check_completion, check_error, check_stream
 
 MODEL = "deepseek-r1:1.5b"
 THINK = f"{MODEL}-think"
@@ -45,7 +45,9 @@ class Reply:
 
 
 def call(gateway: Gateway, method: str, path: str, sent: object = None, **headers: str) -> Reply:
-    return Reply(*gateway.request(method, path, sent, {name.replace("_", "-"): one for name, one in headers.items()}))
+    fields = {name.replace("_", "-"): one for name, one in headers.items()}
+    status, received, data = gateway.request(method, path, sent, fields)
+    return Reply(status, dict(received), data)
 
 
 def post(gateway: Gateway, sent: object, path: str = CHAT, **headers: str) -> Reply:
@@ -66,7 +68,7 @@ def message(gateway: Gateway, *messages: Any, **fields: Any) -> dict[str, Any]:
     return dict(whole(gateway, *messages, **fields)["choices"][0]["message"])
 
 
-def streamed(gateway: Gateway, *messages: Any, error: bool = False, **fields: Any) -> Seen:
+def streamed(gateway: Gateway, *messages: Any, error: bool = False, **fields: Any) -> JoinedStream:
     """A streamed completion, checked."""
     sent = body(*messages, stream=True, **fields)
     reply = post(gateway, sent)

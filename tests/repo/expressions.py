@@ -110,7 +110,7 @@ def _of(kind: Any, argument: Any) -> str:
     if kind is constants.IN:
         return _of_class(argument)
     if kind in _REPEATS:
-        return _sample(argument[2]) * max(1, min(argument[0], 8))
+        return _sample(argument[2]) * max(1, min(int(argument[0]), 8))
     if kind in (constants.ASSERT, constants.ASSERT_NOT, constants.AT, constants.GROUPREF):
         return ""
     return _sample(_inner(kind, argument)[0]) if _inner(kind, argument) else ""

@@ -245,7 +245,7 @@ def test_the_plain_commands_of_the_readme_are_those_of_the_makefile() -> None:
         (".venv/bin/gunicorn -c gunicorn.conf.py wsgi:app", "$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app"),
         (".venv/bin/ruff check .", "$(BIN)/ruff check ."),
         (".venv/bin/ruff format --check .", "$(BIN)/ruff format --check ."),
-        (".venv/bin/mypy bpu benchmarks app.py wsgi.py gunicorn.conf.py scripts", "$(BIN)/mypy $(SOURCES)"),
+        (".venv/bin/mypy\n", "$(BIN)/mypy\n"),
         ('-n 8 --dist worksteal -m "not (browser or clients or system or model)"', '-m "not ($(OUTSIDE))"'),
         ("-m pytest -n 8 --dist worksteal", "AT_ONCE := -n 8 --dist worksteal"),
     ):

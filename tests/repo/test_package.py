@@ -100,7 +100,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "bin" / "python"
     asked = tools.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], timeout=30)
     site = Path(asked.out.strip())
-    words = ["install", "--quiet", "--no-deps", "--no-index", "--prefix", folder, the(built, "*.whl")]
+    words: list[str | Path] = ["install", "--quiet", "--no-deps", "--no-index", "--prefix", folder, the(built, "*.whl")]
     result = tools.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *words], timeout=100)
     assert result.ok, result.err
     script = folder / "bin" / "bpu"

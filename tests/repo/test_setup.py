@@ -183,7 +183,7 @@ def offer(folder: Path, *words: str, **env: str) -> tools.Result:
     python.write_text(f"#!/bin/sh\n{MODEL_PIP}\n")
     python.chmod(0o755)
     (folder / "requirements-cpu.txt").write_text("a==1\n")
-    script = ["sh", PROJECT / "scripts" / "model.sh", ".venv", *words]
+    script: list[str | Path] = ["sh", PROJECT / "scripts" / "model.sh", ".venv", *words]
     return tools.run(script, timeout=60, cwd=folder, env={"BPU_ENGINE": "", "BOARD_MODEL": "/no/board", **env})
 
 

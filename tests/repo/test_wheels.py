@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleTyp
         'with-extra; extra == "fast"',
         "Installed_Already>=1",
     ]
-    report = {
+    report: dict[str, list[dict[str, Any]]] = {
         "install": [
             {"metadata": {"name": "top", "requires_dist": needs}},
             {"metadata": {"name": "installed-already"}},

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.live.gateway import Gateway, until
+from tests.live.gateway import Gateway
 from tests.soak import held
 from tests.soak.clients import Clients
+from tests.support.waits import until
 
 ENV = {
     "BPU_FIRST_TOKEN_TIMEOUT_S": "2",
@@ -59,14 +60,14 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     memory = warm >= WARM_JOBS
     began = time.monotonic()
     with ThreadPoolExecutor(options.clients) as pool:
-        list(pool.map(clients.one, range(warm)))
+        list(pool.map(clients.run_client, range(warm)))
         if memory:
             gateway.wait_for("ready", seconds=120)  # a breaker that the faults have opened would refuse all of these
             for number in range(20 * options.workers):
                 clients.fill(number)
-        before = held.settled(gateway, folder)
-        list(pool.map(clients.one, range(warm, options.jobs)))
-    after = held.settled_below(before, gateway, folder, memory=memory)
+        before = held.wait_settled(gateway, folder)
+        list(pool.map(clients.run_client, range(warm, options.jobs)))
+    after = held.wait_settled_below(before, gateway, folder, memory=memory)
     engine = gateway.engine()
     print(
         f"{options.jobs} jobs in {time.monotonic() - began:.0f} s, seed {options.seed}, {options.workers} workers, ",
@@ -75,7 +76,7 @@ def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     print(f"{options.clients} clients at a time; {engine['loads']} loads of the model.\n")
     print(", ".join(f"{outcome} {count}" for outcome, count in clients.seen.most_common()), "\n")
     print(held.table(before, after))
-    faults = clients.wrong + held.grown(before, after, memory=memory)
+    faults = clients.wrong + held.growth(before, after, memory=memory)
     print("\n" + "\n".join(faults or ["Nothing has grown, and nobody saw another's words."]))
     return 1 if faults else 0
 

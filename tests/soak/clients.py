@@ -28,7 +28,7 @@ class Clients:
         self.wrong: list[str] = []
         self._lock = threading.Lock()
 
-    def one(self, number: int) -> None:
+    def run_client(self, number: int) -> None:
         """Client `number`: it and the seed decide all that it does."""
         choose = random.Random(self.seed * 1_000_000 + number)
         act = choose.choices(list(MIX), list(MIX.values()))[0]
@@ -36,41 +36,41 @@ class Clients:
         try:
             outcome = getattr(self, act)(choose, nonce)
         except (OSError, ValueError, LookupError) as error:
-            self._note("broken", f"client {number} ({act}): {error!r}")
+            self._count_outcome("broken", f"client {number} ({act}): {error!r}")
         else:
-            self._note(outcome)
+            self._count_outcome(outcome)
 
     def fill(self, number: int) -> None:
         """Have a worker hold as much as one answer may: what an allocator keeps of it is no growth later.
 
         An answer before it keeps the breaker closed, which would refuse most of these.
         """
-        self._note(self.stay(random.Random(number), f"N{number}E"))
-        self._note(_refused(self._streamed(sim(nonce=f"N{number}E", fault="endless")).error))
+        self._count_outcome(self.stay(random.Random(number), f"N{number}E"))
+        self._count_outcome(_refusal_name(self._ask_streamed(sim(nonce=f"N{number}E", fault="endless")).error))
 
-    def _note(self, outcome: str, wrong: str | None = None) -> None:
+    def _count_outcome(self, outcome: str, wrong: str | None = None) -> None:
         with self._lock:
             self.seen[outcome] += 1
             if wrong is not None:
                 self.wrong.append(wrong)
 
-    def _own(self, text: str, nonce: str) -> None:
+    def _check_nonces(self, text: str, nonce: str) -> None:
         strangers = set(re.findall(r"N\d+E", text)) - {nonce}
         if strangers:
-            self._note("mixed", f"{nonce} saw the words of {', '.join(sorted(strangers))}")
+            self._count_outcome("mixed", f"{nonce} saw the words of {', '.join(sorted(strangers))}")
 
-    def _streamed(self, text: str, **fields: object) -> Answer:
+    def _ask_streamed(self, text: str, **fields: object) -> Answer:
         return _read(self.gateway.stream(text, **fields))
 
     def stay(self, choose: random.Random, nonce: str) -> str:
-        answer = self._streamed(sim(nonce=nonce, tokens=choose.randint(20, 200)))
-        self._own(answer.text, nonce)
-        return "answered" if answer.finish == "stop" else _refused(answer.error)
+        answer = self._ask_streamed(sim(nonce=nonce, tokens=choose.randint(20, 200)))
+        self._check_nonces(answer.text, nonce)
+        return "answered" if answer.finish == "stop" else _refusal_name(answer.error)
 
     def stay_whole(self, choose: random.Random, nonce: str) -> str:
         answer = self.gateway.ask(sim(nonce=nonce, tokens=choose.randint(20, 200)))
-        self._own(str(answer), nonce)
-        return "answered" if "choices" in answer else _refused(answer.get("error"))
+        self._check_nonces(str(answer), nonce)
+        return "answered" if "choices" in answer else _refusal_name(answer.get("error"))
 
     def talk(self, choose: random.Random, nonce: str) -> str:
         """Three turns of one chat, which may be continued or not, as others come in between."""
@@ -78,11 +78,11 @@ class Clients:
         for _ in range(3):
             messages.append({"role": "user", "content": sim(nonce=nonce, tokens=choose.randint(5, 50))})
             answer = self.gateway.ask("", messages=messages)
-            self._own(str(answer), nonce)
+            self._check_nonces(str(answer), nonce)
             if "choices" not in answer:
-                return _refused(answer.get("error"))
+                return _refusal_name(answer.get("error"))
             messages.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"]})
-            self._note("continued" if answer["timings"]["cache_n"] else "begun")
+            self._count_outcome("continued" if answer["timings"]["cache_n"] else "begun")
         return "talked"
 
     def leave(self, choose: random.Random, nonce: str) -> str:
@@ -100,28 +100,28 @@ class Clients:
         if stream.status == 200:
             self.gateway.request("POST", f"/v1/jobs/{stream.id}/cancel", {})
         answer = _read(stream)
-        self._own(answer.text, nonce)
-        return "answered" if answer.finish else _refused(answer.error)
+        self._check_nonces(answer.text, nonce)
+        return "answered" if answer.finish else _refusal_name(answer.error)
 
     def limit(self, choose: random.Random, nonce: str) -> str:
-        answer = self._streamed(sim(nonce=nonce, tokens=200), max_tokens=choose.randint(1, 40))
-        self._own(answer.text, nonce)
-        return "limited" if answer.finish == "length" else _refused(answer.error)
+        answer = self._ask_streamed(sim(nonce=nonce, tokens=200), max_tokens=choose.randint(1, 40))
+        self._check_nonces(answer.text, nonce)
+        return "limited" if answer.finish == "length" else _refusal_name(answer.error)
 
     def fault(self, choose: random.Random, nonce: str) -> str:
-        answer = self._streamed(sim(nonce=nonce, tokens=60, fault=choose.choice(FAULTS)))
-        self._own(answer.text, nonce)
-        return "answered" if answer.finish else _refused(answer.error)
+        answer = self._ask_streamed(sim(nonce=nonce, tokens=60, fault=choose.choice(FAULTS)))
+        self._check_nonces(answer.text, nonce)
+        return "answered" if answer.finish else _refusal_name(answer.error)
 
 
 def _read(stream: Stream) -> Answer:
     """A stream to its end. A refusal is no stream: its connection stays open, so nobody must wait for its end."""
     if stream.status == 200:
-        return stream.rest()
+        return stream.read_to_end()
     stream.close()
     return Answer("", None, {"code": f"refused with {stream.status}"})
 
 
-def _refused(error: object) -> str:
+def _refusal_name(error: object) -> str:
     """What an answer that did not come is counted as."""
     return str(error.get("code")) if isinstance(error, dict) else "refused"

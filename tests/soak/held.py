@@ -18,12 +18,12 @@ MEMORY_MIB = 4.0
 MEMORY = "anonymous memory, MiB"
 
 
-def take(gateway: Gateway, folder: Path) -> Held:
+def count_held(gateway: Gateway, folder: Path) -> Held:
     """Count everything, once the gateway is at rest."""
     gateway.wait_for("ready", seconds=120)
     until(lambda: not gateway.slots()["waiting"] and gateway.slots()["slots"][0]["job"] is None)
     workers = sorted(process.pid for process in gateway.workers())
-    inside = _inside(gateway, workers)
+    inside = _worker_counts(gateway, workers)
     found: Held = {("all", "processes"): float(1 + len(workers) + len(gateway.keepers()) + len(gateway.consoles()))}
     names = {gateway.process.pid: "master", **{pid: f"worker {place}" for place, pid in enumerate(workers, 1)}}
     names.update({process.pid: "keeper" for process in gateway.keepers()})
@@ -39,38 +39,38 @@ def take(gateway: Gateway, folder: Path) -> Held:
     return found
 
 
-def settled(gateway: Gateway, folder: Path) -> Held:
+def wait_settled(gateway: Gateway, folder: Path) -> Held:
     """Count until two counts are alike: what is only passing has passed then."""
     last: Held = {}
 
     def same() -> Held | None:
         nonlocal last
-        last, before = take(gateway, folder), last
-        return last if grown(before, last, memory=False) == grown(last, before, memory=False) == [] else None
+        last, before = count_held(gateway, folder), last
+        return last if growth(before, last, memory=False) == growth(last, before, memory=False) == [] else None
 
     found: Held = until(same, seconds=60, what="the gateway is at rest")
     return found
 
 
-def settled_below(before: Held, gateway: Gateway, folder: Path, *, memory: bool) -> Held:
+def wait_settled_below(before: Held, gateway: Gateway, folder: Path, *, memory: bool) -> Held:
     """Count until nothing is more than `before`; what stays more for twenty seconds is no longer passing."""
     deadline = time.monotonic() + 20
-    while grown(before, after := settled(gateway, folder), memory=memory) and time.monotonic() < deadline:
+    while growth(before, after := wait_settled(gateway, folder), memory=memory) and time.monotonic() < deadline:
         continue
     return after
 
 
-def _inside(gateway: Gateway, workers: list[int]) -> dict[int, Mapping[str, int]]:
+def _worker_counts(gateway: Gateway, workers: list[int]) -> dict[int, Mapping[str, int]]:
     """Every worker's own word; which one answers is the kernel's choice, so it is asked until all have."""
-    told: dict[int, Mapping[str, int]] = {}
+    counts: dict[int, Mapping[str, int]] = {}
 
     def ask() -> bool:
         answer = gateway.json("GET", "/soak/held")
-        told[answer["pid"]] = answer
-        return told.keys() >= set(workers)
+        counts[answer["pid"]] = answer
+        return counts.keys() >= set(workers)
 
     until(ask, what="every worker has told what it holds")
-    return told
+    return counts
 
 
 def _anonymous_mib(pid: int) -> float:
@@ -80,7 +80,7 @@ def _anonymous_mib(pid: int) -> float:
     raise LookupError("the kernel tells no anonymous memory")
 
 
-def grown(before: Held, after: Held, *, memory: bool = True) -> list[str]:
+def growth(before: Held, after: Held, *, memory: bool = True) -> list[str]:
     """What is more than it was, in words; `memory`: whether memory is judged too."""
     allowed = MEMORY_MIB if memory else float("inf")
     more = [key for key in after if after[key] > before.get(key, 0.0) + (allowed if key[1] == MEMORY else 0.0)]
@@ -91,12 +91,13 @@ def table(before: Held, after: Held) -> str:
     """Both counts as Markdown, one row a process and thing."""
     lines = ["| process | what | warm | at the end |", "|---|---|---|---|"]
     lines += [
-        f"| {who} | {what} | {_shown(before.get((who, what)))} | {_shown(after[who, what])} |" for who, what in after
+        f"| {who} | {what} | {_cell_text(before.get((who, what)))} | {_cell_text(after[who, what])} |"
+        for who, what in after
     ]
     return "\n".join(lines)
 
 
-def _shown(value: float | None) -> str:
+def _cell_text(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"

@@ -19,10 +19,10 @@ def test_a_short_soak_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_has_grown_is_named() -> None:
     before = {("keeper", "descriptors"): 13.0, ("worker 1", held.MEMORY): 44.0}
     after = {("keeper", "descriptors"): 14.0, ("worker 1", held.MEMORY): 49.0, ("worker 1", "jobs"): 1.0}
-    assert held.grown(before, before) == []
-    assert held.grown(before, after) == [
+    assert held.growth(before, before) == []
+    assert held.growth(before, after) == [
         "keeper: descriptors 13 -> 14",
         f"worker 1: {held.MEMORY} 44 -> 49",
         "worker 1: jobs 0 -> 1",
     ]
-    assert len(held.grown(before, after, memory=False)) == 2
+    assert len(held.growth(before, after, memory=False)) == 2

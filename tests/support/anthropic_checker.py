@@ -32,7 +32,7 @@ def parse_events(data: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def check_message(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_message(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Assert all rules of a whole message, and give it."""
     Message.model_validate(body, strict=True)
     assert body["id"].startswith("msg_")
@@ -49,12 +49,12 @@ def check_message(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[s
     for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"):
         assert type(usage[name]) is int
         assert usage[name] >= 0
-    if not asked.get("thinking"):
+    if not request.get("thinking"):
         assert all(block["type"] != "thinking" for block in body["content"])
     return body
 
 
-def check_message_stream(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_message_stream(data: bytes, request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Assert all rules of a stream, and give the message that its events make up, or the error that ended it."""
     events = parse_events(data)
     message = check_message_begun(events)
@@ -63,7 +63,7 @@ def check_message_stream(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str
         check_anthropic_error(last)
         return last
     assert last == {"type": "message_stop"}
-    return check_message(message, asked)
+    return check_message(message, request)
 
 
 def check_message_begun(events: list[dict[str, Any]]) -> dict[str, Any]:

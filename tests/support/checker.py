@@ -16,7 +16,7 @@ _BARE_TAG = re.compile("(?<![`\"'“‘「『«])</think>")
 _SPECIAL = re.compile(r"<[|｜][^<>]{1,40}[|｜]>|\[Assistant\] >>> |\[User\] <<< |\x1b")
 
 
-class Seen(dict[str, Any]):
+class JoinedStream(dict[str, Any]):
     """What a stream said, joined: content, reasoning, tool_calls, finish_reason, usage, timings, keepalives, error."""
 
 
@@ -55,7 +55,7 @@ def check_stream(
     *,
     error: bool = False,
     inline: bool = False,
-) -> Seen:
+) -> JoinedStream:
     """Assert all rules over a stream (bytes as sent, or the decoded chunks) that answers the body `request`.
 
     `error`: the stream is expected to end with the error object instead of a finish reason. `inline`: the gateway
@@ -63,29 +63,29 @@ def check_stream(
     """
     chunks = parse_sse(stream) if isinstance(stream, bytes) else [dict(one) for one in stream]
     failure = check_error(chunks.pop()) if error else None
-    seen = check_begun(chunks, request, inline=inline)
-    seen["error"] = failure
-    _ends(chunks, request, seen)
-    if seen["finish_reason"] == "stop" and not request.get("stop"):
-        assert seen["content"].strip(), "stop with nothing said"
-    return seen
+    joined = check_begun(chunks, request, inline=inline)
+    joined["error"] = failure
+    _check_end(chunks, request, joined)
+    if joined["finish_reason"] == "stop" and not request.get("stop"):
+        assert joined["content"].strip(), "stop with nothing said"
+    return joined
 
 
-def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool = False) -> Seen:
+def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool = False) -> JoinedStream:
     """Assert the rules that hold at every point of a stream, whether its end has been seen or not."""
     assert not any("error" in chunk for chunk in chunks)
     for chunk in chunks:
         ChatCompletionChunk.model_validate(chunk, strict=True)
-    _same_head(chunks)
-    seen = _join(chunks)
-    for text in (seen["content"], seen["reasoning"]):
+    _check_same_head(chunks)
+    joined = _join(chunks)
+    for text in (joined["content"], joined["reasoning"]):
         assert not _SPECIAL.search(text), f"a marker or special token leaked: {text!r}"
     if inline or request["model"].endswith("-think"):
-        assert not seen["reasoning"], "reasoning beside the inline block"
-    assert not _BARE_TAG.search(seen["reasoning"]), f"reasoning beyond its end: {seen['reasoning']!r}"
+        assert not joined["reasoning"], "reasoning beside the inline block"
+    assert not _BARE_TAG.search(joined["reasoning"]), f"reasoning beyond its end: {joined['reasoning']!r}"
     if not request.get("tools"):
-        assert not seen["tool_calls"]
-    return seen
+        assert not joined["tool_calls"]
+    return joined
 
 
 def check_error(body: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def check_error(body: Any) -> dict[str, Any]:
     return failure
 
 
-def check_completion(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_completion(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The same for an answer in one piece; gives its one choice."""
     ChatCompletion.model_validate(body, strict=True)
     check_usage(body["usage"])
@@ -108,7 +108,7 @@ def check_completion(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dic
     assert (choice["finish_reason"] == "tool_calls") is bool(choice["message"].get("tool_calls"))
     for call in choice["message"].get("tool_calls", ()):
         json.loads(call["function"]["arguments"])
-    if choice["finish_reason"] == "stop" and not asked.get("stop"):
+    if choice["finish_reason"] == "stop" and not request.get("stop"):
         assert choice["message"]["content"].strip(), "stop with nothing said"
     return dict(choice)
 
@@ -128,7 +128,7 @@ def check_usage(usage: Mapping[str, Any]) -> None:
     assert reasoning <= completion
 
 
-def _same_head(chunks: list[Any]) -> None:
+def _check_same_head(chunks: list[Any]) -> None:
     heads = {(one["id"], one["object"], one["created"], one["model"], one.get("system_fingerprint")) for one in chunks}
     assert len(heads) == 1, f"more than one head: {heads}"
     assert chunks[0]["object"] == "chat.completion.chunk"
@@ -137,33 +137,35 @@ def _same_head(chunks: list[Any]) -> None:
     assert first["finish_reason"] is None
 
 
-def _join(chunks: list[Any]) -> Seen:
-    seen = Seen(content="", reasoning="", tool_calls=[], finish_reason=None, usage=None, timings=None, keepalives=0)
+def _join(chunks: list[Any]) -> JoinedStream:
+    joined = JoinedStream(
+        content="", reasoning="", tool_calls=[], finish_reason=None, usage=None, timings=None, keepalives=0
+    )
     for chunk in chunks[1:]:
         for choice in chunk["choices"]:
             assert choice["index"] == 0
-            assert seen["finish_reason"] is None, "something comes after the finish reason"
-            _add(seen, choice["delta"], choice["finish_reason"])
-            seen["finish_reason"] = choice["finish_reason"]
-        seen["usage"] = chunk.get("usage") or seen["usage"]
-        seen["timings"] = chunk.get("timings") or seen["timings"]
-    return seen
+            assert joined["finish_reason"] is None, "something comes after the finish reason"
+            _add_delta(joined, choice["delta"], choice["finish_reason"])
+            joined["finish_reason"] = choice["finish_reason"]
+        joined["usage"] = chunk.get("usage") or joined["usage"]
+        joined["timings"] = chunk.get("timings") or joined["timings"]
+    return joined
 
 
-def _add(seen: Seen, delta: Mapping[str, Any], reason: str | None) -> None:
+def _add_delta(joined: JoinedStream, delta: Mapping[str, Any], reason: str | None) -> None:
     assert "role" not in delta, "the role comes once"
     assert set(delta) <= {"content", "reasoning_content", "reasoning", "tool_calls"}
     assert len(delta) <= 1, "a delta says one thing"
     if reason is not None:
         assert delta == {}
         return
-    seen["keepalives"] += not delta
+    joined["keepalives"] += not delta
     thought = delta.get("reasoning_content", delta.get("reasoning", ""))
-    assert not (thought and (seen["content"] or seen["tool_calls"])), "reasoning after the answer has begun"
-    seen["reasoning"] += thought
-    seen["content"] += delta.get("content", "")
+    assert not (thought and (joined["content"] or joined["tool_calls"])), "reasoning after the answer has begun"
+    joined["reasoning"] += thought
+    joined["content"] += delta.get("content", "")
     for call in delta.get("tool_calls", ()):
-        _add_call(seen["tool_calls"], call)
+        _add_call(joined["tool_calls"], call)
     assert all(value for value in delta.values()), "an empty or null field"
 
 
@@ -181,19 +183,19 @@ def _add_call(calls: list[Any], call: Mapping[str, Any]) -> None:
     calls[index]["arguments"] += call["function"]["arguments"]
 
 
-def _ends(chunks: list[Any], request: Mapping[str, Any], seen: Seen) -> None:
-    if seen["error"] is not None:
-        assert seen["finish_reason"] is None, "a finish reason and an error"
+def _check_end(chunks: list[Any], request: Mapping[str, Any], joined: JoinedStream) -> None:
+    if joined["error"] is not None:
+        assert joined["finish_reason"] is None, "a finish reason and an error"
         return
-    assert seen["finish_reason"] in REASONS
+    assert joined["finish_reason"] in REASONS
     with_usage = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
     assert with_usage == [len(chunks) - 1], "usage comes once, in the last chunk"
     wanted = (request.get("stream_options") or {}).get("include_usage")
     assert (chunks[-1]["choices"] == []) is bool(wanted)
-    check_usage(seen["usage"])
-    assert seen["timings"]["cache_n"] == seen["usage"]["prompt_cache_hit_tokens"]
-    if seen["finish_reason"] == "tool_calls":
-        assert seen["tool_calls"]
-        assert len({call["id"] for call in seen["tool_calls"]}) == len(seen["tool_calls"])
-        for call in seen["tool_calls"]:
+    check_usage(joined["usage"])
+    assert joined["timings"]["cache_n"] == joined["usage"]["prompt_cache_hit_tokens"]
+    if joined["finish_reason"] == "tool_calls":
+        assert joined["tool_calls"]
+        assert len({call["id"] for call in joined["tool_calls"]}) == len(joined["tool_calls"])
+        for call in joined["tool_calls"]:
             json.loads(call["arguments"])

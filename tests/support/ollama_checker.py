@@ -28,7 +28,7 @@ def parse_lines(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def check_lines(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_lines(data: bytes, request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Assert all rules of a stream, and give the answer that its lines make up, or the line of its error."""
     lines = parse_lines(data)
     if "error" in lines[-1]:
@@ -42,8 +42,8 @@ def check_lines(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": text}
         message.update({"thinking": thinking} if thinking else {})
         message.update({"tool_calls": calls} if calls else {})
-        return check_answer({**last, "message": message}, asked)
-    return check_answer({**last, "response": text, **({"thinking": thinking} if thinking else {})}, asked)
+        return check_answer({**last, "message": message}, request)
+    return check_answer({**last, "response": text, **({"thinking": thinking} if thinking else {})}, request)
 
 
 def check_lines_begun(lines: list[dict[str, Any]]) -> None:
@@ -64,7 +64,7 @@ def check_lines_begun(lines: list[dict[str, Any]]) -> None:
         said = said or bool(text.strip())
 
 
-def check_answer(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_answer(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Assert all rules of an answer in one piece, and give it."""
     (ChatResponse if "message" in body else GenerateResponse).model_validate(body)
     assert body["done"] is True
@@ -81,7 +81,7 @@ def check_answer(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[st
     parts = body["load_duration"] + body["prompt_eval_duration"] + body["eval_duration"]
     assert body["total_duration"] >= parts
     assert ("context" in body) is ("message" not in body)
-    if asked.get("think") is False:
+    if request.get("think") is False:
         assert "thinking" not in part
     return body
 

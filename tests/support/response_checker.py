@@ -35,8 +35,8 @@ def parse_events(data: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def check_response_stream(data: bytes, asked: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Assert all rules over a stream that answers the body `asked`, and give its last event's response object."""
+def check_response_stream(data: bytes, request: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """Assert all rules over a stream that answers the body `request`, and give its last event's response object."""
     events = check_responses_begun(data)
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
     assert events[-1]["type"] in _ENDS
@@ -46,7 +46,7 @@ def check_response_stream(data: bytes, asked: Mapping[str, Any] = {}) -> dict[st
     if final["status"] != "failed":
         assert items == final["output"]
         assert len(text) == len(items), "an item was never closed"
-        check_response(final, asked)
+        check_response(final, request)
     return final
 
 
@@ -60,7 +60,7 @@ def check_responses_begun(data: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def check_response(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_response(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The same for an answer in one piece."""
     Response.model_validate(body, strict=True)
     usage = body["usage"]
@@ -73,7 +73,7 @@ def check_response(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[
     assert (body["status"] == "incomplete") is (body["incomplete_details"] is not None)
     if body["status"] == "completed":
         assert all(item.get("status", "completed") == "completed" for item in body["output"])
-        assert asked.get("stop") or any(item["type"] != "reasoning" for item in body["output"]), "nothing said"
+        assert request.get("stop") or any(item["type"] != "reasoning" for item in body["output"]), "nothing said"
     for item in body["output"]:
         _check_item(item)
     return body

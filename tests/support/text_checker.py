@@ -40,13 +40,13 @@ def check_text_begun(chunks: list[Any]) -> str:
     return "".join(one["text"] for chunk in chunks for one in chunk["choices"])
 
 
-def check_text(body: dict[str, Any], asked: Mapping[str, Any] = {}) -> dict[str, Any]:
+def check_text(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The same for an answer in one piece; gives its one choice."""
     Completion.model_validate(body, strict=True)
     check_usage(body["usage"])
     (choice,) = body["choices"]
     assert choice["finish_reason"] in _REASONS
-    if choice["finish_reason"] == "stop" and not asked.get("stop"):
+    if choice["finish_reason"] == "stop" and not request.get("stop"):
         assert choice["text"].strip(), "stop with nothing said"
     return dict(choice)
 

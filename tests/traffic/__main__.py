@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.attack.jobs import Job
-from tests.attack.kinds import Cell, Maker
+from tests.attack.kinds import Cell, JobFactory
 from tests.support.waits import let_pass, until
 from tests.witness.program import WitnessGateway, compile_console, witness_gateway
 from tests.witness.script import say, script
@@ -96,8 +96,8 @@ def run(name: str, profile: str, compiled: Path, folder: Path, options: argparse
     with witness_gateway(folder, compiled, program=profile, options=words, workers=options.workers) as gateway:
         until(gateway.state, seconds=30, what="the gateway answers", every=0.05)
         began = time.monotonic()
-        jobs, learnt_at = _ask(gateway, traffic, profile, options)
-        _count(row, jobs, learnt_at, began, gateway)
+        jobs, known_at = _ask(gateway, traffic, profile, options)
+        _count(row, jobs, known_at, began, gateway)
     return row
 
 
@@ -105,15 +105,15 @@ def _ask(
     gateway: WitnessGateway, traffic: Traffic, profile: str, options: argparse.Namespace
 ) -> tuple[list[tuple[float, Job]], float | None]:
     """All requests at their times, and when the console was known."""
-    make = Maker(Cell("talk", profile, seed=options.seed))
-    began, learnt_at = time.monotonic(), None
+    make = JobFactory(Cell("talk", profile, seed=options.seed))
+    began, known_at = time.monotonic(), None
     jobs: list[tuple[float, Job]] = []
     threads = []
     for number in range(max(1, int(options.minutes * 60 / traffic.every_s))):
         due = began + number * traffic.every_s
         while (left := due - time.monotonic()) > 0:
-            if learnt_at is None and _learnt(gateway):
-                learnt_at = time.monotonic()
+            if known_at is None and _is_known(gateway):
+                known_at = time.monotonic()
             let_pass(min(left, 0.5))
         jobs.append((time.monotonic(), _question(make, traffic)))
         threads.append(threading.Thread(target=jobs[-1][1].run, args=(gateway,), kwargs={"timeout": 600}, daemon=True))
@@ -121,22 +121,22 @@ def _ask(
     last = time.monotonic() + 600
     for thread in threads:
         thread.join(max(0.1, last - time.monotonic()))
-    return jobs, learnt_at or (time.monotonic() if _learnt(gateway) else None)
+    return jobs, known_at or (time.monotonic() if _is_known(gateway) else None)
 
 
-def _question(make: Maker, traffic: Traffic) -> Job:
+def _question(make: JobFactory, traffic: Traffic) -> Job:
     nonce = make.nonce()
     text = " ".join([nonce, *(["word"] * (traffic.tokens - 3)), nonce])
     return Job("client", nonce, [script(make.reasoning, say(text))], text)
 
 
-def _learnt(gateway: WitnessGateway) -> bool:
+def _is_known(gateway: WitnessGateway) -> bool:
     """Whether it is known of the console whether it keeps, resets or forgets."""
     return any(gateway.engine().get("trust", {}).values())
 
 
 def _count(
-    row: Row, jobs: list[tuple[float, Job]], learnt_at: float | None, began: float, gateway: WitnessGateway
+    row: Row, jobs: list[tuple[float, Job]], known_at: float | None, began: float, gateway: WitnessGateway
 ) -> None:
     answered = [(at, job) for at, job in jobs if job.done and not job.failure]
     engine = gateway.engine()
@@ -145,9 +145,9 @@ def _count(
     row.loads = engine.get("loads", 0)
     row.interrupted = sum(count for cause, count in engine.get("restarts", {}).items() if "interrupt" in cause)
     row.first_s = _median([job.first_s for _, job in answered])
-    if learnt_at is not None:
-        row.learnt_after_s = round(learnt_at - began, 1)
-        row.first_learnt_s = _median([job.first_s for at, job in answered if at >= learnt_at])
+    if known_at is not None:
+        row.learnt_after_s = round(known_at - began, 1)
+        row.first_learnt_s = _median([job.first_s for at, job in answered if at >= known_at])
 
 
 def _median(values: list[float]) -> float | None:

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -26,7 +27,7 @@ def board(tmp_path: Path) -> Board:
 
 
 def findings(board: Board, **env: str) -> dict[str, dict[str, str]]:
-    words = [sys.executable, "-m", "bpu", "doctor", "--json", "--sysfs", board.root]
+    words = [sys.executable, "-m", "bpu", "doctor", "--json", "--sysfs", str(board.root)]
     result = tools.run(words, timeout=60, cwd=PROJECT, env=env)
     return {one["check"]: one for one in json.loads(result.out)["findings"]}
 
@@ -55,17 +56,17 @@ def test_no_advice_takes_from_the_model_what_another_gives_it(board: Board) -> N
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_missing_memory_has_one_remedy_in_log_error_and_doctor(language: str) -> None:
+def test_missing_memory_has_one_remedy_in_log_error_and_doctor(language: Literal["en", "zh"]) -> None:
     cause = diagnosis.diagnose(["Cannot malloc bpu memory with length 1"])
-    doctor = say("doctor.ion_apply", lang=language, mode="bpu_first")  # type: ignore[arg-type]
-    remedies = (cause.message, say("faults.no_bpu_memory", lang=language), doctor)  # type: ignore[arg-type]
+    doctor = say("doctor.ion_apply", lang=language, mode="bpu_first")
+    remedies = (cause.message, say("faults.no_bpu_memory", lang=language), doctor)
     assert all("ion apply bpu_first" in text for text in remedies), remedies
     assert [area for area in ("faults", "doctor", "errors") if "hb_switch" in str(texts(area))] == []
 
 
 def test_performance_mode_names_the_command_that_keeps_it_and_no_unit_that_may_be_missing() -> None:
     for language in ("en", "zh"):
-        text = say("perf.lost_at_reboot", lang=language)  # type: ignore[arg-type]
+        text = say("perf.lost_at_reboot", lang=language)
         assert "service install --performance" in text
         assert "bpu-performance.service" not in text
 
@@ -89,8 +90,8 @@ def test_a_folder_that_does_not_exist_is_called_so(tmp_path: Path) -> None:
 def test_chatbox_s_fields_have_one_form_everywhere() -> None:
     """README, board guide, page of clients, command and web page: host with /v1, and the path as it is."""
     connect = (PROJECT / "bpu/web/static/connect.js").read_text()
-    assert 'row("host", base)' in connect
-    assert 'row("path"' not in connect
+    assert 'settingRow("host", base)' in connect
+    assert 'settingRow("path"' not in connect
     assert "API Path  leave it as it is" in say("connect.chatbox_text", lang="en", link="", host="", key="", model="")
     pages = ("README.md", "docs/board.md", "docs/clients.md", "README.zh-CN.md", "docs/board.zh-CN.md")
     for page in (*pages, "docs/clients.zh-CN.md"):

@@ -49,7 +49,7 @@ def refuse(*args: object) -> int:
 def writer(pipe: tuple[int, int], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LogWriter:
     """A writer onto a pipe of one's own, and onto one that belongs to another user, who lets nobody open it again."""
     if request.param == "polled":
-        monkeypatch.setattr(log_writer.os, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse)
     made = LogWriter(pipe[1])
     monkeypatch.undo()
     return made

@@ -94,7 +94,7 @@ class WitnessGateway(Gateway):
 
     def _runs_program(self, process: psutil.Process) -> bool:
         try:
-            return process.exe() == str(self.program) and process.status() != psutil.STATUS_ZOMBIE
+            return bool(process.exe() == str(self.program) and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 

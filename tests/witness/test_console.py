@@ -188,7 +188,7 @@ def test_an_end_is_printed_as_a_chain_writes_it(start: Start, tmp_path: Path) ->
         console = start("--echo", "no", "--end", kind)
         before = psutil.Process(console.process.pid).io_counters().write_count
         console.ask(script(burst("word")))
-        return psutil.Process(console.process.pid).io_counters().write_count - before
+        return int(psutil.Process(console.process.pid).io_counters().write_count - before)
 
     assert writes("whole") == 4
     assert writes("chain") >= 6

@@ -2,12 +2,12 @@
 
 import { ApiError, callJson } from "./api.js";
 import { byId, el, setText } from "./dom.js";
-import { now, onEngine } from "./engine.js";
+import { engineStatus, onEngine } from "./engine.js";
 import { saveFile } from "./files.js";
-import { duration, onLanguage, t } from "./i18n.js";
+import { formatDuration, onLanguage, t } from "./i18n.js";
 
 const COLUMNS = ["time", "client", "model", "wait_s", "first_s", "rate", "prompt", "cached", "tokens", "end"];
-const HEADS = { time: "activity_time", client: "activity_client", model: "activity_model", wait_s: "activity_wait", first_s: "activity_first", rate: "activity_rate", prompt: "activity_prompt", cached: "activity_cached", tokens: "activity_tokens", end: "activity_end" };
+const HEADING_KEYS = { time: "activity_time", client: "activity_client", model: "activity_model", wait_s: "activity_wait", first_s: "activity_first", rate: "activity_rate", prompt: "activity_prompt", cached: "activity_cached", tokens: "activity_tokens", end: "activity_end" };
 const REFRESH_MS = 5000; // The workers write what they know as often.
 const FORMULA = /^[=+\-@\t\r]/;
 
@@ -34,7 +34,7 @@ export class ActivityTable {
     return [
       el("div", { class: "activity-tools" }, filter,
         el("button", { type: "button", class: "quiet", click: () => this.refresh() }, t("activity_refresh")),
-        el("button", { type: "button", class: "quiet", click: () => saveFile("activity.csv", csv(this.shown()), "text/csv") }, t("activity_csv"))),
+        el("button", { type: "button", class: "quiet", click: () => saveFile("activity.csv", csv(this.filteredRows()), "text/csv") }, t("activity_csv"))),
       this.hint,
       el("div", { class: "activity-scroll", tabindex: "0", role: "group", "aria-label": t("activity") },
         el("table", {}, el("thead", {}, this.head), this.body)),
@@ -51,33 +51,33 @@ export class ActivityTable {
     this.draw();
   }
 
-  shown() {
+  filteredRows() {
     const wanted = this.filter.trim().toLowerCase();
-    return this.rows.filter((row) => !wanted || [...COLUMNS.map((name) => text(row, name)), row.question ?? "", row.answer ?? ""].some((cell) => cell.toLowerCase().includes(wanted)));
+    return this.rows.filter((row) => !wanted || [...COLUMNS.map((name) => cellText(row, name)), row.question ?? "", row.answer ?? ""].some((cell) => cell.toLowerCase().includes(wanted)));
   }
 
   draw() {
-    const shown = this.shown();
+    const shown = this.filteredRows();
     const signature = JSON.stringify([shown, document.documentElement.lang]);
     if (this.body.dataset.drawn === signature) return; // Open words stay open.
     this.body.dataset.drawn = signature;
     setText(this.hint, !this.facts.enabled ? t("activity_off") : shown.length ? "" : t("activity_empty"));
     this.hint.hidden = shown.length > 0;
-    this.head.replaceChildren(...COLUMNS.map((name) => el("th", { scope: "col" }, t(HEADS[name]))));
+    this.head.replaceChildren(...COLUMNS.map((name) => el("th", { scope: "col" }, t(HEADING_KEYS[name]))));
     this.body.replaceChildren(...shown.flatMap((row) => [
-      el("tr", {}, COLUMNS.map((name) => el("td", {}, text(row, name)))),
-      ...(row.question || row.answer ? [el("tr", { class: "words" }, el("td", { colspan: String(COLUMNS.length) }, words(row)))] : []),
+      el("tr", {}, COLUMNS.map((name) => el("td", {}, cellText(row, name)))),
+      ...(row.question || row.answer ? [el("tr", { class: "words" }, el("td", { colspan: String(COLUMNS.length) }, textDetails(row)))] : []),
     ]));
   }
 }
 
-const words = ({ question, answer }) => el("details", {}, el("summary", {}, t("activity_words")), el("p", {}, question ?? ""), el("p", {}, answer ?? ""));
+const textDetails = ({ question, answer }) => el("details", {}, el("summary", {}, t("activity_words")), el("p", {}, question ?? ""), el("p", {}, answer ?? ""));
 
-function text(row, name) {
+function cellText(row, name) {
   const value = row[name];
   if (value === null || value === undefined) return "";
   if (name === "time") return new Date(value * 1000).toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
-  if (name === "wait_s" || name === "first_s") return duration(Math.round(value * 10) / 10);
+  if (name === "wait_s" || name === "first_s") return formatDuration(Math.round(value * 10) / 10);
   return name === "rate" ? value.toFixed(1) : String(value);
 }
 
@@ -102,7 +102,7 @@ export function prepareBodiesBanner() {
   };
   onLanguage(draw);
   onEngine(async () => {
-    if (now.link !== "online") {
+    if (engineStatus.link !== "online") {
       isAsked = false;
       return;
     }

@@ -1,9 +1,9 @@
-// What a screen reader hears: the answer in whole sentences as they come, and the turns of events in a few words.
+// Announces to screen readers: the answer in whole sentences as they come, and events in a few words.
 
 import { byId, el } from "./dom.js";
 
 const SENTENCE_END = /[.!?…](?=\s)|[。！？\n]/g;
-const KEPT = 30;
+const MAX_LINES = 30;
 // The pieces of a sentence that is not whole yet: joined once, because joining at each piece takes quadratic time.
 let pending = [];
 
@@ -11,7 +11,7 @@ export function announce(text) {
   const log = byId("announcer");
   if (!text.trim()) return;
   log.append(el("p", {}, text.trim()));
-  while (log.childElementCount > KEPT) log.firstElementChild.remove();
+  while (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
 }
 
 /** More of the answer; spoken once a sentence is whole. */

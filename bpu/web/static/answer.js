@@ -4,11 +4,11 @@ import { branchStepper } from "./branch.js";
 import { copyButton, iconButton } from "./code.js";
 import { el, icon, setText } from "./dom.js";
 import { sentenceOf } from "./errors.js";
-import { duration, hasWord, language, t } from "./i18n.js";
+import { formatDuration, hasWord, language, t } from "./i18n.js";
 import { render } from "./markdown.js";
 
-const LEAST_THOUGHT_S = 0.5; // Less is not worth a figure.
-const REST = 3; // A drawing that took long is followed by a pause of so many times its length.
+const MIN_THINKING_S = 0.5; // Less is not worth a figure.
+const PAUSE_FACTOR = 3; // A drawing that took long is followed by a pause of so many times its length.
 
 export class AnswerView {
   /** `message` is the node that is shown; the owner changes it and calls `draw()`. */
@@ -17,8 +17,8 @@ export class AnswerView {
     this.live = false;
     this.waiting = "";
     this.foldedByHand = false;
-    this.frame = 0;
-    this.drawnUntil = 0;
+    this.frameRequest = 0;
+    this.pausedUntil = 0;
     this.build(regenerate, goOn, versions);
   }
 
@@ -28,39 +28,39 @@ export class AnswerView {
     const fold = el("summary", { click: () => (this.foldedByHand = true) }, icon("bulb"), this.summary);
     this.reasoning = el("details", { class: "reasoning", toggle: () => this.drawReasoning() }, fold, this.thoughts);
     this.content = el("div", { class: "content prose" });
-    this.wait = el("p", { class: "waiting" }, el("span", { class: "pulse", "aria-hidden": "true" }), el("span"));
+    this.waitingLine = el("p", { class: "waiting" }, el("span", { class: "pulse", "aria-hidden": "true" }), el("span"));
     this.note = el("p", { class: "note" });
-    this.goOn = el("button", { type: "button", class: "quiet", "data-testid": "continue", click: goOn }, t("continue"));
+    this.continueButton = el("button", { type: "button", class: "quiet", "data-testid": "continue", click: goOn }, t("continue"));
     this.stats = el("span", { class: "stats" });
     this.copy = copyButton(() => this.message.content);
-    this.again = iconButton("again", "regenerate", regenerate);
-    this.actions = el("div", { class: "actions" }, branchStepper(versions), this.copy, this.again, this.stats);
+    this.regenerateButton = iconButton("again", "regenerate", regenerate);
+    this.actions = el("div", { class: "actions" }, branchStepper(versions), this.copy, this.regenerateButton, this.stats);
     this.who = el("h2", { class: "hidden", "data-word": "model" }, t("model"));
-    this.node = el("li", { class: "message answer" }, this.who, this.reasoning, this.wait, this.content, this.note, this.goOn, this.actions);
+    this.node = el("li", { class: "message answer" }, this.who, this.reasoning, this.waitingLine, this.content, this.note, this.continueButton, this.actions);
   }
 
   /** Draws at the next frame, so that a fast stream costs no more than the screen can show. */
   draw() {
     // A page in the background gets no frames, but it must be right when it is looked at or read by a program.
     if (document.hidden) this.drawNow();
-    else this.frame ||= requestAnimationFrame(() => this.drawInTime());
+    else this.frameRequest ||= requestAnimationFrame(() => this.drawOnFrame());
   }
 
-  drawInTime() {
-    this.frame = 0;
-    if (performance.now() < this.drawnUntil) this.draw();
+  drawOnFrame() {
+    this.frameRequest = 0;
+    if (performance.now() < this.pausedUntil) this.draw();
     else this.drawNow();
   }
 
   drawNow() {
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
+    cancelAnimationFrame(this.frameRequest);
+    this.frameRequest = 0;
     const began = performance.now();
     this.drawReasoning();
     render(this.content, this.message.content);
     this.drawEnd();
     const took = performance.now() - began;
-    this.drawnUntil = began + took + REST * took;
+    this.pausedUntil = began + took + PAUSE_FACTOR * took;
   }
 
   drawReasoning() {
@@ -68,7 +68,7 @@ export class AnswerView {
     this.reasoning.hidden = !reasoning;
     if (!reasoning) return;
     const busy = this.live && !content;
-    setText(this.summary, busy ? t("thinking", { time: duration(seconds ?? 0) }) : seconds >= LEAST_THOUGHT_S ? t("thought", { time: duration(seconds) }) : t("thoughts"));
+    setText(this.summary, busy ? t("thinking", { time: formatDuration(seconds ?? 0) }) : seconds >= MIN_THINKING_S ? t("thought", { time: formatDuration(seconds) }) : t("thoughts"));
     if (!this.foldedByHand) this.reasoning.open = busy;
     // What is folded need not be drawn again with every token of the answer.
     if (this.reasoning.open || this.drawnThoughts !== reasoning) render(this.thoughts, reasoning);
@@ -77,23 +77,23 @@ export class AnswerView {
 
   drawEnd() {
     const { finish, content } = this.message;
-    this.wait.hidden = !(this.live && this.waiting);
-    setText(this.wait.lastElementChild, this.waiting);
-    const note = this.live ? "" : ending(this.message);
+    this.waitingLine.hidden = !(this.live && this.waiting);
+    setText(this.waitingLine.lastElementChild, this.waiting);
+    const note = this.live ? "" : endNote(this.message);
     this.note.hidden = !note;
     setText(this.note, note);
     this.note.classList.toggle("bad", ["error", "cut", "lost"].includes(finish));
     this.actions.hidden = this.live;
     this.copy.hidden = !content;
-    setText(this.stats, figures(this.message.stats));
+    setText(this.stats, statsText(this.message.stats));
     this.node.classList.toggle("live", this.live);
-    this.drawGoOn();
+    this.drawContinueButton();
   }
 
-  drawGoOn() {
+  drawContinueButton() {
     const { finish, content } = this.message;
     const isCut = ["length", "cut", "stopped", "lost", "reload"].includes(finish);
-    this.goOn.hidden = this.live || !this.newest || !isCut || !content;
+    this.continueButton.hidden = this.live || !this.newest || !isCut || !content;
   }
 
   /** Only the newest answer carries the names that programs look for, and can be asked for again. */
@@ -103,27 +103,27 @@ export class AnswerView {
       if (newest) node.dataset.testid = name;
       else delete node.dataset.testid;
     }
-    this.again.hidden = !newest;
-    this.drawGoOn();
+    this.regenerateButton.hidden = !newest;
+    this.drawContinueButton();
   }
 }
 
-function ending({ finish, content, error }) {
+function endNote({ finish, content, error }) {
   if (finish === "error") return t("end_error", { message: error ? sentenceOf(error) : "" });
   const key = `end_${finish}`;
   return hasWord(key) ? t(key) : content ? "" : t("empty_answer");
 }
 
 /** "prompt 90 (85 cached), 60 tokens, 17.1 tokens/s, waited 2 s, first token 0.4 s", as far as it is known. */
-function figures(stats) {
+function statsText(stats) {
   if (!stats) return "";
   const { prompt, cached, tokens, rate, waited_s: waited, first_s: first } = stats;
   const parts = [
     prompt && (cached ? t("prompt_cached", { prompt, cached }) : t("prompt_tokens", { prompt })),
     tokens && t("tokens_count", { count: tokens }),
     rate && t("speed", { rate: rate.toFixed(1) }),
-    waited >= 1 && t("waited", { time: duration(waited) }),
-    first > 0.05 && t("first_token", { time: duration(first) }),
+    waited >= 1 && t("waited", { time: formatDuration(waited) }),
+    first > 0.05 && t("first_token", { time: formatDuration(first) }),
   ];
   return parts.filter(Boolean).join(language() === "zh" ? "，" : ", ");
 }

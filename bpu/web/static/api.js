@@ -1,8 +1,8 @@
-// Calls to the gateway this page came from: the key goes along, and every failure is one kind of error.
+// Calls the gateway that served this page: adds the key, and turns every failure into an `ApiError`.
 
 import { read } from "./store.js";
 
-/** `code` is the gateway's own word, or "network" and "cut" for what happened on the way. */
+/** `code` is the gateway's error code, or "network" and "cut" for failures of the connection. */
 export class ApiError extends Error {
   constructor(message, { status = 0, code = "", retryAfter = null } = {}) {
     super(message);
@@ -13,14 +13,14 @@ export class ApiError extends Error {
 }
 
 export async function call(path, { method = "GET", body = null, signal = null, headers = {} } = {}) {
-  const response = await reach(path, { method, body, signal, headers });
+  const response = await fetchResponse(path, { method, body, signal, headers });
   if (response.ok) return response;
-  throw await refusal(response);
+  throw await errorOf(response);
 }
 
 export const callJson = async (path, options) => (await call(path, options)).json();
 
-async function reach(path, { method, body, signal, headers: extra }) {
+async function fetchResponse(path, { method, body, signal, headers: extra }) {
   const headers = { Accept: "application/json, text/event-stream", ...extra };
   if (body !== null) headers["Content-Type"] = "application/json";
   const key = read("key", "");
@@ -33,7 +33,7 @@ async function reach(path, { method, body, signal, headers: extra }) {
   }
 }
 
-async function refusal(response) {
+async function errorOf(response) {
   const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
   const facts = { status: response.status, retryAfter: Number.isNaN(seconds) ? null : seconds };
   try {

@@ -2,19 +2,19 @@
 
 import { prepareBodiesBanner } from "./activity.js";
 import { keepAddress, openAddressed } from "./address.js";
-import { Chat, drawIdeas } from "./chat.js";
+import { Chat, drawSuggestions } from "./chat.js";
 import { prepareWrap } from "./code.js";
 import * as conversations from "./conversations.js";
 import { drawIcons } from "./dom.js";
-import { follow } from "./engine.js";
+import { followEvents } from "./engine.js";
 import { prepareErrors } from "./errors.js";
 import { prepareHelp } from "./help.js";
-import { speak } from "./i18n.js";
+import { applyLanguage } from "./i18n.js";
 import { install } from "./install.js";
 import * as jobs from "./jobs.js";
 import { prepareModelMenu } from "./model_menu.js";
 import { followModels } from "./models.js";
-import { conversationChanged, preparePanel } from "./panel.js";
+import { preparePanel, redrawPanel } from "./panel.js";
 import { prepareSettings } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { prepareEngineState } from "./state.js";
@@ -36,12 +36,12 @@ const chat = new Chat({
   changed: () => {
     sidebar.draw();
     keepAddress(chat);
-    if (shown !== chat.conversation.id) conversationChanged();
+    if (shown !== chat.conversation.id) redrawPanel();
     shown = chat.conversation.id;
   },
 });
 const sidebar = new Sidebar(chat);
-drawIdeas(chat);
+drawSuggestions(chat);
 prepareTransfer(chat);
 preparePanel(() => ({
   conversation: chat.conversation,
@@ -57,9 +57,9 @@ preparePanel(() => ({
   },
 }));
 prepareHelp({ walk: (by) => sidebar.walk(by) });
-speak();
+applyLanguage();
 openAddressed(chat);
 if (matchMedia("(pointer: fine)").matches) chat.composer.area.focus({ preventScroll: true });
 followModels();
-follow();
+followEvents();
 install();

@@ -8,7 +8,7 @@ const MARGIN = 4;
 
 /** A line through `values` (numbers); `text` says the same to those who cannot see it. */
 export function line(values, text) {
-  const points = corners(values);
+  const points = pointsOf(values);
   const path = points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
   const [lastX, lastY] = points.at(-1) ?? [0, 0];
   return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "line", role: "img", "aria-label": text, preserveAspectRatio: "none" },
@@ -18,7 +18,7 @@ export function line(values, text) {
     svg("path", { d: `M${lastX.toFixed(1)} ${lastY.toFixed(1)}h0`, class: "tip" }));
 }
 
-function corners(values) {
+function pointsOf(values) {
   const highest = Math.max(...values, Number.EPSILON);
   const step = (WIDTH - 2 * MARGIN) / Math.max(1, values.length - 1);
   return values.map((value, index) => [

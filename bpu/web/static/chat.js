@@ -13,7 +13,7 @@ import * as jobs from "./jobs.js";
 import { contextSize } from "./models.js";
 import { notifyEnd } from "./notice.js";
 import { PromptView } from "./prompt_view.js";
-import { queueWords, waitingWords } from "./queue_view.js";
+import { queueText, waitingText } from "./queue_view.js";
 import { Scroll } from "./scroll.js";
 import { read, remove, write } from "./store.js";
 
@@ -34,7 +34,7 @@ export class Chat {
       queue: (text) => this.setNext(text),
       changed: (text) => this.keepDraft(text),
     });
-    jobs.onJobs((job, event) => this.jobChanged(job, event));
+    jobs.onJobs((job, event) => this.onJobEvent(job, event));
     onEngine(() => this.drawStatus());
     onLanguage(() => this.show());
     setInterval(() => this.job && this.drawStatus(), CLOCK_MS);
@@ -48,7 +48,7 @@ export class Chat {
     return conversations.path(this.conversation);
   }
 
-  // Which conversation
+  // The open conversation
 
   open(conversation) {
     hideError();
@@ -74,7 +74,7 @@ export class Chat {
     else remove(this.draftName);
   }
 
-  // What a person does
+  // Actions of the user
 
   ask(text) {
     remove(this.draftName);
@@ -83,7 +83,7 @@ export class Chat {
   }
 
   askBelow(parent, text) {
-    const question = conversations.add(this.conversation, parent, { role: "user", content: text });
+    const question = conversations.addNode(this.conversation, parent, { role: "user", content: text });
     this.answer(question);
   }
 
@@ -109,7 +109,7 @@ export class Chat {
 
   answer(question) {
     hideError();
-    const node = conversations.add(this.conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
+    const node = conversations.addNode(this.conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
     jobs.begin(this.conversation, node);
   }
 
@@ -133,7 +133,7 @@ export class Chat {
   }
 
   /** Sends no more of the oldest turns than half of the context holds; false when there is nothing to leave out. */
-  forgetOldest() {
+  dropOldestTurns() {
     const sent = conversations.sentPath(this.conversation);
     const questions = sent.filter(({ role }) => role === "user");
     if (questions.length < 2) return false;
@@ -150,7 +150,7 @@ export class Chat {
     this.changed();
   }
 
-  // What is seen
+  // Drawing
 
   show() {
     const shown = this.messages;
@@ -202,21 +202,21 @@ export class Chat {
 
   drawStatus() {
     const { job } = this;
-    setText(byId("queue"), queueWords(job));
+    setText(byId("queue"), queueText(job));
     const rate = job ? job.meter.rate() : this.messages.at(-1)?.stats?.rate;
     setText(byId("speed"), rate ? t("speed", { rate: rate.toFixed(1) }) : "");
     this.gauge.draw(this.conversation, job, this.composer.area.value);
     const view = this.liveView;
     if (!job || !view) return;
-    view.waiting = waitingWords(job);
+    view.waiting = waitingText(job);
     view.draw();
   }
 
-  // What the jobs tell
+  // Events of jobs
 
-  jobChanged(job, event) {
+  onJobEvent(job, event) {
     const isShown = job.conversation === this.conversation || job.conversation.id === this.conversation.id;
-    if (event === "end") this.ended(job, isShown);
+    if (event === "end") this.onJobEnd(job, isShown);
     if (event === "begin" || event === "end") this.changed();
     if (!isShown) return;
     this.conversation = job.conversation;
@@ -225,20 +225,20 @@ export class Chat {
       if (event === "begin") this.scroll.toEnd();
       else this.scroll.follow();
     } else if (event) {
-      this.piece(job, event);
+      this.onPiece(job, event);
     } else if (job.isUnsaved) {
       showError({ code: "storage", message: "" });
     }
   }
 
-  piece(job, { kind, text }) {
+  onPiece(job, { kind, text }) {
     if (job.meter.count === 1) announce(t(kind === "reasoning" ? "thinking_begins" : "answer_begins"));
     if (kind === "content") announcePiece(text);
     this.liveView?.draw();
     this.scroll.follow();
   }
 
-  ended(job, isShown) {
+  onJobEnd(job, isShown) {
     const { finish } = job.node;
     const isDone = finish === "stop" || finish === "length";
     if (isShown) {
@@ -261,8 +261,8 @@ export class Chat {
       write(`draft.${conversation.id}`, next);
       return;
     }
-    const question = conversations.add(conversation, job.node.id, { role: "user", content: next });
-    const node = conversations.add(conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
+    const question = conversations.addNode(conversation, job.node.id, { role: "user", content: next });
+    const node = conversations.addNode(conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
     setTimeout(() => jobs.begin(conversation, node));
   }
 
@@ -272,12 +272,12 @@ export class Chat {
     if (job.error.code !== "context_length_exceeded") return { action: again };
     const questions = conversations.sentPath(job.conversation).filter(({ role }) => role === "user");
     if (questions.length < 2) return null;
-    return { word: "forget_oldest", action: () => this.forgetOldest() && again() };
+    return { word: "forget_oldest", action: () => this.dropOldestTurns() && again() };
   }
 }
 
 /** Questions to begin with, in the language of the page. */
-export function drawIdeas(chat) {
+export function drawSuggestions(chat) {
   const idea = (key) => el("li", {}, el("button", { type: "button", class: "idea", click: () => chat.ask(t(key)) }, t(key)));
   const draw = () => byId("ideas").replaceChildren(...["idea_1", "idea_2", "idea_3"].map(idea));
   onLanguage(draw);

@@ -7,15 +7,15 @@ import { highlight } from "./highlighter.js";
 import { t } from "./i18n.js";
 import { read, write } from "./store.js";
 
-const ENDINGS = { python: "py", py: "py", javascript: "js", js: "js", bash: "sh", sh: "sh", shell: "sh", yaml: "yaml", yml: "yaml", json: "json", c: "c", cpp: "cpp", "c++": "cpp", html: "html", css: "css", sql: "sql", rust: "rs", go: "go", java: "java", markdown: "md", xml: "xml" };
+const FILE_EXTENSIONS = { python: "py", py: "py", javascript: "js", js: "js", bash: "sh", sh: "sh", shell: "sh", yaml: "yaml", yml: "yaml", json: "json", c: "c", cpp: "cpp", "c++": "cpp", html: "html", css: "css", sql: "sql", rust: "rs", go: "go", java: "java", markdown: "md", xml: "xml" };
 
-const COLOUR_AGAIN = 1.3; // A growing block is coloured anew when it is so much longer, so that all of it costs little.
-const coloured = new WeakMap();
+const RECOLOUR_GROWTH = 1.3; // A growing block is coloured anew when it is so much longer, so that all of it costs little.
+const colouredLengths = new WeakMap();
 
 export function codeBlock(text, language = "") {
   const code = el("code", {}, text);
   colour(code, language);
-  const ending = Object.hasOwn(ENDINGS, language.toLowerCase()) ? ENDINGS[language.toLowerCase()] : "txt";
+  const ending = Object.hasOwn(FILE_EXTENSIONS, language.toLowerCase()) ? FILE_EXTENSIONS[language.toLowerCase()] : "txt";
   return el("div", { class: "code", "data-language": language },
     el("div", { class: "code-head" },
       el("span", { class: "code-language" }, language),
@@ -27,17 +27,17 @@ export function codeBlock(text, language = "") {
 }
 
 /** Puts what has come into the block `node`; false when it is another one. `isClosed`: nothing more will come. */
-export function growCode(node, text, language, isClosed) {
+export function extendCode(node, text, language, isClosed) {
   const code = node.querySelector?.(":scope.code > pre > code");
   const before = code?.textContent;
   if (!code || node.dataset.language !== language || !text.startsWith(before)) return false;
   if (text !== before) code.append(text.slice(before.length));
-  if (isClosed || text.length > COLOUR_AGAIN * coloured.get(code) + 80) colour(code, language);
+  if (isClosed || text.length > RECOLOUR_GROWTH * colouredLengths.get(code) + 80) colour(code, language);
   return true;
 }
 
 function colour(code, language) {
-  coloured.set(code, code.textContent.length);
+  colouredLengths.set(code, code.textContent.length);
   if (language) highlight(code, language);
 }
 

@@ -11,7 +11,7 @@ export async function* complete(request, signal) {
 }
 
 /** The answer that the gateway has kept under `token`, from its beginning. */
-export async function* resumed(token, signal) {
+export async function* resumeCompletion(token, signal) {
   yield* answer(await call("/v1/detached", { signal, headers: { "X-BPU-Resume": token } }));
 }
 

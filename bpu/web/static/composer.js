@@ -2,14 +2,14 @@
 
 import { byId } from "./dom.js";
 
-const LONGEST_PX = 240;
+const MAX_HEIGHT_PX = 240;
 
-/** Does this key press send? Not while a Chinese word is being composed (229 is what older browsers say then). */
-export const sends = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+/** Whether this key press sends. Not while a Chinese word is being composed (229 is what older browsers say then). */
+export const isSendKey = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
-export function grow(area) {
+export function fitHeight(area) {
   area.style.height = "auto";
-  area.style.height = `${Math.min(area.scrollHeight + 2, LONGEST_PX)}px`;
+  area.style.height = `${Math.min(area.scrollHeight + 2, MAX_HEIGHT_PX)}px`;
 }
 
 export class Composer {
@@ -35,7 +35,7 @@ export class Composer {
     // Some browsers end the composition before they report its Enter: the flag falls one turn later.
     this.area.addEventListener("compositionend", () => setTimeout(() => (this.composing = false)));
     this.area.addEventListener("keydown", (event) => {
-      if (!sends(event) || this.composing) return;
+      if (!isSendKey(event) || this.composing) return;
       event.preventDefault();
       this.submit();
     });
@@ -77,7 +77,7 @@ export class Composer {
   }
 
   draw() {
-    grow(this.area);
+    fitHeight(this.area);
     const isEmpty = !this.area.value.trim();
     this.sendButton.hidden = this.busy;
     this.stopButton.hidden = !this.busy;

@@ -3,7 +3,7 @@
 
 import * as conversations from "./conversations.js";
 import { byId, el, setText } from "./dom.js";
-import { now } from "./engine.js";
+import { engineStatus } from "./engine.js";
 import { t } from "./i18n.js";
 import { contextSize } from "./models.js";
 
@@ -25,14 +25,14 @@ export class ContextGauge {
 
   /** `job` is the answer under way, if there is one: the prompt it was given, and each token that has come. */
   draw(conversation, job) {
-    const size = contextSize() ?? now.engine?.context_length ?? null;
+    const size = contextSize() ?? engineStatus.engine?.context_length ?? null;
     const sent = conversations.sentPath(conversation);
     const used = tokensOf(sent) + (job ? job.meter.count : 0);
     const share = size ? Math.min(1, used / size) : 0;
     this.node.hidden = !share;
     byId("context-warning").hidden = share < WARN_AT;
     if (!share) return;
-    const cached = Math.min(now.engine?.cache_tokens ?? 0, used);
+    const cached = Math.min(engineStatus.engine?.cache_tokens ?? 0, used);
     this.bar.style.width = `${Math.round(100 * share)}%`;
     this.node.dataset.level = share >= WARN_AT ? "high" : "low";
     const values = { used, size, left: Math.max(0, size - used), cached };

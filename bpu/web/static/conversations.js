@@ -4,12 +4,12 @@
 // {id, parent, role, content} and, for an answer, {reasoning, reasoning_s, finish, stats, error, job, resume}; `chosen`
 // names the child that is shown below each node ("" is the beginning). `from` is the first node that is still sent.
 
-import { onOtherTab, read, remove, size, write } from "./store.js";
+import { onOtherTabChange, read, remove, storedSize, write } from "./store.js";
 
 const INDEX = "conversations";
-const LONGEST_TITLE = 48;
-const LONGEST_TEXT = 400000;
-const record = (id) => `conversation.${id}`;
+const MAX_TITLE_LENGTH = 48;
+const MAX_TEXT_LENGTH = 400000;
+const recordKey = (id) => `conversation.${id}`;
 
 /** `{id, title, created, updated, pinned, unread}` of all: pinned ones first, then the latest first. */
 export const list = () => read(INDEX, []).sort((one, other) => (other.pinned ?? 0) - (one.pinned ?? 0) || other.updated - one.updated);
@@ -20,8 +20,8 @@ export function create() {
 }
 
 export function load(id) {
-  const found = read(record(id));
-  return found && upgraded(found);
+  const found = read(recordKey(id));
+  return found && upgradeRecord(found);
 }
 
 /** False when the browser could not keep it. An empty conversation is not worth keeping. */
@@ -30,7 +30,7 @@ export function save(conversation) {
   if (!conversation.named) conversation.title ||= titleOf(path(conversation)[0].content);
   const { id, title, created, updated, pinned, unread } = conversation;
   const others = list().filter((entry) => entry.id !== id);
-  const kept = write(record(id), conversation);
+  const kept = write(recordKey(id), conversation);
   return write(INDEX, [{ id, title, created, updated, pinned, unread }, ...others]) && kept;
 }
 
@@ -48,7 +48,7 @@ export function touch(conversation) {
 export function discard(id) {
   const kept = load(id);
   write(INDEX, list().filter((entry) => entry.id !== id));
-  remove(record(id));
+  remove(recordKey(id));
   remove(`draft.${id}`);
   return kept;
 }
@@ -57,10 +57,10 @@ export const discardAll = () => list().map(({ id }) => discard(id)).filter(Boole
 
 export const restore = (conversation) => save(conversation);
 
-export const onChangeElsewhere = (listener) => onOtherTab((name) => name === INDEX && listener());
+export const onChangeElsewhere = (listener) => onOtherTabChange((name) => name === INDEX && listener());
 
 /** The bytes that conversations take of this browser's storage. */
-export const storedBytes = () => size("conversation");
+export const storedBytes = () => storedSize("conversation");
 
 /** The ids of the conversations whose title or text has `words` in it. */
 export function search(words) {
@@ -68,19 +68,19 @@ export function search(words) {
   return list().filter(({ id, title, updated }) => title.toLowerCase().includes(wanted) || textOf(id, updated).includes(wanted)).map(({ id }) => id);
 }
 
-const texts = new Map();
+const searchTexts = new Map();
 
 function textOf(id, updated) {
-  const kept = texts.get(id);
+  const kept = searchTexts.get(id);
   if (kept?.updated === updated) return kept.text;
   const text = (load(id)?.nodes ?? []).map(({ content }) => content).join("\n").toLowerCase();
-  texts.set(id, { updated, text });
+  searchTexts.set(id, { updated, text });
   return text;
 }
 
 // The tree
 
-export function add(conversation, parent, node) {
+export function addNode(conversation, parent, node) {
   const added = { id: newId(), parent, ...node };
   conversation.nodes.push(added);
   conversation.chosen[parent] = added.id;
@@ -119,24 +119,24 @@ export function sentPath(conversation) {
 // Files
 
 /** What is written to a file: what is shown as `messages`, and all versions beside it. */
-export function exported(conversation) {
+export function exportConversation(conversation) {
   const { title, created, updated, settings, nodes, chosen, from } = conversation;
   const messages = path(conversation).map(({ role, content, reasoning }) => ({ role, content, ...(reasoning ? { reasoning } : {}) }));
   const kept = nodes.map(({ resume, job, ...node }) => node);
   return { format: "bpu-conversation", version: 2, title, created, updated, messages, settings, nodes: kept, chosen, from };
 }
 
-/** A conversation of a file that was exported here, null when it is none. Nothing of the file is believed. */
-export function imported(data) {
-  const given = data && typeof data === "object" ? (Array.isArray(data.nodes) ? data.nodes : chain(data.messages)) : null;
+/** The conversation in an exported file, or null. Every field of the file is validated. */
+export function importConversation(data) {
+  const given = data && typeof data === "object" ? (Array.isArray(data.nodes) ? data.nodes : linkMessages(data.messages)) : null;
   if (!given) return null;
-  const conversation = { ...create(), title: text(data.title).slice(0, 200), named: true, created: date(data.created), settings: cleanSettings(data.settings) };
+  const conversation = { ...create(), title: validText(data.title).slice(0, 200), named: true, created: validDate(data.created), settings: validSettings(data.settings) };
   const names = new Map();
   for (const node of given.slice(0, 5000)) {
     const parent = names.get(node?.parent) ?? "";
     const isKnown = ["user", "assistant"].includes(node?.role);
     // What follows a node that is no message follows the one before it.
-    if (node) names.set(node.id, isKnown ? add(conversation, parent, cleanNode(node)).id : parent);
+    if (node) names.set(node.id, isKnown ? addNode(conversation, parent, validNode(node)).id : parent);
   }
   conversation.chosen = {};
   for (const [parent, child] of Object.entries(data.chosen ?? {})) {
@@ -146,37 +146,37 @@ export function imported(data) {
   return conversation.nodes.length ? conversation : null;
 }
 
-function cleanNode({ role, content, reasoning, reasoning_s: seconds, finish, stats }) {
-  if (role === "user") return { role, content: text(content) };
+function validNode({ role, content, reasoning, reasoning_s: seconds, finish, stats }) {
+  if (role === "user") return { role, content: validText(content) };
   const figures = stats && typeof stats === "object" ? Object.fromEntries(Object.entries(stats).filter(([, value]) => Number.isFinite(value))) : null;
-  return { role, content: text(content), reasoning: text(reasoning), reasoning_s: Number.isFinite(seconds) ? seconds : 0, finish: text(finish, "stop").slice(0, 20), stats: figures };
+  return { role, content: validText(content), reasoning: validText(reasoning), reasoning_s: Number.isFinite(seconds) ? seconds : 0, finish: validText(finish, "stop").slice(0, 20), stats: figures };
 }
 
-function cleanSettings(settings) {
+function validSettings(settings) {
   const { system, max_tokens: limit } = settings && typeof settings === "object" ? settings : {};
-  return { ...(text(system) ? { system: text(system) } : {}), ...(Number.isInteger(limit) && limit > 0 ? { max_tokens: limit } : {}) };
+  return { ...(validText(system) ? { system: validText(system) } : {}), ...(Number.isInteger(limit) && limit > 0 ? { max_tokens: limit } : {}) };
 }
 
-const text = (value, fallback = "") => (typeof value === "string" ? value.slice(0, LONGEST_TEXT) : fallback);
-const date = (value) => (Number.isFinite(value) && value > 0 ? value : Date.now());
+const validText = (value, fallback = "") => (typeof value === "string" ? value.slice(0, MAX_TEXT_LENGTH) : fallback);
+const validDate = (value) => (Number.isFinite(value) && value > 0 ? value : Date.now());
 
 /** The nodes of a plain list of messages. */
-function chain(messages) {
+function linkMessages(messages) {
   if (!Array.isArray(messages)) return null;
   return messages.map((message, index) => ({ ...message, id: `n${index}`, parent: index ? `n${index - 1}` : "" }));
 }
 
 /** A record of the page's first edition, which was a list of messages. */
-function upgraded(found) {
+function upgradeRecord(found) {
   if (Array.isArray(found.nodes)) return found;
   const { messages = [], ...rest } = found;
-  return { ...create(), ...rest, nodes: chain(messages), chosen: {} };
+  return { ...create(), ...rest, nodes: linkMessages(messages), chosen: {} };
 }
 
 export function titleOf(content) {
   const line = content.trim().split("\n")[0];
   const letters = [...line];
-  return letters.length > LONGEST_TITLE ? `${letters.slice(0, LONGEST_TITLE - 1).join("")}…` : line;
+  return letters.length > MAX_TITLE_LENGTH ? `${letters.slice(0, MAX_TITLE_LENGTH - 1).join("")}…` : line;
 }
 
 /** `crypto.randomUUID` exists only on https and localhost, and a board is neither. */

@@ -14,7 +14,7 @@ export function showError(error, remedy = null) {
   byId("error").hidden = false;
   byId("error-details").open = false;
   draw();
-  if (remedy && !remedy.word && error.retryAfter) countFrom(error.retryAfter);
+  if (remedy && !remedy.word && error.retryAfter) startCountdown(error.retryAfter);
 }
 
 export function hideError() {
@@ -57,7 +57,7 @@ function remedyOf({ code, status }) {
 }
 
 /** The queue said when to come back: the page counts down, and asks again by itself. */
-function countFrom(seconds) {
+function startCountdown(seconds) {
   let left = seconds;
   const tick = () => {
     setText(byId("retry"), t("retry_in", { seconds: left }));

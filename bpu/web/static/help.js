@@ -17,7 +17,7 @@ export function prepareHelp({ walk }) {
     el("div", {}, el("dt", {}, keys.split(/( \/ )/).map((part) => (part.trim() === "/" && keys !== "/" ? part : el("kbd", {}, part)))), el("dd", {}, t(word))))));
   addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    const action = event.altKey && !event.ctrlKey && !event.metaKey ? withAlt(event, walk) : isTyping(event) || event.ctrlKey || event.metaKey || event.altKey ? null : plain(event, sheet);
+    const action = event.altKey && !event.ctrlKey && !event.metaKey ? handleAltKey(event, walk) : isTyping(event) || event.ctrlKey || event.metaKey || event.altKey ? null : handleKey(event, sheet);
     if (!action) return;
     event.preventDefault();
     action();
@@ -25,7 +25,7 @@ export function prepareHelp({ walk }) {
 }
 
 /** By the key's place, because Alt makes other letters on some keyboards. */
-function withAlt({ code }, walk) {
+function handleAltKey({ code }, walk) {
   const press = (id) => () => byId(id).click();
   return {
     KeyN: press("new-chat"), KeyT: press("think"), KeyB: () => document.querySelector("[data-panel=board]").click(),
@@ -37,7 +37,7 @@ function withAlt({ code }, walk) {
   }[code];
 }
 
-function plain({ key }, sheet) {
+function handleKey({ key }, sheet) {
   if (key === "/") return () => byId("prompt").focus();
   return key === "?" ? () => sheet.showModal() : null;
 }

@@ -1,7 +1,7 @@
 // Colours for code: the library highlight.js says what each word is, and the style sheet gives it a colour.
 // The library and each language are fetched when the first block of that language comes.
 
-const LONGEST = 30000;
+const MAX_CODE_LENGTH = 30000;
 const ALIASES = {
   py: "python", python3: "python", "c++": "cpp", cc: "cpp", cxx: "cpp", h: "c", hpp: "cpp", arduino: "cpp", cuda: "cpp", sh: "bash", shell: "bash",
   zsh: "bash", console: "bash", terminal: "bash", js: "javascript", jsx: "javascript", ts: "javascript", typescript: "javascript", mjs: "javascript",
@@ -12,7 +12,7 @@ const LANGUAGES = new Set([
   "bash", "c", "cmake", "cpp", "css", "diff", "dockerfile", "go", "ini", "java", "javascript", "json", "makefile", "python", "rust", "sql", "xml", "yaml",
 ]);
 
-const loaded = new Map();
+const loadedLanguages = new Map();
 let library = null;
 
 /** Colours the text of `code`, an element, as `language`; at once when the language is there, else when it has come. */
@@ -20,28 +20,28 @@ export function highlight(code, language) {
   const name = language.toLowerCase();
   const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
   const text = code.textContent;
-  if (!LANGUAGES.has(wanted) || text.length > LONGEST) return;
-  if (loaded.get(wanted) === true) colour(code, text, wanted);
-  else load(wanted).then(() => loaded.get(wanted) === true && colour(code, text, wanted));
+  if (!LANGUAGES.has(wanted) || text.length > MAX_CODE_LENGTH) return;
+  if (loadedLanguages.get(wanted) === true) colour(code, text, wanted);
+  else load(wanted).then(() => loadedLanguages.get(wanted) === true && colour(code, text, wanted));
 }
 
 function load(name) {
-  if (!loaded.has(name)) loaded.set(name, fetchLanguage(name));
-  return Promise.resolve(loaded.get(name));
+  if (!loadedLanguages.has(name)) loadedLanguages.set(name, fetchLanguage(name));
+  return Promise.resolve(loadedLanguages.get(name));
 }
 
 async function fetchLanguage(name) {
   try {
     const [{ default: core }, { default: grammar }] = await Promise.all([import("./vendor/highlight.js"), import(`./vendor/highlight/${name}.js`)]);
-    library ??= prepared(core);
+    library ??= configure(core);
     library.registerLanguage(name, grammar);
-    loaded.set(name, true);
+    loadedLanguages.set(name, true);
   } catch {
-    loaded.delete(name); // Plain code can be read too; the next block tries again.
+    loadedLanguages.delete(name); // Plain code can be read too; the next block tries again.
   }
 }
 
-function prepared(core) {
+function configure(core) {
   core.configure({ __emitter: NodeEmitter });
   return core;
 }

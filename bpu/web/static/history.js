@@ -1,10 +1,10 @@
-// What the engine's events tell over time, while the page is open: the rate of each moment, the first token of each job.
+// Figures of the engine's events over time, while the page is open: the rates, and the first token of each job.
 
-const KEPT = 90;
+const MAX_VALUES = 90;
 const WINDOW_S = 2;
-const LEAST_S = 0.4; // A rate over less than this is noise.
+const MIN_INTERVAL_S = 0.4; // A rate over less than this is noise.
 
-export class History {
+export class SpeedHistory {
   constructor() {
     this.rates = [];
     this.firsts = [];
@@ -25,11 +25,11 @@ export class History {
     this.counts.push({ at, tokens });
     while (this.counts.length > 2 && this.counts[1].at <= at - WINDOW_S) this.counts.shift();
     const [oldest] = this.counts;
-    if (at - oldest.at >= LEAST_S) push(this.rates, (tokens - oldest.tokens) / (at - oldest.at));
+    if (at - oldest.at >= MIN_INTERVAL_S) push(this.rates, (tokens - oldest.tokens) / (at - oldest.at));
   }
 }
 
 function push(values, value) {
   values.push(value);
-  if (values.length > KEPT) values.shift();
+  if (values.length > MAX_VALUES) values.shift();
 }

@@ -4,9 +4,9 @@ import { read, write } from "./store.js";
 import { STRINGS } from "./strings.js";
 
 const listeners = new Set();
-let current = chosen();
+let current = initialLanguage();
 
-function chosen() {
+function initialLanguage() {
   const kept = read("language");
   if (kept in STRINGS) return kept;
   const wanted = navigator.languages?.[0] ?? navigator.language ?? "en";
@@ -26,7 +26,7 @@ export const hasWord = (key) => key in STRINGS.en;
 export function setLanguage(name) {
   current = name in STRINGS ? name : "en";
   write("language", current);
-  speak();
+  applyLanguage();
 }
 
 /** `listener()` after every change of language, for text that is not in the markup. */
@@ -44,7 +44,7 @@ export function translate(root = document) {
   }
 }
 
-export function speak() {
+export function applyLanguage() {
   document.documentElement.lang = current === "zh" ? "zh-CN" : "en";
   document.title = t("title");
   translate();
@@ -52,7 +52,7 @@ export function speak() {
 }
 
 /** A day as a list shows it: the time of today, else the date. */
-export function day(time) {
+export function formatDay(time) {
   const then = new Date(time);
   const isToday = then.toDateString() === new Date().toDateString();
   const form = isToday ? { hour: "2-digit", minute: "2-digit" } : { month: "short", day: "numeric" };
@@ -60,10 +60,10 @@ export function day(time) {
 }
 
 /** Bytes as a person says them. */
-export const bytes = (count) => (count >= 2 ** 20 ? `${(count / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(count / 1024)} KiB`);
+export const formatBytes = (count) => (count >= 2 ** 20 ? `${(count / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(count / 1024)} KiB`);
 
 /** Seconds as a person says them: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min. */
-export function duration(seconds) {
+export function formatDuration(seconds) {
   if (seconds < 9.95 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);

@@ -2,15 +2,15 @@
 // The gateway is asked to keep an answer for a while when its reader leaves, so that a reload finds it again.
 
 import { ApiError, call } from "./api.js";
-import { complete, resumed } from "./completion.js";
+import { complete, resumeCompletion } from "./completion.js";
 import * as conversations from "./conversations.js";
-import { now, onEngine, placeOf } from "./engine.js";
-import { modelsKnown } from "./models.js";
+import { engineStatus, onEngine, queuePlaceOf } from "./engine.js";
+import { waitForModels } from "./models.js";
 import { requestOf } from "./settings.js";
-import { Meter } from "./speed_view.js";
+import { SpeedMeter } from "./speed_view.js";
 import { read, write } from "./store.js";
 
-const AT_ONCE = 3; // A browser opens six connections to one host, and the page needs some for itself.
+const MAX_CONCURRENT = 3; // A browser opens six connections to one host, and the page needs some for itself.
 const SAVE_EVERY_MS = 1000;
 const LEAVING_MS = 1500; // A link to another program says "leaving" too, and then the page stays.
 const UNFINISHED = "unfinished";
@@ -31,14 +31,12 @@ export const conversationOf = (id) => jobs.get(id)?.conversation ?? conversation
 /** Whether the engine's job `id` is one that this page has asked for. */
 export const isOwn = (id) => [...jobs.values()].some((job) => job.id && (job.id === id || job.id.endsWith(id) || id.endsWith(job.id)));
 
-export const isAnyUnderWay = () => jobs.size > 0;
-
-const tell = (job, event = null) => listeners.forEach((listener) => listener(job, event));
+const notify = (job, event = null) => listeners.forEach((listener) => listener(job, event));
 
 class Job {
   /** `node` is the answer's node; it is empty, or holds the part that is to be continued. */
   constructor(conversation, node) {
-    Object.assign(this, { conversation, node, id: node.job ?? "", meter: new Meter(), abort: new AbortController() });
+    Object.assign(this, { conversation, node, id: node.job ?? "", meter: new SpeedMeter(), abort: new AbortController() });
     this.isHeld = false;
     this.isStopped = false;
     this.savedAt = 0;
@@ -52,7 +50,7 @@ class Job {
   save() {
     this.savedAt = Date.now();
     this.isUnsaved = !conversations.save(this.conversation);
-    tell(this);
+    notify(this);
   }
 }
 
@@ -60,69 +58,69 @@ class Job {
 export function begin(conversation, node) {
   if (node.content) node.before = node.content; // It is continued: what is there stays.
   const job = new Job(conversation, node);
-  enter(job);
+  register(job);
   run(job, () => ask(job));
   return job;
 }
 
 async function* ask(job) {
-  await modelsKnown();
+  await waitForModels();
   const isContinued = Boolean(job.node.content);
   const messages = conversations.sentPath(job.conversation).filter((node) => isContinued || node !== job.node);
   yield* complete(requestOf(messages, job.conversation), job.abort.signal);
 }
 
-function enter(job) {
+function register(job) {
   jobs.set(job.conversation.id, job);
   job.node.finish = "reload"; // What is true of the record until the end has come.
   conversations.touch(job.conversation);
   job.save();
-  tell(job, "begin");
+  notify(job, "begin");
 }
 
 async function run(job, open) {
   try {
-    await place(job);
+    await waitForSlot(job);
     if (job.isStopped) return;
     for await (const event of open()) {
-      if (event.kind === "accepted") accept(job, event);
-      else if (job.isActive) take(job, event);
+      if (event.kind === "accepted") onAccepted(job, event);
+      else if (job.isActive) applyEvent(job, event);
     }
   } catch (error) {
-    fail(job, error);
+    recordFailure(job, error);
   } finally {
     if (job.isActive) end(job);
   }
 }
 
-/** Waits while as many answers come as the browser has connections for. */
-async function place(job) {
+/** Waits until one of the connections that the browser allows is free. */
+async function waitForSlot(job) {
   const ahead = () => [...jobs.values()].filter((other) => other !== job && !other.isHeld).length;
   job.isHeld = true;
-  while (ahead() >= AT_ONCE && !job.isStopped) await new Promise((resolve) => (job.release = resolve));
+  while (ahead() >= MAX_CONCURRENT && !job.isStopped) await new Promise((resolve) => (job.release = resolve));
   job.isHeld = false;
   job.meter.begin();
 }
 
-function accept(job, { id, token }) {
+function onAccepted(job, { id, token }) {
   job.id = id;
   if (job.isStopped) {
     cancel(job); // It was stopped before the gateway had given it a name.
     return;
   }
   Object.assign(job.node, { job: id, resume: token });
-  remember();
+  saveUnfinished();
   job.save();
 }
 
-function take(job, event) {
+function applyEvent(job, event) {
   const { node, meter } = job;
   job.id = event.id || job.id;
   if (event.kind === "reasoning" || event.kind === "content") {
-    meter.piece();
-    node[event.kind] = joined(node[event.kind] ?? "", event.text, event.kind === "content" && node.content === node.before);
+    meter.countToken();
+    node[event.kind] = appendText(node[event.kind] ?? "", event.text, event.kind === "content" && node.content === node.before);
     if (event.kind === "reasoning") node.reasoning_s = meter.age() - meter.firstAfter;
-    tell(job, event);
+    notify(job, event);
   }
   if (event.kind === "figures") node.stats = meter.stats(event.usage, event.timings);
   if (event.kind === "finish") node.finish = event.reason;
@@ -130,9 +128,9 @@ function take(job, event) {
 }
 
 /** Two Latin words do not run together where an answer is continued. */
-const joined = (before, text, isContinued) => before + (isContinued && /[A-Za-z0-9]$/.test(before) && /^[A-Za-z0-9]/.test(text) ? " " : "") + text;
+const appendText = (before, text, isContinued) => before + (isContinued && /[A-Za-z0-9]$/.test(before) && /^[A-Za-z0-9]/.test(text) ? " " : "") + text;
 
-function fail(job, error) {
+function recordFailure(job, error) {
   if (isLeaving() || !job.isActive) return;
   const { node } = job;
   if (error.name === "AbortError") {
@@ -157,10 +155,10 @@ function end(job) {
   jobs.delete(conversation.id);
   const isEmpty = !node.content && !node.reasoning;
   if (isEmpty && job.error && node.finish === "error") conversations.removeNode(conversation, node);
-  remember();
+  saveUnfinished();
   job.save();
   for (const other of jobs.values()) other.release?.();
-  tell(job, "end");
+  notify(job, "end");
 }
 
 /** Ends the answer; what has come of it stays. The BPU is free at once, because the gateway is told. */
@@ -186,12 +184,12 @@ async function cancel(job) {
 // A reload
 
 /** The answers that the gateway may still have, for the next load of the page. */
-function remember() {
+function saveUnfinished() {
   const kept = [...jobs.values()].filter(({ node }) => node.resume);
   write(UNFINISHED, kept.map(({ conversation, node }) => [conversation.id, node.id]));
 }
 
-/** Takes up the answers that were under way when the page was left. */
+/** Resumes the answers that were under way when the page was left. */
 export function resumeAll() {
   const unfinished = read(UNFINISHED, []);
   write(UNFINISHED, []);
@@ -206,11 +204,11 @@ function resume(conversation, node) {
   const job = new Job(conversation, node);
   const token = node.resume;
   job.isResumed = true;
-  enter(job);
-  remember();
+  register(job);
+  saveUnfinished();
   run(job, async function* () {
-    for await (const event of resumed(token, job.abort.signal)) {
-      // The gateway tells the whole answer again, so what was kept of it gives way to the first piece.
+    for await (const event of resumeCompletion(token, job.abort.signal)) {
+      // The gateway sends the whole answer again, so the part that was kept is cleared first.
       if (event.kind === "accepted") Object.assign(node, { content: node.before ?? "", reasoning: "" });
       yield event.kind === "accepted" ? { ...event, token, id: node.job ?? "" } : event;
     }
@@ -225,15 +223,15 @@ export function prepareJobs() {
     leavingAt = performance.now();
     for (const job of jobs.values()) {
       job.save();
-      if (!job.node.resume) job.abort.abort(); // Nobody could take it up again.
+      if (!job.node.resume) job.abort.abort(); // It cannot be resumed.
     }
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   onEngine(() => {
-    if (now.link !== "online") return;
+    if (engineStatus.link !== "online") return;
     for (const job of jobs.values()) {
-      const phase = placeOf(job.id)?.phase;
-      if (phase === "prefill" || phase === "decode") job.meter.run();
+      const phase = queuePlaceOf(job.id)?.phase;
+      if (phase === "prefill" || phase === "decode") job.meter.endWait();
     }
   });
 }

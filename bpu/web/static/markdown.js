@@ -1,16 +1,16 @@
 // Draws Markdown as DOM nodes. The library `marked` makes tokens of the text; no HTML is ever parsed.
 // A growing answer is drawn many times a second, so a block that has not changed since the last call keeps its node.
 
-import { codeBlock, growCode } from "./code.js";
+import { codeBlock, extendCode } from "./code.js";
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { mathNode } from "./math.js";
 import { mathExtensions } from "./math_syntax.js";
 import { Lexer, Marked } from "./vendor/marked.js";
 
-const DEPTH = 12;
-const LONGEST_INLINE = 8000; // Inline parsing may cost the square of its text, and no paragraph of a person is longer.
-const SAFE = /^(?:https?:\/\/|mailto:)[^\s<>"]{1,2000}$/i;
+const MAX_DEPTH = 12;
+const MAX_INLINE_LENGTH = 8000; // Inline parsing may cost the square of its text, and no paragraph of a person is longer.
+const SAFE_URL = /^(?:https?:\/\/|mailto:)[^\s<>"]{1,2000}$/i;
 const LINE_BREAK = /^<br\s{0,3}\/?>$/i;
 const ENTITY = /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([A-Za-z]{2,8}));/g;
 const NAMED = {
@@ -44,7 +44,7 @@ class BoundedLexer extends Lexer {
   depth = 0;
 
   blockTokens(text, tokens = [], ...rest) {
-    if (this.depth > DEPTH) {
+    if (this.depth > MAX_DEPTH) {
       tokens.push({ type: "paragraph", raw: text, tokens: [plain(text)] });
       return tokens;
     }
@@ -57,7 +57,7 @@ class BoundedLexer extends Lexer {
   }
 
   inlineTokens(text, tokens = []) {
-    if (text.length <= LONGEST_INLINE && this.depth <= DEPTH) {
+    if (text.length <= MAX_INLINE_LENGTH && this.depth <= MAX_DEPTH) {
       this.depth += 1;
       try {
         return super.inlineTokens(text, tokens);
@@ -85,7 +85,7 @@ const sources = new WeakMap();
 
 /** Makes `container` show `text`. */
 export function render(container, text) {
-  reconcile(container, blocks(text), (block) => `${block.type}\n${block.raw.trimEnd()}`, drawBlock, grow);
+  reconcile(container, blocks(text), (block) => `${block.type}\n${block.raw.trimEnd()}`, drawBlock, extendBlock);
 }
 
 /** Makes a child of `parent` of each of `parts`; one whose source is the same keeps its node, the last one may grow. */
@@ -107,8 +107,8 @@ function reconcile(parent, parts, sourceOf, draw, grown = () => false) {
 }
 
 /** The last block grows with every token: a list by its items, code by its text; what is there is not drawn again. */
-function grow(node, block) {
-  if (block.type === "code") return growCode(node, block.text, languageOf(block), isClosed(block.raw));
+function extendBlock(node, block) {
+  if (block.type === "code") return extendCode(node, block.text, languageOf(block), isClosed(block.raw));
   if (block.type !== "list" || node.localName !== (block.ordered ? "ol" : "ul")) return false;
   if (block.ordered && node.start !== Number(block.start || 1)) return false;
   reconcile(node, block.items, sourceOfItem, listItem);
@@ -162,7 +162,7 @@ function listItem({ task, checked, loose, tokens }) {
 const drawInline = (tokens) => tokens.map((token) => (INLINES[token.type] ?? INLINES.plain)(token));
 
 const INLINES = {
-  text: ({ tokens, text }) => (tokens ? drawInline(tokens) : decoded(text)),
+  text: ({ tokens, text }) => (tokens ? drawInline(tokens) : decodeEntities(text)),
   plain: ({ raw }) => raw,
   escape: ({ text }) => text,
   strong: ({ tokens }) => el("strong", {}, drawInline(tokens)),
@@ -178,13 +178,13 @@ const INLINES = {
 };
 
 function anchor(address, children) {
-  return SAFE.test(address)
+  return SAFE_URL.test(address)
     ? el("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, children)
     : el("span", {}, children);
 }
 
 /** `text` with the character that each entity stands for. */
-const decoded = (text) =>
-  text.includes("&") ? text.replace(ENTITY, (whole, decimal, hex, name) => (name ? NAMED[name] ?? whole : character(Number.parseInt(decimal ?? hex, decimal ? 10 : 16)))) : text;
+const decodeEntities = (text) =>
+  text.includes("&") ? text.replace(ENTITY, (whole, decimal, hex, name) => (name ? NAMED[name] ?? whole : characterOf(Number.parseInt(decimal ?? hex, decimal ? 10 : 16)))) : text;
 
-const character = (code) => (code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000) ? String.fromCodePoint(code) : "\ufffd");
+const characterOf = (code) => (code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000) ? String.fromCodePoint(code) : "\ufffd");

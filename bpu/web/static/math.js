@@ -3,8 +3,8 @@
 
 import { el } from "./dom.js";
 
-const LONGEST = 6000;
-const KEPT = 500;
+const MAX_SOURCE_LENGTH = 6000;
+const MAX_CACHED = 500;
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 /** All that temml's output needs; an address, an id or a listener is never among it. */
 const ATTRIBUTES = new Set([
@@ -13,7 +13,7 @@ const ATTRIBUTES = new Set([
   "notation", "rowalign", "rowlines", "rowspacing", "rowspan", "rspace", "scriptlevel", "separator", "stretchy", "style", "symmetric", "voffset", "width",
 ]);
 
-const drawn = new Map();
+const cache = new Map();
 const waiting = new Set();
 let temml = null;
 let loading = null;
@@ -44,29 +44,29 @@ async function load() {
 /** The same formula is drawn once: a growing paragraph is drawn anew with every token. */
 function typeset(node, source, display) {
   const key = `${display}${source}`;
-  if (!drawn.has(key)) {
-    if (drawn.size >= KEPT) drawn.delete(drawn.keys().next().value);
-    drawn.set(key, convert(source, display));
+  if (!cache.has(key)) {
+    if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value);
+    cache.set(key, convert(source, display));
   }
-  node.replaceChildren(drawn.get(key).cloneNode(true));
+  node.replaceChildren(cache.get(key).cloneNode(true));
 }
 
 function convert(source, display) {
   const text = source.trim().replace(/\n\s{0,200}\n/g, "\n");
   try {
-    if (text.length > LONGEST) throw new RangeError(text);
+    if (text.length > MAX_SOURCE_LENGTH) throw new RangeError(text);
     const holder = document.createElement("span");
     temml.render(text, holder, { displayMode: display, throwOnError: true, trust: false, wrap: display ? "none" : "tex", maxExpand: 200, maxSize: [20, 400] });
     const [node] = holder.children;
-    if (!isHarmless(node)) throw new TypeError(text);
+    if (!sanitize(node)) throw new TypeError(text);
     return node;
   } catch {
     return el("code", { class: "math-source" }, source.trim());
   }
 }
 
-/** Whether the tree holds MathML and plain spans alone. Attributes that no formula needs are taken away. */
-function isHarmless(root) {
+/** Removes attributes that no formula needs; false when the tree holds more than MathML and plain spans. */
+function sanitize(root) {
   for (const node of [root, ...root.querySelectorAll("*")]) {
     if (node.namespaceURI !== MATHML && node.localName !== "span") return false;
     for (const { name } of [...node.attributes]) if (!ATTRIBUTES.has(name)) node.removeAttribute(name);

@@ -1,8 +1,8 @@
 // The menu of models in the bar, where the gateway serves several: which one is loaded, and what another costs to load.
 
 import { byId, el } from "./dom.js";
-import { now, onEngine, stateName } from "./engine.js";
-import { duration, onLanguage, t } from "./i18n.js";
+import { engineStatus, onEngine, stateName } from "./engine.js";
+import { formatDuration, onLanguage, t } from "./i18n.js";
 import { chooseModel, chosenModel, modelEntries, onModels } from "./models.js";
 
 export function prepareModelMenu() {
@@ -28,12 +28,12 @@ function draw() {
 
 /** The state of the engine's own model and what the engine knows of the others; what cannot start is in the list. */
 function stateOf({ id, status }) {
-  const known = now.engine?.models?.[id];
+  const known = engineStatus.engine?.models?.[id];
   const isFailed = known?.error || (status?.value === "failed" && !known);
-  const shown = id === now.engine?.model ? stateName() : isFailed ? "failed" : "unloaded";
+  const shown = id === engineStatus.engine?.model ? stateName() : isFailed ? "failed" : "unloaded";
   if (["ready", "busy"].includes(shown)) return t("model_loaded");
   if (["starting", "checking"].includes(shown)) return t("model_loading");
   if (shown === "failed") return t("state_failed");
-  const seconds = known?.load_s ?? now.engine?.load_s;
-  return seconds ? t("model_unloaded_time", { time: duration(Math.max(1, Math.round(seconds))) }) : t("model_unloaded");
+  const seconds = known?.load_s ?? engineStatus.engine?.load_s;
+  return seconds ? t("model_unloaded_time", { time: formatDuration(Math.max(1, Math.round(seconds))) }) : t("model_unloaded");
 }

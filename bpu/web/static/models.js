@@ -1,22 +1,22 @@
 // The models of the gateway, asked for whenever it comes (back) into reach.
 
 import { callJson } from "./api.js";
-import { now, onEngine } from "./engine.js";
+import { engineStatus, onEngine } from "./engine.js";
 import { read, write } from "./store.js";
 
 const listeners = new Map();
 let models = [];
 let link = "";
 
-const THINK = "-think";
+const THINK_SUFFIX = "-think";
 
-/** Without the twins that send the thinking inside the text: this page shows it apart anyway. */
-export const modelEntries = () => withoutTwins(models);
+/** The models without their `-think` variants, because this page shows the thinking apart anyway. */
+export const modelEntries = () => withoutThinkVariants(models);
 
-/** The entries of a list of models that are no twins of others. */
-export function withoutTwins(list) {
+/** The entries of `list` that are no `-think` variants of others. */
+export function withoutThinkVariants(list) {
   const ids = list.map(({ id }) => id);
-  return list.filter(({ id }) => !(id.endsWith(THINK) && ids.includes(id.slice(0, -THINK.length))));
+  return list.filter(({ id }) => !(id.endsWith(THINK_SUFFIX) && ids.includes(id.slice(0, -THINK_SUFFIX.length))));
 }
 
 export const modelIds = () => modelEntries().map(({ id }) => id);
@@ -26,7 +26,7 @@ export function chooseModel(id) {
   for (const listener of listeners.values()) listener();
 }
 
-/** The one a person has chosen while it is there, else the first; "" is left to the gateway's judgement. */
+/** The model that the user chose while it is served, else the first; "" leaves the choice to the gateway. */
 export function chosenModel() {
   const kept = read("model", "");
   return modelIds().includes(kept) ? kept : modelIds()[0] ?? "";
@@ -45,14 +45,14 @@ export function onModels(name, listener) {
 
 export function followModels() {
   onEngine(() => {
-    if (now.link === "online" && link !== "online") refresh();
-    link = now.link;
+    if (engineStatus.link === "online" && link !== "online") refresh();
+    link = engineStatus.link;
   });
   return refresh();
 }
 
 /** Waits for the list when a question comes before it. */
-export const modelsKnown = async () => models.length || refresh();
+export const waitForModels = async () => models.length || refresh();
 
 async function refresh() {
   try {

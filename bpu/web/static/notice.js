@@ -1,21 +1,21 @@
-// A notice of the system when an answer is complete that nobody looks at. Browsers allow it on localhost and behind TLS.
+// A system notification when an answer ends on a hidden page or in another conversation. Browsers allow it on localhost and behind TLS.
 
 import { t } from "./i18n.js";
 import { read, write } from "./store.js";
 
 export const canNotify = () => isSecureContext && "Notification" in window;
 
-export const wantsNotice = () => canNotify() && read("notify", false) && Notification.permission === "granted";
+export const notificationsEnabled = () => canNotify() && read("notify", false) && Notification.permission === "granted";
 
 /** Asks for the browser's permission; whether it was given. */
-export async function setNotice(isWanted) {
+export async function setNotifications(isWanted) {
   const isGranted = isWanted && (await Notification.requestPermission()) === "granted";
   write("notify", isGranted);
   return isGranted;
 }
 
 export function notifyEnd(title, isDone) {
-  if (!wantsNotice()) return;
+  if (!notificationsEnabled()) return;
   const notice = new Notification(t(isDone ? "notice_done" : "notice_failed"), { body: title, icon: new URL("./icon-192.png", import.meta.url).href, tag: "bpu-answer" });
   notice.addEventListener("click", () => {
     window.focus();

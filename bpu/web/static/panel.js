@@ -6,14 +6,14 @@ import { drawConnect } from "./connect.js";
 import { onLanguage, t } from "./i18n.js";
 import { drawSettings } from "./settings.js";
 
-const BESIDE = matchMedia("(min-width: 900px)");
+const WIDE = matchMedia("(min-width: 900px)");
 
 let open = "";
 let opener = null;
 let redraw = () => {};
 
-/** Another conversation is open: what the panel says of it is drawn anew. */
-export const conversationChanged = () => redraw();
+/** Redraws what the panel shows of the open conversation. */
+export const redrawPanel = () => redraw();
 
 export function preparePanel(actions) {
   const dashboard = new Dashboard(byId("panel-board"));
@@ -30,7 +30,7 @@ export function preparePanel(actions) {
     event.preventDefault();
     close();
   });
-  BESIDE.addEventListener("change", arrange);
+  WIDE.addEventListener("change", arrange);
   onLanguage(() => open && show(draw));
 }
 
@@ -64,5 +64,5 @@ function arrange() {
   byId("panel").hidden = !open;
   for (const name of ["board", "connect", "settings"]) byId(`panel-${name}`).hidden = name !== open;
   for (const button of buttons()) button.setAttribute("aria-expanded", String(button.dataset.panel === open));
-  for (const id of ["chat", "sidebar"]) byId(id).inert = Boolean(open) && !BESIDE.matches;
+  for (const id of ["chat", "sidebar"]) byId(id).inert = Boolean(open) && !WIDE.matches;
 }

@@ -2,7 +2,7 @@
 
 import { branchStepper } from "./branch.js";
 import { copyButton, iconButton } from "./code.js";
-import { grow, sends } from "./composer.js";
+import { fitHeight, isSendKey } from "./composer.js";
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
 
@@ -31,12 +31,12 @@ export class PromptView {
       this.editButton.focus();
     };
     const save = () => (area.value.trim() ? this.resend(area.value) : leave());
-    area.addEventListener("input", () => grow(area));
+    area.addEventListener("input", () => fitHeight(area));
     area.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
         event.stopPropagation();
         leave();
-      } else if (sends(event)) {
+      } else if (isSendKey(event)) {
         event.preventDefault();
         save();
       }
@@ -46,7 +46,7 @@ export class PromptView {
         el("div", { class: "buttons" },
           el("button", { type: "button", class: "quiet", click: leave }, t("cancel")),
           el("button", { type: "button", class: "primary", click: save }, t("save")))));
-    grow(area);
+    fitHeight(area);
     area.focus();
   }
 }

@@ -44,23 +44,23 @@ export class ThinkSplitter {
       if (closing && after === text.length) return this.keep(text, at); // the next character decides
       if (closing && text[after] === closing) continue;
       this.kind = "content";
-      return [...given("reasoning", text.slice(0, at)), ...this.content(text.slice(after))];
+      return [...partOf("reasoning", text.slice(0, at)), ...this.content(text.slice(after))];
     }
-    return this.keep(text, text.length - tail(text.slice(from)));
+    return this.keep(text, text.length - partialTagLength(text.slice(from)));
   }
 
   /** The text before `at` goes out, the rest waits. */
   keep(text, at) {
     this.held = text.slice(at);
     if (at) this.before = text[at - 1];
-    return given("reasoning", text.slice(0, at));
+    return partOf("reasoning", text.slice(0, at));
   }
 
   /** The answer, without the line breaks between the closing tag and its first word. */
   content(text) {
     if (!this.started) text = text.trimStart();
     this.started ||= text !== "";
-    return given("content", text);
+    return partOf("content", text);
   }
 
   hold(text) {
@@ -70,14 +70,14 @@ export class ThinkSplitter {
 
   /** What was held back, at the end of the answer: a closing tag with nothing behind it is a tag. */
   end() {
-    return this.held === CLOSE ? [] : given(this.kind || "content", this.held);
+    return this.held === CLOSE ? [] : partOf(this.kind || "content", this.held);
   }
 }
 
-const given = (kind, text) => (text ? [[kind, text]] : []);
+const partOf = (kind, text) => (text ? [[kind, text]] : []);
 
 /** How many characters at the end of `text` may begin the closing tag. */
-function tail(text) {
+function partialTagLength(text) {
   for (let size = Math.min(CLOSE.length - 1, text.length); size > 0; size -= 1) {
     if (CLOSE.startsWith(text.slice(-size))) return size;
   }

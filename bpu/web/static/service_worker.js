@@ -23,13 +23,13 @@ async function fromCache(request, version) {
   // A file that the gateway does not call immutable is one of another version.
   if (response.ok && response.headers.get("cache-control")?.includes("immutable")) {
     await cache.put(request.url, response.clone());
-    if (new URL(request.url).pathname.endsWith("/app.js")) await forgetOthers(cache, version);
+    if (new URL(request.url).pathname.endsWith("/app.js")) await deleteOtherVersions(cache, version);
   }
   return response;
 }
 
 /** A new version of the page has come: the files of every other one are removed. */
-async function forgetOthers(cache, version) {
+async function deleteOtherVersions(cache, version) {
   for (const { url } of await cache.keys()) {
     if (VERSIONED.exec(new URL(url).pathname)?.[1] !== version) await cache.delete(url);
   }

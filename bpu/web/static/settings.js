@@ -3,15 +3,15 @@
 import { storedBytes, titleOf } from "./conversations.js";
 import { byId, el, setIcon } from "./dom.js";
 import { reconnect } from "./engine.js";
-import { bytes, language, onLanguage, setLanguage, t } from "./i18n.js";
+import { formatBytes, language, onLanguage, setLanguage, t } from "./i18n.js";
 import { chooseModel, chosenModel, modelIds, onModels } from "./models.js";
-import { canNotify, setNotice, wantsNotice } from "./notice.js";
+import { canNotify, notificationsEnabled, setNotifications } from "./notice.js";
 import { read, write } from "./store.js";
 
 const THEMES = ["auto", "light", "dark"];
-const GIVEN_PROMPTS = ["brief", "teacher", "translator", "programmer"];
-const MOST_PROMPTS = 30;
-const ROOM = 10 * 2 ** 20; // What browsers give one site, two bytes for each character.
+const BUILT_IN_PROMPTS = ["brief", "teacher", "translator", "programmer"];
+const MAX_PROMPTS = 30;
+const STORAGE_LIMIT = 10 * 2 ** 20; // What browsers give one site, two bytes for each character.
 
 /** The body of a chat request for `messages`; the thinking of earlier answers is not sent back. */
 export function requestOf(messages, { settings }) {
@@ -78,10 +78,10 @@ export function drawSettings(section, { deleteAll, conversation, save }) {
     el("h3", {}, t("access")),
     keyField(),
     el("h3", {}, t("appearance")),
-    choice("set-theme", "theme", THEMES.map((name) => [name, t(`theme_${name}`)]), read("theme", "auto"), setTheme),
+    choiceField("set-theme", "theme", THEMES.map((name) => [name, t(`theme_${name}`)]), read("theme", "auto"), setTheme),
     canNotify() ? noticeField() : "",
     el("h3", {}, t("data")),
-    el("p", { class: "hint", "data-testid": "storage" }, t("storage_used", { used: bytes(storedBytes()), room: bytes(ROOM) })),
+    el("p", { class: "hint", "data-testid": "storage" }, t("storage_used", { used: formatBytes(storedBytes()), room: formatBytes(STORAGE_LIMIT) })),
     confirmButton("delete_all", "delete_all_sure", deleteAll));
 }
 
@@ -106,23 +106,23 @@ function conversationFields(conversation, save) {
   };
   return [
     el("div", { class: "field" }, el("label", { for: "set-own-system" }, t("own_system_prompt")), system),
-    library(() => system.value, take),
+    promptLibrary(() => system.value, take),
     el("div", { class: "field" }, el("label", { for: "set-own-max-tokens" }, t("own_max_tokens")), limit),
   ];
 }
 
 /** Some prompts to begin with, and those that a person has kept. */
-function library(text, take) {
+function promptLibrary(text, take) {
   const holder = el("div", { class: "library" });
   const kept = () => read("prompts", []);
   const draw = () => {
-    const given = GIVEN_PROMPTS.map((name) => [t(`library_${name}`), t(`library_${name}_text`)]);
+    const given = BUILT_IN_PROMPTS.map((name) => [t(`library_${name}`), t(`library_${name}_text`)]);
     const own = kept().map((prompt) => [titleOf(prompt), prompt]);
     const select = el("select", { "aria-label": t("library"), change: () => select.value && take(select.value) },
       [[t("library"), ""], ...given, ...own].map(([name, prompt]) => el("option", { value: prompt }, name)));
     const keep = el("button", { type: "button", class: "quiet", click: () => {
       const prompt = text().trim();
-      if (prompt && !kept().includes(prompt)) write("prompts", [...kept(), prompt].slice(-MOST_PROMPTS));
+      if (prompt && !kept().includes(prompt)) write("prompts", [...kept(), prompt].slice(-MAX_PROMPTS));
       draw();
     } }, t("library_keep"));
     const forget = el("button", { type: "button", class: "quiet", click: () => {
@@ -136,8 +136,8 @@ function library(text, take) {
 }
 
 function noticeField() {
-  const box = el("input", { type: "checkbox", id: "set-notify", checked: wantsNotice() });
-  box.addEventListener("change", async () => (box.checked = await setNotice(box.checked)));
+  const box = el("input", { type: "checkbox", id: "set-notify", checked: notificationsEnabled() });
+  box.addEventListener("change", async () => (box.checked = await setNotifications(box.checked)));
   return el("div", { class: "switch" }, box, el("label", { for: "set-notify" }, t("notify")));
 }
 
@@ -162,7 +162,7 @@ function keyField() {
   return el("form", { submit: (event) => event.preventDefault() }, node);
 }
 
-function choice(id, key, options, value, chosen) {
+function choiceField(id, key, options, value, chosen) {
   const select = el("select", { id, change: () => chosen(select.value) }, options.map(([name, text]) => el("option", { value: name }, text)));
   select.value = value;
   return el("div", { class: "field" }, el("label", { for: id }, t(key)), select);
@@ -172,7 +172,7 @@ function modelField() {
   const holder = el("div");
   const draw = () => {
     const ids = modelIds();
-    holder.replaceChildren(choice("set-model", "model_choice", ids.map((id) => [id, id]), chosenModel(), chooseModel));
+    holder.replaceChildren(choiceField("set-model", "model_choice", ids.map((id) => [id, id]), chosenModel(), chooseModel));
     holder.hidden = ids.length < 2;
   };
   draw();
@@ -180,7 +180,7 @@ function modelField() {
   return holder;
 }
 
-/** A button that asks once more before it does what cannot be undone. */
+/** A button that needs a second press for an action that cannot be undone. */
 export function confirmButton(key, sureKey, action) {
   const button = el("button", { type: "button", class: "quiet danger" }, t(key));
   let sure = 0;

@@ -3,7 +3,7 @@
 import { iconButton } from "./code.js";
 import * as conversations from "./conversations.js";
 import { byId, el, icon } from "./dom.js";
-import { day, onLanguage, t } from "./i18n.js";
+import { formatDay, onLanguage, t } from "./i18n.js";
 import * as jobs from "./jobs.js";
 import { offerUndo } from "./undo.js";
 
@@ -61,7 +61,7 @@ export class Sidebar {
   draw() {
     const entries = conversations.list().filter(({ id }) => !this.found || this.found.has(id));
     const states = entries.map(({ id, unread }) => (jobs.jobOf(id) ? "running" : unread ? "unread" : ""));
-    const signature = JSON.stringify([entries.map(({ id, title, pinned, updated }) => [id, title, pinned, day(updated)]), states, this.found && [...this.found], this.chat.conversation.id, document.documentElement.lang]);
+    const signature = JSON.stringify([entries.map(({ id, title, pinned, updated }) => [id, title, pinned, formatDay(updated)]), states, this.found && [...this.found], this.chat.conversation.id, document.documentElement.lang]);
     if (signature === this.drawn || byId("conversations").contains(this.renaming)) return; // An answer that is being saved must not steal the focus.
     this.drawn = signature;
     const focused = document.activeElement?.dataset.key;
@@ -84,7 +84,7 @@ export class Sidebar {
     const row = el("li", { class: pinned ? "pinned" : null, "data-activity": state || null },
       state ? el("span", { class: "activity-dot", role: "img", "aria-label": t(`conversation_${state}`), title: t(`conversation_${state}`) }) : pinned ? icon("pin") : null,
       el("button", { type: "button", class: "conversation", "data-testid": "conversation", "data-key": `open-${id}`, "aria-current": current ? "true" : null, title: name, click: () => this.show(id) }, name),
-      el("time", { datetime: new Date(updated).toISOString() }, day(updated)),
+      el("time", { datetime: new Date(updated).toISOString() }, formatDay(updated)),
       el("span", { class: "row-actions" },
         button("pin", pinned ? "unpin" : "pin", () => this.change(id, { pinned: !pinned })),
         button("pen", "rename", () => this.rename(row, id, title)),
@@ -135,7 +135,7 @@ export class Sidebar {
     input.select();
   }
 
-  /** It goes at once, and can be brought back for a while. */
+  /** Deletes the conversation at once, and offers to undo it for a while. */
   discard(id) {
     jobs.stop(jobs.jobOf(id));
     const kept = conversations.discard(id);

@@ -1,4 +1,4 @@
-// What this browser keeps, as JSON under names that begin with "bpu."; where it may keep nothing, until the page is left.
+// Stores values as JSON under names that begin with "bpu."; in memory where the browser allows no storage.
 
 const PREFIX = "bpu.";
 const memory = new Map();
@@ -34,7 +34,7 @@ export function remove(name) {
 }
 
 /** How many bytes the values take whose names begin with `start`; browsers count two for each character. */
-export function size(start = "") {
+export function storedSize(start = "") {
   try {
     return Object.keys(localStorage)
       .filter((name) => name.startsWith(PREFIX + start))
@@ -45,7 +45,7 @@ export function size(start = "") {
 }
 
 /** `listener(name)` when another tab of this browser changed something. */
-export function onOtherTab(listener) {
+export function onOtherTabChange(listener) {
   addEventListener("storage", (event) => {
     if (event.key?.startsWith(PREFIX)) listener(event.key.slice(PREFIX.length));
   });

@@ -11,7 +11,7 @@ export async function* events(body) {
       const parts = (rest + value).split(/\r?\n\r?\n/);
       rest = parts.pop();
       for (const part of parts) {
-        const data = dataOf(part);
+        const data = eventData(part);
         if (data) yield data;
       }
     }
@@ -20,7 +20,7 @@ export async function* events(body) {
   }
 }
 
-function dataOf(event) {
+function eventData(event) {
   const lines = event.split(/\r?\n/).filter((line) => line.startsWith("data:"));
   return lines.map((line) => line.slice(5).replace(/^ /, "")).join("\n");
 }

@@ -10,7 +10,7 @@ export function prepareTransfer(chat) {
   const named = (ending) => fileName(chat.conversation.title, ending);
   byId("export-markdown").addEventListener("click", () => saveFile(named("md"), markdown(chat.conversation), "text/markdown"));
   byId("export-json").addEventListener("click", () => saveFile(named("json"), json(chat.conversation), "application/json"));
-  byId("import").addEventListener("click", async () => take(chat, await chooseFile(".json,application/json")));
+  byId("import").addEventListener("click", async () => importText(chat, await chooseFile(".json,application/json")));
 }
 
 export function markdown(conversation) {
@@ -22,10 +22,10 @@ export function markdown(conversation) {
   return `# ${conversation.title}\n\n${parts.join("\n")}`;
 }
 
-export const json = (conversation) => `${JSON.stringify(conversations.exported(conversation), null, 2)}\n`;
+export const json = (conversation) => `${JSON.stringify(conversations.exportConversation(conversation), null, 2)}\n`;
 
-function take(chat, text) {
-  const conversation = conversations.imported(parsed(text));
+function importText(chat, text) {
+  const conversation = conversations.importConversation(parseJson(text));
   if (!conversation) {
     showError({ code: "import", message: "" });
     return;
@@ -34,7 +34,7 @@ function take(chat, text) {
   chat.open(conversation);
 }
 
-function parsed(text) {
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {

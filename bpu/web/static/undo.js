@@ -1,4 +1,4 @@
-// A line that says what was just done, and takes it back for as long as it is there.
+// A line that says what was just done, with a button that undoes it while the line is shown.
 
 import { announce } from "./announce.js";
 import { byId, el } from "./dom.js";

@@ -38,7 +38,7 @@ class OpenClaw:
         subprocess.run([sys.executable, "-m", "bpu", *words], cwd=ROOT, env=self._env, check=True, capture_output=True)
 
     def run(self, *words: str, given: str | None = None) -> tuple[int, str]:
-        command = [NODE, HERE / "node_modules/openclaw/openclaw.mjs", *words]
+        command = [str(NODE), str(HERE / "node_modules/openclaw/openclaw.mjs"), *words]
         done = subprocess.run(
             command, env=self._env, input=given, capture_output=True, text=True, timeout=300, check=False
         )

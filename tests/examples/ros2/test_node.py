@@ -63,7 +63,12 @@ def robot(url: str, **parameters: Any) -> Iterator[Robot]:
     module = install(world)
     nodes: list[Any] = []
     made = module.BpuChat
-    module.BpuChat = lambda: nodes.append(made()) or nodes[0]
+
+    def make() -> Any:
+        nodes.append(made())
+        return nodes[0]
+
+    module.BpuChat = make
     thread = threading.Thread(target=module.main)
     thread.start()
     try:

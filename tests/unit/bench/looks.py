@@ -14,7 +14,8 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from tests.live.gateway import Gateway, running, sim, until
+from tests.live.gateway import Gateway, running, sim
+from tests.support.waits import until
 
 STREAMS = 200
 PATHS = ("/health", "/ready", "/slots", "/metrics")

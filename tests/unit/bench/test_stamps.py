@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.plan import question
-from benchmarks.programs import PROJECT, environment, simulator
+from benchmarks.programs import environment, simulator
 from benchmarks.stamps import StampedTurn, idle_ms, latencies, read
+from bpu.project import PROJECT
 
 MS = 1_000_000
 TURNS = """1 line 0 1000

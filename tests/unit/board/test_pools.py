@@ -60,7 +60,8 @@ def maps(draw: st.DrawFn) -> MemoryMap:
 
 def finds_a_hole(region: Floating, memory: MemoryMap) -> bool:
     """Whether the kernel could place it if it were the only one."""
-    free = holes(region.within or memory.ram, [part.span for part in (*memory.pools, *memory.fixed)])
+    taken = [*(pool.span for pool in memory.pools), *(part.span for part in memory.fixed)]
+    free = holes(region.within or memory.ram, taken)
     bases = [(-(-hole.start // region.alignment) * region.alignment, hole.end) for hole in free]
     return any(base + region.size <= end for base, end in bases)
 

@@ -145,7 +145,13 @@ def joined(deltas: list[Delta]) -> tuple[str, str, str]:
     return _text(deltas, Reasoning), _text(deltas, Content), finish.reason
 
 
-def _text(deltas: list[Delta], kind: type) -> str:
+def finish_of(answer: list[Delta]) -> Finish:
+    """The last delta, which is the end of the answer."""
+    assert isinstance(answer[-1], Finish)
+    return answer[-1]
+
+
+def _text(deltas: list[Delta], kind: type[Content | Reasoning]) -> str:
     return "".join(one.text for one in deltas if isinstance(one, kind))
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from bpu.chat.chunks import CompletionBuilder, chunks, completion, is_keepalive
-from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
 from tests.support.checker import check_stream, parse_sse
 
 from .kit import MODEL, body, head, read, request
 
 USAGE = Usage(12, 5, cached_tokens=4, reasoning_tokens=2, prompt_ms=10, predicted_n=5, predicted_ms=100)
-TOLD = [KeepAlive("prefill"), Reasoning("Hm"), Content("Ja"), Content(", 好"), Finish("stop", USAGE)]
+TOLD: list[Delta] = [KeepAlive("prefill"), Reasoning("Hm"), Content("Ja"), Content(", 好"), Finish("stop", USAGE)]
 
 
 def sse(stream: list[dict[str, object]]) -> bytes:
@@ -33,7 +35,7 @@ def test_a_stream_passes_the_checker_and_the_official_types() -> None:
 
 
 def test_18_the_role_comes_before_the_first_delta_is_asked_for() -> None:
-    def never() -> object:
+    def never() -> Iterator[Delta]:
         raise AssertionError("asked too early")
         yield
 
@@ -81,7 +83,7 @@ def test_43_what_is_read_from_a_console_passes_too() -> None:
             check_stream(chunks(deltas, head()), body(**fields))
 
 
-BROKEN = {
+BROKEN: dict[str, Callable[[list[Any]], list[Any]]] = {
     "two finish reasons": lambda s: [*s, s[-1]],
     "a role twice": lambda s: [s[0], s[0], *s[1:]],
     "no role": lambda s: s[1:],
@@ -109,7 +111,7 @@ def test_25_the_checker_finds_leaks(text: str) -> None:
 
 
 def test_25_the_checker_finds_reasoning_that_does_not_end() -> None:
-    answer = [Content("Use `</think>`."), Finish("stop", USAGE)]
+    answer: list[Delta] = [Content("Use `</think>`."), Finish("stop", USAGE)]
     assert check_stream(chunks([Reasoning("Say '</think>'."), *answer], head()), body())["content"]
     with pytest.raises(AssertionError, match="beyond its end"):
         check_stream(chunks([Reasoning("Hm.</think>"), *answer], head()), body())

@@ -14,7 +14,7 @@ from bpu.chat.deltas import Content, Delta, Finish, Reasoning
 from bpu.chat.formats import as_json, beginning, instruction
 from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.request_models import ResponseFormat
-from bpu.console.events import Done, Text
+from bpu.console.events import Done, Event, Text
 from bpu.errors import AnswerUnfit
 from bpu.turn import Timing, Turn
 from tests.unit.chat.kit import PROPERTY, counter, joined, prompter, read, request
@@ -178,7 +178,7 @@ def test_the_model_is_told() -> None:
 
 def lazily(parts: list[str]) -> Iterator[Delta]:
     wanted = request(stream=True, response_format=WANTED)
-    events = [*map(Text, parts), Done()]
+    events: list[Event] = [*map(Text, parts), Done()]
     return read_answer(events, wanted, turn=Turn(b"Hi", 10), measured=Timing, options=AnswerOptions(counter()))
 
 

@@ -16,7 +16,7 @@ from bpu.console.events import Done, Echo, Event, Log, Overrun, RunError, Stats,
 from bpu.errors import EngineCrashed
 from bpu.turn import Progress, Timing, Turn
 
-from .kit import PROPERTY, counter, every_cut, joined, pieces, read, request
+from .kit import PROPERTY, counter, every_cut, finish_of, joined, pieces, read, request
 from .test_reasoning import ANSWERS
 
 RAW = "First a thought.\n\nThen another.\n</think>\n\nThe weather is fine."
@@ -25,7 +25,7 @@ WHOLE = request()
 
 
 @pytest.mark.parametrize("asked", [STREAM, WHOLE])
-def test_25_26_reasoning_before_content_without_tags(asked: object) -> None:
+def test_25_26_reasoning_before_content_without_tags(asked: ChatRequest) -> None:
     for texts in every_cut(RAW):
         deltas = read(texts, asked)
         assert joined(deltas) == ("First a thought.\n\nThen another.\n", "The weather is fine.", "stop")
@@ -38,7 +38,7 @@ def test_text_goes_out_as_it_comes() -> None:
 
 
 def test_waiting_becomes_a_keep_alive_and_the_rest_is_not_the_clients() -> None:
-    events = [
+    events: list[Event | Progress] = [
         Progress("queued", 2),
         Echo("prompt"),
         Log("line"),
@@ -83,7 +83,7 @@ def test_31_not_streamed_but_closed_it_stays_reasoning() -> None:
 
 
 @pytest.mark.parametrize("asked", [STREAM, WHOLE])
-def test_31_dropped_reasoning_without_an_answer_is_the_answer(asked: object) -> None:
+def test_31_dropped_reasoning_without_an_answer_is_the_answer(asked: ChatRequest) -> None:
     assert joined(read("One.\n\nTwo.", asked, reasoning="drop"))[:2] == ("", "One.\n\nTwo.")
 
 
@@ -106,8 +106,8 @@ def test_cut_by_the_token_limit() -> None:
             assert (content, reason) == ("", "length")
             assert RAW.startswith(reasoning)
             assert reasoning
-            assert 1 <= deltas[-1].usage.completion_tokens <= 3
-            assert not deltas[-1].natural
+            assert 1 <= finish_of(deltas).usage.completion_tokens <= 3
+            assert not finish_of(deltas).natural
 
 
 def test_cut_inside_an_inline_block_closes_it() -> None:
@@ -120,7 +120,7 @@ def test_a_stop_string_counts_in_the_answer_only() -> None:
     for texts in every_cut(RAW):
         deltas = read(texts, request(stream=True, stop=["\n\n", "is"]))
         assert joined(deltas) == ("First a thought.\n\nThen another.\n", "The weather ", "stop")
-        assert not deltas[-1].natural
+        assert not finish_of(deltas).natural
 
 
 def test_a_stop_string_at_the_very_beginning() -> None:
@@ -131,7 +131,7 @@ def test_a_stop_string_that_is_complete_only_at_the_end() -> None:
     """What was held back for a tag may complete a stop string."""
     deltas = read("a</think>b<", request(stream=True, stop="<"))
     assert joined(deltas) == ("a", "b", "stop")
-    assert not deltas[-1].natural
+    assert not finish_of(deltas).natural
     assert joined(read("a</think>b<", request(stream=True, stop="<x")))[1] == "b<"
 
 
@@ -143,7 +143,7 @@ def test_events_that_end_without_done_were_cut() -> None:
 def test_a_full_context_is_length_and_may_be_empty() -> None:
     deltas = read("One two", context_size=11)
     assert joined(deltas) == ("One two", "", "length")
-    assert not deltas[-1].natural
+    assert not finish_of(deltas).natural
     assert joined(read("a</think>b", context_size=4096))[2] == "stop"
 
 
@@ -162,8 +162,8 @@ def ended(*events: Event, asked: ChatRequest = STREAM, context_size: int | None 
 def test_an_answer_ends_where_the_model_goes_on_after_its_turn(asked: ChatRequest) -> None:
     deltas = ended(Text("Hm.</think>\n\nPar"), Text("is."), Overrun(), asked=asked)
     assert joined(deltas) == ("Hm.", "Paris.", "stop")
-    assert not deltas[-1].natural, "the console's cache holds more than the answer"
-    assert deltas[-1].usage.completion_tokens == counter().count("Hm.</think>\n\nParis.")
+    assert not finish_of(deltas).natural, "the console's cache holds more than the answer"
+    assert finish_of(deltas).usage.completion_tokens == counter().count("Hm.</think>\n\nParis.")
 
 
 def test_an_invented_turn_does_not_make_a_full_context_of_the_answer() -> None:
@@ -203,7 +203,7 @@ def test_the_consoles_error_is_one() -> None:
 
 
 def test_reasoning_tokens_are_those_before_the_answer() -> None:
-    usage = read(RAW)[-1].usage
+    usage = finish_of(read(RAW)).usage
     thoughts, answer = RAW.split("</think>")
     assert usage.reasoning_tokens == counter().count(f"{thoughts}</think>") + counter().count("\n\n")
     assert usage.completion_tokens == counter().count(RAW)

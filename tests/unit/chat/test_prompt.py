@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.prompt import Prompter
+from bpu.chat.requests import parse_chat
 from bpu.chat.template import Template
 from bpu.chat.tokens import Counter
 from bpu.console.profiles import PROFILES
@@ -31,7 +32,6 @@ from .kit import (
     body,
     counter,
     counting,
-    parse_chat,
     prompter,
     request,
     said,

@@ -23,7 +23,10 @@ def kinds(texts: list[str], *, thinks: bool) -> tuple[str, str]:
     assert all(part.text for part in parts)
     order = [part.kind for part in parts if part.kind != "tag"]
     assert order == sorted(order, reverse=True), "reasoning after content"
-    return tuple("".join(part.text for part in parts if part.kind == kind) for kind in ("reasoning", "content"))
+    reasoning, content = (
+        "".join(part.text for part in parts if part.kind == kind) for kind in ("reasoning", "content")
+    )
+    return reasoning, content
 
 
 CASES = [

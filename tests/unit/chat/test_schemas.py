@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema
@@ -344,7 +345,7 @@ def test_14_an_object_misses_something_and_its_numbers_are_put_right_all_the_sam
 
 
 #: The ways in which schema writers say "or nothing", and "as said there".
-WRAPPERS = {
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "plain": lambda inner: inner,
     "anyOf": lambda inner: {"anyOf": [inner, {"type": "null"}]},
     "oneOf": lambda inner: {"oneOf": [{"type": "null"}, inner]},

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.loader import load_prompter, load_template
 from bpu.chat.prompt import Thinking
-from bpu.chat.template import Template, Unrenderable
-from bpu.console.events import Done, Text
+from bpu.chat.template import Said, Template, Unrenderable
+from bpu.console.events import Done, Event, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
 from bpu.turn import Timing
@@ -67,13 +68,13 @@ def test_a_template_that_refuses_some_messages() -> None:
     picky = Template(
         "{% if messages | length > 1 %}{{ raise_exception('one only') }}{% endif %}{{ messages[0].content }}"
     )
-    two = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    two: list[Said] = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
     assert picky.inside(two) is None
     with pytest.raises(Unrenderable, match="one only"):
         picky.render(two)
 
 
-def files(folder: Path, template_text: str = R1, **config: object) -> dict[str, Path]:
+def files(folder: Path, template_text: str = R1, **config: object) -> dict[str, Any]:
     (folder / "model.jinja").write_text(template_text)
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return {"template_path": folder / "model.jinja", "tokenizer_dir": folder}
@@ -138,7 +139,7 @@ def test_the_answer_is_the_same_whatever_opens_the_thinking(
     made = load_prompter(**files(tmp_path, SWITCHED), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
     asked = request("Hi", stream=True)
     for pieces in every_cut(raw):
-        events = [*map(Text, pieces), Done()]
+        events: list[Event] = [*map(Text, pieces), Done()]
         deltas = list(AnswerDecoder(made).read(events, asked, made.turn(asked), Timing))
         found, content, reason = joined(deltas)
         assert (found.strip(), content, reason) == (reasoning, "Yes.", "stop")

@@ -11,7 +11,7 @@ from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.deltas import ToolCall
 from bpu.chat.request_models import ToolCallInput
 from bpu.chat.tools import compact, render_tool_call, render_tool_result, tools_prompt
-from bpu.console.events import Done, Text
+from bpu.console.events import Done, Event, Text
 from bpu.errors import AnswerUnfit, ContextLengthExceeded
 from bpu.turn import Timing
 from tests.unit.chat.kit import MODEL, joined, prompter, read, request, said
@@ -114,7 +114,7 @@ def test_other_tools_are_another_chat() -> None:
 
 def test_a_decoded_answer_holds_calls() -> None:
     asked = request("Stop!", tools=[OTHER])
-    events = [Text('</think>{"name": "stop", "arguments": {}}'), Done()]
+    events: list[Event] = [Text('</think>{"name": "stop", "arguments": {}}'), Done()]
     model = prompter()
     kinds = [type(one).__name__ for one in AnswerDecoder(model).read(events, asked, model.turn(asked), Timing)]
     assert kinds == ["ToolCall", "Finish"]

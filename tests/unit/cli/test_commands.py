@@ -51,8 +51,8 @@ def test_help_imports_no_command() -> None:
 
 def test_every_command_loads_and_is_described_in_the_list() -> None:
     context = click.Context(main)
-    for name in main.list_commands(context):  # type: ignore[attr-defined]
-        command = main.get_command(context, name)  # type: ignore[attr-defined]
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
         assert isinstance(command, click.Command)
     listed = CliRunner().invoke(main, ["--help"]).output.split("Commands:")[1].strip().splitlines()
     assert [line for line in listed if len(line.split()) < 3] == []

@@ -33,7 +33,7 @@ def shown(*words: str) -> str:
 
 def test_the_best_address_the_first_key_and_the_model_are_taken(tmp_path: Path) -> None:
     found = [Address("192.168.137.100", "usb0", Kind.USB), Address("10.0.0.5", "wlan0", Kind.WIFI)]
-    settings = Settings(api_keys="key-1,key-2")  # type: ignore[arg-type]
+    settings = Settings(api_keys="key-1,key-2")
     assert door(settings, lambda: found) == HERE
     keys = tmp_path / "keys"
     keys.write_text("# ours\n\nkey-3\n")

@@ -21,7 +21,7 @@ each_page = pytest.mark.parametrize("page", PAGES)
 
 
 def command(name: str) -> click.Command:
-    found = main.get_command(click.Context(main), name)  # type: ignore[attr-defined]
+    found = main.get_command(click.Context(main), name)
     assert isinstance(found, click.Command)
     return found
 

@@ -32,7 +32,7 @@ def sections() -> dict[str, str]:
 
 
 def command(name: str) -> click.Command:
-    found = main.get_command(click.Context(main), name)  # type: ignore[attr-defined]
+    found = main.get_command(click.Context(main), name)
     assert isinstance(found, click.Command), f"there is no command {name}"
     return found
 
@@ -61,7 +61,7 @@ def test_every_command_of_this_page_has_its_section() -> None:
 def test_every_command_is_described_on_one_of_the_two_pages() -> None:
     """`bench` has a page of its own; the commands that look after the board are tested with docs/board.md."""
     board = set(re.findall(r"(?m)^## ([a-z]+)$", (DOCS / "board.md").read_text(encoding="utf-8")))
-    commands = set(main.list_commands(click.Context(main)))  # type: ignore[attr-defined]
+    commands = set(main.list_commands(click.Context(main)))
     assert commands - {"bench"} == (set(sections()) - {"bench"}) | board
 
 

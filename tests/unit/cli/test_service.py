@@ -91,7 +91,7 @@ def test_install_writes_what_differs_from_the_defaults_and_names_it(tmp_path: Pa
     """What holds in the terminal holds in the service; keys have a file that only its user may read."""
     env = {"BPU_RUNTIME_DIR": "/srv/llm/runtime", "BPU_WORKERS": "2", "BPU_QUEUE_LIMIT": "7", "BPU_API_KEYS": keys}
     env["BPU_STATE_DIR"] = str(tmp_path / "state")
-    words = [sys.executable, "-m", "bpu", "service", "install", "--root", tmp_path]
+    words = [sys.executable, "-m", "bpu", "service", "install", "--root", str(tmp_path)]
     result = tools.run(["env", *(f"{name}={value}" for name, value in env.items()), *words], timeout=60, cwd=PROJECT)
     assert result.ok, result.err
     file = tmp_path / "etc/bpu/bpu.env"

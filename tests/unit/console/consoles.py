@@ -115,6 +115,11 @@ def pieces(output: bytes, cuts: Iterable[int]) -> list[bytes]:
     return [output[left:right] for left, right in pairwise(places)]
 
 
+def state_of(parser: Parser) -> ParserState:
+    """The state now. A type checker takes `parser.state` to stay what an assertion has found."""
+    return parser.state
+
+
 def hear(parser: Parser, read: Iterable[bytes]) -> list[Event]:
     """The events of these reads and of the silence after them, neighbouring texts joined."""
     events = [event for piece in read for event in parser.feed(piece)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ class Transcript:
         done = 0
         for step in [*self.steps, {"at": len(self.output), "do": "nothing"}]:
             for piece in cut(done, self.output[done : step["at"]]):
-                yield lambda piece=piece: parser.feed(piece)
+                yield partial(parser.feed, piece)
             done = step["at"]
-            yield lambda step=step: _act(parser, step)
+            yield partial(_act, parser, step)
 
 
 def _act(parser: Parser, step: dict[str, Any]) -> list[Event]:
@@ -68,7 +69,8 @@ def _event(item: dict[str, Any]) -> Event:
     if name == "Stats":
         return Stats(**value)
     kind = getattr(kinds, name)
-    return kind() if value is True else kind(value)
+    event: Event = kind() if value is True else kind(value)
+    return event
 
 
 def joined(events: Iterable[Event]) -> list[Event]:

@@ -19,6 +19,7 @@ from tests.unit.console.consoles import (
     PROMPT,
     Console,
     hear,
+    state_of,
     text_of,
 )
 
@@ -93,7 +94,7 @@ def test_a_prompt_of_which_the_rest_comes_forty_milliseconds_later_is_text(
     assert parser.quiet_after is not None
     assert parser.quiet_after > 0.04
     assert text_of([*events, *hear(parser, [output[-rest:]])]) == said + more
-    assert parser.state is ParserState.IDLE
+    assert state_of(parser) is ParserState.IDLE
 
 
 @EVERY_CONSOLE

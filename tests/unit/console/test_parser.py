@@ -9,7 +9,7 @@ from bpu.console.events import Done, Echo, Log, RunError, Text
 from bpu.console.parser import TRANSITIONS, OwnerCall, Parser, ParserState
 from bpu.console.profiles import PROFILES
 from bpu.console.traits import UNKNOWN_TRAITS, Traits
-from tests.unit.console.consoles import LOG, text_of
+from tests.unit.console.consoles import LOG, state_of, text_of
 
 RUN, XLM, MC = PROFILES["oellm_run"], PROFILES["xlm_demo"], PROFILES["oellm_multichat"]
 MARKER, PROMPT = b"[Assistant] >>> ", b"[User] <<< "
@@ -49,7 +49,7 @@ def test_after_a_failure_nothing_is_listened_to() -> None:
     assert parser.quiet_after is None
     assert parser.quiet() == []
     assert parser.end_of_file() == []
-    assert parser.state is ParserState.CLOSED
+    assert state_of(parser) is ParserState.CLOSED
     assert parser.end_of_file() == []
 
 
@@ -85,7 +85,7 @@ def test_other_bytes_between_two_turns_are_dropped_at_the_end(rest: bytes) -> No
     parser = Parser(RUN, state=ParserState.IDLE)
     parser.feed(rest)
     assert parser.end_of_file() == []
-    assert parser.state is ParserState.CLOSED
+    assert state_of(parser) is ParserState.CLOSED
 
 
 @pytest.mark.parametrize("answer", [b"no\n", b"[User] >>> ", b"\n\n[Assistant] >>> "])

@@ -65,7 +65,7 @@ def test_with_keys_nothing_is_said_of_the_models(tmp_path: Path) -> None:
     assert txt_record(Settings()) == {"version": __version__, "auth": "none", "models": "deepseek-r1:1.5b"}
     keys = tmp_path / "keys"
     keys.write_text("k")
-    for settings in (Settings(api_keys="k"), Settings(api_keys_file=keys)):  # type: ignore[arg-type]
+    for settings in (Settings(api_keys="k"), Settings(api_keys_file=keys)):
         assert txt_record(settings) == {"version": __version__, "auth": "key"}
         assert "deepseek" not in (avahi_file(settings) or "")
 
@@ -152,7 +152,7 @@ def test_a_file_of_avahi_that_says_something_else_is_noticed(tmp_path: Path, mon
     assert not announcer_process.is_stale(Settings())
     file.write_text(avahi_file(Settings()) or "")
     assert not announcer_process.is_stale(Settings())
-    assert announcer_process.is_stale(Settings(api_keys="k"))  # type: ignore[arg-type]
+    assert announcer_process.is_stale(Settings(api_keys="k"))
     assert announcer_process.is_stale(Settings(announce="0"))
 
 
@@ -169,7 +169,7 @@ def test_the_announcer_is_started_for_a_service_and_not_where_avahi_announces(
     as_service = {"NOTIFY_SOCKET": "/run/systemd/notify"}
     assert announcer_process.start(Settings(), {}) is None
     assert announcer_process.start(Settings(bind="127.0.0.1:1"), as_service) is None
-    assert announcer_process.start(Settings(api_keys="secret"), as_service) == 7  # type: ignore[arg-type]
+    assert announcer_process.start(Settings(api_keys="secret"), as_service) == 7
     assert "secret" not in str(started)
     assert json.loads(started[0][-1])["txt"]["auth"] == "key"
     for name in ("AVAHI_FILE", "AVAHI_SOCKET"):

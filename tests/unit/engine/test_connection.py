@@ -15,7 +15,7 @@ from bpu import gevent_io
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.keeper.connection import Connection
-from tests.live.gateway import until
+from tests.support.waits import until
 
 #: Each brings two pictures at least, far more than a socket's buffer holds.
 ROUNDS = 300

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from bpu import errors, gevent_io
 from bpu.engine.client import job as job_module
+from bpu.engine.client.turn_io import TurnReader
 from bpu.engine.file_locks import try_lock
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.job_limit import GRACE_S, overdue_at
@@ -137,7 +137,7 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
 ) -> None:
     engine = engine_of()
 
-    class Faulty(job_module.TurnReader):
+    class Faulty(TurnReader):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             if stage == "made":
                 raise RuntimeError("a mistake of ours")
@@ -163,7 +163,7 @@ def test_a_worker_that_fails_at_the_end_of_a_turn_tells_its_client(engine_of: En
         raise RuntimeError("a mistake of ours")
 
     turn = Turn(line=says("hello").encode(), tokens=10, history="x")
-    calls: dict[str, Callable[[str], Any]] = {"remember": lambda raw: "digest", "count": len}
+    calls: dict[str, Any] = {"remember": lambda raw: "digest", "count": len}
     job = engine.submit(turn, job_id="victim", **{**calls, call: fail})
     with pytest.raises(errors.BpuError, match="inside the gateway"):
         answer(job)
@@ -172,7 +172,7 @@ def test_a_worker_that_fails_at_the_end_of_a_turn_tells_its_client(engine_of: En
 
 # The keeper's own limit
 
-LIMITS = {"first_token_timeout_s": 20.0, "stall_timeout_s": 10.0}
+LIMITS: dict[str, Any] = {"first_token_timeout_s": 20.0, "stall_timeout_s": 10.0}
 
 
 def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tmp_path: Path) -> None:

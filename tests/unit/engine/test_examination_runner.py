@@ -63,15 +63,15 @@ def go_on(rig: Rig, *, resets: bool = True, keeps: bool = True, seconds: float =
 
 def examine(rig: Rig, **model: Any) -> None:
     """Run a whole examination."""
-    assert rig.state is State.CHECKING
+    assert rig.state() is State.CHECKING
     console = rig.console
-    while rig.state is State.CHECKING and rig.console is console:
+    while rig.state() is State.CHECKING and rig.console is console:
         go_on(rig, **model)
 
 
 def reload(rig: Rig, banner: str = "") -> None:
     rig.gone()
-    assert rig.state is State.STARTING
+    assert rig.state() is State.STARTING
     rig.console.say(banner.encode() + PROMPT) if banner else rig.banner()
 
 
@@ -81,7 +81,7 @@ def reload(rig: Rig, banner: str = "") -> None:
 def test_an_unknown_console_is_examined_before_it_is_ready(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
     examine(rig, resets=True)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.moves == [Transition.LOAD, Transition.EXAMINE, Transition.GIVE_BACK]
     assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True, reset_works=True)
     assert rig.scheduler.examiner.source == "examination"
@@ -95,7 +95,7 @@ def test_it_is_examined_once_in_its_life(tmp_path: Path) -> None:
     examine(first)
     again = unknown(tmp_path)
     again.banner()
-    assert again.state is State.READY
+    assert again.state() is State.READY
     again.after(10 * LONG_IDLE_S)
     assert again.console.written == []
     assert again.scheduler.examiner.capabilities.reset_works
@@ -113,10 +113,10 @@ def test_forty_questions_after_it_cost_no_load(tmp_path: Path) -> None:
 def test_a_reset_that_forgets_nothing_is_never_trusted_again(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
     examine(rig, resets=False)
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     assert rig.supervisor.restarts == {"examined": 1}
     reload(rig)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.scheduler.examiner.capabilities == Capabilities(retains_history=True, reset_works=False)
     rig.scheduler.examine()
     rig.settle()
@@ -132,15 +132,15 @@ def test_what_proves_nothing_is_tried_again_at_the_next_load_and_then_only_after
     for _ in range(MAX_ATTEMPTS):
         examine(rig, keeps=False)
         reload(rig)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.scheduler.examiner.capabilities == Capabilities()
     assert rig.scheduler.examiner.source == "unknown"
     idle = LONG_IDLE_S
     for _ in range(3):
         rig.after(idle - 1)
-        assert rig.state is State.READY
+        assert rig.state() is State.READY
         rig.after(1)
-        assert rig.state is State.STOPPING, "every try begins on a fresh process"
+        assert rig.state() is State.STOPPING, "every try begins on a fresh process"
         reload(rig)
         examine(rig, keeps=False)
         reload(rig)
@@ -161,7 +161,7 @@ def test_nothing_is_examined_where_nothing_would_be_learnt(tmp_path: Path, chang
     rig.join()
     rig.banner()
     assert rig.console.written == []
-    assert rig.state is State.BUSY
+    assert rig.state() is State.BUSY
 
 
 # What ends a try
@@ -172,9 +172,9 @@ def test_a_try_that_is_lost_with_its_process_is_counted(tmp_path: Path) -> None:
     for _ in range(MAX_ATTEMPTS):
         lost = unknown(tmp_path)
         lost.banner()
-        assert lost.state is State.CHECKING
+        assert lost.state() is State.CHECKING
     rig = loaded(tmp_path)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.console.written == []
 
 
@@ -186,7 +186,7 @@ def test_whatever_comes_between_its_questions_the_console_is_given_up_and_the_ne
     rig = loaded(tmp_path)
     for _ in range(answers):
         go_on(rig)
-    done = rig.state is State.READY or lines(rig)[-1:] == ["reset"]
+    done = rig.state() is State.READY or lines(rig)[-1:] == ["reset"]
     if order == "crash":
         rig.console.die(Exit(None, 11))
     elif order == "run error":
@@ -200,22 +200,22 @@ def test_whatever_comes_between_its_questions_the_console_is_given_up_and_the_ne
     else:
         getattr(rig.scheduler, order)()
         rig.settle()
-    assert not rig.scheduler.examiner.running or rig.state is State.CHECKING
-    if rig.state is State.STOPPING:
+    assert not rig.scheduler.examiner.running or rig.state() is State.CHECKING
+    if rig.state() is State.STOPPING:
         rig.gone()
     rig.after(1.0)
     if order in ("unload", "stop"):
-        assert rig.state is State.STOPPED
+        assert rig.state() is State.STOPPED
         return
     job = rig.join()
     for _ in range(20):
         if job.peer.going:
             break
-        if rig.state is State.STARTING:
+        if rig.state() is State.STARTING:
             rig.banner()
-        elif rig.state is State.STOPPING:
+        elif rig.state() is State.STOPPING:
             rig.gone()
-        elif rig.state is State.CHECKING or lines(rig)[-1:] == ["reset"]:
+        elif rig.state() is State.CHECKING or lines(rig)[-1:] == ["reset"]:
             go_on(rig)
         rig.after(0.1)
     assert job.peer.going
@@ -225,7 +225,7 @@ def test_a_console_that_crashes_at_every_try_is_served_in_the_end(tmp_path: Path
     rig = unknown(tmp_path)
     for _ in range(MAX_ATTEMPTS):
         rig.banner()
-        assert rig.state is State.CHECKING
+        assert rig.state() is State.CHECKING
         rig.console.die(Exit(None, 11))
     job = rig.join()
     rig.after(5.0)
@@ -239,7 +239,7 @@ def test_a_console_that_crashes_at_every_try_is_served_in_the_end(tmp_path: Path
 def test_a_job_waits_for_an_examination_that_ends_in_time(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
     job = rig.join()
-    while rig.state is State.CHECKING:
+    while rig.state() is State.CHECKING:
         go_on(rig, seconds=8.0)
     assert job.peer.going
     assert rig.supervisor.loads == 1
@@ -250,7 +250,7 @@ def test_it_gives_way_at_the_next_answer_if_the_job_would_wait_too_long(tmp_path
     rig = loaded(tmp_path)
     job = rig.join()
     go_on(rig, seconds=12.0)
-    assert rig.state is State.STOPPING, "four more answers take 48 seconds"
+    assert rig.state() is State.STOPPING, "four more answers take 48 seconds"
     assert rig.supervisor.restarts == {"examination_cut": 1}
     reload(rig)
     assert job.peer.going, "no try begins while a job waits that would have to wait too long"
@@ -262,7 +262,7 @@ def test_the_whole_wait_of_the_first_job_counts(tmp_path: Path) -> None:
     job = rig.join(arrived=rig.now - 30.0)
     rig.banner()
     go_on(rig, seconds=4.0)
-    assert rig.state is State.STOPPING, "34 seconds, and four more answers of four seconds"
+    assert rig.state() is State.STOPPING, "34 seconds, and four more answers of four seconds"
     reload(rig)
     assert job.peer.going
 
@@ -271,18 +271,18 @@ def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_limit(tmp_pat
     rig = loaded(tmp_path)
     job = rig.join()
     rig.after(44.0)
-    assert rig.state is State.CHECKING
+    assert rig.state() is State.CHECKING
     rig.after(1.0)
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     reload(rig)
     assert job.peer.going
 
 
 def test_the_limit_0_never_waits(tmp_path: Path) -> None:
     rig = loaded(tmp_path, exam_limit_s=0.0)
-    assert rig.state is State.CHECKING
+    assert rig.state() is State.CHECKING
     job = rig.join()
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     reload(rig)
     assert job.peer.going
 
@@ -293,7 +293,7 @@ def test_the_next_try_comes_with_a_reload_that_nobody_waits_for(tmp_path: Path) 
     go_on(rig, seconds=12.0)
     reload(rig)
     rig.finish(job)
-    assert rig.state is State.STOPPING, "an untrusted console is loaded anew at once after the answer"
+    assert rig.state() is State.STOPPING, "an untrusted console is loaded anew at once after the answer"
     waiting = rig.join()
     reload(rig)
     assert waiting.peer.going, "a job that waits already keeps a slow model from being examined"
@@ -310,7 +310,7 @@ def test_a_job_that_leaves_lets_the_examination_go_on(tmp_path: Path) -> None:
     rig.remove(job)
     go_on(rig, seconds=12.0)
     rig.after(50.0)
-    assert rig.state is State.CHECKING
+    assert rig.state() is State.CHECKING
 
 
 def test_jobs_are_told_what_they_wait_for(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_known_console_is_trusted_from_the_first_question_on(
 ) -> None:
     rig = unknown(tmp_path, profile=profile)
     rig.console.say(banner.encode() + PROMPT) if banner else rig.banner()
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.scheduler.examiner.capabilities == capabilities
     assert rig.scheduler.examiner.source == "public"
     rig.after(100 * LONG_IDLE_S)
@@ -355,7 +355,7 @@ def test_a_known_name_under_another_banner_is_an_unknown_console(tmp_path: Path,
     rig = unknown(tmp_path, profile=profile)
     rig.console.say(banner.encode() + PROMPT) if banner else rig.banner()
     assert rig.scheduler.examiner.capabilities == Capabilities()
-    assert (rig.state is State.CHECKING) is rig.scheduler.examiner.is_useful
+    assert (rig.state() is State.CHECKING) is rig.scheduler.examiner.is_useful
 
 
 def test_a_run_name_under_a_multi_turn_banner_that_recalls_is_not_stateless(tmp_path: Path) -> None:
@@ -391,15 +391,15 @@ def test_llm_is_stateless_where_its_configuration_says_so_and_is_examined_in_the
 ) -> None:
     rig = Llm(tmp_path).rig
     rig.banner()
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.scheduler.examiner.capabilities == Capabilities(stateless=True)
     assert rig.scheduler.examiner.source == "measured by others"
     rig.finish(rig.join())
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     rig.after(FIRST_IDLE_S)
     reload(rig)
     examine(rig, keeps=False)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.scheduler.examiner.capabilities == Capabilities(stateless=True)
 
 
@@ -416,7 +416,7 @@ def test_llm_that_recalls_is_not_stateless_whatever_its_configuration_says(tmp_p
 def test_llm_with_any_other_configuration_is_an_unknown_console(tmp_path: Path, text: str) -> None:
     rig = Llm(tmp_path, text).rig
     rig.banner()
-    assert rig.state is State.CHECKING
+    assert rig.state() is State.CHECKING
     assert rig.scheduler.examiner.capabilities == Capabilities()
 
 
@@ -451,13 +451,13 @@ def test_by_hand_it_is_examined_again_as_soon_as_no_job_is_left(tmp_path: Path) 
     job = rig.join()
     rig.scheduler.examine()
     rig.settle()
-    assert rig.state is State.BUSY
+    assert rig.state() is State.BUSY
     rig.finish(job)
     rig.console.say(PROMPT)
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     reload(rig)
     examine(rig, resets=True)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     assert rig.supervisor.restarts == {"examination": 1}
 
 
@@ -466,7 +466,7 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
     shown: list[str] = []
     log = "[E][29163][02-26][22:02:19:008][configuration.cpp:188][xlm_demo][DNN] PEACOCK"
     words: set[str] = set()
-    while rig.state is State.CHECKING and rig.supervisor.loads == 1:
+    while rig.state() is State.CHECKING and rig.supervisor.loads == 1:
         words |= set(told(rig))
         if lines(rig)[-1] == "reset":
             go_on(rig)
@@ -505,7 +505,7 @@ def test_other_code_is_another_console(tmp_path: Path) -> None:
         again = unknown(tmp_path)
         again.code = (dataclasses.replace(library, **change),)
         again.banner()
-        assert (again.state is State.READY) is (set(change) <= {"path"}), change
+        assert (again.state() is State.READY) is (set(change) <= {"path"}), change
         again.record.save(Findings(True, True))
 
 
@@ -515,7 +515,7 @@ def test_a_library_that_is_replaced_between_two_loads_is_noticed(tmp_path: Path)
     rig.code = (CodeFile("/sdk/lib/libxlm.so", "libxlm.so", 1000, 5, 77),)
     rig.console.die(Exit(None, 11))
     rig.banner()
-    assert rig.state is State.CHECKING
+    assert rig.state() is State.CHECKING
     assert rig.scheduler.examiner.capabilities == Capabilities()
 
 
@@ -523,10 +523,10 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory_and_one_line(tmp_
     (tmp_path / "data").write_text("a file, no folder")
     rig = loaded(tmp_path)
     examine(rig)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     rig.console.die(Exit(None, 11))
     rig.banner()
-    assert rig.state is State.READY, "this keeper remembers"
+    assert rig.state() is State.READY, "this keeper remembers"
     assert rig.scheduler.examiner.capabilities.reset_works
     assert len(rig.warnings) == 1
     assert str(tmp_path / "data") in rig.warnings[0]

@@ -66,7 +66,7 @@ DURING_A_JOB = [
 
 @pytest.mark.parametrize(("fault", "phase", "after", "error", "words"), DURING_A_JOB)
 def test_a_fault_during_a_job(
-    engine_of: EngineOf, tmp_path: Path, fault: str, phase: str, after: int, error: type, words: str
+    engine_of: EngineOf, tmp_path: Path, fault: str, phase: str, after: int, error: type[errors.BpuError], words: str
 ) -> None:
     engine = engine_of(**SHORT)
     job = submit(engine, f"hello [[sim tokens=20 fault={fault}@{phase} after={after}]]", "victim")

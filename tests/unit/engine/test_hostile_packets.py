@@ -34,7 +34,22 @@ RAW = [
     b"x" * (protocol.PACKET_BYTES + 1),
     b'{"op":"status"}' + b" " * protocol.PACKET_BYTES,
 ]
-OPS = ("attach", "job", "progress", "end", "failed", "declined", "status", "bye", "listen", "none", None, 7, [], {})
+OPS: tuple[object, ...] = (
+    "attach",
+    "job",
+    "progress",
+    "end",
+    "failed",
+    "declined",
+    "status",
+    "bye",
+    "listen",
+    "none",
+    None,
+    7,
+    [],
+    {},
+)
 FIELDS = (
     "fingerprint",
     "id",

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ def paused_reader() -> Iterator[int]:
 
 @pytest.mark.parametrize("broken", [full_disk, gone_reader, paused_reader])
 def test_a_log_that_cannot_be_written_ends_no_keeper(
-    tmp_path: Path, broken: Callable[[], ExitStack[bool | None]]
+    tmp_path: Path, broken: Callable[[], AbstractContextManager[int]]
 ) -> None:
     with broken() as log:
         done = subprocess.run(

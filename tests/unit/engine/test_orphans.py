@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -89,10 +90,13 @@ sys.stdin.read()
 def start_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(code: str, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    def begin(code: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", code, *arguments]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)  # type: ignore[call-overload]
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options
+        )
         started.append(process)
+        assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         return process
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from _socket import SocketType as RawSocket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.engine import protocol
-from bpu.engine.protocol import Closed, RawSocket
+from bpu.engine.protocol import Closed
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -18,18 +20,21 @@ json_values = st.recursive(
     max_leaves=8,
 )
 
+#: The listener, the server's side of a connection, the client's.
+Sockets = tuple[RawSocket, RawSocket, RawSocket]
 
-def pair(folder: Path) -> tuple[RawSocket, RawSocket, RawSocket]:
+
+def pair(folder: Path) -> Sockets:
     listener = protocol.listen(folder)
     client = protocol.connect(folder)
     assert client is not None
-    server = RawSocket(fileno=listener._accept()[0])
+    server = RawSocket(fileno=listener._accept()[0])  # type: ignore[attr-defined]  # as `socket.accept` does
     server.setblocking(False)
     return listener, server, client
 
 
 @pytest.fixture
-def sockets(tmp_path: Path):
+def sockets(tmp_path: Path) -> Iterator[Sockets]:
     opened = pair(tmp_path)
     yield opened
     for sock in opened:
@@ -48,7 +53,7 @@ def test_what_is_sent_arrives(tmp_path_factory: pytest.TempPathFactory, message:
             sock.close()
 
 
-def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets) -> None:
+def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets: Sockets) -> None:
     _, server, client = sockets
     reading, writing = os.pipe()
     protocol.send(server, {"say": "go"}, (reading, writing))
@@ -63,7 +68,7 @@ def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets) -> No
         os.close(fd)
 
 
-def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets) -> None:
+def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets: Sockets) -> None:
     _, server, _ = sockets
     sent = 0
     while protocol.send(server, {"filler": "x" * 10_000}):
@@ -72,7 +77,7 @@ def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets) ->
     assert sent > 0
 
 
-def test_a_closed_connection_is_said_on_both_ways(sockets) -> None:
+def test_a_closed_connection_is_said_on_both_ways(sockets: Sockets) -> None:
     _, server, client = sockets
     client.close()
     with pytest.raises(Closed):
@@ -82,14 +87,14 @@ def test_a_closed_connection_is_said_on_both_ways(sockets) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"[1, 2]", b"{", b"7"])
-def test_junk_closes_the_connection(sockets, junk: bytes) -> None:
+def test_junk_closes_the_connection(sockets: Sockets, junk: bytes) -> None:
     _, server, client = sockets
     client.send(junk)
     with pytest.raises(Closed):
         protocol.receive(server)
 
 
-def test_the_other_side_is_known_by_the_kernel(sockets) -> None:
+def test_the_other_side_is_known_by_the_kernel(sockets: Sockets) -> None:
     _, server, _ = sockets
     assert protocol.peer_ids(server) == (os.getpid(), os.getuid(), os.getgid())
 

@@ -17,16 +17,16 @@ NO_MEMORY = b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] Cannot malloc bpu mem
 
 
 def test_the_model_is_loaded_before_anybody_asks(rig: Rig) -> None:
-    assert rig.state is State.STARTING
+    assert rig.state() is State.STARTING
     rig.banner()
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
 
 
 def test_without_preload_the_first_job_loads(tmp_path: Path) -> None:
     rig = Rig(tmp_path, preload=False)
-    assert rig.state is State.STOPPED
+    assert rig.state() is State.STOPPED
     job = rig.join()
-    assert rig.state is State.STARTING
+    assert rig.state() is State.STARTING
     rig.banner()
     assert job.peer.going
 
@@ -99,9 +99,9 @@ def test_a_job_that_leaves_the_queue_disturbs_nobody(ready: Rig) -> None:
 def test_a_running_job_that_leaves_costs_the_console_and_a_new_one_is_loading(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
     ready.remove(running)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     ready.gone()
-    assert ready.state is State.STARTING
+    assert ready.state() is State.STARTING
     ready.banner()
     assert waiting.peer.going
     assert ready.supervisor.restarts == {"left": 1}
@@ -112,9 +112,9 @@ def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are
     ready.supervisor.log.add("[E] something failed")
     ready.scheduler.fail(running, "The console has been silent.")
     assert running.peer.heard("exit")[0]["log"] == ["[E] something failed"]
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     ready.gone()
-    assert ready.state is State.STARTING
+    assert ready.state() is State.STARTING
     ready.banner()
     assert waiting.peer.going
     assert ready.supervisor.restarts == {"failed": 1}
@@ -124,7 +124,7 @@ def test_a_late_end_of_a_job_that_left_changes_nothing(ready: Rig) -> None:
     running = ready.join()
     ready.remove(running)
     ready.finish(running, digest="abc", tokens=10)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
 
 
 def test_a_console_that_ignores_the_first_signal_is_killed(ready: Rig) -> None:
@@ -139,7 +139,7 @@ def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
     assert waiting.peer.error == "JobCancelled"
     assert ready.scheduler.cancel(running.id)
     assert running.peer.error == "JobCancelled"
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     assert not ready.scheduler.cancel("job-unknown")
 
 
@@ -180,13 +180,13 @@ def test_output_while_idle_ends_the_console(ready: Rig) -> None:
 def test_a_log_line_of_an_idle_console_is_counted_and_never_shown(ready: Rig) -> None:
     shown = list(ready.supervisor.log.lines)
     ready.console.say(b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] note\n")
-    assert ready.state is State.READY
+    assert ready.state() is State.READY
     assert (ready.supervisor.idle_lines, list(ready.supervisor.log.lines)) == (1, shown)
 
 
 def test_a_crash_between_jobs_loads_again(ready: Rig) -> None:
     ready.console.die(SEGV)
-    assert ready.state is State.STARTING
+    assert ready.state() is State.STARTING
     ready.banner()
     assert ready.join().peer.going
 
@@ -196,7 +196,7 @@ def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(r
     rig.after(121)
     rig.gone()
     assert rig.supervisor.restarts == {"load_timeout": 1}
-    assert rig.state is State.STARTING
+    assert rig.state() is State.STARTING
     assert job.peer.error == "EngineTimeout"
     rig.banner()
     assert rig.join().peer.going
@@ -206,13 +206,13 @@ def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> Non
     waiting = rig.join()
     for _ in range(FREE_RETRIES + 1):
         rig.console.die(SEGV)
-    assert rig.state is State.FAILED
+    assert rig.state() is State.FAILED
     assert waiting.peer.error == "EngineStopping"
     refused = rig.join().peer.heard("refused")[0]
     assert refused["kind"] == "EngineStopping"
     assert refused["retry_after"] > 0
     rig.after(61)
-    assert rig.state is State.STARTING
+    assert rig.state() is State.STARTING
     rig.banner()
     assert rig.join().peer.going
 
@@ -242,7 +242,7 @@ def test_memory_that_is_still_being_freed_is_waited_for(ready: Rig) -> None:
     ready.console.die(Exit(1, None))
     assert job.peer.error == ""
     ready.after(1.1)
-    assert ready.state is State.STARTING
+    assert ready.state() is State.STARTING
     ready.banner()
     assert job.peer.going
 
@@ -251,7 +251,7 @@ def test_a_program_that_cannot_be_started_is_for_a_person(tmp_path: Path) -> Non
     rig = Rig(tmp_path, preload=False)
     rig.spawn_error = OSError(8, "Exec format error")
     job = rig.join()
-    assert rig.state is State.FAILED
+    assert rig.state() is State.FAILED
     assert job.peer.error == "EngineUnavailable"
 
 
@@ -262,11 +262,11 @@ def test_unload_waits_for_the_running_job_and_a_later_one_loads_again(ready: Rig
     running = ready.join()
     ready.scheduler.unload()
     ready.settle()
-    assert ready.state is State.BUSY
+    assert ready.state() is State.BUSY
     ready.finish(running)
     assert ready.console.written[-1] == b"exit\n"
     ready.console.die(Exit(0, None))
-    assert ready.state is State.STOPPED
+    assert ready.state() is State.STOPPED
     job = ready.join()
     ready.banner()
     assert job.peer.going
@@ -276,10 +276,10 @@ def test_an_idle_model_is_unloaded_when_asked_to(tmp_path: Path) -> None:
     rig = Rig(tmp_path, idle_unload_s=60.0)
     rig.banner()
     rig.after(59)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     rig.after(2)
     rig.console.die(Exit(0, None))
-    assert rig.state is State.STOPPED
+    assert rig.state() is State.STOPPED
 
 
 def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
@@ -292,7 +292,7 @@ def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
 
 def test_one_process_a_job(tmp_path: Path) -> None:
     rig = Rig(tmp_path, per_job=True)
-    assert rig.state is State.STOPPED
+    assert rig.state() is State.STOPPED
     first = rig.join()
     rig.banner()
     rig.finish(first)

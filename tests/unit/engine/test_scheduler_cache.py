@@ -37,7 +37,7 @@ def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_j
     ready.finish(ready.join(), digest="chat", tokens=50)
     job, later = ready.join(), ready.join()
     ready.console.say(b"Sure, here is a poem\n" + PROMPT)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     ready.gone()
     ready.banner()
     assert job.peer.going
@@ -96,9 +96,9 @@ def test_without_a_trusted_reset_the_process_is_restarted_between_conversations(
     rig = Rig(tmp_path, reset="restart")
     rig.banner()
     rig.finish(rig.join(), digest="chat", tokens=50)
-    assert rig.state is State.READY
+    assert rig.state() is State.READY
     job = rig.join(history="other")
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     rig.gone()
     rig.banner()
     assert job.peer.going
@@ -109,7 +109,7 @@ def test_what_cannot_be_continued_is_reset_before_anybody_waits_for_it(ready: Ri
     ready.finish(ready.join())
     assert ready.console.written == [b"reset\n"]
     ready.console.say(PROMPT)
-    assert ready.state is State.READY
+    assert ready.state() is State.READY
     job = ready.join()
     assert job.peer.going
     assert ready.console.written == [b"reset\n"]
@@ -129,9 +129,9 @@ def test_what_cannot_be_continued_is_thrown_away_at_once(tmp_path: Path) -> None
     rig = Rig(tmp_path, reset="restart")
     rig.banner()
     rig.finish(rig.join())
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     rig.gone()
-    assert rig.state is State.STARTING
+    assert rig.state() is State.STARTING
 
 
 # A job that sends the reset itself
@@ -174,7 +174,7 @@ def test_a_prompt_after_such_a_reset_that_is_there_already_is_taken_at_once(tmp_
 def test_anything_but_the_prompt_after_such_a_reset_ends_the_console(tmp_path: Path) -> None:
     handed = Handed(tmp_path)
     handed.rig.console.say(b"one word more" + PROMPT)
-    assert handed.rig.state is State.STOPPING
+    assert handed.rig.state() is State.STOPPING
     assert not handed.waiting.peer.going
 
 
@@ -209,7 +209,7 @@ def test_a_prompt_that_waits_for_its_silence_is_waited_for_beyond_the_limit_of_a
     rig.console.say(PROMPT)
     waiting = rig.join()
     rig.after(RESET_LIMIT_S + 0.5)
-    assert (rig.state, waiting.peer.going) == (State.BUSY, False)
+    assert (rig.state(), waiting.peer.going) == (State.BUSY, False)
     rig.after(5.0)
     assert waiting.peer.going
     assert rig.supervisor.restarts == {}

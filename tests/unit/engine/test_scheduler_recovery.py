@@ -46,11 +46,11 @@ class JobState(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def _help(self) -> None:
-        if self.rig.state is State.STARTING:
+        if self.rig.state() is State.STARTING:
             self.rig.banner()
-        elif self.rig.state is State.STOPPING:
+        elif self.rig.state() is State.STOPPING:
             self.rig.gone()
-        elif self.rig.state is State.FAILED:
+        elif self.rig.state() is State.FAILED:
             self.rig.after(61)
         elif self.running is not None:
             self._finish("")
@@ -70,13 +70,13 @@ class JobState(RuleBasedStateMachine):
     @property
     def _fenced(self) -> bool:
         rig = self.rig
-        taken = rig.state is State.CHECKING or (rig.state is State.BUSY and self.running is None)
+        taken = rig.state() is State.CHECKING or (rig.state() is State.BUSY and self.running is None)
         return taken and rig.console.written[-1:] == [b"reset\n"]
 
     @property
     def _examined(self) -> bool:
         """A question of the examination is with the console."""
-        return self.rig.state is State.CHECKING and not self._fenced
+        return self.rig.state() is State.CHECKING and not self._fenced
 
     def _answer_exam(self, text: str) -> None:
         self.rig.console.answer(self.rig.console.written[-1].decode().rstrip("\n"), text)
@@ -115,12 +115,12 @@ class JobState(RuleBasedStateMachine):
     def finish(self, digest: str) -> None:
         self._finish(digest)
 
-    @precondition(lambda self: self.rig.state is State.STARTING)
+    @precondition(lambda self: self.rig.state() is State.STARTING)
     @rule()
     def banner(self) -> None:
         self.rig.banner()
 
-    @precondition(lambda self: self.rig.state is State.STOPPING)
+    @precondition(lambda self: self.rig.state() is State.STOPPING)
     @rule()
     def gone(self) -> None:
         self.rig.gone()
@@ -142,7 +142,7 @@ class JobState(RuleBasedStateMachine):
         self.rig.console.say(b"run error\n")
         self.rig.after(5.0)
 
-    @precondition(lambda self: self.rig.state in (State.STARTING, State.CHECKING, State.READY, State.BUSY))
+    @precondition(lambda self: self.rig.state() in (State.STARTING, State.CHECKING, State.READY, State.BUSY))
     @rule(ended=st.sampled_from([Exit(0, None), Exit(1, None), Exit(None, 11)]))
     def crash(self, ended: Exit) -> None:
         self.rig.console.die(ended)
@@ -163,12 +163,12 @@ class JobState(RuleBasedStateMachine):
         assert len(active) <= 1
         assert active == ([self.running] if self.running is not None else [])
         if active:
-            assert self.rig.state is State.BUSY
+            assert self.rig.state() is State.BUSY
 
     @invariant()
     def one_console_at_most(self) -> None:
         living = [console for console in self.rig.consoles if not console.closed]
-        assert len(living) == (0 if self.rig.state in (State.STOPPED, State.FAILED) else 1)
+        assert len(living) == (0 if self.rig.state() in (State.STOPPED, State.FAILED) else 1)
 
     @invariant()
     def nobody_is_lost(self) -> None:
@@ -190,7 +190,7 @@ class JobState(RuleBasedStateMachine):
     @invariant()
     def a_busy_console_is_busy_with_something(self) -> None:
         scheduler = self.rig.scheduler
-        if self.rig.state is State.CHECKING or (self.rig.state is State.BUSY and scheduler.running is None):
+        if self.rig.state() is State.CHECKING or (self.rig.state() is State.BUSY and scheduler.running is None):
             assert self.rig.supervisor.deadline() is not None, "whatever it is, it has an end"
 
     @invariant()

@@ -33,10 +33,10 @@ def loaded(rig: Rig) -> list[str]:
 
 def test_a_job_for_another_model_swaps_it_in_when_no_job_of_the_loaded_one_waits(ready: Rig, other: str) -> None:
     job = ready.join(model=other)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     assert not job.peer.going
     ready.gone()
-    assert (ready.state, loaded(ready)) == (State.STARTING, [FIRST, "qwen3-4b"])
+    assert (ready.state(), loaded(ready)) == (State.STARTING, [FIRST, "qwen3-4b"])
     ready.banner()
     assert job.peer.going
     assert ready.scheduler.model.supervisor.loads == 1
@@ -53,7 +53,7 @@ def test_the_next_model_is_loaded_only_after_the_last_console_has_ended(ready: R
 def test_what_is_under_way_is_finished_first(ready: Rig, other: str) -> None:
     running, waiting = ready.join(), ready.join(model=other)
     ready.after(100.0)
-    assert (running.peer.error, ready.state) == ("", State.BUSY)
+    assert (running.peer.error, ready.state()) == ("", State.BUSY)
     finish(ready, running)
     ready.gone()
     ready.banner()
@@ -68,7 +68,7 @@ def test_jobs_of_the_loaded_model_go_first_until_the_other_has_waited_long_enoug
     late = ready.join()
     ready.after(ready.scheduler.swap_after_s)
     finish(ready, early)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     ready.gone()
     ready.banner()
     assert (waiting.peer.going, late.peer.going) == (True, False)
@@ -93,7 +93,7 @@ def test_a_model_for_which_another_was_given_up_is_loaded_though_older_jobs_of_t
 
 def test_a_load_that_no_job_waits_for_gives_way(rig: Rig, tmp_path: Path) -> None:
     job = rig.join(model=rig.register(tmp_path, "qwen3-4b"))
-    assert rig.state is State.STOPPING
+    assert rig.state() is State.STOPPING
     rig.gone()
     rig.banner()
     assert job.peer.going
@@ -105,16 +105,16 @@ def test_a_model_that_cannot_fit_is_refused_with_figures_and_the_loaded_one_stay
     job = ready.join(model=other)
     assert job.peer.error == "EngineUnavailable"
     assert job.peer.heard("refused")[0]["message"] == "needs 7 GiB, the pools hold 3 GiB"
-    assert ready.state is State.READY
+    assert ready.state() is State.READY
     assert ready.scheduler.load(other) == "needs 7 GiB, the pools hold 3 GiB"
-    assert ready.state is State.READY
+    assert ready.state() is State.READY
 
 
 def test_memory_that_is_gone_by_the_time_of_the_swap_keeps_the_loaded_model(ready: Rig, other: str) -> None:
     running, waiting = ready.join(), ready.join(model=other)
     ready.shortages["qwen3-4b"] = "another program holds 3 GiB"
     finish(ready, running)
-    assert (waiting.peer.error, ready.state) == ("EngineUnavailable", State.READY)
+    assert (waiting.peer.error, ready.state()) == ("EngineUnavailable", State.READY)
     assert ready.join().peer.going
 
 
@@ -136,7 +136,7 @@ def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_com
         assert loaded(ready)[-1] == "qwen3-4b"
         ready.console.die(Exit(None, 11))
     assert job.peer.error == "EngineStopping"
-    assert (ready.state, loaded(ready)[-1]) == (State.STARTING, FIRST)
+    assert (ready.state(), loaded(ready)[-1]) == (State.STARTING, FIRST)
     ready.banner()
     assert ready.join().peer.going
     assert ready.join(model=other).peer.error == "EngineStopping", "it is told at once, while its breaker is open"
@@ -159,7 +159,7 @@ def test_an_order_loads_another_model_and_it_stays(ready: Rig, other: str) -> No
     ready.gone()
     ready.banner()
     ready.after(60.0)
-    assert (ready.state, ready.scheduler.model.name) == (State.READY, "qwen3-4b")
+    assert (ready.state(), ready.scheduler.model.name) == (State.READY, "qwen3-4b")
 
 
 def test_an_order_waits_its_turn_behind_jobs_of_the_loaded_model_and_comes_within_its_time(
@@ -173,7 +173,7 @@ def test_an_order_waits_its_turn_behind_jobs_of_the_loaded_model_and_comes_withi
     ready.join()
     ready.after(ready.scheduler.swap_after_s)
     finish(ready, next_one)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
     ready.gone()
     assert loaded(ready)[-1] == "qwen3-4b"
 
@@ -185,9 +185,9 @@ def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_j
     ready.scheduler.load()
     ready.settle()
     job = ready.join(model=other)
-    assert ready.state is State.STARTING
+    assert ready.state() is State.STARTING
     ready.banner()
-    assert (loaded(ready), ready.state) == ([FIRST, FIRST], State.STOPPING)
+    assert (loaded(ready), ready.state()) == ([FIRST, FIRST], State.STOPPING)
     ready.gone()
     ready.banner()
     assert job.peer.going
@@ -208,7 +208,7 @@ def test_unloading_ends_any_model_and_a_job_loads_its_own(ready: Rig, other: str
     ready.scheduler.unload()
     ready.settle()
     ready.gone()
-    assert ready.state is State.STOPPED
+    assert ready.state() is State.STOPPED
     job = ready.join()
     ready.banner()
     assert (job.peer.going, ready.scheduler.model.name) == (True, FIRST)
@@ -217,15 +217,15 @@ def test_unloading_ends_any_model_and_a_job_loads_its_own(ready: Rig, other: str
 def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Path) -> None:
     other = ready.register(tmp_path, "qwen3-4b", idle_unload_s=30.0)
     ready.after(1000.0)
-    assert ready.state is State.READY, "the first one has no limit"
+    assert ready.state() is State.READY, "the first one has no limit"
     job = ready.join(model=other)
     ready.gone()
     ready.banner()
     finish(ready, job)
     ready.after(29.0)
-    assert ready.state is State.READY
+    assert ready.state() is State.READY
     ready.after(2.0)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
 
 
 def test_findings_restarts_and_load_times_belong_to_a_model(ready: Rig, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_conversation_does_not_go_on_over_a_swap(ready: Rig, other: str) -> No
 def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -> None:
     changed = ready.register(tmp_path, FIRST, argv=("console", "--changed"))
     ready.after(5.0)
-    assert (ready.state, len(ready.spawned)) == (State.READY, 1), "a change alone reloads nothing"
+    assert (ready.state(), len(ready.spawned)) == (State.READY, 1), "a change alone reloads nothing"
     job = ready.join(model=changed)
     ready.gone()
     ready.banner()
@@ -275,11 +275,11 @@ def test_a_console_that_dies_idle_is_loaded_as_its_entry_says_by_now(ready: Rig,
 def test_limits_of_an_entry_change_with_its_next_load_too(ready: Rig, tmp_path: Path) -> None:
     ready.register(tmp_path, FIRST, idle_unload_s=30.0)
     ready.after(100.0)
-    assert ready.state is State.READY
+    assert ready.state() is State.READY
     ready.console.die(Exit(None, 11))
     ready.banner()
     ready.after(31.0)
-    assert ready.state is State.STOPPING
+    assert ready.state() is State.STOPPING
 
 
 def test_launches_that_nothing_needs_are_forgotten_and_no_job_is_lost(ready: Rig, tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ def text_of(result: Any) -> str:
     return str(result.content[0].text)
 
 
+def first_text(result: Any) -> str:
+    return str(result.content[0].text)
+
+
 def check_conversation(server: Any, conversation: Callable[[Client], Awaitable[None]], **options: Any) -> None:
     """Run `conversation` with a client that is connected to `server`."""
 
@@ -93,7 +97,8 @@ async def everything(client: Client) -> None:
     """What every transport must do."""
     assert sorted(tool.name for tool in (await client.list_tools()).tools) == [*ALWAYS, "load_model"]
     assert text_of(await client.call_tool("chat", {"prompt": say("Secret.</think>你好，world 🎉")})) == "你好，world 🎉"
-    models = [json.loads(part.text) for part in (await client.call_tool("list_models")).content]
+    listed: list[Any] = (await client.call_tool("list_models")).content
+    models = [json.loads(part.text) for part in listed]
     assert models[0]["id"] == "deepseek-r1:1.5b"
     assert models[0]["context_length"] == 4096
     status = json.loads(text_of(await client.call_tool("board_status")))
@@ -103,15 +108,15 @@ async def everything(client: Client) -> None:
     assert "log" not in json.dumps(status)
     refused = await client.call_tool("chat", {"prompt": "word " * 9000})
     assert refused.is_error
-    assert "maximum context length" in refused.content[0].text
+    assert "maximum context length" in first_text(refused)
     for arguments in ({}, {"prompt": ""}, {"prompt": 5}, {"prompt": "x", "max_tokens": 0}):
         assert (await client.call_tool("chat", arguments)).is_error
     hidden = await client.call_tool("describe_image", {"image": "/etc/hostname"})
     assert hidden.is_error
-    assert "this gateway" in hidden.content[0].text.lower()
+    assert "this gateway" in first_text(hidden).lower()
     unknown = await client.call_tool("load_model", {"model": "x"})
     assert unknown.is_error
-    assert "deepseek-r1:1.5b" in unknown.content[0].text
+    assert "deepseek-r1:1.5b" in first_text(unknown)
     crashed = await client.call_tool("chat", {"prompt": sim("x", fault="signal", after=5)})
     assert crashed.is_error
     assert text_of(await client.call_tool("chat", {"prompt": say("</think>Again.")})) == "Again."
@@ -137,20 +142,20 @@ async def until_async(condition: Callable[[], Any]) -> Any:
 
 
 async def cancels(client: Client, gateway: Gateway) -> None:
-    progress: list[str | None] = []
+    messages: list[str | None] = []
 
     async def ask(results: list[Any]) -> None:
-        async def told(done: float, total: float | None, message: str | None) -> None:
-            progress.append(message)
+        async def told(progress: float, total: float | None, message: str | None) -> None:
+            messages.append(message)
 
         results.append(await client.call_tool("chat", {"prompt": LONG}, progress_callback=told))
 
     results: list[Any] = []
     async with anyio.create_task_group() as group:
         group.start_soon(ask, results)
-        await until_async(lambda: progress)
+        await until_async(lambda: messages)
         (job,) = running_jobs(gateway)
-        assert job in str(progress[0])
+        assert job in str(messages[0])
         strange = await client.call_tool("cancel", {"job": "chatcmpl-somebody-else"})
         assert strange.is_error
         assert json.loads(text_of(await client.call_tool("cancel"))) == {"cancelled": [job]}
@@ -316,7 +321,7 @@ def test_a_gateway_that_is_not_there_is_an_error_of_the_tool() -> None:
         for tool, arguments in (("chat", {"prompt": "x"}), ("board_status", {}), ("list_models", {})):
             result = await client.call_tool(tool, arguments)
             assert result.is_error
-            assert "does not answer" in result.content[0].text
+            assert "does not answer" in first_text(result)
 
     check_conversation(BoardTools(GatewayClient("http://127.0.0.1:1"), paths=True), conversation)
 

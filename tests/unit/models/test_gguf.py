@@ -6,6 +6,7 @@ import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,8 @@ def test_a_model_becomes_the_files_that_a_console_needs(tmp_path: Path) -> None:
 
 
 def test_an_unknown_vocabulary_is_estimated_and_never_guessed(tmp_path: Path) -> None:
-    for number, changes in enumerate(({"pre": "of-tomorrow"}, {"pre": None}, {"model": "llama"}, {"merges": None})):
+    unknown: list[dict[str, Any]] = [{"pre": "of-tomorrow"}, {"pre": None}, {"model": "llama"}, {"merges": None}]
+    for number, changes in enumerate(unknown):
         model = prepare(gguf(tmp_path / f"{number}.gguf", **changes), tmp_path / "data")
         assert not model.counts_exactly, changes
         assert not load_counter(model.folder).exact

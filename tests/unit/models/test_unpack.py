@@ -134,8 +134,8 @@ def test_whatever_the_bytes_are_the_end_is_a_refusal_or_files_inside(
     folder = tmp_path_factory.mktemp("u")
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w") as tar:
-        for info, data in (member("a/b", b"1" * 700), member("c", b"2")):
-            tar.addfile(info, io.BytesIO(data))
+        for info, content in (member("a/b", b"1" * 700), member("c", b"2")):
+            tar.addfile(info, io.BytesIO(content))
     data = bytearray(raw.getvalue()[:3072])
     data[at % len(data)] = value
     (folder / "a.tgz").write_bytes(gzip.compress(bytes(data) + junk))

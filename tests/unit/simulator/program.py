@@ -46,11 +46,15 @@ class Program:
             words += ["--speed", "max"]
         pipe: Any = subprocess.PIPE
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if packets else (None, None)
-        stdout = pipe if theirs is None else theirs
+        stdout: Any = pipe if theirs is None else theirs
         self.process = subprocess.Popen(words, stdin=pipe, stdout=stdout, stderr=pipe, cwd=cwd, env=ENVIRONMENT)
         if ours is not None and theirs is not None:
             theirs.close()
             self.process.stdout = open(ours.detach(), "rb", buffering=0)  # noqa: PTH123, SIM115  # closed by `__exit__`
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.stdin, self.stdout, self.stderr = self.process.stdin, self.process.stdout, self.process.stderr
         self.out = self.err = b""
         self.reads: list[int] = []
 
@@ -60,7 +64,7 @@ class Program:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+        for stream in (self.stdin, self.stdout, self.stderr):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
 
@@ -78,7 +82,7 @@ class Program:
     def wait(self, true: Any, seconds: float) -> bool:
         """Read until `true()`, the end of stdout, or the deadline."""
         deadline = time.monotonic() + seconds
-        streams = [self.process.stdout, self.process.stderr]
+        streams = [self.stdout, self.stderr]
         while streams and not true():
             ready = select.select(streams, [], [], max(0, deadline - time.monotonic()))[0]
             if not ready:
@@ -87,7 +91,7 @@ class Program:
                 data = os.read(stream.fileno(), 65536)
                 if not data:
                     streams.remove(stream)
-                elif stream is self.process.stdout:
+                elif stream is self.stdout:
                     self.out += data
                     self.reads.append(len(data))
                 else:
@@ -99,8 +103,8 @@ class Program:
 
     def send(self, line: str | bytes) -> None:
         data = line.encode() if isinstance(line, str) else line
-        self.process.stdin.write(data + b"\n")
-        self.process.stdin.flush()
+        self.stdin.write(data + b"\n")
+        self.stdin.flush()
 
     def ask(self, line: str | bytes) -> str:
         """One turn; all that the console printed, decoded."""

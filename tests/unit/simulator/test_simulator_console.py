@@ -7,6 +7,7 @@ import re
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,8 @@ def test_a_prompt_beyond_the_cache_of_the_files_name_ends_the_program(tmp_path: 
 
 @pytest.mark.parametrize("key", ["hbm_path", "tokenizer_dir", "bpu_core", "model_type"])
 def test_a_configuration_without_a_key_that_is_needed_is_refused(tmp_path: Path, key: str) -> None:
-    with llm(tmp_path, **{key: None}) as program:
+    missing: dict[str, Any] = {key: None}
+    with llm(tmp_path, **missing) as program:
         assert program.end() == 1
         assert b"cannot read config file" in program.err
 
@@ -267,7 +269,7 @@ def test_a_console_that_reads_ahead_obeys_in_the_midst_of_an_answer() -> None:
 def test_the_end_of_the_input_ends_it() -> None:
     with Program() as program:
         program.ready()
-        program.process.stdin.close()
+        program.stdin.close()
         assert program.end() == 0
 
 

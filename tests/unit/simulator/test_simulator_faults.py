@@ -180,11 +180,11 @@ def test_banner_that_never_comes_and_stdin_that_is_never_read() -> None:
         assert program.process.poll() is None
     with Program("--fault", "deaf") as program:
         program.ready()
-        os.set_blocking(program.process.stdin.fileno(), False)
+        os.set_blocking(program.stdin.fileno(), False)
         written = 0
         for _ in range(10):
             try:
-                written += os.write(program.process.stdin.fileno(), b"x" * 65536)
+                written += os.write(program.stdin.fileno(), b"x" * 65536)
             except BlockingIOError:
                 break
         assert written < 10 * 65536

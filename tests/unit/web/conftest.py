@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import flask.testing
 import pytest
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -17,26 +17,42 @@ from tests.support.streams import check_streamed, check_whole
 from tests.unit.web.fakes import FakeEngine
 
 ANSWERING = ("/chat/completions", "/completions", "/responses", "/messages", "/api/chat", "/api/generate")
-Serve = Callable[..., FlaskClient]
+Serve = Callable[..., "FlaskClient"]
 
 
-class ReadingClient(FlaskClient):
+class JsonResponse(TestResponse):
+    """A response whose body a test takes for JSON. Only a type: the client makes the object."""
+
+    @property
+    def json(self) -> Any: ...
+
+
+class FlaskClient(flask.testing.FlaskClient):
     """A client that reads each response to its end and closes it, as gunicorn does, unless `buffered=False`.
 
     Every answer that it has read is held against the checker of its endpoint.
     """
 
-    def open(self, *args: Any, **fields: Any) -> TestResponse:
+    def open(self, *args: Any, **fields: Any) -> JsonResponse:
         fields.setdefault("buffered", True)
-        response = super().open(*args, **fields)
+        response = cast(JsonResponse, super().open(*args, **fields))
         if fields["buffered"] and response.status_code == 200 and str(args[0]).endswith(ANSWERING):
             self._check(args[0], fields.get("json") or json.loads(fields["data"]), response)
         return response
 
-    def _check(self, path: str, asked: dict[str, Any], response: TestResponse) -> None:
+    if TYPE_CHECKING:  # they call `open`
+
+        def get(self, *args: Any, **fields: Any) -> JsonResponse: ...
+        def post(self, *args: Any, **fields: Any) -> JsonResponse: ...
+        def put(self, *args: Any, **fields: Any) -> JsonResponse: ...
+        def delete(self, *args: Any, **fields: Any) -> JsonResponse: ...
+
+    def _check(self, path: str, asked: dict[str, Any], response: JsonResponse) -> None:
         if not response.content_type.startswith("text/event-stream"):
-            is_lines = response.content_type == "application/x-ndjson"
-            (check_streamed if is_lines else check_whole)(path, asked, response.data if is_lines else response.json)
+            if response.content_type == "application/x-ndjson":
+                check_streamed(path, asked, response.data)
+            else:
+                check_whole(path, asked, response.json)
             return
         gateway = self.application.extensions["bpu"]
         check_streamed(path, asked, response.data, inline=gateway.settings.reasoning == "think-tags")
@@ -55,8 +71,10 @@ def serve(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Serve:
 
     def start(**settings: Any) -> FlaskClient:
         app = create_app(load_settings(engine="simulator", **settings), engine)
-        app.test_client_class = ReadingClient
-        return app.test_client()
+        app.test_client_class = FlaskClient
+        client = app.test_client()
+        assert isinstance(client, FlaskClient)
+        return client
 
     return start
 

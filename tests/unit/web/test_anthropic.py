@@ -7,14 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu import errors
 from bpu.console.events import Done, Text
 from bpu.turn import Progress, Timing
 from tests.support.anthropic_checker import check_message, check_message_stream, parse_events
 from tests.support.api_errors import check_anthropic_error
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine, FakeJob, thought
 
 MODEL = "deepseek-r1:1.5b"
@@ -292,7 +291,8 @@ def test_53_refusals_of_the_engine(
     client: FlaskClient, engine: FakeEngine, failure: errors.BpuError, status: int, kind: str
 ) -> None:
     engine.refusal = failure
-    for fields in ({}, {"stream": True}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"stream": True})
+    for fields in ways:
         assert refused(client, status, **fields)["type"] == kind
     response = client.post(URL, json=body())
     assert response.headers.get("Retry-After") == (str(failure.retry_after) if failure.retry_after else None)

@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +17,7 @@ from app import create_app
 from bpu.settings import load_settings
 from tests.support.api_errors import check_error_at
 from tests.unit.web.bodies import ANSWERS, ENDPOINTS, JSON, SOUND, WILD
-from tests.unit.web.conftest import ReadingClient
+from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.fakes import FakeEngine, thought
 
 ANY = settings(suppress_health_check=list(HealthCheck))
@@ -32,8 +31,10 @@ def engine() -> FakeEngine:
 @pytest.fixture(scope="module")
 def client(engine: FakeEngine) -> FlaskClient:
     app = create_app(load_settings(engine="simulator"), engine)
-    app.test_client_class = ReadingClient
-    return app.test_client()
+    app.test_client_class = FlaskClient
+    client = app.test_client()
+    assert isinstance(client, FlaskClient)
+    return client
 
 
 def ask(client: FlaskClient, engine: FakeEngine, asked: tuple[str, dict[str, Any]], answer: str) -> int:

@@ -6,9 +6,8 @@ import logging
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine
 
 CHAT = "/v1/chat/completions"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu.errors import Overloaded
 from bpu.web.body_budget import BodyBudget
 from tests.support.waits import until
+from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.test_connections import anonymous_memory, crowd, request, status
 from tests.unit.web.test_gunicorn import CHAT, Served, body, serving
 
@@ -31,7 +32,7 @@ class Clock:
 def test_bodies_that_grow_share_the_budget_and_one_more_is_refused() -> None:
     clock, dropped = Clock(), list[str]()
     budget = BodyBudget(100, clock)
-    first, second = (budget.open(lambda name=name: dropped.append(name)) for name in ("first", "second"))
+    first, second = (budget.open(partial(dropped.append, name)) for name in ("first", "second"))
     first.take(60)
     with pytest.raises(Overloaded):
         second.take(50)
@@ -45,7 +46,7 @@ def test_the_body_that_has_stalled_longest_gives_way() -> None:
     clock, dropped = Clock(), list[str]()
     budget = BodyBudget(100, clock)
     names = ("first", "second", "third")
-    first, second, third = (budget.open(lambda name=name: dropped.append(name)) for name in names)
+    first, second, third = (budget.open(partial(dropped.append, name)) for name in names)
     for share in (second, first):
         share.take(50)
         clock.now += 2

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import given
 
 from bpu.web import body_parsing
 from bpu.web.body_parsing import MAX_VALUES, TooManyValues, check_values
 from tests.unit.chat.kit import PROPERTY
 from tests.unit.web.bodies import JSON
+from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.test_connections import crowd, request, status
 from tests.unit.web.test_gunicorn import CHAT, body, serving
 

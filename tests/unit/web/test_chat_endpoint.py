@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from openai.types.chat import ChatCompletion
 
 from bpu import errors
@@ -17,7 +16,7 @@ from bpu.console.events import Done, RunError, Text
 from bpu.turn import Progress, TimeLimitReached
 from tests.support.api_errors import check_error_at
 from tests.support.checker import check_stream, parse_sse
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine, Step, thought
 
 MODEL = "deepseek-r1:1.5b"
@@ -30,7 +29,7 @@ def body(*, text: str = "Hi", **fields: Any) -> dict[str, Any]:
 
 
 def streamed(client: FlaskClient, **fields: Any) -> bytes:
-    return client.post(URL, json=body(stream=True, **fields)).data
+    return bytes(client.post(URL, json=body(stream=True, **fields)).data)
 
 
 def test_a_completion_in_one_piece_is_what_openai_defines(client: FlaskClient, engine: FakeEngine) -> None:
@@ -68,8 +67,8 @@ def test_each_event_is_a_write_of_its_own_and_the_role_comes_before_the_engine(
 ) -> None:
     engine.script = [AssertionError("the engine must not be asked yet")]
     response = client.post(URL, json=body(stream=True), buffered=False)
-    first = next(iter(response.response))
-    assert json.loads(bytes(first).removeprefix(b"data: "))["choices"][0]["delta"] == {
+    first = next(response.iter_encoded())
+    assert json.loads(first.removeprefix(b"data: "))["choices"][0]["delta"] == {
         "role": "assistant",
         "content": "",
     }
@@ -313,7 +312,8 @@ def test_the_words_of_an_answer_that_does_not_fit_are_in_this_client_s_body_alon
 ) -> None:
     engine.script = thought("Hm.", "A private sentence.")
     wanted = {"type": "json_object"}
-    for fields in ({}, {"stream": True}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"stream": True})
+    for fields in ways:
         response = client.post(URL, json=body(response_format=wanted, **fields))
         assert b'"output": "A private sentence."' in response.data.replace(b'"output":"', b'"output": "')
         assert b"invalid_request_error" in response.data

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from openai.types import Completion
 
 from bpu import errors
@@ -14,7 +13,7 @@ from bpu.console.events import Done, Text
 from bpu.turn import Progress
 from tests.support.checker import parse_sse
 from tests.support.text_checker import check_text_stream
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine, thought
 
 MODEL = "deepseek-r1:1.5b"

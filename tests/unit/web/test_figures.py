@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu.console.events import Done, Stats, Text
 from tests.unit.web.bodies import ENDPOINTS
+from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.fakes import FakeEngine
 
 #: The endpoints of the family that has `usage` and `timings`; the other two have figures of their own.

@@ -9,13 +9,12 @@ import sys
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu.console.events import Text
 from bpu.errors import EngineCrashed
 from bpu.log_format import JsonFormatter, TextFormatter, config, loss_line, where
-from tests.unit.web.conftest import Serve
-from tests.unit.web.fakes import FakeEngine, thought
+from tests.unit.web.conftest import FlaskClient, Serve
+from tests.unit.web.fakes import FakeEngine, Step, thought
 
 CHAT = "/v1/chat/completions"
 SECRET = "Zanzibar"
@@ -104,7 +103,8 @@ def test_no_word_of_prompt_or_answer_is_logged_or_repeated_in_an_error(
     with caplog.at_level(logging.DEBUG):
         engine.script = thought(SECRET, SECRET)
         assert client.post(CHAT, json=body(stream=stream)).status_code == 200
-        for script in ([Text(SECRET), EngineCrashed("It fell.")], [Text(SECRET), broken], [broken]):
+        scripts: list[list[Step]] = [[Text(SECRET), EngineCrashed("It fell.")], [Text(SECRET), broken], [broken]]
+        for script in scripts:
             engine.script = script
             failed = client.post(CHAT, json=body(stream=stream))
             errors = [one for one in failed.text.split("\n") if '"error"' in one]

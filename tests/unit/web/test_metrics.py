@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bpu.console.events import Done, Text
+from bpu.console.events import Done, Event, Text
 from bpu.errors import ClientLeft, EngineCrashed, QueueFull
 from bpu.turn import Progress, Timing
 from bpu.web.request_log import RequestRecord
@@ -122,7 +123,8 @@ def test_what_a_board_does_not_tell_is_left_out(serve: Serve) -> None:
 def test_times_are_taken_where_the_tokens_pass() -> None:
     now = [10.0]
     meters, record = RequestMetrics(lambda: now[0]), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=10.0)
-    events = meters.watch([Progress("prefill"), Text("a"), Text("b"), Done()], record)
+    script: list[Event | Progress] = [Progress("prefill"), Text("a"), Text("b"), Done()]
+    events = cast(Generator[Any, None, None], meters.watch(script, record))
     for seconds in (0.0, 2.0, 0.5, 0.0):
         now[0] += seconds
         next(events)

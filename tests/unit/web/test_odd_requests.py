@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu.console.events import Done, Overrun, Text
 from tests.support.checker import check_stream
+from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.fakes import FakeEngine, Step, thought
 
 MODEL = "deepseek-r1:1.5b"

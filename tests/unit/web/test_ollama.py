@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu import errors
 from bpu.console.events import Done, Text
 from bpu.turn import Progress
 from tests.support.api_errors import check_ollama_error
 from tests.support.ollama_checker import FIGURES, check_answer, check_lines, parse_lines
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine, thought
 
 MODEL = "deepseek-r1:1.5b"
@@ -338,7 +337,8 @@ def test_22_options(client: FlaskClient, engine: FakeEngine) -> None:
 
 
 def test_23_images(client: FlaskClient) -> None:
-    for images in ([], None):
+    none: list[Any] = []
+    for images in (none, None):
         assert whole(client, {"role": "user", "content": "Hi", "images": images})["message"]["content"]
     assert refused(client, 400, messages=[{"role": "user", "content": "Hi", "images": ["aGk="]}])
     assert refused(client, 400, GENERATE, prompt="Hi", images=["aGk="])

@@ -9,10 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu.web.routes.page import STATIC, qr_code, static_version
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 
 FILES = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
 SERVED = [name for name in FILES if not name.endswith((".LICENSE", ".json"))]

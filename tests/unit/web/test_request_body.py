@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpu.web.request_body import MAX_DEPTH
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine
 
 CHAT = "/v1/chat/completions"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from bpu import errors
 from bpu.chat.call_ids import call_item_id
 from bpu.console.events import Done, Text
 from bpu.turn import Progress
 from tests.support.response_checker import check_response, check_response_stream, parse_events
+from tests.unit.web.conftest import FlaskClient
 from tests.unit.web.fakes import FakeEngine, thought
 
 MODEL = "deepseek-r1:1.5b"

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.support.api_errors import check_ollama_error
 from tests.support.checker import check_error
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine
 
 R1, QWEN = "deepseek-r1:1.5b", "qwen3-4b"

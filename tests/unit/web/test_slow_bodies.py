@@ -73,8 +73,8 @@ def test_a_head_that_does_not_come_is_given_up_and_an_idle_client_is_not(served:
         with socket.create_connection(("127.0.0.1", served.port), timeout=20) as slow:
             slow.sendall(begun)
             assert served.ask("POST", CHAT, body("Hello"))
-            status, error = answer(slow)
-        assert (status, error["code"]) == (b"408", "request_timeout")
+            refused, error = answer(slow)
+        assert (refused, error["code"]) == (b"408", "request_timeout")
         for connection in (idle, unread, silent):
             sock = connection.sock
             connection.request("GET", "/health")

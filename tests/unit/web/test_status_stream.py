@@ -55,7 +55,8 @@ def test_without_news_it_still_says_something_now_and_then() -> None:
 
 def test_a_stop_ends_every_stream_while_it_waits() -> None:
     streams = EventStreams(lambda: {"state": "ready"}, period_s=3600)
-    begun, ended = threading.Barrier(4), []
+    begun = threading.Barrier(4)
+    ended: list[Any] = []
 
     def follow() -> None:
         stream = streams.open()

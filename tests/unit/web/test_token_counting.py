@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.support.api_errors import check_anthropic_error
 from tests.support.checker import check_error
-from tests.unit.web.conftest import Serve
+from tests.unit.web.conftest import FlaskClient, Serve
 from tests.unit.web.fakes import FakeEngine
 
 MODEL = "deepseek-r1:1.5b"
