@@ -11,7 +11,7 @@ import pytest
 from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.loader import load_prompter, load_template
 from bpu.chat.prompt import Thinking
-from bpu.chat.template import Said, Template, Unrenderable
+from bpu.chat.template import Template, TemplateMessage, Unrenderable
 from bpu.console.events import Done, Event, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
@@ -68,7 +68,7 @@ def test_a_template_that_refuses_some_messages() -> None:
     picky = Template(
         "{% if messages | length > 1 %}{{ raise_exception('one only') }}{% endif %}{{ messages[0].content }}"
     )
-    two: list[Said] = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    two: list[TemplateMessage] = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
     assert picky.inside(two) is None
     with pytest.raises(Unrenderable, match="one only"):
         picky.render(two)
