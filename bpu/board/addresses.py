@@ -69,9 +69,9 @@ def local_addresses(
     run: Callable[..., tools.Result] = tools.run, proc: Path = Path("/proc/net"), sysfs: Path = Path("/sys/class/net")
 ) -> list[Address]:
     """All IPv4 addresses but loopback, best first; links without a cable are left out. Never raises."""
-    found = _from_ip(run)
+    found = _read_iproute(run)
     if found is None:
-        found = [(ip, interface, None) for ip, interface in _from_proc(proc)]
+        found = [(ip, interface, None) for ip, interface in _read_proc(proc)]
     addresses = [Address(ip, name, kind_of(ip, name, sysfs), dynamic) for ip, name, dynamic in found]
     return sorted(addresses, key=lambda address: address.kind)
 
@@ -98,13 +98,13 @@ def _reachable(bind: str, found: Sequence[Address], hostname: str) -> list[tuple
     ]
 
 
-def taken(bind: str) -> list[str]:
+def busy_ports(bind: str) -> list[str]:
     """The parts of `bind` (`BPU_BIND`) on which another program listens already; unix sockets are not looked at."""
     parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
-    return [part for part in parts if _is_taken(part)]
+    return [part for part in parts if _is_busy(part)]
 
 
-def _is_taken(part: str) -> bool:
+def _is_busy(part: str) -> bool:
     problem = bind_problem(part)
     return problem is not None and problem.errno == errno.EADDRINUSE
 
@@ -124,7 +124,7 @@ def bind_problem(part: str) -> OSError | None:
     return None
 
 
-def announcement(
+def address_text(
     settings: Settings,
     *,
     simulated: bool,
@@ -149,7 +149,7 @@ def announcement(
     return "\n".join([*lines, ""])
 
 
-def announce(
+def print_addresses(
     settings: Settings,
     *,
     simulated: bool,
@@ -160,7 +160,7 @@ def announce(
 ) -> None:
     """Write the announcement to standard output, as the server does once it listens. Never raises."""
     hostname = socket.gethostname()
-    text = announcement(settings, simulated=simulated, cpu=cpu, found=find(), hostname=hostname, serves=serves)
+    text = address_text(settings, simulated=simulated, cpu=cpu, found=find(), hostname=hostname, serves=serves)
     if write is not None:
         write(text + "\n")
         return
@@ -178,7 +178,7 @@ def _label(url: str, kind: Kind | None, serves: Callable[[str], bool]) -> str:
     return network if serves(ip) else say("addresses.closed", network=network)
 
 
-def _from_ip(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
+def _read_iproute(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
     """Address, interface and whether it is from DHCP, by iproute2; None when it cannot tell."""
     try:
         result = run(["ip", "-j", "addr"], timeout=5)
@@ -194,7 +194,7 @@ def _from_ip(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | No
     ]
 
 
-def _from_proc(proc: Path) -> Iterable[tuple[str, str]]:
+def _read_proc(proc: Path) -> Iterable[tuple[str, str]]:
     """The same without iproute2: the kernel's own addresses, each with the interface whose network holds it."""
     try:
         trie = (proc / "fib_trie").read_text()

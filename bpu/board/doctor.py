@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bpu.board.checks.files import check_files
-from bpu.board.checks.finding import Finding, Level, found
+from bpu.board.checks.finding import Finding, Level, finding
 from bpu.board.checks.memory import check_memory
 from bpu.board.checks.network import check_network
 from bpu.board.checks.subject import Subject
@@ -21,4 +21,4 @@ def examine(subject: Subject, checks: tuple[Callable[[Subject], Iterator[Finding
             yield from check(subject)
         except Exception as error:
             name = check.__name__.removeprefix("check_")
-            yield found(name, Level.WARNING, "check_failed", name=name, reason=repr(error))
+            yield finding(name, Level.WARNING, "check_failed", name=name, reason=repr(error))

@@ -32,7 +32,7 @@ class Written:
     sha256: str
 
 
-class Rewriter:
+class DtbWriter:
     """Changes one `.dtb` file."""
 
     def __init__(self, tree: Path, *, files: Files | None = None, run: Callable[..., tools.Result] = tools.run) -> None:
@@ -46,9 +46,9 @@ class Rewriter:
     def apply(self, plan: Plan) -> Written:
         """Write `plan`. Raises `BoardError`, `ToolMissing` or OSError; then the file is as it was, or whole and new."""
         original = self._files.read(self._tree)
-        with self._cleaning():
+        with self._remove_leftovers():
             made = self.copy.make(original)
-            result = self._edited(original, plan)
+            result = self._write_new_tree(original, plan)
             self._files.swap(self._new, self._tree)
         if self._files.read(self._tree) != result:
             raise BoardError("ion.written_differs", path=self._tree)
@@ -58,23 +58,23 @@ class Rewriter:
         """Bring the safe copy back, byte by byte. The copy stays."""
         data = self.copy.read()
         parse(data)
-        with self._cleaning():
+        with self._remove_leftovers():
             self._files.put(self._tree, data, via=self._new)
         return Written(self._tree, self.copy.path, False, checksum(data))
 
-    def _edited(self, original: bytes, plan: Plan) -> bytes:
+    def _write_new_tree(self, original: bytes, plan: Plan) -> bytes:
         self._files.write(self._new, original, self._tree.stat().st_mode & 0o777)
-        wanted = planned(plan)
+        wanted = changed_properties(plan)
         for (node, name), value in wanted.items():
             cells = [f"{cell:x}" for cell in _cells(value)]
-            self._tool("fdtput", "-t", "x", self._new, node, name, *cells)
+            self._run_tool("fdtput", "-t", "x", self._new, node, name, *cells)
         self._files.sync(self._new)
         # dtc's own reading, so that our reader alone is not judge in its own cause.
-        self._tool("dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", self._check, self._new)
-        self._judge(parse(original), parse(self._files.read(self._check)), plan, wanted)
+        self._run_tool("dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", self._check, self._new)
+        self._verify(parse(original), parse(self._files.read(self._check)), plan, wanted)
         return self._files.read(self._new)
 
-    def _judge(self, before: Tree, after: Tree, plan: Plan, wanted: Mapping[Place, bytes]) -> None:
+    def _verify(self, before: Tree, after: Tree, plan: Plan, wanted: Mapping[Place, bytes]) -> None:
         found = differences(before, after)
         if found != wanted:
             odd = sorted(f"{node}:{name}" for node, name in {*found} ^ {*wanted}) or ["reg"]
@@ -83,13 +83,13 @@ class Rewriter:
         if wrong:
             raise BoardError("ion.bad_result", faults=" ".join(wrong))
 
-    def _tool(self, *words: str | Path) -> None:
+    def _run_tool(self, *words: str | Path) -> None:
         result = self._run(words, timeout=TOOL_TIMEOUT_S)
         if not result.ok:
             raise BoardError("ion.tool_failed", program=words[0], reason=result.err.strip() or result.code)
 
     @contextlib.contextmanager
-    def _cleaning(self) -> Iterator[None]:
+    def _remove_leftovers(self) -> Iterator[None]:
         """Whatever happens, no half-made file stays beside the tree; a leftover of a killed run is written over."""
         try:
             yield
@@ -99,7 +99,7 @@ class Rewriter:
                     path.unlink(missing_ok=True)
 
 
-def planned(plan: Plan) -> dict[Place, bytes]:
+def changed_properties(plan: Plan) -> dict[Place, bytes]:
     """What a plan changes, as the bytes of properties."""
     return {
         (f"/reserved-memory/{new.node}", "reg"): reg_bytes(new, plan.after) for old, new in plan.changes if old != new

@@ -83,7 +83,7 @@ def _live_ram(root: Path) -> tuple[Span, ...]:
     return read_ram(tree)
 
 
-def read_wish(words: Sequence[str], model: str) -> PoolRequest:
+def parse_request(words: Sequence[str], model: str) -> PoolRequest:
     """`bpu_first`, `carveout=2304M ion_cma=512M`, or a mode with sizes that replace some of its own."""
     name, rest = (words[0], words[1:]) if words and words[0] in MODES else ("", words)
     chosen = mode(model, name) if name else Mode({}, "")
@@ -91,16 +91,16 @@ def read_wish(words: Sequence[str], model: str) -> PoolRequest:
     for word in rest:
         pool, equals, size = word.partition("=")
         if not equals:
-            raise InvalidPoolRequest("ion.bad_wish", word=word, modes=", ".join(MODES))
+            raise InvalidPoolRequest("ion.bad_request", word=word, modes=", ".join(MODES))
         sizes[pool] = parse_size(size)
     if not sizes:
-        raise InvalidPoolRequest("ion.bad_wish", word="", modes=", ".join(MODES))
+        raise InvalidPoolRequest("ion.bad_request", word="", modes=", ".join(MODES))
     return PoolRequest(name if not rest else "", sizes, chosen.source)
 
 
-def plan_for(layout: Layout, wish: PoolRequest) -> Plan:
+def plan_for(layout: Layout, request: PoolRequest) -> Plan:
     """Raises `BoardError` when there is no room, or a pool that is not there."""
-    return plan(layout.memory, wish.sizes, alignment=ALIGNMENT)
+    return plan(layout.memory, request.sizes, alignment=ALIGNMENT)
 
 
 def vendor_switch(root: Path, boot_dir: Path) -> Path | None:

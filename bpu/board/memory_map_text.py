@@ -50,7 +50,7 @@ def _other(group: list[tuple[Span, str]]) -> Row:
     return Row("other", Span(start, end - start), ", ".join(names[:_NAMES_SHOWN]) + more)
 
 
-def picture(memory: MemoryMap) -> str:
+def memory_map_text(memory: MemoryMap) -> str:
     """A line a stretch: address, a bar of its share, size, what it is."""
     found = rows(memory)
     largest = max((row.span.size for row in found), default=1)

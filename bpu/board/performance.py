@@ -93,7 +93,7 @@ class Performance:
     def on(self) -> Iterator[str]:
         """Switch it on and say each step. Raises `BoardError` when nothing at all could be done."""
         before = self._before()
-        self._remember(before)
+        self._save(before)
         ran, trouble = self._run_script()
         done = [*ran, *self._raise_governors(), *self._write_words(before)]
         if not done:
@@ -105,7 +105,7 @@ class Performance:
 
     def off(self) -> Iterator[str]:
         """Put back what was there before `on`. Raises `BoardError` when that is not known."""
-        before = self.recorded()
+        before = self.saved_state()
         if before is None:
             raise BoardError("perf.no_record", path=self._record)
         for path, governor in before.governors.items():
@@ -117,7 +117,7 @@ class Performance:
             yield say("perf.word", address=address, value=value)
         self._record.unlink(missing_ok=True)
 
-    def recorded(self) -> Changes | None:
+    def saved_state(self) -> Changes | None:
         """What was there before; None when it was not switched on by this program since the board's start."""
         try:
             return changes_from_json(self._record.read_text())
@@ -125,7 +125,7 @@ class Performance:
             return None
 
     def _before(self) -> Changes:
-        if (known := self.recorded()) is not None:
+        if (known := self.saved_state()) is not None:
             # Switched on twice: what was there before the first time is what to come back to.
             return known
         found = script(self._runtime_dir)
@@ -174,7 +174,7 @@ class Performance:
         except OSError as error:
             raise BoardError("perf.failed", what=path, reason=error.strerror or error) from None
 
-    def _remember(self, changes: Changes) -> None:
+    def _save(self, changes: Changes) -> None:
         temporary = self._record.with_suffix(".new")
         try:
             self._record.parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SizeRequest:
     """A pool as it is, and the size in bytes that it shall have."""
 
     pool: Pool
@@ -60,15 +60,15 @@ def plan(
 
     Raises `BoardError` when a pool is not there, a size is not a multiple of `alignment`, or there is no room.
     """
-    wanted = _wanted(memory, sizes, alignment)
-    if all(want.size == want.pool.span.size for want in wanted):
+    requests = _size_requests(memory, sizes, alignment)
+    if all(requested.size == requested.pool.span.size for requested in requests):
         # Nothing is wished for, so nothing moves, however little the present layout is like one of ours.
         return Plan(memory, memory)
-    _check_room(memory, wanted, linux_room)
-    ground = _Ground(memory, alignment, kernel_room)
-    placed = ground.in_order(wanted) or ground.in_any_order(wanted)
+    _check_room(memory, requests, linux_room)
+    placement = _Placement(memory, alignment, kernel_room)
+    placed = placement.keep_order(requests) or placement.try_all_orders(requests)
     if placed is None:
-        raise _no_room(memory, wanted)
+        raise _no_room(memory, requests)
     after = replace(memory, pools=tuple(sorted(placed, key=lambda pool: pool.span)))
     return Plan(memory, after)
 
@@ -87,7 +87,7 @@ def faults(memory: MemoryMap) -> list[str]:
     return found
 
 
-def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list[Wanted]:
+def _size_requests(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list[SizeRequest]:
     """In the order of addresses, so that pools keep their order wherever they can."""
     by_node = {pool.node: pool.span.size for pool in memory.pools}
     for name, size in sizes.items():
@@ -98,26 +98,26 @@ def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list
         if size <= 0 or (size % alignment and size != pool.span.size):
             raise InvalidPoolRequest("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
         by_node[pool.node] = size
-    return [Wanted(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
+    return [SizeRequest(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
 
 
-def _check_room(memory: MemoryMap, wanted: Iterable[Wanted], linux_room: int) -> None:
+def _check_room(memory: MemoryMap, requests: Iterable[SizeRequest], linux_room: int) -> None:
     """A plan that shrinks what is reserved is always welcome, however little is left."""
     free = sum(span.size for span in holes(memory.ram, (region.span for region in memory.fixed)))
-    total = sum(want.size for want in wanted)
+    total = sum(requested.size for requested in requests)
     left = free - total - sum(region.size for region in memory.floating)
     if left < linux_room and total > memory.total:
         raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(linux_room), total=human(total))
 
 
-def _no_room(memory: MemoryMap, wanted: Iterable[Wanted]) -> BoardError:
+def _no_room(memory: MemoryMap, requests: Iterable[SizeRequest]) -> BoardError:
     free = holes(memory.ram, (region.span for region in memory.fixed))
     largest = max((span.size for span in free), default=0)
-    total = sum(want.size for want in wanted)
+    total = sum(requested.size for requested in requests)
     return BoardError("ion.no_room", total=human(total), largest=human(largest))
 
 
-class _Ground:
+class _Placement:
     """Where pools can lie."""
 
     def __init__(self, memory: MemoryMap, alignment: int, kernel_room: int) -> None:
@@ -130,49 +130,49 @@ class _Ground:
         low = min((span.start for span in self._ram), default=0) + kernel_room
         #: The lowest place for a pool that must move.
         self._floor = min([low, *bases])
-        self._home = min(bases, default=low)
-        self._homeless = self._without_hole(memory.pools)
+        self._lowest_base = min(bases, default=low)
+        self._unplaced = self._regions_without_hole(memory.pools)
 
-    def in_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
+    def keep_order(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
         """Each pool stays, or begins where the pool that it touched now ends, or goes up to the next free place."""
         placed: list[Pool] = []
         before: tuple[Pool, Pool] | None = None
-        for want in wanted:
-            span = want.pool.span
+        for requested in requests:
+            span = requested.pool.span
             touched = before is not None and before[0].span.end == span.start
             start = before[1].span.end if touched and before is not None else span.start
-            spot = self._spot(want, start, placed)
-            if spot is None:
+            place = self._place(requested, start, placed)
+            if place is None:
                 return None
-            placed.append(spot)
-            before = want.pool, spot
+            placed.append(place)
+            before = requested.pool, place
         return placed if self._leaves_room(placed) else None
 
-    def in_any_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
+    def try_all_orders(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
         """Every order is tried, from the lowest free place: it fails only where no such packing exists."""
-        for start in (self._home, self._floor):
-            for order in permutations(wanted):
+        for start in (self._lowest_base, self._floor):
+            for order in permutations(requests):
                 placed: list[Pool] = []
-                for want in order:
-                    spot = self._lowest(want, start, placed)
-                    if spot is None:
+                for requested in order:
+                    place = self._lowest(requested, start, placed)
+                    if place is None:
                         break
-                    placed.append(spot)
+                    placed.append(place)
                 if len(placed) == len(order) and self._leaves_room(placed):
                     return placed
         return None
 
-    def _spot(self, want: Wanted, start: int, placed: list[Pool]) -> Pool | None:
-        stays = want.size == want.pool.span.size and start == want.pool.span.start
-        if stays and self._is_free(want.pool.span, placed):
+    def _place(self, requested: SizeRequest, start: int, placed: list[Pool]) -> Pool | None:
+        stays = requested.size == requested.pool.span.size and start == requested.pool.span.start
+        if stays and self._is_free(requested.pool.span, placed):
             # As it is, even at an address that no plan would choose.
-            return want.pool
-        return self._lowest(want, start, placed)
+            return requested.pool
+        return self._lowest(requested, start, placed)
 
-    def _lowest(self, want: Wanted, start: int, placed: list[Pool]) -> Pool | None:
+    def _lowest(self, requested: SizeRequest, start: int, placed: list[Pool]) -> Pool | None:
         taken = [*self._fixed, *(pool.span for pool in placed)]
-        span = lowest(self._ram, taken, want.size, start, self._alignment)
-        return None if span is None else replace(want.pool, span=span)
+        span = lowest(self._ram, taken, requested.size, start, self._alignment)
+        return None if span is None else replace(requested.pool, span=span)
 
     def _is_free(self, span: Span, placed: list[Pool]) -> bool:
         taken = [*self._fixed, *(pool.span for pool in placed)]
@@ -180,19 +180,19 @@ class _Ground:
 
     def _leaves_room(self, placed: Sequence[Pool]) -> bool:
         """Whether no region that the kernel places by itself loses its place; one that has none now may go without."""
-        return self._without_hole(placed) <= self._homeless
+        return self._regions_without_hole(placed) <= self._unplaced
 
-    def _without_hole(self, pools: Sequence[Pool]) -> set[str]:
+    def _regions_without_hole(self, pools: Sequence[Pool]) -> set[str]:
         """The regions for which the kernel would find no hole, when it takes one after the other, largest first."""
         taken = [*self._fixed, *(pool.span for pool in pools)]
-        homeless = set()
+        unplaced = set()
         for region in sorted(self._floating, key=lambda region: -region.size):
             hole = _hole(self._ram, taken, region)
             if hole is None:
-                homeless.add(region.name)
+                unplaced.add(region.name)
             else:
                 taken.append(hole)
-        return homeless
+        return unplaced
 
 
 def _hole(ram: Sequence[Span], taken: Sequence[Span], region: Floating) -> Span | None:

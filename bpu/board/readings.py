@@ -100,9 +100,11 @@ def _bpu_ratios(root: Path) -> list[int]:
 
 def _temperatures(root: Path) -> list[Reading]:
     zones = _entries(root / "sys/class/thermal", "thermal_zone*")
-    told = [(text_of(zone / "type").strip() or zone.name, text_of(zone / "temp").strip()) for zone in zones]
+    values = [(text_of(zone / "type").strip() or zone.name, text_of(zone / "temp").strip()) for zone in zones]
     return [
-        {"name": name, "celsius": round(int(text) / 1000)} for name, text in told if _is_number(text.removeprefix("-"))
+        {"name": name, "celsius": round(int(text) / 1000)}
+        for name, text in values
+        if _is_number(text.removeprefix("-"))
     ][:_MOST_TEMPERATURES]
 
 

@@ -23,7 +23,7 @@ from bpu.board.readings import Reading, readings
 ADOPTERS = ("systemd", "init")
 TERM_S, KILL_S = 3.0, 5.0
 #: Memory of a killed process is given back by the kernel, but not at once.
-SETTLE_S = 3.0
+STABLE_TIMEOUT_S = 3.0
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
@@ -40,7 +40,7 @@ class Candidate:
     """A process that runs this runtime's console or holds memory of the BPU; `held` bytes, None where not known."""
 
     process: Process
-    standing: Ownership
+    ownership: Ownership
     held: int | None
 
 
@@ -56,7 +56,7 @@ def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list
     found = holders(root)
     held = {holder.process.pid: holder.total for holder in found or []}
     consoles = [
-        Candidate(one, _standing(one, root), held.get(one.pid))
+        Candidate(one, _ownership(one, root), held.get(one.pid))
         for program in programs
         for one in running(program, root)
     ]
@@ -64,19 +64,19 @@ def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list
     return [*consoles, *(_other(holder, root) for holder in found or [] if holder.process.pid not in known)]
 
 
-def chosen(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]:
+def choose(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]:
     """What is nobody's, and what was asked for by number. Raises `BoardError` for one that may not be ended."""
     by_pid = {one.process.pid: one for one in found}
     for pid in wanted:
         if pid not in by_pid:
             raise BoardError("reclaim.not_a_candidate", pid=pid)
-        if by_pid[pid].standing is Ownership.SERVING:
+        if by_pid[pid].ownership is Ownership.SERVING:
             raise BoardError("reclaim.is_serving", pid=pid)
     asked = set(wanted)
-    return [one for one in by_pid.values() if one.standing is Ownership.ORPHANED or one.process.pid in asked]
+    return [one for one in by_pid.values() if one.ownership is Ownership.ORPHANED or one.process.pid in asked]
 
 
-def end(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool:
+def end_process(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool:
     """End exactly this process, politely at first; False when it was gone already. Raises `BoardError`."""
     try:
         descriptor = os.pidfd_open(one.pid)
@@ -110,10 +110,10 @@ def drop_caches(root: Path = Path("/"), *, sync: Callable[[], None] = os.sync) -
         raise BoardError("reclaim.no_drop", path=path, reason=error.strerror or error) from None
 
 
-def settled(
+def wait_until_stable(
     root: Path = Path("/"),
     *,
-    seconds: float = SETTLE_S,
+    seconds: float = STABLE_TIMEOUT_S,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Reading]:
@@ -135,31 +135,31 @@ def _pools(rows: list[Reading]) -> list[Reading]:
 
 
 def _other(holder: Holder, root: Path) -> Candidate:
-    standing = Ownership.SERVING if is_serving(holder.process, root) else Ownership.OWNED
-    return Candidate(holder.process, standing, holder.total)
+    ownership = Ownership.SERVING if is_serving(holder.process, root) else Ownership.OWNED
+    return Candidate(holder.process, ownership, holder.total)
 
 
-def _standing(one: Process, root: Path) -> Ownership:
+def _ownership(one: Process, root: Path) -> Ownership:
     if is_serving(one, root):
         return Ownership.SERVING
-    return Ownership.ORPHANED if _is_orphan(one) and _is_unheard(one, root) else Ownership.OWNED
+    return Ownership.ORPHANED if _is_orphan(one) and _has_no_writer(one, root) else Ownership.OWNED
 
 
 def _is_orphan(one: Process) -> bool:
     return not one.terminal and (one.parent_pid == 1 or one.parent in ADOPTERS)
 
 
-def _is_unheard(one: Process, root: Path) -> bool:
+def _has_no_writer(one: Process, root: Path) -> bool:
     """Whether nobody can write to its input any more. What cannot be seen counts as somebody."""
     source = _link(root / "proc" / str(one.pid) / "fd" / "0")
     if source == "/dev/null" or source.endswith("(deleted)"):
         return True
     if not source.startswith("pipe:"):
         return False
-    return all(_does_not_write(pid, source, root) for pid in pids(root) if pid != one.pid)
+    return all(_is_not_writer(pid, source, root) for pid in pids(root) if pid != one.pid)
 
 
-def _does_not_write(pid: int, pipe: str, root: Path) -> bool:
+def _is_not_writer(pid: int, pipe: str, root: Path) -> bool:
     folder = root / "proc" / str(pid)
     try:
         for path in (folder / "fd").iterdir():

@@ -82,7 +82,7 @@ def log_lines(lines: Iterable[str]) -> Iterator[str]:
     A line of a prompt or an answer may look like anything. Where the log holds any, only lines of requests are kept,
     and of them only facts whose form leaves no room for words.
     """
-    parsed = [event for line in lines if (event := _parsed(line)) is not None]
+    parsed = [event for line in lines if (event := _parse_line(line)) is not None]
     holds_prompts = any(event["event"].split(" ")[0] in _PROMPTS for event in parsed)
     clients = Clients()
     for event in parsed:
@@ -104,10 +104,10 @@ def _facts(facts: Mapping[str, str], clients: Clients) -> str:
     return " ".join(f"{name}={value}" for name, value in shown.items())
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parse_line(line: str) -> dict[str, Any] | None:
     """Time, pid, level, event and facts of a line of the log; None for a line that has not its form."""
     if line.startswith("{"):
-        return _parsed_json(line)
+        return _parse_json_line(line)
     match = _LINE.fullmatch(line.rstrip())
     if match is None:
         return None
@@ -118,7 +118,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return {**match.groupdict(), "event": event, "facts": facts}
 
 
-def _parsed_json(line: str) -> dict[str, Any] | None:
+def _parse_json_line(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
         head = {name: str(found.pop(name)) for name in ("time", "level", "pid", "event")}

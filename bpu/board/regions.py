@@ -109,7 +109,7 @@ def read_map(tree: Tree, *, ram: Sequence[Span] = ()) -> MemoryMap:
     fixed = [Fixed(node.name, span) for node in others for span in reg(node, cells)]
     fixed += [Fixed("/memreserve/", Span(*pair)) for pair in tree.reservations]
     floating = tuple(_floating(node, cells) for node in others if _is_floating(node))
-    spans = merged(ram or read_ram(tree))
+    spans = merge(ram or read_ram(tree))
     return MemoryMap(spans, tuple(sorted(pools, key=lambda p: p.span)), tuple(fixed), floating, *cells)
 
 
@@ -117,7 +117,7 @@ def read_ram(tree: Tree) -> tuple[Span, ...]:
     """The RAM that `tree` itself tells of; touching pieces are one."""
     cells = tree.root.number("#address-cells", 2), tree.root.number("#size-cells", 1)
     nodes = [node for node in tree.root.children if node.name.partition("@")[0] == "memory"]
-    return merged(span for node in nodes for span in reg(node, cells))
+    return merge(span for node in nodes for span in reg(node, cells))
 
 
 def reg(node: Node, cells: tuple[int, int]) -> list[Span]:
@@ -142,7 +142,7 @@ def split(value: int, cells: int) -> list[int]:
     return [value >> 32 * i & 0xFFFFFFFF for i in reversed(range(cells))]
 
 
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Sorted, with touching and overlapping spans made one."""
     result: list[Span] = []
     for span in sorted(span for span in spans if span.size):
@@ -155,8 +155,8 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 def holes(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]:
     """What is left of `spans` when `taken` is taken out."""
-    left = list(merged(spans))
-    for span in merged(taken):
+    left = list(merge(spans))
+    for span in merge(taken):
         left = [piece for whole in left for piece in _without(whole, span)]
     return tuple(left)
 

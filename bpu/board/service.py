@@ -32,8 +32,8 @@ PACKAGED_UNITS = Path("/usr/lib/systemd/system")
 PACKAGED_HOME = Path("/usr/lib/rdk-bpu-gateway")
 DROP_IN = UNIT_FOLDER / f"{GATEWAY}.d" / "bpu.conf"
 #: What stands in the files of `deploy/`, to be replaced by this machine's own.
-_PROJECT_THERE = "/opt/rdk-bpu-gateway"
-_PYTHON_THERE = f"{_PROJECT_THERE}/.venv/bin/python"
+_EXAMPLE_PROJECT = "/opt/rdk-bpu-gateway"
+_EXAMPLE_PYTHON = f"{_EXAMPLE_PROJECT}/.venv/bin/python"
 #: gunicorn waits five seconds longer than the workers; then the console is ended and the rest reaped.
 STOP_MARGIN_S = 30
 SYSTEMCTL_S = 120.0
@@ -73,14 +73,14 @@ class Step:
     owner: str = "root"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         if self.argv:
             return say("service.run", command=" ".join(self.argv))
         key = "service.remove_file" if self.text is None else "service.write"
-        return say("service.keep" if self.kept else key, path=self.path)
+        return say("service.keep" if self.is_unchanged else key, path=self.path)
 
     @property
-    def kept(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether the file is already as it is to be."""
         if self.path is None or self.text is None or not self.path.is_file():
             return False
@@ -91,7 +91,7 @@ def unit(name: str, machine: Machine) -> str:
     """The unit `name` for `machine`. Raises `BadRequest` for folders that a unit cannot name."""
     _check_paths(machine)
     text = (PROJECT / "deploy" / name).read_text(encoding="utf-8")
-    text = text.replace(_PYTHON_THERE, str(machine.python)).replace(_PROJECT_THERE, str(machine.project))
+    text = text.replace(_EXAMPLE_PYTHON, str(machine.python)).replace(_EXAMPLE_PROJECT, str(machine.project))
     text = text.replace(str(ARTICLE_RUNTIME), str(machine.runtime_dir))
     text = re.sub(r"(?m)^TimeoutStopSec=.*$", f"TimeoutStopSec={machine.stop_s}", text)
     return re.sub(r"(?m)^User=.*$", f"User={machine.user}", text)
@@ -192,21 +192,23 @@ def below(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
-def do(steps: Sequence[Step], *, run: Run = tools.run, told: Callable[[str], None] = lambda words: None) -> None:
-    """Do the steps in their order; `told` hears of each first. Raises `EngineUnavailable` at the first that fails."""
+def run_steps(
+    steps: Sequence[Step], *, run: Run = tools.run, announce: Callable[[str], None] = lambda words: None
+) -> None:
+    """Do the steps in order, each announced first. Raises `EngineUnavailable` at the first failure."""
     for step in steps:
-        told(step.words)
+        announce(step.description)
         if step.argv:
             result = run(step.argv, timeout=SYSTEMCTL_S)
             if not result.ok:
                 raise EngineUnavailable(
                     say("service.failed", command=" ".join(step.argv), reason=(result.err or result.out).strip())
                 )
-        elif not step.kept:
-            _put(step)
+        elif not step.is_unchanged:
+            _write_file(step)
 
 
-def _put(step: Step) -> None:
+def _write_file(step: Step) -> None:
     assert step.path is not None
     try:
         if step.text is None:

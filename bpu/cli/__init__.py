@@ -61,9 +61,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BpuError as error:
-            from bpu.cli._errors import told  # helpers are loaded with the commands that use them
+            from bpu.cli._errors import localized_message  # helpers are loaded with the commands that use them
 
-            click.echo(say("cli.error", message=told(error)), err=True)
+            click.echo(say("cli.error", message=localized_message(error)), err=True)
             ctx.exit(error.exit_code)
 
     def _unknown(self, ctx: click.Context, name: str) -> str:

@@ -14,15 +14,15 @@ def cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def left(text: str, width: int) -> str:
+def pad_right(text: str, width: int) -> str:
     return text + " " * max(0, width - cells(text))
 
 
-def right(text: str, width: int) -> str:
+def pad_left(text: str, width: int) -> str:
     return " " * max(0, width - cells(text)) + text
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int) -> list[str]:
     """`text` in lines of at most `width` cells: broken at blanks and between Chinese characters, nowhere else."""
     lines = [""]
     for piece in _PIECES.findall(text):

@@ -35,7 +35,7 @@ class Endpoint:
         """All models with their contexts, the chosen one first."""
         return ((self.model, self.context), *self.others)
 
-    def choosing(self, name: str) -> Endpoint:
+    def with_model(self, name: str) -> Endpoint:
         """The same gateway with another model first; one that its table does not have is taken as it is named."""
         contexts = dict(self.models)
         others = tuple((model, context) for model, context in self.models if model != name)
@@ -50,7 +50,7 @@ class Endpoint:
         return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
-def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Endpoint:
+def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Endpoint:
     """The way in from other machines, by the settings. Raises `SettingsError` when there is none by network."""
     settings = resolve_engine(settings)
     urls = reachable(settings.bind, find(), socket.gethostname())

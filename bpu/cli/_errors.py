@@ -10,7 +10,7 @@ from bpu.messages import has, language, say
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
-def told(error: BpuError) -> str:
+def localized_message(error: BpuError) -> str:
     """Its message; to readers of Chinese what it means comes first, and the English words stay for its details."""
     keys = (f"faults.{getattr(error, 'cause', '')}", f"errors.{error.code}")
     key = next((key for key in keys if has(key)), None)

@@ -33,10 +33,10 @@ from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached
 
 #: How soon Ctrl-C is heard while the console says nothing.
-LOOK_S = 0.1
+POLL_S = 0.1
 
 
-class Local:
+class LocalBackend:
     """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
 
     def __init__(self, settings: Settings, name: str = "") -> None:
@@ -73,23 +73,23 @@ class Local:
         Ctrl-C, and closing the iterator, end the job, and it is at rest when this is over: nothing of it goes on
         while nobody runs the event loop. Raises `KeyboardInterrupt` and `BpuError`.
         """
-        asked = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model])
-        turn = self._prompter.turn(asked)
-        with _interrupts() as stopped:
+        request = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model])
+        turn = self._prompter.turn(request)
+        with _interrupts() as is_interrupted:
             job = self._engine.submit(
                 turn,
                 job_id=f"chatcmpl-{uuid4().hex}",
-                remember=partial(self._prompter.remember, asked),
+                remember=partial(self._prompter.remember, request),
                 count=self._counter.count,
                 model=self._model,
             )
             try:
-                events = _until(job.events(LOOK_S), stopped)
-                yield from self._prompter.answer(events, asked, turn, lambda: job.timing)
+                events = _until_interrupted(job.events(POLL_S), is_interrupted)
+                yield from self._prompter.answer(events, request, turn, lambda: job.timing)
             finally:
-                self._rest(job)
+                self._wait_until_finished(job)
 
-    def _rest(self, job: Job) -> None:
+    def _wait_until_finished(self, job: Job) -> None:
         job.close()
         while job.id in self._engine.jobs:
             gevent_io.sleep(0.01)
@@ -111,12 +111,12 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _until(
-    events: Iterator[Event | Progress | TimeLimitReached], stopped: Callable[[], bool]
+def _until_interrupted(
+    events: Iterator[Event | Progress | TimeLimitReached], is_interrupted: Callable[[], bool]
 ) -> Iterator[Event | Progress]:
     """`events` up to a Ctrl-C, or to the end of the job's time: then what has come is the answer."""
     for event in events:
-        if stopped():
+        if is_interrupted():
             raise KeyboardInterrupt
         if isinstance(event, TimeLimitReached):
             return

@@ -28,7 +28,7 @@ APIS = {"chat": "openai-completions", "responses": "openai-responses"}
 Config = dict[str, Any]
 
 
-def provider(door: Endpoint, *, tools: bool, api: str) -> Config:
+def provider(endpoint: Endpoint, *, tools: bool, api: str) -> Config:
     """The provider: its models with small contexts, the chosen one first."""
     compat = {
         **({} if tools else {"supportsTools": False}),
@@ -46,19 +46,19 @@ def provider(door: Endpoint, *, tools: bool, api: str) -> Config:
             "maxTokens": min(ANSWER, context // 2),
             "compat": compat,
         }
-        for model, context in door.models
+        for model, context in endpoint.models
     ]
-    return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": models}
+    return {"baseUrl": endpoint.base, "apiKey": endpoint.key, "api": APIS[api], "models": models}
 
 
-def patch(door: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
+def patch(endpoint: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
     """What is to be merged into `config`.
 
     Where that has a model already, the board becomes an agent of its own, `bpu`, and the others stay as they are.
     Tools come in their smallest
     profile, and directly: a search for tools costs a small model more than three of them.
     """
-    primary = {"primary": f"{PROVIDER}/{door.model}"}
+    primary = {"primary": f"{PROVIDER}/{endpoint.model}"}
     profile = {"tools": {"profile": "minimal"}} if tools else {}
     agents: Config
     top: Config = {}
@@ -70,7 +70,7 @@ def patch(door: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api
     found = config.get("tools")
     if not (isinstance(found, Mapping) and "toolSearch" in found):
         top = merge(top, {"tools": {"toolSearch": False}})
-    return {"agents": agents, "models": {"providers": {PROVIDER: provider(door, tools=tools, api=api)}}, **top}
+    return {"agents": agents, "models": {"providers": {PROVIDER: provider(endpoint, tools=tools, api=api)}}, **top}
 
 
 def merge(config: Mapping[str, Any], change: Mapping[str, Any]) -> Config:

@@ -57,19 +57,19 @@ def connection(bind: str) -> http.client.HTTPConnection | None:
 
 def ask_ready(settings: Settings) -> Answer:
     """One question to `/ready`, with a key if the settings name one."""
-    opened = connection(settings.bind)
-    if opened is None:
+    client = connection(settings.bind)
+    if client is None:
         return Answer()
     try:
         key = first_key(settings)
         headers = {"Host": "localhost", **({"Authorization": f"Bearer {key}"} if key else {})}
-        opened.request("GET", "/ready", headers=headers)
-        body = json.loads(opened.getresponse().read())
+        client.request("GET", "/ready", headers=headers)
+        body = json.loads(client.getresponse().read())
         return Answer(bool(body["ready"]), str(body["state"]), str(body["reason"] or ""))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return Answer()
     finally:
-        opened.close()
+        client.close()
 
 
 def wait_until_ready(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
+from bpu.board.checks.finding import Finding, Level, failure, finding, note, success, warning
 from bpu.cli import _keeper
 from bpu.console.profiles import PROFILES
 from bpu.engine.client.launch_config import plan_launch
@@ -33,11 +33,11 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         key = {True: "record_works", False: "record_broken", None: "record_unknown"}[known.reset_works]
         level = Level.FINE if known.reset_works else Level.NOTE
         values = {"date": date, "history": history, "reset": say(f"doctor.{key}"), "folder": place}
-        yield found("record", level, "record_found", "record_forget", **values)
+        yield finding("record", level, "record_found", "record_forget", **values)
     elif record.tries:
         yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
     elif PROFILES[launch.profile].belief is not None:
-        yield fine("record", "record_public", folder=place)
+        yield success("record", "record_public", folder=place)
     else:
         yield note("record", "record_none", "record_examine", folder=place)
 
@@ -58,7 +58,7 @@ def _running(settings: Settings) -> Iterator[Finding]:
         if ended["by"] == "blocks":
             yield warning("turn_end", "turn_end_blocks", "turn_end_unbuffered")
         elif ended["by"] is not None:
-            yield fine("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
+            yield success("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
 
 
 def forget_findings(settings: Settings) -> Iterator[Finding]:
@@ -68,6 +68,6 @@ def forget_findings(settings: Settings) -> Iterator[Finding]:
         count = forget(folder)
     except OSError as error:
         reason = error.strerror or str(error)
-        yield broken("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
+        yield failure("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
     else:
-        yield fine("record", "record_forgotten", count=count, folder=str(folder))
+        yield success("record", "record_forgotten", count=count, folder=str(folder))

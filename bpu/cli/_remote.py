@@ -30,7 +30,7 @@ class Refused(BpuError):
     exit_code = 3
 
 
-class Remote:
+class RemoteGateway:
     """The gateway at `url`: `http://HOST:PORT`, with or without `/v1`. Raises `BadRequest` for what is no address."""
 
     def __init__(self, url: str, key: str = "") -> None:
@@ -43,7 +43,7 @@ class Remote:
 
     def json(self, method: str, path: str, body: Body | None = None) -> Body:
         """One request and its answer. Raises `Refused`, `EngineUnavailable`."""
-        with self._opened(method, path, body, CONNECT_S) as response:
+        with self._request(method, path, body, CONNECT_S) as response:
             return _object(response.read())
 
     def status(self) -> Body:
@@ -52,7 +52,7 @@ class Remote:
 
     def chat(self, body: Body) -> Iterator[Delta]:
         """The deltas of a streamed chat completion. Closing the iterator hangs up, which stops the answer."""
-        with self._opened("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
+        with self._request("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
             ended = False
             for data in _events(response):
                 for delta in _deltas(data):
@@ -62,7 +62,7 @@ class Remote:
                 raise EngineCrashed(say("remote.broken_off", url=self.base))
 
     @contextlib.contextmanager
-    def _opened(self, method: str, path: str, body: Body | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
+    def _request(self, method: str, path: str, body: Body | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
         parts = urlsplit(self.base)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=timeout)
@@ -99,8 +99,8 @@ def base_url(text: str) -> str:
 def refusal(body: Mapping[str, Any], status: int) -> BpuError:
     """The error in an answer of the gateway."""
     error = body.get("error")
-    told = error.get("message") if isinstance(error, Mapping) else None
-    return Refused(str(told) if told else say("remote.strange", status=status))
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return Refused(str(message) if message else say("remote.strange", status=status))
 
 
 def _object(data: bytes) -> Body:

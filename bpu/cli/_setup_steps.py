@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bpu.board import service, tools
 from bpu.board.checks.files import check_files
-from bpu.board.checks.finding import Finding, Level, found
+from bpu.board.checks.finding import Finding, Level, finding
 from bpu.board.checks.memory import check_memory
 from bpu.board.checks.network import check_network
 from bpu.board.checks.subject import Subject
@@ -29,7 +29,7 @@ CONSOLE_PLACES = ("bin/{name}", "{name}", "example/{name}", "example/*/{name}", 
 
 
 @dataclass(frozen=True)
-class Look:
+class StepState:
     """What a step has found. `command` does what is missing; none with `is_done` False: a person must act.
 
     `then_restart`: the board must be restarted after the command, and the setup run again.
@@ -51,7 +51,7 @@ class Step:
     """`name` is a key of the catalogue (`setup.step_NAME`); `is_needed`: what comes after cannot work without it."""
 
     name: str
-    look: Callable[[Subject], Look]
+    examine: Callable[[Subject], StepState]
     is_needed: bool = False
 
 
@@ -81,39 +81,41 @@ def steps() -> tuple[Step, ...]:
     )
 
 
-def _picked(found_all: Iterable[Finding], *names: str) -> tuple[Finding, ...]:
+def _of_checks(found_all: Iterable[Finding], *names: str) -> tuple[Finding, ...]:
     return tuple(one for one in found_all if one.check in names)
 
 
-def _fine(findings: Iterable[Finding]) -> bool:
+def _all_fine(findings: Iterable[Finding]) -> bool:
     return all(one.level <= Level.FINE for one in findings)
 
 
-def _judged(findings: tuple[Finding, ...], command: Words = (), *, root: bool = False, restart: bool = False) -> Look:
+def _state_of(
+    findings: tuple[Finding, ...], command: Words = (), *, root: bool = False, restart: bool = False
+) -> StepState:
     """Done if nothing is wrong, else what `command` is to do."""
-    return Look(findings, _fine(findings), command, needs_root=root, then_restart=restart)
+    return StepState(findings, _all_fine(findings), command, needs_root=root, then_restart=restart)
 
 
-def _system(subject: Subject) -> Look:
-    findings = _picked(check_system(subject), "board", "system")
+def _system(subject: Subject) -> StepState:
+    findings = _of_checks(check_system(subject), "board", "system")
     missing = sorted({tools.PACKAGES[name] for name in ("stdbuf", "setpriv", "fdtput") if subject.find(name) is None})
     if missing and subject.board:
         remedy = f"sudo apt install {' '.join(missing)}"
-        return Look(findings, False, remedy=remedy)
-    return Look(findings, True)
+        return StepState(findings, False, remedy=remedy)
+    return StepState(findings, True)
 
 
-def _sdk(subject: Subject) -> Look:
-    findings = _picked(check_files(subject), "engine", "runtime", "console", "libraries", "stdbuf")
+def _sdk(subject: Subject) -> StepState:
+    findings = _of_checks(check_files(subject), "engine", "runtime", "console", "libraries", "stdbuf")
     if all(one.level is not Level.BROKEN for one in findings):
-        return Look(findings, True)
+        return StepState(findings, True)
     place = next(find_sdks(subject.root), None)
     if place is None:
-        return Look(findings, False, remedy=say("setup.where_sdk"))
+        return StepState(findings, False, remedy=say("setup.where_sdk"))
     runtime, console = place
     words = [f"BPU_RUNTIME_DIR={runtime}", f"BPU_CONSOLE={console.relative_to(runtime)}"]
-    offered = (*findings, found("sdk", Level.NOTE, "other_sdk", path=runtime))
-    return Look(offered, False, ("config", "set", *words), needs_root=True)
+    offered = (*findings, finding("sdk", Level.NOTE, "other_sdk", path=runtime))
+    return StepState(offered, False, ("config", "set", *words), needs_root=True)
 
 
 def find_sdks(root: Path) -> Iterator[tuple[Path, Path]]:
@@ -131,64 +133,66 @@ def _console_in(runtime: Path) -> Path | None:
     return next((path for pattern in patterns for path in sorted(runtime.glob(pattern)) if path.is_file()), None)
 
 
-def _model(subject: Subject) -> Look:
-    findings = _picked(check_files(subject), "engine", "model", "model_type", "tokenizer", "template", "refused")
+def _model(subject: Subject) -> StepState:
+    findings = _of_checks(check_files(subject), "engine", "model", "model_type", "tokenizer", "template", "refused")
     broken = [one.check for one in findings if one.level is Level.BROKEN]
     if not broken:
         differs = next((one for one in findings if one.check == "model_type" and one.level is Level.WARNING), None)
         if differs is None:
-            return Look(findings, True)
-        return Look(findings, False, ("config", "set", f"BPU_MODEL_TYPE={differs.facts['wanted']}"), needs_root=True)
+            return StepState(findings, True)
+        return StepState(
+            findings, False, ("config", "set", f"BPU_MODEL_TYPE={differs.facts['wanted']}"), needs_root=True
+        )
     command = model_command(subject) if "model" in broken else ()
-    return Look(findings, False, command, needs_root=True, remedy="" if command else say("setup.where_model"))
+    return StepState(findings, False, command, needs_root=True, remedy="" if command else say("setup.where_model"))
 
 
-def _pools(subject: Subject) -> Look:
+def _pools(subject: Subject) -> StepState:
     if not subject.board:
-        return Look((), True, remedy="")
-    findings = _picked(check_memory(subject), "devices", "ion", "holders", "consoles")
+        return StepState((), True, remedy="")
+    findings = _of_checks(check_memory(subject), "devices", "ion", "holders", "consoles")
     pools = next((one for one in findings if one.check == "ion" and one.level > Level.FINE), None)
     if pools is not None:
         # Without a mode that would hold the model, a person must choose another model.
         command = ("ion", "apply", str(pools.facts["mode"])) if "mode" in pools.facts else ()
-        return Look(findings, False, command, needs_root=True, then_restart=True)
-    return _judged(findings, ("reclaim",), root=True)
+        return StepState(findings, False, command, needs_root=True, then_restart=True)
+    return _state_of(findings, ("reclaim",), root=True)
 
 
-def _performance(subject: Subject) -> Look:
+def _performance(subject: Subject) -> StepState:
     if not subject.board:
-        return Look((), True)
-    return _judged(_picked(check_system(subject), "performance"), ("perf", "on"), root=True)
+        return StepState((), True)
+    return _state_of(_of_checks(check_system(subject), "performance"), ("perf", "on"), root=True)
 
 
-def _console(subject: Subject) -> Look:
+def _console(subject: Subject) -> StepState:
     if not subject.wants_console or subject.root != Path("/"):
-        return Look((), True)
+        return StepState((), True)
     findings = tuple(record_findings(subject.settings))
     known = any(one.level is Level.FINE for one in findings)
-    return Look(findings, known, () if known else ("doctor", "--probe"), needs_root=True)
+    return StepState(findings, known, () if known else ("doctor", "--probe"), needs_root=True)
 
 
-def _service(subject: Subject) -> Look:
+def _service(subject: Subject) -> StepState:
     if subject.root != Path("/"):
-        return Look((), True)
+        return StepState((), True)
     if subject.find("systemctl") is None:
-        return Look((), False, remedy=say("setup.without_systemd"))
+        return StepState((), False, remedy=say("setup.without_systemd"))
     state: Mapping[str, str] = service.state(service.GATEWAY, run=subject.run)
     runs = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
     extra = ("--performance",) if subject.board else ()
     key = "service_runs" if runs else "service_absent"
-    findings = (found("service", Level.FINE if runs else Level.NOTE, key),)
-    return Look(findings, runs, () if runs else ("service", "install", *extra), needs_root=True)
+    findings = (finding("service", Level.FINE if runs else Level.NOTE, key),)
+    return StepState(findings, runs, () if runs else ("service", "install", *extra), needs_root=True)
 
 
-def _addresses(subject: Subject) -> Look:
-    findings = _picked(check_network(subject), "port", "addresses", "static", "firewall")
-    return Look(findings, not any(one.level is Level.BROKEN for one in findings))
+def _addresses(subject: Subject) -> StepState:
+    findings = _of_checks(check_network(subject), "port", "addresses", "static", "firewall")
+    return StepState(findings, not any(one.level is Level.BROKEN for one in findings))
 
 
-def _chatbox(subject: Subject) -> Look:
-    return Look((), False, ("connect", "chatbox"), is_harmless=True)
+def _chatbox(subject: Subject) -> StepState:
+    return StepState((), False, ("connect", "chatbox"), is_harmless=True)
 
 
 def with_places(words: Words, *, sysfs: Path) -> Words:

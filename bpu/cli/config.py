@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bpu import settings_file
-from bpu.cli._columns import left
+from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
 from bpu.errors import BadRequest, SettingsError
 from bpu.messages import say
@@ -27,13 +27,13 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help=say("config.json"))
 def show(as_json: bool) -> None:
     settings, mistakes = read_settings()
-    rows = described(settings)
+    rows = describe_settings(settings)
     if as_json:
         click.echo(json.dumps({"settings": rows, "mistakes": mistakes}, ensure_ascii=False, indent=2))
     else:
         width = max(len(row["name"]) for row in rows)
         for row in rows:
-            value = left(row["value"], 40)
+            value = pad_right(row["value"], 40)
             click.echo(f"{row['name']:<{width}}  {value}  {_source_words(row['source'])}")
         for mistake in mistakes:
             click.echo(mistake, err=True)
@@ -41,7 +41,7 @@ def show(as_json: bool) -> None:
         click.get_current_context().exit(SettingsError.exit_code)
 
 
-def described(settings: Settings) -> list[dict[str, str]]:
+def describe_settings(settings: Settings) -> list[dict[str, str]]:
     """Name, value and source of each setting, in the order of the fields. Keys are never shown."""
     rows = []
     for field, name in variables().items():

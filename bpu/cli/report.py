@@ -20,7 +20,7 @@ from bpu.board.redact import log_lines, without_secrets
 from bpu.cli import _keeper
 from bpu.cli._endpoint import first_key
 from bpu.cli._readiness import last_lines
-from bpu.cli.config import described
+from bpu.cli.config import describe_settings
 from bpu.cli.doctor import subject_of
 from bpu.errors import BpuError, EngineUnavailable
 from bpu.messages import say
@@ -95,7 +95,7 @@ def _doctor(settings: Settings) -> Iterator[str]:
 
 
 def _settings(settings: Settings, mistakes: list[str]) -> Iterator[str]:
-    for row in described(settings):
+    for row in describe_settings(settings):
         if row["source"] != "default":
             yield f"{row['name']}={row['value']} ({row['source']})"
     yield from mistakes

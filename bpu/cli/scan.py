@@ -7,7 +7,7 @@ import json
 
 import click
 
-from bpu.cli._columns import cells, left
+from bpu.cli._columns import cells, pad_right
 from bpu.messages import say
 
 
@@ -47,5 +47,5 @@ def command(seconds: float, as_json: bool) -> None:
     rows = [[say(f"scan.{name}") for name in ("name", "address", "version", "models", "load")], *map(row, gateways)]
     widths = [max(cells(one[column]) for one in rows) for column in range(4)]
     for one in rows:
-        padded = [left(text, width) for text, width in zip(one, widths, strict=False)]
+        padded = [pad_right(text, width) for text, width in zip(one, widths, strict=False)]
         click.echo("  ".join([*padded, one[4]]).rstrip())

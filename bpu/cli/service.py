@@ -51,7 +51,7 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
     _check_user(user)
     is_here = root.absolute() == Path("/")
     if is_here and not dry_run:
-        _check_right()
+        _check_permission()
     sources = _adopt_callers_file(yes=yes)
     settings = load_settings()
     values = _values(settings, sources)
@@ -73,12 +73,12 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
     steps = service.installation(
         machine, values, performance=performance, start=start, announced=announced, root=root.absolute()
     )
-    _carry_out(steps, dry_run=dry_run)
+    _run_steps(steps, dry_run=dry_run)
     if dry_run:
         return
     click.echo(say("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))
     if is_here and start:
-        _await(settings)
+        _wait_until_ready(settings)
 
 
 def _is_packaged() -> bool:
@@ -120,7 +120,7 @@ def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
     return service.Values(found, settings.api_keys)
 
 
-def _await(settings: Settings) -> None:
+def _wait_until_ready(settings: Settings) -> None:
     reason = wait_until_ready(settings)
     if reason is None:
         click.echo(say("service.serves"))
@@ -141,8 +141,8 @@ def remove(purge: bool, dry_run: bool, root: Path) -> None:
         click.echo(say("service.nothing"))
         return
     if root.absolute() == Path("/") and not dry_run:
-        _check_right()
-    _carry_out(steps, dry_run=dry_run)
+        _check_permission()
+    _run_steps(steps, dry_run=dry_run)
     if not dry_run:
         click.echo(say("service.removed"))
 
@@ -170,20 +170,20 @@ def _check_user(name: str) -> None:
         raise click.BadParameter(say("service.no_user", name=name), param_hint="--user") from None
 
 
-def _carry_out(steps: list[service.Step], *, dry_run: bool) -> None:
+def _run_steps(steps: list[service.Step], *, dry_run: bool) -> None:
     if dry_run:
         click.echo(say("service.would"))
         for step in steps:
-            click.echo(f"  {step.words}")
-            if step.text is not None and not step.kept:
+            click.echo(f"  {step.description}")
+            if step.text is not None and not step.is_unchanged:
                 # Keys are never shown.
                 lines = [HIDDEN] if step.mode == 0o600 else step.text.splitlines()
                 click.echo("".join(f"    | {line}\n" for line in lines), nl=False)
         return
-    service.do(steps, told=click.echo)
+    service.run_steps(steps, announce=click.echo)
 
 
-def _check_right() -> None:
+def _check_permission() -> None:
     if tools.find("systemctl") is None:
         raise tools.ToolMissing("systemctl")
     if os.geteuid() != 0:

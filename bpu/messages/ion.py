@@ -270,7 +270,7 @@ TEXTS = {
         "{text!r} is not a size. Write it as 2304M, 3.75G or 0x90000000.",
         "{text!r} 不是大小。请写成 2304M、3.75G 或 0x90000000。",
     ),
-    "bad_wish": (
+    "bad_request": (
         "{word!r} is neither a mode ({modes}) nor a size like ion_carveout=2304M.",
         "{word!r} 既不是模式（{modes}），也不是形如 ion_carveout=2304M 的大小。",
     ),

@@ -44,7 +44,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return max([Level.FINE, *(finding.level for finding in findings)]).value
 
 
-def found(check: str, level: Level, key: str, remedy: str = "", **values: Any) -> Finding:
+def finding(check: str, level: Level, key: str, remedy: str = "", **values: Any) -> Finding:
     """A finding whose words are `doctor.KEY` and, if named, `doctor.REMEDY`; `values` fill both and are its facts."""
     words = say(f"doctor.{key}", **values)
     way = say(f"doctor.{remedy}", **values) if remedy else ""
@@ -52,17 +52,17 @@ def found(check: str, level: Level, key: str, remedy: str = "", **values: Any) -
     return Finding(check, level, words, way, plain)
 
 
-def fine(check: str, key: str, **values: Any) -> Finding:
-    return found(check, Level.FINE, key, **values)
+def success(check: str, key: str, **values: Any) -> Finding:
+    return finding(check, Level.FINE, key, **values)
 
 
 def note(check: str, key: str, remedy: str = "", **values: Any) -> Finding:
-    return found(check, Level.NOTE, key, remedy, **values)
+    return finding(check, Level.NOTE, key, remedy, **values)
 
 
 def warning(check: str, key: str, remedy: str, **values: Any) -> Finding:
-    return found(check, Level.WARNING, key, remedy, **values)
+    return finding(check, Level.WARNING, key, remedy, **values)
 
 
-def broken(check: str, key: str, remedy: str, **values: Any) -> Finding:
-    return found(check, Level.BROKEN, key, remedy, **values)
+def failure(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    return finding(check, Level.BROKEN, key, remedy, **values)

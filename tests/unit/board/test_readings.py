@@ -85,9 +85,9 @@ def test_the_rows_of_a_heap_are_found_among_the_rest() -> None:
 
 def test_vitals_read_again_only_after_a_while(board: Board) -> None:
     now = [0.0]
-    vitals = Sensors(board.root, clock=lambda: now[0])
-    assert vitals()["bpu_percent"] == [37]
+    sensors = Sensors(board.root, clock=lambda: now[0])
+    assert sensors()["bpu_percent"] == [37]
     board.file("sys/devices/system/bpu/bpu0/ratio", "80\n")
-    assert vitals()["bpu_percent"] == [37]
+    assert sensors()["bpu_percent"] == [37]
     now[0] = 2.0
-    assert vitals()["bpu_percent"] == [80]
+    assert sensors()["bpu_percent"] == [80]

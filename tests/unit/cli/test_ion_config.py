@@ -80,7 +80,7 @@ def test_a_mode_that_cannot_hold_the_served_model_is_refused(board: Board, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("pool_request", "said"),
     [
         ("carveout=1G", "There is no pool carveout"),
         ("ion_uncache=1G", "There is no pool ion_uncache"),
@@ -88,8 +88,8 @@ def test_a_mode_that_cannot_hold_the_served_model_is_refused(board: Board, tmp_p
         ("ion_cma=100G", "less than the 1 GiB that it needs"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_written(board: Board, wish: str, said: str) -> None:
-    done = ion(board, "apply", wish, "--yes")
+def test_what_cannot_be_is_refused_before_anything_is_written(board: Board, pool_request: str, said: str) -> None:
+    done = ion(board, "apply", pool_request, "--yes")
     assert done.exit_code in (2, 3)
     assert said in done.output
     assert text(board) == ""
