@@ -1,4 +1,4 @@
-"""The whole examination of a board, or of the machine that stands in for one. It changes nothing."""
+"""Runs all checks of `doctor` on a board or another machine. It changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (check_system, chec
 
 
 def examine(subject: Subject, checks: tuple[Callable[[Subject], Iterator[Finding]], ...] = CHECKS) -> Iterator[Finding]:
-    """All findings, in the order in which a person would look. A check that fails is a finding, not an end."""
+    """Yield the findings of all checks in order; a check that raises is a finding, and the others still run."""
     for check in checks:
         try:
             yield from check(subject)

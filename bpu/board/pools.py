@@ -1,7 +1,7 @@
-"""Plans where the ION pools go: contiguous, aligned, inside RAM, clear of each other and of every other region. Pure.
+"""Plans the addresses of the ION pools: contiguous, aligned, inside RAM, without overlaps. Pure.
 
-A plan touches pools alone. It keeps what can stay where it is, moves what must make room, and refuses rather than
-squeeze: a device tree that does not boot costs more than a model that does not load.
+A plan changes only pools. It keeps pools where they are if it can, moves those that must make room, and refuses a
+layout that may not boot, because that costs more than a model that does not load.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bpu.messages import say
 
 #: Contiguous allocators of kernels with 4 KiB pages need a base and a size that are multiples of 4 MiB.
 ALIGNMENT = 4 * MIB
-#: Kernel, initial RAM disk and device tree are loaded low; no pool is moved there that was not there before.
+#: Kernel, initial RAM disk and device tree are loaded low; no pool is moved into that range.
 KERNEL_ROOM = 512 * MIB
 #: What Linux must keep of the RAM.
 LINUX_ROOM = 1 * GIB
@@ -25,14 +25,14 @@ LINUX_ROOM = 1 * GIB
 
 @dataclass(frozen=True)
 class Plan:
-    """`before` and `after` differ in their pools alone."""
+    """The memory map before and after; only the pools differ."""
 
     before: MemoryMap
     after: MemoryMap
 
     @property
     def changes(self) -> list[tuple[Pool, Pool]]:
-        """(old, new) of each pool whose place or size changes."""
+        """(old, new) of each pool whose address or size changes."""
         return [(old, new) for old, new in zip(self.before.pools, self._after(), strict=True) if old != new]
 
     def _after(self) -> list[Pool]:
@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class SizeRequest:
-    """A pool as it is, and the size in bytes that it shall have."""
+    """A pool as it is, and its requested size in bytes."""
 
     pool: Pool
     size: int
@@ -56,13 +56,13 @@ def plan(
     linux_room: int = LINUX_ROOM,
     kernel_room: int = KERNEL_ROOM,
 ) -> Plan:
-    """Give each pool named in `sizes` (by node or heap) its size in bytes; the others keep theirs.
+    """Plan the sizes in `sizes` (bytes by node or heap); other pools keep theirs.
 
-    Raises `BoardError` when a pool is not there, a size is not a multiple of `alignment`, or there is no room.
+    Raises `BoardError` if a pool does not exist, a size is not a multiple of `alignment`, or there is no room.
     """
     requests = _size_requests(memory, sizes, alignment)
     if all(requested.size == requested.pool.span.size for requested in requests):
-        # Nothing is wished for, so nothing moves, however little the present layout is like one of ours.
+        # No size changes, so no pool moves, whatever the present layout is.
         return Plan(memory, memory)
     _check_room(memory, requests, linux_room)
     placement = _Placement(memory, alignment, kernel_room)
@@ -74,7 +74,7 @@ def plan(
 
 
 def faults(memory: MemoryMap) -> list[str]:
-    """What is wrong with the pools of a map, in sentences; empty when nothing is. An independent look at a plan."""
+    """Describe pools outside RAM and overlaps; empty if there are none. It verifies a plan independently."""
     taken = [(region.name, region.span) for region in memory.fixed]
     found = []
     for index, pool in enumerate(memory.pools):
@@ -88,7 +88,7 @@ def faults(memory: MemoryMap) -> list[str]:
 
 
 def _size_requests(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list[SizeRequest]:
-    """In the order of addresses, so that pools keep their order wherever they can."""
+    """List the requests by address, so that pools keep their order if they can."""
     by_node = {pool.node: pool.span.size for pool in memory.pools}
     for name, size in sizes.items():
         pool = memory.pool(name)
@@ -102,7 +102,7 @@ def _size_requests(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) 
 
 
 def _check_room(memory: MemoryMap, requests: Iterable[SizeRequest], linux_room: int) -> None:
-    """A plan that shrinks what is reserved is always welcome, however little is left."""
+    """Refuse a plan that leaves Linux too little RAM, unless it shrinks the pools."""
     free = sum(span.size for span in holes(memory.ram, (region.span for region in memory.fixed)))
     total = sum(requested.size for requested in requests)
     left = free - total - sum(region.size for region in memory.floating)
@@ -118,7 +118,7 @@ def _no_room(memory: MemoryMap, requests: Iterable[SizeRequest]) -> BoardError:
 
 
 class _Placement:
-    """Where pools can lie."""
+    """Places pools in one memory map: free RAM, alignment, and lowest addresses."""
 
     def __init__(self, memory: MemoryMap, alignment: int, kernel_room: int) -> None:
         self._alignment = alignment
@@ -128,13 +128,13 @@ class _Placement:
         self._floating = memory.floating
         bases = [pool.span.start for pool in memory.pools]
         low = min((span.start for span in self._ram), default=0) + kernel_room
-        #: The lowest place for a pool that must move.
+        #: The lowest address for a pool that must move.
         self._floor = min([low, *bases])
         self._lowest_base = min(bases, default=low)
         self._unplaced = self._regions_without_hole(memory.pools)
 
     def keep_order(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
-        """Each pool stays, or begins where the pool that it touched now ends, or goes up to the next free place."""
+        """Place the pools in order: each stays, follows the pool that it touched, or moves up to free RAM."""
         placed: list[Pool] = []
         before: tuple[Pool, Pool] | None = None
         for requested in requests:
@@ -149,7 +149,7 @@ class _Placement:
         return placed if self._leaves_room(placed) else None
 
     def try_all_orders(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
-        """Every order is tried, from the lowest free place: it fails only where no such packing exists."""
+        """Try every order from the lowest free address; None only if no such packing exists."""
         for start in (self._lowest_base, self._floor):
             for order in permutations(requests):
                 placed: list[Pool] = []
@@ -165,7 +165,7 @@ class _Placement:
     def _place(self, requested: SizeRequest, start: int, placed: list[Pool]) -> Pool | None:
         stays = requested.size == requested.pool.span.size and start == requested.pool.span.start
         if stays and self._is_free(requested.pool.span, placed):
-            # As it is, even at an address that no plan would choose.
+            # It stays, even at an address that no plan would choose.
             return requested.pool
         return self._lowest(requested, start, placed)
 
@@ -179,11 +179,11 @@ class _Placement:
         return any(ram.holds(span) for ram in self._ram) and not any(span.overlaps(other) for other in taken)
 
     def _leaves_room(self, placed: Sequence[Pool]) -> bool:
-        """Whether no region that the kernel places by itself loses its place; one that has none now may go without."""
+        """Whether every region that the kernel places itself still fits, if it fits now."""
         return self._regions_without_hole(placed) <= self._unplaced
 
     def _regions_without_hole(self, pools: Sequence[Pool]) -> set[str]:
-        """The regions for which the kernel would find no hole, when it takes one after the other, largest first."""
+        """List the regions that the kernel could not place if it placed them by size, largest first."""
         taken = [*self._fixed, *(pool.span for pool in pools)]
         unplaced = set()
         for region in sorted(self._floating, key=lambda region: -region.size):
@@ -206,7 +206,7 @@ def _common(one: Span, other: Span) -> Span:
 
 
 def lowest(ram: Iterable[Span], taken: Iterable[Span], size: int, start: int, alignment: int) -> Span | None:
-    """The lowest aligned place of `size` bytes at or above `start`, inside one span of `ram`, clear of `taken`."""
+    """Return the lowest aligned span of `size` bytes at or above `start` in free `ram`; None if there is none."""
     for hole in holes(ram, taken):
         base = -(-max(hole.start, start) // alignment) * alignment
         if base + size <= hole.end:

@@ -1,7 +1,7 @@
-"""Takes memory back for the model: ends consoles that nobody owns any more, drops caches. It says first what it would.
+"""Frees memory for the model: ends orphaned consoles and drops caches.
 
-A process is ended by its exact program file and through a descriptor of that very process, never by a name and never
-by a number that may have been given to another meanwhile. A console that serves a gateway is never ended.
+A process is matched by its exact program file and signalled through its pidfd, because a name may be shared and a pid
+reused. A console that serves a gateway is never ended.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from bpu.board.readings import Reading, readings
 #: Processes that adopt orphans.
 ADOPTERS = ("systemd", "init")
 TERM_S, KILL_S = 3.0, 5.0
-#: Memory of a killed process is given back by the kernel, but not at once.
+#: The kernel frees the memory of a killed process with a delay.
 STABLE_TIMEOUT_S = 3.0
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Ownership(enum.Enum):
-    """Whose a process is; the value is the key of its words."""
+    """Whether a process is in use; the value is the key of its message."""
 
     SERVING = "serving"
     ORPHANED = "nobodys"
@@ -37,7 +37,7 @@ class Ownership(enum.Enum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A process that runs this runtime's console or holds memory of the BPU; `held` bytes, None where not known."""
+    """A process that runs this runtime's console or holds BPU memory; `held` bytes, None if unknown."""
 
     process: Process
     ownership: Ownership
@@ -45,13 +45,13 @@ class Candidate:
 
 
 def memory(root: Path = Path("/")) -> list[Reading]:
-    """The rows of the table: RAM, CMA and the pools, each with `name`, `used` and `total`."""
+    """Read the rows of the table: RAM, CMA and the pools, each with `name`, `used` and `total`."""
     found: list[Reading] = readings(root)["memory"]
     return found
 
 
 def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list[Candidate]:
-    """All that could be ended, consoles first; `console` is the program, or those of all models."""
+    """List the processes that could be ended, consoles first; `console` is one program or several."""
     programs = [console] if isinstance(console, Path) else console
     found = holders(root)
     held = {holder.process.pid: holder.total for holder in found or []}
@@ -65,7 +65,7 @@ def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list
 
 
 def choose(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]:
-    """What is nobody's, and what was asked for by number. Raises `BoardError` for one that may not be ended."""
+    """Choose orphans and the processes in `wanted` (pids). Raises `BoardError` for one that may not be ended."""
     by_pid = {one.process.pid: one for one in found}
     for pid in wanted:
         if pid not in by_pid:
@@ -77,7 +77,7 @@ def choose(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]
 
 
 def end_process(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool:
-    """End exactly this process, politely at first; False when it was gone already. Raises `BoardError`."""
+    """End exactly this process by SIGTERM, then SIGKILL; False if it had ended. Raises `BoardError`."""
     try:
         descriptor = os.pidfd_open(one.pid)
     except ProcessLookupError:
@@ -85,7 +85,7 @@ def end_process(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S)
     try:
         now = process(one.pid)
         if now is None or now.exe != one.exe:
-            # The number belongs to another process by now.
+            # The pid now belongs to another process.
             return False
         for number, seconds in ((signal.SIGTERM, term_s), (signal.SIGKILL, kill_s)):
             signal.pidfd_send_signal(descriptor, number)
@@ -101,7 +101,7 @@ def end_process(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S)
 
 
 def drop_caches(root: Path = Path("/"), *, sync: Callable[[], None] = os.sync) -> None:
-    """Write everything out, then let the kernel forget its caches of files. Needs root; raises `BoardError`."""
+    """Write all dirty pages, then drop the kernel's file caches. Needs root; raises `BoardError`."""
     path = root / "proc/sys/vm/drop_caches"
     sync()
     try:
@@ -117,7 +117,7 @@ def wait_until_stable(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Reading]:
-    """The memory when two looks in a row have told the same pools, at the latest after `seconds`."""
+    """Read the memory until two readings of the pools are equal, at most for `seconds`."""
     end_at = clock() + seconds
     last = memory(root)
     while clock() < end_at:
@@ -130,7 +130,7 @@ def wait_until_stable(
 
 
 def _pools(rows: list[Reading]) -> list[Reading]:
-    """All but RAM, which never stands still."""
+    """Return all rows but RAM, which always changes."""
     return [row for row in rows if row["name"] != "RAM"]
 
 
@@ -150,7 +150,7 @@ def _is_orphan(one: Process) -> bool:
 
 
 def _has_no_writer(one: Process, root: Path) -> bool:
-    """Whether nobody can write to its input any more. What cannot be seen counts as somebody."""
+    """Whether no process can write to its stdin any more; an unreadable process counts as a writer."""
     source = _link(root / "proc" / str(one.pid) / "fd" / "0")
     if source == "/dev/null" or source.endswith("(deleted)"):
         return True
@@ -166,7 +166,7 @@ def _is_not_writer(pid: int, pipe: str, root: Path) -> bool:
             if _link(path) == pipe and _flags(folder / "fdinfo" / path.name) & _WRITES:
                 return False
     except FileNotFoundError:
-        # It has ended while we looked.
+        # It ended during the check.
         return True
     except OSError:
         return False

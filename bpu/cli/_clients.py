@@ -1,4 +1,4 @@
-"""The settings of other programs, each as that program wants them. Pure, but for the words around them."""
+"""Formats settings for other programs, each in that program's own format. Pure but for the messages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bpu.cli._endpoint import Endpoint
 from bpu.cli._openclaw import PROVIDER
 from bpu.messages import say
 
-#: What Open WebUI asks for beside each answer; each costs a small board as much as an answer.
+#: Requests that Open WebUI sends beside each answer; each costs a small board as much as an answer.
 OPENWEBUI_TASKS = ("TITLE", "TAGS", "FOLLOW_UP", "AUTOCOMPLETE")
-#: How LiteLLM's own keys must begin.
+#: A key for LiteLLM's proxy; its keys must begin with `sk-`.
 LITELLM_KEY = "sk-change-me"
 
 
 def chatbox_link(endpoint: Endpoint) -> str:
-    """The link by which Chatbox takes in a provider: base64 of its JSON."""
+    """Return the link by which Chatbox imports a provider: base64 of its JSON."""
     models = [
         {
             "modelId": model,
@@ -46,20 +46,20 @@ def chatbox_link(endpoint: Endpoint) -> str:
 
 
 def openclaw(endpoint: Endpoint) -> str:
-    """The part of `openclaw.json`, in the small form that a context of 4096 tokens needs."""
+    """Return the part of `openclaw.json`, in the small form that a context of 4096 tokens needs."""
     return json.dumps(_openclaw.patch(endpoint, {}), indent=2)
 
 
 def openwebui(endpoint: Endpoint) -> str:
-    """The variables that a new Open WebUI reads at its first start."""
+    """Return the variables that a new Open WebUI reads at its first start."""
     variables = {"OPENAI_API_BASE_URL": endpoint.base, "OPENAI_API_KEY": endpoint.key, "ENABLE_OLLAMA_API": "false"}
     variables |= {f"ENABLE_{name}_GENERATION": "false" for name in OPENWEBUI_TASKS}
-    # As they are: files of variables for docker know no quotation marks.
+    # Unquoted, because docker's files of variables have no quotation marks.
     return "\n".join([f"# {say('connect.openwebui_where')}", *(f"{name}={value}" for name, value in variables.items())])
 
 
 def llm(endpoint: Endpoint) -> str:
-    """The entry of `extra-openai-models.yaml`; JSON strings are YAML strings."""
+    """Return the entry of `extra-openai-models.yaml`; JSON strings are YAML strings."""
     lines = []
     for model, _ in endpoint.models:
         entry = {"model_id": model, "model_name": model, "api_base": endpoint.base}
@@ -73,7 +73,7 @@ def llm(endpoint: Endpoint) -> str:
 
 
 def curl(endpoint: Endpoint) -> str:
-    """A command that streams one answer."""
+    """Return a command that streams one answer."""
     messages = [{"role": "user", "content": say("connect.hello")}]
     body = json.dumps({"model": endpoint.model, "stream": True, "messages": messages}, ensure_ascii=False)
     words = [
@@ -86,17 +86,17 @@ def curl(endpoint: Endpoint) -> str:
 
 
 def host(endpoint: Endpoint) -> str:
-    """The address without OpenAI's `/v1`, as Ollama's and Anthropic's clients take it."""
+    """Return the address without OpenAI's `/v1`, as Ollama's and Anthropic's clients need it."""
     return endpoint.base.removesuffix("/v1")
 
 
 def form(name: str, endpoint: Endpoint) -> str:
-    """What to fill in by hand, in the words of the catalogue for the client `name`."""
+    """Return the message that says what to fill in by hand in the client `name`."""
     return say(f"connect.{name}_text", base=endpoint.base, host=host(endpoint), key=endpoint.key, model=endpoint.model)
 
 
 def rdkstudio(endpoint: Endpoint) -> str:
-    """The file that RDK Studio imports; its address stands there without `/v1`."""
+    """Return the file that RDK Studio imports; its address has no `/v1`."""
     model = {
         "label": "RDK BPU",
         "provider": "openai-compatible",
@@ -104,13 +104,13 @@ def rdkstudio(endpoint: Endpoint) -> str:
         "apiKey": endpoint.key,
         "baseUrl": host(endpoint),
     }
-    # It wants a time of export, and reads nothing out of it.
+    # It requires a time of export but does not use it.
     config = {"version": "1.1", "exportedAt": "2026-01-01T00:00:00Z", "aiEngine": {"models": [model]}}
     return json.dumps(config, indent=2)
 
 
 def litellm(endpoint: Endpoint) -> str:
-    """The `config.yaml` of LiteLLM's proxy; without a master key it serves everybody."""
+    """Return the `config.yaml` of LiteLLM's proxy, with a master key, because it is open without one."""
     return "\n".join(
         [
             "model_list:",
@@ -127,7 +127,7 @@ def litellm(endpoint: Endpoint) -> str:
 
 
 def xiaozhi(endpoint: Endpoint) -> str:
-    """The part of `data/.config.yaml` of xiaozhi-esp32-server."""
+    """Return the part of `data/.config.yaml` of xiaozhi-esp32-server."""
     return "\n".join(
         [
             "selected_module:",
@@ -145,7 +145,7 @@ def xiaozhi(endpoint: Endpoint) -> str:
 
 
 def aider(endpoint: Endpoint) -> str:
-    """The command that starts aider; whole files are the only form of edits that a small model keeps."""
+    """Return the command that starts aider, with whole-file edits, because small models keep no other format."""
     return _shell(
         {"OPENAI_API_BASE": endpoint.base, "OPENAI_API_KEY": endpoint.key},
         f"aider --model {shlex.quote(f'openai/{endpoint.model}')} --edit-format whole --map-tokens 0",
@@ -153,12 +153,12 @@ def aider(endpoint: Endpoint) -> str:
 
 
 def ollama(endpoint: Endpoint) -> str:
-    """The commands that talk to the gateway with Ollama's own program."""
+    """Return the commands that use the gateway with Ollama's own program."""
     return _shell({"OLLAMA_HOST": host(endpoint)}, "ollama list", f"ollama run {shlex.quote(endpoint.model)}")
 
 
 def claude(endpoint: Endpoint) -> str:
-    """The command that starts Claude Code in the small form that a context of 4096 tokens needs."""
+    """Return the command that starts Claude Code in the small form that a context of 4096 tokens needs."""
     models = {f"ANTHROPIC_DEFAULT_{size}_MODEL": endpoint.model for size in ("OPUS", "SONNET", "HAIKU")}
     variables = {
         "ANTHROPIC_BASE_URL": host(endpoint),
@@ -174,7 +174,7 @@ def claude(endpoint: Endpoint) -> str:
 
 
 def codex(endpoint: Endpoint) -> str:
-    """The part of `~/.codex/config.toml`."""
+    """Return the part of `~/.codex/config.toml`."""
     return "\n".join(
         [
             f"model = {json.dumps(endpoint.model)}",
@@ -195,7 +195,7 @@ def _shell(variables: dict[str, str], *commands: str) -> str:
 
 
 def qr(text: str) -> str:
-    """`text` as a QR code of block characters, two rows of it in one line."""
+    """Draw `text` as a QR code of block characters, two rows in one line."""
     out = io.StringIO()
     segno.make(text, error="l", micro=False).terminal(out, compact=True, border=2)
     return out.getvalue()

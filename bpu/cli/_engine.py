@@ -1,4 +1,4 @@
-"""The engine of a gateway as an operator handles it: order a load or an unload, then watch until it has happened."""
+"""Orders a load, unload or examination from an engine, and waits until it is done. Runs in the CLI."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bpu.messages import say
 from bpu.settings import Settings, load_settings, state_dir
 
 POLL_S = 0.1
-#: An order takes effect at once, but a worker of a gateway hears of it a moment later.
+#: An order takes effect at once, but a worker of a gateway shows it a moment later.
 SETTLE_S = 1.0
 Status = dict[str, Any]
 
 
 class EngineControl(Protocol):
-    """An engine that can be told and looked at."""
+    """An engine that takes orders and reports its status."""
 
     def order(self, op: str, model: str = "") -> None: ...
 
@@ -32,7 +32,7 @@ class EngineControl(Protocol):
 
 
 class LocalEngine:
-    """The keeper of this board's state folder. Raises `EngineUnavailable` when none runs."""
+    """The engine of this board's keeper. Raises `EngineUnavailable` if no keeper runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = state_dir(settings)
@@ -65,7 +65,7 @@ class RemoteEngine:
 
 
 def engine_control(url: str | None, key: str | None) -> EngineControl:
-    """What `--url` names, or this board's keeper."""
+    """Return the engine of the gateway at `url`, or of this board's keeper without a URL."""
     settings = load_settings()
     return LocalEngine(settings) if url is None else RemoteEngine(url, key or first_key(settings))
 
@@ -77,7 +77,7 @@ Sleep = Callable[[float], None]
 def poll_status(
     engine: EngineControl, slow: str, limit_s: float, clock: Clock, sleep: Sleep
 ) -> Iterator[tuple[Status, float]]:
-    """Yield the engine's status and the seconds so far, every `POLL_S`. Raises `EngineTimeout` after `limit_s`.
+    """Yield the engine's status and the seconds so far every `POLL_S`. Raises `EngineTimeout` after `limit_s`.
 
     `slow` is the key of the message that the time-out carries.
     """
@@ -89,7 +89,7 @@ def poll_status(
 
 
 def model_id(name: str, url: str | None, key: str | None) -> str:
-    """The id of the model with that id or alias, here or at the gateway. Raises `ModelNotFound`."""
+    """Return the id of the model with that id or alias, on this board or at `url`. Raises `ModelNotFound`."""
     settings = load_settings()
     if url is None:
         names = {model.id: model.names for model in chosen_table(resolve_engine(settings)).models}
@@ -105,9 +105,9 @@ def model_id(name: str, url: str | None, key: str | None) -> str:
 def load_and_wait(
     engine: EngineControl, *, model: str = "", limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> Status:
-    """Order a load and wait for its end, with a bar; `model` is an id, that of the last load by default.
+    """Order a load and wait for its end, with a bar; `model` is an id, by default that of the last load.
 
-    Raises `EngineUnavailable` when it failed, `EngineTimeout`.
+    Raises `EngineUnavailable` if it failed, and `EngineTimeout`.
     """
     before = engine.status()
     if model:
@@ -130,7 +130,7 @@ def load_and_wait(
 def examine(
     engine: EngineControl, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> Status:
-    """Order an examination and wait for its end. Raises `EngineUnavailable` when it was cut short, `EngineTimeout`."""
+    """Order an examination and wait for its end. Raises `EngineUnavailable` if it was aborted, and `EngineTimeout`."""
     before = engine.status()
     engine.order("examine")
     has_begun = False
@@ -151,7 +151,7 @@ def examine(
 def unload_and_wait(
     engine: EngineControl, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> None:
-    """Order an unload and wait until the console is gone: the last jobs end first. Raises `EngineTimeout`."""
+    """Order an unload and wait until jobs and console have ended. Raises `EngineTimeout`."""
     engine.order("unload")
     with Notice() as notice:
         for status, _ in poll_status(engine, "unload.slow", limit_s, clock, sleep):
@@ -162,7 +162,7 @@ def unload_and_wait(
 
 
 def target_options(function: Callable[..., None]) -> Callable[..., None]:
-    """`--url`, `--key` and `--timeout`, the same for both orders."""
+    """Add the options `--url`, `--key` and `--timeout` to a command."""
     timeout = click.option(
         "--timeout", type=click.FloatRange(min=1), default=300, metavar="SECONDS", show_default=True,
         help=say("load.timeout"),

@@ -1,4 +1,4 @@
-"""`doctor --probe`: real turns on a console of its own, and what they show, as findings and as a record."""
+"""`doctor --probe`: runs turns on a console of its own and records what they show."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from bpu.messages import say
 from bpu.settings import Settings
 
 HELLO = b"Say hello in one short sentence."
-#: Lengths of lines that are tried, in bytes; 10238 is the longest that one known console takes.
+#: Lengths of lines that are tried, in bytes; 10238 is the longest line of one known console.
 LENGTHS = (1000, 4000, 8000, 10238, 10300, 12000, 16000, 24000)
-#: Bytes of plain English words that surely fit one token of context.
+#: Bytes of English text that are counted as one token; real texts have more.
 BYTES_A_TOKEN = 3
 TURN_LIMIT_S = 300.0
 _AFTER_A_LINE_S = 2.0
 
 
 def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Finding]:
-    """Load, ask, reset and measure; each finding as it is known. What was found is written to the data folder."""
+    """Load, ask, reset and measure; yield each finding at once and write all to the data folder."""
     try:
         launch = plan_launch(settings)
         with Notice() as notice:
@@ -47,7 +47,7 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
 
 
 class Progress:
-    """A bar over the steps of a probe, with what is being done and how long it has taken so far."""
+    """A bar over the steps of a probe, with the current step and the time so far."""
 
     def __init__(
         self, notice: Notice, *, steps: int, quiet: bool = False, clock: Callable[[], float] = time.monotonic
@@ -66,7 +66,7 @@ class Progress:
 
 
 class ProbeRun:
-    """All turns of one probe."""
+    """The turns of one probe; runs in the command `doctor`, main thread."""
 
     def __init__(
         self, launch: LaunchSpec, probe: Probe, settings: Settings, *, announce: Callable[[str], None]
@@ -103,7 +103,7 @@ class ProbeRun:
             yield warning("probe", "probe_blocks", "watch_stream")
 
     def _test_reset(self) -> Iterator[Finding]:
-        """Examine what the console remembers, on a fresh process, and record what it proves."""
+        """Examine a new console process, and record what it retains and whether `reset` works."""
         if self._probe.profile.reset is None:
             yield note("probe", "probe_no_reset")
             return
@@ -114,7 +114,7 @@ class ProbeRun:
         proved = self._record.findings
         self._resets = proved.reset_works is True and found_now.reset_works is True
         if not self._resets:
-            # What the cache holds is not known, and a full one would end the console.
+            # The content of the KV cache is unknown, and a full one would end the console.
             self._probe.restart()
         self._facts.update(keeps_history=proved.retains_history, reset_forgets=proved.reset_works)
         key = {True: "probe_resets", False: "probe_reset_broken", None: "probe_reset_unknown"}[proved.reset_works]
@@ -171,11 +171,11 @@ class ProbeRun:
 
 
 def _lengths(launch: LaunchSpec) -> list[int]:
-    """The lengths of lines that surely fit the context."""
+    """Return the lengths of lines that certainly fit the context."""
     return [size for size in LENGTHS if size <= launch.context * BYTES_A_TOKEN]
 
 
 def _long_question(size: int, probe: Probe) -> bytes:
-    """A line of exactly `size` bytes that asks for a short answer."""
+    """Make a line of exactly `size` bytes that asks for a short answer."""
     words = "Answer only OK. The rest is filling: " + "word " * (size // 5)
     return frame(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)

@@ -1,4 +1,4 @@
-"""What `doctor` says of a console's examination: findings, their date and folder. It writes nothing but a removal."""
+"""Reports a console's examination for `doctor`: findings, date and folder; and deletes it for `--forget`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bpu.settings import Settings, data_dir, existing_state_dirs
 
 
 def record_findings(settings: Settings) -> Iterator[Finding]:
-    """Tell what is known of the console of these settings, and whether it is being examined now."""
+    """Report the record of the settings' console, and whether an examination runs now."""
     yield from _running(settings)
     try:
-        with tempfile.TemporaryDirectory() as folder:  # a look must not make the state folder
+        with tempfile.TemporaryDirectory() as folder:  # so that the check does not create the state folder
             launch = plan_launch(settings.model_copy(update={"state_dir": Path(folder)}))
             record = ConsoleRecord(launch)
     except BpuError:
-        return  # what is missing is a finding of its own
+        return  # missing files are findings of other checks
     known, place = record.findings, str(record.folder)
     if known.retains_history or known.reset_works is not None:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.found_at))
@@ -62,7 +62,7 @@ def _running(settings: Settings) -> Iterator[Finding]:
 
 
 def forget_findings(settings: Settings) -> Iterator[Finding]:
-    """Drop every record in the data folder."""
+    """Delete every record in the data folder."""
     folder = data_dir(settings)
     try:
         count = forget(folder)

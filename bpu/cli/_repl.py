@@ -1,4 +1,4 @@
-"""A conversation at the terminal: questions in, answers out as they come, thinking dimmed. Knows no engine."""
+"""A conversation at the terminal: reads questions and shows answers as they come, reasoning dimmed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROMPT = ">>> "
 
 
 class ChatBackend(Protocol):
-    """Who answers: the engine on this board, or a gateway elsewhere."""
+    """The source of answers: this board's engine or a remote gateway."""
 
     def chat(self, body: dict[str, Any]) -> Iterator[Delta]: ...
 
@@ -29,7 +29,7 @@ class ChatBackend(Protocol):
 
 
 class ChatSession:
-    """One conversation. `options` are further fields of each request (`max_tokens`, ...)."""
+    """One conversation; runs in the main thread of `chat`. `options` are fields of each request (`max_tokens`, ...)."""
 
     def __init__(
         self,
@@ -45,19 +45,19 @@ class ChatSession:
         self.messages = list(self._initial_messages)
 
     def reset(self) -> None:
-        """Forget what was said; the system text stays."""
+        """Drop all messages but the system text."""
         self.messages = list(self._initial_messages)
 
     def ask(self, question: str) -> None:
-        """One question and its answer. Raises `BpuError`, and `KeyboardInterrupt` when it was stopped.
+        """Ask one question and show its answer. Raises `BpuError`, and `KeyboardInterrupt` after Ctrl-C.
 
-        What was answered before a stop stays in the conversation; a question without any answer does not.
+        A partial answer stays in the conversation; a question without any answer is removed from it.
         """
         self.messages.append({"role": "user", "content": question})
         screen = _Screen(self._show_thinking, self._clock, self._backend.status)
         answer = self._backend.chat({**self._options, "messages": self.messages})
         try:
-            with contextlib.closing(answer):  # type: ignore[type-var]  # both voices are generators
+            with contextlib.closing(answer):  # type: ignore[type-var]  # both backends return generators
                 for delta in answer:
                     screen.show(delta)
         finally:
@@ -68,7 +68,7 @@ class ChatSession:
                 self.messages.pop()
 
     def converse(self, questions: Iterator[str]) -> None:
-        """Until the questions end, or `/exit`. An error is told and costs one answer, not the conversation."""
+        """Answer until the questions end or `/exit`. An error is shown, and the conversation goes on."""
         for question in questions:
             words = question.strip()
             if words in ("/exit", "/quit"):
@@ -93,7 +93,7 @@ class ChatSession:
 
 
 class _Screen:
-    """Shows deltas. The answer goes to standard output; without a terminal there, the thinking goes to the other."""
+    """Shows deltas: the answer on stdout; the reasoning on stderr if stdout is not a terminal."""
 
     def __init__(
         self, show_thinking: bool, clock: Callable[[], float], engine_status: Callable[[], dict[str, Any]]
@@ -140,7 +140,7 @@ class _Screen:
             self._notice.show(say("chat.waiting"))
 
     def end(self) -> None:
-        """Leave the cursor at the beginning of a line; may be called twice."""
+        """Move the cursor to the beginning of a line; may be called twice."""
         self._notice.clear()
         if (self._thought or self.answer) and not self._ended_line:
             click.echo()
@@ -154,7 +154,7 @@ def _figures(finish: Finish) -> str:
 
 
 def questions(read: Callable[[str], str] = input) -> Iterator[str]:
-    """What is typed, with line editing; or the lines of a pipe. Ctrl-C at the prompt only says how to leave."""
+    """Yield typed lines, with line editing, or the lines of a pipe. Ctrl-C at the prompt shows how to exit."""
     if not is_terminal(sys.stdin):
         yield from (line.rstrip("\r\n") for line in sys.stdin)
         return

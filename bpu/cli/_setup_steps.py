@@ -1,4 +1,4 @@
-"""The steps of `setup`: what each finds, and the single command that does what is missing. It changes nothing."""
+"""The steps of `setup`: each examines the board and names the command that completes it. It changes nothing."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from bpu.models.names import board_of
 from bpu.models.sdk import find_console
 
 Words = tuple[str, ...]
-#: Where SDKs are unpacked to; the runtime folder of each.
+#: Folders where SDKs are usually unpacked, and the names of their runtime folders.
 SDK_FOLDERS = ("jinyl_dev/models/*", "opt/*", "root/*", "home/*/*", "home/*/*/*", "userdata/*", "app/*")
 RUNTIMES = ("runtime", "oellm_runtime")
-#: In how many folders below the runtime one looks for a console program.
+#: Paths of a console program below the runtime folder.
 CONSOLE_PLACES = ("bin/{name}", "{name}", "example/{name}", "example/*/{name}", "examples/*/{name}")
 
 
 @dataclass(frozen=True)
 class StepState:
-    """What a step has found. `command` does what is missing; none with `is_done` False: a person must act.
+    """The result of examining a step. `command` completes it; if it is empty and `is_done` False, a person must act.
 
-    `then_restart`: the board must be restarted after the command, and the setup run again.
+    `then_restart`: after the command the board must be restarted and the setup run again.
     """
 
     findings: tuple[Finding, ...]
@@ -48,7 +48,7 @@ class StepState:
 
 @dataclass(frozen=True)
 class Step:
-    """`name` is a key of the catalogue (`setup.step_NAME`); `is_needed`: what comes after cannot work without it."""
+    """One step; `name` is a message (`setup.step_NAME`); `is_needed`: later steps cannot work without it."""
 
     name: str
     examine: Callable[[Subject], StepState]
@@ -56,7 +56,7 @@ class Step:
 
 
 def model_command(subject: Subject) -> Words:
-    """The command that downloads the smallest model for this board and its SDK; () where the catalogue has none."""
+    """Return the command that downloads the smallest model for this board and SDK; () if the catalogue has none."""
     board, runtime = board_of(subject.board), subject.settings.runtime_dir
     sizes = {
         row.id: row.memory
@@ -67,7 +67,7 @@ def model_command(subject: Subject) -> Words:
 
 
 def steps() -> tuple[Step, ...]:
-    """All steps in the order of the board guide."""
+    """Return all steps in the order of the board guide."""
     return (
         Step("system", _system),
         Step("sdk", _sdk, is_needed=True),
@@ -92,7 +92,7 @@ def _all_fine(findings: Iterable[Finding]) -> bool:
 def _state_of(
     findings: tuple[Finding, ...], command: Words = (), *, root: bool = False, restart: bool = False
 ) -> StepState:
-    """Done if nothing is wrong, else what `command` is to do."""
+    """Return a state that is done if all findings are fine, else with `command`."""
     return StepState(findings, _all_fine(findings), command, needs_root=root, then_restart=restart)
 
 
@@ -119,7 +119,7 @@ def _sdk(subject: Subject) -> StepState:
 
 
 def find_sdks(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Runtime folders of SDKs in the usual places, each with its console program."""
+    """Yield the runtime folders of SDKs in the usual places, each with its console program."""
     folders = [folder for pattern in SDK_FOLDERS for folder in sorted(root.glob(pattern))]
     runtimes = (place for folder in folders for place in (folder, *(folder / name for name in RUNTIMES)))
     for runtime in dict.fromkeys(runtimes):
@@ -153,7 +153,7 @@ def _pools(subject: Subject) -> StepState:
     findings = _of_checks(check_memory(subject), "devices", "ion", "holders", "consoles")
     pools = next((one for one in findings if one.check == "ion" and one.level > Level.FINE), None)
     if pools is not None:
-        # Without a mode that would hold the model, a person must choose another model.
+        # If no mode holds the model, a person must choose another model.
         command = ("ion", "apply", str(pools.facts["mode"])) if "mode" in pools.facts else ()
         return StepState(findings, False, command, needs_root=True, then_restart=True)
     return _state_of(findings, ("reclaim",), root=True)
@@ -196,7 +196,7 @@ def _chatbox(subject: Subject) -> StepState:
 
 
 def with_places(words: Words, *, sysfs: Path) -> Words:
-    """`words` with the options that lead to another system than the running one."""
+    """Return `words` with options for a system at `sysfs` that is not the running one."""
     if sysfs == Path("/") or words[0] not in ("ion", "perf", "reclaim", "doctor", "pull"):
         return words
     boot = ("--boot-dir", str(sysfs / "boot")) if words[0] == "ion" else ()

@@ -1,4 +1,4 @@
-"""`chat`: a conversation at the terminal, through the engine of this board or through a gateway elsewhere."""
+"""`chat`: a conversation at the terminal with this board's engine or a remote gateway."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _ask_once(session: _repl.ChatSession, question: str) -> None:
 def _open_backend(
     url: str | None, key: str | None, model: str | None, options: dict[str, Any]
 ) -> Iterator[tuple[_repl.ChatBackend, str]]:
-    """Who answers, and a sentence that says so."""
+    """Open the backend, and return it with a sentence that names it."""
     settings = load_settings()
     if url is not None:
         remote = RemoteGateway(url, key or first_key(settings))
@@ -71,7 +71,7 @@ def _open_backend(
     if chosen is None:
         raise click.UsageError(say("chat.other_model", model=model, ours=", ".join(one.id for one in table.models)))
     ours = chosen.id
-    from bpu.cli._local import LocalBackend  # it brings gevent, which talking to a gateway does not need
+    from bpu.cli._local import LocalBackend  # imports gevent, which a remote gateway does not need
 
     local = LocalBackend(settings, ours)
     try:

@@ -1,4 +1,4 @@
-"""`connect`: ready settings for the programs that talk to the gateway, with this board's address, key and model."""
+"""`connect`: prints settings for client programs with this board's address, key and model."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _chatbox(endpoint: Endpoint) -> str:
     link = _clients.chatbox_link(endpoint)
     text = say("connect.chatbox_text", link=link, host=endpoint.base, key=endpoint.key, model=endpoint.model)
     if endpoint.is_local:
-        # Whoever scans it would ask their own telephone.
+        # A telephone that scans it would connect to itself.
         return f"{text}\n{say('connect.local_only')}"
     return f"{text}\n{_clients.qr(link)}" if is_terminal(sys.stdout) else text
 

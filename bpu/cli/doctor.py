@@ -1,4 +1,4 @@
-"""`doctor`: one screen about the board, or about a saved log."""
+"""`doctor`: shows the findings about the board or a saved log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MARKS = {
     Level.BROKEN: ("x", "red"),
 }
 NAME_CELLS = 14
-#: Under systemd the gateway may run as somebody else than the person who types.
+#: Under systemd the gateway may run as another user than this command.
 SERVICE = "bpu-gateway"
 
 
@@ -63,7 +63,7 @@ def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs:
         if sysfs == Path("/"):
             found += _print_findings(record_findings(settings), as_json=as_json)
         if probe:
-            from bpu.cli._probe import probe_findings  # an engine, which a look at the board does not need
+            from bpu.cli._probe import probe_findings  # imports the engine, which the other checks do not need
 
             found += _print_findings(probe_findings(settings, quiet=as_json), as_json=as_json)
     code = exit_code(found)
@@ -76,7 +76,7 @@ def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs:
 
 
 def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | None = None) -> Subject:
-    """What the engine would do with these settings on this machine; `model` is the default unless it is given."""
+    """Return the subject of the checks for these settings and this machine; `model` is the default one if None."""
     models: tuple[ModelSpec, ...] = (model,) if model else ()
     if model is None:
         settings = resolve_engine(settings, board_model=root / LIVE_TREE / "model")
@@ -95,7 +95,7 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
 
 
 def _service_user(root: Path) -> str:
-    """The user of the installed service; else whoever types, and under sudo that is root."""
+    """Return the user of the installed service, else the user of this command."""
     if root == Path("/") and tools.find("systemctl") is not None:
         try:
             printed = tools.run(["systemctl", "show", "-p", "LoadState,User", SERVICE], timeout=10).out
@@ -108,12 +108,12 @@ def _service_user(root: Path) -> str:
 
 
 def show_findings(found: Iterable[Finding]) -> None:
-    """Each finding as a person reads it."""
+    """Print each finding for a person."""
     _print_findings(found, as_json=False)
 
 
 def _print_findings(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
-    """Each finding is shown as it comes: some checks take a while."""
+    """Print each finding at once, because some checks take long; return them all."""
     printed = []
     for one in found:
         printed.append(one)
@@ -134,7 +134,7 @@ def show_finding(one: Finding) -> None:
 
 
 def _fit_lines(text: str, indent: int) -> list[str]:
-    """The lines of `text`, on a terminal as wide as it is; commands and addresses in pipes are never broken."""
+    """Wrap `text` to the terminal's width; in a pipe its lines stay whole."""
     lines = text.splitlines()
     if not is_terminal(sys.stdout):
         return lines

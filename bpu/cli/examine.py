@@ -1,4 +1,4 @@
-"""`examine`: finds out by questions what the console remembers and whether `reset` works, as soon as no job is left."""
+"""`examine`: tests whether the console retains history and `reset` works, once all jobs have ended."""
 
 from __future__ import annotations
 

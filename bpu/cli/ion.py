@@ -80,7 +80,7 @@ def show(boot_dir: Path, sysfs: Path) -> None:
 
 
 @command.command(help=say("ion.plan"))
-@click.argument("request", nargs=-1, required=True, metavar="WISH...")
+@click.argument("request", nargs=-1, required=True, metavar="REQUEST...")
 @_via
 @_folder_options
 def plan(request: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> None:
@@ -94,7 +94,7 @@ def plan(request: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> Non
 
 
 @command.command(help=say("ion.apply"))
-@click.argument("request", nargs=-1, required=True, metavar="WISH...")
+@click.argument("request", nargs=-1, required=True, metavar="REQUEST...")
 @click.option("--vendor/--no-vendor", default=None, help=say("ion.vendor"))
 @_yes
 @_via
@@ -142,7 +142,7 @@ def restore(yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
 
 
 def _show_plan(made: Plan, layout: Layout) -> bool:
-    """Whether there is anything to do."""
+    """Show the plan; return whether it changes anything."""
     if not made.changes:
         click.echo(say("ion.no_change"))
         return False
@@ -161,9 +161,9 @@ def _warn_if_model_too_large(sizes: Mapping[str, int]) -> None:
 
 
 def _need() -> Need | None:
-    """What the served model takes; None where it is not there or not known.
+    """Return the served model's need; None if it is missing or unknown.
 
-    A mistake in the table of models must not keep anybody from bringing the pools back.
+    A mistake in the table of models is ignored, so that the pools can be restored anyway.
     """
     try:
         model = default_model(load_settings())
@@ -173,7 +173,7 @@ def _need() -> Need | None:
 
 
 def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int]) -> None:
-    """A mode that cannot hold the served model is no improvement; sizes of one's own are one's own decision."""
+    """Refuse a mode that cannot hold the served model; explicit sizes are always accepted."""
     need = _need()
     if request.name and need is not None and fit(need, usable_sizes({**now, **request.sizes})) is Fit.TOO_LARGE:
         raise InvalidPoolRequest("ion.mode_too_small", name=request.name, need=human(need.total))
@@ -183,7 +183,7 @@ def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int]) -> None
 
 
 def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
-    """The boot loader's file, where pools are to be changed by it; None: by the device tree."""
+    """Return the boot loader's file if it is to be changed; None: the device tree is."""
     if via == "tree":
         return None
     path = config_file(boot_dir, layout.model)
@@ -193,7 +193,7 @@ def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
 
 
 def _next_sizes(layout: Layout, config: BootConfig | None) -> dict[str, int]:
-    """Each pool's bytes at the next start: the device tree's, over which the boot loader lays its file's."""
+    """Return each pool's bytes at the next start: the device tree's, overridden by the boot loader's file."""
     tree = {pool.name: pool.span.size for pool in layout.memory.pools}
     return {**tree, **(config.sizes() if config else {})}
 
@@ -215,7 +215,7 @@ def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, 
 
 
 def _show_config_plan(config: BootConfig, layout: Layout, request: PoolRequest) -> bool:
-    """Whether there is anything to do. Raises `BoardError` for what the file cannot say or the RAM cannot hold."""
+    """Show the plan; return whether it changes anything. Raises `BoardError` for sizes that are not possible."""
     before = _next_sizes(layout, config)
     for name, size in request.sizes.items():
         if name not in POOLS:
@@ -316,7 +316,7 @@ def _check_permission(tree: Path, boot_dir: Path) -> None:
 
 
 def _command_line(*, sudo: bool, apply: bool = False) -> str:
-    """What was typed, to be typed again."""
+    """Return this command line, to be typed again."""
     words = [("apply" if apply and word == "plan" else word) for word in sys.argv[1:]]
     return f"{sudo_program() if sudo else program()} {shlex.join(words)}"
 

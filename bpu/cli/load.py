@@ -1,4 +1,4 @@
-"""`load`: takes the BPU's memory for the model, at once, and says how long it took."""
+"""`load`: loads a model at once and says how long it took."""
 
 from __future__ import annotations
 

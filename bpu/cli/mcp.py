@@ -1,4 +1,4 @@
-"""`mcp`: the board as a tool for other agents, over standard input and output or over HTTP."""
+"""`mcp`: serves the board's tools to agents over standard input and output or over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import Settings, load_settings
 
-#: `--http` without a host in front of its port.
+#: The host of `--http PORT`.
 LOOPBACK = "127.0.0.1"
 
 
@@ -45,7 +45,7 @@ def command(url: str | None, key: str | None, address: str | None, is_open: bool
 
 
 def _parse_address(address: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
+    """Parse host and port of `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
     host, _, port = address.rpartition(":")
     wrong = not (port.isascii() and port.isdigit() and len(port) <= 5) or not 0 < int(port) < 65536
     if wrong or (":" in host and not (host.startswith("[") and host.endswith("]"))):
@@ -54,7 +54,7 @@ def _parse_address(address: str) -> tuple[str, int]:
 
 
 def _local_url(settings: Settings) -> str:
-    """The gateway of this machine, by `BPU_BIND`. Raises `EngineUnavailable` when it has no address."""
+    """Return the URL of this machine's gateway by `BPU_BIND`. Raises `EngineUnavailable` if it has no address."""
     for part in settings.bind.split(","):
         host, _, port = part.rpartition(":")
         if not part.startswith(("unix:", "fd:")):

@@ -1,4 +1,4 @@
-"""`models`: what the table names and whether it can run here, what the catalogue has, and new entries."""
+"""`models`: lists the table's models and the catalogue, and adds entries."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _row(row: Row, board: Board | None) -> str:
 
 
 def licence_of(row: Row) -> str:
-    """Its licence in words; most are those of the weights, because the compiled files state none."""
+    """Return the licence; usually that of the weights, because the compiled files state none."""
     if not row.licence:
         return say("models.licence_unknown")
     return row.licence + ("" if row.licence_of == "file" else say("models.of_weights"))
@@ -113,7 +113,7 @@ def _list(*, as_json: bool, sysfs: Path) -> None:
 
 
 def _loaded_model(settings: Settings) -> str:
-    """The id of the model that is in memory now; "" when none is, or no engine runs."""
+    """Return the id of the loaded model; "" if none is loaded or no engine runs."""
     try:
         status = _keeper.status(state_dir(settings)) or {}
     except BpuError:
@@ -138,5 +138,5 @@ def _describe(model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict
 
 
 def fit_word(judged: Verdict) -> str:
-    """`fits`, `perhaps`, `too_large` or `unknown`: for programs."""
+    """Return `fits`, `perhaps`, `too_large` or `unknown`, for programs."""
     return judged.now.name.lower() if judged.now else "unknown"

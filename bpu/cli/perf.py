@@ -1,4 +1,4 @@
-"""`perf`: switches performance mode on and off, and says how it is."""
+"""`perf`: switches performance mode on and off, and shows its status."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
 
 
 def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
-    """Before anything is downloaded: what is never pulled, cannot run here, or is in the table."""
+    """Refuse, before the download, a model that cannot be downloaded, cannot run here, or is in the table."""
     refuse(row, settings)
     board = board_of(board_model(sysfs))
     if not row.runs_on(board):
@@ -78,7 +78,7 @@ def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
 
 
 class _Bar:
-    """One line about what is under way, at most ten times a second."""
+    """Shows the progress of a download in one line, at most ten times a second."""
 
     def __init__(self, notice: Notice) -> None:
         self._notice = notice

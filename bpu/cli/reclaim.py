@@ -1,4 +1,4 @@
-"""`reclaim`: shows the board's memory, and takes some back when told to."""
+"""`reclaim`: shows the board's memory, and frees some with `--yes`."""
 
 from __future__ import annotations
 

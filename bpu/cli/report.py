@@ -1,4 +1,4 @@
-"""`report`: one file about this board and its gateway, to be sent to whoever helps; it lists its contents first."""
+"""`report`: writes one file about this board and its gateway for support; it lists the contents first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from bpu.settings import Settings, existing_state_dirs, read_settings
 
 LOG_LINES = 400
 LIBRARIES = ("flask", "gunicorn", "gevent", "pydantic", "tokenizers", "click")
-#: What is shown of the engine: nothing that a person has written.
+#: Fields of the engine's status that hold no user text.
 ENGINE = ("state", "profile", "simulated", "loads", "load_s", "waiting")
 
 
@@ -66,7 +66,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """The lines of one part. What cannot be found out is a line, because the rest is still of use."""
+    """Yield the lines of one part, or one line about its failure, because the other parts are still useful."""
     try:
         yield from write()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""`service`: installs the gateway as a systemd service, takes it away, says how it is."""
+"""`service`: installs and removes the systemd service, and shows its status."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
     settings = load_settings()
     values = _values(settings, sources)
     if is_here:
-        # What a service cannot start with is refused now; an image's files are not on this machine.
+        # Refuse settings that cannot start now; the files of an image are not on this machine.
         choose_files(settings)
         first_key(settings)
     machine = service.Machine(
         project=service.PACKAGED_HOME if _is_packaged() else PROJECT,
-        # Not resolved: the link in the virtual environment is what makes it one.
+        # Not resolved, because Python finds the virtual environment by this link.
         python=Path(sys.executable),
         user=user,
         runtime_dir=settings.runtime_dir,
@@ -86,7 +86,7 @@ def _is_packaged() -> bool:
 
 
 def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
-    """Under sudo, without a file of the system: take the caller's settings after a yes. Variables by their source."""
+    """Under sudo and without a system file: adopt the caller's settings after a yes. Return variables with source."""
     if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.callers_file()) is None:
         return {}
     path, user = other
@@ -101,12 +101,12 @@ def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
 
 
 def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
-    """What differs from the defaults, for the settings file; each that was not there is named with its source."""
+    """Return the values for the settings file that differ from the defaults; print new ones with their source."""
     found: dict[str, str] = {}
     for field, name in variables().items():
         value = getattr(settings, field)
         source = sources.get(name) or str(settings_file.source(name))
-        # The terminal's own folder of sockets is no service's.
+        # The state folder of a terminal is not one for a service.
         if field not in settings.explicit or (field == "state_dir" and source == "environment"):
             continue
         if value == Settings.model_fields[field].default:

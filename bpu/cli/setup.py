@@ -1,4 +1,4 @@
-"""`setup`: leads through all steps from a fresh board to Chatbox; each is a single command that exists by itself."""
+"""`setup`: leads through all steps from a new board to Chatbox; each step is a command of its own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SetupRun:
         self._yes, self._dry_run, self._sysfs = yes, dry_run, sysfs
 
     def run_step(self, step: Step, number: int, count: int) -> bool:
-        """Look, say, ask, do. Whether nothing is left of this step."""
+        """Examine, show, ask and run one step; return whether it is complete."""
         click.echo("\n" + click.style(f"{number}/{count} {say(f'setup.step_{step.name}')}", bold=True))
         settings_file.adopt()
         state = step.examine(subject_of(load_settings(), self._sysfs))
@@ -80,7 +80,7 @@ class SetupRun:
         return True
 
     def _end_if_needed(self, step: Step) -> bool:
-        """Without this step the next ones cannot work, so the setup ends here; False where they can."""
+        """End the setup if later steps cannot work without this one; else return False."""
         if step.is_needed and not self._dry_run:
             click.echo("\n" + say("setup.stopped", again=f"{program()} setup"))
             click.get_current_context().exit(SOMETHING_LEFT)

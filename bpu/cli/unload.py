@@ -1,4 +1,4 @@
-"""`unload`: gives the BPU's memory back, to vision nodes say, when the last job is done."""
+"""`unload`: frees the BPU's memory, for vision nodes for example, after the last job."""
 
 from __future__ import annotations
 

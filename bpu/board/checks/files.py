@@ -1,4 +1,4 @@
-"""The SDK's files: runtime folder, console, libraries, model, tokenizer, template, and whether they fit together."""
+"""Checks the SDK's files: runtime folder, console, libraries, model, tokenizer, template, and whether they match."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LDD_TIMEOUT_S = 20
 
 
 def check_files(subject: Subject) -> Iterator[Finding]:
-    """All checks of files; one note where no console of the SDK is meant to answer."""
+    """Run all checks of files; return one note if the settings use no console of the SDK."""
     if subject.settings.engine == "cpu":
         yield note("engine", "cpu_answers", model=subject.settings.model_id, path=subject.settings.hbm_path)
         return
@@ -72,7 +72,7 @@ def _console(subject: Subject) -> Iterator[Finding]:
 
 
 def _libraries(subject: Subject, path: Path) -> Finding:
-    """What the loader would miss, as the loader itself tells."""
+    """Ask the dynamic loader which libraries are missing."""
     lib = library_folder(subject.settings.runtime_dir, path)
     machine = _machine(path)
     if machine == _AARCH64 and os.uname().machine != "aarch64":
@@ -88,13 +88,13 @@ def _libraries(subject: Subject, path: Path) -> Finding:
 
 
 def _machine(path: Path) -> int:
-    """ELF's e_machine; 0 for a script or what is no program."""
+    """Return ELF's e_machine; 0 for any other file."""
     head = _head(path, 20)
     return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else 0
 
 
 def _buffering(subject: Subject, path: Path) -> Finding:
-    """Without `stdbuf` a console's words come in blocks of 4 KiB; on some it is of no use."""
+    """Check `stdbuf`, without which a console's output comes in blocks of 4 KiB; on some it has no effect."""
     if subject.find("stdbuf") is None:
         return failure("stdbuf", "no_stdbuf", "get_stdbuf")
     code = _head(path, 64 << 20)
@@ -118,7 +118,7 @@ def _model(subject: Subject) -> Finding:
 
 
 def sdk_of(subject: Subject) -> Sdk:
-    """The key of `TYPES` for the console: by the board, then as the console and the folder's name tell."""
+    """Return the key of `TYPES` for the console: by the board, then by the console and the folder's name."""
     return "S600" if "S600" in subject.board.upper() else sdk_of_console(subject.profile, subject.settings.runtime_dir)
 
 

@@ -1,4 +1,4 @@
-"""The BPU's memory and the board's: pools against the model's need, who holds them, devices, free RAM."""
+"""Checks memory: pools against the model's need, their holders, devices, free RAM."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bpu.messages import say
 from bpu.models.memory import Fit, fit
 
 DEVICES = ("ion*", "bpu*", "hbmem*")
-#: Under this the system itself begins to suffer; under the second a load is likely to be ended by the kernel.
+#: Below the first the system becomes slow; below the second the kernel is likely to kill the console during a load.
 LITTLE_RAM, TOO_LITTLE_RAM = GIB, 256 * MIB
 
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
-    """Devices, pools and their holders are a board's; RAM is everybody's."""
+    """Check devices, pools and holders on a board, consoles and RAM on every machine."""
     if subject.board:
         yield _devices(subject)
         yield from _pools(subject)
@@ -44,7 +44,7 @@ def _devices(subject: Subject) -> Finding:
 
 
 def may_use(path: Path, user: str) -> bool:
-    """Whether `user` may read and write it, by owner, group and mode; root may everything."""
+    """Whether `user` may read and write `path`, by owner, group and mode; root always may."""
     try:
         status, entry = path.stat(), pwd.getpwnam(user)
     except (OSError, KeyError):
@@ -93,7 +93,7 @@ def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
 
 
 def _models(subject: Subject) -> Finding:
-    """A line for each model of the table: fits, fits after another mode, never."""
+    """Report for each model of the table whether it fits now, in another mode, or never."""
     judged = [(model, verdict(model, subject.root)) for model in subject.models]
     rows = "\n".join(f"{model.id}: {fit_words(one)}" for model, one in judged)
     fits = all(one.now in (None, Fit.FITS) for _, one in judged)
@@ -101,7 +101,7 @@ def _models(subject: Subject) -> Finding:
 
 
 def fit_words(judged: Verdict) -> str:
-    """Whether a model fits, fits after another mode, or never, in words."""
+    """Say whether a model fits now, in another mode, or never."""
     if judged.need is None or judged.now is None:
         return say("doctor.fit_unknown")
     need = human(judged.need.total)
@@ -130,7 +130,7 @@ def _cma(subject: Subject) -> Iterator[Finding]:
 
 
 def _consoles(subject: Subject) -> Iterator[Finding]:
-    """A console left open in another terminal holds the model's memory."""
+    """Warn of consoles left open in a terminal, because they hold the model's memory."""
     if not subject.console.is_file():
         return
     idle = [one for one in running(subject.console, subject.root) if not is_serving(one, subject.root)]

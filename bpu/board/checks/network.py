@@ -1,4 +1,4 @@
-"""The way to the gateway: its port, the addresses to give to Chatbox, and what firewalls do to them."""
+"""Checks the gateway's port, its addresses for Chatbox, and firewalls."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _is_gateway(owner: Process) -> bool:
 
 
 def _listener(subject: Subject, port: int) -> str | None:
-    """The inode of the socket that listens on `port`; rows of /proc/net/tcp: local address, state, ..., inode."""
+    """Return the inode of the listening socket of `port` from /proc/net/tcp (local address, state, ..., inode)."""
     for table in ("tcp", "tcp6"):
         for line in text_of(subject.root / "proc/net" / table).splitlines()[1:]:
             words = line.split()
@@ -79,7 +79,7 @@ def _label(url: str, kind: Kind | None) -> str:
 
 
 def _static(subject: Subject, found: Sequence[Address]) -> Iterator[Finding]:
-    """An address from DHCP changes some day, and Chatbox then finds nobody: the lines that keep the best one."""
+    """Advise a static address, because an address from DHCP may change and Chatbox would lose the gateway."""
     best = next((one for one in found if one.kind in (Kind.USB, Kind.WIRED, Kind.WIFI)), None)
     if best is None or not subject.board:
         return
@@ -96,7 +96,7 @@ def _static(subject: Subject, found: Sequence[Address]) -> Iterator[Finding]:
 
 
 def _connection(subject: Subject, interface: str) -> str:
-    """NetworkManager's name of the connection; the interface's where it does not tell."""
+    """Return NetworkManager's name of the connection, or the interface's if there is none."""
     words = ["nmcli", "-t", "-f", "GENERAL.CONNECTION", "device", "show", interface]
     name = _run(subject, words).partition(":")[2].strip()
     return name if name and name != "--" else interface

@@ -1,4 +1,4 @@
-"""The board, its system and its clocks."""
+"""Checks the board, its system and its clocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bpu.board.checks.subject import Subject
 from bpu.board.performance import clocks, script
 from bpu.board.readings import text_of
 
-#: Where boards' systems tell their version, the vendor's first.
+#: Files with the version of the system, the vendor's first.
 VERSIONS = ("etc/version", "etc/os-release")
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import bpu
 from bpu.board import tools
-from bpu.cli import main
+from bpu.cli import COMMANDS, main
 from bpu.errors import EngineUnavailable
 from bpu.messages import texts
 from scripts import catalogue
@@ -47,6 +47,11 @@ def test_help_imports_no_command() -> None:
     )
     result = tools.run([sys.executable, "-c", code], timeout=60, cwd=PROJECT)
     assert result.code == 0, result.err
+
+
+def test_the_list_of_commands_names_every_module_of_a_command() -> None:
+    modules = {path.stem for path in (Path(bpu.__file__).parent / "cli").glob("[a-z]*.py")}
+    assert set(COMMANDS) == modules
 
 
 def test_every_command_loads_and_is_described_in_the_list() -> None:
