@@ -21,7 +21,7 @@ from bpu.models.catalogue import Row, find
 from bpu.models.download import Downloader
 from bpu.models.entries import add_entry, check_writable, entry_of_file
 from bpu.models.names import board_of
-from bpu.models.pull import Stage, models_folder, pull, refuse
+from bpu.models.pull import Stage, check_allowed, models_folder, pull
 from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings
 
@@ -68,7 +68,7 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
 
 def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
     """Refuse, before the download, a model that cannot be downloaded, cannot run here, or is in the table."""
-    refuse(row, settings)
+    check_allowed(row, settings)
     board = board_of(board_model(sysfs))
     if not row.runs_on(board):
         raise SettingsError(say("pull.other_board", id=row.id, boards=", ".join(row.boards), board=board))

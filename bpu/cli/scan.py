@@ -22,13 +22,13 @@ from bpu.messages import say
 )
 @click.option("--json", "as_json", is_flag=True, help=say("scan.json"))
 def command(seconds: float, as_json: bool) -> None:
-    from bpu.discovery.scan import Found, scan  # the library is loaded with the command alone
+    from bpu.discovery.scan import FoundGateway, scan  # the library is loaded with the command alone
 
-    def row(found: Found) -> list[str]:
+    def row(found: FoundGateway) -> list[str]:
         models = ", ".join(found.models) or (say("scan.hidden") if found.needs_key else "-")
         return [found.name, found.address, found.version or "-", models, _load(found)]
 
-    def _load(found: Found) -> str:
+    def _load(found: FoundGateway) -> str:
         if not found.state:
             return say("scan.silent")
         parts = [say("scan.busy") if found.busy else found.state]

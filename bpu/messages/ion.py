@@ -18,8 +18,8 @@ TEXTS = {
         "以图形显示下次启动时的内存布局。不需要 root。\n\n示例：{bpu} ion show",
     ),
     "plan": (
-        "Plan pools and show the difference; nothing is changed, no root needed. REQUEST is a mode (bpu_first, bpu_large, "
-        "balanced, cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace some of its own.\n\n"
+        "Plan pools and show the difference; it changes nothing and needs no root. REQUEST is a mode (bpu_first, "
+        "bpu_large, balanced, cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace its own.\n\n"
         "Example: {bpu} ion plan ion_carveout=2304M ion_cma=512M",
         "规划内存池并显示差异；不做任何改动，不需要 root。REQUEST 是模式（bpu_first、bpu_large、balanced、cpu_first、"
         "default）、"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.models.download import ATTEMPTS, Downloader, DownloadFailed, listed_md5
+from bpu.models.download import ATTEMPTS, Downloader, DownloadFailed, md5_from_list
 from tests.unit.models.hostile_server import Act, serving
 
 BODY = bytes(range(256)) * 4000
@@ -196,9 +196,9 @@ ONE, TWO = "0" * 31 + "1", "0" * 31 + "2"
     ],
 )
 def test_the_line_that_agrees_most_with_the_address_counts(text: str, found: str | None) -> None:
-    assert listed_md5(text, "https://host/x/w4/model.hbm") == found
+    assert md5_from_list(text, "https://host/x/w4/model.hbm") == found
 
 
 @given(st.text())
 def test_any_list_can_be_read(text: str) -> None:
-    assert listed_md5(text, "https://host/model.hbm") is None or "model.hbm" in text
+    assert md5_from_list(text, "https://host/model.hbm") is None or "model.hbm" in text
