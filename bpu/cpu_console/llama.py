@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 #: llama.cpp's verbosity that prints errors alone.
 _ERRORS = 1
-#: How often a waiting thread of llama.cpp spins before it sleeps. libgomp's default is so high that waiting threads
-#: take the processor from the one they wait for: on a busy computer answers become ten times slower. An idle computer is
-#: as fast with this count as with the default.
+#: How often a waiting thread of llama.cpp spins before it sleeps. With libgomp's high default, waiting threads take the
+#: processor from the one they wait for, and answers on a busy computer become ten times slower. An idle computer is as
+#: fast with this count as with the default.
 _SPINS = "1000"
 
 

@@ -21,7 +21,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bpu.cli.mcp import _listening
+from bpu.cli.mcp import _parse_address
 from bpu.mcp.gateway import GatewayClient
 from bpu.mcp.server import MAX_IMAGE_BYTES, BoardTools, abilities_of, image_uri
 from tests.live.gateway import ROOT, Gateway, running, sim
@@ -239,13 +239,13 @@ def test_pages_and_names_of_others_are_refused(gateway: Gateway) -> None:
     [("8001", ("127.0.0.1", 8001)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:80", ("::1", 80)), ("rdk:1", ("rdk", 1))],
 )
 def test_where_it_listens(address: str, listens: tuple[str, int]) -> None:
-    assert _listening(address) == listens
+    assert _parse_address(address) == listens
 
 
 @pytest.mark.parametrize("address", ["", ":", "x", "1:2:3", "a:0", "a:70000", "a:٣", "a:123456", "::1:80"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(click.BadParameter):
-        _listening(address)
+        _parse_address(address)
 
 
 @pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8001", "BPU_API_KEYS"), ("nonsense", "HOST:PORT")])
