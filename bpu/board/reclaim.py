@@ -31,8 +31,8 @@ class Ownership(enum.Enum):
     """Whether a process is in use; the value is the key of its message."""
 
     SERVING = "serving"
-    ORPHANED = "nobodys"
-    OWNED = "somebodys"
+    ORPHANED = "orphaned"
+    OWNED = "owned"
 
 
 @dataclass(frozen=True)

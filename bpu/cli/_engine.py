@@ -48,7 +48,7 @@ class LocalEngine:
         return found
 
     def _not_running(self) -> EngineUnavailable:
-        return EngineUnavailable(say("load.nobody", folder=self._folder))
+        return EngineUnavailable(say("load.no_gateway", folder=self._folder))
 
 
 class RemoteEngine:

@@ -185,7 +185,7 @@ def test_a_named_state_folder_that_cannot_be_used_is_an_error_with_its_reason(tm
     open_to_all = tmp_path / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
-    with pytest.raises(SettingsError, match="everybody may write"):
+    with pytest.raises(SettingsError, match="every user may write"):
         state_dir(load_settings(state_dir=str(open_to_all)))
 
 
@@ -220,6 +220,6 @@ def test_a_folder_or_link_that_somebody_else_laid_in_the_temporary_folder_is_ref
         os.chown(folder, 12345, 12345)
     else:
         monkeypatch.setattr(os, "getuid", lambda: 12345)
-    for path, reason in ((link, "a link that somebody else made"), (folder, "belongs to somebody else")):
+    for path, reason in ((link, "a link that another user made"), (folder, "belongs to another user")):
         with pytest.raises(SettingsError, match=reason):
             state_dir(load_settings(state_dir=str(path)))

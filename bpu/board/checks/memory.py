@@ -114,7 +114,7 @@ def fit_words(judged: Verdict) -> str:
 
 def _holders(subject: Subject, pools: list[Reading], found: list[Holder]) -> Finding:
     if not found:
-        return success("holders", "nobody_holds")
+        return success("holders", "no_holders")
     words = "; ".join(f"{holder.process}: {human(holder.total)}" for holder in found)
     if any(is_serving(holder.process, subject.root) for holder in found):
         return success("holders", "gateway_holds", holders=words)

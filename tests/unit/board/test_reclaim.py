@@ -55,7 +55,7 @@ def ownership(machine: Machine, pid: int) -> Ownership:
     return {one.process.pid: one.ownership for one in candidates(Path(CONSOLE), machine.root)}[pid]
 
 
-def test_an_orphan_that_nobody_can_speak_to_is_nobodys(machine: Machine) -> None:
+def test_a_process_without_parent_and_writer_is_orphaned(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
     assert ownership(machine, 40) is Ownership.ORPHANED
     machine.start(41, 1, "xlm_demo", exe=CONSOLE, stdin="/dev/null")

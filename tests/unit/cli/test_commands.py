@@ -86,7 +86,7 @@ def test_an_unknown_command_is_a_usage_error_with_a_way_on(typed: str, said: str
     assert said in result.output
 
 
-def test_an_error_with_a_face_is_one_sentence_and_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_one_sentence_with_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def fails() -> None:
         raise EngineUnavailable("The model file is not there. Copy it.")
@@ -157,7 +157,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert "Traceback" not in shell.stderr
 
 
-def test_a_python_without_the_libraries_is_told_so() -> None:
+def test_a_python_without_the_libraries_gets_a_remedy() -> None:
     bare = subprocess.run(
         [sys.executable, "-S", "-m", "bpu", "doctor"],
         cwd=PROJECT,

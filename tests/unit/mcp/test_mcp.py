@@ -249,7 +249,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8001", "BPU_API_KEYS"), ("nonsense", "HOST:PORT")])
-def test_a_server_that_everybody_could_use_is_not_started_unasked(address: str, said: str) -> None:
+def test_a_server_open_to_every_client_needs_the_option_open(address: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bpu", "mcp", "--http", address],
         cwd=ROOT,
