@@ -41,11 +41,11 @@ def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleTyp
             {"metadata": {"name": "installed-already"}},
         ]
     }
-    assert list(wheels.overlooked(report, wheels.Target("3.10"))) == ["backport", "arm-only>=2"]
-    assert list(wheels.overlooked(report, wheels.Target("3.12"))) == ["arm-only>=2"]
-    assert list(wheels.overlooked(report, wheels.Target("3.12", "x86_64"))) == []
+    assert list(wheels.missing_requirements(report, wheels.Target("3.10"))) == ["backport", "arm-only>=2"]
+    assert list(wheels.missing_requirements(report, wheels.Target("3.12"))) == ["arm-only>=2"]
+    assert list(wheels.missing_requirements(report, wheels.Target("3.12", "x86_64"))) == []
     report["install"][0]["requested_extras"] = ["fast"]
-    assert "with-extra" in list(wheels.overlooked(report, wheels.Target("3.12")))
+    assert "with-extra" in list(wheels.missing_requirements(report, wheels.Target("3.12")))
 
 
 def test_a_lock_is_read_for_the_board_and_not_for_this_python(wheels: ModuleType, tmp_path: Path) -> None:

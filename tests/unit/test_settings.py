@@ -62,7 +62,7 @@ def test_all_mistakes_are_listed_at_once_each_with_its_value_and_what_to_do(monk
         assert "correct it" in line
 
 
-def test_mistakes_are_told_in_the_terminal_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_in_the_terminal_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, MISTAKES)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     head, *lines = refused().splitlines()
@@ -209,7 +209,7 @@ def test_the_choice_of_a_state_folder(no_system_folder: Path, monkeypatch: pytes
     assert state_dir(load_settings()) == no_system_folder / "run"
 
 
-def test_a_folder_or_link_that_somebody_else_laid_in_the_temporary_folder_is_refused(
+def test_a_folder_or_link_of_another_user_in_the_temporary_folder_is_refused(
     no_system_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link, folder = no_system_folder / "bpu-link", no_system_folder / "bpu-folder"

@@ -194,7 +194,7 @@ def test_standard_output_that_knows_only_ascii_is_no_error(
     assert "http://192.168.1.20:8000/v1" in ascii_only.text
 
 
-def test_an_address_that_is_in_use_is_told_from_a_free_one() -> None:
+def test_busy_ports_are_distinguished_from_free_ones() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()

@@ -53,8 +53,8 @@ def test_apply_changes_the_planned_words_and_restore_gives_the_same_bytes(tmp_pa
     }
     assert read_map(parse(after)).pools == made.after.pools
     # dtc reads it back without an error, and fdtget tells the same figures as we do.
-    told = tools.run(["fdtget", "-t", "x", board.tree, "/reserved-memory/ion_carveout@3BE00000", "reg"], timeout=30)
-    assert told.out.split() == ["4", "40000000", "0", "90000000"]
+    result = tools.run(["fdtget", "-t", "x", board.tree, "/reserved-memory/ion_carveout@3BE00000", "reg"], timeout=30)
+    assert result.out.split() == ["4", "40000000", "0", "90000000"]
     DtbWriter(board.tree).restore()
     assert board.tree.read_bytes() == before
     assert beside(board) == {board.tree.name, f"{board.tree.name}.SUPER_SAFE", f"{board.tree.name}.SUPER_SAFE.sha256"}
@@ -68,8 +68,8 @@ def test_the_safe_copy_is_the_first_tree_for_ever(tmp_path: Path) -> None:
         assert written.copy.read_bytes() == before
     assert not written.copy_is_new
     note = board.tree.with_name(f"{board.tree.name}.SUPER_SAFE.sha256")
-    told = subprocess.run(["sha256sum", "-c", note.name], cwd=note.parent, capture_output=True, check=False)
-    assert told.returncode == 0
+    result = subprocess.run(["sha256sum", "-c", note.name], cwd=note.parent, capture_output=True, check=False)
+    assert result.returncode == 0
 
 
 def test_a_damaged_copy_stops_everything(tmp_path: Path) -> None:
@@ -261,5 +261,5 @@ def test_a_tree_of_one_cell_addresses_is_written_as_it_is(tmp_path: Path) -> Non
     ion_cma@a0000000 { compatible = "ion-cma"; reg = <0xa0000000 0x4000000>; }; }; };"""
     tree = compile_tree(text, tmp_path / "one.dtb")
     DtbWriter(tree).apply(plan(next_layout(tree, tmp_path).memory, {"ion_cma": 256 * MIB}, linux_room=0))
-    told = tools.run(["fdtget", "-t", "x", tree, "/reserved-memory/ion_cma@a0000000", "reg"], timeout=30)
-    assert told.out.split() == ["a0000000", "10000000"]
+    result = tools.run(["fdtget", "-t", "x", tree, "/reserved-memory/ion_cma@a0000000", "reg"], timeout=30)
+    assert result.out.split() == ["a0000000", "10000000"]

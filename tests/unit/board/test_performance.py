@@ -120,7 +120,7 @@ def test_where_there_is_nothing_to_do_it_says_so(tmp_path: Path) -> None:
     assert clocks(tmp_path) == []
 
 
-def test_enable_is_silent_unless_wished_for(board: Board, tmp_path: Path) -> None:
+def test_enable_does_nothing_without_the_setting(board: Board, tmp_path: Path) -> None:
     assert enable(Settings(state_dir=tmp_path / "state"), root=board.root, user=0) is None
     assert governor(board, f"{BPU}/governor") == "simple_ondemand"
 

@@ -1,4 +1,4 @@
-"""Taking memory back: who is nobody's, who is never touched, and how one is ended."""
+"""Freeing memory: which processes are orphaned, which are never ended, and how one is ended."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_consoles_of_all_models_are_looked_at(machine: Machine) -> None:
     assert sorted(one.process.pid for one in found) == [40, 41]
 
 
-def test_whoever_can_still_write_to_it_owns_it(machine: Machine) -> None:
+def test_a_process_that_can_still_write_to_it_owns_it(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
     machine.start(50, 1, "somebody")
     machine.opens(50, 9, "pipe:[77]", os.O_RDONLY)
@@ -192,7 +192,7 @@ def test_the_table_waits_until_the_kernel_has_given_back(tmp_path: Path) -> None
 
 
 def test_a_real_orphan_is_found_by_its_file(tmp_path: Path) -> None:
-    """An orphan whose input nobody can write: started by a process that has ended."""
+    """The process is an orphan without a writer of its input: the process that started it has ended."""
     program = tmp_path / "xlm_demo"
     shutil.copy("/bin/sleep", program)
     options = "start_new_session=True, stdin=-1, stdout=-3, stderr=-3"

@@ -1,4 +1,4 @@
-"""The command line's own manners: lazy loading, suggestions, errors, both languages."""
+"""The command line itself: lazy loading, suggestions, errors, both languages."""
 
 from __future__ import annotations
 
@@ -184,6 +184,6 @@ def test_the_words_of_click_itself_are_chinese_too() -> None:
 
 
 def test_the_catalogue_for_click_is_the_one_made_from_the_texts() -> None:
-    assert catalogue.CATALOGUE.read_bytes() == catalogue.compiled(dict(texts("click").values())), (
+    assert catalogue.CATALOGUE.read_bytes() == catalogue.compile_catalogue(dict(texts("click").values())), (
         "run scripts/catalogue.py"
     )

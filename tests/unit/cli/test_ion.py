@@ -129,7 +129,7 @@ def test_chinese_is_spoken_throughout(board: Board) -> None:
     assert "未做任何改动" in shown.output
 
 
-def test_a_machine_without_a_board_is_told_so(tmp_path: Path) -> None:
+def test_a_machine_without_a_board_is_reported(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["ion", "show", "--boot-dir", str(tmp_path)], env={"LC_ALL": "C"})
     assert "Name the folder of the boot files with --boot-dir" in result.output
     assert result.exit_code == 3

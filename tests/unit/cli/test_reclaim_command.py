@@ -1,4 +1,4 @@
-"""`reclaim`: a dry run unless told otherwise, and a table of before and after."""
+"""`reclaim`: a dry run without `--yes`, and a table of before and after."""
 
 from __future__ import annotations
 

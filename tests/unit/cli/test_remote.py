@@ -118,13 +118,13 @@ def test_a_stream_without_an_end_is_an_error(server: Server) -> None:
 
 
 @pytest.mark.parametrize("reply", [b"<html>", b"[]", b'{"error": "no"}'])
-def test_what_is_not_a_gateway_is_told_by_its_status(server: Server, reply: bytes) -> None:
+def test_an_answer_of_another_server_is_reported_with_its_status(server: Server, reply: bytes) -> None:
     server.status, server.reply = 404, reply
     with pytest.raises(BpuError, match="404"):
         RemoteGateway(server.url).models()
 
 
-def test_nobody_there_is_said_with_the_address() -> None:
+def test_an_address_without_a_server_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(EngineUnavailable, match=str(taken.getsockname()[1])):

@@ -70,7 +70,7 @@ def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pyte
     assert capsys.readouterr().err.count("(stopped)") == 2
 
 
-def test_an_error_is_told_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_shown_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
     backend = ChatBackend([EngineCrashed("The console has died. Ask again.")], ANSWER)
     _repl.ChatSession(backend).converse(iter(["one", "two"]))
     assert [message["content"] for message in backend.asked[1]["messages"]] == ["two"]

@@ -157,7 +157,7 @@ def test_an_answer_that_is_none_ends_in_time(behave: Callable[[socket.socket], N
         assert status in (0, 200, 302)
 
 
-def test_a_good_answer_is_read_and_nobody_there_is_no_answer() -> None:
+def test_a_good_answer_is_read_and_a_closed_port_is_no_answer() -> None:
     data = json.dumps({"engine": {}}).encode()
     with stranger(lambda client: client.sendall(head(len(data)) + data)) as port:
         assert ask("127.0.0.1", port, "/health") == (200, {"engine": {}})

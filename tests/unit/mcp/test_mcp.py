@@ -140,10 +140,10 @@ async def cancels(client: Client, gateway: Gateway) -> None:
     progress: list[str | None] = []
 
     async def ask(results: list[Any]) -> None:
-        async def told(done: float, total: float | None, message: str | None) -> None:
+        async def on_progress(done: float, total: float | None, message: str | None) -> None:
             progress.append(message)
 
-        results.append(await client.call_tool("chat", {"prompt": LONG}, progress_callback=told))
+        results.append(await client.call_tool("chat", {"prompt": LONG}, progress_callback=on_progress))
 
     results: list[Any] = []
     async with anyio.create_task_group() as group:
