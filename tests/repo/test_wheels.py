@@ -54,8 +54,8 @@ def test_a_lock_is_read_for_the_board_and_not_for_this_python(wheels: ModuleType
         '# a comment\nplain==1.0\nold==1; python_version == "3.10"\nold==2; python_version >= "3.11"\n'
         'arm==1; platform_machine == "aarch64"\n'
     )
-    assert wheels.locked(lock, wheels.Target("3.10")) == ["plain==1.0", "old==1", "arm==1"]
-    assert wheels.locked(lock, wheels.Target("3.12", "x86_64")) == ["plain==1.0", "old==2"]
+    assert wheels.locked_packages(lock, wheels.Target("3.10")) == ["plain==1.0", "old==1", "arm==1"]
+    assert wheels.locked_packages(lock, wheels.Target("3.12", "x86_64")) == ["plain==1.0", "old==2"]
 
 
 @pytest.mark.system
