@@ -26,10 +26,15 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
+def _endpoint_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options `--url`, `--key` and `--model` to a command."""
+    model = click.option("--model", metavar="MODEL", help=say("connect.model"))
+    key = click.option("--key", metavar="KEY", help=say("connect.key"))
+    return click.option("--url", metavar="URL", help=say("connect.url"))(key(model(function)))
+
+
 def _client(name: str, write: Callable[[Endpoint], str]) -> None:
-    @click.option("--url", metavar="URL", help=say("connect.url"))
-    @click.option("--key", metavar="KEY", help=say("connect.key"))
-    @click.option("--model", metavar="MODEL", help=say("connect.model"))
+    @_endpoint_options
     def client(url: str | None, key: str | None, model: str | None) -> None:
         click.echo(write(_chosen_endpoint(url, key, model)))
 
@@ -37,9 +42,7 @@ def _client(name: str, write: Callable[[Endpoint], str]) -> None:
 
 
 @command.command("openclaw", help=say("connect.openclaw"))
-@click.option("--url", metavar="URL", help=say("connect.url"))
-@click.option("--key", metavar="KEY", help=say("connect.key"))
-@click.option("--model", metavar="MODEL", help=say("connect.model"))
+@_endpoint_options
 @click.option("--tools", is_flag=True, help=say("connect.tools"))
 @click.option("--api", type=click.Choice(sorted(_openclaw.APIS)), default="chat", help=say("connect.api"))
 @click.option("--write", is_flag=True, help=say("connect.write"))

@@ -120,7 +120,7 @@ class ModelSession:
         return self._console.run_faults("end")
 
     def _split_writes(self, pieces: list[bytes]) -> Iterator[tuple[bytes, int]]:
-        """What each write holds, and how many tokens end in it."""
+        """Yield the bytes of each write, and the number of tokens that end in it."""
         return cut_characters(pieces) if self._options.split_utf8 else whole_characters(pieces)
 
     def _fault(self, fault: Fault) -> Outcome:
