@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from bpu import log_format, settings_file
 from bpu.access_policy import access, is_private_client
 from bpu.board import performance
-from bpu.board.addresses import announce, taken
+from bpu.board.addresses import busy_ports, print_addresses
 from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
@@ -146,7 +146,7 @@ def on_starting(server: Any) -> None:
 
 
 def _refuse_taken(bind: str) -> None:
-    if parts := taken(bind):
+    if parts := busy_ports(bind):
         sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
         sys.exit(1)
 
@@ -156,7 +156,7 @@ def when_ready(server: Any) -> None:
     locked = access(_settings).needs_key
     write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
     files = choose_files(_settings)
-    announce(
+    print_addresses(
         _settings,
         simulated=files.simulated,
         cpu=files.cpu,

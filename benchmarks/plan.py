@@ -20,7 +20,7 @@ EMPTY_REASONING_BYTES = len(b"</think>\n\n")
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """The extent of a run.
 
     `FULL` takes less than five minutes, `SHORT` shows only that everything works.
     """

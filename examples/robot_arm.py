@@ -1,4 +1,4 @@
-"""A language model that moves an arm, safely: two tools, the openai package, and an arm that only pretends.
+"""Lets a language model move an arm safely: two tools, the openai package, and a simulated arm.
 
     python examples/robot_arm.py "帮我拿杯水"                  # shows the plan, and moves nothing
     python examples/robot_arm.py --execute "Bring me a cup"    # asks before each plan
@@ -57,14 +57,14 @@ class Stopped(Exception):
 
 
 class EmergencyStop:
-    """Set by a stop word, cleared by a person alone. It would rather stop too often: any sentence with one counts."""
+    """Set by a stop word anywhere in a sentence, cleared only by a person. Its methods may run in any thread."""
 
     STOP = re.compile(r"停|别动|不要动|\b(?:stop|halt|freeze|emergency)\b", re.IGNORECASE)
     RESUME = re.compile(r"\s*(?:继续|resume)\W*", re.IGNORECASE)
 
     def __init__(self) -> None:
         self._pressed = threading.Event()
-        self._count = 0  # of stops: a wish that was stopped stays stopped, however soon a person resumes
+        self._count = 0  # number of stops, so that a stopped request stays stopped after a resume
         self._count_at_begin = 0
         self.on_stop: list[Callable[[], None]] = []
 
@@ -73,7 +73,7 @@ class EmergencyStop:
         return self._pressed.is_set()
 
     def take(self, text: str) -> bool:
-        """Whether `text` was a word for the stop itself, and then done; no other part of the program sees it."""
+        """Handle a stop or resume word in `text`; return whether there was one."""
         if self.STOP.search(text):
             self.press()
             return True
@@ -89,12 +89,12 @@ class EmergencyStop:
             stop()
 
     def begin(self) -> None:
-        """A new wish begins. Raises `Stopped` while the stop is pressed."""
+        """Begin a new request. Raises `Stopped` while the stop is pressed."""
         self._count_at_begin = self._count
         self.check()
 
     def check(self) -> None:
-        """Raises `Stopped` if the stop is pressed, or was since the wish began."""
+        """Raise `Stopped` if the stop is pressed, or was pressed since the request began."""
         if self.pressed or self._count != self._count_at_begin:
             raise Stopped("A person has stopped the arm.")
 
@@ -104,7 +104,7 @@ class EmergencyStop:
 
 @dataclass
 class Arm:
-    """A pretended arm. Metres from its base; `say` is told each movement; without `execute` nothing moves.
+    """A simulated arm. Metres from its base; `say` gets each movement; without `execute` nothing moves.
 
     The points within reach and above the table are a convex body, so a straight line between two of them is safe too.
     A real arm overrides `move` and `close_gripper`.
@@ -153,7 +153,7 @@ class Arm:
         return z >= self.lowest and (x * x + y * y + z * z) ** 0.5 <= self.reach
 
     def move(self, place: str, speed: float) -> None:
-        """Go in small steps, and look for a stop before each."""
+        """Move in small steps, and check for a stop before each."""
         start, end = self.position, self.find(place)
         length = sum((b - a) ** 2 for a, b in zip(start, end, strict=True)) ** 0.5
         steps = max(1, round(length / 0.02))
@@ -173,7 +173,7 @@ class Arm:
 
 
 def tools(arm: Arm) -> list[Any]:
-    """The schema, with limits: places that the arm can reach, and speeds."""
+    """Return the tools' schema with limits: places that the arm can reach, and speeds."""
     near = sorted(name for name, point in arm.places.items() if arm.is_within_reach(point))
     place = {"type": "string", "enum": near, "description": "Where to go"}
     speed = {"type": "number", "minimum": SPEEDS[0], "maximum": SPEEDS[1], "description": "Metres per second"}
@@ -196,7 +196,7 @@ def tool(name: str, description: str, properties: dict[str, Any], required: list
 
 @dataclass(frozen=True)
 class Call:
-    """A call as the model made it."""
+    """A tool call of the model, unchecked."""
 
     id: str
     name: str
@@ -205,7 +205,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Step:
-    """A call that has been checked; `words` is what a person is shown."""
+    """A checked call; `words` is its text for a person."""
 
     call: Call
     arguments: Mapping[str, Any]
@@ -216,14 +216,14 @@ class Step:
 
 
 def plan(arm: Arm, calls: Sequence[Call]) -> list[Step]:
-    """The steps of one answer. Raises `Unsafe` if any of them may not be done."""
+    """Return the steps of one answer. Raises `Unsafe` if one of them is not allowed."""
     if len(calls) > MOST_STEPS:
         raise Unsafe(f"{len(calls)} calls are too many; at most {MOST_STEPS} are carried out at once.")
     return [Step(call, valid_arguments(arm, call)) for call in calls]
 
 
 def valid_arguments(arm: Arm, call: Call) -> dict[str, Any]:
-    """The arguments of a call. Raises `Unsafe` unless the arm can and may do it."""
+    """Check and return the arguments of a call. Raises `Unsafe` if the arm cannot or may not do it."""
     try:
         given = json.loads(call.arguments)
     except (ValueError, RecursionError):
@@ -245,20 +245,20 @@ def valid_arguments(arm: Arm, call: Call) -> dict[str, Any]:
 
 
 def do(arm: Arm, step: Step) -> str:
-    """Carry out one step, and say what came of it."""
+    """Carry out one step, and return its result as a sentence."""
     arm.say(f"{'moving' if arm.execute else 'would do'}: {step.words}")
     if not arm.execute:
         return "Dry run: nothing was moved."
     arm.stop.check()
     if step.call.name == "move_to":
         arm.move(step.arguments["place"], step.arguments.get("speed", SPEEDS[1] / 2))
-        told = f"The arm is at {step.arguments['place']}" + (f" and holds {arm.holds}." if arm.holds else ".")
+        result = f"The arm is at {step.arguments['place']}" + (f" and holds {arm.holds}." if arm.holds else ".")
     else:
         arm.close_gripper()
         arm.holds = step.arguments["thing"]
-        told = f"The arm holds {arm.holds}."
+        result = f"The arm holds {arm.holds}."
     arm.moves.append(step.words)
-    return told
+    return result
 
 
 # Confirmation
@@ -268,7 +268,7 @@ Approve = Callable[[Sequence[Step]], bool]
 
 @dataclass
 class Approval:
-    """A person confirms a plan, unless it is of tools in `allowed` alone. No answer is a no."""
+    """Asks a person to confirm a plan, unless all its tools are in `allowed`. No answer means no."""
 
     allowed: frozenset[str] = frozenset()
     ask: Callable[[str], str] = lambda question: ""
@@ -280,14 +280,14 @@ class Approval:
 
 
 class Keyboard:
-    """Reads lines in a thread of its own, so that a stop word works whatever else is going on."""
+    """Reads lines in its own thread, so that a stop word always works."""
 
     def __init__(self, lines: Iterable[str], stop: EmergencyStop) -> None:
         self._queue: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, args=(lines, stop), daemon=True).start()
 
     def line(self, prompt: str) -> str | None:
-        """The next line; None at the end of the input. A stop word while it waits ends it: ""."""
+        """Wait for the next line; None at the end of the input, "" after a stop word."""
         print(prompt, end="", flush=True)
         found = self._queue.get()
         if found is None:
@@ -295,7 +295,7 @@ class Keyboard:
         return found
 
     def answer(self, question: str) -> str:
-        """The next line that is typed after `question` is shown: what was typed before it confirms nothing."""
+        """Show `question`, and return the next line; lines typed before are dropped, so that they confirm nothing."""
         while not self._queue.empty():
             if self._queue.get() is None:
                 self._queue.put(None)
@@ -312,9 +312,9 @@ class Keyboard:
 
 
 def read(stream: Iterable[Any], arm: Arm) -> tuple[str, list[Call]]:
-    """The whole answer: its words and its calls. The calls are empty unless the model ended with `tool_calls`.
+    """Read the whole answer: text and calls. There are no calls unless the finish reason is `tool_calls`.
 
-    An error in the stream is raised by the package, so that nothing of a broken answer is ever returned.
+    The package raises an error in the stream, so that nothing of a broken answer is returned.
     """
     words, finish = "", None
     parts: dict[int, dict[str, str]] = {}
@@ -362,16 +362,16 @@ def result(call: Call, words: str) -> dict[str, Any]:
 
 
 def fetch(
-    client: openai.OpenAI, wish: str, arm: Arm, *, approve: Approve, model: str = MODEL, image: Path | None = None
+    client: openai.OpenAI, request: str, arm: Arm, *, approve: Approve, model: str = MODEL, image: Path | None = None
 ) -> str:
     """Ask until the model speaks instead of calling; its words. Raises `Stopped` at a stop word.
 
     `image` is a picture from the camera, for a model that sees.
     """
-    if arm.stop.take(wish):
+    if arm.stop.take(request):
         return "Stopped." if arm.stop.pressed else "Ready."
     arm.stop.begin()
-    messages: list[Any] = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content(wish, image)}]
+    messages: list[Any] = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content(request, image)}]
     for _ in range(ROUNDS):
         with client.chat.completions.create(model=model, messages=messages, tools=tools(arm), stream=True) as stream:
             words, calls = read(stream, arm)
@@ -392,18 +392,18 @@ def fetch(
     return "The model did not come to an end; the arm stays where it is."
 
 
-def content(wish: str, image: Path | None) -> Any:
+def content(request: str, image: Path | None) -> Any:
     if image is None:
-        return wish
+        return request
     kind = "png" if image.suffix.lower() == ".png" else "jpeg"
     data = base64.b64encode(image.read_bytes()).decode("ascii")
     url = {"url": f"data:image/{kind};base64,{data}"}
-    return [{"type": "image_url", "image_url": url}, {"type": "text", "text": wish}]
+    return [{"type": "image_url", "image_url": url}, {"type": "text", "text": request}]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A language model that moves an arm; by default it pretends.")
-    parser.add_argument("wish", nargs="?", help="without it, wishes are read line by line")
+    parser.add_argument("request", nargs="?", help="without it, requests are read line by line")
     parser.add_argument("--base-url", default=os.environ.get("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1"))
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--execute", action="store_true", help="let the arm move; without it nothing does")
@@ -421,18 +421,18 @@ def main() -> None:
     keyboard = Keyboard(sys.stdin, stop)
     approve = Approval(frozenset(filter(None, options.allow.split(","))), ask=keyboard.answer)
     client = openai.OpenAI(base_url=options.base_url, api_key=os.environ.get("OPENAI_API_KEY", "any"), timeout=600)
-    while (wish := options.wish or keyboard.line("> ")) is not None:
-        if wish.strip():
+    while (request := options.request or keyboard.line("> ")) is not None:
+        if request.strip():
             try:
-                print(fetch(client, wish, arm, approve=approve, model=options.model, image=options.image))
+                print(fetch(client, request, arm, approve=approve, model=options.model, image=options.image))
             except Stopped as stopped:
                 print(stopped)
             except openai.APIError as error:
                 message = f"The answer failed, and nothing of it was carried out: {error.message}"
-                if options.wish:
+                if options.request:
                     raise SystemExit(message) from None
                 print(message)
-        if options.wish:
+        if options.request:
             break
 
 

@@ -1,4 +1,4 @@
-"""The pretended arm of robot_arm.py as a tool for any agent that speaks MCP, OpenClaw for example.
+"""Serves the simulated arm of robot_arm.py as tools for agents by MCP, for example OpenClaw.
 
     python examples/robot_arm_mcp.py LOG        # over standard input and output, as agents start it
 
@@ -18,7 +18,7 @@ from robot_arm import Arm, Call, Unsafe, do, plan
 
 
 def server(arm: Arm) -> MCPServer:
-    """The tools of one arm."""
+    """Make the server with the tools of one arm."""
     made: MCPServer = MCPServer("arm", log_level="WARNING")
 
     def carry_out(name: str, **arguments: object) -> str:

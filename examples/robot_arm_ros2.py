@@ -1,4 +1,4 @@
-"""The arm of robot_arm.py as a real one: ROS 2 control messages for positions that were taught.
+"""Moves a real arm for robot_arm.py by ROS 2 control messages, between taught positions.
 
 Each place has joint angles, so no kinematics are needed and the model cannot invent a pose. The file holds, as JSON:
 
@@ -31,9 +31,9 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 TRAJECTORY = "/joint_trajectory_controller/joint_trajectory"
 GRIPPER = "/gripper_controller/commands"
 STATES = "/joint_states"
-#: An arm that says nothing of its joints for so long is not moved.
+#: The arm is not moved if its last joint state is older.
 FRESH_S = 1.0
-#: The end of a movement: within so much of the angle, or a failure after twice its time.
+#: A movement ends within this angle of the target, or fails after twice its time.
 NEAR_RAD = 0.05
 LOOK_S = 0.02
 MOST_PER_S = 1.0  # radians
@@ -60,7 +60,7 @@ class Ros2Arm(Arm):
         self.stop.on_stop.append(self.hold)
 
     def is_within_reach(self, point: Point) -> bool:
-        """Every place was taught, and its angles were checked when the file was read."""
+        """Return True, because every place was taught and its angles were checked when the file was read."""
         return True
 
     def move(self, place: str, speed: float) -> None:
@@ -92,7 +92,7 @@ class Ros2Arm(Arm):
             self._order(tuple(known), 0.1)  # type: ignore[arg-type]
 
     def current(self) -> tuple[float, ...]:
-        """The angles of the joints. Raises `Unsafe` when they are not known, or old."""
+        """Return the angles of the joints. Raises `Unsafe` if they are unknown or old."""
         with self._lock:
             age = time.monotonic() - self._states_at
             if age > FRESH_S or not all(name in self._states for name in self.joints):
@@ -114,7 +114,7 @@ class Ros2Arm(Arm):
 
 
 def connect(path: Path, *, execute: bool, stop: EmergencyStop, **more: Any) -> Ros2Arm:
-    """The arm of a file of taught positions, on a node of its own. Raises `ValueError` for a file that is not safe."""
+    """Make the arm from a file of taught positions, on its own node. Raises `ValueError` for an unsafe file."""
     file = json.loads(path.read_text(encoding="utf-8"))
     joints = tuple(file["joints"])
     limits = tuple((float(low), float(high)) for low, high in file["limits"])

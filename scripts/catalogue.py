@@ -1,6 +1,6 @@
-"""Makes the catalogue by which click speaks Chinese, from the texts in `bpu/messages/click.py`.
+"""Makes the gettext catalogue with click's Chinese texts from `bpu/messages/click.py`.
 
-The form is that of GNU gettext's `.mo` files. Run it after a change of those texts; a test sees to it.
+The format is that of GNU gettext's `.mo` files. Run it after a change of those texts; a test compares the two.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _HEADER = "Content-Type: text/plain; charset=UTF-8\n"
 _TABLES_AT = 28
 
 
-def compiled(texts: dict[str, str]) -> bytes:
-    """A `.mo` file: a head of seven words, two tables of lengths and places, then the strings."""
+def compile_catalogue(texts: dict[str, str]) -> bytes:
+    """Make a `.mo` file: a head of seven words, two tables of lengths and offsets, then the strings."""
     pairs = sorted((english.encode(), other.encode()) for english, other in {"": _HEADER, **texts}.items())
     count = len(pairs)
     place = _TABLES_AT + 16 * count
@@ -35,7 +35,7 @@ def main() -> None:
     from bpu.messages import texts
 
     CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
-    CATALOGUE.write_bytes(compiled(dict(texts("click").values())))
+    CATALOGUE.write_bytes(compile_catalogue(dict(texts("click").values())))
     print(f"{CATALOGUE.relative_to(PROJECT)}: {len(texts('click'))} texts")
 
 

@@ -18,7 +18,7 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from wheels import PROJECT, VERSIONS, Target, download, locked
+from wheels import PROJECT, VERSIONS, Target, download, locked_packages
 
 sys.path.insert(0, str(PROJECT))
 
@@ -34,7 +34,7 @@ HOME = Path(str(service.PACKAGED_HOME).lstrip("/"))
 
 
 def release_date() -> str:
-    """The day of this version, as the changelog has it: what is built does not depend on the clock."""
+    """Return the date of this version in the changelog, so that the build does not depend on the clock."""
     text = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
     found = re.search(rf"(?m)^## {re.escape(__version__)} - (\d{{4}}-\d\d-\d\d)$", text)
     if found is None:
@@ -48,8 +48,8 @@ def run(*words: str | Path, **env: str) -> None:
         raise SystemExit(f"{Path(str(words[0])).name} failed:\n{done.stdout}{done.stderr}")
 
 
-def lay_wheels(root: Path, machine: str, cache: Path) -> None:
-    """Our own wheel, and those of the lock for each Python."""
+def add_wheels(root: Path, machine: str, cache: Path) -> None:
+    """Add this project's wheel, and those of the lock for each Python."""
     folder = root / HOME / "wheels"
     folder.mkdir(parents=True)
     lock = PROJECT / "requirements.lock"
@@ -59,7 +59,7 @@ def lay_wheels(root: Path, machine: str, cache: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
         for version in VERSIONS:
             target = Target(version, machine)
-            download(target, locked(lock, target), part)
+            download(target, locked_packages(lock, target), part)
             print(f"{target}: wheels are here", flush=True)
         part.rename(kept)
     for wheel in sorted(kept.glob("*.whl")):
@@ -68,7 +68,7 @@ def lay_wheels(root: Path, machine: str, cache: Path) -> None:
     shutil.copyfile(lock, root / HOME / "requirements.lock")
 
 
-def lay_units(root: Path) -> None:
+def add_units(root: Path) -> None:
     home = service.PACKAGED_HOME
     machine = service.Machine(project=home, python=home / "current/bin/python")
     for name in (service.GATEWAY, service.PERFORMANCE):
@@ -76,7 +76,7 @@ def lay_units(root: Path) -> None:
         write(root / str(service.PACKAGED_UNITS).lstrip("/") / name, text)
 
 
-def lay_documents(root: Path, date: str) -> None:
+def add_documents(root: Path, date: str) -> None:
     for language in ("en", "zh_CN"):
         run(sys.executable, PROJECT / "scripts" / "manual.py", language, root, date)
     doc = root / "usr/share/doc" / NAME
@@ -84,7 +84,7 @@ def lay_documents(root: Path, date: str) -> None:
         write(doc / page.name, page.read_text(encoding="utf-8"))
     licence = (PROJECT / "LICENSE").read_text(encoding="utf-8").partition("\n\n")[2].partition("\n\n")[2].strip()
     indented = "\n".join(f" {line}" if line else " ." for line in licence.splitlines())
-    write(doc / "copyright", filled((RECIPE / "copyright").read_text(), LICENSE=indented))
+    write(doc / "copyright", fill_placeholders((RECIPE / "copyright").read_text(), LICENSE=indented))
     day = datetime.fromisoformat(date).strftime("%a, %d %b %Y 00:00:00 +0000")
     maintainer = next(line for line in (RECIPE / "control").read_text().splitlines() if line.startswith("Maintainer"))
     entry = f"{NAME} ({__version__}) stable; urgency=medium\n\n  * See CHANGELOG.md of the project.\n\n"
@@ -96,7 +96,7 @@ def lay_documents(root: Path, date: str) -> None:
     write(root / "usr/share/lintian/overrides" / NAME, (RECIPE / "lintian-overrides").read_text())
 
 
-def lay_control(root: Path, architecture: str) -> None:
+def add_control(root: Path, architecture: str) -> None:
     control = root / "DEBIAN"
     files = sorted(path for path in root.rglob("*") if path.is_file())
     sums = (
@@ -106,14 +106,14 @@ def lay_control(root: Path, architecture: str) -> None:
     write(control / "md5sums", "".join(sums))
     size = sum((path.stat().st_size + 1023) // 1024 for path in files)
     text = (RECIPE / "control").read_text()
-    write(control / "control", filled(text, VERSION=__version__, ARCH=architecture, SIZE=str(size)))
+    write(control / "control", fill_placeholders(text, VERSION=__version__, ARCH=architecture, SIZE=str(size)))
     write(control / "conffiles", "/etc/bpu/bpu.env\n")
     write(control / "triggers", "interest-noawait /usr/bin/python3\n")
     for name in SCRIPTS:
-        write(control / name, filled((RECIPE / name).read_text(), VERSION=__version__))
+        write(control / name, fill_placeholders((RECIPE / name).read_text(), VERSION=__version__))
 
 
-def filled(text: str, **values: str) -> str:
+def fill_placeholders(text: str, **values: str) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
@@ -124,8 +124,8 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def settle(root: Path, moment: int) -> None:
-    """One time and plain modes for everything, whatever umask and clock this machine has."""
+def normalize_tree(root: Path, moment: int) -> None:
+    """Set the same time and standard modes for all files, independent of umask and clock."""
     scripts = {root / "DEBIAN" / name for name in SCRIPTS}
     for path in [root, *root.rglob("*")]:
         if not path.is_symlink():
@@ -141,14 +141,14 @@ def build(architecture: str, dist: Path, cache: Path) -> Path:
     target = dist / f"{NAME}_{__version__}_{architecture}.deb"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root")
-        lay_wheels(root, ARCHITECTURES[architecture], cache)
-        lay_units(root)
-        lay_documents(root, date)
+        add_wheels(root, ARCHITECTURES[architecture], cache)
+        add_units(root)
+        add_documents(root, date)
         write(root / "etc/bpu/bpu.env", (PROJECT / "deploy" / "bpu.env.example").read_text(encoding="utf-8"))
         (root / "usr/bin").mkdir()
         (root / "usr/bin/bpu").symlink_to(f"../{HOME.relative_to('usr')}/current/bin/bpu")
-        lay_control(root, architecture)
-        settle(root, moment)
+        add_control(root, architecture)
+        normalize_tree(root, moment)
         run("dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", root, target)
     return target
 

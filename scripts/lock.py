@@ -1,4 +1,4 @@
-"""Writes requirements.lock and requirements-dev.lock: the exact version of every package that the floors lead to.
+"""Writes requirements.lock and requirements-dev.lock: the exact version of every required package.
 
 Each is resolved for each Python, for the boards' processor and then, with the same versions, for a PC's; where
 versions differ between Pythons, a marker says so. The packages by which `tokenizers` downloads models are left out:
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from wheels import MACHINES, PROJECT, VERSIONS, Report, Target, applies, normal, resolve
+from wheels import MACHINES, PROJECT, VERSIONS, Report, Target, applies, normalize, resolve
 
 #: Packages whose own requirements are not needed, each with what is used instead of them.
 ALONE = {"tokenizers": "tokenizer.json is read from the model's folder"}
 
 
-def needed(report: Report, target: Target, wanted: list[Requirement]) -> dict[str, str]:
-    """Name and version of each package that `wanted` leads to, without what those in `ALONE` require."""
-    found = {normal(item["metadata"]["name"]): item["metadata"] for item in report["install"]}
+def required_versions(report: Report, target: Target, wanted: list[Requirement]) -> dict[str, str]:
+    """Return name and version of each package that `wanted` requires, except the requirements of those in `ALONE`."""
+    found = {normalize(item["metadata"]["name"]): item["metadata"] for item in report["install"]}
     kept: dict[str, str] = {}
-    todo = [(normal(one.name), tuple(one.extras)) for one in wanted]
+    todo = [(normalize(one.name), tuple(one.extras)) for one in wanted]
     seen = set()
     while todo:
         name, extras = todo.pop()
@@ -33,12 +33,12 @@ def needed(report: Report, target: Target, wanted: list[Requirement]) -> dict[st
         lines = () if name in ALONE else found[name].get("requires_dist", ())
         for line in map(Requirement, lines):
             if applies(line, target, [*extras, ""]):
-                todo.append((normal(line.name), tuple(line.extras)))
+                todo.append((normalize(line.name), tuple(line.extras)))
     return kept
 
 
 def wanted(path: Path) -> Iterator[Requirement]:
-    """The requirements in `path` and in the files that it names by `-r`."""
+    """Yield the requirements in `path` and in the files that it names by `-r`."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
             yield from wanted(path.parent / line[3:].strip())
@@ -47,7 +47,7 @@ def wanted(path: Path) -> Iterator[Requirement]:
 
 
 def lines(versions: dict[str, dict[str, str]]) -> Iterator[str]:
-    """One line for a package that has one version for all of `versions` (of Python), else one for each."""
+    """Yield one line for a package with one version for all `versions` of Python, else one for each."""
     for name in sorted({name for found in versions.values() for name in found}):
         by_python = {python: found.get(name) for python, found in versions.items()}
         if len(set(by_python.values())) == 1:
@@ -60,7 +60,7 @@ def lines(versions: dict[str, dict[str, str]]) -> Iterator[str]:
 
 
 def lock(path: Path) -> str:
-    """The text of the lock of the floors in `path`. The board's processor decides; a PC takes the same versions."""
+    """Return the text of the lock of `path`, resolved for the board's processor; a PC uses the same versions."""
     versions = {}
     for python in VERSIONS:
         found: dict[str, str] = {}
@@ -70,7 +70,7 @@ def lock(path: Path) -> str:
                 constraints.writelines(f"{name}=={version}\n" for name, version in found.items())
                 constraints.flush()
                 report = resolve(target, path, "-c", constraints.name)
-            one = needed(report, target, list(wanted(path)))
+            one = required_versions(report, target, list(wanted(path)))
             print(f"{path.name}: {target}: {len(one)} packages", flush=True)
             if found and one != found:
                 raise SystemExit(f"{path.name}: {' and '.join(MACHINES)} need different packages: {found}, {one}")

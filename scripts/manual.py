@@ -1,4 +1,4 @@
-"""Writes what a package says of the command line: the man page, and the completions of bash, zsh and fish.
+"""Writes the man page, and the completions of bash, zsh and fish, for a package.
 
 All of it is made from the commands themselves, so that none can be missing.
 """
@@ -17,7 +17,7 @@ from click.shell_completion import BashComplete, FishComplete, ZshComplete
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-#: Of each language: locale, and the titles of the sections.
+#: Locale and titles of the sections by language.
 TITLES = {
     "en": ("C.UTF-8", "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "FILES", "EXIT STATUS"),
     "zh_CN": ("zh_CN.UTF-8", "名称", "概要", "描述", "选项", "命令", "文件", "退出状态"),
@@ -37,7 +37,7 @@ CODES = {
 
 
 def commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, click.Command]]:
-    """Every command with its whole name, `service install` for one."""
+    """Yield every command with its whole name, for example `service install`."""
     for name in group.list_commands(context):
         found = group.get_command(context, name)
         assert found is not None
@@ -47,8 +47,8 @@ def commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, 
                 yield f"{name} {inner}", command
 
 
-def escaped(text: str) -> str:
-    """`text` as roff holds it."""
+def escape_roff(text: str) -> str:
+    """Escape `text` for roff."""
     plain = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"(?m)^([.'])", r"\\&\1", plain)
 
@@ -56,7 +56,7 @@ def escaped(text: str) -> str:
 def paragraphs(text: str) -> Iterator[str]:
     for number, paragraph in enumerate(text.split("\n\n")):
         yield from ([".PP"] if number else [])
-        yield escaped(" ".join(paragraph.split()))
+        yield escape_roff(" ".join(paragraph.split()))
 
 
 def options(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -64,12 +64,12 @@ def options(command: click.Command, context: click.Context) -> Iterator[str]:
         record = parameter.get_help_record(context)
         if record is not None and isinstance(parameter, click.Option):
             yield ".TP"
-            yield f".B {escaped(record[0])}"
-            yield escaped(" ".join(record[1].split()))
+            yield f".B {escape_roff(record[0])}"
+            yield escape_roff(" ".join(record[1].split()))
 
 
 def manual(language: str, version: str, date: str) -> str:
-    """The man page. The locale must be set before anything of `bpu` is imported."""
+    """Return the man page. The locale must be set before `bpu` is imported."""
     from bpu.cli import main
 
     assert isinstance(main, click.Group)
@@ -80,31 +80,35 @@ def manual(language: str, version: str, date: str) -> str:
     lines = [
         f'.TH BPU 1 "{date}" "rdk\\-bpu\\-gateway {version}"',
         f".SH {name}",
-        f"bpu \\- {escaped(about).rstrip('.。')}",
+        f"bpu \\- {escape_roff(about).rstrip('.。')}",
     ]
     lines += [
         f".SH {synopsis}",
         ".B bpu",
         "[\\-\\-env\\-file FILE] COMMAND [ARGS]...",
         f".SH {description}",
-        escaped(about),
+        escape_roff(about),
     ]
     lines += [f".SH {choices}", *options(main, context), f".SH {names}"]
     for path, command in commands(main, context):
         inner = click.Context(command, info_name=path, parent=context)
         usage = " ".join(command.collect_usage_pieces(inner))
-        lines += [f".SS {escaped(f'bpu {path} {usage}')}", *paragraphs(command.help or ""), *options(command, inner)]
+        lines += [
+            f".SS {escape_roff(f'bpu {path} {usage}')}",
+            *paragraphs(command.help or ""),
+            *options(command, inner),
+        ]
     lines.append(f".SH {files}")
     for path, texts in FILES.items():
-        lines += [".TP", f".I {escaped(path)}", escaped(texts[index])]
+        lines += [".TP", f".I {escape_roff(path)}", escape_roff(texts[index])]
     lines.append(f".SH {codes}")
     for code, texts in CODES.items():
-        lines += [".TP", f".B {code}", escaped(texts[index])]
+        lines += [".TP", f".B {code}", escape_roff(texts[index])]
     return "\n".join(lines) + "\n"
 
 
 def completions() -> dict[str, str]:
-    """The completion of each shell, by the shell's name; it asks `bpu` itself, so that it is never out of date."""
+    """Return the completion of each shell by its name; it calls `bpu`, so that it is always up to date."""
     from bpu.cli import main
 
     kinds = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}

@@ -25,7 +25,7 @@ fi
 set -- -m pip install --disable-pip-version-check --no-deps --only-binary=:all: -r "$file"
 # `make wheels` serves boards, so a folder of wheels may lack these two; then the network is not tried either.
 [ -n "$(find wheels -name '*.whl' 2>/dev/null)" ] && set -- "$@" --no-index --find-links wheels
-# A minute without a byte is the end of it, where nobody has asked for it.
+# A download that was not requested ends after a minute without a byte.
 [ -z "$offer" ] || set -- "$@" --timeout 60 --retries 0
 
 echo "Installing a small language model for this computer's processor: 127 MB, once (BPU_ENGINE=simulator skips it)"

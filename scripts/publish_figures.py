@@ -33,26 +33,26 @@ COLUMNS = ("figure", "gateway", "relay", "process_per_request")
 _MARKED = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 
-def whole(run: Run, lang: Language) -> str:
-    """The table of `docs/performance.md`, and below it what was measured on."""
+def full_table(run: Run, lang: Language) -> str:
+    """Return the table of `docs/performance.md`, and below it the machine."""
     return "\n".join([*table(run, partial(messages.say, lang=lang), (*COLUMNS, "aim")), "", f"`{machine(run)}`"])
 
 
-def short(run: Run, lang: Language) -> str:
-    """The few rows of the README."""
+def short_table(run: Run, lang: Language) -> str:
+    """Return the short table of the README."""
     rows = {row.key: row for row in run.rows}
     return "\n".join(table(Run(run.machine, [rows[key] for key in ROWS]), partial(messages.say, lang=lang), COLUMNS))
 
 
-def pages(run: Run) -> dict[Path, str]:
-    """Every page that tells of `run`, whole, as it must read."""
-    blocks = {PROJECT / name: whole(run, lang) for name, lang in WHOLE.items()}
-    blocks |= {PROJECT / name: short(run, lang) for name, lang in SHORT.items()}
-    return {page: marked(page.read_text(encoding="utf-8"), block) for page, block in blocks.items()}
+def render_pages(run: Run) -> dict[Path, str]:
+    """Render every page with figures of `run`."""
+    blocks = {PROJECT / name: full_table(run, lang) for name, lang in WHOLE.items()}
+    blocks |= {PROJECT / name: short_table(run, lang) for name, lang in SHORT.items()}
+    return {page: replace_marked(page.read_text(encoding="utf-8"), block) for page, block in blocks.items()}
 
 
-def marked(text: str, block: str) -> str:
-    """`text` with `block` between its markers. Raises ValueError if it has none."""
+def replace_marked(text: str, block: str) -> str:
+    """Replace the text between the markers by `block`. Raises ValueError without markers."""
     found, count = _MARKED.subn(lambda match: f"{match[1]}{block}\n{match[2]}", text)
     if count != 1:
         raise ValueError("a page needs its markers, once")
@@ -60,7 +60,7 @@ def marked(text: str, block: str) -> str:
 
 
 def data(run: Run) -> str:
-    """The text of `docs/performance.json`."""
+    """Return the text of `docs/performance.json`."""
     body = run.thinned().body()
     lists = {name: f"@{name}@" for name in body["series"]}
     text = json.dumps({**body, "series": lists}, indent=1, ensure_ascii=False)
@@ -77,7 +77,7 @@ def main() -> None:
     run = load_published_run(DATA)
     if run is None:
         raise SystemExit(f"There is no {DATA}.")
-    for page, text in pages(run).items():
+    for page, text in render_pages(run).items():
         page.write_text(text, encoding="utf-8")
     plots.draw(run.series, PICTURE)
 

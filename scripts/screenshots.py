@@ -1,7 +1,7 @@
-"""Pictures of the page for the documentation, taken from the real gateway with the simulator: `make screenshots`.
+"""Takes pictures of the page for the documentation, from the real gateway with the simulator: `make screenshots`.
 
-Each scene is what a person would see and do; nothing in a picture is drawn or changed afterwards. Only the address is
-a board's: the browser is told that it leads to this machine.
+Each scene is what a person would see and do; no picture is changed afterwards. Only the address is a board's, which the
+browser resolves to this machine.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def solve(a: float, b: float, c: float) -> float:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the file's name, who looks at what, and what they have done before."""
+    """One picture: the file's name, its scene, and the window."""
 
     name: str
     scene: Callable[[Visitor], None]
@@ -72,7 +72,7 @@ def welcome(person: Visitor) -> None:
     person.wait_ready()
 
 
-def talk(person: Visitor) -> None:
+def chat(person: Visitor) -> None:
     """Two questions and their answers."""
     person.wait_ready()
     for number in (1, 2):
@@ -86,7 +86,7 @@ def board(person: Visitor) -> None:
     person.open_panel("board")
     if not wide:
         person.page.locator("#panel-close").click()
-    talk(person)
+    chat(person)
     person.send(person.words("idea_3"))
     person.find("reasoning").wait_for()
     if not wide:
@@ -115,8 +115,8 @@ SHOTS = (
     Shot("welcome-desktop-zh", welcome, DESKTOP, CHINESE),
     Shot("formulas-desktop", formulas, DESKTOP),
     Shot("connect-desktop", connect, BOARD_WIDE),
-    Shot("chat-phone", talk, PHONE),
-    Shot("chat-phone-zh-dark", talk, PHONE, CHINESE, dark=True),
+    Shot("chat-phone", chat, PHONE),
+    Shot("chat-phone-zh-dark", chat, PHONE, CHINESE, dark=True),
     Shot("board-phone-zh", board, PHONE, CHINESE),
     Shot("connect-phone-dark", connect, PHONE, dark=True),
 )

@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def take(library: Library) -> dict[str, object]:
-    """Write the files of `library` and return what is recorded of it."""
+    """Write the files of `library`, and return its record."""
     hashes = {}
     with tempfile.TemporaryDirectory() as folder:
         command = ["npm", "pack", "--silent", f"{library.package}@{library.version}"]
@@ -76,7 +76,7 @@ def take(library: Library) -> dict[str, object]:
 
 
 def without_map(data: bytes) -> bytes:
-    """`data` without the comment that names a source map: no map is served, and browsers would ask for it."""
+    """Remove the comment that names a source map, because no map is served and browsers would request it."""
     lines = [line for line in data.splitlines(keepends=True) if not line.startswith(b"//# sourceMappingURL")]
     text = b"".join(lines)
     return text if text.endswith(b"\n") else text + b"\n"

@@ -1,4 +1,4 @@
-"""The wheels that a board needs for requirements.lock: aarch64, Python 3.10 to 3.12, nothing to compile.
+"""Downloads the wheels that a board needs for requirements.lock: aarch64, Python 3.10 to 3.12.
 
 `--check` looks for them without downloading; without it they are laid into ./wheels, from which `make run` installs
 on a board that has no internet. It talks to the package index by pip alone. `--machine x86_64` is for a PC without
@@ -33,7 +33,7 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """Where the wheels are to run; `version` as in `3.10`."""
+    """The Python and machine of the wheels; `version` as in `3.10`."""
 
     version: str
     machine: str = MACHINES[0]
@@ -43,7 +43,7 @@ class Target:
 
 
 def environment(target: Target) -> dict[str, str]:
-    """The values of environment markers there. pip takes those of the Python that runs it, so we look again."""
+    """Return the values of environment markers of the target, because pip uses those of the Python that runs it."""
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{target.version}.0",
@@ -59,14 +59,14 @@ def environment(target: Target) -> dict[str, str]:
     }
 
 
-def overlooked(report: Report, target: Target) -> Iterator[str]:
-    """Requirements that hold on the board but not for this Python, and that pip has therefore left out."""
-    installed = {normal(item["metadata"]["name"]) for item in report["install"]}
+def missing_requirements(report: Report, target: Target) -> Iterator[str]:
+    """Yield requirements that apply to the target but not to this Python, which pip has therefore left out."""
+    installed = {normalize(item["metadata"]["name"]) for item in report["install"]}
     for item in report["install"]:
         extras = item.get("requested_extras") or [""]
         for line in item["metadata"].get("requires_dist", []):
             needed = Requirement(line)
-            if normal(needed.name) not in installed and applies(needed, target, extras):
+            if normalize(needed.name) not in installed and applies(needed, target, extras):
                 needed.marker = None
                 yield str(needed)
 
@@ -77,7 +77,7 @@ def applies(needed: Requirement, target: Target, extras: list[str]) -> bool:
     return any(needed.marker.evaluate({**environment(target), "extra": extra}) for extra in extras)
 
 
-def normal(name: str) -> str:
+def normalize(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
@@ -86,7 +86,7 @@ def resolve(target: Target, requirements: Path, *options: str) -> Report:
     more: list[str] = []
     while True:
         report = _pip_report(target, requirements, more, options)
-        found = sorted(set(overlooked(report, target)) - set(more))
+        found = sorted(set(missing_requirements(report, target)) - set(more))
         if not found:
             return report
         more += found
@@ -102,8 +102,8 @@ def _pip_report(target: Target, requirements: Path, more: list[str], options: tu
         return found
 
 
-def locked(lock: Path, target: Target) -> list[str]:
-    """`name==version` of each package of `lock` there; pip would look at the markers for the Python that runs it."""
+def locked_packages(lock: Path, target: Target) -> list[str]:
+    """Return `name==version` of each package of `lock` for the target, by the target's markers."""
     lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     wanted = [one for one in map(Requirement, lines) if applies(one, target, [""])]
     return [f"{one.name}{one.specifier}" for one in wanted]
@@ -118,7 +118,7 @@ def check(target: Target, packages: list[str]) -> None:
 
 
 def selection(target: Target) -> list[str]:
-    """pip's options for that Python and machine."""
+    """Return pip's options for the target's Python and machine."""
     compact = target.version.replace(".", "")
     options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={target.version}"]
     options += [f"--abi={abi}" for abi in (f"cp{compact}", "abi3", "none")]
@@ -126,7 +126,7 @@ def selection(target: Target) -> list[str]:
 
 
 def download(target: Target, packages: list[str], folder: Path) -> None:
-    """Lay down exactly `packages`, and pip."""
+    """Download exactly `packages`, and pip."""
     _pip("download", "--no-deps", "--dest", folder, *selection(target), PIP, *packages)
 
 
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--dest", type=Path, default=PROJECT / "wheels")
     options = parser.parse_args()
     for target in (Target(version, options.machine) for version in options.python):
-        packages = locked(options.lock, target)
+        packages = locked_packages(options.lock, target)
         if options.check:
             check(target, packages)
         else:

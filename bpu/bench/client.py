@@ -1,4 +1,4 @@
-"""A client of a bare socket, which records reads and parses them later.
+"""An HTTP client on a bare socket, which records reads and parses them later.
 
 All times are CLOCK_MONOTONIC in nanoseconds, the clock of the simulator's stamps.
 """
@@ -17,7 +17,7 @@ from typing import Any
 READ_BYTES = 256 * 1024
 DONE = b"data: [DONE]\n\n"
 START = "[Assistant] >>> "
-#: A relay's echo comes in fewer pieces.
+#: A relay's echo has fewer pieces.
 ECHO_PIECES = 20
 LIMIT_S = 120.0
 _EVENT = re.compile(rb"data: (\{[^\n]*\})\n\n")
@@ -58,7 +58,7 @@ class Exchange:
         return _after_start(found) if START in "".join(text for _, text in found[:ECHO_PIECES]) else found
 
     def first_text(self) -> int:
-        """When the first piece of text came. ValueError if none did."""
+        """Return when the first piece of text came. Raises ValueError if none came."""
         for at, _ in self.texts():
             return at
         raise ValueError(f"no text came: {self.data[-300:]!r}")

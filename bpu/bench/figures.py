@@ -85,7 +85,7 @@ class Run:
         return cls(body["machine"], [Row.of(row) for row in body["figures"]], series)
 
     def thinned(self) -> Run:
-        """The same run with its long series reduced to `QUANTILES` quantiles, small enough to publish."""
+        """Return the run with its long series reduced to `QUANTILES` quantiles, small enough to publish."""
         return Run(self.machine, self.rows, {name: _thinned(values) for name, values in self.series.items()})
 
 

@@ -10,7 +10,7 @@ from bpu.bench.figures import Check, Row, Run
 HEADS = ("figure", "gateway", "aim")
 
 #: Gives the text of a name in the language of the table, with its placeholders filled.
-Say = Callable[..., str]
+MessageLookup = Callable[..., str]
 
 
 def machine(run: Run) -> str:
@@ -18,7 +18,7 @@ def machine(run: Run) -> str:
     return ", ".join(f"{name}: {value}" for name, value in run.machine.items())
 
 
-def table(run: Run, say: Say, heads: Sequence[str] = HEADS) -> Iterator[str]:
+def table(run: Run, say: MessageLookup, heads: Sequence[str] = HEADS) -> Iterator[str]:
     """A head and a row for each figure, with the columns `heads`."""
     lines = [[say(f"head_{name}") for name in heads]]
     lines += [[_cell(say, row, name) for name in heads] for row in run.rows]
@@ -33,7 +33,7 @@ def _width(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _cell(say: Say, row: Row, head: str) -> str:
+def _cell(say: MessageLookup, row: Row, head: str) -> str:
     if head == "figure":
         return say(f"row_{row.key}")
     if head == "aim":
@@ -53,7 +53,7 @@ def plain(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _aim(say: Say, check: Check) -> str:
+def _aim(say: MessageLookup, check: Check) -> str:
     value = say(f"check_{check.name}", value=plain(check.value))
     limit = say("at_least" if check.least else "at_most", limit=f"{check.limit:g}")
     return f"{value} ({limit}): {say('met' if check.met else 'missed')}"

@@ -1,1 +1,1 @@
-"""What surrounds the server on a board: memory pools, performance mode, addresses, other programs."""
+"""The board around the server: memory pools, performance mode, addresses, other programs."""

@@ -1,6 +1,6 @@
-"""The addresses under which other machines reach this one, best first, and the words that say so at start.
+"""Lists the addresses under which other machines reach this one, best first, and prints them at start.
 
-It only looks; it never sends a packet and never changes the network.
+It never sends a packet and never changes the network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ USB_NETWORK = ipaddress.ip_network("192.168.137.0/24")
 
 
 class Kind(enum.IntEnum):
-    """What an address hangs on; the order is the order of preference."""
+    """The kind of network behind an address, in the order of preference."""
 
     USB = 0
     WIRED = 1
@@ -37,7 +37,7 @@ class Kind(enum.IntEnum):
     CONTAINER = 4
 
 
-#: Interface names by kind; the first match counts. What matches none is a wire.
+#: Interface names by kind; the first match counts. A name that matches none is wired.
 NAMES = (
     (Kind.CONTAINER, r"docker|br-[0-9a-f]{8,}|veth|virbr|vmnet|vboxnet|lxc|lxd|podman|cni|flannel|cali|kube"),
     (Kind.TUNNEL, r"tun|tap|wg|tailscale|zt|ppp|wwan"),
@@ -48,7 +48,7 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Address:
-    """One IPv4 address of this machine. `dynamic` says whether it is from DHCP; None where the system does not tell."""
+    """One IPv4 address of this machine. `dynamic` says whether it is from DHCP; None if the system does not say."""
 
     ip: str
     interface: str
@@ -57,7 +57,7 @@ class Address:
 
 
 def kind_of(ip: str, interface: str, sysfs: Path = Path("/sys/class/net")) -> Kind:
-    """The kind of an address, by its network, its interface's name and what the kernel says of the interface."""
+    """Return the kind of an address by its network, its interface's name and the kernel's entry for the interface."""
     if ipaddress.ip_address(ip) in USB_NETWORK:
         return Kind.USB
     if (sysfs / interface / "wireless").exists() or (sysfs / interface / "phy80211").exists():
@@ -68,18 +68,18 @@ def kind_of(ip: str, interface: str, sysfs: Path = Path("/sys/class/net")) -> Ki
 def local_addresses(
     run: Callable[..., tools.Result] = tools.run, proc: Path = Path("/proc/net"), sysfs: Path = Path("/sys/class/net")
 ) -> list[Address]:
-    """All IPv4 addresses but loopback, best first; links without a cable are left out. Never raises."""
-    found = _from_ip(run)
+    """List all IPv4 addresses but loopback, best first, without links that are down. Never raises."""
+    found = _read_iproute(run)
     if found is None:
-        found = [(ip, interface, None) for ip, interface in _from_proc(proc)]
+        found = [(ip, interface, None) for ip, interface in _read_proc(proc)]
     addresses = [Address(ip, name, kind_of(ip, name, sysfs), dynamic) for ip, name, dynamic in found]
     return sorted(addresses, key=lambda address: address.kind)
 
 
 def reachable(bind: str, found: Sequence[Address], hostname: str = "") -> list[tuple[str, Kind | None]]:
-    """Base URLs under which a server bound to `bind` (`BPU_BIND`) answers, best first; kind None is a name or loopback.
+    """List the base URLs of a server bound to `bind` (`BPU_BIND`), best first; kind None is a name or loopback.
 
-    Container bridges are left out, since no other machine reaches them. Empty when it listens on unix sockets alone.
+    Container bridges are left out, because no other machine reaches them. Empty if it listens only on unix sockets.
     """
     parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
     urls = dict.fromkeys(url for part in parts for url in _reachable(part, found, hostname))
@@ -98,19 +98,19 @@ def _reachable(bind: str, found: Sequence[Address], hostname: str) -> list[tuple
     ]
 
 
-def taken(bind: str) -> list[str]:
-    """The parts of `bind` (`BPU_BIND`) on which another program listens already; unix sockets are not looked at."""
+def busy_ports(bind: str) -> list[str]:
+    """List the parts of `bind` (`BPU_BIND`) that another program listens on; unix sockets are not checked."""
     parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
-    return [part for part in parts if _is_taken(part)]
+    return [part for part in parts if _is_busy(part)]
 
 
-def _is_taken(part: str) -> bool:
+def _is_busy(part: str) -> bool:
     problem = bind_problem(part)
     return problem is not None and problem.errno == errno.EADDRINUSE
 
 
 def bind_problem(part: str) -> OSError | None:
-    """Why no socket can be bound to `part` (`host:port`) now; None when one can, and for unix sockets."""
+    """Return the error of binding a socket to `part` (`host:port`) now; None without one and for unix sockets."""
     if part.startswith(("unix:", "fd:")):
         return None
     host, _, port = part.rpartition(":")
@@ -124,7 +124,7 @@ def bind_problem(part: str) -> OSError | None:
     return None
 
 
-def announcement(
+def address_text(
     settings: Settings,
     *,
     simulated: bool,
@@ -133,9 +133,9 @@ def announcement(
     hostname: str,
     serves: Callable[[str], bool] = lambda ip: True,
 ) -> str:
-    """What is said when the server is up: who answers, and every address to give to Chatbox.
+    """Return the text shown at start: the engine that answers, and every address for Chatbox.
 
-    `serves` says whether a client of the network of an address is served without a key.
+    `serves` tells whether clients from an address's network are served without a key.
     """
     engine = "simulator" if simulated else "cpu" if cpu else "board"
     who = say(f"addresses.{engine}", model=settings.model_id)
@@ -149,7 +149,7 @@ def announcement(
     return "\n".join([*lines, ""])
 
 
-def announce(
+def print_addresses(
     settings: Settings,
     *,
     simulated: bool,
@@ -158,9 +158,9 @@ def announce(
     find: Callable[[], Sequence[Address]] = local_addresses,
     serves: Callable[[str], bool] = lambda ip: True,
 ) -> None:
-    """Write the announcement to standard output, as the server does once it listens. Never raises."""
+    """Print the addresses to standard output, as the server does once it listens. Never raises."""
     hostname = socket.gethostname()
-    text = announcement(settings, simulated=simulated, cpu=cpu, found=find(), hostname=hostname, serves=serves)
+    text = address_text(settings, simulated=simulated, cpu=cpu, found=find(), hostname=hostname, serves=serves)
     if write is not None:
         write(text + "\n")
         return
@@ -178,8 +178,8 @@ def _label(url: str, kind: Kind | None, serves: Callable[[str], bool]) -> str:
     return network if serves(ip) else say("addresses.closed", network=network)
 
 
-def _from_ip(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
-    """Address, interface and whether it is from DHCP, by iproute2; None when it cannot tell."""
+def _read_iproute(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
+    """Ask iproute2 for each address, its interface and whether it is from DHCP; None if that fails."""
     try:
         result = run(["ip", "-j", "addr"], timeout=5)
         links = json.loads(result.out)
@@ -194,8 +194,8 @@ def _from_ip(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | No
     ]
 
 
-def _from_proc(proc: Path) -> Iterable[tuple[str, str]]:
-    """The same without iproute2: the kernel's own addresses, each with the interface whose network holds it."""
+def _read_proc(proc: Path) -> Iterable[tuple[str, str]]:
+    """Read the kernel's own addresses, each with the interface whose network contains it."""
     try:
         trie = (proc / "fib_trie").read_text()
         routes = [line.split() for line in (proc / "route").read_text().splitlines()[1:]]
@@ -212,6 +212,6 @@ def _from_proc(proc: Path) -> Iterable[tuple[str, str]]:
 
 
 def _network(destination: str, mask: str) -> ipaddress.IPv4Network:
-    """A row of /proc/net/route: 32-bit words in the processor's (little-endian) order, in hexadecimal."""
+    """Parse the network of a row of /proc/net/route: little-endian 32-bit words in hexadecimal."""
     address, bits = (int.from_bytes(bytes.fromhex(word), "little") for word in (destination, mask))
     return ipaddress.IPv4Network((address, bits.bit_count()))

@@ -1,7 +1,7 @@
-"""Which device tree the board boots with, as `extlinux.conf` says. It reads and never writes.
+"""Finds the device tree that the board boots with, by `extlinux.conf`. It reads and never writes.
 
 The format is that of U-Boot's and syslinux' menus: `label NAME` opens an entry, `fdt PATH` names its device tree,
-`default NAME` the entry that is taken.
+`default NAME` names the entry that boots.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from bpu.board.errors import BoardError
 
 BOOT = Path("/boot")
-#: An old way of writing the same.
+#: Two spellings of the same keyword.
 _TREE_WORDS = ("fdt", "devicetree")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the boot menu; `tree` is its device tree as written, "" when it names none."""
+    """One entry of the boot menu; `tree` is its device tree as written, "" if it names none."""
 
     label: str
     tree: str = ""
@@ -31,7 +31,7 @@ def config_path(boot_dir: Path) -> Path:
 
 
 def active_tree(boot_dir: Path = BOOT) -> Path:
-    """The file of the active entry's device tree. Raises `BoardError` that names what is missing."""
+    """Return the file of the active entry's device tree. Raises `BoardError` that names what is missing."""
     config = config_path(boot_dir)
     try:
         text = config.read_text(encoding="utf-8", errors="replace")
@@ -41,20 +41,20 @@ def active_tree(boot_dir: Path = BOOT) -> Path:
     if entry is None or not entry.tree:
         raise BoardError("ion.no_tree_named", path=config)
     if entry.overlays:
-        # Overlays are laid over the tree at each start and could move the pools again, unseen by any plan.
+        # The boot loader applies overlays to the tree at each start, so they could move the pools after a plan.
         raise BoardError("ion.overlays", path=config, overlays=entry.overlays)
     return _inside(boot_dir, entry.tree)
 
 
 def active_entry(text: str) -> Entry | None:
-    """The default entry of a menu, the first one when no default is named or it is not there."""
+    """Return the default entry of a menu, or the first one if no default is named or the default is missing."""
     entries = list(_entries(text))
     wanted = next((rest for word, rest in _words(text) if word == "default"), None)
     return next((entry for entry in entries if entry.label == wanted), entries[0] if entries else None)
 
 
 def _inside(boot_dir: Path, name: str) -> Path:
-    """Paths are from the root of the partition that is mounted at /boot, or from the root of the system."""
+    """Resolve a path from the root of the partition mounted at /boot, or from the root of the system."""
     relative = name.lstrip("/")
     candidates = [boot_dir / relative, boot_dir / relative.removeprefix("boot/")]
     found = next((path for path in candidates if path.is_file()), None)

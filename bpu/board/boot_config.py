@@ -1,8 +1,8 @@
-"""The pools' sizes in `/boot/config.txt`, which the S100's boot loader puts into its device tree.
+"""Reads and writes the pools' sizes in `/boot/config.txt`, which the S100's boot loader puts into its device tree.
 
-Format, by D-Robotics' documentation of its parser (`drobot_boot_config.c`): a `key=value` a line, `#` begins a comment,
-a key that begins with `ion` sets a size: `ion=ion_carveout_size=0xf0000000`. The last of several lines wins. This
-module changes such lines alone, and brings the file back byte by byte.
+Format, by D-Robotics' documentation of its parser (`drobot_boot_config.c`): one `key=value` a line, `#` begins a
+comment, a key that begins with `ion` sets a size: `ion=ion_carveout_size=0xf0000000`. The last of several lines wins.
+This module changes only such lines, and restores the file byte by byte.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bpu.models.names import board_of
 NAME = "config.txt"
 #: Pools that have a key; the S600's `ion_uncache` has none.
 POOLS = ("ion_cma", "ion_reserved", "ion_carveout")
-#: The parser reads no longer line.
+#: The most bytes of a line that the parser reads.
 LONGEST_LINE = 1024
-#: A settings file of a boot loader; what is larger is something else.
+#: More than any settings file of a boot loader has.
 _MOST_BYTES = 1 << 20
 
 _ION = re.compile(rb"\A[ \t]*ion[^=\s]*[ \t]*=[ \t]*(?P<pool>ion_\w+)_size[ \t]*=(?P<size>[^\r\n]*)\r?\n?\Z")
@@ -30,7 +30,7 @@ _SIZE = re.compile(rb"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
 
 @dataclass(frozen=True)
 class Saved:
-    """What was done: the file, its safe copy, whether that was made just now, and the new content's SHA-256."""
+    """The result of a change: the file, its backup, whether that is new, and the new content's SHA-256."""
 
     path: Path
     copy: Path
@@ -40,13 +40,13 @@ class Saved:
 
 
 def config_file(boot_dir: Path, model: str) -> Path | None:
-    """The boot loader's file where its image supports it: it is there, and documented for the S100 family alone."""
+    """Return the boot loader's file if it exists; it is documented only for the S100 family."""
     path = boot_dir / NAME
     return path if path.is_file() and board_of(model) in ("S100", "S100P") else None
 
 
 def sizes(data: bytes) -> dict[str, int]:
-    """Bytes of each pool that the file sets; a line whose size cannot be read sets none."""
+    """Return the bytes of each pool that the file sets; lines with unreadable sizes are ignored."""
     found: dict[str, int] = {}
     for line in _lines(data):
         pool, size = _pool_of(line), _size_of(line)
@@ -56,9 +56,9 @@ def sizes(data: bytes) -> dict[str, int]:
 
 
 def with_sizes(data: bytes, wanted: Mapping[str, int]) -> bytes:
-    """`data` in which every line of a pool in `wanted` has its size; what has no line yet is appended.
+    """Return `data` with the sizes of `wanted` in the pools' lines; pools without a line are appended.
 
-    All other lines stay byte for byte. The last line ends in a line break, without which some boot loaders skip it.
+    All other lines stay byte for byte. The last line ends in a line break, because some boot loaders skip it otherwise.
     """
     lines, missing = [], dict(wanted)
     for line in _lines(data):
@@ -75,14 +75,14 @@ def with_sizes(data: bytes, wanted: Mapping[str, int]) -> bytes:
 
 
 def without_changes(data: bytes, before: bytes) -> bytes:
-    """`data` with the pools' lines of `before` and no others; all other lines of `data` stay."""
+    """Return `data` with the pools' lines of `before`; all other lines of `data` stay."""
     old = sizes(before)
     kept = [line for line in _lines(data) if _pool_of(line) in (None, *old)]
     return with_sizes(b"".join(kept), old)
 
 
 class BootConfig:
-    """Changes one `config.txt`. Errors are `BoardError` and OSError; the file is then as it was, or whole and new."""
+    """Changes one `config.txt`; after a `BoardError` or OSError the file is the old or the new one, whole."""
 
     def __init__(self, path: Path, files: Files | None = None) -> None:
         self.path = path.resolve()  # a link must not be replaced by a file
@@ -99,11 +99,11 @@ class BootConfig:
         return sizes(self.read())
 
     def has_crlf(self) -> bool:
-        """Whether a pool's line ends as Windows writes it, which the boot loader is not known to take."""
+        """Whether a pool's line ends in CRLF, which the boot loader may not accept."""
         return any(line.endswith(b"\r\n") for line in _lines(self.read()) if _pool_of(line))
 
     def apply(self, wanted: Mapping[str, int]) -> Saved:
-        """Write the sizes, after a safe copy was made and verified."""
+        """Make and verify a backup, then write the sizes."""
         before = self.read()
         after = with_sizes(before, wanted)
         if any(len(line) > LONGEST_LINE for line in _lines(after) if _pool_of(line)):
@@ -113,9 +113,9 @@ class BootConfig:
         return Saved(self.path, self.copy.path, made, checksum(after))
 
     def restore(self) -> Saved:
-        """Bring the file back as it was before the first `apply`, and let go of the copy.
+        """Restore the file as it was before the first `apply`, and delete the backup.
 
-        Where other lines were changed since, these stay, and only the pools' lines go back.
+        If other lines were changed since, they stay and only the pools' lines are restored.
         """
         before, now = self.copy.read(), self.read()
         ours = _other_lines(now) == _other_lines(before)
@@ -131,19 +131,19 @@ class BootConfig:
 
 
 def _lines(data: bytes) -> Iterator[bytes]:
-    """Lines with their ends; only `\\n` ends one."""
+    """Split at `\\n` only; lines keep their ends."""
     return iter(re.findall(rb"[^\n]*\n|[^\n]+\Z", data))
 
 
 def _pool_of(line: bytes) -> str | None:
-    """The pool that a line sets; None for every other line, one of an unknown pool too."""
+    """Return the pool that a line sets; None for all other lines, also for those of an unknown pool."""
     found = _ION.match(line)
     pool = found["pool"].decode("ascii", "replace") if found else None
     return pool if pool in POOLS else None
 
 
 def _other_lines(data: bytes) -> list[bytes]:
-    """All lines that set no pool, without their ends."""
+    """Return all lines that set no pool, without their ends."""
     return [line.rstrip(b"\n") for line in _lines(data) if _pool_of(line) is None]
 
 

@@ -1,11 +1,11 @@
-"""The whole examination of a board, or of the machine that stands in for one. It changes nothing."""
+"""Runs all checks of `doctor` on a board or another machine. It changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from bpu.board.checks.files import check_files
-from bpu.board.checks.finding import Finding, Level, found
+from bpu.board.checks.finding import Finding, Level, finding
 from bpu.board.checks.memory import check_memory
 from bpu.board.checks.network import check_network
 from bpu.board.checks.subject import Subject
@@ -15,10 +15,10 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (check_system, chec
 
 
 def examine(subject: Subject, checks: tuple[Callable[[Subject], Iterator[Finding]], ...] = CHECKS) -> Iterator[Finding]:
-    """All findings, in the order in which a person would look. A check that fails is a finding, not an end."""
+    """Yield the findings of all checks in order; a check that raises is a finding, and the others still run."""
     for check in checks:
         try:
             yield from check(subject)
         except Exception as error:
             name = check.__name__.removeprefix("check_")
-            yield found(name, Level.WARNING, "check_failed", name=name, reason=repr(error))
+            yield finding(name, Level.WARNING, "check_failed", name=name, reason=repr(error))

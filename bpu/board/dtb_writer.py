@@ -1,6 +1,6 @@
-"""Writes a planned device tree, and brings the first one back. The file is always the old or the new one, whole.
+"""Writes a planned device tree and restores the original. The file is always the old or the new one, whole.
 
-`fdtput` writes, `dtc` reads the result back, and nothing is put in place before every node and property was compared.
+`fdtput` writes, `dtc` reads the result back, and the file is replaced only after every node and property was compared.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Written:
-    """What was done: the file, its safe copy and whether that was made just now, and the new file's SHA-256."""
+    """The result of a change: the file, its backup, whether that is new, and the new file's SHA-256."""
 
     tree: Path
     copy: Path
@@ -32,8 +32,8 @@ class Written:
     sha256: str
 
 
-class Rewriter:
-    """Changes one `.dtb` file."""
+class DtbWriter:
+    """Changes one `.dtb` file; runs in the command `ion`."""
 
     def __init__(self, tree: Path, *, files: Files | None = None, run: Callable[..., tools.Result] = tools.run) -> None:
         self._tree = tree
@@ -44,37 +44,37 @@ class Rewriter:
         self._check = tree.with_name(f".{tree.name}.check")
 
     def apply(self, plan: Plan) -> Written:
-        """Write `plan`. Raises `BoardError`, `ToolMissing` or OSError; then the file is as it was, or whole and new."""
+        """Write `plan`. After `BoardError`, `ToolMissing` or OSError the file is the old or the new one, whole."""
         original = self._files.read(self._tree)
-        with self._cleaning():
+        with self._remove_leftovers():
             made = self.copy.make(original)
-            result = self._edited(original, plan)
+            result = self._write_new_tree(original, plan)
             self._files.swap(self._new, self._tree)
         if self._files.read(self._tree) != result:
             raise BoardError("ion.written_differs", path=self._tree)
         return Written(self._tree, self.copy.path, made, checksum(result))
 
     def restore(self) -> Written:
-        """Bring the safe copy back, byte by byte. The copy stays."""
+        """Restore the backup byte by byte; the backup stays."""
         data = self.copy.read()
         parse(data)
-        with self._cleaning():
+        with self._remove_leftovers():
             self._files.put(self._tree, data, via=self._new)
         return Written(self._tree, self.copy.path, False, checksum(data))
 
-    def _edited(self, original: bytes, plan: Plan) -> bytes:
+    def _write_new_tree(self, original: bytes, plan: Plan) -> bytes:
         self._files.write(self._new, original, self._tree.stat().st_mode & 0o777)
-        wanted = planned(plan)
+        wanted = changed_properties(plan)
         for (node, name), value in wanted.items():
             cells = [f"{cell:x}" for cell in _cells(value)]
-            self._tool("fdtput", "-t", "x", self._new, node, name, *cells)
+            self._run_tool("fdtput", "-t", "x", self._new, node, name, *cells)
         self._files.sync(self._new)
-        # dtc's own reading, so that our reader alone is not judge in its own cause.
-        self._tool("dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", self._check, self._new)
-        self._judge(parse(original), parse(self._files.read(self._check)), plan, wanted)
+        # dtc parses the result too, so that a fault of our own parser cannot hide a wrong tree.
+        self._run_tool("dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", self._check, self._new)
+        self._verify(parse(original), parse(self._files.read(self._check)), plan, wanted)
         return self._files.read(self._new)
 
-    def _judge(self, before: Tree, after: Tree, plan: Plan, wanted: Mapping[Place, bytes]) -> None:
+    def _verify(self, before: Tree, after: Tree, plan: Plan, wanted: Mapping[Place, bytes]) -> None:
         found = differences(before, after)
         if found != wanted:
             odd = sorted(f"{node}:{name}" for node, name in {*found} ^ {*wanted}) or ["reg"]
@@ -83,14 +83,14 @@ class Rewriter:
         if wrong:
             raise BoardError("ion.bad_result", faults=" ".join(wrong))
 
-    def _tool(self, *words: str | Path) -> None:
+    def _run_tool(self, *words: str | Path) -> None:
         result = self._run(words, timeout=TOOL_TIMEOUT_S)
         if not result.ok:
             raise BoardError("ion.tool_failed", program=words[0], reason=result.err.strip() or result.code)
 
     @contextlib.contextmanager
-    def _cleaning(self) -> Iterator[None]:
-        """Whatever happens, no half-made file stays beside the tree; a leftover of a killed run is written over."""
+    def _remove_leftovers(self) -> Iterator[None]:
+        """Delete the temporary files beside the tree at the end; those of a killed run are overwritten."""
         try:
             yield
         finally:
@@ -99,21 +99,21 @@ class Rewriter:
                     path.unlink(missing_ok=True)
 
 
-def planned(plan: Plan) -> dict[Place, bytes]:
-    """What a plan changes, as the bytes of properties."""
+def changed_properties(plan: Plan) -> dict[Place, bytes]:
+    """Return the properties that a plan changes, with their new bytes."""
     return {
         (f"/reserved-memory/{new.node}", "reg"): reg_bytes(new, plan.after) for old, new in plan.changes if old != new
     }
 
 
 def reg_bytes(pool: Pool, memory: MemoryMap) -> bytes:
-    """The pool's `reg` as its device tree writes it."""
+    """Return the pool's `reg` property in the cell sizes of its device tree."""
     cells = split(pool.span.start, memory.address_cells) + split(pool.span.size, memory.size_cells)
     return b"".join(cell.to_bytes(4, "big") for cell in cells)
 
 
 def differences(before: Tree, after: Tree) -> dict[Place, bytes]:
-    """The properties of `after` that are new or changed; what is gone or out of order has the value b"missing"."""
+    """Return the new or changed properties of `after`; removed or reordered ones have the value b"missing"."""
     found = _node_differences(before.root, after.root, "")
     if before.reservations != after.reservations:
         found["/", "/memreserve/"] = b"missing"

@@ -1,4 +1,4 @@
-"""Errors of the commands that look after the board: a person must act, and the message says how."""
+"""Errors of the commands for the board; each message says what a person can do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bpu.messages import say
 
 
 class BoardError(EngineUnavailable):
-    """Something on the board is not as it must be, or may not be changed by this user."""
+    """The board is in an unexpected state, or this user may not change it."""
 
     code = "board"
 
@@ -20,6 +20,6 @@ class BoardError(EngineUnavailable):
 
 
 class InvalidPoolRequest(BoardError):
-    """What was typed cannot be meant: an exit code as for a wrong option."""
+    """The requested pools are invalid; the exit code is that of a wrong option."""
 
     exit_code = 2

@@ -1,6 +1,6 @@
-"""Flattened device trees as nodes: from the bytes of a `.dtb` file, or from the kernel's live tree.
+"""Parses flattened device trees from the bytes of a `.dtb` file or from the kernel's live tree.
 
-It only reads; `dtc` and `fdtput` do the writing, so that a fault here can never be written to a boot partition.
+It only reads; `dtc` and `fdtput` write, so that a fault here is never written to a boot partition.
 The format is that of the Devicetree Specification, chapter 5 ("Flattened Devicetree (DTB) Format").
 """
 
@@ -26,15 +26,15 @@ class Node:
     children: tuple[Node, ...] = ()
 
     def child(self, name: str) -> Node | None:
-        """The child called `name`, with or without its unit address."""
+        """Return the child called `name`, with or without its unit address."""
         return next((node for node in self.children if name in (node.name, node.name.partition("@")[0])), None)
 
     def text(self, name: str) -> str:
-        """A string property; the first string of a list; "" when there is none."""
+        """Return a string property, or the first string of a list; "" if it is missing."""
         return self.properties.get(name, b"").split(b"\0")[0].decode("utf-8", "replace")
 
     def cells(self, name: str) -> list[int]:
-        """A property as big-endian 32-bit numbers."""
+        """Return a property as big-endian 32-bit numbers."""
         data = self.properties.get(name, b"")
         return list(struct.unpack(f">{len(data) // 4}I", data[: len(data) // 4 * 4]))
 
@@ -51,7 +51,7 @@ class Tree:
 
 
 def parse(blob: bytes) -> Tree:
-    """The tree in the bytes of a `.dtb` file. Raises `BoardError` when they are not a whole, sound device tree."""
+    """Parse the bytes of a `.dtb` file. Raises `BoardError` if they are not a complete, valid device tree."""
     try:
         return _parse(blob)
     except (struct.error, IndexError, ValueError, RecursionError) as error:
@@ -59,7 +59,7 @@ def parse(blob: bytes) -> Tree:
 
 
 def live_tree(folder: Path) -> Tree:
-    """What the kernel was started with, as far as memory is concerned. Raises `BoardError` if there is none."""
+    """Read the memory nodes of the running kernel's device tree. Raises `BoardError` if there is none."""
     if not folder.is_dir():
         raise BoardError("ion.no_live_tree", path=folder)
     root = _live_node(folder, "", deep=False)
@@ -107,7 +107,7 @@ def _reservations(blob: bytes, offset: int) -> Iterator[tuple[int, int]]:
 
 
 class _Walker:
-    """Reads the structure block, token by token."""
+    """Reads the structure block of a tree, token by token."""
 
     def __init__(self, blob: bytes, structure: int, strings: int) -> None:
         self._blob, self._at, self._strings = blob, structure, strings
@@ -155,5 +155,5 @@ class _Walker:
         return self._blob[start : self._blob.index(b"\0", start)]
 
     def _skip(self, size: int) -> None:
-        """Tokens stand at multiples of four bytes."""
+        """Advance to the next multiple of four bytes, where a token begins."""
         self._at = (self._at + size + 3) // 4 * 4

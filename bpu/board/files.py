@@ -1,6 +1,6 @@
-"""The few file operations that replace a file which must never be found half written, one method each.
+"""Replaces boot files so that they are never half written, and keeps a backup.
 
-Each step is a method, so that tests can let every single one fail and look at what is left.
+Each step is a method, so that tests can let every single one fail and check what is left.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bpu.board.errors import BoardError
 
 
 class Files:
-    """Operations on real files. Errors are `OSError`; `put` and `keep` leave no half-written file behind."""
+    """Operations on real files. Errors are `OSError`; `put` leaves no half-written file behind."""
 
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
@@ -53,7 +53,7 @@ class Files:
             raise
 
     def swap(self, new: Path, path: Path) -> None:
-        """Let the whole file `new` take the place of `path`, and wait until the folder says so."""
+        """Replace `path` by the complete file `new`, and wait until the folder is on the medium."""
         self.sync(new)
         self.replace(new, path)
         self.sync(path.parent)
@@ -64,8 +64,8 @@ def checksum(data: bytes) -> str:
 
 
 class Backup:
-    """The copy of a boot file as it was first found. It is made once, never overwritten, and believed only as long
-    as its checksum is the one that was noted beside it."""
+    """The copy of a boot file before its first change. It is made once, never overwritten, and used only while its
+    checksum is the one in the file beside it."""
 
     def __init__(self, tree: Path, files: Files) -> None:
         self.path = tree.with_name(f"{tree.name}.SUPER_SAFE")
@@ -77,11 +77,11 @@ class Backup:
         return self.path.exists()
 
     def make(self, data: bytes) -> bool:
-        """Make it of `data`, unless it is there already: then it is verified. Whether it was made now."""
+        """Write the copy of `data`, or verify the one that exists; return whether it is new."""
         if self.exists():
             self.read()
             return False
-        # The note first: a copy whose note is missing would be believed without proof.
+        # The checksum file first, because a copy without one is used unverified.
         self._files.put(self._note, f"{checksum(data)}  {self.path.name}\n".encode(), via=self._new)
         self._files.put(self.path, data, via=self._new)
         if self.read() != data:
@@ -89,12 +89,12 @@ class Backup:
         return True
 
     def remove(self) -> None:
-        """Let go of the copy, once what it holds is in place again. Without its note it would still be believed."""
+        """Delete the copy, then its checksum file, because a copy without one is used unverified."""
         self._files.remove(self.path)
         self._files.remove(self._note)
 
     def read(self) -> bytes:
-        """Its bytes, verified. Raises `BoardError`."""
+        """Read and verify the copy. Raises `BoardError`."""
         if not self.exists():
             raise BoardError("ion.no_copy", path=self.path)
         data = self._files.read(self.path)

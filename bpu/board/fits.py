@@ -1,4 +1,4 @@
-"""Whether the board's pools hold a model, and which mode of the pools would."""
+"""Decides whether the board's pools hold a model, and which mode of the pools would."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from bpu.models.catalogue import need_of
 from bpu.models.memory import Fit, Need, fit, smallest_mode
 from bpu.models.spec import ModelSpec
 
-#: It holds frame buffers; no model was seen to lie in it.
+#: It holds frame buffers; no model was seen to use it.
 _NOT_FOR_MODELS = "ion_uncache"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`now` is None where the board shows no pools or the model's need is not known. `mode` would hold it: with `sure`,
-    its weights in one pool; None: no mode of this board does."""
+    """Whether a model fits. `now` is None if the board shows no pools or the model's need is unknown.
+
+    `mode` would hold it, with `sure` its weights in one pool; None: no mode of this board holds it.
+    """
 
     need: Need | None
     now: Fit | None = None
@@ -30,7 +32,7 @@ class Verdict:
 
 
 def verdict(model: ModelSpec, root: Path = Path("/")) -> Verdict:
-    """By the pools of the running system."""
+    """Compare a model with the pools of the running system."""
     need = need_of(model)
     pools = {pool["name"]: int(pool["total"]) for pool in ion_pools(root)}
     usable = usable_sizes(pools)
@@ -47,5 +49,5 @@ def verdict(model: ModelSpec, root: Path = Path("/")) -> Verdict:
 
 
 def usable_sizes(pools: Mapping[str, int]) -> list[int]:
-    """The sizes of the pools that a model may lie in."""
+    """Return the sizes of the pools that a model can use."""
     return [size for name, size in pools.items() if name != _NOT_FOR_MODELS]

@@ -1,4 +1,4 @@
-"""What the board's memory looks like now and at the next start, and what somebody wishes it to be."""
+"""The board's memory layout now and at the next start, and parsed requests for another one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VENDOR_SWITCH = "usr/hobot/bin/hb_switch_ion.sh"
 
 @dataclass(frozen=True)
 class Layout:
-    """`model` is what the board calls itself; `tree` the file that the map was read from."""
+    """A memory map with the board's model name and the device tree file that it was read from."""
 
     model: str
     memory: MemoryMap
@@ -28,7 +28,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class PoolRequest:
-    """Bytes by the name of the pool; `name` is a mode's, or "" for sizes of one's own; `source` a mode's source."""
+    """Requested bytes by pool; `name` is a mode's, or "" for explicit sizes; `source` is the mode's source."""
 
     name: str
     sizes: Mapping[str, int]
@@ -36,7 +36,7 @@ class PoolRequest:
 
 
 def board_model(root: Path = Path("/")) -> str:
-    """What the board calls itself, as `D-Robotics RDK S100 V1P1`; "" where the kernel has no device tree."""
+    """Return the model in the device tree, as `D-Robotics RDK S100 V1P1`; "" without a device tree."""
     try:
         return (root / LIVE_TREE / "model").read_bytes().split(b"\0")[0].decode("utf-8", "replace").strip()
     except OSError:
@@ -44,13 +44,13 @@ def board_model(root: Path = Path("/")) -> str:
 
 
 def is_board(root: Path = Path("/")) -> bool:
-    """Whether the running system calls itself an RDK board, by its device tree."""
+    """Whether the running system is an RDK board, by its device tree."""
     model = board_model(root).lower()
     return "d-robotics" in model or "rdk" in model
 
 
 def live_map(root: Path = Path("/")) -> MemoryMap | None:
-    """The memory as this kernel was started with; None where it does not tell."""
+    """Return the memory map that this kernel was started with; None if it shows none."""
     try:
         return read_map(live_tree(root / LIVE_TREE))
     except (BoardError, OSError):
@@ -58,9 +58,9 @@ def live_map(root: Path = Path("/")) -> MemoryMap | None:
 
 
 def next_layout(tree_file: Path, root: Path = Path("/")) -> Layout:
-    """The memory as `tree_file` describes it for the next start. Raises `BoardError`.
+    """Return the memory that `tree_file` describes for the next start. Raises `BoardError`.
 
-    Boot loaders fill in how much RAM there is: the running system knows better than the file, if it is the same board.
+    The RAM is that of the running system if it is the same board, because boot loaders fill in its size.
     """
     try:
         tree = parse(tree_file.read_bytes())
@@ -83,27 +83,27 @@ def _live_ram(root: Path) -> tuple[Span, ...]:
     return read_ram(tree)
 
 
-def read_wish(words: Sequence[str], model: str) -> PoolRequest:
-    """`bpu_first`, `carveout=2304M ion_cma=512M`, or a mode with sizes that replace some of its own."""
+def parse_request(words: Sequence[str], model: str) -> PoolRequest:
+    """Parse `bpu_first`, `carveout=2304M ion_cma=512M`, or a mode followed by sizes that replace some of its own."""
     name, rest = (words[0], words[1:]) if words and words[0] in MODES else ("", words)
     chosen = mode(model, name) if name else Mode({}, "")
     sizes = dict(chosen.sizes)
     for word in rest:
         pool, equals, size = word.partition("=")
         if not equals:
-            raise InvalidPoolRequest("ion.bad_wish", word=word, modes=", ".join(MODES))
+            raise InvalidPoolRequest("ion.bad_request", word=word, modes=", ".join(MODES))
         sizes[pool] = parse_size(size)
     if not sizes:
-        raise InvalidPoolRequest("ion.bad_wish", word="", modes=", ".join(MODES))
+        raise InvalidPoolRequest("ion.bad_request", word="", modes=", ".join(MODES))
     return PoolRequest(name if not rest else "", sizes, chosen.source)
 
 
-def plan_for(layout: Layout, wish: PoolRequest) -> Plan:
-    """Raises `BoardError` when there is no room, or a pool that is not there."""
-    return plan(layout.memory, wish.sizes, alignment=ALIGNMENT)
+def plan_for(layout: Layout, request: PoolRequest) -> Plan:
+    """Plan the requested pools. Raises `BoardError` if there is no room or a pool does not exist."""
+    return plan(layout.memory, request.sizes, alignment=ALIGNMENT)
 
 
 def vendor_switch(root: Path, boot_dir: Path) -> Path | None:
-    """The vendor's own script, which changes the system's own /boot and no other."""
+    """Return the vendor's script, which changes only the running system's /boot; None for another folder."""
     script = root / VENDOR_SWITCH
     return script if script.is_file() and boot_dir.resolve() == (root / "boot").resolve() else None

@@ -1,4 +1,4 @@
-"""Memory maps and plans as text for a terminal. Pure."""
+"""Formats memory maps and plans for a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One stretch of memory: `kind` is pool, other or linux."""
+    """One range of memory: `kind` is pool, other or linux."""
 
     kind: str
     span: Span
@@ -25,7 +25,7 @@ class Row:
 
 
 def rows(memory: MemoryMap) -> list[Row]:
-    """All of the memory in the order of addresses; regions of others that touch are one row."""
+    """List all memory by address; adjacent regions that are not pools are one row."""
     pools = [Row("pool", pool.span, say("ion.row_pool", name=pool.name, heap=pool.heap)) for pool in memory.pools]
     taken = [pool.span for pool in memory.pools] + [region.span for region in memory.fixed]
     linux = [Row("linux", span, say("ion.row_linux")) for span in holes(memory.ram, taken)]
@@ -50,8 +50,8 @@ def _other(group: list[tuple[Span, str]]) -> Row:
     return Row("other", Span(start, end - start), ", ".join(names[:_NAMES_SHOWN]) + more)
 
 
-def picture(memory: MemoryMap) -> str:
-    """A line a stretch: address, a bar of its share, size, what it is."""
+def memory_map_text(memory: MemoryMap) -> str:
+    """Format one line for each range: address, a bar of its share, size, text."""
     found = rows(memory)
     largest = max((row.span.size for row in found), default=1)
     return "\n".join(
@@ -65,7 +65,7 @@ def _bar(row: Row, largest: int) -> str:
 
 
 def difference(plan: Plan) -> str:
-    """Before and after of each pool, as a diff; "" when nothing changes."""
+    """Format the changes of each pool as a diff; "" if nothing changes."""
     lines = []
     for old, new in plan.changes:
         lines.append(f"- {old.name:<14} {human(old.span.size):>10}  @ {address(old.span.start)}")

@@ -1,4 +1,4 @@
-"""The named modes of the ION pools: sizes, per board, each with the source it was taken from. Pure data."""
+"""The named modes of the ION pools: sizes by board, each with its source. Pure data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bpu.board.sizes import GIB, MIB
 
 MODES = ("bpu_first", "bpu_large", "balanced", "cpu_first", "default")
 
-#: What the vendor's own switch knows.
+#: The modes that the vendor's own script has.
 VENDOR_MODES = ("bpu_first", "balanced", "cpu_first", "default")
 
 
 @dataclass(frozen=True)
 class Mode:
-    """Bytes of each pool by its node's name; unnamed pools keep their size. `source` is a key of the catalogue."""
+    """Bytes of each pool by its node's name; other pools keep their size. `source` is a key of the messages."""
 
     sizes: Mapping[str, int]
     source: str
@@ -31,8 +31,8 @@ def _sizes(reserved: int, carveout: int, cma: int, **others: int) -> dict[str, i
 
 
 #: The model's weights are one contiguous buffer in `carveout`, its workspace lies in `cma_reserved` (measured on S600);
-#: when a heap is full the kernel tries another, but never two for one buffer. So it is the carveout that must hold
-#: the model file, and 2304 MiB hold the 2132 MiB of the article's.
+#: if a heap is full the kernel tries another, but never two for one buffer. So the carveout must hold the model file,
+#: and 2304 MiB hold the 2132 MiB of the article's model.
 S100 = {
     "default": Mode(_sizes(GIB, 512 * MIB, 512 * MIB), "source_vendor"),
     "bpu_first": Mode(_sizes(GIB, 2304 * MIB, 512 * MIB), "source_article"),
@@ -50,7 +50,7 @@ S600 = {
 
 
 def modes_for(model: str) -> Mapping[str, Mode]:
-    """The modes of the board that calls itself `model`; empty for one that is not known."""
+    """Return the modes of the board with the device tree model `model`; empty for an unknown board."""
     name = model.upper()
     if "S600" in name:
         return S600
@@ -58,7 +58,7 @@ def modes_for(model: str) -> Mapping[str, Mode]:
 
 
 def mode(model: str, name: str) -> Mode:
-    """One mode. Raises `BoardError` for a board whose sizes are not known."""
+    """Return one mode. Raises `BoardError` for an unknown board or mode."""
     found = modes_for(model)
     if not found:
         raise BoardError("ion.unknown_board", model=model or "?")

@@ -1,6 +1,6 @@
-"""Performance mode: full clocks for BPU, memory and processors until the next start. What it changes can be put back.
+"""Switches performance mode: full clocks for BPU, memory and processors until the next start. It can be undone.
 
-The SDK's own script comes first, then the kernel's governors, and on the S100P the two words of memory that the
+It runs the SDK's script, then sets the kernel's governors, and on the S100P writes the two memory words that the
 vendor's manual names. Needs root.
 """
 
@@ -33,7 +33,7 @@ _GOVERNORS = ("sys/devices/system/cpu/cpufreq/policy*/scaling_governor", "sys/cl
 
 @dataclass(frozen=True)
 class Clock:
-    """A domain of clocks: its governor now, the one it offers for performance or "", kHz or Hz as the kernel has it."""
+    """A clock domain: its governor, whether it offers `performance`, and its frequencies in the kernel's unit."""
 
     name: str
     path: Path
@@ -49,7 +49,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Changes:
-    """What was there before: governors by path, words of memory by address; and the script that was run, or ""."""
+    """The state before the switch: governors by path, memory words by address; and the script that ran, or ""."""
 
     governors: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
@@ -64,17 +64,17 @@ def changes_from_json(text: str) -> Changes:
 
 
 def clocks(root: Path = Path("/")) -> list[Clock]:
-    """The domains that have governors, in order; empty where the kernel has none."""
+    """List the clock domains with governors, in order; empty if the kernel has none."""
     return [_clock(path) for pattern in _GOVERNORS for path in sorted(root.glob(pattern))]
 
 
 def script(runtime_dir: Path) -> Path | None:
-    """The SDK's script in its runtime folder, whichever spelling."""
+    """Return the SDK's script in its runtime folder, in either spelling."""
     return next((runtime_dir / name for name in SCRIPTS if (runtime_dir / name).is_file()), None)
 
 
 class Performance:
-    """Switches it for one board. `record` is the file that remembers what was there before."""
+    """Switches performance mode of one board. The file `record` holds the state before the switch."""
 
     def __init__(
         self,
@@ -84,16 +84,16 @@ class Performance:
         root: Path = Path("/"),
         run: Callable[..., tools.Result] | None = tools.run,
     ) -> None:
-        """`run` None: only the kernel's files below `root` are read and written, no program is run."""
+        """With `run` None only the kernel's files below `root` are used, and no program runs."""
         self._runtime_dir = runtime_dir
         self._record = record
         self._root = root
         self._run = run
 
     def on(self) -> Iterator[str]:
-        """Switch it on and say each step. Raises `BoardError` when nothing at all could be done."""
+        """Switch it on and yield a sentence for each step. Raises `BoardError` if no step was possible."""
         before = self._before()
-        self._remember(before)
+        self._save(before)
         ran, trouble = self._run_script()
         done = [*ran, *self._raise_governors(), *self._write_words(before)]
         if not done:
@@ -104,8 +104,8 @@ class Performance:
             yield trouble.message
 
     def off(self) -> Iterator[str]:
-        """Put back what was there before `on`. Raises `BoardError` when that is not known."""
-        before = self.recorded()
+        """Restore the state before `on`. Raises `BoardError` if it is unknown."""
+        before = self.saved_state()
         if before is None:
             raise BoardError("perf.no_record", path=self._record)
         for path, governor in before.governors.items():
@@ -117,16 +117,16 @@ class Performance:
             yield say("perf.word", address=address, value=value)
         self._record.unlink(missing_ok=True)
 
-    def recorded(self) -> Changes | None:
-        """What was there before; None when it was not switched on by this program since the board's start."""
+    def saved_state(self) -> Changes | None:
+        """Return the state before the switch; None if this program has not switched it on since the board's start."""
         try:
             return changes_from_json(self._record.read_text())
         except (OSError, ValueError, TypeError):
             return None
 
     def _before(self) -> Changes:
-        if (known := self.recorded()) is not None:
-            # Switched on twice: what was there before the first time is what to come back to.
+        if (known := self.saved_state()) is not None:
+            # A second `on` keeps the state before the first one.
             return known
         found = script(self._runtime_dir)
         governors = {str(clock.path): clock.governor for clock in clocks(self._root)}
@@ -174,7 +174,7 @@ class Performance:
         except OSError as error:
             raise BoardError("perf.failed", what=path, reason=error.strerror or error) from None
 
-    def _remember(self, changes: Changes) -> None:
+    def _save(self, changes: Changes) -> None:
         temporary = self._record.with_suffix(".new")
         try:
             self._record.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,7 @@ class Performance:
 
 
 def performance(settings: Settings, root: Path = Path("/")) -> Performance:
-    """That of the board of `settings`; its record lies in the state folder, which a restart empties, as it must."""
+    """Return the switch for the board of `settings`; its record is in the state folder, which a restart empties."""
     run = tools.run if root == Path("/") else None
     return Performance(
         default_model(settings).runtime_dir, state_dir(settings) / "performance.json", root=root, run=run
@@ -195,9 +195,9 @@ def performance(settings: Settings, root: Path = Path("/")) -> Performance:
 def enable(
     settings: Settings, *, root: Path = Path("/"), switch: Performance | None = None, user: int | None = None
 ) -> str | None:
-    """Switch performance mode on if `BPU_PERFORMANCE_MODE` asks for it; called when the gateway starts.
+    """Switch performance mode on if `BPU_PERFORMANCE_MODE` is set; gunicorn's master calls it at start.
 
-    Returns a warning for the log when that was not possible, else None. It never raises and never waits for long.
+    Returns a warning for the log if that failed, else None. It never raises and never waits for long.
     """
     if not settings.performance_mode:
         return None
@@ -221,7 +221,7 @@ def _clock(path: Path) -> Clock:
         name=_name(path),
         path=path,
         governor=text_of(path).strip(),
-        # Where the kernel lists none, trying is the only way to know.
+        # If the kernel lists none, only an attempt shows it.
         offers=PERFORMANCE in offers.split() or not offers,
         current=_number(current),
         highest=_number(highest),

@@ -1,7 +1,7 @@
-"""Plans where the ION pools go: contiguous, aligned, inside RAM, clear of each other and of every other region. Pure.
+"""Plans the addresses of the ION pools: contiguous, aligned, inside RAM, without overlaps. Pure.
 
-A plan touches pools alone. It keeps what can stay where it is, moves what must make room, and refuses rather than
-squeeze: a device tree that does not boot costs more than a model that does not load.
+A plan changes only pools. It keeps pools where they are if it can, moves those that must make room, and refuses a
+layout that may not boot, because that costs more than a model that does not load.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bpu.messages import say
 
 #: Contiguous allocators of kernels with 4 KiB pages need a base and a size that are multiples of 4 MiB.
 ALIGNMENT = 4 * MIB
-#: Kernel, initial RAM disk and device tree are loaded low; no pool is moved there that was not there before.
+#: Kernel, initial RAM disk and device tree are loaded low; no pool is moved into that range.
 KERNEL_ROOM = 512 * MIB
 #: What Linux must keep of the RAM.
 LINUX_ROOM = 1 * GIB
@@ -25,14 +25,14 @@ LINUX_ROOM = 1 * GIB
 
 @dataclass(frozen=True)
 class Plan:
-    """`before` and `after` differ in their pools alone."""
+    """The memory map before and after; only the pools differ."""
 
     before: MemoryMap
     after: MemoryMap
 
     @property
     def changes(self) -> list[tuple[Pool, Pool]]:
-        """(old, new) of each pool whose place or size changes."""
+        """(old, new) of each pool whose address or size changes."""
         return [(old, new) for old, new in zip(self.before.pools, self._after(), strict=True) if old != new]
 
     def _after(self) -> list[Pool]:
@@ -41,8 +41,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A pool as it is, and the size in bytes that it shall have."""
+class SizeRequest:
+    """A pool as it is, and its requested size in bytes."""
 
     pool: Pool
     size: int
@@ -56,25 +56,25 @@ def plan(
     linux_room: int = LINUX_ROOM,
     kernel_room: int = KERNEL_ROOM,
 ) -> Plan:
-    """Give each pool named in `sizes` (by node or heap) its size in bytes; the others keep theirs.
+    """Plan the sizes in `sizes` (bytes by node or heap); other pools keep theirs.
 
-    Raises `BoardError` when a pool is not there, a size is not a multiple of `alignment`, or there is no room.
+    Raises `BoardError` if a pool does not exist, a size is not a multiple of `alignment`, or there is no room.
     """
-    wanted = _wanted(memory, sizes, alignment)
-    if all(want.size == want.pool.span.size for want in wanted):
-        # Nothing is wished for, so nothing moves, however little the present layout is like one of ours.
+    requests = _size_requests(memory, sizes, alignment)
+    if all(requested.size == requested.pool.span.size for requested in requests):
+        # No size changes, so no pool moves, whatever the present layout is.
         return Plan(memory, memory)
-    _check_room(memory, wanted, linux_room)
-    ground = _Ground(memory, alignment, kernel_room)
-    placed = ground.in_order(wanted) or ground.in_any_order(wanted)
+    _check_room(memory, requests, linux_room)
+    placement = _Placement(memory, alignment, kernel_room)
+    placed = placement.keep_order(requests) or placement.try_all_orders(requests)
     if placed is None:
-        raise _no_room(memory, wanted)
+        raise _no_room(memory, requests)
     after = replace(memory, pools=tuple(sorted(placed, key=lambda pool: pool.span)))
     return Plan(memory, after)
 
 
 def faults(memory: MemoryMap) -> list[str]:
-    """What is wrong with the pools of a map, in sentences; empty when nothing is. An independent look at a plan."""
+    """Describe pools outside RAM and overlaps; empty if there are none. It verifies a plan independently."""
     taken = [(region.name, region.span) for region in memory.fixed]
     found = []
     for index, pool in enumerate(memory.pools):
@@ -87,8 +87,8 @@ def faults(memory: MemoryMap) -> list[str]:
     return found
 
 
-def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list[Wanted]:
-    """In the order of addresses, so that pools keep their order wherever they can."""
+def _size_requests(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list[SizeRequest]:
+    """List the requests by address, so that pools keep their order if they can."""
     by_node = {pool.node: pool.span.size for pool in memory.pools}
     for name, size in sizes.items():
         pool = memory.pool(name)
@@ -98,27 +98,27 @@ def _wanted(memory: MemoryMap, sizes: Mapping[str, int], alignment: int) -> list
         if size <= 0 or (size % alignment and size != pool.span.size):
             raise InvalidPoolRequest("ion.unaligned_size", name=name, size=human(size), alignment=human(alignment))
         by_node[pool.node] = size
-    return [Wanted(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
+    return [SizeRequest(pool, by_node[pool.node]) for pool in sorted(memory.pools, key=lambda p: p.span)]
 
 
-def _check_room(memory: MemoryMap, wanted: Iterable[Wanted], linux_room: int) -> None:
-    """A plan that shrinks what is reserved is always welcome, however little is left."""
+def _check_room(memory: MemoryMap, requests: Iterable[SizeRequest], linux_room: int) -> None:
+    """Refuse a plan that leaves Linux too little RAM, unless it shrinks the pools."""
     free = sum(span.size for span in holes(memory.ram, (region.span for region in memory.fixed)))
-    total = sum(want.size for want in wanted)
+    total = sum(requested.size for requested in requests)
     left = free - total - sum(region.size for region in memory.floating)
     if left < linux_room and total > memory.total:
         raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(linux_room), total=human(total))
 
 
-def _no_room(memory: MemoryMap, wanted: Iterable[Wanted]) -> BoardError:
+def _no_room(memory: MemoryMap, requests: Iterable[SizeRequest]) -> BoardError:
     free = holes(memory.ram, (region.span for region in memory.fixed))
     largest = max((span.size for span in free), default=0)
-    total = sum(want.size for want in wanted)
+    total = sum(requested.size for requested in requests)
     return BoardError("ion.no_room", total=human(total), largest=human(largest))
 
 
-class _Ground:
-    """Where pools can lie."""
+class _Placement:
+    """Places pools in one memory map: free RAM, alignment, and lowest addresses."""
 
     def __init__(self, memory: MemoryMap, alignment: int, kernel_room: int) -> None:
         self._alignment = alignment
@@ -128,71 +128,71 @@ class _Ground:
         self._floating = memory.floating
         bases = [pool.span.start for pool in memory.pools]
         low = min((span.start for span in self._ram), default=0) + kernel_room
-        #: The lowest place for a pool that must move.
+        #: The lowest address for a pool that must move.
         self._floor = min([low, *bases])
-        self._home = min(bases, default=low)
-        self._homeless = self._without_hole(memory.pools)
+        self._lowest_base = min(bases, default=low)
+        self._unplaced = self._regions_without_hole(memory.pools)
 
-    def in_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
-        """Each pool stays, or begins where the pool that it touched now ends, or goes up to the next free place."""
+    def keep_order(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
+        """Place the pools in order: each stays, follows the pool that it touched, or moves up to free RAM."""
         placed: list[Pool] = []
         before: tuple[Pool, Pool] | None = None
-        for want in wanted:
-            span = want.pool.span
+        for requested in requests:
+            span = requested.pool.span
             touched = before is not None and before[0].span.end == span.start
             start = before[1].span.end if touched and before is not None else span.start
-            spot = self._spot(want, start, placed)
-            if spot is None:
+            place = self._place(requested, start, placed)
+            if place is None:
                 return None
-            placed.append(spot)
-            before = want.pool, spot
+            placed.append(place)
+            before = requested.pool, place
         return placed if self._leaves_room(placed) else None
 
-    def in_any_order(self, wanted: Sequence[Wanted]) -> list[Pool] | None:
-        """Every order is tried, from the lowest free place: it fails only where no such packing exists."""
-        for start in (self._home, self._floor):
-            for order in permutations(wanted):
+    def try_all_orders(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
+        """Try every order from the lowest free address; None only if no such packing exists."""
+        for start in (self._lowest_base, self._floor):
+            for order in permutations(requests):
                 placed: list[Pool] = []
-                for want in order:
-                    spot = self._lowest(want, start, placed)
-                    if spot is None:
+                for requested in order:
+                    place = self._lowest(requested, start, placed)
+                    if place is None:
                         break
-                    placed.append(spot)
+                    placed.append(place)
                 if len(placed) == len(order) and self._leaves_room(placed):
                     return placed
         return None
 
-    def _spot(self, want: Wanted, start: int, placed: list[Pool]) -> Pool | None:
-        stays = want.size == want.pool.span.size and start == want.pool.span.start
-        if stays and self._is_free(want.pool.span, placed):
-            # As it is, even at an address that no plan would choose.
-            return want.pool
-        return self._lowest(want, start, placed)
+    def _place(self, requested: SizeRequest, start: int, placed: list[Pool]) -> Pool | None:
+        stays = requested.size == requested.pool.span.size and start == requested.pool.span.start
+        if stays and self._is_free(requested.pool.span, placed):
+            # It stays, even at an address that no plan would choose.
+            return requested.pool
+        return self._lowest(requested, start, placed)
 
-    def _lowest(self, want: Wanted, start: int, placed: list[Pool]) -> Pool | None:
+    def _lowest(self, requested: SizeRequest, start: int, placed: list[Pool]) -> Pool | None:
         taken = [*self._fixed, *(pool.span for pool in placed)]
-        span = lowest(self._ram, taken, want.size, start, self._alignment)
-        return None if span is None else replace(want.pool, span=span)
+        span = lowest(self._ram, taken, requested.size, start, self._alignment)
+        return None if span is None else replace(requested.pool, span=span)
 
     def _is_free(self, span: Span, placed: list[Pool]) -> bool:
         taken = [*self._fixed, *(pool.span for pool in placed)]
         return any(ram.holds(span) for ram in self._ram) and not any(span.overlaps(other) for other in taken)
 
     def _leaves_room(self, placed: Sequence[Pool]) -> bool:
-        """Whether no region that the kernel places by itself loses its place; one that has none now may go without."""
-        return self._without_hole(placed) <= self._homeless
+        """Whether every region that the kernel places itself still fits, if it fits now."""
+        return self._regions_without_hole(placed) <= self._unplaced
 
-    def _without_hole(self, pools: Sequence[Pool]) -> set[str]:
-        """The regions for which the kernel would find no hole, when it takes one after the other, largest first."""
+    def _regions_without_hole(self, pools: Sequence[Pool]) -> set[str]:
+        """List the regions that the kernel could not place if it placed them by size, largest first."""
         taken = [*self._fixed, *(pool.span for pool in pools)]
-        homeless = set()
+        unplaced = set()
         for region in sorted(self._floating, key=lambda region: -region.size):
             hole = _hole(self._ram, taken, region)
             if hole is None:
-                homeless.add(region.name)
+                unplaced.add(region.name)
             else:
                 taken.append(hole)
-        return homeless
+        return unplaced
 
 
 def _hole(ram: Sequence[Span], taken: Sequence[Span], region: Floating) -> Span | None:
@@ -206,7 +206,7 @@ def _common(one: Span, other: Span) -> Span:
 
 
 def lowest(ram: Iterable[Span], taken: Iterable[Span], size: int, start: int, alignment: int) -> Span | None:
-    """The lowest aligned place of `size` bytes at or above `start`, inside one span of `ram`, clear of `taken`."""
+    """Return the lowest aligned span of `size` bytes at or above `start` in free `ram`; None if there is none."""
     for hole in holes(ram, taken):
         base = -(-max(hole.start, start) // alignment) * alignment
         if base + size <= hole.end:

@@ -1,4 +1,4 @@
-"""Who runs on this board: processes out of `/proc`, and which of them hold the BPU's memory. It only looks."""
+"""Reads processes from `/proc`, and which of them hold the BPU's memory. It changes nothing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from bpu.board.readings import HEAPS_FOLDER, heap_rows, text_of
 
-#: How a keeper of a gateway is recognised: its module in its command line.
+#: The module in the command line of a gateway's keeper.
 KEEPER = "bpu.engine.keeper"
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process. `exe` is "" where only its owner or root may know; `parent` is the parent's name."""
+    """One process. `exe` is "" if only its owner or root may read it; `parent` is the parent's name."""
 
     pid: int
     name: str
@@ -43,7 +43,7 @@ class Holder:
 
 
 def pids(root: Path = Path("/")) -> list[int]:
-    """The numbers of all processes, ascending; none where there is no `/proc`."""
+    """List all process ids, ascending; empty without `/proc`."""
     try:
         return sorted(int(path.name) for path in (root / "proc").iterdir() if path.name.isdigit())
     except OSError:
@@ -51,7 +51,7 @@ def pids(root: Path = Path("/")) -> list[int]:
 
 
 def process(pid: int, root: Path = Path("/")) -> Process | None:
-    """What `/proc` tells of it; None when it is gone."""
+    """Read a process from `/proc`; None if it has ended."""
     folder = root / "proc" / str(pid)
     stat = text_of(folder / "stat")
     # The name is in brackets and may hold blanks and brackets itself.
@@ -71,15 +71,15 @@ def process(pid: int, root: Path = Path("/")) -> Process | None:
 
 
 def running(program: Path, root: Path = Path("/")) -> list[Process]:
-    """The processes of exactly this program file, whatever they are called."""
+    """List the processes of exactly this program file, whatever their names."""
     wanted = str(program.resolve())
-    # Comparing the link is cheap; only what fits is looked at.
+    # Comparing the link is cheap, so only matching processes are read.
     found = [pid for pid in pids(root) if _exe(root / "proc" / str(pid)) == wanted]
     return [one for one in (process(pid, root) for pid in found) if one is not None]
 
 
 def holders(root: Path = Path("/")) -> list[Holder] | None:
-    """Who holds memory in which heap, most first; None where only root may see it."""
+    """List the processes that hold memory by heap, largest first; None if only root may read it."""
     heaps = list(_heaps(root))
     if not heaps:
         return None
@@ -93,13 +93,13 @@ def holders(root: Path = Path("/")) -> list[Holder] | None:
 
 
 def is_serving(one: Process, root: Path = Path("/")) -> bool:
-    """Whether it is the console of a keeper, so of a gateway or of somebody who chats."""
+    """Whether the process is the console of a keeper."""
     parent = process(one.parent_pid, root)
     return parent is not None and KEEPER in parent.command
 
 
 def socket_owner(inode: str, root: Path = Path("/")) -> Process | None:
-    """The process that has this socket open; None when it cannot be seen."""
+    """Return the process that has this socket open; None if it is not visible."""
     wanted = f"socket:[{inode}]"
     pid = next((pid for pid in pids(root) if wanted in _links(root / "proc" / str(pid) / "fd")), None)
     return None if pid is None else process(pid, root)

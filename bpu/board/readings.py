@@ -1,6 +1,6 @@
-"""How the board is right now: memory, BPU load, temperature, out of small kernel files. It never raises.
+"""Reads memory, BPU load and temperatures from small kernel files. It never raises.
 
-What a board does not tell is left out. It starts no program and needs no right but to read.
+Values that a board does not have are left out. It starts no program and needs only the right to read.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from bpu.board.regions import HEAPS
 
 Reading = dict[str, Any]
 HEAPS_FOLDER = "sys/kernel/debug/ion/heaps"
-#: The name of a pool's node in the device tree, to the name of its heap in debugfs.
+#: Node name of a pool in the device tree: name of its heap in debugfs.
 HEAP_OF = dict(zip(("ion_reserved", "ion_carveout", "ion_cma", "ion_uncache"), HEAPS.values(), strict=True))
 _MOST_TEMPERATURES = 8
 
 
 def readings(root: Path = Path("/")) -> Reading:
-    """`{"memory": [{"name", "used", "total"}], "bpu_percent": [n], "temperatures": [{"name", "celsius"}]}`.
+    """Return `{"memory": [{"name", "used", "total"}], "bpu_percent": [n], "temperatures": [{"name", "celsius"}]}`.
 
-    Sizes are bytes; `used` is None where only root may see it.
+    Sizes are bytes; `used` is None if only root may read it.
     """
     return {
         "memory": [*system_memory(root), *ion_pools(root)],
@@ -31,7 +31,7 @@ def readings(root: Path = Path("/")) -> Reading:
 
 
 def system_memory(root: Path = Path("/")) -> list[Reading]:
-    """RAM and CMA. `CmaTotal` is 0 on some boards that have plenty: a kernel that does not tell is not a full one."""
+    """Read RAM and CMA. CMA is left out if `CmaTotal` is 0, as on some boards that have CMA memory."""
     sizes = meminfo(root)
     wanted = (("RAM", "MemTotal", "MemAvailable"), ("CMA", "CmaTotal", "CmaFree"))
     return [
@@ -42,14 +42,14 @@ def system_memory(root: Path = Path("/")) -> list[Reading]:
 
 
 def meminfo(root: Path = Path("/")) -> dict[str, int]:
-    """`/proc/meminfo` in bytes; what is no number is left out."""
+    """Read the numbers of `/proc/meminfo` in bytes."""
     pairs = [line.split(":", 1) for line in text_of(root / "proc/meminfo").splitlines() if ":" in line]
     words = {name: rest.split() for name, rest in pairs}
     return {name: int(rest[0]) * 1024 for name, rest in words.items() if rest and _is_number(rest[0])}
 
 
 def ion_pools(root: Path = Path("/")) -> list[Reading]:
-    """The pools that this kernel was started with, with what their heaps have given away."""
+    """Read the pools that this kernel was started with, and how much of each is used."""
     pools = []
     for node in _entries(root / "proc/device-tree/reserved-memory", "ion*"):
         name = node.name.partition("@")[0]
@@ -60,7 +60,7 @@ def ion_pools(root: Path = Path("/")) -> list[Reading]:
 
 
 def heap_rows(text: str) -> list[tuple[str, int, int]]:
-    """The (client, pid, bytes) rows of a heap's table in debugfs; heads, sums and lines of dashes are left out."""
+    """Parse the (client, pid, bytes) rows of a heap's table in debugfs, without heads, sums and rules."""
     rows = [line.rsplit(None, 2) for line in text.splitlines()]
     return [
         (row[0].strip(), int(row[1]), int(row[2]))
@@ -70,7 +70,7 @@ def heap_rows(text: str) -> list[tuple[str, int, int]]:
 
 
 def text_of(path: Path) -> str:
-    """The text of a small kernel file; "" when it is not there, not ours to read, or not telling now."""
+    """Read a small kernel file; "" if it is missing or unreadable."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -83,7 +83,7 @@ def _ion_used(heap: Path) -> int | None:
 
 
 def _reg_size(path: Path) -> int:
-    """The size in a `reg` of two big-endian 64-bit values, address and size; 0 when there is none."""
+    """Read the size in a `reg` of two big-endian 64-bit values, address and size; 0 if there is none."""
     try:
         return int(struct.unpack(">QQ", path.read_bytes()[:16])[1])
     except (OSError, struct.error):
@@ -100,9 +100,11 @@ def _bpu_ratios(root: Path) -> list[int]:
 
 def _temperatures(root: Path) -> list[Reading]:
     zones = _entries(root / "sys/class/thermal", "thermal_zone*")
-    told = [(text_of(zone / "type").strip() or zone.name, text_of(zone / "temp").strip()) for zone in zones]
+    values = [(text_of(zone / "type").strip() or zone.name, text_of(zone / "temp").strip()) for zone in zones]
     return [
-        {"name": name, "celsius": round(int(text) / 1000)} for name, text in told if _is_number(text.removeprefix("-"))
+        {"name": name, "celsius": round(int(text) / 1000)}
+        for name, text in values
+        if _is_number(text.removeprefix("-"))
     ][:_MOST_TEMPERATURES]
 
 

@@ -1,7 +1,7 @@
-"""Takes memory back for the model: ends consoles that nobody owns any more, drops caches. It says first what it would.
+"""Frees memory for the model: ends orphaned consoles and drops caches.
 
-A process is ended by its exact program file and through a descriptor of that very process, never by a name and never
-by a number that may have been given to another meanwhile. A console that serves a gateway is never ended.
+A process is matched by its exact program file and signalled through its pidfd, because a name may be shared and a pid
+reused. A console that serves a gateway is never ended.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ from bpu.board.readings import Reading, readings
 #: Processes that adopt orphans.
 ADOPTERS = ("systemd", "init")
 TERM_S, KILL_S = 3.0, 5.0
-#: Memory of a killed process is given back by the kernel, but not at once.
-SETTLE_S = 3.0
+#: The kernel frees the memory of a killed process with a delay.
+STABLE_TIMEOUT_S = 3.0
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Ownership(enum.Enum):
-    """Whose a process is; the value is the key of its words."""
+    """Whether a process is in use; the value is the key of its message."""
 
     SERVING = "serving"
-    ORPHANED = "nobodys"
-    OWNED = "somebodys"
+    ORPHANED = "orphaned"
+    OWNED = "owned"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A process that runs this runtime's console or holds memory of the BPU; `held` bytes, None where not known."""
+    """A process that runs this runtime's console or holds BPU memory; `held` bytes, None if unknown."""
 
     process: Process
-    standing: Ownership
+    ownership: Ownership
     held: int | None
 
 
 def memory(root: Path = Path("/")) -> list[Reading]:
-    """The rows of the table: RAM, CMA and the pools, each with `name`, `used` and `total`."""
+    """Read the rows of the table: RAM, CMA and the pools, each with `name`, `used` and `total`."""
     found: list[Reading] = readings(root)["memory"]
     return found
 
 
 def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list[Candidate]:
-    """All that could be ended, consoles first; `console` is the program, or those of all models."""
+    """List the processes that could be ended, consoles first; `console` is one program or several."""
     programs = [console] if isinstance(console, Path) else console
     found = holders(root)
     held = {holder.process.pid: holder.total for holder in found or []}
     consoles = [
-        Candidate(one, _standing(one, root), held.get(one.pid))
+        Candidate(one, _ownership(one, root), held.get(one.pid))
         for program in programs
         for one in running(program, root)
     ]
@@ -64,20 +64,20 @@ def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list
     return [*consoles, *(_other(holder, root) for holder in found or [] if holder.process.pid not in known)]
 
 
-def chosen(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]:
-    """What is nobody's, and what was asked for by number. Raises `BoardError` for one that may not be ended."""
+def choose(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]:
+    """Choose orphans and the processes in `wanted` (pids). Raises `BoardError` for one that may not be ended."""
     by_pid = {one.process.pid: one for one in found}
     for pid in wanted:
         if pid not in by_pid:
             raise BoardError("reclaim.not_a_candidate", pid=pid)
-        if by_pid[pid].standing is Ownership.SERVING:
+        if by_pid[pid].ownership is Ownership.SERVING:
             raise BoardError("reclaim.is_serving", pid=pid)
     asked = set(wanted)
-    return [one for one in by_pid.values() if one.standing is Ownership.ORPHANED or one.process.pid in asked]
+    return [one for one in by_pid.values() if one.ownership is Ownership.ORPHANED or one.process.pid in asked]
 
 
-def end(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool:
-    """End exactly this process, politely at first; False when it was gone already. Raises `BoardError`."""
+def end_process(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool:
+    """End exactly this process by SIGTERM, then SIGKILL; False if it had ended. Raises `BoardError`."""
     try:
         descriptor = os.pidfd_open(one.pid)
     except ProcessLookupError:
@@ -85,7 +85,7 @@ def end(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool
     try:
         now = process(one.pid)
         if now is None or now.exe != one.exe:
-            # The number belongs to another process by now.
+            # The pid now belongs to another process.
             return False
         for number, seconds in ((signal.SIGTERM, term_s), (signal.SIGKILL, kill_s)):
             signal.pidfd_send_signal(descriptor, number)
@@ -101,7 +101,7 @@ def end(one: Process, *, term_s: float = TERM_S, kill_s: float = KILL_S) -> bool
 
 
 def drop_caches(root: Path = Path("/"), *, sync: Callable[[], None] = os.sync) -> None:
-    """Write everything out, then let the kernel forget its caches of files. Needs root; raises `BoardError`."""
+    """Write all dirty pages, then drop the kernel's file caches. Needs root; raises `BoardError`."""
     path = root / "proc/sys/vm/drop_caches"
     sync()
     try:
@@ -110,14 +110,14 @@ def drop_caches(root: Path = Path("/"), *, sync: Callable[[], None] = os.sync) -
         raise BoardError("reclaim.no_drop", path=path, reason=error.strerror or error) from None
 
 
-def settled(
+def wait_until_stable(
     root: Path = Path("/"),
     *,
-    seconds: float = SETTLE_S,
+    seconds: float = STABLE_TIMEOUT_S,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Reading]:
-    """The memory when two looks in a row have told the same pools, at the latest after `seconds`."""
+    """Read the memory until two readings of the pools are equal, at most for `seconds`."""
     end_at = clock() + seconds
     last = memory(root)
     while clock() < end_at:
@@ -130,43 +130,43 @@ def settled(
 
 
 def _pools(rows: list[Reading]) -> list[Reading]:
-    """All but RAM, which never stands still."""
+    """Return all rows but RAM, which always changes."""
     return [row for row in rows if row["name"] != "RAM"]
 
 
 def _other(holder: Holder, root: Path) -> Candidate:
-    standing = Ownership.SERVING if is_serving(holder.process, root) else Ownership.OWNED
-    return Candidate(holder.process, standing, holder.total)
+    ownership = Ownership.SERVING if is_serving(holder.process, root) else Ownership.OWNED
+    return Candidate(holder.process, ownership, holder.total)
 
 
-def _standing(one: Process, root: Path) -> Ownership:
+def _ownership(one: Process, root: Path) -> Ownership:
     if is_serving(one, root):
         return Ownership.SERVING
-    return Ownership.ORPHANED if _is_orphan(one) and _is_unheard(one, root) else Ownership.OWNED
+    return Ownership.ORPHANED if _is_orphan(one) and _has_no_writer(one, root) else Ownership.OWNED
 
 
 def _is_orphan(one: Process) -> bool:
     return not one.terminal and (one.parent_pid == 1 or one.parent in ADOPTERS)
 
 
-def _is_unheard(one: Process, root: Path) -> bool:
-    """Whether nobody can write to its input any more. What cannot be seen counts as somebody."""
+def _has_no_writer(one: Process, root: Path) -> bool:
+    """Whether no process can write to its stdin any more; an unreadable process counts as a writer."""
     source = _link(root / "proc" / str(one.pid) / "fd" / "0")
     if source == "/dev/null" or source.endswith("(deleted)"):
         return True
     if not source.startswith("pipe:"):
         return False
-    return all(_does_not_write(pid, source, root) for pid in pids(root) if pid != one.pid)
+    return all(_is_not_writer(pid, source, root) for pid in pids(root) if pid != one.pid)
 
 
-def _does_not_write(pid: int, pipe: str, root: Path) -> bool:
+def _is_not_writer(pid: int, pipe: str, root: Path) -> bool:
     folder = root / "proc" / str(pid)
     try:
         for path in (folder / "fd").iterdir():
             if _link(path) == pipe and _flags(folder / "fdinfo" / path.name) & _WRITES:
                 return False
     except FileNotFoundError:
-        # It has ended while we looked.
+        # It ended during the check.
         return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Takes out of text what must not leave a board: keys, credentials, prompts, the addresses of clients. Pure."""
+"""Removes secrets from text: keys, credentials, prompts, the addresses of clients. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
-#: Facts of a request's line that hold no words of a person, each with the form of its value.
+#: Fields of a request's log line that hold no user text, each with the pattern of its value.
 FACTS = {
     "id": r"(?:chatcmpl|cmpl|resp|msg|req)[-_][0-9a-f]{32}",
     "method": r"[A-Z]{3,8}",
@@ -20,7 +20,7 @@ FACTS = {
     **dict.fromkeys(("ms", "queued_ms", "load_ms", "prefill_ms", "decode_ms"), r"[\d.]{1,12}"),
     **dict.fromkeys(("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"), r"\d{1,9}"),
 }
-#: Routes of the API; another path may hold a person's words, so it is called `other`.
+#: Routes of the API; another path may hold user text, so it is logged as `other`.
 PATHS = re.compile(
     r"/(?:v1/(?:chat/completions|completions|responses|messages|models|engine/\w+|detached|activity|props"
     r"|tokenize|detokenize|apply-template)|api/(?:chat|generate|tags|show|ps|version|pull)|health|ready|slots|metrics)?"
@@ -35,24 +35,24 @@ _NAMED_KEYS = re.compile(
     r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+|\bsk-[\w-]{8,}"
 )
 _ADDRESSES = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:])")
-#: Facts of the engine's own lines, where the log is JSON.
+#: Fields of the engine's lines in a JSON log.
 _MOVES = ("from", "to", "move")
 
 
 class Clients:
-    """Numbers for the addresses of clients, so that one client is still seen as one."""
+    """Numbers the addresses of clients, so that one client keeps one name."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
     def name(self, client: str) -> str:
-        """`client-1` for the first one; a socket and this machine itself keep their names."""
+        """Return `client-1` for the first one; unix sockets and loopback keep their names."""
         if client == "unix" or _is_loopback(client):
             return client
         return f"client-{self._numbers.setdefault(client, len(self._numbers) + 1)}"
 
     def name_all(self, text: str) -> str:
-        """`text` with every address of another machine numbered."""
+        """Replace every address of another machine in `text`."""
         return _ADDRESSES.sub(lambda match: self.name(match[0]) if _is_address(match[0]) else match[0], text)
 
 
@@ -69,7 +69,7 @@ def _is_loopback(text: str) -> bool:
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without `secrets`, without credentials in addresses, and without what looks like a key."""
+    """Remove `secrets`, credentials in URLs, and strings that look like keys from `text`."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
@@ -77,12 +77,12 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def log_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a gateway's log that may leave the board, in either form of the log.
+    """Yield the lines of a gateway's log (text or JSON) that may leave the board.
 
-    A line of a prompt or an answer may look like anything. Where the log holds any, only lines of requests are kept,
-    and of them only facts whose form leaves no room for words.
+    A line of a prompt or an answer may look like any other. If the log holds any, only the lines of requests are kept,
+    and of those only the fields whose pattern excludes user text.
     """
-    parsed = [event for line in lines if (event := _parsed(line)) is not None]
+    parsed = [event for line in lines if (event := _parse_line(line)) is not None]
     holds_prompts = any(event["event"].split(" ")[0] in _PROMPTS for event in parsed)
     clients = Clients()
     for event in parsed:
@@ -104,10 +104,10 @@ def _facts(facts: Mapping[str, str], clients: Clients) -> str:
     return " ".join(f"{name}={value}" for name, value in shown.items())
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
-    """Time, pid, level, event and facts of a line of the log; None for a line that has not its form."""
+def _parse_line(line: str) -> dict[str, Any] | None:
+    """Parse time, pid, level, event and fields of a log line; None for another format."""
     if line.startswith("{"):
-        return _parsed_json(line)
+        return _parse_json_line(line)
     match = _LINE.fullmatch(line.rstrip())
     if match is None:
         return None
@@ -118,7 +118,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return {**match.groupdict(), "event": event, "facts": facts}
 
 
-def _parsed_json(line: str) -> dict[str, Any] | None:
+def _parse_json_line(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
         head = {name: str(found.pop(name)) for name in ("time", "level", "pid", "event")}

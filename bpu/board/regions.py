@@ -1,4 +1,4 @@
-"""The physical memory of a board: RAM, the ION pools, and every other region that must be left alone. Pure.
+"""Describes the physical memory of a board: RAM, the ION pools and all other regions. Pure.
 
 Read from a device tree: `/memory*` and the children of `/reserved-memory` (Devicetree Specification 3.4, 3.5).
 Addresses and sizes are bytes.
@@ -41,9 +41,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Pool:
-    """One ION pool. `node` is its node's name, `name` that without the unit address, `heap` what the kernel calls it.
+    """One ION pool: `node` is its node's name, `name` that without the unit address, `heap` the kernel's name.
 
-    The unit address in a node's name is no address of the pool: on real boards the two differ.
+    The unit address in a node's name is not the pool's address: on real boards the two differ.
     """
 
     node: str
@@ -57,7 +57,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A region that is somebody else's."""
+    """A region with a fixed address that is not a pool and is never changed."""
 
     name: str
     span: Span
@@ -65,7 +65,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Floating:
-    """A region that the kernel places by itself at start: it needs a hole of this size, inside `within` if any."""
+    """A region that the kernel places itself at start: it needs free RAM of this size, inside `within` if given."""
 
     name: str
     size: int
@@ -75,7 +75,7 @@ class Floating:
 
 @dataclass(frozen=True)
 class MemoryMap:
-    """All of it. `address_cells` and `size_cells` say how `reg` values are written under `/reserved-memory`."""
+    """RAM, pools and regions; `address_cells` and `size_cells` are those of `/reserved-memory`."""
 
     ram: tuple[Span, ...]
     pools: tuple[Pool, ...]
@@ -94,9 +94,9 @@ class MemoryMap:
 
 
 def read_map(tree: Tree, *, ram: Sequence[Span] = ()) -> MemoryMap:
-    """The map that `tree` describes. `ram` replaces its `/memory` nodes, which boot loaders often fill in late.
+    """Read the map from `tree`; `ram` replaces its `/memory` nodes, which boot loaders often fill in late.
 
-    Raises `BoardError` when the reserved memory is described in a way that cannot be planned safely.
+    Raises `BoardError` if the reserved memory cannot be planned safely.
     """
     reserved = tree.root.child("reserved-memory")
     if reserved is None:
@@ -109,19 +109,19 @@ def read_map(tree: Tree, *, ram: Sequence[Span] = ()) -> MemoryMap:
     fixed = [Fixed(node.name, span) for node in others for span in reg(node, cells)]
     fixed += [Fixed("/memreserve/", Span(*pair)) for pair in tree.reservations]
     floating = tuple(_floating(node, cells) for node in others if _is_floating(node))
-    spans = merged(ram or read_ram(tree))
+    spans = merge(ram or read_ram(tree))
     return MemoryMap(spans, tuple(sorted(pools, key=lambda p: p.span)), tuple(fixed), floating, *cells)
 
 
 def read_ram(tree: Tree) -> tuple[Span, ...]:
-    """The RAM that `tree` itself tells of; touching pieces are one."""
+    """Read the RAM in the `/memory` nodes of `tree`, adjacent spans merged."""
     cells = tree.root.number("#address-cells", 2), tree.root.number("#size-cells", 1)
     nodes = [node for node in tree.root.children if node.name.partition("@")[0] == "memory"]
-    return merged(span for node in nodes for span in reg(node, cells))
+    return merge(span for node in nodes for span in reg(node, cells))
 
 
 def reg(node: Node, cells: tuple[int, int]) -> list[Span]:
-    """The address and size pairs of a node's `reg`; pairs of size 0 say nothing and are left out."""
+    """Read the spans of a node's `reg`; pairs of size 0 are left out."""
     numbers, (wide, long) = node.cells("reg"), cells
     step = wide + long
     pairs = [numbers[i : i + step] for i in range(0, len(numbers) - step + 1, step)]
@@ -130,7 +130,7 @@ def reg(node: Node, cells: tuple[int, int]) -> list[Span]:
 
 
 def join(cells: Sequence[int]) -> int:
-    """32-bit cells as one number."""
+    """Join 32-bit cells to one number."""
     value = 0
     for cell in cells:
         value = value << 32 | cell
@@ -138,12 +138,12 @@ def join(cells: Sequence[int]) -> int:
 
 
 def split(value: int, cells: int) -> list[int]:
-    """One number as `cells` cells of 32 bits; the reverse of `join`."""
+    """Split a number into `cells` cells of 32 bits; the reverse of `join`."""
     return [value >> 32 * i & 0xFFFFFFFF for i in reversed(range(cells))]
 
 
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Sorted, with touching and overlapping spans made one."""
+def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Sort spans, and merge adjacent and overlapping ones."""
     result: list[Span] = []
     for span in sorted(span for span in spans if span.size):
         if result and span.start <= result[-1].end:
@@ -154,9 +154,9 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def holes(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]:
-    """What is left of `spans` when `taken` is taken out."""
-    left = list(merged(spans))
-    for span in merged(taken):
+    """Subtract `taken` from `spans`."""
+    left = list(merge(spans))
+    for span in merge(taken):
         left = [piece for whole in left for piece in _without(whole, span)]
     return tuple(left)
 

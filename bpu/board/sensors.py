@@ -1,4 +1,4 @@
-"""How the board is right now, read at most every two seconds: what the page and the metrics ask for."""
+"""Caches the board's readings for two seconds, for the page and the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpu.board.readings import Reading, readings
 
 
 class Sensors:
-    """Calling it gives the latest reading, from memory when it is younger than `period_s`."""
+    """Returns the latest reading when called; it reads again after `period_s`. Each worker has one."""
 
     def __init__(
         self, root: Path = Path("/"), *, period_s: float = 2.0, clock: Callable[[], float] = time.monotonic

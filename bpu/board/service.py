@@ -1,6 +1,6 @@
-"""The systemd units of this project for one machine, and the steps that put them in place or take them away.
+"""Makes the systemd units of this project for one machine, and the steps that install or remove them.
 
-Units are text made from the files in `deploy/`; a step is a value that can be shown before it is done.
+Units are text made from the files in `deploy/`; a step is a value that can be shown before it runs.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ PERFORMANCE = "bpu-performance.service"
 ENV_FILE = settings_file.SYSTEM_FILE
 KEYS_FILE = ENV_FILE.with_name("keys")
 UNIT_FOLDER = Path("/etc/systemd/system")
-#: How Avahi, where it runs, announces the gateway on the network.
+#: The file by which Avahi, if installed, announces the gateway on the network.
 AVAHI_FILE = Path("/etc/avahi/services/bpu-gateway.service")
-#: Where a Debian package brings its units; what this machine has of its own then stands in a drop-in beside them.
+#: The units of a Debian package; the settings of this machine are then in a drop-in.
 PACKAGED_UNITS = Path("/usr/lib/systemd/system")
 PACKAGED_HOME = Path("/usr/lib/rdk-bpu-gateway")
 DROP_IN = UNIT_FOLDER / f"{GATEWAY}.d" / "bpu.conf"
-#: What stands in the files of `deploy/`, to be replaced by this machine's own.
-_PROJECT_THERE = "/opt/rdk-bpu-gateway"
-_PYTHON_THERE = f"{_PROJECT_THERE}/.venv/bin/python"
-#: gunicorn waits five seconds longer than the workers; then the console is ended and the rest reaped.
+#: The paths in the files of `deploy/`, which are replaced by this machine's.
+_EXAMPLE_PROJECT = "/opt/rdk-bpu-gateway"
+_EXAMPLE_PYTHON = f"{_EXAMPLE_PROJECT}/.venv/bin/python"
+#: gunicorn waits five seconds longer than the workers; then the console is ended and all processes reaped.
 STOP_MARGIN_S = 30
 SYSTEMCTL_S = 120.0
 
@@ -43,7 +43,7 @@ Run = Callable[..., tools.Result]
 
 @dataclass(frozen=True)
 class Machine:
-    """What a unit must name. `graceful_s` is `BPU_GRACEFUL_S`; `user` runs the gateway."""
+    """The values of one machine in a unit: `graceful_s` is `BPU_GRACEFUL_S`; `user` runs the gateway."""
 
     project: Path
     python: Path
@@ -53,7 +53,7 @@ class Machine:
 
     @property
     def is_packaged(self) -> bool:
-        """Whether a Debian package has brought the units."""
+        """Whether a Debian package has installed the units."""
         return self.project.is_relative_to(PACKAGED_HOME)
 
     @property
@@ -64,7 +64,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: `text` (a file's content, None: remove it) at `path`, or a program to run."""
+    """One step: write `text` to `path` (None: remove the file), or run the program `argv`."""
 
     path: Path | None = None
     text: str | None = None
@@ -73,32 +73,32 @@ class Step:
     owner: str = "root"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         if self.argv:
             return say("service.run", command=" ".join(self.argv))
         key = "service.remove_file" if self.text is None else "service.write"
-        return say("service.keep" if self.kept else key, path=self.path)
+        return say("service.keep" if self.is_unchanged else key, path=self.path)
 
     @property
-    def kept(self) -> bool:
-        """Whether the file is already as it is to be."""
+    def is_unchanged(self) -> bool:
+        """Whether the file already has this text and mode."""
         if self.path is None or self.text is None or not self.path.is_file():
             return False
         return self.path.stat().st_mode & 0o777 == self.mode and self.path.read_text(encoding="utf-8") == self.text
 
 
 def unit(name: str, machine: Machine) -> str:
-    """The unit `name` for `machine`. Raises `BadRequest` for folders that a unit cannot name."""
+    """Return the unit `name` for `machine`. Raises `BadRequest` for folders that a unit cannot name."""
     _check_paths(machine)
     text = (PROJECT / "deploy" / name).read_text(encoding="utf-8")
-    text = text.replace(_PYTHON_THERE, str(machine.python)).replace(_PROJECT_THERE, str(machine.project))
+    text = text.replace(_EXAMPLE_PYTHON, str(machine.python)).replace(_EXAMPLE_PROJECT, str(machine.project))
     text = text.replace(str(ARTICLE_RUNTIME), str(machine.runtime_dir))
     text = re.sub(r"(?m)^TimeoutStopSec=.*$", f"TimeoutStopSec={machine.stop_s}", text)
     return re.sub(r"(?m)^User=.*$", f"User={machine.user}", text)
 
 
 def drop_in(machine: Machine) -> str:
-    """What differs on `machine` from the packaged unit. Raises `BadRequest` as `unit` does."""
+    """Return the drop-in that adapts the packaged unit to `machine`. Raises `BadRequest` as `unit` does."""
     _check_paths(machine)
     lines = [f"User={machine.user}", f"TimeoutStopSec={machine.stop_s}", f"ReadWritePaths=-{machine.runtime_dir}"]
     return "".join(f"{line}\n" for line in ["# Written by `bpu service install`.", "[Service]", *lines])
@@ -112,7 +112,7 @@ def _check_paths(machine: Machine) -> None:
 
 @dataclass(frozen=True)
 class Values:
-    """What the settings file is to hold: variables that differ from the defaults, and keys for a file of their own."""
+    """The content of the settings file: variables that differ from the defaults, and keys for a separate file."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
@@ -127,9 +127,9 @@ def installation(
     announced: str | None = None,
     root: Path = Path("/"),
 ) -> list[Step]:
-    """The steps that install the service below `root`; programs are run for the real root alone.
+    """Return the steps that install the service below `root`; programs run only for the real root.
 
-    `announced` is Avahi's file of the gateway, where Avahi is installed.
+    `announced` is the text of Avahi's file, if Avahi is installed.
     """
     names = [GATEWAY, *([PERFORMANCE] if performance else [])]
     steps = [*_settings_steps(machine, values, root), *_unit_steps(machine, names, root)]
@@ -166,9 +166,9 @@ def _unit_steps(machine: Machine, names: Sequence[str], root: Path) -> list[Step
 
 
 def removal(*, purge: bool, root: Path = Path("/")) -> list[Step]:
-    """The steps that take away what is installed; the settings stay unless `purge`. Empty when nothing is.
+    """Return the steps that remove the service; the settings stay unless `purge`. Empty if none is installed.
 
-    Units of a Debian package are its own to remove: they are disabled only.
+    Units of a Debian package are only disabled, because the package removes them.
     """
     own = [name for name in (GATEWAY, PERFORMANCE) if below(root, UNIT_FOLDER / name).exists()]
     units = own + [name for name in _packaged(root) if name not in own]
@@ -192,21 +192,23 @@ def below(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
-def do(steps: Sequence[Step], *, run: Run = tools.run, told: Callable[[str], None] = lambda words: None) -> None:
-    """Do the steps in their order; `told` hears of each first. Raises `EngineUnavailable` at the first that fails."""
+def run_steps(
+    steps: Sequence[Step], *, run: Run = tools.run, announce: Callable[[str], None] = lambda words: None
+) -> None:
+    """Do the steps in order, each announced first. Raises `EngineUnavailable` at the first failure."""
     for step in steps:
-        told(step.words)
+        announce(step.description)
         if step.argv:
             result = run(step.argv, timeout=SYSTEMCTL_S)
             if not result.ok:
                 raise EngineUnavailable(
                     say("service.failed", command=" ".join(step.argv), reason=(result.err or result.out).strip())
                 )
-        elif not step.kept:
-            _put(step)
+        elif not step.is_unchanged:
+            _write_file(step)
 
 
-def _put(step: Step) -> None:
+def _write_file(step: Step) -> None:
     assert step.path is not None
     try:
         if step.text is None:
@@ -230,7 +232,7 @@ def _put(step: Step) -> None:
 
 
 def state(name: str, *, run: Run = tools.run) -> dict[str, str]:
-    """What systemd says of a unit: `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `MainPID`."""
+    """Return systemd's properties of a unit: `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `MainPID`."""
     wanted = ("LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID")
     result = run(["systemctl", "show", name, *(f"--property={one}" for one in wanted)], timeout=20)
     return dict(line.split("=", 1) for line in result.out.splitlines() if "=" in line)

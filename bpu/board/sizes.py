@@ -1,4 +1,4 @@
-"""Sizes of memory as people write and read them. Pure."""
+"""Formats and parses sizes of memory. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": GIB}
 
 
 def human(size: int) -> str:
-    """`size` bytes in the largest unit that keeps it readable: `3.75 GiB`, `512 MiB`, `64 KiB`, `12 B`."""
+    """Format bytes in the largest fitting unit: `3.75 GiB`, `512 MiB`, `64 KiB`, `12 B`."""
     for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (1 << 10, "KiB")):
         if size >= unit:
             text = f"{size / unit:.2f}".rstrip("0").rstrip(".")
@@ -21,7 +21,7 @@ def human(size: int) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `3.75G`, `512M`, `512 MiB`, `0x20000000` or a plain number. Raises `BoardError`."""
+    """Parse `3.75G`, `512M`, `512 MiB`, `0x20000000` or a plain number to bytes. Raises `BoardError`."""
     word = text.strip().lower()
     if re.fullmatch(r"0x[0-9a-f]+", word):
         return int(word, 16)
@@ -36,5 +36,5 @@ def parse_size(text: str) -> int:
 
 
 def address(value: int) -> str:
-    """An address in hexadecimal, in groups of four digits: `0x4_4000_0000`."""
+    """Format an address in hexadecimal, in groups of four digits: `0x4_4000_0000`."""
     return f"0x{value:_x}"

@@ -1,6 +1,6 @@
-"""The one place that runs other programs (the model's console excepted, which belongs to the engine).
+"""Runs other programs, except the model's console, which the engine runs.
 
-No shell is used, nothing waits without a limit, and the gateway's API keys are never passed on.
+No shell is used, every wait has a limit, and the gateway's API keys are never passed on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 
-#: Searched after PATH: a service's or an ordinary user's PATH often leaves these out.
+#: Searched after PATH, because the PATH of a service or an ordinary user often lacks these.
 EXTRA_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/hobot/bin")
-#: Program to Debian package, for the remedy.
+#: Debian package of each program, for the remedy.
 PACKAGES = {
     "avahi-resolve": "avahi-utils",
     "dtc": "device-tree-compiler",
@@ -40,12 +40,12 @@ PACKAGES = {
     "systemctl": "systemd",
     "systemd-analyze": "systemd",
 }
-#: Variables that hold secrets or change how children buffer their output; no program that we start needs them.
+#: Variables that hold secrets or change how children buffer their output; they are not passed to programs.
 WITHHELD = ("BPU_API_KEYS", "PYTHONUNBUFFERED")
 
 
 class ToolMissing(EngineUnavailable):
-    """A program is not installed. The message names the Debian package where it is known."""
+    """A program is not installed. The message names the Debian package if it is known."""
 
     def __init__(self, program: str) -> None:
         self.program = program
@@ -60,7 +60,7 @@ class ToolFailed(EngineUnavailable):
 
 @dataclass(frozen=True)
 class Result:
-    """What a program said. `code` is its exit code, or minus the signal that ended it; broken UTF-8 is replaced."""
+    """The output of a program; `code` is its exit code, or minus the signal that ended it. Broken UTF-8 is replaced."""
 
     code: int
     out: str
@@ -72,7 +72,7 @@ class Result:
 
 
 def find(program: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The path of `program`, by PATH and then by the folders that a short PATH leaves out; None if it is nowhere."""
+    """Return the path of `program` in PATH or in `EXTRA_FOLDERS`; None if it is not found."""
     return shutil.which(program, path=_path(environ))
 
 
@@ -85,16 +85,16 @@ def run(
     cwd: Path | None = None,
     popen: type[subprocess.Popen[bytes]] | None = None,
 ) -> Result:
-    """Run a program to its end and return what it said; its exit code is the caller's to judge.
+    """Run a program to its end and return its output and exit code, also a non-zero one.
 
-    `env` is added to the environment, which is set to plain English so that output can be parsed. After `timeout`
+    `env` is added to the environment, whose locale is English so that output can be parsed. After `timeout`
     seconds the program and its children are killed. Raises `ToolMissing` or `ToolFailed`.
     """
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
     try:
         process = _start(
-            # Looked up now: where gevent has patched the module since this one was imported, its own must be used.
+            # Looked up at the call, because gevent may have patched the module after this one was imported.
             popen or subprocess.Popen,
             words,
             stdin=stdin,
@@ -110,9 +110,9 @@ def run(
 
 
 def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
-    """Start a program that goes on by itself, with this process's output; its pid. Raises `ToolMissing`, `ToolFailed`.
+    """Start a program in the background with this process's output; return its pid. Raises `ToolMissing`, `ToolFailed`.
 
-    The caller ends it, and it must notice by itself when the caller is gone.
+    The caller ends it; the program itself must end when the caller has ended.
     """
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     try:
@@ -121,14 +121,14 @@ def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
         )
     except OSError as error:
         raise ToolFailed(say("tools.not_started", program=words[0], reason=error.strerror or error)) from error
-    process.returncode = 0  # nobody waits for it here: gunicorn's master reaps every child
+    process.returncode = 0  # not waited for here, because gunicorn's master reaps every child
     return process.pid
 
 
 def run_attached(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
-    """Run a program that talks with the person at this terminal, to its end; its exit code. Raises `ToolMissing`."""
+    """Run a program on this terminal to its end; return its exit code. Raises `ToolMissing`."""
     words = [_required(str(argv[0])), *map(str, argv[1:])]
-    # The person ends it by Ctrl-C, which reaches both; keys of the environment are the program's own settings.
+    # Ctrl-C reaches both processes. API keys are passed on, because the program is a command of this project.
     return subprocess.run(words, cwd=cwd, check=False).returncode
 
 
@@ -139,7 +139,7 @@ def replace(
     cwd: Path | None = None,
     execute: Callable[[str, list[str], dict[str, str]], Any] = os.execve,
 ) -> NoReturn:
-    """Become another program, which keeps the terminal, the pid and the whole environment. Raises `ToolMissing`."""
+    """Replace this process by another program with the same terminal, pid and environment. Raises `ToolMissing`."""
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     if cwd is not None:
         os.chdir(cwd)
@@ -164,10 +164,10 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def _start(kind: type[subprocess.Popen[bytes]], words: list[str], **options: Any) -> subprocess.Popen[bytes]:
-    """A started program. When its start is interrupted, nothing of it is left.
+    """Start a program; if the start is interrupted, kill it.
 
-    `Popen` waits for the child's `exec` after the fork. A greenlet that is killed, or a KeyboardInterrupt, may end this
-    wait, and then the caller has no object by which to end the child. So the object is made first.
+    `Popen` waits for the child's `exec` after the fork. A killed greenlet or a KeyboardInterrupt may end this wait, and
+    then the caller has no object by which to end the child. So the object is made first.
     """
     process = kind.__new__(kind)
     try:
@@ -187,7 +187,7 @@ def _finish(process: subprocess.Popen[bytes], data: bytes | None, timeout: float
         try:
             out, err = process.communicate(data, timeout)
         except BaseException as error:
-            # Also on KeyboardInterrupt or a killed greenlet: nobody is left to wait for the children.
+            # Also on KeyboardInterrupt or in a killed greenlet, because no caller waits for the children then.
             _kill_group(process)
             if isinstance(error, subprocess.TimeoutExpired):
                 raise ToolFailed(say("tools.timeout", program=program, seconds=timeout)) from None

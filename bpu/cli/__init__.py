@@ -1,9 +1,8 @@
-"""`bpu`: click commands, one module a command or group of commands.
+"""`bpu`: click commands, one module for each command or group of commands.
 
-A module `bpu/cli/NAME.py` is the command `NAME` (underscores become dashes); it offers it as `command`. Its texts stand
-in `bpu/messages/NAME.py`: `help` is the line in the list, `about` the text of its own `--help`. Nothing is registered
-anywhere else, and a command's module is imported only when it is used, so that `--help` stays quick.
-Modules whose names begin with an underscore are helpers of commands.
+Each name in `COMMANDS` is a module `bpu/cli/NAME.py` that defines `command`. Its texts are in `bpu/messages/NAME.py`:
+`help` is the line in the list, `about` the text of its own `--help`. A command's module is imported only when it is
+used, so that `--help` stays quick. Modules whose names begin with an underscore are helpers of commands.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import difflib
 import gettext
 import os
-import pkgutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,28 +24,52 @@ if language() == "zh":
     # click's own words go through gettext's catalogue of this name.
     gettext.bindtextdomain("messages", str(LOCALE))
 
+COMMANDS = (
+    "bench",
+    "chat",
+    "config",
+    "connect",
+    "doctor",
+    "examine",
+    "ion",
+    "load",
+    "logs",
+    "mcp",
+    "models",
+    "perf",
+    "pull",
+    "reclaim",
+    "report",
+    "scan",
+    "serve",
+    "service",
+    "setup",
+    "simulator",
+    "status",
+    "unload",
+    "update",
+)
+
 
 class Commands(click.Group):
-    """The commands of this package, found by the names of its modules."""
+    """The commands in `COMMANDS`, imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        names = [module.name for module in pkgutil.iter_modules(__path__)]
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in COMMANDS:
             return None
-        area = cmd_name.replace("-", "_")
-        command: click.Command = import_module(f"{__name__}.{area}").command
-        if has(f"{area}.about"):
-            command.help = say(f"{area}.about")
+        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        if has(f"{cmd_name}.about"):
+            command.help = say(f"{cmd_name}.about")
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise click.UsageError(self._unknown(ctx, args[0]), ctx)
+            raise click.UsageError(_unknown_command(args[0]), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -61,20 +83,19 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BpuError as error:
-            from bpu.cli._errors import told  # helpers are loaded with the commands that use them
+            from bpu.cli._errors import localized_message  # helpers are loaded with the commands that use them
 
-            click.echo(say("cli.error", message=told(error)), err=True)
+            click.echo(say("cli.error", message=localized_message(error)), err=True)
             ctx.exit(error.exit_code)
 
-    def _unknown(self, ctx: click.Context, name: str) -> str:
-        guesses = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-        return (
-            say("cli.did_you_mean", name=name, guess=guesses[0]) if guesses else say("cli.unknown_command", name=name)
-        )
+
+def _unknown_command(name: str) -> str:
+    guesses = difflib.get_close_matches(name, COMMANDS, n=1)
+    return say("cli.did_you_mean", name=name, guess=guesses[0]) if guesses else say("cli.unknown_command", name=name)
 
 
 def _summary(name: str) -> str:
-    key = f"{name.replace('-', '_')}.help"
+    key = f"{name}.help"
     return say(key) if has(key) else ""
 
 
@@ -92,7 +113,7 @@ def _summary(name: str) -> str:
 )
 def main(env_file: Path | None) -> None:
     """The group; its text is in the catalogue."""
-    from bpu import settings_file  # what only helps must not slow `--help`
+    from bpu import settings_file  # imported here, so that `--help` stays quick
 
     if env_file is not None:
         os.environ[settings_file.VARIABLE] = str(env_file.absolute())

@@ -1,4 +1,4 @@
-"""Where this board's gateway is and how one gets in: its best address, a key, its model. It asks nobody."""
+"""Finds this gateway's endpoint for clients by the settings: best address, key, models. It sends nothing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bpu.errors import SettingsError
 from bpu.messages import say
 from bpu.settings import Settings
 
-#: For clients that insist on a key where the gateway asks for none.
+#: A key for clients that require one if the gateway has none.
 ANY_KEY = "any"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a client must be told. `base` ends in `/v1`; `context` in tokens.
+    """The settings of a client: `base` ends in `/v1`; `context` in tokens.
 
-    `others` are the further models of the table, with their contexts.
+    `others` are the other models of the table, with their contexts.
     """
 
     base: str
@@ -32,11 +32,11 @@ class Endpoint:
 
     @property
     def models(self) -> tuple[tuple[str, int], ...]:
-        """All models with their contexts, the chosen one first."""
+        """All models with their contexts, the selected one first."""
         return ((self.model, self.context), *self.others)
 
-    def choosing(self, name: str) -> Endpoint:
-        """The same gateway with another model first; one that its table does not have is taken as it is named."""
+    def with_model(self, name: str) -> Endpoint:
+        """Return the same endpoint with another model selected; the model need not be in the table."""
         contexts = dict(self.models)
         others = tuple((model, context) for model, context in self.models if model != name)
         if name not in contexts:
@@ -50,8 +50,8 @@ class Endpoint:
         return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
-def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Endpoint:
-    """The way in from other machines, by the settings. Raises `SettingsError` when there is none by network."""
+def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = local_addresses) -> Endpoint:
+    """Find the endpoint for other machines. Raises `SettingsError` if the gateway listens on no network."""
     settings = resolve_engine(settings)
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
@@ -63,7 +63,7 @@ def door(settings: Settings, find: Callable[[], Sequence[Address]] = local_addre
 
 
 def first_key(settings: Settings) -> str:
-    """A key that the gateway accepts; empty when it needs none. Raises `SettingsError`."""
+    """Return a key that the gateway accepts; "" if it needs none. Raises `SettingsError`."""
     if settings.api_keys or settings.api_keys_file is None:
         return next(iter(settings.api_keys), "")
     try:

@@ -1,4 +1,4 @@
-"""The engine of a gateway as an operator handles it: order a load or an unload, then watch until it has happened."""
+"""Orders a load, unload or examination from an engine, and waits until it is done. Runs in the CLI."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import click
 
 from bpu.cli import _keeper
 from bpu.cli._endpoint import first_key
-from bpu.cli._remote import Remote
+from bpu.cli._remote import RemoteGateway
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineTimeout, EngineUnavailable, ModelNotFound
 from bpu.messages import say
 from bpu.settings import Settings, load_settings, state_dir
 
-LOOK_S = 0.1
-#: An order takes effect at once, but a worker of a gateway hears of it a moment later.
+POLL_S = 0.1
+#: An order takes effect at once, but a worker of a gateway shows it a moment later.
 SETTLE_S = 1.0
 Status = dict[str, Any]
 
 
-class Handle(Protocol):
-    """An engine that can be told and looked at."""
+class EngineControl(Protocol):
+    """An engine that takes orders and reports its status."""
 
     def order(self, op: str, model: str = "") -> None: ...
 
@@ -32,30 +32,30 @@ class Handle(Protocol):
 
 
 class LocalEngine:
-    """The keeper of this board's state folder. Raises `EngineUnavailable` when none runs."""
+    """The engine of this board's keeper. Raises `EngineUnavailable` if no keeper runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = state_dir(settings)
 
     def order(self, op: str, model: str = "") -> None:
         if not _keeper.order(self._folder, op, model):
-            raise self._none()
+            raise self._not_running()
 
     def status(self) -> Status:
         found = _keeper.status(self._folder)
         if found is None:
-            raise self._none()
+            raise self._not_running()
         return found
 
-    def _none(self) -> EngineUnavailable:
-        return EngineUnavailable(say("load.nobody", folder=self._folder))
+    def _not_running(self) -> EngineUnavailable:
+        return EngineUnavailable(say("load.no_gateway", folder=self._folder))
 
 
 class RemoteEngine:
     """The engine of the gateway at an address."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._remote = Remote(url, key)
+        self._remote = RemoteGateway(url, key)
 
     def order(self, op: str, model: str = "") -> None:
         self._remote.json("POST", f"/v1/engine/{op}", {"model": model} if model else None)
@@ -64,8 +64,8 @@ class RemoteEngine:
         return self._remote.status()
 
 
-def handle(url: str | None, key: str | None) -> Handle:
-    """What `--url` names, or this board's keeper."""
+def engine_control(url: str | None, key: str | None) -> EngineControl:
+    """Return the engine of the gateway at `url`, or of this board's keeper without a URL."""
     settings = load_settings()
     return LocalEngine(settings) if url is None else RemoteEngine(url, key or first_key(settings))
 
@@ -74,25 +74,27 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
 
-def looks(engine: Handle, slow: str, limit_s: float, clock: Clock, sleep: Sleep) -> Iterator[tuple[Status, float]]:
-    """Yield the engine's status and the seconds so far, every `LOOK_S`. Raises `EngineTimeout` after `limit_s`.
+def poll_status(
+    engine: EngineControl, slow: str, limit_s: float, clock: Clock, sleep: Sleep
+) -> Iterator[tuple[Status, float]]:
+    """Yield the engine's status and the seconds so far every `POLL_S`. Raises `EngineTimeout` after `limit_s`.
 
     `slow` is the key of the message that the time-out carries.
     """
     began = clock()
     while clock() - began < limit_s:
         yield engine.status(), clock() - began
-        sleep(LOOK_S)
+        sleep(POLL_S)
     raise EngineTimeout(say(slow, seconds=f"{limit_s:g}"))
 
 
 def model_id(name: str, url: str | None, key: str | None) -> str:
-    """The id of the model with that id or alias, here or at the gateway. Raises `ModelNotFound`."""
+    """Return the id of the model with that id or alias, on this board or at `url`. Raises `ModelNotFound`."""
     settings = load_settings()
     if url is None:
         names = {model.id: model.names for model in chosen_table(resolve_engine(settings)).models}
     else:
-        entries = Remote(url, key or first_key(settings)).models()
+        entries = RemoteGateway(url, key or first_key(settings)).models()
         names = {one["id"]: (one["id"], *one.get("aliases", ())) for one in entries}
     found = next((one for one, known in names.items() if name in known), None)
     if found is None:
@@ -100,12 +102,12 @@ def model_id(name: str, url: str | None, key: str | None) -> str:
     return found
 
 
-def loaded(
-    engine: Handle, *, model: str = "", limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
+def load_and_wait(
+    engine: EngineControl, *, model: str = "", limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> Status:
-    """Order a load and wait for its end, with a bar; `model` is an id, that of the last load by default.
+    """Order a load and wait for its end, with a bar; `model` is an id, by default that of the last load.
 
-    Raises `EngineUnavailable` when it failed, `EngineTimeout`.
+    Raises `EngineUnavailable` if it failed, and `EngineTimeout`.
     """
     before = engine.status()
     if model:
@@ -113,7 +115,7 @@ def loaded(
     else:
         engine.order("load")
     with Notice() as notice:
-        for status, age in looks(engine, "load.slow", limit_s, clock, sleep):
+        for status, age in poll_status(engine, "load.slow", limit_s, clock, sleep):
             if status["state"] in ("ready", "busy") and (not model or status["model"] == model):
                 return status
             if model and (error := status["models"].get(model, {}).get("error")) and age > SETTLE_S:
@@ -125,13 +127,15 @@ def loaded(
     raise AssertionError("a load has no end without a result")
 
 
-def examine(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> Status:
-    """Order an examination and wait for its end. Raises `EngineUnavailable` when it was cut short, `EngineTimeout`."""
+def examine(
+    engine: EngineControl, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
+) -> Status:
+    """Order an examination and wait for its end. Raises `EngineUnavailable` if it was aborted, and `EngineTimeout`."""
     before = engine.status()
     engine.order("examine")
     has_begun = False
     with Notice() as notice:
-        for status, age in looks(engine, "examine.slow", limit_s, clock, sleep):
+        for status, age in poll_status(engine, "examine.slow", limit_s, clock, sleep):
             if status["examined"] > before["examined"]:
                 return status
             if has_begun and status["state"] != "checking":
@@ -144,11 +148,13 @@ def examine(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sl
     raise AssertionError("an examination has no end without a result")
 
 
-def unloaded(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
-    """Order an unload and wait until the console is gone: the last jobs end first. Raises `EngineTimeout`."""
+def unload_and_wait(
+    engine: EngineControl, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
+) -> None:
+    """Order an unload and wait until jobs and console have ended. Raises `EngineTimeout`."""
     engine.order("unload")
     with Notice() as notice:
-        for status, _ in looks(engine, "unload.slow", limit_s, clock, sleep):
+        for status, _ in poll_status(engine, "unload.slow", limit_s, clock, sleep):
             if status["state"] in ("stopped", "failed"):
                 return
             jobs = (status["running"] is not None and status["running"] is not False) or status["queued"]
@@ -156,7 +162,7 @@ def unloaded(engine: Handle, *, limit_s: float, clock: Clock = time.monotonic, s
 
 
 def target_options(function: Callable[..., None]) -> Callable[..., None]:
-    """`--url`, `--key` and `--timeout`, the same for both orders."""
+    """Add the options `--url`, `--key` and `--timeout` to a command."""
     timeout = click.option(
         "--timeout", type=click.FloatRange(min=1), default=300, metavar="SECONDS", show_default=True,
         help=say("load.timeout"),

@@ -1,4 +1,4 @@
-"""An error in the terminal's language. The words of the engine and of the API are English, since clients match them."""
+"""Translates errors for the terminal. Messages of engine and API are English, because clients match them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bpu.messages import has, language, say
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
-def told(error: BpuError) -> str:
-    """Its message; to readers of Chinese what it means comes first, and the English words stay for its details."""
+def localized_message(error: BpuError) -> str:
+    """Return the error's message; in Chinese its meaning comes first, then the English message."""
     keys = (f"faults.{getattr(error, 'cause', '')}", f"errors.{error.code}")
     key = next((key for key in keys if has(key)), None)
     if key is None or language() == "en" or _CHINESE.search(error.message):

@@ -1,4 +1,4 @@
-"""A group of commands whose list says of each command one whole sentence, in any language."""
+"""A group of commands whose list shows one whole sentence for each command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _END_OF_SENTENCE = re.compile(r"(?<=\.)\s|(?<=。)")
 
 
 class Group(click.Group):
-    """click itself cuts a sentence that is longer than the line, and what is cut off may be what matters."""
+    """A click group that does not truncate the sentences in its list, as click does."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _first_sentence(self.commands[name].help or "")) for name in self.list_commands(ctx)]

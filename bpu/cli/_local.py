@@ -1,4 +1,4 @@
-"""The board's own console as a command talks to it: through the same keeper and queue as the gateway's workers."""
+"""Chats with this board's engine from a command, through the same keeper and queue as the gateway's workers."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from bpu.engine.protocol import say_bye
 from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached
 
-#: How soon Ctrl-C is heard while the console says nothing.
-LOOK_S = 0.1
+#: Longest delay of Ctrl-C while the console prints nothing.
+POLL_S = 0.1
 
 
-class Local:
-    """One process's way to the engine, which is started if nobody runs it. Raises `SettingsError`."""
+class LocalBackend:
+    """Chats with this board, and starts a keeper if none runs. Main thread of the CLI. Raises `SettingsError`."""
 
     def __init__(self, settings: Settings, name: str = "") -> None:
-        """`name` is the id of the model, the default one by default."""
+        """`name` is the id of a model; the table's default if empty."""
         settings = resolve_engine(settings)
         table = chosen_table(settings)
         model = table.find(name) or table.default_model
@@ -70,41 +70,41 @@ class Local:
         return self._engine.status()
 
     def chat(self, body: dict[str, Any]) -> Iterator[Delta]:
-        """The deltas of an answer; `body` is a chat request as the API takes it.
+        """Yield the deltas of an answer; `body` is a chat request of the API.
 
-        Ctrl-C, and closing the iterator, end the job, and it is at rest when this is over: nothing of it goes on
-        while nobody runs the event loop. Raises `KeyboardInterrupt` and `BpuError`.
+        Ctrl-C, and closing the iterator, end the job. It has finished when this returns, because the event loop does
+        not run between two answers. Raises `KeyboardInterrupt` and `BpuError`.
         """
-        asked = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model])
-        turn = self._prompter.turn(asked)
-        with _interrupts() as stopped:
+        request = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model])
+        turn = self._prompter.turn(request)
+        with _interrupts() as is_interrupted:
             job = self._engine.submit(
                 turn,
                 job_id=f"chatcmpl-{uuid4().hex}",
-                remember=partial(self._decoder.conversation_digest, asked),
+                remember=partial(self._decoder.conversation_digest, request),
                 count=self._counter.count,
                 model=self._model,
             )
             try:
-                events = _until(job.events(LOOK_S), stopped)
-                yield from self._decoder.read(events, asked, turn, lambda: job.timing)
+                events = _until_interrupted(job.events(POLL_S), is_interrupted)
+                yield from self._decoder.read(events, request, turn, lambda: job.timing)
             finally:
-                self._rest(job)
+                self._wait_until_finished(job)
 
-    def _rest(self, job: Job) -> None:
+    def _wait_until_finished(self, job: Job) -> None:
         job.close()
         while job.id in self._engine.jobs:
             gevent_io.sleep(0.01)
 
     def close(self) -> None:
-        """Let go of the engine; it ends unless somebody else needs it."""
+        """Disconnect from the keeper, which ends unless another process uses it."""
         self._engine.stop()
         say_bye(Path(self._engine.launch.state_dir))
 
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed. An exception in the middle of the event loop could hit any greenlet."""
+    """Record Ctrl-C instead of raising, because an exception in the event loop could hit any greenlet."""
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
@@ -113,12 +113,12 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _until(
-    events: Iterator[Event | Progress | TimeLimitReached], stopped: Callable[[], bool]
+def _until_interrupted(
+    events: Iterator[Event | Progress | TimeLimitReached], is_interrupted: Callable[[], bool]
 ) -> Iterator[Event | Progress]:
-    """`events` up to a Ctrl-C, or to the end of the job's time: then what has come is the answer."""
+    """Yield `events` until Ctrl-C or the job's time limit, after which the answer is what came so far."""
     for event in events:
-        if stopped():
+        if is_interrupted():
             raise KeyboardInterrupt
         if isinstance(event, TimeLimitReached):
             return

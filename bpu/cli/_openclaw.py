@@ -1,7 +1,7 @@
-"""OpenClaw's configuration: what it needs for a small model, merged into a file that other programs own too.
+"""Merges settings for a small model into OpenClaw's configuration, which other programs change too.
 
-The merge is that of `openclaw config patch`: objects merge, everything else is replaced. The file is JSON5; only plain
-JSON is written here, because comments would be lost.
+The merge is that of `openclaw config patch`: objects merge, other values are replaced. The file is JSON5; a file with
+comments is refused, because they would be lost.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from bpu.messages import say
 #: OpenClaw's name for this provider, and for the agent that uses it; the page uses the same.
 PROVIDER = "bpu"
 ANSWER = 1024
-#: Texts that are longer than the context, or a large part of it, and that a small model makes nothing of.
+#: Switches off texts that fill most of the context and that a small model does not understand.
 SMALL: dict[str, Any] = {"contextInjection": "never", "skills": []}
 APIS = {"chat": "openai-completions", "responses": "openai-responses"}
 
 Config = dict[str, Any]
 
 
-def provider(door: Endpoint, *, tools: bool, api: str) -> Config:
-    """The provider: its models with small contexts, the chosen one first."""
+def provider(endpoint: Endpoint, *, tools: bool, api: str) -> Config:
+    """Return the provider's entry: its models with small contexts, the selected one first."""
     compat = {
         **({} if tools else {"supportsTools": False}),
         "requiresStringContent": True,
@@ -46,19 +46,18 @@ def provider(door: Endpoint, *, tools: bool, api: str) -> Config:
             "maxTokens": min(ANSWER, context // 2),
             "compat": compat,
         }
-        for model, context in door.models
+        for model, context in endpoint.models
     ]
-    return {"baseUrl": door.base, "apiKey": door.key, "api": APIS[api], "models": models}
+    return {"baseUrl": endpoint.base, "apiKey": endpoint.key, "api": APIS[api], "models": models}
 
 
-def patch(door: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
-    """What is to be merged into `config`.
+def patch(endpoint: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
+    """Return the changes to merge into `config`.
 
-    Where that has a model already, the board becomes an agent of its own, `bpu`, and the others stay as they are.
-    Tools come in their smallest
-    profile, and directly: a search for tools costs a small model more than three of them.
+    If `config` has a model already, the board becomes a separate agent, `bpu`, and the other agents stay unchanged.
+    Tools use the smallest profile without a search, because a search costs a small model more than three tools.
     """
-    primary = {"primary": f"{PROVIDER}/{door.model}"}
+    primary = {"primary": f"{PROVIDER}/{endpoint.model}"}
     profile = {"tools": {"profile": "minimal"}} if tools else {}
     agents: Config
     top: Config = {}
@@ -70,11 +69,11 @@ def patch(door: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api
     found = config.get("tools")
     if not (isinstance(found, Mapping) and "toolSearch" in found):
         top = merge(top, {"tools": {"toolSearch": False}})
-    return {"agents": agents, "models": {"providers": {PROVIDER: provider(door, tools=tools, api=api)}}, **top}
+    return {"agents": agents, "models": {"providers": {PROVIDER: provider(endpoint, tools=tools, api=api)}}, **top}
 
 
 def merge(config: Mapping[str, Any], change: Mapping[str, Any]) -> Config:
-    """`config` with `change` merged in."""
+    """Return `config` with `change` merged in."""
     result = dict(config)
     for name, value in change.items():
         before = result.get(name)
@@ -84,7 +83,7 @@ def merge(config: Mapping[str, Any], change: Mapping[str, Any]) -> Config:
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """The file that OpenClaw itself would read."""
+    """Return the file that OpenClaw itself would read."""
     if path := environ.get("OPENCLAW_CONFIG_PATH"):
         return Path(path).expanduser()
     folder = environ.get("OPENCLAW_STATE_DIR")
@@ -92,7 +91,7 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def read(path: Path) -> Config:
-    """The configuration in `path`; empty when there is none. Raises `BadRequest` for what is not plain JSON."""
+    """Read the configuration in `path`; empty if there is none. Raises `BadRequest` unless it is plain JSON."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -109,13 +108,13 @@ def read(path: Path) -> Config:
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: Path) -> str:
-    """The lines that change, without any around them: those may hold keys of others."""
+    """Return the changed lines without context lines, because those may hold other API keys."""
     old, new = (json.dumps(one, indent=2, ensure_ascii=False).splitlines() for one in (before, after))
     return "\n".join(difflib.unified_diff(old, new, str(path), str(path), n=0, lineterm=""))
 
 
 def write(path: Path, config: Mapping[str, Any]) -> Path | None:
-    """Replace the file in one step, and keep a copy of what was there: its path. Raises `EngineUnavailable`."""
+    """Back up and atomically replace the file; return the backup's path. Raises `EngineUnavailable`."""
     target = path.resolve()  # a link stays a link
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -153,7 +152,7 @@ def _free(path: Path) -> Path:
 
 
 def _other_model(config: Mapping[str, Any]) -> bool:
-    """Whether the configuration has a main model that is not ours."""
+    """Whether the configuration has a main model of another provider."""
     found: Any = config
     for name in ("agents", "defaults", "model"):
         found = found.get(name) if isinstance(found, Mapping) else None

@@ -1,4 +1,4 @@
-"""`doctor --probe`: real turns on a console of its own, and what they show, as findings and as a record."""
+"""`doctor --probe`: runs turns on a console of its own and records what they show."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
-from bpu.cli._errors import told
+from bpu.board.checks.finding import Finding, Level, failure, finding, note, success, warning
+from bpu.cli._errors import localized_message
 from bpu.cli._terminal import Notice, gauge
 from bpu.console.line_encoding import encode_line
 from bpu.engine.client.launch_config import build_launch_spec, line_limit
@@ -20,34 +20,34 @@ from bpu.messages import say
 from bpu.settings import Settings
 
 HELLO = b"Say hello in one short sentence."
-#: Lengths of lines that are tried, in bytes; 10238 is the longest that one known console takes.
+#: Lengths of lines that are tried, in bytes; 10238 is the longest line of one known console.
 LENGTHS = (1000, 4000, 8000, 10238, 10300, 12000, 16000, 24000)
-#: Bytes of plain English words that surely fit one token of context.
+#: Bytes of English text that are counted as one token; real texts have more.
 BYTES_A_TOKEN = 3
 TURN_LIMIT_S = 300.0
 _AFTER_A_LINE_S = 2.0
 
 
 def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Finding]:
-    """Load, ask, reset and measure; each finding as it is known. What was found is written to the data folder."""
+    """Load, ask, reset and measure; yield each finding at once and write all to the data folder."""
     try:
         launch = build_launch_spec(settings)
         with Notice() as notice:
             progress = Progress(notice, steps=3 + len(_lengths(launch)), quiet=quiet)
             progress.begin(say("doctor.probing_load"))
             with Probe(launch, waiting=progress.show) as probe:
-                for one in Examination(launch, probe, settings, told=progress.begin).findings():
+                for one in ProbeRun(launch, probe, settings, announce=progress.begin).findings():
                     notice.clear()
                     yield one
     except ProbeRefused as error:
         yield warning("probe", "probe_refused", "unload_first", holder=error.holder)
     except (BpuError, OSError) as error:
-        reason = told(error) if isinstance(error, BpuError) else error
-        yield broken("probe", "probe_failed", "probe_log", reason=reason)
+        reason = localized_message(error) if isinstance(error, BpuError) else error
+        yield failure("probe", "probe_failed", "probe_log", reason=reason)
 
 
 class Progress:
-    """A bar over the steps of a probe, with what is being done and how long it has taken so far."""
+    """A bar over the steps of a probe, with the current step and the time so far."""
 
     def __init__(
         self, notice: Notice, *, steps: int, quiet: bool = False, clock: Callable[[], float] = time.monotonic
@@ -65,11 +65,13 @@ class Progress:
             self._notice.show(f"{gauge(share, self._clock() - self._since)}  {self._words}")
 
 
-class Examination:
-    """All turns of one probe."""
+class ProbeRun:
+    """The turns of one probe; runs in the command `doctor`, main thread."""
 
-    def __init__(self, launch: LaunchSpec, probe: Probe, settings: Settings, *, told: Callable[[str], None]) -> None:
-        self._launch, self._probe, self._settings, self._told = launch, probe, settings, told
+    def __init__(
+        self, launch: LaunchSpec, probe: Probe, settings: Settings, *, announce: Callable[[str], None]
+    ) -> None:
+        self._launch, self._probe, self._settings, self._announce = launch, probe, settings, announce
         self._record = ConsoleRecord(launch)
         self._record.identify(probe.pid)
         # A probe that ends early leaves the facts of the last one.
@@ -78,9 +80,9 @@ class Examination:
 
     def findings(self) -> Iterator[Finding]:
         try:
-            yield from self._speed()
-            yield from self._reset()
-            yield from self._longest_line()
+            yield from self._measure_speed()
+            yield from self._test_reset()
+            yield from self._find_longest_line()
         finally:
             self._record.save_probe(self._facts)
 
@@ -88,35 +90,35 @@ class Examination:
         silence = self._launch.first_token_timeout_s or TURN_LIMIT_S
         return self._probe.ask(line, silence_s=silence, limit_s=TURN_LIMIT_S, **options)
 
-    def _speed(self) -> Iterator[Finding]:
+    def _measure_speed(self) -> Iterator[Finding]:
         self._facts["load_s"] = round(self._probe.load_s, 2)
-        yield fine("probe", "probe_load", seconds=f"{self._probe.load_s:.1f}")
-        self._told(say("doctor.probing_speed"))
+        yield success("probe", "probe_load", seconds=f"{self._probe.load_s:.1f}")
+        self._announce(say("doctor.probing_speed"))
         turn = self._ask(HELLO)
         rate = turn.decode_rate
         self._facts.update(first_s=round(turn.first_s or turn.total_s, 3), tokens_per_second=rate and round(rate, 2))
         shown = "?" if rate is None else f"{rate:.1f}"
-        yield fine("probe", "probe_speed", first=f"{turn.first_s or turn.total_s:.2f}", rate=shown)
+        yield success("probe", "probe_speed", first=f"{turn.first_s or turn.total_s:.2f}", rate=shown)
         if turn.pieces <= 1 and len(turn.text) > 40 and turn.total_s > 1:
             yield warning("probe", "probe_blocks", "watch_stream")
 
-    def _reset(self) -> Iterator[Finding]:
-        """Examine what the console remembers, on a fresh process, and record what it proves."""
+    def _test_reset(self) -> Iterator[Finding]:
+        """Examine a new console process, and record what it retains and whether `reset` works."""
         if self._probe.profile.reset is None:
             yield note("probe", "probe_no_reset")
             return
-        self._told(say("doctor.probing_reset"))
+        self._announce(say("doctor.probing_reset"))
         self._probe.restart()
         found_now = self._examine()
         self._record.save(found_now)
         proved = self._record.findings
         self._resets = proved.reset_works is True and found_now.reset_works is True
         if not self._resets:
-            # What the cache holds is not known, and a full one would end the console.
+            # The content of the KV cache is unknown, and a full one would end the console.
             self._probe.restart()
         self._facts.update(keeps_history=proved.retains_history, reset_forgets=proved.reset_works)
         key = {True: "probe_resets", False: "probe_reset_broken", None: "probe_reset_unknown"}[proved.reset_works]
-        yield found("probe", Level.FINE if proved.reset_works else Level.WARNING, key)
+        yield finding("probe", Level.FINE if proved.reset_works else Level.WARNING, key)
 
     def _examine(self) -> Findings:
         examination = ConsoleExamination(context=self._launch.context)
@@ -128,16 +130,16 @@ class Examination:
                 examination.on_answer(self._ask(examination.line() or b" ").text)
         return examination.findings
 
-    def _longest_line(self) -> Iterator[Finding]:
+    def _find_longest_line(self) -> Iterator[Finding]:
         longest = 0
         split = 0
         for size in _lengths(self._launch):
-            self._told(say("doctor.probing_line", size=size))
+            self._announce(say("doctor.probing_line", size=size))
             try:
                 # A long line on top of a long conversation would be a test of the context, not of the line.
                 if longest:
-                    self._empty()
-                whole = self._takes_whole(size)
+                    self._clear_history()
+                whole = self._is_taken_whole(size)
             except Silent:
                 break
             if not whole:
@@ -150,30 +152,30 @@ class Examination:
         if split and not 0 < limit < split:
             yield warning("probe", "probe_line_short", "set_line_limit", longest=longest, split=split)
         elif split:
-            yield fine("probe", "probe_line_kept", longest=longest, split=split)
+            yield success("probe", "probe_line_kept", longest=longest, split=split)
         elif longest:
-            yield fine("probe", "probe_line", longest=longest)
+            yield success("probe", "probe_line", longest=longest)
 
-    def _empty(self) -> None:
+    def _clear_history(self) -> None:
         if self._resets:
             self._probe.reset()
         else:
             self._probe.restart()
 
-    def _takes_whole(self, size: int) -> bool:
+    def _is_taken_whole(self, size: int) -> bool:
         try:
-            self._ask(_line(size, self._probe))
+            self._ask(_long_question(size, self._probe))
             return not self._probe.has_unsolicited_output(_AFTER_A_LINE_S)
         except OutOfTurn:
             return False
 
 
 def _lengths(launch: LaunchSpec) -> list[int]:
-    """The lengths of lines that surely fit the context."""
+    """Return the lengths of lines that certainly fit the context."""
     return [size for size in LENGTHS if size <= launch.context * BYTES_A_TOKEN]
 
 
-def _line(size: int, probe: Probe) -> bytes:
-    """A line of exactly `size` bytes that asks for a short answer."""
+def _long_question(size: int, probe: Probe) -> bytes:
+    """Make a line of exactly `size` bytes that asks for a short answer."""
     words = "Answer only OK. The rest is filling: " + "word " * (size // 5)
     return encode_line(words[:size].rstrip().ljust(size, "."), profile=probe.profile, limit=0)

@@ -1,4 +1,4 @@
-"""Waits until the gateway of this board serves, by its own `/ready`, or says why it does not."""
+"""Waits until this board's gateway is ready by its `/ready`, or returns the reason why it is not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOG_LINES = 15
 
 @dataclass(frozen=True)
 class Answer:
-    """What `/ready` says; `state` is "" while nothing listens."""
+    """The answer of `/ready`; `state` is "" if no server listens."""
 
     ready: bool = False
     state: str = ""
@@ -33,7 +33,7 @@ class Answer:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """A connection to a unix socket, whose path stands for the host."""
+    """An HTTP connection to a unix socket, with its path as the host."""
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
@@ -42,7 +42,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def connection(bind: str) -> http.client.HTTPConnection | None:
-    """A connection from this machine to a server bound to `bind`; None for an inherited socket."""
+    """Make a connection from this machine to a server bound to `bind`; None for an inherited socket."""
     part = bind.split(",")[0]
     if part.startswith("fd:"):
         return None
@@ -56,20 +56,20 @@ def connection(bind: str) -> http.client.HTTPConnection | None:
 
 
 def ask_ready(settings: Settings) -> Answer:
-    """One question to `/ready`, with a key if the settings name one."""
-    opened = connection(settings.bind)
-    if opened is None:
+    """Request `/ready` once, with a key if the settings have one."""
+    client = connection(settings.bind)
+    if client is None:
         return Answer()
     try:
         key = first_key(settings)
         headers = {"Host": "localhost", **({"Authorization": f"Bearer {key}"} if key else {})}
-        opened.request("GET", "/ready", headers=headers)
-        body = json.loads(opened.getresponse().read())
+        client.request("GET", "/ready", headers=headers)
+        body = json.loads(client.getresponse().read())
         return Answer(bool(body["ready"]), str(body["state"]), str(body["reason"] or ""))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return Answer()
     finally:
-        opened.close()
+        client.close()
 
 
 def wait_until_ready(
@@ -80,7 +80,7 @@ def wait_until_ready(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str | None:
-    """None when the service serves; else what keeps it from that, as a sentence."""
+    """Wait until the service is ready; return None, or a sentence with the reason why it is not."""
     deadline = clock() + settings.load_timeout_s + MARGIN_S
     with Notice() as notice:
         while True:
@@ -99,12 +99,12 @@ def wait_until_ready(
 
 
 def _has_ended(found: Mapping[str, str]) -> bool:
-    """Whether systemd has given the unit up, or is about to start it anew after a failure."""
+    """Whether the unit has ended, also if systemd will restart it after a failure."""
     return found.get("ActiveState") in ("failed", "inactive") or found.get("SubState") == "auto-restart"
 
 
 def last_lines(*, run: service.Run = tools.run, lines: int = LOG_LINES) -> str:
-    """The last lines of the service's log; empty where there is no journal."""
+    """Return the last lines of the service's log; "" without a journal."""
     try:
         return str(run(["journalctl", "-u", service.GATEWAY, "-n", lines, "--no-pager", "-o", "cat"], timeout=20).out)
     except BpuError:

@@ -1,4 +1,4 @@
-"""What `doctor` says of a console's examination: findings, their date and folder. It writes nothing but a removal."""
+"""Reports a console's examination for `doctor`: findings, date and folder; and deletes it for `--forget`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, Level, broken, fine, found, note, warning
+from bpu.board.checks.finding import Finding, Level, failure, finding, note, success, warning
 from bpu.cli import _keeper
 from bpu.console.profiles import PROFILES
 from bpu.engine.client.launch_config import build_launch_spec
@@ -18,14 +18,14 @@ from bpu.settings import Settings, data_dir, existing_state_dirs
 
 
 def record_findings(settings: Settings) -> Iterator[Finding]:
-    """Tell what is known of the console of these settings, and whether it is being examined now."""
+    """Report the record of the settings' console, and whether an examination runs now."""
     yield from _running(settings)
     try:
-        with tempfile.TemporaryDirectory() as folder:  # a look must not make the state folder
+        with tempfile.TemporaryDirectory() as folder:  # so that the check does not create the state folder
             launch = build_launch_spec(settings.model_copy(update={"state_dir": Path(folder)}))
             record = ConsoleRecord(launch)
     except BpuError:
-        return  # what is missing is a finding of its own
+        return  # missing files are findings of other checks
     known, place = record.findings, str(record.folder)
     if known.retains_history or known.reset_works is not None:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.found_at))
@@ -33,11 +33,11 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         key = {True: "record_works", False: "record_broken", None: "record_unknown"}[known.reset_works]
         level = Level.FINE if known.reset_works else Level.NOTE
         values = {"date": date, "history": history, "reset": say(f"doctor.{key}"), "folder": place}
-        yield found("record", level, "record_found", "record_forget", **values)
+        yield finding("record", level, "record_found", "record_forget", **values)
     elif record.tries:
         yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
     elif PROFILES[launch.profile].belief is not None:
-        yield fine("record", "record_public", folder=place)
+        yield success("record", "record_public", folder=place)
     else:
         yield note("record", "record_none", "record_examine", folder=place)
 
@@ -58,16 +58,16 @@ def _running(settings: Settings) -> Iterator[Finding]:
         if ended["by"] == "blocks":
             yield warning("turn_end", "turn_end_blocks", "turn_end_unbuffered")
         elif ended["by"] is not None:
-            yield fine("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
+            yield success("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
 
 
 def forget_findings(settings: Settings) -> Iterator[Finding]:
-    """Drop every record in the data folder."""
+    """Delete every record in the data folder."""
     folder = data_dir(settings)
     try:
         count = forget(folder)
     except OSError as error:
         reason = error.strerror or str(error)
-        yield broken("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
+        yield failure("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
     else:
-        yield fine("record", "record_forgotten", count=count, folder=str(folder))
+        yield success("record", "record_forgotten", count=count, folder=str(folder))

@@ -1,6 +1,6 @@
-"""A gateway over HTTP, as the commands with `--url` need it: its models, its state, one streamed answer.
+"""An HTTP client of a gateway for the commands with `--url`: models, status, streamed answers.
 
-It waits with plain blocking sockets, so that Ctrl-C ends whatever it waits for.
+It uses blocking sockets, so that Ctrl-C ends every wait.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
 from bpu.messages import say
 
 CONNECT_S = 10.0
-#: Gateways say something every few seconds while a client waits; one that is silent for so long is gone.
+#: Gateways send a keep-alive every few seconds, so a longer silence means that the gateway has ended.
 SILENCE_S = 300.0
 
 Body = dict[str, Any]
@@ -30,29 +30,29 @@ class Refused(BpuError):
     exit_code = 3
 
 
-class Remote:
-    """The gateway at `url`: `http://HOST:PORT`, with or without `/v1`. Raises `BadRequest` for what is no address."""
+class RemoteGateway:
+    """The gateway at `url`: `http://HOST:PORT`, with or without `/v1`. Raises `BadRequest` for an invalid URL."""
 
     def __init__(self, url: str, key: str = "") -> None:
         self.base = base_url(url)
         self._key = key
 
     def models(self) -> list[Body]:
-        """`[{"id": ..., "context_length": ...}]`. Raises `BpuError`."""
+        """Return `[{"id": ..., "context_length": ...}]`. Raises `BpuError`."""
         return list(self.json("GET", "/v1/models").get("data", []))
 
     def json(self, method: str, path: str, body: Body | None = None) -> Body:
-        """One request and its answer. Raises `Refused`, `EngineUnavailable`."""
-        with self._opened(method, path, body, CONNECT_S) as response:
+        """Send one request and return its JSON. Raises `Refused`, `EngineUnavailable`."""
+        with self._request(method, path, body, CONNECT_S) as response:
             return _object(response.read())
 
     def status(self) -> Body:
-        """The engine's state as `/health` shows it."""
+        """Return the engine's status in `/health`."""
         return dict(self.json("GET", "/health").get("engine", {}))
 
     def chat(self, body: Body) -> Iterator[Delta]:
-        """The deltas of a streamed chat completion. Closing the iterator hangs up, which stops the answer."""
-        with self._opened("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
+        """Yield the deltas of a streamed answer. Closing the iterator closes the connection and ends the job."""
+        with self._request("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
             ended = False
             for data in _events(response):
                 for delta in _deltas(data):
@@ -62,7 +62,7 @@ class Remote:
                 raise EngineCrashed(say("remote.broken_off", url=self.base))
 
     @contextlib.contextmanager
-    def _opened(self, method: str, path: str, body: Body | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
+    def _request(self, method: str, path: str, body: Body | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
         parts = urlsplit(self.base)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=timeout)
@@ -84,7 +84,7 @@ class Remote:
 
 
 def base_url(text: str) -> str:
-    """`text` as `scheme://host[:port][/path]`, without `/v1` and slashes at its end."""
+    """Return `text` as `scheme://host[:port][/path]`, without `/v1` and slashes at its end."""
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
         parts = urlsplit(whole)
@@ -97,10 +97,10 @@ def base_url(text: str) -> str:
 
 
 def refusal(body: Mapping[str, Any], status: int) -> BpuError:
-    """The error in an answer of the gateway."""
+    """Return the error in an answer of the gateway."""
     error = body.get("error")
-    told = error.get("message") if isinstance(error, Mapping) else None
-    return Refused(str(told) if told else say("remote.strange", status=status))
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return Refused(str(message) if message else say("remote.strange", status=status))
 
 
 def _object(data: bytes) -> Body:

@@ -1,4 +1,4 @@
-"""A conversation at the terminal: questions in, answers out as they come, thinking dimmed. Knows no engine."""
+"""A conversation at the terminal: reads questions and shows answers as they come, reasoning dimmed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import click
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
-from bpu.cli._errors import told
+from bpu.cli._errors import localized_message
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal, show_examination
 from bpu.errors import BpuError
 from bpu.messages import say
@@ -21,7 +21,7 @@ PROMPT = ">>> "
 
 
 class ChatBackend(Protocol):
-    """Who answers: the engine on this board, or a gateway elsewhere."""
+    """The source of answers: this board's engine or a remote gateway."""
 
     def chat(self, body: dict[str, Any]) -> Iterator[Delta]: ...
 
@@ -29,103 +29,103 @@ class ChatBackend(Protocol):
 
 
 class ChatSession:
-    """One conversation. `options` are further fields of each request (`max_tokens`, ...)."""
+    """One conversation; runs in the main thread of `chat`. `options` are fields of each request (`max_tokens`, ...)."""
 
     def __init__(
         self,
-        voice: ChatBackend,
+        backend: ChatBackend,
         *,
         system: str = "",
         show_thinking: bool = True,
         options: dict[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._voice, self._show, self._options, self._clock = voice, show_thinking, options or {}, clock
-        self._opening: list[Message] = [{"role": "system", "content": system}] if system else []
-        self.messages = list(self._opening)
+        self._backend, self._show_thinking, self._options, self._clock = backend, show_thinking, options or {}, clock
+        self._initial_messages: list[Message] = [{"role": "system", "content": system}] if system else []
+        self.messages = list(self._initial_messages)
 
-    def new(self) -> None:
-        """Forget what was said; the system text stays."""
-        self.messages = list(self._opening)
+    def reset(self) -> None:
+        """Drop all messages but the system text."""
+        self.messages = list(self._initial_messages)
 
     def ask(self, question: str) -> None:
-        """One question and its answer. Raises `BpuError`, and `KeyboardInterrupt` when it was stopped.
+        """Ask one question and show its answer. Raises `BpuError`, and `KeyboardInterrupt` after Ctrl-C.
 
-        What was answered before a stop stays in the conversation; a question without any answer does not.
+        A partial answer stays in the conversation; a question without any answer is removed from it.
         """
         self.messages.append({"role": "user", "content": question})
-        screen = _Screen(self._show, self._clock, self._voice.status)
-        answer = self._voice.chat({**self._options, "messages": self.messages})
+        screen = _Screen(self._show_thinking, self._clock, self._backend.status)
+        answer = self._backend.chat({**self._options, "messages": self.messages})
         try:
-            with contextlib.closing(answer):  # type: ignore[type-var]  # both voices are generators
+            with contextlib.closing(answer):  # type: ignore[type-var]  # both backends return generators
                 for delta in answer:
-                    screen.put(delta)
+                    screen.show(delta)
         finally:
             screen.end()
-            if said := screen.answer.strip():
-                self.messages.append({"role": "assistant", "content": said})
+            if answered := screen.answer.strip():
+                self.messages.append({"role": "assistant", "content": answered})
             else:
                 self.messages.pop()
 
     def converse(self, questions: Iterator[str]) -> None:
-        """Until the questions end, or `/exit`. An error is told and costs one answer, not the conversation."""
+        """Answer until the questions end or `/exit`. An error is shown, and the conversation goes on."""
         for question in questions:
             words = question.strip()
             if words in ("/exit", "/quit"):
                 return
             if words == "/new":
-                self.new()
+                self.reset()
                 click.echo(dim(say("chat.new")), err=True)
             elif words in ("/help", "/?"):
                 click.echo(say("chat.keys"), err=True)
             elif words.startswith("/") and len(words.split()) == 1:
                 click.echo(say("chat.no_such", word=words), err=True)
             elif words:
-                self._try(question)
+                self._ask_or_report(question)
 
-    def _try(self, question: str) -> None:
+    def _ask_or_report(self, question: str) -> None:
         try:
             self.ask(question)
         except KeyboardInterrupt:
             click.echo(dim(say("chat.stopped")), err=True)
         except BpuError as error:
-            click.echo(say("cli.error", message=told(error)), err=True)
+            click.echo(say("cli.error", message=localized_message(error)), err=True)
 
 
 class _Screen:
-    """Shows deltas. The answer goes to standard output; without a terminal there, the thinking goes to the other."""
+    """Shows deltas: the answer on stdout; the reasoning on stderr if stdout is not a terminal."""
 
     def __init__(
         self, show_thinking: bool, clock: Callable[[], float], engine_status: Callable[[], dict[str, Any]]
     ) -> None:
-        self._show, self._clock, self._engine_status = show_thinking, clock, engine_status
-        self._apart = not is_terminal(sys.stdout)
+        self._show_thinking, self._clock, self._engine_status = show_thinking, clock, engine_status
+        self._separate_streams = not is_terminal(sys.stdout)
         self._notice = Notice()
         self._loading_since: float | None = None
         self._thought = self._ended_line = False
         self.answer = ""
 
-    def put(self, delta: Delta) -> None:
+    def show(self, delta: Delta) -> None:
         if isinstance(delta, KeepAlive):
-            self._wait(delta)
+            self._show_progress(delta)
             return
         self._notice.clear()
-        if isinstance(delta, Reasoning) and self._show:
+        if isinstance(delta, Reasoning) and self._show_thinking:
             self._thought = True
-            click.echo(dim(delta.text), nl=False, err=self._apart)
+            click.echo(dim(delta.text), nl=False, err=self._separate_streams)
         elif isinstance(delta, Content):
-            self._turn_to_answer()
+            self._separate_answer()
             self.answer += delta.text
             click.echo(delta.text, nl=False)
         elif isinstance(delta, Finish):
             self.end()
             click.echo(dim(_figures(delta)), err=True)
 
-    def _turn_to_answer(self) -> None:
+    def _separate_answer(self) -> None:
         if self._thought and not self.answer:
-            click.echo("\n", err=self._apart)
+            click.echo("\n", err=self._separate_streams)
 
-    def _wait(self, delta: KeepAlive) -> None:
+    def _show_progress(self, delta: KeepAlive) -> None:
         if self._thought or self.answer:
             return
         if delta.phase == "loading":
@@ -140,7 +140,7 @@ class _Screen:
             self._notice.show(say("chat.waiting"))
 
     def end(self) -> None:
-        """Leave the cursor at the beginning of a line; may be called twice."""
+        """Move the cursor to the beginning of a line; may be called twice."""
         self._notice.clear()
         if (self._thought or self.answer) and not self._ended_line:
             click.echo()
@@ -154,7 +154,7 @@ def _figures(finish: Finish) -> str:
 
 
 def questions(read: Callable[[str], str] = input) -> Iterator[str]:
-    """What is typed, with line editing; or the lines of a pipe. Ctrl-C at the prompt only says how to leave."""
+    """Yield typed lines, with line editing, or the lines of a pipe. Ctrl-C at the prompt shows how to exit."""
     if not is_terminal(sys.stdin):
         yield from (line.rstrip("\r\n") for line in sys.stdin)
         return

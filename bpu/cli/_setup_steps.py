@@ -1,4 +1,4 @@
-"""The steps of `setup`: what each finds, and the single command that does what is missing. It changes nothing."""
+"""The steps of `setup`: each examines the board and names the command that completes it. It changes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bpu.board import service, tools
 from bpu.board.checks.files import check_files
-from bpu.board.checks.finding import Finding, Level, found
+from bpu.board.checks.finding import Finding, Level, finding
 from bpu.board.checks.memory import check_memory
 from bpu.board.checks.network import check_network
 from bpu.board.checks.subject import Subject
@@ -21,18 +21,18 @@ from bpu.models.names import board_of
 from bpu.models.sdk import find_console
 
 Words = tuple[str, ...]
-#: Where SDKs are unpacked to; the runtime folder of each.
+#: Folders where SDKs are usually unpacked, and the names of their runtime folders.
 SDK_FOLDERS = ("jinyl_dev/models/*", "opt/*", "root/*", "home/*/*", "home/*/*/*", "userdata/*", "app/*")
 RUNTIMES = ("runtime", "oellm_runtime")
-#: In how many folders below the runtime one looks for a console program.
+#: Paths of a console program below the runtime folder.
 CONSOLE_PLACES = ("bin/{name}", "{name}", "example/{name}", "example/*/{name}", "examples/*/{name}")
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a step has found. `command` does what is missing; none with `is_done` False: a person must act.
+class StepState:
+    """The result of examining a step. `command` completes it; if it is empty and `is_done` False, a person must act.
 
-    `then_restart`: the board must be restarted after the command, and the setup run again.
+    `then_restart`: after the command the board must be restarted and the setup run again.
     """
 
     findings: tuple[Finding, ...]
@@ -48,15 +48,15 @@ class Look:
 
 @dataclass(frozen=True)
 class Step:
-    """`name` is a key of the catalogue (`setup.step_NAME`); `is_needed`: what comes after cannot work without it."""
+    """One step; `name` is a message (`setup.step_NAME`); `is_needed`: later steps cannot work without it."""
 
     name: str
-    look: Callable[[Subject], Look]
+    examine: Callable[[Subject], StepState]
     is_needed: bool = False
 
 
 def model_command(subject: Subject) -> Words:
-    """The command that downloads the smallest model for this board and its SDK; () where the catalogue has none."""
+    """Return the command that downloads the smallest model for this board and SDK; () if the catalogue has none."""
     board, runtime = board_of(subject.board), subject.settings.runtime_dir
     sizes = {
         row.id: row.memory
@@ -67,7 +67,7 @@ def model_command(subject: Subject) -> Words:
 
 
 def steps() -> tuple[Step, ...]:
-    """All steps in the order of the board guide."""
+    """Return all steps in the order of the board guide."""
     return (
         Step("system", _system),
         Step("sdk", _sdk, is_needed=True),
@@ -81,43 +81,45 @@ def steps() -> tuple[Step, ...]:
     )
 
 
-def _picked(found_all: Iterable[Finding], *names: str) -> tuple[Finding, ...]:
+def _of_checks(found_all: Iterable[Finding], *names: str) -> tuple[Finding, ...]:
     return tuple(one for one in found_all if one.check in names)
 
 
-def _fine(findings: Iterable[Finding]) -> bool:
+def _all_fine(findings: Iterable[Finding]) -> bool:
     return all(one.level <= Level.FINE for one in findings)
 
 
-def _judged(findings: tuple[Finding, ...], command: Words = (), *, root: bool = False, restart: bool = False) -> Look:
-    """Done if nothing is wrong, else what `command` is to do."""
-    return Look(findings, _fine(findings), command, needs_root=root, then_restart=restart)
+def _state_of(
+    findings: tuple[Finding, ...], command: Words = (), *, root: bool = False, restart: bool = False
+) -> StepState:
+    """Return a state that is done if all findings are fine, else with `command`."""
+    return StepState(findings, _all_fine(findings), command, needs_root=root, then_restart=restart)
 
 
-def _system(subject: Subject) -> Look:
-    findings = _picked(check_system(subject), "board", "system")
+def _system(subject: Subject) -> StepState:
+    findings = _of_checks(check_system(subject), "board", "system")
     missing = sorted({tools.PACKAGES[name] for name in ("stdbuf", "setpriv", "fdtput") if subject.find(name) is None})
     if missing and subject.board:
         remedy = f"sudo apt install {' '.join(missing)}"
-        return Look(findings, False, remedy=remedy)
-    return Look(findings, True)
+        return StepState(findings, False, remedy=remedy)
+    return StepState(findings, True)
 
 
-def _sdk(subject: Subject) -> Look:
-    findings = _picked(check_files(subject), "engine", "runtime", "console", "libraries", "stdbuf")
+def _sdk(subject: Subject) -> StepState:
+    findings = _of_checks(check_files(subject), "engine", "runtime", "console", "libraries", "stdbuf")
     if all(one.level is not Level.BROKEN for one in findings):
-        return Look(findings, True)
+        return StepState(findings, True)
     place = next(find_sdks(subject.root), None)
     if place is None:
-        return Look(findings, False, remedy=say("setup.where_sdk"))
+        return StepState(findings, False, remedy=say("setup.where_sdk"))
     runtime, console = place
     words = [f"BPU_RUNTIME_DIR={runtime}", f"BPU_CONSOLE={console.relative_to(runtime)}"]
-    offered = (*findings, found("sdk", Level.NOTE, "other_sdk", path=runtime))
-    return Look(offered, False, ("config", "set", *words), needs_root=True)
+    offered = (*findings, finding("sdk", Level.NOTE, "other_sdk", path=runtime))
+    return StepState(offered, False, ("config", "set", *words), needs_root=True)
 
 
 def find_sdks(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Runtime folders of SDKs in the usual places, each with its console program."""
+    """Yield the runtime folders of SDKs in the usual places, each with its console program."""
     folders = [folder for pattern in SDK_FOLDERS for folder in sorted(root.glob(pattern))]
     runtimes = (place for folder in folders for place in (folder, *(folder / name for name in RUNTIMES)))
     for runtime in dict.fromkeys(runtimes):
@@ -131,68 +133,70 @@ def _console_in(runtime: Path) -> Path | None:
     return next((path for pattern in patterns for path in sorted(runtime.glob(pattern)) if path.is_file()), None)
 
 
-def _model(subject: Subject) -> Look:
-    findings = _picked(check_files(subject), "engine", "model", "model_type", "tokenizer", "template", "refused")
+def _model(subject: Subject) -> StepState:
+    findings = _of_checks(check_files(subject), "engine", "model", "model_type", "tokenizer", "template", "refused")
     broken = [one.check for one in findings if one.level is Level.BROKEN]
     if not broken:
         differs = next((one for one in findings if one.check == "model_type" and one.level is Level.WARNING), None)
         if differs is None:
-            return Look(findings, True)
-        return Look(findings, False, ("config", "set", f"BPU_MODEL_TYPE={differs.facts['wanted']}"), needs_root=True)
+            return StepState(findings, True)
+        return StepState(
+            findings, False, ("config", "set", f"BPU_MODEL_TYPE={differs.facts['wanted']}"), needs_root=True
+        )
     command = model_command(subject) if "model" in broken else ()
-    return Look(findings, False, command, needs_root=True, remedy="" if command else say("setup.where_model"))
+    return StepState(findings, False, command, needs_root=True, remedy="" if command else say("setup.where_model"))
 
 
-def _pools(subject: Subject) -> Look:
+def _pools(subject: Subject) -> StepState:
     if not subject.board:
-        return Look((), True, remedy="")
-    findings = _picked(check_memory(subject), "devices", "ion", "holders", "consoles")
+        return StepState((), True, remedy="")
+    findings = _of_checks(check_memory(subject), "devices", "ion", "holders", "consoles")
     pools = next((one for one in findings if one.check == "ion" and one.level > Level.FINE), None)
     if pools is not None:
-        # Without a mode that would hold the model, a person must choose another model.
+        # If no mode holds the model, a person must choose another model.
         command = ("ion", "apply", str(pools.facts["mode"])) if "mode" in pools.facts else ()
-        return Look(findings, False, command, needs_root=True, then_restart=True)
-    return _judged(findings, ("reclaim",), root=True)
+        return StepState(findings, False, command, needs_root=True, then_restart=True)
+    return _state_of(findings, ("reclaim",), root=True)
 
 
-def _performance(subject: Subject) -> Look:
+def _performance(subject: Subject) -> StepState:
     if not subject.board:
-        return Look((), True)
-    return _judged(_picked(check_system(subject), "performance"), ("perf", "on"), root=True)
+        return StepState((), True)
+    return _state_of(_of_checks(check_system(subject), "performance"), ("perf", "on"), root=True)
 
 
-def _console(subject: Subject) -> Look:
+def _console(subject: Subject) -> StepState:
     if not subject.wants_console or subject.root != Path("/"):
-        return Look((), True)
+        return StepState((), True)
     findings = tuple(record_findings(subject.settings))
     known = any(one.level is Level.FINE for one in findings)
-    return Look(findings, known, () if known else ("doctor", "--probe"), needs_root=True)
+    return StepState(findings, known, () if known else ("doctor", "--probe"), needs_root=True)
 
 
-def _service(subject: Subject) -> Look:
+def _service(subject: Subject) -> StepState:
     if subject.root != Path("/"):
-        return Look((), True)
+        return StepState((), True)
     if subject.find("systemctl") is None:
-        return Look((), False, remedy=say("setup.without_systemd"))
+        return StepState((), False, remedy=say("setup.without_systemd"))
     state: Mapping[str, str] = service.state(service.GATEWAY, run=subject.run)
     runs = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
     extra = ("--performance",) if subject.board else ()
     key = "service_runs" if runs else "service_absent"
-    findings = (found("service", Level.FINE if runs else Level.NOTE, key),)
-    return Look(findings, runs, () if runs else ("service", "install", *extra), needs_root=True)
+    findings = (finding("service", Level.FINE if runs else Level.NOTE, key),)
+    return StepState(findings, runs, () if runs else ("service", "install", *extra), needs_root=True)
 
 
-def _addresses(subject: Subject) -> Look:
-    findings = _picked(check_network(subject), "port", "addresses", "static", "firewall")
-    return Look(findings, not any(one.level is Level.BROKEN for one in findings))
+def _addresses(subject: Subject) -> StepState:
+    findings = _of_checks(check_network(subject), "port", "addresses", "static", "firewall")
+    return StepState(findings, not any(one.level is Level.BROKEN for one in findings))
 
 
-def _chatbox(subject: Subject) -> Look:
-    return Look((), False, ("connect", "chatbox"), is_harmless=True)
+def _chatbox(subject: Subject) -> StepState:
+    return StepState((), False, ("connect", "chatbox"), is_harmless=True)
 
 
 def with_places(words: Words, *, sysfs: Path) -> Words:
-    """`words` with the options that lead to another system than the running one."""
+    """Return `words` with options for a system at `sysfs` that is not the running one."""
     if sysfs == Path("/") or words[0] not in ("ion", "perf", "reclaim", "doctor", "pull"):
         return words
     boot = ("--boot-dir", str(sysfs / "boot")) if words[0] == "ion" else ()

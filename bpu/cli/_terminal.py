@@ -1,6 +1,6 @@
-"""What commands show on a terminal while they work: dimmed text, one line that comes and goes, a bar.
+"""Shows progress on a terminal: dimmed text, a temporary line, a bar.
 
-None of it is written where nobody looks: in a pipe or a file there are no colours and no passing lines.
+In a pipe or a file no colours and no temporary lines are written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import click
 
 from bpu.messages import say
 
-#: Loads take two to eight seconds on the boards known; a bar needs a length before the first one is measured.
+#: Loads take two to eight seconds on known boards; the length of a bar before the first one is measured.
 USUAL_LOAD_S = 8.0
 _BAR_CELLS = 24
 _CLEAR_LINE = "\r\033[K"
@@ -24,23 +24,23 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def dim(text: str) -> str:
-    """`text` in the terminal's weaker colour; `click.echo` takes it off again where there is no terminal."""
+    """Dim `text`; `click.echo` removes the colour without a terminal."""
     return click.style(text, dim=True) if text else text
 
 
 def bar(seconds: float, expected_s: float) -> str:
-    """A bar of what takes about `expected_s`, after `seconds` of it. It never claims to be full: nobody knows."""
+    """Draw a bar of `seconds` out of about `expected_s`; it is never full, because the end is not known."""
     return gauge(min(0.96, seconds / expected_s) if expected_s > 0 else 0.96, seconds)
 
 
 def gauge(share: float, seconds: float) -> str:
-    """A bar of which `share` (0 to 1) is done, and how long it has taken."""
+    """Draw a bar with `share` (0 to 1) filled, and the seconds."""
     filled = int(share * _BAR_CELLS)
     return f"[{'#' * filled}{'-' * (_BAR_CELLS - filled)}] {seconds:4.1f} s"
 
 
 class Notice:
-    """One line on standard error that is replaced by the next and gone at the end; silent without a terminal."""
+    """One line on stderr that the next one replaces and that is cleared at the end; silent without a terminal."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -74,7 +74,7 @@ def _colours() -> bool:
 
 
 def show_examination(notice: Notice, status: dict[str, Any]) -> bool:
-    """Show how far the examination of the console is; False when none runs."""
+    """Show the progress of the console's examination; False if none runs."""
     if status["state"] != "checking" or (examination := status.get("examination")) is None:
         return False
     count = {"answers": examination["answers"], "of": examination["of"]}

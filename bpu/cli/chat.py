@@ -1,4 +1,4 @@
-"""`chat`: a conversation at the terminal, through the engine of this board or through a gateway elsewhere."""
+"""`chat`: a conversation at the terminal with this board's engine or a remote gateway."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from bpu.cli import _repl
 from bpu.cli._endpoint import first_key
-from bpu.cli._remote import Remote
+from bpu.cli._remote import RemoteGateway
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
@@ -38,30 +38,30 @@ def command(
 ) -> None:
     fields = {"max_tokens": max_tokens, "thinking": {"type": "disabled"} if no_thinking else None}
     options = {name: value for name, value in fields.items() if value is not None}
-    with _voice(url, key, model, options) as (voice, where):
-        talk = _repl.ChatSession(voice, system=system, show_thinking=not hide_thinking, options=options)
+    with _open_backend(url, key, model, options) as (backend, where):
+        session = _repl.ChatSession(backend, system=system, show_thinking=not hide_thinking, options=options)
         if question:
-            _once(talk, " ".join(question))
+            _ask_once(session, " ".join(question))
             return
         click.echo(f"{where} {say('chat.keys')}", err=True)
-        talk.converse(_repl.questions())
+        session.converse(_repl.questions())
 
 
-def _once(talk: _repl.ChatSession, question: str) -> None:
+def _ask_once(session: _repl.ChatSession, question: str) -> None:
     try:
-        talk.ask(question)
+        session.ask(question)
     except KeyboardInterrupt:
         click.get_current_context().exit(130)
 
 
 @contextlib.contextmanager
-def _voice(
+def _open_backend(
     url: str | None, key: str | None, model: str | None, options: dict[str, Any]
 ) -> Iterator[tuple[_repl.ChatBackend, str]]:
-    """Who answers, and a sentence that says so."""
+    """Open the backend, and return it with a sentence that names it."""
     settings = load_settings()
     if url is not None:
-        remote = Remote(url, key or first_key(settings))
+        remote = RemoteGateway(url, key or first_key(settings))
         options["model"] = model or _first_model(remote)
         yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
         return
@@ -71,9 +71,9 @@ def _voice(
     if chosen is None:
         raise click.UsageError(say("chat.other_model", model=model, ours=", ".join(one.id for one in table.models)))
     ours = chosen.id
-    from bpu.cli._local import Local  # it brings gevent, which talking to a gateway does not need
+    from bpu.cli._local import LocalBackend  # imports gevent, which a remote gateway does not need
 
-    local = Local(settings, ours)
+    local = LocalBackend(settings, ours)
     try:
         place = "at_simulator" if local.simulated else "at_cpu" if local.cpu else "at_board"
         yield local, say(f"chat.{place}", model=ours)
@@ -83,7 +83,7 @@ def _voice(
         local.close()
 
 
-def _first_model(remote: Remote) -> str:
+def _first_model(remote: RemoteGateway) -> str:
     models = remote.models()
     if not models:
         raise EngineUnavailable(say("remote.no_models", url=remote.base))

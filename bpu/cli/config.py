@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bpu import settings_file
-from bpu.cli._columns import left
+from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
 from bpu.errors import BadRequest, SettingsError
 from bpu.messages import say
@@ -27,13 +27,13 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help=say("config.json"))
 def show(as_json: bool) -> None:
     settings, mistakes = read_settings()
-    rows = described(settings)
+    rows = describe_settings(settings)
     if as_json:
         click.echo(json.dumps({"settings": rows, "mistakes": mistakes}, ensure_ascii=False, indent=2))
     else:
         width = max(len(row["name"]) for row in rows)
         for row in rows:
-            value = left(row["value"], 40)
+            value = pad_right(row["value"], 40)
             click.echo(f"{row['name']:<{width}}  {value}  {_source_words(row['source'])}")
         for mistake in mistakes:
             click.echo(mistake, err=True)
@@ -41,11 +41,11 @@ def show(as_json: bool) -> None:
         click.get_current_context().exit(SettingsError.exit_code)
 
 
-def described(settings: Settings) -> list[dict[str, str]]:
-    """Name, value and source of each setting, in the order of the fields. Keys are never shown."""
+def describe_settings(settings: Settings) -> list[dict[str, str]]:
+    """List name, value and source of each setting, in the order of the fields. Keys are hidden."""
     rows = []
     for field, name in variables().items():
-        # The words as they were written, so that a wrong value is shown, too.
+        # The text as written, so that an invalid value is shown too.
         written = os.environ.get(name) or as_text(getattr(settings, field))
         value = HIDDEN if name == settings_file.SECRET and written else written
         rows.append({"name": name, "value": value, "source": str(settings_file.source(name))})
@@ -53,7 +53,7 @@ def described(settings: Settings) -> list[dict[str, str]]:
 
 
 def as_text(value: object) -> str:
-    """A value as the settings file holds it."""
+    """Format a value for the settings file."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, tuple):
@@ -87,12 +87,12 @@ def _assignment(text: str) -> tuple[str, str]:
         raise click.UsageError(say("config.no_setting", text=text))
     if name == settings_file.SECRET:
         raise BadRequest(say("config.no_keys"), param=name)
-    # The server runs in another folder than the one in which this is typed.
+    # Absolute, because the server runs in another folder than this command.
     return name, str(Path(value).expanduser().absolute()) if value and fields[name] in FOLDERS else value
 
 
 def _check(changes: dict[str, str]) -> None:
-    """Refuse values that no setting may have. Mistakes that were there before are not this command's."""
+    """Refuse invalid values; mistakes that existed before are ignored."""
     before = set(read_settings()[1])
     kept = dict(os.environ)
     try:

@@ -1,4 +1,4 @@
-"""`connect`: ready settings for the programs that talk to the gateway, with this board's address, key and model."""
+"""`connect`: prints settings for client programs with this board's address, key and model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from bpu.cli import _clients, _openclaw
-from bpu.cli._endpoint import Endpoint, door
+from bpu.cli._endpoint import Endpoint, find_endpoint
 from bpu.cli._group import Group
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
@@ -26,20 +26,23 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
+def _endpoint_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options `--url`, `--key` and `--model` to a command."""
+    model = click.option("--model", metavar="MODEL", help=say("connect.model"))
+    key = click.option("--key", metavar="KEY", help=say("connect.key"))
+    return click.option("--url", metavar="URL", help=say("connect.url"))(key(model(function)))
+
+
 def _client(name: str, write: Callable[[Endpoint], str]) -> None:
-    @click.option("--url", metavar="URL", help=say("connect.url"))
-    @click.option("--key", metavar="KEY", help=say("connect.key"))
-    @click.option("--model", metavar="MODEL", help=say("connect.model"))
+    @_endpoint_options
     def client(url: str | None, key: str | None, model: str | None) -> None:
-        click.echo(write(_door(url, key, model)))
+        click.echo(write(_chosen_endpoint(url, key, model)))
 
     command.command(name, help=say(f"connect.{name}"))(client)
 
 
 @command.command("openclaw", help=say("connect.openclaw"))
-@click.option("--url", metavar="URL", help=say("connect.url"))
-@click.option("--key", metavar="KEY", help=say("connect.key"))
-@click.option("--model", metavar="MODEL", help=say("connect.model"))
+@_endpoint_options
 @click.option("--tools", is_flag=True, help=say("connect.tools"))
 @click.option("--api", type=click.Choice(sorted(_openclaw.APIS)), default="chat", help=say("connect.api"))
 @click.option("--write", is_flag=True, help=say("connect.write"))
@@ -55,13 +58,13 @@ def _openclaw_command(
     config: Path | None,
     dry_run: bool,
 ) -> None:
-    here = _door(url, key, model)
+    endpoint = _chosen_endpoint(url, key, model)
     if not (write or dry_run):
-        click.echo(json.dumps(_openclaw.patch(here, {}, tools=tools, api=api), indent=2))
+        click.echo(json.dumps(_openclaw.patch(endpoint, {}, tools=tools, api=api), indent=2))
         return
     path = config or _openclaw.config_path()
     before = _openclaw.read(path)
-    after = _openclaw.merge(before, _openclaw.patch(here, before, tools=tools, api=api))
+    after = _openclaw.merge(before, _openclaw.patch(endpoint, before, tools=tools, api=api))
     if after == before:
         click.echo(say("connect.unchanged", path=path))
         return
@@ -73,21 +76,21 @@ def _openclaw_command(
             click.echo(say("connect.backup", path=backup))
 
 
-def _door(url: str | None, key: str | None, model: str | None) -> Endpoint:
+def _chosen_endpoint(url: str | None, key: str | None, model: str | None) -> Endpoint:
     settings = load_settings(**({} if url is None else {"bind": "127.0.0.1:8000"}))
-    here = door(settings)
-    base = here.base if url is None else f"{base_url(url)}/v1"
+    endpoint = find_endpoint(settings)
+    base = endpoint.base if url is None else f"{base_url(url)}/v1"
     if model is not None:
         found = chosen_table(resolve_engine(settings)).find(model)
-        here = here.choosing(model if found is None else found.id)
-    return dataclasses.replace(here, base=base, key=key or here.key)
+        endpoint = endpoint.with_model(model if found is None else found.id)
+    return dataclasses.replace(endpoint, base=base, key=key or endpoint.key)
 
 
-def _chatbox(here: Endpoint) -> str:
-    link = _clients.chatbox_link(here)
-    text = say("connect.chatbox_text", link=link, host=here.base, key=here.key, model=here.model)
-    if here.is_local:
-        # Whoever scans it would ask their own telephone.
+def _chatbox(endpoint: Endpoint) -> str:
+    link = _clients.chatbox_link(endpoint)
+    text = say("connect.chatbox_text", link=link, host=endpoint.base, key=endpoint.key, model=endpoint.model)
+    if endpoint.is_local:
+        # A telephone that scans it would connect to itself.
         return f"{text}\n{say('connect.local_only')}"
     return f"{text}\n{_clients.qr(link)}" if is_terminal(sys.stdout) else text
 

@@ -1,4 +1,4 @@
-"""`doctor`: one screen about the board, or about a saved log."""
+"""`doctor`: shows the findings about the board or a saved log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bpu.board.checks.logs import check_log
 from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
 from bpu.board.layout import LIVE_TREE
-from bpu.cli._columns import left, wrapped
+from bpu.cli._columns import pad_right, wrap
 from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
 from bpu.engine.client.launch_config import chosen_model, context_size, resolve_engine
@@ -38,7 +38,7 @@ MARKS = {
     Level.BROKEN: ("x", "red"),
 }
 NAME_CELLS = 14
-#: Under systemd the gateway may run as somebody else than the person who types.
+#: Under systemd the gateway may run as another user than this command.
 SERVICE = "bpu-gateway"
 
 
@@ -54,29 +54,29 @@ SERVICE = "bpu-gateway"
 def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs: Path) -> None:
     found: list[Finding] = []
     if log is not None:
-        found += _told(check_log(log.read()), as_json=as_json)
+        found += _print_findings(check_log(log.read()), as_json=as_json)
     elif forget:
-        found += _told(forget_findings(load_settings()), as_json=as_json)
+        found += _print_findings(forget_findings(load_settings()), as_json=as_json)
     else:
         settings = load_settings()
-        found += _told(examine(subject_of(settings, sysfs)), as_json=as_json)
+        found += _print_findings(examine(subject_of(settings, sysfs)), as_json=as_json)
         if sysfs == Path("/"):
-            found += _told(record_findings(settings), as_json=as_json)
+            found += _print_findings(record_findings(settings), as_json=as_json)
         if probe:
-            from bpu.cli._probe import probe_findings  # an engine, which a look at the board does not need
+            from bpu.cli._probe import probe_findings  # imports the engine, which the other checks do not need
 
-            found += _told(probe_findings(settings, quiet=as_json), as_json=as_json)
+            found += _print_findings(probe_findings(settings, quiet=as_json), as_json=as_json)
     code = exit_code(found)
     if as_json:
         report = {"version": __version__, "exit_code": code, "findings": [one.to_dict() for one in found]}
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     elif log is None and not forget:
-        click.echo("\n" + _sum(code, found))
+        click.echo("\n" + _summary(code, found))
     click.get_current_context().exit(code)
 
 
 def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | None = None) -> Subject:
-    """What the engine would do with these settings on this machine; `model` is the default unless it is given."""
+    """Return the subject of the checks for these settings and this machine; `model` is the default one if None."""
     models: tuple[ModelSpec, ...] = (model,) if model else ()
     if model is None:
         settings = resolve_engine(settings, board_model=root / LIVE_TREE / "model")
@@ -95,54 +95,54 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
 
 
 def _service_user(root: Path) -> str:
-    """The user of the installed service; else whoever types, and under sudo that is root."""
+    """Return the user of the installed service, else the user of this command."""
     if root == Path("/") and tools.find("systemctl") is not None:
         try:
-            told = tools.run(["systemctl", "show", "-p", "LoadState,User", SERVICE], timeout=10).out
+            printed = tools.run(["systemctl", "show", "-p", "LoadState,User", SERVICE], timeout=10).out
         except BpuError:
-            told = ""
-        facts = dict(line.partition("=")[::2] for line in told.splitlines())
+            printed = ""
+        facts = dict(line.partition("=")[::2] for line in printed.splitlines())
         if facts.get("LoadState") == "loaded":
             return facts.get("User") or "root"
     return "root" if os.geteuid() == 0 else getpass.getuser()
 
 
 def show_findings(found: Iterable[Finding]) -> None:
-    """Each finding as a person reads it."""
-    _told(found, as_json=False)
+    """Print each finding for a person."""
+    _print_findings(found, as_json=False)
 
 
-def _told(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
-    """Each finding is shown as it comes: some checks take a while."""
-    told = []
+def _print_findings(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
+    """Print each finding at once, because some checks take long; return them all."""
+    printed = []
     for one in found:
-        told.append(one)
+        printed.append(one)
         if not as_json:
             show_finding(one)
-    return told
+    return printed
 
 
 def show_finding(one: Finding) -> None:
     mark, colour = MARKS[one.level]
     name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
-    head = f"{click.style(mark, fg=colour)} {left(name, NAME_CELLS)} "
+    head = f"{click.style(mark, fg=colour)} {pad_right(name, NAME_CELLS)} "
     indent = " " * (NAME_CELLS + 3)
-    for number, line in enumerate(_fitted(one.said, len(indent)) or [""]):
+    for number, line in enumerate(_fit_lines(one.said, len(indent)) or [""]):
         click.echo((indent if number else head) + line)
     for line in one.remedy.splitlines():
         click.echo(f"{indent}> {line}")
 
 
-def _fitted(text: str, indent: int) -> list[str]:
-    """The lines of `text`, on a terminal as wide as it is; commands and addresses in pipes are never broken."""
+def _fit_lines(text: str, indent: int) -> list[str]:
+    """Wrap `text` to the terminal's width; in a pipe its lines stay whole."""
     lines = text.splitlines()
     if not is_terminal(sys.stdout):
         return lines
     width = max(40, shutil.get_terminal_size().columns - indent)
-    return [part for line in lines for part in wrapped(line, width)]
+    return [part for line in lines for part in wrap(line, width)]
 
 
-def _sum(code: int, found: Sequence[Finding]) -> str:
+def _summary(code: int, found: Sequence[Finding]) -> str:
     count = {level: sum(one.level is level for one in found) for level in Level}
     colour = {0: "green", 1: "yellow", 2: "red"}[code]
     words = say(f"doctor.sum_{code}", warnings=count[Level.WARNING], broken=count[Level.BROKEN])

@@ -1,17 +1,17 @@
-"""`examine`: finds out by questions what the console remembers and whether `reset` works, as soon as no job is left."""
+"""`examine`: tests whether the console retains history and `reset` works, once all jobs have ended."""
 
 from __future__ import annotations
 
 import click
 
-from bpu.cli._engine import examine, handle, target_options
+from bpu.cli._engine import engine_control, examine, target_options
 from bpu.messages import say
 
 
 @click.command()
 @target_options
 def command(url: str | None, key: str | None, timeout: float) -> None:
-    trust = examine(handle(url, key), limit_s=timeout)["trust"]
+    trust = examine(engine_control(url, key), limit_s=timeout)["trust"]
     history = say("examine.history_kept" if trust["keeps"] else "examine.history_unknown")
     reset = say("examine.reset_trusted" if trust["resets"] else "examine.reset_not_trusted")
     click.echo(f"{history} {reset}")

@@ -14,11 +14,11 @@ import click
 from bpu.board import tools
 from bpu.board.boot import BOOT, active_tree
 from bpu.board.boot_config import NAME, POOLS, BootConfig, config_file
-from bpu.board.dtb_writer import Rewriter
+from bpu.board.dtb_writer import DtbWriter
 from bpu.board.errors import BoardError, InvalidPoolRequest
 from bpu.board.fits import usable_sizes
-from bpu.board.layout import Layout, PoolRequest, live_map, next_layout, plan_for, read_wish, vendor_switch
-from bpu.board.memory_map_text import difference, picture
+from bpu.board.layout import Layout, PoolRequest, live_map, next_layout, parse_request, plan_for, vendor_switch
+from bpu.board.memory_map_text import difference, memory_map_text
 from bpu.board.modes import VENDOR_MODES, modes_for
 from bpu.board.pools import ALIGNMENT, LINUX_ROOM, Plan
 from bpu.board.regions import MemoryMap
@@ -36,7 +36,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 VENDOR_TIMEOUT_S = 120
 
 
-def _places(function: Callable[..., Any]) -> Callable[..., Any]:
+def _folder_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--sysfs", type=FOLDER, default=Path("/"), metavar="FOLDER", help=say("ion.sysfs"))(
         function
     )
@@ -55,20 +55,20 @@ def command() -> None:
 
 
 @command.command(help=say("ion.show"))
-@_places
+@_folder_options
 def show(boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
     memory, running = layout.memory, live_map(sysfs)
     click.echo(say("ion.title", model=layout.model, path=layout.tree))
-    click.echo(picture(memory))
+    click.echo(memory_map_text(memory))
     click.echo(f"  {say('ion.legend')}\n")
     click.echo(say("ion.pools_total", total=human(memory.total), largest=human(_largest(memory))))
     if running is not None and running.pools and running.pools != memory.pools:
         click.echo(say("ion.reboot_pending", total=human(running.total)))
     config = _config(layout, boot_dir, "auto")
     sizes = _next_sizes(layout, config)
-    _warn_of_model(sizes)
-    tree_copy = Rewriter(layout.tree).copy
+    _warn_if_model_too_large(sizes)
+    tree_copy = DtbWriter(layout.tree).copy
     for copy in (tree_copy, *([config.copy] if config else [])):
         if copy.exists():
             click.echo(say("ion.copy_there", path=copy.path))
@@ -80,29 +80,29 @@ def show(boot_dir: Path, sysfs: Path) -> None:
 
 
 @command.command(help=say("ion.plan"))
-@click.argument("wish", nargs=-1, required=True, metavar="WISH...")
+@click.argument("request", nargs=-1, required=True, metavar="REQUEST...")
 @_via
-@_places
-def plan(wish: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> None:
+@_folder_options
+def plan(request: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
     if (config := _config(layout, boot_dir, via)) is not None:
-        changed = _show_config_plan(config, layout, read_wish(wish, layout.model))
+        changed = _show_config_plan(config, layout, parse_request(request, layout.model))
     else:
-        changed = _show_plan(plan_for(layout, read_wish(wish, layout.model)), layout)
+        changed = _show_plan(plan_for(layout, parse_request(request, layout.model)), layout)
     if changed:
-        click.echo(say("ion.planned", command=_again(sudo=_is_real(boot_dir), apply=True)))
+        click.echo(say("ion.planned", command=_command_line(sudo=_is_real(boot_dir), apply=True)))
 
 
 @command.command(help=say("ion.apply"))
-@click.argument("wish", nargs=-1, required=True, metavar="WISH...")
+@click.argument("request", nargs=-1, required=True, metavar="REQUEST...")
 @click.option("--vendor/--no-vendor", default=None, help=say("ion.vendor"))
 @_yes
 @_via
-@_places
-def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
+@_folder_options
+def apply(request: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
-    wanted = read_wish(wish, layout.model)
-    _refuse_smaller_than_the_model(wanted, {pool.name: pool.span.size for pool in layout.memory.pools})
+    wanted = parse_request(request, layout.model)
+    _refuse_too_small_mode(wanted, {pool.name: pool.span.size for pool in layout.memory.pools})
     config = None if vendor else _config(layout, boot_dir, via)
     if config is not None:
         _apply_config(config, layout, wanted, yes=yes, boot_dir=boot_dir)
@@ -110,12 +110,12 @@ def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_
     made = plan_for(layout, wanted)
     if not _show_plan(made, layout):
         return
-    _check_right(layout.tree, boot_dir)
-    if _takes_vendor(vendor, wanted, vendor_switch(sysfs, boot_dir), yes=yes):
+    _check_permission(layout.tree, boot_dir)
+    if _use_vendor_script(vendor, wanted, vendor_switch(sysfs, boot_dir), yes=yes):
         _run_vendor(sysfs, boot_dir, wanted)
         return
-    _agree(say("ion.ask", path=layout.tree), yes=yes)
-    written = _safely(lambda: Rewriter(layout.tree).apply(made))
+    _confirm(say("ion.ask", path=layout.tree), yes=yes)
+    written = _as_board_error(lambda: DtbWriter(layout.tree).apply(made))
     click.echo(say("ion.copy_made" if written.copy_is_new else "ion.copy_kept", path=written.copy))
     click.echo(say("ion.applied", path=written.tree, sha256=written.sha256))
     click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{sudo_program()} ion restore --yes"))
@@ -126,44 +126,44 @@ def apply(wish: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_
 @command.command(help=say("ion.restore"))
 @_yes
 @_via
-@_places
+@_folder_options
 def restore(yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
     tree = active_tree(boot_dir)
     config = BootConfig(boot_dir / NAME)
     if via == "config" or (via == "auto" and config.copy.exists()):
         _restore_config(config, yes=yes, boot_dir=boot_dir)
         return
-    _check_right(tree, boot_dir)
-    rewriter = Rewriter(tree)
-    _safely(rewriter.copy.read)
-    _agree(say("ion.ask_restore", path=tree), yes=yes)
-    written = _safely(rewriter.restore)
+    _check_permission(tree, boot_dir)
+    rewriter = DtbWriter(tree)
+    _as_board_error(rewriter.copy.read)
+    _confirm(say("ion.ask_restore", path=tree), yes=yes)
+    written = _as_board_error(rewriter.restore)
     click.echo(say("ion.restored", path=written.tree, sha256=written.sha256))
 
 
 def _show_plan(made: Plan, layout: Layout) -> bool:
-    """Whether there is anything to do."""
+    """Show the plan; return whether it changes anything."""
     if not made.changes:
         click.echo(say("ion.no_change"))
         return False
     click.echo(say("ion.title", model=layout.model, path=layout.tree))
-    click.echo(f"{picture(made.after)}\n  {say('ion.legend')}\n")
+    click.echo(f"{memory_map_text(made.after)}\n  {say('ion.legend')}\n")
     for line in difference(made).splitlines():
         click.secho(line, fg={"-": "red", "+": "green"}.get(line[0]))
-    _warn_of_model({pool.name: pool.span.size for pool in made.after.pools})
+    _warn_if_model_too_large({pool.name: pool.span.size for pool in made.after.pools})
     return True
 
 
-def _warn_of_model(sizes: Mapping[str, int]) -> None:
+def _warn_if_model_too_large(sizes: Mapping[str, int]) -> None:
     need, largest = _need(), max(usable_sizes(sizes), default=0)
     if need is not None and need.largest > largest:
         click.secho(say("ion.model_too_large", size=human(need.largest), largest=human(largest)), fg="yellow")
 
 
 def _need() -> Need | None:
-    """What the served model takes; None where it is not there or not known.
+    """Return the served model's need; None if it is missing or unknown.
 
-    A mistake in the table of models must not keep anybody from bringing the pools back.
+    A mistake in the table of models is ignored, so that the pools can be restored anyway.
     """
     try:
         model = default_model(load_settings())
@@ -172,18 +172,18 @@ def _need() -> Need | None:
     return need_of(model) if is_file(model.hbm) else None
 
 
-def _refuse_smaller_than_the_model(wish: PoolRequest, now: Mapping[str, int]) -> None:
-    """A mode that cannot hold the served model is no improvement; sizes of one's own are one's own decision."""
+def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int]) -> None:
+    """Refuse a mode that cannot hold the served model; explicit sizes are always accepted."""
     need = _need()
-    if wish.name and need is not None and fit(need, usable_sizes({**now, **wish.sizes})) is Fit.TOO_LARGE:
-        raise InvalidPoolRequest("ion.mode_too_small", name=wish.name, need=human(need.total))
+    if request.name and need is not None and fit(need, usable_sizes({**now, **request.sizes})) is Fit.TOO_LARGE:
+        raise InvalidPoolRequest("ion.mode_too_small", name=request.name, need=human(need.total))
 
 
 # /boot/config.txt
 
 
 def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
-    """The boot loader's file, where pools are to be changed by it; None: by the device tree."""
+    """Return the boot loader's file if it is to be changed; None: the device tree is."""
     if via == "tree":
         return None
     path = config_file(boot_dir, layout.model)
@@ -193,7 +193,7 @@ def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
 
 
 def _next_sizes(layout: Layout, config: BootConfig | None) -> dict[str, int]:
-    """Each pool's bytes at the next start: the device tree's, over which the boot loader lays its file's."""
+    """Return each pool's bytes at the next start: the device tree's, overridden by the boot loader's file."""
     tree = {pool.name: pool.span.size for pool in layout.memory.pools}
     return {**tree, **(config.sizes() if config else {})}
 
@@ -214,20 +214,20 @@ def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, 
     click.echo(say("ion.config_slot"))
 
 
-def _show_config_plan(config: BootConfig, layout: Layout, wish: PoolRequest) -> bool:
-    """Whether there is anything to do. Raises `BoardError` for what the file cannot say or the RAM cannot hold."""
+def _show_config_plan(config: BootConfig, layout: Layout, request: PoolRequest) -> bool:
+    """Show the plan; return whether it changes anything. Raises `BoardError` for sizes that are not possible."""
     before = _next_sizes(layout, config)
-    for name, size in wish.sizes.items():
+    for name, size in request.sizes.items():
         if name not in POOLS:
             raise InvalidPoolRequest("ion.no_such_pool", name=name, names=", ".join(POOLS))
         if size <= 0 or size % ALIGNMENT:
             raise InvalidPoolRequest("ion.unaligned_size", name=name, size=human(size), alignment=human(ALIGNMENT))
-    after = {**before, **wish.sizes}
+    after = {**before, **request.sizes}
     ram = sum(span.size for span in layout.memory.ram)
     left, total = ram - sum(after.values()), sum(after.values())
     if left < LINUX_ROOM and total > sum(before.values()):
         raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(LINUX_ROOM), total=human(total))
-    if after == before and set(wish.sizes) <= set(config.sizes()) and not config.has_crlf():
+    if after == before and set(request.sizes) <= set(config.sizes()) and not config.has_crlf():
         click.echo(say("ion.no_change"))
         return False
     click.echo(say("ion.config_title", model=layout.model, path=config.path))
@@ -238,31 +238,31 @@ def _show_config_plan(config: BootConfig, layout: Layout, wish: PoolRequest) -> 
     click.echo(say("ion.total", before=human(sum(before.values())), after=human(total)))
     click.echo(say("ion.linux_keeps", left=human(max(left, 0)), ram=human(ram)))
     click.echo(say("ion.config_slot"))
-    _warn_of_model(after)
+    _warn_if_model_too_large(after)
     return True
 
 
-def _apply_config(config: BootConfig, layout: Layout, wish: PoolRequest, *, yes: bool, boot_dir: Path) -> None:
-    if not _show_config_plan(config, layout, wish):
+def _apply_config(config: BootConfig, layout: Layout, request: PoolRequest, *, yes: bool, boot_dir: Path) -> None:
+    if not _show_config_plan(config, layout, request):
         return
-    _check_right(config.path, boot_dir)
-    _agree(say("ion.ask_config", path=config.path), yes=yes)
-    saved = _safely(lambda: config.apply(wish.sizes))
+    _check_permission(config.path, boot_dir)
+    _confirm(say("ion.ask_config", path=config.path), yes=yes)
+    saved = _as_board_error(lambda: config.apply(request.sizes))
     click.echo(say("ion.copy_made" if saved.copy_is_new else "ion.copy_kept", path=saved.copy))
     click.echo(say("ion.config_applied", path=saved.path, sha256=saved.sha256))
     click.echo(
         say("ion.config_way_back", copy=saved.copy, path=saved.path, command=f"{sudo_program()} ion restore --yes")
     )
-    copy = Rewriter(layout.tree).copy
+    copy = DtbWriter(layout.tree).copy
     if copy.exists() and copy.read() != layout.tree.read_bytes():
         click.secho(say("ion.both", config=saved.path, tree=layout.tree), fg="yellow")
 
 
 def _restore_config(config: BootConfig, *, yes: bool, boot_dir: Path) -> None:
-    _check_right(config.path, boot_dir)
-    _safely(config.copy.read)
-    _agree(say("ion.ask_restore", path=config.path), yes=yes)
-    saved = _safely(config.restore)
+    _check_permission(config.path, boot_dir)
+    _as_board_error(config.copy.read)
+    _confirm(say("ion.ask_restore", path=config.path), yes=yes)
+    saved = _as_board_error(config.restore)
     click.echo(say("ion.restored", path=saved.path, sha256=saved.sha256))
     if saved.kept_others:
         click.echo(say("ion.config_kept", path=saved.path))
@@ -282,25 +282,25 @@ def _largest(memory: MemoryMap) -> int:
     return max((pool.span.size for pool in memory.pools), default=0)
 
 
-def _takes_vendor(vendor: bool | None, wish: PoolRequest, script: Path | None, *, yes: bool) -> bool:
-    possible = script is not None and wish.name in VENDOR_MODES
+def _use_vendor_script(vendor: bool | None, request: PoolRequest, script: Path | None, *, yes: bool) -> bool:
+    possible = script is not None and request.name in VENDOR_MODES
     if vendor and not possible:
         raise BoardError("ion.vendor_modes_only")
     if vendor is not None or not possible:
         return bool(vendor)
-    return not yes and click.confirm(say("ion.offer_vendor", path=script, mode=wish.name), default=True)
+    return not yes and click.confirm(say("ion.offer_vendor", path=script, mode=request.name), default=True)
 
 
-def _run_vendor(sysfs: Path, boot_dir: Path, wish: PoolRequest) -> None:
+def _run_vendor(sysfs: Path, boot_dir: Path, request: PoolRequest) -> None:
     script = vendor_switch(sysfs, boot_dir)
-    result = tools.run(["sh", str(script), wish.name], timeout=VENDOR_TIMEOUT_S)
+    result = tools.run(["sh", str(script), request.name], timeout=VENDOR_TIMEOUT_S)
     click.echo(result.out, nl=False)
     if not result.ok:
         raise BoardError("ion.vendor_failed", reason=result.err.strip() or result.code)
     click.echo(say("ion.vendor_done"))
 
 
-def _agree(question: str, *, yes: bool) -> None:
+def _confirm(question: str, *, yes: bool) -> None:
     if not yes and click.prompt(question, default="", show_default=False).strip().lower() != "yes":
         click.echo(say("ion.left"))
         click.get_current_context().exit(1)
@@ -310,18 +310,18 @@ def _is_real(boot_dir: Path) -> bool:
     return boot_dir.resolve() == BOOT
 
 
-def _check_right(tree: Path, boot_dir: Path) -> None:
+def _check_permission(tree: Path, boot_dir: Path) -> None:
     if _is_real(boot_dir) and os.geteuid() != 0:
-        raise BoardError("ion.needs_root", path=tree, command=_again(sudo=True))
+        raise BoardError("ion.needs_root", path=tree, command=_command_line(sudo=True))
 
 
-def _again(*, sudo: bool, apply: bool = False) -> str:
-    """What was typed, to be typed again."""
+def _command_line(*, sudo: bool, apply: bool = False) -> str:
+    """Return this command line, to be typed again."""
     words = [("apply" if apply and word == "plan" else word) for word in sys.argv[1:]]
     return f"{sudo_program() if sudo else program()} {shlex.join(words)}"
 
 
-def _safely(do: Callable[[], Any]) -> Any:
+def _as_board_error(do: Callable[[], Any]) -> Any:
     try:
         return do()
     except OSError as error:

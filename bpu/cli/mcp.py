@@ -1,4 +1,4 @@
-"""`mcp`: the board as a tool for other agents, over standard input and output or over HTTP."""
+"""`mcp`: serves the board's tools to agents over standard input and output or over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpu.errors import EngineUnavailable
 from bpu.messages import say
 from bpu.settings import Settings, load_settings
 
-#: `--http` without a host in front of its port.
+#: The host of `--http PORT`.
 LOOPBACK = "127.0.0.1"
 
 
@@ -23,13 +23,13 @@ LOOPBACK = "127.0.0.1"
 @click.option("--open", "is_open", is_flag=True, help=say("mcp.open"))
 def command(url: str | None, key: str | None, address: str | None, is_open: bool) -> None:
     settings = load_settings()
-    host, port = _listening(address) if address is not None else ("", 0)
+    host, port = _parse_address(address) if address is not None else ("", 0)
     try:
         from bpu.mcp.gateway import GatewayClient
         from bpu.mcp.server import BoardTools
     except ModuleNotFoundError as error:
         raise EngineUnavailable(say("mcp.missing", name=error.name, python=sys.executable)) from error
-    base = _own_url(settings) if url is None else base_url(url)
+    base = _local_url(settings) if url is None else base_url(url)
     server = BoardTools(GatewayClient(base, key or first_key(settings)), paths=address is None)
     if address is None:
         server.run()
@@ -44,8 +44,8 @@ def command(url: str | None, key: str | None, address: str | None, is_open: bool
     http.serve(app, host, port)
 
 
-def _listening(address: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
+def _parse_address(address: str) -> tuple[str, int]:
+    """Parse host and port of `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
     host, _, port = address.rpartition(":")
     wrong = not (port.isascii() and port.isdigit() and len(port) <= 5) or not 0 < int(port) < 65536
     if wrong or (":" in host and not (host.startswith("[") and host.endswith("]"))):
@@ -53,8 +53,8 @@ def _listening(address: str) -> tuple[str, int]:
     return host.strip("[]") or LOOPBACK, int(port)
 
 
-def _own_url(settings: Settings) -> str:
-    """The gateway of this machine, by `BPU_BIND`. Raises `EngineUnavailable` when it has no address."""
+def _local_url(settings: Settings) -> str:
+    """Return the URL of this machine's gateway by `BPU_BIND`. Raises `EngineUnavailable` if it has no address."""
     for part in settings.bind.split(","):
         host, _, port = part.rpartition(":")
         if not part.startswith(("unix:", "fd:")):

@@ -1,4 +1,4 @@
-"""`models`: what the table names and whether it can run here, what the catalogue has, and new entries."""
+"""`models`: lists the table's models and the catalogue, and adds entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpu.board.checks.memory import fit_words
 from bpu.board.fits import Verdict, verdict
 from bpu.board.layout import board_model
 from bpu.cli import _keeper
-from bpu.cli._columns import left
+from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
 from bpu.errors import BpuError
 from bpu.messages import say
@@ -80,7 +80,7 @@ def _row(row: Row, board: Board | None) -> str:
     speeds = [speed for one, speed in row.speed.items() if board in (None, one)]
     return say(
         "models.row",
-        id=left(row.id, 24),
+        id=pad_right(row.id, 24),
         size="-" if row.bytes is None else f"{row.bytes / 1e9:.1f} GB",
         context=row.context,
         speed=f"{speeds[0]:g}" if speeds else "-",
@@ -92,7 +92,7 @@ def _row(row: Row, board: Board | None) -> str:
 
 
 def licence_of(row: Row) -> str:
-    """Its licence in words; most are those of the weights, because the compiled files state none."""
+    """Return the licence; usually that of the weights, because the compiled files state none."""
     if not row.licence:
         return say("models.licence_unknown")
     return row.licence + ("" if row.licence_of == "file" else say("models.of_weights"))
@@ -101,19 +101,19 @@ def licence_of(row: Row) -> str:
 def _list(*, as_json: bool, sysfs: Path) -> None:
     settings = load_settings()
     table = load_table(settings)
-    loaded = _loaded(settings)
-    rows = [_described(model, model.id == table.default, loaded, sysfs) for model in table.models]
+    loaded = _loaded_model(settings)
+    rows = [_describe(model, model.id == table.default, loaded, sysfs) for model in table.models]
     if as_json:
         click.echo(json.dumps({"path": str(table.path or ""), "models": rows}, ensure_ascii=False, indent=2))
         return
     click.echo(say("models.table", path=table.path) if table.path else say("models.no_table"))
     for row in rows:
-        click.echo(f"{'*' if row['default'] else ' '} {left(row['id'], 24)} {row['said']}")
+        click.echo(f"{'*' if row['default'] else ' '} {pad_right(row['id'], 24)} {row['said']}")
     click.echo(say("models.one_at_a_time"))
 
 
-def _loaded(settings: Settings) -> str:
-    """The id of the model that is in memory now; "" when none is, or no engine runs."""
+def _loaded_model(settings: Settings) -> str:
+    """Return the id of the loaded model; "" if none is loaded or no engine runs."""
     try:
         status = _keeper.status(state_dir(settings)) or {}
     except BpuError:
@@ -121,7 +121,7 @@ def _loaded(settings: Settings) -> str:
     return str(status["model"]) if status.get("state") in ("ready", "busy") else ""
 
 
-def _described(model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict[str, Any]:
+def _describe(model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict[str, Any]:
     missing, against = missing_files(model), refusals(model, board_model(sysfs))
     judged = verdict(model, sysfs)
     state = "loaded" if loaded == model.id else "missing" if missing else "refused" if against else fit_word(judged)
@@ -138,5 +138,5 @@ def _described(model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dic
 
 
 def fit_word(judged: Verdict) -> str:
-    """`fits`, `perhaps`, `too_large` or `unknown`: for programs."""
+    """Return `fits`, `perhaps`, `too_large` or `unknown`, for programs."""
     return judged.now.name.lower() if judged.now else "unknown"

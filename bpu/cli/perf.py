@@ -1,4 +1,4 @@
-"""`perf`: switches performance mode on and off, and says how it is."""
+"""`perf`: switches performance mode on and off, and shows its status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command() -> None:
 @command.command(help=say("perf.on"))
 @_sysfs
 def on(sysfs: Path) -> None:
-    _check_right(sysfs, "on")
+    _check_permission(sysfs, "on")
     for line in performance(load_settings(), sysfs).on():
         click.echo(line)
     click.echo(say("perf.lost_at_reboot"))
@@ -39,7 +39,7 @@ def on(sysfs: Path) -> None:
 @command.command(help=say("perf.off"))
 @_sysfs
 def off(sysfs: Path) -> None:
-    _check_right(sysfs, "off")
+    _check_permission(sysfs, "off")
     for line in performance(load_settings(), sysfs).off():
         click.echo(line)
     click.echo(say("perf.put_back"))
@@ -56,7 +56,7 @@ def status(sysfs: Path) -> None:
         click.echo(say("perf.no_clocks"))
     if (path := script(default_model(settings).runtime_dir)) is not None:
         click.echo(say("perf.script_there", path=path))
-    if performance(settings, sysfs).recorded() is not None:
+    if performance(settings, sysfs).saved_state() is not None:
         click.echo(say("perf.by_us"))
 
 
@@ -68,6 +68,6 @@ def _speed(clock: Clock) -> str:
     return say("perf.speed", current=f"{clock.current / unit:.0f} MHz", highest=f"{clock.highest / unit:.0f} MHz")
 
 
-def _check_right(sysfs: Path, word: str) -> None:
+def _check_permission(sysfs: Path, word: str) -> None:
     if sysfs == Path("/") and os.geteuid() != 0:
         raise BoardError("perf.needs_root", command=f"{sudo_program()} perf {word}")

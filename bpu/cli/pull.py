@@ -21,7 +21,7 @@ from bpu.models.catalogue import Row, find
 from bpu.models.download import Downloader
 from bpu.models.entries import add_entry, check_writable, entry_of_file
 from bpu.models.names import board_of
-from bpu.models.pull import Stage, models_folder, pull, refuse
+from bpu.models.pull import Stage, check_allowed, models_folder, pull
 from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings
 
@@ -67,8 +67,8 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
 
 
 def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
-    """Before anything is downloaded: what is never pulled, cannot run here, or is in the table."""
-    refuse(row, settings)
+    """Refuse, before the download, a model that cannot be downloaded, cannot run here, or is in the table."""
+    check_allowed(row, settings)
     board = board_of(board_model(sysfs))
     if not row.runs_on(board):
         raise SettingsError(say("pull.other_board", id=row.id, boards=", ".join(row.boards), board=board))
@@ -78,7 +78,7 @@ def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
 
 
 class _Bar:
-    """One line about what is under way, at most ten times a second."""
+    """Shows the progress of a download in one line, at most ten times a second."""
 
     def __init__(self, notice: Notice) -> None:
         self._notice = notice

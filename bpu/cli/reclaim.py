@@ -1,4 +1,4 @@
-"""`reclaim`: shows the board's memory, and takes some back when told to."""
+"""`reclaim`: shows the board's memory, and frees some with `--yes`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bpu.board.processes import holders
 from bpu.board.readings import Reading
 from bpu.board.reclaim import Candidate, Ownership
 from bpu.board.sizes import human
-from bpu.cli._columns import left, right
+from bpu.cli._columns import pad_left, pad_right
 from bpu.messages import say
 from bpu.models.table import load_table
 from bpu.settings import load_settings
 
-HERE = Path("/")
+ROOT = Path("/")
 
 
 @click.command()
@@ -26,50 +26,50 @@ HERE = Path("/")
 @click.option("--drop-caches", is_flag=True, help=say("reclaim.drop_caches"))
 @click.option("--yes", is_flag=True, help=say("reclaim.yes"))
 @click.option(
-    "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=HERE, metavar="FOLDER",
+    "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=ROOT, metavar="FOLDER",
     help=say("reclaim.sysfs"),
 )  # fmt: skip
 def command(wanted: tuple[int, ...], drop_caches: bool, yes: bool, sysfs: Path) -> None:
     before = reclaim.memory(sysfs)
     found = reclaim.candidates({model.console for model in load_table(load_settings()).models}, sysfs)
-    doomed = reclaim.chosen(found, wanted)
+    to_end = reclaim.choose(found, wanted)
     _show_candidates(found, wanted, sysfs)
     if not yes:
         _show_now(before)
-        _would(doomed, drop_caches=drop_caches)
+        _show_plan(to_end, drop_caches=drop_caches)
         return
-    if sysfs != HERE:
+    if sysfs != ROOT:
         raise BoardError("reclaim.not_here")
-    if not doomed and not drop_caches:
+    if not to_end and not drop_caches:
         click.echo(say("reclaim.idle"))
         _show_now(before)
         return
-    _do(doomed, drop_caches=drop_caches)
-    _show_both(before, reclaim.settled())
+    _carry_out(to_end, drop_caches=drop_caches)
+    _show_both(before, reclaim.wait_until_stable())
 
 
-def _do(doomed: Sequence[Candidate], *, drop_caches: bool) -> None:
-    for one in doomed:
-        ended = reclaim.end(one.process)
+def _carry_out(to_end: Sequence[Candidate], *, drop_caches: bool) -> None:
+    for one in to_end:
+        ended = reclaim.end_process(one.process)
         click.echo(say("reclaim.ended" if ended else "reclaim.gone", process=one.process))
     if drop_caches:
         reclaim.drop_caches()
         click.echo(say("reclaim.dropped"))
 
 
-def _would(doomed: Sequence[Candidate], *, drop_caches: bool) -> None:
-    for one in doomed:
+def _show_plan(to_end: Sequence[Candidate], *, drop_caches: bool) -> None:
+    for one in to_end:
         click.echo(say("reclaim.would_end", process=one.process))
     if drop_caches:
         click.echo(say("reclaim.would_drop"))
-    click.echo(say("reclaim.dry_run" if doomed or drop_caches else "reclaim.idle"))
+    click.echo(say("reclaim.dry_run" if to_end or drop_caches else "reclaim.idle"))
 
 
 def _show_candidates(found: Sequence[Candidate], wanted: Sequence[int], sysfs: Path) -> None:
     for one in found:
         pid = one.process.pid
-        words = "reclaim.asked" if pid in wanted else f"reclaim.{one.standing.value}"
-        said = say(words, pid=pid) if one.standing is Ownership.OWNED and pid not in wanted else say(words)
+        words = "reclaim.asked" if pid in wanted else f"reclaim.{one.ownership.value}"
+        said = say(words, pid=pid) if one.ownership is Ownership.OWNED and pid not in wanted else say(words)
         held = "?" if one.held is None else human(one.held)
         click.echo(say("reclaim.row", process=one.process, held=held, words=said))
     if holders(sysfs) is None and any(row["name"].startswith("ion") for row in reclaim.memory(sysfs)):
@@ -92,7 +92,7 @@ def _show_both(before: Sequence[Reading], after: Sequence[Reading]) -> None:
 
 
 def _columns(name: str, *cells: str) -> None:
-    click.echo(left(name, 14) + "".join(f" {right(cell, 12)}" for cell in cells))
+    click.echo(pad_right(name, 14) + "".join(f" {pad_left(cell, 12)}" for cell in cells))
 
 
 def _size(size: int | None) -> str:

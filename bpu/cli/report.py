@@ -1,4 +1,4 @@
-"""`report`: one file about this board and its gateway, to be sent to whoever helps; it lists its contents first."""
+"""`report`: writes one file about this board and its gateway for support; it lists the contents first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bpu.board.redact import log_lines, without_secrets
 from bpu.cli import _keeper
 from bpu.cli._endpoint import first_key
 from bpu.cli._readiness import last_lines
-from bpu.cli.config import described
+from bpu.cli.config import describe_settings
 from bpu.cli.doctor import subject_of
 from bpu.errors import BpuError, EngineUnavailable
 from bpu.messages import say
@@ -29,7 +29,7 @@ from bpu.settings import Settings, existing_state_dirs, read_settings
 
 LOG_LINES = 400
 LIBRARIES = ("flask", "gunicorn", "gevent", "pydantic", "tokenizers", "click")
-#: What is shown of the engine: nothing that a person has written.
+#: Fields of the engine's status that hold no user text.
 ENGINE = ("state", "profile", "simulated", "loads", "load_s", "waiting")
 
 
@@ -66,7 +66,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """The lines of one part. What cannot be found out is a line, because the rest is still of use."""
+    """Yield the lines of one part, or one line about its failure, because the other parts are still useful."""
     try:
         yield from write()
     except Exception as error:
@@ -95,7 +95,7 @@ def _doctor(settings: Settings) -> Iterator[str]:
 
 
 def _settings(settings: Settings, mistakes: list[str]) -> Iterator[str]:
-    for row in described(settings):
+    for row in describe_settings(settings):
         if row["source"] != "default":
             yield f"{row['name']}={row['value']} ({row['source']})"
     yield from mistakes

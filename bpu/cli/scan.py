@@ -7,7 +7,7 @@ import json
 
 import click
 
-from bpu.cli._columns import cells, left
+from bpu.cli._columns import cells, pad_right
 from bpu.messages import say
 
 
@@ -22,13 +22,13 @@ from bpu.messages import say
 )
 @click.option("--json", "as_json", is_flag=True, help=say("scan.json"))
 def command(seconds: float, as_json: bool) -> None:
-    from bpu.discovery.scan import Found, scan  # the library is loaded with the command alone
+    from bpu.discovery.scan import FoundGateway, scan  # the library is loaded with the command alone
 
-    def row(found: Found) -> list[str]:
+    def row(found: FoundGateway) -> list[str]:
         models = ", ".join(found.models) or (say("scan.hidden") if found.needs_key else "-")
         return [found.name, found.address, found.version or "-", models, _load(found)]
 
-    def _load(found: Found) -> str:
+    def _load(found: FoundGateway) -> str:
         if not found.state:
             return say("scan.silent")
         parts = [say("scan.busy") if found.busy else found.state]
@@ -47,5 +47,5 @@ def command(seconds: float, as_json: bool) -> None:
     rows = [[say(f"scan.{name}") for name in ("name", "address", "version", "models", "load")], *map(row, gateways)]
     widths = [max(cells(one[column]) for one in rows) for column in range(4)]
     for one in rows:
-        padded = [left(text, width) for text, width in zip(one, widths, strict=False)]
+        padded = [pad_right(text, width) for text, width in zip(one, widths, strict=False)]
         click.echo("  ".join([*padded, one[4]]).rstrip())

@@ -35,7 +35,7 @@ FIELDS = (
 
 def _setting_options(function: Callable[..., None]) -> Callable[..., None]:
     for field in reversed(FIELDS):
-        # Values are text, as in the environment: the settings judge them, all at once.
+        # Values are text, as in the environment, because the settings validate them all at once.
         option = click.option(f"--{field.replace('_', '-')}", field, metavar="VALUE", help=say(f"serve.{field}"))
         function = option(function)
     return function
@@ -47,18 +47,18 @@ def _setting_options(function: Callable[..., None]) -> Callable[..., None]:
 def command(gunicorn_arguments: tuple[str, ...], **values: str | None) -> None:
     chosen = {field: value for field, value in values.items() if value is not None}
     settings = load_settings(**chosen)
-    # gunicorn's master reads the file itself, and again at each reload.
+    # gunicorn's master reads the settings file itself, also at each reload.
     settings_file.release()
     tools.replace(gunicorn(gunicorn_arguments), env=environment(settings, chosen), cwd=PROJECT)
 
 
 def gunicorn(arguments: tuple[str, ...]) -> list[str]:
-    """The command that serves the gateway, to be run in the project's folder."""
+    """Return the command that serves the gateway, to be run in the project's folder."""
     return [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments, "wsgi:app"]
 
 
 def environment(settings: Settings, chosen: Mapping[str, str]) -> dict[str, str]:
-    """What was chosen, as variables; folders are made absolute, because gunicorn runs in the project's folder."""
+    """Return the chosen settings as variables; folders are absolute, because gunicorn runs in the project's folder."""
     named = {field for field in FOLDERS & settings.explicit if field in chosen or os.environ.get(variables()[field])}
     folders = {field: str(getattr(settings, field)) for field in named}
     return {f"BPU_{field.upper()}": value for field, value in {**chosen, **folders}.items()}

@@ -1,4 +1,4 @@
-"""`service`: installs the gateway as a systemd service, takes it away, says how it is."""
+"""`service`: installs and removes the systemd service, and shows its status."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
     _check_user(user)
     is_here = root.absolute() == Path("/")
     if is_here and not dry_run:
-        _check_right()
+        _check_permission()
     sources = _adopt_callers_file(yes=yes)
     settings = load_settings()
     values = _values(settings, sources)
     if is_here:
-        # What a service cannot start with is refused now; an image's files are not on this machine.
+        # Refuse settings that cannot start now; the files of an image are not on this machine.
         choose_files(settings)
         first_key(settings)
     machine = service.Machine(
         project=service.PACKAGED_HOME if _is_packaged() else PROJECT,
-        # Not resolved: the link in the virtual environment is what makes it one.
+        # Not resolved, because Python finds the virtual environment by this link.
         python=Path(sys.executable),
         user=user,
         runtime_dir=settings.runtime_dir,
@@ -73,12 +73,12 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
     steps = service.installation(
         machine, values, performance=performance, start=start, announced=announced, root=root.absolute()
     )
-    _carry_out(steps, dry_run=dry_run)
+    _run_steps(steps, dry_run=dry_run)
     if dry_run:
         return
     click.echo(say("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))
     if is_here and start:
-        _await(settings)
+        _wait_until_ready(settings)
 
 
 def _is_packaged() -> bool:
@@ -86,7 +86,7 @@ def _is_packaged() -> bool:
 
 
 def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
-    """Under sudo, without a file of the system: take the caller's settings after a yes. Variables by their source."""
+    """Under sudo and without a system file: adopt the caller's settings after a yes. Return variables with source."""
     if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.sudo_user_file()) is None:
         return {}
     path, user = other
@@ -101,12 +101,12 @@ def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
 
 
 def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
-    """What differs from the defaults, for the settings file; each that was not there is named with its source."""
+    """Return the values for the settings file that differ from the defaults; print new ones with their source."""
     found: dict[str, str] = {}
     for field, name in variables().items():
         value = getattr(settings, field)
         source = sources.get(name) or str(settings_file.source(name))
-        # The terminal's own folder of sockets is no service's.
+        # The state folder of a terminal is not one for a service.
         if field not in settings.explicit or (field == "state_dir" and source == "environment"):
             continue
         if value == Settings.model_fields[field].default:
@@ -120,7 +120,7 @@ def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
     return service.Values(found, settings.api_keys)
 
 
-def _await(settings: Settings) -> None:
+def _wait_until_ready(settings: Settings) -> None:
     reason = wait_until_ready(settings)
     if reason is None:
         click.echo(say("service.serves"))
@@ -141,8 +141,8 @@ def remove(purge: bool, dry_run: bool, root: Path) -> None:
         click.echo(say("service.nothing"))
         return
     if root.absolute() == Path("/") and not dry_run:
-        _check_right()
-    _carry_out(steps, dry_run=dry_run)
+        _check_permission()
+    _run_steps(steps, dry_run=dry_run)
     if not dry_run:
         click.echo(say("service.removed"))
 
@@ -170,20 +170,20 @@ def _check_user(name: str) -> None:
         raise click.BadParameter(say("service.no_user", name=name), param_hint="--user") from None
 
 
-def _carry_out(steps: list[service.Step], *, dry_run: bool) -> None:
+def _run_steps(steps: list[service.Step], *, dry_run: bool) -> None:
     if dry_run:
         click.echo(say("service.would"))
         for step in steps:
-            click.echo(f"  {step.words}")
-            if step.text is not None and not step.kept:
+            click.echo(f"  {step.description}")
+            if step.text is not None and not step.is_unchanged:
                 # Keys are never shown.
                 lines = [HIDDEN] if step.mode == 0o600 else step.text.splitlines()
                 click.echo("".join(f"    | {line}\n" for line in lines), nl=False)
         return
-    service.do(steps, told=click.echo)
+    service.run_steps(steps, announce=click.echo)
 
 
-def _check_right() -> None:
+def _check_permission() -> None:
     if tools.find("systemctl") is None:
         raise tools.ToolMissing("systemctl")
     if os.geteuid() != 0:

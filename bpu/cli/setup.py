@@ -1,4 +1,4 @@
-"""`setup`: leads through all steps from a fresh board to Chatbox; each is a single command that exists by itself."""
+"""`setup`: leads through all steps from a new board to Chatbox; each step is a command of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from bpu import settings_file
 from bpu.board import tools
-from bpu.cli._setup_steps import Look, Step, Words, steps, with_places
+from bpu.cli._setup_steps import Step, StepState, Words, steps, with_places
 from bpu.cli.doctor import show_finding, subject_of
 from bpu.messages import program, say, sudo_program
 from bpu.project import IMPORT_ROOT
@@ -31,9 +31,9 @@ ASKING = (("ion", "apply"), ("service", "install"), ("reclaim",))
     help=say("setup.sysfs"),
 )  # fmt: skip
 def command(yes: bool, dry_run: bool, sysfs: Path) -> None:
-    run = _Run(yes=yes, dry_run=dry_run, sysfs=sysfs)
+    run = SetupRun(yes=yes, dry_run=dry_run, sysfs=sysfs)
     found = steps()
-    left = [step.name for number, step in enumerate(found, 1) if not run.take(step, number, len(found))]
+    left = [step.name for number, step in enumerate(found, 1) if not run.run_step(step, number, len(found))]
     if left:
         names = ", ".join(say(f"setup.step_{name}") for name in left)
         click.echo("\n" + say("setup.left", names=names, again=f"{program()} setup"))
@@ -41,57 +41,57 @@ def command(yes: bool, dry_run: bool, sysfs: Path) -> None:
     click.echo("\n" + say("setup.done"))
 
 
-class _Run:
+class SetupRun:
     """One run of the setup, in the CLI: it shows, asks and runs the steps in their order."""
 
     def __init__(self, *, yes: bool, dry_run: bool, sysfs: Path) -> None:
         self._yes, self._dry_run, self._sysfs = yes, dry_run, sysfs
 
-    def take(self, step: Step, number: int, count: int) -> bool:
-        """Look, say, ask, do. Whether nothing is left of this step."""
+    def run_step(self, step: Step, number: int, count: int) -> bool:
+        """Examine, show, ask and run one step; return whether it is complete."""
         click.echo("\n" + click.style(f"{number}/{count} {say(f'setup.step_{step.name}')}", bold=True))
         settings_file.adopt()
-        look = step.look(subject_of(load_settings(), self._sysfs))
-        for one in look.findings:
+        state = step.examine(subject_of(load_settings(), self._sysfs))
+        for one in state.findings:
             show_finding(one)
-        if look.is_done:
+        if state.is_done:
             click.echo(say("setup.nothing_to_do"))
             return True
-        if not look.command:
-            click.echo(look.remedy or say("setup.by_hand"))
+        if not state.command:
+            click.echo(state.remedy or say("setup.by_hand"))
             return self._end_if_needed(step)
-        return self._do(step, look)
+        return self._run_command(step, state)
 
-    def _do(self, step: Step, look: Look) -> bool:
-        words = with_places(look.command, sysfs=self._sysfs)
-        click.echo(say("setup.will_run", command=f"{self._caller(look)} {shlex.join(words)}"))
+    def _run_command(self, step: Step, state: StepState) -> bool:
+        words = with_places(state.command, sysfs=self._sysfs)
+        click.echo(say("setup.will_run", command=f"{self._caller(state)} {shlex.join(words)}"))
         if self._dry_run:
-            return look.is_harmless
-        if not (look.is_harmless or self._yes or click.confirm(say("setup.ask"), default=True)):
+            return state.is_harmless
+        if not (state.is_harmless or self._yes or click.confirm(say("setup.ask"), default=True)):
             return self._end_if_needed(step)
         agreed = ("--yes",) if self._yes and any(words[: len(one)] == one for one in ASKING) else ()
-        code = tools.run_attached([*self._argv(look), *words, *agreed], cwd=IMPORT_ROOT)
+        code = tools.run_attached([*self._argv(state), *words, *agreed], cwd=IMPORT_ROOT)
         if code != 0:
             click.echo(say("setup.failed", code=code))
             return self._end_if_needed(step)
-        if look.then_restart:
+        if state.then_restart:
             click.echo(say("setup.restart", again=f"{program()} setup"))
             click.get_current_context().exit(SOMETHING_LEFT)
         return True
 
     def _end_if_needed(self, step: Step) -> bool:
-        """Without this step the next ones cannot work, so the setup ends here; False where they can."""
+        """End the setup if later steps cannot work without this one; else return False."""
         if step.is_needed and not self._dry_run:
             click.echo("\n" + say("setup.stopped", again=f"{program()} setup"))
             click.get_current_context().exit(SOMETHING_LEFT)
         return False
 
-    def _needs_sudo(self, look: Look) -> bool:
-        return look.needs_root and os.geteuid() != 0 and self._sysfs == Path("/")
+    def _needs_sudo(self, state: StepState) -> bool:
+        return state.needs_root and os.geteuid() != 0 and self._sysfs == Path("/")
 
-    def _caller(self, look: Look) -> str:
-        return sudo_program() if self._needs_sudo(look) else program()
+    def _caller(self, state: StepState) -> str:
+        return sudo_program() if self._needs_sudo(state) else program()
 
-    def _argv(self, look: Look) -> Words:
+    def _argv(self, state: StepState) -> Words:
         own = (sys.executable, "-m", "bpu")
-        return ("sudo", *own) if self._needs_sudo(look) else own
+        return ("sudo", *own) if self._needs_sudo(state) else own

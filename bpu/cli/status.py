@@ -1,4 +1,4 @@
-"""`status`: says in a few lines whether this board's gateway serves, and where."""
+"""`status`: shows whether this board's gateway is ready, and its addresses."""
 
 from __future__ import annotations
 

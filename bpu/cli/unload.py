@@ -1,15 +1,15 @@
-"""`unload`: gives the BPU's memory back, to vision nodes say, when the last job is done."""
+"""`unload`: frees the BPU's memory, for vision nodes for example, after the last job."""
 
 from __future__ import annotations
 
 import click
 
-from bpu.cli._engine import handle, target_options, unloaded
+from bpu.cli._engine import engine_control, target_options, unload_and_wait
 from bpu.messages import say
 
 
 @click.command()
 @target_options
 def command(url: str | None, key: str | None, timeout: float) -> None:
-    unloaded(handle(url, key), limit_s=timeout)
+    unload_and_wait(engine_control(url, key), limit_s=timeout)
     click.echo(say("unload.done"))

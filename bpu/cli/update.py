@@ -1,4 +1,4 @@
-"""`update`: says how this installation is updated, and, only if asked, whether there is a newer version."""
+"""`update`: says how to update this installation, and with `--check` whether a newer version exists."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def command(check: bool) -> None:
 
 
 def installed_by() -> str:
-    """`deb`, `package` (pip, pipx, uv) or `clone`."""
+    """Return `deb`, `package` (pip, pipx, uv) or `clone`."""
     if Path(sys.prefix).is_relative_to(PACKAGED_HOME):
         return "deb"
     return "package" if INSTALLED else "clone"
 
 
 def newest_version(url: str) -> Version:
-    """The version that `url` names as `version` or `tag_name` of a JSON object. Raises `BpuError`."""
+    """Read the version at `url`: `version` or `tag_name` of a JSON object. Raises `BpuError`."""
     if not url:
         raise SettingsError(say("update.no_url"))
     try:

@@ -1,4 +1,4 @@
-"""The program's entry: nothing but the call, and an exit that does not wait for llama.cpp's threads."""
+"""Runs the console, and exits without waiting for llama.cpp's threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console itself: load, banner, then one line one turn, printed as `xlm_demo` 0.9.0 prints it."""
+"""Runs the console: load, banner, then one turn a line, with the output of `xlm_demo` 0.9.0."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ ANSWER = "\n[Assistant] >>> "
 BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
 GOODBYE = "[system out] >>> 好的，祝您生活愉快，再见~\n"
 LOAD_FAILED = "xlm init failed\n"
-#: Stands for a line break within a line. A backslash and an `n` stay what they are, because program text holds them.
+#: Stands for a line break within a line. A backslash and an `n` are not converted, because program text holds them.
 LINE_BREAK = "\N{SYMBOL FOR NEWLINE}"
-#: Where the model's own settings say nothing: enough chance for another answer each time, little enough for a small
-#: model to keep to its subject.
+#: Used if the model has no sampling settings: answers vary, but a small model keeps to its subject.
 SAMPLING = {"temperature": 0.6, "top_p": 0.95, "top_k": 40, "repeat_penalty": 1.1}
-#: Names in `generation_config.json`, and llama.cpp's for the same.
+#: Names in `generation_config.json`, and llama.cpp's names for the same settings.
 _SAMPLING_NAMES = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -35,7 +34,7 @@ _SAMPLING_NAMES = {
 
 
 class UnknownOption(Exception):
-    """The command line cannot be used; the text is what the real program says."""
+    """An unknown option; the text is the real program's message."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,11 +76,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class Console:
-    """One process's life."""
+    """One process from load to exit, on its main thread."""
 
     def __init__(self, options: argparse.Namespace, stdio: Stdio) -> None:
         self._options, self._stdio = options, stdio
-        self._text = ""  # all that the model's cache holds, or has to hold before the next answer
+        self._text = ""  # the text in the model's KV cache
 
     def run(self) -> int:
         options, stdio = self._options, self._stdio
@@ -112,7 +111,7 @@ class Console:
         source = Path(self._options.template_path).read_text(encoding="utf-8")
         self._frame: Frame = frame(source, bos=bos, eos=eos)
         # llama.cpp puts this token before every prompt by itself where the model's file says so.
-        self._implied = bos if config.get("add_bos_token") is True else ""
+        self._implicit_bos = bos if config.get("add_bos_token") is True else ""
         self._llama = Llama(
             self._options.hbm_path,
             context=self._options.context,
@@ -122,13 +121,13 @@ class Console:
         )
 
     def _prompt(self) -> None:
-        """The prompt is always flushed, because a person waits for it."""
+        """Print the prompt and flush it, because a person waits for it."""
         self._stdio.out(PROMPT)
         self._stdio.flush()
 
     def _serve(self) -> int:
-        for read in sys.stdin.buffer:
-            line = read.rstrip(b"\n").split(b"\0")[0]
+        for raw in sys.stdin.buffer:
+            line = raw.rstrip(b"\n").split(b"\0")[0]
             if line == b"exit":
                 self._stdio.out(GOODBYE)
                 return 0
@@ -139,7 +138,7 @@ class Console:
             try:
                 self._turn(line)
             except GenerationError as error:
-                # Nobody knows what the cache holds now, so that the process does not go on.
+                # The content of the KV cache is unknown now, so the process ends.
                 self._stdio.err(f"[cpu] the turn failed: {error}\n")
                 self._stdio.out("run error\n")
                 return 1
@@ -153,15 +152,15 @@ class Console:
         prompt = self._text + before + line.decode("utf-8", "replace").replace(LINE_BREAK, "\n") + after
         answer: list[str] = []
 
-        def say(piece: str) -> None:
+        def on_text(piece: str) -> None:
             answer.append(piece)
             stdio.out(piece)
 
-        figures = self._llama.complete(prompt.removeprefix(self._implied), say)
+        figures = self._llama.complete(prompt.removeprefix(self._implicit_bos), on_text)
         self._text = prompt + "".join(answer)
-        self._close(figures)
+        self._print_figures(figures)
 
-    def _close(self, figures: Figures) -> None:
+    def _print_figures(self, figures: Figures) -> None:
         self._stdio.err(
             f"[cpu] prompt: {figures.cached + figures.prefilled} tokens, {figures.cached} of them from the cache; "
             f"answer: {figures.generated} tokens\n"
@@ -173,7 +172,7 @@ class Console:
 
 
 def _json(path: Path) -> Mapping[str, Any]:
-    """The object in the file `path`; empty when there is none."""
+    """Read the JSON object in the file `path`; empty if there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -182,7 +181,7 @@ def _json(path: Path) -> Mapping[str, Any]:
 
 
 def _word(value: Any) -> str:
-    """A special token, written plainly or as an object with its `content`."""
+    """Read a special token, which is a string or an object with `content`."""
     word = value.get("content") if isinstance(value, dict) else value
     return word if isinstance(word, str) else ""
 

@@ -1,7 +1,7 @@
-"""llama.cpp as a function from a prompt to pieces of text. It knows nothing of the console's protocol.
+"""Wraps llama.cpp as a function from a prompt to pieces of text. It knows nothing of the console's protocol.
 
-The library comes as a server: it opens a listening socket by itself. Here it listens on a Unix socket in a folder of
-mode 0700 while it loads, and that socket is closed before the first prompt: nobody can connect to this process.
+The library is a server and opens a listening socket. Here it listens on a Unix socket in a folder of mode 0700 while it
+loads, and the socket is closed before the first prompt, so that no other process can connect.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 #: llama.cpp's verbosity that prints errors alone.
 _ERRORS = 1
-#: How often a thread of llama.cpp looks for the others before it sleeps. libgomp's own count is so high that waiting
-#: threads take the processor from the one they wait for: on a busy computer answers become ten times slower. With this
-#: count an idle computer is as fast as with the other.
+#: How often a waiting thread of llama.cpp spins before it sleeps. With libgomp's high default, waiting threads take the
+#: processor from the one they wait for, and answers on a busy computer become ten times slower. An idle computer is as
+#: fast with this count as with the default.
 _SPINS = "1000"
 
 
 class LoadError(Exception):
-    """The model file cannot be loaded. The library has said why on the error stream."""
+    """The model file cannot be loaded. The library has printed the reason on stderr."""
 
 
 class GenerationError(Exception):
@@ -31,7 +31,7 @@ class GenerationError(Exception):
 
 
 class Figures(NamedTuple):
-    """What one answer took. Tokens; rates in tokens per second."""
+    """Token counts of one answer, and rates in tokens per second."""
 
     cached: int = 0
     prefilled: int = 0
@@ -41,7 +41,7 @@ class Figures(NamedTuple):
 
 
 class Llama:
-    """A loaded model with one sequence in its cache; a prompt that begins as the last one is not computed again."""
+    """A loaded model with one sequence in its KV cache, so that the common prefix of two prompts is computed once."""
 
     def __init__(self, path: str, *, context: int, threads: int, longest: int, sampling: Mapping[str, float]) -> None:
         """`context` in tokens; `threads` 0: llama.cpp's own choice; `longest` answer in tokens, -1: no limit.
@@ -61,20 +61,20 @@ class Llama:
             close_listeners()
             shutil.rmtree(folder, ignore_errors=True)
 
-    def complete(self, prompt: str, say: Callable[[str], None]) -> Figures:
-        """Answer `prompt`, giving each piece to `say`; ends at the model's end token or where the context is full.
+    def complete(self, prompt: str, on_text: Callable[[str], None]) -> Figures:
+        """Answer `prompt`, passing each piece to `on_text`, until the end token or a full context.
 
         Raises `GenerationError`.
         """
         answers: list[Mapping[str, Any]] = [{}]
 
-        def take(answer: Mapping[str, Any]) -> None:
+        def on_chunk(answer: Mapping[str, Any]) -> None:
             choices = answer.get("choices")
             if choices and choices[0].get("text"):
-                say(choices[0]["text"])
+                on_text(choices[0]["text"])
             answers[0] = answer
 
-        self._server.handle_completions({"prompt": prompt, "stream": True, **self._options}, take)
+        self._server.handle_completions({"prompt": prompt, "stream": True, **self._options}, on_chunk)
         if "timings" not in answers[0]:
             raise GenerationError(_reason(answers[0]))
         return _figures(answers[0]["timings"])
@@ -88,7 +88,7 @@ def _parameters(library: Any, path: str, context: int, threads: int, folder: str
     params.verbosity = _ERRORS
     if threads > 0:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    # Memory is what the model and its one context take: no copies of other conversations.
+    # No copies of other conversations, so that only the model and its one context use memory.
     params.cache_ram_mib = 0
     params.n_ctx_checkpoints = 0
     params.ctx_shift = False
@@ -99,7 +99,7 @@ def _parameters(library: Any, path: str, context: int, threads: int, folder: str
 
 
 def close_listeners() -> None:
-    """End every listening socket of this process; the library's HTTP thread leaves then."""
+    """Shut down every listening socket of this process, so that the library's HTTP thread ends."""
     for link in list(Path("/proc/self/fd").iterdir()):
         try:
             copy = socket.socket(fileno=os.dup(int(link.name)))

@@ -1,4 +1,4 @@
-"""Output through the C library's `stdout` and `stderr`, so that `stdbuf` works on this program as on the SDK's."""
+"""Writes through the C library's `stdout` and `stderr`, so that `stdbuf` works as on the SDK's programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 
 
 class Stdio:
-    """Python's own streams must not be used beside it. Only `prompt` flushes, as in `xlm_demo`."""
+    """The output streams of the process; Python's own must not be used beside them. It never flushes by itself."""
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None)

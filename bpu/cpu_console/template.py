@@ -1,4 +1,4 @@
-"""The chat template as the three texts that a growing conversation needs. Pure."""
+"""Splits a chat template into the three texts around the messages of a conversation. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-#: Words that no template holds; each stands for a message while the texts around it are found.
+#: Words that no template holds; each stands for a message, so that the texts around it can be found.
 _FIRST, _ANSWER, _SECOND = "qzFirstQuestionqz", "qzAnswerqz", "qzSecondQuestionqz"
 
 
@@ -20,8 +20,8 @@ class TemplateError(ValueError):
 
 
 class Frame(NamedTuple):
-    """`opening`: before the first question; `between`: after an answer, before the next question; `closing`: after
-    every question, up to where the answer begins."""
+    """The texts around messages: `opening` before the first question, `between` an answer and the next question,
+    `closing` between a question and its answer."""
 
     opening: str
     between: str
@@ -29,11 +29,11 @@ class Frame(NamedTuple):
 
 
 def frame(source: str, *, bos: str = "", eos: str = "") -> Frame:
-    """The frame that the chat template `source` puts around a conversation. Raises `TemplateError`."""
+    """Render the chat template `source`, and return the texts around the messages. Raises `TemplateError`."""
     try:
         template = _environment().from_string(source)
         first = template.render(**_variables(bos, eos, [("user", _FIRST)]))
-    except Exception as error:  # a template is a program: anything can come of it
+    except Exception as error:  # a template is a program and may raise anything
         raise TemplateError(str(error) or type(error).__name__) from None
     opening, found, closing = first.partition(_FIRST)
     if not found or _FIRST in closing:
@@ -42,18 +42,18 @@ def frame(source: str, *, bos: str = "", eos: str = "") -> Frame:
 
 
 def _between(template: jinja2.Template, bos: str, eos: str, opening: str) -> str:
-    """What the template puts between an answer and the next question; "" when it does not take three messages."""
-    talk = [("user", _FIRST), ("assistant", _ANSWER), ("user", _SECOND)]
+    """Return the text between an answer and the next question; "" if the template refuses three messages."""
+    messages = [("user", _FIRST), ("assistant", _ANSWER), ("user", _SECOND)]
     try:
-        text = template.render(**_variables(bos, eos, talk))
+        text = template.render(**_variables(bos, eos, messages))
     except Exception:  # as above
         return ""
     rest, found, _ = text.partition(_ANSWER)[2].partition(_SECOND)
     return rest if found else ""
 
 
-def _variables(bos: str, eos: str, talk: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    messages = [{"role": role, "content": content} for role, content in talk]
+def _variables(bos: str, eos: str, turns: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    messages = [{"role": role, "content": content} for role, content in turns]
     return {"messages": messages, "add_generation_prompt": True, "bos_token": bos, "eos_token": eos, "tools": None}
 
 

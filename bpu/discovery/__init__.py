@@ -1,5 +1,5 @@
-"""Gateways on the local network: announced by mDNS (RFC 6762, DNS-SD RFC 6763), and found by it.
+"""Announces and finds gateways on the local network by mDNS (RFC 6762, DNS-SD RFC 6763).
 
-`announcement` is pure: what is said of a gateway, and whether. `announcer` is a small process of its own beside
-gunicorn, because `zeroconf` runs a thread. `scan` reads what others announce, and trusts none of it.
+`announcement` is pure: whether and what to announce. `announcer` is a separate process beside gunicorn, because
+`zeroconf` runs a thread. `scan` reads announcements of others as untrusted input.
 """

@@ -1,4 +1,4 @@
-"""What is announced of a gateway, and whether: from the settings and this machine's addresses. Pure."""
+"""Decides from settings and addresses whether and what to announce of a gateway. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bpu import __version__
 from bpu.board.addresses import Address, Kind
 from bpu.settings import Settings
 
-#: Service types, and the path that a client of each begins with.
+#: Service types, and the path where clients of each start.
 OPENAI, HTTP = "_openai._tcp", "_http._tcp"
 PATHS = {OPENAI: "/v1", HTTP: "/"}
 #: Networks that no router of the internet forwards: RFC 1918, 3927, 6598.
@@ -27,7 +27,7 @@ MAX_NAME = 63
 
 @dataclass(frozen=True)
 class Announcement:
-    """One gateway as the network hears of it. `hosts` are private IPv4 addresses of this machine."""
+    """The announcement of one gateway. `hosts` are private IPv4 addresses of this machine."""
 
     name: str
     port: int
@@ -35,12 +35,12 @@ class Announcement:
     txt: Mapping[str, str]
 
     def properties(self, kind: str) -> dict[str, str]:
-        """The TXT record of one service type."""
+        """Return the TXT record of one service type."""
         return {"path": PATHS[kind], **self.txt}
 
 
 def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address], hostname: str) -> Announcement | None:
-    """What to announce of a gateway at `bind` (`BPU_BIND`); None when no machine of a private network reaches it."""
+    """Make the announcement of a gateway at `bind` (`BPU_BIND`); None if no private network reaches it."""
     near = [address.ip for address in addresses if address.kind is not Kind.CONTAINER and is_private(address.ip)]
     for part in bind.split(","):
         host, _, port = part.rpartition(":")
@@ -51,17 +51,14 @@ def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address]
 
 
 def txt_record(settings: Settings) -> dict[str, str]:
-    """The TXT record without the path.
-
-    With API keys the names of models are left out: who may not use the board need not know what is on it.
-    """
+    """Return the TXT record without the path; with API keys it does not name the models."""
     has_keys = bool(settings.api_keys) or settings.api_keys_file is not None
-    named = {} if has_keys else {"models": _cut(settings.model_id, MAX_TXT - len("models="))}
+    named = {} if has_keys else {"models": _truncate(settings.model_id, MAX_TXT - len("models="))}
     return {"version": __version__, "auth": "key" if has_keys else "none", **named}
 
 
 def is_wanted(settings: Settings, *, is_service: bool) -> bool:
-    """`BPU_ANNOUNCE`: `auto` announces a service alone, because a trial at a desk is nobody else's business."""
+    """Whether to announce, by `BPU_ANNOUNCE`; `auto` announces only a systemd service."""
     return settings.announce == "1" or (settings.announce == "auto" and is_service)
 
 
@@ -75,16 +72,14 @@ def is_private(ip: str) -> bool:
 
 
 def instance_name(hostname: str) -> str:
-    """How people see the gateway in a list; a name that is taken gets a number from the library."""
-    return _cut(f"RDK BPU Gateway {hostname.partition('.')[0]}".strip(), MAX_NAME)
+    """Return the gateway's name in lists; the library numbers duplicate names."""
+    return _truncate(f"RDK BPU Gateway {hostname.partition('.')[0]}".strip(), MAX_NAME)
 
 
 def avahi_file(settings: Settings) -> str | None:
-    """Avahi's service file for these settings; None when nothing is to be announced.
+    """Return Avahi's service file; None with `BPU_ANNOUNCE=0` or if only loopback or unix sockets are bound.
 
-    That is so with `BPU_ANNOUNCE=0`, and when the gateway listens on loopback or a socket alone.
-
-    Avahi knows the addresses itself and puts the host's name in the place of `%h`.
+    Avahi adds the addresses itself and replaces `%h` by the host's name.
     """
     ports = [part.rpartition(":")[2] for part in settings.bind.split(",") if _is_beyond_loopback(part)]
     if settings.announce == "0" or not ports:
@@ -114,7 +109,7 @@ def _is_beyond_loopback(part: str) -> bool:
         return True
 
 
-def _cut(text: str, most: int) -> str:
-    """`text` in at most `most` bytes of UTF-8, without a broken character and without controls."""
+def _truncate(text: str, most: int) -> str:
+    """Truncate `text` to `most` bytes of UTF-8 at a character, without control characters."""
     printable = "".join(char for char in text if char.isprintable())
     return printable.encode()[:most].decode(errors="ignore")

@@ -1,8 +1,8 @@
 """A process beside gunicorn that announces the gateway by the `zeroconf` package.
 
-`python -m bpu.discovery.announcer JSON`, where the JSON has `bind`, `txt` and the pid `parent`: it knows no settings
-and no keys. It takes the announcement back and ends when it gets SIGTERM, or when the process that started it is gone.
-It looks at the addresses again now and then, because a board may get its address late.
+`python -m bpu.discovery.announcer JSON`, where the JSON has `bind`, `txt` and the pid `parent`: it gets no settings and
+no keys. On SIGTERM, or when its parent has ended, it withdraws the announcement and exits. It reads the addresses again
+every `REFRESH_S`, because a board may get its address late.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from bpu.discovery.announcement import PATHS, Announcement, announcement
 
 log = logging.getLogger("bpu.discovery")
 
-LOOK_S = 30.0
-PARENT_S = 0.5
+REFRESH_S = 30.0
+PARENT_CHECK_S = 0.5
 
 
 class Announcer:
-    """Holds at most one registration, and brings it up to date. Main thread only."""
+    """Keeps at most one registration up to date. Main thread of the announcer process."""
 
     def __init__(
         self, bind: str, txt: Mapping[str, str], find: Callable[[], Sequence[Address]] = local_addresses
@@ -41,7 +41,7 @@ class Announcer:
         self._zeroconf: Zeroconf | None = None
 
     def refresh(self) -> None:
-        """Announce what is true now. A network that cannot be used is tried again at the next look."""
+        """Announce the present addresses; a network that fails is tried again at the next refresh."""
         wanted = announcement(self._bind, self._txt, self._find(), socket.gethostname())
         if wanted == self._current:
             return
@@ -60,23 +60,23 @@ class Announcer:
         log.info("announced by mDNS as %r on %s", wanted.name, ", ".join(wanted.hosts))
 
     def withdraw(self) -> None:
-        """Say goodbye to the network, and close the sockets."""
+        """Withdraw the announcement and close the sockets."""
         self._current = None
         if self._zeroconf is not None:
             self._zeroconf.close()
             self._zeroconf = None
 
 
-def service_info(said: Announcement, kind: str) -> ServiceInfo:
-    """One service type of the announcement as the library takes it."""
+def service_info(announced: Announcement, kind: str) -> ServiceInfo:
+    """Return one service type of the announcement for the library."""
     host = socket.gethostname().partition(".")[0] or "rdk"
     return ServiceInfo(
         f"{kind}.local.",
-        f"{said.name}.{kind}.local.",
-        port=said.port,
-        properties=said.properties(kind),
+        f"{announced.name}.{kind}.local.",
+        port=announced.port,
+        properties=announced.properties(kind),
         server=f"{host}.local.",
-        addresses=[socket.inet_aton(ip) for ip in said.hosts],
+        addresses=[socket.inet_aton(ip) for ip in announced.hosts],
     )
 
 
@@ -85,13 +85,13 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    given = json.loads(sys.argv[1])
-    announcer = Announcer(given["bind"], given["txt"])
+    arguments = json.loads(sys.argv[1])
+    announcer = Announcer(arguments["bind"], arguments["txt"])
     try:
         while True:
             announcer.refresh()
-            for _ in range(round(LOOK_S / PARENT_S)):
-                if ended.wait(PARENT_S) or os.getppid() != given["parent"]:
+            for _ in range(round(REFRESH_S / PARENT_CHECK_S)):
+                if ended.wait(PARENT_CHECK_S) or os.getppid() != arguments["parent"]:
                     return
     finally:
         announcer.withdraw()

@@ -1,4 +1,4 @@
-"""Starts and ends the announcer from gunicorn's master, which must not load `zeroconf` itself: it forks."""
+"""Starts and ends the announcer in gunicorn's master, which must not import `zeroconf`, because it forks."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bpu.project import IMPORT_ROOT
 from bpu.settings import Settings
 
 AVAHI_SOCKET = Path("/run/avahi-daemon/socket")
-#: systemd sets it for a service that tells when it is ready, as ours does.
+#: systemd sets it for services of `Type=notify`, as this one is.
 SERVICE_VARIABLE = "NOTIFY_SOCKET"
-#: The goodbye on the network takes most of a second.
+#: Withdrawing the announcement takes most of a second.
 GOODBYE_S = 3.0
 
 
 def start(settings: Settings, environ: Mapping[str, str] = os.environ) -> int | None:
-    """Start the announcer; its pid, or None where nothing is to be announced by it. Raises `ToolFailed`."""
+    """Start the announcer; return its pid, or None if it has nothing to announce. Raises `ToolFailed`."""
     if not is_wanted(settings, is_service=SERVICE_VARIABLE in environ) or avahi_file(settings) is None:
         return None
     if AVAHI_FILE.exists() and AVAHI_SOCKET.exists():
         return None
-    given = json.dumps({"bind": settings.bind, "txt": txt_record(settings), "parent": os.getpid()})
-    return tools.start([sys.executable, "-m", "bpu.discovery.announcer", given], cwd=IMPORT_ROOT)
+    arguments = json.dumps({"bind": settings.bind, "txt": txt_record(settings), "parent": os.getpid()})
+    return tools.start([sys.executable, "-m", "bpu.discovery.announcer", arguments], cwd=IMPORT_ROOT)
 
 
 def stop(pid: int) -> None:
-    """End the announcer, a child of this process, and wait for its goodbye."""
+    """End the announcer, a child of this process, and wait until it has withdrawn the announcement."""
     with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + GOODBYE_S
@@ -44,7 +44,7 @@ def stop(pid: int) -> None:
 
 
 def is_stale(settings: Settings) -> bool:
-    """Whether Avahi announces what is no longer so: the file was written with other settings."""
+    """Whether Avahi's file was written with other settings."""
     try:
         return AVAHI_FILE.read_text(encoding="utf-8") != (avahi_file(settings) or "")
     except (OSError, UnicodeError):

@@ -1,8 +1,8 @@
-"""Gateways of the local network: what mDNS says of them, and what they answer themselves.
+"""Finds gateways of the local network by mDNS, and asks each for its state.
 
-Everything that is read is a stranger's: names and TXT records may hold anything, addresses may point anywhere, an
-answer may never end. So only private addresses are asked, without a key, for two fixed paths; each gateway has few
-bytes and seconds; and no text is shown unless it is printable and short.
+All input is untrusted: names and TXT records may hold anything, addresses may point anywhere, an answer may never end.
+So only private addresses are asked, without a key, for two fixed paths, with limits of bytes and seconds; and only
+short printable text is shown.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from bpu.discovery.announcement import OPENAI, is_private
 from bpu.errors import EngineUnavailable
 from bpu.messages import say
 
-#: The most gateways that are looked at, addresses of one, models of one, and letters of a text.
+#: Limits of gateways, addresses and models of one gateway, and characters of a text.
 MAX_GATEWAYS, MAX_ADDRESSES, MAX_MODELS, MAX_TEXT = 64, 4, 20, 60
 MAX_BYTES = 256 * 1024
 ASK_S = 3.0
-#: How long one gateway's records are waited for.
+#: Time limit for one gateway's records.
 RESOLVE_MS = 1500
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Found:
-    """One gateway. `state` is the engine's, "" when the gateway did not answer; `waiting` is None when not known."""
+class FoundGateway:
+    """One gateway. `state` is the engine's, "" if the gateway did not answer; `waiting` is None if unknown."""
 
     name: str
     address: str
@@ -48,9 +48,9 @@ class Found:
     simulated: bool = False
 
 
-def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[Found]:
-    """Listen for `seconds`, then ask each gateway. Raises `EngineUnavailable` where mDNS cannot be used."""
-    names = _Names()
+def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[FoundGateway]:
+    """Listen for `seconds`, then ask each gateway. Raises `EngineUnavailable` if mDNS cannot be used."""
+    names = _ServiceNames()
     try:
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All, ip_version=IPVersion.V4Only)
     except (OSError, ZeroconfError) as error:
@@ -67,8 +67,8 @@ def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[Found]:
         return sorted(pool.map(_ask_gateway, resolved_records), key=lambda found: (found.name, found.address))
 
 
-class _Names(ServiceListener):
-    """The names that were parse_records, up to a number. Called in the library's thread."""
+class _ServiceNames(ServiceListener):
+    """The announced names, up to a limit. The library's thread calls it, so a lock guards them."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
@@ -87,14 +87,14 @@ class _Names(ServiceListener):
             self._names.pop(name, None)
 
     def update_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-        """The records are read at the end."""
+        """Do nothing, because the records are read at the end."""
 
     def snapshot(self) -> list[str]:
         with self._lock:
             return list(self._names)
 
 
-def _resolve(zeroconf: Zeroconf, name: str) -> list[Found] | None:
+def _resolve(zeroconf: Zeroconf, name: str) -> list[FoundGateway] | None:
     kind = f"{OPENAI}.local."
     try:
         info = ServiceInfo(kind, name)
@@ -105,15 +105,17 @@ def _resolve(zeroconf: Zeroconf, name: str) -> list[Found] | None:
         return None
 
 
-def parse_records(name: str, addresses: list[str], port: int | None, properties: dict[Any, Any]) -> list[Found] | None:
-    """What the records say, made fit to be shown; one entry an address that may be asked. None when there is none."""
+def parse_records(
+    name: str, addresses: list[str], port: int | None, properties: dict[Any, Any]
+) -> list[FoundGateway] | None:
+    """Parse records to printable text, one entry for each private address; None without one."""
     near = [ip for ip in dict.fromkeys(addresses) if is_private(ip)][:MAX_ADDRESSES]
     if not near or not isinstance(port, int) or not 0 < port < 65536:
         return None
     values = {_text(key): _text(value) for key, value in list(properties.items())[:20]}
     models = tuple(filter(None, (clean(part) for part in values.get("models", "").split(","))))[:MAX_MODELS]
     return [
-        Found(
+        FoundGateway(
             clean(name.removesuffix(f".{OPENAI}.local.")),
             f"http://{ip}:{port}",
             clean(values.get("version", "")),
@@ -125,7 +127,7 @@ def parse_records(name: str, addresses: list[str], port: int | None, properties:
 
 
 def clean(text: object) -> str:
-    """`text` as a terminal may show it: printable, one line, short. Marks that turn the direction are not printable."""
+    """Return `text` as one short printable line, without marks that change the text direction."""
     if not isinstance(text, str):
         return ""
     printable = "".join(char if char.isprintable() else " " for char in text[: 4 * MAX_TEXT])
@@ -136,8 +138,8 @@ def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
 
-def _ask_gateway(entries: list[Found]) -> Found:
-    """The first address that answers, with what it says of itself; else what the records say."""
+def _ask_gateway(entries: list[FoundGateway]) -> FoundGateway:
+    """Return the state from the first address that answers; else the data of the records."""
     for found in entries:
         host, _, port = found.address.removeprefix("http://").rpartition(":")
         status, health = ask(host, int(port), "/health")
@@ -148,8 +150,8 @@ def _ask_gateway(entries: list[Found]) -> Found:
     return entries[0]
 
 
-def with_health(found: Found, health: dict[str, Any]) -> Found:
-    """`found` with what `/health` said."""
+def with_health(found: FoundGateway, health: dict[str, Any]) -> FoundGateway:
+    """Return `found` with the values of `/health`."""
     engine = health["engine"]
     waiting = engine.get("waiting")
     return replace(
@@ -163,7 +165,7 @@ def with_health(found: Found, health: dict[str, Any]) -> Found:
 
 
 def models_of(status: int, listed: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `Found` that the list of models decides; none of them when there was no list."""
+    """Return the fields of `FoundGateway` from the list of models; empty without a list."""
     if status == 401:
         return {"needs_key": True}
     data = listed.get("data")
@@ -176,14 +178,14 @@ def models_of(status: int, listed: dict[str, Any]) -> dict[str, Any]:
 def ask(
     host: str, port: int, path: str, *, limit_s: float = ASK_S, clock: Callable[[], float] = time.monotonic
 ) -> tuple[int, dict[str, Any]]:
-    """One GET: its status and its JSON object; (0, {}) for whatever is no answer. It ends after `limit_s`, always."""
+    """Send one GET; return status and JSON object, or (0, {}) without an answer. It always ends after `limit_s`."""
     deadline = clock() + limit_s
     try:
         connection = http.client.HTTPConnection(host, port, timeout=limit_s)
         connection.connect()
     except OSError:
         return 0, {}
-    # A stranger that sends a byte now and then would reset every limit on silence, so the whole has an end.
+    # A server that sends single bytes would reset every limit on silence, so the whole exchange has a limit.
     watchdog = threading.Timer(max(0.0, deadline - clock()), _hang_up, [connection.sock])
     watchdog.daemon = True
     watchdog.start()

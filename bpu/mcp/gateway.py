@@ -1,4 +1,4 @@
-"""The gateway as this server uses it: one streamed answer, models, state, loading, cancelling. Asyncio.
+"""An asyncio client of the gateway: streamed answers, models, status, loading, cancelling.
 
 Cancelling the task that iterates `chat` closes the connection, which frees the job.
 """
@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 
 CONNECT_S = 10.0
-#: Gateways say something every few seconds while a client waits.
+#: Gateways send a keep-alive every few seconds while a client waits.
 SILENCE_S = 300.0
-#: The most bytes that are read of an answer that is not streamed, and of one line of a stream.
+#: The most bytes that are used of an answer that is not streamed.
 MAX_BYTES = 4 << 20
 
 Body = dict[str, Any]
@@ -25,7 +25,7 @@ class GatewayError(Exception):
 
 
 class GatewayClient:
-    """`base` is `scheme://host:port[/path]` without `/v1`. `on_job` of `chat` is told the id of the job."""
+    """A client of one gateway, for one asyncio loop. `base` is `scheme://host:port[/path]` without `/v1`."""
 
     def __init__(self, base: str, key: str = "", *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self.base = base
@@ -37,7 +37,7 @@ class GatewayClient:
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     async def request(self, method: str, path: str, body: Body | None = None) -> Body:
-        """One request and its answer. Raises `GatewayError`."""
+        """Send one request and return its JSON. Raises `GatewayError`."""
         async with self._client(CONNECT_S) as client:
             try:
                 response = await client.request(method, path, json=body)
@@ -48,7 +48,7 @@ class GatewayClient:
             return _object(response.content[:MAX_BYTES])
 
     async def chat(self, body: Body, on_job: Callable[[str], None] = lambda job: None) -> AsyncGenerator[str, None]:
-        """The parts of an answer's text; "" is a sign of life. Reasoning is left out. Raises `GatewayError`."""
+        """Yield an answer's text; "" is a keep-alive. `on_job` gets the job's id. Raises `GatewayError`."""
         sent = {**body, "stream": True}
         try:
             async with (
@@ -76,7 +76,7 @@ class GatewayClient:
             raise self._unreachable(error) from error
 
     def _client(self, silence_s: float) -> httpx2.AsyncClient:
-        # The variables of proxies are not read: the board is near.
+        # Proxy variables are ignored, because the board is on the local network.
         return httpx2.AsyncClient(
             base_url=self.base,
             headers=self._headers,

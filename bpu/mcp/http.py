@@ -1,6 +1,6 @@
-"""MCP over HTTP: the route `/mcp` on an address of its own, behind the gateway's rules for keys, hosts and networks.
+"""Serves MCP over HTTP at `/mcp` on its own address, with the gateway's rules for keys, hosts and networks.
 
-ASGI below, asyncio within; one process, which `bpu mcp --http` runs until it is interrupted.
+An ASGI application on asyncio in one process, which `bpu mcp --http` runs until it is interrupted.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from bpu.mcp.server import BoardTools
 from bpu.settings import Settings
 
 PATH = "/mcp"
-#: Sessions that were left without a goodbye end after this.
+#: Idle sessions end after this.
 IDLE_S = 1800.0
 MAX_SESSIONS = 64
-#: Connections of all clients together.
+#: Limit for connections of all clients together.
 MAX_CONNECTIONS = 256
 
 Scope = MutableMapping[str, Any]
@@ -32,8 +32,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Guard:
-    """Refuses a request before the library sees it: host name, origin, network, key."""
+class AccessMiddleware:
+    """ASGI middleware that refuses requests by host name, origin, network and key. Runs in the asyncio loop."""
 
     def __init__(self, app: App, access: Access, origins: tuple[str, ...] = ()) -> None:
         self._app = app
@@ -62,7 +62,7 @@ class Guard:
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """A page of the server itself, or of an origin that is named in the settings (`*` is not enough here)."""
+        """Whether the origin is the server itself or named in the settings (`*` does not count here)."""
         return origin.rstrip("/").lower() in self._origins or origin.lower() == f"http://{host.lower()}"
 
 
@@ -74,7 +74,7 @@ async def _respond(error: BpuError, send: Send) -> None:
 
 
 def application(server: BoardTools, access: Access, *, origins: tuple[str, ...], max_body_bytes: int) -> App:
-    """The ASGI application: the library's behind our guard, so the library's own check of hosts is off."""
+    """Wrap the library's ASGI application in `AccessMiddleware`, with the library's own check of hosts off."""
     inner: App = server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=max_body_bytes,
@@ -82,16 +82,16 @@ def application(server: BoardTools, access: Access, *, origins: tuple[str, ...],
         max_sessions=MAX_SESSIONS,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    return Guard(inner, access, origins)
+    return AccessMiddleware(inner, access, origins)
 
 
 def access(settings: Settings) -> Access:
-    """The gateway's own rules, so that a key that opens one opens the other. Raises `SettingsError`."""
+    """Return the gateway's access rules, so that both accept the same keys. Raises `SettingsError`."""
     return rules_of(settings)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody beyond this machine reaches `host`."""
+    """Whether only this machine reaches `host`."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -105,7 +105,7 @@ def serve(app: App, host: str, port: int) -> None:
         host=host,
         port=port,
         log_level="warning",
-        proxy_headers=False,  # nobody in between may say who the client is
+        proxy_headers=False,  # headers of a proxy could forge the client's address
         server_header=False,
         ws="none",
         limit_concurrency=MAX_CONNECTIONS,

@@ -1,7 +1,7 @@
 """The tools of the board: chat, describe_image, list_models, load_model, board_status, cancel.
 
-`describe_image` and `load_model` are listed only while the gateway says in `/v1/models` that it can: a model whose
-`architecture.input_modalities` has "image" (or whose `capabilities` has "vision"), and models with a `status`.
+`describe_image` and `load_model` are listed only while `/v1/models` has a model for them: one whose
+`architecture.input_modalities` has "image" (or whose `capabilities` has "vision"), and one with `aliases`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ INSTRUCTIONS = (
     "dozen tokens a second, within a context of a few thousand tokens (list_models says how many): keep prompts short. "
     "It keeps nothing between calls."
 )
-#: A call that waits tells its client at most so often that it lives.
+#: The least time between two progress notifications of a call.
 PROGRESS_S = 1.0
 #: The most bytes of an image; the gateway's bodies have a limit, and base64 adds a third.
 MAX_IMAGE_BYTES = 2_800_000
 _IMAGES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 _DATA_URI = re.compile(r"data:image/(?:jpeg|png);base64,([A-Za-z0-9+/=\s]+)")
-#: Tools that need more than today's gateways can do, and how the list of models says that it is there.
+#: Tools that need an ability, by the name that `abilities_of` gives it.
 _NEEDS = {"describe_image": "image", "load_model": "load"}
-#: The connection of a transport that has one alone.
+#: The connection's name on a transport with a single connection.
 ONLY_CONNECTION = ""
 
 Ctx = Context[Any, Any]
@@ -54,7 +54,7 @@ class BoardTools(MCPServer[Any]):
         super().__init__("rdk-bpu", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
         self._gateway = gateway
         self._paths = paths
-        #: Ids of running jobs by connection, so that nobody cancels the job of another.
+        #: Ids of running jobs by connection, so that a connection cancels only its own jobs.
         self._jobs: defaultdict[str, set[str]] = defaultdict(set)
         for tool in (
             self.chat,
@@ -160,7 +160,7 @@ class BoardTools(MCPServer[Any]):
         return {ability for model in await self._gateway.models() for ability in abilities_of(model)}
 
     async def _require(self, ability: str, otherwise: str) -> None:
-        """Raises `ToolError`: a client may call a tool that is not listed."""
+        """Raise `ToolError` without the ability, because a client may call a tool that is not listed."""
         with _tool_errors():
             if ability not in await self._abilities():
                 raise ToolError(otherwise)
@@ -174,7 +174,7 @@ class BoardTools(MCPServer[Any]):
 
 @contextlib.contextmanager
 def _tool_errors() -> Iterator[None]:
-    """The gateway's errors as errors of a tool, whose words the calling model reads."""
+    """Convert the gateway's errors to tool errors, whose message the calling model reads."""
     try:
         yield
     except GatewayError as error:
@@ -182,9 +182,9 @@ def _tool_errors() -> Iterator[None]:
 
 
 def connection_of(ctx: Ctx) -> str:
-    """The session that the server made for a client; stdio has one alone.
+    """Return the id of the client's session; stdio has a single one.
 
-    A client of the stateless protocol has none, so each of its requests is a connection of its own.
+    A client of the stateless protocol has no session, so each of its requests counts as a connection.
     """
     headers = ctx.headers
     if headers is None:
@@ -193,7 +193,7 @@ def connection_of(ctx: Ctx) -> str:
 
 
 def abilities_of(model: Body) -> set[str]:
-    """What the list says of a model: "image" if it sees, "load" if it is one of a table, so that it has a name."""
+    """Return a model's abilities: "image" if it accepts images, "load" if it is in a table of models."""
     architecture = model.get("architecture")
     inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
     capabilities = model.get("capabilities")
@@ -204,7 +204,7 @@ def abilities_of(model: Body) -> set[str]:
 
 
 def image_uri(image: str, *, paths: bool) -> str:
-    """`image` as a data URI that was looked at. Raises `ToolError`."""
+    """Return `image` as a checked data URI. Raises `ToolError`."""
     if found := _DATA_URI.fullmatch(image):
         try:
             data = base64.b64decode("".join(found[1].split()), validate=True)
@@ -235,7 +235,7 @@ def _read(path: Path) -> bytes:
 
 
 def _summary(health: Body) -> Body:
-    """What an agent needs of `/health`; the console's log lines are not among it."""
+    """Return the fields of `/health` for an agent, without the console's log lines."""
     engine = health.get("engine")
     found = engine if isinstance(engine, dict) else {}
     kept = {name: health.get(name) for name in ("status", "version", "model", "context_length", "simulated")}

@@ -1,9 +1,9 @@
-"""What a person reads in the terminal, in English and Chinese; the one mechanism for all commands.
+"""The texts of the terminal in English and Chinese, for all commands.
 
-Texts live beside this file, one module an area, each a dictionary `TEXTS` of key to (English, Chinese), so that a
-text can never exist in one language alone. `say("serve.help")` looks up the key `help` in `bpu/messages/serve.py`.
-Errors on the wire are not here: clients match their English words. In a text `{bpu}` stands for the words that call
-this very program, and `{sudo_bpu}` for those that call it as root.
+Each module beside this file is an area with a dictionary `TEXTS` of key to (English, Chinese), so that no text exists
+in only one language. `say("serve.help")` looks up the key `help` in `bpu/messages/serve.py`. Errors of the API are not
+here, because clients match their English text. In a text `{bpu}` stands for the command that calls this program, and
+`{sudo_bpu}` for the same as root.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from bpu.project import IMPORT_ROOT
 
 Language = Literal["en", "zh"]
 Texts = dict[str, tuple[str, str]]
-#: What other libraries say in the terminal, as catalogues for gettext.
+#: gettext catalogues with the texts of other libraries.
 LOCALE = Path(__file__).with_name("locale")
 
 
 def language(environ: Mapping[str, str] = os.environ) -> Language:
-    """The language of the terminal: the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set decides."""
+    """Return the language of the terminal, by the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
             return "zh" if value.lower().startswith("zh") else "en"
@@ -33,7 +33,7 @@ def language(environ: Mapping[str, str] = os.environ) -> Language:
 
 
 def texts(area: str) -> Texts:
-    """The catalogue of one area; empty when the area has none."""
+    """Return the texts of one area; empty if it has none."""
     name = f"{__name__}.{area}"
     try:
         found: Texts = import_module(name).TEXTS
@@ -50,7 +50,7 @@ def has(key: str) -> bool:
 
 
 def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
-    """The text of `area.name` in the terminal's language, with `{placeholders}` filled. KeyError if there is none."""
+    """Return the text `area.name` in the terminal's language, placeholders filled. KeyError if there is none."""
     area, _, name = key.partition(".")
     english, chinese = texts(area)[name]
     text = chinese if (lang or language()) == "zh" else english
@@ -59,24 +59,24 @@ def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
     return text.format(**values) if values else text
 
 
-#: Where sudo looks for programs, as Debian and Ubuntu set it up.
+#: The folders where sudo searches programs on Debian and Ubuntu.
 _SECURE_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 def program() -> str:
-    """The words that call this command line: `bpu` if that is this one, else the line that works in this folder."""
+    """Return the command that calls this program: `bpu` if PATH finds this one, else a command for this folder."""
     return "bpu" if _command() is not None else _exact()
 
 
 def sudo_program() -> str:
-    """The same as root: sudo searches other folders than the user's own."""
+    """Return the command that calls this program as root, because sudo searches other folders than the user."""
     command = _command()
     return "sudo bpu" if command is not None and str(command.parent) in _SECURE_PATH else f"sudo {_exact()}"
 
 
 def _command() -> Path | None:
-    """`bpu` of PATH, if it is of this environment."""
-    from shutil import which  # the keeper imports this package, and needs no remedies
+    """Return `bpu` of PATH, if it belongs to this environment."""
+    from shutil import which  # imported here, because the keeper imports this package and does not need it
 
     found = which("bpu")
     same = found is not None and Path(found).resolve() == _script().resolve()

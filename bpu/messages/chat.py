@@ -10,14 +10,14 @@ TEXTS = {
         "answer alone goes to standard output. Needs no root, unless only root may use the BPU.\n\n"
         "Ctrl-C stops an answer, Ctrl-D leaves. /new begins a new conversation.\n\n"
         "Example: {bpu} chat --url http://192.168.137.100:8000",
-        "在终端里与模型对话。它与本板网关共用内存中的同一个模型和队列；用 --url 则连接别处的网关。"
+        "在终端里与模型对话。它与本开发板网关共用内存中的同一个模型和队列；用 --url 则连接别处的网关。"
         "给出 QUESTION 时只回答这一个问题然后退出，标准输出只含回答。不需要 root，除非只有 root 能使用 BPU。\n\n"
         "Ctrl-C 停止回答，Ctrl-D 退出，/new 开始新对话。\n\n"
         "示例：{bpu} chat --url http://192.168.137.100:8000",
     ),
     "url": (
         "Talk to the gateway at this address instead of this board's engine.",
-        "连接该地址的网关，而不是本板的引擎。",
+        "连接该地址的网关，而不是本开发板的引擎。",
     ),
     "key": (
         "API key for --url; by default OPENAI_API_KEY, else the first key of the settings.",
@@ -30,12 +30,12 @@ TEXTS = {
     "system": ("System text for the whole conversation.", "整个对话的系统提示词。"),
     "max_tokens": ("Cut answers, thinking included, after N tokens.", "回答（含思考）超过 N 个 token 即截断。"),
     "hide_thinking": ("Do not show the thinking.", "不显示思考过程。"),
-    "no_thinking": ("Ask the model not to think, where it can be told.", "要求模型不思考（在支持的模型上）。"),
+    "no_thinking": ("Ask the model not to think, if it supports that.", "要求模型不思考（在支持的模型上）。"),
     "keys": (
         "Ctrl-C stops an answer, /new begins a new conversation, Ctrl-D or /exit leaves.",
         "Ctrl-C 停止回答，/new 开始新对话，Ctrl-D 或 /exit 退出。",
     ),
-    "at_board": ("{model} on this board's BPU.", "{model}，运行于本板 BPU。"),
+    "at_board": ("{model} on this board's BPU.", "{model}，运行于本开发板 BPU。"),
     "at_cpu": (
         "{model}: a small model on this computer's processor, not the BPU.",
         "{model}：运行在本机处理器上的小模型，不是 BPU。",
@@ -47,7 +47,7 @@ TEXTS = {
     "at_gateway": ("{model} at {url}.", "{model}，位于 {url}。"),
     "other_model": (
         "This board has no model {model}, but {ours}. Leave out --model, or name a gateway with --url.",
-        "本板没有模型 {model}，可用的有 {ours}。请去掉 --model，或用 --url 指定网关。",
+        "本开发板没有模型 {model}，可用的有 {ours}。请去掉 --model，或用 --url 指定网关。",
     ),
     "try_url": (
         "If a gateway runs here, talk to it: {bpu} chat --url http://127.0.0.1:8000",

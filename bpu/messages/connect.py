@@ -8,12 +8,12 @@ TEXTS = {
         "Print ready settings for programs that talk to the gateway, with this board's best address, its first API "
         "key and its model. The key stands in them in the clear. Needs no root.\n\n"
         "Example: {bpu} connect chatbox",
-        "输出可直接使用的客户端设置，含本板最合适的地址、第一个 API 密钥和模型。其中的密钥是明文。不需要 root。\n\n"
+        "输出可直接使用的客户端设置，含本开发板最合适的地址、第一个 API 密钥和模型。其中的密钥是明文。不需要 root。\n\n"
         "示例：{bpu} connect chatbox",
     ),
     "url": (
         "Address of the gateway as the program reaches it; by default this board's best one.",
-        "客户端访问网关所用的地址；默认为本板最合适的地址。",
+        "客户端访问网关所用的地址；默认为本开发板最合适的地址。",
     ),
     "key": ("API key; by default the first of the settings.", "API 密钥；默认取设置中的第一个。"),
     "model": ("Model; by default that of the settings.", "模型；默认取设置中的模型。"),

@@ -22,12 +22,12 @@ TEXTS = {
     "queue_full": ("The queue is full.", "排队已满，请稍后再试"),
     "queue_timeout": ("The job waited too long.", "排队等待过久，请稍后再试"),
     "engine_unavailable": (
-        "The engine cannot run until its fault is mended; {bpu} doctor looks for it.",
+        "The engine cannot run until its fault is fixed; {bpu} doctor looks for it.",
         "引擎无法运行，请按原文提示处理，或运行 {bpu} doctor 查找原因",
     ),
     "engine_crashed": ("The console ended during the answer.", "控制台在回答时退出或失步，请重新提问"),
     "engine_timeout": ("The engine was silent for too long.", "引擎长时间没有响应，请重新提问"),
-    "response_format_failed": ("The answer has not the form asked for.", "回答不符合要求的格式，请重新提问"),
+    "response_format_failed": ("The answer does not have the requested format.", "回答不符合要求的格式，请重新提问"),
     "tool_call_failed": (
         "The call of a strict tool does not fit its parameters.",
         "对 strict 工具的调用不符合其参数定义，请重新提问",

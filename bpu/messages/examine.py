@@ -11,7 +11,7 @@ TEXTS = {
         "root; the user of the gateway, or one of its group.\n\n"
         "Example: {bpu} examine",
         "在没有任务时立即重新加载控制台，用四个问题查明它是否保留对话、`reset` 是否清空记忆。"
-        "结论保存在数据目录中，供网关使用。本板网关必须正在运行，或用 --url 指定别处的网关。"
+        "结论保存在数据目录中，供网关使用。本开发板网关必须正在运行，或用 --url 指定别处的网关。"
         "不需要 root；需要与网关相同的用户或同组用户。\n\n"
         "示例：{bpu} examine",
     ),
@@ -25,7 +25,7 @@ TEXTS = {
     ),
     "cut": (
         "The examination was cut short, by a question that would have waited too long, or because the console ended. "
-        "Try again while nobody asks.",
+        "Try again when no questions come in.",
         "检查被中断：有问题会因此等待过久，或控制台已结束。请在没有人提问时再试。",
     ),
     "slow": (

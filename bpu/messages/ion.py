@@ -18,10 +18,10 @@ TEXTS = {
         "以图形显示下次启动时的内存布局。不需要 root。\n\n示例：{bpu} ion show",
     ),
     "plan": (
-        "Plan pools and show the difference; nothing is changed, no root needed. WISH is a mode (bpu_first, bpu_large, "
-        "balanced, cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace some of its own.\n\n"
+        "Plan pools and show the difference; it changes nothing and needs no root. REQUEST is a mode (bpu_first, "
+        "bpu_large, balanced, cpu_first, default), sizes (NAME=SIZE), or a mode and sizes that replace its own.\n\n"
         "Example: {bpu} ion plan ion_carveout=2304M ion_cma=512M",
-        "规划内存池并显示差异；不做任何改动，不需要 root。WISH 是模式（bpu_first、bpu_large、balanced、cpu_first、"
+        "规划内存池并显示差异；不做任何改动，不需要 root。REQUEST 是模式（bpu_first、bpu_large、balanced、cpu_first、"
         "default）、"
         "大小（NAME=SIZE），或模式加上用来替换其中几项的大小。\n\n"
         "示例：{bpu} ion plan ion_carveout=2304M ion_cma=512M",
@@ -148,7 +148,7 @@ TEXTS = {
     "source_measured": ("read on a board after the vendor's switch", "用厂商脚本切换后在开发板上读到的值"),
     "source_reported": ("as users of the board report it", "用户报告的值"),
     "title": ("Memory of {model} at the next start, from {path}", "{model} 下次启动时的内存布局，来自 {path}"),
-    "legend": ("# pool of the BPU   = somebody else's   . Linux", "# BPU 内存池   = 其他用途   . Linux"),
+    "legend": ("# pool of the BPU   = other use   . Linux", "# BPU 内存池   = 其他用途   . Linux"),
     "row_pool": ("{name} (heap {heap})", "{name}（堆 {heap}）"),
     "row_linux": ("Linux", "Linux"),
     "pools_total": ("Pools: {total} in all, the largest {largest}.", "内存池：共 {total}，最大的为 {largest}。"),
@@ -158,7 +158,7 @@ TEXTS = {
     ),
     "copy_there": ("A safe copy is there: {path}", "已有安全备份：{path}"),
     "total": ("  all pools: {before} -> {after}", "  全部内存池：{before} -> {after}"),
-    "no_change": ("The pools are as you wish them; there is nothing to do.", "内存池已符合要求，无需改动。"),
+    "no_change": ("The pools have these sizes already; there is nothing to do.", "内存池已符合要求，无需改动。"),
     "planned": (
         "This is a plan; nothing was changed. To carry it out: {command}",
         "这只是规划，未做任何改动。执行：{command}",
@@ -172,7 +172,7 @@ TEXTS = {
         "本开发板上有厂商自带的切换脚本：{path} {mode}。改用它吗",
     ),
     "vendor_modes_only": (
-        "The vendor's switch is not on this system, or does not know this wish: it takes a mode and no sizes. "
+        "The vendor's switch is not on this system, or does not know this request: it takes a mode and no sizes. "
         "Leave --vendor out.",
         "本系统上没有厂商的切换脚本，或它不支持此要求：它只接受模式，不接受大小。请去掉 --vendor。",
     ),
@@ -259,18 +259,18 @@ TEXTS = {
         "{name} 的大小（{size}）必须大于零，且是 {alignment} 的整数倍。",
     ),
     "no_linux_room": (
-        "Pools of {total} would leave Linux {left}, less than the {needed} that it needs. Wish for less.",
+        "Pools of {total} would leave Linux {left}, less than the {needed} that it needs. Request less.",
         "内存池共 {total}，只给 Linux 留下 {left}，少于所需的 {needed}。请减小大小。",
     ),
     "no_room": (
-        "There is no place for pools of {total}: the largest free stretch of memory is {largest}. Wish for less.",
+        "There is no place for pools of {total}: the largest free range of memory is {largest}. Request less.",
         "放不下共 {total} 的内存池：最大的连续空闲内存为 {largest}。请减小大小。",
     ),
     "bad_size": (
         "{text!r} is not a size. Write it as 2304M, 3.75G or 0x90000000.",
         "{text!r} 不是大小。请写成 2304M、3.75G 或 0x90000000。",
     ),
-    "bad_wish": (
+    "bad_request": (
         "{word!r} is neither a mode ({modes}) nor a size like ion_carveout=2304M.",
         "{word!r} 既不是模式（{modes}），也不是形如 ion_carveout=2304M 的大小。",
     ),

@@ -10,10 +10,10 @@ TEXTS = {
         "the gateway, or one of its group.\n\n"
         "Example: {bpu} load",
         "立即把模型加载到 BPU 内存（而不是等到下一个问题），并等待加载完成。"
-        "本板网关必须正在运行，或用 --url 指定别处的网关。不需要 root；需要与网关相同的用户或同组用户。\n\n"
+        "本开发板网关必须正在运行，或用 --url 指定别处的网关。不需要 root；需要与网关相同的用户或同组用户。\n\n"
         "示例：{bpu} load",
     ),
-    "url": ("The gateway at this address instead of this board's.", "使用该地址的网关，而不是本板的网关。"),
+    "url": ("The gateway at this address instead of this board's.", "使用该地址的网关，而不是本开发板的网关。"),
     "key": (
         "API key for --url; by default OPENAI_API_KEY, else the first key of the settings.",
         "用于 --url 的 API 密钥；默认取 OPENAI_API_KEY，否则取设置中的第一个密钥。",
@@ -36,14 +36,14 @@ TEXTS = {
         "模型加载失败。请运行 {bpu} doctor 查找原因。",
     ),
     "slow": (
-        "The model was not loaded within {seconds} s; it may still come. GET /health tells the state.",
+        "The model was not loaded within {seconds} s; it may still come. GET /health shows the state.",
         "模型在 {seconds} 秒内没有加载完成，可能仍在进行。可用 GET /health 查看状态。",
     ),
     "silent": (
         "The engine's keeper does not answer. Stop the gateway and start it again.",
         "引擎守护进程没有响应。请停止网关后重新启动。",
     ),
-    "nobody": (
+    "no_gateway": (
         "No gateway is running with the state folder {folder}. Start it ({bpu} serve, or the service), set "
         "BPU_STATE_DIR to its folder, or name it with --url.",
         "没有使用状态目录 {folder} 的网关在运行。请启动网关（{bpu} serve 或服务），"

@@ -31,7 +31,7 @@ TEXTS = {
         "缺少软件包 {name!r}。请安装此命令所需的软件包：{python} -m pip install 'mcp>=2.3,<3'",
     ),
     "no_keys": (
-        "No API key is set, so everybody who reaches {host} could use the board. Set BPU_API_KEYS, or say --open.",
+        "No API key is set, so every client that reaches {host} could use the board. Set BPU_API_KEYS, or say --open.",
         "未设置 API 密钥，任何能访问 {host} 的人都能使用开发板。请设置 BPU_API_KEYS，或加 --open。",
     ),
     "bad_address": (

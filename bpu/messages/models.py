@@ -23,7 +23,7 @@ TEXTS = {
     ),
     "available": (
         "List the catalogue's models for this board. It asks no network.\n\nExample: {bpu} models available",
-        "列出目录中适用于本开发板的模型。不访问网络。\n\n示例：{bpu} models available",
+        "列出模型清单中适用于本开发板的模型。不访问网络。\n\n示例：{bpu} models available",
     ),
     "json": ("Print JSON for programs.", "输出供程序使用的 JSON。"),
     "all": ("Also what other boards run.", "也列出其他开发板的模型。"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 TEXTS = {
-    "help": ("Download a model of the catalogue and add it to the table.", "下载目录中的模型并写入模型表。"),
+    "help": ("Download a model of the catalogue and add it to the table.", "下载模型清单中的模型并写入模型表。"),
     "about": (
         "Download the model ID of the catalogue (`models available` lists them), check it, unpack it, write its entry "
         "into the table of models, and examine it. A download that was cut goes on where it ended. Needs no root "
         "where the "
         "data folder may be written.\n\nExample: {bpu} pull minicpm5-2b-s100",
-        "下载目录中编号为 ID 的模型（`models available` 列出全部），校验、解压、写入模型表并检查。"
+        "下载模型清单中编号为 ID 的模型（`models available` 列出全部），校验、解压、写入模型表并检查。"
         "中断的下载会从断点继续。"
         "数据目录可写时不需要 root。\n\n示例：{bpu} pull minicpm5-2b-s100",
     ),
@@ -25,7 +25,7 @@ TEXTS = {
     ),
     "unknown": (
         "There is no model {id} in the catalogue; {bpu} models available --all lists them.",
-        "目录中没有模型 {id}；{bpu} models available --all 可列出全部。",
+        "模型清单中没有 {id}；{bpu} models available --all 可列出全部。",
     ),
     "offline": (
         "BPU_MODEL_OFFLINE is set, so nothing is downloaded. Unset it, or copy the files by hand and run: "
@@ -75,7 +75,7 @@ TEXTS = {
     "done": ("Complete: {path}", "已完成：{path}"),
     "proof_sha256": (
         "Its SHA-256 is the one in the catalogue.",
-        "其 SHA-256 与目录中的一致。",
+        "其 SHA-256 与模型清单中的一致。",
     ),
     "proof_md5": (
         "Its MD5 agrees with the vendor's list, which comes from the same server: that proves the transfer alone.",

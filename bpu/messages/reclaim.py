@@ -5,9 +5,9 @@ from __future__ import annotations
 TEXTS = {
     "help": ("Take memory back for the model.", "为模型腾出内存。"),
     "about": (
-        "Show the board's memory and take some back: end consoles that nobody owns any more, others only by --pid, "
-        "and drop the kernel's caches. Without --yes it only says what it would do. Needs no root; root sees and may "
-        "end everything, an ordinary user only what is his own.\n\n"
+        "Show the board's memory and take some back: end orphaned consoles, other processes only by --pid, "
+        "and drop the kernel's caches. Without --yes it only says what it would do. Needs no root; root may see and "
+        "end every process, an ordinary user only their own.\n\n"
         "Example: {sudo_bpu} reclaim --drop-caches --yes",
         "查看开发板的内存并腾出一些：结束已无人使用的控制台，其他程序只有用 --pid 指定才会结束，还可清除内核缓存。"
         "不加 --yes 时只说明会做什么。不一定需要 root；root 能看到并结束所有程序，普通用户只能处理自己的。\n\n"
@@ -18,7 +18,7 @@ TEXTS = {
         "同时结束此进程，前提是它是本 runtime 的控制台或占用 BPU 内存。可重复使用。",
     ),
     "drop_caches": (
-        "Also write everything out and drop the caches of files (root).",
+        "Also write all data to disk and drop the file caches (root).",
         "同时写回数据并清除文件缓存（需要 root）。",
     ),
     "yes": ("Do it; without this it is a dry run.", "真正执行；不加则只是演练。"),
@@ -27,8 +27,8 @@ TEXTS = {
         "包含 proc/ 和 sys/ 的文件夹，用于查看并非当前运行的系统；不会结束任何程序。",
     ),
     "serving": ("serves a gateway, stays", "正为网关服务，保留"),
-    "nobodys": ("nobody's any more", "已无人使用"),
-    "somebodys": ("somebody's; --pid {pid} ends it", "有人在用；--pid {pid} 可结束"),
+    "orphaned": ("orphaned", "已无人使用"),
+    "owned": ("in use; --pid {pid} ends it", "有人在用；--pid {pid} 可结束"),
     "asked": ("asked for by --pid", "由 --pid 指定"),
     "row": ("  {process}  {held}  {words}", "  {process}  {held}  {words}"),
     "nothing": (
@@ -36,11 +36,11 @@ TEXTS = {
         "没有看到本 runtime 的控制台，也没有其他程序占用 BPU 内存。",
     ),
     "hidden": (
-        "Who holds the BPU's memory only root may see: run it with sudo.",
+        "Only root may see which processes hold the BPU's memory: run it with sudo.",
         "只有 root 能看到谁占用 BPU 内存：请用 sudo 运行。",
     ),
     "would_end": ("Would end: {process}", "将结束：{process}"),
-    "would_drop": ("Would write everything out and drop the caches of files.", "将写回数据并清除文件缓存。"),
+    "would_drop": ("Would write all data to disk and drop the file caches.", "将写回数据并清除文件缓存。"),
     "dry_run": ("Nothing was done. With --yes it is done.", "未做任何事。加上 --yes 才会执行。"),
     "idle": ("There is nothing to end.", "没有需要结束的程序。"),
     "ended": ("Ended: {process}", "已结束：{process}"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 TEXTS = {
-    "help": ("Write one file about this board, to send for help.", "生成一个关于本板的文件，用于求助。"),
+    "help": ("Write one file about this board, to send for help.", "生成一个关于本开发板的文件，用于求助。"),
     "about": (
-        "Write one text file to send to whoever helps: versions, findings, settings, service, engine, last log lines. "
+        "Write one text file to send when you ask for help: versions, findings, settings, service, engine, last log. "
         "It lists first what is in it. Keys, credentials in addresses, prompts, answers and the addresses of clients "
         "are left out. Needs no root; root sees more.\n\n"
         "Example: {sudo_bpu} report",
@@ -22,7 +22,7 @@ TEXTS = {
     "part_versions": ("versions of gateway, Python and libraries", "网关、Python 和各库的版本"),
     "part_doctor": (
         "what `doctor` finds: board, files, memory, this board's own addresses",
-        "`doctor` 的检查结果：开发板、文件、内存、本板自己的地址",
+        "`doctor` 的检查结果：开发板、文件、内存、本开发板自己的地址",
     ),
     "part_settings": ("settings that are not the defaults, without keys", "与默认值不同的设置，不含密钥"),
     "part_service": ("the state of the service", "服务的状态"),

@@ -55,9 +55,9 @@ TEXTS = {
         "No state folder can be made ({folder}: {reason}). Set BPU_STATE_DIR to a private folder.",
         "无法创建状态目录（{folder}：{reason}）。请把 BPU_STATE_DIR 设为一个私有目录。",
     ),
-    "foreign_link": ("it is a link that somebody else made", "它是别人创建的链接"),
+    "foreign_link": ("it is a link that another user made", "它是别人创建的链接"),
     "foreign_folder": (
-        "it belongs to somebody else, or everybody may write in it",
+        "it belongs to another user, or every user may write to it",
         "它属于别人，或任何人都能写入",
     ),
     "no_right": ("no right to write in it", "没有写入权限"),

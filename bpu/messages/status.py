@@ -7,7 +7,7 @@ TEXTS = {
     "about": (
         "Say whether this board's gateway serves: the service, the model, its addresses. The exit code is 0 when it "
         "does, else 3. Needs no root.\n\nExample: {bpu} status",
-        "查看本板的网关是否可用：服务、模型、地址。可用时退出码为 0，否则为 3。不需要 root。\n\n示例：{bpu} status",
+        "查看本开发板的网关是否可用：服务、模型、地址。可用时退出码为 0，否则为 3。不需要 root。\n\n示例：{bpu} status",
     ),
     "service": ("Service: {state}", "服务：{state}"),
     "no_service": ("not installed", "未安装"),

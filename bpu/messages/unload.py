@@ -5,7 +5,7 @@ from __future__ import annotations
 TEXTS = {
     "help": ("Give the BPU's memory back.", "释放 BPU 内存。"),
     "about": (
-        "Give the BPU's memory back, for vision nodes say: jobs that run or wait are done first, then the console "
+        "Give the BPU's memory back, for example to vision nodes: running and waiting jobs end first, then the console "
         "ends. The gateway stays, and the next question loads the model again. Needs no root; the user of the "
         "gateway, or one of its group.\n\n"
         "Example: {bpu} unload",

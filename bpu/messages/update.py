@@ -5,7 +5,7 @@ from __future__ import annotations
 TEXTS = {
     "help": ("Say how to update, and whether there is a newer version.", "说明如何更新，以及是否有新版本。"),
     "about": (
-        "Say how this installation is updated. It changes nothing, and asks no other machine unless with --check. "
+        "Say how this installation is updated. It changes nothing, and contacts no other machine without --check. "
         "Needs no root.\n\nExample: {bpu} update --check",
         "说明如何更新当前安装。不做任何改动；不加 --check 时不访问其他机器。不需要 root。\n\n"
         "示例：{bpu} update --check",

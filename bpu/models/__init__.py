@@ -1,4 +1,4 @@
-"""The models of a board: their table, files and SDKs, the catalogue, and the download; and models in GGUF files.
+"""The models of a board: table, files, SDKs, catalogue, download; and models in GGUF files.
 
-Pure but for files and, in `download` alone, the network. Nothing here starts a program or knows the engine.
+Pure but for files and, only in `download`, the network. It starts no program and does not know the engine.
 """

@@ -1,4 +1,4 @@
-"""The catalogue of models that public sources name, read from `catalogue.toml`. It asks no network."""
+"""The catalogue of public models, read from `catalogue.toml`. It uses no network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class File(BaseModel):
-    """One file of a model. `bytes` is what a source names, None where none does."""
+    """One file of a model. `bytes` is the published size, None if there is none."""
 
     model_config = _STRICT
 
@@ -63,12 +63,12 @@ class Row(BaseModel):
 
     @property
     def bytes(self) -> int | None:
-        """Bytes to download; None where a file's size is not known."""
+        """Bytes to download; None if a file's size is unknown."""
         sizes = [one.bytes for one in self.file]
         return sum(size for size in sizes if size) if self.file and all(sizes) else None
 
     def runs_on(self, board: Board | None) -> bool:
-        """Whether it is made for `board`; any where the board is not known."""
+        """Whether it is made for `board`; always true for an unknown board."""
         return board is None or board in self.boards
 
     @property
@@ -80,7 +80,7 @@ class Row(BaseModel):
 
 @lru_cache(maxsize=1)
 def catalogue() -> tuple[Row, ...]:
-    """All rows, in the order of the file."""
+    """Read all rows, in the order of the file."""
     import tomlkit  # few commands need it
 
     rows = tomlkit.parse(PATH.read_text(encoding="utf-8")).unwrap()["row"]
@@ -92,10 +92,7 @@ def find(name: str, rows: Sequence[Row] | None = None) -> Row | None:
 
 
 def need_of(model: ModelSpec) -> Need | None:
-    """What a model needs of the BPU's memory.
-
-    Its entry says it, else the catalogue knows its file, else the file's size decides.
-    """
+    """Return the BPU memory that a model needs: from its entry, else from the catalogue, else by the file's size."""
     size = _size(model.hbm)
     if model.memory_mb is not None:
         total = model.memory_mb << 20

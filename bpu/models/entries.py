@@ -1,4 +1,4 @@
-"""Writes entries into the table of models. What stands there already stays byte for byte."""
+"""Appends entries to the table of models. The existing text stays byte for byte."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bpu.trusted_files import read_trusted
 
 
 def entry_text(entry: Mapping[str, Any]) -> str:
-    """The `[[model]]` of an entry as TOML."""
+    """Format an entry as a `[[model]]` in TOML."""
     import tomlkit
 
     table = tomlkit.table()
@@ -36,7 +36,7 @@ def entry_text(entry: Mapping[str, Any]) -> str:
 def entry_of_folder(
     folder: Path, settings: Settings, *, name: str = "", runtime_dir: Path | None = None
 ) -> dict[str, Any]:
-    """The entry of the one language model in `folder`. Raises `SettingsError` when there is none, or several."""
+    """Make the entry of the one language model in `folder`. Raises `SettingsError` if there are none or several."""
     found = [path for path in sorted(folder.rglob("*.hbm")) if read_name(path.name).kind == "language"]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "-"
@@ -46,8 +46,8 @@ def entry_of_folder(
 
 
 def entry_of_file(hbm: Path, settings: Settings, *, name: str = "", runtime_dir: Path | None = None) -> dict[str, Any]:
-    """The entry of a model file. Only what the settings do not say already is written."""
-    runtime = runtime_dir or _sdk_beside(hbm)
+    """Make the entry of a model file, with only the values that differ from the settings."""
+    runtime = runtime_dir or _sdk_near(hbm)
     for path in (hbm, runtime):
         shown = str(path).encode("utf-8", "backslashreplace").decode()
         if path is not None and shown != str(path):
@@ -58,8 +58,8 @@ def entry_of_file(hbm: Path, settings: Settings, *, name: str = "", runtime_dir:
     return entry
 
 
-def _sdk_beside(hbm: Path) -> Path | None:
-    """The runtime folder that the model lies in, or that lies beside the model's folder."""
+def _sdk_near(hbm: Path) -> Path | None:
+    """Find the runtime folder around the model, or beside its folder."""
     for folder in hbm.parents[:4]:
         for runtime in (folder, folder / "runtime", folder / "oellm_runtime"):
             if is_dir(runtime / "lib") and find_console(runtime) is not None:
@@ -68,12 +68,12 @@ def _sdk_beside(hbm: Path) -> Path | None:
 
 
 def add_entry(entry: Mapping[str, Any], settings: Settings) -> tuple[Path, ModelTable]:
-    """Append an entry; the file it went to and the table as it is now. Raises `SettingsError`, and nothing is written.
+    """Append an entry; return the file and the new table. After `SettingsError` nothing is written.
 
-    A new table begins with the model of the settings, if its file is there, so that it goes on being the default.
+    A new table begins with the settings' model, if its file exists, so that it stays the default.
     """
     path = writable_file(settings)
-    text = read_trusted(path) if os.access(path, os.F_OK) else _beginning(settings)
+    text = read_trusted(path) if os.access(path, os.F_OK) else _initial_text(settings)
     gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
     after = text + gap + entry_text(entry)
     table = read_table(after, settings, path)
@@ -82,28 +82,28 @@ def add_entry(entry: Mapping[str, Any], settings: Settings) -> tuple[Path, Model
 
 
 def check_writable(settings: Settings) -> None:
-    """Raise `SettingsError` when no entry could be written, before anything is done for one."""
+    """Raise `SettingsError` if no entry can be written; called before a download."""
     path = writable_file(settings)
     folder = next(place for place in path.parents if os.access(place, os.F_OK))
     if not os.access(path if os.access(path, os.F_OK) else folder, os.W_OK) or not os.access(folder, os.W_OK | os.X_OK):
         raise SettingsError(say("models.not_written", path=path, reason=say("settings.no_right")))
 
 
-def _beginning(settings: Settings) -> str:
+def _initial_text(settings: Settings) -> str:
     present = from_settings(settings)
     if not is_file(present.hbm):
         return ""
-    return f"default = {_quoted(present.id)}\n\n{entry_text({'id': present.id})}"
+    return f"default = {_toml_string(present.id)}\n\n{entry_text({'id': present.id})}"
 
 
-def _quoted(text: str) -> str:
+def _toml_string(text: str) -> str:
     import tomlkit
 
     return tomlkit.item(text).as_string()
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole new text, or nothing new."""
+    """Replace the file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         target = path.resolve()

@@ -1,4 +1,4 @@
-"""Model families: their numbers in each SDK, their thinking, their image configuration. Pure data.
+"""Data of model families: type numbers by SDK, reasoning, image configuration. Pure data.
 
 Numbers are those of the SDKs' headers and manuals (`xlm.h` of each version).
 """
@@ -19,7 +19,7 @@ TYPES: Mapping[Sdk, Mapping[str, int]] = {
     "1.0": {"deepseek": 1, "minicpm5": 1, "internvl": 0, "internlm": 4, "qwen2.5": 7, "qwen": 2, "llama": 3},
     "S600": {"deepseek": 1, "internvl": 0, "internlm": 4, "qwen3": 9, "qwen": 7, "llama": 3},
 }
-#: How each family thinks; `auto` leaves it to what the template says.
+#: How each family reasons; with `auto` the template decides.
 THINKING: Mapping[str, Thinking] = {
     "deepseek": "auto",
     "minicpm5": "off",
@@ -32,31 +32,31 @@ REFUSED: Mapping[str, frozenset[int]] = {"oellm_multichat": frozenset({0, 2, 3, 
 
 
 def family_of(name: str, families: Mapping[str, Any]) -> str | None:
-    """The first of `families` that the name of a model file holds."""
+    """Return the first of `families` that the name of a model file contains."""
     plain = name.lower().replace("_", "").replace("-", "")
     return next((family for family in families if family in plain), None)
 
 
 def known_type(name: str, sdk: Sdk) -> int | None:
-    """The number of the model in file `name`; None where the name holds no known family."""
+    """Return the type number of the model in file `name`; None for an unknown family."""
     family = family_of(name, TYPES[sdk])
     return None if family is None else TYPES[sdk][family]
 
 
 def model_type(name: str, sdk: Sdk) -> int:
-    """The same, and DeepSeek's number where the family is not known."""
+    """Return the type number of the model in file `name`; DeepSeek's for an unknown family."""
     number = known_type(name, sdk)
     return TYPES[sdk]["deepseek"] if number is None else number
 
 
 def thinking(name: str) -> Thinking:
-    """How the model in file `name` thinks."""
+    """Return how the model in file `name` reasons."""
     return THINKING.get(family_of(name, THINKING) or "", "auto")
 
 
 @dataclass(frozen=True)
 class Vision:
-    """One image model as the S600's `vlm` program is configured for it."""
+    """The configuration of one image model for the S600's `vlm` program."""
 
     name: str
     vocabulary: str
@@ -67,7 +67,7 @@ class Vision:
     patch_size: int | None = None
 
     def config(self) -> dict[str, Any]:
-        """The keys of its configuration file that do not name files or cores."""
+        """Return the keys of its configuration file that do not name files or cores."""
         return {
             "model_type": self.name,
             "text_end_token": "<|endoftext|>",
@@ -109,5 +109,5 @@ VISIONS: Mapping[str, Vision] = {
 
 
 def vision(name: str) -> Vision | None:
-    """The image model whose language part is the file `name`; None for one that is not known."""
+    """Return the image model whose language part is the file `name`; None if unknown."""
     return next((one for start, one in VISIONS.items() if name.startswith(start)), None)

@@ -1,4 +1,4 @@
-"""The small files that a console needs beside a GGUF model, made of that model once and kept in a folder."""
+"""Makes the small files that a console needs beside a GGUF model, once, in a cache folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from bpu.models.gguf import GgufError, read_metadata
 from bpu.models.gguf_tokenizer import tokenizer_config, tokenizer_json
 
-#: Part of every folder's name; another number makes all files anew.
+#: Part of every folder's name; increase it to make all files again.
 _FORMAT = 1
 _TEMPLATE, _ABOUT = "chat_template.jinja", "model.json"
 #: GGUF's names of recommended sampling, and those of `generation_config.json`.
@@ -31,7 +31,7 @@ _SAMPLING = {
 
 @dataclass(frozen=True)
 class GgufModel:
-    """`folder` is the console's tokenizer folder; `context` the model's own length in tokens, None if it says none."""
+    """A GGUF model with its console's tokenizer folder; `context` in tokens, None if the file has none."""
 
     path: Path
     folder: Path
@@ -44,19 +44,19 @@ class GgufModel:
 
     @property
     def counts_exactly(self) -> bool:
-        """Whether the model's vocabulary could be translated, so that tokens are counted and not estimated."""
+        """Whether the model's vocabulary could be converted, so that tokens are counted and not estimated."""
         return (self.folder / "tokenizer.json").is_file()
 
 
 def prepare(path: Path, parent: Path) -> GgufModel:
-    """The model in `path`, with its small files in a folder of `parent`, made if they are not there yet.
+    """Make the small files of the model in `path` in a folder below `parent`, if they are missing.
 
-    Safe for several processes at a time: the folder appears whole. Raises `GgufError`, and `OSError`.
+    Safe for several processes at a time, because the folder is renamed into place. Raises `GgufError`, `OSError`.
     """
     path = path.resolve()
     status = path.stat()
     mark = zlib.crc32(f"{_FORMAT} {path} {status.st_size} {status.st_mtime_ns}".encode())
-    folder = parent / f"{_plain(path.stem)}-{mark:08x}"
+    folder = parent / f"{_slug(path.stem)}-{mark:08x}"
     if not (folder / _ABOUT).is_file():
         _make(read_metadata(path), folder, path.stem)
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
@@ -79,23 +79,23 @@ def _make(metadata: Mapping[str, Any], folder: Path, stem: str) -> None:
     try:
         new.chmod(0o755)
         for name, text in texts.items():
-            # What is no character has no UTF-8; it stands in no prompt either.
+            # Lone surrogates have no UTF-8 and are in no prompt.
             (new / name).write_text(text, encoding="utf-8", errors="replace")
-        with contextlib.suppress(OSError):  # another process was quicker
+        with contextlib.suppress(OSError):  # another process made it first
             new.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
 def model_id(metadata: Mapping[str, Any], stem: str) -> str:
-    """A name as clients know them, `smollm2:135m`; made of the file's own where the model does not tell its name."""
+    """Return a name in the usual form, `smollm2:135m`; from the file's name if the model has none."""
     base, size = (str(metadata.get(f"general.{key}") or "") for key in ("basename", "size_label"))
     if base:
-        return f"{_plain(base)}:{_plain(size)}" if size else _plain(base)
-    return _plain(stem)
+        return f"{_slug(base)}:{_slug(size)}" if size else _slug(base)
+    return _slug(stem)
 
 
-def _plain(text: str) -> str:
+def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower())[:64].strip("-.") or "model"
 
 

@@ -1,7 +1,7 @@
-"""A GGUF file's vocabulary as the `tokenizer.json` of Hugging Face's library, which counts tokens. Pure.
+"""Converts a GGUF file's vocabulary to the `tokenizer.json` of Hugging Face's library. Pure.
 
-Only byte-level BPE vocabularies whose pre-tokenizer is known are translated: a guess would give wrong counts that look
-exact. The expressions are those of the models' own `tokenizer.json`, by the names that llama.cpp gives them.
+Only byte-level BPE vocabularies with a known pre-tokenizer are converted, because a guess would give wrong counts that
+look exact. The expressions are those of the models' own `tokenizer.json`, by the names that llama.cpp gives them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DEEPSEEK3 = (
 )
 _DIGITS_GPT2 = (r"\p{N}", _GPT2)
 
-#: llama.cpp's name of a pre-tokenizer: the expressions by which a text is cut, one after the other.
+#: llama.cpp's name of a pre-tokenizer: the expressions that split a text, in order.
 _SPLITS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("gpt-2", "phi-2", "gigachat", "exaone4", "mpt", "olmo", "jais", "trillion"), (_GPT2,)),
     **dict.fromkeys(("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"), _DIGITS_GPT2),
@@ -42,12 +42,12 @@ _SPLITS: Mapping[str, Sequence[str]] = {
     ),
     **dict.fromkeys(("deepseek-v3", "hunyuan-dense"), _DEEPSEEK3),
 }
-#: Those whose vocabulary holds words that its merges do not lead to.
+#: Pre-tokenizers whose vocabulary holds words that no merges make.
 _IGNORE_MERGES = frozenset({"llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "lfm2"})
 
 
 def tokenizer_json(metadata: Mapping[str, Any]) -> Json | None:
-    """The tokenizer of the model with this `metadata`; None when its kind is not known."""
+    """Return the tokenizer of the model with this `metadata`; None if its kind is unknown."""
     splits = _SPLITS.get(str(metadata.get("tokenizer.ggml.pre")))
     tokens, merges = _texts(metadata, "tokens"), _texts(metadata, "merges")
     if metadata.get("tokenizer.ggml.model") != "gpt2" or splits is None or not tokens or not merges:
@@ -62,7 +62,7 @@ def tokenizer_json(metadata: Mapping[str, Any]) -> Json | None:
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            _added(number, token, special=kind == _CONTROL)
+            _added_token(number, token, special=kind == _CONTROL)
             for number, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
             if kind in (_CONTROL, _USER_DEFINED) and token
         ],
@@ -86,12 +86,12 @@ def tokenizer_json(metadata: Mapping[str, Any]) -> Json | None:
 
 
 def tokenizer_config(metadata: Mapping[str, Any]) -> Json:
-    """What `tokenizer_config.json` holds of the model: its special tokens, and whether a text begins with one."""
+    """Return the model's `tokenizer_config.json`: special tokens, and whether a text begins with one."""
     tokens, kinds = _texts(metadata, "tokens"), token_kinds(metadata)
     return {
         "bos_token": _token(metadata, tokens, "bos_token_id"),
         "eos_token": _token(metadata, tokens, "eos_token_id"),
-        "add_bos_token": _adds_bos(metadata),
+        "add_bos_token": _begins_with_bos(metadata),
         "additional_special_tokens": [
             token for token, kind in zip(tokens, kinds, strict=True) if kind == _CONTROL and len(token) > 1
         ],
@@ -99,13 +99,13 @@ def tokenizer_config(metadata: Mapping[str, Any]) -> Json:
 
 
 def token_kinds(metadata: Mapping[str, Any]) -> list[int]:
-    """The kind of each token; what the file leaves out is a normal one."""
+    """Return the kind of each token; normal if the file has none."""
     tokens, found = _texts(metadata, "tokens"), metadata.get("tokenizer.ggml.token_type")
     kinds = [kind for kind in found if isinstance(kind, int)] if isinstance(found, list) else []
     return kinds if len(kinds) == len(tokens) else [_NORMAL] * len(tokens)
 
 
-def _adds_bos(metadata: Mapping[str, Any]) -> bool:
+def _begins_with_bos(metadata: Mapping[str, Any]) -> bool:
     said = metadata.get("tokenizer.ggml.add_bos_token")
     if isinstance(said, bool):
         return said
@@ -122,7 +122,7 @@ def _token(metadata: Mapping[str, Any], tokens: Sequence[str], name: str) -> str
     return tokens[number] if isinstance(number, int) and 0 <= number < len(tokens) else None
 
 
-def _added(number: int, token: str, *, special: bool) -> Json:
+def _added_token(number: int, token: str, *, special: bool) -> Json:
     fixed = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     return {"id": number, "content": token, **fixed, "special": special}
 

@@ -1,6 +1,6 @@
 """Finds the line of each key in a TOML text, because TOML libraries drop it. Pure.
 
-It is meant for text that a TOML library has accepted: it splits statements and does not judge them.
+The text must be valid TOML, because this module splits statements without checking them.
 """
 
 from __future__ import annotations
@@ -19,26 +19,23 @@ _TOKEN = re.compile(
 
 def statements(text: str) -> Iterator[tuple[int, str]]:
     """Yield the first line and the text of each statement: a header, or a key with its value."""
-    line, begun, depth, statement = 1, 1, 0, ""
+    line, first_line, depth, statement = 1, 1, 0, ""
     for token in _TOKEN.findall(text):
         if token == "\n" and depth == 0:
             if statement.strip():
-                yield begun, statement.strip()
+                yield first_line, statement.strip()
             statement = ""
         elif not token.startswith("#"):
-            begun = begun if statement.strip() else line
+            first_line = first_line if statement.strip() else line
             depth += (token in "[{") - (token in "]}") if len(token) == 1 else 0
             statement += token
         line += token.count("\n")
     if statement.strip():
-        yield begun, statement.strip()
+        yield first_line, statement.strip()
 
 
 def lines(text: str) -> dict[Place, int]:
-    """The line of each header and key, by its path.
-
-    An entry of an array of tables has its number in the path.
-    """
+    """Return the line of each header and key by its path, with the index of an entry in an array of tables."""
     found: dict[Place, int] = {}
     for line, path in _paths(text):
         for end in range(1, len(path) + 1):
@@ -47,35 +44,35 @@ def lines(text: str) -> dict[Place, int]:
 
 
 def duplicate_line(text: str) -> int | None:
-    """The line of the first header or key that was there before; None when each is there once."""
+    """Return the line of the first repeated header or key; None if all are unique."""
     seen: set[Place] = set()
     for line, path in _paths(text):
         if path in seen:
             return line
-        # An entry of an array takes the array's name, too: no plain table may have it.
+        # An entry of an array also occupies the array's name, so that no plain table may have it.
         seen |= {path, path[:-1]} if isinstance(path[-1], int) else {path}
     return None
 
 
 def _paths(text: str) -> Iterator[tuple[int, Place]]:
-    """The line and the whole path of each statement."""
+    """Yield the line and the whole path of each statement."""
     counts: dict[Place, int] = {}
-    here: Place = ()
+    table_path: Place = ()
     for line, statement in statements(text):
         if statement.startswith("[["):
-            path = _numbered(_keys(statement[2:-2]), counts)
+            path = _with_indexes(_keys(statement[2:-2]), counts)
             counts[path] = counts.get(path, -1) + 1
-            here = (*path, counts[path])
+            table_path = (*path, counts[path])
         elif statement.startswith("["):
-            here = _numbered(_keys(statement[1:-1]), counts)
+            table_path = _with_indexes(_keys(statement[1:-1]), counts)
         else:
-            yield line, (*here, *_keys(_before_equals(statement)))
+            yield line, (*table_path, *_keys(_before_equals(statement)))
             continue
-        yield line, here
+        yield line, table_path
 
 
 def line_of(place: Place, found: dict[Place, int]) -> int:
-    """The line of a path, or of the nearest table around it; 1 for the whole text."""
+    """Return the line of a path, or of the nearest enclosing table; 1 for the whole text."""
     return next((found[place[:end]] for end in range(len(place), 0, -1) if place[:end] in found), 1)
 
 
@@ -90,7 +87,7 @@ def _before_equals(statement: str) -> str:
 
 
 def _keys(text: str) -> Place:
-    """A dotted key as TOML reads it."""
+    """Parse a dotted key as TOML does."""
     import tomlkit  # only a table needs it, and most boards have none
 
     value, path = tomlkit.parse(f"{text} = 0").unwrap(), []
@@ -100,8 +97,8 @@ def _keys(text: str) -> Place:
     return tuple(path)
 
 
-def _numbered(keys: Place, counts: dict[Place, int]) -> Place:
-    """The path with the number of the present entry behind each array of tables that encloses it."""
+def _with_indexes(keys: Place, counts: dict[Place, int]) -> Place:
+    """Return the path with the index of the current entry after each enclosing array of tables."""
     path: Place = ()
     for key in keys[:-1]:
         path = (*path, key)

@@ -1,7 +1,7 @@
-"""Compares what a model needs of the BPU's memory with the pools. Pure.
+"""Compares a model's need of BPU memory with the pools. Pure.
 
-One buffer lies in one pool, and several buffers may lie in several: a model needs a largest pool for its weights and
-a total for everything. Figures of the catalogue were measured or published; without one the file's size decides.
+A buffer must fit into one pool, so a model needs one large pool for its weights and a total for all buffers. Figures
+of the catalogue were measured or published; otherwise the file's size decides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CACHE = 4096
 
 
 class Fit(Enum):
-    """FITS: surely. PERHAPS: all pools together hold it, none alone its weights. TOO_LARGE: it cannot be loaded."""
+    """FITS: certain. PERHAPS: the total suffices, but no single pool holds the weights. TOO_LARGE: cannot load."""
 
     FITS = "fits"
     PERHAPS = "perhaps"
@@ -31,7 +31,7 @@ class Fit(Enum):
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes in all, and of the largest single buffer. `source` says who knows it."""
+    """Bytes in total, and of the largest single buffer; `source` is where the figures are from."""
 
     total: int
     largest: int
@@ -39,10 +39,7 @@ class Need:
 
 
 def need_of_file(size: int, facts: NameFacts) -> Need:
-    """The need by the file's size.
-
-    The weights are one buffer; the S600 takes workspace for its cache beside them.
-    """
+    """Estimate the need by the file's size; the S600 also needs workspace for its KV cache."""
     if facts.board != "S600":
         return Need(size, size, "file")
     extra = _LARGE_EXTRA if size > _LARGE_FILE else _SMALL_EXTRA
@@ -58,10 +55,10 @@ def fit(need: Need, pools: Iterable[int]) -> Fit:
 
 
 def smallest_mode(need: Need, modes: Mapping[str, Sequence[int]], most: int | None = None) -> tuple[str, Fit] | None:
-    """The smallest mode that holds the model; None if none does.
+    """Return the smallest mode that holds the model; None if none does.
 
-    A mode that surely holds it comes before one that may. `modes` are the sizes of pools by mode; `most` is what all
-    pools together may have on this board, None where that is not known.
+    A mode that certainly holds it is preferred to one that may. `modes` are the sizes of pools by mode; `most` is the
+    limit of all pools together on this board, None if unknown.
     """
     possible = {name: sizes for name, sizes in modes.items() if most is None or sum(sizes) <= most}
     for wanted in (Fit.FITS, Fit.PERHAPS):

@@ -23,7 +23,7 @@ _BY_BOARD = re.compile(r"_ctx(?P<context>\d+)_(?P<board>s100p?|s600)\.hbm$")
 _BY_CACHE = re.compile(r"chunk_(?P<chunk>\d+)_cache_(?P<context>\d+)_(?:q8|ptq)\.hbm$")
 _PLAIN = re.compile(r"_(?P<context>\d{3,6})\.hbm$")
 _MARCH = re.compile(r"(?P<march>nash-[emp])")
-#: In this order: the first that matches tells all.
+#: The first match gives all facts.
 _PATTERNS = (_LANGUAGE, _VISION, _BY_BOARD, _BY_CACHE, _PLAIN, _MARCH)
 
 #: Speech, robot control and images: files of the same SDKs that no chat console loads.
@@ -32,7 +32,7 @@ _OTHER = re.compile(r"whisper|^pi0|_audio_|_action_|_vit_|vit_model|_(?:visual|a
 
 @dataclass(frozen=True)
 class NameFacts:
-    """What a file name tells; None where it is silent. `context` and `chunk` are tokens."""
+    """Facts in a file name; None if it does not have them. `context` and `chunk` are tokens."""
 
     kind: Kind = "language"
     context: int | None = None
@@ -42,7 +42,7 @@ class NameFacts:
 
 
 def read_name(name: str) -> NameFacts:
-    """The facts in the name of a model file."""
+    """Parse the facts in the name of a model file."""
     if _OTHER.search(name):
         return NameFacts("other")
     found = next((match for pattern in _PATTERNS if (match := pattern.search(name))), None)
@@ -55,7 +55,7 @@ def read_name(name: str) -> NameFacts:
 
 
 def board_of(model: str) -> Board | None:
-    """The board that a device tree's `model` names; None for another machine. The S100P comes before the S100."""
+    """Return the board that a device tree's `model` names; None for another machine."""
     name = model.upper()
     boards: tuple[Board, ...] = ("S600", "S100P", "S100")
     return next((board for board in boards if board in name), None)

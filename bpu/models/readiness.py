@@ -1,4 +1,4 @@
-"""Says why a model cannot be served here: missing files, and what its console refuses."""
+"""Lists the reasons why a model cannot be served: missing files, and models that its console refuses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bpu.models import families, sdk
 from bpu.models.names import board_of, can_run
 from bpu.models.spec import ModelSpec
 
-#: Programs that are given a template file; those of the S600 bring their own.
-_TEMPLATED = ("xlm_demo", "hobot_xlm", "oellm_run", "oellm_multichat")
+#: Programs that read a template file; those of the S600 have their own.
+_READS_TEMPLATE = ("xlm_demo", "hobot_xlm", "oellm_run", "oellm_multichat")
 #: InternLM2's number in the SDK 1.0.0, whose program wraps the line by itself.
 _INTERNLM = 4
 
 
 def missing_files(model: ModelSpec) -> list[str]:
-    """A sentence for each file of the model that is not there."""
+    """Return a sentence for each missing file of the model."""
     names = _names(model)
     checks: list[tuple[str, str, Path, bool]] = [
         ("console", "missing_program", model.console, _is_program(model.console)),
@@ -28,7 +28,7 @@ def missing_files(model: ModelSpec) -> list[str]:
         checks.append(("template", "missing_template", model.template, sdk.is_file(model.template)))
     found = []
     if not sdk.is_dir(model.runtime_dir):
-        # One sentence for all that would lie in the folder.
+        # One sentence for all files in the missing folder.
         found.append(say("settings.no_runtime_dir", name=names["runtime_dir"], path=model.runtime_dir))
         checks = [one for one in checks if not one[2].is_relative_to(model.runtime_dir)]
     found += [
@@ -44,7 +44,7 @@ def missing_files(model: ModelSpec) -> list[str]:
 
 
 def _names(model: ModelSpec) -> dict[str, str]:
-    """What a person corrects: a key of the entry where there is a table, else a setting."""
+    """Return the names of the values to correct: keys of the entry in a table, else settings."""
     keys = ("runtime_dir", "console", "hbm", "tokenizer_dir", "template")
     if model.line:
         return {key: f"`{key}` of {model.id}" for key in keys}
@@ -53,13 +53,13 @@ def _names(model: ModelSpec) -> dict[str, str]:
 
 
 def refusals(model: ModelSpec, board: str) -> list[str]:
-    """A sentence for each reason why the console would not serve this model."""
+    """Return a sentence for each reason why the console would refuse this model."""
     found = []
     if sdk.is_second_generation(model.runtime_dir):
         return [say("models.second_sdk", folder=model.runtime_dir)]
-    here = board_of(board)
-    if not can_run(model.facts.board, here):
-        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=here))
+    this_board = board_of(board)
+    if not can_run(model.facts.board, this_board):
+        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=this_board))
     if model.context is None:
         found.append(say("models.no_context", name=model.hbm.name))
     if model.model_type in families.REFUSED.get(model.profile, ()):
@@ -72,7 +72,7 @@ def refusals(model: ModelSpec, board: str) -> list[str]:
 
 
 def _needs_template(model: ModelSpec) -> bool:
-    return model.profile in _TEMPLATED and not (model.profile == "oellm_run" and model.model_type == _INTERNLM)
+    return model.profile in _READS_TEMPLATE and not (model.profile == "oellm_run" and model.model_type == _INTERNLM)
 
 
 def _is_program(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Where an SDK keeps its console, libraries, tokenizers and templates, and which generation it is. It reads folders."""
+"""Finds an SDK's console, libraries, tokenizers and templates, and its generation. It only reads folders."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ from pathlib import Path
 
 from bpu.models.families import Sdk, vision
 
-#: Where each SDK generation's examples lie below its runtime folder: 0.9, 1.0 of the S100, 1.0 of the S600.
+#: Paths of consoles below the runtime folder, by SDK generation: 0.9, 1.0 of the S100, 1.0 of the S600.
 _PROGRAM_PLACES = ("bin/{name}", "{name}", "example/*/{name}", "examples/*/{name}", "example/*/*/{name}")
 #: Consoles in the order in which an SDK's folder is searched for one; `llm` first where an SDK has both of the S600.
 CONSOLES = ("xlm_demo", "llm", "oellm_multichat", "oellm_run")
-#: Files that only the generation with a server of its own has.
+#: Files that exist only in the generation that has its own server.
 _SECOND_GENERATION = ("include/oellm_runtime_basic/oellm_runtime.h", "lib/liboellm_runtime.so")
 #: The S600's folders are named for families.
 _FAMILY_FOLDERS = {"Qwen3-VL": "Qwen3_VL_config", "Qwen2.5-VL": "Qwen2.5_VL_config", "Qwen3": "Qwen3_config"}
 _INFO = "MODEL_INFO.json"
-#: Tokenizers' configurations list their special tokens; what is longer is something else.
+#: More than any tokenizer's configuration, with its list of special tokens, has.
 _MOST_JSON = 16 << 20
 #: The keys of `MODEL_INFO.json` are not published: the names that such files use elsewhere.
 _INFO_CONTEXT = ("context_length", "context_size", "context", "ctx", "max_context_length", "cache_len")
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there.
-
-    An impossible name and a folder that is closed to this user are a no, not an error.
-    """
+    """Whether a file exists; an invalid name or an unreadable folder is not an error."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -36,14 +33,14 @@ def is_file(path: Path) -> bool:
 
 
 def is_dir(path: Path) -> bool:
-    """The same of a folder."""
+    """Whether a folder exists; an invalid name or an unreadable parent is not an error."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
         return False
 
 
-def _found(folder: Path, pattern: str) -> list[Path]:
+def _glob(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(folder.glob(pattern))
     except (OSError, ValueError):
@@ -57,7 +54,7 @@ def is_second_generation(runtime_dir: Path) -> bool:
 
 
 def sdk_of(profile: str, runtime_dir: Path) -> Sdk:
-    """The SDK of a console: by the program, then by the version in the folder's name."""
+    """Return the SDK of a console by the program, then by the version in the folder's name."""
     if profile in ("llm", "vlm"):
         return "S600"
     return "0.9" if profile in ("xlm_demo", "hobot_xlm") and not _is_since_092(runtime_dir) else "1.0"
@@ -69,29 +66,29 @@ def _is_since_092(runtime_dir: Path) -> bool:
 
 
 def find_console(runtime_dir: Path, names: tuple[str, ...] = CONSOLES) -> Path | None:
-    """The first console program of these names in an SDK's runtime folder."""
+    """Find the first console program of these names in an SDK's runtime folder."""
     for name in names:
         for place in _PROGRAM_PLACES:
-            for path in _found(runtime_dir, place.format(name=name)):
+            for path in _glob(runtime_dir, place.format(name=name)):
                 if is_file(path):
                     return path
     return None
 
 
 def library_folder(runtime_dir: Path, console: Path) -> Path:
-    """The folder of the console's libraries: the one that holds `libxlm.so`, else the first that is there."""
+    """Return the folder of the console's libraries: the one with `libxlm.so`, else the first that exists."""
     candidates = [
         runtime_dir / "lib",
         runtime_dir / "oellm_runtime" / "lib",
         *(folder / "lib" for folder in console.absolute().parents if folder != Path("/")),
     ]
-    with_library = (folder for folder in candidates[:6] if _found(folder, "libxlm.so*"))
+    with_library = (folder for folder in candidates[:6] if _glob(folder, "libxlm.so*"))
     there = (folder for folder in candidates[:2] if is_dir(folder))
     return next(with_library, None) or next(there, None) or runtime_dir / "lib"
 
 
 def find_tokenizer(hbm: Path, runtime_dir: Path) -> Path | None:
-    """The tokenizer's folder of a model: beside the model, else in the SDK by the model's name."""
+    """Find the tokenizer's folder of a model: beside the model, else in the SDK by the model's name."""
     return next((folder for folder in _tokenizer_places(hbm, runtime_dir) if is_dir(folder)), None)
 
 
@@ -110,23 +107,23 @@ def _tokenizer_places(hbm: Path, runtime_dir: Path) -> Iterator[Path]:
 
 
 def find_template(tokenizer_dir: Path) -> Path | None:
-    """The chat template in a tokenizer's folder: a template file, else the tokenizer's configuration that holds one."""
+    """Find the chat template in a tokenizer's folder: a template file, else a tokenizer configuration with one."""
     for pattern in ("simple-chat.jinja", "chat_template.jinja", "*.jinja"):
-        for path in _found(tokenizer_dir, pattern):
+        for path in _glob(tokenizer_dir, pattern):
             return path
     config = tokenizer_dir / "tokenizer_config.json"
     return config if isinstance(_json(config).get("chat_template"), str) else None
 
 
-def beside(hbm: Path, pattern: str) -> Path | None:
-    """The one file of `pattern` beside the model whose name begins as the model's does."""
+def find_sibling(hbm: Path, pattern: str) -> Path | None:
+    """Find the one file of `pattern` beside the model with the same beginning of its name."""
     start = hbm.name.partition("_language_")[0]
-    found = [path for path in _found(hbm.parent, pattern) if path.name.startswith(start)]
+    found = [path for path in _glob(hbm.parent, pattern) if path.name.startswith(start)]
     return found[0] if len(found) == 1 else None
 
 
 def info_context(hbm: Path) -> int | None:
-    """The context that `MODEL_INFO.json` beside a model names; None where it names none."""
+    """Read the context in `MODEL_INFO.json` beside a model; None if there is none."""
     info = _json(hbm.parent / _INFO)
     values = (info.get(key) for key in _INFO_CONTEXT)
     return next((value for value in values if isinstance(value, int) and 16 <= value <= 1 << 20), None)

@@ -1,7 +1,7 @@
-"""One model as the engine starts it, completed from entry, settings, file name and SDK.
+"""Completes one model's entry from settings, file name and SDK, as the engine starts it.
 
-`Entry` is what a `[[model]]` of `models.toml` may hold; `resolve` makes a `ModelSpec` of it. The settings alone are a
-table of one: an entry that leaves everything out.
+`Entry` holds the keys of a `[[model]]` in `models.toml`; `resolve` makes a `ModelSpec` of it. Without a table the
+settings are one entry with an id only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _one_name(value: str) -> str:
 
 
 def _no_nul(value: str) -> str:
-    """A NUL cannot be passed to a program or to the kernel."""
+    """Refuse a NUL, which cannot be passed to a program or to the kernel."""
     if "\0" in value:
         raise ValueError(say("models.no_nul"))
     return value
@@ -72,7 +72,7 @@ Natural = Annotated[int, Field(ge=0)]
 
 
 class Entry(BaseModel):
-    """The keys of a `[[model]]`; None stands for one that is left out."""
+    """The keys of a `[[model]]`; None for a missing one."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -101,9 +101,9 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model, complete. Paths are absolute; what no source tells is None.
+    """One complete model. Paths are absolute; unknown values are None.
 
-    `given` holds the paths' keys that a person has set. `line` is where the entry stands in the table, 0 without one.
+    `explicit_paths` are the keys of paths that a person has set. `line` is the entry's line in the table, or 0.
     """
 
     id: str
@@ -128,7 +128,7 @@ class ModelSpec:
     idle_unload_s: float
     line_limit: int | None
     facts: NameFacts
-    given: frozenset[str]
+    explicit_paths: frozenset[str]
     line: int = 0
 
     @property
@@ -142,7 +142,7 @@ class ModelSpec:
 
     @property
     def cores(self) -> int:
-        """BPU cores that the file was compiled for; all four of the S600 where its name does not say."""
+        """BPU cores that the file was compiled for; the S600's four if its name does not say."""
         return self.facts.cores or 4
 
     @property
@@ -151,25 +151,24 @@ class ModelSpec:
 
 
 def from_settings(settings: Settings) -> ModelSpec:
-    """The one model that the settings describe."""
+    """Return the one model that the settings describe."""
     return resolve(Entry.model_construct(id=settings.model_id), settings)
 
 
 def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, line: int = 0) -> ModelSpec:
     """Complete an entry by the settings, the model file's name and the SDK.
 
-    Without a file of its own the entry describes the settings' model, so what was set comes first. With one, the file's
-    name and the SDK come first, and the settings only where these say nothing. A relative `runtime_dir` lies in
-    `folder`, the table's own.
+    An entry without `hbm` describes the settings' model, so settings take precedence. With `hbm`, the file's name and
+    the SDK take precedence over the settings. A relative `runtime_dir` is below `folder`, that of the table.
     """
     own = entry.hbm is not None
-    runtime = _under(folder or Path.cwd(), entry.runtime_dir) or settings.runtime_dir
+    runtime = _resolve_path(folder or Path.cwd(), entry.runtime_dir) or settings.runtime_dir
     hbm = runtime / (entry.hbm or settings.hbm_path)
     facts = read_name(hbm.name)
     console, profile = _program(entry, settings, runtime, hbm)
     tokenizer_dir = _tokenizer(entry, settings, runtime, hbm)
-    told_type = families.known_type(hbm.name, sdk.sdk_of(profile, runtime))
-    told_context = facts.context or sdk.info_context(hbm)
+    type_of_file = families.known_type(hbm.name, sdk.sdk_of(profile, runtime))
+    context_of_file = facts.context or sdk.info_context(hbm)
     vision = profile == "vlm" if entry.vision is None else entry.vision
     return ModelSpec(
         id=entry.id,
@@ -180,25 +179,26 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         hbm=hbm,
         tokenizer_dir=tokenizer_dir,
         template=_template(entry, settings, runtime, tokenizer_dir),
-        model_type=_first(
+        model_type=_first_known(
             entry.model_type,
-            *_in_order(own, told_type, settings.model_type),
+            *_by_precedence(own, type_of_file, settings.model_type),
             families.model_type("", sdk.sdk_of(profile, runtime)),
         ),
         args=settings.console_args if entry.args is None else entry.args,
         env=entry.env,
-        context=_first(entry.context, *_in_order(own, told_context, settings.context_size)),
+        context=_first_known(entry.context, *_by_precedence(own, context_of_file, settings.context_size)),
         thinking=entry.thinking or families.thinking(hbm.name),
         vision=vision,
-        vit=_under(hbm.parent, entry.vit) or (sdk.beside(hbm, "*_vision_*.hbm") if vision else None),
-        embeddings=_under(hbm.parent, entry.embeddings) or (sdk.beside(hbm, "*_embed_tokens*.bin") if vision else None),
+        vit=_resolve_path(hbm.parent, entry.vit) or (sdk.find_sibling(hbm, "*_vision_*.hbm") if vision else None),
+        embeddings=_resolve_path(hbm.parent, entry.embeddings)
+        or (sdk.find_sibling(hbm, "*_embed_tokens*.bin") if vision else None),
         vlm=entry.vlm,
         memory_mb=entry.memory_mb,
         preload=settings.preload if entry.preload is None else entry.preload,
         idle_unload_s=settings.idle_unload_s if entry.idle_unload_s is None else entry.idle_unload_s,
         line_limit=settings.line_limit if entry.line_limit is None else entry.line_limit,
         facts=facts,
-        given=_given(entry, settings),
+        explicit_paths=_paths_set_by_person(entry, settings),
         line=line,
     )
 
@@ -213,25 +213,25 @@ _PATHS = {
 }
 
 
-def _given(entry: Entry, settings: Settings) -> frozenset[str]:
+def _paths_set_by_person(entry: Entry, settings: Settings) -> frozenset[str]:
     set_by_person = settings.explicit
     return frozenset(
         key for key, field in _PATHS.items() if getattr(entry, key, None) is not None or field in set_by_person
     )
 
 
-def _in_order(own: bool, told: T | None, setting: T | None) -> tuple[T | None, T | None]:
-    """What the file tells and what was set, the stronger one first."""
-    return (told, setting) if own else (setting, told)
+def _by_precedence(own: bool, from_file: T | None, setting: T | None) -> tuple[T | None, T | None]:
+    """Return the file's value and the setting, the one with precedence first."""
+    return (from_file, setting) if own else (setting, from_file)
 
 
-def _first(*values: T | None) -> T:
-    """The first value that is not None; None itself where all are."""
+def _first_known(*values: T | None) -> T:
+    """Return the first value that is not None; None if all are."""
     return next((value for value in values if value is not None), None)  # type: ignore[return-value]
 
 
 def as_settings(model: ModelSpec, settings: Settings) -> Settings:
-    """Settings that describe `model` as their one model; equal values stay as they were set."""
+    """Return settings that describe `model`; equal values stay as they were set."""
     wanted: dict[str, Any] = {
         "model_id": model.id,
         "runtime_dir": model.runtime_dir,
@@ -251,12 +251,12 @@ def _values(settings: Settings, names: Iterable[str]) -> Iterator[tuple[str, Any
     return ((name, getattr(settings, name)) for name in names)
 
 
-def _under(folder: Path, path: Path | None) -> Path | None:
+def _resolve_path(folder: Path, path: Path | None) -> Path | None:
     return None if path is None else folder / path
 
 
 def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tuple[Path, str]:
-    """The console program and its profile. Each may follow from the other, or from what the SDK holds."""
+    """Find the console program and its profile; either may follow from the other or from the SDK."""
     if entry.console is not None:
         console = runtime / entry.console
         return console, entry.profile or profile_for(console.name).name
@@ -272,16 +272,16 @@ def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tupl
 
 
 def _tokenizer(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> Path:
-    """The folder as named, else as found by the model's name, else the setting's default."""
+    """Find the tokenizer's folder: as set, else by the model's name, else the setting's default."""
     setting = runtime / settings.tokenizer_dir if "tokenizer_dir" in settings.explicit else None
     found = sdk.find_tokenizer(hbm, runtime)
-    named = _under(runtime, entry.tokenizer_dir)
-    return _first(named, *_in_order(entry.hbm is not None, found, setting), runtime / settings.tokenizer_dir)
+    named = _resolve_path(runtime, entry.tokenizer_dir)
+    return _first_known(named, *_by_precedence(entry.hbm is not None, found, setting), runtime / settings.tokenizer_dir)
 
 
 def _template(entry: Entry, settings: Settings, runtime: Path, tokenizer_dir: Path) -> Path | None:
-    """The template as named, else as found in the tokenizer's folder; None where there is none to be found."""
+    """Find the template: as set, else in the tokenizer's folder; None if there is none."""
     setting = runtime / settings.template_path if "template_path" in settings.explicit else None
     usual = runtime / settings.template_path if tokenizer_dir == runtime / settings.tokenizer_dir else None
-    named, found = _under(runtime, entry.template), sdk.find_template(tokenizer_dir)
-    return _first(named, *_in_order(entry.hbm is not None, found, setting), usual)
+    named, found = _resolve_path(runtime, entry.template), sdk.find_template(tokenizer_dir)
+    return _first_known(named, *_by_precedence(entry.hbm is not None, found, setting), usual)

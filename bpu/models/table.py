@@ -1,4 +1,4 @@
-"""The table of models: `models.toml`, or the settings as a table of one. Every mistake is reported at once, by line."""
+"""The table of models: `models.toml`, or one entry made from the settings. All mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bpu.trusted_files import read_trusted
 SYSTEM_FILE = Path("/etc/bpu/models.toml")
 _ARRAY = "model"
 _KEYS = ("default", _ARRAY)
-#: More entries than any board has, so that a file of another kind is not resolved for minutes.
+#: More entries than any board has; a limit, because each entry takes time to resolve.
 _MOST_ENTRIES = 200
 
 Mistake = tuple[Place, str]
@@ -28,34 +28,34 @@ Mistake = tuple[Place, str]
 
 @dataclass(frozen=True)
 class ModelTable:
-    """All models of the board. `default` is an id; `path` is None where the settings alone are the table."""
+    """All models of the board. `default` is an id; `path` is None without a file."""
 
     models: tuple[ModelSpec, ...]
     default: str
     path: Path | None = None
 
     def find(self, name: str) -> ModelSpec | None:
-        """The model of an id or alias."""
+        """Return the model with this id or alias; None if there is none."""
         return next((model for model in self.models if name in model.names), None)
 
     @property
     def default_model(self) -> ModelSpec:
         found = self.find(self.default)
-        assert found is not None, "`load_table` lets no other default through"
+        assert found is not None, "`load_table` accepts only a default that exists"
         return found
 
 
 def table_file(settings: Settings) -> Path | None:
-    """The file of the table: as set, else the system's, else the one in the data folder; None where there is none."""
+    """Find the file of the table: as set, else the system's, else the one in the data folder; None if there is none."""
     if settings.models_file is not None:
         return settings.models_file
     places = (SYSTEM_FILE, data_dir(settings) / SYSTEM_FILE.name)
-    # What lies in a folder that is closed to this user is not there for them.
+    # A file in a folder that this user cannot read counts as missing.
     return next((path for path in places if os.access(path, os.F_OK)), None)
 
 
 def writable_file(settings: Settings) -> Path:
-    """The file that new entries go to: the table's own where there is one, else the first that may be made."""
+    """Return the file for new entries: the present table, else the first file that this user may create."""
     found = table_file(settings)
     if found is not None:
         return found
@@ -65,7 +65,7 @@ def writable_file(settings: Settings) -> Path:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The table's file as it was read: its path and text, None where there is none."""
+    """The path and text of the table's file when it was read; `path` is None without a file."""
 
     path: Path | None
     text: str = ""
@@ -77,32 +77,31 @@ class _Snapshot:
         return read_table(self.text, settings, self.path)
 
 
-#: What `hold_table` has accepted, by the places where a table is looked for.
-_held: dict[Place, _Snapshot] = {}
+#: Snapshots that `hold_table` has accepted, by the paths where a table is searched.
+_held_snapshots: dict[Place, _Snapshot] = {}
 
 
 def load_table(settings: Settings) -> ModelTable:
-    """The table: the one that this process holds, else the file's. Raises `SettingsError` that lists every mistake with
-    its line."""
-    return (_held.get(_places(settings)) or _read(settings)).table(settings)
+    """Return the table held by this process, else read the file. Raises `SettingsError` with every mistake and line."""
+    return (_held_snapshots.get(_table_key(settings)) or _read(settings)).table(settings)
 
 
 def hold_table(settings: Settings) -> None:
-    """Read and check the file for this process and those that it forks, until the next call.
+    """Read and check the file, and keep its text for this process and its forks until the next call.
 
-    All workers of a gateway then have the table of its master, also when the file is changed meanwhile. Raises
-    `SettingsError`; then what was held before is held on.
+    gunicorn's master calls it, so that all workers use the same table even if the file changes. After `SettingsError`
+    the previous text is kept.
     """
     snapshot = _read(settings)
     snapshot.table(settings)
-    _held[_places(settings)] = snapshot
+    _held_snapshots[_table_key(settings)] = snapshot
 
 
 def holds_table(settings: Settings) -> bool:
-    return _places(settings) in _held
+    return _table_key(settings) in _held_snapshots
 
 
-def _places(settings: Settings) -> Place:
+def _table_key(settings: Settings) -> Place:
     return str(settings.models_file), str(SYSTEM_FILE), str(data_dir(settings))
 
 
@@ -117,32 +116,32 @@ def _read(settings: Settings) -> _Snapshot:
 
 
 def default_model(settings: Settings) -> ModelSpec:
-    """The model that is served when a request does not name another. Raises `SettingsError`."""
+    """Return the model for requests that name none. Raises `SettingsError`."""
     return load_table(settings).default_model
 
 
 def read_table(text: str, settings: Settings, path: Path) -> ModelTable:
-    """The table in `text`. Raises `SettingsError`."""
-    document = _parsed(text, path)
+    """Parse the table in `text`. Raises `SettingsError`."""
+    document = _parse_toml(text, path)
     places = lines(text)
-    mistakes = [*_of_top(document)]
+    mistakes = [*_top_level_mistakes(document)]
     models: list[ModelSpec] = []
     for number, raw in enumerate(_entries(document)):
         place: Place = (_ARRAY, number)
         try:
             entry = Entry.model_validate(raw)
         except ValidationError as error:
-            mistakes += [((*place, *_path(item["loc"])), _words(item)) for item in error.errors()]
+            mistakes += [((*place, *_path(item["loc"])), _rule_text(item)) for item in error.errors()]
             continue
         models.append(resolve(entry, settings, folder=path.parent, line=line_of(place, places)))
-        mistakes += [((*place, key), words) for key, words in _of_entry(models[-1], entry)]
-    mistakes += [*_of_names(_entries(document)), *_of_default(document)]
+        mistakes += [((*place, key), words) for key, words in _entry_mistakes(models[-1], entry)]
+    mistakes += [*_name_mistakes(_entries(document)), *_default_mistakes(document)]
     if mistakes:
         raise SettingsError(_report(path, mistakes, places))
     return ModelTable(tuple(models), document.get("default") or models[0].id, path)
 
 
-def _parsed(text: str, path: Path) -> Mapping[str, Any]:
+def _parse_toml(text: str, path: Path) -> Mapping[str, Any]:
     import tomlkit  # most boards have no table, and its import takes a moment
     from tomlkit.exceptions import ParseError, TOMLKitError
 
@@ -156,7 +155,7 @@ def _parsed(text: str, path: Path) -> Mapping[str, Any]:
 
 
 def _line_of_duplicate(text: str) -> int | None:
-    """The parser names another line for a key that is there twice in an entry."""
+    """Find the line of a repeated key, because the parser reports another line."""
     try:
         return duplicate_line(text)
     except (ValueError, RecursionError):
@@ -169,7 +168,7 @@ def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found[:_MOST_ENTRIES] if found and is_array else []
 
 
-def _of_top(document: Mapping[str, Any]) -> Iterator[Mistake]:
+def _top_level_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for key in document:
         if key not in _KEYS:
             yield (key,), say("models.unknown_key", key=key, keys=", ".join(_KEYS))
@@ -180,19 +179,19 @@ def _of_top(document: Mapping[str, Any]) -> Iterator[Mistake]:
         yield (_ARRAY, _MOST_ENTRIES), say("models.too_many", most=_MOST_ENTRIES)
 
 
-def _of_entry(model: ModelSpec, entry: Entry) -> Iterator[tuple[str, str]]:
-    """Keys that contradict each other."""
+def _entry_mistakes(model: ModelSpec, entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield the keys of an entry that contradict each other."""
     for key in ("vit", "embeddings", "vlm"):
         if getattr(entry, key) and not model.vision:
             yield key, say("models.needs_vision", key=key)
     if entry.vision and model.profile != "vlm":
         yield "vision", say("models.vision_needs_vlm", profile=model.profile)
-    if model.facts.kind != "language" and "hbm" in model.given:
+    if model.facts.kind != "language" and "hbm" in model.explicit_paths:
         yield "hbm", say("models.not_a_language_model", name=model.hbm.name)
 
 
-def _of_names(entries: list[Mapping[str, Any]]) -> Iterator[Mistake]:
-    """Names that two entries share, or one entry has twice."""
+def _name_mistakes(entries: list[Mapping[str, Any]]) -> Iterator[Mistake]:
+    """Yield the names that occur twice."""
     seen: set[str] = set()
     for number, entry in enumerate(entries):
         aliases = entry.get("aliases")
@@ -205,7 +204,7 @@ def _of_names(entries: list[Mapping[str, Any]]) -> Iterator[Mistake]:
             seen.add(name)
 
 
-def _of_default(document: Mapping[str, Any]) -> Iterator[Mistake]:
+def _default_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     name = document.get("default")
     if name is None:
         return
@@ -215,12 +214,12 @@ def _of_default(document: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def _path(location: tuple[int | str, ...]) -> Place:
-    """The key of a mistake; pydantic appends the number of an element, which has no line of its own."""
+    """Return the key of a mistake without an element's index, which has no line."""
     return tuple(part for part in location if isinstance(part, str) and part != "[key]")
 
 
-def _words(item: Any) -> str:
-    """What is wrong, in words of the catalogue where it has some, else in pydantic's."""
+def _rule_text(item: Any) -> str:
+    """Describe a mistake by this project's message, else by pydantic's."""
     kind, key = item["type"], ".".join(str(part) for part in item["loc"] if part != "[key]")
     if kind == "extra_forbidden":
         return say("models.unknown_key", key=key, keys=", ".join(Entry.model_fields))

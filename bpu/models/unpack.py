@@ -1,7 +1,7 @@
-"""Unpacks an archive that a stranger may have made: bounded, and inside one folder.
+"""Unpacks an untrusted archive into one folder, with limits.
 
-`tarfile` reads the headers; what is written, where, and how much, is decided here, because Python's own filter is not
-in every 3.10 and lets links pass.
+`tarfile` only reads the headers; this module checks names, types and sizes, because Python's own filter is not in every
+3.10 and accepts links.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-#: More than any archive of a model has; names as the vendor's archives use them.
+#: More entries than any archive of a model has.
 MOST_ENTRIES = 2000
 _MOST_HEADER = 1 << 20
 _BLOCK = 1 << 20
@@ -25,11 +25,11 @@ _MOST_DEPTH = 8
 
 
 class BadArchive(Exception):
-    """The archive is damaged, or holds what an archive of a model does not. Its text is the reason."""
+    """The archive is damaged or has forbidden entries. Its text is the reason."""
 
 
-class _Metered:
-    """A stream that may give away `left` bytes more, so that no header can claim all memory."""
+class _LimitedStream:
+    """A stream that allows `left` more bytes, so that no header can use all memory."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -48,12 +48,12 @@ def unpack(
 ) -> None:
     """Unpack the `.tar.gz` into the new folder `folder`; at most `most_bytes` are written.
 
-    Raises `BadArchive` or OSError; then nothing of it is left. `progress` hears of the bytes written so far.
+    After `BadArchive` or OSError the folder is deleted. `progress` gets the bytes written so far.
     """
     folder.mkdir(parents=True)
     try:
         with gzip.open(archive) as stream:
-            _unpack(_Metered(stream), folder, most_bytes, progress)  # type: ignore[arg-type]
+            _unpack(_LimitedStream(stream), folder, most_bytes, progress)  # type: ignore[arg-type]
     except (
         tarfile.TarError,
         EOFError,
@@ -70,16 +70,16 @@ def unpack(
         raise
 
 
-def _unpack(stream: _Metered, folder: Path, most_bytes: int, progress: Callable[[int], None]) -> None:
+def _unpack(stream: _LimitedStream, folder: Path, most_bytes: int, progress: Callable[[int], None]) -> None:
     stream.left = _MOST_HEADER
     with tarfile.open(fileobj=stream, mode="r|", bufsize=tarfile.BLOCKSIZE) as tar:  # type: ignore[call-overload]
         entries = written = 0
         while (member := tar.next()) is not None:
-            tar.members.clear()  # tarfile keeps them all
+            tar.members.clear()  # tarfile would keep all members in memory
             entries += 1
             if entries > MOST_ENTRIES:
                 raise BadArchive(f"it holds more than {MOST_ENTRIES} entries")
-            target = _place(folder, member.name)
+            target = _target_path(folder, member.name)
             if member.isdir():
                 target.mkdir(parents=True, exist_ok=True)
             elif member.isreg() and not member.issparse():
@@ -91,12 +91,12 @@ def _unpack(stream: _Metered, folder: Path, most_bytes: int, progress: Callable[
             else:
                 raise BadArchive(f"{member.name[:100]!r} is neither a file nor a folder")
             stream.left = _MOST_HEADER
-    # The checksum of the compressed data stands behind the last entry.
+    # The checksum of the compressed data is after the last entry.
     while stream.read(_BLOCK >> 4):
         pass
 
 
-def _place(folder: Path, name: str) -> Path:
+def _target_path(folder: Path, name: str) -> Path:
     parts = [part for part in name.split("/") if part not in ("", ".")] if not name.startswith("/") else [""]
     if len(parts) > _MOST_DEPTH or not all(_NAME.match(part) for part in parts):
         raise BadArchive(f"{name[:100]!r} leads out of the folder, or is no name of a file")

@@ -25,7 +25,7 @@ PHASES = ("start", "load", "ready", "idle", "line", "prefill", "decode", "end", 
 
 
 class Outcome(Enum):
-    """What a fault means for the turn, if the process survives it."""
+    """The effect of a fault on the turn, if the process survives it."""
 
     GO_ON = "go on"
     NO_PROMPT = "the turn is over and no prompt follows"
@@ -41,7 +41,7 @@ class Fault(NamedTuple):
 
 
 class FaultContext(NamedTuple):
-    """What a fault acts on: the streams, and the names in log lines."""
+    """The arguments of a fault: the streams, and the names in log lines."""
 
     stdio: Stdio
     program: str

@@ -101,7 +101,7 @@ class ModelSession:
             self._pacer.decode_at(wanted.rate)
         due = self._console.faults.due("decode")
         done, count = 0, 0
-        for piece, tokens in self._writes(pieces):
+        for piece, tokens in self._split_writes(pieces):
             while due and due[0].after <= done:
                 if self._fault(due.pop(0)) is Outcome.NO_PROMPT:
                     return Outcome.NO_PROMPT
@@ -119,8 +119,8 @@ class ModelSession:
         self.cache.add(answer + conversation.END, len(pieces))
         return self._console.run_faults("end")
 
-    def _writes(self, pieces: list[bytes]) -> Iterator[tuple[bytes, int]]:
-        """What each write holds, and how many tokens end in it."""
+    def _split_writes(self, pieces: list[bytes]) -> Iterator[tuple[bytes, int]]:
+        """Yield the bytes of each write, and the number of tokens that end in it."""
         return cut_characters(pieces) if self._options.split_utf8 else whole_characters(pieces)
 
     def _fault(self, fault: Fault) -> Outcome:

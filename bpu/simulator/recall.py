@@ -29,7 +29,7 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s*|[\n，；;]+")
 
 
 class Recall(NamedTuple):
-    """What was asked for (`secret word` or `name`), and every value of it, oldest first."""
+    """The requested kind (`secret word` or `name`), and all its values, oldest first."""
 
     kind: str
     values: tuple[str, ...]

@@ -26,7 +26,7 @@ _MAX_RESULT_CHARACTERS = 300
 
 
 class ReasoningStyle(NamedTuple):
-    """Whether the model at hand reasons, and whether it must write the opening tag itself."""
+    """Whether the model reasons, and whether it writes the opening tag itself."""
 
     reasons: bool = True
     opens_tag: bool = False

@@ -16,6 +16,6 @@ def arm(**fields: Any) -> Any:
     return robot.Arm(**{"execute": True, "say": lambda words: None, **fields})
 
 
-def fetch(client: Any, wish: str, mover: Any, **more: Any) -> str:
-    """A wish whose plans are all confirmed."""
-    return str(robot.fetch(client, wish, mover, **{"approve": lambda steps: True, **more}))
+def fetch(client: Any, request: str, mover: Any, **more: Any) -> str:
+    """Send a request whose plans are all confirmed."""
+    return str(robot.fetch(client, request, mover, **{"approve": lambda steps: True, **more}))

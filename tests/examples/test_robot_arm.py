@@ -249,7 +249,7 @@ def test_what_is_far_is_out_of_reach() -> None:
         robot.plan(shelf, calls(("move_to", '{"place": "shelf"}')))
 
 
-def test_a_picture_goes_with_the_wish(tmp_path: Path) -> None:
+def test_a_picture_goes_with_the_request(tmp_path: Path) -> None:
     picture = tmp_path / "scene.jpg"
     picture.write_bytes(b"\xff\xd8\xff")
     image, text = robot.content("What is on the table?", picture)

@@ -1,4 +1,4 @@
-"""The robot arm of the examples on the real gateway: a wish ends in the arm's calls."""
+"""The robot arm of the examples on the real gateway: a request ends in the arm's calls."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ CALLS = "\n".join(
     f'<tool_call>{{"name": "{name}", "arguments": {{"{key}": "{what}"}}}}</tool_call>'
     for name, key, what in (("move_to", "place", "水"), ("grasp", "thing", "水"), ("move_to", "place", "user"))
 )
-WISH = f"帮我拿杯水 {say(f'用户想喝水。</think>{CALLS}')}"
+REQUEST = f"帮我拿杯水 {say(f'用户想喝水。</think>{CALLS}')}"
 
 
 def test_the_models_calls_are_the_arms_movements(gateway: Gateway) -> None:
     mover = arm()
     with client_of(gateway) as client:
-        words = fetch(client, WISH, mover)
+        words = fetch(client, REQUEST, mover)
     assert mover.moves == ["move_to(水)", "grasp(水)", "move_to(user)"]
     assert mover.holds == "水"
     assert mover.position == mover.places["user"]
     assert words
 
 
-@pytest.mark.parametrize("wish", ["帮我拿杯水", "Bring me a cup of water"])
-def test_a_wish_in_plain_words_ends_in_the_arms_calls(gateway: Gateway, wish: str) -> None:
+@pytest.mark.parametrize("text", ["帮我拿杯水", "Bring me a cup of water"])
+def test_a_request_in_plain_words_ends_in_the_arms_calls(gateway: Gateway, text: str) -> None:
     mover = arm()
     with client_of(gateway) as client:
-        words = fetch(client, wish, mover)
+        words = fetch(client, text, mover)
     assert [move.partition("(")[0] for move in mover.moves] == ["move_to", "grasp", "move_to"]
     assert mover.holds
     assert mover.position == mover.places["user"]
@@ -55,7 +55,7 @@ def test_a_wish_in_plain_words_ends_in_the_arms_calls(gateway: Gateway, wish: st
 
 
 def test_without_a_word_nothing_moves(gateway: Gateway) -> None:
-    command = [sys.executable, "examples/robot_arm.py", "--base-url", f"{gateway.url}/v1", WISH]
+    command = [sys.executable, "examples/robot_arm.py", "--base-url", f"{gateway.url}/v1", REQUEST]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert "would do: move_to(水)" in done.stdout
     assert "would do: grasp(水)" in done.stdout

@@ -32,10 +32,10 @@ def floors(name: str) -> list[Requirement]:
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
 def test_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, python: str) -> None:
     wheels = script("wheels")
-    lines = map(Requirement, wheels.locked(PROJECT / f"{name}.lock", wheels.Target(python)))
-    locked = {wheels.normal(line.name): next(iter(line.specifier)).version for line in lines}
+    lines = map(Requirement, wheels.locked_packages(PROJECT / f"{name}.lock", wheels.Target(python)))
+    locked = {wheels.normalize(line.name): next(iter(line.specifier)).version for line in lines}
     for floor in floors(name):
-        version = locked.get(wheels.normal(floor.name))
+        version = locked.get(wheels.normalize(floor.name))
         assert version is not None, f"{name}.lock lacks {floor}: run `make lock`"
         assert version in floor.specifier, f"{name}.lock has {floor.name} {version}: run `make lock`"
 
@@ -44,12 +44,14 @@ def test_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, p
 def test_a_lock_is_whole_because_pip_adds_nothing_to_it(name: str) -> None:
     wheels, lock = script("wheels"), script("lock")
     target = wheels.Target(f"{sys.version_info.major}.{sys.version_info.minor}", "x86_64")
-    locked = {wheels.normal(Requirement(line).name) for line in wheels.locked(PROJECT / f"{name}.lock", target)}
+    locked = {
+        wheels.normalize(Requirement(line).name) for line in wheels.locked_packages(PROJECT / f"{name}.lock", target)
+    }
     missing = {
         f"{package} requires {line}"
         for package in locked - set(lock.ALONE)
         for line in map(Requirement, metadata.requires(package) or ())
-        if wheels.applies(line, target, [""]) and wheels.normal(line.name) not in locked
+        if wheels.applies(line, target, [""]) and wheels.normalize(line.name) not in locked
     }
     assert missing == set(), "run `make lock`"
 

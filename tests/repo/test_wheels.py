@@ -42,11 +42,11 @@ def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleTyp
             {"metadata": {"name": "installed-already"}},
         ]
     }
-    assert list(wheels.overlooked(report, wheels.Target("3.10"))) == ["backport", "arm-only>=2"]
-    assert list(wheels.overlooked(report, wheels.Target("3.12"))) == ["arm-only>=2"]
-    assert list(wheels.overlooked(report, wheels.Target("3.12", "x86_64"))) == []
+    assert list(wheels.missing_requirements(report, wheels.Target("3.10"))) == ["backport", "arm-only>=2"]
+    assert list(wheels.missing_requirements(report, wheels.Target("3.12"))) == ["arm-only>=2"]
+    assert list(wheels.missing_requirements(report, wheels.Target("3.12", "x86_64"))) == []
     report["install"][0]["requested_extras"] = ["fast"]
-    assert "with-extra" in list(wheels.overlooked(report, wheels.Target("3.12")))
+    assert "with-extra" in list(wheels.missing_requirements(report, wheels.Target("3.12")))
 
 
 def test_a_lock_is_read_for_the_board_and_not_for_this_python(wheels: ModuleType, tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_a_lock_is_read_for_the_board_and_not_for_this_python(wheels: ModuleType
         '# a comment\nplain==1.0\nold==1; python_version == "3.10"\nold==2; python_version >= "3.11"\n'
         'arm==1; platform_machine == "aarch64"\n'
     )
-    assert wheels.locked(lock, wheels.Target("3.10")) == ["plain==1.0", "old==1", "arm==1"]
-    assert wheels.locked(lock, wheels.Target("3.12", "x86_64")) == ["plain==1.0", "old==2"]
+    assert wheels.locked_packages(lock, wheels.Target("3.10")) == ["plain==1.0", "old==1", "arm==1"]
+    assert wheels.locked_packages(lock, wheels.Target("3.12", "x86_64")) == ["plain==1.0", "old==2"]
 
 
 @pytest.mark.system

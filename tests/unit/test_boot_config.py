@@ -57,27 +57,29 @@ def others(data: bytes) -> list[bytes]:
 @given(TEXTS, WISHES)
 @example(b"", {"ion_cma": 1 << 30})
 @example(b"ion=ion_cma_size=0x1\r\nion=ion_cma_size=0x2", {"ion_cma": 3})
-def test_a_wish_is_what_the_boot_loader_reads_and_no_other_line_changes(text: bytes, wish: dict[str, int]) -> None:
-    after = with_sizes(text, wish)
-    assert {pool: size for pool, size in sizes(after).items() if pool in wish} == wish
-    assert {pool: size for pool, size in sizes(after).items() if pool not in wish} == {
-        pool: size for pool, size in sizes(text).items() if pool not in wish
+def test_requested_sizes_are_what_the_boot_loader_reads_and_no_other_line_changes(
+    text: bytes, sizes_wanted: dict[str, int]
+) -> None:
+    after = with_sizes(text, sizes_wanted)
+    assert {pool: size for pool, size in sizes(after).items() if pool in sizes_wanted} == sizes_wanted
+    assert {pool: size for pool, size in sizes(after).items() if pool not in sizes_wanted} == {
+        pool: size for pool, size in sizes(text).items() if pool not in sizes_wanted
     }
     assert [line for line in others(after) if line] == [line for line in others(text) if line]
     assert after.endswith(b"\n")
-    assert with_sizes(after, wish) == after
+    assert with_sizes(after, sizes_wanted) == after
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(TEXTS, st.lists(WISHES, min_size=1, max_size=3))
 def test_apply_any_times_then_restore_gives_the_same_bytes(
-    tmp_path_factory: pytest.TempPathFactory, text: bytes, wishes: list[dict[str, int]]
+    tmp_path_factory: pytest.TempPathFactory, text: bytes, requests: list[dict[str, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("boot") / NAME
     path.write_bytes(text)
     config = BootConfig(path)
-    for wish in wishes:
-        config.apply(wish)
+    for sizes_wanted in requests:
+        config.apply(sizes_wanted)
     assert not config.restore().kept_others
     assert path.read_bytes() == text
     assert [one.name for one in path.parent.iterdir()] == [NAME]

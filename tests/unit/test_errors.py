@@ -1,4 +1,4 @@
-"""Every error knows its face on the wire and at the terminal."""
+"""Every error has a status, a type and a code on the wire, and an exit code at the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
-def test_the_face_on_the_wire(name: str) -> None:
+def test_status_type_and_code_on_the_wire(name: str) -> None:
     error = getattr(errors, name)("It happened. Do this.")
     assert (error.status, error.type, error.code) == TABLE[name]
 

@@ -71,7 +71,7 @@ def test_performance_mode_names_the_command_that_keeps_it_and_no_unit_that_may_b
         assert "bpu-performance.service" not in text
 
 
-def test_a_start_that_is_refused_is_told_in_one_language(tmp_path: Path) -> None:
+def test_a_refused_start_is_explained_in_one_language(tmp_path: Path) -> None:
     env = {"BPU_WORKERS": "x", "BPU_STATE_DIR": str(tmp_path), "LC_ALL": "zh_CN.UTF-8"}
     words = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
     lines = tools.run(words, timeout=60, cwd=PROJECT, env=env).err.splitlines()

@@ -47,7 +47,7 @@ def refuse(*args: object) -> int:
 
 @pytest.fixture(params=["reopened", "polled"])
 def writer(pipe: tuple[int, int], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LogWriter:
-    """A writer onto a pipe of one's own, and onto one that belongs to another user, who lets nobody open it again."""
+    """A writer onto this process's pipe, and onto one of another user, which cannot be opened again."""
     if request.param == "polled":
         monkeypatch.setattr(os, "open", refuse)
     made = LogWriter(pipe[1])
@@ -55,7 +55,9 @@ def writer(pipe: tuple[int, int], request: pytest.FixtureRequest, monkeypatch: p
     return made
 
 
-def test_a_paused_reader_blocks_nothing_and_is_told_what_it_missed(pipe: tuple[int, int], writer: LogWriter) -> None:
+def test_a_paused_reader_blocks_nothing_and_gets_a_count_of_lost_lines(
+    pipe: tuple[int, int], writer: LogWriter
+) -> None:
     for _ in range(2000):
         writer.write(LINE)
     got = ""

@@ -122,7 +122,7 @@ def server() -> Iterator[tuple[str, dict[str, bytes]]]:
         thread.join()
 
 
-def test_update_asks_only_if_told_to_and_only_the_address_of_the_setting(server: tuple[str, dict[str, bytes]]) -> None:
+def test_update_asks_only_with_check_and_only_the_address_of_the_setting(server: tuple[str, dict[str, bytes]]) -> None:
     url, answers = server
     answers.update(
         {"/new": b'{"tag_name": "v99.0"}', "/same": json.dumps({"version": __version__}).encode(), "/odd": b"[]"}

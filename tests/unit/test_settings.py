@@ -62,7 +62,7 @@ def test_all_mistakes_are_listed_at_once_each_with_its_value_and_what_to_do(monk
         assert "correct it" in line
 
 
-def test_mistakes_are_told_in_the_terminal_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_in_the_terminal_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, MISTAKES)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     head, *lines = refused().splitlines()
@@ -185,7 +185,7 @@ def test_a_named_state_folder_that_cannot_be_used_is_an_error_with_its_reason(tm
     open_to_all = tmp_path / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
-    with pytest.raises(SettingsError, match="everybody may write"):
+    with pytest.raises(SettingsError, match="every user may write"):
         state_dir(load_settings(state_dir=str(open_to_all)))
 
 
@@ -209,7 +209,7 @@ def test_the_choice_of_a_state_folder(no_system_folder: Path, monkeypatch: pytes
     assert state_dir(load_settings()) == no_system_folder / "run"
 
 
-def test_a_folder_or_link_that_somebody_else_laid_in_the_temporary_folder_is_refused(
+def test_a_folder_or_link_of_another_user_in_the_temporary_folder_is_refused(
     no_system_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link, folder = no_system_folder / "bpu-link", no_system_folder / "bpu-folder"
@@ -220,6 +220,6 @@ def test_a_folder_or_link_that_somebody_else_laid_in_the_temporary_folder_is_ref
         os.chown(folder, 12345, 12345)
     else:
         monkeypatch.setattr(os, "getuid", lambda: 12345)
-    for path, reason in ((link, "a link that somebody else made"), (folder, "belongs to somebody else")):
+    for path, reason in ((link, "a link that another user made"), (folder, "belongs to another user")):
         with pytest.raises(SettingsError, match=reason):
             state_dir(load_settings(state_dir=str(path)))

@@ -164,7 +164,7 @@ def test_a_named_file_must_be_there_and_be_believed(places: dict[str, Path], mon
     assert settings_file.find() == settings_file.SettingsFile()
 
 
-def test_keys_that_everybody_may_read_are_refused(places: dict[str, Path]) -> None:
+def test_keys_that_every_user_may_read_are_refused(places: dict[str, Path]) -> None:
     places["user"].write_text("BPU_API_KEYS=secret\n")
     places["user"].chmod(0o644)
     with pytest.raises(SettingsError, match="BPU_API_KEYS_FILE"):

@@ -144,5 +144,5 @@ def test_every_command_of_a_step_is_one_that_exists() -> None:
     names = main.list_commands(click.Context(main))
     subject = Subject(load_settings(), 4096, 3, "xlm_demo", "root", find=lambda program: None)
     for step in steps():
-        command = step.look(subject).command
+        command = step.examine(subject).command
         assert not command or command[0] in names

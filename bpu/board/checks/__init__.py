@@ -1,1 +1,1 @@
-"""What `doctor` looks at: each check says how something is, whether that is well, and what to do if it is not."""
+"""The checks of `doctor`: each returns findings with a level and a remedy."""

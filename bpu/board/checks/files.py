@@ -1,4 +1,4 @@
-"""The SDK's files: runtime folder, console, libraries, model, tokenizer, template, and whether they fit together."""
+"""Checks the SDK's files: runtime folder, console, libraries, model, tokenizer, template, and whether they match."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, Level, broken, fine, note, warning
+from bpu.board.checks.finding import Finding, Level, failure, note, success, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.sizes import human
 from bpu.errors import BpuError
@@ -25,7 +25,7 @@ _LDD_TIMEOUT_S = 20
 
 
 def check_files(subject: Subject) -> Iterator[Finding]:
-    """All checks of files; one note where no console of the SDK is meant to answer."""
+    """Run all checks of files; return one note if the settings use no console of the SDK."""
     if subject.settings.engine == "cpu":
         yield note("engine", "cpu_answers", model=subject.settings.model_id, path=subject.settings.hbm_path)
         return
@@ -39,7 +39,7 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     yield from _console(subject)
     yield _model(subject)
     for reason in refusals(subject.models[0], subject.board) if subject.models else ():
-        yield broken("refused", "refused", "choose_model", reason=reason)
+        yield failure("refused", "refused", "choose_model", reason=reason)
     yield _model_type(subject)
     yield _tokenizer(subject)
     yield _template(subject)
@@ -54,71 +54,71 @@ def _lies_in_runtime(settings: Settings) -> bool:
 def _runtime(subject: Subject) -> Finding:
     folder = subject.settings.runtime_dir
     if folder.is_dir():
-        return fine("runtime", "runtime", path=folder)
-    return broken("runtime", "no_runtime", "get_sdk", path=folder)
+        return success("runtime", "runtime", path=folder)
+    return failure("runtime", "no_runtime", "get_sdk", path=folder)
 
 
 def _console(subject: Subject) -> Iterator[Finding]:
     path = subject.console
     if not path.is_file():
-        yield broken("console", "no_console", "set_console", path=path)
+        yield failure("console", "no_console", "set_console", path=path)
         return
     if not os.access(path, os.X_OK):
-        yield broken("console", "not_executable", "make_executable", path=path)
+        yield failure("console", "not_executable", "make_executable", path=path)
         return
-    yield fine("console", "console", path=path, profile=subject.profile)
+    yield success("console", "console", path=path, profile=subject.profile)
     yield _libraries(subject, path)
     yield _buffering(subject, path)
 
 
 def _libraries(subject: Subject, path: Path) -> Finding:
-    """What the loader would miss, as the loader itself tells."""
+    """Ask the dynamic loader which libraries are missing."""
     lib = library_folder(subject.settings.runtime_dir, path)
     machine = _machine(path)
     if machine == _AARCH64 and os.uname().machine != "aarch64":
-        return broken("libraries", "wrong_machine", "use_board", path=path, machine=os.uname().machine)
+        return failure("libraries", "wrong_machine", "use_board", path=path, machine=os.uname().machine)
     try:
-        told = subject.run(["ldd", path], timeout=_LDD_TIMEOUT_S, env={"LD_LIBRARY_PATH": str(lib)})
+        result = subject.run(["ldd", path], timeout=_LDD_TIMEOUT_S, env={"LD_LIBRARY_PATH": str(lib)})
     except BpuError as error:
         return note("libraries", "not_asked", reason=error.message)
-    missing = sorted(set(re.findall(r"(\S+) => not found", told.out + told.err)))
+    missing = sorted(set(re.findall(r"(\S+) => not found", result.out + result.err)))
     if missing:
-        return broken("libraries", "libraries_missing", "set_runtime", names=", ".join(missing), path=lib)
-    return fine("libraries", "libraries", path=lib)
+        return failure("libraries", "libraries_missing", "set_runtime", names=", ".join(missing), path=lib)
+    return success("libraries", "libraries", path=lib)
 
 
 def _machine(path: Path) -> int:
-    """ELF's e_machine; 0 for a script or what is no program."""
+    """Return ELF's e_machine; 0 for any other file."""
     head = _head(path, 20)
     return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else 0
 
 
 def _buffering(subject: Subject, path: Path) -> Finding:
-    """Without `stdbuf` a console's words come in blocks of 4 KiB; on some it is of no use."""
+    """Check `stdbuf`, without which a console's output comes in blocks of 4 KiB; on some it has no effect."""
     if subject.find("stdbuf") is None:
-        return broken("stdbuf", "no_stdbuf", "get_stdbuf")
+        return failure("stdbuf", "no_stdbuf", "get_stdbuf")
     code = _head(path, 64 << 20)
     if code[:4] == b"\x7fELF" and b"libc.so" not in code:
         return warning("stdbuf", "static_console", "watch_stream", path=path)
     if b"setvbuf" in code:
         return note("stdbuf", "buffers_itself", "watch_stream", path=path)
-    return fine("stdbuf", "stdbuf")
+    return success("stdbuf", "stdbuf")
 
 
 def _model(subject: Subject) -> Finding:
     size, path = subject.model_size, subject.model
     if size is None:
-        return broken("model", "no_model", "get_model", path=path)
+        return failure("model", "no_model", "get_model", path=path)
     named = read_name(path.name).context
     if named is not None and named < subject.context:
         return warning("model", "context_too_large", "lower_context", named=named, context=subject.context)
     if size < 1 << 20:
-        return broken("model", "model_tiny", "get_model", path=path, size=size)
-    return fine("model", "model", path=path.name, size=human(size), bytes=size, context=subject.context)
+        return failure("model", "model_tiny", "get_model", path=path, size=size)
+    return success("model", "model", path=path.name, size=human(size), bytes=size, context=subject.context)
 
 
 def sdk_of(subject: Subject) -> Sdk:
-    """The key of `TYPES` for the console: by the board, then as the console and the folder's name tell."""
+    """Return the key of `TYPES` for the console: by the board, then by the console and the folder's name."""
     return "S600" if "S600" in subject.board.upper() else sdk_of_console(subject.profile, subject.settings.runtime_dir)
 
 
@@ -131,20 +131,20 @@ def _model_type(subject: Subject) -> Finding:
     values = {"number": subject.model_type, "wanted": wanted, "family": family, "sdk": sdk}
     if subject.model_type != wanted:
         return warning("model_type", "model_type_differs", "set_model_type", **values)
-    return fine("model_type", "model_type", **values)
+    return success("model_type", "model_type", **values)
 
 
 def _tokenizer(subject: Subject) -> Finding:
     folder = subject.settings.in_runtime(subject.settings.tokenizer_dir)
     if not folder.is_dir():
-        return broken("tokenizer", "no_tokenizer_dir", "set_tokenizer", path=folder)
+        return failure("tokenizer", "no_tokenizer_dir", "set_tokenizer", path=folder)
     try:
         json.loads((folder / "tokenizer.json").read_bytes())
     except FileNotFoundError:
         return warning("tokenizer", "no_tokenizer", "copy_tokenizer", path=folder)
     except (OSError, ValueError) as error:
-        return broken("tokenizer", "bad_tokenizer", "copy_tokenizer", path=folder, reason=error)
-    return fine("tokenizer", "tokenizer", path=folder)
+        return failure("tokenizer", "bad_tokenizer", "copy_tokenizer", path=folder, reason=error)
+    return success("tokenizer", "tokenizer", path=folder)
 
 
 def _template(subject: Subject) -> Finding:
@@ -152,10 +152,10 @@ def _template(subject: Subject) -> Finding:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        return broken("template", "no_template", "set_template", path=path, reason=getattr(error, "strerror", error))
+        return failure("template", "no_template", "set_template", path=path, reason=getattr(error, "strerror", error))
     if "{" not in text:
         return warning("template", "odd_template", "set_template", path=path)
-    return fine("template", "template", path=path.name)
+    return success("template", "template", path=path.name)
 
 
 def _head(path: Path, size: int) -> bytes:

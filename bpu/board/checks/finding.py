@@ -1,4 +1,4 @@
-"""What a check has found. Pure."""
+"""The result of a check as a value. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bpu.messages import say
 
 
 class Level(enum.IntEnum):
-    """How bad it is; the number of the worst but NOTE is the exit code of `doctor`."""
+    """The severity of a finding; the highest one (a NOTE counts as FINE) is the exit code of `doctor`."""
 
     NOTE = -1
     FINE = 0
@@ -21,7 +21,7 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`check` is a stable name, `said` and `remedy` are sentences for a person, `facts` are for programs."""
+    """One result of a check: a stable name, sentences for a person (`said`, `remedy`), and `facts` for programs."""
 
     check: str
     level: Level
@@ -40,29 +40,29 @@ class Finding:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0 fine, 1 with warnings, 2 with what is broken."""
+    """Return 0 if all is fine, 1 with warnings, 2 with failures."""
     return max([Level.FINE, *(finding.level for finding in findings)]).value
 
 
-def found(check: str, level: Level, key: str, remedy: str = "", **values: Any) -> Finding:
-    """A finding whose words are `doctor.KEY` and, if named, `doctor.REMEDY`; `values` fill both and are its facts."""
+def finding(check: str, level: Level, key: str, remedy: str = "", **values: Any) -> Finding:
+    """Make a finding from the messages `doctor.KEY` and `doctor.REMEDY`; `values` fill both and are its facts."""
     words = say(f"doctor.{key}", **values)
     way = say(f"doctor.{remedy}", **values) if remedy else ""
     plain = {name: value if isinstance(value, (int, float, bool)) else str(value) for name, value in values.items()}
     return Finding(check, level, words, way, plain)
 
 
-def fine(check: str, key: str, **values: Any) -> Finding:
-    return found(check, Level.FINE, key, **values)
+def success(check: str, key: str, **values: Any) -> Finding:
+    return finding(check, Level.FINE, key, **values)
 
 
 def note(check: str, key: str, remedy: str = "", **values: Any) -> Finding:
-    return found(check, Level.NOTE, key, remedy, **values)
+    return finding(check, Level.NOTE, key, remedy, **values)
 
 
 def warning(check: str, key: str, remedy: str, **values: Any) -> Finding:
-    return found(check, Level.WARNING, key, remedy, **values)
+    return finding(check, Level.WARNING, key, remedy, **values)
 
 
-def broken(check: str, key: str, remedy: str, **values: Any) -> Finding:
-    return found(check, Level.BROKEN, key, remedy, **values)
+def failure(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    return finding(check, Level.BROKEN, key, remedy, **values)

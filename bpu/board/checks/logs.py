@@ -1,4 +1,4 @@
-"""A saved log: which known fault it shows."""
+"""Finds known faults in a saved log."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from bpu.board.checks.finding import Finding, Level, note
 from bpu.console.diagnosis import Diagnosis, diagnose
 from bpu.messages import has, say
 
-#: What people who see no colours read as `mKrun error`.
+#: Without its ESC characters this reads `mKrun error`.
 _COLOURED_RUN_ERROR = re.compile(r"\x1b\[[0-9;]*m\x1b\[K(?=run error)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-#: What shells say of a program that a signal ended.
+#: Messages of shells about a program that a signal ended, with the signal.
 _ENDS = {"Segmentation fault": 11, "段错误": 11, "Aborted": 6, "已放弃": 6, "Killed": 9, "已杀死": 9}
 _NOTHING = ("unknown", "exited")
 
 
 def check_log(text: str) -> list[Finding]:
-    """The fault that decides, with the line that shows it, and what else the log holds; a note when it holds none."""
+    """Return the main fault with its line, then other faults; a note if the log shows none."""
     lines = [_COLOURS.sub("", _COLOURED_RUN_ERROR.sub("mK", line)).strip() for line in text.splitlines()]
     main = diagnose(lines, signal=next((number for words, number in _ENDS.items() if words in text), None))
     if main.cause in _NOTHING:
@@ -34,7 +34,7 @@ def _each(lines: Sequence[str]) -> Iterator[tuple[Diagnosis, str]]:
 
 
 def _line(fault: Diagnosis, lines: Sequence[str]) -> str:
-    """The last line that shows it: what came first may have been overcome."""
+    """Return the last line of the fault, because earlier ones may be resolved."""
     shown = [line for one, line in _each(lines) if one.cause == fault.cause]
     return shown[-1] if shown else next((line for line in reversed(lines) if any(end in line for end in _ENDS)), "")
 

@@ -1,4 +1,4 @@
-"""The BPU's memory and the board's: pools against the model's need, who holds them, devices, free RAM."""
+"""Checks memory: pools against the model's need, their holders, devices, free RAM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpu.board.checks.finding import Finding, broken, fine, note, warning
+from bpu.board.checks.finding import Finding, failure, note, success, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.fits import Verdict, usable_sizes, verdict
 from bpu.board.processes import Holder, holders, is_serving, running
@@ -18,12 +18,12 @@ from bpu.messages import say
 from bpu.models.memory import Fit, fit
 
 DEVICES = ("ion*", "bpu*", "hbmem*")
-#: Under this the system itself begins to suffer; under the second a load is likely to be ended by the kernel.
+#: Below the first the system becomes slow; below the second the kernel is likely to kill the console during a load.
 LITTLE_RAM, TOO_LITTLE_RAM = GIB, 256 * MIB
 
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
-    """Devices, pools and their holders are a board's; RAM is everybody's."""
+    """Check devices, pools and holders on a board, consoles and RAM on every machine."""
     if subject.board:
         yield _devices(subject)
         yield from _pools(subject)
@@ -35,16 +35,16 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
 def _devices(subject: Subject) -> Finding:
     found = sorted(path for pattern in DEVICES for path in (subject.root / "dev").glob(pattern))
     if not found:
-        return broken("devices", "no_devices", "load_driver")
-    shut = [path for path in found if not may_use(path, subject.user)]
-    names = ", ".join(str(path) for path in (shut or found))
-    if shut:
-        return broken("devices", "devices_shut", "open_devices", names=names, user=subject.user)
-    return fine("devices", "devices", names=names, user=subject.user)
+        return failure("devices", "no_devices", "load_driver")
+    inaccessible = [path for path in found if not may_use(path, subject.user)]
+    names = ", ".join(str(path) for path in (inaccessible or found))
+    if inaccessible:
+        return failure("devices", "devices_shut", "open_devices", names=names, user=subject.user)
+    return success("devices", "devices", names=names, user=subject.user)
 
 
 def may_use(path: Path, user: str) -> bool:
-    """Whether `user` may read and write it, by owner, group and mode; root may everything."""
+    """Whether `user` may read and write `path`, by owner, group and mode; root always may."""
     try:
         status, entry = path.stat(), pwd.getpwnam(user)
     except (OSError, KeyError):
@@ -72,7 +72,7 @@ def _pools(subject: Subject) -> Iterator[Finding]:
     if found is None:
         yield note("holders", "holders_hidden", "as_root")
         return
-    yield _held(subject, pools, found)
+    yield _holders(subject, pools, found)
 
 
 def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
@@ -84,24 +84,24 @@ def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
         return note("ion", "pools_unjudged", **values)
     found = fit(need, usable_sizes({pool["name"]: int(pool["total"]) for pool in pools}))
     if found is Fit.FITS:
-        return fine("ion", "pools_suffice", need=human(need.total), **values)
+        return success("ion", "pools_suffice", need=human(need.total), **values)
     better = verdict(subject.models[0], subject.root).mode if subject.models else "bpu_first"
     remedy = {"mode": better, "remedy": "ion_apply"} if better else {"remedy": "no_mode"}
     if found is Fit.TOO_LARGE:
-        return broken("ion", "pools_too_small", need=human(need.total), **remedy, **values)
+        return failure("ion", "pools_too_small", need=human(need.total), **remedy, **values)
     return warning("ion", "largest_too_small", need=human(need.largest), **remedy, **values)
 
 
 def _models(subject: Subject) -> Finding:
-    """A line for each model of the table: fits, fits after another mode, never."""
+    """Report for each model of the table whether it fits now, in another mode, or never."""
     judged = [(model, verdict(model, subject.root)) for model in subject.models]
     rows = "\n".join(f"{model.id}: {fit_words(one)}" for model, one in judged)
     fits = all(one.now in (None, Fit.FITS) for _, one in judged)
-    return fine("models", "models", rows=rows) if fits else note("models", "models", rows=rows)
+    return success("models", "models", rows=rows) if fits else note("models", "models", rows=rows)
 
 
 def fit_words(judged: Verdict) -> str:
-    """Whether a model fits, fits after another mode, or never, in words."""
+    """Say whether a model fits now, in another mode, or never."""
     if judged.need is None or judged.now is None:
         return say("doctor.fit_unknown")
     need = human(judged.need.total)
@@ -112,12 +112,12 @@ def fit_words(judged: Verdict) -> str:
     return say("doctor.fit_after" if judged.sure else "doctor.fit_after_perhaps", need=need, mode=judged.mode)
 
 
-def _held(subject: Subject, pools: list[Reading], found: list[Holder]) -> Finding:
+def _holders(subject: Subject, pools: list[Reading], found: list[Holder]) -> Finding:
     if not found:
-        return fine("holders", "nobody_holds")
+        return success("holders", "no_holders")
     words = "; ".join(f"{holder.process}: {human(holder.total)}" for holder in found)
     if any(is_serving(holder.process, subject.root) for holder in found):
-        return fine("holders", "gateway_holds", holders=words)
+        return success("holders", "gateway_holds", holders=words)
     free = sum(pool["total"] for pool in pools) - sum(holder.total for holder in found)
     if subject.model_size is not None and free < subject.model_size:
         return warning("holders", "pools_held", "reclaim", holders=words, free=human(max(free, 0)))
@@ -130,7 +130,7 @@ def _cma(subject: Subject) -> Iterator[Finding]:
 
 
 def _consoles(subject: Subject) -> Iterator[Finding]:
-    """A console left open in another terminal holds the model's memory."""
+    """Warn of consoles left open in a terminal, because they hold the model's memory."""
     if not subject.console.is_file():
         return
     idle = [one for one in running(subject.console, subject.root) if not is_serving(one, subject.root)]
@@ -145,7 +145,7 @@ def _ram(subject: Subject) -> Finding:
         return note("ram", "ram_unknown")
     values = {"free": human(free), "total": human(total)}
     if free < TOO_LITTLE_RAM:
-        return broken("ram", "ram_gone", "free_ram", **values)
+        return failure("ram", "ram_gone", "free_ram", **values)
     if free < LITTLE_RAM:
         return warning("ram", "ram_little", "free_ram", **values)
-    return fine("ram", "ram", **values)
+    return success("ram", "ram", **values)

@@ -1,11 +1,11 @@
-"""The way to the gateway: its port, the addresses to give to Chatbox, and what firewalls do to them."""
+"""Checks the gateway's port, its addresses for Chatbox, and firewalls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from bpu.board.addresses import USB_NETWORK, Address, Kind, reachable
-from bpu.board.checks.finding import Finding, broken, fine, note, warning
+from bpu.board.checks.finding import Finding, failure, note, success, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.processes import Process, socket_owner
 from bpu.board.readings import text_of
@@ -36,13 +36,13 @@ def _ports(bind: str) -> list[int]:
 def _port(subject: Subject, port: int) -> Finding:
     inode = _listener(subject, port)
     if inode is None:
-        return fine("port", "port_free", port=port)
+        return success("port", "port_free", port=port)
     owner = socket_owner(inode, subject.root)
     if owner is None:
         return warning("port", "port_taken", "see_owner", port=port)
     if _is_gateway(owner):
-        return fine("port", "gateway_runs", port=port, owner=owner)
-    return broken("port", "port_taken_by", "other_port", port=port, owner=owner)
+        return success("port", "gateway_runs", port=port, owner=owner)
+    return failure("port", "port_taken_by", "other_port", port=port, owner=owner)
 
 
 def _is_gateway(owner: Process) -> bool:
@@ -50,7 +50,7 @@ def _is_gateway(owner: Process) -> bool:
 
 
 def _listener(subject: Subject, port: int) -> str | None:
-    """The inode of the socket that listens on `port`; rows of /proc/net/tcp: local address, state, ..., inode."""
+    """Return the inode of the listening socket of `port` from /proc/net/tcp (local address, state, ..., inode)."""
     for table in ("tcp", "tcp6"):
         for line in text_of(subject.root / "proc/net" / table).splitlines()[1:]:
             words = line.split()
@@ -69,7 +69,7 @@ def _reachable(subject: Subject, found: Sequence[Address]) -> Finding:
             return note("addresses", "loopback_only", "open_bind", bind=subject.settings.bind)
         return note("addresses", "nowhere", "connect_cable", url=urls[-1][0])
     words = "\n".join(f"  {url}/v1  {say(_label(url, kind))}" for url, kind in near)
-    return fine("addresses", "addresses", urls="\n" + words)
+    return success("addresses", "addresses", urls="\n" + words)
 
 
 def _label(url: str, kind: Kind | None) -> str:
@@ -79,13 +79,13 @@ def _label(url: str, kind: Kind | None) -> str:
 
 
 def _static(subject: Subject, found: Sequence[Address]) -> Iterator[Finding]:
-    """An address from DHCP changes some day, and Chatbox then finds nobody: the lines that keep the best one."""
+    """Advise a static address, because an address from DHCP may change and Chatbox would lose the gateway."""
     best = next((one for one in found if one.kind in (Kind.USB, Kind.WIRED, Kind.WIFI)), None)
     if best is None or not subject.board:
         return
     if not best.dynamic:
         if best.dynamic is False:
-            yield fine("static", "address_fixed", ip=best.ip, interface=best.interface)
+            yield success("static", "address_fixed", ip=best.ip, interface=best.interface)
         return
     gateway = SHARING_GATEWAY if best.kind is Kind.USB else _gateway(subject, best.interface)
     name = _connection(subject, best.interface)
@@ -96,35 +96,35 @@ def _static(subject: Subject, found: Sequence[Address]) -> Iterator[Finding]:
 
 
 def _connection(subject: Subject, interface: str) -> str:
-    """NetworkManager's name of the connection; the interface's where it does not tell."""
+    """Return NetworkManager's name of the connection, or the interface's if there is none."""
     words = ["nmcli", "-t", "-f", "GENERAL.CONNECTION", "device", "show", interface]
-    told = _ask(subject, words).partition(":")[2].strip()
-    return told if told and told != "--" else interface
+    name = _run(subject, words).partition(":")[2].strip()
+    return name if name and name != "--" else interface
 
 
 def _gateway(subject: Subject, interface: str) -> str:
-    words = _ask(subject, ["ip", "-4", "route", "show", "default", "dev", interface]).split()
+    words = _run(subject, ["ip", "-4", "route", "show", "default", "dev", interface]).split()
     return words[words.index("via") + 1] if "via" in words[:-1] else "GATEWAY"
 
 
 def _prefix(subject: Subject, address: Address) -> str:
     if address.kind is Kind.USB:
         return str(USB_NETWORK.prefixlen)
-    for word in _ask(subject, ["ip", "-4", "-o", "addr", "show", "dev", address.interface]).split():
+    for word in _run(subject, ["ip", "-4", "-o", "addr", "show", "dev", address.interface]).split():
         if word.startswith(f"{address.ip}/"):
             return word.partition("/")[2]
     return "24"
 
 
 def _firewall(subject: Subject) -> Iterator[Finding]:
-    if "Status: active" in _ask(subject, ["ufw", "status"]):
+    if "Status: active" in _run(subject, ["ufw", "status"]):
         for port in _ports(subject.settings.bind):
             yield note("firewall", "ufw_active", "ufw_allow", port=port)
     if subject.board:
         yield note("windows", "windows_hint")
 
 
-def _ask(subject: Subject, words: list[str]) -> str:
+def _run(subject: Subject, words: list[str]) -> str:
     if subject.find(words[0]) is None:
         return ""
     try:

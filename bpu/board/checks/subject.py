@@ -1,4 +1,4 @@
-"""What is examined: one gateway's settings on one machine."""
+"""The subject of the checks: one gateway's settings on one machine."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PATHS = {"runtime_dir", "console", "hbm_path", "tokenizer_dir", "template_path"
 
 @dataclass(frozen=True)
 class Subject:
-    """`context` in tokens, `model_type` and `profile` are what the engine would use; `user` is who runs the gateway.
+    """Settings and machine that are checked; `context` (tokens), `model_type`, `profile` are those of the engine.
 
-    `models` are all of the table, the one that `settings` describe first.
+    `user` runs the gateway. `models` are all of the table, the one that `settings` describe first.
     """
 
     settings: Settings
@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def board(self) -> str:
-        """What the board calls itself; "" on another machine."""
+        """The model in the board's device tree; "" on another machine."""
         return board_model(self.root) if is_board(self.root) else ""
 
     @property
@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def model_size(self) -> int | None:
-        """Bytes; None when the file is not there."""
+        """Bytes of the model file; None if it does not exist."""
         try:
             return self.model.stat().st_size if self.model.is_file() else None
         except OSError:
@@ -59,14 +59,14 @@ class Subject:
 
     @property
     def need(self) -> Need | None:
-        """What the model takes of the BPU's memory; None when neither its file nor the catalogue tells."""
+        """BPU memory that the model needs; None if neither its file nor the catalogue says."""
         if self.models:
             return need_of(self.models[0])
         return None if self.model_size is None else Need(self.model_size, self.model_size, "file")
 
     @property
     def wants_console(self) -> bool:
-        """Whether a console is to answer, so that a missing file is a fault; else the simulator does."""
+        """Whether the settings ask for a console, so that a missing file is a failure; else the simulator answers."""
         if self.settings.engine != "auto":
             return self.settings.engine == "console"
         return bool(self.board) or bool(self.settings.explicit & _PATHS) or self.console.is_file()

@@ -1,4 +1,4 @@
-"""The board, its system and its clocks."""
+"""Checks the board, its system and its clocks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import platform
 from collections.abc import Iterator
 
 from bpu import __version__
-from bpu.board.checks.finding import Finding, fine, note, warning
+from bpu.board.checks.finding import Finding, note, success, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.performance import clocks, script
 from bpu.board.readings import text_of
 
-#: Where boards' systems tell their version, the vendor's first.
+#: Files with the version of the system, the vendor's first.
 VERSIONS = ("etc/version", "etc/os-release")
 
 
@@ -24,7 +24,7 @@ def check_system(subject: Subject) -> Iterator[Finding]:
 
 def _board(subject: Subject) -> Finding:
     if subject.board:
-        return fine("board", "board", model=subject.board)
+        return success("board", "board", model=subject.board)
     return note("board", "no_board")
 
 
@@ -34,7 +34,7 @@ def _version(subject: Subject) -> Finding:
     system = names.get("PRETTY_NAME", "").strip('"') or platform.system()
     own = vendor.strip().splitlines()
     words = f"{system}, {own[0].strip()}" if own else system
-    return fine("system", "system", system=words, python=platform.python_version(), gateway=__version__)
+    return success("system", "system", system=words, python=platform.python_version(), gateway=__version__)
 
 
 def _performance(subject: Subject) -> Finding:
@@ -43,6 +43,6 @@ def _performance(subject: Subject) -> Finding:
     if slow:
         return warning("performance", "clocks_slow", "perf_on", names=", ".join(slow))
     if found:
-        return fine("performance", "clocks_fast", names=", ".join(clock.name for clock in found))
+        return success("performance", "clocks_fast", names=", ".join(clock.name for clock in found))
     has_script = script(subject.settings.runtime_dir) is not None
     return note("performance", "clocks_unknown", "perf_on" if has_script else "")

@@ -114,14 +114,14 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_mo
 
 def _falls_back(settings: Settings, model: ModelSpec, board: str) -> bool:
     """Whether `auto` falls back from the SDK's console, which is missing and was not asked for."""
-    asked = settings.engine != "auto" or model.given or model.line or "d-robotics" in board.lower()
+    asked = settings.engine != "auto" or model.explicit_paths or model.line or "d-robotics" in board.lower()
     return not asked and bool(missing_files(model))
 
 
 def _simulated(model: ModelSpec) -> Files:
     """Return the simulator's files, with its own tokenizer and template unless others are set."""
-    tokenizer = model.tokenizer_dir if "tokenizer_dir" in model.given else SIMULATOR_MODEL
-    template = model.template if "template" in model.given else None
+    tokenizer = model.tokenizer_dir if "tokenizer_dir" in model.explicit_paths else SIMULATOR_MODEL
+    template = model.template if "template" in model.explicit_paths else None
     own = SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
     return Files(True, IMPORT_ROOT / "bpu" / "simulator", model.hbm, tokenizer, template or own)
 

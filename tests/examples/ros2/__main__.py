@@ -23,7 +23,7 @@ def first_words(one: Robot, gateway: Gateway, reasoning: int) -> float:
     """From the recogniser's sentence to the first /tts_text; the model would think for `reasoning` tokens."""
     before, answers = len(one.bus.sent), len(one.bus.texts("/bpu_chat/answer"))
     began = time.monotonic()
-    one.hear(f"{QUESTION} [[sim think={reasoning}]]")
+    one.receive(f"{QUESTION} [[sim think={reasoning}]]")
     until(lambda: len(one.bus.texts("/bpu_chat/answer")) > answers, seconds=120)
     until(lambda: gateway.slots()["slots"][0]["job"] is None)
     return next(at for topic, _, at in one.bus.sent[before:] if topic == "/tts_text") - began
@@ -32,12 +32,12 @@ def first_words(one: Robot, gateway: Gateway, reasoning: int) -> float:
 def barge_in(one: Robot, gateway: Gateway) -> float:
     """From a new sentence to the end of the old job, looked at every few milliseconds."""
     before = len(one.spoken)
-    one.hear(f"{QUESTION} [[sim think=0 tokens=400]]")
+    one.receive(f"{QUESTION} [[sim think=0 tokens=400]]")
     until(lambda: len(one.spoken) > before, seconds=120)
     let_pass(0.3)
     job = gateway.slots()["slots"][0]["job"]["id"]
     began = time.monotonic()
-    one.hear("现在几点？")
+    one.receive("现在几点？")
 
     def is_gone() -> bool:
         running_job = gateway.slots()["slots"][0]["job"]
@@ -45,7 +45,7 @@ def barge_in(one: Robot, gateway: Gateway) -> float:
 
     until(is_gone, every=0.002)
     took = time.monotonic() - began
-    one.hear("停")
+    one.receive("停")
     until(lambda: gateway.slots()["slots"][0]["job"] is None)
     return took
 

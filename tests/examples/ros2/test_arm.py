@@ -114,12 +114,12 @@ def test_a_plan_becomes_trajectories_at_a_slow_pace(connected: Callable[..., tup
     assert len(arm.moves) == 2
 
 
-@pytest.mark.parametrize("told", ["nothing", "nan"])
+@pytest.mark.parametrize("states", ["nothing", "nan"])
 def test_an_arm_that_does_not_say_where_it_is_is_not_moved(
-    connected: Callable[..., tuple[Any, Joints]], told: str
+    connected: Callable[..., tuple[Any, Joints]], states: str
 ) -> None:
     arm, joints = connected()
-    if told == "nan":
+    if states == "nan":
         joints.angles = [float("nan"), 0.5]
         joints.tell()
     results = robot.carry_out(arm, WANTED, lambda steps: True)

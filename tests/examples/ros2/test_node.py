@@ -39,7 +39,7 @@ class Robot:
     def __init__(self, world: World, bus: Memory, node: Any) -> None:
         self.world, self.bus, self.node = world, bus, node
 
-    def hear(self, text: str, topic: str = "/asr_text") -> None:
+    def receive(self, text: str, topic: str = "/asr_text") -> None:
         self.bus.publish(topic, String(data=text))
 
     @property
@@ -89,7 +89,7 @@ def start(gateway: Gateway) -> Iterator[Callable[..., Robot]]:
 
 def test_a_sentence_from_the_microphone_is_answered_in_sentences(start: Callable[..., Robot]) -> None:
     one = start()
-    one.hear(f"你好 {say('秘密。想一想。</think>好的，**我**去拿3.5升水。😀马上回来！')}")
+    one.receive(f"你好 {say('秘密。想一想。</think>好的，**我**去拿3.5升水。😀马上回来！')}")
     assert one.answers(1) == ["好的，**我**去拿3.5升水。😀马上回来！"]
     assert one.spoken == ["好的，我去拿3点5升水。", "马上回来！"]
     assert "".join(one.bus.texts("/bpu_chat/partial")) == "好的，**我**去拿3.5升水。😀马上回来！"
@@ -99,7 +99,7 @@ def test_a_sentence_from_the_microphone_is_answered_in_sentences(start: Callable
 
 def test_topics_and_settings_are_parameters(start: Callable[..., Robot]) -> None:
     one = start(prompt_topic="/prompt_text", tts_topic="/say", system_prompt="", memory_turns=0)
-    one.hear(say("</think>Fine."), "/prompt_text")
+    one.receive(say("</think>Fine."), "/prompt_text")
     one.answers(1)
     assert one.bus.texts("/say") == ["Fine."]
     assert one.spoken == []
@@ -118,10 +118,10 @@ def test_a_new_sentence_cancels_the_job_and_silences_the_old_answer(
     start: Callable[..., Robot], gateway: Gateway
 ) -> None:
     one = start()
-    one.hear(LONG)
+    one.receive(LONG)
     until(lambda: one.spoken)
     (job,) = running_jobs(gateway)
-    one.hear(f"拿水 {say('</think>新的回答。')}")
+    one.receive(f"拿水 {say('</think>新的回答。')}")
     assert one.answers(1) == ["新的回答。"]
     assert job not in running_jobs(gateway)
     asked = next(number for number, (topic, text, _) in enumerate(one.bus.sent) if '"turn": 2' in text)
@@ -132,12 +132,12 @@ def test_a_new_sentence_cancels_the_job_and_silences_the_old_answer(
 @pytest.mark.parametrize("how", ["stop word", "control"])
 def test_a_stop_frees_the_bpu(start: Callable[..., Robot], gateway: Gateway, how: str) -> None:
     one = start()
-    one.hear(LONG)
+    one.receive(LONG)
     until(lambda: one.spoken)
     if how == "control":
-        one.hear("cancel", "/bpu_chat/control")
+        one.receive("cancel", "/bpu_chat/control")
     else:
-        one.hear("停！")
+        one.receive("停！")
     until(lambda: not running_jobs(gateway))
     assert one.states[-1] == {"state": "idle", "turn": 1, "error": ""}
     assert one.bus.texts("/bpu_chat/answer") == []
@@ -145,27 +145,27 @@ def test_a_stop_frees_the_bpu(start: Callable[..., Robot], gateway: Gateway, how
 
 def test_the_model_is_unloaded_and_loaded_by_a_topic(start: Callable[..., Robot], gateway: Gateway) -> None:
     one = start()
-    one.hear("unload", "/bpu_chat/control")
+    one.receive("unload", "/bpu_chat/control")
     gateway.wait_for("stopped")
-    one.hear("load", "/bpu_chat/control")
+    one.receive("load", "/bpu_chat/control")
     gateway.wait_for("ready")
-    one.hear("dance", "/bpu_chat/control")
+    one.receive("dance", "/bpu_chat/control")
     until(lambda: any("dance" in line for line in one.world.log))
     assert gateway.state() == "ready", "an order that it does not know changes nothing"
 
 
 def test_an_engine_that_crashes_is_reported_and_the_next_question_answered(start: Callable[..., Robot]) -> None:
     one = start()
-    one.hear(sim("你好", fault="signal", after=5))
+    one.receive(sim("你好", fault="signal", after=5))
     until(lambda: one.states[-1]["error"])
     assert one.states[-1]["state"] == "idle"
-    one.hear(say("</think>Back again."))
+    one.receive(say("</think>Back again."))
     assert one.answers(1) == ["Back again."]
 
 
 def test_a_gateway_that_is_not_there_is_reported() -> None:
     with robot("http://127.0.0.1:1") as one:
-        one.hear("你好")
+        one.receive("你好")
         until(lambda: "does not answer" in one.states[-1]["error"])
         assert one.bus.texts("/bpu_chat/answer") == []
 
@@ -173,19 +173,19 @@ def test_a_gateway_that_is_not_there_is_reported() -> None:
 def test_many_sentences_at_once_leave_one_answer(start: Callable[..., Robot], gateway: Gateway) -> None:
     one = start()
     for _ in range(50):
-        one.hear(LONG)
+        one.receive(LONG)
     until(lambda: len(one.states) >= 50)
-    one.hear("停")
+    one.receive("停")
     until(lambda: not any(thread.is_alive() for thread in list(one.node._threads)))
     until(lambda: not running_jobs(gateway))
-    one.hear(say("</think>The last."))
+    one.receive(say("</think>The last."))
     assert one.answers(1) == ["The last."]
 
 
 def test_an_image_is_left_out_where_the_model_cannot_see(start: Callable[..., Robot]) -> None:
     one = start(image_topic="/image", image_max_age_s=60.0)
     one.bus.publish("/image", Image(height=1, width=1, encoding="rgb8", step=3, data=b"abc"))
-    one.hear(f"这是什么 {say('</think>看不见。')}")
+    one.receive(f"这是什么 {say('</think>看不见。')}")
     assert one.answers(1) == ["看不见。"]
     assert any("left out: The model cannot see images" in line for line in one.world.log)
 
@@ -205,7 +205,7 @@ def test_an_image_goes_to_a_model_that_sees(
     sees = {"id": "deepseek-r1:1.5b", "architecture": {"input_modalities": ["text", "image"]}}
     monkeypatch.setattr(one.node._client, "models", lambda: [sees])
     one.bus.publish(topic, message)
-    one.hear("这是什么")
+    one.receive("这是什么")
     until(lambda: one.states[-1]["error"])
     assert "image_url is only supported" in one.states[-1]["error"]
 

@@ -21,7 +21,7 @@ STREAMS = 200
 PATHS = ("/health", "/ready", "/slots", "/metrics")
 
 
-def looks(gateway: Gateway, path: str, rounds: int) -> list[float]:
+def measure_endpoint(gateway: Gateway, path: str, rounds: int) -> list[float]:
     """Milliseconds of `rounds` requests, one after the other on one connection."""
     taken = []
     with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)) as connection:
@@ -34,7 +34,7 @@ def looks(gateway: Gateway, path: str, rounds: int) -> list[float]:
 
 
 def table(gateway: Gateway, rounds: int) -> str:
-    taken = [looks(gateway, path, rounds) for path in PATHS]
+    taken = [measure_endpoint(gateway, path, rounds) for path in PATHS]
     medians = " | ".join(f"{statistics.median(one):.1f} ms" for one in taken)
     slowest = " | ".join(f"{statistics.quantiles(one, n=100)[98]:.1f} ms" for one in taken)
     return f"| median | {medians} |\n| 99 of 100 within | {slowest} |"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.plots import PANELS
 from benchmarks.published_run import load_published_run
 from bpu.bench.figures import QUANTILES, Row, Run
-from scripts.publish_figures import DATA, PICTURE, data, marked, pages
+from scripts.publish_figures import DATA, PICTURE, data, render_pages, replace_marked
 from tests.unit.bench.test_bench_live import FIGURES
 
 
@@ -21,7 +21,7 @@ def run() -> Run:
 
 
 def test_every_page_has_the_figures_of_the_published_run(run: Run) -> None:
-    written = pages(run)
+    written = render_pages(run)
     assert len(written) == 4
     for page, text in written.items():
         assert page.read_text(encoding="utf-8") == text, f"{page.name}: python scripts/publish_figures.py"
@@ -29,7 +29,7 @@ def test_every_page_has_the_figures_of_the_published_run(run: Run) -> None:
 
 def test_another_run_would_make_other_pages(run: Run) -> None:
     other = Run(run.machine, [replace(row, gateway=row.gateway + 1) for row in run.rows], run.series)
-    for page, text in pages(other).items():
+    for page, text in render_pages(other).items():
         assert page.read_text(encoding="utf-8") != text
 
 
@@ -55,10 +55,10 @@ def test_a_long_series_is_published_as_one_short_line() -> None:
 
 def test_only_what_is_between_the_markers_is_written() -> None:
     page = "before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n"
-    assert marked(page, "new") == "before\n<!-- figures -->\nnew\n<!-- end of figures -->\nafter\n"
-    assert marked(marked(page, "new"), r"\1") == page.replace("old", r"\1")
+    assert replace_marked(page, "new") == "before\n<!-- figures -->\nnew\n<!-- end of figures -->\nafter\n"
+    assert replace_marked(replace_marked(page, "new"), r"\1") == page.replace("old", r"\1")
     with pytest.raises(ValueError, match="markers"):
-        marked("a page", "new")
+        replace_marked("a page", "new")
 
 
 def test_both_pages_show_the_picture() -> None:

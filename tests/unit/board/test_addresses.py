@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bpu.board import addresses
-from bpu.board.addresses import Address, Kind, taken
+from bpu.board.addresses import Address, Kind, busy_ports
 from bpu.board.tools import Result, ToolMissing
 from bpu.settings import load_settings
 
@@ -145,12 +145,12 @@ def test_the_announcement_says_who_answers_and_where(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("LC_ALL", "C")
     said: list[str] = []
     settings = load_settings(bind="0.0.0.0:8000")
-    addresses.announce(settings, simulated=True, write=said.append, find=lambda: [USB, LAN])
+    addresses.print_addresses(settings, simulated=True, write=said.append, find=lambda: [USB, LAN])
     [text] = said
     assert "SIMULATOR" in text
     assert text.index("http://192.168.137.100:8000/v1") < text.index("http://192.168.1.20:8000/v1")
     assert "http://localhost:8000/v1" in text
-    board = addresses.announcement(settings, simulated=False, found=[LAN], hostname="localhost")
+    board = addresses.address_text(settings, simulated=False, found=[LAN], hostname="localhost")
     assert "board's BPU" in board
     assert "SIMULATOR" not in board
     assert ".local:" not in board
@@ -159,7 +159,7 @@ def test_the_announcement_says_who_answers_and_where(monkeypatch: pytest.MonkeyP
 def test_an_address_that_is_served_with_a_key_only_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "C")
     public = Address("203.0.113.7", "eth0", Kind.WIRED)
-    text = addresses.announcement(
+    text = addresses.address_text(
         load_settings(), simulated=False, found=[LAN, public], hostname="", serves=lambda ip: ip != public.ip
     )
     [closed] = [line for line in text.splitlines() if "BPU_API_KEYS" in line]
@@ -168,7 +168,7 @@ def test_an_address_that_is_served_with_a_key_only_is_named_as_such(monkeypatch:
 
 def test_a_unix_socket_has_no_address_to_give() -> None:
     settings = load_settings(bind="unix:/run/bpu/http.sock")
-    text = addresses.announcement(settings, simulated=False, found=[LAN], hostname="rdk")
+    text = addresses.address_text(settings, simulated=False, found=[LAN], hostname="rdk")
     assert "unix:/run/bpu/http.sock" in text
     assert "http://" not in text
 
@@ -190,15 +190,15 @@ def test_standard_output_that_knows_only_ascii_is_no_error(
 
     ascii_only = Ascii()
     monkeypatch.setattr("sys.stdout", ascii_only)
-    addresses.announce(load_settings(bind="0.0.0.0:8000"), simulated=True, find=lambda: [LAN])
+    addresses.print_addresses(load_settings(bind="0.0.0.0:8000"), simulated=True, find=lambda: [LAN])
     assert "http://192.168.1.20:8000/v1" in ascii_only.text
 
 
-def test_an_address_that_is_in_use_is_told_from_a_free_one() -> None:
+def test_busy_ports_are_distinguished_from_free_ones() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         port = sock.getsockname()[1]
-        assert taken(f"127.0.0.1:{port},unix:/tmp/x.sock,fd://3") == [f"127.0.0.1:{port}"]
-        assert taken(f"0.0.0.0:{port}") == [f"0.0.0.0:{port}"]
-    assert taken(f"127.0.0.1:{port}") == []
+        assert busy_ports(f"127.0.0.1:{port},unix:/tmp/x.sock,fd://3") == [f"127.0.0.1:{port}"]
+        assert busy_ports(f"0.0.0.0:{port}") == [f"0.0.0.0:{port}"]
+    assert busy_ports(f"127.0.0.1:{port}") == []

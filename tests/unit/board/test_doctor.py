@@ -173,7 +173,7 @@ def test_a_real_program_is_asked_with_the_real_ldd(board: Board) -> None:
     assert found["stdbuf"].level is Level.FINE
 
 
-def test_a_program_for_another_processor_is_told(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_for_another_processor_is_reported(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     console = next(board.root.rglob("xlm_demo"))
     console.write_bytes(b"\x7fELF" + bytes(14) + struct.pack("<H", 183) + b"libc.so.6")
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "pc", "6", "1", "x86_64")))
@@ -226,7 +226,7 @@ def test_devices_are_checked_for_the_services_user(board: Board) -> None:
     assert "no BPU devices" in findings(subject(board))["devices"].said
 
 
-def lay_process(board: Board, pid: int, parent: int, name: str, command: str, exe: str = "/x") -> None:
+def add_process(board: Board, pid: int, parent: int, name: str, command: str, exe: str = "/x") -> None:
     board.file(f"proc/{pid}/stat", f"{pid} ({name}) S {parent} {pid} {pid} 0 -1 4194304")
     board.file(f"proc/{pid}/comm", f"{name}\n")
     board.file(f"proc/{pid}/cmdline", command.replace(" ", "\0") + "\0")
@@ -236,8 +236,8 @@ def lay_process(board: Board, pid: int, parent: int, name: str, command: str, ex
 
 
 def test_holders_are_named_by_pid_user_and_parent(board: Board) -> None:
-    lay_process(board, 90, 1, "ros (2) node", "ros2 run vision")
-    lay_process(board, 1, 0, "systemd", "/sbin/init")
+    add_process(board, 90, 1, "ros (2) node", "ros2 run vision")
+    add_process(board, 1, 0, "systemd", "/sbin/init")
     board.pool_used("carveout", [("hbmem", 90, 300 * MIB), ("hbmem", 90, 20 * MIB), ("gone", 77, 1 * MIB)])
     board.pool_used("ion_cma", [("hbmem", 90, 8 * MIB)])
     found = holders(board.root)
@@ -253,18 +253,18 @@ def test_holders_are_named_by_pid_user_and_parent(board: Board) -> None:
 
 def test_a_gateways_own_console_is_no_fault(board: Board) -> None:
     console = str(next(board.root.rglob("xlm_demo")))
-    lay_process(board, 50, 1, "python3", "python3 -S -m bpu.engine.keeper")
-    lay_process(board, 51, 50, "xlm_demo", console, exe=console)
+    add_process(board, 50, 1, "python3", "python3 -S -m bpu.engine.keeper")
+    add_process(board, 51, 50, "xlm_demo", console, exe=console)
     board.pool_used("carveout", [("xlm_demo", 51, 1900 * MIB)])
     found = findings(subject(board))
     assert found["holders"].level is Level.FINE
     assert "consoles" not in found
 
 
-def test_a_console_left_open_in_a_terminal_is_told(board: Board) -> None:
+def test_a_console_left_open_in_a_terminal_is_reported(board: Board) -> None:
     console = str(next(board.root.rglob("xlm_demo")))
-    lay_process(board, 60, 1, "bash", "-bash")
-    lay_process(board, 61, 60, "xlm_demo", console, exe=console)
+    add_process(board, 60, 1, "bash", "-bash")
+    add_process(board, 61, 60, "xlm_demo", console, exe=console)
     found = findings(subject(board))["consoles"]
     assert found.level is Level.WARNING
     assert "xlm_demo (pid 61, root, bash 60)" in found.said
@@ -287,7 +287,7 @@ ROW = "   0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 000000
 def test_a_port_in_use_names_who_has_it(board: Board, command: str, level: Level) -> None:
     board.file("proc/net/tcp", TCP + ROW)
     assert findings(subject(board))["port"].level is Level.WARNING
-    lay_process(board, 70, 1, "python3", command)
+    add_process(board, 70, 1, "python3", command)
     (board.root / "proc/70/fd/3").symlink_to("socket:[4711]")
     found = findings(subject(board))["port"]
     assert found.level is level

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpu.board import tools
-from bpu.board.dtb_writer import Rewriter, differences, planned
+from bpu.board.dtb_writer import DtbWriter, changed_properties, differences
 from bpu.board.errors import BoardError
 from bpu.board.fdt import parse
 from bpu.board.files import Files, checksum
@@ -42,20 +42,20 @@ def test_apply_changes_the_planned_words_and_restore_gives_the_same_bytes(tmp_pa
     board = Board(tmp_path)
     before = board.tree.read_bytes()
     made = plan_of(board)
-    written = Rewriter(board.tree).apply(made)
+    written = DtbWriter(board.tree).apply(made)
     after = board.tree.read_bytes()
     assert (written.copy_is_new, written.sha256) == (True, checksum(after))
     assert written.copy.read_bytes() == before
-    assert differences(parse(before), parse(after)) == planned(made)
-    assert {node for node, _ in planned(made)} == {
+    assert differences(parse(before), parse(after)) == changed_properties(made)
+    assert {node for node, _ in changed_properties(made)} == {
         "/reserved-memory/ion_carveout@3BE00000",
         "/reserved-memory/ion_cma@1BE00000",
     }
     assert read_map(parse(after)).pools == made.after.pools
     # dtc reads it back without an error, and fdtget tells the same figures as we do.
-    told = tools.run(["fdtget", "-t", "x", board.tree, "/reserved-memory/ion_carveout@3BE00000", "reg"], timeout=30)
-    assert told.out.split() == ["4", "40000000", "0", "90000000"]
-    Rewriter(board.tree).restore()
+    result = tools.run(["fdtget", "-t", "x", board.tree, "/reserved-memory/ion_carveout@3BE00000", "reg"], timeout=30)
+    assert result.out.split() == ["4", "40000000", "0", "90000000"]
+    DtbWriter(board.tree).restore()
     assert board.tree.read_bytes() == before
     assert beside(board) == {board.tree.name, f"{board.tree.name}.SUPER_SAFE", f"{board.tree.name}.SUPER_SAFE.sha256"}
 
@@ -64,21 +64,21 @@ def test_the_safe_copy_is_the_first_tree_for_ever(tmp_path: Path) -> None:
     board = Board(tmp_path)
     before = board.tree.read_bytes()
     for mode in ("bpu_first", "balanced", "cpu_first"):
-        written = Rewriter(board.tree).apply(plan_of(board, mode))
+        written = DtbWriter(board.tree).apply(plan_of(board, mode))
         assert written.copy.read_bytes() == before
     assert not written.copy_is_new
     note = board.tree.with_name(f"{board.tree.name}.SUPER_SAFE.sha256")
-    told = subprocess.run(["sha256sum", "-c", note.name], cwd=note.parent, capture_output=True, check=False)
-    assert told.returncode == 0
+    result = subprocess.run(["sha256sum", "-c", note.name], cwd=note.parent, capture_output=True, check=False)
+    assert result.returncode == 0
 
 
 def test_a_damaged_copy_stops_everything(tmp_path: Path) -> None:
     board = Board(tmp_path)
-    Rewriter(board.tree).apply(plan_of(board))
+    DtbWriter(board.tree).apply(plan_of(board))
     now = board.tree.read_bytes()
     copy = board.tree.with_name(f"{board.tree.name}.SUPER_SAFE")
     copy.write_bytes(copy.read_bytes()[:-1] + b"x")
-    for act in (Rewriter(board.tree).restore, lambda: Rewriter(board.tree).apply(plan_of(board, "balanced"))):
+    for act in (DtbWriter(board.tree).restore, lambda: DtbWriter(board.tree).apply(plan_of(board, "balanced"))):
         with pytest.raises(BoardError, match="does not have the checksum"):
             act()
     assert board.tree.read_bytes() == now
@@ -89,10 +89,10 @@ def test_a_copy_by_another_hand_is_respected_but_must_be_a_tree(tmp_path: Path) 
     copy = board.tree.with_name(f"{board.tree.name}.SUPER_SAFE")
     copy.write_bytes(b"the article's script made this, and broke it")
     with pytest.raises(BoardError, match="not a device tree"):
-        Rewriter(board.tree).restore()
+        DtbWriter(board.tree).restore()
     copy.unlink()
     with pytest.raises(BoardError, match="no safe copy"):
-        Rewriter(board.tree).restore()
+        DtbWriter(board.tree).restore()
 
 
 def test_more_than_the_plan_is_never_put_in_place(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_more_than_the_plan_is_never_put_in_place(tmp_path: Path) -> None:
         return tools.run(words, **options)
 
     with pytest.raises(BoardError, match="/chosen:bootargs"):
-        Rewriter(board.tree, run=meddling).apply(plan_of(board))
+        DtbWriter(board.tree, run=meddling).apply(plan_of(board))
     assert board.tree.read_bytes() == before
 
 
@@ -118,7 +118,7 @@ def test_a_tool_that_fails_leaves_the_old_tree(tmp_path: Path) -> None:
         return tools.Result(1, "", "no space") if words[0] == "fdtput" else tools.run(words, **options)
 
     with pytest.raises(BoardError, match="fdtput failed: no space"):
-        Rewriter(board.tree, run=failing).apply(plan_of(board))
+        DtbWriter(board.tree, run=failing).apply(plan_of(board))
     assert board.tree.read_bytes() == before
     assert not [name for name in beside(board) if name.startswith(".")]
 
@@ -185,16 +185,16 @@ def each_failure(folder: Path, act: Callable[[Board, Files], object], ready: Cal
 def test_a_failure_at_each_file_operation_leaves_an_old_or_a_new_tree(tmp_path: Path) -> None:
     def apply(board: Board, files: Files) -> None:
         made = plan(next_layout(board.tree, board.root).memory, S100["bpu_first"].sizes)
-        Rewriter(board.tree, files=files).apply(made)
+        DtbWriter(board.tree, files=files).apply(made)
 
     assert each_failure(tmp_path, apply, lambda board: None) > 10
 
 
 def test_a_failure_at_each_operation_of_restore_does_so_too(tmp_path: Path) -> None:
     def ready(board: Board) -> None:
-        Rewriter(board.tree).apply(plan_of(board))
+        DtbWriter(board.tree).apply(plan_of(board))
 
-    assert each_failure(tmp_path, lambda board, files: Rewriter(board.tree, files=files).restore(), ready) > 3
+    assert each_failure(tmp_path, lambda board, files: DtbWriter(board.tree, files=files).restore(), ready) > 3
 
 
 LOOP = """
@@ -203,21 +203,21 @@ from pathlib import Path
 from bpu.board.layout import next_layout
 from bpu.board.modes import S100
 from bpu.board.pools import plan
-from bpu.board.dtb_writer import Rewriter
+from bpu.board.dtb_writer import DtbWriter
 from tests.waits import let_pass
 tree = Path(sys.argv[1])
 print("ready", flush=True)
 while True:
     for mode in ("bpu_first", "default"):
-        Rewriter(tree).apply(plan(next_layout(tree, Path("/nowhere")).memory, S100[mode].sizes))
-    Rewriter(tree).restore()
+        DtbWriter(tree).apply(plan(next_layout(tree, Path("/nowhere")).memory, S100[mode].sizes))
+    DtbWriter(tree).restore()
 """
 
 
 def test_a_kill_at_any_moment_leaves_an_old_or_a_new_tree(tmp_path: Path) -> None:
     board = Board(tmp_path)
     old = board.tree.read_bytes()
-    Rewriter(board.tree).apply(plan_of(board))
+    DtbWriter(board.tree).apply(plan_of(board))
     new = board.tree.read_bytes()
     moments = random.Random(7)
     for _ in range(8):
@@ -231,7 +231,7 @@ def test_a_kill_at_any_moment_leaves_an_old_or_a_new_tree(tmp_path: Path) -> Non
         assert board.tree.read_bytes() in (old, new)
         assert board.tree.with_name(f"{board.tree.name}.SUPER_SAFE").read_bytes() == old
     # What the killed ones left beside it is no obstacle.
-    Rewriter(board.tree).restore()
+    DtbWriter(board.tree).restore()
     assert board.tree.read_bytes() == old
 
 
@@ -247,9 +247,9 @@ def test_any_sizes_that_can_be_planned_come_back_byte_by_byte(tmp_path: Path, na
         made = plan(next_layout(board, Path("/nowhere")).memory, sizes)
     except BoardError:
         return
-    Rewriter(board).apply(made)
+    DtbWriter(board).apply(made)
     assert {pool.name: pool.span.size for pool in read_map(parse(board.read_bytes())).pools} == {**pools, **sizes}
-    Rewriter(board).restore()
+    DtbWriter(board).restore()
     assert board.read_bytes() == before
     board.with_name(f"{board.name}.SUPER_SAFE").unlink()
 
@@ -260,6 +260,6 @@ def test_a_tree_of_one_cell_addresses_is_written_as_it_is(tmp_path: Path) -> Non
     reserved-memory { #address-cells = <1>; #size-cells = <1>; ranges;
     ion_cma@a0000000 { compatible = "ion-cma"; reg = <0xa0000000 0x4000000>; }; }; };"""
     tree = compile_tree(text, tmp_path / "one.dtb")
-    Rewriter(tree).apply(plan(next_layout(tree, tmp_path).memory, {"ion_cma": 256 * MIB}, linux_room=0))
-    told = tools.run(["fdtget", "-t", "x", tree, "/reserved-memory/ion_cma@a0000000", "reg"], timeout=30)
-    assert told.out.split() == ["a0000000", "10000000"]
+    DtbWriter(tree).apply(plan(next_layout(tree, tmp_path).memory, {"ion_cma": 256 * MIB}, linux_room=0))
+    result = tools.run(["fdtget", "-t", "x", tree, "/reserved-memory/ion_cma@a0000000", "reg"], timeout=30)
+    assert result.out.split() == ["a0000000", "10000000"]

@@ -35,7 +35,7 @@ def test_reads_what_dtc_wrote(blob: bytes) -> None:
     assert read_ram(tree) == (Span(0x80000000, 2 * GIB), Span(0x400000000, 10 * GIB))
 
 
-def test_the_map_tells_pools_from_what_is_somebody_elses(blob: bytes) -> None:
+def test_the_map_separates_pools_from_other_regions(blob: bytes) -> None:
     memory = read_map(parse(blob))
     assert [(pool.name, pool.heap, pool.span.start, pool.span.size) for pool in memory.pools] == [
         ("ion_reserved", "cma_reserved", 0x400000000, GIB),

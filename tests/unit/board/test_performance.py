@@ -116,32 +116,32 @@ def test_where_there_is_nothing_to_do_it_says_so(tmp_path: Path) -> None:
     one = Performance(tmp_path, tmp_path / "state" / "performance.json", root=tmp_path, run=None)
     with pytest.raises(BoardError, match="nothing to switch on"):
         list(one.on())
-    assert one.recorded() is None
+    assert one.saved_state() is None
     assert clocks(tmp_path) == []
 
 
-def test_enable_is_silent_unless_wished_for(board: Board, tmp_path: Path) -> None:
+def test_enable_does_nothing_without_the_setting(board: Board, tmp_path: Path) -> None:
     assert enable(Settings(state_dir=tmp_path / "state"), root=board.root, user=0) is None
     assert governor(board, f"{BPU}/governor") == "simple_ondemand"
 
 
 def test_enable_sets_it_for_root_and_warns_others(board: Board, tmp_path: Path) -> None:
-    wished = Settings(performance_mode=True, state_dir=tmp_path / "state", runtime_dir=tmp_path)
-    warning = enable(wished, root=board.root, user=1000)
+    settings = Settings(performance_mode=True, state_dir=tmp_path / "state", runtime_dir=tmp_path)
+    warning = enable(settings, root=board.root, user=1000)
     assert warning is not None
     assert f"{sudo_program()} perf on" in warning
-    assert enable(wished, root=board.root, user=0) is None
+    assert enable(settings, root=board.root, user=0) is None
     assert governor(board, f"{BPU}/governor") == "performance"
 
 
 def test_enable_never_raises(tmp_path: Path) -> None:
-    wished = Settings(performance_mode=True, state_dir=tmp_path / "state", runtime_dir=tmp_path)
+    settings = Settings(performance_mode=True, state_dir=tmp_path / "state", runtime_dir=tmp_path)
 
     class Broken(Performance):
         def on(self) -> Any:
             raise RuntimeError("the hardware is odd")
 
     for broken in (None, Broken(tmp_path, tmp_path / "x")):
-        warning = enable(wished, root=tmp_path, switch=broken, user=0)
+        warning = enable(settings, root=tmp_path, switch=broken, user=0)
         assert warning is not None
         assert "starts without it" in warning

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from bpu.board.errors import BoardError
 from bpu.board.fdt import parse
-from bpu.board.layout import read_wish
+from bpu.board.layout import parse_request
 from bpu.board.modes import MODES, modes_for
 from bpu.board.pools import ALIGNMENT, Plan, faults, plan
-from bpu.board.regions import Fixed, Floating, MemoryMap, Pool, Span, holes, join, merged, read_map, split
+from bpu.board.regions import Fixed, Floating, MemoryMap, Pool, Span, holes, join, merge, read_map, split
 from bpu.board.sizes import GIB, MIB
 from tests.unit.board.device import Board
 
@@ -55,7 +55,7 @@ def maps(draw: st.DrawFn) -> MemoryMap:
     for number in range(draw(st.integers(0, 2))):
         within = (draw(st.sampled_from(ram)),) if draw(st.booleans()) else ()
         floating.append(Floating(f"cma{number}", draw(UNITS), ALIGNMENT, within))
-    return MemoryMap(merged(ram), tuple(sorted(pools, key=lambda pool: pool.span)), tuple(fixed), tuple(floating))
+    return MemoryMap(merge(ram), tuple(sorted(pools, key=lambda pool: pool.span)), tuple(fixed), tuple(floating))
 
 
 def finds_a_hole(region: Floating, memory: MemoryMap) -> bool:
@@ -67,7 +67,7 @@ def finds_a_hole(region: Floating, memory: MemoryMap) -> bool:
 
 
 @st.composite
-def wishes(draw: st.DrawFn, memory: MemoryMap) -> dict[str, int]:
+def size_requests(draw: st.DrawFn, memory: MemoryMap) -> dict[str, int]:
     names = [pool.name for pool in memory.pools]
     return {name: draw(UNITS) for name in draw(st.lists(st.sampled_from(names), min_size=1, unique=True))}
 
@@ -86,7 +86,7 @@ def planned(memory: MemoryMap, sizes: dict[str, int]) -> Plan | None:
 def test_any_plan_is_sound(data: st.DataObject) -> None:
     memory = data.draw(maps())
     assume(memory.pools)
-    sizes = data.draw(wishes(memory))
+    sizes = data.draw(size_requests(memory))
     made = planned(memory, sizes)
     if made is None:
         return
@@ -130,7 +130,7 @@ def packs(sizes: list[int], memory: MemoryMap, taken: list[Span]) -> bool:
 def test_where_there_is_a_place_a_plan_is_found(data: st.DataObject) -> None:
     memory = replace(data.draw(maps()), floating=())
     assume(memory.pools)
-    sizes = data.draw(wishes(memory))
+    sizes = data.draw(size_requests(memory))
     wanted = [sizes.get(pool.name, pool.span.size) for pool in memory.pools]
     assume(all(size % ALIGNMENT == 0 for size in wanted))
     room = packs(wanted, memory, [region.span for region in memory.fixed])
@@ -147,7 +147,7 @@ def test_where_there_is_a_place_a_plan_is_found(data: st.DataObject) -> None:
 def test_there_and_back_is_where_it_was_or_as_large(data: st.DataObject) -> None:
     memory = data.draw(maps())
     assume(memory.pools)
-    made = planned(memory, data.draw(wishes(memory)))
+    made = planned(memory, data.draw(size_requests(memory)))
     assume(made is not None)
     assert made is not None
     back = planned(made.after, {pool.name: pool.span.size for pool in memory.pools})
@@ -236,16 +236,16 @@ def test_a_region_without_a_place_now_is_no_obstacle(tmp_path: Path) -> None:
     assert not any(pool.span.overlaps(kept) for pool in after.pools)
 
 
-def test_wishes_are_modes_sizes_or_both() -> None:
+def test_requests_are_modes_sizes_or_both() -> None:
     s100 = "D-Robotics RDK S100 V1P1"
-    assert read_wish(["bpu_first"], s100).sizes["ion_carveout"] == 2304 * MIB
-    assert read_wish(["carveout=1G", "ion_cma=256M"], "PC").sizes == {"carveout": GIB, "ion_cma": 256 * MIB}
-    mixed = read_wish(["balanced", "ion_cma=512M"], s100)
+    assert parse_request(["bpu_first"], s100).sizes["ion_carveout"] == 2304 * MIB
+    assert parse_request(["carveout=1G", "ion_cma=256M"], "PC").sizes == {"carveout": GIB, "ion_cma": 256 * MIB}
+    mixed = parse_request(["balanced", "ion_cma=512M"], s100)
     assert mixed.sizes == {"ion_reserved": 512 * MIB, "ion_carveout": 2304 * MIB, "ion_cma": 512 * MIB}
     # The vendor's switch knows modes alone.
     assert mixed.name == ""
     for words in (["much"], ["bpu_first", "much"], []):
         with pytest.raises(BoardError, match="neither a mode"):
-            read_wish(words, s100)
+            parse_request(words, s100)
     with pytest.raises(BoardError, match="No sizes of modes are known"):
-        read_wish(["bpu_first"], "Somebody's board")
+        parse_request(["bpu_first"], "Somebody's board")

@@ -43,7 +43,7 @@ def test_a_board_tells_pools_memory_load_and_temperature(board: Board) -> None:
     }
 
 
-def test_cma_that_the_kernel_tells_is_told(board: Board) -> None:
+def test_cma_is_read_from_the_kernel(board: Board) -> None:
     board.file("proc/meminfo", MEMINFO.format(cma=1024, free=256))
     assert {"name": "CMA", "used": 768 * 1024, "total": 1024 * 1024} in readings(board.root)["memory"]
 
@@ -58,7 +58,7 @@ def test_several_cores_and_one_ratio_for_all(board: Board) -> None:
     assert readings(board.root)["bpu_percent"] == [12]
 
 
-def test_nothing_there_is_nothing_told(tmp_path: Path) -> None:
+def test_missing_files_give_empty_readings(tmp_path: Path) -> None:
     assert readings(tmp_path) == {"memory": [], "bpu_percent": [], "temperatures": []}
     assert [memory["name"] for memory in readings()["memory"]][:1] == ["RAM"]
 
@@ -85,9 +85,9 @@ def test_the_rows_of_a_heap_are_found_among_the_rest() -> None:
 
 def test_vitals_read_again_only_after_a_while(board: Board) -> None:
     now = [0.0]
-    vitals = Sensors(board.root, clock=lambda: now[0])
-    assert vitals()["bpu_percent"] == [37]
+    sensors = Sensors(board.root, clock=lambda: now[0])
+    assert sensors()["bpu_percent"] == [37]
     board.file("sys/devices/system/bpu/bpu0/ratio", "80\n")
-    assert vitals()["bpu_percent"] == [37]
+    assert sensors()["bpu_percent"] == [37]
     now[0] = 2.0
-    assert vitals()["bpu_percent"] == [80]
+    assert sensors()["bpu_percent"] == [80]

@@ -1,4 +1,4 @@
-"""Taking memory back: who is nobody's, who is never touched, and how one is ended."""
+"""Freeing memory: which processes are orphaned, which are never ended, and how one is ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from bpu.board.errors import BoardError
 from bpu.board.processes import process
-from bpu.board.reclaim import Ownership, candidates, chosen, drop_caches, end, settled
+from bpu.board.reclaim import Ownership, candidates, choose, drop_caches, end_process, wait_until_stable
 from bpu.board.sizes import MIB
 from tests.support.waits import until
 from tests.unit.board.device import Board
@@ -51,15 +51,15 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
-def standing(machine: Machine, pid: int) -> Ownership:
-    return {one.process.pid: one.standing for one in candidates(Path(CONSOLE), machine.root)}[pid]
+def ownership(machine: Machine, pid: int) -> Ownership:
+    return {one.process.pid: one.ownership for one in candidates(Path(CONSOLE), machine.root)}[pid]
 
 
-def test_an_orphan_that_nobody_can_speak_to_is_nobodys(machine: Machine) -> None:
+def test_a_process_without_parent_and_writer_is_orphaned(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
-    assert standing(machine, 40) is Ownership.ORPHANED
+    assert ownership(machine, 40) is Ownership.ORPHANED
     machine.start(41, 1, "xlm_demo", exe=CONSOLE, stdin="/dev/null")
-    assert standing(machine, 41) is Ownership.ORPHANED
+    assert ownership(machine, 41) is Ownership.ORPHANED
 
 
 def test_the_consoles_of_all_models_are_looked_at(machine: Machine) -> None:
@@ -71,13 +71,13 @@ def test_the_consoles_of_all_models_are_looked_at(machine: Machine) -> None:
     assert sorted(one.process.pid for one in found) == [40, 41]
 
 
-def test_whoever_can_still_write_to_it_owns_it(machine: Machine) -> None:
+def test_a_process_that_can_still_write_to_it_owns_it(machine: Machine) -> None:
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="pipe:[77]")
     machine.start(50, 1, "somebody")
     machine.opens(50, 9, "pipe:[77]", os.O_RDONLY)
-    assert standing(machine, 40) is Ownership.ORPHANED
+    assert ownership(machine, 40) is Ownership.ORPHANED
     machine.opens(50, 10, "pipe:[77]", os.O_WRONLY)
-    assert standing(machine, 40) is Ownership.OWNED
+    assert ownership(machine, 40) is Ownership.OWNED
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_whoever_can_still_write_to_it_owns_it(machine: Machine) -> None:
 )
 def test_standing(machine: Machine, parent: int, stdin: str, tty: int, wanted: Ownership) -> None:
     machine.start(40, parent, "xlm_demo", exe=CONSOLE, stdin=stdin, tty=tty)
-    assert standing(machine, 40) is wanted
+    assert ownership(machine, 40) is wanted
 
 
 def test_the_same_name_of_another_program_is_no_console(machine: Machine) -> None:
@@ -107,23 +107,23 @@ def test_other_holders_of_the_bpus_memory_are_named_and_kept(machine: Machine) -
     machine.start(40, 1, "xlm_demo", exe=CONSOLE, stdin="/dev/null")
     machine.pool_used("carveout", [("ros_node", 60, 300 * MIB), ("xlm_demo", 40, 9 * MIB)])
     found = candidates(Path(CONSOLE), machine.root)
-    assert [(one.process.pid, one.standing, one.held) for one in found] == [
+    assert [(one.process.pid, one.ownership, one.held) for one in found] == [
         (40, Ownership.ORPHANED, 9 * MIB),
         (60, Ownership.OWNED, 300 * MIB),
     ]
-    assert [one.process.pid for one in chosen(found, [])] == [40]
-    assert [one.process.pid for one in chosen(found, [60])] == [40, 60]
+    assert [one.process.pid for one in choose(found, [])] == [40]
+    assert [one.process.pid for one in choose(found, [60])] == [40, 60]
 
 
 def test_numbers_that_may_not_be_ended(machine: Machine) -> None:
     machine.start(40, 30, "xlm_demo", exe=CONSOLE, stdin="pipe:[7]")
     machine.start(41, 1, "sshd")
     found = candidates(Path(CONSOLE), machine.root)
-    assert chosen(found, []) == []
+    assert choose(found, []) == []
     with pytest.raises(BoardError, match="serves a gateway"):
-        chosen(found, [40])
+        choose(found, [40])
     with pytest.raises(BoardError, match="neither a console"):
-        chosen(found, [41])
+        choose(found, [41])
 
 
 @pytest.fixture
@@ -139,15 +139,15 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_real_process_is_ended(sleeper: subprocess.Popen[bytes]) -> None:
     one = process(sleeper.pid)
     assert one is not None
-    assert end(one)
+    assert end_process(one)
     assert sleeper.wait(5) == -15
-    assert not end(one)
+    assert not end_process(one)
 
 
 def test_a_number_that_another_program_has_by_now_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
     one = process(sleeper.pid)
     assert one is not None
-    assert not end(replace(one, exe="/sdk/runtime/bin/xlm_demo"))
+    assert not end_process(replace(one, exe="/sdk/runtime/bin/xlm_demo"))
     assert sleeper.poll() is None
 
 
@@ -158,7 +158,7 @@ def test_one_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
         started.stdout.readline()
         one = process(started.pid)
         assert one is not None
-        assert end(one, term_s=0.2)
+        assert end_process(one, term_s=0.2)
         assert started.wait(5) == -9
 
 
@@ -183,16 +183,16 @@ def test_the_table_waits_until_the_kernel_has_given_back(tmp_path: Path) -> None
         board.pool_used("carveout", [("x", 1, left.pop(0) * MIB)])
 
     board.pool_used("carveout", [("x", 1, 400 * MIB)])
-    rows = {row["name"]: row["used"] for row in settled(board.root, clock=lambda: now[0], sleep=sleep)}
+    rows = {row["name"]: row["used"] for row in wait_until_stable(board.root, clock=lambda: now[0], sleep=sleep)}
     assert rows["ion_carveout"] == 0
     left = [5, 4, 3, 2, 1] * 9
     now = [0.0]
-    settled(board.root, seconds=1.0, clock=lambda: now[0], sleep=sleep)
+    wait_until_stable(board.root, seconds=1.0, clock=lambda: now[0], sleep=sleep)
     assert now[0] <= 1.3
 
 
 def test_a_real_orphan_is_found_by_its_file(tmp_path: Path) -> None:
-    """An orphan whose input nobody can write: started by a process that has ended."""
+    """The process is an orphan without a writer of its input: the process that started it has ended."""
     program = tmp_path / "xlm_demo"
     shutil.copy("/bin/sleep", program)
     options = "start_new_session=True, stdin=-1, stdout=-3, stderr=-3"
@@ -203,9 +203,9 @@ def test_a_real_orphan_is_found_by_its_file(tmp_path: Path) -> None:
         assert one.process.pid == pid
         assert one.process.exe == str(program)
         if one.process.parent_pid == 1 and os.geteuid() == 0:
-            assert one.standing is Ownership.ORPHANED
-        assert end(one.process)
+            assert one.ownership is Ownership.ORPHANED
+        assert end_process(one.process)
     finally:
         still = process(pid)
         if still is not None and still.exe == str(program):
-            end(still)
+            end_process(still)

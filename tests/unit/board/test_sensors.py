@@ -51,10 +51,10 @@ def test_load_of_each_core_and_temperatures(tmp_path: Path) -> None:
 
 def test_files_are_read_again_only_after_a_while(tmp_path: Path) -> None:
     now = [0.0]
-    vitals = Sensors(tmp_path, period_s=2, clock=lambda: now[0])
-    assert vitals()["bpu_percent"] == []
+    sensors = Sensors(tmp_path, period_s=2, clock=lambda: now[0])
+    assert sensors()["bpu_percent"] == []
     write(tmp_path, "sys/devices/system/bpu/ratio", "50")
     now[0] = 1.9
-    assert vitals()["bpu_percent"] == []
+    assert sensors()["bpu_percent"] == []
     now[0] = 2.0
-    assert vitals()["bpu_percent"] == [50]
+    assert sensors()["bpu_percent"] == [50]

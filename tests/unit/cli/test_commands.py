@@ -1,4 +1,4 @@
-"""The command line's own manners: lazy loading, suggestions, errors, both languages."""
+"""The command line itself: lazy loading, suggestions, errors, both languages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import bpu
 from bpu.board import tools
-from bpu.cli import main
+from bpu.cli import COMMANDS, main
 from bpu.errors import EngineUnavailable
 from bpu.messages import texts
 from scripts import catalogue
@@ -49,6 +49,11 @@ def test_help_imports_no_command() -> None:
     assert result.code == 0, result.err
 
 
+def test_the_list_of_commands_names_every_module_of_a_command() -> None:
+    modules = {path.stem for path in (Path(bpu.__file__).parent / "cli").glob("[a-z]*.py")}
+    assert set(COMMANDS) == modules
+
+
 def test_every_command_loads_and_is_described_in_the_list() -> None:
     context = click.Context(main)
     for name in main.list_commands(context):
@@ -81,7 +86,7 @@ def test_an_unknown_command_is_a_usage_error_with_a_way_on(typed: str, said: str
     assert said in result.output
 
 
-def test_an_error_with_a_face_is_one_sentence_and_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_one_sentence_with_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def fails() -> None:
         raise EngineUnavailable("The model file is not there. Copy it.")
@@ -152,7 +157,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert "Traceback" not in shell.stderr
 
 
-def test_a_python_without_the_libraries_is_told_so() -> None:
+def test_a_python_without_the_libraries_gets_a_remedy() -> None:
     bare = subprocess.run(
         [sys.executable, "-S", "-m", "bpu", "doctor"],
         cwd=PROJECT,
@@ -179,6 +184,6 @@ def test_the_words_of_click_itself_are_chinese_too() -> None:
 
 
 def test_the_catalogue_for_click_is_the_one_made_from_the_texts() -> None:
-    assert catalogue.CATALOGUE.read_bytes() == catalogue.compiled(dict(texts("click").values())), (
+    assert catalogue.CATALOGUE.read_bytes() == catalogue.compile_catalogue(dict(texts("click").values())), (
         "run scripts/catalogue.py"
     )

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from bpu.board.addresses import Address, Kind
 from bpu.cli import _clients, main
-from bpu.cli._endpoint import Endpoint, door
+from bpu.cli._endpoint import Endpoint, find_endpoint
 from bpu.errors import SettingsError
 from bpu.settings import Settings
 
@@ -34,16 +34,16 @@ def shown(*words: str) -> str:
 def test_the_best_address_the_first_key_and_the_model_are_taken(tmp_path: Path) -> None:
     found = [Address("192.168.137.100", "usb0", Kind.USB), Address("10.0.0.5", "wlan0", Kind.WIFI)]
     settings = Settings(api_keys="key-1,key-2")
-    assert door(settings, lambda: found) == HERE
+    assert find_endpoint(settings, lambda: found) == HERE
     keys = tmp_path / "keys"
     keys.write_text("# ours\n\nkey-3\n")
-    assert door(Settings(api_keys_file=keys), lambda: found).key == "key-3"
-    assert door(Settings(), lambda: found).key == "any"
+    assert find_endpoint(Settings(api_keys_file=keys), lambda: found).key == "key-3"
+    assert find_endpoint(Settings(), lambda: found).key == "any"
 
 
 def test_without_a_network_address_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--url"):
-        door(Settings(bind=f"unix:{tmp_path}/s"), list)
+        find_endpoint(Settings(bind=f"unix:{tmp_path}/s"), list)
 
 
 def test_chatbox_s_link_is_its_json() -> None:

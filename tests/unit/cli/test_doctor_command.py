@@ -49,7 +49,7 @@ def test_json_holds_every_finding() -> None:
     assert all(set(one) == {"check", "level", "said", "remedy", "facts"} for one in report["findings"])
 
 
-def test_a_board_without_the_sdk_is_broken_and_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_without_the_sdk_is_broken_and_gets_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_ENGINE", "console")
     board = Board(tmp_path / "board")
     board.boots()
@@ -109,7 +109,7 @@ def test_a_reset_that_forgets_nothing_is_found_out(monkeypatch: pytest.MonkeyPat
     assert (record["retains_history"], record["reset_works"]) == (True, False)
 
 
-def test_a_console_that_cannot_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_console_that_cannot_load_is_reported_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     said = probe(monkeypatch, "--fault no-memory@load")
     assert list(said.values()) == ["broken"]
     assert "no contiguous memory" in next(iter(said))
@@ -128,7 +128,7 @@ def test_a_model_that_is_loaded_already_is_left_alone(monkeypatch: pytest.Monkey
     assert list(said.values()) == ["warning"]
 
 
-def findings_told(*words: str) -> str:
+def reported_findings(*words: str) -> str:
     """What `doctor` says of the console's examination."""
     report = json.loads(doctor(*words, "--json").output)
     return "\n".join(one["said"] for one in report["findings"] if one["check"] == "record")
@@ -138,22 +138,22 @@ def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
-    assert "not been examined yet" in findings_told()
+    assert "not been examined yet" in reported_findings()
     record = ConsoleRecord(build_launch_spec(load_settings()), clock=lambda: 1_700_000_000.0)
     record.save(Findings(retains_history=True, reset_works=True))
-    said = findings_told()
+    said = reported_findings()
     assert "history kept, reset works" in said
     assert time.strftime("%Y-%m-%d", time.localtime(1_700_000_000)) in said
     assert str(tmp_path / "data") in said
-    assert "1 records" in findings_told("--forget")
+    assert "1 records" in reported_findings("--forget")
     assert not record.exists
-    assert "not been examined yet" in findings_told()
+    assert "not been examined yet" in reported_findings()
 
 
 def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
     ConsoleRecord(build_launch_spec(load_settings())).begin_try()
-    assert "Examined 1 times without a result" in findings_told()
+    assert "Examined 1 times without a result" in reported_findings()
 
 
 def test_a_look_makes_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -115,9 +115,9 @@ def test_a_write_that_fails_is_a_sentence(board: Board) -> None:
     assert "Traceback" not in shown.output
 
 
-@pytest.mark.parametrize("wish", ["much", "carveout=much", "carveout=5M", "nothing=1G"])
-def test_a_wish_that_cannot_be_meant_is_a_usage_error(board: Board, wish: str) -> None:
-    shown = ion(board, "plan", wish)
+@pytest.mark.parametrize("pool_request", ["much", "carveout=much", "carveout=5M", "nothing=1G"])
+def test_a_pool_request_that_cannot_be_read_is_a_usage_error(board: Board, pool_request: str) -> None:
+    shown = ion(board, "plan", pool_request)
     assert shown.exit_code == 2
     assert "Error: " in shown.output
     assert ion(board, "plan", "carveout=20G").exit_code == 3
@@ -129,7 +129,7 @@ def test_chinese_is_spoken_throughout(board: Board) -> None:
     assert "未做任何改动" in shown.output
 
 
-def test_a_machine_without_a_board_is_told_so(tmp_path: Path) -> None:
+def test_a_machine_without_a_board_is_reported(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["ion", "show", "--boot-dir", str(tmp_path)], env={"LC_ALL": "C"})
     assert "Name the folder of the boot files with --boot-dir" in result.output
     assert result.exit_code == 3

@@ -55,7 +55,7 @@ def test_the_file_is_changed_and_not_the_tree_and_both_come_back(board: Board) -
     assert not list(board.boot.glob("config.txt.*"))
 
 
-def test_both_at_once_are_told_with_the_one_that_wins(board: Board) -> None:
+def test_both_at_once_are_reported_with_the_one_that_wins(board: Board) -> None:
     assert ion(board, "apply", "bpu_first", "--via", "tree", "--yes").exit_code == 0
     done = ion(board, "apply", "bpu_large", "--yes").output
     assert "config.txt wins" in done
@@ -80,7 +80,7 @@ def test_a_mode_that_cannot_hold_the_served_model_is_refused(board: Board, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("pool_request", "said"),
     [
         ("carveout=1G", "There is no pool carveout"),
         ("ion_uncache=1G", "There is no pool ion_uncache"),
@@ -88,8 +88,8 @@ def test_a_mode_that_cannot_hold_the_served_model_is_refused(board: Board, tmp_p
         ("ion_cma=100G", "less than the 1 GiB that it needs"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_written(board: Board, wish: str, said: str) -> None:
-    done = ion(board, "apply", wish, "--yes")
+def test_what_cannot_be_is_refused_before_anything_is_written(board: Board, pool_request: str, said: str) -> None:
+    done = ion(board, "apply", pool_request, "--yes")
     assert done.exit_code in (2, 3)
     assert said in done.output
     assert text(board) == ""
@@ -105,7 +105,7 @@ def test_an_s600_uses_its_device_tree_though_the_file_is_there(tmp_path: Path) -
     assert "has no mode bpu_large" in ion(made, "plan", "bpu_large").output
 
 
-def test_lines_that_windows_has_ended_are_told_and_written_anew(board: Board) -> None:
+def test_crlf_lines_are_reported_and_rewritten(board: Board) -> None:
     (board.boot / "config.txt").write_bytes(b"a=b\r\nion=ion_cma_size=0x20000000\r\n")
     assert "end in CR LF" in ion(board, "show").output
     assert ion(board, "apply", "ion_cma=512M", "--yes").exit_code == 0
@@ -115,7 +115,7 @@ def test_lines_that_windows_has_ended_are_told_and_written_anew(board: Board) ->
     assert (board.boot / "config.txt").read_bytes() == b"a=b\r\nion=ion_cma_size=0x20000000\r\n"
 
 
-def test_a_broken_table_of_models_keeps_nobody_from_the_pools(board: Board, tmp_path: Path) -> None:
+def test_a_broken_table_of_models_does_not_block_the_pools(board: Board, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text("model = 3\n")
     env = {"BPU_MODELS_FILE": str(tmp_path / "models.toml")}
     assert ion(board, "show", env=env).exit_code == 0

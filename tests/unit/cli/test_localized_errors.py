@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from bpu import errors
-from bpu.cli._errors import told
+from bpu.cli._errors import localized_message
 from bpu.errors import BpuError, EngineCrashed, EngineUnavailable
 from bpu.messages import has
 
@@ -21,10 +21,10 @@ def test_every_error_that_a_person_can_meet_in_the_terminal_has_its_meaning() ->
 
 def test_the_meaning_comes_first_and_the_english_words_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     error = EngineCrashed("The console ended. Send the request again.")
-    assert told(error) == error.message
+    assert localized_message(error) == error.message
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    meaning, original = told(error).splitlines()
+    meaning, original = localized_message(error).splitlines()
     assert "请重新提问" in meaning
     assert original == f"原文：{error.message}"
-    assert told(EngineUnavailable("引擎不在。")) == "引擎不在。"
-    assert told(EngineCrashed("Odd.", code="something_new")) == "Odd."
+    assert localized_message(EngineUnavailable("引擎不在。")) == "引擎不在。"
+    assert localized_message(EngineCrashed("Odd.", code="something_new")) == "Odd."

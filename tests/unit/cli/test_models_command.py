@@ -172,7 +172,7 @@ def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     thread.join(10)
 
 
-def packed(folder: Path, **files: bytes) -> bytes:
+def pack_archive(folder: Path, **files: bytes) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as tar:
         for name, data in files.items():
@@ -212,7 +212,7 @@ def test_a_model_is_downloaded_unpacked_entered_and_examined(
     home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = sdks.s100(home)
-    archive_row(mirror, monkeypatch, packed(home, **GOOD))
+    archive_row(mirror, monkeypatch, pack_archive(home, **GOOD))
     done = pull(board, mirror, "--runtime-dir", str(runtime))
     assert done.exit_code == 0, done.output
     folder = home / "state" / "bpu" / "models" / "tiny"
@@ -254,7 +254,7 @@ def test_a_file_is_checked_by_the_vendors_list(
 def test_what_is_refused_before_anything_is_downloaded(
     home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = packed(home, **GOOD)
+    data = pack_archive(home, **GOOD)
     archive_row(mirror, monkeypatch, data)
     assert "BPU_MODEL_OFFLINE is set" in pull(board, mirror, BPU_MODEL_OFFLINE="1").output
     archive_row(mirror, monkeypatch, data, boards=["S600"])
@@ -288,7 +288,7 @@ def test_without_a_checksum_the_published_size_decides(
 def test_two_downloads_never_write_into_one_folder(
     home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive_row(mirror, monkeypatch, packed(home, **GOOD))
+    archive_row(mirror, monkeypatch, pack_archive(home, **GOOD))
     folder = home / "state" / "bpu" / "models" / "tiny"
     folder.mkdir(parents=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -317,7 +317,7 @@ def test_an_archive_that_is_evil_leaves_nothing_and_no_entry(
     files: dict[str, bytes],
     said: str,
 ) -> None:
-    archive_row(mirror, monkeypatch, packed(home, **files))
+    archive_row(mirror, monkeypatch, pack_archive(home, **files))
     done = pull(board, mirror)
     assert done.exit_code == 3
     assert said in done.output
@@ -351,7 +351,7 @@ def test_a_name_that_is_no_text_is_a_sentence(home: Path) -> None:
 def test_nothing_is_downloaded_for_a_table_that_cannot_be_written(
     home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive_row(mirror, monkeypatch, packed(home, **GOOD))
+    archive_row(mirror, monkeypatch, pack_archive(home, **GOOD))
     (home / "table").mkdir()
     table = home / "table" / "models.toml"
     table.write_text('[[model]]\nid = "a"\n')

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bpu.cli._engine import examine, loaded, unloaded
+from bpu.cli._engine import examine, load_and_wait, unload_and_wait
 from bpu.errors import EngineTimeout, EngineUnavailable
 
 
@@ -37,49 +37,49 @@ class Engine:
 
 def test_a_load_is_over_when_the_engine_is_ready() -> None:
     engine = Engine(state("stopped"), state("stopped"), state("starting"), state("ready", load_s=2.5))
-    assert loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["load_s"] == 2.5
+    assert load_and_wait(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["load_s"] == 2.5
     assert engine.ordered == ["load"]
 
 
 def test_an_old_failure_is_not_taken_for_the_new_one() -> None:
     old = state("failed", since_s=60.0, error="Old.")
     engine = Engine(old, old, old, state("starting"), state("ready"))
-    assert loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["state"] == "ready"
+    assert load_and_wait(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)["state"] == "ready"
 
 
 def test_a_load_of_a_model_is_over_when_that_one_is_ready() -> None:
     old, new = {"model": "a", "models": {}}, {"model": "b", "models": {}}
     engine = Engine(state("ready", **old), state("ready", **old), state("starting", **new), state("ready", **new))
-    assert loaded(engine, model="b", limit_s=10, clock=engine.clock, sleep=engine.sleep)["model"] == "b"
+    assert load_and_wait(engine, model="b", limit_s=10, clock=engine.clock, sleep=engine.sleep)["model"] == "b"
     assert engine.ordered == ["load b"]
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_though_another_is_ready() -> None:
     engine = Engine(state("ready", model="a", models={"b": {"error": "No BPU memory."}}))
     with pytest.raises(EngineUnavailable, match="No BPU memory"):
-        loaded(engine, model="b", limit_s=10, clock=engine.clock, sleep=engine.sleep)
+        load_and_wait(engine, model="b", limit_s=10, clock=engine.clock, sleep=engine.sleep)
 
 
 def test_a_failure_is_an_error_in_the_engine_s_words() -> None:
     engine = Engine(state("stopped"), state("starting"), state("failed", error="No BPU memory. Free it."))
     with pytest.raises(EngineUnavailable, match=r"No BPU memory\. Free it\."):
-        loaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
+        load_and_wait(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
 
 
 def test_a_load_that_takes_too_long_ends_the_wait() -> None:
     engine = Engine(state("starting"))
     with pytest.raises(EngineTimeout):
-        loaded(engine, limit_s=3, clock=engine.clock, sleep=engine.sleep)
+        load_and_wait(engine, limit_s=3, clock=engine.clock, sleep=engine.sleep)
     assert engine.now == pytest.approx(3, abs=0.2)
 
 
 def test_an_unload_waits_for_the_jobs_under_way() -> None:
     engine = Engine(state("busy", running={"id": "a"}, queued=1), state("stopping"), state("stopped"))
-    unloaded(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
+    unload_and_wait(engine, limit_s=10, clock=engine.clock, sleep=engine.sleep)
     assert engine.ordered == ["unload"]
     stuck = Engine(state("busy", running=True))
     with pytest.raises(EngineTimeout):
-        unloaded(stuck, limit_s=1, clock=stuck.clock, sleep=stuck.sleep)
+        unload_and_wait(stuck, limit_s=1, clock=stuck.clock, sleep=stuck.sleep)
 
 
 CHECKING = {"examination": {"answers": 1, "of": 5, "rest_s": None}, "examined": 0}

@@ -46,7 +46,7 @@ def test_without_root_the_sudo_line_is_named(monkeypatch: pytest.MonkeyPatch) ->
         assert result.exit_code == 3
 
 
-def test_a_machine_without_governors_is_told_so(tmp_path: Path) -> None:
+def test_a_machine_without_governors_is_reported(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["perf", "status", "--sysfs", str(tmp_path)], env={"LC_ALL": "C"})
     assert "shows no governors" in result.output
     assert result.exit_code == 0

@@ -12,7 +12,7 @@ import pytest
 
 from bpu.board.checks.finding import Finding, Level
 from bpu.chat.requests import parse_chat
-from bpu.cli._probe import Examination, Progress
+from bpu.cli._probe import ProbeRun, Progress
 from bpu.cli._terminal import Notice
 from bpu.console.profiles import PROFILES
 from bpu.engine.client.launch_config import build_launch_spec, line_limit
@@ -53,8 +53,10 @@ def settings_of(tmp_path: Path, **values: Any) -> Settings:
     return Settings(engine="simulator", state_dir=tmp_path, data_dir=tmp_path / "data", **values)
 
 
-def examine(settings: Settings, console: Console, told: Callable[[str], None] = lambda words: None) -> list[Finding]:
-    return list(Examination(build_launch_spec(settings), console, settings, told=told).findings())  # type: ignore[arg-type]
+def examine(
+    settings: Settings, console: Console, announce: Callable[[str], None] = lambda words: None
+) -> list[Finding]:
+    return list(ProbeRun(build_launch_spec(settings), console, settings, announce=announce).findings())  # type: ignore[arg-type]
 
 
 def test_the_longest_line_that_was_taken_whole_is_the_engine_s_limit(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_longer_line_than_supposed_that_was_taken_whole_is_allowed_from_then_o
     assert line_limit(settings, build_launch_spec(settings)) == 12000
 
 
-def test_a_wish_for_too_long_lines_is_warned_of_and_kept(tmp_path: Path) -> None:
+def test_a_line_limit_beyond_the_console_s_is_warned_of_and_kept(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, line_limit=9000)
     found = examine(settings, Console(5000))[-1]
     assert (found.level, found.remedy) == (Level.WARNING, "BPU_LINE_LIMIT=4000")

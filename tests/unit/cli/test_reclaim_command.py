@@ -1,4 +1,4 @@
-"""`reclaim`: a dry run unless told otherwise, and a table of before and after."""
+"""`reclaim`: a dry run without `--yes`, and a table of before and after."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def reclaim(*words: str, lang: str = "C.UTF-8") -> Result:
 def test_it_says_what_it_would_do_and_does_nothing(machine: Machine) -> None:
     shown = reclaim("--sysfs", str(machine.root))
     assert shown.exit_code == 0
-    assert "xlm_demo (pid 40, root, systemd 1)  9 MiB  nobody's any more" in shown.output
-    assert "ros_node (pid 60, root, systemd 1)  300 MiB  somebody's; --pid 60 ends it" in shown.output
+    assert "xlm_demo (pid 40, root, systemd 1)  9 MiB  orphaned" in shown.output
+    assert "ros_node (pid 60, root, systemd 1)  300 MiB  in use; --pid 60 ends it" in shown.output
     assert "ion_carveout        309 MiB      512 MiB" in shown.output
     assert "Would end: xlm_demo (pid 40" in shown.output
     assert "Would end: ros_node" not in shown.output
     assert "Nothing was done." in shown.output
     asked = reclaim("--sysfs", str(machine.root), "--pid", "60", "--drop-caches").output
     assert "Would end: ros_node (pid 60" in asked
-    assert "Would write everything out" in asked
+    assert "Would write all data to disk" in asked
 
 
 def test_nothing_is_ended_elsewhere(machine: Machine) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
-from bpu.cli._remote import Remote, base_url
+from bpu.cli._remote import RemoteGateway, base_url
 from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
 
 
@@ -91,7 +91,7 @@ def test_a_stream_becomes_deltas(server: Server) -> None:
         + stream(delta(role="assistant", content=""), delta(reasoning_content="Hm"), delta(content="是"), end)
         + b"data: [DONE]\n\n"
     )
-    got = list(Remote(server.url, "key-1").chat({"messages": []}))
+    got = list(RemoteGateway(server.url, "key-1").chat({"messages": []}))
     assert got[:3] == [KeepAlive("queued"), Reasoning("Hm"), Content("是")]
     assert isinstance(got[3], Finish)
     assert (got[3].reason, got[3].usage.completion_tokens, got[3].usage.cached_tokens) == ("length", 9, 2)
@@ -105,33 +105,33 @@ def test_an_error_in_the_stream_and_one_before_it_are_the_gateway_s_words(server
     error = {"error": {"message": "The console has died.", "type": "server_error", "param": None, "code": "x"}}
     server.reply = stream(delta(content="a"), error)
     with pytest.raises(BpuError, match=r"The console has died\."):
-        list(Remote(server.url).chat({"messages": []}))
+        list(RemoteGateway(server.url).chat({"messages": []}))
     server.status, server.reply = 429, json.dumps(error).encode()
     with pytest.raises(BpuError, match=r"The console has died\."):
-        list(Remote(server.url).chat({"messages": []}))
+        list(RemoteGateway(server.url).chat({"messages": []}))
 
 
 def test_a_stream_without_an_end_is_an_error(server: Server) -> None:
     server.reply = stream(delta(content="a"))
     with pytest.raises(EngineCrashed, match="broke off"):
-        list(Remote(server.url).chat({"messages": []}))
+        list(RemoteGateway(server.url).chat({"messages": []}))
 
 
 @pytest.mark.parametrize("reply", [b"<html>", b"[]", b'{"error": "no"}'])
-def test_what_is_not_a_gateway_is_told_by_its_status(server: Server, reply: bytes) -> None:
+def test_an_answer_of_another_server_is_reported_with_its_status(server: Server, reply: bytes) -> None:
     server.status, server.reply = 404, reply
     with pytest.raises(BpuError, match="404"):
-        Remote(server.url).models()
+        RemoteGateway(server.url).models()
 
 
-def test_nobody_there_is_said_with_the_address() -> None:
+def test_an_address_without_a_server_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(EngineUnavailable, match=str(taken.getsockname()[1])):
-            Remote(f"127.0.0.1:{taken.getsockname()[1]}").models()
+            RemoteGateway(f"127.0.0.1:{taken.getsockname()[1]}").models()
 
 
 def test_a_path_before_v1_stays(server: Server) -> None:
     server.reply = b'{"data": [{"id": "m"}]}'
-    assert Remote(f"{server.url}/board/v1").models() == [{"id": "m"}]
+    assert RemoteGateway(f"{server.url}/board/v1").models() == [{"id": "m"}]
     assert server.asked[0][1] == "/board/v1/models"

@@ -42,10 +42,10 @@ class ChatBackend:
 
 
 def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = ChatBackend(ANSWER, ANSWER)
-    talk = _repl.ChatSession(voice, system="Be brief.", options={"max_tokens": 9})
-    talk.converse(iter(["really?", "  ", "sure?"]))
-    assert voice.asked[1] == {
+    backend = ChatBackend(ANSWER, ANSWER)
+    session = _repl.ChatSession(backend, system="Be brief.", options={"max_tokens": 9})
+    session.converse(iter(["really?", "  ", "sure?"]))
+    assert backend.asked[1] == {
         "max_tokens": 9,
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -54,7 +54,7 @@ def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureF
             {"role": "user", "content": "sure?"},
         ],
     }
-    assert voice.closed == 2
+    assert backend.closed == 2
     captured = capsys.readouterr()
     assert captured.out == "Yes, 是\nYes, 是\n", "a pipe gets the answers alone"
     assert "Hm." in captured.err
@@ -62,40 +62,40 @@ def test_the_conversation_goes_on_with_what_was_answered(capsys: pytest.CaptureF
 
 
 def test_a_stopped_answer_stays_and_an_unanswered_question_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = ChatBackend([Content("Once"), KeyboardInterrupt()], [Reasoning("Hm"), KeyboardInterrupt()], ANSWER)
-    talk = _repl.ChatSession(voice)
-    talk.converse(iter(["a story", "another", "yes?"]))
-    assert [message["content"] for message in voice.asked[2]["messages"]] == ["a story", "Once", "yes?"]
-    assert voice.closed == 3
+    backend = ChatBackend([Content("Once"), KeyboardInterrupt()], [Reasoning("Hm"), KeyboardInterrupt()], ANSWER)
+    session = _repl.ChatSession(backend)
+    session.converse(iter(["a story", "another", "yes?"]))
+    assert [message["content"] for message in backend.asked[2]["messages"]] == ["a story", "Once", "yes?"]
+    assert backend.closed == 3
     assert capsys.readouterr().err.count("(stopped)") == 2
 
 
-def test_an_error_is_told_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = ChatBackend([EngineCrashed("The console has died. Ask again.")], ANSWER)
-    _repl.ChatSession(voice).converse(iter(["one", "two"]))
-    assert [message["content"] for message in voice.asked[1]["messages"]] == ["two"]
+def test_an_error_is_shown_and_costs_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    backend = ChatBackend([EngineCrashed("The console has died. Ask again.")], ANSWER)
+    _repl.ChatSession(backend).converse(iter(["one", "two"]))
+    assert [message["content"] for message in backend.asked[1]["messages"]] == ["two"]
     assert "Error: The console has died. Ask again." in capsys.readouterr().err
 
 
 def test_new_begins_again_with_the_system_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = ChatBackend(ANSWER, ANSWER)
-    _repl.ChatSession(voice, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
-    assert [message["content"] for message in voice.asked[1]["messages"]] == ["S", "two"]
-    assert len(voice.asked) == 2
+    backend = ChatBackend(ANSWER, ANSWER)
+    _repl.ChatSession(backend, system="S").converse(iter(["one", "/new", "two", "/exit", "three"]))
+    assert [message["content"] for message in backend.asked[1]["messages"]] == ["S", "two"]
+    assert len(backend.asked) == 2
 
 
 @pytest.mark.parametrize(("typed", "said"), [("/nwe", "no /nwe"), ("/help", "Ctrl-C")])
 def test_commands_never_reach_the_model(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    voice = ChatBackend()
-    _repl.ChatSession(voice).converse(iter([typed]))
-    assert voice.asked == []
+    backend = ChatBackend()
+    _repl.ChatSession(backend).converse(iter([typed]))
+    assert backend.asked == []
     assert said in capsys.readouterr().err
 
 
 def test_a_question_that_begins_with_a_slash_is_a_question() -> None:
-    voice = ChatBackend(ANSWER)
-    _repl.ChatSession(voice).converse(iter(["/etc/passwd is what?"]))
-    assert len(voice.asked) == 1
+    backend = ChatBackend(ANSWER)
+    _repl.ChatSession(backend).converse(iter(["/etc/passwd is what?"]))
+    assert len(backend.asked) == 1
 
 
 def test_hidden_thinking_is_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,9 +142,9 @@ def test_waiting_shows_how_far_an_examination_is(
 ) -> None:
     err = Terminal()
     monkeypatch.setattr("sys.stderr", err)
-    voice = ChatBackend([KeepAlive("checking", 1), *ANSWER])
-    voice.engine = {"state": "checking", "examination": {"answers": 2, "of": 5, "rest_s": 8.2}}
-    _repl.ChatSession(voice).ask("q")
+    backend = ChatBackend([KeepAlive("checking", 1), *ANSWER])
+    backend.engine = {"state": "checking", "examination": {"answers": 2, "of": 5, "rest_s": 8.2}}
+    _repl.ChatSession(backend).ask("q")
     assert "2 of 5 answers, about 8 s left" in err.getvalue()
 
 
@@ -154,11 +154,11 @@ def test_waiting_shows_the_load_and_the_place(
     err = Terminal()
     monkeypatch.setattr("sys.stderr", err)
     times = iter([10.0, 10.0, 14.0, 14.0])
-    talk = _repl.ChatSession(
+    session = _repl.ChatSession(
         ChatBackend([KeepAlive("queued", 3), KeepAlive("loading", 1), KeepAlive("loading", 1), *ANSWER]),
         clock=lambda: next(times),
     )
-    talk.ask("q")
+    session.ask("q")
     assert "3 before this one" in err.getvalue()
     assert "Loading the model" in err.getvalue()
     assert "4.0 s" in err.getvalue()

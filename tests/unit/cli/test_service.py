@@ -112,7 +112,7 @@ def test_keys_in_the_settings_of_an_earlier_install_move_to_their_own_file(tmp_p
     file.parent.mkdir(parents=True)
     file.write_text("BPU_API_KEYS=old\nBPU_WORKERS=1\n")
     steps = service.installation(HERE, service.Values(keys=("old",)), performance=False, start=False, root=tmp_path)
-    service.do([step for step in steps if step.path is None or step.path.name != "keys"])
+    service.run_steps([step for step in steps if step.path is None or step.path.name != "keys"])
     assert file.read_text() == "BPU_WORKERS=1\nBPU_API_KEYS_FILE=/etc/bpu/keys\n"
     (keys,) = [step for step in steps if step.path == tmp_path / "etc/bpu/keys"]
     assert (keys.text, keys.mode, keys.owner) == ("old\n", 0o600, "bpu")
@@ -135,11 +135,11 @@ def test_a_packaged_unit_stays_and_gets_a_drop_in(tmp_path: Path) -> None:
     old = tmp_path / "etc/systemd/system" / service.GATEWAY
     old.parent.mkdir(parents=True)
     old.write_text("of a clone")
-    service.do(service.installation(machine, performance=False, start=False, root=tmp_path))
+    service.run_steps(service.installation(machine, performance=False, start=False, root=tmp_path))
     assert not old.exists()
     drop_in = tmp_path / "etc/systemd/system/bpu-gateway.service.d/bpu.conf"
     assert {"[Service]", "User=bpu", "TimeoutStopSec=330"} <= set(lines(drop_in.read_text()))
-    service.do(service.removal(purge=False, root=tmp_path))
+    service.run_steps(service.removal(purge=False, root=tmp_path))
     assert not drop_in.parent.exists()
 
 
@@ -196,13 +196,13 @@ def test_a_step_that_fails_ends_it_with_the_program_s_words() -> None:
         return tools.Result(1, "", "Unit is masked.\n")
 
     with pytest.raises(EngineUnavailable, match=r"systemctl daemon-reload failed: Unit is masked\."):
-        service.do([service.Step(argv=("systemctl", "daemon-reload"))], run=run)
+        service.run_steps([service.Step(argv=("systemctl", "daemon-reload"))], run=run)
 
 
 def test_a_file_that_cannot_be_written_is_an_error_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EngineUnavailable, match="cannot be changed"):
-        service.do([service.Step(path=tmp_path / "file" / "unit", text="x")])
+        service.run_steps([service.Step(path=tmp_path / "file" / "unit", text="x")])
 
 
 def test_a_user_that_does_not_exist_is_refused() -> None:

@@ -18,7 +18,7 @@ from bpu.discovery.scan import (
     MAX_BYTES,
     MAX_MODELS,
     MAX_TEXT,
-    Found,
+    FoundGateway,
     ask,
     clean,
     models_of,
@@ -34,7 +34,7 @@ ANY_JSON = st.recursive(
 )
 
 
-def check_shown(found: Found) -> None:
+def check_shown(found: FoundGateway) -> None:
     """Whatever is in an entry can be shown on a terminal."""
     for text in (found.name, found.address, found.version, found.state, *found.models):
         assert text.isprintable() or text == ""
@@ -84,16 +84,17 @@ def test_text_for_a_terminal(text: object, shown: str) -> None:
 @given(ANY_JSON, ANY_JSON, st.integers(0, 600))
 def test_whatever_a_gateway_answers_can_be_shown(engine: Any, listed: Any, status: int) -> None:
     found = with_health(
-        Found("x", "http://10.0.0.1:1"), {"engine": engine if isinstance(engine, dict) else {}, "version": engine}
+        FoundGateway("x", "http://10.0.0.1:1"),
+        {"engine": engine if isinstance(engine, dict) else {}, "version": engine},
     )
     check_shown(found)
     fields = models_of(status, listed if isinstance(listed, dict) else {"data": listed})
-    check_shown(Found("x", "http://10.0.0.1:1", **fields))
+    check_shown(FoundGateway("x", "http://10.0.0.1:1", **fields))
 
 
 def test_what_a_good_gateway_answers() -> None:
     health = {"version": "1.0", "simulated": True, "engine": {"state": "busy", "running": True, "waiting": 3}}
-    found = with_health(Found("x", "http://10.0.0.1:1"), health)
+    found = with_health(FoundGateway("x", "http://10.0.0.1:1"), health)
     assert (found.version, found.state, found.busy, found.waiting, found.simulated) == ("1.0", "busy", True, 3, True)
     assert models_of(200, {"data": [{"id": "a"}, {"id": "a"}, {"id": "b"}]})["models"] == ("a", "b")
     assert models_of(401, {}) == {"needs_key": True}
@@ -156,7 +157,7 @@ def test_an_answer_that_is_none_ends_in_time(behave: Callable[[socket.socket], N
         assert status in (0, 200, 302)
 
 
-def test_a_good_answer_is_read_and_nobody_there_is_no_answer() -> None:
+def test_a_good_answer_is_read_and_a_closed_port_is_no_answer() -> None:
     data = json.dumps({"engine": {}}).encode()
     with stranger(lambda client: client.sendall(head(len(data)) + data)) as port:
         assert ask("127.0.0.1", port, "/health") == (200, {"engine": {}})

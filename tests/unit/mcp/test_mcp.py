@@ -21,7 +21,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bpu.cli.mcp import _listening
+from bpu.cli.mcp import _parse_address
 from bpu.mcp.gateway import GatewayClient
 from bpu.mcp.server import MAX_IMAGE_BYTES, BoardTools, abilities_of, image_uri
 from tests.live.gateway import ROOT, Gateway, running, sim
@@ -145,10 +145,10 @@ async def cancels(client: Client, gateway: Gateway) -> None:
     messages: list[str | None] = []
 
     async def ask(results: list[Any]) -> None:
-        async def told(progress: float, total: float | None, message: str | None) -> None:
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             messages.append(message)
 
-        results.append(await client.call_tool("chat", {"prompt": LONG}, progress_callback=told))
+        results.append(await client.call_tool("chat", {"prompt": LONG}, progress_callback=on_progress))
 
     results: list[Any] = []
     async with anyio.create_task_group() as group:
@@ -244,17 +244,17 @@ def test_pages_and_names_of_others_are_refused(gateway: Gateway) -> None:
     [("8001", ("127.0.0.1", 8001)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:80", ("::1", 80)), ("rdk:1", ("rdk", 1))],
 )
 def test_where_it_listens(address: str, listens: tuple[str, int]) -> None:
-    assert _listening(address) == listens
+    assert _parse_address(address) == listens
 
 
 @pytest.mark.parametrize("address", ["", ":", "x", "1:2:3", "a:0", "a:70000", "a:٣", "a:123456", "::1:80"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(click.BadParameter):
-        _listening(address)
+        _parse_address(address)
 
 
 @pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8001", "BPU_API_KEYS"), ("nonsense", "HOST:PORT")])
-def test_a_server_that_everybody_could_use_is_not_started_unasked(address: str, said: str) -> None:
+def test_a_server_open_to_every_client_needs_the_option_open(address: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bpu", "mcp", "--http", address],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A server of one file whose connections misbehave one after another, as they are told to."""
+"""A server of one file whose connections fail one after another, as a test orders."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_names_are_there_once() -> None:
 
 
 @each
-def test_a_row_names_its_source_and_that_nobody_here_has_run_it(row: Row) -> None:
+def test_a_row_names_its_source_and_is_marked_as_not_run(row: Row) -> None:
     assert row.source
     assert row.checked == "no"
 

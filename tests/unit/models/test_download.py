@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.models.download import ATTEMPTS, Downloader, DownloadFailed, listed_md5
+from bpu.models.download import ATTEMPTS, Downloader, DownloadFailed, md5_from_list
 from tests.unit.models.hostile_server import Act, serving
 
 BODY = bytes(range(256)) * 4000
@@ -44,16 +44,16 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_file_comes_whole_and_alone(downloader: Downloader, tmp_path: Path) -> None:
-    heard: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     with serving(BODY) as server:
         downloader.file(
             f"{server.base}/m", tmp_path / "m", {"sha256": SHA}, most_bytes=MOST,
-            progress=lambda done, total: heard.append((done, total)),
+            progress=lambda done, total: reported.append((done, total)),
         )  # fmt: skip
     assert (tmp_path / "m").read_bytes() == BODY
     assert names(tmp_path) == {"m"}
-    assert heard[-1] == (len(BODY), len(BODY))
-    assert heard == sorted(heard)
+    assert reported[-1] == (len(BODY), len(BODY))
+    assert reported == sorted(reported)
 
 
 @pytest.mark.parametrize("then", ["close", "reset", "stall"])
@@ -138,7 +138,7 @@ def test_a_server_in_trouble_is_asked_again_and_not_for_ever(downloader: Downloa
         assert len(server.requests) == ATTEMPTS
 
 
-def test_nobody_at_the_address(downloader: Downloader, tmp_path: Path) -> None:
+def test_an_address_without_a_server_fails(downloader: Downloader, tmp_path: Path) -> None:
     with serving(BODY) as server:
         base = server.base
     assert "refused" in refused(downloader, base, tmp_path).lower()
@@ -196,9 +196,9 @@ ONE, TWO = "0" * 31 + "1", "0" * 31 + "2"
     ],
 )
 def test_the_line_that_agrees_most_with_the_address_counts(text: str, found: str | None) -> None:
-    assert listed_md5(text, "https://host/x/w4/model.hbm") == found
+    assert md5_from_list(text, "https://host/x/w4/model.hbm") == found
 
 
 @given(st.text())
 def test_any_list_can_be_read(text: str) -> None:
-    assert listed_md5(text, "https://host/model.hbm") is None or "model.hbm" in text
+    assert md5_from_list(text, "https://host/model.hbm") is None or "model.hbm" in text

@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model, and the small files that are made of it; the file may be anybody's."""
+"""GGUF metadata and the small files made of it; the GGUF file is untrusted."""
 
 from __future__ import annotations
 

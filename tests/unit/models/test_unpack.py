@@ -44,12 +44,12 @@ def test_files_and_folders_come_out(tmp_path: Path) -> None:
         member("./m/tokenizer/tokenizer.json", b"{}"),
         member("m/empty", b""),
     )
-    heard: list[int] = []
-    unpack(made, tmp_path / "out", most_bytes=MOST, progress=heard.append)
+    reported: list[int] = []
+    unpack(made, tmp_path / "out", most_bytes=MOST, progress=reported.append)
     assert (tmp_path / "out/m/model.hbm").read_bytes() == b"x" * 3000
     assert (tmp_path / "out/m/model.hbm").stat().st_mode & 0o7777 == 0o644
     assert (tmp_path / "out/m/tokenizer/tokenizer.json").read_bytes() == b"{}"
-    assert heard[-1] == 3002
+    assert reported[-1] == 3002
 
 
 BAD: dict[str, Callable[[], list[tuple[tarfile.TarInfo, bytes]]]] = {

@@ -1,4 +1,4 @@
-"""The conversation of one robot with one person: prompts and events of the answer go in, actions come out.
+"""Turns prompts and events of the answer into actions: the conversation of a robot with a person.
 
 Pure: no ROS, no network, no thread; the time is an argument. The node carries the actions out. Invariants:
 
@@ -23,7 +23,7 @@ Message = dict[str, Any]
 
 
 class State(str, enum.Enum):
-    """What the robot does, as other nodes read it."""
+    """The robot's activity, as other nodes read it."""
 
     IDLE = "idle"
     WAITING = "waiting"  # asked; no word of the answer yet
@@ -84,7 +84,7 @@ STOP_WORDS = ("停", "停止", "停下", "别说了", "闭嘴", "取消", "stop"
 
 @dataclass
 class _Turn:
-    """The active turn: its question, and what has come of its answer."""
+    """The active turn: its question, and its answer so far."""
 
     number: int
     question: Message
@@ -97,7 +97,7 @@ class _Turn:
 
 
 class Dialogue:
-    """See the module's docstring. `memory_turns` exchanges are sent again with each question."""
+    """One conversation; the node calls it in one thread. `memory_turns` exchanges are sent with each question."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Dialogue:
 
     @property
     def state(self) -> State:
-        """The state without regard to the time; `tick` finds the end of speech."""
+        """The state at the last event; `tick` detects the end of speech."""
         if self._turn is None:
             return State.IDLE
         if self._turn.is_complete:
@@ -128,7 +128,7 @@ class Dialogue:
         return State.ANSWERING if self._turn.answer else State.WAITING
 
     def on_prompt(self, text: str, now: float, image: Any = None) -> list[Action]:
-        """A sentence from the microphone. It interrupts the turn under way, unless `barge_in` is off.
+        """Handle a sentence from the microphone; it interrupts the active turn, unless `barge_in` is off.
 
         `image` stands where the request has the picture's address; what it is, only the node knows.
         """
@@ -159,14 +159,14 @@ class Dialogue:
         return actions
 
     def on_content(self, number: int, text: str, now: float) -> list[Action]:
-        """A part of the answer of turn `number`; reasoning must not be given here, inline blocks are withheld."""
+        """Handle a part of the answer of turn `number`, without reasoning; inline `<think>` blocks are withheld."""
         turn = self._current(number)
         if turn is None or turn.is_complete or not (text := turn.reasoning.feed(text)):
             return []
         return self._take(turn, text, turn.splitter.feed(text), now)
 
     def on_end(self, number: int, now: float) -> list[Action]:
-        """The answer of turn `number` came to its end."""
+        """Handle the end of the answer of turn `number`."""
         turn = self._current(number)
         if turn is None or turn.is_complete:
             return []
@@ -179,7 +179,7 @@ class Dialogue:
         return [*actions, Answer(turn.answer), *self._finish(now)]
 
     def on_error(self, number: int, message: str, now: float, *, code: str = "") -> list[Action]:
-        """The request of turn `number` failed. A conversation that is too long is forgotten, and asked once more."""
+        """Handle a failed request of turn `number`; after a too long conversation, ask once more without memory."""
         turn = self._current(number)
         if turn is None or turn.is_complete:
             return []
@@ -190,7 +190,7 @@ class Dialogue:
         return [Report(State.IDLE, number, message or "error")]
 
     def tick(self, now: float) -> list[Action]:
-        """What has become due by the time alone: the next piece, the end of speech."""
+        """Return the actions that are due by time: the next piece, the end of speech."""
         turn = self._turn
         if turn is None:
             return []
@@ -207,7 +207,7 @@ class Dialogue:
         return [Ask(self._count, [*system, *remembered, question]), Report(State.WAITING, self._count)]
 
     def _interrupt(self) -> list[Action]:
-        """End the active turn; of its answer only what was given to the speech node is remembered."""
+        """End the active turn; only the spoken part of its answer is remembered."""
         turn, self._turn = self._turn, None
         self._pacer.drop()
         if turn is None or turn.is_complete:
@@ -244,5 +244,5 @@ class Dialogue:
 
 
 def _bare(text: str) -> str:
-    """`text` without marks at both ends, for speech recognisers that end a sentence with a comma."""
+    """Strip punctuation at both ends, because speech recognisers may end a sentence with a comma."""
     return re.sub(r"\A[\W_]+|[\W_]+\Z", "", text).lower()

@@ -1,4 +1,4 @@
-"""The gateway over HTTP: one streamed answer that can be cancelled, the models, loading and unloading.
+"""An HTTP client of the gateway: streamed answers that can be cancelled, models, loading, unloading.
 
 Standard library only, because a robot's Python should need nothing but ROS. A stream is read by the thread that asked
 for it; `hang_up` and `cancel` may be called by any other thread, at any time, any number of times.
@@ -35,7 +35,7 @@ class GatewayError(Exception):
 
 
 class GatewayClient:
-    """`url` is `http://HOST:PORT`, with or without `/v1`."""
+    """A client of one gateway; `url` is `http://HOST:PORT`, with or without `/v1`."""
 
     def __init__(self, url: str, *, key: str = "", model: str = "") -> None:
         whole = url.strip() if "://" in url else f"http://{url.strip()}"
@@ -48,7 +48,7 @@ class GatewayClient:
         self.model = model
 
     def chat(self, messages: list[dict[str, Any]], **fields: Any) -> ChatStream:
-        """A stream that has not begun: `events` sends the request."""
+        """Make a stream; its `events` sends the request."""
         return ChatStream(self, {"model": self.model, "messages": messages, "stream": True, **fields})
 
     def models(self) -> list[dict[str, Any]]:
@@ -56,16 +56,16 @@ class GatewayClient:
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     def engine(self, operation: str) -> None:
-        """`load` or `unload` the model; returns when the order is taken, not when it is done."""
+        """Order `load` or `unload`; returns when the order is accepted, not when it is done."""
         self.request("POST", f"/v1/engine/{operation}", {})
 
     def cancel(self, job: str) -> None:
-        """Cancel a job; one that has ended already is no error."""
+        """Cancel a job, also one that has ended already."""
         with contextlib.suppress(GatewayError):
             self.request("POST", f"/v1/jobs/{quote(job, safe='')}/cancel", {}, timeout=CANCEL_S)
 
     def request(self, method: str, path: str, body: object = None, *, timeout: float = CONNECT_S) -> dict[str, Any]:
-        """One request and its answer. Raises `GatewayError`."""
+        """Send one request and return its JSON. Raises `GatewayError`."""
         with self.connected(timeout) as connection:
             response = self.send(connection, method, path, body)
             return _object(response.read(MAX_BODY))
@@ -109,7 +109,7 @@ class ChatStream:
         self.job = ""
 
     def events(self) -> Iterator[str]:
-        """The parts of the answer's text; reasoning is left out. Raises `GatewayError` unless it came to its end.
+        """Yield the answer's text without reasoning. Raises `GatewayError` if the answer breaks off.
 
         Ends quietly after `hang_up`.
         """
@@ -137,13 +137,13 @@ class ChatStream:
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
-        """Hang up, and cancel the job by its id too, for gateways behind a proxy; waits for the gateway's answer."""
+        """Close the connection and cancel the job by its id, for gateways behind a proxy; waits for the answer."""
         self.hang_up()
         if self.job:
             self._client.cancel(self.job)
 
     def _own(self, sock: socket.socket) -> bool:
-        """Keep the socket for `cancel`; False when that was called already."""
+        """Keep the socket for `cancel`; False if that was called already."""
         with self._lock:
             self._socket = None if self._is_cancelled else sock
             return not self._is_cancelled

@@ -54,7 +54,7 @@ def data_uri(encoding: str, width: int, height: int, step: int, data: bytes) -> 
 
 
 def compressed_uri(data: bytes) -> str:
-    """A JPEG or PNG file as a data URI; what it is, its first bytes say. Raises `UnsupportedImage`."""
+    """Return a JPEG or PNG file, detected by its first bytes, as a data URI. Raises `UnsupportedImage`."""
     if len(data) > MAX_COMPRESSED:
         raise UnsupportedImage(f"The image has {len(data)} bytes; at most {MAX_COMPRESSED} are sent.")
     for signature, kind in _SIGNATURES.items():
@@ -73,7 +73,7 @@ def _rows(data: bytes, step: int, height: int, stride: int) -> list[bytes]:
 
 
 def _nv12_rows(width: int, height: int, step: int, data: bytes, stride: int) -> list[bytes]:
-    """RGB rows of an NV12 image (BT.601): a plane of brightness, then one of colour at half the size."""
+    """Return RGB rows of an NV12 image (BT.601): a plane of brightness, then one of colour at half the size."""
     _check(data, step, width, height + (height + 1) // 2)
     colour = step * height
     rows = []
@@ -92,7 +92,7 @@ def _nv12_rows(width: int, height: int, step: int, data: bytes, stride: int) -> 
 
 
 def _png(rows: list[bytes], colour: int) -> bytes:
-    """`rows` as a PNG file; `colour` is 0 for grey, 2 for RGB."""
+    """Encode `rows` as a PNG file; `colour` is 0 for grey, 2 for RGB."""
     width = len(rows[0]) // (3 if colour == 2 else 1)
     head = struct.pack(">IIBBBBB", width, len(rows), 8, colour, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row for row in rows), 6)

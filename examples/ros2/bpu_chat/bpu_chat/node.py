@@ -52,7 +52,7 @@ MAX_THREADS = 32
 
 
 class BpuChat(Node):  # type: ignore[misc]
-    """Node `bpu_chat`. It asks the gateway what it hears, and publishes the answer piece by piece."""
+    """Node `bpu_chat`: sends recognised speech to the gateway, and publishes the answer piece by piece."""
 
     def __init__(self) -> None:
         super().__init__("bpu_chat")
@@ -102,7 +102,7 @@ class BpuChat(Node):  # type: ignore[misc]
         self._do(self._dialogue.on_prompt, str(message.data), image=self._recent_image())
 
     def _recent_image(self) -> Any:
-        """The newest image message, if new enough. It becomes a picture later, so that barge-in waits for none."""
+        """Return the newest image message, if new enough; it is encoded later, so that barge-in does not wait."""
         is_recent = time.monotonic() - self._image_at <= self._image_max_age_s
         return self._image if is_recent else None
 
@@ -180,14 +180,14 @@ class BpuChat(Node):  # type: ignore[misc]
             self._do(self._dialogue.on_end, turn)
         except GatewayError as error:
             self._do(self._dialogue.on_error, turn, error.message, code=error.code)
-        except Exception as error:  # the robot must hear of it, whatever it was
+        except Exception as error:  # every error ends the turn with a report
             self._do(self._dialogue.on_error, turn, f"{type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._streams.pop(turn, None)
 
     def _with_picture(self, question: dict[str, Any]) -> dict[str, Any]:
-        """The question with its image message as a picture, or without it where it cannot be sent."""
+        """Return the question with its image as a data URI, or without it if it cannot be sent."""
         part, text = question["content"]
         message = part["image_url"]["url"]
         try:
@@ -203,7 +203,7 @@ class BpuChat(Node):  # type: ignore[misc]
         return {**question, "content": [{"type": "image_url", "image_url": {"url": uri}}, text]}
 
     def _sees_images(self) -> bool:
-        """Whether the gateway says that its model takes images."""
+        """Whether the gateway lists a model that accepts images."""
         for entry in self._client.models():
             if entry.get("id") == self._client.model:
                 architecture = entry.get("architecture")

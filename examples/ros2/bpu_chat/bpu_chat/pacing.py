@@ -46,7 +46,7 @@ class Pacer:
         return sent
 
     def drop(self) -> None:
-        """Forget what was not sent; what was sent is spoken all the same, because hobot_tts cannot be stopped."""
+        """Drop unsent pieces; sent ones are spoken anyway, because hobot_tts cannot be stopped."""
         self._waiting.clear()
 
     def is_waiting(self) -> bool:
@@ -58,7 +58,7 @@ class Pacer:
         return bool(self._ends or self._waiting)
 
     def duration(self, piece: str) -> float:
-        """Estimate of how long `piece` is spoken, in seconds."""
+        """Estimate how long `piece` is spoken, in seconds."""
         wide = len(_WIDE.findall(piece))
         return 0.2 + wide / self._chinese_per_s + (len(piece) - wide) / self._latin_per_s
 

@@ -48,7 +48,7 @@ class ReasoningFilter:
         self._state: Literal["start", "inside", "after"] = "start"
 
     def feed(self, text: str) -> str:
-        """The part of `text` that belongs to the answer; the start of a tag is held back until it is decided."""
+        """Return the part of `text` that belongs to the answer; the start of a tag is held back."""
         if self._state == "after":
             return text
         self._held += text
@@ -66,7 +66,7 @@ class ReasoningFilter:
         return ""
 
     def end(self) -> str:
-        """What was held back and was no tag. An open block stays withheld."""
+        """Return held back text that is no tag. An open block stays withheld."""
         return self._release(self._held) if self._state == "start" else ""
 
     def _release(self, text: str) -> str:
@@ -94,12 +94,12 @@ class SpeechSplitter:
         self._spoke = False
 
     def feed(self, text: str) -> list[str]:
-        """The pieces that `text` completes."""
+        """Return the pieces that `text` completes."""
         self._buffer += text.replace("\r\n", "\n").replace("\r", "\n")
         return list(self._pieces(final=False))
 
     def end(self) -> list[str]:
-        """The pieces that are left at the end of the answer."""
+        """Return the remaining pieces at the end of the answer."""
         return list(self._pieces(final=True))
 
     def _pieces(self, *, final: bool) -> Iterator[str]:
@@ -144,7 +144,7 @@ class SpeechSplitter:
         return True
 
     def _cut(self, *, final: bool) -> int | None:
-        """Where the next piece ends; None while that depends on what follows."""
+        """Return where the next piece ends; None while that depends on later text."""
         text, length = self._buffer, len(self._buffer)
         segments = 1
         in_target = False
@@ -197,12 +197,12 @@ def _pauses(text: str, index: int, after: str | None) -> bool:
 
 
 def _words(text: str) -> int:
-    """Characters that are said: a Chinese one counts two, because it takes twice the time of a Latin one."""
+    """Count spoken characters; a Chinese one counts two, because it takes twice the time of a Latin one."""
     return sum(2 if _HAS_CJK.match(char) else char.isalnum() for char in text) // 2
 
 
 def _forced(text: str) -> int | None:
-    """Where a text without a mark is cut: behind a blank, else not inside a number or a Latin word."""
+    """Return where to cut a text without punctuation: after a blank, else outside numbers and Latin words."""
     if len(text) < LONGEST_ADDRESS and re.search(r"(?:https?|ftp)://\S*\Z", text):
         return None
     blank = max(text.rfind(" "), text.rfind("\t"))
@@ -274,13 +274,13 @@ _NUMBERS = _rules(
     (rf"{_LEFT}&{_RIGHT}", "和", " and "),
     (r"(?<=\d)\.(?=\d)", "点", " point "),
 )
-#: Categories that nobody says: controls, invisible ones, surrogates, private ones; symbols such as emoji become blanks.
+#: Categories that are not spoken: controls, invisible ones, surrogates, private ones; symbols become blanks.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Me"})
 _BRACKETS = frozenset({"Ps", "Pe", "Pi", "Pf"})
 
 
 def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
-    """One piece of Markdown as words with pauses; empty when there is nothing to say.
+    """Convert one piece of Markdown to words with pauses; empty if there is nothing to say.
 
     It ends with a mark, has no other ASCII punctuation than `,.!?;:` before a blank or the end, and no line break.
     """
@@ -303,7 +303,7 @@ def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
 
 
 def segments(piece: str) -> int:
-    """How many audio segments hobot_tts makes of one message."""
+    """Count the audio segments that hobot_tts makes of one message."""
     return sum(1 for part in re.split(r"[，。、？！：!-/:-@\[-`{-~]", piece) if part.strip())
 
 
@@ -320,7 +320,7 @@ def _numbers(text: str, language: Language) -> str:
 
 
 def _spoken_characters(text: str) -> Iterator[str]:
-    """The characters of `text` without what is not said; a mark inside a word becomes a blank."""
+    """Yield the spoken characters of `text`; a mark inside a word becomes a blank."""
     for index, char in enumerate(text):
         before, after = text[index - 1 : index], text[index + 1 : index + 2]
         category = unicodedata.category(char)
