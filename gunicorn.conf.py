@@ -211,22 +211,22 @@ def post_worker_init(worker: Any) -> None:
     """The worker can serve: join the engine, and be warm before the first client comes."""
     from bpu.web.warmup import warm  # it needs what is patched in a worker only
 
-    gateway = worker.wsgi.extensions["bpu"]
-    worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
-    worker.refused = gateway.meters.refused
-    worker.head_s = gateway.settings.head_timeout_s
-    worker.first_byte_s = gateway.settings.first_byte_timeout_s
+    ctx = worker.wsgi.extensions["bpu"]
+    worker.on_stop, worker.abort_jobs = ctx.close, ctx.engine.abort_jobs
+    worker.on_refused = ctx.request_metrics.count_refusal
+    worker.head_s = ctx.settings.head_timeout_s
+    worker.first_byte_s = ctx.settings.first_byte_timeout_s
     worker.connections = Connections(
-        access(gateway.settings),
+        access(ctx.settings),
         # A request under way may need a second descriptor, for its job.
         limit=min(worker.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
-        client_limit=gateway.settings.client_connections,
+        client_limit=ctx.settings.client_connections,
         counts=worker.counts,
     )
     if worker.counts is not None:
-        gateway.stream_slots.counts = worker.counts
-    atexit.register(gateway.engine.stop)
-    gateway.engine.start()
+        ctx.streams.counts = worker.counts
+    atexit.register(ctx.engine.stop)
+    ctx.engine.start()
     warm(worker.wsgi)
     # What is there now stays: the garbage collector need not look at it again, in the middle of somebody's answer.
     gc.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 
@@ -31,10 +31,10 @@ class ResponseMetadata:
         return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
-def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str, Any]]:
+def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[Union[dict[str, Any], KeepAlive]]:
     """`chat.completion.chunk` objects: the role at once, before the first delta is asked for, then one a delta.
 
-    A keep-alive is an empty delta (`is_keepalive` knows it). Exactly one chunk carries a finish reason; the usage
+    A keep-alive stays one; `keepalive_chunk` is its chunk. Exactly one chunk carries a finish reason; the usage
     rides on it, or follows in a chunk of its own when the client asked for that.
     """
     opening = head.open("chat.completion.chunk")
@@ -49,7 +49,7 @@ def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str
             arguments = {"index": delta.index, "function": {"arguments": delta.arguments}}
             yield _chunk(opening, {"tool_calls": [arguments]})
         elif isinstance(delta, KeepAlive):
-            yield _chunk(opening, {})
+            yield delta
         else:
             figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
             last = _chunk(opening, {}, delta.reason)
@@ -58,10 +58,9 @@ def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str
                 yield {**opening, "choices": [], **figures}
 
 
-def is_keepalive(chunk: dict[str, Any]) -> bool:
-    """Whether a chunk says nothing but that the stream lives."""
-    choices = chunk["choices"]
-    return bool(choices) and choices[0]["delta"] == {} and choices[0]["finish_reason"] is None
+def keepalive_chunk(head: ResponseMetadata) -> dict[str, Any]:
+    """Return the chunk of a keep-alive: one with an empty delta."""
+    return _chunk(head.open("chat.completion.chunk"), {})
 
 
 def _chunk(opening: dict[str, Any], delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:

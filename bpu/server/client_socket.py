@@ -24,7 +24,10 @@ class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
 
 
 class ClientSocket:
-    """`client` with a limit on heads. `serve` begins a request and `rest` ends it; all else is the socket's."""
+    """A client's socket that limits the time of each request's head; all else is the socket's.
+
+    A worker makes one for each connection; the greenlet of the connection uses it.
+    """
 
     def __init__(
         self,
@@ -78,13 +81,13 @@ class ClientSocket:
             raise LateHead
         return left
 
-    def serve(self) -> ClientSocket:
+    def begin_request(self) -> ClientSocket:
         """The head has come: from here on it is the socket, without a limit."""
         self._serving, self._deadline = True, None
         self._silence_s = self._idle_s
         self._client.settimeout(None)
         return self
 
-    def rest(self) -> None:
+    def end_request(self) -> None:
         """The answer is over; another request may begin."""
         self._serving, self._deadline = False, None

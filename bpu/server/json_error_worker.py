@@ -44,7 +44,7 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
     """The base of `bpu.server.worker.Worker`."""
 
     #: Told the code of each refusal.
-    refused: Callable[[str], None] = staticmethod(lambda code: None)
+    on_refused: Callable[[str], None] = staticmethod(lambda code: None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request; a client that took nothing for the time allowed to a write is simply let go.
@@ -64,7 +64,7 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
         for kind, status, code, words in REFUSALS:
             if isinstance(exc, kind) and not isinstance(exc, OURS):
                 log.info("request", extra={"facts": {"client": _host(addr), "status": int(status), "error": code}})
-                self.refused(code)
+                self.on_refused(code)
                 self._refuse(client, status, BadRequest(words, code=code))
                 return
         self.log.error("An error while a request was served, %s", where(exc))

@@ -8,7 +8,7 @@ therefore a part of the room is kept for health checks and for requests with a k
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from bpu.access_policy import Access, given_keys
@@ -20,7 +20,7 @@ PROBES = frozenset({"/health", "/ready"})
 #: This part of all connections takes only probes and requests with a key.
 RESERVED_PART = 10
 #: No keys, no proxies.
-OPEN = Access()
+OPEN_ACCESS = Access()
 
 Connection = TypeVar("Connection")
 
@@ -34,19 +34,19 @@ class Connections(Generic[Connection]):
     """
 
     def __init__(
-        self, access: Access = OPEN, *, limit: int = 1000, client_limit: int = 64, counts: Counts | None = None
+        self, access: Access = OPEN_ACCESS, *, limit: int = 1000, client_limit: int = 64, counts: Counts | None = None
     ) -> None:
         self._access, self._limit, self._client_limit = access, limit, client_limit
-        self._resting: dict[Connection, None] = {}
+        self._idle: dict[Connection, None] = {}
         self._busy: set[Connection] = set()
         self._peers: dict[Connection, str] = {}
         self._forwarded: dict[Connection, str] = {}
         self._counts = counts or CountTable(1).assign()
 
     @property
-    def resting(self) -> tuple[Connection, ...]:
+    def idle(self) -> tuple[Connection, ...]:
         """The connections without a request, the oldest first."""
-        return tuple(self._resting)
+        return tuple(self._idle)
 
     @property
     def busy(self) -> int:
@@ -56,14 +56,14 @@ class Connections(Generic[Connection]):
         """Count a connection from `peer` ("" for a unix socket). Raises `ClientLimitReached`."""
         if not self._access.trusts(peer):
             self._count(self._peers, connection, peer)
-        self._resting[connection] = None
+        self._idle[connection] = None
 
     def close(self, connection: Connection) -> None:
-        self.end(connection)
+        self.end_request(connection)
         self._release(self._peers, connection)
-        self._resting.pop(connection, None)
+        self._idle.pop(connection, None)
 
-    def begin(self, connection: Connection, peer: str, path: str, headers: Mapping[str, str]) -> None:
+    def begin_request(self, connection: Connection, peer: str, path: str, headers: Mapping[str, str]) -> None:
         """A request has come. Raises `Overloaded` or `ClientLimitReached`. `headers` by their names in capitals."""
         if self.busy >= self._limit - self._limit // RESERVED_PART and not self._is_privileged(path, headers):
             raise Overloaded(
@@ -74,22 +74,22 @@ class Connections(Generic[Connection]):
         client = self._access.client(peer, headers.get("X-FORWARDED-FOR", ""))
         if client != peer:
             self._count(self._forwarded, connection, client)
-        self._resting.pop(connection, None)
+        self._idle.pop(connection, None)
         self._busy.add(connection)
 
-    def end(self, connection: Connection) -> None:
+    def end_request(self, connection: Connection) -> None:
         """The request is over, and another may follow. May be called twice."""
         self._release(self._forwarded, connection)
         self._busy.discard(connection)
-        self._resting[connection] = self._resting.pop(connection, None)
+        self._idle[connection] = self._idle.pop(connection, None)
 
-    def surplus(self) -> Connection | None:
+    def pop_surplus(self) -> Connection | None:
         """The connection to close because there are too many: the one that has rested longest. None: there is room."""
-        if len(self._resting) + self.busy <= self._limit:
+        if len(self._idle) + self.busy <= self._limit:
             return None
-        oldest = next(iter(self._resting), None)
+        oldest = next(iter(self._idle), None)
         if oldest is not None:
-            del self._resting[oldest]
+            del self._idle[oldest]
         return oldest
 
     def _is_privileged(self, path: str, headers: Mapping[str, str]) -> bool:
@@ -113,35 +113,6 @@ class Connections(Generic[Connection]):
         client = counted.pop(connection, None)
         if client is not None:
             self._counts.remove(client)
-
-
-class StreamSlots:
-    """The places for streams that are no answers: status events and log lines. `counts` is shared by all workers."""
-
-    #: What they are counted under; no address has this form.
-    _NAME = "streams"
-
-    def __init__(self, limit: int, counts: Counts | None = None) -> None:
-        self._limit = limit
-        self.counts = counts or CountTable(1).assign()
-        self._taken: set[object] = set()
-
-    def take(self) -> Callable[[], None]:
-        """Take a place and return what gives it back, which may be called twice. Raises `Overloaded`."""
-        if not self.counts.add(self._NAME, self._limit):
-            raise Overloaded(
-                f"{self._limit} streams of events and log lines are open, which is the limit (BPU_STATUS_STREAMS). "
-                "GET /health and GET /slots answer without a stream.",
-                retry_after=5,
-            )
-        place = object()
-        self._taken.add(place)
-        return lambda: self._give_back(place)
-
-    def _give_back(self, place: object) -> None:
-        if place in self._taken:
-            self._taken.remove(place)
-            self.counts.remove(self._NAME)
 
 
 def _is_loopback(client: str) -> bool:

@@ -19,11 +19,11 @@ from bpu.console.events import Event
 from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 from bpu.web.activity_store import ActivityStore
-from bpu.web.connections import StreamSlots
 from bpu.web.detached import DetachedAnswers
 from bpu.web.request_log import RequestRecord
 from bpu.web.request_metrics import RequestMetrics
 from bpu.web.served_models import ServedModels
+from bpu.web.stream_registry import StreamRegistry
 
 KEY = "bpu"
 
@@ -78,7 +78,7 @@ class Engine(Protocol):
 
     def examine(self) -> None: ...
 
-    def cut(self) -> None: ...
+    def abort_jobs(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -87,7 +87,7 @@ class Engine(Protocol):
 class AppContext:
     """One worker's parts.
 
-    `vitals` reads the board. `leave` ends what would keep the worker from leaving and is nobody's answer: each
+    `read_sensors` reads the board. `close` ends what would keep the worker from leaving and is nobody's answer: each
     function in `on_stop`.
     """
 
@@ -95,9 +95,9 @@ class AppContext:
     engine: Engine
     served: ServedModels
     on_stop: list[Callable[[], None]] = field(default_factory=list)
-    meters: RequestMetrics = field(default_factory=RequestMetrics)
-    stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
-    vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
+    request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
+    streams: StreamRegistry = field(default_factory=lambda: StreamRegistry(128))
+    read_sensors: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
     detached: DetachedAnswers | None = None
     activity: ActivityStore | None = None
 
@@ -144,16 +144,17 @@ class AppContext:
 
     def count(self, record: RequestRecord) -> None:
         """One request that is over."""
-        self.meters.count(record)
+        self.request_metrics.count(record)
         if self.activity is not None:
             self.activity.add(record)
 
-    def leave(self) -> None:
+    def close(self) -> None:
+        self.streams.stop()
         for end in self.on_stop:
             end()
 
 
-def gateway() -> AppContext:
+def app_context() -> AppContext:
     """The gateway of the application that serves the current request."""
     found = current_app.extensions[KEY]
     assert isinstance(found, AppContext)

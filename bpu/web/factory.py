@@ -31,14 +31,14 @@ from bpu.errors import SettingsError
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
-from bpu.web.connections import StreamSlots
 from bpu.web.context import AppContext, Engine
 from bpu.web.detached import DetachedAnswers
-from bpu.web.log_stream import LogStreams, log_blueprint
+from bpu.web.log_stream import LogPoller, log_blueprint
 from bpu.web.routes.models import entries
 from bpu.web.routes.page import page_blueprint
 from bpu.web.served_models import ModelParts, ServedModel, ServedModels
-from bpu.web.status_stream import EventStreams
+from bpu.web.status_stream import StatusPoller
+from bpu.web.stream_registry import StreamRegistry
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
@@ -50,18 +50,18 @@ def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
     others = (model for model in table.models if model.id != table.default)
     served = [_served(settings, model, launches) for model in (table.default_model, *others)]
     _ = served[0].parts  # a default model that cannot be read ends the start
-    here = AppContext(
+    ctx = AppContext(
         settings=settings,
         engine=engine or _console_engine(settings, launches),
         served=ServedModels(tuple(served), settings.think_model),
-        stream_slots=StreamSlots(settings.status_streams),
+        streams=StreamRegistry(settings.status_streams),
         detached=DetachedAnswers(state_dir(settings) / "detached"),
         activity=_activity_store(settings),
     )
-    if here.activity is not None:
-        here.on_stop.append(here.activity.write)
-        atexit.register(here.activity.write)
-    return here
+    if ctx.activity is not None:
+        ctx.on_stop.append(ctx.activity.write)
+        atexit.register(ctx.activity.write)
+    return ctx
 
 
 def _activity_store(settings: Settings) -> ActivityStore | None:
@@ -134,20 +134,18 @@ def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
     return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
 
-def assemble_page(here: AppContext) -> Blueprint:
-    """The page's blueprint; its event streams end when the gateway stops."""
-    streams = EventStreams(here.engine.status, here.vitals)
-    here.on_stop.append(streams.stop)
+def assemble_page(ctx: AppContext) -> Blueprint:
+    """Make the blueprint of the page and of its status stream."""
     return page_blueprint(
-        streams, here.stream_slots, addresses=lambda: _addresses(here.settings), models=lambda: entries(here)
+        lambda: ctx.streams.respond(StatusPoller(ctx.engine.status, ctx.read_sensors).poll),
+        addresses=lambda: _addresses(ctx.settings),
+        models=lambda: entries(ctx),
     )
 
 
-def assemble_log(here: AppContext) -> Blueprint:
-    """The console's log lines as a stream; it ends when the gateway stops."""
-    streams = LogStreams(lambda: here.engine.status()["log"])
-    here.on_stop.append(streams.stop)
-    return log_blueprint(streams, here.stream_slots)
+def assemble_log(ctx: AppContext) -> Blueprint:
+    """Make the blueprint of the stream of the console's log lines."""
+    return log_blueprint(lambda: ctx.streams.respond(LogPoller(lambda: ctx.engine.status()["log"]).poll))
 
 
 def _addresses(settings: Settings) -> list[str]:

@@ -25,7 +25,7 @@ class Heartbeat:
         self._clock = clock
         self._sent = clock()
 
-    def sent(self) -> None:
+    def on_sent(self) -> None:
         """The client has been sent something."""
         self._sent = self._clock()
 

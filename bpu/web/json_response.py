@@ -36,7 +36,7 @@ class ResponseBuilder(Protocol):
 
 def response(
     answer: Iterator[Delta],
-    join: ResponseBuilder,
+    builder: ResponseBuilder,
     *,
     patience_s: float,
     period_s: float,
@@ -46,14 +46,14 @@ def response(
     """The join of `answer`; waits for it up to `patience_s`, then answers with a body that is still to come."""
     due = clock() + patience_s
     for delta in answer:
-        join.add(delta)
+        builder.add(delta)
         if clock() >= due and not isinstance(delta, Finish):
-            return _json(_late(answer, join, period_s, record, clock))
-    return _json(_dumped(join.body()))
+            return _json(_late(answer, builder, period_s, record, clock))
+    return _json(_dumped(builder.body()))
 
 
 def _late(
-    answer: Iterator[Delta], join: ResponseBuilder, period_s: float, record: RequestRecord, clock: Clock
+    answer: Iterator[Delta], builder: ResponseBuilder, period_s: float, record: RequestRecord, clock: Clock
 ) -> Iterator[bytes]:
     """Line breaks every `period_s` of waiting, then the body.
 
@@ -64,11 +64,11 @@ def _late(
     sent = clock()
     try:
         for delta in answer:
-            join.add(delta)
+            builder.add(delta)
             if clock() - sent >= period_s:
                 yield KEEPALIVE
                 sent = clock()
-        data, record.facts["error"] = _dumped(join.body()), None
+        data, record.facts["error"] = _dumped(builder.body()), None
     except Exception as error:
         failure = error if isinstance(error, BpuError) else internal(error)
         record.facts["error"] = failure.code

@@ -18,17 +18,17 @@ SLACK_S = 10.0
 SETTLE_S = 1.0
 
 
-def load_and_wait(here: AppContext, model: ServedModel, clock: Callable[[], float] = time.monotonic) -> None:
+def load_and_wait(ctx: AppContext, model: ServedModel, clock: Callable[[], float] = time.monotonic) -> None:
     """Load `model`; return when it is loaded. Raises `EngineUnavailable` when it cannot be, or `EngineTimeout`."""
     if model.problem is not None:
         raise EngineUnavailable(model.problem)
-    if model.is_loaded(here.engine.status()):
+    if model.is_loaded(ctx.engine.status()):
         return
-    here.engine.load(model.id)
+    ctx.engine.load(model.id)
     begun, pause = clock(), threading.Event()
-    limit_s = here.settings.load_timeout_s + SLACK_S
+    limit_s = ctx.settings.load_timeout_s + SLACK_S
     while (elapsed := clock() - begun) < limit_s:
-        engine = here.engine.status()
+        engine = ctx.engine.status()
         status, reason = model.status(engine)
         if status == "loaded":
             return

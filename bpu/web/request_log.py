@@ -38,7 +38,7 @@ class RequestRecord:
     waiting: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     #: What was asked and answered; filled only where `BPU_ACTIVITY` asks for it.
-    words: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     #: Its answer may outlive its response, and ends the record itself.
     is_detached: bool = False
     #: When it began, in seconds since 1970.
@@ -97,7 +97,7 @@ def current() -> RequestRecord:
     return record
 
 
-def note(**facts: Any) -> None:
+def add_fields(**facts: Any) -> None:
     """Add facts to the current request's line, if there is a request."""
     if "record" in g:
         current().facts.update(facts)

@@ -24,7 +24,7 @@ from bpu.web.request_log import RequestRecord
 WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 GAPS = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 5, 30)
 #: So many gaps are written down together: each write takes a lock and a shared file, between two tokens of somebody.
-NOTED_AT_ONCE = 64
+GAPS_PER_WRITE = 64
 #: Tokens per second: decoding is 5 to 60 on these boards, prefill some hundreds.
 RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200)
 #: Errors of a request that had its place; every other error is a refusal.
@@ -104,13 +104,13 @@ class RequestMetrics:
                     else:
                         gaps.append(now - last)
                     last = now
-                    if len(gaps) == NOTED_AT_ONCE:
-                        self._note(gaps)
+                    if len(gaps) == GAPS_PER_WRITE:
+                        self._observe_gaps(gaps)
                 yield event
         finally:
-            self._note(gaps)
+            self._observe_gaps(gaps)
 
-    def _note(self, gaps: list[float]) -> None:
+    def _observe_gaps(self, gaps: list[float]) -> None:
         for gap in gaps:
             self._gap.observe(gap)
         gaps.clear()
@@ -124,10 +124,10 @@ class RequestMetrics:
         elif error in FAILED:
             self._failures.labels(error).inc()
         elif error:
-            self.refused(str(error))
+            self.count_refusal(str(error))
         self._count_job(record.facts)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """A request that did not become a job; `reason` is the code of its error."""
         self._rejects.labels(reason).inc()
 

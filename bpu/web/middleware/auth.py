@@ -18,7 +18,7 @@ from bpu.web.error_handlers import respond
 log = logging.getLogger("bpu.web")
 
 #: Served without a key: the page asks for the key itself, and a supervisor has none.
-OPEN = frozenset({"/", "/health", "/ready"})
+KEYLESS_PATHS = frozenset({"/", "/health", "/ready"})
 #: What proxies add; one of them from somebody who is not trusted to speak for others means a proxy that was forgotten.
 PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
 ALLOWED = "GET, HEAD, OPTIONS, POST"
@@ -37,7 +37,7 @@ def install(app: Flask, access: Access) -> None:
     warned: list[str] = []
 
     @app.before_request
-    def guard() -> Response | None:
+    def check_access() -> Response | None:
         if request.method == "CONNECT":
             return _no_proxy()
         peer = request.environ.get("REMOTE_ADDR") or ""
@@ -66,7 +66,7 @@ def install(app: Flask, access: Access) -> None:
         return None
 
     @app.after_request
-    def harden(response: Response) -> Response:
+    def add_security_headers(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("X-Frame-Options", "DENY")
         return response
@@ -104,7 +104,7 @@ def _has_key(access: Access) -> bool:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN or path.startswith("/static/")
+    return path in KEYLESS_PATHS or path.startswith("/static/")
 
 
 def _check_declared() -> None:

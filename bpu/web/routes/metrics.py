@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from bpu import __version__
-from bpu.web.context import gateway
+from bpu.web.context import app_context
 
 metrics = Blueprint("metrics", __name__)
 
@@ -24,10 +24,10 @@ STATES = ("stopped", "starting", "checking", "ready", "busy", "stopping", "faile
 
 @metrics.get("/metrics")
 def show() -> Response:
-    here = gateway()
+    ctx = app_context()
     registry = CollectorRegistry()
-    registry.register(Snapshot([*engine_metrics(here.engine.status()), *board_metrics(here.vitals())]))
-    body = generate_latest(here.meters.registry()) + generate_latest(registry)
+    registry.register(Snapshot([*engine_metrics(ctx.engine.status()), *board_metrics(ctx.read_sensors())]))
+    body = generate_latest(ctx.request_metrics.registry()) + generate_latest(registry)
     return Response(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -79,18 +79,18 @@ def _model_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from (loaded, seconds, loads, ends)
 
 
-def board_metrics(vitals: Mapping[str, Any]) -> Iterator[Metric]:
+def board_metrics(read_sensors: Mapping[str, Any]) -> Iterator[Metric]:
     """The board's readings; what a board does not tell is left out."""
     total = GaugeMetricFamily("bpu_board_memory_bytes", "Size of a pool of memory.", labels=["pool"])
     used = GaugeMetricFamily("bpu_board_memory_used_bytes", "How much of a pool is in use.", labels=["pool"])
-    for pool in vitals.get("memory", ()):
+    for pool in read_sensors.get("memory", ()):
         total.add_metric([pool["name"]], pool["total"])
         if pool["used"] is not None:
             used.add_metric([pool["name"]], pool["used"])
     load = GaugeMetricFamily("bpu_board_bpu_load_ratio", "Load of a BPU core, 0 to 1.", labels=["core"])
-    for core, percent in enumerate(vitals.get("bpu_percent", ())):
+    for core, percent in enumerate(read_sensors.get("bpu_percent", ())):
         load.add_metric([str(core)], percent / 100)
     heat = GaugeMetricFamily("bpu_board_temperature_celsius", "Temperature of a zone.", labels=["zone"])
-    for zone in {zone["name"]: zone for zone in vitals.get("temperatures", ())}.values():
+    for zone in {zone["name"]: zone for zone in read_sensors.get("temperatures", ())}.values():
         heat.add_metric([zone["name"]], zone["celsius"])
     yield from (family for family in (total, used, load, heat) if family.samples)

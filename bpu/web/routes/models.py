@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bpu.chat.ollama import timestamp
 from bpu.errors import UnsupportedEndpoint
-from bpu.web.context import AppContext, gateway
+from bpu.web.context import AppContext, app_context
 from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
@@ -24,7 +24,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 @models.get("/v1/models")
 def model_list() -> Response:
     """The page of models that `limit`, `after_id` and `before_id` ask for; without them all of them."""
-    found = entries(gateway())
+    found = entries(app_context())
     ids = [one["id"] for one in found]
     first, last = request.args.get("after_id", ""), request.args.get("before_id", "")
     start = ids.index(first) + 1 if first in ids else 0
@@ -43,16 +43,16 @@ def model_list() -> Response:
 
 @models.get("/v1/models/<path:model>")
 def one_model(model: str) -> Response:
-    here = gateway()
-    return jsonify(entry(here, model, here.served.find(model)))
+    ctx = app_context()
+    return jsonify(entry(ctx, model, ctx.served.find(model)))
 
 
-def entries(here: AppContext) -> list[dict[str, Any]]:
+def entries(ctx: AppContext) -> list[dict[str, Any]]:
     """Every model that a client may name."""
-    return [entry(here, name, model) for name, model in here.served.listed]
+    return [entry(ctx, name, model) for name, model in ctx.served.listed]
 
 
-def entry(here: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
+def entry(ctx: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
     """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
     card, size = model.card, model.context_size
     lengths = {
@@ -61,7 +61,7 @@ def entry(here: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
         "max_input_tokens": size,
         "meta": {"n_ctx": size, "n_ctx_train": size},
     }
-    status, reason = model.status(here.engine.status())
+    status, reason = model.status(ctx.engine.status())
     return {
         "id": name,
         "object": "model",

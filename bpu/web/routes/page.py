@@ -18,9 +18,6 @@ import segno
 from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from bpu.web.connections import StreamSlots
-from bpu.web.status_stream import EventStreams
-
 WEB = Path(__file__).parents[1]
 #: What Ollama says at `/`; programs that look for it compare these words.
 OLLAMA_WORDS = "Ollama is running"
@@ -57,17 +54,16 @@ HEADERS = {
 
 
 def page_blueprint(
-    streams: EventStreams,
-    slots: StreamSlots,
+    open_status: Callable[[], Response],
     *,
     addresses: Callable[[], Sequence[str]] = tuple,
     models: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
 ) -> Blueprint:
-    """The blueprint `page`: `/`, `/static/*`, `GET /v1/events` and `GET /v1/connect`.
+    """Make the blueprint `page`: `/`, `/static/*`, `GET /v1/events` and `GET /v1/connect`.
 
-    `addresses` gives the base addresses of this gateway in the network (`http://host:port`), the best first;
-    `models` the entries of the model list (`id`, `context_length`). The application must have no static folder
-    of its own, since this blueprint owns `/static/*`.
+    `open_status` opens a status stream. `addresses` returns the base addresses of this gateway in the network
+    (`http://host:port`), the best first; `models` the entries of the model list (`id`, `context_length`). The
+    application must have no static folder of its own, because this blueprint owns `/static/*`.
     """
     page = Blueprint("page", __name__, template_folder=str(WEB / "templates"))
     version = static_version()
@@ -105,20 +101,14 @@ def page_blueprint(
 
     @page.get("/v1/events")
     def events() -> Response:
-        release = slots.take()
-        stream = streams.open()
-        response = Response(stream, content_type="text/event-stream; charset=utf-8")
-        response.call_on_close(release)
-        response.headers.update({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        response.call_on_close(stream.close)
-        return response
+        return open_status()
 
     @page.get("/v1/connect")
     def connect() -> Response:
-        here = request.host_url.rstrip("/")
-        bases = list(dict.fromkeys([*addresses(), here]))
+        base_url = request.host_url.rstrip("/")
+        bases = list(dict.fromkeys([*addresses(), base_url]))
         entries = [{"url": base, "qr": qr_code(base)} for base in bases]
-        return jsonify({"here": here, "addresses": entries, "models": list(models())})
+        return jsonify({"here": base_url, "addresses": entries, "models": list(models())})
 
     return page
 

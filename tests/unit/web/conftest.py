@@ -38,8 +38,8 @@ class ReadingClient(FlaskClient):
             is_lines = response.content_type == "application/x-ndjson"
             (check_streamed if is_lines else check_whole)(path, asked, response.data if is_lines else response.json)
             return
-        gateway = self.application.extensions["bpu"]
-        check_streamed(path, asked, response.data, inline=gateway.settings.reasoning == "think-tags")
+        ctx = self.application.extensions["bpu"]
+        check_streamed(path, asked, response.data, inline=ctx.settings.reasoning == "think-tags")
 
 
 @pytest.fixture
