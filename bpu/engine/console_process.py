@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bpu.board.pipes import can_write
 from bpu.console.log_filter import is_library_line
 from bpu.engine.launch_spec import LaunchSpec
 
@@ -168,7 +169,7 @@ class Console:
         """
         inode = os.fstat(self.stdout).st_ino
         try:
-            heirs = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
+            heirs = [pid for pid in _pids(proc) if pid != os.getpid() and can_write(proc / str(pid), f"pipe:[{inode}]")]
         except OSError:
             return []  # no free descriptor to look with; the engine's lock still shows who is left
         for pid in heirs:
@@ -235,25 +236,3 @@ def _session_of(process: Path) -> int:
 
 def _pids(proc: Path) -> Iterator[int]:
     return (int(process.name) for process in proc.iterdir() if process.name.isdigit())
-
-
-def _writes(info: Path) -> bool:
-    flags = next((line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:")), "0")
-    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
-
-
-def holds_writer(process: Path, inode: int, *, writes: Callable[[Path], bool] = _writes) -> bool:
-    """Whether `process` (its folder in /proc) can write to the pipe: both ends have one inode, so the flags decide."""
-    try:
-        return any(_is_writer(fd, f"pipe:[{inode}]", writes) for fd in (process / "fd").iterdir())
-    except OSError:
-        return False
-
-
-def _is_writer(fd: Path, pipe: str, writes: Callable[[Path], bool]) -> bool:
-    """Looked at once more after its flags: whoever lets go of the reading end just now, as a worker does, may have
-    a socket under the same number already, and that can be written to."""
-    try:
-        return str(fd.readlink()) == pipe and writes(fd.parents[1] / "fdinfo" / fd.name) and str(fd.readlink()) == pipe
-    except OSError:
-        return False

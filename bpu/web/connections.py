@@ -7,11 +7,10 @@ therefore a part of the room is kept for health checks and for requests with a k
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from bpu.access_policy import Access, given_keys
+from bpu.access_policy import Access, given_keys, is_loopback_address
 from bpu.errors import ClientLimitReached, Overloaded
 from bpu.web.shared_counts import Counts, CountTable
 
@@ -99,7 +98,7 @@ class Connections(Generic[Connection]):
         return self._access.needs_key and self._access.key_fits(keys)
 
     def _count(self, counted: dict[Connection, str], connection: Connection, client: str) -> None:
-        if not self._client_limit or not client or _is_loopback(client):
+        if not self._client_limit or not client or is_loopback_address(client):
             return
         if not self._counts.add(client, self._client_limit):
             raise ClientLimitReached(
@@ -113,11 +112,3 @@ class Connections(Generic[Connection]):
         client = counted.pop(connection, None)
         if client is not None:
             self._counts.remove(client)
-
-
-def _is_loopback(client: str) -> bool:
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -18,6 +18,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from bpu import gevent_io
+from bpu.chat.nesting import levels
 from bpu.errors import BadRequest, BpuError
 from bpu.web.body_budget import BodyBudget, BodyShare
 from bpu.web.body_parsing import ParsingQueue, check_values
@@ -193,18 +194,10 @@ def _reason(error: Exception) -> str:
 
 
 def _check_depth(body: Any) -> None:
-    """Without recursion, so that depth is refused by rule and not by the interpreter's luck."""
-    level, depth = [body], 0
-    while level:
-        depth += 1
+    """Raise `RecursionError` when `body` is nested deeper than `MAX_DEPTH`."""
+    for depth, _ in enumerate(levels(body), start=1):
         if depth > MAX_DEPTH:
             raise RecursionError
-        level = [child for node in level for child in _children(node)]
-
-
-def _children(node: Any) -> list[Any]:
-    nodes = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return [child for child in nodes if isinstance(child, (dict, list))]
 
 
 def _whole_characters(value: Any) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
 
-from bpu.access_policy import Access
+from bpu.access_policy import Access, is_loopback_address
 from bpu.web import request_log
 from bpu.web.activity_store import ActivityStore, Viewer, activity_config
 
@@ -21,18 +20,10 @@ def activity_blueprint(access: Access, mode: str, store: Callable[[], ActivitySt
     @activity.get("/v1/activity")
     def rows() -> Response:
         client = request_log.current().client
-        reader = Viewer(client, is_privileged=access.needs_key or _is_local(client))
+        reader = Viewer(client, is_privileged=access.needs_key or client == "unix" or is_loopback_address(client))
         kept = store()
         limit = min(MOST_ROWS, max(0, request.args.get("limit", 200, type=int)))
         found = kept.rows(reader, limit=limit) if kept is not None and limit else []
         return jsonify({**activity_config(mode), "data": found})
 
     return activity
-
-
-def _is_local(client: str) -> bool:
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client == "unix"
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
