@@ -1,4 +1,4 @@
-"""The application: `create_app(settings)` puts the parts together. It starts no server."""
+"""The Flask application: `create_app(settings)` assembles its parts. It starts no server."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from bpu.web.routes.token_counting import counting
 def create_app(settings: Settings, engine: Engine | None = None, context: AppContext | None = None) -> Flask:
     """The WSGI application of one worker.
 
-    `engine`: another than the one that `settings` ask for; `context`: all parts at once. Raises `SettingsError`.
+    `engine` replaces the one that `settings` ask for, `context` all parts. Raises `SettingsError`.
     """
     app = Flask("bpu.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     ctx = context or assemble(settings, engine)
     ctx.install(app)
-    request_log.install(app, tell=ctx.count)
+    request_log.install(app, on_finished=ctx.count)
     rules = access(settings)
     auth.install(app, rules)
-    # One body of the largest size must always fit.
+    # The budget holds at least one body of the largest size.
     budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
     request_body.install(app, whole_s=settings.body_timeout_s, budget=budget)
     error_handlers.install(app)

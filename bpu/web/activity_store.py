@@ -1,7 +1,7 @@
-"""The last requests of all clients, in a small database of the data folder: figures, and words only where asked for.
+"""The last requests of all clients in a small database: figures, and texts where the setting says so.
 
-Nothing waits for it: a worker collects what is over, and a thread beside the event loop writes it in batches, so that
-a slow SD card delays no token. What cannot be written is dropped. The file is private to the gateway's user.
+A worker collects finished requests, and a thread beside its event loop writes them in batches, so that a slow SD card
+delays no token. Rows that cannot be written are dropped. The file is private to the gateway's user.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ ROWS = 10_000
 BYTES = 16 * 1024 * 1024
 KEPT_S = 7 * 24 * 3600.0
 TEXTS_KEPT_S = 24 * 3600.0
-#: Rows that wait in memory; what comes on top, before they could be written, is dropped.
+#: Rows that wait in memory to be written; further ones are dropped.
 PENDING = 1000
 WRITE_EVERY_S = 5.0
-#: Letters of one question or answer that are kept.
+#: Characters kept of one question or answer.
 MAX_TEXT_CHARS = 20_000
-#: Addresses whose requests are shown.
+#: Paths whose requests are recorded.
 RECORDED_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
 
 COLUMNS = ("time", "client", "path", "model", "wait_s", "first_s", "rate", "prompt", "cached", "tokens", "end")
@@ -53,17 +53,17 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks for the activity: `client` is the address; a privileged one sees all addresses and words."""
+    """The client that reads the activity, by its address; a privileged one sees all addresses and texts."""
 
     client: str
     is_privileged: bool
 
 
 class ActivityStore:
-    """The requests of one worker on their way into the database that all workers share.
+    """Writes the requests of one worker to the database that all workers share.
 
-    `later(seconds, function)` calls back in the event loop; `in_thread(function)` runs it beside the loop and returns
-    its result.
+    `later(seconds, function)` calls back in a greenlet; `in_thread(function)` runs it in a thread and returns its
+    result.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ActivityStore:
         self._is_reported = False
 
     def add(self, record: RequestRecord) -> None:
-        """A request that is over. Only those that ask for an answer are kept."""
+        """Add a finished request; only those to `RECORDED_PATHS` are kept."""
         if record.path not in RECORDED_PATHS or len(self._pending) >= PENDING:
             return
         self._pending.append(row_of(record))
@@ -89,14 +89,14 @@ class ActivityStore:
             self._is_write_scheduled = True
             self._later(WRITE_EVERY_S, self._write_soon)
 
-    def rows(self, reader: Viewer, *, limit: int = 200) -> list[Row]:
-        """The latest requests as `reader` may see them, the newest first; those that are still to be written too."""
+    def rows(self, viewer: Viewer, *, limit: int = 200) -> list[Row]:
+        """Return the latest requests as `viewer` may see them, unwritten ones included, the newest first."""
         pending = [{name: row.get(name) for name in (*COLUMNS, *TEXT_COLUMNS)} for row in reversed(self._pending)]
         written = self._in_thread(lambda: self._read(limit))
-        return [redact_for(reader, row) for row in [*pending, *written][:limit]]
+        return [redact_for(viewer, row) for row in [*pending, *written][:limit]]
 
     def write(self) -> None:
-        """Write what waits, in the calling thread; for the end of the worker."""
+        """Write the waiting rows in the calling thread, when the worker stops."""
         batch, self._pending = self._pending, []
         if batch:
             self._write(batch)
@@ -110,7 +110,7 @@ class ActivityStore:
             self._insert(batch)
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                self._path.unlink(missing_ok=True)  # not a database any more: the power went away while it was written
+                self._path.unlink(missing_ok=True)  # no longer a database, after a power cut during a write
             if not self._is_reported:
                 self._is_reported = True
                 log.warning("The activity of requests cannot be written to %s: %s", self._path, error)
@@ -154,7 +154,7 @@ class ActivityStore:
 
 
 def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
-    """Remove what is too old or too much; freed pages are used again, so the file stays within its bound."""
+    """Remove old and surplus rows; freed pages are used again, so the file stays within its limit."""
     database.execute("DELETE FROM requests WHERE time <= ?", (now - KEPT_S,))
     database.execute(
         "UPDATE requests SET question = NULL, answer = NULL WHERE time <= ? AND question IS NOT NULL",
@@ -169,7 +169,7 @@ def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
 
 
 def row_of(record: RequestRecord) -> Row:
-    """One request as a row. `first_s` is the time to the first token after the wait."""
+    """Return a request as a row. `first_s` is the time to the first token after the wait."""
     facts = record.facts
     decode_s = facts.get("decode_ms", 0.0) / 1000
     tokens = facts.get("completion_tokens")
@@ -193,26 +193,26 @@ def row_of(record: RequestRecord) -> Row:
 def record_texts(answer: Iterator[Delta], chat_request: ChatRequest, record: RequestRecord) -> Iterator[Delta]:
     """Yield `answer`, and add the texts of question and answer to `record`."""
     record.texts["question"] = "\n\n".join(f"{message.role}: {message.content}" for message in chat_request.messages)
-    texts, letters = [], 0
+    texts, length = [], 0
     try:
         for delta in answer:
-            if isinstance(delta, (Reasoning, Content)) and letters < MAX_TEXT_CHARS:
+            if isinstance(delta, (Reasoning, Content)) and length < MAX_TEXT_CHARS:
                 texts.append(delta.text)
-                letters += len(delta.text)
+                length += len(delta.text)
             yield delta
     finally:
         record.texts["answer"] = "".join(texts)
 
 
-def redact_for(reader: Viewer, row: Row) -> Row:
-    """`row` with the address of another client shortened, and its words left out, unless `reader` is privileged."""
-    if reader.is_privileged or row["client"] == reader.client:
+def redact_for(viewer: Viewer, row: Row) -> Row:
+    """Return `row`; for an unprivileged `viewer`, mask the address and drop the texts of other clients."""
+    if viewer.is_privileged or row["client"] == viewer.client:
         return row
     return {**row, "client": mask_address(row["client"]), "question": None, "answer": None}
 
 
 def mask_address(client: str) -> str:
-    """The network of an address without the part that names one machine in it."""
+    """Return the network part of an address, which names no single machine."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
@@ -224,5 +224,5 @@ def mask_address(client: str) -> str:
 
 
 def activity_config(mode: str) -> Mapping[str, bool]:
-    """What the page must know of `BPU_ACTIVITY`."""
+    """Return what the page must know of `BPU_ACTIVITY`."""
     return {"enabled": mode != "0", "bodies": mode == "bodies"}

@@ -1,8 +1,8 @@
-"""Which connections of one worker are served when there are more than it holds. Bookkeeping: it touches no socket.
+"""The connections of one worker and their limits. It counts connections and touches no socket.
 
-A connection rests until its first request and between requests, and is busy while a request is under way. Resting
-ones give way, the oldest first, so a flood of silent connections keeps nobody out. Busy ones never give way;
-therefore a part of the room is kept for health checks and for requests with a key.
+A connection is idle until its first request and between requests, and busy during a request. At the limit idle ones are
+closed, the oldest first, so that a flood of silent connections shuts out no client. Busy ones are never closed, so a
+part of the limit is reserved for health checks and for requests with a key.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from bpu.access_policy import Access, given_keys, is_loopback_address
 from bpu.errors import ClientLimitReached, Overloaded
 from bpu.web.shared_counts import Counts, CountTable
 
-#: Always served: who supervises the gateway must see how it is.
+#: Served also at the limit, because a supervisor must see the gateway's state.
 PROBES = frozenset({"/health", "/ready"})
-#: This part of all connections takes only probes and requests with a key.
+#: One in so many connections is reserved for probes and requests with a key.
 RESERVED_PART = 10
 #: No keys, no proxies.
 OPEN_ACCESS = Access()
@@ -44,7 +44,7 @@ class Connections(Generic[Connection]):
 
     @property
     def idle(self) -> tuple[Connection, ...]:
-        """The connections without a request, the oldest first."""
+        """The connections without a request, the longest idle first."""
         return tuple(self._idle)
 
     @property
@@ -63,7 +63,7 @@ class Connections(Generic[Connection]):
         self._idle.pop(connection, None)
 
     def begin_request(self, connection: Connection, peer: str, path: str, headers: Mapping[str, str]) -> None:
-        """A request has come. Raises `Overloaded` or `ClientLimitReached`. `headers` by their names in capitals."""
+        """Count a request. Raises `Overloaded` or `ClientLimitReached`. `headers` have their names in capitals."""
         if self.busy >= self._limit - self._limit // RESERVED_PART and not self._is_privileged(path, headers):
             raise Overloaded(
                 "The gateway holds as many requests as it can; what is left is kept for health checks and for "
@@ -77,13 +77,13 @@ class Connections(Generic[Connection]):
         self._busy.add(connection)
 
     def end_request(self, connection: Connection) -> None:
-        """The request is over, and another may follow. May be called twice."""
+        """Make the connection idle after its request; may be called twice."""
         self._release(self._forwarded, connection)
         self._busy.discard(connection)
         self._idle[connection] = self._idle.pop(connection, None)
 
     def pop_surplus(self) -> Connection | None:
-        """The connection to close because there are too many: the one that has rested longest. None: there is room."""
+        """Remove and return the longest idle connection when there are too many, else None."""
         if len(self._idle) + self.busy <= self._limit:
             return None
         oldest = next(iter(self._idle), None)

@@ -1,6 +1,6 @@
-"""What the views share: settings, engine, prompter and the served models, as one value on the application.
+"""The application context: the parts that all views of one worker share.
 
-The protocols are the whole of what the web needs of an engine, so that tests can hand in another.
+The protocols name all that the web needs of an engine, so that tests can pass another one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEY = "bpu"
 
 
 class Job(Protocol):
-    """One accepted request, from its place in the queue to its end."""
+    """One accepted request, from its place in the queue to its end; used in the request's greenlet."""
 
     @property
     def id(self) -> str: ...
@@ -38,13 +38,13 @@ class Job(Protocol):
     def timing(self) -> Timing: ...
 
     def events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
-        """The console's events; a `Progress` first, after each `silence_s` of silence, and when the place changes."""
+        """Yield the console's events; a `Progress` first, after each `silence_s` of silence, and on a new position."""
 
     def close(self) -> None: ...
 
 
 class Engine(Protocol):
-    """The board's one console as a worker sees it. Nothing here waits for the console; `status` is from memory."""
+    """The board's one engine as a worker sees it. No method waits for the console; `status` reads memory."""
 
     def submit(
         self,
@@ -56,10 +56,11 @@ class Engine(Protocol):
         client: socket | None = None,
         model: str = "",
     ) -> Job:
-        """Put `turn` for the model with the id `model` into the queue; returns when its place is known.
+        """Put `turn` for the model with the id `model` into the queue; return when its position is known.
 
-        `remember` makes the digest of the conversation of the raw answer ("" if it cannot be continued), `count` its
-        tokens. When `client` leaves, the job is closed. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
+        `remember` makes the digest of the conversation from the raw answer ("" if it cannot be continued), `count`
+        counts its tokens. When `client` disconnects, the job is closed. Raises `QueueFull`, `EngineUnavailable`,
+        `EngineStopping`.
         """
 
     def start(self) -> None: ...
@@ -72,7 +73,7 @@ class Engine(Protocol):
     def cancel(self, job_id: str) -> bool: ...
 
     def load(self, model: str = "") -> None:
-        """Load the model with that id, the one of the last load by default. Raises `EngineUnavailable`."""
+        """Order a load of the model with that id, by default of the last one. Raises `EngineUnavailable`."""
 
     def unload(self) -> None: ...
 
@@ -85,10 +86,10 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class AppContext:
-    """One worker's parts.
+    """The parts of one worker, made by `bpu.web.factory` and owned by the Flask application.
 
-    `read_sensors` reads the board. `close` ends what would keep the worker from leaving and is nobody's answer: each
-    function in `on_stop`.
+    `read_sensors` reads the board's sensors. `close` ends all streams that are not answers and calls each function in
+    `on_stop`, so that the worker can exit.
     """
 
     settings: Settings
@@ -103,24 +104,24 @@ class AppContext:
 
     @property
     def prompter(self) -> Prompter:
-        """The default model's."""
+        """The prompter of the default model."""
         return self.served.default.parts.prompter
 
     @property
     def counter(self) -> Counter:
-        """The default model's."""
+        """The token counter of the default model."""
         return self.served.default.parts.counter
 
     @property
     def context_size(self) -> int:
-        """Tokens of the model that the engine has now, of the default one while it has none that is served here."""
+        """The context in tokens of the engine's current model, or of the default one if that is not served here."""
         current = self.engine.status().get("model")
-        found = (model for model in self.served.models if model.id == current)
-        return next(found, self.served.default).context_size
+        matching = (model for model in self.served.models if model.id == current)
+        return next(matching, self.served.default).context_size
 
     @property
     def model_id(self) -> str:
-        """The id of the model that the engine has, had last, or will load first."""
+        """The id of the engine's current model, else of its last one, else of the default one."""
         return str(self.engine.status().get("model") or self.served.default.id)
 
     @property
@@ -134,7 +135,7 @@ class AppContext:
 
     @property
     def fingerprint(self) -> str | None:
-        """`system_fingerprint` of every answer: what answers, where it is not the board's console."""
+        """The `system_fingerprint` of answers that do not come from the board's console; None for those that do."""
         if self.on_cpu:
             return f"cpu-{self.settings.hbm_path.stem}"
         return "simulator" if self.simulated else None
@@ -143,7 +144,7 @@ class AppContext:
         app.extensions[KEY] = self
 
     def count(self, record: RequestRecord) -> None:
-        """One request that is over."""
+        """Count a finished request, and add it to the activity."""
         self.request_metrics.count(record)
         if self.activity is not None:
             self.activity.add(record)
@@ -155,7 +156,7 @@ class AppContext:
 
 
 def app_context() -> AppContext:
-    """The gateway of the application that serves the current request."""
-    found = current_app.extensions[KEY]
-    assert isinstance(found, AppContext)
-    return found
+    """Return the context of the application that serves the current request."""
+    ctx = current_app.extensions[KEY]
+    assert isinstance(ctx, AppContext)
+    return ctx

@@ -1,4 +1,4 @@
-"""The two ends of a detached answer in HTTP: its first response, and the route on which it is taken up again."""
+"""Detached answers in HTTP: the first response of one, and the route that resumes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESUME_HEADER = "X-BPU-Resume"
 
 
 def reserve() -> Detached | None:
-    """A place for the current request's answer, if the client wants one and has one left."""
+    """Reserve the files of a detached answer, if the client asks for one and is within its limit."""
     answers = app_context().detached
     if answers is None or request.headers.get(DETACH_HEADER) != "1":
         return None
@@ -27,9 +27,9 @@ def reserve() -> Detached | None:
 
 
 def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) -> Response:
-    """A response that reads what `answer`, a stream, becomes; `answer` itself goes on when the reader leaves.
+    """Make a response that reads the stream `answer`, which continues when the reader disconnects.
 
-    Its line in the log, and what is counted of it, come at its own end.
+    Its log line and its metrics are written when the answer itself ends.
     """
     answers, record = app_context().detached, request_log.current()
     assert answers is not None
@@ -44,7 +44,7 @@ def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) 
 
 @detaching.get("/v1/detached")
 def resume() -> Response:
-    """The answer of the token in `X-BPU-Resume`, from its beginning on."""
+    """Send the answer of the token in `X-BPU-Resume` from its beginning."""
     answers = app_context().detached or DetachedAnswers.none()
     files = answers.find(request.headers.get(RESUME_HEADER, ""), key_digest())
     return sse.response(answers.read(files, client_socket()))

@@ -1,4 +1,4 @@
-"""The form of an error, by the API that a path belongs to. The one place that knows which path is whose."""
+"""The format of error bodies, by the API that a path belongs to."""
 
 from __future__ import annotations
 

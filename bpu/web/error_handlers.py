@@ -35,7 +35,7 @@ def install(app: Flask) -> None:
 
 
 def respond(error: BpuError) -> Response:
-    """The response of `error`: its status, its body in the form of the path's API, and `Retry-After`."""
+    """Make the response of `error`: its status, its body in the format of the path's API, and `Retry-After`."""
     request_log.add_fields(error=error.code)
     body = json.dumps(request_log.current().error_body(error))
     response = Response(body, status=error.status, content_type="application/json; charset=utf-8")
@@ -45,8 +45,10 @@ def respond(error: BpuError) -> Response:
 
 
 def internal(error: BaseException) -> BpuError:
-    """The face of an error that nobody foresaw. The log gets its place and kind, nobody its words: they may quote
-    a request."""
+    """Return the API error for an unexpected error.
+
+    The log gets its place and type but not its message, because that may quote a request.
+    """
     log.error("An internal error, %s", where(error))
     return BpuError("The gateway made a mistake; its log has the details. Sending the request again may help.")
 

@@ -1,4 +1,4 @@
-"""From settings to a worker's parts: engine, prompter, models. It reads the model's small files and starts nothing."""
+"""Makes a worker's parts from the settings: engine, prompter, models. It reads small files and starts nothing."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from bpu.web.stream_registry import StreamRegistry
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
-    """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
+    """Make the parts that `settings` ask for, with `engine` if it is given. Raises `SettingsError`."""
     settings = served_settings(settings)
     table = chosen_table(settings)
     choose_files(settings, table.default_model)
     launches = None if engine else plan_table(settings)
     others = (model for model in table.models if model.id != table.default)
     served = [_served(settings, model, launches) for model in (table.default_model, *others)]
-    _ = served[0].parts  # a default model that cannot be read ends the start
+    _ = served[0].parts  # so that an unreadable default model ends the start
     ctx = AppContext(
         settings=settings,
         engine=engine or _console_engine(settings, launches),
@@ -79,7 +79,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         aliases=model.aliases,
         context_size=context_size(settings, model),
         is_context_public=settings.publish_context,
-        created=_made(model.hbm) if files is None else _made(files.model, files.template),
+        created=_modified_at(model.hbm) if files is None else _modified_at(files.model, files.template),
         file=model.hbm if files is None else files.model,
         tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
         idle_unload_s=model.idle_unload_s,
@@ -90,7 +90,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
 
 
 def _reasons(model: ModelSpec, files: Files | None) -> bool:
-    """Whether the model thinks before it answers; where its entry and its file's name do not say it, its template."""
+    """Whether the model reasons, by its entry, else by its template."""
     if model.thinking != "auto":
         return model.thinking in ("template", "model")
     if files is None:
@@ -129,7 +129,7 @@ def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -
 
 
 def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
-    from bpu.engine.client.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
+    from bpu.engine.client.engine import Engine as ConsoleEngine  # imported here, because only this engine needs gevent
 
     return ConsoleEngine(launches or plan_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
@@ -152,6 +152,6 @@ def _addresses(settings: Settings) -> list[str]:
     return [url for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname())]
 
 
-def _made(*paths: Path) -> int:
-    """When the first of `paths` that exists was made, in seconds since 1970."""
+def _modified_at(*paths: Path) -> int:
+    """Return the modification time of the first of `paths` that exists, in seconds since 1970."""
     return next((int(path.stat().st_mtime) for path in paths if path.exists()), 0)

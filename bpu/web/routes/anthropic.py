@@ -15,14 +15,14 @@ from bpu.web.responder import options, respond
 
 anthropic = Blueprint("anthropic", __name__)
 
-#: First parts after `/v1/` of what Anthropic has and a language model on a BPU has not.
+#: First path segments after `/v1/` of Anthropic's endpoints that one language model cannot serve.
 UNSUPPORTED = ("messages/batches", "complete", "skills")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @anthropic.post("/v1/messages")
 def message() -> Response:
-    """One message, streamed or not."""
+    """Answer one message, streamed or not."""
     ctx, body = app_context(), read_json()
     chat_request = parse_message(body, **options(ctx))
     shows_thinking = not omits_thinking(body)
@@ -45,7 +45,7 @@ def message() -> Response:
 
 @anthropic.post("/v1/messages/count_tokens")
 def count_tokens() -> Response:
-    """The tokens of a prompt, also of one that is too long."""
+    """Count the tokens of a prompt, also of one that is too long."""
     ctx = app_context()
     chat_request = parse_count(read_json(), **options(ctx))
     return jsonify({"input_tokens": ctx.served.find(chat_request.model).parts.prompter.count(chat_request)})

@@ -19,7 +19,7 @@ openai = Blueprint("openai", __name__)
 
 @openai.post("/v1/chat/completions")
 def chat() -> Response:
-    """One chat completion, streamed or not."""
+    """Answer one chat completion, streamed or not."""
     ctx = app_context()
     return respond(ctx, parse_chat(read_json(), **options(ctx)), _endpoint_format, "chatcmpl-")
 

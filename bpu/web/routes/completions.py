@@ -18,7 +18,7 @@ completions = Blueprint("completions", __name__)
 
 @completions.post("/v1/completions")
 def complete() -> Response:
-    """One text completion, streamed or not."""
+    """Answer one text completion, streamed or not."""
     ctx = app_context()
     chat_request, echo = parse_completion(read_json(), **options(ctx))
 

@@ -1,4 +1,4 @@
-"""The list of models for the clients of every API, and what OpenAI has and one language model has not."""
+"""The list of models for the clients of every API, and refusals of OpenAI's other endpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
 
-#: First parts after `/v1/` of what OpenAI has and a language model on a BPU has not.
+#: First path segments after `/v1/` of OpenAI's endpoints that one language model cannot serve.
 UNSUPPORTED = (
     *("embeddings", "audio", "images", "videos", "moderations", "rerank", "files", "uploads", "batches", "fine_tuning"),
     *("assistants", "threads", "vector_stores", "realtime", "conversations", "evals"),
@@ -23,7 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @models.get("/v1/models")
 def model_list() -> Response:
-    """The page of models that `limit`, `after_id` and `before_id` ask for; without them all of them."""
+    """List the models that `limit`, `after_id` and `before_id` select; without them all."""
     found = entries(app_context())
     ids = [one["id"] for one in found]
     first, last = request.args.get("after_id", ""), request.args.get("before_id", "")
@@ -48,12 +48,12 @@ def one_model(model: str) -> Response:
 
 
 def entries(ctx: AppContext) -> list[dict[str, Any]]:
-    """Every model that a client may name."""
+    """Return the entry of every model that a client may name."""
     return [entry(ctx, name, model) for name, model in ctx.served.listed]
 
 
 def entry(ctx: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
-    """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
+    """Return one model with the fields of OpenAI, Anthropic, vLLM, llama-server and OpenRouter together."""
     card, size = model.card, model.context_size
     lengths = {
         "context_length": size,

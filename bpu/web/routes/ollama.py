@@ -1,4 +1,4 @@
-"""Ollama's API: lists of models, chat and generate as lines of JSON, and a clear no for what only Ollama can do."""
+"""Ollama's API: lists of models, chat and generate as lines of JSON, and refusals of its other endpoints."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from bpu.web.served_models import ServedModel
 
 ollama = Blueprint("ollama", __name__)
 
-#: The version of Ollama whose API this is: clients read it as three numbers and refuse old ones.
+#: The version of Ollama whose API is served; clients refuse old ones.
 VERSION = "0.12.6"
 NDJSON = "application/x-ndjson"
-#: What Ollama has and one model on a BPU has not.
+#: Ollama's endpoints that one model on a BPU cannot serve.
 UNSUPPORTED = ("embed", "embeddings", "create", "push", "copy", "delete", "blobs", "me", "signout", "status",
                "experimental")  # fmt: skip
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -54,13 +54,13 @@ def version() -> Response:
 
 @ollama.get("/api/tags")
 def tags() -> Response:
-    """The models, the `-think` ones not among them: these clients read the reasoning apart."""
+    """List the models without the `-think` ones, because these clients read the reasoning separately."""
     return jsonify({"models": [tags_entry(model.card) for model in app_context().served.models]})
 
 
 @ollama.get("/api/ps")
 def ps() -> Response:
-    """The models that are loaded at the moment."""
+    """List the models that are loaded at present."""
     ctx = app_context()
     status = ctx.engine.status()
     return jsonify(
@@ -80,7 +80,7 @@ def show() -> Response:
 
 @ollama.post("/api/pull")
 def pull() -> Response:
-    """Success for a model that is served; nothing is downloaded."""
+    """Report success for a model that is served; nothing is downloaded."""
     ctx, body = app_context(), read_json()
     _model(ctx, body)
     steps = [{"status": "pulling manifest"}, {"status": "success"}]
@@ -91,18 +91,18 @@ def pull() -> Response:
 
 @ollama.post("/api/chat")
 def chat() -> Response:
-    """One answer of a conversation, streamed unless `stream` is false."""
+    """Answer a conversation, streamed unless `stream` is false."""
     return _answer(read_json(), "messages", parse_ollama_chat, LineFormat)
 
 
 @ollama.post("/api/generate")
 def generate() -> Response:
-    """One answer to a prompt, streamed unless `stream` is false."""
+    """Answer a prompt, streamed unless `stream` is false."""
     return _answer(read_json(), "prompt", parse_generate, GenerateFormat)
 
 
 def _answer(body: Any, prompt: str, parse: Parser, line_format: type[LineFormat]) -> Response:
-    """The answer to `body`; without a `prompt` (the field's name) the model is loaded or unloaded."""
+    """Answer `body`; without the field named `prompt`, load or unload the model."""
     ctx = app_context()
     order = parse_order(body, prompt, **options(ctx))
     name, model = _name(body), _model(ctx, body)
@@ -136,12 +136,12 @@ def _encode_line(body: Mapping[str, Any]) -> bytes:
 
 
 def _name(body: Mapping[str, Any]) -> str:
-    """The client's own word for the model, which its answer repeats."""
+    """Return the client's own name for the model, which its answer repeats."""
     return str(body.get("model") or body.get("name"))
 
 
 def _model(ctx: AppContext, body: Any) -> ServedModel:
-    """The model that `body` names. Raises `BadRequest` or `ModelNotFound`."""
+    """Find the model that `body` names. Raises `BadRequest` or `ModelNotFound`."""
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
     return ctx.served.find(model_id(body, **options(ctx)))

@@ -21,9 +21,9 @@ from bpu.web.responder import options, respond
 
 responses = Blueprint("responses", __name__)
 
-#: Fields of a request that its response repeats, and that are therefore held until it is over.
+#: Fields of a request that its response repeats, and that are therefore held until its end.
 REPEATED = ("instructions", "reasoning", "temperature", "text", "tool_choice", "tools", "top_p")
-#: The most of them all as JSON; instructions are part of the prompt, which has a limit of its own.
+#: Limit of all of them as JSON, without the instructions, which the prompt's own limit bounds.
 REPEATED_BYTES = 128 * 1024
 #: OpenAI's own limits of `metadata`.
 METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 16, 64, 512
@@ -31,7 +31,7 @@ METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 16, 64, 512
 
 @responses.post("/v1/responses")
 def answer() -> Response:
-    """One response, streamed or not. Nothing of it is kept."""
+    """Answer one response, streamed or not."""
     ctx, body = app_context(), read_json()
     chat_request = parse_response(body, **options(ctx))
     repeated = _repeated(body)
@@ -52,7 +52,7 @@ def answer() -> Response:
 
 
 def _repeated(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the response to `body` repeats. Raises `BadRequest` for what is too large to be held while a job waits."""
+    """Return the fields that the response repeats. Raises `BadRequest` when they are too large to hold."""
     sizes = {name: len(json.dumps(body.get(name))) for name in REPEATED[1:]}
     if sum(sizes.values()) > REPEATED_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])

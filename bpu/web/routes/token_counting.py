@@ -1,4 +1,4 @@
-"""Counts of tokens, tokens themselves, and the properties of the server. All without the engine: from memory alone."""
+"""Token counts, tokens, and the properties of the server, all from memory without the engine."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ counting = Blueprint("counting", __name__)
 @counting.post("/v1/chat/completions/input_tokens")
 def chat_tokens() -> Response:
     ctx = app_context()
-    return _counted(ctx, parse_chat(_body(ctx), **options(ctx)))
+    return _count_response(ctx, parse_chat(_body(ctx), **options(ctx)))
 
 
 @counting.post("/v1/responses/input_tokens")
 def response_tokens() -> Response:
     ctx = app_context()
-    return _counted(ctx, parse_response(_body(ctx), **options(ctx)))
+    return _count_response(ctx, parse_response(_body(ctx), **options(ctx)))
 
 
-def _counted(ctx: AppContext, chat_request: ChatRequest) -> Response:
+def _count_response(ctx: AppContext, chat_request: ChatRequest) -> Response:
     count = ctx.served.find(chat_request.model).parts.prompter.count(chat_request)
     return jsonify({"object": "response.input_tokens", "input_tokens": count})
 
 
 @counting.post("/v1/tokenize")
 def tokenize() -> Response:
-    """The tokens of `content` (llama-server), or of `prompt` or `messages` (vLLM)."""
+    """Tokenize `content` (llama-server), or `prompt` or `messages` (vLLM)."""
     ctx, body = app_context(), _body(app_context())
     model = ctx.served.find(body["model"])
     text, vocabulary = _text(ctx, model, body), _vocabulary(model)
@@ -65,7 +65,7 @@ def detokenize() -> Response:
 
 @counting.post("/v1/apply-template")
 def apply_template() -> Response:
-    """The prompt that a chat of these messages would be."""
+    """Render the prompt of a chat of these messages."""
     ctx = app_context()
     chat_request = parse_chat(_body(ctx), **options(ctx))
     return jsonify({"prompt": ctx.served.find(chat_request.model).parts.prompter.render(chat_request)})
@@ -73,7 +73,7 @@ def apply_template() -> Response:
 
 @counting.get("/v1/props")
 def props() -> Response:
-    """The properties of the server with its default model, as llama-server's clients read them."""
+    """Show the properties of the server and its default model in llama-server's format."""
     ctx = app_context()
     status, model = ctx.engine.status(), ctx.served.default
     card = model.card
@@ -109,7 +109,7 @@ def set_props() -> Response:
 
 
 def _body(ctx: AppContext) -> dict[str, Any]:
-    """The body; without a model the default one is meant. Raises `BadRequest` or `ModelNotFound`."""
+    """Read the body; without a model it means the default one. Raises `BadRequest` or `ModelNotFound`."""
     body = read_json()
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")

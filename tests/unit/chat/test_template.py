@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bpu.chat.loader import load_prompter, load_template
-from bpu.chat.prompt import Thinking
+from bpu.chat.loader import load_template
+from bpu.chat.prompt import Prompter, Thinking
 from bpu.chat.template import Template, Unrenderable
+from bpu.chat.tokens import load_counter
 from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
@@ -98,7 +99,9 @@ def test_a_missing_template_is_named(tmp_path: Path) -> None:
 
 
 def test_a_prompter_from_files(tmp_path: Path) -> None:
-    made = load_prompter(**files(tmp_path), profile=PROFILES["xlm_demo"], context_size=64)
+    made = Prompter(
+        load_template(**files(tmp_path)), load_counter(tmp_path), profile=PROFILES["xlm_demo"], context_size=64
+    )
     assert made.turn(request("Hi")).line == b"Hi"
 
 
@@ -134,7 +137,8 @@ WAYS = [
 def test_whoever_opens_the_thinking_the_answer_is_the_same(
     tmp_path: Path, thinking: Thinking, raw: str, reasoning: str
 ) -> None:
-    made = load_prompter(**files(tmp_path, SWITCHED), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
+    opened = load_template(**files(tmp_path, SWITCHED), thinking=thinking)
+    made = Prompter(opened, load_counter(tmp_path), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
     asked = request("Hi", stream=True)
     for pieces in every_cut(raw):
         events = [*map(Text, pieces), Done()]
