@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from flask import Flask
 from flask_cors import CORS
 
-#: Origins of the user's own machine and of desktop programs, which no foreign site can have. "null" is left out, because
-#: a sandboxed frame of any site has it.
+#: Origins of the user's own machine and of desktop programs, which no foreign site can have. "null" is left out,
+#: because a sandboxed frame of any site has it.
 LOCAL = (
     r"https?://(?:localhost|[a-z0-9-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?",
     r"(?:app|file|tauri|capacitor|ionic|vscode-file|vscode-webview)://[^/]*",
