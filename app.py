@@ -1,4 +1,4 @@
-"""The Flask application: `create_app(settings)` assembles its parts. It starts no server."""
+"""Creates the Flask application of one worker from its parts. It starts no server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bpu.web.routes.token_counting import counting
 
 
 def create_app(settings: Settings, engine: Engine | None = None, context: AppContext | None = None) -> Flask:
-    """The WSGI application of one worker.
+    """Create the WSGI application of one worker.
 
     `engine` replaces the one that `settings` ask for, `context` all parts. Raises `SettingsError`.
     """
@@ -39,7 +39,7 @@ def create_app(settings: Settings, engine: Engine | None = None, context: AppCon
     request_log.install(app, on_finished=ctx.count)
     rules = access(settings)
     auth.install(app, rules)
-    # The budget holds at least one body of the largest size.
+    # The budget must hold at least one body of the largest size.
     budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
     request_body.install(app, whole_s=settings.body_timeout_s, budget=budget)
     error_handlers.install(app)

@@ -62,6 +62,14 @@ def read_json() -> Any:
             return _parse(data)
 
 
+def read_object() -> dict[str, Any]:
+    """Read the current request's body as a JSON object. Raises as `read_json`, and `BadRequest` for another value."""
+    body = read_json()
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    return body
+
+
 def _parse(data: bytes) -> Any:
     check_values(data)
     try:

@@ -14,7 +14,7 @@ from bpu import __version__
 from bpu.errors import STATE_FOLDER_REMEDY, BadRequest, EngineUnavailable
 from bpu.web import ollama_bind
 from bpu.web.context import AppContext, app_context
-from bpu.web.request_body import read_json
+from bpu.web.request_body import read_object
 
 ops = Blueprint("ops", __name__)
 
@@ -97,9 +97,7 @@ def cancel(job_id: str) -> Response:
 def load() -> tuple[Response, int]:
     """Order a load without waiting for it; without `model` in the body, of the last model."""
     ctx, has_body = app_context(), request.content_length or "Transfer-Encoding" in request.headers
-    body = read_json() if has_body else {}
-    if not isinstance(body, dict):
-        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    body = read_object() if has_body else {}
     name = body.get("model")
     if name is None:
         ctx.engine.load()

@@ -12,12 +12,12 @@ from bpu.web.context import app_context
 from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.request_body import read_json
 from bpu.web.responder import options, respond
+from bpu.web.routes.unsupported import refuse_endpoints
 
 anthropic = Blueprint("anthropic", __name__)
 
 #: First path segments after `/v1/` of Anthropic's endpoints that one language model cannot serve.
 UNSUPPORTED = ("messages/batches", "complete", "skills")
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @anthropic.post("/v1/messages")
@@ -51,10 +51,8 @@ def count_tokens() -> Response:
     return jsonify({"input_tokens": ctx.served.find(chat_request.model).parts.prompter.count(chat_request)})
 
 
-def _unsupported(rest: str = "") -> Response:
+def _unsupported(name: str, rest: str = "") -> Response:
     raise UnsupportedEndpoint("This gateway has one language model, for POST /v1/messages, and keeps nothing.")
 
 
-for _name in UNSUPPORTED:
-    for _rule in (f"/v1/{_name}", f"/v1/{_name}/<path:rest>"):
-        anthropic.add_url_rule(_rule, "unsupported", _unsupported, methods=METHODS)
+refuse_endpoints(anthropic, "/v1", UNSUPPORTED, _unsupported)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from bpu.chat.ollama import timestamp
 from bpu.errors import UnsupportedEndpoint
 from bpu.web.context import AppContext, app_context
+from bpu.web.routes.unsupported import METHODS, refuse_endpoints
 from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
@@ -18,7 +19,6 @@ UNSUPPORTED = (
     *("embeddings", "audio", "images", "videos", "moderations", "rerank", "files", "uploads", "batches", "fine_tuning"),
     *("assistants", "threads", "vector_stores", "realtime", "conversations", "evals"),
 )
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @models.get("/v1/models")
@@ -89,6 +89,4 @@ def _kept_response(rest: str) -> Response:
     raise UnsupportedEndpoint("This gateway keeps no responses, so none can be read, cancelled or deleted later.")
 
 
-for _name in UNSUPPORTED:
-    for _rule in (f"/v1/{_name}", f"/v1/{_name}/<path:rest>"):
-        models.add_url_rule(_rule, "unsupported", _unsupported, methods=METHODS, defaults={"name": _name})
+refuse_endpoints(models, "/v1", UNSUPPORTED, _unsupported)

@@ -32,6 +32,7 @@ from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.model_loading import load_and_wait
 from bpu.web.request_body import read_json
 from bpu.web.responder import options, respond
+from bpu.web.routes.unsupported import refuse_endpoints
 from bpu.web.served_models import ServedModel
 
 ollama = Blueprint("ollama", __name__)
@@ -42,7 +43,6 @@ NDJSON = "application/x-ndjson"
 #: Ollama's endpoints that one model on a BPU cannot serve.
 UNSUPPORTED = ("embed", "embeddings", "create", "push", "copy", "delete", "blobs", "me", "signout", "status",
                "experimental")  # fmt: skip
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 Parser = Callable[..., ChatRequest]
 
@@ -147,10 +147,8 @@ def _model(ctx: AppContext, body: Any) -> ServedModel:
     return ctx.served.find(model_id(body, **options(ctx)))
 
 
-def _unsupported(rest: str = "") -> Response:
+def _unsupported(name: str, rest: str = "") -> Response:
     raise UnsupportedEndpoint("This gateway has one language model: it makes, copies and embeds nothing.")
 
 
-for _part in UNSUPPORTED:
-    for _rule in (f"/api/{_part}", f"/api/{_part}/<path:rest>"):
-        ollama.add_url_rule(_rule, "unsupported", _unsupported, methods=METHODS)
+refuse_endpoints(ollama, "/api", UNSUPPORTED, _unsupported)

@@ -13,7 +13,7 @@ from bpu.chat.responses.request import parse_response
 from bpu.chat.tokens import Vocabulary
 from bpu.errors import BadRequest, UnsupportedEndpoint
 from bpu.web.context import AppContext, app_context
-from bpu.web.request_body import read_json
+from bpu.web.request_body import read_object
 from bpu.web.responder import options
 from bpu.web.served_models import ServedModel
 
@@ -110,9 +110,7 @@ def set_props() -> Response:
 
 def _body(ctx: AppContext) -> dict[str, Any]:
     """Read the body; without a model it means the default one. Raises `BadRequest` or `ModelNotFound`."""
-    body = read_json()
-    if not isinstance(body, Mapping):
-        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    body = read_object()
     model = body.get("model") or ctx.served.default.id
     if not isinstance(model, str):
         raise BadRequest("`model` must be a string.", param="model")
