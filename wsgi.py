@@ -1,4 +1,4 @@
-"""What gunicorn imports in each worker: `app`, made of the environment. Patches first, so that nothing blocks."""
+"""The WSGI module that gunicorn imports in each worker. It patches first, so that no call blocks the worker."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ def _is_writable(info: Path) -> bool:
 
 
 def can_write(process: Path, pipe: str, *, is_writable: Callable[[Path], bool] = _is_writable) -> bool | None:
-    """Whether `process` (its folder in /proc) can write to `pipe` (`pipe:[inode]`); None where /proc does not show it.
+    """Whether `process` can write to `pipe`; None where /proc does not show it.
+
+    `process` is its folder in /proc, `pipe` a link's target (`pipe:[inode]`).
 
     Both ends of a pipe have one inode, so the descriptor's flags decide. The link is read again after the flags,
     because a process that closes the reading end may open a socket, which is writable, under the same number.

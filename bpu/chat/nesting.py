@@ -1,4 +1,4 @@
-"""The levels of nested JSON values, walked without recursion, so that a limit on depth is exact."""
+"""Walks nested JSON values level by level, without recursion."""
 
 from __future__ import annotations
 

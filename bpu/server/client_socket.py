@@ -1,4 +1,4 @@
-"""A client's socket as gunicorn's parser sees it, with a time limit on the head of each request.
+"""A client's socket with a time limit on the head of each request.
 
 A new connection must send its first byte within seconds; between requests it may be silent for the keep-alive time.
 Bodies are read as from the plain socket.
@@ -24,7 +24,7 @@ class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
 
 
 class ClientSocket:
-    """A client's socket that limits the time of each request's head; all else is the socket's.
+    """Wraps a client's socket and limits the time of each request's head.
 
     A worker makes one for each connection; the greenlet of the connection uses it.
     """

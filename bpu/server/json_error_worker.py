@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker that refuses requests in JSON and logs a client that stops reading without a traceback."""
+"""gunicorn's gevent worker with refusals in JSON and no traceback for a stalled client."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
     on_refused: Callable[[str], None] = staticmethod(lambda code: None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Serve one request; close the connection when the client reads nothing within the time limit of a write.
+        """Serve one request; close the connection when the client stops reading.
 
         A body that was cut ends its connection without its last chunk.
         """
@@ -68,7 +68,7 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
         self._refuse(client, HTTPStatus.INTERNAL_SERVER_ERROR, BpuError("The gateway made a mistake."))
 
     def _refuse(self, client: Any, status: HTTPStatus, error: BpuError, path: str = "", headers: Any = ()) -> None:
-        """Answer without the application; `path` and `headers` are those of the request, if it has been read."""
+        """Answer without the application; `path` and `headers` are the request's, if known."""
         from bpu.web.error_formats import error_format  # the master, which imports this module, must not import Flask
 
         form = error_format(path, {name.lower(): value for name, value in headers})

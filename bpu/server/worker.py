@@ -1,4 +1,4 @@
-"""The gunicorn worker: gevent's, with connection limits and a graceful stop that waits for answers alone.
+"""The gunicorn worker: gevent's, with connection limits and a graceful stop of its own.
 
 gunicorn's own graceful stop also waits for idle keep-alive connections until its master kills the worker, and then no
 exit hook runs. This worker closes idle connections and status streams at once, gives running answers the graceful time,
@@ -129,7 +129,7 @@ class Worker(JsonErrorWorker):
     def _refuse_overload(
         self, connection: ClientSocket, addr: Any, error: BpuError, path: str = "", headers: Any = ()
     ) -> None:
-        """Refuse a connection or a request at a limit; log at most one such refusal a minute."""
+        """Refuse a connection or request at a limit; log one refusal a minute."""
         self.on_refused(error.code)
         if time.monotonic() - self._refusal_logged > REFUSALS_LOGGED_EVERY_S:
             self._refusal_logged = time.monotonic()
@@ -180,7 +180,7 @@ def peer_address(addr: Any) -> str:
 
 
 def joined_headers(req: Any) -> dict[str, str]:
-    """Return the headers of a request by their names in capitals; a repeated one is joined by commas."""
+    """Return a request's headers by names in capitals, repeated ones joined by commas."""
     headers: dict[str, str] = {}
     for name, value in req.headers:
         headers[name] = f"{headers[name]},{value}" if name in headers else value
@@ -194,7 +194,7 @@ def discard_body(req: Any) -> None:
 
 
 def shut_down_reading(connection: ClientSocket) -> None:
-    """Shut down the reading side of a connection, so that a response under way is still written."""
+    """Shut down the reading side alone, so that a response is still written."""
     try:
         connection.shutdown(socket.SHUT_RD)
     except OSError:

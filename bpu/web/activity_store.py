@@ -1,4 +1,4 @@
-"""The last requests of all clients in a small database: figures, and texts where the setting says so.
+"""Stores the last requests of all clients in a small database, with texts if configured.
 
 A worker collects finished requests, and a thread beside its event loop writes them in batches, so that a slow SD card
 delays no token. Rows that cannot be written are dropped. The file is private to the gateway's user.
@@ -53,7 +53,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Viewer:
-    """The client that reads the activity, by its address; a privileged one sees all addresses and texts."""
+    """The client that reads the activity; a privileged one sees all addresses and texts."""
 
     client: str
     is_privileged: bool
@@ -154,7 +154,7 @@ class ActivityStore:
 
 
 def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
-    """Remove old and surplus rows; freed pages are used again, so the file stays within its limit."""
+    """Remove old and surplus rows; SQLite reuses the freed pages."""
     database.execute("DELETE FROM requests WHERE time <= ?", (now - KEPT_S,))
     database.execute(
         "UPDATE requests SET question = NULL, answer = NULL WHERE time <= ? AND question IS NOT NULL",
@@ -205,7 +205,7 @@ def record_texts(answer: Iterator[Delta], chat_request: ChatRequest, record: Req
 
 
 def redact_for(viewer: Viewer, row: Row) -> Row:
-    """Return `row`; for an unprivileged `viewer`, mask the address and drop the texts of other clients."""
+    """Return `row`, without other clients' texts and full addresses for an unprivileged `viewer`."""
     if viewer.is_privileged or row["client"] == viewer.client:
         return row
     return {**row, "client": mask_address(row["client"]), "question": None, "answer": None}

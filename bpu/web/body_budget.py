@@ -1,4 +1,4 @@
-"""The budget of bytes that all request bodies being read in one worker may hold together. It touches no socket.
+"""The budget of bytes for all request bodies of one worker. It touches no socket.
 
 It is needed beside the limit for one body, because a thousand bodies that never end would hold their bytes until their
 time limits.
@@ -33,7 +33,7 @@ class BodyShare:
         self.grown_at = self._budget.clock()
 
     def complete(self) -> None:
-        """Mark the body as complete: it waits to be parsed and is not dropped any more."""
+        """Mark the body as complete, so that it is not dropped before parsing."""
         self.grown_at = math.inf
 
     def drop(self) -> None:

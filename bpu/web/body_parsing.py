@@ -1,4 +1,4 @@
-"""Limits on parsing request bodies: how many JSON values one holds, and how many are parsed at once.
+"""Limits on parsing request bodies: their number of JSON values, and one at a time.
 
 The parser blocks all other greenlets of the worker: so bodies of very many values are refused before they are parsed,
 and large bodies are parsed one at a time. Runs in the greenlets of requests.
@@ -21,7 +21,7 @@ _PAUSE_S = 0.001
 
 
 class TooManyValues(BadRequest):
-    """The body holds more JSON values than the worker may parse at once, although it is short enough."""
+    """The body holds more JSON values than the limit."""
 
     status = 413
     code = "request_too_large"
@@ -41,12 +41,12 @@ def check_values(data: bytes) -> None:
 
 
 def _count_value_marks(data: bytes) -> int:
-    """Count the bytes of `data` that begin a value: opening brackets, and the commas before other values."""
+    """Count the bytes of `data` that begin a value: opening brackets and commas."""
     return sum(map(data.count, (b"{", b"[", b",")))
 
 
 class ParsingQueue:
-    """Lets a worker parse one large body at a time, with a pause for other greenlets after each."""
+    """Parses one large body at a time, with a pause for other greenlets."""
 
     def __init__(self) -> None:
         self._lock = gevent_io.Lock()

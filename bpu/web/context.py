@@ -29,7 +29,7 @@ KEY = "bpu"
 
 
 class Job(Protocol):
-    """One accepted request, from its place in the queue to its end; used in the request's greenlet."""
+    """One accepted request, queued or running; used in the request's greenlet."""
 
     @property
     def id(self) -> str: ...
@@ -114,14 +114,14 @@ class AppContext:
 
     @property
     def context_size(self) -> int:
-        """The context in tokens of the engine's current model, or of the default one if that is not served here."""
+        """The context size of the engine's current model, else of the default one."""
         current = self.engine.status().get("model")
         matching = (model for model in self.served.models if model.id == current)
         return next(matching, self.served.default).context_size
 
     @property
     def model_id(self) -> str:
-        """The id of the engine's current model, else of its last one, else of the default one."""
+        """The id of the engine's current or last model, else of the default one."""
         return str(self.engine.status().get("model") or self.served.default.id)
 
     @property
@@ -135,7 +135,7 @@ class AppContext:
 
     @property
     def fingerprint(self) -> str | None:
-        """The `system_fingerprint` of answers that do not come from the board's console; None for those that do."""
+        """The `system_fingerprint` of simulator and CPU answers; None for the board's console."""
         if self.on_cpu:
             return f"cpu-{self.settings.hbm_path.stem}"
         return "simulator" if self.simulated else None

@@ -73,7 +73,7 @@ class AnswerFiles:
 
     @property
     def is_over(self) -> bool:
-        """Whether the answer can no longer be read: its time is over, or its worker has ended."""
+        """Whether the answer has expired or lost its worker."""
         ended, alive = self.age(self.end), self.age(self.facts)
         return ended > KEPT_S if ended is not None else alive is None or alive > WORKER_LOST_S
 
@@ -162,7 +162,7 @@ class DetachedAnswers:
         return cls(Path(os.devnull))
 
     def reserve(self, client: str, key: str) -> Detached | None:
-        """Reserve files for an answer to `client`, None at its limit; `key` is the digest of its key."""
+        """Reserve files for an answer to `client` with the key digest `key`, None at its limit."""
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._sweep()
@@ -202,7 +202,7 @@ class DetachedAnswers:
         return _pieces(file, files, self._running.get(files.name), client)
 
     def _create_files(self, client: str, facts: dict[str, str]) -> AnswerFiles | None:
-        """Create the files of a free slot of `client`, else of its oldest answer that has ended."""
+        """Create files in a free slot of `client`, else in place of its oldest ended answer."""
         prefix = _digest(client)[:16]
         places = [AnswerFiles(self._folder, f"{prefix}-{number}") for number in range(MAX_ANSWERS_PER_CLIENT)]
         ended = sorted((files for files in places if files.has_ended), key=lambda files: -(files.age(files.end) or 0))

@@ -19,7 +19,7 @@ RESUME_HEADER = "X-BPU-Resume"
 
 
 def reserve() -> Detached | None:
-    """Reserve the files of a detached answer, if the client asks for one and is within its limit."""
+    """Reserve a detached answer, if the client asks for one and is within its limit."""
     answers = app_context().detached
     if answers is None or request.headers.get(DETACH_HEADER) != "1":
         return None

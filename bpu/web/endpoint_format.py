@@ -1,4 +1,4 @@
-"""The format of one endpoint's answers: the one value by which the endpoints that answer differ."""
+"""The format of one endpoint's answers, in which the answering endpoints differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _error_body(error: BpuError) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class EndpointFormat:
-    """How one answer is written: `events` through `encode` when it is streamed, else as the one `body`.
+    """How one answer is written: `events` and `encode` when streamed, else `body`.
 
     A worker makes one for each answer; the greenlet of the request uses it.
     """
@@ -34,7 +34,7 @@ class EndpointFormat:
     #: Makes the events that end a stream with an error.
     error_events: Callable[[BpuError], list[dict[str, Any]]] = _error_body
     #: Ends every stream, also one that ended with an error.
-    trailer: bytes = b""
+    terminator: bytes = b""
     #: False: the format has no comments, or its clients do not count them, so a keep-alive is an event.
     has_comments: bool = True
 

@@ -1,4 +1,4 @@
-"""Every error as JSON in the form of the path's API: our own, Flask's and the unforeseen. It lets no HTML out."""
+"""Makes every error a JSON response in the format of the path's API, never HTML."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def install(app: Flask) -> None:
 
 
 def respond(error: BpuError) -> Response:
-    """Make the response of `error`: its status, its body in the format of the path's API, and `Retry-After`."""
+    """Make the response of `error` in the format of the path's API."""
     request_log.add_fields(error=error.code)
     body = json.dumps(request_log.current().error_body(error))
     response = Response(body, status=error.status, content_type="application/json; charset=utf-8")

@@ -30,7 +30,7 @@ class Heartbeat:
         self._sent = self._clock()
 
     def events(self, job: Job) -> Iterator[Union[Event, Progress]]:
-        """Yield the events of `job`, and a `Progress` before an event that comes after a period without data sent.
+        """Yield the events of `job`, and a `Progress` after each period without data sent.
 
         They end at `TimeLimitReached`: an answer without `Done` was cut.
         """

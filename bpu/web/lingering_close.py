@@ -1,4 +1,4 @@
-"""Lingering close, as nginx calls it: closes a connection with unread data so that the client gets its answer."""
+"""Lingering close, as nginx calls it: closes a connection that has unread data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINGER_S = 2.0
 
 
 def linger(client: Any, clock: Callable[[], float] = time.monotonic) -> None:
-    """Shut down the writing side of `client`, a socket or a wrapper of one, read on briefly, then the other.
+    """Shut down the writing side of `client`, read briefly, then shut down reading.
 
     Closing both at once would reset the connection, and the client might lose the answer (RFC 9112, 9.6).
     """

@@ -1,4 +1,4 @@
-"""`GET /v1/logs`: the console's last log lines as server-sent events, from what the worker already knows.
+"""`GET /v1/logs`: the console's last log lines as server-sent events, from memory.
 
 Only start-up, log and error lines are among them: prompts and answers of users are never shown here.
 """
@@ -25,7 +25,7 @@ class LogPoller:
         self._quiet_polls = 0
 
     def poll(self) -> Iterator[bytes]:
-        """Yield each line that was not sent yet, as `data: {"line": "..."}`, or now and then a comment."""
+        """Yield each unsent line as `data: {"line": "..."}`, or at times a comment."""
         current = list(self._lines())
         fresh = new_lines(self._seen, current)
         self._seen, self._quiet_polls = current, 0 if fresh else self._quiet_polls + 1
@@ -36,7 +36,7 @@ class LogPoller:
 
 
 def new_lines(seen: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """Return the lines of `now` that are not in `seen`; both are windows on the end of one growing list."""
+    """Return the lines of `now` after those of `seen`; both are tails of one log."""
     for shift in range(len(seen) + 1):
         kept = seen[shift:]
         if list(now[: len(kept)]) == list(kept):

@@ -1,4 +1,4 @@
-"""The folder of the metrics files of all workers of one gateway: in memory, not on the board's eMMC.
+"""The folder of all workers' metrics files, in memory instead of on the board's eMMC.
 
 The master makes it before it forks workers and removes it on exit. Without room for it the gateway runs without shared
 metrics. Standard library only.
@@ -78,7 +78,7 @@ def _file(folder: Path, kind: str, pid: int) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether `path` is a folder, not a link, of this user, and closed to other users."""
+    """Whether `path` is a folder of this user, closed to others, and no link."""
     try:
         status = path.lstat()
     except OSError:

@@ -14,7 +14,7 @@ from bpu.web.served_models import ServedModel
 POLL_S = 0.05
 #: Time for the order to arrive, added to the engine's own limit for a load.
 ORDER_S = 10.0
-#: Within this time a reported failure of another model's load is an old one, from before the order.
+#: Within this time a failure reported of a model that is not current dates from before the order.
 SETTLE_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Reads the request body as JSON, with limits on size, time and depth, and repairs text that cannot be encoded.
+"""Reads the request body as JSON, with limits on size, time and depth.
 
 It reads `wsgi.input` itself, because Flask cuts a body without a length at the limit instead of refusing it, and treats
 a slow client as one that disconnected. Runs in the greenlet of the request.
@@ -38,7 +38,10 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
-    """Limit each body to `whole_s` seconds and all to `budget`; close connections with much of a body unread."""
+    """Limit each body to `whole_s` seconds and all bodies together to `budget`.
+
+    Connections on which much of a body was left unread are closed, because the rest is no request.
+    """
     app.config["BODY_TIMEOUT_S"] = whole_s
     app.config["BODY_BUDGET"] = budget
     app.config["BODY_PARSING"] = ParsingQueue()
@@ -136,7 +139,7 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
 
 @contextmanager
 def _share() -> Iterator[tuple[BodyShare, list[str]]]:
-    """Open this body's share of the budget, and a list that gets the reason if its reading is aborted."""
+    """Open this body's share of the budget, and a list for the reason of an abort."""
     client, ended = client_socket(), list[str]()
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
     share = budget.open(
@@ -150,7 +153,7 @@ def _share() -> Iterator[tuple[BodyShare, list[str]]]:
 
 @contextmanager
 def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
-    """Limit the time of reading: 408 for a late body, 400 for a broken one; then restore the socket."""
+    """Limit the time of reading: 408 for a late body, 400 for a broken one."""
     whole_s = current_app.config["BODY_TIMEOUT_S"]
     alarm = gevent_io.Alarm(
         whole_s, _abort_reading, client, ended, f"The body did not come within {whole_s:g} seconds."
@@ -194,7 +197,7 @@ def _parse_number(text: str) -> float:
 
 
 def _reason(error: Exception) -> str:
-    """Say where the body is broken, without the text around it, because that is a user's."""
+    """Say where the body is broken, without quoting the user's text."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}."
     if isinstance(error, UnicodeDecodeError):
@@ -212,7 +215,7 @@ def _check_depth(body: Any) -> None:
 
 
 def _replace_surrogates(value: Any) -> Any:
-    """Replace each lone surrogate by U+FFFD: JSON can hold one, but UTF-8 cannot, so no console can read it."""
+    """Replace lone surrogates by U+FFFD, because UTF-8 cannot encode them."""
     if isinstance(value, str):
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if isinstance(value, list):

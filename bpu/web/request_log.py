@@ -23,7 +23,7 @@ PROBES = frozenset({"/health", "/ready", "/slots", "/metrics"})
 
 @dataclass
 class RequestRecord:
-    """The record of one request, which becomes its log line; facts are added until its stream has ended."""
+    """The record of one request, which becomes its log line after its stream."""
 
     id: str
     method: str
@@ -62,7 +62,7 @@ def install(
     clock: Callable[[], float] = time.monotonic,
     on_finished: Callable[[RequestRecord], None] = lambda record: None,
 ) -> None:
-    """Give each request of `app` an id; when its response is closed, log its line and call `on_finished`.
+    """Give each request of `app` an id, and at its end log it and call `on_finished`.
 
     Register this before all other hooks.
     """

@@ -128,7 +128,7 @@ class RequestMetrics:
         self._count_job(record.facts)
 
     def count_refusal(self, reason: str) -> None:
-        """Count a request that did not become a job; `reason` is the code of its error."""
+        """Count a request that became no job; `reason` is its error's code."""
         self._rejects.labels(reason).inc()
 
     def _count_job(self, facts: dict[str, Any]) -> None:

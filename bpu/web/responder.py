@@ -36,7 +36,7 @@ WRITE_S = 60.0
 
 
 def options(ctx: AppContext) -> dict[str, Any]:
-    """Return what each parser of a request needs to know of this gateway and of the client's key."""
+    """Return the arguments that all request parsers take from the gateway and client key."""
     return {
         "models": ctx.served.names,
         "think_model": ctx.settings.think_model,
@@ -60,7 +60,7 @@ def respond(ctx: AppContext, chat_request: ChatRequest, make_format: FormatFacto
 
 
 def release_job(error: BaseException | None) -> None:
-    """Close the job of a request that failed after its view, because its response will not be closed."""
+    """Close the job of a request that failed after its view."""
     job: Job | None = g.pop("job", None)
     if job is not None and error is not None:
         job.close()
@@ -107,7 +107,7 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
 
 
 def _gateway_answer(ctx: AppContext, chat_request: ChatRequest, make_format: FormatFactory, text: str) -> Response:
-    """Answer with `text` from the gateway itself, marked as such; no model is asked, so no token is used."""
+    """Answer with `text` from the gateway itself, without a model and without tokens."""
     answer: list[Delta] = [Content(text), Finish("stop", Usage(prompt_tokens=0, completion_tokens=0))]
     response = _response_of(ctx, chat_request, make_format, iter(answer))
     response.headers["X-BPU-Answered-By"] = "gateway"

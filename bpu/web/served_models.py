@@ -38,7 +38,7 @@ class ModelParts:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One model of the table in a worker; `problem` says why it cannot be started, None if it can.
+    """One model of the table; `problem` says why it cannot be started, if so.
 
     `created` is the time of the model's file in seconds since 1970. `find_reasons` returns whether the model
     reasons; it may read the template.

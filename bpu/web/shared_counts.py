@@ -1,4 +1,4 @@
-"""Counts shared by all workers of one gateway: a table in memory that the master makes and its workers inherit.
+"""Counts that all workers share, in memory that they inherit from the master.
 
 Each worker writes its own column and reads the sum of all, so there is no lock, and the counts of a killed worker are
 gone when the master clears its column. Each name is hashed with a secret into two cells, and the smaller sum counts:
@@ -26,7 +26,7 @@ class CountTable:
         self._free = set(range(columns))
 
     def assign(self) -> Counts:
-        """Give a worker a free column; if none is left, the counts of a separate table."""
+        """Give a worker a free column, or counts of a separate table."""
         if not self._free:
             return CountTable(1).assign()
         column = min(self._free)
@@ -60,10 +60,10 @@ class Counts:
         self._table, self._column = table, column
 
     def add(self, name: str, limit: int) -> bool:
-        """Count one more of `name`; return False and count nothing if all workers together have `limit` of it.
+        """Count one more of `name`, unless all workers together have `limit` of it.
 
-        It is counted before it is compared: two workers that count at once may both refuse the last one, but never
-        both take it.
+        Returns whether it was counted. It is counted before it is compared, so that two workers that count at once may
+        both refuse the last one, but never both take it.
         """
         self._table.change(name, self._column, 1)
         if self._table.total(name) <= limit:

@@ -75,7 +75,7 @@ def stream(
     keepalive: KeepAliveForm,
     record: RequestRecord,
 ) -> Iterator[bytes]:
-    """Encode `events`, each as a write of its own, and end with the format's trailer.
+    """Encode `events`, each as a write of its own, and end with the format's terminator.
 
     An error becomes the format's error events; no chunk with a finish reason comes before them. Nothing is sent from a
     `finally`, because it also runs after the client has left.
@@ -97,12 +97,12 @@ def stream(
         record.facts["error"] = failure.code
         for body in endpoint_format.error_events(failure):
             yield endpoint_format.encode(body)
-    if endpoint_format.trailer:
-        yield endpoint_format.trailer
+    if endpoint_format.terminator:
+        yield endpoint_format.terminator
 
 
 def _keepalive(endpoint_format: EndpointFormat, form: KeepAliveForm, record: RequestRecord) -> bytes:
-    """Encode a keep-alive: its event, and a comment where it has none or where the record says what is waited for."""
+    """Encode a keep-alive as its event, a comment with the record's waiting reason, or both."""
     has_comments, body = endpoint_format.has_comments, endpoint_format.keepalive
     is_event = body is not None and (form == "chunk" or not has_comments)
     event = endpoint_format.encode(body) if body is not None and is_event else b""

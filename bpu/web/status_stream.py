@@ -1,4 +1,4 @@
-"""The status stream that feeds the page: the status that the worker has in memory, sent when it changes."""
+"""The page's status stream: sends the worker's copy of the status when it changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StatusPoller:
         self._sent_at = 0.0
 
     def poll(self) -> Iterator[bytes]:
-        """Yield an event if more than a clock has changed, or if none was sent for `refresh_s`."""
+        """Yield an event after a change, or after `refresh_s` without an event."""
         engine, board = self._status(), self._read_sensors()
         current, now = _without_clocks([engine, board]), self._clock()
         if current != self._last_sent or now - self._sent_at >= self._refresh_s:

@@ -1,4 +1,4 @@
-"""The streams that are not answers, status events and console log lines: their limit and their end."""
+"""The limit and the end of streams of status events and log lines."""
 
 from __future__ import annotations
 

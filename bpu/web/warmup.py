@@ -1,4 +1,4 @@
-"""A request without a client, which a worker serves when it starts to fill imports and caches.
+"""Warms a worker up by one request without a client.
 
 Without it the first request of a worker takes 50 to 100 ms longer than the next ones.
 """

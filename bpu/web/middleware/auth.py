@@ -1,4 +1,4 @@
-"""Checks the access of each request before its view: host name, network, key, and JSON from web pages.
+"""Checks host name, network, key and content type of each request before its view.
 
 It applies the rules of `bpu.access_policy` to Flask's requests. It must not read a body.
 """
@@ -108,7 +108,7 @@ def _is_open(path: str) -> bool:
 
 
 def _check_content_type() -> None:
-    """Refuse other types than JSON from web pages, because only JSON makes a browser send a preflight."""
+    """Require JSON from web pages, because it makes a browser send a preflight."""
     if request.method not in SAFE_METHODS and request.headers.get("Origin") and not request.is_json:
         raise UnsupportedMediaType(
             "A request with an `Origin` header must be declared as JSON: send `Content-Type: application/json`."
@@ -124,7 +124,7 @@ def _refuse_proxy_use() -> Response:
 
 
 def _answer_options(app: Flask) -> Response | None:
-    """Answer 204 for any existing path, preflight or not, and for the server itself (`*`, RFC 9110, 9.3.7).
+    """Answer 204 for any existing path, and for the server itself (`*`, RFC 9110, 9.3.7).
 
     Returns None for an unknown path, which then gets its 404.
     """

@@ -37,7 +37,7 @@ class PathNormalizer:
         return self._app(environ, start_response)
 
     def canonical(self, path: str) -> str:
-        """Return the registered form of `path`; a target that is not a path (`*`, `host:port`) stays as it is."""
+        """Return the registered form of `path`; other targets (`*`, `host:port`) stay unchanged."""
         if not path.startswith("/"):
             return path
         path = _SLASHES.sub("/", path)

@@ -1,4 +1,4 @@
-"""`GET /v1/activity`: the last requests of all clients, as far as the requesting client may see them."""
+"""`GET /v1/activity`: the last requests that the client may see."""
 
 from __future__ import annotations
 

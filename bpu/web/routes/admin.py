@@ -126,7 +126,7 @@ def examine() -> tuple[Response, int]:
 
 
 def _status() -> Mapping[str, Any]:
-    """Return the engine's status; without a key no console lines and no error text, which may name paths."""
+    """Return the engine's status; without a key, without console lines and error text."""
     status = app_context().engine.status()
     if g.get("has_key", True):
         return status

@@ -31,5 +31,5 @@ def _endpoint_format(head: ResponseMetadata) -> EndpointFormat:
         encode=sse.ChunkEncoder().encode,
         content_type=sse.EVENT_STREAM,
         keepalive=keepalive_chunk(head),
-        trailer=sse.DONE,
+        terminator=sse.DONE,
     )

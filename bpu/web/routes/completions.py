@@ -30,7 +30,7 @@ def complete() -> Response:
             encode=sse.event,
             content_type=sse.EVENT_STREAM,
             keepalive=completion.keepalive,
-            trailer=sse.DONE,
+            terminator=sse.DONE,
         )
 
     with renamed(PARAMS):

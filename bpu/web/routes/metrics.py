@@ -1,4 +1,4 @@
-"""`GET /metrics` for Prometheus: the request metrics of all workers, and the present state of engine and board.
+"""`GET /metrics` for Prometheus: request metrics of all workers, state of engine and board.
 
 It reads memory and small files, never the engine itself, so that it answers while the engine does not.
 """
@@ -42,7 +42,7 @@ class Snapshot(Collector):
 
 
 def engine_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
-    """Yield the engine's state as the keeper sent it to this worker; every worker has the same."""
+    """Yield the engine's state as the keeper last sent it to this worker."""
     info = GaugeMetricFamily("bpu_engine_info", "What answers; always 1.", labels=["version", "profile", "simulated"])
     info.add_metric([__version__, status["profile"], str(status["simulated"]).lower()], 1)
     yield info

@@ -1,4 +1,4 @@
-"""The list of models for the clients of every API, and refusals of OpenAI's other endpoints."""
+"""The list of models for all APIs, and refusals of OpenAI's other endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ollama's API: lists of models, chat and generate as lines of JSON, and refusals of its other endpoints."""
+"""Ollama's API: model lists, chat and generate, and refusals of its other endpoints."""
 
 from __future__ import annotations
 

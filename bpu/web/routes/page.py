@@ -122,7 +122,7 @@ def _accepts_html() -> bool:
 
 @lru_cache(maxsize=64)
 def qr_code(text: str) -> str:
-    """Make a QR code of `text` as an SVG data URI, dark on white, so that both themes can be scanned."""
+    """Make a QR code of `text` as an SVG data URI, dark on white in both themes."""
     return segno.make(text, error="m", micro=False).svg_data_uri(scale=4, border=3, dark="#111", light="#fff")
 
 
@@ -153,7 +153,7 @@ def static_version() -> str:
 
 
 def _compress(response: Response) -> Response:
-    """Compress for clients that accept gzip, because a board's network is often USB or weak Wi-Fi."""
+    """Compress for clients that accept gzip, because a board's network is often slow."""
     if request.accept_encodings["gzip"] > 0 and request.method == "GET" and response.mimetype != "image/png":
         response.set_data(_gzipped(response.get_data()))
         response.headers["Content-Encoding"] = "gzip"
