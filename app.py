@@ -13,7 +13,7 @@ from bpu.web.detaching import detaching
 from bpu.web.factory import assemble, assemble_log, assemble_page
 from bpu.web.middleware import auth, cors
 from bpu.web.middleware.path_normalizer import PathNormalizer, api_names
-from bpu.web.responder import let_go
+from bpu.web.responder import release_job
 from bpu.web.routes.activity import activity_blueprint
 from bpu.web.routes.admin import ops
 from bpu.web.routes.anthropic import anthropic
@@ -26,17 +26,17 @@ from bpu.web.routes.responses import responses
 from bpu.web.routes.token_counting import counting
 
 
-def create_app(settings: Settings, engine: Engine | None = None, gateway: AppContext | None = None) -> Flask:
+def create_app(settings: Settings, engine: Engine | None = None, context: AppContext | None = None) -> Flask:
     """Create the WSGI application of one worker.
 
-    `engine` replaces the one that `settings` ask for, `gateway` all parts. Raises `SettingsError`.
+    `engine` replaces the one that `settings` ask for, `context` all parts. Raises `SettingsError`.
     """
     app = Flask("bpu.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    ctx = gateway or assemble(settings, engine)
+    ctx = context or assemble(settings, engine)
     ctx.install(app)
-    request_log.install(app, tell=ctx.count)
+    request_log.install(app, on_finished=ctx.count)
     rules = access(settings)
     auth.install(app, rules)
     # The budget must hold at least one body of the largest size.
@@ -44,7 +44,7 @@ def create_app(settings: Settings, engine: Engine | None = None, gateway: AppCon
     request_body.install(app, whole_s=settings.body_timeout_s, budget=budget)
     error_handlers.install(app)
     cors.install(app, settings.allowed_origins)
-    app.teardown_request(let_go)
+    app.teardown_request(release_job)
     parts = (
         openai,
         completions,

@@ -212,22 +212,22 @@ def post_worker_init(worker: Any) -> None:
     """In the worker: connect to the engine and warm up before the first client comes."""
     from bpu.web.warmup import warm  # needs gevent's patches, which only a worker has
 
-    gateway = worker.wsgi.extensions["bpu"]
-    worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
-    worker.refused = gateway.meters.refused
-    worker.head_s = gateway.settings.head_timeout_s
-    worker.first_byte_s = gateway.settings.first_byte_timeout_s
+    ctx = worker.wsgi.extensions["bpu"]
+    worker.on_stop, worker.abort_jobs = ctx.close, ctx.engine.abort_jobs
+    worker.on_refused = ctx.request_metrics.count_refusal
+    worker.head_s = ctx.settings.head_timeout_s
+    worker.first_byte_s = ctx.settings.first_byte_timeout_s
     worker.connections = Connections(
-        access(gateway.settings),
+        access(ctx.settings),
         # A running request may need a second descriptor for its job.
         limit=min(worker.cfg.worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
-        client_limit=gateway.settings.client_connections,
+        client_limit=ctx.settings.client_connections,
         counts=worker.counts,
     )
     if worker.counts is not None:
-        gateway.stream_slots.counts = worker.counts
-    atexit.register(gateway.engine.stop)
-    gateway.engine.start()
+        ctx.streams.counts = worker.counts
+    atexit.register(ctx.engine.stop)
+    ctx.engine.start()
     warm(worker.wsgi)
     # Objects that exist now stay, so the garbage collector must not scan them again during an answer.
     gc.collect()

@@ -96,7 +96,7 @@ class Access:
 
 def access(settings: Settings) -> Access:
     """Make the rules from `settings`. Raises `SettingsError` when the key file cannot be used."""
-    keys = [*settings.api_keys, *_file_keys(settings)]
+    keys = [*settings.api_keys, *file_keys(settings)]
     networks = [text for text in settings.trusted_proxies if text.lower() != UNIX]
     names = {host_name(name) for name in settings.allowed_hosts}
     return Access(
@@ -140,8 +140,13 @@ def _addresses(settings: Settings) -> list[str]:
 
 
 def _is_loopback(name: str) -> bool:
-    address = _address(name)
-    return name == "localhost" or (address is not None and address.is_loopback)
+    return name == "localhost" or is_loopback_address(name)
+
+
+def is_loopback_address(client: str) -> bool:
+    """Whether `client` is an address of this machine itself; names and "" are not."""
+    address = _address(client)
+    return address is not None and address.is_loopback
 
 
 def _address(text: str) -> Address | None:
@@ -153,8 +158,11 @@ def _address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _file_keys(settings: Settings) -> list[str]:
-    """Read the keys in `BPU_API_KEYS_FILE`, one a line. Without a key in it, the gateway would need none."""
+def file_keys(settings: Settings) -> list[str]:
+    """Read the keys in `BPU_API_KEYS_FILE`, one a line. Raises `SettingsError`, also for a file without a key.
+
+    Such a file is refused because the gateway would then serve without keys.
+    """
     path = settings.api_keys_file
     if path is None:
         return []

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpu.board.errors import BoardError
+from bpu.board.pipes import can_write
 from bpu.board.processes import Holder, Process, holders, is_serving, pids, process, running
 from bpu.board.readings import Reading, readings
 
@@ -24,7 +25,6 @@ ADOPTERS = ("systemd", "init")
 TERM_S, KILL_S = 3.0, 5.0
 #: The kernel frees the memory of a killed process with a delay.
 STABLE_TIMEOUT_S = 3.0
-_WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Ownership(enum.Enum):
@@ -150,35 +150,13 @@ def _is_orphan(one: Process) -> bool:
 
 
 def _has_no_writer(one: Process, root: Path) -> bool:
-    """Whether no process can write to its stdin any more; an unreadable process counts as a writer."""
+    """Whether no process can write to its stdin any more; one that /proc does not show counts as a writer."""
     source = _link(root / "proc" / str(one.pid) / "fd" / "0")
     if source == "/dev/null" or source.endswith("(deleted)"):
         return True
     if not source.startswith("pipe:"):
         return False
-    return all(_is_not_writer(pid, source, root) for pid in pids(root) if pid != one.pid)
-
-
-def _is_not_writer(pid: int, pipe: str, root: Path) -> bool:
-    folder = root / "proc" / str(pid)
-    try:
-        for path in (folder / "fd").iterdir():
-            if _link(path) == pipe and _flags(folder / "fdinfo" / path.name) & _WRITES:
-                return False
-    except FileNotFoundError:
-        # It ended during the check.
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _flags(info: Path) -> int:
-    try:
-        text = info.read_text()
-    except OSError:
-        return _WRITES
-    return next((int(line.split()[1], 8) for line in text.splitlines() if line.startswith("flags:")), _WRITES)
+    return all(can_write(root / "proc" / str(pid), source) is False for pid in pids(root) if pid != one.pid)
 
 
 def _link(path: Path) -> str:

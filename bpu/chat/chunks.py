@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 
@@ -33,11 +33,11 @@ class ResponseMetadata:
         return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
-def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str, Any]]:
+def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[Union[dict[str, Any], KeepAlive]]:
     """Yield `chat.completion.chunk` objects: the role before the first delta is read, then one for each delta.
 
-    A keep-alive is an empty delta (see `is_keepalive`). Exactly one chunk has a finish reason; it holds the usage, or a
-    further chunk does when the client asked for that.
+    A keep-alive stays one; `keepalive_chunk` is its chunk. Exactly one chunk has a finish reason; it holds the usage,
+    or a further chunk does when the client asked for that.
     """
     opening = head.open("chat.completion.chunk")
     yield _chunk(opening, {"role": "assistant", "content": ""})
@@ -51,7 +51,7 @@ def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str
             arguments = {"index": delta.index, "function": {"arguments": delta.arguments}}
             yield _chunk(opening, {"tool_calls": [arguments]})
         elif isinstance(delta, KeepAlive):
-            yield _chunk(opening, {})
+            yield delta
         else:
             figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
             last = _chunk(opening, {}, delta.reason)
@@ -60,10 +60,9 @@ def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[dict[str
                 yield {**opening, "choices": [], **figures}
 
 
-def is_keepalive(chunk: dict[str, Any]) -> bool:
-    """Whether a chunk is a keep-alive."""
-    choices = chunk["choices"]
-    return bool(choices) and choices[0]["delta"] == {} and choices[0]["finish_reason"] is None
+def keepalive_chunk(head: ResponseMetadata) -> dict[str, Any]:
+    """Return the chunk of a keep-alive: one with an empty delta."""
+    return _chunk(head.open("chat.completion.chunk"), {})
 
 
 def _chunk(opening: dict[str, Any], delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Union
 
 from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.deltas import Content, Delta, Finish
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, as_keepalive
 from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
 
@@ -62,18 +62,26 @@ class TextCompletionFormat:
         self._texts = [echo]
         self._finish: Finish | None = None
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[dict[str, Any]]:
-        """Yield the first chunk before the first delta is read, then one for each; a keep-alive has no text."""
-        yield self._chunk(self._echo)
+    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[dict[str, Any], KeepAlive]]:
+        """Yield the echo, or a keep-alive without one, before the first delta is read; then one event for each."""
+        yield self._chunk(self._echo) if self._echo else KeepAlive("queued")
         for delta in deltas:
+            if isinstance(delta, Content) and delta.text:
+                yield self._chunk(delta.text)
+                continue
             if not isinstance(delta, Finish):
-                yield self._chunk(delta.text if isinstance(delta, Content) else "")
+                yield as_keepalive(delta)
                 continue
             figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
             last = self._chunk("", delta.reason)
             yield last if self._head.include_usage else {**last, **figures}
             if self._head.include_usage:
                 yield {**self._head.open("text_completion"), "choices": [], **figures}
+
+    @property
+    def keepalive(self) -> dict[str, Any]:
+        """The chunk of a keep-alive: one without text."""
+        return self._chunk("")
 
     def add(self, delta: Delta) -> None:
         if isinstance(delta, Content):
@@ -91,9 +99,3 @@ class TextCompletionFormat:
     def _chunk(self, text: str, reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
         return {**self._head.open("text_completion"), "choices": [choice]}
-
-
-def is_keepalive(chunk: Mapping[str, Any]) -> bool:
-    """Whether a chunk is a keep-alive."""
-    choices = chunk["choices"]
-    return bool(choices) and not choices[0]["text"] and choices[0]["finish_reason"] is None

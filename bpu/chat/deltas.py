@@ -57,3 +57,8 @@ class Finish:
 
 
 Delta = Union[Reasoning, Content, ToolCall, KeepAlive, Finish]
+
+
+def as_keepalive(delta: Delta) -> KeepAlive:
+    """Return `delta` if it is a keep-alive, else one that stands for a delta without an event."""
+    return delta if isinstance(delta, KeepAlive) else KeepAlive("decode")

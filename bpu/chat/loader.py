@@ -5,41 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from bpu.chat.prompt import Prompter, Thinking
+from bpu.chat.prompt import Thinking
 from bpu.chat.template import Template
-from bpu.chat.tokens import load_counter
-from bpu.console.profiles import Profile
 from bpu.errors import SettingsError
-
-
-def load_prompter(
-    *,
-    template_path: Path,
-    tokenizer_dir: Path | None,
-    profile: Profile,
-    context_size: int,
-    newline: str = "\\n",
-    line_limit: int | None = None,
-    history: Literal["error", "trim"] = "error",
-    thinking: Thinking = "auto",
-    strftime_now: Callable[[str], str] | None = None,
-) -> Prompter:
-    """Make the prompter of a model. Raises `SettingsError` when the template cannot be read or used.
-
-    `strftime_now` gives the date to templates that ask for it; without it such a template is refused.
-    """
-    return Prompter(
-        load_template(template_path, tokenizer_dir, strftime_now=strftime_now, thinking=thinking),
-        load_counter(tokenizer_dir),
-        context_size=context_size,
-        profile=profile,
-        newline=newline,
-        line_limit=line_limit,
-        history=history,
-        thinking=thinking,
-    )
 
 
 def load_template(
@@ -51,7 +21,8 @@ def load_template(
 ) -> Template:
     """Read the template in `template_path`, with the special tokens of `tokenizer_config.json` in `tokenizer_dir`.
 
-    A `.json` file is a tokenizer's configuration that holds the template as `chat_template`.
+    A `.json` file is a tokenizer's configuration that holds the template as `chat_template`. `strftime_now` gives
+    templates that ask for it the date. Raises `SettingsError` when the template cannot be read or used.
     """
     try:
         text = template_path.read_text(encoding="utf-8")

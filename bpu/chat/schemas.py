@@ -28,6 +28,7 @@ from urllib.parse import unquote
 
 import re2  # type: ignore[import-untyped]
 
+from bpu.chat.nesting import levels, members
 from bpu.chat.schema_keywords import CHECKS
 
 #: Only a schema within these limits is checked: levels of nesting, and members and items in all.
@@ -103,21 +104,18 @@ class Checker:
 
 def is_small(value: Any, steps: Steps | None = None) -> bool:
     """Whether `value` is within `MAX_DEPTH` and `MAX_SIZE`. It reads no more than that, without recursion."""
-    level, size = [value], 0
-    for _ in range(MAX_DEPTH + 1):
-        children: list[Any] = []
+    size = 0
+    for depth, level in enumerate(levels(value)):
+        if depth > MAX_DEPTH:
+            return False
         for node in level:
-            members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
-            size += len(members)
+            count = len(members(node))
+            size += count
             if steps is not None:
-                steps.spend(len(members) // PER_STEP)
+                steps.spend(count // PER_STEP)
             if size > MAX_SIZE:
                 return False
-            children += [child for child in members if isinstance(child, (Mapping, list))]
-        if not children:
-            return True
-        level = children
-    return False
+    return True
 
 
 def prune_schema(schema: Schema) -> Schema:

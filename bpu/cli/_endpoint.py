@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from bpu.access_policy import file_keys
 from bpu.board.addresses import Address, local_addresses, reachable
 from bpu.engine.client.launch_config import chosen_table, context_size, resolve_engine
 from bpu.errors import SettingsError
@@ -64,10 +65,4 @@ def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = lo
 
 def first_key(settings: Settings) -> str:
     """Return a key that the gateway accepts; "" if it needs none. Raises `SettingsError`."""
-    if settings.api_keys or settings.api_keys_file is None:
-        return next(iter(settings.api_keys), "")
-    try:
-        lines = [line.strip() for line in settings.api_keys_file.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeError) as error:
-        raise SettingsError(say("settings.keys_unreadable", path=settings.api_keys_file, reason=error)) from error
-    return next((line for line in lines if line and not line.startswith("#")), "")
+    return next(iter(settings.api_keys or file_keys(settings)), "")

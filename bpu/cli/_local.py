@@ -14,7 +14,8 @@ from uuid import uuid4
 from bpu import gevent_io
 from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.deltas import Delta
-from bpu.chat.loader import load_prompter
+from bpu.chat.loader import load_template
+from bpu.chat.prompt import Prompter
 from bpu.chat.requests import parse_chat
 from bpu.chat.tokens import load_counter
 from bpu.console.events import Event
@@ -50,16 +51,21 @@ class LocalBackend:
         launches = build_launch_table(settings)
         launch = launches.launch(model.id)
         self._counter = load_counter(files.tokenizer_dir)
-        self._prompter = load_prompter(
-            template_path=files.template,
-            tokenizer_dir=files.tokenizer_dir,
-            profile=PROFILES[model.profile],
+        template = load_template(
+            files.template,
+            files.tokenizer_dir,
+            strftime_now=lambda form: datetime.now().strftime(form),
+            thinking=model.thinking,
+        )
+        self._prompter = Prompter(
+            template,
+            self._counter,
             context_size=context_size(settings, model),
+            profile=PROFILES[model.profile],
             newline=settings.newline,
             line_limit=line_limit(settings, launch, model),
             history=settings.history,
             thinking=model.thinking,
-            strftime_now=lambda form: datetime.now().strftime(form),
         )
         self._decoder = AnswerDecoder(self._prompter)
         self.simulated, self.cpu = files.simulated, files.cpu

@@ -20,7 +20,6 @@ from bpu.board.checks.finding import Finding, Level, exit_code
 from bpu.board.checks.logs import check_log
 from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
-from bpu.board.layout import LIVE_TREE
 from bpu.cli._columns import pad_right, wrap
 from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
@@ -79,7 +78,7 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
     """Return the subject of the checks for these settings and this machine; `model` is the default one if None."""
     models: tuple[ModelSpec, ...] = (model,) if model else ()
     if model is None:
-        settings = resolve_engine(settings, board_model=root / LIVE_TREE / "model")
+        settings = resolve_engine(settings, root=root)
         model = chosen_model(settings)
         models = (model, *(one for one in load_table(settings).models if one.id != model.id))
     return Subject(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bpu.board.pipes import can_write
 from bpu.console.log_filter import is_library_line
 from bpu.engine.launch_spec import LaunchSpec
 
@@ -172,7 +173,8 @@ class Console:
         """
         inode = os.fstat(self.stdout).st_ino
         try:
-            orphans = [pid for pid in _pids(proc) if pid != os.getpid() and holds_writer(proc / str(pid), inode)]
+            others = [pid for pid in _pids(proc) if pid != os.getpid()]
+            orphans = [pid for pid in others if can_write(proc / str(pid), f"pipe:[{inode}]")]
         except OSError:
             return []  # no free descriptor; a remaining process still shows in the holders of the engine's lock
         for pid in orphans:
@@ -238,25 +240,3 @@ def _session_of(process: Path) -> int:
 
 def _pids(proc: Path) -> Iterator[int]:
     return (int(process.name) for process in proc.iterdir() if process.name.isdigit())
-
-
-def _writes(info: Path) -> bool:
-    flags = next((line.split()[1] for line in info.read_text().splitlines() if line.startswith("flags:")), "0")
-    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
-
-
-def holds_writer(process: Path, inode: int, *, writes: Callable[[Path], bool] = _writes) -> bool:
-    """Whether `process`, a folder in /proc, can write to the pipe; both ends share one inode, so the flags decide."""
-    try:
-        return any(_is_writer(fd, f"pipe:[{inode}]", writes) for fd in (process / "fd").iterdir())
-    except OSError:
-        return False
-
-
-def _is_writer(fd: Path, pipe: str, writes: Callable[[Path], bool]) -> bool:
-    """Whether `fd` is the pipe's writing end. The link is read again after the flags, because its process may have
-    closed the reading end meanwhile and opened a socket under the same number, which is writable."""
-    try:
-        return str(fd.readlink()) == pipe and writes(fd.parents[1] / "fdinfo" / fd.name) and str(fd.readlink()) == pipe
-    except OSError:
-        return False

@@ -1,7 +1,7 @@
-"""A client's socket as gunicorn's parser sees it: the head of a request gets its time, from its first byte on.
+"""A client's socket with a time limit on the head of each request.
 
-A new connection must send its first byte soon; between requests a client may be silent for as long as connections are
-kept. It must not touch how a body is read.
+A new connection must send its first byte within seconds; between requests it may be silent for the keep-alive time.
+Bodies are read as from the plain socket.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from gunicorn.http.errors import ParseException
 
 from bpu import gevent_io
 
-#: gunicorn reads up to a MiB ahead into a buffer of its own, which no budget knows of.
-MOST_AT_ONCE = 16 * 1024
+#: Bytes read at once: gunicorn would read up to a MiB ahead into its own buffer, outside the body budget.
+MAX_READ_BYTES = 16 * 1024
 
 
 class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
-    """The head of a request began and was not done in its time."""
+    """The head of a request began and did not end within its time limit."""
 
 
 class ClientSocket:
-    """`client` with a limit on heads. `serve` begins a request and `rest` ends it; all else is the socket's."""
+    """Wraps a client's socket and limits the time of each request's head.
+
+    A worker makes one for each connection; the greenlet of the connection uses it.
+    """
 
     def __init__(
         self,
@@ -44,8 +47,8 @@ class ClientSocket:
         return getattr(self._client, name)
 
     def recv(self, size: int) -> bytes:
-        """As the socket's. Raises `LateHead`; an idle client that is silent for too long has simply ended: b""."""
-        size = min(size, MOST_AT_ONCE)
+        """Read as the socket does. Raises `LateHead`; returns b"" when an idle client is silent for too long."""
+        size = min(size, MAX_READ_BYTES)
         if self._serving:
             return self._client.recv(size)
         begun = self._deadline is not None
@@ -61,8 +64,10 @@ class ClientSocket:
         return data
 
     def sendall(self, data: bytes) -> None:
-        """As the socket's. The system nearly always takes all of a token at once: then nothing need be prepared for a
-        wait."""
+        """Send as the socket does.
+
+        One direct call nearly always sends a whole token; only the rest goes through gevent's costlier send.
+        """
         try:
             sent = gevent_io.raw(self._client).send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -78,13 +83,13 @@ class ClientSocket:
             raise LateHead
         return left
 
-    def serve(self) -> ClientSocket:
-        """The head has come: from here on it is the socket, without a limit."""
+    def begin_request(self) -> ClientSocket:
+        """Lift the limits after the head; return the socket for the body and the answer."""
         self._serving, self._deadline = True, None
         self._silence_s = self._idle_s
         self._client.settimeout(None)
         return self
 
-    def rest(self) -> None:
-        """The answer is over; another request may begin."""
+    def end_request(self) -> None:
+        """Put the limits back after the answer, for the next request's head."""
         self._serving, self._deadline = False, None

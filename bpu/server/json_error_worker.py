@@ -1,7 +1,4 @@
-"""gunicorn's gevent worker with two manners of ours: it refuses in JSON, and is not startled by a slow reader.
-
-It adds nothing to how requests are served.
-"""
+"""gunicorn's gevent worker with refusals in JSON and no traceback for a stalled client."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from bpu.web.body_cut import BodyCut
 
 log = logging.getLogger("bpu.web.request")
 
-#: What gunicorn's parser raises: status, code, and words for a person.
+#: Errors that gunicorn's parser raises: status, code and message.
 REFUSALS: tuple[tuple[type[Exception], HTTPStatus, str, str], ...] = (
     (LateHead, HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The head of the request did not come in time."),
     (errors.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", "The address is too long."),
@@ -36,42 +33,42 @@ REFUSALS: tuple[tuple[type[Exception], HTTPStatus, str, str], ...] = (
     (errors.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED, "invalid_http", "This transfer coding is unknown."),
     (errors.ParseException, HTTPStatus.BAD_REQUEST, "invalid_http", "This is not HTTP as the gateway understands it."),
 )
-#: What its parser is also used for: headers of our own.
-OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+#: Errors of the same parser for the response's headers; they are faults of the gateway.
+OWN_ERRORS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
 
 class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The base of `bpu.server.worker.Worker`."""
+    """Base class of `bpu.server.worker.Worker`; its methods run in the greenlet of a connection."""
 
-    #: Told the code of each refusal.
-    refused: Callable[[str], None] = staticmethod(lambda code: None)
+    #: Called with the code of each refusal.
+    on_refused: Callable[[str], None] = staticmethod(lambda code: None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Serve one request; a client that took nothing for the time allowed to a write is simply let go.
+        """Serve one request; close the connection when the client stops reading.
 
-        A body that was cut ends its connection without the chunk that would make it whole.
+        A body that was cut ends its connection without its last chunk.
         """
         try:
             return super().handle_request(listener_name, req, sock, addr)
         except BodyCut:
             raise StopIteration from None
         except TimeoutError:
-            log.info("A client stopped reading and was let go.", extra={"facts": {"client": _host(addr)}})
+            log.info("A client stopped reading, so its connection is closed.", extra={"facts": {"client": _host(addr)}})
             raise StopIteration from None
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what gunicorn could not parse. A fault of our own goes gunicorn's way, log included."""
+        """Answer a request that gunicorn could not parse; log any other error and answer 500."""
         for kind, status, code, words in REFUSALS:
-            if isinstance(exc, kind) and not isinstance(exc, OURS):
+            if isinstance(exc, kind) and not isinstance(exc, OWN_ERRORS):
                 log.info("request", extra={"facts": {"client": _host(addr), "status": int(status), "error": code}})
-                self.refused(code)
+                self.on_refused(code)
                 self._refuse(client, status, BadRequest(words, code=code))
                 return
         self.log.error("An error while a request was served, %s", where(exc))
         self._refuse(client, HTTPStatus.INTERNAL_SERVER_ERROR, BpuError("The gateway made a mistake."))
 
     def _refuse(self, client: Any, status: HTTPStatus, error: BpuError, path: str = "", headers: Any = ()) -> None:
-        """Answer without the application; `path` and `headers` of a request that has been read."""
+        """Answer without the application; `path` and `headers` are the request's, if known."""
         from bpu.web.error_formats import error_format  # the master, which imports this module, must not import Flask
 
         form = error_format(path, {name.lower(): value for name, value in headers})

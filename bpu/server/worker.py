@@ -1,8 +1,8 @@
-"""The gunicorn worker: gevent's, with a stop that waits for answers and for nothing else.
+"""The gunicorn worker: gevent's, with connection limits and a graceful stop of its own.
 
-gunicorn's own graceful stop waits for idle keep-alive connections too, until its master kills the worker, and then
-no exit hook runs. Here idle connections and event streams are let go at once, running answers get the graceful
-time, then an error object, and the worker ends itself in a way in which all hooks run.
+gunicorn's own graceful stop also waits for idle keep-alive connections until its master kills the worker, and then no
+exit hook runs. This worker closes idle connections and status streams at once, gives running answers the graceful time,
+then ends them with an error object, and exits so that all hooks run.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ from bpu.web.connections import Connections
 from bpu.web.lingering_close import linger
 from bpu.web.shared_counts import Counts
 
-#: How long a stream that was cut may take to write its error object.
-LAST_WORDS_S = 1.0
-#: Accepted beyond the limit, for as long as those that give way need to end.
-SLACK = 128
-#: Between two log lines about connections that were refused.
+#: Time for aborted streams to write their error objects.
+ABORT_GRACE_S = 1.0
+#: Connections accepted beyond the limit while idle ones are being closed.
+EXTRA_CONNECTIONS = 128
+#: Seconds between two log lines about refused connections.
 REFUSALS_LOGGED_EVERY_S = 60.0
 
 
 class Worker(JsonErrorWorker):
-    """`leaving` is called when the worker is told to stop, `cut` when running answers have had their time.
+    """One worker process of the gateway; the master forks it and `gunicorn.conf.py` sets its attributes.
 
-    `first_byte_s` is the time for the first byte of a new connection, `head_s` for the head of a request.
+    Each connection has a greenlet, in which `handle` runs; the stop runs in a greenlet of its own. `on_stop` is called
+    when the worker begins to stop, `abort_jobs` when the graceful time is over. `first_byte_s` limits the time to the
+    first byte of a new connection, `head_s` the time of a request's head.
     """
 
     first_byte_s = 5.0
@@ -43,23 +45,26 @@ class Worker(JsonErrorWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.leaving: Callable[[], None] = lambda: None
-        self.cut: Callable[[], None] = lambda: None
-        #: What all workers count together; the master sets it before the fork.
+        self.on_stop: Callable[[], None] = lambda: None
+        self.abort_jobs: Callable[[], None] = lambda: None
+        #: Connection counts shared by all workers; the master sets them before the fork.
         self.counts: Counts | None = None
         self.connections: Connections[ClientSocket] = Connections(limit=self.cfg.worker_connections)
-        self.worker_connections += SLACK
+        self.worker_connections += EXTRA_CONNECTIONS
         self._quitting = False
         self._refusal_logged = float("-inf")
 
     def init_process(self) -> None:
-        self._told = gevent_io.Flag()
-        self._at_rest = gevent_io.Flag()
+        self._stop_requested = gevent_io.Flag()
+        self._is_idle = gevent_io.Flag()
         super().init_process()
 
     def init_signals(self) -> None:
-        """From here on signals are the worker's own. Until now they went to handlers and queue inherited from the
-        master, where nobody reads them: a gateway that is stopped while a worker boots would wait for it in vain."""
+        """Install the worker's signal handlers, and repeat stop signals that came before.
+
+        Until now signals went to the queue inherited from the master, which the worker does not read: without the
+        repeat a gateway that is stopped while a worker boots would wait for it in vain.
+        """
         master = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         super().init_signals()
         waiting = getattr(master, "SIG_QUEUE", None)
@@ -69,10 +74,10 @@ class Worker(JsonErrorWorker):
                 os.kill(os.getpid(), number)
 
     def run(self) -> None:
-        gevent_io.spawn(self._stop_when_told)
+        gevent_io.spawn(self._drain_on_stop)
         super().run()
 
-    # gunicorn sets this when a signal came and when the worker has served enough: both are told here.
+    # gunicorn clears this on a stop signal and when the worker has reached its number of requests.
     @property
     def alive(self) -> bool:
         return bool(self._alive)
@@ -81,112 +86,116 @@ class Worker(JsonErrorWorker):
     def alive(self, value: bool) -> None:
         self._alive = value
         if not value:
-            self._told.set()
+            self._stop_requested.set()
 
     # Connections
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        caller = ClientSocket(client, first_byte_s=self.first_byte_s, idle_s=self.cfg.keepalive, head_s=self.head_s)
+        connection = ClientSocket(client, first_byte_s=self.first_byte_s, idle_s=self.cfg.keepalive, head_s=self.head_s)
         try:
-            self.connections.open(caller, peer(addr))
+            self.connections.open(connection, peer_address(addr))
         except ClientLimitReached as error:
-            self._turn_away(caller, addr, error)
+            self._refuse_overload(connection, addr, error)
             return
         try:
-            if (surplus := self.connections.surplus()) is not None:
-                let_go(surplus)
-            super().handle(listener, caller, addr)
+            if (surplus := self.connections.pop_surplus()) is not None:
+                shut_down_reading(surplus)
+            super().handle(listener, connection, addr)
         finally:
-            self.connections.close(caller)
+            self.connections.close(connection)
 
     def timeout_ctx(self) -> AbstractContextManager[None]:
-        """No limit of gunicorn's on a head, which ends a connection without a word: the caller has its own."""
+        """Disable gunicorn's limit on a head, which closes without an answer; `ClientSocket` has its own."""
         return nullcontext()
 
-    def handle_request(self, listener_name: Any, req: Any, caller: ClientSocket, addr: Any) -> None:
+    def handle_request(self, listener_name: Any, req: Any, connection: ClientSocket, addr: Any) -> None:
         try:
-            self.connections.begin(caller, peer(addr), req.path, joined_headers(req))
+            self.connections.begin_request(connection, peer_address(addr), req.path, joined_headers(req))
         except BpuError as error:
-            self._turn_away(caller, addr, error, req.path, req.headers)
-            linger(caller.serve())
+            self._refuse_overload(connection, addr, error, req.path, req.headers)
+            linger(connection.begin_request())
             raise StopIteration from None
         try:
-            super().handle_request(listener_name, req, caller.serve(), addr)
+            super().handle_request(listener_name, req, connection.begin_request(), addr)
         finally:
-            caller.rest()
-            self.connections.end(caller)
+            connection.end_request()
+            self.connections.end_request(connection)
             if not self.alive:
-                let_go(caller)
-                self._look()
-        skip(req)
-        caller.rest()
+                shut_down_reading(connection)
+                self._check_idle()
+        discard_body(req)
+        connection.end_request()
 
-    def _turn_away(self, caller: ClientSocket, addr: Any, error: BpuError, path: str = "", headers: Any = ()) -> None:
-        """Refuse a connection or a request for want of room; a flood of them must not flood the log."""
-        self.refused(error.code)
+    def _refuse_overload(
+        self, connection: ClientSocket, addr: Any, error: BpuError, path: str = "", headers: Any = ()
+    ) -> None:
+        """Refuse a connection or request at a limit; log one refusal a minute."""
+        self.on_refused(error.code)
         if time.monotonic() - self._refusal_logged > REFUSALS_LOGGED_EVERY_S:
             self._refusal_logged = time.monotonic()
-            self.log.warning("Refused for want of room, as may be more in the next minute: %s", error.message)
-        self._refuse(caller, HTTPStatus(error.status), error, path, headers)
+            self.log.warning("Refused (more refusals in the next minute are not logged): %s", error.message)
+        self._refuse(connection, HTTPStatus(error.status), error, path, headers)
 
-    def _look(self) -> None:
+    def _check_idle(self) -> None:
         if self.connections.busy == 0:
-            self._at_rest.set()
+            self._is_idle.set()
 
     # The end
 
-    def _stop_when_told(self) -> None:
-        self._told.wait()
-        for caller in self.connections.resting:
-            let_go(caller)
-        self.leaving()
-        self._look()
-        if not self._at_rest.wait(max(0.0, self.cfg.settings["graceful_timeout"].get() - 2 * LAST_WORDS_S)):
-            self._cut_off()
+    def _drain_on_stop(self) -> None:
+        self._stop_requested.wait()
+        for connection in self.connections.idle:
+            shut_down_reading(connection)
+        self.on_stop()
+        self._check_idle()
+        if not self._is_idle.wait(max(0.0, self.cfg.settings["graceful_timeout"].get() - 2 * ABORT_GRACE_S)):
+            self._abort_and_wait()
         os.kill(os.getpid(), signal.SIGQUIT)
 
-    def _cut_off(self) -> None:
-        self.cut()
-        self._at_rest.wait(LAST_WORDS_S)
+    def _abort_and_wait(self) -> None:
+        self.abort_jobs()
+        self._is_idle.wait(ABORT_GRACE_S)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGINT and SIGQUIT: streams get their error object, then the worker ends. Ctrl-C at a terminal brings both,
-        and the second one, come when the worker is all but gone, would end it with a traceback."""
+        """On SIGINT and SIGQUIT, end streams with their error object, then the worker.
+
+        Ctrl-C at a terminal sends both; the second one is ignored, because it would end the worker with a traceback.
+        """
         if not self._quitting:
             self._quitting = True
             gevent_io.spawn(self._quit)
 
     def _quit(self) -> None:
         self.alive = False
-        self._look()
-        if not self._at_rest.is_set():
-            self._cut_off()
+        self._check_idle()
+        if not self._is_idle.is_set():
+            self._abort_and_wait()
         self.cfg.worker_int(self)
         raise SystemExit(0)
 
 
-def peer(addr: Any) -> str:
-    """The address of the other end; "" for a unix socket."""
+def peer_address(addr: Any) -> str:
+    """Return the address of the other end; "" for a unix socket."""
     return str(addr[0]) if isinstance(addr, tuple) and addr else ""
 
 
 def joined_headers(req: Any) -> dict[str, str]:
-    """The headers of a request by their names in capitals; a repeated one is joined by commas."""
+    """Return a request's headers by names in capitals, repeated ones joined by commas."""
     headers: dict[str, str] = {}
     for name, value in req.headers:
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
 
 
-def skip(req: Any) -> None:
-    """Read on to the end of a body that nobody wanted; `bpu.web.request_body` sees to it that little is left of one."""
+def discard_body(req: Any) -> None:
+    """Read an unread body to its end; `bpu.web.request_body` closes the connection when much is left."""
     while req.body.read(65536):
         pass
 
 
-def let_go(caller: ClientSocket) -> None:
-    """End a connection from its reading side, so that a response under way is still written."""
+def shut_down_reading(connection: ClientSocket) -> None:
+    """Shut down the reading side alone, so that a response is still written."""
     try:
-        caller.shutdown(socket.SHUT_RD)
+        connection.shutdown(socket.SHUT_RD)
     except OSError:
         return

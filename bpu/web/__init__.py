@@ -1,1 +1,1 @@
-"""The HTTP face: blueprints that translate between Flask and the pure chat core."""
+"""The HTTP interface: Flask routes and middleware around the pure chat core. It runs in gunicorn's workers."""

@@ -1,7 +1,7 @@
-"""The last requests of all clients, in a small database of the data folder: figures, and words only where asked for.
+"""Stores the last requests of all clients in a small database, with texts if configured.
 
-Nothing waits for it: a worker collects what is over, and a thread beside the event loop writes it in batches, so that
-a slow SD card delays no token. What cannot be written is dropped. The file is private to the gateway's user.
+A worker collects finished requests, and a thread beside its event loop writes them in batches, so that a slow SD card
+delays no token. Rows that cannot be written are dropped. The file is private to the gateway's user.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bpu.chat.deltas import Content, Delta, Reasoning
+from bpu.chat.requests import ChatRequest
 from bpu.web.request_log import RequestRecord
 
 log = logging.getLogger("bpu.web")
@@ -24,17 +26,17 @@ log = logging.getLogger("bpu.web")
 ROWS = 10_000
 BYTES = 16 * 1024 * 1024
 KEPT_S = 7 * 24 * 3600.0
-WORDS_KEPT_S = 24 * 3600.0
-#: Rows that wait in memory; what comes on top, before they could be written, is dropped.
+TEXTS_KEPT_S = 24 * 3600.0
+#: Rows that wait in memory to be written; further ones are dropped.
 PENDING = 1000
 WRITE_EVERY_S = 5.0
-#: Letters of one question or answer that are kept.
-LONGEST_WORDS = 20_000
-#: Addresses whose requests are shown.
-ANSWERING = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+#: Characters kept of one question or answer.
+MAX_TEXT_CHARS = 20_000
+#: Paths whose requests are recorded.
+RECORDED_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
 
 COLUMNS = ("time", "client", "path", "model", "wait_s", "first_s", "rate", "prompt", "cached", "tokens", "end")
-WORDS = ("question", "answer")
+TEXT_COLUMNS = ("question", "answer")
 _PAGE_BYTES = 4096
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS requests (
@@ -50,18 +52,18 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Who asks for the activity: `client` is the address; a privileged one sees all addresses and words."""
+class Viewer:
+    """The client that reads the activity; a privileged one sees all addresses and texts."""
 
     client: str
     is_privileged: bool
 
 
 class ActivityStore:
-    """The requests of one worker on their way into the database that all workers share.
+    """Writes the requests of one worker to the database that all workers share.
 
-    `later(seconds, function)` calls back in the event loop; `in_thread(function)` runs it beside the loop and returns
-    its result.
+    `later(seconds, function)` calls back in a greenlet; `in_thread(function)` runs it in a thread and returns its
+    result.
     """
 
     def __init__(
@@ -75,32 +77,32 @@ class ActivityStore:
         self._path = path
         self._later, self._in_thread, self._clock = later, in_thread, clock
         self._pending: list[Row] = []
-        self._is_due = False
+        self._is_write_scheduled = False
         self._is_reported = False
 
     def add(self, record: RequestRecord) -> None:
-        """A request that is over. Only those that ask for an answer are kept."""
-        if record.path not in ANSWERING or len(self._pending) >= PENDING:
+        """Add a finished request; only those to `RECORDED_PATHS` are kept."""
+        if record.path not in RECORDED_PATHS or len(self._pending) >= PENDING:
             return
         self._pending.append(row_of(record))
-        if not self._is_due:
-            self._is_due = True
+        if not self._is_write_scheduled:
+            self._is_write_scheduled = True
             self._later(WRITE_EVERY_S, self._write_soon)
 
-    def rows(self, reader: Reader, *, limit: int = 200) -> list[Row]:
-        """The latest requests as `reader` may see them, the newest first; those that are still to be written too."""
-        pending = [{name: row.get(name) for name in (*COLUMNS, *WORDS)} for row in reversed(self._pending)]
+    def rows(self, viewer: Viewer, *, limit: int = 200) -> list[Row]:
+        """Return the latest requests as `viewer` may see them, unwritten ones included, the newest first."""
+        pending = [{name: row.get(name) for name in (*COLUMNS, *TEXT_COLUMNS)} for row in reversed(self._pending)]
         written = self._in_thread(lambda: self._read(limit))
-        return [seen_by(reader, row) for row in [*pending, *written][:limit]]
+        return [redact_for(viewer, row) for row in [*pending, *written][:limit]]
 
     def write(self) -> None:
-        """Write what waits, in the calling thread; for the end of the worker."""
+        """Write the waiting rows in the calling thread, when the worker stops."""
         batch, self._pending = self._pending, []
         if batch:
             self._write(batch)
 
     def _write_soon(self) -> None:
-        batch, self._pending, self._is_due = self._pending, [], False
+        batch, self._pending, self._is_write_scheduled = self._pending, [], False
         self._in_thread(lambda: self._write(batch))
 
     def _write(self, batch: Sequence[Row]) -> None:
@@ -108,13 +110,13 @@ class ActivityStore:
             self._insert(batch)
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                self._path.unlink(missing_ok=True)  # not a database any more: the power went away while it was written
+                self._path.unlink(missing_ok=True)  # no longer a database, after a power cut during a write
             if not self._is_reported:
                 self._is_reported = True
                 log.warning("The activity of requests cannot be written to %s: %s", self._path, error)
 
     def _insert(self, batch: Sequence[Row]) -> None:
-        names = (*COLUMNS, *WORDS)
+        names = (*COLUMNS, *TEXT_COLUMNS)
         marks = ", ".join("?" * len(names))
         with closing(self._connect()) as database:
             with database:
@@ -128,7 +130,7 @@ class ActivityStore:
     def _read(self, limit: int) -> list[Row]:
         if not self._path.exists():
             return []
-        names = (*COLUMNS, *WORDS)
+        names = (*COLUMNS, *TEXT_COLUMNS)
         select = f"SELECT {', '.join(names)} FROM requests WHERE time > ? ORDER BY time DESC LIMIT ?"
         try:
             with closing(self._connect()) as database:
@@ -136,7 +138,7 @@ class ActivityStore:
                 found = [dict(zip(names, row, strict=True)) for row in database.execute(select, (now - KEPT_S, limit))]
         except (OSError, sqlite3.Error):
             return []
-        return [row if row["time"] > now - WORDS_KEPT_S else {**row, "question": None, "answer": None} for row in found]
+        return [row if row["time"] > now - TEXTS_KEPT_S else {**row, "question": None, "answer": None} for row in found]
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():
@@ -152,11 +154,11 @@ class ActivityStore:
 
 
 def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
-    """Remove what is too old or too much; freed pages are used again, so the file stays within its bound."""
+    """Remove old and surplus rows; SQLite reuses the freed pages."""
     database.execute("DELETE FROM requests WHERE time <= ?", (now - KEPT_S,))
     database.execute(
         "UPDATE requests SET question = NULL, answer = NULL WHERE time <= ? AND question IS NOT NULL",
-        (now - WORDS_KEPT_S,),
+        (now - TEXTS_KEPT_S,),
     )
     database.execute(
         "DELETE FROM requests WHERE id <= (SELECT id FROM requests ORDER BY id DESC LIMIT 1 OFFSET ?)", (room,)
@@ -167,7 +169,7 @@ def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
 
 
 def row_of(record: RequestRecord) -> Row:
-    """One request as a row. `first_s` is the time to the first token after the wait."""
+    """Return a request as a row. `first_s` is the time to the first token after the wait."""
     facts = record.facts
     decode_s = facts.get("decode_ms", 0.0) / 1000
     tokens = facts.get("completion_tokens")
@@ -184,19 +186,33 @@ def row_of(record: RequestRecord) -> Row:
         "cached": facts.get("cached_tokens"),
         "tokens": tokens,
         "end": facts.get("error") or facts.get("finish") or str(record.status),
-        **{name: text[:LONGEST_WORDS] for name, text in record.words.items() if name in WORDS},
+        **{name: text[:MAX_TEXT_CHARS] for name, text in record.texts.items() if name in TEXT_COLUMNS},
     }
 
 
-def seen_by(reader: Reader, row: Row) -> Row:
-    """`row` with the address of another client shortened, and its words left out, unless `reader` is privileged."""
-    if reader.is_privileged or row["client"] == reader.client:
+def record_texts(answer: Iterator[Delta], chat_request: ChatRequest, record: RequestRecord) -> Iterator[Delta]:
+    """Yield `answer`, and add the texts of question and answer to `record`."""
+    record.texts["question"] = "\n\n".join(f"{message.role}: {message.content}" for message in chat_request.messages)
+    texts, length = [], 0
+    try:
+        for delta in answer:
+            if isinstance(delta, (Reasoning, Content)) and length < MAX_TEXT_CHARS:
+                texts.append(delta.text)
+                length += len(delta.text)
+            yield delta
+    finally:
+        record.texts["answer"] = "".join(texts)
+
+
+def redact_for(viewer: Viewer, row: Row) -> Row:
+    """Return `row`, without other clients' texts and full addresses for an unprivileged `viewer`."""
+    if viewer.is_privileged or row["client"] == viewer.client:
         return row
-    return {**row, "client": shortened(row["client"]), "question": None, "answer": None}
+    return {**row, "client": mask_address(row["client"]), "question": None, "answer": None}
 
 
-def shortened(client: str) -> str:
-    """The network of an address without the part that names one machine in it."""
+def mask_address(client: str) -> str:
+    """Return the network part of an address, which names no single machine."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
@@ -207,6 +223,6 @@ def shortened(client: str) -> str:
     return ".".join([*plain.split(".")[:2], "…"])
 
 
-def facts_of(mode: str) -> Mapping[str, bool]:
-    """What the page must know of `BPU_ACTIVITY`."""
+def activity_config(mode: str) -> Mapping[str, bool]:
+    """Return what the page must know of `BPU_ACTIVITY`."""
     return {"enabled": mode != "0", "bodies": mode == "bodies"}

@@ -1,6 +1,7 @@
-"""How many bytes the request bodies under way in one worker may hold together. Bookkeeping: it touches no socket.
+"""The budget of bytes for all request bodies of one worker. It touches no socket.
 
-A limit for one body is none for a thousand: bodies that never end would hold their bytes until their time is over.
+It is needed beside the limit for one body, because a thousand bodies that never end would hold their bytes until their
+time limits.
 """
 
 from __future__ import annotations
@@ -11,33 +12,33 @@ from collections.abc import Callable
 
 from bpu.errors import Overloaded
 
-#: A body that has not grown for so long gives way to one that does.
+#: A body that has not grown for so long is dropped when another needs its room.
 STALLED_S = 1.0
 
 Clock = Callable[[], float]
 
 
 class BodyShare:
-    """The bytes of one body. `give_up` ends its reading at once; it is called at most once."""
+    """The bytes of one body in the budget. `abort_reading` is called at most once, when the share is dropped."""
 
-    def __init__(self, budget: BodyBudget, give_up: Callable[[], None]) -> None:
-        self._budget, self._give_up = budget, give_up
+    def __init__(self, budget: BodyBudget, abort_reading: Callable[[], None]) -> None:
+        self._budget, self._abort_reading = budget, abort_reading
         self.held = 0
         self.grown_at = budget.clock()
 
     def take(self, size: int) -> None:
-        """Hold `size` bytes more. Raises `Overloaded` when all others are growing, too."""
+        """Hold `size` bytes more. Raises `Overloaded` when no other body has stalled."""
         self._budget.make_room(size, self)
         self._hold(self.held + size)
         self.grown_at = self._budget.clock()
 
     def complete(self) -> None:
-        """The body has come and waits to be parsed: it holds its bytes and gives way to no other."""
+        """Mark the body as complete, so that it is not dropped before parsing."""
         self.grown_at = math.inf
 
     def drop(self) -> None:
         self._hold(0)
-        self._give_up()
+        self._abort_reading()
 
     def close(self) -> None:
         self._hold(0)
@@ -49,15 +50,15 @@ class BodyShare:
 
 
 class BodyBudget:
-    """The budget of one worker, `limit` bytes, used in its greenlets."""
+    """The budget of one worker, `limit` bytes, used in the greenlets of its requests."""
 
     def __init__(self, limit: int, clock: Clock = time.monotonic) -> None:
         self._limit, self.clock = limit, clock
         self.shares: set[BodyShare] = set()
         self.held = 0  # by all shares together
 
-    def open(self, give_up: Callable[[], None]) -> BodyShare:
-        share = BodyShare(self, give_up)
+    def open(self, abort_reading: Callable[[], None]) -> BodyShare:
+        share = BodyShare(self, abort_reading)
         self.shares.add(share)
         return share
 

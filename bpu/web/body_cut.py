@@ -1,10 +1,11 @@
-"""The sign by which a response ends before its end. It has a module of its own because gunicorn's master imports it."""
+"""The error that cuts a response; a separate module because gunicorn's master imports it."""
 
 from __future__ import annotations
 
 
 class BodyCut(OSError):
-    """A body ends before its end, so that no client takes it for an answer; its connection must be closed.
+    """A response body is cut; its connection must be closed.
 
-    An OSError, because gunicorn takes those for the end of a connection and logs no traceback.
+    No client can mistake the cut body for an answer. An OSError, because gunicorn treats those as a closed connection
+    and logs no traceback.
     """

@@ -1,7 +1,7 @@
-"""What the parsing of a request body may cost: how many JSON values it holds, and whom it keeps waiting.
+"""Limits on parsing request bodies: their number of JSON values, and one at a time.
 
-A parser runs without a pause, so everything else in the worker waits for it: bodies of very many values are refused
-before they are parsed, and large bodies are parsed one at a time. Used in a worker's greenlets.
+The parser blocks all other greenlets of the worker: so bodies of very many values are refused before they are parsed,
+and large bodies are parsed one at a time. Runs in the greenlets of requests.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bpu.errors import BadRequest
 #: How many values, at any depth, one body may hold. A hundred tools and two thousand messages hold about 50,000;
 #: Python's parser takes some 30 ms for so many.
 MAX_VALUES = 100_000
-#: More than nothing: with a pause of 0 the event loop would go on with the next body before it looks at its sockets.
+#: Above 0, because after a pause of 0 the event loop resumes the next body before it polls its sockets.
 _PAUSE_S = 0.001
 
 
 class TooManyValues(BadRequest):
-    """The body is short enough, and holds more values than the worker can parse at once."""
+    """The body holds more JSON values than the limit."""
 
     status = 413
     code = "request_too_large"
@@ -29,24 +29,24 @@ class TooManyValues(BadRequest):
 
 def check_values(data: bytes) -> None:
     """Refuse a body of more than `MAX_VALUES` values. Raises `TooManyValues`. Takes some 10 ms for a megabyte."""
-    if _marks(data) <= MAX_VALUES:
-        return  # even if none of them stands in a string
+    if _count_value_marks(data) <= MAX_VALUES:
+        return  # also if no mark is inside a string
     plain = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    # Many strings are many values, too, and would take much memory here.
-    if plain.count(b'"') > 4 * MAX_VALUES or _marks(b"".join(plain.split(b'"')[::2])) > MAX_VALUES:
+    # Strings are values too, and splitting very many of them would take much memory.
+    if plain.count(b'"') > 4 * MAX_VALUES or _count_value_marks(b"".join(plain.split(b'"')[::2])) > MAX_VALUES:
         raise TooManyValues(
             f"The request body holds more than {MAX_VALUES} JSON values. Send fewer: leave out fields that the "
             "gateway does not need, or shorten lists of messages and tools."
         )
 
 
-def _marks(data: bytes) -> int:
-    """How many bytes of `data` begin a value: the brackets that open one, and the commas before the others."""
+def _count_value_marks(data: bytes) -> int:
+    """Count the bytes of `data` that begin a value: opening brackets and commas."""
     return sum(map(data.count, (b"{", b"[", b",")))
 
 
 class ParsingQueue:
-    """The turns of a worker's large bodies. One is parsed at a time, and others run between two of them."""
+    """Parses one large body at a time, with a pause for other greenlets."""
 
     def __init__(self) -> None:
         self._lock = gevent_io.Lock()

@@ -1,4 +1,4 @@
-"""What tells clients with different keys apart, as a digest that is no secret itself."""
+"""A digest of the client's API key, which separates clients and is no secret itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hashlib import sha256
 from flask import request
 
 
-def caller_key() -> str:
-    """A digest of the key that the current request came with, whether the gateway wants one or not."""
+def key_digest() -> str:
+    """Return the digest of the current request's key, also where the gateway needs none."""
     given = request.headers.get("Authorization") or request.headers.get("X-Api-Key") or ""
     return sha256(given.encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,26 +1,25 @@
-"""Which connections of one worker are served when there are more than it holds. Bookkeeping: it touches no socket.
+"""The connections of one worker and their limits. It counts connections and touches no socket.
 
-A connection rests until its first request and between requests, and is busy while a request is under way. Resting
-ones give way, the oldest first, so a flood of silent connections keeps nobody out. Busy ones never give way;
-therefore a part of the room is kept for health checks and for requests with a key.
+A connection is idle until its first request and between requests, and busy during a request. At the limit idle ones are
+closed, the oldest first, so that a flood of silent connections shuts out no client. Busy ones are never closed, so a
+part of the limit is reserved for health checks and for requests with a key.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from bpu.access_policy import Access, given_keys
+from bpu.access_policy import Access, given_keys, is_loopback_address
 from bpu.errors import ClientLimitReached, Overloaded
 from bpu.web.shared_counts import Counts, CountTable
 
-#: Always served: who supervises the gateway must see how it is.
+#: Served also at the limit, because a supervisor must see the gateway's state.
 PROBES = frozenset({"/health", "/ready"})
-#: This part of all connections takes only probes and requests with a key.
+#: One in so many connections is reserved for probes and requests with a key.
 RESERVED_PART = 10
 #: No keys, no proxies.
-OPEN = Access()
+OPEN_ACCESS = Access()
 
 Connection = TypeVar("Connection")
 
@@ -34,19 +33,19 @@ class Connections(Generic[Connection]):
     """
 
     def __init__(
-        self, access: Access = OPEN, *, limit: int = 1000, client_limit: int = 64, counts: Counts | None = None
+        self, access: Access = OPEN_ACCESS, *, limit: int = 1000, client_limit: int = 64, counts: Counts | None = None
     ) -> None:
         self._access, self._limit, self._client_limit = access, limit, client_limit
-        self._resting: dict[Connection, None] = {}
+        self._idle: dict[Connection, None] = {}
         self._busy: set[Connection] = set()
         self._peers: dict[Connection, str] = {}
         self._forwarded: dict[Connection, str] = {}
         self._counts = counts or CountTable(1).assign()
 
     @property
-    def resting(self) -> tuple[Connection, ...]:
-        """The connections without a request, the oldest first."""
-        return tuple(self._resting)
+    def idle(self) -> tuple[Connection, ...]:
+        """The connections without a request, the longest idle first."""
+        return tuple(self._idle)
 
     @property
     def busy(self) -> int:
@@ -56,15 +55,15 @@ class Connections(Generic[Connection]):
         """Count a connection from `peer` ("" for a unix socket). Raises `ClientLimitReached`."""
         if not self._access.trusts(peer):
             self._count(self._peers, connection, peer)
-        self._resting[connection] = None
+        self._idle[connection] = None
 
     def close(self, connection: Connection) -> None:
-        self.end(connection)
+        self.end_request(connection)
         self._release(self._peers, connection)
-        self._resting.pop(connection, None)
+        self._idle.pop(connection, None)
 
-    def begin(self, connection: Connection, peer: str, path: str, headers: Mapping[str, str]) -> None:
-        """A request has come. Raises `Overloaded` or `ClientLimitReached`. `headers` by their names in capitals."""
+    def begin_request(self, connection: Connection, peer: str, path: str, headers: Mapping[str, str]) -> None:
+        """Count a request. Raises `Overloaded` or `ClientLimitReached`. `headers` have their names in capitals."""
         if self.busy >= self._limit - self._limit // RESERVED_PART and not self._is_privileged(path, headers):
             raise Overloaded(
                 "The gateway holds as many requests as it can; what is left is kept for health checks and for "
@@ -74,22 +73,22 @@ class Connections(Generic[Connection]):
         client = self._access.client(peer, headers.get("X-FORWARDED-FOR", ""))
         if client != peer:
             self._count(self._forwarded, connection, client)
-        self._resting.pop(connection, None)
+        self._idle.pop(connection, None)
         self._busy.add(connection)
 
-    def end(self, connection: Connection) -> None:
-        """The request is over, and another may follow. May be called twice."""
+    def end_request(self, connection: Connection) -> None:
+        """Make the connection idle after its request; may be called twice."""
         self._release(self._forwarded, connection)
         self._busy.discard(connection)
-        self._resting[connection] = self._resting.pop(connection, None)
+        self._idle[connection] = self._idle.pop(connection, None)
 
-    def surplus(self) -> Connection | None:
-        """The connection to close because there are too many: the one that has rested longest. None: there is room."""
-        if len(self._resting) + self.busy <= self._limit:
+    def pop_surplus(self) -> Connection | None:
+        """Remove and return the longest idle connection when there are too many, else None."""
+        if len(self._idle) + self.busy <= self._limit:
             return None
-        oldest = next(iter(self._resting), None)
+        oldest = next(iter(self._idle), None)
         if oldest is not None:
-            del self._resting[oldest]
+            del self._idle[oldest]
         return oldest
 
     def _is_privileged(self, path: str, headers: Mapping[str, str]) -> bool:
@@ -99,7 +98,7 @@ class Connections(Generic[Connection]):
         return self._access.needs_key and self._access.accepts_key(keys)
 
     def _count(self, counted: dict[Connection, str], connection: Connection, client: str) -> None:
-        if not self._client_limit or not client or _is_loopback(client):
+        if not self._client_limit or not client or is_loopback_address(client):
             return
         if not self._counts.add(client, self._client_limit):
             raise ClientLimitReached(
@@ -113,40 +112,3 @@ class Connections(Generic[Connection]):
         client = counted.pop(connection, None)
         if client is not None:
             self._counts.remove(client)
-
-
-class StreamSlots:
-    """The places for streams that are no answers: status events and log lines. `counts` is shared by all workers."""
-
-    #: What they are counted under; no address has this form.
-    _NAME = "streams"
-
-    def __init__(self, limit: int, counts: Counts | None = None) -> None:
-        self._limit = limit
-        self.counts = counts or CountTable(1).assign()
-        self._taken: set[object] = set()
-
-    def take(self) -> Callable[[], None]:
-        """Take a place and return what gives it back, which may be called twice. Raises `Overloaded`."""
-        if not self.counts.add(self._NAME, self._limit):
-            raise Overloaded(
-                f"{self._limit} streams of events and log lines are open, which is the limit (BPU_STATUS_STREAMS). "
-                "GET /health and GET /slots answer without a stream.",
-                retry_after=5,
-            )
-        place = object()
-        self._taken.add(place)
-        return lambda: self._give_back(place)
-
-    def _give_back(self, place: object) -> None:
-        if place in self._taken:
-            self._taken.remove(place)
-            self.counts.remove(self._NAME)
-
-
-def _is_loopback(client: str) -> bool:
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

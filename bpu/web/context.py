@@ -1,6 +1,6 @@
-"""What the views share: settings, engine, prompter and the served models, as one value on the application.
+"""The application context: the parts that all views of one worker share.
 
-The protocols are the whole of what the web needs of an engine, so that tests can hand in another.
+The protocols name all that the web needs of an engine, so that tests can pass another one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from bpu.console.events import Event
 from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 from bpu.web.activity_store import ActivityStore
-from bpu.web.connections import StreamSlots
 from bpu.web.detached import DetachedAnswers
 from bpu.web.request_log import RequestRecord
 from bpu.web.request_metrics import RequestMetrics
 from bpu.web.served_models import ServedModels
+from bpu.web.stream_registry import StreamRegistry
 
 KEY = "bpu"
 
 
 class Job(Protocol):
-    """One accepted request, from its place in the queue to its end."""
+    """One accepted request, queued or running; used in the request's greenlet."""
 
     @property
     def id(self) -> str: ...
@@ -38,13 +38,13 @@ class Job(Protocol):
     def timing(self) -> Timing: ...
 
     def events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
-        """The console's events; a `Progress` first, after each `silence_s` of silence, and when the place changes."""
+        """Yield the console's events; a `Progress` first, after each `silence_s` of silence, and on a new position."""
 
     def close(self) -> None: ...
 
 
 class Engine(Protocol):
-    """The board's one console as a worker sees it. Nothing here waits for the console; `status` is from memory."""
+    """The board's one engine as a worker sees it. No method waits for the console; `status` reads memory."""
 
     def submit(
         self,
@@ -56,10 +56,11 @@ class Engine(Protocol):
         client: socket | None = None,
         model: str = "",
     ) -> Job:
-        """Put `turn` for the model with the id `model` into the queue; returns when its place is known.
+        """Put `turn` for the model with the id `model` into the queue; return when its position is known.
 
-        `remember` makes the digest of the conversation of the raw answer ("" if it cannot be continued), `count` its
-        tokens. When `client` leaves, the job is closed. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
+        `remember` makes the digest of the conversation from the raw answer ("" if it cannot be continued), `count`
+        counts its tokens. When `client` disconnects, the job is closed. Raises `QueueFull`, `EngineUnavailable`,
+        `EngineStopping`.
         """
 
     def start(self) -> None: ...
@@ -72,55 +73,55 @@ class Engine(Protocol):
     def cancel(self, job_id: str) -> bool: ...
 
     def load(self, model: str = "") -> None:
-        """Load the model with that id, the one of the last load by default. Raises `EngineUnavailable`."""
+        """Order a load of the model with that id, by default of the last one. Raises `EngineUnavailable`."""
 
     def unload(self) -> None: ...
 
     def examine(self) -> None: ...
 
-    def cut(self) -> None: ...
+    def abort_jobs(self) -> None: ...
 
     def stop(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class AppContext:
-    """One worker's parts.
+    """The parts of one worker, made by `bpu.web.factory` and owned by the Flask application.
 
-    `vitals` reads the board. `leave` ends what would keep the worker from leaving and is nobody's answer: each
-    function in `on_stop`.
+    `read_sensors` reads the board's sensors. `close` ends all streams that are not answers and calls each function in
+    `on_stop`, so that the worker can exit.
     """
 
     settings: Settings
     engine: Engine
     served: ServedModels
     on_stop: list[Callable[[], None]] = field(default_factory=list)
-    meters: RequestMetrics = field(default_factory=RequestMetrics)
-    stream_slots: StreamSlots = field(default_factory=lambda: StreamSlots(128))
-    vitals: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
+    request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
+    streams: StreamRegistry = field(default_factory=lambda: StreamRegistry(128))
+    read_sensors: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
     detached: DetachedAnswers | None = None
     activity: ActivityStore | None = None
 
     @property
     def prompter(self) -> Prompter:
-        """The default model's."""
+        """The prompter of the default model."""
         return self.served.default.parts.prompter
 
     @property
     def counter(self) -> Counter:
-        """The default model's."""
+        """The token counter of the default model."""
         return self.served.default.parts.counter
 
     @property
     def context_size(self) -> int:
-        """Tokens of the model that the engine has now, of the default one while it has none that is served here."""
+        """The context size of the engine's current model, else of the default one."""
         current = self.engine.status().get("model")
-        found = (model for model in self.served.models if model.id == current)
-        return next(found, self.served.default).context_size
+        matching = (model for model in self.served.models if model.id == current)
+        return next(matching, self.served.default).context_size
 
     @property
     def model_id(self) -> str:
-        """The id of the model that the engine has, had last, or will load first."""
+        """The id of the engine's current or last model, else of the default one."""
         return str(self.engine.status().get("model") or self.served.default.id)
 
     @property
@@ -134,7 +135,7 @@ class AppContext:
 
     @property
     def fingerprint(self) -> str | None:
-        """`system_fingerprint` of every answer: what answers, where it is not the board's console."""
+        """The `system_fingerprint` of simulator and CPU answers; None for the board's console."""
         if self.on_cpu:
             return f"cpu-{self.settings.hbm_path.stem}"
         return "simulator" if self.simulated else None
@@ -143,18 +144,19 @@ class AppContext:
         app.extensions[KEY] = self
 
     def count(self, record: RequestRecord) -> None:
-        """One request that is over."""
-        self.meters.count(record)
+        """Count a finished request, and add it to the activity."""
+        self.request_metrics.count(record)
         if self.activity is not None:
             self.activity.add(record)
 
-    def leave(self) -> None:
+    def close(self) -> None:
+        self.streams.stop()
         for end in self.on_stop:
             end()
 
 
-def gateway() -> AppContext:
-    """The gateway of the application that serves the current request."""
-    found = current_app.extensions[KEY]
-    assert isinstance(found, AppContext)
-    return found
+def app_context() -> AppContext:
+    """Return the context of the application that serves the current request."""
+    ctx = current_app.extensions[KEY]
+    assert isinstance(ctx, AppContext)
+    return ctx

@@ -1,11 +1,11 @@
-"""Answers that go on without their reader, for clients that asked for it with `X-BPU-Detach: 1`.
+"""Detached answers: they continue without a reader, for clients that send `X-BPU-Detach: 1`.
 
-A gunicorn worker runs such an answer in a greenlet of its own and writes its bytes into a file of the state folder. The
-client reads that file; after a reload it reads it again, from any worker, by the token that only it was given. An
-answer is cancelled when nobody has read it for two minutes, and forgotten two minutes after its end.
+A gunicorn worker runs such an answer in its own greenlet and writes its bytes to a file in the state folder. The client
+reads that file, and after a page reload reads it again, from any worker, by a secret token. An answer is cancelled
+after two minutes without a reader, and removed two minutes after its end.
 
-The workers agree through the files alone: the time of a file says when its answer was last alive or last read, and a
-place of a client is a file that is created exclusively.
+The workers coordinate through the files alone: a file's time says when its answer was last alive or last read, and a
+client's slot is a file that is created exclusively.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from bpu.web import sse
 
 log = logging.getLogger("bpu.web")
 
-#: An answer goes on for so long without a reader, and is kept for so long after its end.
+#: Time that an answer continues without a reader, and is kept after its end.
 KEPT_S = 120.0
-#: Answers of one client's address that are kept, ended ones included; a new one takes the place of the oldest ended.
-CLIENT_PLACES = 2
-#: Answers of all clients together: the folder is often in memory.
-PLACES = 16
-KEPT_BYTES = 2 * 1024 * 1024
-#: An answer whose worker has not touched it for so long has lost its worker.
-LOST_S = 15.0
-#: A reader looks for more at the latest after so long; the worker that runs the answer wakes its own readers at once.
-LOOK_S = 0.1
-_BEAT_S = 1.0
+#: Answers kept for one client address, ended ones included; a new one replaces the oldest ended one.
+MAX_ANSWERS_PER_CLIENT = 2
+#: Answers kept for all clients, because the folder is often in memory.
+MAX_ANSWERS = 16
+MAX_BYTES = 2 * 1024 * 1024
+#: An answer that was not touched for so long has no worker any more.
+WORKER_LOST_S = 15.0
+#: A reader polls this often; the worker that runs the answer wakes its own readers at once.
+POLL_S = 0.1
+TOUCH_INTERVAL_S = 1.0
 _PIECE_BYTES = 65536
 _TOKEN_BYTES = 16
 
@@ -52,7 +52,7 @@ class AnswerNotKept(BadRequest):
     code = "answer_not_kept"
 
 
-class Place:
+class AnswerFiles:
     """The files of one answer: facts (`.json`), bytes (`.sse`), the last reader (`.read`), its end (`.end`)."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -73,35 +73,35 @@ class Place:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody may have the answer any more: its time is over, or its worker is gone."""
+        """Whether the answer has expired or lost its worker."""
         ended, alive = self.age(self.end), self.age(self.facts)
-        return ended > KEPT_S if ended is not None else alive is None or alive > LOST_S
+        return ended > KEPT_S if ended is not None else alive is None or alive > WORKER_LOST_S
 
     def remove(self) -> None:
-        for path in (self.bytes, self.read, self.end, self.facts):  # the facts last: they hold the place
+        for path in (self.bytes, self.read, self.end, self.facts):  # the facts last, because they reserve the slot
             path.unlink(missing_ok=True)
 
 
 class Detached:
-    """One answer that this worker runs. `cancel` ends its job; `close` frees everything that belongs to it."""
+    """A detached answer that this worker runs, in greenlets of its own."""
 
-    def __init__(self, place: Place, token: str) -> None:
-        self.place, self.token = place, token
+    def __init__(self, files: AnswerFiles, token: str) -> None:
+        self.files, self.token = files, token
         self.changed = gevent_io.Flag()
-        self._file = os.open(place.bytes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        self._file = os.open(files.bytes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         self._written = 0
         self._is_kept = True
         self.has_ended = False
-        _touch(place.read)
+        _touch(files.read)
 
     def run(self, pieces: Iterable[bytes], *, cancel: Callable[[], None], close: Callable[[], None]) -> None:
-        """Take the answer from here on; returns at once."""
+        """Run the answer in a greenlet; return at once. `cancel` ends its job, `close` frees its response."""
 
         def write() -> None:
             try:
                 for piece in pieces:
                     self._write(piece)
-            except Exception:  # the stream reports its own errors as events; what comes here is a fault of ours
+            except Exception:  # the stream reports its own errors as events, so this is a fault of the gateway
                 log.exception("A detached answer has failed.")
             finally:
                 close()
@@ -111,149 +111,149 @@ class Detached:
         gevent_io.spawn(lambda: self._watch(cancel))
 
     def end(self) -> None:
-        """The answer is complete; may be called twice. Its files stay for a while."""
+        """End the answer; may be called twice. Its files are kept for `KEPT_S`."""
         if self.has_ended:
             return
         self.has_ended = True
         os.close(self._file)
         if self._is_kept:
-            _touch(self.place.end)
-            gevent_io.Alarm(KEPT_S, self.place.remove)
+            _touch(self.files.end)
+            gevent_io.Alarm(KEPT_S, self.files.remove)
         else:
-            self.place.remove()
+            self.files.remove()
         self.changed.set()
 
-    def drop(self) -> None:
-        """There is no answer: give the place back."""
+    def discard(self) -> None:
+        """Remove the files, because there is no answer."""
         self._is_kept = False
         self.end()
 
     def _write(self, piece: bytes) -> None:
         os.write(self._file, piece)
         self._written += len(piece)
-        if self._is_kept and self._written > KEPT_BYTES:
-            # Whoever reads it now has the file open and reads on; it can no longer be taken up again.
+        if self._is_kept and self._written > MAX_BYTES:
+            # Present readers have the file open and continue; the answer can no longer be resumed.
             self._is_kept = False
-            self.place.bytes.unlink(missing_ok=True)
+            self.files.bytes.unlink(missing_ok=True)
         self.changed.set()
 
     def _watch(self, cancel: Callable[[], None]) -> None:
-        """Keep the place alive, and end an answer that nobody reads."""
+        """Touch the files while the answer runs, and cancel it when it has no reader."""
         while not self.has_ended:
-            _touch(self.place.facts)
-            silent = self.place.age(self.place.read)
-            if silent is not None and silent > (KEPT_S if self._is_kept else LOST_S):
+            _touch(self.files.facts)
+            silent = self.files.age(self.files.read)
+            if silent is not None and silent > (KEPT_S if self._is_kept else WORKER_LOST_S):
                 log.info("A detached answer is cancelled, because it has no reader.")
                 cancel()
                 return
-            gevent_io.sleep(_BEAT_S)
+            gevent_io.sleep(TOUCH_INTERVAL_S)
 
 
 class DetachedAnswers:
-    """The detached answers of one worker, and the way to those of all. `folder` is private to the gateway's user."""
+    """The detached answers: runs those of one worker, reads those of all. `folder` is private to the user."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._own: dict[str, Detached] = {}
+        self._running: dict[str, Detached] = {}
 
     @classmethod
     def none(cls) -> DetachedAnswers:
-        """Where nothing is kept."""
+        """Make an instance that keeps no answers."""
         return cls(Path(os.devnull))
 
     def reserve(self, client: str, key: str) -> Detached | None:
-        """A place for an answer to `client`, None when it has none left; `key` is a digest of what it came with."""
+        """Reserve files for an answer to `client` with the key digest `key`, None at its limit."""
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._sweep()
             token = secrets.token_hex(_TOKEN_BYTES)
-            place = self._take(client, {"key": key, "token": _digest(token)})
-            if place is None:
+            files = self._create_files(client, {"key": key, "token": _digest(token)})
+            if files is None:
                 return None
-            detached = Detached(place, token)
+            detached = Detached(files, token)
         except OSError as error:
             log.warning("No answer can be detached: %s", error)
             return None
-        self._own = {name: other for name, other in self._own.items() if not other.place.has_ended}
-        self._own[place.name] = detached
+        self._running = {name: other for name, other in self._running.items() if not other.files.has_ended}
+        self._running[files.name] = detached
         return detached
 
-    def find(self, token: str, key: str) -> Place:
-        """The answer of `token`. Raises `AnswerNotKept`."""
-        for place in self._places():
-            facts = _facts(place)
+    def find(self, token: str, key: str) -> AnswerFiles:
+        """Find the answer of `token`. Raises `AnswerNotKept`."""
+        for files in self._all_files():
+            facts = _read_facts(files)
             fits = hmac.compare_digest(_digest(token), str(facts.get("token", "")))
-            if fits and hmac.compare_digest(key, str(facts.get("key", ""))) and not place.is_over:
-                return place
+            if fits and hmac.compare_digest(key, str(facts.get("key", ""))) and not files.is_over:
+                return files
         raise AnswerNotKept(
             "No answer is kept under this token and key. A detached answer is kept for two minutes after its end, "
             "up to 2 MiB, and goes on for two minutes without a reader."
         )
 
-    def read(self, place: Place, client: socket | None = None) -> Iterator[bytes]:
-        """The bytes of an answer from its beginning to its end, as they come; ends when `client` leaves.
+    def read(self, files: AnswerFiles, client: socket | None = None) -> Iterator[bytes]:
+        """Read the bytes of an answer from its beginning to its end, until `client` disconnects.
 
         Raises `AnswerNotKept` at once when there are none.
         """
         try:
-            file = place.bytes.open("rb", buffering=0)
+            file = files.bytes.open("rb", buffering=0)
         except OSError:
             raise AnswerNotKept("This answer has grown too large to be kept.") from None
-        return _pieces(file, place, self._own.get(place.name), client)
+        return _pieces(file, files, self._running.get(files.name), client)
 
-    def _take(self, client: str, facts: dict[str, str]) -> Place | None:
-        """A free place of `client`, else that of its oldest answer that has ended."""
+    def _create_files(self, client: str, facts: dict[str, str]) -> AnswerFiles | None:
+        """Create files in a free slot of `client`, else in place of its oldest ended answer."""
         prefix = _digest(client)[:16]
-        places = [Place(self._folder, f"{prefix}-{number}") for number in range(CLIENT_PLACES)]
-        ended = sorted((place for place in places if place.has_ended), key=lambda place: -(place.age(place.end) or 0))
-        if len(self._places()) < PLACES:
-            for place in places:
-                if _create(place.facts, facts):
-                    return place
-        for place in ended:
-            place.remove()
-            if _create(place.facts, facts):
-                return place
+        places = [AnswerFiles(self._folder, f"{prefix}-{number}") for number in range(MAX_ANSWERS_PER_CLIENT)]
+        ended = sorted((files for files in places if files.has_ended), key=lambda files: -(files.age(files.end) or 0))
+        if len(self._all_files()) < MAX_ANSWERS:
+            for files in places:
+                if _create(files.facts, facts):
+                    return files
+        for files in ended:
+            files.remove()
+            if _create(files.facts, facts):
+                return files
         return None
 
-    def _places(self) -> list[Place]:
+    def _all_files(self) -> list[AnswerFiles]:
         try:
-            return [Place(self._folder, path.stem) for path in self._folder.glob("*.json")]
+            return [AnswerFiles(self._folder, path.stem) for path in self._folder.glob("*.json")]
         except OSError:
             return []
 
     def _sweep(self) -> None:
-        for place in self._places():
-            if place.is_over:
-                place.remove()
+        for files in self._all_files():
+            if files.is_over:
+                files.remove()
 
 
-def _pieces(file: Any, place: Place, own: Detached | None, client: socket | None) -> Iterator[bytes]:
+def _pieces(file: Any, files: AnswerFiles, own: Detached | None, client: socket | None) -> Iterator[bytes]:
     left, changed = gevent_io.Flag(), own.changed if own else gevent_io.Flag()
 
-    def leave() -> None:
+    def on_disconnect() -> None:
         left.set()
         changed.set()
 
-    watch = gevent_io.ClientWatch(client, leave) if client is not None else None
+    watch = gevent_io.ClientWatch(client, on_disconnect) if client is not None else None
     touched = 0.0
     try:
         while not left.is_set():
             changed.clear()
-            # Looked at before the bytes, because the end comes after the last of them. A file that has been removed
-            # grows only in the hands of its own worker.
+            # Read before the bytes, because the end is marked after the last of them. A removed file grows only in the
+            # worker that runs its answer.
             is_removed = not os.fstat(file.fileno()).st_nlink
-            has_ended = (own is None or own.has_ended) if is_removed else place.has_ended
+            has_ended = (own is None or own.has_ended) if is_removed else files.has_ended
             if data := file.read(_PIECE_BYTES):
                 yield data
-            elif has_ended or (not is_removed and place.is_over):
+            elif has_ended or (not is_removed and files.is_over):
                 return
             else:
-                if time.monotonic() - touched >= _BEAT_S:
+                if time.monotonic() - touched >= TOUCH_INTERVAL_S:
                     touched = time.monotonic()
-                    _touch(place.read)
-                changed.wait(LOOK_S)
-        # The client has left; the end is that of every stream, for whatever stands between.
+                    _touch(files.read)
+                changed.wait(POLL_S)
+        # The client has disconnected; a proxy in between gets the end of a stream.
         yield sse.event(ClientLeft("The client has left.").body()) + sse.DONE
     finally:
         if watch is not None:
@@ -262,7 +262,7 @@ def _pieces(file: Any, place: Place, own: Detached | None, client: socket | None
 
 
 def _create(path: Path, facts: dict[str, str]) -> bool:
-    """Whether the file was not there before; it is private."""
+    """Create a private file with `facts`; return False if it exists."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
@@ -272,12 +272,12 @@ def _create(path: Path, facts: dict[str, str]) -> bool:
     return True
 
 
-def _facts(place: Place) -> dict[str, Any]:
+def _read_facts(files: AnswerFiles) -> dict[str, Any]:
     try:
-        found = json.loads(place.facts.read_text(encoding="ascii"))
+        facts = json.loads(files.facts.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _touch(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The two ends of a detached answer in HTTP: its first response, and the route on which it is taken up again."""
+"""Detached answers in HTTP: the first response of one, and the route that resumes it."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 
 from bpu.web import request_log, sse
-from bpu.web.client_key import caller_key
-from bpu.web.context import gateway
+from bpu.web.client_key import key_digest
+from bpu.web.context import app_context
 from bpu.web.detached import Detached, DetachedAnswers
 from bpu.web.request_body import client_socket
 
 detaching = Blueprint("detaching", __name__)
 
-WANTED = "X-BPU-Detach"
-TOKEN = "X-BPU-Resume"
+DETACH_HEADER = "X-BPU-Detach"
+RESUME_HEADER = "X-BPU-Resume"
 
 
 def reserve() -> Detached | None:
-    """A place for the current request's answer, if the client wants one and has one left."""
-    answers = gateway().detached
-    if answers is None or request.headers.get(WANTED) != "1":
+    """Reserve a detached answer, if the client asks for one and is within its limit."""
+    answers = app_context().detached
+    if answers is None or request.headers.get(DETACH_HEADER) != "1":
         return None
-    return answers.reserve(request_log.current().client, caller_key())
+    return answers.reserve(request_log.current().client, key_digest())
 
 
 def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) -> Response:
-    """A response that reads what `answer`, a stream, becomes; `answer` itself goes on when the reader leaves.
+    """Make a response that reads the stream `answer`, which continues when the reader disconnects.
 
-    Its line in the log, and what is counted of it, come at its own end.
+    Its log line and its metrics are written when the answer itself ends.
     """
-    answers, record = gateway().detached, request_log.current()
+    answers, record = app_context().detached, request_log.current()
     assert answers is not None
-    reader = sse.response(answers.read(detached.place, client_socket()))
+    reader = sse.response(answers.read(detached.files, client_socket()))
     reader.headers.update(dict(answer.headers))
-    reader.headers[TOKEN] = detached.token
+    reader.headers[RESUME_HEADER] = detached.token
     record.is_detached = True
     answer.call_on_close(lambda: record.end())  # it is set when the first response goes out
     detached.run(answer.iter_encoded(), cancel=cancel, close=answer.close)
@@ -44,7 +44,7 @@ def detach(answer: Response, detached: Detached, *, cancel: Callable[[], None]) 
 
 @detaching.get("/v1/detached")
 def resume() -> Response:
-    """The answer of the token in `X-BPU-Resume`, from its beginning on."""
-    answers = gateway().detached or DetachedAnswers.none()
-    place = answers.find(request.headers.get(TOKEN, ""), caller_key())
-    return sse.response(answers.read(place, client_socket()))
+    """Send the answer of the token in `X-BPU-Resume` from its beginning."""
+    answers = app_context().detached or DetachedAnswers.none()
+    files = answers.find(request.headers.get(RESUME_HEADER, ""), key_digest())
+    return sse.response(answers.read(files, client_socket()))

@@ -1,4 +1,4 @@
-"""The form of an error, by the API that a path belongs to. The one place that knows which path is whose."""
+"""The format of error bodies, by the API that a path belongs to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PREFIX = re.compile(r"^/*(?:v1/+)*")
 
 
 def error_format(path: str, headers: Union[Headers, Mapping[str, str]]) -> ErrorFormat:
-    """The form in which clients of `path` expect an error."""
+    """Return the error format that clients of `path` expect."""
     bare = f"/{_PREFIX.sub('', path)}/"
     for prefix, header, form in FORMATS:
         if bare.startswith(f"{prefix}/") and (not header or header in headers):
@@ -36,5 +36,5 @@ def error_format(path: str, headers: Union[Headers, Mapping[str, str]]) -> Error
 
 
 def openai_error_body(error: BpuError, request_id: str) -> Mapping[str, Any]:
-    """An error as OpenAI shapes it."""
+    """Return the body of an error in OpenAI's format."""
     return error.body()

@@ -1,4 +1,4 @@
-"""From settings to a worker's parts: engine, prompter, models. It reads the model's small files and starts nothing."""
+"""Makes a worker's parts from the settings: engine, prompter, models. It reads small files and starts nothing."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ from bpu.errors import SettingsError
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
-from bpu.web.connections import StreamSlots
 from bpu.web.context import AppContext, Engine
 from bpu.web.detached import DetachedAnswers
-from bpu.web.log_stream import LogStreams, log_blueprint
+from bpu.web.log_stream import LogPoller, log_blueprint
 from bpu.web.routes.models import entries
 from bpu.web.routes.page import page_blueprint
 from bpu.web.served_models import ModelParts, ServedModel, ServedModels
-from bpu.web.status_stream import EventStreams
+from bpu.web.status_stream import StatusPoller
+from bpu.web.stream_registry import StreamRegistry
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
-    """The parts that `settings` ask for, with `engine` in place of the console's. Raises `SettingsError`."""
+    """Make the parts that `settings` ask for, with `engine` if it is given. Raises `SettingsError`."""
     settings = served_settings(settings)
     table = chosen_table(settings)
     choose_files(settings, table.default_model)
     launches = None if engine else build_launch_table(settings)
     others = (model for model in table.models if model.id != table.default)
     served = [_served(settings, model, launches) for model in (table.default_model, *others)]
-    _ = served[0].parts  # a default model that cannot be read ends the start
-    here = AppContext(
+    _ = served[0].parts  # so that an unreadable default model ends the start
+    ctx = AppContext(
         settings=settings,
         engine=engine or _console_engine(settings, launches),
         served=ServedModels(tuple(served), settings.think_model),
-        stream_slots=StreamSlots(settings.status_streams),
+        streams=StreamRegistry(settings.status_streams),
         detached=DetachedAnswers(state_dir(settings) / "detached"),
         activity=_activity_store(settings),
     )
-    if here.activity is not None:
-        here.on_stop.append(here.activity.write)
-        atexit.register(here.activity.write)
-    return here
+    if ctx.activity is not None:
+        ctx.on_stop.append(ctx.activity.write)
+        atexit.register(ctx.activity.write)
+    return ctx
 
 
 def _activity_store(settings: Settings) -> ActivityStore | None:
@@ -80,7 +80,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         aliases=model.aliases,
         context_size=context_size(settings, model),
         is_context_public=settings.publish_context,
-        created=_made(model.hbm) if files is None else _made(files.model, files.template),
+        created=_modified_at(model.hbm) if files is None else _modified_at(files.model, files.template),
         file=model.hbm if files is None else files.model,
         tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
         idle_unload_s=model.idle_unload_s,
@@ -91,7 +91,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
 
 
 def _reasons(model: ModelSpec, files: Files | None) -> bool:
-    """Whether the model thinks before it answers; where its entry and its file's name do not say it, its template."""
+    """Whether the model reasons, by its entry, else by its template."""
     if model.thinking != "auto":
         return model.thinking in ("template", "model")
     if files is None:
@@ -129,31 +129,29 @@ def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -
 
 
 def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:
-    from bpu.engine.client.engine import Engine as ConsoleEngine  # it needs gevent, which another engine need not
+    from bpu.engine.client.engine import Engine as ConsoleEngine  # imported here, because only this engine needs gevent
 
     return ConsoleEngine(launches or build_launch_table(settings), queue_timeout_s=settings.queue_timeout_s)
 
 
-def assemble_page(here: AppContext) -> Blueprint:
-    """The page's blueprint; its event streams end when the gateway stops."""
-    streams = EventStreams(here.engine.status, here.vitals)
-    here.on_stop.append(streams.stop)
+def assemble_page(ctx: AppContext) -> Blueprint:
+    """Make the blueprint of the page and of its status stream."""
     return page_blueprint(
-        streams, here.stream_slots, addresses=lambda: _addresses(here.settings), models=lambda: entries(here)
+        lambda: ctx.streams.respond(StatusPoller(ctx.engine.status, ctx.read_sensors).poll),
+        addresses=lambda: _addresses(ctx.settings),
+        models=lambda: entries(ctx),
     )
 
 
-def assemble_log(here: AppContext) -> Blueprint:
-    """The console's log lines as a stream; it ends when the gateway stops."""
-    streams = LogStreams(lambda: here.engine.status()["log"])
-    here.on_stop.append(streams.stop)
-    return log_blueprint(streams, here.stream_slots)
+def assemble_log(ctx: AppContext) -> Blueprint:
+    """Make the blueprint of the stream of the console's log lines."""
+    return log_blueprint(lambda: ctx.streams.respond(LogPoller(lambda: ctx.engine.status()["log"]).poll))
 
 
 def _addresses(settings: Settings) -> list[str]:
     return [url for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname())]
 
 
-def _made(*paths: Path) -> int:
-    """When the first of `paths` that exists was made, in seconds since 1970."""
+def _modified_at(*paths: Path) -> int:
+    """Return the modification time of the first of `paths` that exists, in seconds since 1970."""
     return next((int(path.stat().st_mtime) for path in paths if path.exists()), 0)

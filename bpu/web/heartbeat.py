@@ -1,4 +1,4 @@
-"""Signs of life for the client, whatever the console does. It adds `Progress` to a job's events and nothing else."""
+"""Keep-alives for a client that waits: adds `Progress` to a job's events."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Clock = Callable[[], float]
 
 
 class Heartbeat:
-    """Watches that the client hears something at least about every `period_s` seconds.
+    """Ensures that a client receives something about every `period_s` seconds; one for each answer.
 
-    The engine tells of the console's silence. But a console that speaks can be silence for the client too:
-    reasoning that is dropped, text that is held back because it may become a stop string.
+    The engine reports a silent console. But a console that writes can also leave the client without data: dropped
+    reasoning, or text held back because it may become a stop string. Runs in the greenlet of the request.
     """
 
     def __init__(self, period_s: float, clock: Clock = time.monotonic) -> None:
@@ -25,14 +25,14 @@ class Heartbeat:
         self._clock = clock
         self._sent = clock()
 
-    def sent(self) -> None:
-        """The client has been sent something."""
+    def on_sent(self) -> None:
+        """Restart the period, because the client was sent something."""
         self._sent = self._clock()
 
     def events(self, job: Job) -> Iterator[Union[Event, Progress]]:
-        """The events of `job`, with a `Progress` before one for which the client would have waited too long.
+        """Yield the events of `job`, and a `Progress` after each period without data sent.
 
-        The engine's `TimeLimitReached` is the end of them: an answer without `Done` was cut.
+        They end at `TimeLimitReached`: an answer without `Done` was cut.
         """
         for event in job.events(self._period_s):
             if isinstance(event, TimeLimitReached):

@@ -1,9 +1,9 @@
-"""An answer in one piece, and signs of life for the client that waits for it. It shapes no answer itself.
+"""An answer as one JSON body, with keep-alives for the client that waits for it.
 
-Node's fetch gives up after 300 s without headers. So after some patience the headers go out, and line breaks,
-which JSON allows before a value, until the body is there. Before that, an error is a true status. Behind it the error
-is written and the body is cut off, because clients crash on an error where an answer should be. Tried with their usual
-repeats, a cut makes openai and anthropic for Python ask three times, as a 502 does; openai for Node, the AI SDK, ollama
+Node's fetch gives up after 300 s without headers. So after `patience_s` the headers are sent, then line breaks, which
+JSON allows before a value, until the body is ready. Before that, an error has its own status. After that the error is
+written and the body is cut off, because clients crash on an error in place of an answer. Tried with their usual
+retries, a cut makes openai and anthropic for Python ask three times, as a 502 does; openai for Node, the AI SDK, ollama
 for Python and curl ask once.
 """
 
@@ -27,7 +27,7 @@ KEEPALIVE = b"\n"
 
 
 class ResponseBuilder(Protocol):
-    """What makes one body of an answer: every delta is added, then the body is legal."""
+    """Builds one body of an answer: `add` is called with every delta, then `body` once."""
 
     def add(self, delta: Delta) -> object: ...
 
@@ -36,50 +36,50 @@ class ResponseBuilder(Protocol):
 
 def response(
     answer: Iterator[Delta],
-    join: ResponseBuilder,
+    builder: ResponseBuilder,
     *,
     patience_s: float,
     period_s: float,
     record: RequestRecord,
     clock: Clock = time.monotonic,
 ) -> Response:
-    """The join of `answer`; waits for it up to `patience_s`, then answers with a body that is still to come."""
+    """Build the response of `answer`; after `patience_s` respond with a body that follows later."""
     due = clock() + patience_s
     for delta in answer:
-        join.add(delta)
+        builder.add(delta)
         if clock() >= due and not isinstance(delta, Finish):
-            return _json(_late(answer, join, period_s, record, clock))
-    return _json(_dumped(join.body()))
+            return _json_response(_delayed_body(answer, builder, period_s, record, clock))
+    return _json_response(_encode(builder.body()))
 
 
-def _late(
-    answer: Iterator[Delta], join: ResponseBuilder, period_s: float, record: RequestRecord, clock: Clock
+def _delayed_body(
+    answer: Iterator[Delta], builder: ResponseBuilder, period_s: float, record: RequestRecord, clock: Clock
 ) -> Iterator[bytes]:
-    """Line breaks every `period_s` of waiting, then the body.
+    """Yield a line break every `period_s` of waiting, then the body.
 
-    Raises `BodyCut` behind the error that took its place.
+    Raises `BodyCut` after an error was written instead.
     """
     record.facts["error"] = "client_left"  # until the end is reached
     yield KEEPALIVE
     sent = clock()
     try:
         for delta in answer:
-            join.add(delta)
+            builder.add(delta)
             if clock() - sent >= period_s:
                 yield KEEPALIVE
                 sent = clock()
-        data, record.facts["error"] = _dumped(join.body()), None
+        data, record.facts["error"] = _encode(builder.body()), None
     except Exception as error:
         failure = error if isinstance(error, BpuError) else internal(error)
         record.facts["error"] = failure.code
-        yield _dumped(record.error_body(failure))
+        yield _encode(record.error_body(failure))
         raise BodyCut from None
     yield data
 
 
-def _dumped(body: Mapping[str, Any]) -> bytes:
+def _encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body).encode("ascii")
 
 
-def _json(body: bytes | Iterator[bytes]) -> Response:
+def _json_response(body: bytes | Iterator[bytes]) -> Response:
     return Response(body, content_type="application/json; charset=utf-8", headers={"Cache-Control": "no-cache"})

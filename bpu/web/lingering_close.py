@@ -1,4 +1,4 @@
-"""The end of a connection on which something was left unread, in a way that lets the client read its answer."""
+"""Lingering close, as nginx calls it: closes a connection that has unread data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LINGER_S = 2.0
 
 
 def linger(client: Any, clock: Callable[[], float] = time.monotonic) -> None:
-    """Close the writing side of `client`, a socket or a wrapper of one, read on for a moment, then close the other.
+    """Shut down the writing side of `client`, read briefly, then shut down reading.
 
-    Closing both at once would reset the connection, and the client might never see the answer (RFC 9112, 9.6).
+    Closing both at once would reset the connection, and the client might lose the answer (RFC 9112, 9.6).
     """
     deadline, left = clock() + LINGER_S, LINGER_BYTES
     with suppress(OSError):  # it may have left already

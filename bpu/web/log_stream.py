@@ -1,53 +1,42 @@
-"""`GET /v1/logs`: the console's last log lines as server-sent events, from what the worker already knows.
+"""`GET /v1/logs`: the console's last log lines as server-sent events, from memory.
 
-They are start-up, log and error lines only: echo and answer hold people's words and never come here.
+Only start-up, log and error lines are among them: prompts and answers of users are never shown here.
 """
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from flask import Blueprint, Response
 
-from bpu.web.connections import StreamSlots
-from bpu.web.sse import COMMENT, HEADERS
+from bpu.web.sse import COMMENT
 
-PERIOD_S = 0.5
-#: After this many looks without a line, a comment shows that the stream lives, and finds out whether its reader does.
-QUIET_LOOKS = 20
+#: After this many polls without a line, a comment shows that the stream is alive and tests the connection.
+COMMENT_EVERY_POLLS = 20
 
 
-class LogStreams:
-    """Every open log stream of one worker. `lines` gives the last lines, the newest last, from memory."""
+class LogPoller:
+    """The state of one log stream. `lines` returns the last lines from memory, the newest last."""
 
-    def __init__(self, lines: Callable[[], Sequence[str]], *, period_s: float = PERIOD_S) -> None:
+    def __init__(self, lines: Callable[[], Sequence[str]]) -> None:
         self._lines = lines
-        self._period_s = period_s
-        self._stopping = threading.Event()
+        self._seen: list[str] = []
+        self._quiet_polls = 0
 
-    def open(self) -> Generator[bytes, None, None]:
-        """One reader's stream: the lines there are, then each new one, as `data: {"line": "..."}`."""
-        seen: list[str] = []
-        quiet = 0
-        while not self._stopping.is_set():
-            now = list(self._lines())
-            fresh = new_lines(seen, now)
-            seen, quiet = now, 0 if fresh else quiet + 1
-            for line in fresh:
-                yield f"data: {json.dumps({'line': line})}\n\n".encode("ascii")
-            if quiet and quiet % QUIET_LOOKS == 1:
-                yield COMMENT
-            self._stopping.wait(self._period_s)
-
-    def stop(self) -> None:
-        """Let every reader go, now and for ever: the worker is leaving."""
-        self._stopping.set()
+    def poll(self) -> Iterator[bytes]:
+        """Yield each unsent line as `data: {"line": "..."}`, or at times a comment."""
+        current = list(self._lines())
+        fresh = new_lines(self._seen, current)
+        self._seen, self._quiet_polls = current, 0 if fresh else self._quiet_polls + 1
+        for line in fresh:
+            yield f"data: {json.dumps({'line': line})}\n\n".encode("ascii")
+        if self._quiet_polls % COMMENT_EVERY_POLLS == 1:
+            yield COMMENT
 
 
 def new_lines(seen: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """What is in `now` and not yet in `seen`, both being windows on the end of one growing list."""
+    """Return the lines of `now` after those of `seen`; both are tails of one log."""
     for shift in range(len(seen) + 1):
         kept = seen[shift:]
         if list(now[: len(kept)]) == list(kept):
@@ -55,17 +44,12 @@ def new_lines(seen: Sequence[str], now: Sequence[str]) -> Sequence[str]:
     return now
 
 
-def log_blueprint(streams: LogStreams, slots: StreamSlots) -> Blueprint:
-    """The blueprint `log`: `GET /v1/logs`."""
+def log_blueprint(open_log: Callable[[], Response]) -> Blueprint:
+    """Make the blueprint `log`: `GET /v1/logs`."""
     blueprint = Blueprint("log", __name__)
 
     @blueprint.get("/v1/logs")
     def logs() -> Response:
-        release = slots.take()
-        stream = streams.open()
-        response = Response(stream, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
-        response.call_on_close(stream.close)
-        response.call_on_close(release)
-        return response
+        return open_log()
 
     return blueprint

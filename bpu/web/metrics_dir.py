@@ -1,7 +1,7 @@
-"""The folder in which the workers of one gateway keep their shares of the metrics: in memory, not on the board's eMMC.
+"""The folder of all workers' metrics files, in memory instead of on the board's eMMC.
 
-The master makes it before there are workers and removes it when it leaves. Metrics are an aside: where there is no
-room for them the gateway goes on without. Standard library only.
+The master makes it before it forks workers and removes it on exit. Without room for it the gateway runs without shared
+metrics. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-#: Where Linux keeps files in memory, for everybody.
+#: Linux's file system in memory for all users.
 SHARED_MEMORY = Path("/dev/shm")
 #: Where prometheus-client looks for it.
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-#: The files of a worker, as prometheus-client names and maps them, and more bytes than ours ever grow to. A mapped
-#: file whose pages are not there yet kills its process (SIGBUS) when the file system is full by then.
+#: The files of a worker, as prometheus-client names and maps them, and more bytes than they ever need. Their pages are
+#: allocated at once, because a missing page kills the process (SIGBUS) when the file system is full.
 RESERVED = {"counter": 256 * 1024, "histogram": 64 * 1024}
 _PREFIX = "bpu-metrics"
 #: A file of prometheus-client begins with the number of its bytes that are in use.
@@ -27,10 +27,10 @@ _USED = struct.Struct("i")
 
 
 def make_folder(state: Path, *, memory: Path = SHARED_MEMORY, mounts: Path = Path("/proc/self/mounts")) -> Path:
-    """The folder of this process, the same after a reload: in `state` if that is in memory, else in `memory`, else in
-    `state`. Its name cannot be foreseen, so nobody else can have made it, or a link of that name, before.
+    """Make the folder of this process, or return it after a reload.
 
-    Folders of gateways that are no more are removed. Raises OSError when none can be made.
+    It is in `state` if that is in memory, else in `memory`, else in `state`. Its name is random, so that no other user
+    can have made it, or a link of that name, before. Folders of ended gateways are removed. Raises OSError.
     """
     own = f"{_PREFIX}-{os.getuid()}-{os.getpid()}-"
     kept = Path(os.environ.get(VARIABLE, "/"))
@@ -39,7 +39,7 @@ def make_folder(state: Path, *, memory: Path = SHARED_MEMORY, mounts: Path = Pat
     places = [place for place in (state, memory) if _in_memory(place, mounts) and os.access(place, os.W_OK)]
     parent = (places or [state])[0]
     for stale in parent.glob(f"{_PREFIX}-{os.getuid()}-*"):
-        if _is_ours(stale) and (stale.name.startswith(own) or not _lives(stale.name.split("-")[3])):
+        if _is_ours(stale) and (stale.name.startswith(own) or not _is_running(stale.name.split("-")[3])):
             shutil.rmtree(stale, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=own, dir=parent))
 
@@ -49,8 +49,7 @@ def remove_folder(folder: str) -> None:
 
 
 def reserve(folder: Path, pid: int) -> None:
-    """Make the files of the worker `pid`, their pages included. Raises OSError, with none of them left, for want of
-    room."""
+    """Make the files of the worker `pid`, their pages included. Raises OSError without room and removes them."""
     try:
         for kind, size in RESERVED.items():
             fd = os.open(_file(folder, kind, pid), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -65,7 +64,7 @@ def reserve(folder: Path, pid: int) -> None:
 
 
 def release(folder: Path, pid: int) -> None:
-    """Give back what a worker that has ended did not use of its files; what it counted stays."""
+    """Truncate the files of an ended worker to the used size; its counts stay."""
     for kind in RESERVED:
         try:
             with _file(folder, kind, pid).open("r+b") as file:
@@ -79,7 +78,7 @@ def _file(folder: Path, kind: str, pid: int) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether `path` is a folder, not a link, of this user, that nobody else can enter."""
+    """Whether `path` is a folder of this user, closed to others, and no link."""
     try:
         status = path.lstat()
     except OSError:
@@ -88,19 +87,19 @@ def _is_ours(path: Path) -> bool:
 
 
 def _in_memory(path: Path, mounts: Path) -> bool:
-    """Whether the file system that `path` lies in is one of memory alone."""
+    """Whether `path` is on a file system in memory."""
     try:
         lines = [line.split() for line in mounts.read_text().splitlines()]
     except OSError:
         return False
-    return _kind(path.resolve(), lines) in ("tmpfs", "ramfs")
+    return _file_system_type(path.resolve(), lines) in ("tmpfs", "ramfs")
 
 
-def _kind(path: Path, lines: Iterable[list[str]]) -> str:
+def _file_system_type(path: Path, lines: Iterable[list[str]]) -> str:
     around = [(words[1], words[2]) for words in lines if path.is_relative_to(words[1])]
-    # The longest is the innermost; of two mounts at one place the later one is seen.
+    # The longest mount point is the innermost; of two mounts at one path the later one is visible.
     return max(enumerate(around), key=lambda item: (len(item[1][0]), item[0]), default=(0, ("", "")))[1][1]
 
 
-def _lives(pid: str) -> bool:
+def _is_running(pid: str) -> bool:
     return pid.isdigit() and Path("/proc", pid).exists()

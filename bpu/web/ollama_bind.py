@@ -1,7 +1,7 @@
 """The addresses of `BPU_OLLAMA_BIND`: which of them can be served beside those of `BPU_BIND`.
 
-gunicorn ends when one of its addresses is taken, and a real Ollama may hold its port; so each is tried before gunicorn
-is told of it. What was found is kept here: workers inherit it, and after a reload the master's own ports are known.
+gunicorn exits when one of its addresses is in use, and a real Ollama may hold its port; so each is tried first. The
+master keeps the result here: workers inherit it, and after a reload it names the master's own ports.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _refused: dict[str, str] = {}
 def choose(
     bind: str, others: Collection[str] = (), *, find_problem: Callable[[str], OSError | None] = bind_problem
 ) -> list[str]:
-    """The parts of `bind` that are to be served beside `others`. The rest is in `refused`, with the reason."""
+    """Choose the addresses in `bind` to serve beside `others`; `refused` has the rest with reasons."""
     parts = [part for part in bind.split(",") if part and part not in others]
     _refused.clear()
     for part in parts:
@@ -32,11 +32,11 @@ def choose(
 
 
 def refused() -> dict[str, str]:
-    """The addresses that are not served, each with its reason."""
+    """Return the addresses that are not served, each with its reason."""
     return dict(_refused)
 
 
 def state() -> list[dict[str, object]]:
-    """Every address of the setting, as `/health` shows it."""
+    """Return each address of the setting as `/health` shows it."""
     served: list[dict[str, object]] = [{"address": part, "served": True, "reason": None} for part in sorted(_served)]
     return [*served, *({"address": part, "served": False, "reason": reason} for part, reason in _refused.items())]

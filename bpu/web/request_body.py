@@ -1,7 +1,7 @@
-"""The request body as a Python object: limits of size, time and depth, and text that can be written again.
+"""Reads the request body as JSON, with limits on size, time and depth.
 
-It knows JSON and nothing of what the JSON means. It reads `wsgi.input` itself, because Flask cuts a body without
-a length at the limit instead of refusing it, and takes a slow client for one that left.
+It reads `wsgi.input` itself, because Flask cuts a body without a length at the limit instead of refusing it, and treats
+a slow client as one that disconnected. Runs in the greenlet of the request.
 """
 
 from __future__ import annotations
@@ -18,27 +18,30 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from bpu import gevent_io
+from bpu.chat.nesting import levels
 from bpu.errors import BadRequest, BpuError
 from bpu.web.body_budget import BodyBudget, BodyShare
 from bpu.web.body_parsing import ParsingQueue, check_values
 from bpu.web.lingering_close import linger
 
-#: How deep lists and objects may lie in each other; a tool's JSON schema needs about twenty.
+#: How deep lists and objects may be nested; a tool's JSON schema needs about twenty levels.
 MAX_DEPTH = 100
-#: Silence within a body after which its sender is given up.
+#: Silence within a body after which it is refused.
 SILENCE_S = 30.0
-#: A body is read in such pieces; the first so many bytes of it, which is all of most, are not counted.
+#: The size of one read, and the first bytes of a body that its budget does not count: all of most bodies.
 PIECE_BYTES = 16 * 1024
 FREE_BYTES = 64 * 1024
-#: Of a body that nobody wants, gunicorn may skip this much by itself; a longer one ends its connection.
+#: gunicorn may discard this much of an unread body; a longer one closes its connection.
 SKIPPED_BYTES = 1024 * 1024
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
-    """Give each body `whole_s` seconds and all of them one `budget`, and end the connections on which much of one was
-    left unread: the rest of it is no request."""
+    """Limit each body to `whole_s` seconds and all bodies together to `budget`.
+
+    Connections on which much of a body was left unread are closed, because the rest is no request.
+    """
     app.config["BODY_TIMEOUT_S"] = whole_s
     app.config["BODY_BUDGET"] = budget
     app.config["BODY_PARSING"] = ParsingQueue()
@@ -46,39 +49,47 @@ def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         client = client_socket()
-        if client is not None and _is_left():
+        if client is not None and _is_body_unread():
             response.call_on_close(lambda: linger(client))
         return response
 
 
 def read_json() -> Any:
-    """The body of the current request. Raises `BadRequest` (`invalid_json`, 413), or Flask's 408 and 413."""
+    """Read the current request's body. Raises `BadRequest` (`invalid_json`, 413), or Flask's 408 and 413."""
     parsing: ParsingQueue = current_app.config["BODY_PARSING"]
     with _share() as (share, ended):
         data = _read(share, ended)
         share.complete()
         is_large = client_socket() is not None and len(data) > FREE_BYTES
         with parsing.turn() if is_large else nullcontext():
-            return _parsed(data)
+            return _parse(data)
 
 
-def _parsed(data: bytes) -> Any:
+def read_object() -> dict[str, Any]:
+    """Read the current request's body as a JSON object. Raises as `read_json`, and `BadRequest` for another value."""
+    body = read_json()
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    return body
+
+
+def _parse(data: bytes) -> Any:
     check_values(data)
     try:
-        body = json.loads(data, parse_constant=_no_constant, parse_float=_number)
+        body = json.loads(data, parse_constant=_refuse_constant, parse_float=_parse_number)
         _check_depth(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is not valid JSON: {_reason(error)}", code="invalid_json") from None
-    return _whole_characters(body) if _SURROGATE_ESCAPE.search(data) else body
+    return _replace_surrogates(body) if _SURROGATE_ESCAPE.search(data) else body
 
 
 def client_socket() -> socket.socket | None:
-    """The client's socket where gunicorn serves; None under a test client."""
+    """Return the client's socket under gunicorn; None under a test client."""
     found: socket.socket | None = request.environ.get("gunicorn.socket")
     return found
 
 
-def _is_left() -> bool:
+def _is_body_unread() -> bool:
     if g.get("body_read"):
         return False
     if g.get("body_begun") or request.headers.get("Transfer-Encoding"):
@@ -87,7 +98,7 @@ def _is_left() -> bool:
 
 
 def _read(share: BodyShare, ended: list[str]) -> bytes:
-    """All of the body, at most `BPU_MAX_BODY_BYTES`."""
+    """Read all of the body, at most `BPU_MAX_BODY_BYTES`."""
     length, most = request.content_length, request.max_content_length or 0
     _refuse_compressed()
     g.body_begun = True
@@ -105,14 +116,14 @@ def _read(share: BodyShare, ended: list[str]) -> bytes:
 
 
 def _refuse_compressed() -> None:
-    """A compressed body says nothing about its size, and no client of this API needs one."""
+    """Refuse a compressed body, because its size is unknown and no client needs one."""
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding not in ("", "identity"):
         raise UnsupportedMediaType(f"A body in the coding {coding[:40]!r} is not taken; send it as it is.")
 
 
 def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
-    """The pieces of the body as they come. Its beginning is free: the number of connections limits it."""
+    """Yield the pieces of the body. The budget does not count the first ones; the connection limit bounds them."""
     stream, size = request.environ["wsgi.input"], 0
     while length is None or size < length:
         piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
@@ -128,10 +139,12 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
 
 @contextmanager
 def _share() -> Iterator[tuple[BodyShare, list[str]]]:
-    """This body's share of the budget, until it is parsed; and why its reading was ended, if it was."""
+    """Open this body's share of the budget, and a list for the reason of an abort."""
     client, ended = client_socket(), list[str]()
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
-    share = budget.open(lambda: _give_up(client, ended, "Other bodies needed the room of this one, which had stopped."))
+    share = budget.open(
+        lambda: _abort_reading(client, ended, "Other bodies needed the room of this one, which had stopped.")
+    )
     try:
         yield share, ended
     finally:
@@ -140,9 +153,11 @@ def _share() -> Iterator[tuple[BodyShare, list[str]]]:
 
 @contextmanager
 def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
-    """408 for a body that does not come, 400 for one that breaks off; the socket is as before afterwards."""
+    """Limit the time of reading: 408 for a late body, 400 for a broken one."""
     whole_s = current_app.config["BODY_TIMEOUT_S"]
-    alarm = gevent_io.Alarm(whole_s, _give_up, client, ended, f"The body did not come within {whole_s:g} seconds.")
+    alarm = gevent_io.Alarm(
+        whole_s, _abort_reading, client, ended, f"The body did not come within {whole_s:g} seconds."
+    )
     client.settimeout(SILENCE_S)
     try:
         yield
@@ -150,7 +165,7 @@ def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
         raise
     except TimeoutError:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
-    except Exception:  # gunicorn's own kinds, for a chunk that is none and for a client that left
+    except Exception:  # gunicorn's own types, for an invalid chunk and for a client that disconnected
         if not ended:
             raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
     finally:
@@ -161,20 +176,20 @@ def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
         raise RequestTimeout(ended[0])
 
 
-def _give_up(client: socket.socket | None, ended: list[str], reason: str) -> None:
-    """What is being read ends here; the answer can still be written."""
+def _abort_reading(client: socket.socket | None, ended: list[str], reason: str) -> None:
+    """Stop reading the body; the answer can still be written."""
     ended.append(reason)
     if client is not None:
         with suppress(OSError):
             client.shutdown(socket.SHUT_RD)
 
 
-def _no_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _number(text: str) -> float:
-    """A number that can be written again: beyond the largest one Python has only infinity, which JSON has not."""
+def _parse_number(text: str) -> float:
+    """Parse a number. Raises `ValueError` for one that Python holds as infinity, which JSON does not have."""
     value = float(text)
     if math.isinf(value):
         raise ValueError("it holds a number that is too large")
@@ -182,7 +197,7 @@ def _number(text: str) -> float:
 
 
 def _reason(error: Exception) -> str:
-    """Where it is broken. Never the text around it: that is what somebody wrote."""
+    """Say where the body is broken, without quoting the user's text."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}."
     if isinstance(error, UnicodeDecodeError):
@@ -193,26 +208,18 @@ def _reason(error: Exception) -> str:
 
 
 def _check_depth(body: Any) -> None:
-    """Without recursion, so that depth is refused by rule and not by the interpreter's luck."""
-    level, depth = [body], 0
-    while level:
-        depth += 1
+    """Raise `RecursionError` when `body` is nested deeper than `MAX_DEPTH`."""
+    for depth, _ in enumerate(levels(body), start=1):
         if depth > MAX_DEPTH:
             raise RecursionError
-        level = [child for node in level for child in _children(node)]
 
 
-def _children(node: Any) -> list[Any]:
-    nodes = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return [child for child in nodes if isinstance(child, (dict, list))]
-
-
-def _whole_characters(value: Any) -> Any:
-    """`value` with U+FFFD for each half of a surrogate pair: JSON can say one, but no console can be sent it."""
+def _replace_surrogates(value: Any) -> Any:
+    """Replace lone surrogates by U+FFFD, because UTF-8 cannot encode them."""
     if isinstance(value, str):
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if isinstance(value, list):
-        return [_whole_characters(item) for item in value]
+        return [_replace_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_whole_characters(name): _whole_characters(item) for name, item in value.items()}
+        return {_replace_surrogates(name): _replace_surrogates(item) for name, item in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""One id and one line in the log for each request. The line holds facts and counts, never what people wrote."""
+"""The id and the log line of each request. The line holds facts and counts, never texts of users."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bpu.web.error_formats import error_format
 
 log = logging.getLogger("bpu.web.request")
 
-#: Asked for every few seconds by machines and by the page: only in the log when it is set to debug.
+#: Requested every few seconds by supervisors and the page: logged at level debug only.
 PROBES = frozenset({"/health", "/ready", "/slots", "/metrics"})
 
 
 @dataclass
 class RequestRecord:
-    """What becomes one line. `facts` is added to while the request is served, its stream included."""
+    """The record of one request, which becomes its log line after its stream."""
 
     id: str
     method: str
@@ -32,14 +32,14 @@ class RequestRecord:
     started: float
     status: int = 0
     endpoint: str = "none"
-    #: How far its job has come: `queued`, `loading`, `prefill`, `decode`; empty without a job.
+    #: The phase of its job: `queued`, `loading`, `prefill`, `decode`; empty without a job.
     phase: str = ""
-    #: What the job waits for, in words; empty where its phase says it all.
+    #: What the job waits for, in words; empty where the phase says enough.
     waiting: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
-    #: What was asked and answered; filled only where `BPU_ACTIVITY` asks for it.
-    words: dict[str, str] = field(default_factory=dict)
-    #: Its answer may outlive its response, and ends the record itself.
+    #: Question and answer; filled only where `BPU_ACTIVITY` asks for it.
+    texts: dict[str, str] = field(default_factory=dict)
+    #: The answer may outlive its response, and ends the record itself.
     is_detached: bool = False
     #: When it began, in seconds since 1970.
     began: float = field(default_factory=time.time)
@@ -60,11 +60,11 @@ class RequestRecord:
 def install(
     app: Flask,
     clock: Callable[[], float] = time.monotonic,
-    tell: Callable[[RequestRecord], None] = lambda record: None,
+    on_finished: Callable[[RequestRecord], None] = lambda record: None,
 ) -> None:
-    """Give each request of `app` an id; when its response is closed, write its line and `tell` of it.
+    """Give each request of `app` an id, and at its end log it and call `on_finished`.
 
-    Register this first.
+    Register this before all other hooks.
     """
 
     @app.before_request
@@ -75,7 +75,7 @@ def install(
 
     def end(record: RequestRecord) -> None:
         record.end = lambda: None
-        tell(record)
+        on_finished(record)
         _write(record, clock() - record.started)
 
     @app.after_request
@@ -91,14 +91,14 @@ def install(
 
 
 def current() -> RequestRecord:
-    """The record of the request being served."""
+    """Return the record of the current request."""
     record = g.record
     assert isinstance(record, RequestRecord)
     return record
 
 
-def note(**facts: Any) -> None:
-    """Add facts to the current request's line, if there is a request."""
+def add_fields(**facts: Any) -> None:
+    """Add fields to the log line of the current request, if there is one."""
     if "record" in g:
         current().facts.update(facts)
 
@@ -108,7 +108,7 @@ def _write(record: RequestRecord, seconds: float) -> None:
         "id": record.id,
         "client": record.client,
         "method": record.method,
-        # Quoted: a line break in an address must not become a line of its own in the log.
+        # Quoted, so that a line break in a path does not begin a new log line.
         "path": quote(record.path),
         "status": record.status,
         "ms": round(seconds * 1000, 1),

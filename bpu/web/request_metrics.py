@@ -1,7 +1,7 @@
-"""What is counted while requests are served, as Prometheus metrics that are right across workers.
+"""The metrics of requests, as Prometheus metrics that are correct across workers.
 
-It counts and times, and never sees what people wrote. What the engine knows is read at the moment of asking
-(`bpu.web.routes.metrics`), not counted here.
+They hold counts and times, never texts of users. The engine's own figures are read by `bpu.web.routes.metrics` at each
+scrape.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bpu.turn import Progress
 from bpu.web.metrics_dir import VARIABLE
 from bpu.web.request_log import RequestRecord
 
-#: Seconds. A wait may be a queue of minutes; a board says its first token after some tenths of a second.
+#: Seconds. A wait may be a queue of minutes; a board's first token takes some tenths of a second.
 WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 GAPS = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 5, 30)
-#: So many gaps are written down together: each write takes a lock and a shared file, between two tokens of somebody.
-NOTED_AT_ONCE = 64
+#: Gaps written together, because each write takes a lock and a shared file, and so delays tokens.
+GAPS_PER_WRITE = 64
 #: Tokens per second: decoding is 5 to 60 on these boards, prefill some hundreds.
 RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200)
-#: Errors of a request that had its place; every other error is a refusal.
+#: Errors of a request that became a job; every other error is a refusal.
 LEFT = frozenset({"client_left", "job_cancelled"})
 FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed", "tool_call_failed"})
 
@@ -35,7 +35,7 @@ Item = TypeVar("Item", bound=Union[Event, Progress])
 
 
 class RequestMetrics:
-    """The meters of one worker. With `$PROMETHEUS_MULTIPROC_DIR` set, `registry()` adds up those of all workers."""
+    """The metrics of one worker. With `$PROMETHEUS_MULTIPROC_DIR` set, `registry()` sums those of all workers."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -82,7 +82,7 @@ class RequestMetrics:
         )
 
     def registry(self) -> CollectorRegistry:
-        """What to write out: this worker's own, or the sum of all workers."""
+        """Return the registry to expose: this worker's own, or the sum of all workers."""
         if VARIABLE not in os.environ or not Path(os.environ[VARIABLE]).is_dir():
             return self._own
         registry = CollectorRegistry()
@@ -90,7 +90,7 @@ class RequestMetrics:
         return registry
 
     def watch(self, events: Iterable[Item], record: RequestRecord) -> Iterator[Item]:
-        """`events` as they come, the time to the first token and between tokens noted, and the phase in `record`."""
+        """Yield `events`; observe the times to and between tokens, and set the phase of `record`."""
         last: float | None = None
         gaps: list[float] = []
         try:
@@ -104,19 +104,19 @@ class RequestMetrics:
                     else:
                         gaps.append(now - last)
                     last = now
-                    if len(gaps) == NOTED_AT_ONCE:
-                        self._note(gaps)
+                    if len(gaps) == GAPS_PER_WRITE:
+                        self._observe_gaps(gaps)
                 yield event
         finally:
-            self._note(gaps)
+            self._observe_gaps(gaps)
 
-    def _note(self, gaps: list[float]) -> None:
+    def _observe_gaps(self, gaps: list[float]) -> None:
         for gap in gaps:
             self._gap.observe(gap)
         gaps.clear()
 
     def count(self, record: RequestRecord) -> None:
-        """One request that is over."""
+        """Count a finished request."""
         self._requests.labels(record.endpoint, record.status).inc()
         error = record.facts.get("error")
         if error in LEFT:
@@ -124,11 +124,11 @@ class RequestMetrics:
         elif error in FAILED:
             self._failures.labels(error).inc()
         elif error:
-            self.refused(str(error))
+            self.count_refusal(str(error))
         self._count_job(record.facts)
 
-    def refused(self, reason: str) -> None:
-        """A request that did not become a job; `reason` is the code of its error."""
+    def count_refusal(self, reason: str) -> None:
+        """Count a request that became no job; `reason` is its error's code."""
         self._rejects.labels(reason).inc()
 
     def _count_job(self, facts: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""The models that this gateway serves, each with what turns its requests into turns. It knows no HTTP.
+"""The models that this gateway serves, each with its prompter. It knows no HTTP.
 
-All lists of models, of every API, are made from it. It reads small files, never the engine.
+The model lists of all APIs are made from it. It reads small files, never the engine.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class ModelParts:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One model of the table, in a worker. `problem` says why it cannot be started here, None when it can.
+    """One model of the table; `problem` says why it cannot be started, if so.
 
-    `created` is the age of the model's file in seconds since 1970. `find_reasons` tells whether the model thinks before
-    it answers; it may read the template.
+    `created` is the time of the model's file in seconds since 1970. `find_reasons` returns whether the model
+    reasons; it may read the template.
     """
 
     id: str
@@ -64,7 +64,7 @@ class ServedModel:
 
     @cached_property
     def parts(self) -> ModelParts:
-        """Read from its files at the first request for it. Raises `EngineUnavailable`."""
+        """The parts, read from the model's files at its first request. Raises `EngineUnavailable`."""
         if self.problem is not None:
             raise EngineUnavailable(self.problem)
         try:
@@ -74,12 +74,12 @@ class ServedModel:
 
     @cached_property
     def reasons(self) -> bool:
-        """Whether the model thinks before it answers."""
+        """Whether the model reasons before it answers."""
         return self.find_reasons()
 
     @property
     def card(self) -> ModelCard:
-        """What the lists of models say of it."""
+        """The facts of the model for the lists of models."""
         return ModelCard(
             id=self.id,
             file=self.file.name,
@@ -92,11 +92,11 @@ class ServedModel:
         )
 
     def is_loaded(self, engine: Mapping[str, Any]) -> bool:
-        """Whether it is in memory, by the engine's status."""
+        """Whether the model is in memory, by the engine's status."""
         return self.status(engine)[0] == "loaded"
 
     def status(self, engine: Mapping[str, Any]) -> tuple[ModelStatus, str | None]:
-        """Its status by the engine's, and the reason of a failure."""
+        """Return its status by the engine's status, and the reason of a failure."""
         if self.problem is not None:
             return "failed", self.problem
         is_current = engine.get("model", self.id) == self.id
@@ -110,7 +110,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ServedModels:
-    """All of them, the default one first. With `think_twins` each name is also served as `<name>-think`."""
+    """All served models, the default one first; with `think_twins` each name also as `<name>-think`."""
 
     models: tuple[ServedModel, ...]
     think_twins: bool
@@ -121,7 +121,7 @@ class ServedModels:
 
     @property
     def names(self) -> list[str]:
-        """Every id and alias, the twins not among them."""
+        """Every id and alias, without the twins."""
         return [name for model in self.models for name in model.names]
 
     @property
@@ -132,7 +132,7 @@ class ServedModels:
         ]
 
     def find(self, name: str) -> ServedModel:
-        """The model of an id, an alias, or a twin. Raises `ModelNotFound`."""
+        """Find the model of an id, an alias, or a twin. Raises `ModelNotFound`."""
         for model in self.models:
             if name in model.names or (self.think_twins and name in _twins(model.names)):
                 return model
@@ -145,7 +145,7 @@ def _twins(names: Iterable[str]) -> Iterator[str]:
 
 @lru_cache(maxsize=64)
 def _config(folder: Path) -> dict[str, Any]:
-    """The model's `config.json`; empty where it cannot be read."""
+    """Read the model's `config.json`; empty if it cannot be read."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

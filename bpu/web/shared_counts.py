@@ -1,8 +1,8 @@
-"""Counts that all workers of one gateway share: a table in memory that the master makes and its workers inherit.
+"""Counts that all workers share, in memory that they inherit from the master.
 
-Each worker writes a column of its own and reads the sum of all. So nothing is locked, and what a worker that was
-killed had counted is gone when the master clears its column. Names are hashed with a secret into two cells and the
-smaller sum counts: the table never counts too little, and nobody can aim at the cells of another name.
+Each worker writes its own column and reads the sum of all, so there is no lock, and the counts of a killed worker are
+gone when the master clears its column. Each name is hashed with a secret into two cells, and the smaller sum counts:
+the table never counts too little, and no client can choose a name to hit the cells of another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CountTable:
         self._free = set(range(columns))
 
     def assign(self) -> Counts:
-        """A column that no living worker has; where there is none left, the counts of a table of its own."""
+        """Give a worker a free column, or counts of a separate table."""
         if not self._free:
             return CountTable(1).assign()
         column = min(self._free)
@@ -34,7 +34,7 @@ class CountTable:
         return Counts(self, column)
 
     def release(self, column: int) -> None:
-        """Forget all that was counted in `column`: its worker has ended."""
+        """Clear `column`, because its worker has ended."""
         for at in range(column, len(self._memory), self.columns):
             self._memory[at] = 0
         self._free.add(column)
@@ -47,7 +47,7 @@ class CountTable:
         return min(sum(self._memory[cell : cell + self.columns]) for cell in self._cells(name))
 
     def _cells(self, name: str) -> list[int]:
-        """Where the cells of `name` begin; the columns of one cell lie side by side."""
+        """Return the indices of the cells of `name`; the columns of one cell are adjacent."""
         digest = blake2b(name.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=4 * _HASHES).digest()
         numbers = memoryview(digest).cast("I")
         return [(number * _CELLS + numbers[number] % _CELLS) * self.columns for number in range(_HASHES)]
@@ -60,10 +60,10 @@ class Counts:
         self._table, self._column = table, column
 
     def add(self, name: str, limit: int) -> bool:
-        """Count one more of `name`; False, with nothing counted, if all workers together have `limit` of it.
+        """Count one more of `name`, unless all workers together have `limit` of it.
 
-        It is counted before it is compared: two workers that count at once may both refuse the last one, but never
-        both take it.
+        Returns whether it was counted. It is counted before it is compared, so that two workers that count at once may
+        both refuse the last one, but never both take it.
         """
         self._table.change(name, self._column, 1)
         if self._table.total(name) <= limit:

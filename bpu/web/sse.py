@@ -7,13 +7,14 @@ an empty `data:` crashes most, and a comment that begins with `: ping` ends the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, Union
 
 from flask import Response
 
+from bpu.chat.deltas import KeepAlive
 from bpu.errors import BpuError
+from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.error_handlers import internal
 from bpu.web.request_log import RequestRecord
 
@@ -22,40 +23,43 @@ COMMENT = b": keep-alive\n\n"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
-#: Made once: `json.dumps` with separators makes an encoder for every event.
+#: Made once, because `json.dumps` with separators makes an encoder for each event.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 KeepAliveForm = Literal["chunk", "comment", "off"]
 
 
 def event(body: Mapping[str, Any]) -> bytes:
-    """One event with `body` as its data."""
+    """Encode one event with `body` as its data."""
     return f"data: {_encode(body)}\n\n".encode("ascii")
 
 
-def named(body: Mapping[str, Any]) -> bytes:
-    """One event with `body` as its data and its type as its name, as Responses and Anthropic's Messages have it."""
+def named_event(body: Mapping[str, Any]) -> bytes:
+    """Encode one event with its type as its name, as Responses and Anthropic's Messages have it."""
     return f"event: {body['type']}\n".encode("ascii") + event(body)
 
 
-class Frames:
-    """Writes the chunks of one chat completion. Chunks that say a piece of text differ in it alone, so what stands
-    around it is encoded once: on cold caches that is the dearest step on a token's way."""
+class ChunkEncoder:
+    """Encodes the chunks of one chat completion.
+
+    Chunks with a piece of text differ in the text alone. The constant part around it is encoded once, because
+    JSON-encoding it dominates the cost per token on cold caches.
+    """
 
     def __init__(self) -> None:
         self._around: dict[str, tuple[bytes, bytes]] = {}
 
-    def event(self, body: Mapping[str, Any]) -> bytes:
-        """The same bytes as `event(body)`."""
+    def encode(self, body: Mapping[str, Any]) -> bytes:
+        """Return the same bytes as `event(body)`."""
         for choice in body.get("choices", ()):
             if len(choice["delta"]) == 1 and choice["finish_reason"] is None:
                 [(key, text)] = choice["delta"].items()
                 if isinstance(text, str):
-                    before, after = self._around.get(key) or self._frame(body, key)
+                    before, after = self._around.get(key) or self._encode_around(body, key)
                     return before + _encode(text).encode("ascii") + after
         return event(body)
 
-    def _frame(self, chunk: Mapping[str, Any], key: str) -> tuple[bytes, bytes]:
+    def _encode_around(self, chunk: Mapping[str, Any], key: str) -> tuple[bytes, bytes]:
         [choice] = chunk["choices"]
         mark = "\0"
         marked = {**chunk, "choices": [{**choice, "delta": {key: mark}}]}
@@ -64,39 +68,26 @@ class Frames:
         return before, after
 
 
-@dataclass(frozen=True)
-class StreamFormat:
-    """How one endpoint's events are written. `silent` knows the bodies that say nothing but that the stream lives.
-
-    Not `comments`: the format has no comments, or its clients do not count them, so a silent body is written whole.
-    """
-
-    silent: Callable[[dict[str, Any]], bool]
-    event: Callable[[Mapping[str, Any]], bytes] = event
-    failed: Callable[[BpuError], list[dict[str, Any]]] = lambda error: [error.body()]
-    done: bytes = DONE
-    comments: bool = True
-    content_type: str = EVENT_STREAM
-
-
 def stream(
-    bodies: Iterable[dict[str, Any]], *, keepalive: KeepAliveForm, record: RequestRecord, style: StreamFormat
+    events: Iterable[Union[dict[str, Any], KeepAlive]],
+    endpoint_format: EndpointFormat,
+    *,
+    keepalive: KeepAliveForm,
+    record: RequestRecord,
 ) -> Iterator[bytes]:
-    """The events of `bodies`, each a write of its own, `[DONE]` last.
+    """Encode `events`, each as a write of its own, and end with the format's terminator.
 
-    An error is an event with the error object, then `[DONE]`; no chunk with a finish reason comes before it.
-    Nothing is sent from a `finally`: after the client has left, there is nobody to send it to.
+    An error becomes the format's error events; no chunk with a finish reason comes before them. Nothing is sent from a
+    `finally`, because it also runs after the client has left.
     """
     record.facts["error"] = "client_left"  # until the end is reached
     failure: BpuError | None = None
     try:
-        for body in bodies:
-            if not style.silent(body):
-                yield style.event(body)
+        for event in events:
+            if not isinstance(event, KeepAlive):
+                yield endpoint_format.encode(event)
             elif keepalive != "off":
-                words = record.waiting if style.comments else ""
-                whole = body and (keepalive == "chunk" or not style.comments)
-                yield _keepalive(words, style.event(body) if whole else b"")
+                yield _keepalive(endpoint_format, keepalive, record)
         record.facts["error"] = None
     except BpuError as error:
         failure = error
@@ -104,20 +95,23 @@ def stream(
         failure = internal(error)
     if failure is not None:
         record.facts["error"] = failure.code
-        for body in style.failed(failure):
-            yield style.event(body)
-    if style.done:
-        yield style.done
+        for body in endpoint_format.error_events(failure):
+            yield endpoint_format.encode(body)
+    if endpoint_format.terminator:
+        yield endpoint_format.terminator
 
 
-def _keepalive(waiting: str, event: bytes) -> bytes:
-    """A keep-alive: its event, and a comment where it has none or where `waiting` says what is waited for."""
-    if not waiting:
+def _keepalive(endpoint_format: EndpointFormat, form: KeepAliveForm, record: RequestRecord) -> bytes:
+    """Encode a keep-alive as its event, a comment with the record's waiting reason, or both."""
+    has_comments, body = endpoint_format.has_comments, endpoint_format.keepalive
+    is_event = body is not None and (form == "chunk" or not has_comments)
+    event = endpoint_format.encode(body) if body is not None and is_event else b""
+    if not (has_comments and record.waiting):
         return event or COMMENT
-    words = waiting.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+    words = record.waiting.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
     return b": keep-alive, " + words + b"\n\n" + event
 
 
 def response(events: Iterator[bytes], content_type: str = EVENT_STREAM) -> Response:
-    """The response that carries `events`."""
+    """Make the response that carries `events`."""
     return Response(events, content_type=content_type, headers=HEADERS)

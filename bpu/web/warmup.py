@@ -1,6 +1,6 @@
-"""One request that is served to nobody, so that a worker's first client does not wait for imports and caches.
+"""Warms a worker up by one request without a client.
 
-A cold worker would take its first request 50 to 100 ms later than the others take theirs.
+Without it the first request of a worker takes 50 to 100 ms longer than the next ones.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 from flask import Flask
 
 from bpu.chat.chunks import ResponseMetadata, chunks
+from bpu.chat.deltas import KeepAlive
 from bpu.chat.requests import Limits, parse_chat
 from bpu.console.events import Done, Event, Text
 from bpu.turn import Timing
@@ -21,21 +22,22 @@ log = logging.getLogger("bpu.web")
 
 
 def warm(app: Flask) -> None:
-    """Go the way of a chat request in memory, without the engine. It never raises: a cold worker serves as well."""
-    here: AppContext = app.extensions[KEY]
+    """Run a chat request in memory, without the engine. It never raises, because a cold worker serves as well."""
+    ctx: AppContext = app.extensions[KEY]
     try:
         app.test_client().get("/health")
-        _chat(here)
+        _chat(ctx)
     except Exception as error:
         internal(error)
 
 
-def _chat(here: AppContext) -> None:
-    body = {"model": here.served.default.id, "messages": [{"role": "user", "content": "1+1=?"}], "stream": True}
-    asked = parse_chat(body, models=here.served.names, think_model=False, limits=Limits(), namespace="")
-    turn = here.prompter.plan(asked).turn
-    here.counter.count("1+1=2")
+def _chat(ctx: AppContext) -> None:
+    body = {"model": ctx.served.default.id, "messages": [{"role": "user", "content": "1+1=?"}], "stream": True}
+    chat_request = parse_chat(body, models=ctx.served.names, think_model=False, limits=Limits(), namespace="")
+    turn = ctx.prompter.plan(chat_request).turn
+    ctx.counter.count("1+1=2")
     events: list[Event] = [Text("1+1=2"), Done()]
-    answer = here.served.default.parts.decoder.read(events, asked, turn, Timing)
-    for chunk in chunks(answer, ResponseMetadata(id="warm", created=0, model=asked.model)):
-        event(chunk)
+    answer = ctx.served.default.parts.decoder.read(events, chat_request, turn, Timing)
+    for chunk in chunks(answer, ResponseMetadata(id="warm", created=0, model=chat_request.model)):
+        if not isinstance(chunk, KeepAlive):
+            event(chunk)

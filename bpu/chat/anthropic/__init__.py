@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bpu.chat.anthropic.answer import MessageFormat, is_ping
+from bpu.chat.anthropic.answer import PING, MessageFormat
 from bpu.chat.anthropic.errors import error_body
 from bpu.chat.anthropic.request import omits_thinking, parse_count, parse_message
 
-__all__ = ["MessageFormat", "error_body", "is_ping", "omits_thinking", "parse_count", "parse_message"]
+__all__ = ["PING", "MessageFormat", "error_body", "omits_thinking", "parse_count", "parse_message"]

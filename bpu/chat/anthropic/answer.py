@@ -6,15 +6,16 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Union
 
 from bpu.chat.anthropic.errors import error_body
 from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall, as_keepalive
 from bpu.chat.usage import Usage
 from bpu.errors import BpuError
 
 Event = dict[str, Any]
+#: The event of a keep-alive.
 PING: Event = {"type": "ping"}
 
 
@@ -33,12 +34,15 @@ class MessageFormat:
         self._blank = ""  # white space that begins a text block only if more of a text follows
         self._finish: Finish | None = None
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Event]:
-        """Yield the start and a ping before the first delta is read. A keep-alive becomes a ping."""
+    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[Event, KeepAlive]]:
+        """Yield the start and a keep-alive before the first delta is asked for, then the events of each delta."""
         yield {"type": "message_start", "message": self._message(_usage(Usage(self._head.prompt_tokens, 1)))}
-        yield PING
+        yield KeepAlive("queued")
         for delta in deltas:
-            yield from self.add(delta) or [PING]
+            events = self.add(delta)
+            yield from events
+            if not events:
+                yield as_keepalive(delta)
 
     def add(self, delta: Delta) -> list[Event]:
         """Return the events of `delta`; none for a keep-alive and for hidden reasoning."""
@@ -140,11 +144,6 @@ class MessageFormat:
     def _figures(self, finish: Finish) -> Event:
         details = {"thinking_tokens": finish.usage.reasoning_tokens}
         return {**_usage(finish.usage), "output_tokens_details": details}
-
-
-def is_ping(event: Mapping[str, Any]) -> bool:
-    """Whether an event is a keep-alive."""
-    return bool(event["type"] == "ping")
 
 
 def _usage(usage: Usage) -> Event:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Union
 
 from bpu.chat.chunks import ResponseMetadata
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
@@ -30,17 +30,17 @@ class LineFormat:
         self._thoughts: list[str] = []
         self._calls: list[Line] = []
         self._finish: Finish | None = None
-        #: The line of a keep-alive.
+        #: The line of a keep-alive: one without text.
         self.keepalive = self._line(self._part())
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Line]:
+    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[Line, KeepAlive]]:
         """Yield the first line before the first delta is read, then one for each."""
         yield self._line(self._part())
         for delta in deltas:
             if isinstance(delta, Finish):
                 yield self._last(self._part(), delta)
             elif isinstance(delta, KeepAlive):
-                yield self.keepalive
+                yield delta
             else:
                 yield self._line(self._said(delta))
 

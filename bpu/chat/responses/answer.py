@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
 from bpu.chat.call_ids import call_item_id
 from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.deltas import Content, Delta, Finish, Reasoning, ToolCall
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall, as_keepalive
 from bpu.chat.request_models import named_tools, plain_choice
 from bpu.chat.requests import ChatRequest
 from bpu.chat.usage import Usage
@@ -35,12 +35,15 @@ class ResponsesFormat:
         self._text: list[str] = []
         self._final: Event = {}
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Event]:
-        """Yield two events before the first delta is read, then those of each. A keep-alive is an empty event."""
+    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[Event, KeepAlive]]:
+        """Yield the first two events before the first delta is read, then the events of each delta."""
         for name in ("created", "in_progress"):
             yield self._event(f"response.{name}", response=self._response("in_progress"))
         for delta in deltas:
-            yield from self.add(delta) or [{}]
+            events = self.add(delta)
+            yield from events
+            if not events:
+                yield as_keepalive(delta)
 
     def add(self, delta: Delta) -> list[Event]:
         """Return the events of `delta`; none for a keep-alive."""

@@ -118,7 +118,7 @@ class Engine:
         """Examine what the console remembers, as soon as no job is left, also if it is known already."""
         self._link.order({"op": "examine"})
 
-    def cut(self) -> None:
+    def abort_jobs(self) -> None:
         """The gateway stops and the graceful time is over: every job ends with an error that says so."""
         for job in list(self.jobs.values()):
             job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))

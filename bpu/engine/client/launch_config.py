@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bpu.board.layout import board_model, is_board
 from bpu.console.profiles import PROFILES
 from bpu.engine.client import cpu_settings
 from bpu.engine.console_record import ConsoleRecord
@@ -28,7 +29,6 @@ from bpu.settings import Settings, data_dir, state_dir
 
 SIMULATOR_MODEL = IMPORT_ROOT / "bpu" / "simulator" / "model"
 SIMULATOR_CONTEXT = 4096
-_BOARD_MODEL = Path("/proc/device-tree/model")
 #: Names of the lock file in the state folder: the simulator's, and the processor console's.
 _OWN_LOCKS = ("simulator.lock", "cpu.lock")
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
@@ -54,7 +54,7 @@ class Files:
     cpu: bool = False
 
 
-def resolve_engine(settings: Settings, *, board_model: Path = _BOARD_MODEL) -> Settings:
+def resolve_engine(settings: Settings, *, root: Path = Path("/")) -> Settings:
     """Return `settings`, with the model's own values if the engine is the processor. Raises `SettingsError`.
 
     `auto` prefers the processor to the simulator if all that it needs is installed.
@@ -64,7 +64,7 @@ def resolve_engine(settings: Settings, *, board_model: Path = _BOARD_MODEL) -> S
     if settings.engine == "cpu":
         return cpu_settings.cpu_settings(settings)
     default = load_table(settings).default_model if cpu_settings.is_available(settings) else None
-    falls_back = default is not None and _falls_back(settings, default, _text(board_model))
+    falls_back = default is not None and _falls_back(settings, default, root)
     return cpu_settings.cpu_settings(settings) if falls_back else settings
 
 
@@ -87,13 +87,13 @@ def served_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"model_id": chosen_model(settings).id})
 
 
-def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_model: Path = _BOARD_MODEL) -> Files:
+def choose_files(settings: Settings, model: ModelSpec | None = None, *, root: Path = Path("/")) -> Files:
     """Choose console, processor or simulator, as `BPU_ENGINE` says; `model` is the default unless it is given.
 
     Raises `SettingsError` that names everything that is missing or impossible. `auto` falls back to the last two only
     if no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
     """
-    settings = resolve_engine(settings, board_model=board_model)
+    settings = resolve_engine(settings, root=root)
     model = model or chosen_model(settings)
     if settings.engine == "simulator":
         return _simulated(model)
@@ -101,10 +101,9 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_mo
         assert model.template is not None, "a model file without a template was refused"
         console = IMPORT_ROOT / "bpu" / "cpu_console"
         return Files(False, console, model.hbm, model.tokenizer_dir, model.template, cpu=True)
-    board = _text(board_model)
-    if _falls_back(settings, model, board):
+    if _falls_back(settings, model, root):
         return _simulated(model)
-    mistakes = [*missing_files(model), *refusals(model, board)]
+    mistakes = [*missing_files(model), *refusals(model, board_model(root))]
     if mistakes:
         lines = (f"  {line}" for line in mistakes)
         raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
@@ -112,9 +111,9 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, board_mo
     return Files(False, model.console, model.hbm, model.tokenizer_dir, model.template)
 
 
-def _falls_back(settings: Settings, model: ModelSpec, board: str) -> bool:
+def _falls_back(settings: Settings, model: ModelSpec, root: Path) -> bool:
     """Whether `auto` falls back from the SDK's console, which is missing and was not asked for."""
-    asked = settings.engine != "auto" or model.explicit_paths or model.line or "d-robotics" in board.lower()
+    asked = settings.engine != "auto" or model.explicit_paths or model.line or is_board(root)
     return not asked and bool(missing_files(model))
 
 
@@ -124,13 +123,6 @@ def _simulated(model: ModelSpec) -> Files:
     template = model.template if "template" in model.explicit_paths else None
     own = SIMULATOR_MODEL / "DeepSeek_R1_Distill_Qwen_1.5B.jinja"
     return Files(True, IMPORT_ROOT / "bpu" / "simulator", model.hbm, tokenizer, template or own)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def context_size(settings: Settings, model: ModelSpec | None = None) -> int:

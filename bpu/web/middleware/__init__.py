@@ -1,1 +1,1 @@
-"""What every request passes before its view: paths, access, and headers for other origins."""
+"""Middleware that every request passes before its view: paths, access, and CORS headers."""

@@ -1,6 +1,6 @@
-"""What every request passes before a view sees it: host name, network, key, and JSON where a web page may speak.
+"""Checks host name, network, key and content type of each request before its view.
 
-The rules are `bpu.access_policy`; here they meet Flask. It must not read a body.
+It applies the rules of `bpu.access_policy` to Flask's requests. It must not read a body.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bpu.web.error_handlers import respond
 
 log = logging.getLogger("bpu.web")
 
-#: Served without a key: the page asks for the key itself, and a supervisor has none.
-OPEN = frozenset({"/", "/health", "/ready"})
-#: What proxies add; one of them from somebody who is not trusted to speak for others means a proxy that was forgotten.
+#: Served without a key, because the page asks for the key itself and a supervisor has none.
+KEYLESS_PATHS = frozenset({"/", "/health", "/ready"})
+#: Headers that proxies add; one from an untrusted peer means a proxy that the settings do not name.
 PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
 ALLOWED = "GET, HEAD, OPTIONS, POST"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -33,13 +33,13 @@ class NotAProxy(BadRequest):
 
 
 def install(app: Flask, access: Access) -> None:
-    """Put the rules of `access` before every view of `app`."""
+    """Check the rules of `access` before every view of `app`."""
     warned: list[str] = []
 
     @app.before_request
-    def guard() -> Response | None:
+    def check_access() -> Response | None:
         if request.method == "CONNECT":
-            return _no_proxy()
+            return _refuse_proxy_use()
         peer = request.environ.get("REMOTE_ADDR") or ""
         forwarded_for = request.headers.get("X-Forwarded-For", "")
         client = access.client(peer, forwarded_for)
@@ -55,18 +55,18 @@ def install(app: Flask, access: Access) -> None:
                     peer or "a unix socket",
                 )
         if request.method == "OPTIONS":
-            return _options(app)
+            return _answer_options(app)
         g.has_key = _has_key(access)
         if not g.has_key and not _is_open(request.path):
             raise InvalidApiKey(
                 "This gateway needs an API key, and none or a wrong one was sent. Send `Authorization: Bearer <key>` "
                 "with one of the keys that are set in BPU_API_KEYS or in the file that BPU_API_KEYS_FILE names."
             )
-        _check_declared()
+        _check_content_type()
         return None
 
     @app.after_request
-    def harden(response: Response) -> Response:
+    def add_security_headers(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("X-Frame-Options", "DENY")
         return response
@@ -77,7 +77,7 @@ def _is_proxied() -> bool:
 
 
 def _check_host(access: Access, peer: str) -> None:
-    """The `Host` header, and what a trusted proxy says that it was. HTTP/1.0 has none; no browser speaks that."""
+    """Check `Host`, and `X-Forwarded-Host` of a trusted proxy. HTTP/1.0 has none, but no browser sends it."""
     hosts = [request.environ.get("HTTP_HOST", "")]
     if access.trusts(peer):
         hosts += request.headers.get("X-Forwarded-Host", "").split(",")
@@ -98,35 +98,35 @@ def _check_network(client: str) -> None:
 
 
 def _has_key(access: Access) -> bool:
-    """Whether the request may see everything: it has a key, or no key is needed."""
+    """Whether the request has a key, or none is needed."""
     given = given_keys(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
     return not access.needs_key or access.accepts_key(given)
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN or path.startswith("/static/")
+    return path in KEYLESS_PATHS or path.startswith("/static/")
 
 
-def _check_declared() -> None:
-    """A web page can send text or forms to anybody unasked; only JSON makes its browser ask first (a preflight)."""
+def _check_content_type() -> None:
+    """Require JSON from web pages, because it makes a browser send a preflight."""
     if request.method not in SAFE_METHODS and request.headers.get("Origin") and not request.is_json:
         raise UnsupportedMediaType(
             "A request with an `Origin` header must be declared as JSON: send `Content-Type: application/json`."
         )
 
 
-def _no_proxy() -> Response:
-    """405 for a program that takes the gateway for a proxy; nothing is connected."""
+def _refuse_proxy_use() -> Response:
+    """Answer 405 to a program that uses the gateway as a proxy."""
     message = "This gateway is no proxy. Take its address out of the proxy settings of the program that asks."
     response = respond(NotAProxy(message))
     response.headers["Allow"] = ALLOWED
     return response
 
 
-def _options(app: Flask) -> Response | None:
-    """204 for any address that exists, preflight or not, and for the gateway itself (`*`, RFC 9110, 9.3.7).
+def _answer_options(app: Flask) -> Response | None:
+    """Answer 204 for any existing path, and for the server itself (`*`, RFC 9110, 9.3.7).
 
-    None leaves an unknown address to its 404.
+    Returns None for an unknown path, which then gets its 404.
     """
     if request.environ.get("PATH_INFO") == "*":
         return Response(status=204, headers={"Allow": ALLOWED})

@@ -1,7 +1,7 @@
-"""Which web pages of other origins may read our answers (CORS). It never refuses a request by itself.
+"""CORS headers for the web pages of other origins that may read answers. It never refuses a request by itself.
 
-A foreign page gets no headers, so its browser keeps the answer from it, and since a body must be declared JSON
-(`bpu.web.middleware.auth`) it cannot even send one without a preflight, which fails.
+Without the headers a browser keeps the answer from a foreign page. Because a body must be declared as JSON
+(`bpu.web.middleware.auth`), such a page cannot send one without a preflight, which fails.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from flask import Flask
 from flask_cors import CORS
 
-#: Pages of the user's own machine, and programs that are no web page at all: none of these can be a stranger's site.
-#: "null" is not here: a sandboxed frame of any site has it.
+#: Origins of the user's own machine and of desktop programs, which no foreign site can have. "null" is left out,
+#: because a sandboxed frame of any site has it.
 LOCAL = (
     r"https?://(?:localhost|[a-z0-9-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?",
     r"(?:app|file|tauri|capacitor|ionic|vscode-file|vscode-webview)://[^/]*",
@@ -32,7 +32,7 @@ MAX_AGE_S = 600
 
 
 def install(app: Flask, allowed: Iterable[str]) -> None:
-    """Answer the local origins and `allowed`: whole origins, `*` standing for any part of one."""
+    """Allow the local origins and `allowed`: whole origins, `*` standing for any part of one."""
     CORS(
         app,
         origins=[re.compile(rf"(?:{pattern})\Z", re.IGNORECASE) for pattern in (*LOCAL, *map(_pattern, allowed))],

@@ -1,4 +1,4 @@
-"""The same API at every address that clients make up of a host and a path. It rewrites paths, and ignores upgrades.
+"""Rewrites the path variants that clients send to the API's own paths, and ignores upgrades.
 
 Chatbox and others join a host that may end in `/v1` with a path that may begin with it.
 """
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 _SLASHES = re.compile(r"/{2,}")
 _VERSIONS = re.compile(r"^(?:/v1)+(?=/|$)")
-#: Ollama's own addresses, behind a host that was typed with OpenAI's `/v1`.
+#: Ollama's own paths, behind a host that was entered with OpenAI's `/v1`.
 _OLLAMA = re.compile(r"^/v1(?=/api(?:/|$))")
 
 
 class PathNormalizer:
-    """WSGI middleware that gives each address one form.
+    """WSGI middleware that gives each path one form.
 
     `/v1/v1/x`, `/v1/x/`, `//v1/x` and, for the API's own names, `/x` become `/v1/x`; `/v1/api/x` becomes `/api/x`.
     """
 
     def __init__(self, app: WSGIApplication, names: Iterable[str]) -> None:
-        """`names` are the first parts after `/v1/` that the API answers."""
+        """`names` are the first path segments after `/v1/` that the API serves."""
         self._app = app
         self._names = frozenset(names)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path: Any = environ.get("PATH_INFO", "")
         environ["PATH_INFO"] = self.canonical(path)
-        # The offer of another protocol may be ignored (RFC 9110, 7.8); werkzeug would look for a WebSocket's route.
+        # An upgrade may be ignored (RFC 9110, 7.8); werkzeug would look for a WebSocket route.
         environ.pop("HTTP_UPGRADE", None)
         return self._app(environ, start_response)
 
     def canonical(self, path: str) -> str:
-        """The one path under which `path` is registered. A target that is no path (`*`, `host:port`) stays as it is."""
+        """Return the registered form of `path`; other targets (`*`, `host:port`) stay unchanged."""
         if not path.startswith("/"):
             return path
         path = _SLASHES.sub("/", path)
@@ -47,5 +47,5 @@ class PathNormalizer:
 
 
 def api_names(rules: Iterable[str]) -> set[str]:
-    """The first parts after `/v1/` in `rules`, the addresses that the application has registered."""
+    """Return the first path segments after `/v1/` in `rules`, the application's routes."""
     return {rule.split("/")[2].partition("<")[0] for rule in rules if rule.startswith("/v1/")} - {""}

@@ -1,1 +1,1 @@
-"""The views, one module for each API or part of one. They hold no state."""
+"""The views, one module for each API or part of one, run in the greenlet of a request. They hold no state."""

@@ -1,4 +1,7 @@
-"""How the gateway is: health, readiness, slots, and the few things an operator may do. Never waits for the engine."""
+"""The state of the gateway and its administration: health, readiness, slots, orders to the engine.
+
+No view waits for the engine.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ from flask import Blueprint, Response, g, jsonify, request
 from bpu import __version__
 from bpu.errors import STATE_FOLDER_REMEDY, BadRequest, EngineUnavailable
 from bpu.web import ollama_bind
-from bpu.web.context import AppContext, gateway
-from bpu.web.request_body import read_json
+from bpu.web.context import AppContext, app_context
+from bpu.web.request_body import read_object
 
 ops = Blueprint("ops", __name__)
 
-#: Why a state is not ready, in words for a person. A state that is not here takes requests.
+#: The reason why a state is not ready. A state that is not here takes requests.
 NOT_READY = {
     "starting": "The model is being loaded.",
     "checking": "The console is being examined, once in its life.",
     "stopping": "The engine is being stopped.",
     "failed": "The engine has failed.",
 }
-#: When to ask again while the first answer of an examination has not come, and its rest cannot be predicted.
+#: Retry time before the first answer of an examination, when its remaining time cannot be predicted.
 EXAMINATION_RETRY_S = 10.0
-#: What to do about a state when the engine's own error does not say it.
+#: What to do about a state, where the engine's own error does not say it.
 REMEDIES = {
     "stopped": "Nothing: the next request loads the model. POST /v1/engine/load loads it now.",
     "starting": "Wait: requests are taken and wait for the model.",
     "checking": "Wait: requests are taken, and wait at most BPU_EXAM_LIMIT_S for the end of the examination.",
     "failed": "Read `error` and the lines in `log`, put the cause right, then POST /v1/engine/load.",
 }
-#: Instead of an error's words where a request has no key.
+#: Replaces an error's message for a request without a key.
 ASK_WITH_KEY = "The reason is shown to requests with a key."
 
 
 class JobNotFound(BadRequest):
-    """No job of that id waits or runs."""
+    """No job with that id waits or runs."""
 
     status = 404
     code = "job_not_found"
@@ -44,17 +47,17 @@ class JobNotFound(BadRequest):
 
 @ops.get("/health")
 def health() -> Response:
-    """200 for as long as the gateway itself runs, whatever the engine does."""
+    """Answer 200 while the gateway itself runs, whatever the engine's state."""
     return jsonify(_health())
 
 
 @ops.get("/ready")
 def ready() -> tuple[Response, int]:
-    """200 while a request would be served without somebody's help; else 503 and the reason."""
-    here = gateway()
+    """Answer 200 while requests are served without an operator's action, else 503 and the reason."""
+    ctx = app_context()
     status = _status()
-    reason = _not_ready(status, preload=here.settings.preload)
-    if reason is None and not here.engine.is_reachable:
+    reason = _not_ready(status, preload=ctx.settings.preload)
+    if reason is None and not ctx.engine.is_reachable:
         reason = f"The engine's keeper or its state folder cannot be used at the moment. {STATE_FOLDER_REMEDY}"
     body: dict[str, Any] = {"ready": reason is None, "state": status["state"], "reason": reason}
     response = jsonify(body)
@@ -65,46 +68,44 @@ def ready() -> tuple[Response, int]:
 
 @ops.get("/slots")
 def slots() -> Response:
-    """The one slot, the job in it, and the jobs that wait for it in their order. Ages in seconds."""
-    here = gateway()
-    status = here.engine.status()
+    """Show the one slot, the job in it, and the waiting jobs in their order. Ages in seconds."""
+    ctx = app_context()
+    status = ctx.engine.status()
     running = status["running"]
     return jsonify(
         {
             "slots": [{"id": 0, "state": status["state"], "is_processing": running is not None, "job": running}],
             "waiting": list(status["waiting"]),
-            "queue_limit": here.settings.queue_limit,
-            "n_ctx": here.context_size,
+            "queue_limit": ctx.settings.queue_limit,
+            "n_ctx": ctx.context_size,
             "cache_tokens": status["cache_tokens"],
-            "model": here.model_id,
-            "swap_after_s": here.settings.swap_after_s,
+            "model": ctx.model_id,
+            "swap_after_s": ctx.settings.swap_after_s,
         }
     )
 
 
 @ops.post("/v1/jobs/<job_id>/cancel")
 def cancel(job_id: str) -> Response:
-    """Take a job out of the queue or off the console; its client gets `job_cancelled`."""
-    if not gateway().engine.cancel(job_id):
+    """Cancel a waiting or running job; its client gets `job_cancelled`."""
+    if not app_context().engine.cancel(job_id):
         raise JobNotFound("No job of this id waits or runs; GET /slots lists those that do.", param="id")
     return jsonify({"id": job_id, "cancelled": True})
 
 
 @ops.post("/v1/engine/load")
 def load() -> tuple[Response, int]:
-    """Ask for a model to be loaded, and do not wait for it; without `model` in the body, for that of the last load."""
-    here, has_body = gateway(), request.content_length or "Transfer-Encoding" in request.headers
-    body = read_json() if has_body else {}
-    if not isinstance(body, dict):
-        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    """Order a load without waiting for it; without `model` in the body, of the last model."""
+    ctx, has_body = app_context(), request.content_length or "Transfer-Encoding" in request.headers
+    body = read_object() if has_body else {}
     name = body.get("model")
     if name is None:
-        here.engine.load()
+        ctx.engine.load()
     elif isinstance(name, str):
-        model = here.served.find(name)
+        model = ctx.served.find(name)
         if model.problem is not None:
             raise EngineUnavailable(model.problem)
-        here.engine.load(model.id)
+        ctx.engine.load(model.id)
     else:
         raise BadRequest("`model` must be a string.", param="model")
     return jsonify(_health()), 202
@@ -112,37 +113,37 @@ def load() -> tuple[Response, int]:
 
 @ops.post("/v1/engine/unload")
 def unload() -> tuple[Response, int]:
-    """Ask for the model to be let go of, and do not wait for it; the next request loads it again."""
-    gateway().engine.unload()
+    """Order an unload without waiting for it; the next request loads the model again."""
+    app_context().engine.unload()
     return jsonify(_health()), 202
 
 
 @ops.post("/v1/engine/examine")
 def examine() -> tuple[Response, int]:
-    """Ask for an examination of what the console remembers; it begins when no job is left."""
-    gateway().engine.examine()
+    """Order an examination of the console's capabilities; it begins when no job is left."""
+    app_context().engine.examine()
     return jsonify(_health()), 202
 
 
 def _status() -> Mapping[str, Any]:
-    """The engine's status; without a key none of the console's lines and no error's words, which may name a path."""
-    status = gateway().engine.status()
+    """Return the engine's status; without a key, without console lines and error text."""
+    status = app_context().engine.status()
     if g.get("has_key", True):
         return status
     return {**status, "log": [], "error": ASK_WITH_KEY if status["error"] else None}
 
 
 def _health() -> dict[str, Any]:
-    here = gateway()
+    ctx = app_context()
     status = _status()
     state = status["state"]
     return {
         "status": "error" if state == "failed" else "ok",
         "version": __version__,
-        "model": here.model_id,
-        "context_length": here.context_size,
-        "simulated": here.simulated,
-        "notice": _notice(here),
+        "model": ctx.model_id,
+        "context_length": ctx.context_size,
+        "simulated": ctx.simulated,
+        "notice": _notice(ctx),
         "ollama_bind": ollama_bind.state(),
         "engine": {**status, "waiting": len(status["waiting"]), "running": status["running"] is not None},
         "since_s": status["since_s"],
@@ -158,11 +159,11 @@ def _retry_after_s(status: Mapping[str, Any]) -> float | None:
     return EXAMINATION_RETRY_S if rest_s is None else max(1.0, rest_s)
 
 
-def _notice(here: AppContext) -> str | None:
-    """What a person must know of who answers; None where it is the board's console."""
-    if here.on_cpu:
+def _notice(ctx: AppContext) -> str | None:
+    """Return a notice if the answers do not come from the board's BPU, else None."""
+    if ctx.on_cpu:
         return "A small model on this computer's processor, not the BPU."
-    return "A simulator: its answers are stored texts, no model and no BPU is used." if here.simulated else None
+    return "A simulator: its answers are stored texts, no model and no BPU is used." if ctx.simulated else None
 
 
 def _not_ready(status: Mapping[str, Any], *, preload: bool) -> str | None:

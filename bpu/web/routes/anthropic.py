@@ -1,52 +1,58 @@
-"""Anthropic's Messages: a body in, events or one message out, and the count of a prompt's tokens."""
+"""Anthropic's Messages API: `POST /v1/messages` and `POST /v1/messages/count_tokens`."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from bpu.chat.anthropic import MessageFormat, is_ping, omits_thinking, parse_count, parse_message
+from bpu.chat.anthropic import PING, MessageFormat, omits_thinking, parse_count, parse_message
 from bpu.chat.chunks import ResponseMetadata
 from bpu.errors import UnsupportedEndpoint
 from bpu.web import request_log, sse
-from bpu.web.context import gateway
+from bpu.web.context import app_context
+from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.request_body import read_json
-from bpu.web.responder import EndpointFormat, options, respond
+from bpu.web.responder import options, respond
+from bpu.web.routes.unsupported import refuse_endpoints
 
 anthropic = Blueprint("anthropic", __name__)
 
-#: First parts after `/v1/` of what Anthropic has and a language model on a BPU has not.
+#: First path segments after `/v1/` of Anthropic's endpoints that one language model cannot serve.
 UNSUPPORTED = ("messages/batches", "complete", "skills")
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @anthropic.post("/v1/messages")
 def message() -> Response:
-    """One message, streamed or not."""
-    here, body = gateway(), read_json()
-    asked = parse_message(body, **options(here))
+    """Answer one message, streamed or not."""
+    ctx, body = app_context(), read_json()
+    chat_request = parse_message(body, **options(ctx))
     shows_thinking = not omits_thinking(body)
     del body  # this frame lives for as long as a job waits
 
-    def face(head: ResponseMetadata) -> EndpointFormat:
-        form = MessageFormat(head, request_id=request_log.current().request_id, shows_thinking=shows_thinking)
-        style = sse.StreamFormat(silent=is_ping, event=sse.named, failed=form.failed, done=b"", comments=False)
-        return EndpointFormat(form.events, form, style)
+    def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
+        answer = MessageFormat(head, request_id=request_log.current().request_id, shows_thinking=shows_thinking)
+        return EndpointFormat(
+            events=answer.events,
+            body=answer,
+            encode=sse.named_event,
+            content_type=sse.EVENT_STREAM,
+            keepalive=PING,
+            error_events=answer.failed,
+            has_comments=False,
+        )
 
-    return respond(here, asked, face, "msg_")
+    return respond(ctx, chat_request, endpoint_format, "msg_")
 
 
 @anthropic.post("/v1/messages/count_tokens")
 def count_tokens() -> Response:
-    """The tokens of a prompt, also of one that is too long."""
-    here = gateway()
-    asked = parse_count(read_json(), **options(here))
-    return jsonify({"input_tokens": here.served.find(asked.model).parts.prompter.count(asked)})
+    """Count the tokens of a prompt, also of one that is too long."""
+    ctx = app_context()
+    chat_request = parse_count(read_json(), **options(ctx))
+    return jsonify({"input_tokens": ctx.served.find(chat_request.model).parts.prompter.count(chat_request)})
 
 
-def _unsupported(rest: str = "") -> Response:
+def _unsupported(name: str, rest: str = "") -> Response:
     raise UnsupportedEndpoint("This gateway has one language model, for POST /v1/messages, and keeps nothing.")
 
 
-for _name in UNSUPPORTED:
-    for _rule in (f"/v1/{_name}", f"/v1/{_name}/<path:rest>"):
-        anthropic.add_url_rule(_rule, "unsupported", _unsupported, methods=METHODS)
+refuse_endpoints(anthropic, "/v1", UNSUPPORTED, _unsupported)

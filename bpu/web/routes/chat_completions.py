@@ -1,4 +1,4 @@
-"""The chat endpoint: a body in, chunks or one completion out. The way between is `bpu.web.responder`."""
+"""`POST /v1/chat/completions`: parses the request and names the format; `bpu.web.responder` answers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from functools import partial
 
 from flask import Blueprint, Response
 
-from bpu.chat.chunks import CompletionBuilder, ResponseMetadata, chunks, is_keepalive
+from bpu.chat.chunks import CompletionBuilder, ResponseMetadata, chunks, keepalive_chunk
 from bpu.chat.requests import parse_chat
 from bpu.web import sse
-from bpu.web.context import gateway
+from bpu.web.context import app_context
+from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.request_body import read_json
-from bpu.web.responder import EndpointFormat, options, respond
+from bpu.web.responder import options, respond
 
 openai = Blueprint("openai", __name__)
 
 
 @openai.post("/v1/chat/completions")
 def chat() -> Response:
-    """One chat completion, streamed or not."""
-    here = gateway()
-    return respond(here, parse_chat(read_json(), **options(here)), _face, "chatcmpl-")
+    """Answer one chat completion, streamed or not."""
+    ctx = app_context()
+    return respond(ctx, parse_chat(read_json(), **options(ctx)), _endpoint_format, "chatcmpl-")
 
 
-def _face(head: ResponseMetadata) -> EndpointFormat:
-    style = sse.StreamFormat(silent=is_keepalive, event=sse.Frames().event)
-    return EndpointFormat(partial(chunks, head=head), CompletionBuilder(head), style)
+def _endpoint_format(head: ResponseMetadata) -> EndpointFormat:
+    return EndpointFormat(
+        events=partial(chunks, head=head),
+        body=CompletionBuilder(head),
+        encode=sse.ChunkEncoder().encode,
+        content_type=sse.EVENT_STREAM,
+        keepalive=keepalive_chunk(head),
+        terminator=sse.DONE,
+    )

@@ -1,29 +1,37 @@
-"""The older text completions: a thin face of the chat, at an address of its own."""
+"""`POST /v1/completions`: the older text completions, answered as a chat of one message."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
 from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.completions import PARAMS, TextCompletionFormat, is_keepalive, parse_completion
+from bpu.chat.completions import PARAMS, TextCompletionFormat, parse_completion
 from bpu.chat.requests import translate_params
 from bpu.web import sse
-from bpu.web.context import gateway
+from bpu.web.context import app_context
+from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.request_body import read_json
-from bpu.web.responder import EndpointFormat, options, respond
+from bpu.web.responder import options, respond
 
 completions = Blueprint("completions", __name__)
 
 
 @completions.post("/v1/completions")
 def complete() -> Response:
-    """One text completion, streamed or not."""
-    here = gateway()
-    asked, echo = parse_completion(read_json(), **options(here))
+    """Answer one text completion, streamed or not."""
+    ctx = app_context()
+    chat_request, echo = parse_completion(read_json(), **options(ctx))
 
-    def face(head: ResponseMetadata) -> EndpointFormat:
-        shape = TextCompletionFormat(head, echo)
-        return EndpointFormat(shape.events, shape, sse.StreamFormat(silent=is_keepalive))
+    def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
+        completion = TextCompletionFormat(head, echo)
+        return EndpointFormat(
+            events=completion.events,
+            body=completion,
+            encode=sse.event,
+            content_type=sse.EVENT_STREAM,
+            keepalive=completion.keepalive,
+            terminator=sse.DONE,
+        )
 
     with translate_params(PARAMS):
-        return respond(here, asked, face, "cmpl-")
+        return respond(ctx, chat_request, endpoint_format, "cmpl-")

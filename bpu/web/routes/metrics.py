@@ -1,6 +1,6 @@
-"""`GET /metrics` for Prometheus: the meters of all workers, and how engine and board are at this moment.
+"""`GET /metrics` for Prometheus: request metrics of all workers, state of engine and board.
 
-It reads memory and small files, never the engine itself: it answers while the engine does not.
+It reads memory and small files, never the engine itself, so that it answers while the engine does not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from bpu import __version__
-from bpu.web.context import gateway
+from bpu.web.context import app_context
 
 metrics = Blueprint("metrics", __name__)
 
@@ -24,25 +24,25 @@ STATES = ("stopped", "starting", "checking", "ready", "busy", "stopping", "faile
 
 @metrics.get("/metrics")
 def show() -> Response:
-    here = gateway()
+    ctx = app_context()
     registry = CollectorRegistry()
-    registry.register(Snapshot([*engine_metrics(here.engine.status()), *board_metrics(here.vitals())]))
-    body = generate_latest(here.meters.registry()) + generate_latest(registry)
+    registry.register(Snapshot([*engine_metrics(ctx.engine.status()), *board_metrics(ctx.read_sensors())]))
+    body = generate_latest(ctx.request_metrics.registry()) + generate_latest(registry)
     return Response(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class Snapshot(Collector):
-    """Metrics that have their values already."""
+    """A collector of metrics that have their values already."""
 
-    def __init__(self, found: Iterable[Metric]) -> None:
-        self._found = tuple(found)
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = tuple(families)
 
     def collect(self) -> Iterable[Metric]:
-        return self._found
+        return self._families
 
 
 def engine_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
-    """The engine's state as it was pushed to this worker; every worker has the same."""
+    """Yield the engine's state as the keeper last sent it to this worker."""
     info = GaugeMetricFamily("bpu_engine_info", "What answers; always 1.", labels=["version", "profile", "simulated"])
     info.add_metric([__version__, status["profile"], str(status["simulated"]).lower()], 1)
     yield info
@@ -64,7 +64,7 @@ def engine_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def _model_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
-    """What the engine knows of each model that was needed since its keeper started."""
+    """Yield the figures of each model that was used since the keeper started."""
     loaded = GaugeMetricFamily("bpu_model_loaded", "1 for the model in memory.", labels=["model"])
     seconds = GaugeMetricFamily("bpu_model_load_seconds", "How long its last load took.", labels=["model"])
     loads = CounterMetricFamily("bpu_model_loads", "Times it was loaded.", labels=["model"])
@@ -79,18 +79,18 @@ def _model_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from (loaded, seconds, loads, ends)
 
 
-def board_metrics(vitals: Mapping[str, Any]) -> Iterator[Metric]:
-    """The board's readings; what a board does not tell is left out."""
+def board_metrics(sensors: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield the board's readings; those that a board does not have are left out."""
     total = GaugeMetricFamily("bpu_board_memory_bytes", "Size of a pool of memory.", labels=["pool"])
     used = GaugeMetricFamily("bpu_board_memory_used_bytes", "How much of a pool is in use.", labels=["pool"])
-    for pool in vitals.get("memory", ()):
+    for pool in sensors.get("memory", ()):
         total.add_metric([pool["name"]], pool["total"])
         if pool["used"] is not None:
             used.add_metric([pool["name"]], pool["used"])
     load = GaugeMetricFamily("bpu_board_bpu_load_ratio", "Load of a BPU core, 0 to 1.", labels=["core"])
-    for core, percent in enumerate(vitals.get("bpu_percent", ())):
+    for core, percent in enumerate(sensors.get("bpu_percent", ())):
         load.add_metric([str(core)], percent / 100)
     heat = GaugeMetricFamily("bpu_board_temperature_celsius", "Temperature of a zone.", labels=["zone"])
-    for zone in {zone["name"]: zone for zone in vitals.get("temperatures", ())}.values():
+    for zone in {zone["name"]: zone for zone in sensors.get("temperatures", ())}.values():
         heat.add_metric([zone["name"]], zone["celsius"])
     yield from (family for family in (total, used, load, heat) if family.samples)

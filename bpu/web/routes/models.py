@@ -1,4 +1,4 @@
-"""The list of models for the clients of every API, and what OpenAI has and one language model has not."""
+"""The list of models for all APIs, and refusals of OpenAI's other endpoints."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from flask import Blueprint, Response, jsonify, request
 
 from bpu.chat.ollama import timestamp
 from bpu.errors import UnsupportedEndpoint
-from bpu.web.context import AppContext, gateway
+from bpu.web.context import AppContext, app_context
+from bpu.web.routes.unsupported import METHODS, refuse_endpoints
 from bpu.web.served_models import ServedModel
 
 models = Blueprint("models", __name__)
 
-#: First parts after `/v1/` of what OpenAI has and a language model on a BPU has not.
+#: First path segments after `/v1/` of OpenAI's endpoints that one language model cannot serve.
 UNSUPPORTED = (
     *("embeddings", "audio", "images", "videos", "moderations", "rerank", "files", "uploads", "batches", "fine_tuning"),
     *("assistants", "threads", "vector_stores", "realtime", "conversations", "evals"),
 )
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @models.get("/v1/models")
 def model_list() -> Response:
-    """The page of models that `limit`, `after_id` and `before_id` ask for; without them all of them."""
-    found = entries(gateway())
+    """List the models that `limit`, `after_id` and `before_id` select; without them all."""
+    found = entries(app_context())
     ids = [one["id"] for one in found]
     first, last = request.args.get("after_id", ""), request.args.get("before_id", "")
     start = ids.index(first) + 1 if first in ids else 0
@@ -43,17 +43,17 @@ def model_list() -> Response:
 
 @models.get("/v1/models/<path:model>")
 def one_model(model: str) -> Response:
-    here = gateway()
-    return jsonify(entry(here, model, here.served.find(model)))
+    ctx = app_context()
+    return jsonify(entry(ctx, model, ctx.served.find(model)))
 
 
-def entries(here: AppContext) -> list[dict[str, Any]]:
-    """Every model that a client may name."""
-    return [entry(here, name, model) for name, model in here.served.listed]
+def entries(ctx: AppContext) -> list[dict[str, Any]]:
+    """Return the entry of every model that a client may name."""
+    return [entry(ctx, name, model) for name, model in ctx.served.listed]
 
 
-def entry(here: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
-    """One model in the words of OpenAI, Anthropic, vLLM, llama-server and OpenRouter, since no two contradict."""
+def entry(ctx: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
+    """Return one model with the fields of OpenAI, Anthropic, vLLM, llama-server and OpenRouter together."""
     card, size = model.card, model.context_size
     lengths = {
         "context_length": size,
@@ -61,7 +61,7 @@ def entry(here: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
         "max_input_tokens": size,
         "meta": {"n_ctx": size, "n_ctx_train": size},
     }
-    status, reason = model.status(here.engine.status())
+    status, reason = model.status(ctx.engine.status())
     return {
         "id": name,
         "object": "model",
@@ -89,6 +89,4 @@ def _kept_response(rest: str) -> Response:
     raise UnsupportedEndpoint("This gateway keeps no responses, so none can be read, cancelled or deleted later.")
 
 
-for _name in UNSUPPORTED:
-    for _rule in (f"/v1/{_name}", f"/v1/{_name}/<path:rest>"):
-        models.add_url_rule(_rule, "unsupported", _unsupported, methods=METHODS, defaults={"name": _name})
+refuse_endpoints(models, "/v1", UNSUPPORTED, _unsupported)

@@ -1,6 +1,6 @@
-"""The page at `/`, its static files and what only the page asks for: the event stream and the ways to connect.
+"""The page at `/`, its static files, its status stream and the addresses to connect to.
 
-It serves files and facts that are in memory; it never runs a job and never waits for the engine.
+It serves files and facts in memory; it never runs a job and never waits for the engine.
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ import segno
 from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from bpu.web.connections import StreamSlots
-from bpu.web.status_stream import EventStreams
-
 WEB = Path(__file__).parents[1]
-#: What Ollama says at `/`; programs that look for it compare these words.
-OLLAMA_WORDS = "Ollama is running"
+#: Ollama's response at `/`, which programs compare to detect it.
+OLLAMA_GREETING = "Ollama is running"
 STATIC = WEB / "static"
 SERVICE_WORKER = "service_worker.js"
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -34,7 +31,7 @@ _TEXT_TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 
-#: No inline script or style, no outside address, no frame; and no string ever becomes script in the page's DOM.
+#: No inline script or style, no other origin, no frame, and no string that becomes script in the page's DOM.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -57,91 +54,86 @@ HEADERS = {
 
 
 def page_blueprint(
-    streams: EventStreams,
-    slots: StreamSlots,
+    open_status: Callable[[], Response],
     *,
     addresses: Callable[[], Sequence[str]] = tuple,
     models: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
 ) -> Blueprint:
-    """The blueprint `page`: `/`, `/static/*`, `GET /v1/events` and `GET /v1/connect`.
+    """Make the blueprint `page`: `/`, `/static/*`, `GET /v1/events` and `GET /v1/connect`.
 
-    `addresses` gives the base addresses of this gateway in the network (`http://host:port`), the best first;
-    `models` the entries of the model list (`id`, `context_length`). The application must have no static folder
-    of its own, since this blueprint owns `/static/*`.
+    `open_status` opens a status stream. `addresses` returns the base addresses of this gateway in the network
+    (`http://host:port`), the best first; `models` the entries of the model list (`id`, `context_length`). The
+    application must have no static folder of its own, because this blueprint owns `/static/*`.
     """
     page = Blueprint("page", __name__, template_folder=str(WEB / "templates"))
     version = static_version()
 
     @page.get("/")
     def index() -> Response:
-        if not _takes_html():
-            return Response(f"{OLLAMA_WORDS}\n", content_type="text/plain; charset=utf-8", headers={"Vary": "Accept"})
+        if not _accepts_html():
+            return Response(
+                f"{OLLAMA_GREETING}\n", content_type="text/plain; charset=utf-8", headers={"Vary": "Accept"}
+            )
         text = render_template("index.html", modules=_modules(), base=f"/static/{version}")
         response = Response(text, content_type="text/html; charset=utf-8")
         response.headers.update(HEADERS)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Vary"] = "Accept, Accept-Encoding"
-        return _squeezed(response)
+        return _compress(response)
 
     @page.get("/static/<path:name>", endpoint="static")
     def static(name: str) -> Response:
-        wanted, _, rest = name.partition("/")
-        name = rest if _VERSION.fullmatch(wanted) else name
+        requested, _, rest = name.partition("/")
+        name = rest if _VERSION.fullmatch(requested) else name
         response = send_from_directory(STATIC, name, conditional=False, max_age=0)
         response.direct_passthrough = False
-        # Only an address that names this version may be kept without asking.
-        cache = "public, max-age=31536000, immutable" if wanted == version else "no-cache"
+        # Only a URL with this version may be cached without revalidation.
+        cache = "public, max-age=31536000, immutable" if requested == version else "no-cache"
         response.headers.update({"Cache-Control": cache, "Vary": "Accept-Encoding"})
-        # A page of fifty files pays fifty times for a header that says nothing.
-        for header in ("Content-Disposition", "Expires", *(("ETag", "Last-Modified") if wanted == version else ())):
+        # The page has fifty files, so unneeded headers are dropped.
+        for header in ("Content-Disposition", "Expires", *(("ETag", "Last-Modified") if requested == version else ())):
             response.headers.pop(header, None)
         response.content_type = _content_type(name)
-        if name.endswith(".svg"):  # the one kind of file that could run script as a document of its own
+        if name.endswith(".svg"):  # the one type of file that could run script as a document of its own
             response.headers.update(HEADERS)
         if name == SERVICE_WORKER:
             response.headers["Service-Worker-Allowed"] = "/"
         response.make_conditional(request)
-        return response if response.status_code == 304 else _squeezed(response)
+        return response if response.status_code == 304 else _compress(response)
 
     @page.get("/v1/events")
     def events() -> Response:
-        release = slots.take()
-        stream = streams.open()
-        response = Response(stream, content_type="text/event-stream; charset=utf-8")
-        response.call_on_close(release)
-        response.headers.update({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        response.call_on_close(stream.close)
-        return response
+        return open_status()
 
     @page.get("/v1/connect")
     def connect() -> Response:
-        here = request.host_url.rstrip("/")
-        bases = list(dict.fromkeys([*addresses(), here]))
+        base_url = request.host_url.rstrip("/")
+        bases = list(dict.fromkeys([*addresses(), base_url]))
         entries = [{"url": base, "qr": qr_code(base)} for base in bases]
-        return jsonify({"here": here, "addresses": entries, "models": list(models())})
+        return jsonify({"here": base_url, "addresses": entries, "models": list(models())})
 
     return page
 
 
-def _takes_html() -> bool:
-    """Whether the client is a browser: programs that look for Ollama here name no HTML in `Accept`."""
+def _accepts_html() -> bool:
+    """Whether the client is a browser; programs that look for Ollama name no HTML in `Accept`."""
     return "text/html" in request.headers.get("Accept", "")
 
 
 @lru_cache(maxsize=64)
 def qr_code(text: str) -> str:
-    """A QR code of `text` as an SVG in a data URI, dark on white, so that it can be scanned in either theme."""
+    """Make a QR code of `text` as an SVG data URI, dark on white in both themes."""
     return segno.make(text, error="m", micro=False).svg_data_uri(scale=4, border=3, dark="#111", light="#fff")
 
 
 def _modules() -> list[str]:
-    """The page's ES modules, so that the browser can fetch them at once instead of one import after another."""
+    """List the page's ES modules, so that the browser can fetch them in parallel."""
     own = sorted(path.name for path in STATIC.glob("*.js") if path.name not in {"theme.js", SERVICE_WORKER})
     return [*own, "vendor/marked.js"]
 
 
 def _content_type(name: str) -> str:
-    """Never the system's own table alone: some machines call JavaScript text/plain, and `nosniff` then refuses it."""
+    """Return the content type; not from the system's table alone, because some call JavaScript text/plain."""
     suffix = Path(name).suffix
     if suffix == ".png":
         return "image/png"
@@ -153,15 +145,15 @@ def _content_type(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def static_version() -> str:
-    """What changes with any file of the page, so that its address can stand for its content."""
+    """Return a digest of all files of the page, for their URLs."""
     digest = sha256()
     for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
         digest.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 
-def _squeezed(response: Response) -> Response:
-    """Gzip for clients that take it: the way from a board is often a USB cable or a weak Wi-Fi."""
+def _compress(response: Response) -> Response:
+    """Compress for clients that accept gzip, because a board's network is often slow."""
     if request.accept_encodings["gzip"] > 0 and request.method == "GET" and response.mimetype != "image/png":
         response.set_data(_gzipped(response.get_data()))
         response.headers["Content-Encoding"] = "gzip"

@@ -1,4 +1,4 @@
-"""The Responses API: a thin, stateless face of the chat, at an address of its own."""
+"""`POST /v1/responses`: the Responses API, answered as a chat; no response is kept."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from bpu.chat.responses.answer import ResponsesFormat
 from bpu.chat.responses.request import PARAMS, parse_response
 from bpu.errors import BadRequest
 from bpu.web import sse
-from bpu.web.context import gateway
+from bpu.web.context import app_context
+from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.request_body import read_json
-from bpu.web.responder import EndpointFormat, options, respond
+from bpu.web.responder import options, respond
 
 responses = Blueprint("responses", __name__)
 
-#: Fields of a request that its response repeats, and that are therefore held until it is over.
+#: Fields of a request that its response repeats, and that are therefore held until its end.
 REPEATED = ("instructions", "reasoning", "temperature", "text", "tool_choice", "tools", "top_p")
-#: The most of them all as JSON; instructions are part of the prompt, which has a limit of its own.
+#: Limit of all of them as JSON, without the instructions, which the prompt's own limit bounds.
 REPEATED_BYTES = 128 * 1024
 #: OpenAI's own limits of `metadata`.
 METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 16, 64, 512
@@ -30,23 +31,28 @@ METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 16, 64, 512
 
 @responses.post("/v1/responses")
 def answer() -> Response:
-    """One response, streamed or not. Nothing of it is kept."""
-    here, body = gateway(), read_json()
-    asked = parse_response(body, **options(here))
+    """Answer one response, streamed or not."""
+    ctx, body = app_context(), read_json()
+    chat_request = parse_response(body, **options(ctx))
     repeated = _repeated(body)
     del body  # this frame lives for as long as a job waits
 
-    def face(head: ResponseMetadata) -> EndpointFormat:
-        shape = ResponsesFormat(head, asked, repeated)
-        style = sse.StreamFormat(silent=lambda event: not event, event=sse.named, failed=shape.failed, done=b"")
-        return EndpointFormat(shape.events, shape, style)
+    def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
+        answer = ResponsesFormat(head, chat_request, repeated)
+        return EndpointFormat(
+            events=answer.events,
+            body=answer,
+            encode=sse.named_event,
+            content_type=sse.EVENT_STREAM,
+            error_events=answer.failed,
+        )
 
     with translate_params(PARAMS):
-        return respond(here, asked, face, "resp_")
+        return respond(ctx, chat_request, endpoint_format, "resp_")
 
 
 def _repeated(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the response to `body` repeats. Raises `BadRequest` for what is too large to be held while a job waits."""
+    """Return the fields that the response repeats. Raises `BadRequest` when they are too large to hold."""
     sizes = {name: len(json.dumps(body.get(name))) for name in REPEATED[1:]}
     if sum(sizes.values()) > REPEATED_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])

@@ -1,4 +1,4 @@
-"""Counts of tokens, tokens themselves, and the properties of the server. All without the engine: from memory alone."""
+"""Token counts, tokens, and the properties of the server, all from memory without the engine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.responses.request import parse_response
 from bpu.chat.tokens import Vocabulary
 from bpu.errors import BadRequest, UnsupportedEndpoint
-from bpu.web.context import AppContext, gateway
-from bpu.web.request_body import read_json
+from bpu.web.context import AppContext, app_context
+from bpu.web.request_body import read_object
 from bpu.web.responder import options
 from bpu.web.served_models import ServedModel
 
@@ -22,27 +22,27 @@ counting = Blueprint("counting", __name__)
 
 @counting.post("/v1/chat/completions/input_tokens")
 def chat_tokens() -> Response:
-    here = gateway()
-    return _counted(here, parse_chat(_body(here), **options(here)))
+    ctx = app_context()
+    return _count_response(ctx, parse_chat(_body(ctx), **options(ctx)))
 
 
 @counting.post("/v1/responses/input_tokens")
 def response_tokens() -> Response:
-    here = gateway()
-    return _counted(here, parse_response(_body(here), **options(here)))
+    ctx = app_context()
+    return _count_response(ctx, parse_response(_body(ctx), **options(ctx)))
 
 
-def _counted(here: AppContext, asked: ChatRequest) -> Response:
-    count = here.served.find(asked.model).parts.prompter.count(asked)
+def _count_response(ctx: AppContext, chat_request: ChatRequest) -> Response:
+    count = ctx.served.find(chat_request.model).parts.prompter.count(chat_request)
     return jsonify({"object": "response.input_tokens", "input_tokens": count})
 
 
 @counting.post("/v1/tokenize")
 def tokenize() -> Response:
-    """The tokens of `content` (llama-server), or of `prompt` or `messages` (vLLM)."""
-    here, body = gateway(), _body(gateway())
-    model = here.served.find(body["model"])
-    text, vocabulary = _text(here, model, body), _vocabulary(model)
+    """Tokenize `content` (llama-server), or `prompt` or `messages` (vLLM)."""
+    ctx, body = app_context(), _body(app_context())
+    model = ctx.served.find(body["model"])
+    text, vocabulary = _text(ctx, model, body), _vocabulary(model)
     tokens = vocabulary.encode(text, add_special=bool(body.get("add_special") or body.get("add_special_tokens")))
     shown = [{"id": one, "piece": vocabulary.piece(one)} for one in tokens] if body.get("with_pieces") else tokens
     length = {"max_model_len": model.context_size} if model.is_context_public else {}
@@ -51,8 +51,8 @@ def tokenize() -> Response:
 
 @counting.post("/v1/detokenize")
 def detokenize() -> Response:
-    here, body = gateway(), _body(gateway())
-    model = here.served.find(body["model"])
+    ctx, body = app_context(), _body(app_context())
+    model = ctx.served.find(body["model"])
     tokens, vocabulary = body.get("tokens"), _vocabulary(model)
     most = model.parts.prompter.counted_at_once
     if not isinstance(tokens, list) or len(tokens) > most:
@@ -65,20 +65,20 @@ def detokenize() -> Response:
 
 @counting.post("/v1/apply-template")
 def apply_template() -> Response:
-    """The prompt that a chat of these messages would be."""
-    here = gateway()
-    asked = parse_chat(_body(here), **options(here))
-    return jsonify({"prompt": here.served.find(asked.model).parts.prompter.render(asked)})
+    """Render the prompt of a chat of these messages."""
+    ctx = app_context()
+    chat_request = parse_chat(_body(ctx), **options(ctx))
+    return jsonify({"prompt": ctx.served.find(chat_request.model).parts.prompter.render(chat_request)})
 
 
 @counting.get("/v1/props")
 def props() -> Response:
-    """The properties of the server with its default model, as llama-server's clients read them."""
-    here = gateway()
-    status, model = here.engine.status(), here.served.default
+    """Show the properties of the server and its default model in llama-server's format."""
+    ctx = app_context()
+    status, model = ctx.engine.status(), ctx.served.default
     card = model.card
     length = {"n_ctx": card.context} if card.is_context_public else {}
-    bos, eos = here.prompter.special_tokens
+    bos, eos = ctx.prompter.special_tokens
     return jsonify(
         {
             "default_generation_settings": {
@@ -92,7 +92,7 @@ def props() -> Response:
             "total_slots": 1,
             "model_path": card.file,
             "model_alias": card.id,
-            "chat_template": here.prompter.template,
+            "chat_template": ctx.prompter.template,
             "chat_template_caps": {"supports_tools": True},
             "modalities": {"vision": False, "audio": False},
             "build_info": f"bpu-{__version__}",
@@ -108,22 +108,20 @@ def set_props() -> Response:
     raise UnsupportedEndpoint("Properties are the gateway's settings; they cannot be changed while it runs.")
 
 
-def _body(here: AppContext) -> dict[str, Any]:
-    """The body; without a model the default one is meant. Raises `BadRequest` or `ModelNotFound`."""
-    body = read_json()
-    if not isinstance(body, Mapping):
-        raise BadRequest("The body must be a JSON object.", code="invalid_json")
-    model = body.get("model") or here.served.default.id
+def _body(ctx: AppContext) -> dict[str, Any]:
+    """Read the body; without a model it means the default one. Raises `BadRequest` or `ModelNotFound`."""
+    body = read_object()
+    model = body.get("model") or ctx.served.default.id
     if not isinstance(model, str):
         raise BadRequest("`model` must be a string.", param="model")
-    here.served.find(model)
+    ctx.served.find(model)
     return {**body, "model": model}
 
 
-def _text(here: AppContext, model: ServedModel, body: Mapping[str, Any]) -> str:
+def _text(ctx: AppContext, model: ServedModel, body: Mapping[str, Any]) -> str:
     text: Any
     if body.get("messages") is not None:
-        text = model.parts.prompter.render(parse_chat(body, **options(here)))
+        text = model.parts.prompter.render(parse_chat(body, **options(ctx)))
         name = "messages"
     else:
         name = "prompt" if body.get("content") is None and body.get("prompt") is not None else "content"

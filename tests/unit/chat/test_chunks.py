@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from bpu.chat.chunks import CompletionBuilder, chunks, completion, is_keepalive
+from bpu.chat import chunks as chat_chunks
+from bpu.chat.chunks import CompletionBuilder, ResponseMetadata, completion, keepalive_chunk
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
 from tests.support.checker import check_stream, parse_sse
@@ -18,6 +19,12 @@ from .kit import MODEL, body, head, read, request
 
 USAGE = Usage(12, 5, cached_tokens=4, reasoning_tokens=2, prompt_ms=10, predicted_n=5, predicted_ms=100)
 TOLD: list[Delta] = [KeepAlive("prefill"), Reasoning("Hm"), Content("Ja"), Content(", 好"), Finish("stop", USAGE)]
+
+
+def chunks(deltas: Iterable[Delta], metadata: ResponseMetadata) -> Iterator[dict[str, Any]]:
+    """Yield the chunks as a client gets them, where keep-alives are chunks."""
+    for event in chat_chunks.chunks(deltas, metadata):
+        yield keepalive_chunk(metadata) if isinstance(event, KeepAlive) else event
 
 
 def sse(stream: list[dict[str, object]]) -> bytes:
@@ -52,9 +59,10 @@ def test_20_21_the_last_chunk() -> None:
     assert usage["timings"]["predicted_per_second"] == 50
 
 
-def test_23_keep_alives_are_known() -> None:
-    stream = list(chunks(TOLD, head(include_usage=True)))
-    assert [is_keepalive(one) for one in stream] == [False, True, False, False, False, False, False]
+def test_23_keep_alives_stay_keep_alives() -> None:
+    stream = list(chat_chunks.chunks(TOLD, head(include_usage=True)))
+    assert [isinstance(one, KeepAlive) for one in stream] == [False, True, False, False, False, False, False]
+    assert keepalive_chunk(head())["choices"] == [{"index": 0, "delta": {}, "finish_reason": None}]
 
 
 def test_the_other_name_of_reasoning() -> None:

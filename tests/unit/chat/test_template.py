@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bpu.chat.answer_decoder import AnswerDecoder
-from bpu.chat.loader import load_prompter, load_template
-from bpu.chat.prompt import Thinking
+from bpu.chat.loader import load_template
+from bpu.chat.prompt import Prompter, Thinking
 from bpu.chat.template import Template, TemplateMessage, Unrenderable
+from bpu.chat.tokens import load_counter
 from bpu.console.events import Done, Event, Text
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
@@ -100,7 +101,9 @@ def test_a_missing_template_is_named(tmp_path: Path) -> None:
 
 
 def test_a_prompter_from_files(tmp_path: Path) -> None:
-    made = load_prompter(**files(tmp_path), profile=PROFILES["xlm_demo"], context_size=64)
+    made = Prompter(
+        load_template(**files(tmp_path)), load_counter(tmp_path), profile=PROFILES["xlm_demo"], context_size=64
+    )
     assert made.turn(request("Hi")).line == b"Hi"
 
 
@@ -136,7 +139,8 @@ WAYS = [
 def test_the_answer_is_the_same_whatever_opens_the_thinking(
     tmp_path: Path, thinking: Thinking, raw: str, reasoning: str
 ) -> None:
-    made = load_prompter(**files(tmp_path, SWITCHED), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
+    opened = load_template(**files(tmp_path, SWITCHED), thinking=thinking)
+    made = Prompter(opened, load_counter(tmp_path), profile=PROFILES["llm"], context_size=4096, thinking=thinking)
     asked = request("Hi", stream=True)
     for pieces in every_cut(raw):
         events: list[Event] = [*map(Text, pieces), Done()]

@@ -14,7 +14,7 @@ from bpu.errors import SettingsError
 from bpu.settings import load_settings
 from tests.support.gguf_files import gguf
 
-NO_BOARD = Path("/no/such/board")
+NO_BOARD = Path("/no/such/root")
 
 
 @pytest.fixture(autouse=True)
@@ -40,29 +40,30 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_auto_takes_the_processor_where_it_would_have_taken_the_simulator(packages: Path) -> None:
-    files = choose_files(load_settings(engine="auto"), board_model=NO_BOARD)
+    files = choose_files(load_settings(engine="auto"), root=NO_BOARD)
     assert (files.cpu, files.simulated, files.model) == (True, False, packages)
 
 
 def test_auto_takes_the_simulator_where_the_packages_are_missing(nothing: None) -> None:
-    files = choose_files(load_settings(engine="auto"), board_model=NO_BOARD)
+    files = choose_files(load_settings(engine="auto"), root=NO_BOARD)
     assert (files.cpu, files.simulated) == (False, True)
 
 
 def test_neither_on_a_board_nor_where_a_path_was_named(packages: Path, tmp_path: Path) -> None:
-    board = tmp_path / "model"
-    board.write_bytes(b"D-Robotics RDK S100 V1P1\0")
+    tree = tmp_path / "proc" / "device-tree"
+    tree.mkdir(parents=True)
+    (tree / "model").write_bytes(b"D-Robotics RDK S100 V1P1\0")
     with pytest.raises(SettingsError, match="BPU_RUNTIME_DIR"):
-        choose_files(load_settings(engine="auto"), board_model=board)
+        choose_files(load_settings(engine="auto"), root=tmp_path)
     with pytest.raises(SettingsError, match="BPU_CONSOLE"):
-        choose_files(load_settings(engine="auto", runtime_dir=tmp_path), board_model=NO_BOARD)
+        choose_files(load_settings(engine="auto", runtime_dir=tmp_path), root=NO_BOARD)
 
 
 def test_a_table_is_of_the_board_and_keeps_auto_from_the_processor(packages: Path, tmp_path: Path) -> None:
     table = tmp_path / "models.toml"
     table.write_text('[[model]]\nid = "of-the-board"\nhbm = "x_1024.hbm"\n')
     with pytest.raises(SettingsError, match="of-the-board"):
-        choose_files(load_settings(engine="auto", models_file=table), board_model=NO_BOARD)
+        choose_files(load_settings(engine="auto", models_file=table), root=NO_BOARD)
     [launch] = build_launch_table(load_settings(engine="cpu", models_file=table)).launches
     assert (launch.cpu, launch.model) == (True, "tiny-chat:1k")
     assert launch.owns_lock
@@ -94,7 +95,7 @@ def test_the_context_is_never_longer_than_the_model_s_own(packages: Path) -> Non
 def test_another_file_by_its_name(packages: Path, tmp_path: Path) -> None:
     other = gguf(tmp_path / "Other.gguf", basename=None)
     settings = load_settings(engine="auto", gguf=other)
-    assert resolve_engine(settings, board_model=NO_BOARD).model_id == "other"
+    assert resolve_engine(settings, root=NO_BOARD).model_id == "other"
     launch = build_launch_spec(load_settings(engine="cpu", gguf=other))
     assert str(other) in launch.argv
     assert (launch.cpu, launch.simulated, launch.profile, launch.context) == (True, False, "cpu_console", 512)
@@ -115,7 +116,7 @@ def test_a_system_without_openmp_takes_the_simulator_and_is_told_why(
     packages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cpu_settings, "OPENMP", "libgomp-of-no-system.so.1")
-    assert choose_files(load_settings(engine="auto"), board_model=NO_BOARD).simulated
+    assert choose_files(load_settings(engine="auto"), root=NO_BOARD).simulated
     with pytest.raises(SettingsError, match="libgomp1"):
         choose_files(load_settings(engine="cpu"))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.console_process import Log, holds_writer
+from bpu.board.pipes import can_write
+from bpu.engine.console_process import Log
 
 SELF = Path(f"/proc/{os.getpid()}")
 
@@ -27,13 +28,13 @@ def pipe() -> Iterator[tuple[int, int, int]]:
 
 
 def test_the_writing_end_is_found(pipe: tuple[int, int, int]) -> None:
-    assert holds_writer(SELF, pipe[2])
+    assert can_write(SELF, f"pipe:[{pipe[2]}]")
 
 
 def test_a_reader_is_no_writer(pipe: tuple[int, int, int]) -> None:
     _, writer, inode = pipe
     os.close(writer)
-    assert not holds_writer(SELF, inode)
+    assert can_write(SELF, f"pipe:[{inode}]") is False
 
 
 def test_a_reader_whose_descriptor_becomes_a_socket_while_it_is_looked_at_is_no_writer(
@@ -51,12 +52,12 @@ def test_a_reader_whose_descriptor_becomes_a_socket_while_it_is_looked_at_is_no_
         seen.append(int(flags, 8) & os.O_ACCMODE != os.O_RDONLY)
         return seen[-1]
 
-    assert not holds_writer(SELF, inode, writes=looked_at_too_late)
+    assert can_write(SELF, f"pipe:[{inode}]", is_writable=looked_at_too_late) is False
     assert seen == [True], "the socket can be written to: the flags alone would have been wrong"
 
 
 def test_a_process_that_is_gone_holds_nothing() -> None:
-    assert not holds_writer(Path("/proc/0"), 1)
+    assert can_write(Path("/proc/0"), "pipe:[1]") is False
 
 
 def test_after_the_first_line_only_a_librarys_own_lines_are_kept() -> None:

@@ -54,8 +54,8 @@ class FlaskClient(flask.testing.FlaskClient):
             else:
                 check_whole(path, asked, response.json)
             return
-        gateway = self.application.extensions["bpu"]
-        check_streamed(path, asked, response.data, inline=gateway.settings.reasoning == "think-tags")
+        ctx = self.application.extensions["bpu"]
+        check_streamed(path, asked, response.data, inline=ctx.settings.reasoning == "think-tags")
 
 
 @pytest.fixture

@@ -120,8 +120,8 @@ class FakeEngine:
     def start(self) -> None:
         self.orders.append("start")
 
-    def cut(self) -> None:
-        self.orders.append("cut")
+    def abort_jobs(self) -> None:
+        self.orders.append("abort_jobs")
 
     def stop(self) -> None:
         self.orders.append("stop")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bpu.web.activity_store import ROWS, ActivityStore, Reader, row_of, shortened
+from bpu.web.activity_store import ROWS, ActivityStore, Viewer, mask_address, row_of
 from bpu.web.request_log import RequestRecord
 
 FACTS = {
@@ -27,7 +27,7 @@ FACTS = {
     "decode_ms": 3508.8,
     "error": None,
 }
-LOCAL = Reader("127.0.0.1", is_privileged=True)
+LOCAL = Viewer("127.0.0.1", is_privileged=True)
 Later = list[Callable[[], None]]
 
 
@@ -102,10 +102,10 @@ def test_the_file_is_private(store: ActivityStore, tmp_path: Path) -> None:
 def test_others_addresses_are_shortened_and_their_words_left_out(store: ActivityStore) -> None:
     for client in ("192.168.1.7", "192.168.1.8"):
         said = record(client)
-        said.words.update(question="Why?", answer="Because.")
+        said.texts.update(question="Why?", answer="Because.")
         store.add(said)
     store.write()
-    seen = {row["client"]: row["answer"] for row in store.rows(Reader("192.168.1.8", is_privileged=False))}
+    seen = {row["client"]: row["answer"] for row in store.rows(Viewer("192.168.1.8", is_privileged=False))}
     assert seen == {"192.168.1.8": "Because.", "192.168.…": None}
     assert {row["client"] for row in store.rows(LOCAL)} == {"192.168.1.7", "192.168.1.8"}
 
@@ -121,7 +121,7 @@ def test_others_addresses_are_shortened_and_their_words_left_out(store: Activity
     ],
 )
 def test_an_address_is_shortened_to_its_network(client: str, short: str) -> None:
-    assert shortened(client) == short
+    assert mask_address(client) == short
 
 
 def test_what_is_old_or_too_much_goes(store: ActivityStore, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_is_old_or_too_much_goes(store: ActivityStore, tmp_path: Path) -> N
 
 def test_words_are_kept_for_a_day(store: ActivityStore, tmp_path: Path) -> None:
     said = record()
-    said.words.update(question="Why?", answer="Because.")
+    said.texts.update(question="Why?", answer="Because.")
     said.began -= 25 * 3600
     store.add(said)
     store.write()
@@ -158,7 +158,7 @@ def test_long_words_stay_within_the_bound(store: ActivityStore, tmp_path: Path) 
     for _ in range(40):
         for _ in range(40):
             said = record()
-            said.words.update(question="q" * 100_000, answer="a" * 100_000)
+            said.texts.update(question="q" * 100_000, answer="a" * 100_000)
             store.add(said)
         store.write()
     assert (tmp_path / "data/activity.sqlite3").stat().st_size <= 16 * 1024 * 1024

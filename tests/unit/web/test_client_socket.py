@@ -29,39 +29,39 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_bytes_that_come_slowly_end_with_the_time_for_all(ends: tuple[socket.socket, socket.socket]) -> None:
     clock = Clock()
-    caller = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
+    connection = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
     for _ in range(3):
         ends[1].sendall(b"G")
-        assert caller.recv(10) == b"G"
+        assert connection.recv(10) == b"G"
         clock.now += 1
     ends[1].sendall(b"G")
     with pytest.raises(LateHead):
-        caller.recv(10)
+        connection.recv(10)
 
 
 def test_silence_within_a_head_is_late_and_before_one_it_is_an_end(ends: tuple[socket.socket, socket.socket]) -> None:
-    caller = ClientSocket(ends[0], first_byte_s=90, idle_s=0.01, head_s=0.01)
-    assert caller.recv(10) == b""
+    connection = ClientSocket(ends[0], first_byte_s=90, idle_s=0.01, head_s=0.01)
+    assert connection.recv(10) == b""
     ends[1].sendall(b"GET /")
-    assert caller.recv(10) == b"GET /"
+    assert connection.recv(10) == b"GET /"
     with pytest.raises(LateHead):
-        caller.recv(10)
+        connection.recv(10)
 
 
 def test_a_body_has_no_limit_here_and_the_next_head_has_its_own(ends: tuple[socket.socket, socket.socket]) -> None:
     clock = Clock()
-    caller = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
+    connection = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3, clock=clock)
     ends[1].sendall(b"head")
-    assert caller.recv(10) == b"head"
-    caller.serve()
+    assert connection.recv(10) == b"head"
+    connection.begin_request()
     assert ends[0].gettimeout() is None
     clock.now += 1000
     ends[1].sendall(b"body")
-    assert caller.recv(10) == b"body"
-    caller.rest()
+    assert connection.recv(10) == b"body"
+    connection.end_request()
     ends[1].sendall(b"next")
-    assert caller.recv(10) == b"next"
-    assert caller.fileno() == ends[0].fileno()
+    assert connection.recv(10) == b"next"
+    assert connection.fileno() == ends[0].fileno()
 
 
 @pytest.mark.parametrize("size", [1, 64, 4 * 1024 * 1024])

@@ -19,7 +19,8 @@ import pytest
 from bpu.access_policy import access
 from bpu.errors import BpuError, ClientLimitReached, Overloaded
 from bpu.settings import load_settings
-from bpu.web.connections import Connections, StreamSlots
+from bpu.web.connections import Connections
+from bpu.web.stream_registry import StreamRegistry
 from tests.support.waits import until
 from tests.unit.web.test_gunicorn import CHAT, Served, body, serving
 
@@ -32,26 +33,26 @@ def rules(limit: int = 20, client_limit: int = 3, **settings: str) -> Connection
     return Connections(access(load_settings(engine="simulator", **settings)), limit=limit, client_limit=client_limit)
 
 
-def begin(
+def begin_request(
     connections: Connections[int], number: int, path: str = CHAT, peer: str = "127.0.0.1", **headers: str
 ) -> None:
-    connections.begin(number, peer, path, {name.replace("_", "-"): value for name, value in headers.items()})
+    connections.begin_request(number, peer, path, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def test_the_connection_that_has_rested_longest_gives_way() -> None:
     connections = rules(limit=3)
     for number in range(3):
         connections.open(number, "127.0.0.1")
-        assert connections.surplus() is None
-    begin(connections, 0)
+        assert connections.pop_surplus() is None
+    begin_request(connections, 0)
     connections.open(3, "127.0.0.1")
-    assert connections.surplus() == 1
-    connections.end(0)
+    assert connections.pop_surplus() == 1
+    connections.end_request(0)
     connections.open(4, "127.0.0.1")
-    assert connections.surplus() == 2
-    assert list(connections.resting) == [3, 0, 4]
+    assert connections.pop_surplus() == 2
+    assert list(connections.idle) == [3, 0, 4]
     connections.close(3)
-    assert list(connections.resting) == [0, 4]
+    assert list(connections.idle) == [0, 4]
 
 
 @pytest.mark.parametrize(
@@ -77,41 +78,41 @@ def test_a_client_behind_a_trusted_proxy_has_its_share_of_requests() -> None:
     for number in range(6):
         connections.open(number, "10.0.0.1")
     for number in range(3):
-        begin(connections, number, peer="10.0.0.1", X_FORWARDED_FOR=STRANGER)
+        begin_request(connections, number, peer="10.0.0.1", X_FORWARDED_FOR=STRANGER)
     with pytest.raises(ClientLimitReached, match="BPU_CLIENT_CONNECTIONS"):
-        begin(connections, 3, peer="10.0.0.1", X_FORWARDED_FOR=f"1.1.1.1, {STRANGER}")
-    begin(connections, 4, peer="10.0.0.1", X_FORWARDED_FOR="192.168.7.8")
-    connections.end(0)
-    begin(connections, 3, peer="10.0.0.1", X_FORWARDED_FOR=STRANGER)
+        begin_request(connections, 3, peer="10.0.0.1", X_FORWARDED_FOR=f"1.1.1.1, {STRANGER}")
+    begin_request(connections, 4, peer="10.0.0.1", X_FORWARDED_FOR="192.168.7.8")
+    connections.end_request(0)
+    begin_request(connections, 3, peer="10.0.0.1", X_FORWARDED_FOR=STRANGER)
 
 
 def test_the_last_part_is_for_probes_and_keys() -> None:
     connections = rules(api_keys="secret")
     for number in range(18):
-        begin(connections, number)
+        begin_request(connections, number)
     with pytest.raises(Overloaded):
-        begin(connections, 18)
+        begin_request(connections, 18)
     with pytest.raises(Overloaded):
-        begin(connections, 18, AUTHORIZATION="Bearer wrong")
-    begin(connections, 18, "/health")
-    begin(connections, 19, AUTHORIZATION="Bearer secret")
-    begin(connections, 20, X_API_KEY="secret")
-    connections.end(0)
-    connections.end(0)
+        begin_request(connections, 18, AUTHORIZATION="Bearer wrong")
+    begin_request(connections, 18, "/health")
+    begin_request(connections, 19, AUTHORIZATION="Bearer secret")
+    begin_request(connections, 20, X_API_KEY="secret")
+    connections.end_request(0)
+    connections.end_request(0)
     assert connections.busy == 20
 
 
 def test_places_for_streams_are_given_back_once() -> None:
-    slots = StreamSlots(2)
-    release = slots.take()
-    slots.take()
+    streams = StreamRegistry(2)
+    release = streams.reserve()
+    streams.reserve()
     with pytest.raises(Overloaded, match="BPU_STATUS_STREAMS"):
-        slots.take()
+        streams.reserve()
     release()
     release()
-    slots.take()
+    streams.reserve()
     with pytest.raises(Overloaded):
-        slots.take()
+        streams.reserve()
 
 
 # On the real gunicorn

@@ -101,15 +101,15 @@ def test_the_engine_is_told_as_it_is(serve: Serve, engine: FakeEngine) -> None:
 
 def test_what_a_board_does_not_tell_is_left_out(serve: Serve) -> None:
     client = serve()
-    here = client.application.extensions["bpu"]
-    object.__setattr__(here, "vitals", dict)
+    ctx = client.application.extensions["bpu"]
+    object.__setattr__(ctx, "read_sensors", dict)
     assert not [name for name in samples(client) if name.startswith("bpu_board")]
     board = {
         "memory": [{"name": "RAM", "used": 3, "total": 9}, {"name": "ion_cma", "used": None, "total": 7}],
         "bpu_percent": [25, 100],
         "temperatures": [{"name": "cpu", "celsius": 51}],
     }
-    object.__setattr__(here, "vitals", lambda: board)
+    object.__setattr__(ctx, "read_sensors", lambda: board)
     assert {name: value for name, value in samples(client).items() if name.startswith("bpu_board")} == {
         'bpu_board_memory_bytes{pool="RAM"}': 9,
         'bpu_board_memory_bytes{pool="ion_cma"}': 7,
@@ -122,25 +122,25 @@ def test_what_a_board_does_not_tell_is_left_out(serve: Serve) -> None:
 
 def test_times_are_taken_where_the_tokens_pass() -> None:
     now = [10.0]
-    meters, record = RequestMetrics(lambda: now[0]), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=10.0)
+    metrics, record = RequestMetrics(lambda: now[0]), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=10.0)
     script: list[Event | Progress] = [Progress("prefill"), Text("a"), Text("b"), Done()]
-    events = cast(Generator[Any, None, None], meters.watch(script, record))
+    events = cast(Generator[Any, None, None], metrics.watch(script, record))
     for seconds in (0.0, 2.0, 0.5, 0.0):
         now[0] += seconds
         next(events)
     events.close()  # as a client does that leaves
-    value = meters.registry().get_sample_value
+    value = metrics.registry().get_sample_value
     assert value("bpu_time_to_first_token_seconds_sum") == 2.0
     assert (value("bpu_token_gap_seconds_count"), value("bpu_token_gap_seconds_sum")) == (1, 0.5)
     assert record.phase == "decode"
 
 
 def test_a_job_that_never_ran_has_no_speed() -> None:
-    meters, record = RequestMetrics(), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=0.0)
+    metrics, record = RequestMetrics(), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=0.0)
     idle = Timing()
     record.facts.update(queued_ms=idle.queued_s, prefill_ms=0.0, decode_ms=0.0, prompt_tokens=9)
-    meters.count(record)
-    assert meters.registry().get_sample_value("bpu_prefill_tokens_per_second_count") == 0
+    metrics.count(record)
+    assert metrics.registry().get_sample_value("bpu_prefill_tokens_per_second_count") == 0
 
 
 def test_every_metric_of_the_page_is_explained_and_none_is_missing(serve: Serve, engine: FakeEngine) -> None:
@@ -151,7 +151,7 @@ def test_every_metric_of_the_page_is_explained_and_none_is_missing(serve: Serve,
         "bpu_percent": [25],
         "temperatures": [{"name": "cpu", "celsius": 51}],
     }
-    object.__setattr__(client.application.extensions["bpu"], "vitals", lambda: board)
+    object.__setattr__(client.application.extensions["bpu"], "read_sensors", lambda: board)
     page = client.get("/metrics").text
     told = {name for name in re.findall(r"^# TYPE (\w+) \w+$", page, re.MULTILINE) if not name.endswith("_created")}
     table = (Path(__file__).parents[3] / "docs" / "observing.md").read_text(encoding="utf-8")

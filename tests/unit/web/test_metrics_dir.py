@@ -132,7 +132,7 @@ from app import create_app
 from bpu.settings import load_settings
 from bpu.web.request_log import RequestRecord
 app = create_app(load_settings(engine="simulator"))
-meters = app.extensions["bpu"].meters
+meters = app.extensions["bpu"].request_metrics
 endpoints = sorted({{rule.endpoint for rule in app.url_map.iter_rules()}} | {{"none"}})
 for endpoint, status in itertools.product(endpoints, range(400, 424)):
     facts = {{"error": f"code_{{status}}"}}

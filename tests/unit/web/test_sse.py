@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.chunks import ResponseMetadata, chunks
+from bpu.chat.chunks import ResponseMetadata, chunks, keepalive_chunk
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 from bpu.chat.usage import Usage
 from bpu.web import sse
@@ -34,6 +34,9 @@ ERROR = {"error": {"message": "…", "type": "server_error", "param": None, "cod
 
 @given(st.lists(DELTAS), HEADS)
 def test_a_frame_around_a_text_changes_no_byte(deltas: list[Delta], head: ResponseMetadata) -> None:
-    bodies: list[dict[str, Any]] = [*chunks(deltas, head), ERROR]
-    frames = sse.Frames()
-    assert [frames.event(body) for body in bodies] == [sse.event(body) for body in bodies]
+    bodies: list[dict[str, Any]] = [
+        *(keepalive_chunk(head) if isinstance(one, KeepAlive) else one for one in chunks(deltas, head)),
+        ERROR,
+    ]
+    encoder = sse.ChunkEncoder()
+    assert [encoder.encode(body) for body in bodies] == [sse.event(body) for body in bodies]

@@ -1,12 +1,14 @@
-"""The event stream: news at once, clocks alone are no news, and an end that waits for nobody."""
+"""The status stream: a change is sent at once, a clock alone is no change, and a stop ends it at once."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from bpu.web.status_stream import EventStreams
+from bpu.web.status_stream import StatusPoller
+from bpu.web.stream_registry import StreamRegistry
 
 
 class Clock:
@@ -20,16 +22,20 @@ class Clock:
         return self.now
 
 
-def event(line: str) -> dict[str, Any]:
-    assert line.startswith("data: ")
-    assert line.endswith("\n\n")
-    assert line.count("\n") == 2
+def event(line: bytes) -> dict[str, Any]:
+    assert line.startswith(b"data: ")
+    assert line.endswith(b"\n\n")
+    assert line.count(b"\n") == 2
     return dict(json.loads(line[6:]))
 
 
+def stream_of(poller: StatusPoller) -> Iterator[bytes]:
+    return StreamRegistry(1, period_s=0).events(poller.poll)
+
+
 def test_the_first_event_comes_at_once_with_engine_and_board() -> None:
-    streams = EventStreams(lambda: {"state": "ready"}, lambda: {"memory": []})
-    assert event(next(streams.open())) == {"engine": {"state": "ready"}, "board": {"memory": []}}
+    poller = StatusPoller(lambda: {"state": "ready"}, lambda: {"memory": []})
+    assert event(next(stream_of(poller))) == {"engine": {"state": "ready"}, "board": {"memory": []}}
 
 
 def test_what_only_counts_time_is_no_news() -> None:
@@ -39,14 +45,14 @@ def test_what_only_counts_time_is_no_news() -> None:
         {"state": "busy", "since_s": 3.0, "waiting": []},
     ]
     looks = iter(pictures)
-    stream = EventStreams(lambda: next(looks), period_s=0, refresh_s=100).open()
+    stream = stream_of(StatusPoller(lambda: next(looks), refresh_s=100))
     assert event(next(stream))["engine"] == pictures[0]
     assert event(next(stream))["engine"] == pictures[2]
 
 
 def test_without_news_it_still_says_something_now_and_then() -> None:
     clock = Clock()
-    stream = EventStreams(lambda: {"state": "ready"}, period_s=0, refresh_s=5, clock=clock).open()
+    stream = stream_of(StatusPoller(lambda: {"state": "ready"}, refresh_s=5, clock=clock))
     next(stream)
     said = clock.now
     next(stream)
@@ -54,12 +60,12 @@ def test_without_news_it_still_says_something_now_and_then() -> None:
 
 
 def test_a_stop_ends_every_stream_while_it_waits() -> None:
-    streams = EventStreams(lambda: {"state": "ready"}, period_s=3600)
+    streams = StreamRegistry(1, period_s=3600)
     begun = threading.Barrier(4)
     ended: list[Any] = []
 
     def follow() -> None:
-        stream = streams.open()
+        stream = streams.events(StatusPoller(lambda: {"state": "ready"}).poll)
         next(stream)
         begun.wait()
         ended.extend(stream)
@@ -73,10 +79,10 @@ def test_a_stop_ends_every_stream_while_it_waits() -> None:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
     assert ended == []
-    assert list(streams.open()) == []
+    assert list(streams.events(StatusPoller(lambda: {"state": "ready"}).poll)) == []
 
 
 def test_odd_words_stay_on_one_line() -> None:
-    line = next(EventStreams(lambda: {"error": "one\ntwo\u2028three"}).open())
+    line = next(stream_of(StatusPoller(lambda: {"error": "one\ntwo\u2028three"})))
     assert line.isascii()
     assert event(line)["engine"]["error"] == "one\ntwo\u2028three"
