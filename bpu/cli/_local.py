@@ -28,7 +28,7 @@ from bpu.engine.client.launch_config import (
     plan_table,
     resolve_engine,
 )
-from bpu.engine.protocol import say_bye
+from bpu.engine.protocol import notify_shutdown
 from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached
 
@@ -97,7 +97,7 @@ class Local:
     def close(self) -> None:
         """Let go of the engine; it ends unless somebody else needs it."""
         self._engine.stop()
-        say_bye(Path(self._engine.launch.state_dir))
+        notify_shutdown(Path(self._engine.launch.state_dir))
 
 
 @contextlib.contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from bpu.engine.client.daemon_connection import DaemonClient
 from bpu.engine.client.job import Job
 from bpu.engine.launch_spec import LaunchSpec, LaunchTable
-from bpu.engine.status import Status, aged
+from bpu.engine.messages import CancelJob, ExamineConsole, LoadModel, UnloadModel
 from bpu.errors import BpuError, EngineStopping
 from bpu.turn import Turn
 
@@ -80,9 +81,9 @@ class Engine:
     def _forget(self, job: Job) -> None:
         self.jobs.pop(job.id, None)
 
-    def status(self) -> Status:
-        """The newest picture of the engine, from memory."""
-        return aged(self._link.current_status, time.monotonic())
+    def status(self) -> dict[str, Any]:
+        """The newest status of the engine, from memory, as clients see it (`EngineStatus.to_json`)."""
+        return self._link.current_status.to_json(time.monotonic())
 
     @property
     def is_reachable(self) -> bool:
@@ -101,22 +102,22 @@ class Engine:
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a job of any worker by its id; False when there is none (any more)."""
-        return self._link.order({"op": "cancel", "id": job_id}, start=False)
+        return self._link.order(CancelJob(id=job_id), start=False)
 
     def load(self, model: str = "") -> None:
         """Load the model with that id, the one of the last load by default, also if failures have made it wait.
 
         While another model has jobs, the load waits its turn. Raises `EngineUnavailable` when it cannot fit.
         """
-        self._link.order({"op": "load", **(self._link.naming(self.table.launch(model)) if model else {})})
+        self._link.order(LoadModel(**self._link.launch_fields(self.table.launch(model))) if model else LoadModel())
 
     def unload(self) -> None:
         """Give the BPU's memory back when the last job is done; the next one loads again."""
-        self._link.order({"op": "unload"}, start=False)
+        self._link.order(UnloadModel(), start=False)
 
     def examine(self) -> None:
         """Examine what the console remembers, as soon as no job is left, also if it is known already."""
-        self._link.order({"op": "examine"})
+        self._link.order(ExamineConsole())
 
     def cut(self) -> None:
         """The gateway stops and the graceful time is over: every job ends with an error that says so."""

@@ -8,7 +8,6 @@ from a list, at its own pace. `close` lets go of everything, at any time, any nu
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from collections import deque
@@ -20,9 +19,22 @@ from typing import Any
 from bpu import errors, gevent_io
 from bpu.console.events import Done, Event, Text
 from bpu.engine import protocol
-from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, explained
+from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, exit_error
 from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, dry_s
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.messages import (
+    DeclineJob,
+    EndJob,
+    ExitReport,
+    FailJob,
+    Message,
+    QueuePlace,
+    Refusal,
+    ReportProgress,
+    StartJob,
+    SubmitJob,
+)
+from bpu.engine.states import State
 from bpu.turn import Phase, Progress, TimeLimitReached, Timing, Turn
 
 log = logging.getLogger("bpu.engine")
@@ -75,7 +87,7 @@ class Job:
         self._may_retry, self._anchored = True, True
         self._told_why = gevent_io.Flag()  # for the greenlet that lost the console
         self._error: errors.BpuError | None = None
-        self._obituary: protocol.Message | None = None
+        self._obituary: ExitReport | None = None
         self._drain: TurnReader | None = None
         self._greenlet: Any = None
         self._phase_since, self._waited = self._arrived, dict[Phase, float]()
@@ -97,33 +109,32 @@ class Job:
 
     def _connect(self) -> None:
         self._told_why.clear()  # an earlier keeper's end tells nothing of this one's console
-        self._line = self._link.line(self._hear, self._on_keeper_gone)
+        self._line = self._link.open_job_channel(self._on_message, self._on_keeper_gone)
         self._tell(
-            {
-                "op": "job",
-                **self._link.naming(self._launch),
-                "id": self.id,
-                "arrived": self._arrived,
-                "history": self.turn.history if self.turn.short_line else "",
-                "tokens": self.turn.tokens,
-                "short_tokens": self.turn.short_tokens,
-                "again": not self._may_retry,
-                "needs_fresh": not self._anchored,
-            }
+            SubmitJob(
+                **self._link.launch_fields(self._launch),
+                id=self.id,
+                arrived=self._arrived,
+                history=self.turn.history if self.turn.short_line else "",
+                tokens=self.turn.tokens,
+                short_tokens=self.turn.short_tokens,
+                again=not self._may_retry,
+                needs_fresh=not self._anchored,
+            )
         )
 
-    def _tell(self, message: protocol.Message) -> None:
+    def _tell(self, message: Message) -> None:
         if self._line is not None:
-            self._line.tell(message)
+            self._line.send(message)
 
     @property
     def is_waiting(self) -> bool:
         return self._life is JobState.QUEUED
 
-    def _hear(self, message: protocol.Message, fds: list[int]) -> None:
+    def _on_message(self, message: Message, fds: list[int]) -> None:
         """In the event loop. Whatever goes wrong, the job comes to an end, and the keeper takes the console back."""
         try:
-            self._obey(message, fds)
+            self._handle(message, fds)
         except Exception as error:
             log.error("A message of the engine's keeper could not be followed: %s.", type(error).__name__)
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
@@ -132,21 +143,20 @@ class Job:
             elif self._drain is not None:
                 self._rest(self._drain)
             else:
-                _close_all(fds)
+                protocol.close_all(fds)
                 self._end()
 
-    def _obey(self, message: protocol.Message, fds: list[int]) -> None:
-        say = message["say"]
-        self._accepted = self._accepted or say in ("place", "go")
-        if say == "place":
-            self._position = message["position"]
-            self._enter(message["phase"])
-        elif say == "go":
+    def _handle(self, message: Message, fds: list[int]) -> None:
+        self._accepted = self._accepted or isinstance(message, (QueuePlace, StartJob))
+        if isinstance(message, QueuePlace):
+            self._position = message.position
+            self._enter(message.phase)
+        elif isinstance(message, StartJob):
             self._begin(message, fds)
-        elif say == "exit":
+        elif isinstance(message, ExitReport):
             self._obituary = message
             self._told_why.set()
-        elif say == "refused":
+        elif isinstance(message, Refusal):
             self._fail(error_from(message))
         self._news.set()
 
@@ -169,13 +179,13 @@ class Job:
 
     # The console
 
-    def _begin(self, go: protocol.Message, fds: list[int]) -> None:
+    def _begin(self, go: StartJob, fds: list[int]) -> None:
         if self._life is not JobState.QUEUED:
-            _close_all(fds)
+            protocol.close_all(fds)
             return
         if len(fds) != PIPES:
-            _close_all(fds)
-            self._tell({"op": "declined"})
+            protocol.close_all(fds)
+            self._tell(DeclineJob())
             message = "The gateway had no free file descriptor for the console; try again."
             self._fail(errors.EngineStopping(message, retry_after=5))
             self._end()
@@ -189,7 +199,7 @@ class Job:
             self.turn,
             deliver=self._deliver,
             progress=self._progress,
-            anchored=self._anchored or not go["fresh"],
+            anchored=self._anchored or not go.fresh,
         )
         self._drain = drain
         drain.begin()
@@ -209,7 +219,7 @@ class Job:
                 self._fail(self._cause(error))
         except SlotUnavailable as error:
             drain.close()
-            self._tell({"op": "declined"})
+            self._tell(DeclineJob())
             self._fail(error)
         except errors.BpuError as error:
             drain.close()
@@ -221,7 +231,7 @@ class Job:
     def _retry(self, lost: TurnLost) -> None:
         """Join again, with the first time of arrival: nothing of the answer has come, so the client need not know."""
         self._may_retry, self._anchored = False, not lost.echo_differs
-        self._tell({"op": "failed", "why": lost.message, "retry": True})
+        self._tell(FailJob(why=lost.message, retry=True))
         self._hang_up()
         self._drain, self._accepted = None, False
         self._life = JobState.QUEUED
@@ -258,7 +268,7 @@ class Job:
         return replace(turn, queued_s=waited.get("queued", 0.0), load_s=load_s)
 
     def _progress(self, tokens: int) -> None:
-        gevent_io.call_soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
+        gevent_io.call_soon(self._tell, ReportProgress(tokens=tokens))  # the client's token comes first
 
     def _finish(self, drain: TurnReader) -> None:
         """The prompt is back: the slot is free, whatever the client has read."""
@@ -266,8 +276,8 @@ class Job:
         digest = self._remember(raw) if raw else ""
         fill = drain.timing.cached_tokens + drain.timing.prompt_tokens + self._count(raw)
         drain.close()
-        self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.found})
-        if self._link.status["queued"]:
+        self._tell(EndJob(digest=digest, tokens=fill, **drain.found))
+        if self._link.status.queued:
             # The end of an answer is work too, and brings the client's next request: a waiting job has its line first.
             gevent_io.sleep(HAND_OVER_S)
         self._deliver(Done())
@@ -276,10 +286,10 @@ class Job:
         """Why the console was lost, with its last lines: the keeper knows how it ended, or ends it now."""
         ended = isinstance(error, ConsoleEnded)
         if not ended:
-            self._tell({"op": "failed", "why": error.message})
+            self._tell(FailJob(why=error.message))
         if self._line is not None:
             self._told_why.wait(OBITUARY_S)
-        return explained(None if ended else error, self._obituary) or error
+        return exit_error(None if ended else error, self._obituary) or error
 
     # The end
 
@@ -322,7 +332,7 @@ class Job:
         if self._life is JobState.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
             self._events.clear()
-            gevent_io.kill(self._greenlet, dry_s(self._phase, self._link.status["load_s"] or 0.0))
+            gevent_io.kill(self._greenlet, dry_s(self._phase, self._link.status.load_s or 0.0))
         elif self._life is JobState.QUEUED:
             self._end()
 
@@ -365,12 +375,12 @@ class Job:
     def _load_words(self) -> str:
         """Which model is being loaded, and in how many seconds it is ready if that is known from earlier loads."""
         status = self._link.status
-        if status["state"] != "starting":
+        if status.state is not State.STARTING:
             return ""
-        words = f"loading {status['model']}"
-        if status["load_s"] is None:
+        words = f"loading {status.model}"
+        if status.load_s is None:
             return words
-        left = status["load_s"] - (time.monotonic() - status["since_at"])
+        left = status.load_s - (time.monotonic() - status.since_at)
         return f"{words}, {max(1, round(left))} s"
 
     def _wait_for_news(self, silence_s: float | None) -> bool:
@@ -382,8 +392,3 @@ class Job:
             self.close()
             return True
         return self._news.wait(left if silence_s is None else min(silence_s, left))
-
-
-def _close_all(fds: list[int]) -> None:
-    while fds:
-        os.close(fds.pop())

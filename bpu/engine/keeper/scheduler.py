@@ -23,6 +23,7 @@ from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.swap_rule import Demand, next_model
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.messages import ExitReport, RefusalCode, StartJob
 from bpu.engine.states import State, Transition
 
 FIRST_PACE_S = 20.0
@@ -161,14 +162,14 @@ class Scheduler:
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
         """A job has come. It goes at once, is told its place, or is refused; `again`: it had a place before."""
         if self.leaving:
-            refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
+            refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             return
         model = self._model(ticket.model)
         if (fault := model.lasting_fault) is not None:
             self._refuse_for(fault, ticket)
             return
         if shortage := self._shortage(model):
-            refuse(ticket.peer, "EngineUnavailable", shortage)
+            refuse(ticket.peer, RefusalCode.ENGINE_UNAVAILABLE, shortage)
             return
         free = self.running is None and self._preparing is None
         try:
@@ -181,7 +182,7 @@ class Scheduler:
             message = (
                 f"The BPU is busy and {limit} {'job waits' if limit == 1 else 'jobs wait'} already; try again later."
             )
-            refuse(ticket.peer, "QueueFull", message, retry_after=self.retry_after_s())
+            refuse(ticket.peer, RefusalCode.QUEUE_FULL, message, retry_after=self.retry_after_s())
             return
         # Whoever asks wants the model to stay, until it is unloaded again.
         self.wanted = not self.launch.per_job
@@ -253,7 +254,7 @@ class Scheduler:
                 ticket = active
         if ticket is None:
             return False
-        refuse(ticket.peer, "JobCancelled", "The job was cancelled.")
+        refuse(ticket.peer, RefusalCode.JOB_CANCELLED, "The job was cancelled.")
         self.leave(ticket, cause="cancelled")
         return True
 
@@ -286,7 +287,7 @@ class Scheduler:
         """No job is served any more; the console is ended."""
         self.leaving = True
         for ticket in self.queue:
-            refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
+            refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             self.queue.leave(ticket)
         self.supervisor.end("stop", polite=True)
 
@@ -305,7 +306,7 @@ class Scheduler:
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
             self._console_lost()
         if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
-            self._refuse_waiting(fault, "EngineTimeout")
+            self._refuse_waiting(fault, RefusalCode.ENGINE_TIMEOUT)
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
@@ -319,16 +320,16 @@ class Scheduler:
             self._preparing = None
         if self.running is not None:
             ticket, self.running = self.running, None
-            ticket.peer.send({"say": "exit", **self._obituary()})
+            ticket.peer.send(self._exit_report())
 
-    def _obituary(self) -> dict[str, Any]:
+    def _exit_report(self) -> ExitReport:
         fault, supervisor = self.supervisor.fault, self.supervisor
-        return {
-            "message": fault.message if fault else "The console was ended.",
-            "person": bool(fault and fault.needs_person),
-            "how": str(supervisor.exit) if supervisor.exit else "",
-            "log": supervisor.log.telling(),
-        }
+        return ExitReport(
+            message=fault.message if fault else "The console was ended.",
+            person=bool(fault and fault.needs_person),
+            how=str(supervisor.exit) if supervisor.exit else "",
+            log=tuple(supervisor.log.telling()),
+        )
 
     # What comes next
 
@@ -476,16 +477,15 @@ class Scheduler:
         supervisor, known = self.supervisor, self.examiner.capabilities
         cached = supervisor.cache.tokens if start is StartMode.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
-        message = {
-            "say": "go",
-            "short": start is StartMode.CONTINUE,
-            "cached": cached,
-            "banner": supervisor.banner,
+        message = StartJob(
+            short=start is StartMode.CONTINUE,
+            cached=cached,
+            banner=supervisor.banner,
             **supervisor.for_reader,
-            "keeps": known.retains_history,
+            keeps=known.retains_history,
             # Where nothing can be continued, the job sends the reset itself: it is on its way before anybody asks.
-            "resets": self.wanted and known.reset_works and not (known.retains_history or known.stateless),
-        }
+            resets=self.wanted and known.reset_works and not (known.retains_history or known.stateless),
+        )
         if not ticket.peer.send(message, supervisor.pipes):
             # A worker that does not even read its own socket: nothing was written, so nothing is spoilt.
             self.decline(ticket)
@@ -501,7 +501,7 @@ class Scheduler:
         limit = self.launch.idle_unload_s
         return limit > 0 and self._clock() >= self._idle_since + limit
 
-    def _refuse_waiting(self, fault: Diagnosis, kind: str = "", *, model: Model | None = None) -> None:
+    def _refuse_waiting(self, fault: Diagnosis, kind: RefusalCode | None = None, *, model: Model | None = None) -> None:
         """Refuse the waiting jobs of a model, the present one by default, and forget an order to load it."""
         key = (model or self.model).key
         if self._ordered is not None and self._ordered.model == key:
@@ -511,9 +511,9 @@ class Scheduler:
                 self._refuse_for(fault, ticket, kind)
                 self.queue.leave(ticket)
 
-    def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
+    def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: RefusalCode | None = None) -> None:
         model = self._model(ticket.model)
-        kind = kind or ("EngineUnavailable" if fault.needs_person else "EngineStopping")
+        kind = kind or (RefusalCode.ENGINE_UNAVAILABLE if fault.needs_person else RefusalCode.ENGINE_STOPPING)
         wait = None if fault.needs_person else model.pause_s
         log = model.supervisor.log.telling() if fault is model.supervisor.fault else ()
         refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)

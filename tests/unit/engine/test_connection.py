@@ -1,10 +1,11 @@
-"""A worker that does not read its connection for a while ends up with the newest picture, and no job waits for ever."""
+"""A worker that does not read for a while gets the newest status in the end, and no job waits for ever."""
 
 from __future__ import annotations
 
 from _socket import AF_UNIX, SO_SNDBUF, SOCK_SEQPACKET, SOL_SOCKET
 from _socket import SocketType as RawSocket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from socket import socketpair
 from typing import Any
@@ -15,9 +16,11 @@ from bpu import gevent_io
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.keeper.connection import Connection
+from bpu.engine.messages import QueuePlace
+from bpu.engine.status import STOPPED, EngineStatus
 from tests.live.gateway import until
 
-#: Each brings two pictures at least, far more than a socket's buffer holds.
+#: Each brings two changes of the status at least, far more than a socket's buffer holds.
 ROUNDS = 300
 
 
@@ -35,37 +38,42 @@ def pair() -> Iterator[tuple[Connection, RawSocket]]:
 
 def read_all(sock: RawSocket) -> list[dict[str, Any]]:
     messages = []
-    while (packet := protocol.receive(sock)) is not None:
+    while (packet := protocol.receive_packet(sock)) is not None:
         messages.append(packet[0])
     return messages
 
 
-def test_a_lifeline_that_did_not_read_is_told_the_newest_picture_later(pair: tuple[Connection, RawSocket]) -> None:
+def numbered(number: int) -> EngineStatus:
+    return replace(STOPPED, loads=number)
+
+
+def test_a_lifeline_that_did_not_read_gets_the_newest_status_later(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     connection.lifeline = True
     number = 0
-    while connection.tell({"number": number}):
+    while connection.send_status(numbered(number)):
         number += 1
-    assert not connection.tell({"number": number}), "it still does not read"
-    assert read_all(worker)[-1]["status"] == {"number": number - 1}
-    assert connection.tell({"number": number})
-    assert [message["status"] for message in read_all(worker)] == [{"number": number}]
+    assert not connection.send_status(numbered(number)), "it still does not read"
+    assert read_all(worker)[-1]["status"]["loads"] == number - 1
+    assert connection.send_status(numbered(number))
+    assert [message["status"]["loads"] for message in read_all(worker)] == [number]
 
 
-def test_a_picture_is_told_once(pair: tuple[Connection, RawSocket]) -> None:
+def test_a_status_is_sent_once(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     connection.lifeline = True
-    assert all(connection.tell({"state": "ready"}) for _ in range(5))
+    assert all(connection.send_status(numbered(1)) for _ in range(5))
     assert len(read_all(worker)) == 1
 
 
 def test_a_job_that_missed_a_message_is_cut_off_behind_those_that_came(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     sent = 0
-    while connection.send({"say": "place", "position": sent}):
+    while connection.send(QueuePlace(position=sent, phase="queued")):
         sent += 1
-    heard = [protocol.receive(worker) for _ in range(sent)]
-    assert [packet[0]["position"] for packet in heard if packet is not None] == list(range(sent))
+    received = [protocol.receive(worker) for _ in range(sent)]
+    messages = [QueuePlace(position=position, phase="queued") for position in range(sent)]
+    assert [packet[0] for packet in received if packet is not None] == messages
     for end in (worker, connection.sock):
         with pytest.raises(protocol.Closed):
             protocol.receive(end)
@@ -74,8 +82,8 @@ def test_a_job_that_missed_a_message_is_cut_off_behind_those_that_came(pair: tup
 def test_a_connection_that_is_gone_takes_nothing(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     worker.close()
-    assert not connection.send({"say": "accepted"})
-    assert not connection.tell({"state": "ready"})
+    assert not connection.send(QueuePlace(position=1, phase="queued"))
+    assert not connection.send_status(STOPPED)
 
 
 @pytest.mark.live
@@ -88,13 +96,13 @@ def test_the_keeper_tells_a_worker_that_did_not_read_how_things_stand_now(
     greeting = {"fingerprint": engine.launch.fingerprint}
     lifeline = protocol.connect(tmp_path)
     assert lifeline is not None
-    protocol.send(lifeline, {"op": "attach", **greeting})
+    protocol.send_packet(lifeline, {"op": "attach", **greeting})
     job = {"op": "job", "id": "job", "arrived": 0.0, "history": "", "tokens": 1, "short_tokens": 0, **greeting}
     for _ in range(ROUNDS):
         line = protocol.connect(tmp_path)
         assert line is not None
-        protocol.send(line, job)
-        until(lambda: protocol.receive(line), what="the job is accepted")  # noqa: B023
+        protocol.send_packet(line, job)
+        until(lambda: protocol.receive_packet(line), what="the job is accepted")  # noqa: B023
         line.close()
     until(lambda: _at_rest(engine), what="the engine is ready again")
     pictures: list[dict[str, Any]] = []

@@ -106,7 +106,7 @@ def test_the_keeper_lives_through_messages_of_wrong_types_in_any_order(
         sock = connection(tmp_path)
         for message in random_messages(rng, engine.launch.fingerprint):
             try:
-                protocol.send(sock, message, (reader, writer) if rng.random() < 0.2 else ())
+                protocol.send_packet(sock, message, (reader, writer) if rng.random() < 0.2 else ())
             except (protocol.Closed, ValueError):
                 break  # the keeper has closed it, or the message cannot even be encoded
         sock.close()
@@ -138,7 +138,7 @@ def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Eng
         {"op": "failed", "why": "x"},
         {**joining, "id": "second", "short_tokens": 0},
     ):
-        protocol.send(sock, message)
+        protocol.send_packet(sock, message)
     wait_for(lambda: len(engine.status()["waiting"]) == 0)
     sock.close()
     assert answer(running)

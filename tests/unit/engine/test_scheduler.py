@@ -79,7 +79,7 @@ def test_a_full_queue_refuses_with_a_time_to_come_back(ready: Rig) -> None:
     accepted = [ready.join() for _ in range(4)]
     refused = ready.join()
     assert [job.peer.error for job in accepted] == [""] * 4
-    assert refused.peer.error == "QueueFull"
+    assert refused.peer.error == "queue_full"
     assert 1 <= refused.peer.heard("refused")[0]["retry_after"] <= 60
 
 
@@ -136,9 +136,9 @@ def test_a_console_that_ignores_the_first_signal_is_killed(ready: Rig) -> None:
 def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
     assert ready.desk.cancel(waiting.id)
-    assert waiting.peer.error == "JobCancelled"
+    assert waiting.peer.error == "job_cancelled"
     assert ready.desk.cancel(running.id)
-    assert running.peer.error == "JobCancelled"
+    assert running.peer.error == "job_cancelled"
     assert ready.state is State.STOPPING
     assert not ready.desk.cancel("job-unknown")
 
@@ -197,7 +197,7 @@ def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(r
     rig.gone()
     assert rig.supervisor.restarts == {"load_timeout": 1}
     assert rig.state is State.STARTING
-    assert job.peer.error == "EngineTimeout"
+    assert job.peer.error == "engine_timeout"
     rig.banner()
     assert rig.join().peer.going
 
@@ -207,9 +207,9 @@ def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> Non
     for _ in range(PATIENCE + 1):
         rig.console.die(SEGV)
     assert rig.state is State.FAILED
-    assert waiting.peer.error == "EngineStopping"
+    assert waiting.peer.error == "engine_stopping"
     refused = rig.join().peer.heard("refused")[0]
-    assert refused["kind"] == "EngineStopping"
+    assert refused["kind"] == "engine_stopping"
     assert refused["retry_after"] > 0
     rig.after(61)
     assert rig.state is State.STARTING
@@ -230,7 +230,7 @@ def test_missing_memory_is_for_a_person_and_names_the_log(rig: Rig) -> None:
     rig.console.say(NO_MEMORY, STDERR)
     rig.console.die(Exit(1, None))
     refused = job.peer.heard("refused")[0]
-    assert refused["kind"] == "EngineUnavailable"
+    assert refused["kind"] == "engine_unavailable"
     assert "Cannot malloc bpu memory" in refused["log"][-1]
 
 
@@ -252,7 +252,7 @@ def test_a_program_that_cannot_be_started_is_for_a_person(tmp_path: Path) -> Non
     rig.spawn_error = OSError(8, "Exec format error")
     job = rig.join()
     assert rig.state is State.FAILED
-    assert job.peer.error == "EngineUnavailable"
+    assert job.peer.error == "engine_unavailable"
 
 
 # Loading and stopping at will
@@ -286,8 +286,8 @@ def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
     waiting = [ready.join(), ready.join()][1]
     ready.desk.stop()
     ready.settle()
-    assert waiting.peer.error == "EngineStopping"
-    assert ready.join().peer.error == "EngineStopping"
+    assert waiting.peer.error == "engine_stopping"
+    assert ready.join().peer.error == "engine_stopping"
 
 
 def test_one_process_a_job(tmp_path: Path) -> None:
