@@ -9,7 +9,6 @@ Moments are seconds of the system-wide monotonic clock. `docs/engine-protocol.md
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
@@ -303,24 +302,13 @@ def to_packet(message: Message) -> Packet:
 
 def from_packet(packet: Packet) -> Message:
     """Return the message in `packet`. Raises `BadPacket`."""
-    key: Literal["op", "say"] = "op" if "op" in packet else "say"
+    key: Literal["op", "say"] = "say" if "say" in packet else "op"  # a message from the keeper may have a field `op`
     name = packet.get(key)
     kind = MESSAGES.get((key, name)) if isinstance(name, str) else None
     if kind is None:
         raise BadPacket(f"unknown message {name!r:.50}")
     message: Message = _READERS[kind](packet)
     return message
-
-
-def parse(text: str) -> Message:
-    """Return the message in the JSON `text`. Raises `BadPacket`."""
-    try:
-        packet = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadPacket("not JSON") from error
-    if not isinstance(packet, dict):
-        raise BadPacket("not a JSON object")
-    return from_packet(packet)
 
 
 # Values as JSON
