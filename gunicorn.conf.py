@@ -212,7 +212,7 @@ def post_worker_init(worker: Any) -> None:
     from bpu.web.warmup import warm  # it needs what is patched in a worker only
 
     gateway = worker.wsgi.extensions["bpu"]
-    worker.leaving, worker.cut = gateway.leave, gateway.engine.cut
+    worker.leaving, worker.cut = gateway.leave, gateway.engine.abort_jobs
     worker.refused = gateway.meters.refused
     worker.head_s = gateway.settings.head_timeout_s
     worker.first_byte_s = gateway.settings.first_byte_timeout_s

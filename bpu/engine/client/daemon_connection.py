@@ -44,11 +44,11 @@ START_LIMIT_S = 10.0
 #: Pauses between two tries to reach a keeper: the first, and the longest after failures in a row.
 RECONNECT_S, LONGEST_RECONNECT_S = 0.2, 2.0
 ANSWER_LIMIT_S = 5.0
-#: After so much silence the keeper is asked for its status; it has `ANSWER_LIMIT_S` to answer.
+#: A keeper that sent nothing for so long is asked for its status; it has `ANSWER_LIMIT_S` to answer.
 PING_S = 5.0
-#: How long a living keeper may take to make a socket again that was deleted.
+#: How long a running keeper may take to make a deleted socket again.
 SOCKET_LIMIT_S = 2.0
-#: What clients are told to wait before they ask again.
+#: Seconds after which clients are asked to try again.
 RETRY_AFTER_S = 5.0
 LAST_LINES = 8
 _BACKLOG_PAUSE_S = 0.005
@@ -85,16 +85,16 @@ class DaemonClient:
         self._status_received = gevent_io.Flag()
         self.on_change: Callable[[], None] = lambda: None
         #: Called when the keeper has stopped answering, with the error for the jobs that wait for it.
-        self.on_silence: Callable[[errors.BpuError], None] = lambda error: None
+        self.on_no_answer: Callable[[errors.BpuError], None] = lambda error: None
 
-    def start(self, patience_s: float = 0.0) -> None:
+    def start(self, timeout_s: float = 0.0) -> None:
         """Hold a lifeline from now on; it is opened again whenever the keeper ends.
 
-        Waits up to `patience_s` for the first status, so that the first requests are not shown an empty one.
+        Waits up to `timeout_s` for the first status, so that the first requests are not shown an empty one.
         """
         if self._greenlet is None:
-            self._greenlet = gevent_io.spawn(self._hold)
-            self._status_received.wait(patience_s)
+            self._greenlet = gevent_io.spawn(self._keep_lifeline)
+            self._status_received.wait(timeout_s)
 
     def close(self) -> None:
         """Close the lifeline: this process does not need the keeper any more."""
@@ -105,23 +105,23 @@ class DaemonClient:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
-        self._drop_spare()
+        self._close_spare()
 
     # The lifeline
 
-    def _hold(self) -> None:
+    def _keep_lifeline(self) -> None:
         """Run in the lifeline's greenlet: connect again after every error, with longer pauses after repeated ones."""
         pause = RECONNECT_S
         while not self._closing:
             try:
-                self._listen(self.connect())
+                self._read_lifeline(self.connect())
                 self.problem, pause = None, RECONNECT_S
             except Exception as error:
-                self._lost(_problem(error))
+                self._on_disconnect(_connect_error(error))
                 pause = min(LONGEST_RECONNECT_S, 2 * pause)
             gevent_io.sleep(pause)
 
-    def _listen(self, sock: RawSocket) -> None:
+    def _read_lifeline(self, sock: RawSocket) -> None:
         reader = gevent_io.Reader(sock.fileno())
         self._sock = sock
         try:
@@ -136,7 +136,7 @@ class DaemonClient:
                 elif not reader.wait(PING_S):
                     self._ping(sock, reader)
         except protocol.Closed:
-            self._lost(None)
+            self._on_disconnect(None)
         except BadPacket as error:
             raise errors.EngineStopping(
                 f"The engine's keeper of {self.folder} sent a message that this version does not know ({error}): stop "
@@ -162,9 +162,9 @@ class DaemonClient:
         protocol.send(sock, GetStatus())
         if reader.wait(ANSWER_LIMIT_S):
             return
-        problem = _unanswered(protocol.peer_ids(sock)[0])
-        self._lost(problem)
-        self.on_silence(problem)
+        problem = _no_answer_error(protocol.peer_ids(sock)[0])
+        self._on_disconnect(problem)
+        self.on_no_answer(problem)
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Refusal):
@@ -174,9 +174,9 @@ class DaemonClient:
             self._status_received.set()
             self._notify_change()
 
-    def _lost(self, problem: errors.BpuError | None) -> None:
+    def _on_disconnect(self, problem: errors.BpuError | None) -> None:
         self.problem = problem
-        self._drop_spare()
+        self._close_spare()
         if self._closing:
             return
         last = self.status
@@ -203,9 +203,9 @@ class DaemonClient:
     def connect(self) -> RawSocket:
         """A new connection to the keeper, which is started if there is none. Raises `BpuError`."""
         try:
-            return self._find() or self._ask_for_socket() or self._start_keeper()
+            return self._find() or self._restore_socket() or self._start_keeper()
         except (OSError, ValueError) as error:
-            raise _problem(error) from error
+            raise _connect_error(error) from error
 
     def _find(self) -> RawSocket | None:
         """A connection to a keeper that listens, or None. Raises `BlockingIOError` when its backlog stays full."""
@@ -218,8 +218,8 @@ class DaemonClient:
                     raise
                 gevent_io.sleep(_BACKLOG_PAUSE_S)
 
-    def _ask_for_socket(self) -> RawSocket | None:
-        """The socket's file is gone, but the keeper lives: it makes the file again. None when the keeper is gone, too.
+    def _restore_socket(self) -> RawSocket | None:
+        """Ask the keeper to make the socket's deleted file again, and connect; None when the keeper is gone, too.
 
         Raises `EngineStopping` when the keeper cannot do so.
         """
@@ -241,7 +241,7 @@ class DaemonClient:
         self, on_message: Callable[[Message, list[int]], None], on_closed: Callable[[], None]
     ) -> JobChannel:
         """Open a job's connection. Raises `BpuError`."""
-        if (problem := self.silence) is not None:
+        if (problem := self.no_answer_error) is not None:
             raise problem
         sock, self._spare = self._spare or self.connect(), None
         return JobChannel(sock, on_message, on_closed)
@@ -258,8 +258,8 @@ class DaemonClient:
         return self._spare is not None
 
     @property
-    def silence(self) -> errors.EngineStopping | None:
-        """Why a new job would get no answer from a keeper that is there; None as far as this process can know.
+    def no_answer_error(self) -> errors.EngineStopping | None:
+        """The error for a new job that a running keeper would not answer; None if it is not known to hang.
 
         A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be seen at once.
         """
@@ -268,22 +268,22 @@ class DaemonClient:
         if isinstance(self.problem, errors.EngineStopping):
             return self.problem
         pid, _uid, _gid = protocol.peer_ids(self._sock)
-        return _unanswered(pid) if _is_stopped(pid) else None
+        return _no_answer_error(pid) if _is_stopped(pid) else None
 
     @property
     def current_status(self) -> EngineStatus:
         """The newest status of the engine; a failed one while its keeper is stopped."""
-        problem = self.silence
+        problem = self.no_answer_error
         return self.status if problem is None or problem is self.problem else _failed(self.status, problem)
 
     @property
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper and could take the slot, as far as this can be known at once."""
         return is_lockable(self.folder / SLOT_NAME) and (
-            self._sock is None or (self.silence is None and self.keep_ready())
+            self._sock is None or (self.no_answer_error is None and self.keep_ready())
         )
 
-    def _drop_spare(self) -> None:
+    def _close_spare(self) -> None:
         spare, self._spare = self._spare, None
         if spare is not None:
             spare.close()
@@ -294,9 +294,9 @@ class DaemonClient:
         `start`: start a keeper if there is none.
         """
         try:
-            sock = self.connect() if start else self._find() or self._ask_for_socket()
+            sock = self.connect() if start else self._find() or self._restore_socket()
         except OSError as error:
-            raise _problem(error) from error
+            raise _connect_error(error) from error
         if sock is None:
             return False
         reader = gevent_io.Reader(sock.fileno())
@@ -353,12 +353,12 @@ class DaemonClient:
             keeper.stdin.close()
             reader = gevent_io.Reader(keeper.stdout.fileno())
             try:
-                word = keeper.stdout.readline() if reader.wait(deadline - time.monotonic()) else b""
+                line = keeper.stdout.readline() if reader.wait(deadline - time.monotonic()) else b""
             finally:
                 reader.close()
-        if not word:
+        if not line:
             raise errors.EngineStopping("The engine's keeper did not start; try again.", retry_after=5)
-        report = json.loads(word)
+        report = json.loads(line)
         if "error" in report:
             raise errors.EngineUnavailable(report["error"])
 
@@ -398,7 +398,7 @@ class JobChannel:
             sock.close()
 
 
-def _problem(error: Exception) -> errors.BpuError:
+def _connect_error(error: Exception) -> errors.BpuError:
     """The error for clients when the keeper cannot be reached: `error` itself, or one that says what it was."""
     if isinstance(error, errors.BpuError):
         return error
@@ -413,7 +413,7 @@ def _failed(status: EngineStatus, problem: errors.BpuError) -> EngineStatus:
     return replace(status, state=State.FAILED, error=problem.message, person=problem.status == 424, retry_at=retry_at)
 
 
-def _unanswered(pid: int) -> errors.EngineStopping:
+def _no_answer_error(pid: int) -> errors.EngineStopping:
     return errors.EngineStopping(
         f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
         f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",

@@ -23,38 +23,38 @@ LISTED_MODELS = 50
 LISTED_LINES = 20
 
 
-def status_of(desk: Scheduler, since: float) -> EngineStatus:
+def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
     """Build the status; `since` is the moment at which the state began."""
-    supervisor, examination = desk.supervisor, desk.examiner.progress()
+    supervisor, examination = scheduler.supervisor, scheduler.examiner.progress()
     fault, failed = supervisor.fault, supervisor.state is State.FAILED
     return EngineStatus(
         state=supervisor.state,
         since_at=since,
-        simulated=desk.launch.simulated,
-        cpu=desk.launch.cpu,
+        simulated=scheduler.launch.simulated,
+        cpu=scheduler.launch.cpu,
         profile=supervisor.profile.name,
         multi_turn=supervisor.profile.multi_turn,
-        model=desk.launch.model,
+        model=scheduler.launch.model,
         console_pid=supervisor.console_pid,
         keeper_pid=os.getpid(),
-        models=_models(desk),
-        swap_after_s=desk.swap_after_s,
-        loads=sum(model.supervisor.loads for model in desk.models.values()),
+        models=_models(scheduler),
+        swap_after_s=scheduler.swap_after_s,
+        loads=sum(model.supervisor.loads for model in scheduler.models.values()),
         load_s=supervisor.load_s,
-        restarts=dict(sum((model.supervisor.restarts for model in desk.models.values()), Counter[str]())),
+        restarts=dict(sum((model.supervisor.restarts for model in scheduler.models.values()), Counter[str]())),
         cache_tokens=supervisor.cache.tokens if supervisor.cache.known else 0,
-        trust=_trust(desk),
-        trust_source=desk.examiner.source,
+        trust=_trust(scheduler),
+        trust_source=scheduler.examiner.source,
         turn_end=TurnEndStatus(**supervisor.turn_end),
         examination=None if examination is None else ExaminationStatus(**examination),
-        examined=desk.examiner.finished,
-        running=_running(desk),
+        examined=scheduler.examiner.finished,
+        running=_running(scheduler),
         waiting=tuple(
-            WaitingJob(id=ticket.id, position=place, arrived_at=ticket.arrived, model=desk.name_of(ticket))
-            for place, ticket in enumerate(desk.queue, 1)
+            WaitingJob(id=ticket.id, position=place, arrived_at=ticket.arrived, model=scheduler.name_of(ticket))
+            for place, ticket in enumerate(scheduler.queue, 1)
             if place <= LISTED_JOBS
         ),
-        queued=len(desk.queue),
+        queued=len(scheduler.queue),
         retry_at=supervisor.breaker.until if failed else None,
         error=fault.message if fault and failed else None,
         person=bool(fault and failed and fault.needs_person),
@@ -62,25 +62,25 @@ def status_of(desk: Scheduler, since: float) -> EngineStatus:
     )
 
 
-def _models(desk: Scheduler) -> dict[str, ModelStatus]:
+def _models(scheduler: Scheduler) -> dict[str, ModelStatus]:
     """The status of each model that was needed, by its id; the present one stands for all launches of its id."""
-    models = {model.name: model for model in [*list(desk.models.values())[-LISTED_MODELS:], desk.model]}
+    models = {model.name: model for model in [*list(scheduler.models.values())[-LISTED_MODELS:], scheduler.model]}
     return {name: ModelStatus(**model.status()) for name, model in models.items()}
 
 
-def _trust(desk: Scheduler) -> TrustStatus:
-    known = desk.examiner.capabilities
+def _trust(scheduler: Scheduler) -> TrustStatus:
+    known = scheduler.examiner.capabilities
     return TrustStatus(keeps=known.retains_history, resets=known.reset_works, forgets=known.stateless)
 
 
-def _running(desk: Scheduler) -> RunningJob | None:
-    ticket = desk.running
+def _running(scheduler: Scheduler) -> RunningJob | None:
+    ticket = scheduler.running
     if ticket is None:
         return None
     return RunningJob(
         id=ticket.id,
-        model=desk.name_of(ticket),
+        model=scheduler.name_of(ticket),
         arrived_at=ticket.arrived,
-        started_at=desk.running_since,
-        **desk.progress,
+        started_at=scheduler.running_since,
+        **scheduler.progress,
     )

@@ -147,7 +147,7 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
             raise RuntimeError("a mistake of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(job_module, "Drain", Faulty)
+        patched.setattr(job_module, "TurnReader", Faulty)
         job = submit(engine, says("never said"), "victim")
         with pytest.raises(errors.BpuError, match="inside the gateway"):
             list(job.events(5.0))

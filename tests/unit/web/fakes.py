@@ -120,7 +120,7 @@ class FakeEngine:
     def start(self) -> None:
         self.orders.append("start")
 
-    def cut(self) -> None:
+    def abort_jobs(self) -> None:
         self.orders.append("cut")
 
     def stop(self) -> None:
