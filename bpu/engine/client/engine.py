@@ -16,7 +16,7 @@ from bpu.turn import Turn
 
 #: How long a new worker waits for the first status; it serves without one, too.
 FIRST_STATUS_TIMEOUT_S = 0.5
-#: Bytes of UTF-8 a token stands for, where nobody counts better.
+#: Bytes of UTF-8 per token, where no tokenizer counts them.
 BYTES_PER_TOKEN = 3
 
 

@@ -19,6 +19,8 @@ from bpu.engine.keeper.connection import Connection
 from bpu.engine.messages import QueuePlace
 from bpu.engine.status import STOPPED, EngineStatus
 from tests.live.gateway import until
+from tests.unit.engine.conftest import start_engine
+from tests.unit.engine.jobs import wait_for
 
 #: Each brings two changes of the status at least, far more than a socket's buffer holds.
 ROUNDS = 300
@@ -87,10 +89,10 @@ def test_a_connection_that_is_gone_takes_nothing(pair: tuple[Connection, RawSock
 
 
 @pytest.mark.live
-def test_the_keeper_tells_a_worker_that_did_not_read_how_things_stand_now(
+def test_the_keeper_sends_the_newest_status_to_a_worker_that_did_not_read(
     engine_of: Callable[..., Engine], tmp_path: Path
 ) -> None:
-    """Nothing more happens in the engine after the picture that was lost, so only the keeper can think of it."""
+    """Nothing more happens in the engine after the lost status, so the keeper must send it again by itself."""
     engine = engine_of()
     until(lambda: _at_rest(engine), what="the engine is ready")
     greeting = {"fingerprint": engine.launch.fingerprint}
@@ -105,14 +107,14 @@ def test_the_keeper_tells_a_worker_that_did_not_read_how_things_stand_now(
         until(lambda: protocol.receive_packet(line), what="the job is accepted")  # noqa: B023
         line.close()
     until(lambda: _at_rest(engine), what="the engine is ready again")
-    pictures: list[dict[str, Any]] = []
+    statuses: list[dict[str, Any]] = []
 
     def shows_rest() -> bool:
-        pictures.extend(message["status"] for message in read_all(lifeline))
-        return pictures[-1]["state"] == "ready" and not pictures[-1]["queued"]
+        statuses.extend(message["status"] for message in read_all(lifeline))
+        return statuses[-1]["state"] == "ready" and not statuses[-1]["queued"]
 
-    until(shows_rest, what="the last picture is that of an engine at rest")
-    assert len(pictures) < ROUNDS, "not one was lost: this shows nothing"
+    until(shows_rest, what="the last status is that of an engine at rest")
+    assert len(statuses) < ROUNDS, "not one was lost: this shows nothing"
     lifeline.close()
 
 
@@ -120,3 +122,18 @@ def _at_rest(engine: Engine) -> bool:
     gevent_io.sleep(0.01)
     status = engine.status()
     return bool(status["state"] == "ready" and not status["queued"])
+
+
+def test_a_keeper_that_sends_an_unknown_message_is_reported(tmp_path: Path) -> None:
+    """An older keeper refuses with the name of a class; its words are not taken for a code."""
+    listener = protocol.listen(tmp_path)
+    engine = start_engine(tmp_path)
+    engine.start()
+    keeper = wait_for(lambda: protocol.accept(listener))
+    refusal = {"say": "refused", "kind": "EngineUnavailable", "message": "No.", "retry_after": None, "log": []}
+    protocol.send_packet(keeper, refusal)
+    assert "this version does not know" in wait_for(lambda: engine.status()["error"])
+    assert engine.status()["state"] == "failed"
+    engine.stop()
+    for sock in (keeper, listener):
+        sock.close()

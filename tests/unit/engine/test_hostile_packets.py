@@ -127,7 +127,7 @@ def test_a_job_that_runs_does_not_notice_bad_packets_of_others(engine: Engine, t
 
 
 def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Engine, tmp_path: Path) -> None:
-    """What is told of a job that does not run would take it out of its connection's hands, and nobody ends it then."""
+    """A message about a job that does not run must not detach it from its connection, whose end then ends it."""
     running = submit(engine, "[[sim tokens=60 rate=100]]", "running")
     first_text(running)
     joining = {"op": "job", "fingerprint": engine.launch.fingerprint, "arrived": 0.0, "history": "", "tokens": 1}

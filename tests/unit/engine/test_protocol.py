@@ -63,7 +63,7 @@ def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets) -> No
         os.close(fd)
 
 
-def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets) -> None:
+def test_a_full_buffer_is_reported_and_not_waited_for(sockets) -> None:
     _, server, _ = sockets
     sent = 0
     while protocol.send_packet(server, {"filler": "x" * 10_000}):
@@ -72,7 +72,7 @@ def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets) ->
     assert sent > 0
 
 
-def test_a_closed_connection_is_said_on_both_ways(sockets) -> None:
+def test_a_closed_connection_is_reported_by_send_and_receive(sockets) -> None:
     _, server, client = sockets
     client.close()
     with pytest.raises(Closed):
@@ -94,7 +94,7 @@ def test_the_other_side_is_known_by_the_kernel(sockets) -> None:
     assert protocol.peer_ids(server) == (os.getpid(), os.getuid(), os.getgid())
 
 
-def test_nobody_listening_is_none_and_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+def test_without_a_listener_there_is_no_connection_and_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     assert protocol.connect(tmp_path) is None
     protocol.listen(tmp_path).close()
     assert (tmp_path / protocol.SOCKET_NAME).exists()
