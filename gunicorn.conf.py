@@ -26,7 +26,7 @@ from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
 from bpu.engine.client.launch_config import build_launch_table, choose_files, served_settings
-from bpu.engine.protocol import say_bye
+from bpu.engine.protocol import notify_shutdown
 from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
 from bpu.models.table import hold_table, holds_table
@@ -242,7 +242,7 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """At the master's end: tell the keeper that no worker will follow, and clean up."""
-    say_bye(state_dir(_settings))
+    notify_shutdown(state_dir(_settings))
     if (pid := getattr(server, "bpu_announcer", None)) is not None:
         announcer_process.stop(pid)
     if (folder := os.environ.get(metrics_dir.VARIABLE)) is not None:

@@ -1,4 +1,4 @@
-"""Orders to the keeper that runs on this board, and a look at its state. It never starts one and needs no gevent."""
+"""Sends orders to the keeper that runs on this board and asks for its status, without starting one. Needs no gevent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from bpu.engine import protocol
-from bpu.engine.status import aged
+from bpu.engine.messages import (
+    BadPacket,
+    ExamineConsole,
+    GetStatus,
+    LoadModel,
+    Message,
+    Refusal,
+    StatusUpdate,
+    UnloadModel,
+)
 from bpu.errors import EngineTimeout, EngineUnavailable
 from bpu.messages import say
 
@@ -17,23 +26,29 @@ _BUSY_PAUSE_S = 0.005
 
 
 def order(folder: Path, op: str, model: str = "") -> bool:
-    """Send `load` or `unload` to the keeper of the state folder; False when there is none.
+    """Send the order `load`, `unload` or `examine` to the keeper of the state folder; False when there is none.
 
     `model` is the id of the one to load. Raises `EngineTimeout`, and `EngineUnavailable` when the keeper refuses.
     """
-    answer = _ask(folder, {"op": op, **({"model": model} if model else {})})
-    if answer is not None and answer.get("say") == "refused":
-        raise EngineUnavailable(answer["message"])
+    orders: dict[str, Message] = {
+        "load": LoadModel(model=model),
+        "unload": UnloadModel(),
+        "examine": ExamineConsole(),
+    }
+    answer = _ask(folder, orders[op])
+    if isinstance(answer, Refusal):
+        raise EngineUnavailable(answer.message)
     return answer is not None
 
 
 def status(folder: Path) -> dict[str, Any] | None:
-    """The state of the engine, as the gateway shows it in `/health`; None when no keeper runs."""
-    answer = _ask(folder, {"op": "status"})
-    return None if answer is None else aged(answer["status"], time.monotonic())
+    """The status of the engine, as the gateway shows it in `/health`; None when no keeper runs."""
+    answer = _ask(folder, GetStatus())
+    return answer.status.to_json(time.monotonic()) if isinstance(answer, StatusUpdate) else None
 
 
-def _ask(folder: Path, message: protocol.Message) -> protocol.Message | None:
+def _ask(folder: Path, message: Message) -> Message | None:
+    """Send `message` and return the answer; None when there is none."""
     sock = _connect(folder)
     if sock is None:
         return None
@@ -43,7 +58,7 @@ def _ask(folder: Path, message: protocol.Message) -> protocol.Message | None:
             raise EngineTimeout(say("load.silent"))
         packet = protocol.receive(sock)
         return None if packet is None else packet[0]
-    except protocol.Closed:
+    except (protocol.Closed, BadPacket):
         return None
     finally:
         sock.close()

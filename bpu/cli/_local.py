@@ -30,7 +30,7 @@ from bpu.engine.client.launch_config import (
     line_limit,
     resolve_engine,
 )
-from bpu.engine.protocol import say_bye
+from bpu.engine.protocol import notify_shutdown
 from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached
 
@@ -105,7 +105,7 @@ class LocalBackend:
     def close(self) -> None:
         """Disconnect from the keeper, which ends unless another process uses it."""
         self._engine.stop()
-        say_bye(Path(self._engine.launch.state_dir))
+        notify_shutdown(Path(self._engine.launch.state_dir))
 
 
 @contextlib.contextmanager

@@ -1,13 +1,11 @@
-"""What one console showed in its turns, as values, and their form in a message.
+"""What one console showed in its turns, as values.
 
 Only what no user can forge is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from bpu.console.pace import LEAST_STEPS, step_of
 
@@ -52,11 +50,6 @@ class TurnReport:
     echo_differs: bool = False
     blocks: bool = False
     has_step: bool = True
-
-    def to_message(self) -> dict[str, Any]:
-        """As JSON."""
-        echo = None if self.echo is None else _echo_to_message(self.echo)
-        return {**asdict(self), "few_gaps": list(self.few_gaps), "echo": echo}
 
     def must_discard(self, *, reads_ahead: bool) -> bool:
         """Whether the console must be ended before another client's line, because the turn may still be running."""
@@ -120,38 +113,6 @@ class Traits:
         if step is None or self.step_s is None:
             return step if self.step_s is None else self.step_s
         return min(max(step, (step + self.step_s) / 2), 2 * self.step_s)
-
-    def to_message(self) -> dict[str, Any]:
-        """As JSON."""
-        echoes = [_echo_to_message(form) for form in self.echoes]
-        return {**asdict(self), "few_gaps": list(self.few_gaps), "echoes": echoes}
-
-
-def _echo_to_message(form: EchoForm) -> list[Any]:
-    """Bytes are text of one character a byte."""
-    return [form.prefix.decode("latin-1"), form.suffix.decode("latin-1"), form.continued]
-
-
-def _echo_from(message: list[Any]) -> EchoForm:
-    prefix, suffix, continued = message
-    return EchoForm(prefix.encode("latin-1"), suffix.encode("latin-1"), bool(continued))
-
-
-def _gaps_from(gaps: list[Any]) -> tuple[float, ...]:
-    return tuple(map(float, gaps[:LEAST_STEPS]))
-
-
-def traits_from(message: Mapping[str, Any]) -> Traits:
-    """The inverse of `Traits.to_message`. Raises `TypeError` or `ValueError` for anything else."""
-    echoes, gaps = tuple(map(_echo_from, message["echoes"])), _gaps_from(message["few_gaps"])
-    return Traits(**{**message, "few_gaps": gaps, "echoes": echoes})
-
-
-def report_from(message: Mapping[str, Any]) -> TurnReport:
-    """The inverse of `TurnReport.to_message`. Raises `TypeError` or `ValueError` for anything else."""
-    echo = message["echo"]
-    gaps = _gaps_from(message["few_gaps"])
-    return TurnReport(**{**message, "few_gaps": gaps, "echo": None if echo is None else _echo_from(echo)})
 
 
 #: The traits of a console that has run no turn yet.

@@ -1,4 +1,12 @@
-"""What keeper and workers say to each other: one JSON object a packet, console pipes passed beside it.
+"""The connection between the keeper and its clients: one message a packet, descriptors beside it.
+
+A job's connection, for example (`>` to the keeper, `<` from it; `bpu.engine.messages` has all messages):
+
+    > {"op":"job","fingerprint":"0f3c...","id":"chatcmpl-1","arrived":811.5,"history":"","tokens":12,"short_tokens":0}
+    < {"say":"place","position":1,"phase":"queued"}
+    < {"say":"go","short":false,"cached":0,"banner":"...","fresh":true,...}     and the console's stdin and stdout
+    > {"op":"progress","tokens":20}
+    > {"op":"end","digest":"","tokens":52,"report":{"proven":true,...}}
 
 Packets of a unix `SOCK_SEQPACKET` socket keep their boundaries, so there is nothing to frame. The original
 socket class is used on both sides: gevent's patched one does not pass descriptors cooperatively, and every
@@ -30,7 +38,8 @@ from _socket import (
 from _socket import SocketType as RawSocket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+
+from bpu.engine.messages import BadPacket, Message, NotifyShutdown, Packet, from_packet, to_packet
 
 SOCKET_NAME = "engine.sock"
 #: No packet is longer; a status line with a full queue stays well below.
@@ -40,23 +49,26 @@ _UNIX_PATH_BYTES = 107
 #: Errors of `connect` that tell nothing about the keeper: this process or this machine lacks something.
 _RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
-Message = dict[str, Any]
-
 
 class Closed(Exception):
     """The other side is gone."""
 
 
-def encode(message: Message) -> bytes:
-    """One message as one packet: JSON in UTF-8, without blanks."""
-    return json.dumps(message, separators=(",", ":")).encode()
+def encode(packet: Packet) -> bytes:
+    """Encode a packet as JSON in UTF-8, without blanks."""
+    return json.dumps(packet, separators=(",", ":")).encode()
 
 
 def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
-    """Send one packet; False when the other side does not read (its buffer is full). Raises `Closed`."""
+    """Send a message; False when the other side does not read (its buffer is full). Raises `Closed`."""
+    return send_packet(sock, to_packet(message), fds)
+
+
+def send_packet(sock: RawSocket, packet: Packet, fds: Sequence[int] = ()) -> bool:
+    """Send a packet, which need not be a message; else as `send`."""
     rights = [(SOL_SOCKET, SCM_RIGHTS, array.array("i", fds))] if fds else []
     try:
-        sock.sendmsg([encode(message)], rights, MSG_DONTWAIT | MSG_NOSIGNAL)
+        sock.sendmsg([encode(packet)], rights, MSG_DONTWAIT | MSG_NOSIGNAL)
     except BlockingIOError:
         return False
     except OSError as error:
@@ -65,7 +77,23 @@ def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
 
 
 def receive(sock: RawSocket) -> tuple[Message, list[int]] | None:
-    """The next packet and its descriptors, or None when there is none yet. Raises `Closed` at the end.
+    """Receive the next message and its descriptors; None when there is none yet.
+
+    Raises `Closed` at the end of the connection, and `BadPacket` for a packet that is no message.
+    """
+    received = receive_packet(sock)
+    if received is None:
+        return None
+    packet, fds = received
+    try:
+        return from_packet(packet), fds
+    except BadPacket:
+        close_all(fds)
+        raise
+
+
+def receive_packet(sock: RawSocket) -> tuple[Packet, list[int]] | None:
+    """Receive the next packet and its descriptors; None when there is none yet. Raises `Closed` at the end.
 
     The kernel drops passed descriptors for which this process has no room, so there may be fewer than were sent.
     A packet that is too long or that is no JSON object ends the connection, too.
@@ -83,19 +111,24 @@ def receive(sock: RawSocket) -> tuple[Message, list[int]] | None:
             raise Closed
         return _object(data), fds
     except Closed:
-        for fd in fds:
-            os.close(fd)
+        close_all(fds)
         raise
 
 
-def _object(data: bytes) -> Message:
+def close_all(fds: list[int]) -> None:
+    """Close the descriptors and empty their list."""
+    while fds:
+        os.close(fds.pop())
+
+
+def _object(data: bytes) -> Packet:
     try:
-        message = json.loads(data)
+        packet = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Closed from error
-    if not isinstance(message, dict):
+    if not isinstance(packet, dict):
         raise Closed
-    return message
+    return packet
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> Iterator[int]:
@@ -131,7 +164,7 @@ def _new_socket() -> RawSocket:
 
 
 def connect(folder: Path) -> RawSocket | None:
-    """A connection to the keeper of `folder`; None when nobody listens.
+    """A connection to the keeper of `folder`; None when no keeper listens.
 
     Raises BlockingIOError when the keeper's backlog is full (try again soon), and OSError when this process lacks
     something, such as a free descriptor.
@@ -177,13 +210,13 @@ def accept(listener: RawSocket) -> RawSocket | None:
     return sock
 
 
-def say_bye(folder: Path) -> None:
-    """Tell the keeper of `folder` that a whole gateway has left, so that it need not wait for a recycled worker.
+def notify_shutdown(folder: Path) -> None:
+    """Tell the keeper of `folder` that a whole gateway has stopped, so that it does not wait for a replaced worker.
 
-    For the end of a process: it waits for nothing, and a keeper that is gone already is fine.
+    The gunicorn master or a command calls this at its end. It does not wait, and ignores a keeper that is gone.
     """
     with contextlib.suppress(Closed, OSError):
         sock = connect(folder)
         if sock is not None:
-            send(sock, {"op": "bye"})
+            send(sock, NotifyShutdown())
             sock.close()

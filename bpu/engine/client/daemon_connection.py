@@ -1,7 +1,7 @@
-"""A worker's way to the keeper: find it or start it, and know the engine's state without asking.
+"""A client's connections to the keeper: find or start it, follow its status, send orders, open jobs' connections.
 
-The lifeline is one idle connection: as long as it is open, the keeper has somebody to live for. What the keeper
-pushes down it is all that `/health` needs.
+The lifeline is one idle connection: the keeper runs while at least one is open, and sends every change of its status,
+so that `/health` is answered from memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,21 @@ from bpu import errors, gevent_io
 from bpu.engine import protocol
 from bpu.engine.file_locks import SLOT_NAME, is_lockable, try_lock
 from bpu.engine.launch_spec import LaunchSpec, LaunchTable, table_of
-from bpu.engine.status import STOPPED, Status
+from bpu.engine.messages import (
+    Attach,
+    BadPacket,
+    ExitReport,
+    GetStatus,
+    ListenAgain,
+    Message,
+    OfferLaunch,
+    OrderDone,
+    Refusal,
+    RefusalCode,
+    StatusUpdate,
+)
+from bpu.engine.states import State
+from bpu.engine.status import STOPPED, EngineStatus
 from bpu.project import IMPORT_ROOT
 
 log = logging.getLogger("bpu.engine")
@@ -29,53 +44,60 @@ START_LIMIT_S = 10.0
 #: Pauses between two tries to reach a keeper: the first, and the longest after failures in a row.
 RECONNECT_S, LONGEST_RECONNECT_S = 0.2, 2.0
 ANSWER_LIMIT_S = 5.0
-#: After so much silence the keeper is asked for its status; it has `ANSWER_LIMIT_S` to answer.
+#: A keeper that sent nothing for so long is asked for its status; it has `ANSWER_LIMIT_S` to answer.
 PING_S = 5.0
-#: How long a living keeper may take to make a socket again that was deleted.
+#: How long a running keeper may take to make a deleted socket again.
 SOCKET_LIMIT_S = 2.0
-#: What clients are told to wait before they ask again.
+#: Seconds after which clients are asked to try again.
 RETRY_AFTER_S = 5.0
 LAST_LINES = 8
 _BACKLOG_PAUSE_S = 0.005
 _POLL_S = 0.02
+#: The error that a client gets for each reason with which the keeper refuses.
+_REFUSALS: dict[RefusalCode, type[errors.BpuError]] = {
+    RefusalCode.ENGINE_UNAVAILABLE: errors.EngineUnavailable,
+    RefusalCode.ENGINE_STOPPING: errors.EngineStopping,
+    RefusalCode.ENGINE_TIMEOUT: errors.EngineTimeout,
+    RefusalCode.QUEUE_FULL: errors.QueueFull,
+    RefusalCode.JOB_CANCELLED: errors.JobCancelled,
+}
 
 
 class DaemonClient:
-    """One worker's lifeline. `status` is the newest picture of the engine, with moments instead of ages."""
+    """Holds one process's lifeline, in a greenlet, and sends its orders. The process's `Engine` owns it.
+
+    `status` is the newest status of the engine; `problem` is why there is no keeper, if that is known.
+    """
 
     def __init__(self, launches: LaunchTable | LaunchSpec, *, quiet: bool = False) -> None:
         self.table = launches if isinstance(launches, LaunchTable) else table_of(launches)
         self.launch = launch = self.table.default_launch
         self._quiet = quiet
         self.folder = Path(launch.state_dir)
-        self.status: Status = {
-            **STOPPED,
-            "simulated": launch.simulated,
-            "cpu": launch.cpu,
-            "profile": launch.profile,
-            "model": launch.model,
-        }
+        self.status: EngineStatus = replace(
+            STOPPED, simulated=launch.simulated, cpu=launch.cpu, profile=launch.profile, model=launch.model
+        )
         self.problem: errors.BpuError | None = None
         self._closing = False
         self._sock: RawSocket | None = None
         self._spare: RawSocket | None = None
         self._greenlet: Any = None
-        self._heard = gevent_io.Flag()
+        self._status_received = gevent_io.Flag()
         self.on_change: Callable[[], None] = lambda: None
-        #: Called when the keeper has stopped answering: whoever waits for it is told.
-        self.on_silence: Callable[[errors.BpuError], None] = lambda error: None
+        #: Called when the keeper has stopped answering, with the error for the jobs that wait for it.
+        self.on_no_answer: Callable[[errors.BpuError], None] = lambda error: None
 
-    def start(self, patience_s: float = 0.0) -> None:
-        """Hold a lifeline from now on, whatever becomes of the keeper at its other end.
+    def start(self, timeout_s: float = 0.0) -> None:
+        """Hold a lifeline from now on; it is opened again whenever the keeper ends.
 
-        The first picture of the engine is waited for up to `patience_s`, so that nobody is shown an empty one.
+        Waits up to `timeout_s` for the first status, so that the first requests are not shown an empty one.
         """
         if self._greenlet is None:
-            self._greenlet = gevent_io.spawn(self._hold)
-            self._heard.wait(patience_s)
+            self._greenlet = gevent_io.spawn(self._keep_lifeline)
+            self._status_received.wait(timeout_s)
 
     def close(self) -> None:
-        """Let go of the keeper: nobody here needs it any more."""
+        """Close the lifeline: this process does not need the keeper any more."""
         self._closing = True
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
@@ -83,81 +105,94 @@ class DaemonClient:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
-        self._drop_spare()
+        self._close_spare()
 
     # The lifeline
 
-    def _hold(self) -> None:
-        """The lifeline's greenlet: it tries again whatever it meets, with a pause that grows with failures in a row."""
+    def _keep_lifeline(self) -> None:
+        """Run in the lifeline's greenlet: connect again after every error, with longer pauses after repeated ones."""
         pause = RECONNECT_S
         while not self._closing:
             try:
-                self._listen(self.connect())
+                self._read_lifeline(self.connect())
                 self.problem, pause = None, RECONNECT_S
             except Exception as error:
-                self._lost(_problem(error))
+                self._on_disconnect(_connect_error(error))
                 pause = min(LONGEST_RECONNECT_S, 2 * pause)
             gevent_io.sleep(pause)
 
-    def _listen(self, sock: RawSocket) -> None:
+    def _read_lifeline(self, sock: RawSocket) -> None:
         reader = gevent_io.Reader(sock.fileno())
         self._sock = sock
         try:
-            protocol.send(sock, {"op": "attach", **self.naming(self.launch)})
+            protocol.send(sock, Attach(**self.launch_fields(self.launch)))
             for launch in self.table.launches:
-                if launch is not self.launch and not protocol.send(sock, {"op": "model", **self.naming(launch)}):
+                if launch is not self.launch and not protocol.send(sock, OfferLaunch(**self.launch_fields(launch))):
                     break  # a job brings its launch by itself
             while True:
                 packet = protocol.receive(sock)
                 if packet is not None:
-                    self._hear(packet[0])
+                    self._on_message(packet[0])
                 elif not reader.wait(PING_S):
                     self._ping(sock, reader)
         except protocol.Closed:
-            self._lost(None)
+            self._on_disconnect(None)
+        except BadPacket as error:
+            raise errors.EngineStopping(
+                f"The engine's keeper of {self.folder} sent a message that this version does not know ({error}): stop "
+                "the other gateway that uses this folder, or update it.",
+                retry_after=RETRY_AFTER_S,
+            ) from error
         finally:
             reader.close()
             sock.close()
             self._sock = None
 
-    def naming(self, launch: LaunchSpec) -> protocol.Message:
-        """The fields by which a message names a launch, so that a keeper that does not know it can take it in."""
+    def launch_fields(self, launch: LaunchSpec) -> dict[str, Any]:
+        """The fields of `NamesLaunch` for a launch of this process's table."""
         return {
             "fingerprint": launch.fingerprint,
             "launch": launch.text,
             "table": self.table.fingerprint,
-            "previous": list(self.table.previous),
+            "previous": self.table.previous,
         }
 
     def _ping(self, sock: RawSocket, reader: gevent_io.Reader) -> None:
-        """Ask a keeper that has said nothing for a while; one that does not answer is reported until it does."""
-        protocol.send(sock, {"op": "status"})
+        """Ask a silent keeper for its status; one that does not answer is a problem until it does."""
+        protocol.send(sock, GetStatus())
         if reader.wait(ANSWER_LIMIT_S):
             return
-        problem = _unanswered(protocol.peer_ids(sock)[0])
-        self._lost(problem)
-        self.on_silence(problem)
+        problem = _no_answer_error(protocol.peer_ids(sock)[0])
+        self._on_disconnect(problem)
+        self.on_no_answer(problem)
 
-    def _hear(self, message: protocol.Message) -> None:
-        if message["say"] == "refused":
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Refusal):
             raise error_from(message)
-        if message["say"] == "status":
-            self.problem, self.status = None, message["status"]
-            self._heard.set()
-            self._tell_change()
+        if isinstance(message, StatusUpdate):
+            self.problem, self.status = None, message.status
+            self._status_received.set()
+            self._notify_change()
 
-    def _lost(self, problem: errors.BpuError | None) -> None:
+    def _on_disconnect(self, problem: errors.BpuError | None) -> None:
         self.problem = problem
-        self._drop_spare()
+        self._close_spare()
         if self._closing:
             return
-        self.status = {**STOPPED, **{key: self.status[key] for key in ("simulated", "cpu", "profile", "model")}}
-        self.status["since_at"] = time.monotonic()
+        last = self.status
+        self.status = replace(
+            STOPPED,
+            since_at=time.monotonic(),
+            simulated=last.simulated,
+            cpu=last.cpu,
+            profile=last.profile,
+            model=last.model,
+        )
         if problem is not None:
-            self.status.update(_failure(problem))
-        self._tell_change()
+            self.status = _failed(self.status, problem)
+        self._notify_change()
 
-    def _tell_change(self) -> None:
+    def _notify_change(self) -> None:
         try:
             self.on_change()
         except Exception as error:
@@ -168,9 +203,9 @@ class DaemonClient:
     def connect(self) -> RawSocket:
         """A new connection to the keeper, which is started if there is none. Raises `BpuError`."""
         try:
-            return self._find() or self._ask_for_socket() or self._start_keeper()
+            return self._find() or self._restore_socket() or self._start_keeper()
         except (OSError, ValueError) as error:
-            raise _problem(error) from error
+            raise _connect_error(error) from error
 
     def _find(self) -> RawSocket | None:
         """A connection to a keeper that listens, or None. Raises `BlockingIOError` when its backlog stays full."""
@@ -183,15 +218,15 @@ class DaemonClient:
                     raise
                 gevent_io.sleep(_BACKLOG_PAUSE_S)
 
-    def _ask_for_socket(self) -> RawSocket | None:
-        """The socket's file is gone, but the keeper lives: it makes the file again. None when the keeper is gone, too.
+    def _restore_socket(self) -> RawSocket | None:
+        """Ask the keeper to make the socket's deleted file again, and connect; None when the keeper is gone, too.
 
         Raises `EngineStopping` when the keeper cannot do so.
         """
         deadline = time.monotonic() + SOCKET_LIMIT_S
         while (lifeline := self._sock) is not None:
             try:
-                protocol.send(lifeline, {"op": "listen"})
+                protocol.send(lifeline, ListenAgain())
             except protocol.Closed:
                 return None
             gevent_io.sleep(_POLL_S)
@@ -202,27 +237,29 @@ class DaemonClient:
                 raise errors.EngineStopping(f"{message} {errors.STATE_FOLDER_REMEDY}", retry_after=RETRY_AFTER_S)
         return None
 
-    def line(self, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]) -> JobChannel:
-        """A connection of a job's own. Raises `BpuError`."""
-        if (problem := self.silence) is not None:
+    def open_job_channel(
+        self, on_message: Callable[[Message, list[int]], None], on_closed: Callable[[], None]
+    ) -> JobChannel:
+        """Open a job's connection. Raises `BpuError`."""
+        if (problem := self.no_answer_error) is not None:
             raise problem
         sock, self._spare = self._spare or self.connect(), None
-        return JobChannel(sock, hear, gone)
+        return JobChannel(sock, on_message, on_closed)
 
     def keep_ready(self) -> bool:
-        """Connect for the next job, while no client waits for it; whether there is such a connection now."""
+        """Connect in advance for the next job; returns whether there is such a connection now."""
         if self._spare is None and not self._closing:
             try:
                 self._spare = protocol.connect(self.folder)
                 if self._spare is None and self._sock is not None:
-                    protocol.send(self._sock, {"op": "listen"})
+                    protocol.send(self._sock, ListenAgain())
             except (OSError, protocol.Closed):
                 return False
         return self._spare is not None
 
     @property
-    def silence(self) -> errors.EngineStopping | None:
-        """Why a new job would get no answer from a keeper that is there; None as far as this process can know.
+    def no_answer_error(self) -> errors.EngineStopping | None:
+        """The error for a new job that a running keeper would not answer; None if it is not known to hang.
 
         A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be seen at once.
         """
@@ -231,32 +268,35 @@ class DaemonClient:
         if isinstance(self.problem, errors.EngineStopping):
             return self.problem
         pid, _uid, _gid = protocol.peer_ids(self._sock)
-        return _unanswered(pid) if _is_stopped(pid) else None
+        return _no_answer_error(pid) if _is_stopped(pid) else None
 
     @property
-    def current_status(self) -> Status:
-        """The newest picture of the engine; a failed one while its keeper is stopped."""
-        problem = self.silence
-        return self.status if problem is None or problem is self.problem else {**self.status, **_failure(problem)}
+    def current_status(self) -> EngineStatus:
+        """The newest status of the engine; a failed one while its keeper is stopped."""
+        problem = self.no_answer_error
+        return self.status if problem is None or problem is self.problem else _failed(self.status, problem)
 
     @property
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper and could take the slot, as far as this can be known at once."""
         return is_lockable(self.folder / SLOT_NAME) and (
-            self._sock is None or (self.silence is None and self.keep_ready())
+            self._sock is None or (self.no_answer_error is None and self.keep_ready())
         )
 
-    def _drop_spare(self) -> None:
+    def _close_spare(self) -> None:
         spare, self._spare = self._spare, None
         if spare is not None:
             spare.close()
 
-    def order(self, message: protocol.Message, *, start: bool = True) -> bool:
-        """Send an order over a connection of its own; whether the keeper did it. Raises `BpuError`."""
+    def order(self, message: Message, *, start: bool = True) -> bool:
+        """Send an order over a connection of its own; returns whether the keeper did it. Raises `BpuError`.
+
+        `start`: start a keeper if there is none.
+        """
         try:
-            sock = self.connect() if start else self._find() or self._ask_for_socket()
+            sock = self.connect() if start else self._find() or self._restore_socket()
         except OSError as error:
-            raise _problem(error) from error
+            raise _connect_error(error) from error
         if sock is None:
             return False
         reader = gevent_io.Reader(sock.fileno())
@@ -265,10 +305,11 @@ class DaemonClient:
             while (packet := protocol.receive(sock)) is None:
                 if not reader.wait(ANSWER_LIMIT_S):
                     raise errors.EngineStopping("The engine's keeper does not answer.", retry_after=RETRY_AFTER_S)
-            if packet[0].get("say") == "refused":
-                raise error_from(packet[0])
-            return bool(packet[0].get("done"))
-        except protocol.Closed:
+            answer = packet[0]
+            if isinstance(answer, Refusal):
+                raise error_from(answer)
+            return isinstance(answer, OrderDone) and answer.done
+        except (protocol.Closed, BadPacket):
             return False
         finally:
             reader.close()
@@ -277,19 +318,19 @@ class DaemonClient:
     # Starting
 
     def _start_keeper(self) -> RawSocket:
-        """Start a keeper, unless somebody else is doing so right now. Raises `BpuError`."""
+        """Start a keeper, or wait while another process starts it. Raises `BpuError`."""
         deadline = time.monotonic() + START_LIMIT_S
         lock_path = self.folder / "start.lock"
         while time.monotonic() < deadline:
-            lease = try_lock(lock_path, create=True)
+            start_lock = try_lock(lock_path, create=True)
             try:
                 sock = self._find()
-                if sock is None and lease is not None:
+                if sock is None and start_lock is not None:
                     self._run_keeper(deadline)
                     sock = self._find()
             finally:
-                if lease is not None:
-                    lease.close()
+                if start_lock is not None:
+                    start_lock.close()
             if sock is not None:
                 return sock
             gevent_io.sleep(_POLL_S)
@@ -312,43 +353,43 @@ class DaemonClient:
             keeper.stdin.close()
             reader = gevent_io.Reader(keeper.stdout.fileno())
             try:
-                word = keeper.stdout.readline() if reader.wait(deadline - time.monotonic()) else b""
+                line = keeper.stdout.readline() if reader.wait(deadline - time.monotonic()) else b""
             finally:
                 reader.close()
-        if not word:
+        if not line:
             raise errors.EngineStopping("The engine's keeper did not start; try again.", retry_after=5)
-        report = json.loads(word)
+        report = json.loads(line)
         if "error" in report:
             raise errors.EngineUnavailable(report["error"])
 
 
 class JobChannel:
-    """One job's connection. `hear` gets each message with its descriptors, in the event loop; `gone` is its end.
+    """One job's connection. Its job owns it; the event loop calls `on_message` and `on_closed`.
 
-    `hear` must not raise: it leaves its job in a consistent state whatever happens.
+    `on_message` gets each message with its descriptors. It must not raise, and leaves its job in a consistent state.
     """
 
     def __init__(
-        self, sock: RawSocket, hear: Callable[[protocol.Message, list[int]], None], gone: Callable[[], None]
+        self, sock: RawSocket, on_message: Callable[[Message, list[int]], None], on_closed: Callable[[], None]
     ) -> None:
         self._sock: RawSocket | None = sock
-        self._hear, self._gone = hear, gone
-        self._watcher = gevent_io.Watcher(sock.fileno(), self._listen)
+        self._on_message, self._on_closed = on_message, on_closed
+        self._watcher = gevent_io.Watcher(sock.fileno(), self._read)
 
-    def tell(self, message: protocol.Message) -> None:
+    def send(self, message: Message) -> None:
         if self._sock is None:
             return
         try:
             protocol.send(self._sock, message)
         except protocol.Closed:
-            self._gone()
+            self._on_closed()
 
-    def _listen(self) -> None:
+    def _read(self) -> None:
         try:
             while self._sock is not None and (packet := protocol.receive(self._sock)) is not None:
-                self._hear(*packet)
-        except protocol.Closed:
-            self._gone()
+                self._on_message(*packet)
+        except (protocol.Closed, BadPacket):
+            self._on_closed()
 
     def close(self) -> None:
         sock, self._sock = self._sock, None
@@ -357,8 +398,8 @@ class JobChannel:
             sock.close()
 
 
-def _problem(error: Exception) -> errors.BpuError:
-    """The error that a client is told when the keeper cannot be reached for a reason that nobody foresaw."""
+def _connect_error(error: Exception) -> errors.BpuError:
+    """The error for clients when the keeper cannot be reached: `error` itself, or one that says what it was."""
     if isinstance(error, errors.BpuError):
         return error
     reason = str(error) if isinstance(error, OSError) else type(error).__name__
@@ -366,13 +407,13 @@ def _problem(error: Exception) -> errors.BpuError:
     return errors.EngineStopping(message, retry_after=RETRY_AFTER_S)
 
 
-def _failure(problem: errors.BpuError) -> Status:
-    """What `problem` changes in the engine's status."""
-    wait = {} if problem.retry_after is None else {"retry_at": time.monotonic() + problem.retry_after}
-    return {"state": "failed", "error": problem.message, "person": problem.status == 424, **wait}
+def _failed(status: EngineStatus, problem: errors.BpuError) -> EngineStatus:
+    """`status`, changed to a failed one by `problem`."""
+    retry_at = status.retry_at if problem.retry_after is None else time.monotonic() + problem.retry_after
+    return replace(status, state=State.FAILED, error=problem.message, person=problem.status == 424, retry_at=retry_at)
 
 
-def _unanswered(pid: int) -> errors.EngineStopping:
+def _no_answer_error(pid: int) -> errors.EngineStopping:
     return errors.EngineStopping(
         f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
         f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",
@@ -389,29 +430,26 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def error_from(message: protocol.Message) -> errors.BpuError:
-    """The error that a `refused` message stands for, the console's last lines in its text."""
-    kind = getattr(errors, str(message["kind"]), errors.EngineCrashed)
-    error: errors.BpuError = kind(with_log(message["message"], message["log"]), retry_after=message["retry_after"])
-    return error
+def error_from(refusal: Refusal) -> errors.BpuError:
+    """The error for a refusal, the console's last lines in its text."""
+    return _REFUSALS[refusal.kind](with_log(refusal.message, refusal.log), retry_after=refusal.retry_after)
 
 
-def explained(error: errors.BpuError | None, obituary: protocol.Message | None) -> errors.BpuError | None:
-    """The error of a job whose console is lost, the console's last lines in its text.
+def exit_error(error: errors.BpuError | None, report: ExitReport | None) -> errors.BpuError | None:
+    """The error of a job whose console is lost, the console's last lines in its text; None if nothing is known.
 
-    `error` is what its worker saw wrong, None when the console has ended by itself; `obituary` the keeper's `exit`
-    message, if it came. None: nothing is known.
+    `error` is what its worker has seen, None when the console ended by itself; `report` is the keeper's, if it came.
     """
-    lines = list(obituary["log"] if obituary else ())[-LAST_LINES:]
+    lines = report.log[-LAST_LINES:] if report is not None else ()
     if error is not None:
         return type(error)(with_log(error.message, lines))
-    if obituary is None:
+    if report is None:
         return None
-    kind = errors.EngineUnavailable if obituary["person"] else errors.EngineCrashed
-    how = f" ({obituary['how']})" if obituary["how"] else ""
-    return kind(with_log(f"{obituary['message']}{how}", lines))
+    kind = errors.EngineUnavailable if report.person else errors.EngineCrashed
+    how = f" ({report.how})" if report.how else ""
+    return kind(with_log(f"{report.message}{how}", lines))
 
 
-def with_log(text: str, lines: list[str]) -> str:
-    """`text`, and the console's last lines where it has any. They are log lines only, nobody's words."""
+def with_log(text: str, lines: Sequence[str]) -> str:
+    """`text` with the console's last lines, if any. They are log lines only, never a user's or a model's text."""
     return text + " The console's last lines: " + " | ".join(lines) if lines else text

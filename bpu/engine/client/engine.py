@@ -1,21 +1,22 @@
-"""The engine as one gunicorn worker sees it: submit a turn, know the state, load and unload."""
+"""The engine for a worker or a command: submit turns, read the status, give orders."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from bpu.engine.client.daemon_connection import DaemonClient
 from bpu.engine.client.job import Job
 from bpu.engine.launch_spec import LaunchSpec, LaunchTable
-from bpu.engine.status import Status, aged
+from bpu.engine.messages import CancelJob, ExamineConsole, LoadModel, UnloadModel
 from bpu.errors import BpuError, EngineStopping
 from bpu.turn import Turn
 
-#: A new worker waits this long for its first picture of the engine; it serves without one, too.
-FIRST_PICTURE_S = 0.5
-#: Bytes of UTF-8 a token stands for, where nobody counts better.
+#: How long a new worker waits for the first status; it serves without one, too.
+FIRST_STATUS_TIMEOUT_S = 0.5
+#: Bytes of UTF-8 per token, where no tokenizer counts them.
 BYTES_PER_TOKEN = 3
 
 
@@ -24,22 +25,22 @@ def estimate(text: str) -> int:
 
 
 class Engine:
-    """One per process. Any number of them, in any number of processes, share one console and one queue."""
+    """The client of the keeper: one per worker or command. All of a board share one console and one queue."""
 
     def __init__(
         self, launches: LaunchTable | LaunchSpec, *, queue_timeout_s: float = 0.0, quiet: bool = False
     ) -> None:
-        """`quiet`: a keeper that is started from here writes no log, as on somebody's terminal."""
+        """`quiet`: a keeper that this process starts writes no log, because the terminal shows a chat."""
         self.jobs: dict[str, Job] = {}
-        self._link = DaemonClient(launches, quiet=quiet)
-        self.table = self._link.table
+        self._daemon = DaemonClient(launches, quiet=quiet)
+        self.table = self._daemon.table
         self.launch = self.table.default_launch
-        self._link.on_silence = self._fail_waiting
+        self._daemon.on_no_answer = self._fail_waiting
         self._queue_timeout_s = queue_timeout_s
 
     def start(self) -> None:
         """Hold a lifeline: the keeper is started now, and the model is loaded if `BPU_PRELOAD` says so."""
-        self._link.start(FIRST_PICTURE_S)
+        self._daemon.start(FIRST_STATUS_TIMEOUT_S)
 
     def submit(
         self,
@@ -59,7 +60,7 @@ class Engine:
         Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`, `EngineTimeout`.
         """
         job = Job(
-            self._link,
+            self._daemon,
             turn,
             launch=self.table.launch(model) if model else self.launch,
             job_id=job_id,
@@ -67,7 +68,7 @@ class Engine:
             count=count,
             queue_timeout_s=self._queue_timeout_s,
             client=client,
-            ended=self._forget,
+            ended=self._remove,
         )
         self.jobs[job_id] = job
         try:
@@ -77,54 +78,54 @@ class Engine:
             raise
         return job
 
-    def _forget(self, job: Job) -> None:
+    def _remove(self, job: Job) -> None:
         self.jobs.pop(job.id, None)
 
-    def status(self) -> Status:
-        """The newest picture of the engine, from memory."""
-        return aged(self._link.current_status, time.monotonic())
+    def status(self) -> dict[str, Any]:
+        """The newest status of the engine, from memory, as clients see it (`EngineStatus.to_json`)."""
+        return self._daemon.current_status.to_json(time.monotonic())
 
     @property
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper, as far as this can be known without waiting."""
-        return self._link.is_reachable
+        return self._daemon.is_reachable
 
     def _fail_waiting(self, error: BpuError) -> None:
-        """The keeper has stopped answering: jobs that wait for it end with `error`; one that runs goes on."""
+        """End the waiting jobs with `error`, because the keeper does not answer; a running one goes on."""
         for job in list(self.jobs.values()):
             if job.is_waiting:
                 job.fail(error)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `status()` has changed."""
-        self._link.on_change = callback
+        self._daemon.on_change = callback
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a job of any worker by its id; False when there is none (any more)."""
-        return self._link.order({"op": "cancel", "id": job_id}, start=False)
+        return self._daemon.order(CancelJob(id=job_id), start=False)
 
     def load(self, model: str = "") -> None:
         """Load the model with that id, the one of the last load by default, also if failures have made it wait.
 
         While another model has jobs, the load waits its turn. Raises `EngineUnavailable` when it cannot fit.
         """
-        self._link.order({"op": "load", **(self._link.naming(self.table.launch(model)) if model else {})})
+        self._daemon.order(LoadModel(**self._daemon.launch_fields(self.table.launch(model))) if model else LoadModel())
 
     def unload(self) -> None:
-        """Give the BPU's memory back when the last job is done; the next one loads again."""
-        self._link.order({"op": "unload"}, start=False)
+        """Free the BPU's memory when no job is left; the next job loads again."""
+        self._daemon.order(UnloadModel(), start=False)
 
     def examine(self) -> None:
-        """Examine what the console remembers, as soon as no job is left, also if it is known already."""
-        self._link.order({"op": "examine"})
+        """Examine the console as soon as no job is left, also if it was examined before."""
+        self._daemon.order(ExamineConsole())
 
     def abort_jobs(self) -> None:
-        """The gateway stops and the graceful time is over: every job ends with an error that says so."""
+        """End every job with an error, because the gateway stops and its graceful time is over."""
         for job in list(self.jobs.values()):
             job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))
 
     def stop(self) -> None:
-        """Close all jobs and let go of the keeper; it waits a little for another worker before it ends."""
+        """Close all jobs and the lifeline; the keeper waits a little for another one before it ends."""
         for job in list(self.jobs.values()):
             job.close()
-        self._link.close()
+        self._daemon.close()

@@ -1,14 +1,13 @@
-"""One job, seen from its worker: from its place in the queue to the console's prompt.
+"""One job in its worker or command: from its place in the queue to the console's prompt.
 
-The keeper lends the console's pipes, and the job itself writes the line and reads the answer in a greenlet of
-its own, so that neither a hop nor a slow client stands between console and slot. The view reads what has come
-from a list, at its own pace. `close` lets go of everything, at any time, any number of times.
+The keeper lends the console's pipes, and the job writes the line and reads the answer in a greenlet of its own, so
+that neither a second process nor a slow client delays the console. The client's greenlet takes the events from a list.
+`close` frees everything, at any time, any number of times.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from collections import deque
@@ -20,17 +19,30 @@ from typing import Any
 from bpu import errors, gevent_io
 from bpu.console.events import Done, Event, Text
 from bpu.engine import protocol
-from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, explained
+from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, exit_error
 from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, drain_timeout_s
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.messages import (
+    DeclineJob,
+    EndJob,
+    ExitReport,
+    FailJob,
+    Message,
+    QueuePlace,
+    Refusal,
+    ReportProgress,
+    StartJob,
+    SubmitJob,
+)
+from bpu.engine.states import State
 from bpu.turn import Phase, Progress, TimeLimitReached, Timing, Turn
 
 log = logging.getLogger("bpu.engine")
 
 #: How often a waiting job may lose its keeper.
-JOINS = 5
-#: How long the reason for a lost console may take to arrive.
-OBITUARY_S = 2.0
+MAX_JOINS = 5
+#: How long the keeper's report of a lost console may take to arrive.
+EXIT_REPORT_TIMEOUT_S = 2.0
 #: About what it takes from a job's end to the next one's line.
 HAND_OVER_S = 0.002
 #: The keeper answers a new job from memory.
@@ -40,7 +52,7 @@ PIPES = 2
 
 
 class JobState(str, Enum):
-    """Where a job is; `ended` has come to rest, with or without an error."""
+    """Where a job is; `ended` is final, with or without an error."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -48,11 +60,15 @@ class JobState(str, Enum):
 
 
 class Job:
-    """Made by `Engine.submit`, which returns it once it has a place in the queue."""
+    """One job, made and owned by `Engine`; `Engine.submit` returns it once it has a place in the queue.
+
+    The client's greenlet calls `join`, `events` and `close`; a greenlet of the job reads the answer; the event loop
+    brings the keeper's messages. The job ends exactly once, and frees the console's pipes before.
+    """
 
     def __init__(
         self,
-        link: DaemonClient,
+        daemon: DaemonClient,
         turn: Turn,
         *,
         launch: LaunchSpec,
@@ -64,104 +80,102 @@ class Job:
         ended: Callable[[Job], None] = lambda job: None,
     ) -> None:
         self.id, self.turn, self._launch = job_id, turn, launch
-        self._link, self._remember, self._count, self._ended = link, remember, count, ended
+        self._daemon, self._remember, self._count, self._ended = daemon, remember, count, ended
         self._arrived = time.monotonic()
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
-        self._life = JobState.QUEUED
+        self._state = JobState.QUEUED
         self._phase: Phase = "queued"
-        self._position, self._accepted, self._joins_left = 0, False, JOINS
+        self._position, self._accepted, self._joins_left = 0, False, MAX_JOINS
         self._events: deque[Event | TimeLimitReached] = deque()
-        self._news = gevent_io.WakeEvent()  # for whoever reads the answer
+        self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
         self._may_retry, self._anchored = True, True
-        self._told_why = gevent_io.Flag()  # for the greenlet that lost the console
+        self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
         self._error: errors.BpuError | None = None
-        self._obituary: protocol.Message | None = None
-        self._drain: TurnReader | None = None
+        self._exit_report: ExitReport | None = None
+        self._reader: TurnReader | None = None
         self._greenlet: Any = None
         self._phase_since, self._waited = self._arrived, dict[Phase, float]()
-        self._line: JobChannel | None = None
+        self._channel: JobChannel | None = None
         self._client = gevent_io.ClientWatch(client, self._client_left) if client is not None else None
 
     # The queue
 
     def join(self) -> None:
-        """Take a place in the queue; returns when the keeper has given one. Raises what the keeper refuses with."""
+        """Take a place in the queue; returns when the keeper has given one. Raises `BpuError` when it refuses."""
         while not self._accepted and self._error is None:
             self._rejoin_if_lost()
-            if not self._news.wait(ANSWER_LIMIT_S):
+            if not self._wakeup.wait(ANSWER_LIMIT_S):
                 self._fail(errors.EngineStopping("The engine's keeper does not answer.", retry_after=5))
-            self._news.clear()
+            self._wakeup.clear()
         if self._error is not None:
             self.close()
             raise self._error
 
     def _connect(self) -> None:
-        self._told_why.clear()  # an earlier keeper's end tells nothing of this one's console
-        self._line = self._link.line(self._hear, self._on_keeper_gone)
-        self._tell(
-            {
-                "op": "job",
-                **self._link.naming(self._launch),
-                "id": self.id,
-                "arrived": self._arrived,
-                "history": self.turn.history if self.turn.short_line else "",
-                "tokens": self.turn.tokens,
-                "short_tokens": self.turn.short_tokens,
-                "again": not self._may_retry,
-                "needs_fresh": not self._anchored,
-            }
+        self._exit_reported.clear()  # an earlier keeper's end is none of this connection's
+        self._channel = self._daemon.open_job_channel(self._on_message, self._on_keeper_gone)
+        self._send(
+            SubmitJob(
+                **self._daemon.launch_fields(self._launch),
+                id=self.id,
+                arrived=self._arrived,
+                history=self.turn.history if self.turn.short_line else "",
+                tokens=self.turn.tokens,
+                short_tokens=self.turn.short_tokens,
+                again=not self._may_retry,
+                needs_fresh=not self._anchored,
+            )
         )
 
-    def _tell(self, message: protocol.Message) -> None:
-        if self._line is not None:
-            self._line.tell(message)
+    def _send(self, message: Message) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
 
     @property
     def is_waiting(self) -> bool:
-        return self._life is JobState.QUEUED
+        return self._state is JobState.QUEUED
 
-    def _hear(self, message: protocol.Message, fds: list[int]) -> None:
-        """In the event loop. Whatever goes wrong, the job comes to an end, and the keeper takes the console back."""
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        """Handle a message, in the event loop. After any error the job ends, and the keeper takes the console back."""
         try:
-            self._obey(message, fds)
+            self._handle(message, fds)
         except Exception as error:
             log.error("A message of the engine's keeper could not be followed: %s.", type(error).__name__)
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
             if self._greenlet is not None:
                 gevent_io.kill(self._greenlet)  # which ends the job
-            elif self._drain is not None:
-                self._rest(self._drain)
+            elif self._reader is not None:
+                self._on_finished(self._reader)
             else:
-                _close_all(fds)
+                protocol.close_all(fds)
                 self._end()
 
-    def _obey(self, message: protocol.Message, fds: list[int]) -> None:
-        say = message["say"]
-        self._accepted = self._accepted or say in ("place", "go")
-        if say == "place":
-            self._position = message["position"]
-            self._enter(message["phase"])
-        elif say == "go":
+    def _handle(self, message: Message, fds: list[int]) -> None:
+        self._accepted = self._accepted or isinstance(message, (QueuePlace, StartJob))
+        if isinstance(message, QueuePlace):
+            self._position = message.position
+            self._enter_phase(message.phase)
+        elif isinstance(message, StartJob):
             self._begin(message, fds)
-        elif say == "exit":
-            self._obituary = message
-            self._told_why.set()
-        elif say == "refused":
+        elif isinstance(message, ExitReport):
+            self._exit_report = message
+            self._exit_reported.set()
+        elif isinstance(message, Refusal):
             self._fail(error_from(message))
-        self._news.set()
+        self._wakeup.set()
 
     def _on_keeper_gone(self) -> None:
-        self._hang_up()
-        self._told_why.set()
-        if self._life is JobState.QUEUED and self._joins_left:
-            # Nothing was written yet, so it joins the next keeper; again if that one was dying, too.
+        self._close_channel()
+        self._exit_reported.set()
+        if self._state is JobState.QUEUED and self._joins_left:
+            # Nothing was written yet, so it joins the next keeper, and once more if that one was ending, too.
             self._accepted, self._joins_left = False, self._joins_left - 1
-        elif self._life is JobState.QUEUED:
+        elif self._state is JobState.QUEUED:
             self._fail(errors.EngineStopping("The engine is being restarted; try again.", retry_after=2))
-        self._news.set()
+        self._wakeup.set()
 
     def _rejoin_if_lost(self) -> None:
-        if self._life is JobState.QUEUED and self._line is None and not self._accepted:
+        if self._state is JobState.QUEUED and self._channel is None and not self._accepted:
             try:
                 self._connect()
             except errors.BpuError as error:
@@ -169,75 +183,75 @@ class Job:
 
     # The console
 
-    def _begin(self, go: protocol.Message, fds: list[int]) -> None:
-        if self._life is not JobState.QUEUED:
-            _close_all(fds)
+    def _begin(self, go: StartJob, fds: list[int]) -> None:
+        if self._state is not JobState.QUEUED:
+            protocol.close_all(fds)
             return
         if len(fds) != PIPES:
-            _close_all(fds)
-            self._tell({"op": "declined"})
+            protocol.close_all(fds)
+            self._send(DeclineJob())
             message = "The gateway had no free file descriptor for the console; try again."
             self._fail(errors.EngineStopping(message, retry_after=5))
             self._end()
             return
-        self._enter("prefill")
-        self._life, self._position = JobState.RUNNING, 0
-        drain = TurnReader(
+        self._enter_phase("prefill")
+        self._state, self._position = JobState.RUNNING, 0
+        reader = TurnReader(
             self._launch,
             go,
             fds,
             self.turn,
             deliver=self._deliver,
             progress=self._progress,
-            anchored=self._anchored or not go["fresh"],
+            anchored=self._anchored or not go.fresh,
         )
-        self._drain = drain
-        drain.begin()
-        self._greenlet = gevent_io.spawn(lambda: self._run(drain), ended=lambda: self._rest(drain))
-        gevent_io.call_soon(self._link.keep_ready)
+        self._reader = reader
+        reader.begin()
+        self._greenlet = gevent_io.spawn(lambda: self._run(reader), ended=lambda: self._on_finished(reader))
+        gevent_io.call_soon(self._daemon.keep_ready)
 
-    def _run(self, drain: TurnReader) -> None:
-        """The greenlet that reads the answer."""
+    def _run(self, reader: TurnReader) -> None:
+        """Read the answer, in the job's greenlet."""
         try:
-            drain.read_turn()
-            self._finish(drain)
+            reader.read_turn()
+            self._finish(reader)
         except TurnLost as error:
-            drain.close()
-            if self._may_retry and not drain.has_text:
+            reader.close()
+            if self._may_retry and not reader.has_text:
                 self._retry(error)
             else:
-                self._fail(self._cause(error))
+                self._fail(self._console_error(error))
         except SlotUnavailable as error:
-            drain.close()
-            self._tell({"op": "declined"})
+            reader.close()
+            self._send(DeclineJob())
             self._fail(error)
         except errors.BpuError as error:
-            drain.close()
-            self._fail(self._cause(error))
+            reader.close()
+            self._fail(self._console_error(error))
         except Exception as error:  # a bug of ours must not keep the slot
             self._fail(errors.BpuError(f"The job failed inside the gateway: {type(error).__name__}."))
             raise
 
     def _retry(self, lost: TurnLost) -> None:
-        """Join again, with the first time of arrival: nothing of the answer has come, so the client need not know."""
+        """Join again, with the first time of arrival, because nothing of the answer has come yet."""
         self._may_retry, self._anchored = False, not lost.echo_differs
-        self._tell({"op": "failed", "why": lost.message, "retry": True})
-        self._hang_up()
-        self._drain, self._accepted = None, False
-        self._life = JobState.QUEUED
-        self._enter("queued")
-        self._news.set()
+        self._send(FailJob(why=lost.message, retry=True))
+        self._close_channel()
+        self._reader, self._accepted = None, False
+        self._state = JobState.QUEUED
+        self._enter_phase("queued")
+        self._wakeup.set()
 
-    def _rest(self, drain: TurnReader) -> None:
-        """In the event loop: the greenlet is over, however it ended."""
+    def _on_finished(self, reader: TurnReader) -> None:
+        """Free the console after the end of the job's greenlet, in the event loop."""
         try:
-            drain.close()
+            reader.close()
         finally:
-            if self._drain is drain:  # else the job waits again
+            if self._reader is reader:  # else the job waits again
                 self._end()
 
-    def _enter(self, phase: Phase) -> None:
-        """Begin another phase of waiting; what the one that ends took is noted."""
+    def _enter_phase(self, phase: Phase) -> None:
+        """Begin another phase, and add up the time of the last one."""
         now = time.monotonic()
         if phase != self._phase:
             self._waited[self._phase] = self._waited.get(self._phase, 0.0) + now - self._phase_since
@@ -245,92 +259,93 @@ class Job:
 
     def _deliver(self, event: Event | TimeLimitReached) -> None:
         if self._phase != "decode" and isinstance(event, Text):
-            self._enter("decode")
+            self._enter_phase("decode")
         if self._error is None:
             self._events.append(event)
-            self._news.set()
+            self._wakeup.set()
 
     @property
     def timing(self) -> Timing:
-        """What has been measured so far."""
-        turn, waited = Timing() if self._drain is None else self._drain.timing, self._waited
+        """The times that were measured so far."""
+        turn, waited = Timing() if self._reader is None else self._reader.timing, self._waited
         load_s = waited.get("loading", 0.0) + waited.get("checking", 0.0)
         return replace(turn, queued_s=waited.get("queued", 0.0), load_s=load_s)
 
     def _progress(self, tokens: int) -> None:
-        gevent_io.call_soon(self._tell, {"op": "progress", "tokens": tokens})  # the client's token comes first
+        gevent_io.call_soon(self._send, ReportProgress(tokens=tokens))  # the client's token comes first
 
-    def _finish(self, drain: TurnReader) -> None:
-        """The prompt is back: the slot is free, whatever the client has read."""
-        raw = drain.text if drain.is_continuable else ""
+    def _finish(self, reader: TurnReader) -> None:
+        """Give the console back after its prompt, however much the client has read."""
+        raw = reader.text if reader.is_continuable else ""
         digest = self._remember(raw) if raw else ""
-        fill = drain.timing.cached_tokens + drain.timing.prompt_tokens + self._count(raw)
-        drain.close()
-        self._tell({"op": "end", "digest": digest, "tokens": fill, **drain.observations})
-        if self._link.status["queued"]:
-            # The end of an answer is work too, and brings the client's next request: a waiting job has its line first.
+        fill = reader.timing.cached_tokens + reader.timing.prompt_tokens + self._count(raw)
+        reader.close()
+        self._send(EndJob(digest=digest, tokens=fill, **reader.observations))
+        if self._daemon.status.queued:
+            # A waiting job's line is written first, because the end of this answer is work and brings a next request.
             gevent_io.sleep(HAND_OVER_S)
         self._deliver(Done())
 
-    def _cause(self, error: errors.BpuError) -> errors.BpuError:
-        """Why the console was lost, with its last lines: the keeper knows how it ended, or ends it now."""
+    def _console_error(self, error: errors.BpuError) -> errors.BpuError:
+        """The error for a lost console, with its last lines; waits for the keeper's report of how it ended."""
         ended = isinstance(error, ConsoleEnded)
         if not ended:
-            self._tell({"op": "failed", "why": error.message})
-        if self._line is not None:
-            self._told_why.wait(OBITUARY_S)
-        return explained(None if ended else error, self._obituary) or error
+            self._send(FailJob(why=error.message))
+        if self._channel is not None:
+            self._exit_reported.wait(EXIT_REPORT_TIMEOUT_S)
+        return exit_error(None if ended else error, self._exit_report) or error
 
     # The end
 
     def _fail(self, error: errors.BpuError) -> None:
-        if self._error is None and self._life is not JobState.ENDED:
+        if self._error is None and self._state is not JobState.ENDED:
             self._error = error
-        self._news.set()
+        self._wakeup.set()
 
     def _end(self) -> None:
-        first, self._life = self._life is not JobState.ENDED, JobState.ENDED
+        first, self._state = self._state is not JobState.ENDED, JobState.ENDED
         try:
             if first:
                 self._ended(self)
             if self._client is not None:
                 self._client.close()
         finally:
-            self._hang_up()
-            self._news.set()
-            self._news.close()
+            self._close_channel()
+            self._wakeup.set()
+            self._wakeup.close()
 
-    def _hang_up(self) -> None:
-        line, self._line = self._line, None
+    def _close_channel(self) -> None:
+        line, self._channel = self._channel, None
         if line is not None:
             line.close()
 
     def _client_left(self) -> None:
-        """In the event loop: the client is gone."""
+        """Close the job of a client that has left, in the event loop."""
         self._fail(errors.ClientLeft("The client has left."))
         self.close()
 
     def fail(self, error: errors.BpuError) -> None:
-        """End it now, with `error` for whoever reads its events."""
+        """End the job now; `events` raises `error`."""
         self._fail(error)
         self.close()
 
     def close(self) -> None:
-        """Let go. A place in the queue is given up; a running generation ends by itself very soon, or is killed."""
+        """Give up a place in the queue; kill a running generation, unless it ends by itself very soon."""
         if self._client is not None:
             self._client.close()
-        if self._life is JobState.RUNNING:
+        if self._state is JobState.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
             self._events.clear()
-            gevent_io.kill(self._greenlet, drain_timeout_s(self._phase, self._link.status["load_s"] or 0.0))
-        elif self._life is JobState.QUEUED:
+            gevent_io.kill(self._greenlet, drain_timeout_s(self._phase, self._daemon.status.load_s or 0.0))
+        elif self._state is JobState.QUEUED:
             self._end()
 
-    # The view
+    # The client
 
     def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
-        """Console events as they come, `Done` last; `Progress` first, after `silence_s` of silence and on every change.
+        """Yield console events as they come, `Done` last.
 
+        A waiting job yields `Progress` first, after `silence_s` of silence, and on every change of its place or phase.
         Raises `BpuError` when the job fails; what came before is delivered first.
         """
         shown: tuple[Phase, int] | None = None
@@ -345,45 +360,40 @@ class Job:
                     gevent_io.sleep(0)  # a client that catches up lets others in between
             if self._error is not None:
                 raise self._error
-            if self._life is JobState.ENDED:
+            if self._state is JobState.ENDED:
                 raise errors.ClientLeft("The job was closed.")
             self._rejoin_if_lost()
             place = (self._phase, self._position)
             if place != shown and self._phase != "decode":
                 shown = place
-                yield self._waiting
+                yield self._queue_progress
                 continue
-            self._news.clear()
-            if not self._events and self._error is None and not self._wait_for_news(silence_s):
-                yield self._waiting
+            self._wakeup.clear()
+            if not self._events and self._error is None and not self._wait_for_event(silence_s):
+                yield self._queue_progress
 
     @property
-    def _waiting(self) -> Progress:
-        return Progress(self._phase, self._position, self._load_words if self._phase == "loading" else "")
+    def _queue_progress(self) -> Progress:
+        return Progress(self._phase, self._position, self._load_detail if self._phase == "loading" else "")
 
     @property
-    def _load_words(self) -> str:
-        """Which model is being loaded, and in how many seconds it is ready if that is known from earlier loads."""
-        status = self._link.status
-        if status["state"] != "starting":
+    def _load_detail(self) -> str:
+        """The model that is being loaded, and the seconds until it is ready if an earlier load was measured."""
+        status = self._daemon.status
+        if status.state is not State.STARTING:
             return ""
-        words = f"loading {status['model']}"
-        if status["load_s"] is None:
+        words = f"loading {status.model}"
+        if status.load_s is None:
             return words
-        left = status["load_s"] - (time.monotonic() - status["since_at"])
+        left = status.load_s - (time.monotonic() - status.since_at)
         return f"{words}, {max(1, round(left))} s"
 
-    def _wait_for_news(self, silence_s: float | None) -> bool:
-        if self._life is not JobState.QUEUED or self._queue_until is None:
-            return self._news.wait(silence_s)
+    def _wait_for_event(self, silence_s: float | None) -> bool:
+        if self._state is not JobState.QUEUED or self._queue_until is None:
+            return self._wakeup.wait(silence_s)
         left = self._queue_until - time.monotonic()
         if left <= 0:
             self._fail(errors.QueueTimeout("The job has waited too long for the BPU; try again later.", retry_after=30))
             self.close()
             return True
-        return self._news.wait(left if silence_s is None else min(silence_s, left))
-
-
-def _close_all(fds: list[int]) -> None:
-    while fds:
-        os.close(fds.pop())
+        return self._wakeup.wait(left if silence_s is None else min(silence_s, left))

@@ -11,16 +11,16 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bpu import errors, gevent_io
 from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
 from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES, confirm_profile
-from bpu.console.traits import traits_from
 from bpu.engine.file_locks import SLOT_NAME, FileLock, try_lock
 from bpu.engine.launch_spec import LaunchSpec
-from bpu.engine.protocol import Message
+from bpu.engine.messages import StartJob
 from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, reader_of, unread_in
 from bpu.turn import Phase, TimeLimitReached, Timing, Turn
 
@@ -68,7 +68,7 @@ class TurnReader:
     def __init__(
         self,
         launch: LaunchSpec,
-        go: Message,
+        go: StartJob,
         fds: list[int],
         turn: Turn,
         *,
@@ -78,22 +78,21 @@ class TurnReader:
     ) -> None:
         self._launch, self._deliver, self._progress = launch, deliver, progress
         self._slot = Path(launch.state_dir) / SLOT_NAME
-        self._short = short = bool(go["short"])
+        self._short = short = go.short
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
         self._unwritten = memoryview(self._line + b"\n")
-        self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, int(go["cached"])
+        self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, go.cached
         self._stdin, self._stdout = fds
         self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
-        profile = confirm_profile(PROFILES[launch.profile], go["banner"])
-        self.is_continuable = bool(go["keeps"])
-        self._reset = profile.reset if go["resets"] else None
+        profile = confirm_profile(PROFILES[launch.profile], go.banner)
+        self.is_continuable = go.keeps
+        self._reset = profile.reset if go.resets else None
         self._reset_sent = False
-        self._at_prompt = bool(go["at_prompt"])  # the console cannot be writing now
-        self._parser = Parser(profile, state=ParserState.IDLE, traits=traits_from(go["traits"]), anchored=anchored)
-        noisy = go["noisy"]
-        rest = RestProbe(go["pids"], None if noisy is None else frozenset(noisy))
+        self._at_prompt = go.at_prompt  # the console cannot be writing now
+        self._parser = Parser(profile, state=ParserState.IDLE, traits=go.traits, anchored=anchored)
+        rest = RestProbe(go.pids, None if go.noisy is None else frozenset(go.noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._written_at = self._first_at = self._last_at = 0.0
         self._progress_at = 0.0
@@ -108,10 +107,10 @@ class TurnReader:
         return bool(self._first_at)
 
     @property
-    def observations(self) -> Message:
+    def observations(self) -> dict[str, Any]:
         """What the keeper learns of the console from the turn."""
         report = self._parser.report(at_rest=self._output.at_rest)
-        return {"report": report.to_message(), "reset_sent": self._reset_sent}
+        return {"report": report, "reset_sent": self._reset_sent}
 
     @property
     def timing(self) -> Timing:

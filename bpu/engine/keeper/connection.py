@@ -1,6 +1,6 @@
-"""One worker's connection, as the keeper sees it: a lifeline that is told the state, or one job.
+"""One client's connection in the keeper: a lifeline, which gets the status, or a job's. Standard library only.
 
-It never waits for a worker that does not read. Standard library only.
+The keeper never waits for a client that does not read.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ from typing import Any
 
 from bpu.engine import protocol
 from bpu.engine.keeper.queue import Ticket
-from bpu.engine.status import Status
+from bpu.engine.messages import Message, StatusUpdate
+from bpu.engine.status import EngineStatus
 
 
 class Connection:
-    """`may_bring_launches` is whether the other side may name programs to run.
+    """Sends messages to one client. The keeper owns it and calls it in its event loop.
 
-    `told` is the newest picture of the engine that a lifeline was sent, `place` a job's newest place."""
+    `may_bring_launches`: the client may name programs to run. `last_status_sent` is a lifeline's newest status,
+    `place` a job's newest position and phase. At most one of `lifeline` and `ticket` is set.
+    """
 
     def __init__(self, sock: RawSocket, *, may_bring_launches: bool = False) -> None:
         self.sock, self.may_bring_launches = sock, may_bring_launches
         self.lifeline = False
         self.ticket: Ticket[Any] | None = None
         self.place: tuple[int, str] | None = None
-        self.told: Status = {}
+        self.last_status_sent: EngineStatus | None = None
 
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
-        """False when the other side is gone or does not read; the loop notices a closed one by itself.
+    def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
+        """Send a message; False when the client is gone or does not read. The loop notices a closed connection.
 
-        A job that misses a message could wait for ever, so one that does not read is cut off: its worker reads what
-        came before, sees the end, and joins again with its first arrival time.
+        A job that misses a message could wait for ever, so its connection is shut down: its worker reads what came
+        before, sees the end, and joins again with its first arrival time.
         """
         try:
             if protocol.send(self.sock, message, fds):
@@ -44,8 +47,8 @@ class Connection:
                 self.sock.shutdown(SHUT_RDWR)
         return False
 
-    def tell(self, status: Status) -> bool:
-        """Send the picture of the engine, unless this is what was sent last; False when it must be sent again."""
-        if status != self.told and self.send({"say": "status", "status": status}):
-            self.told = status
-        return self.told == status
+    def send_status(self, status: EngineStatus) -> bool:
+        """Send the status unless it was the last one sent; False when it must be sent again."""
+        if status != self.last_status_sent and self.send(StatusUpdate(status=status)):
+            self.last_status_sent = status
+        return self.last_status_sent == status

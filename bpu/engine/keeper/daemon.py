@@ -1,9 +1,9 @@
-"""The keeper: the one small process that owns the console and the queue, for all workers and gateways of a board.
+"""The keeper's main module: the process that owns the console and the queue of a board, for all its gateways.
 
 Standard library only (`python -S -m bpu.engine.keeper`), one thread. It reads its `LaunchTable` from stdin, takes the
-locks of all console programs in it, listens in the state folder and says one line on stdout: ready, or why not. It
-holds the locks for life and the console inherits them, so nobody can load a second model, whatever is killed.
-It lives as long as somebody holds a connection for it to live for: no hook has to run when a worker is killed.
+locks of all console programs in it, listens in the state folder and writes one line to stdout: ready, or why not. It
+holds the locks until it ends and the console inherits them, so no second model can be loaded, whatever is killed.
+It runs while a lifeline is open: no hook has to run when a worker is killed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import signal
 import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from io import TextIOBase
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bpu.console.diagnosis import Diagnosis
-from bpu.console.traits import TurnReport, report_from
 from bpu.engine import protocol
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.file_locks import FileLock, describe, holders, try_lock
@@ -37,45 +37,62 @@ from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.keeper.status_report import status_of
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.transition_log import TransitionLog, format_note, where
-from bpu.engine.launch_spec import LONGEST_TEXT, LaunchSpec, LaunchTable, launch_from_json, table_from_json
+from bpu.engine.launch_spec import LaunchSpec, LaunchTable, launch_from_json, table_from_json
+from bpu.engine.messages import (
+    Attach,
+    BadPacket,
+    CancelJob,
+    DeclineJob,
+    EndJob,
+    ExamineConsole,
+    FailJob,
+    GetStatus,
+    ListenAgain,
+    LoadModel,
+    Message,
+    NamesLaunch,
+    NotifyShutdown,
+    OfferLaunch,
+    OrderDone,
+    QueuePlace,
+    RefusalCode,
+    ReportProgress,
+    StatusUpdate,
+    SubmitJob,
+    UnloadModel,
+    name_of,
+)
 from bpu.engine.states import State, Transition
-from bpu.engine.status import Status
+from bpu.engine.status import EngineStatus
 from bpu.log_writer import LogWriter, describe_loss
 
-#: A worker that is recycled leaves a gap; a restart of the gateway, too.
+#: How long the keeper runs without a lifeline: a replaced worker leaves a gap, a restart of the gateway too.
 LIFELINE_GRACE_S = 5.0
 FIRST_LIFELINE_GRACE_S = 15.0
-LOCK_PATIENCE_S = 2.0
+LOCK_TIMEOUT_S = 2.0
 #: A console whose keeper was killed ends with its keeper; one that still lives after this is an orphan.
 ORPHAN_GRACE_S = 0.3
-#: How often the keeper looks whether its files and its console are as they should be.
-CHECK_S = 1.0
-#: Packets that one connection may have read before the others have their turn.
-PACKETS_PER_TURN = 64
+#: How often the keeper checks its files and its console.
+CHECK_INTERVAL_S = 1.0
+#: The most packets that are read from one connection before the others.
+PACKETS_PER_READ = 64
 #: More internal errors than this within so many seconds end the keeper, and workers start the next one.
 ERROR_LIMIT, ERROR_SPAN_S = 5, 60.0
-#: Longest texts that a worker may send, in characters, and the largest count of tokens: status packets stay small.
-ID_CHARS, DIGEST_CHARS, REASON_CHARS = 100, 200, 500
-LARGEST_COUNT = 10**9
 #: Tables of models that one keeper follows, by their fingerprints: a reload of a gateway brings a new one.
-MOST_TABLES = 64
-#: A worker that did not read its lifeline missed the newest picture of the engine: it is told again after this.
-RETELL_S = 0.2
-#: Places that change are told so often at most: hundreds of clients need not hear of every short job.
-PLACES_S = 1.0
+MAX_TABLES = 64
+#: When to send the status again to a worker that did not read its lifeline.
+RESEND_STATUS_S = 0.2
+#: The shortest interval between messages about changed places, because short jobs change hundreds of them.
+PLACES_INTERVAL_S = 1.0
 #: What the waiting jobs wait for; in all other states they wait for a load.
-_PHASES = {State.BUSY: "queued", State.CHECKING: "checking"}
-
-
-class BadPacket(Exception):
-    """A packet that no worker sends; its connection is closed."""
+_PHASES: dict[State, Literal["queued", "checking"]] = {State.BUSY: "queued", State.CHECKING: "checking"}
 
 
 class Keeper:
-    """Accepts connections, hands their messages to the desk, and tells everybody what changed.
+    """Accepts connections, passes their messages to the scheduler, and sends the clients what has changed.
 
-    An exception that nobody foresaw ends the console, so that every state is known again, and never the keeper, unless
-    such errors repeat.
+    One per keeper process, in its main thread; every method runs in its event loop. An unexpected exception ends the
+    console, so that every state is known again; it ends the keeper only when such errors repeat.
     """
 
     def __init__(self, table: LaunchTable, listener: RawSocket, locks: ConsoleLocks, log: TextIOBase) -> None:
@@ -83,100 +100,118 @@ class Keeper:
         self._folder, self._locks = Path(self.launch.state_dir), locks
         self._tables = {table.fingerprint: None}
         self.loop = Loop(self._recover)
-        self._diary = TransitionLog(self.launch.log_format, log)
-        self.desk = Scheduler(
+        self._transition_log = TransitionLog(self.launch.log_format, log)
+        self.scheduler = Scheduler(
             self.launch,
             *self._make_parts(self.launch),
             clock=time.monotonic,
-            log=lambda text: self._diary.note_event("examination", text),
+            log=lambda text: self._transition_log.note_event("examination", text),
             make_parts=self._make_parts,
             find_shortage=_find_shortage,
         )
         for launch in table.launches:
-            self.desk.registry.register(launch, newest=True)
+            self.scheduler.registry.register(launch, newest=True)
         self._connections: dict[int, Connection] = {}
         self._numbers = count()
         self._since = time.monotonic()
         self._errors: list[float] = []
         self._socket_id = file_id(self._folder / protocol.SOCKET_NAME)
         self._unreachable = ""
-        self._check_at = self._since + CHECK_S
-        self._retell_at: float | None = None
-        self._places_at, self._places_late = 0.0, False
-        self._alone_since: float | None = self._since
+        self._check_at = self._since + CHECK_INTERVAL_S
+        self._resend_at: float | None = None
+        self._places_at, self._places_pending = 0.0, False
+        self._no_lifeline_since: float | None = self._since
         self._grace = FIRST_LIFELINE_GRACE_S
         self._group = Path(launch.state_dir).stat().st_gid
+        self._handlers: dict[type[Message], Callable[[Connection, Any], object]] = {
+            Attach: self._attach,
+            OfferLaunch: self._admit,
+            SubmitJob: self._queue_job,
+            ReportProgress: self._note_progress,
+            EndJob: self._finish_job,
+            DeclineJob: self._decline_job,
+            FailJob: self._fail_job,
+            ListenAgain: lambda connection, message: self._check_files(),
+            GetStatus: lambda connection, message: connection.send(StatusUpdate(status=self._status())),
+            CancelJob: self._cancel_job,
+            LoadModel: self._load_model,
+            UnloadModel: self._unload_model,
+            ExamineConsole: self._examine_console,
+            NotifyShutdown: self._note_shutdown,
+        }
 
     def _make_parts(self, launch: LaunchSpec) -> tuple[Supervisor, ConsoleRecord]:
-        record = ConsoleRecord(launch, warn=lambda text: self._diary.note_event("examination", text, level="warning"))
+        record = ConsoleRecord(
+            launch, warn=lambda text: self._transition_log.note_event("examination", text, level="warning")
+        )
         clock = time.monotonic
-        return Supervisor(launch, self._locks.fds, self.loop, clock=clock, changed=self._changed), record
+        return Supervisor(launch, self._locks.fds, self.loop, clock=clock, changed=self._on_state_change), record
 
     @property
     def supervisor(self) -> Supervisor:
         """The supervisor of the model that has the console, or had it last."""
-        return self.desk.supervisor
+        return self.scheduler.supervisor
 
     def run(self) -> None:
-        """Until nobody needs the engine any more and the console is gone."""
+        """Run until no client needs the engine any more and the console has ended."""
         self.loop.listen(self.listener.fileno(), self._accept)
         self.loop.on_signal(signal.SIGCHLD, lambda: self.supervisor.on_child())
-        self.loop.on_signal(signal.SIGTERM, self.desk.stop)
+        self.loop.on_signal(signal.SIGTERM, self.scheduler.stop)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        while not (self.desk.stopping and self.supervisor.state in (State.STOPPED, State.FAILED)):
+        while not (self.scheduler.stopping and self.supervisor.state in (State.STOPPED, State.FAILED)):
             try:
-                self._turn()
+                self._run_once()
             except Exception as error:
                 self._recover(error)
-        self._diary.write()
+        self._transition_log.write()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         self._advance()
         self.loop.turn(self._timeout())
         self.supervisor.tick()
-        self._leave_if_alone()
+        self._stop_without_lifeline()
         if time.monotonic() >= self._check_at:
-            self._check_at = time.monotonic() + CHECK_S
+            self._check_at = time.monotonic() + CHECK_INTERVAL_S
             self.supervisor.check()
             self._check_files()
 
     def _recover(self, error: Exception) -> None:
-        """End the console after an unexpected error, because its state may be half changed. Raises the last of many."""
-        self._diary.note_error(error)
-        self._diary.write()
+        """End the console after an unexpected error, because its state may be half changed. Raises repeated errors."""
+        self._transition_log.note_error(error)
+        self._transition_log.write()
         now = time.monotonic()
         self._errors = [*(moment for moment in self._errors if now - moment < ERROR_SPAN_S), now]
         if len(self._errors) > ERROR_LIMIT:
             raise error
         message = f"The engine's keeper made a mistake ({where(error)}) and has ended the console."
-        self.desk.end_console("internal", Diagnosis("internal", message, False))
+        self.scheduler.end_console("internal", Diagnosis("internal", message, False))
 
     def _advance(self) -> None:
         state = None
         while state is not self.supervisor.state:
             state = self.supervisor.state
-            self.desk.advance()
-        self._tell_places()
-        self._tell_status()
-        self._diary.write()
+            self.scheduler.advance()
+        self._send_places()
+        self._publish_status()
+        self._transition_log.write()
 
     def _timeout(self) -> float | None:
-        places_at = self._places_at if self._places_late else None
-        own = [self._alone_until(), self._retell_at, places_at, self._check_at]
-        times = [self.supervisor.deadline(), self.desk.deadline(), *own]
+        places_at = self._places_at if self._places_pending else None
+        own = [self._lifeline_deadline(), self._resend_at, places_at, self._check_at]
+        times = [self.supervisor.deadline(), self.scheduler.deadline(), *own]
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(0.0, first - time.monotonic())
 
     # Files
 
     def _check_files(self) -> None:
-        """Make the socket again when its file is gone or replaced; leave when another process holds the lock's file."""
+        """Make the socket again when its file is gone or replaced; stop when a lock's file is not ours any more."""
         try:
-            if self.desk.stopping:
+            if self.scheduler.stopping:
                 return
             if not self._locks.still_held():
-                self.desk.stop()
+                self.scheduler.stop()
             elif file_id(self._folder / protocol.SOCKET_NAME) != self._socket_id:
                 self._listen_again()
             elif not self.loop.listens(self.listener.fileno()):
@@ -218,19 +253,18 @@ class Keeper:
         connection = Connection(sock, may_bring_launches=uid in (os.getuid(), 0))
         self._connections[sock.fileno()] = connection
         self.loop.listen(sock.fileno(), lambda: self._read(connection))
-        # Whoever connects has something to say, and has mostly said it by now.
+        # A client sends its first message at once, so it is mostly there already.
         self._read(connection)
 
     def _read(self, connection: Connection) -> None:
         try:
-            for _ in range(PACKETS_PER_TURN):
+            for _ in range(PACKETS_PER_READ):
                 packet = protocol.receive(connection.sock)
                 if packet is None:
                     return
                 message, fds = packet
-                for fd in fds:
-                    os.close(fd)
-                self._obey(connection, message)
+                protocol.close_all(fds)
+                self._handle(connection, message)
         except (protocol.Closed, BadPacket):
             self._close(connection)
         except Exception:
@@ -245,228 +279,207 @@ class Keeper:
         del self._connections[fd]
         connection.sock.close()
         if connection.ticket is not None:
-            self.desk.remove(connection.ticket)
+            self.scheduler.remove(connection.ticket)
         self._count_lifelines()
 
-    def _obey(self, connection: Connection, message: dict[str, Any]) -> None:
-        op = str(message.get("op"))
-        if op in ("attach", "job", "model") and (refusal := self._admit(connection, op, message)):
-            if op != "model":  # an entry that cannot be used here costs the other models nothing
-                refuse(connection, "EngineUnavailable", refusal)
-        elif op == "model":
-            return
-        elif op == "attach":
-            connection.lifeline, self._grace = True, LIFELINE_GRACE_S
-            self._count_lifelines()
-            connection.tell(self._status())
-        elif op == "job":
-            self._join(connection, message)
-        elif op == "progress":
-            self._progress(connection, message)
-        elif op in ("end", "declined", "failed"):
-            self._end_job(connection, message)
-        elif op == "listen":
-            self._check_files()
-        else:
-            self._order(connection, op, message)
+    def _handle(self, connection: Connection, message: Message) -> None:
+        """Do what a client's message asks for. Raises `BadPacket`."""
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise BadPacket(f"{name_of(message)} is no message to the keeper")
+        handler(connection, message)
 
-    def _admit(self, connection: Connection, op: str, message: dict[str, Any]) -> str:
+    def _attach(self, connection: Connection, message: Attach) -> None:
+        if connection.ticket is not None:
+            raise BadPacket("a job's connection is no lifeline")
+        if refusal := self._admit(connection, message):
+            refuse(connection, RefusalCode.ENGINE_UNAVAILABLE, refusal)
+            return
+        connection.lifeline, self._grace = True, LIFELINE_GRACE_S
+        self._count_lifelines()
+        connection.send_status(self._status())
+
+    def _admit(self, connection: Connection, message: NamesLaunch) -> str:
         """Take in the launch that a message names, and its table; returns why not, "" when it can be used.
 
         A launch that is known may be used by any gateway. Another one must come from a table that this keeper follows,
         or from the next table of a gateway that had such a one before.
         """
-        key, table = (_text({"table": "", **message}, field, DIGEST_CHARS) for field in ("fingerprint", "table"))
-        previous = message.get("previous")
-        earlier = previous[-MOST_TABLES:] if isinstance(previous, list) else []
-        follows = table in self._tables or any(isinstance(one, str) and one in self._tables for one in earlier)
-        known = self.desk.registry.knows(key)
+        key, table = message.fingerprint, message.table
+        follows = table in self._tables or any(one in self._tables for one in message.previous[-MAX_TABLES:])
+        known = self.scheduler.registry.knows(key)
         if follows:
             self._tables[table] = None
-            if len(self._tables) > MOST_TABLES:
+            if len(self._tables) > MAX_TABLES:
                 del self._tables[next(iter(self._tables))]
         if not known and not (follows and connection.may_bring_launches):
             return (
                 f"The keeper with pid {os.getpid()} ({self.launch.state_dir}) holds the model with other settings; "
                 "stop it or use them."
             )
-        newest = op != "job" and follows and connection.may_bring_launches
+        newest = not isinstance(message, SubmitJob) and follows and connection.may_bring_launches
         if newest or not known:
-            launch = _launch(message, key, self.launch.state_dir)
+            launch = _launch(message, self.launch.state_dir)
             if not self._locks.take(launch):
-                return _held_by(Path(launch.lock_path))
-            self.desk.registry.register(launch, newest=newest)
+                return _lock_holder_message(Path(launch.lock_path))
+            self.scheduler.registry.register(launch, newest=newest)
         return ""
 
-    def _end_job(self, connection: Connection, message: dict[str, Any]) -> None:
-        ticket = connection.ticket
-        if ticket is None or ticket is not self.desk.running:
-            return  # the console was lost in the meantime, and this job with it
-        if message["op"] == "failed":
-            why = _text(message, "why", REASON_CHARS, cut=True)
-            self.desk.fail(ticket, why, retry=bool(message.get("retry")))
+    # Jobs
+
+    def _queue_job(self, connection: Connection, message: SubmitJob) -> None:
+        if refusal := self._admit(connection, message):
+            refuse(connection, RefusalCode.ENGINE_UNAVAILABLE, refusal)
             return
-        if message["op"] == "end":
-            digest, tokens = _text(message, "digest", DIGEST_CHARS), _number(message, "tokens")
-            cache = Cache(digest, tokens) if digest else UNKNOWN
-            self.desk.finish(ticket, _turn_report(message), cache, reset_sent=bool(message.get("reset_sent")))
-        else:
-            self.desk.return_unused(ticket)
-        connection.ticket = None
-
-    def _order(self, connection: Connection, op: str, message: dict[str, Any]) -> None:
-        """What an operator asks for, over any connection; the answer says what was done."""
-        if op == "status":
-            connection.send({"say": "status", "status": self._status()})
-            return
-        done = True
-        if op == "cancel":
-            done = self.desk.cancel(_text(message, "id", ID_CHARS, cut=True))
-        elif op == "load":
-            refusal, key = self._load_target(connection, message)
-            refusal = refusal or self.desk.load(key)
-            if refusal:
-                refuse(connection, "EngineUnavailable", refusal)
-                return
-        elif op in ("unload", "examine"):
-            getattr(self.desk, op)()
-        elif op == "bye":
-            # A whole gateway has left: nobody need be waited for, unless another one is here.
-            self._grace = 0.0 if self._alone_since is not None else self._grace
-        else:
-            done = False
-        connection.send({"say": "done", "op": op, "done": done})
-
-    def _load_target(self, connection: Connection, message: dict[str, Any]) -> tuple[str, str]:
-        """(why not, fingerprint) of the model that an order to load names; without a name that of the last load."""
-        if "fingerprint" in message:
-            return self._admit(connection, "load", message), str(message["fingerprint"])
-        name = str(message.get("model") or "")[:ID_CHARS]
-        found = self.desk.registry.fingerprint_of(name) if name else ""
-        return ("", found) if found is not None else (f"The engine knows no model {name}.", "")
-
-    def _join(self, connection: Connection, message: dict[str, Any]) -> None:
         if connection.ticket is not None or connection.lifeline:
-            raise BadPacket
-        now, arrived = time.monotonic(), message.get("arrived")
+            raise BadPacket("this connection is in use already")
         ticket = Ticket[Any](
-            # A time that is not in the past, or not a number, is now.
-            arrived=float(arrived) if isinstance(arrived, (int, float)) and 0 <= arrived <= now else now,
+            arrived=min(message.arrived, time.monotonic()),
             number=next(self._numbers),
             peer=connection,
-            id=_text(message, "id", ID_CHARS),
-            history=_text(message, "history", DIGEST_CHARS),
-            tokens=_number(message, "tokens"),
-            short_tokens=_number(message, "short_tokens"),
-            needs_fresh=bool(message.get("needs_fresh")),
-            model=str(message["fingerprint"]),
+            id=message.id,
+            history=message.history,
+            tokens=message.tokens,
+            short_tokens=message.short_tokens,
+            needs_fresh=message.needs_fresh,
+            model=message.fingerprint,
         )
         connection.ticket = ticket
-        self.desk.join(ticket, again=bool(message.get("again")))
+        self.scheduler.join(ticket, again=message.again)
 
-    def _progress(self, connection: Connection, message: dict[str, Any]) -> None:
-        tokens = _number(message, "tokens")
-        if self.desk.running is not None and self.desk.running is connection.ticket:
+    def _running_ticket(self, connection: Connection) -> Ticket[Any] | None:
+        """The ticket of the connection's job; None when the job does not run, as after the loss of its console."""
+        ticket = connection.ticket
+        return ticket if ticket is not None and ticket is self.scheduler.running else None
+
+    def _note_progress(self, connection: Connection, message: ReportProgress) -> None:
+        if self._running_ticket(connection) is not None:
             now = time.monotonic()
-            first = self.desk.progress.get("first_at", now)
-            self.desk.progress = {"phase": "decode", "first_at": first, "tokens": tokens, "tokens_at": now}
+            first = self.scheduler.progress.get("first_at", now)
+            self.scheduler.progress = {"phase": "decode", "first_at": first, "tokens": message.tokens, "tokens_at": now}
 
-    # Living for somebody
+    def _finish_job(self, connection: Connection, message: EndJob) -> None:
+        if (ticket := self._running_ticket(connection)) is not None:
+            cache = Cache(message.digest, message.tokens) if message.digest else UNKNOWN
+            self.scheduler.finish(ticket, message.report, cache, reset_sent=message.reset_sent)
+            connection.ticket = None
+
+    def _decline_job(self, connection: Connection, message: DeclineJob) -> None:
+        if (ticket := self._running_ticket(connection)) is not None:
+            self.scheduler.return_unused(ticket)
+            connection.ticket = None
+
+    def _fail_job(self, connection: Connection, message: FailJob) -> None:
+        if (ticket := self._running_ticket(connection)) is not None:
+            self.scheduler.fail(ticket, message.why, retry=message.retry)
+
+    # Orders
+
+    def _cancel_job(self, connection: Connection, message: CancelJob) -> None:
+        self._confirm(connection, message, done=self.scheduler.cancel(message.id))
+
+    def _load_model(self, connection: Connection, message: LoadModel) -> None:
+        refusal, key = self._load_target(connection, message)
+        if refusal := refusal or self.scheduler.load(key):
+            refuse(connection, RefusalCode.ENGINE_UNAVAILABLE, refusal)
+        else:
+            self._confirm(connection, message)
+
+    def _load_target(self, connection: Connection, message: LoadModel) -> tuple[str, str]:
+        """(reason for a refusal, fingerprint) of the named model; without a name ("", ""), which is the last one."""
+        if message.fingerprint:
+            return self._admit(connection, message), message.fingerprint
+        key = self.scheduler.registry.fingerprint_of(message.model) if message.model else ""
+        return ("", key) if key is not None else (f"The engine knows no model {message.model}.", "")
+
+    def _unload_model(self, connection: Connection, message: UnloadModel) -> None:
+        self.scheduler.unload()
+        self._confirm(connection, message)
+
+    def _examine_console(self, connection: Connection, message: ExamineConsole) -> None:
+        self.scheduler.examine()
+        self._confirm(connection, message)
+
+    def _note_shutdown(self, connection: Connection, message: NotifyShutdown) -> None:
+        if self._no_lifeline_since is not None:  # else another gateway is attached
+            self._grace = 0.0
+        self._confirm(connection, message)
+
+    def _confirm(self, connection: Connection, order: Message, *, done: bool = True) -> None:
+        connection.send(OrderDone(op=name_of(order), done=done))
+
+    # Lifelines
 
     def _count_lifelines(self) -> None:
         if any(connection.lifeline for connection in self._connections.values()):
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = time.monotonic()
+            self._no_lifeline_since = None
+        elif self._no_lifeline_since is None:
+            self._no_lifeline_since = time.monotonic()
 
-    def _alone_until(self) -> float | None:
-        if self._alone_since is None or self.desk.stopping:
+    def _lifeline_deadline(self) -> float | None:
+        if self._no_lifeline_since is None or self.scheduler.stopping:
             return None
-        return self._alone_since + self._grace
+        return self._no_lifeline_since + self._grace
 
-    def _leave_if_alone(self) -> None:
-        until = self._alone_until()
+    def _stop_without_lifeline(self) -> None:
+        until = self._lifeline_deadline()
         if until is not None and time.monotonic() >= until:
-            self.desk.stop()
+            self.scheduler.stop()
 
-    # Telling
+    # What clients are sent
 
-    def _changed(self, old: State, new: State, move: Transition) -> None:
+    def _on_state_change(self, old: State, new: State, move: Transition) -> None:
         self._since = time.monotonic()
         fault = self.supervisor.fault
         reason = fault.message if new is State.FAILED and fault is not None else ""
-        self._diary.note(old, new, move, reason, model=self.desk.launch.model)
-        self.desk.console_changed(old, new, move)
+        self._transition_log.note(old, new, move, reason, model=self.scheduler.launch.model)
+        self.scheduler.console_changed(old, new, move)
 
-    def _status(self) -> Status:
-        status = status_of(self.desk, self._since)
+    def _status(self) -> EngineStatus:
+        status = status_of(self.scheduler, self._since)
         if self._unreachable:
-            status.update(state=State.FAILED.value, error=self._unreachable, retry_at=self._check_at)
+            return replace(status, state=State.FAILED, error=self._unreachable, retry_at=self._check_at)
         return status
 
-    def _tell_status(self) -> None:
+    def _publish_status(self) -> None:
         status = self._status()
         lifelines = [connection for connection in self._connections.values() if connection.lifeline]
-        behind = [connection for connection in lifelines if not connection.tell(status)]
-        self._retell_at = time.monotonic() + RETELL_S if behind else None
+        behind = [connection for connection in lifelines if not connection.send_status(status)]
+        self._resend_at = time.monotonic() + RESEND_STATUS_S if behind else None
 
-    def _tell_places(self) -> None:
-        """A newcomer's place at once, a changed one now and then."""
-        phase = _PHASES.get(self.supervisor.state, "loading")
-        due, self._places_late = time.monotonic() >= self._places_at, False
-        for index, ticket in enumerate(self.desk.waiting, 1):
+    def _send_places(self) -> None:
+        """Send a new job its place at once, and a changed place at most every `PLACES_INTERVAL_S`."""
+        phase: Literal["queued", "checking", "loading"] = _PHASES.get(self.supervisor.state, "loading")
+        due, self._places_pending = time.monotonic() >= self._places_at, False
+        for index, ticket in enumerate(self.scheduler.waiting, 1):
             known, place = ticket.peer.place, (index, phase)
             if known == place:
                 continue
             if known is not None and not due:
-                self._places_late = True
+                self._places_pending = True
                 continue
             ticket.peer.place = place
-            ticket.peer.send({"say": "place", "position": index, "phase": phase})
+            ticket.peer.send(QueuePlace(position=index, phase=phase))
             if known is not None:
-                self._places_at = time.monotonic() + PLACES_S
+                self._places_at = time.monotonic() + PLACES_INTERVAL_S
 
 
-def _text(message: dict[str, Any], key: str, limit: int, *, cut: bool = False) -> str:
-    """The text under `key`, at most `limit` characters long. Raises `BadPacket`."""
-    text = message.get(key)
-    if not isinstance(text, str) or (len(text) > limit and not cut):
-        raise BadPacket
-    return text[:limit]
-
-
-def _launch(message: dict[str, Any], fingerprint: str, state_dir: str) -> LaunchSpec:
+def _launch(message: NamesLaunch, state_dir: str) -> LaunchSpec:
     """The launch in a message. Raises `BadPacket`."""
     try:
-        launch = launch_from_json(_text(message, "launch", LONGEST_TEXT))
+        launch = launch_from_json(message.launch)
     except ValueError as error:
-        raise BadPacket from error
-    if launch.fingerprint != fingerprint or launch.state_dir != state_dir:
-        raise BadPacket
+        raise BadPacket("not a launch") from error
+    if launch.fingerprint != message.fingerprint or launch.state_dir != state_dir:
+        raise BadPacket("another launch than it names")
     return launch
-
-
-def _number(message: dict[str, Any], key: str) -> int:
-    """The count under `key`. Raises `BadPacket`."""
-    number = message.get(key)
-    if not isinstance(number, int) or not 0 <= number <= LARGEST_COUNT:
-        raise BadPacket
-    return number
-
-
-def _turn_report(message: dict[str, Any]) -> TurnReport:
-    """What the job's turn has shown. Raises `BadPacket`."""
-    try:
-        return report_from(message["report"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadPacket from error
 
 
 def main() -> int:
     """Run a keeper; the exit code is 0 when it was not needed any more, 1 when it could not serve."""
     table = table_from_json(sys.stdin.read())
     if os.fork():
-        # Nobody's child: whoever started it may end before it, or live on and never look after it.
+        # The daemon is not a child of the worker that started it, because that worker may never wait for it.
         os._exit(0)
     launch = table.default_launch
     log = LogWriter(on_loss=lambda lines: format_note(launch.log_format, "log_lost", describe_loss(lines).strip()))
@@ -476,13 +489,13 @@ def main() -> int:
     for lock_path in table.lock_paths:
         owned = all(one.owns_lock for one in table.launches if one.lock_path == lock_path)
         try:
-            lock = _lock_within(LOCK_PATIENCE_S, Path(lock_path), folder, create=owned)
+            lock = _lock_within(LOCK_TIMEOUT_S, Path(lock_path), folder, create=owned)
             if lock is None and _is_served(folder):
                 return _report({"ready": 0})
         except OSError as error:
             return _report({"error": f"The engine's lock on {lock_path} cannot be taken: {error}."})
         if lock is None:
-            return _report({"error": _held_by(Path(lock_path))})
+            return _report({"error": _lock_holder_message(Path(lock_path))})
         locks.add(lock_path, lock, owned=owned)
     try:
         listener = protocol.listen(folder)
@@ -500,7 +513,7 @@ def main() -> int:
     return 0
 
 
-def _held_by(lock_path: Path) -> str:
+def _lock_holder_message(lock_path: Path) -> str:
     who = ", ".join(describe(pid) for pid in _holder_pids(lock_path)) or "another process"
     return f"The model is held by {who}; stop it, or use its BPU_STATE_DIR."
 
@@ -538,7 +551,7 @@ def _is_served(folder: Path) -> bool:
     try:
         sock = protocol.connect(folder)
     except BlockingIOError:
-        return True  # so many wait for it that its backlog is full
+        return True  # its backlog is full
     if sock is not None:
         sock.close()
     return sock is not None
@@ -551,14 +564,14 @@ def _holder_pids(path: Path) -> list[int]:
 
 
 def _report(message: dict[str, Any]) -> int:
-    with contextlib.suppress(OSError):  # the starter has ended; the keeper serves whoever comes next
+    with contextlib.suppress(OSError):  # the starter has ended; the keeper serves the next client
         sys.stdout.write(json.dumps(message) + "\n")
         sys.stdout.flush()
     return 1 if "error" in message else 0
 
 
 def _detach() -> None:
-    """Let go of the starter's pipes: it waits for our word, not for our end."""
+    """Close the starter's pipes, because it waits for one line and not for the keeper's end."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(null, fd)

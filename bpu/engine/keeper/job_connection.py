@@ -1,22 +1,24 @@
-"""The other side of a job's connection, as the keeper's desk sees it: something that takes messages."""
+"""A job's connection as the scheduler sees it: something that takes messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
+
+from bpu.engine.messages import Message, Refusal, RefusalCode
 
 
 class JobConnection(Protocol):
-    """`place` is what it was last told of its place: position and phase."""
+    """Takes messages for one job. `place` is the newest position and phase that it was sent."""
 
     place: tuple[int, str] | None
 
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
-        """False when it is gone or does not read."""
+    def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
+        """Send a message; False when the client is gone or does not read."""
 
 
 def refuse(
-    peer: JobConnection, kind: str, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()
+    peer: JobConnection, kind: RefusalCode, message: str, *, retry_after: float | None = None, log: Sequence[str] = ()
 ) -> None:
-    """Tell a job that it will not run; `kind` names a class of `bpu.errors`."""
-    peer.send({"say": "refused", "kind": kind, "message": message, "retry_after": retry_after, "log": list(log)})
+    """Refuse what the client has asked for."""
+    peer.send(Refusal(kind=kind, message=message, retry_after=retry_after, log=tuple(log)))

@@ -24,6 +24,7 @@ from bpu.engine.keeper.queue import Queue, QueueFull, Ticket
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.swap_rule import Demand, next_model
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.messages import ExitReport, RefusalCode, StartJob
 from bpu.engine.states import State, Transition
 
 FIRST_AVERAGE_JOB_S = 20.0
@@ -117,14 +118,14 @@ class Scheduler:
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
         """Queue a job or refuse it; `again`: the job was queued before, so the queue limit does not apply."""
         if self.stopping:
-            refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
+            refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             return
         model = self.registry.get(ticket.model)
         if (fault := model.blocking_fault) is not None:
             self._refuse_for(fault, ticket)
             return
         if shortage := self._shortage(model):
-            refuse(ticket.peer, "EngineUnavailable", shortage)
+            refuse(ticket.peer, RefusalCode.ENGINE_UNAVAILABLE, shortage)
             return
         free = self.running is None and self._preparing is None
         try:
@@ -137,7 +138,7 @@ class Scheduler:
             message = (
                 f"The BPU is busy and {limit} {'job waits' if limit == 1 else 'jobs wait'} already; try again later."
             )
-            refuse(ticket.peer, "QueueFull", message, retry_after=self.retry_after_s())
+            refuse(ticket.peer, RefusalCode.QUEUE_FULL, message, retry_after=self.retry_after_s())
             return
         # A job keeps the model loaded until an operator or the idle limit unloads it.
         self.should_be_loaded = not self.launch.per_job
@@ -211,7 +212,7 @@ class Scheduler:
                 ticket = active
         if ticket is None:
             return False
-        refuse(ticket.peer, "JobCancelled", "The job was cancelled.")
+        refuse(ticket.peer, RefusalCode.JOB_CANCELLED, "The job was cancelled.")
         self.remove(ticket, cause="cancelled")
         return True
 
@@ -244,7 +245,7 @@ class Scheduler:
         """Refuse all jobs from now on and end the console."""
         self.stopping = True
         for ticket in self.queue:
-            refuse(ticket.peer, "EngineStopping", "The gateway is stopping.", retry_after=5)
+            refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             self.queue.remove(ticket)
         self.supervisor.end("stop", polite=True)
 
@@ -263,7 +264,7 @@ class Scheduler:
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
             self._console_lost()
         if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
-            self._refuse_waiting(fault, "EngineTimeout")
+            self._refuse_waiting(fault, RefusalCode.ENGINE_TIMEOUT)
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
@@ -277,16 +278,16 @@ class Scheduler:
             self._preparing = None
         if self.running is not None:
             ticket, self.running = self.running, None
-            ticket.peer.send({"say": "exit", **self._exit_report()})
+            ticket.peer.send(self._exit_report())
 
-    def _exit_report(self) -> dict[str, Any]:
+    def _exit_report(self) -> ExitReport:
         fault, supervisor = self.supervisor.fault, self.supervisor
-        return {
-            "message": fault.message if fault else "The console was ended.",
-            "person": bool(fault and fault.permanent),
-            "how": str(supervisor.exit) if supervisor.exit else "",
-            "log": supervisor.log.relevant_lines(),
-        }
+        return ExitReport(
+            message=fault.message if fault else "The console was ended.",
+            person=bool(fault and fault.permanent),
+            how=str(supervisor.exit) if supervisor.exit else "",
+            log=tuple(supervisor.log.relevant_lines()),
+        )
 
     # What comes next
 
@@ -438,16 +439,15 @@ class Scheduler:
         supervisor, known = self.supervisor, self.examiner.capabilities
         cached = supervisor.cache.tokens if start is StartMode.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
-        message = {
-            "say": "go",
-            "short": start is StartMode.CONTINUE,
-            "cached": cached,
-            "banner": supervisor.banner,
+        message = StartJob(
+            short=start is StartMode.CONTINUE,
+            cached=cached,
+            banner=supervisor.banner,
             **supervisor.reading_facts,
-            "keeps": known.retains_history,
+            keeps=known.retains_history,
             # If no later job can continue this cache, the job sends the reset itself, which saves the next one a wait.
-            "resets": self.should_be_loaded and known.reset_works and not (known.retains_history or known.stateless),
-        }
+            resets=self.should_be_loaded and known.reset_works and not (known.retains_history or known.stateless),
+        )
         if not ticket.peer.send(message, supervisor.pipes):
             # The worker does not read its socket. Nothing was written, so the console is unchanged.
             self.return_unused(ticket)
@@ -463,7 +463,7 @@ class Scheduler:
         limit = self.launch.idle_unload_s
         return limit > 0 and self._clock() >= self._idle_since + limit
 
-    def _refuse_waiting(self, fault: Diagnosis, kind: str = "", *, model: Model | None = None) -> None:
+    def _refuse_waiting(self, fault: Diagnosis, kind: RefusalCode | None = None, *, model: Model | None = None) -> None:
         """Refuse the waiting jobs of a model, by default the current one, and drop an order to load it."""
         key = (model or self.model).key
         if self._load_order is not None and self._load_order.model == key:
@@ -473,9 +473,9 @@ class Scheduler:
                 self._refuse_for(fault, ticket, kind)
                 self.queue.remove(ticket)
 
-    def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: str = "") -> None:
+    def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: RefusalCode | None = None) -> None:
         model = self.registry.get(ticket.model)
-        kind = kind or ("EngineUnavailable" if fault.permanent else "EngineStopping")
+        kind = kind or (RefusalCode.ENGINE_UNAVAILABLE if fault.permanent else RefusalCode.ENGINE_STOPPING)
         wait = None if fault.permanent else model.pause_s
         log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
         refuse(ticket.peer, kind, fault.message, retry_after=wait, log=log)

@@ -4,76 +4,85 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Any
 
 from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.states import State
-from bpu.engine.status import Status
+from bpu.engine.status import (
+    EngineStatus,
+    ExaminationStatus,
+    ModelStatus,
+    RunningJob,
+    TrustStatus,
+    TurnEndStatus,
+    WaitingJob,
+)
 
-#: A packet is bounded; nobody reads further down a queue than this.
+#: Limits of the lists, because a packet is bounded.
 LISTED_JOBS = 200
 LISTED_MODELS = 50
 LISTED_LINES = 20
 
 
-def status_of(desk: Scheduler, since: float) -> Status:
-    """All that `/health` and `/slots` show. Times are monotonic moments (`*_at`): it ages without being sent again."""
-    supervisor = desk.supervisor
+def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
+    """Build the status; `since` is the moment at which the state began."""
+    supervisor, registry = scheduler.supervisor, scheduler.registry
+    examination = scheduler.examiner.progress()
     fault, failed = supervisor.fault, supervisor.state is State.FAILED
-    return {
-        "state": supervisor.state.value,
-        "since_at": since,
-        "simulated": desk.launch.simulated,
-        "cpu": desk.launch.cpu,
-        "profile": supervisor.profile.name,
-        "multi_turn": supervisor.profile.multi_turn,
-        "model": desk.launch.model,
-        "console_pid": supervisor.console_pid,
-        "keeper_pid": os.getpid(),
-        "models": _models(desk),
-        "swap_after_s": desk.swap_after_s,
-        "loads": sum(model.supervisor.loads for model in desk.registry.models.values()),
-        "load_s": supervisor.load_s,
-        "restarts": dict(sum((model.supervisor.restarts for model in desk.registry.models.values()), Counter[str]())),
-        "cache_tokens": supervisor.cache.tokens if supervisor.cache.known else 0,
-        "trust": _trust(desk),
-        "trust_source": desk.examiner.source,
-        "turn_end": supervisor.turn_end,
-        "examination": desk.examiner.progress(),
-        "examined": desk.examiner.finished,
-        "running": _running(desk),
-        "waiting": [
-            {
-                "id": ticket.id,
-                "position": place,
-                "arrived_at": ticket.arrived,
-                "model": desk.registry.name_of(ticket.model),
-            }
-            for place, ticket in enumerate(desk.queue, 1)
+    return EngineStatus(
+        state=supervisor.state,
+        since_at=since,
+        simulated=scheduler.launch.simulated,
+        cpu=scheduler.launch.cpu,
+        profile=supervisor.profile.name,
+        multi_turn=supervisor.profile.multi_turn,
+        model=scheduler.launch.model,
+        console_pid=supervisor.console_pid,
+        keeper_pid=os.getpid(),
+        models=_models(scheduler),
+        swap_after_s=scheduler.swap_after_s,
+        loads=sum(model.supervisor.loads for model in registry.models.values()),
+        load_s=supervisor.load_s,
+        restarts=dict(sum((model.supervisor.restarts for model in registry.models.values()), Counter[str]())),
+        cache_tokens=supervisor.cache.tokens if supervisor.cache.known else 0,
+        trust=_trust(scheduler),
+        trust_source=scheduler.examiner.source,
+        turn_end=TurnEndStatus(**supervisor.turn_end),
+        examination=None if examination is None else ExaminationStatus(**examination),
+        examined=scheduler.examiner.finished,
+        running=_running(scheduler),
+        waiting=tuple(
+            WaitingJob(id=ticket.id, position=place, arrived_at=ticket.arrived, model=registry.name_of(ticket.model))
+            for place, ticket in enumerate(scheduler.queue, 1)
             if place <= LISTED_JOBS
-        ],
-        "queued": len(desk.queue),
-        "retry_at": supervisor.breaker.until if failed else None,
-        "error": fault.message if fault and failed else None,
-        "person": bool(fault and failed and fault.permanent),
-        "log": list(supervisor.log.lines)[-LISTED_LINES:],
-    }
+        ),
+        queued=len(scheduler.queue),
+        retry_at=supervisor.breaker.until if failed else None,
+        error=fault.message if fault and failed else None,
+        person=bool(fault and failed and fault.permanent),
+        log=tuple(supervisor.log.lines)[-LISTED_LINES:],
+    )
 
 
-def _models(desk: Scheduler) -> dict[str, Status]:
-    """What is known of each model that was needed, by its id; the present one stands for all launches of its id."""
-    found = {model.name: model.status() for model in list(desk.registry.models.values())[-LISTED_MODELS:]}
-    return {**found, desk.model.name: desk.model.status()}
+def _models(scheduler: Scheduler) -> dict[str, ModelStatus]:
+    """The status of each model that was needed, by its id; the present one stands for all launches of its id."""
+    listed = [*list(scheduler.registry.models.values())[-LISTED_MODELS:], scheduler.model]
+    models = {model.name: model for model in listed}
+    return {name: ModelStatus(**model.status()) for name, model in models.items()}
 
 
-def _trust(desk: Scheduler) -> dict[str, bool]:
-    known = desk.examiner.capabilities
-    return {"keeps": known.retains_history, "resets": known.reset_works, "forgets": known.stateless}
+def _trust(scheduler: Scheduler) -> TrustStatus:
+    known = scheduler.examiner.capabilities
+    return TrustStatus(keeps=known.retains_history, resets=known.reset_works, forgets=known.stateless)
 
 
-def _running(desk: Scheduler) -> dict[str, Any] | None:
-    ticket = desk.running
+def _running(scheduler: Scheduler) -> RunningJob | None:
+    ticket = scheduler.running
     if ticket is None:
         return None
-    times = {"arrived_at": ticket.arrived, "started_at": desk.running_since}
-    return {"id": ticket.id, "model": desk.registry.name_of(ticket.model), **times, **desk.progress}
+    return RunningJob(
+        id=ticket.id,
+        model=scheduler.registry.name_of(ticket.model),
+        arrived_at=ticket.arrived,
+        started_at=scheduler.running_since,
+        **scheduler.progress,
+    )

@@ -212,9 +212,9 @@ class Supervisor:
         return {
             "fresh": self.is_fresh,
             "at_prompt": self.end_proven,
-            "traits": self.traits.to_message(),
-            "pids": self._noise.pids,
-            "noisy": None if self._noise.noisy is None else sorted(self._noise.noisy),
+            "traits": self.traits,
+            "pids": tuple(self._noise.pids),
+            "noisy": None if self._noise.noisy is None else tuple(sorted(self._noise.noisy)),
         }
 
     def give_back(self, cache: Cache) -> None:

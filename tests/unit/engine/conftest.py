@@ -12,7 +12,7 @@ import pytest
 
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.launch_config import build_launch_spec
-from bpu.engine.protocol import say_bye
+from bpu.engine.protocol import notify_shutdown
 from bpu.settings import load_settings
 from tests.live.gateway import command
 from tests.support.waits import until
@@ -46,7 +46,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 def leave_nothing(folder: Path) -> None:
     """Check that an unused keeper ends with its console; kill what has not ended by then."""
-    say_bye(folder)
+    notify_shutdown(folder)
     try:
         until(lambda: not processes(folder), seconds=12, what="keeper and console are gone")
     finally:

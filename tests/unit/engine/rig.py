@@ -19,6 +19,7 @@ from bpu.engine.keeper.queue import Ticket
 from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.messages import Message, Packet, RefusalCode, to_packet
 from bpu.engine.states import State, Transition
 
 BANNER = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
@@ -140,26 +141,26 @@ class FakePeer:
 
     rig: Rig
     place: tuple[int, str] | None = None
-    told: list[dict[str, Any]] = field(default_factory=list)
+    packets: list[Packet] = field(default_factory=list)
     reads: bool = True
 
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
+    def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
         if self.reads:
-            self.told.append(message)
+            self.packets.append(to_packet(message))
         return self.reads
 
-    def heard(self, say: str) -> list[dict[str, Any]]:
-        return [message for message in self.told if message["say"] == say]
+    def received(self, say: str) -> list[Packet]:
+        return [packet for packet in self.packets if packet["say"] == say]
 
     @property
     def going(self) -> bool:
-        return bool(self.heard("go"))
+        return bool(self.received("go"))
 
     @property
     def error(self) -> str:
-        """The kind of refusal, `exit` for a lost console, empty for none."""
-        refused = self.heard("refused")
-        return str(refused[0]["kind"]) if refused else "exit" if self.heard("exit") else ""
+        """The code of the refusal, `exit` for a lost console, empty for none."""
+        refused = self.received("refused")
+        return RefusalCode(refused[0]["kind"]).value if refused else "exit" if self.received("exit") else ""
 
 
 class Rig:

@@ -1,10 +1,11 @@
-"""A worker that does not read its connection for a while ends up with the newest picture, and no job waits for ever."""
+"""A worker that does not read for a while gets the newest status in the end, and no job waits for ever."""
 
 from __future__ import annotations
 
 from _socket import AF_UNIX, SO_SNDBUF, SOCK_SEQPACKET, SOL_SOCKET
 from _socket import SocketType as RawSocket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from socket import socketpair
 from typing import Any
@@ -15,9 +16,13 @@ from bpu import gevent_io
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.keeper.connection import Connection
+from bpu.engine.messages import QueuePlace
+from bpu.engine.status import STOPPED, EngineStatus
 from tests.support.waits import until
+from tests.unit.engine.conftest import start_engine
+from tests.unit.engine.jobs import wait_for
 
-#: Each brings two pictures at least, far more than a socket's buffer holds.
+#: Each brings two changes of the status at least, far more than a socket's buffer holds.
 ROUNDS = 300
 
 
@@ -35,37 +40,42 @@ def pair() -> Iterator[tuple[Connection, RawSocket]]:
 
 def read_all(sock: RawSocket) -> list[dict[str, Any]]:
     messages = []
-    while (packet := protocol.receive(sock)) is not None:
+    while (packet := protocol.receive_packet(sock)) is not None:
         messages.append(packet[0])
     return messages
 
 
-def test_a_lifeline_that_did_not_read_is_told_the_newest_picture_later(pair: tuple[Connection, RawSocket]) -> None:
+def numbered(number: int) -> EngineStatus:
+    return replace(STOPPED, loads=number)
+
+
+def test_a_lifeline_that_did_not_read_gets_the_newest_status_later(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     connection.lifeline = True
     number = 0
-    while connection.tell({"number": number}):
+    while connection.send_status(numbered(number)):
         number += 1
-    assert not connection.tell({"number": number}), "it still does not read"
-    assert read_all(worker)[-1]["status"] == {"number": number - 1}
-    assert connection.tell({"number": number})
-    assert [message["status"] for message in read_all(worker)] == [{"number": number}]
+    assert not connection.send_status(numbered(number)), "it still does not read"
+    assert read_all(worker)[-1]["status"]["loads"] == number - 1
+    assert connection.send_status(numbered(number))
+    assert [message["status"]["loads"] for message in read_all(worker)] == [number]
 
 
-def test_a_picture_is_told_once(pair: tuple[Connection, RawSocket]) -> None:
+def test_a_status_is_sent_once(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     connection.lifeline = True
-    assert all(connection.tell({"state": "ready"}) for _ in range(5))
+    assert all(connection.send_status(numbered(1)) for _ in range(5))
     assert len(read_all(worker)) == 1
 
 
 def test_a_job_that_missed_a_message_is_cut_off_behind_those_that_came(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     sent = 0
-    while connection.send({"say": "place", "position": sent}):
+    while connection.send(QueuePlace(position=sent, phase="queued")):
         sent += 1
-    heard = [protocol.receive(worker) for _ in range(sent)]
-    assert [packet[0]["position"] for packet in heard if packet is not None] == list(range(sent))
+    received = [protocol.receive(worker) for _ in range(sent)]
+    messages = [QueuePlace(position=position, phase="queued") for position in range(sent)]
+    assert [packet[0] for packet in received if packet is not None] == messages
     for end in (worker, connection.sock):
         with pytest.raises(protocol.Closed):
             protocol.receive(end)
@@ -74,37 +84,37 @@ def test_a_job_that_missed_a_message_is_cut_off_behind_those_that_came(pair: tup
 def test_a_connection_that_is_gone_takes_nothing(pair: tuple[Connection, RawSocket]) -> None:
     connection, worker = pair
     worker.close()
-    assert not connection.send({"say": "accepted"})
-    assert not connection.tell({"state": "ready"})
+    assert not connection.send(QueuePlace(position=1, phase="queued"))
+    assert not connection.send_status(STOPPED)
 
 
 @pytest.mark.live
-def test_the_keeper_tells_a_worker_that_did_not_read_how_things_stand_now(
+def test_the_keeper_sends_the_newest_status_to_a_worker_that_did_not_read(
     engine_of: Callable[..., Engine], tmp_path: Path
 ) -> None:
-    """Nothing more happens in the engine after the picture that was lost, so only the keeper can think of it."""
+    """Nothing more happens in the engine after the lost status, so the keeper must send it again by itself."""
     engine = engine_of()
     until(lambda: _at_rest(engine), what="the engine is ready")
     greeting = {"fingerprint": engine.launch.fingerprint}
     lifeline = protocol.connect(tmp_path)
     assert lifeline is not None
-    protocol.send(lifeline, {"op": "attach", **greeting})
+    protocol.send_packet(lifeline, {"op": "attach", **greeting})
     job = {"op": "job", "id": "job", "arrived": 0.0, "history": "", "tokens": 1, "short_tokens": 0, **greeting}
     for _ in range(ROUNDS):
         line = protocol.connect(tmp_path)
         assert line is not None
-        protocol.send(line, job)
-        until(lambda: protocol.receive(line), what="the job is accepted")  # noqa: B023
+        protocol.send_packet(line, job)
+        until(lambda: protocol.receive_packet(line), what="the job is accepted")  # noqa: B023
         line.close()
     until(lambda: _at_rest(engine), what="the engine is ready again")
-    pictures: list[dict[str, Any]] = []
+    statuses: list[dict[str, Any]] = []
 
     def shows_rest() -> bool:
-        pictures.extend(message["status"] for message in read_all(lifeline))
-        return pictures[-1]["state"] == "ready" and not pictures[-1]["queued"]
+        statuses.extend(message["status"] for message in read_all(lifeline))
+        return statuses[-1]["state"] == "ready" and not statuses[-1]["queued"]
 
-    until(shows_rest, what="the last picture is that of an engine at rest")
-    assert len(pictures) < ROUNDS, "not one was lost: this shows nothing"
+    until(shows_rest, what="the last status is that of an engine at rest")
+    assert len(statuses) < ROUNDS, "not one was lost: this shows nothing"
     lifeline.close()
 
 
@@ -112,3 +122,24 @@ def _at_rest(engine: Engine) -> bool:
     gevent_io.sleep(0.01)
     status = engine.status()
     return bool(status["state"] == "ready" and not status["queued"])
+
+
+def test_a_keeper_that_sends_an_unknown_message_is_reported(tmp_path: Path) -> None:
+    """An older keeper refuses with the name of a class; its words are not taken for a code."""
+    listener = protocol.listen(tmp_path)
+    engine = start_engine(tmp_path)
+    engine.start()
+    keeper = wait_for(lambda: protocol.accept(listener))
+    refusal: dict[str, Any] = {
+        "say": "refused",
+        "kind": "EngineUnavailable",
+        "message": "No.",
+        "retry_after": None,
+        "log": [],
+    }
+    protocol.send_packet(keeper, refusal)
+    assert "this version does not know" in wait_for(lambda: engine.status()["error"])
+    assert engine.status()["state"] == "failed"
+    engine.stop()
+    for sock in (keeper, listener):
+        sock.close()

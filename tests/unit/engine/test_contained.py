@@ -77,7 +77,7 @@ PLACES = [
     ("bpu.engine.keeper.supervisor", "Supervisor", "tick"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "_record_end"),
     ("bpu.engine.keeper.supervisor", "Supervisor", "_next_step"),
-    ("bpu.engine.keeper.daemon", "Keeper", "_tell_status"),
+    ("bpu.engine.keeper.daemon", "Keeper", "_publish_status"),
     ("bpu.engine.keeper.daemon", "Keeper", "_accept"),
     ("bpu.engine.console_process", "Console", "kill_orphans"),
 ]

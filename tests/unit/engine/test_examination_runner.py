@@ -17,7 +17,6 @@ from bpu.engine.keeper.examination_runner import ANSWER_LIMIT_S, FIRST_IDLE_S, L
 from bpu.engine.keeper.kv_cache import Capabilities
 from bpu.engine.keeper.status_report import status_of
 from bpu.engine.states import State, Transition
-from bpu.engine.status import aged
 from tests.unit.engine.rig import PROMPT, Rig
 
 SINGLE = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset\n"
@@ -316,11 +315,11 @@ def test_a_job_that_leaves_lets_the_examination_go_on(tmp_path: Path) -> None:
 def test_jobs_are_told_what_they_wait_for(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
     go_on(rig, seconds=2.0)
-    status = aged(status_of(rig.scheduler, rig.now), rig.now)
+    status = status_of(rig.scheduler, rig.now).to_json(rig.now)
     assert status["state"] == "checking"
     assert status["examination"] == {"answers": 1, "of": 4, "rest_s": pytest.approx(6.0, rel=0.2)}
     examine(rig)
-    assert aged(status_of(rig.scheduler, rig.now), rig.now)["examination"] is None
+    assert status_of(rig.scheduler, rig.now).to_json(rig.now)["examination"] is None
 
 
 # Known consoles
@@ -475,9 +474,10 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
         known = told(rig)[4:] if "reset" in lines(rig) else told(rig)
         answer(rig, f"PEACOCK {' '.join(known)}\n{log}\nPEACOCK")
         rig.after(1.0)  # a line like a log's in it makes the end doubtful
-        shown.append(json.dumps(status_of(rig.scheduler, rig.now)))
+        shown.append(json.dumps(status_of(rig.scheduler, rig.now).to_json(rig.now)))
     rig.console.die(Exit(None, 11))
-    shown += [json.dumps(status_of(rig.scheduler, rig.now)), *rig.logged, str(rig.supervisor.log.relevant_lines())]
+    shown += [json.dumps(status_of(rig.scheduler, rig.now).to_json(rig.now)), *rig.logged]
+    shown += [str(rig.supervisor.log.relevant_lines())]
     shown += [path.read_text() for path in (tmp_path / "data").iterdir()]
     assert len(words) == 5
     assert [word for word in ("PEACOCK", *words) if word in "".join(shown)] == []

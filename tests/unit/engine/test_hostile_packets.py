@@ -121,7 +121,7 @@ def test_the_keeper_lives_through_messages_of_wrong_types_in_any_order(
         sock = connection(tmp_path)
         for message in random_messages(rng, engine.launch.fingerprint):
             try:
-                protocol.send(sock, message, (reader, writer) if rng.random() < 0.2 else ())
+                protocol.send_packet(sock, message, (reader, writer) if rng.random() < 0.2 else ())
             except (protocol.Closed, ValueError):
                 break  # the keeper has closed it, or the message cannot even be encoded
         sock.close()
@@ -142,7 +142,7 @@ def test_a_job_that_runs_does_not_notice_bad_packets_of_others(engine: Engine, t
 
 
 def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Engine, tmp_path: Path) -> None:
-    """What is told of a job that does not run would take it out of its connection's hands, and nobody ends it then."""
+    """A message about a job that does not run must not detach it from its connection, whose end then ends it."""
     running = submit(engine, "[[sim tokens=60 rate=100]]", "running")
     first_text(running)
     joining = {"op": "job", "fingerprint": engine.launch.fingerprint, "arrived": 0.0, "history": "", "tokens": 1}
@@ -153,7 +153,7 @@ def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Eng
         {"op": "failed", "why": "x"},
         {**joining, "id": "second", "short_tokens": 0},
     ):
-        protocol.send(sock, message)
+        protocol.send_packet(sock, message)
     wait_for(lambda: len(engine.status()["waiting"]) == 0)
     sock.close()
     assert answer(running)

@@ -72,7 +72,7 @@ def test_a_keeper_without_a_free_descriptor_takes_connections_again_when_it_has_
     limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
     resource.prlimit(keeper, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{keeper}/fd")), limits[1]))  # noqa: PTH208
     other = Engine(engine.launch)
-    connected = other._link.connect()  # the kernel takes it, the keeper cannot
+    connected = other._daemon.connect()  # the kernel takes it, the keeper cannot
     resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
     assert answer(submit(other, says("served"))) == "served"
     assert engine.status()["keeper_pid"] == keeper

@@ -45,9 +45,9 @@ def sockets(tmp_path: Path) -> Iterator[Sockets]:
 def test_what_is_sent_arrives(tmp_path_factory: pytest.TempPathFactory, message: dict[str, object]) -> None:
     listener, server, client = pair(tmp_path_factory.mktemp("state"))
     try:
-        assert protocol.send(client, message)
-        assert protocol.receive(server) == (message, [])
-        assert protocol.receive(server) is None
+        assert protocol.send_packet(client, message)
+        assert protocol.receive_packet(server) == (message, [])
+        assert protocol.receive_packet(server) is None
     finally:
         for sock in (listener, server, client):
             sock.close()
@@ -56,8 +56,8 @@ def test_what_is_sent_arrives(tmp_path_factory: pytest.TempPathFactory, message:
 def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets: Sockets) -> None:
     _, server, client = sockets
     reading, writing = os.pipe()
-    protocol.send(server, {"say": "go"}, (reading, writing))
-    packet = protocol.receive(client)
+    protocol.send_packet(server, {"say": "go"}, (reading, writing))
+    packet = protocol.receive_packet(client)
     assert packet is not None
     message, fds = packet
     assert message == {"say": "go"}
@@ -68,22 +68,22 @@ def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets: Socke
         os.close(fd)
 
 
-def test_a_reader_that_does_not_read_is_told_of_and_never_waited_for(sockets: Sockets) -> None:
+def test_a_full_buffer_is_reported_and_not_waited_for(sockets: Sockets) -> None:
     _, server, _ = sockets
     sent = 0
-    while protocol.send(server, {"filler": "x" * 10_000}):
+    while protocol.send_packet(server, {"filler": "x" * 10_000}):
         sent += 1
         assert sent < 10_000
     assert sent > 0
 
 
-def test_a_closed_connection_is_said_on_both_ways(sockets: Sockets) -> None:
+def test_a_closed_connection_is_reported_by_send_and_receive(sockets: Sockets) -> None:
     _, server, client = sockets
     client.close()
     with pytest.raises(Closed):
-        protocol.receive(server)
+        protocol.receive_packet(server)
     with pytest.raises(Closed):
-        protocol.send(server, {"say": "place"})
+        protocol.send_packet(server, {"say": "place"})
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"[1, 2]", b"{", b"7"])
@@ -91,7 +91,7 @@ def test_junk_closes_the_connection(sockets: Sockets, junk: bytes) -> None:
     _, server, client = sockets
     client.send(junk)
     with pytest.raises(Closed):
-        protocol.receive(server)
+        protocol.receive_packet(server)
 
 
 def test_the_other_side_is_known_by_the_kernel(sockets: Sockets) -> None:
@@ -99,7 +99,7 @@ def test_the_other_side_is_known_by_the_kernel(sockets: Sockets) -> None:
     assert protocol.peer_ids(server) == (os.getpid(), os.getuid(), os.getgid())
 
 
-def test_nobody_listening_is_none_and_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+def test_without_a_listener_there_is_no_connection_and_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     assert protocol.connect(tmp_path) is None
     protocol.listen(tmp_path).close()
     assert (tmp_path / protocol.SOCKET_NAME).exists()
@@ -112,7 +112,7 @@ def test_a_folder_longer_than_a_socket_address_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100) / ("e" * 100)
     deep.mkdir(parents=True)
     listener, server, client = pair(deep)
-    protocol.send(client, {"op": "attach"})
-    assert protocol.receive(server) == ({"op": "attach"}, [])
+    protocol.send_packet(client, {"op": "attach"})
+    assert protocol.receive_packet(server) == ({"op": "attach"}, [])
     for sock in (listener, server, client):
         sock.close()

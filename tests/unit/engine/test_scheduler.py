@@ -61,7 +61,7 @@ def test_a_job_that_needs_a_fresh_console_gets_one_although_an_older_job_goes_fi
     ready.finish(older)
     ready.gone()
     ready.banner()
-    assert [job.peer.heard("go")[0]["fresh"] for job in (older, retried)] == [True, True]
+    assert [job.peer.received("go")[0]["fresh"] for job in (older, retried)] == [True, True]
     assert ready.supervisor.loads == 3
 
 
@@ -79,8 +79,8 @@ def test_a_full_queue_refuses_with_a_time_to_come_back(ready: Rig) -> None:
     accepted = [ready.join() for _ in range(4)]
     refused = ready.join()
     assert [job.peer.error for job in accepted] == [""] * 4
-    assert refused.peer.error == "QueueFull"
-    assert 1 <= refused.peer.heard("refused")[0]["retry_after"] <= 60
+    assert refused.peer.error == "queue_full"
+    assert 1 <= refused.peer.received("refused")[0]["retry_after"] <= 60
 
 
 # Leaving
@@ -111,7 +111,7 @@ def test_a_console_that_its_job_gives_up_is_ended_at_once_and_its_last_lines_are
     running, waiting = ready.join(), ready.join()
     ready.supervisor.log.add("[E] something failed")
     ready.scheduler.fail(running, "The console has been silent.")
-    assert running.peer.heard("exit")[0]["log"] == ["[E] something failed"]
+    assert running.peer.received("exit")[0]["log"] == ["[E] something failed"]
     assert ready.state() is State.STOPPING
     ready.gone()
     assert ready.state() is State.STARTING
@@ -136,9 +136,9 @@ def test_a_console_that_ignores_the_first_signal_is_killed(ready: Rig) -> None:
 def test_a_cancelled_job_is_told_and_its_place_is_free(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
     assert ready.scheduler.cancel(waiting.id)
-    assert waiting.peer.error == "JobCancelled"
+    assert waiting.peer.error == "job_cancelled"
     assert ready.scheduler.cancel(running.id)
-    assert running.peer.error == "JobCancelled"
+    assert running.peer.error == "job_cancelled"
     assert ready.state() is State.STOPPING
     assert not ready.scheduler.cancel("job-unknown")
 
@@ -163,7 +163,7 @@ def test_a_crash_is_told_to_the_running_job_alone(ready: Rig) -> None:
     running, waiting = ready.join(), ready.join()
     ready.console.say(b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] bad thing\n", STDERR)
     ready.console.die(SEGV)
-    told = running.peer.heard("exit")[0]
+    told = running.peer.received("exit")[0]
     assert told["how"] == "SIGSEGV"
     assert "bad thing" in told["log"][-1]
     ready.banner()
@@ -197,7 +197,7 @@ def test_a_load_that_takes_too_long_fails_whoever_waits_for_it_and_begins_anew(r
     rig.gone()
     assert rig.supervisor.restarts == {"load_timeout": 1}
     assert rig.state() is State.STARTING
-    assert job.peer.error == "EngineTimeout"
+    assert job.peer.error == "engine_timeout"
     rig.banner()
     assert rig.join().peer.going
 
@@ -207,9 +207,9 @@ def test_a_crash_loop_opens_the_breaker_and_it_closes_by_itself(rig: Rig) -> Non
     for _ in range(FREE_RETRIES + 1):
         rig.console.die(SEGV)
     assert rig.state() is State.FAILED
-    assert waiting.peer.error == "EngineStopping"
-    refused = rig.join().peer.heard("refused")[0]
-    assert refused["kind"] == "EngineStopping"
+    assert waiting.peer.error == "engine_stopping"
+    refused = rig.join().peer.received("refused")[0]
+    assert refused["kind"] == "engine_stopping"
     assert refused["retry_after"] > 0
     rig.after(61)
     assert rig.state() is State.STARTING
@@ -229,8 +229,8 @@ def test_missing_memory_is_for_a_person_and_names_the_log(rig: Rig) -> None:
     job = rig.join()
     rig.console.say(NO_MEMORY, STDERR)
     rig.console.die(Exit(1, None))
-    refused = job.peer.heard("refused")[0]
-    assert refused["kind"] == "EngineUnavailable"
+    refused = job.peer.received("refused")[0]
+    assert refused["kind"] == "engine_unavailable"
     assert "Cannot malloc bpu memory" in refused["log"][-1]
 
 
@@ -252,7 +252,7 @@ def test_a_program_that_cannot_be_started_is_for_a_person(tmp_path: Path) -> Non
     rig.spawn_error = OSError(8, "Exec format error")
     job = rig.join()
     assert rig.state() is State.FAILED
-    assert job.peer.error == "EngineUnavailable"
+    assert job.peer.error == "engine_unavailable"
 
 
 # Loading and stopping at will
@@ -286,8 +286,8 @@ def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
     waiting = [ready.join(), ready.join()][1]
     ready.scheduler.stop()
     ready.settle()
-    assert waiting.peer.error == "EngineStopping"
-    assert ready.join().peer.error == "EngineStopping"
+    assert waiting.peer.error == "engine_stopping"
+    assert ready.join().peer.error == "engine_stopping"
 
 
 def test_one_process_a_job(tmp_path: Path) -> None:

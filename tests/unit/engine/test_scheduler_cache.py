@@ -18,7 +18,7 @@ from tests.unit.engine.rig import PROMPT, PROVEN, Rig
 def test_a_continued_conversation_is_not_reset(ready: Rig) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50)
     job = ready.join(history="chat", short_tokens=5)
-    go = job.peer.heard("go")[0]
+    go = job.peer.received("go")[0]
     assert (go["short"], go["cached"]) == (True, 50)
     assert ready.console.written == []
 
@@ -29,7 +29,7 @@ def test_another_conversation_begins_behind_a_reset_fence(ready: Rig) -> None:
     assert ready.console.written == [b"reset\n"]
     assert not job.peer.going
     ready.console.say(PROMPT)
-    go = job.peer.heard("go")[0]
+    go = job.peer.received("go")[0]
     assert (go["short"], go["cached"]) == (False, 0)
 
 
@@ -141,7 +141,7 @@ def test_where_nothing_is_ever_continued_the_job_is_asked_to_send_the_reset(tmp_
     for continues, asked in (("never", True), ("always", False)):
         rig = Rig(tmp_path, reset="command", continues=continues)
         rig.banner()
-        assert rig.join().peer.heard("go")[0]["resets"] is asked
+        assert rig.join().peer.received("go")[0]["resets"] is asked
 
 
 class Handed:

@@ -83,7 +83,7 @@ class JobState(RuleBasedStateMachine):
 
     def _note(self) -> None:
         for job in self.all:
-            if job not in self.over and any(job.peer.heard(end) for end in ENDS):
+            if job not in self.over and any(job.peer.received(end) for end in ENDS):
                 self.over.append(job)
             if job.peer.going and job not in self.went:
                 self.went.append(job)
@@ -184,7 +184,7 @@ class JobState(RuleBasedStateMachine):
     @invariant()
     def only_the_same_conversation_is_continued(self) -> None:
         for job in self.went:
-            go = job.peer.heard("go")[0]
+            go = job.peer.received("go")[0]
             assert not go["short"] or job.history != ""
 
     @invariant()

@@ -119,7 +119,7 @@ def test_a_launch_that_is_none_costs_its_own_connection(
     for op in ("attach", "model", "job", "load"):
         sock = protocol.connect(tmp_path)
         assert sock is not None
-        protocol.send(sock, {"op": op, **named, **change})
+        protocol.send_packet(sock, {"op": op, **named, **change})
         assert answer(submit(engine, says("still here"), f"after-{op}")) == "still here"
         sock.close()
     assert engine.status()["loads"] == 1
@@ -133,9 +133,9 @@ def test_a_launch_of_another_state_folder_is_not_taken_in(first: LaunchSpec, tmp
     sock = protocol.connect(tmp_path)
     assert sock is not None
     named = {"fingerprint": elsewhere.fingerprint, "launch": elsewhere.text, "table": "", "previous": []}
-    protocol.send(sock, {"op": "load", **named, "previous": [table.fingerprint]})
+    protocol.send_packet(sock, {"op": "load", **named, "previous": [table.fingerprint]})
     assert answer(submit(engine, says("still here"))) == "still here"
     with pytest.raises(protocol.Closed):
-        protocol.receive(sock)
+        protocol.receive_packet(sock)
     sock.close()
     engine.stop()

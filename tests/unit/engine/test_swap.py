@@ -103,8 +103,8 @@ def test_a_load_that_no_job_waits_for_gives_way(rig: Rig, tmp_path: Path) -> Non
 def test_a_model_that_cannot_fit_is_refused_with_figures_and_the_loaded_one_stays(ready: Rig, other: str) -> None:
     ready.shortages["qwen3-4b"] = "needs 7 GiB, the pools hold 3 GiB"
     job = ready.join(model=other)
-    assert job.peer.error == "EngineUnavailable"
-    assert job.peer.heard("refused")[0]["message"] == "needs 7 GiB, the pools hold 3 GiB"
+    assert job.peer.error == "engine_unavailable"
+    assert job.peer.received("refused")[0]["message"] == "needs 7 GiB, the pools hold 3 GiB"
     assert ready.state() is State.READY
     assert ready.scheduler.load(other) == "needs 7 GiB, the pools hold 3 GiB"
     assert ready.state() is State.READY
@@ -114,7 +114,7 @@ def test_memory_that_is_gone_by_the_time_of_the_swap_keeps_the_loaded_model(read
     running, waiting = ready.join(), ready.join(model=other)
     ready.shortages["qwen3-4b"] = "another program holds 3 GiB"
     finish(ready, running)
-    assert (waiting.peer.error, ready.state()) == ("EngineUnavailable", State.READY)
+    assert (waiting.peer.error, ready.state()) == ("engine_unavailable", State.READY)
     assert ready.join().peer.going
 
 
@@ -135,11 +135,11 @@ def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_com
     for _ in range(FREE_RETRIES + 1):
         assert loaded(ready)[-1] == "qwen3-4b"
         ready.console.die(Exit(None, 11))
-    assert job.peer.error == "EngineStopping"
+    assert job.peer.error == "engine_stopping"
     assert (ready.state(), loaded(ready)[-1]) == (State.STARTING, FIRST)
     ready.banner()
     assert ready.join().peer.going
-    assert ready.join(model=other).peer.error == "EngineStopping", "it is told at once, while its breaker is open"
+    assert ready.join(model=other).peer.error == "engine_stopping", "it is told at once, while its breaker is open"
 
 
 def test_memory_that_comes_back_late_after_a_swap_is_waited_for(ready: Rig, other: str) -> None:
@@ -252,7 +252,7 @@ def test_a_conversation_does_not_go_on_over_a_swap(ready: Rig, other: str) -> No
     again = ready.join(history="chat", short_tokens=10)
     ready.gone()
     ready.banner()
-    assert again.peer.heard("go")[0]["short"] is False
+    assert again.peer.received("go")[0]["short"] is False
 
 
 def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -> None:

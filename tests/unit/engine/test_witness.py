@@ -16,7 +16,7 @@ from bpu.console.events import Done, Stats, Text
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.job import Job
 from bpu.engine.client.launch_config import SIMULATOR_MODEL, build_launch_spec
-from bpu.engine.protocol import say_bye
+from bpu.engine.protocol import notify_shutdown
 from bpu.settings import load_settings
 from bpu.turn import Turn
 from tests.support.waits import until
@@ -72,7 +72,7 @@ def engine_of(compiled: Path, tmp_path: Path) -> Iterator[EngineOf]:
     yield begin
     for engine in engines:
         engine.stop()
-    say_bye(tmp_path / "state")
+    notify_shutdown(tmp_path / "state")
     until(lambda: not processes(tmp_path), seconds=12, what="keeper and console are gone")
 
 
