@@ -55,14 +55,14 @@ class Console:
                 self.reads.append(data)
         return self.reads
 
-    def ask(self, line: str) -> str:
-        """The answer to a line, without its end."""
+    def ask(self, line: str, *, prompts: int = 1) -> str:
+        """The answer to a line, without its end, which is the last of `prompts`."""
         self.write(line)
-        return self.until(PROMPT).removesuffix(PROMPT.decode())
+        return self.until(PROMPT, times=prompts).removesuffix(PROMPT.decode())
 
-    def answer(self, line: str) -> str:
+    def answer(self, line: str, *, prompts: int = 1) -> str:
         """The same without the echo, the marker and the reasoning."""
-        return self.ask(line).partition(MARKER)[2].partition("</think>\n\n")[2]
+        return self.ask(line, prompts=prompts).partition(MARKER)[2].partition("</think>\n\n")[2]
 
     def close(self) -> None:
         self.process.kill()
@@ -145,7 +145,8 @@ def test_the_configuration_file_decides_whether_llm_keeps_the_chat(start: Start,
 @pytest.mark.parametrize("size", [0, 1, 3, 7])
 def test_a_script_is_said_byte_for_byte(start: Start, size: int) -> None:
     text = "plain {{words}} 100% 你好👋\n[User] <<< \n[Assistant] >>> |and: more}}"
-    assert start(*plain()).answer(script(think("ok"), do("size", size), say(text))) == text + "\n"
+    line = script(think("ok"), do("size", size), say(text))
+    assert start(*plain()).answer(line, prompts=1 + (line + text).count("[User] <<< ")) == text + "\n"
 
 
 def test_only_the_last_script_of_a_line_counts(start: Start) -> None:
