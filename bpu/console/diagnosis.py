@@ -139,7 +139,7 @@ _RULES = (
     _Rule(
         "run_error",
         False,
-        "The console reports that this turn failed (`run error`). A shorter question may pass; if it comes back, "
+        "The console says that this turn failed (`run error`). A shorter question may pass; if it comes back, "
         "memory is the usual cause: " + _MEMORY,
         r"^run error",
     ),

@@ -53,7 +53,7 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
         except BodyCut:
             raise StopIteration from None
         except TimeoutError:
-            log.info("A client stopped reading, so its connection is closed.", extra={"facts": {"client": _host(addr)}})
+            log.info("A client stopped reading and was let go.", extra={"facts": {"client": _host(addr)}})
             raise StopIteration from None
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:

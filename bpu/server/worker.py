@@ -133,7 +133,7 @@ class Worker(JsonErrorWorker):
         self.on_refused(error.code)
         if time.monotonic() - self._refusal_logged > REFUSALS_LOGGED_EVERY_S:
             self._refusal_logged = time.monotonic()
-            self.log.warning("Refused (more refusals in the next minute are not logged): %s", error.message)
+            self.log.warning("Refused for want of room, as may be more in the next minute: %s", error.message)
         self._refuse(connection, HTTPStatus(error.status), error, path, headers)
 
     def _check_idle(self) -> None:

@@ -83,12 +83,14 @@ class Connections(Generic[Connection]):
         self._idle[connection] = self._idle.pop(connection, None)
 
     def pop_surplus(self) -> Connection | None:
-        """Remove and return the longest idle connection when there are too many, else None."""
-        if len(self._idle) + self.busy <= self._limit:
+        """Remove and return the longest idle connection when there are too many, else None.
+
+        The only idle one stays: it has just been opened, and its request may be one that is served at the limit.
+        """
+        if len(self._idle) < 2 or len(self._idle) + self.busy <= self._limit:
             return None
-        oldest = next(iter(self._idle), None)
-        if oldest is not None:
-            del self._idle[oldest]
+        oldest = next(iter(self._idle))
+        del self._idle[oldest]
         return oldest
 
     def _is_privileged(self, path: str, headers: Mapping[str, str]) -> bool:

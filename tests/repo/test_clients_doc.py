@@ -127,7 +127,7 @@ def test_every_model_and_setting_exists() -> None:
 
 
 def test_every_header_is_sent() -> None:
-    code = "".join(path.read_text() for path in (PROJECT / "bpu" / "web").glob("*.py"))
+    code = "".join(path.read_text() for path in (PROJECT / "bpu" / "web").rglob("*.py"))
     for header in re.findall(r"^\| `([\w-]+)` \|", TEXT, re.MULTILINE):
         assert header in code, header
 

@@ -90,7 +90,6 @@ APART: dict[str, set[str]] = {
     "bpu/engine/[!ck]*.py": {"bpu.engine.keeper", "bpu.engine.client", "bpu.gevent_io"},
     "bpu/engine/console_*.py": {"bpu.engine.keeper", "bpu.engine.client", "bpu.gevent_io"},
     "bpu/web/*": {"bpu.server"},
-    "bpu/web/[!_mrf]*.py": {"bpu.web.routes", "bpu.web.middleware"},
 }
 #: Modules (or single names, as `subprocess.Popen`) that only these files may import or use.
 HOMES: dict[str, set[str]] = {
@@ -195,6 +194,13 @@ def test_the_tree_was_read() -> None:
 def test_imports_point_downward(part: str) -> None:
     wrong = [f for f in all_imports() if fnmatch(f.file, part) and f.top == "bpu" and not within(f.module, OURS[part])]
     assert [str(found) for found in wrong] == []
+
+
+def test_only_the_factory_of_the_web_layer_knows_its_routes() -> None:
+    above = {"bpu.web.routes", "bpu.web.middleware"}
+    inside = {"bpu/web/factory.py", "bpu/web/routes/*", "bpu/web/middleware/*"}
+    found = [f for f in all_imports() if fnmatch(f.file, "bpu/web/*") and not matches(f.file, inside)]
+    assert [str(one) for one in found if within(one.module, above)] == []
 
 
 @pytest.mark.parametrize("part", sorted(APART))

@@ -88,7 +88,7 @@ class Job:
         self._position, self._accepted, self._joins_left = 0, False, MAX_JOINS
         self._events: deque[Event | TimeLimitReached] = deque()
         self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
-        self._may_retry, self._anchored = True, True
+        self._had_place, self._may_retry, self._anchored = False, True, True
         self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
         self._error: errors.BpuError | None = None
         self._exit_report: ExitReport | None = None
@@ -122,7 +122,7 @@ class Job:
                 history=self.turn.history if self.turn.short_line else "",
                 tokens=self.turn.tokens,
                 short_tokens=self.turn.short_tokens,
-                again=not self._may_retry,
+                again=self._had_place,
                 needs_fresh=not self._anchored,
             )
         )
@@ -151,7 +151,8 @@ class Job:
                 self._end()
 
     def _handle(self, message: Message, fds: list[int]) -> None:
-        self._accepted = self._accepted or isinstance(message, (QueuePlace, StartJob))
+        if isinstance(message, (QueuePlace, StartJob)):
+            self._accepted = self._had_place = True
         if isinstance(message, QueuePlace):
             self._position = message.position
             self._enter_phase(message.phase)

@@ -281,7 +281,8 @@ class Scheduler:
             ticket.peer.send(self._exit_report())
 
     def _exit_report(self) -> ExitReport:
-        fault, supervisor = self.supervisor.fault, self.supervisor
+        supervisor = self.supervisor
+        fault = supervisor.present_fault
         return ExitReport(
             message=fault.message if fault else "The console was ended.",
             person=bool(fault and fault.permanent),

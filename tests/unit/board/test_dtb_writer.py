@@ -204,7 +204,6 @@ from bpu.board.layout import next_layout
 from bpu.board.modes import S100
 from bpu.board.pools import plan
 from bpu.board.dtb_writer import DtbWriter
-from tests.waits import let_pass
 tree = Path(sys.argv[1])
 print("ready", flush=True)
 while True:
@@ -225,7 +224,7 @@ def test_a_kill_at_any_moment_leaves_an_old_or_a_new_tree(tmp_path: Path) -> Non
             [sys.executable, "-c", LOOP, str(board.tree)], cwd=PROJECT, stdout=subprocess.PIPE, start_new_session=True
         ) as process:
             assert process.stdout is not None
-            process.stdout.readline()
+            assert process.stdout.readline() == b"ready\n"
             let_pass(moments.uniform(0, 0.15))
             process.send_signal(signal.SIGKILL)
         assert board.tree.read_bytes() in (old, new)

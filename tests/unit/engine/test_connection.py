@@ -20,7 +20,7 @@ from bpu.engine.messages import QueuePlace
 from bpu.engine.status import STOPPED, EngineStatus
 from tests.support.waits import until
 from tests.unit.engine.conftest import start_engine
-from tests.unit.engine.jobs import wait_for
+from tests.unit.engine.jobs import submit, wait_for
 
 #: Each brings two changes of the status at least, far more than a socket's buffer holds.
 ROUNDS = 300
@@ -143,3 +143,21 @@ def test_a_keeper_that_sends_an_unknown_message_is_reported(tmp_path: Path) -> N
     engine.stop()
     for sock in (keeper, listener):
         sock.close()
+
+
+def test_a_job_that_had_a_place_keeps_it_at_the_next_keeper(tmp_path: Path) -> None:
+    """The queue's limit is for new jobs: the stream of this one has begun."""
+    listener = protocol.listen(tmp_path)
+    engine = start_engine(tmp_path)
+    reader = gevent_io.spawn(lambda: list(submit(engine, "hello").events(0.05)))
+    places = []
+    for _ in range(2):
+        keeper = wait_for(lambda: protocol.accept(listener))
+        job, _fds = wait_for(lambda: protocol.receive_packet(keeper))  # noqa: B023
+        places.append(job.get("again", False))
+        protocol.send(keeper, QueuePlace(position=1, phase="queued"))
+        keeper.close()
+    assert places == [False, True]
+    gevent_io.kill(reader)
+    engine.stop()
+    listener.close()

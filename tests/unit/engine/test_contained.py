@@ -148,9 +148,8 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
 
     with monkeypatch.context() as patched:
         patched.setattr(job_module, "TurnReader", Faulty)
-        job = submit(engine, says("never said"), "victim")
-        with pytest.raises(errors.BpuError, match="inside the gateway"):
-            list(job.events(5.0))
+        with pytest.raises(errors.BpuError, match="inside the gateway"):  # by `submit` if the job was that fast
+            list(submit(engine, says("never said"), "victim").events(5.0))
     assert engine.jobs == {}
     assert answer(submit(engine, says("served"), "next")) == "served"
 
@@ -186,6 +185,7 @@ def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tm
     rig.gone()
     rig.banner()
     assert (stuck.peer.error, waiting.peer.going) == ("exit", True)
+    assert "did not end its job" in stuck.peer.packets[-1]["message"]
     slot = try_lock(tmp_path / "slot.lock", create=True)
     assert slot is not None, "the stuck worker's lock blocks no other job"
     for lock in (held, slot):

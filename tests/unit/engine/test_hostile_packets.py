@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from bpu.console.traits import TurnReport
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
+from bpu.engine.messages import EndJob, FailJob, to_packet
 from tests.unit.engine.jobs import EngineOf, answer, first_text, says, submit, wait_for
 
 pytestmark = pytest.mark.live
@@ -149,8 +151,8 @@ def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Eng
     sock = connection(tmp_path)
     for message in (
         {**joining, "id": "first", "short_tokens": 0},
-        {"op": "end", "digest": "", "tokens": 0},
-        {"op": "failed", "why": "x"},
+        to_packet(EndJob(digest="", tokens=0, report=TurnReport())),
+        to_packet(FailJob(why="x")),
         {**joining, "id": "second", "short_tokens": 0},
     ):
         protocol.send_packet(sock, message)
