@@ -137,7 +137,7 @@ class DeclineJob(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class FailJob(Message):
-    """Gives the console up: it is silent, out of step or does not end. The keeper ends it and sends an `ExitReport`.
+    """Gives the console up: it is silent, out of sync or does not end. The keeper ends it, and reports unless `retry`.
 
     `why` is a sentence for people. `retry`: nothing of the answer had come, and the job joins again by itself.
     """
@@ -183,7 +183,7 @@ class ExamineConsole(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyShutdown(Message):
-    """Tells that a whole gateway has stopped, so that the keeper does not wait for a replaced worker."""
+    """Tells that a whole gateway has stopped, so that the keeper does not wait for a replacement worker."""
 
 
 # From the keeper to a client
@@ -361,7 +361,7 @@ def _read_count(value: Any) -> int:
 
 def _read_seconds(value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= LARGEST_SECONDS:
-        raise BadPacket("not a number of seconds")  # nor is "not a number"
+        raise BadPacket("not a number of seconds")  # also rejects NaN
     return float(value)
 
 

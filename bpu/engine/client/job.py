@@ -43,7 +43,7 @@ log = logging.getLogger("bpu.engine")
 MAX_JOINS = 5
 #: How long the keeper's report of a lost console may take to arrive.
 EXIT_REPORT_TIMEOUT_S = 2.0
-#: About what it takes from a job's end to the next one's line.
+#: Approximate time from a job's end to the next job's line.
 HAND_OVER_S = 0.002
 #: The keeper answers a new job from memory.
 ANSWER_LIMIT_S = 10.0
@@ -112,7 +112,7 @@ class Job:
             raise self._error
 
     def _connect(self) -> None:
-        self._exit_reported.clear()  # an earlier keeper's end is none of this connection's
+        self._exit_reported.clear()  # an earlier keeper may have set it
         self._channel = self._daemon.open_job_channel(self._on_message, self._on_keeper_gone)
         self._send(
             SubmitJob(
