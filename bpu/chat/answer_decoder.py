@@ -19,7 +19,7 @@ from bpu.turn import Progress, Timing, Turn
 
 
 class AnswerDecoder:
-    """Built once for a model, beside its `Prompter`; holds no state of any answer or conversation."""
+    """Decodes the answers of one model into deltas. It holds no state of an answer or a conversation."""
 
     def __init__(self, prompter: Prompter, *, reasoning: Mode = "reasoning_content") -> None:
         """`reasoning` says where the reasoning stands in an answer."""
@@ -29,12 +29,12 @@ class AnswerDecoder:
     def read(
         self, events: Iterable[Union[Event, Progress]], request: ChatRequest, turn: Turn, measured: Callable[[], Timing]
     ) -> Iterator[Delta]:
-        """The deltas of a job's events; `measured` gives the job's times, once it has ended."""
+        """Yield the deltas of a job's events; `measured` gives the job's times, once it has ended."""
         options = self._options(request, self._prompter.context_size)
         return read_answer(events, request, turn=turn, measured=measured, options=options)
 
     def conversation_digest(self, request: ChatRequest, raw: str) -> str:
-        """The digest of the conversation once its next request holds the answer that `raw` (the model's text) gave.
+        """Digest of the conversation including the answer that the client received for `raw`, the model's text.
 
         Equal to the next turn's `history` when the client sends back exactly what it got; "" when this chat cannot
         go on from the console's cache: a limit or a stop string cut the answer, or older messages were left out.

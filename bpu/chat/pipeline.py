@@ -54,8 +54,8 @@ def read_answer(
 
     Events without `Done` were ended by the engine's time limit: `length`. `Overrun` is an end, too: the answer is over,
     although the console still prints. Raises `EngineCrashed` on the console's error, and when the model ended before
-    its first word; `AnswerUnfit` when the client asked for JSON and the answer is none, or when a call of a strict tool
-    does not fit.
+    its first word; `AnswerUnfit` when the client asked for JSON and the answer is not JSON, or when a call of a strict
+    tool does not fit.
     """
     reading = AnswerReader(request, options)
     for event in events:

@@ -29,7 +29,7 @@ from bpu.turn import Turn
 Thinking = Literal["auto", "template", "model", "off", "none"]
 #: Ends a prompt so that the model continues after its reasoning.
 _NO_THOUGHTS = "<think>\n\n</think>\n\n"
-#: Of a longer text (in characters, at least so many for each token of the context) the beginning is counted first,
+#: Longer texts (in characters; at least so many for each token of the context) are counted by their beginning first,
 #: because exact counting of megabytes would stop the whole worker for a second.
 _COUNTED_AT_ONCE = 65_536
 _CHARACTERS_A_TOKEN = 16

@@ -30,8 +30,7 @@ class AnswerStage(Stage):
     - Complete statistics of this console's own kind and the prompt are the end at once if all of them came in less time
       than the model needs for them (`proves_end`).
     - Everything else that looks like an end, with statistics, after an end token or as a bare prompt, is the end when
-    it
-      is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
+      it is the last thing that came and silence follows. When anything follows, it was text, every byte of it.
 
     Where the model's text and the console's marks are the same bytes:
     - An answer that prints an end and then is silent for as long as a waiting console is cut there. The owner of the

@@ -1,6 +1,6 @@
 """The stages outside a turn: loading, idle between two turns, and the reset handshake.
 
-Only these stages emit a line without a log line's head as `Log`, because no answer can be in it.
+They emit any line as `Log`, with or without a log line's head, because no answer can occur here.
 """
 
 from __future__ import annotations

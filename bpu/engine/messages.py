@@ -68,7 +68,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class NamesLaunch(Message):
-    """Names a launch, so that a keeper that does not know it can take it in.
+    """Names a launch, so that a keeper that does not know it can register it.
 
     `fingerprint` identifies the launch, `launch` is its JSON (`LaunchSpec.text`; may be left out for a known one),
     `table` is the fingerprint of the gateway's table of models, `previous` are those of its earlier tables.

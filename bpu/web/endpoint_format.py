@@ -23,7 +23,7 @@ class EndpointFormat:
     A worker makes one for each answer; the greenlet of the request uses it.
     """
 
-    #: Makes the stream's events of the answer's deltas; a keep-alive stays one.
+    #: Makes the stream's events of the answer's deltas; `KeepAlive` passes through.
     events: Callable[[Iterator[Delta]], Iterator[Union[dict[str, Any], KeepAlive]]]
     body: ResponseBuilder
     #: Makes the bytes of one event.
@@ -35,7 +35,7 @@ class EndpointFormat:
     error_events: Callable[[BpuError], list[dict[str, Any]]] = _error_body
     #: Ends every stream, also one that ended with an error.
     terminator: bytes = b""
-    #: False: the format has no comments, or its clients do not count them, so a keep-alive is an event.
+    #: False: the format has no comments, or clients time out in spite of them, so a keep-alive is an event.
     has_comments: bool = True
 
 

@@ -1,4 +1,4 @@
-"""Makes a worker's parts from the settings: engine, prompter, models. It reads small files and starts nothing."""
+"""Makes a worker's parts from the settings: engine, prompter, models. It reads their files and starts no process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From a chat request to its response, in order: turn, job, deltas. It owns the job until the response does.
 
-All endpoints that answer share it; each brings an `EndpointFormat`. It refuses a request before the first byte, so that
-the refusal is the response's status. A worker runs it in the greenlet of the request.
+All endpoints that answer share it; each brings an `EndpointFormat`. What can be refused is refused before the first
+byte, so that the refusal is the response's status. A worker runs it in the greenlet of the request.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ class Job:
         gevent_io.call_soon(self._daemon.keep_ready)
 
     def _run(self, reader: TurnReader) -> None:
-        """Read the answer, in the job's greenlet."""
+        """Run the turn in the job's greenlet; retry it or report its failure."""
         try:
             reader.read_turn()
             self._finish(reader)
@@ -344,9 +344,9 @@ class Job:
     # The client
 
     def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
-        """Yield console events as they come, `Done` last.
+        """Yield console events as they come, `Done` or `TimeLimitReached` last.
 
-        A waiting job yields `Progress` first, after `silence_s` of silence, and on every change of its place or phase.
+        It yields `Progress` first, after `silence_s` of silence, and on every change of the job's place or phase.
         Raises `BpuError` when the job fails; what came before is delivered first.
         """
         shown: tuple[Phase, int] | None = None

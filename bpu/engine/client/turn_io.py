@@ -45,7 +45,7 @@ class ConsoleEnded(errors.EngineCrashed):
 class TurnLost(errors.EngineCrashed):
     """The output is not the answer to the line that was written.
 
-    `echo_differs`: perhaps it is, because the console repeated the line, only differently.
+    `echo_differs`: the echo had an unexpected form, so the output may still be the answer.
     """
 
     echo_differs = False

@@ -303,7 +303,7 @@ class Keeper:
         """Take in the launch that a message names, and its table; returns why not, "" when it can be used.
 
         A launch that is known may be used by any gateway. Another one must come from a table that this keeper follows,
-        or from the next table of a gateway that had such a one before.
+        or from a table whose `previous` names one.
         """
         key, table = message.fingerprint, message.table
         follows = table in self._tables or any(one in self._tables for one in message.previous[-MAX_TABLES:])

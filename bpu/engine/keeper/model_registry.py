@@ -44,7 +44,7 @@ class ModelRegistry:
         return fingerprint in self._launches
 
     def register(self, launch: LaunchSpec, *, newest: bool) -> None:
-        """Use `launch` at its model's next load; `newest`: also for loads that no job asks for."""
+        """Add a launch; with `newest` it also becomes its model's launch for loads that no job asks for."""
         key = launch.fingerprint
         if newest or key not in self._launches:
             self._launches[key] = launch

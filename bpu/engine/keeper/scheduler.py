@@ -1,7 +1,7 @@
 """Decides which model is loaded, which job runs next, and what happens when a job or its console ends.
 
-The scheduler does no I/O: it sends messages through `JobConnection` and controls the console through the supervisor,
-so that tests can try every order of events without a process or a socket.
+The scheduler waits for nothing: it sends messages through `JobConnection` and controls the console through the
+supervisor, so that tests can try every order of events without a process or a socket.
 """
 
 from __future__ import annotations

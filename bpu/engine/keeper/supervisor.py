@@ -1,4 +1,4 @@
-"""Controls the console process: starts it, reads it while it loads or idles, resets, ends and reaps it.
+"""Controls the console process: starts it, reads it outside jobs, resets, ends and reaps it.
 
 Only the supervisor changes the engine's state. It knows no jobs: the scheduler calls its methods, and it reports every
 change of state through `changed`.
@@ -117,7 +117,7 @@ class Supervisor:
     # Loading
 
     def load(self) -> None:
-        """Start the console; ends in `ready` or `failed`."""
+        """Start the console; it becomes ready, is examined first, or fails."""
         self.log, self.fault, self.exit = ConsoleLog(), None, None
         self.is_fresh, self.end_proven = True, True
         try:
