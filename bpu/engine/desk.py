@@ -320,7 +320,8 @@ class Desk:
             ticket.peer.send({"say": "exit", **self._obituary()})
 
     def _obituary(self) -> dict[str, Any]:
-        fault, supervisor = self.supervisor.fault, self.supervisor
+        supervisor = self.supervisor
+        fault = supervisor.present_fault
         return {
             "message": fault.message if fault else "The console was ended.",
             "person": bool(fault and fault.needs_person),

@@ -72,7 +72,7 @@ class Job:
         self._position, self._accepted, self._joins_left = 0, False, JOINS
         self._events: deque[Event | Cut] = deque()
         self._news = hub.Signal()  # for whoever reads the answer
-        self._may_retry, self._anchored = True, True
+        self._had_place, self._may_retry, self._anchored = False, True, True
         self._told_why = hub.Flag()  # for the greenlet that lost the console
         self._error: errors.BpuError | None = None
         self._obituary: protocol.Message | None = None
@@ -107,7 +107,7 @@ class Job:
                 "history": self.turn.history if self.turn.short_line else "",
                 "tokens": self.turn.tokens,
                 "short_tokens": self.turn.short_tokens,
-                "again": not self._may_retry,
+                "again": self._had_place,
                 "needs_fresh": not self._anchored,
             }
         )
@@ -137,7 +137,8 @@ class Job:
 
     def _obey(self, message: protocol.Message, fds: list[int]) -> None:
         say = message["say"]
-        self._accepted = self._accepted or say in ("place", "go")
+        if say in ("place", "go"):
+            self._accepted = self._had_place = True
         if say == "place":
             self._position = message["position"]
             self._enter(message["phase"])

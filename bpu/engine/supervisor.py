@@ -97,6 +97,11 @@ class Supervisor:
         return self._machine.state
 
     @property
+    def present_fault(self) -> Fault | None:
+        """Why the console is being ended, or why it has failed; None when neither is a fault."""
+        return self._failing or self.fault
+
+    @property
     def console_pid(self) -> int | None:
         return None if self._console is None else self._console.pid
 

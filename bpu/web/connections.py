@@ -84,12 +84,14 @@ class Connections(Generic[Connection]):
         self._resting[connection] = self._resting.pop(connection, None)
 
     def surplus(self) -> Connection | None:
-        """The connection to close because there are too many: the one that has rested longest. None: there is room."""
-        if len(self._resting) + self.busy <= self._limit:
+        """The connection to close because there are too many: the one that has rested longest. None: there is room.
+
+        The only resting one stays: it has just been opened, and its request may be one that is served at the limit.
+        """
+        if len(self._resting) < 2 or len(self._resting) + self.busy <= self._limit:
             return None
-        oldest = next(iter(self._resting), None)
-        if oldest is not None:
-            del self._resting[oldest]
+        oldest = next(iter(self._resting))
+        del self._resting[oldest]
         return oldest
 
     def _is_privileged(self, path: str, headers: Mapping[str, str]) -> bool:

@@ -14,6 +14,8 @@ import pytest
 from bpu.engine import hub, protocol
 from bpu.engine.connection import Connection
 from bpu.engine.engine import Engine
+from tests.engine.conftest import start_engine
+from tests.engine.jobs import submit, wait_for
 from tests.live.gateway import until
 
 #: Each brings two pictures at least, far more than a socket's buffer holds.
@@ -111,3 +113,21 @@ def _at_rest(engine: Engine) -> bool:
     hub.sleep(0.01)
     status = engine.status()
     return bool(status["state"] == "ready" and not status["queued"])
+
+
+def test_a_job_that_had_a_place_keeps_it_at_the_next_keeper(tmp_path: Path) -> None:
+    """The queue's limit is for new jobs: the stream of this one has begun."""
+    listener = protocol.listen(tmp_path)
+    engine = start_engine(tmp_path)
+    reader = hub.spawn(lambda: list(submit(engine, "hello").events(0.05)))
+    places = []
+    for _ in range(2):
+        keeper = wait_for(lambda: protocol.accept(listener))
+        job, _fds = wait_for(lambda: protocol.receive(keeper))  # noqa: B023
+        places.append(job["again"])
+        protocol.send(keeper, {"say": "place", "position": 1, "phase": "queued"})
+        keeper.close()
+    assert places == [False, True]
+    hub.kill(reader)
+    engine.stop()
+    listener.close()

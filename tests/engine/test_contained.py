@@ -185,6 +185,7 @@ def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tm
     rig.gone()
     rig.banner()
     assert (stuck.peer.error, waiting.peer.going) == ("exit", True)
+    assert "did not end its job" in stuck.peer.heard("exit")[0]["message"]
     slot = try_lock(tmp_path / "slot.lock", create=True)
     assert slot is not None, "the stuck worker's lock is in nobody's way"
     for lease in (held, slot):

@@ -54,6 +54,17 @@ def test_the_connection_that_has_rested_longest_gives_way() -> None:
     assert connections.resting == (0, 4)
 
 
+def test_a_new_connection_may_say_what_it_wants_when_all_others_are_busy() -> None:
+    connections = rules(limit=2)
+    for number in range(2):
+        connections.open(number, "127.0.0.1")
+        connections.begin(number, "127.0.0.1", "/health", {})
+    connections.open(2, "127.0.0.1")
+    assert connections.surplus() is None
+    connections.open(3, "127.0.0.1")
+    assert connections.surplus() == 2
+
+
 @pytest.mark.parametrize(
     ("peer", "many"),
     [
