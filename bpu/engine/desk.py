@@ -262,7 +262,7 @@ class Desk:
 
         While another model has jobs, it waits its turn as a job would.
         """
-        model = self._model(fingerprint) if fingerprint else self.model
+        model = self._model(fingerprint) if fingerprint else self._newest_of(self.model)
         if shortage := self._shortage(model):
             return shortage
         self.wanted = True
