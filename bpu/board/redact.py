@@ -29,12 +29,15 @@ _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}) \[(?P<pid>\d+)\] (?P<level>[A-Z]+) (?P<event>.*)"
 )
 _PROMPTS = ("prompt", "answer")
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _NAMED_KEYS = re.compile(
-    r"(?i)(bearer\s+|(?<![\w-])--[\w-]*(?:key|token|password|secret)s?\s+"
+    r"(?i)(bearer\s+|authorization\s*:\s*\w+\s+|(?<![\w-])--[\w-]*(?:key|token|password|secret)s?\s+"
     r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+|\bsk-[\w-]{8,}"
 )
-_ADDRESSES = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:])")
+_ADDRESSES = re.compile(
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"
+    r"|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?(?![\w:]|\.\d))"
+)
 #: Fields of the engine's lines in a JSON log.
 _MOVES = ("from", "to", "move")
 

@@ -13,7 +13,7 @@ import pytest
 
 from bpu import __version__
 from bpu.board import tools
-from bpu.board.redact import log_lines, without_secrets
+from bpu.board.redact import Clients, log_lines, without_secrets
 
 PROJECT = Path(__file__).parents[2]
 ID = "chatcmpl-" + "0" * 32
@@ -47,6 +47,14 @@ def test_both_forms_of_the_log_are_read() -> None:
     assert "1.2.3.4" not in found
 
 
+@pytest.mark.parametrize(
+    "text", ["client=::ffff:192.168.7.23", "192.168.7.23:555", "ip=192.168.7.23: refused", "[::ffff:192.168.7.23]:80"]
+)
+def test_an_address_is_hidden_in_every_form(text: str) -> None:
+    assert "7.23" not in Clients().name_all(text)
+    assert Clients().name_all("version 1.2.3.4.5 at 12:30:45") == "version 1.2.3.4.5 at 12:30:45"
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_prompts_and_answers_stay_whatever_they_look_like(form: str) -> None:
     """An answer of several lines may hold a line that looks like one of the log."""
@@ -73,6 +81,7 @@ def test_addresses_in_other_lines_are_numbered_and_times_are_not() -> None:
 @pytest.mark.parametrize(
     "text",
     ["Authorization: Bearer abcdefgh", "--api-keys abcdefgh", "BPU_API_KEY=abcdefgh", "https://abcdefgh:pw@host/x",
+     "https://user:p@abcdefgh@host/x", "Authorization: Basic abcdefgh",
      "sk-abcdefgh", 'password: "abcdefgh"'],
 )  # fmt: skip
 def test_what_looks_like_a_key_is_hidden(text: str) -> None:

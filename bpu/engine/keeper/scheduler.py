@@ -223,7 +223,7 @@ class Scheduler:
 
         While another model has jobs, the order waits its turn as a job would.
         """
-        model = self.registry.get(fingerprint) if fingerprint else self.model
+        model = self.registry.get(fingerprint) if fingerprint else self.registry.newest_of(self.model)
         if shortage := self._shortage(model):
             return shortage
         self.should_be_loaded = True

@@ -6,10 +6,11 @@ import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { mathNode } from "./math.js";
 import { mathExtensions } from "./math_syntax.js";
-import { Lexer, Marked } from "./vendor/marked.js";
+import { Lexer, Marked, Tokenizer } from "./vendor/marked.js";
 
 const MAX_DEPTH = 12;
 const MAX_INLINE_LENGTH = 8000; // Inline parsing may cost the square of its text, and no paragraph of a person is longer.
+const MAX_QUOTE_LENGTH = 8000; // The library reads all that may follow at each block quote; one that is longer goes on as a second one.
 const SAFE_URL = /^(?:https?:\/\/|mailto:)[^\s<>"]{1,2000}$/i;
 const LINE_BREAK = /^<br\s{0,3}\/?>$/i;
 const ENTITY = /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([A-Za-z]{2,8}));/g;
@@ -37,7 +38,14 @@ const indexOrNone = (text, part) => {
   return at < 0 ? undefined : at;
 };
 
-const syntax = new Marked({ gfm: true, breaks: true }, { extensions: [...mathExtensions, strong] }).defaults;
+const tokenizer = {
+  blockquote(text) {
+    const end = text.indexOf("\n", MAX_QUOTE_LENGTH);
+    return Tokenizer.prototype.blockquote.call(this, end < 0 ? text : text.slice(0, end));
+  },
+};
+
+const syntax = new Marked({ gfm: true, breaks: true }, { extensions: [...mathExtensions, strong], tokenizer }).defaults;
 
 /** A lexer that goes no deeper than a reader can follow, and takes a paragraph of absurd length as plain text. */
 class BoundedLexer extends Lexer {

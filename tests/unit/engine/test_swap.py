@@ -266,6 +266,16 @@ def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -
     assert ready.spawned[-1].argv == ("console", "--changed")
 
 
+def test_an_order_to_load_without_a_name_takes_the_changed_entry(ready: Rig, tmp_path: Path) -> None:
+    ready.register(tmp_path, FIRST, argv=("console", "--changed"))
+    ready.scheduler.unload()
+    ready.settle()
+    ready.gone()
+    assert ready.scheduler.load() == ""
+    ready.settle()
+    assert ready.spawned[-1].argv == ("console", "--changed")
+
+
 def test_a_console_that_dies_idle_is_loaded_as_its_entry_says_by_now(ready: Rig, tmp_path: Path) -> None:
     ready.register(tmp_path, FIRST, argv=("console", "--changed"))
     ready.console.die(Exit(None, 11))
