@@ -31,6 +31,8 @@ FIRST_AVERAGE_JOB_S = 20.0
 LONGEST_RETRY_S = 60.0
 #: How long the kernel may take to free the memory of an ended model, and how often the scheduler checks.
 MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
+#: How long a model that an operator ordered stays at least, so that whoever waits for it sees it.
+SHORTEST_STAY_S = 3.0
 _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
 
@@ -79,6 +81,8 @@ class Scheduler:
         self._preparing: Ticket[JobConnection] | None = None
         #: An operator's order to load another model.
         self._load_order: Demand | None = None
+        #: Until then a model that was loaded by an order stays, though jobs of other models wait.
+        self._stays_until = 0.0
         #: The model for which the scheduler ended another one.
         self._swap_target: Model | None = None
         self._last_good: Model | None = None
@@ -221,7 +225,7 @@ class Scheduler:
     def load(self, fingerprint: str = "") -> str:
         """Order a load of a model, by default the last one; return why it is refused, "" when it is accepted.
 
-        While another model has jobs, the order waits its turn as a job would.
+        While another model has jobs, the order waits its turn as a job would. The model then stays for `swap_after_s`.
         """
         model = self.registry.get(fingerprint) if fingerprint else self.registry.newest_of(self.model)
         if shortage := self._shortage(model):
@@ -239,7 +243,7 @@ class Scheduler:
 
     def unload(self) -> None:
         """Unload the model when no job is left; a later job loads it again."""
-        self.should_be_loaded, self._load_order = False, None
+        self.should_be_loaded, self._load_order, self._stays_until = False, None, 0.0
 
     def stop(self) -> None:
         """Refuse all jobs from now on and end the console."""
@@ -270,6 +274,7 @@ class Scheduler:
         self._ready_since, self._last_good = self._clock(), self.model
         if self._load_order is not None and self._load_order.model == self.model.key:
             self._load_order = None
+            self._stays_until = self._clock() + max(self.swap_after_s, SHORTEST_STAY_S)
 
     def _console_lost(self) -> None:
         if self._preparing is not None:
@@ -386,7 +391,7 @@ class Scheduler:
 
     def _use_ready_console(self) -> None:
         supervisor, known = self.supervisor, self.examiner.capabilities
-        model = self._next_model(self.model.key)
+        model = self.model if self._clock() < self._stays_until else self._next_model(self.model.key)
         if model is not None and model is not self.model:
             self._switch_to(model)
         elif (ticket := self.queue.first_of(self.model.key)) is not None:
@@ -496,7 +501,7 @@ class Scheduler:
                 times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
             times += [now + self.registry.get(one.model).pause_s for one in self._demands()]
-            times.append(supervisor.free_at)
+            times += [supervisor.free_at, self._stays_until]
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)
             if (idle_until := self.examiner.idle_until(self._idle_since)) is not None:

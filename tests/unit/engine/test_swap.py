@@ -187,7 +187,9 @@ def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_j
     job = ready.join(model=other)
     assert ready.state() is State.STARTING
     ready.banner()
-    assert (loaded(ready), ready.state()) == ([FIRST, FIRST], State.STOPPING)
+    assert (loaded(ready), ready.state()) == ([FIRST, FIRST], State.READY)
+    ready.after(ready.scheduler.swap_after_s)
+    assert ready.state() is State.STOPPING
     ready.gone()
     ready.banner()
     assert job.peer.going
@@ -264,6 +266,39 @@ def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -
     ready.banner()
     assert job.peer.going
     assert ready.spawned[-1].argv == ("console", "--changed")
+
+
+def test_an_ordered_model_is_loaded_in_its_turn_and_stays_though_older_jobs_of_another_wait(
+    ready: Rig, other: str
+) -> None:
+    running, waiting = ready.join(), ready.join()
+    assert ready.scheduler.load(other) == ""
+    ready.after(ready.scheduler.swap_after_s)
+    finish(ready, running)
+    ready.gone()
+    ready.banner()
+    assert (ready.state(), ready.scheduler.launch.model) == (State.READY, "qwen3-4b")
+    ready.after(ready.scheduler.swap_after_s - 1)
+    assert (ready.state(), waiting.peer.going) == (State.READY, False)
+    assert ready.scheduler.deadline() == pytest.approx(ready.now + 1)
+    ready.after(1)
+    ready.gone()
+    ready.banner()
+    assert (waiting.peer.going, len(ready.spawned)) == (True, 3)
+
+
+def test_an_order_to_unload_ends_the_stay_of_an_ordered_model(ready: Rig, other: str) -> None:
+    assert ready.scheduler.load(other) == ""
+    ready.settle()
+    ready.gone()
+    ready.banner()
+    waiting = ready.join()
+    assert ready.state() is State.READY
+    ready.scheduler.unload()
+    ready.settle()
+    ready.gone()
+    ready.banner()
+    assert waiting.peer.going
 
 
 def test_an_order_to_load_without_a_name_takes_the_changed_entry(ready: Rig, tmp_path: Path) -> None:
