@@ -2,12 +2,14 @@
 
 For root, the file and every folder above it must belong to root and be writable by root only. For another user they
 must belong to that user or root. A folder with the sticky bit (as /tmp) is accepted, because only the owner of an
-entry can replace it.
+entry can replace it. A group may write if the user is its only member, as in a user private group of Debian.
 """
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,7 +87,18 @@ def _distrust(status: os.stat_result, *, is_last: bool) -> str | None:
     shared = stat.S_ISDIR(status.st_mode) and not is_last and bool(status.st_mode & stat.S_ISVTX)
     if shared:
         return None
-    # A user's own group counts as the user; root's group may have other members.
-    own_group = user != 0 and status.st_gid == os.getegid()
-    forbidden = stat.S_IWOTH | (0 if own_group else stat.S_IWGRP)
-    return "writable" if status.st_mode & forbidden else None
+    if status.st_mode & stat.S_IWOTH:
+        return "writable"
+    if status.st_mode & stat.S_IWGRP and (user == 0 or not _is_only_member(user, status.st_gid)):
+        return "writable"
+    return None
+
+
+def _is_only_member(user: int, group: int) -> bool:
+    """Whether `user` is known and the group has no other member, by the machine's lists of users and groups."""
+    members = {entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == group}
+    try:
+        members |= {pwd.getpwnam(name).pw_uid for name in grp.getgrgid(group).gr_mem}
+    except KeyError:
+        return False  # a group or member that the lists do not know
+    return members == {user}

@@ -14,14 +14,14 @@ from bpu.board.layout import board_model
 from bpu.cli import _keeper
 from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
-from bpu.errors import BpuError
+from bpu.engine.client.launch_config import choose_files, chosen_table, resolve_engine
+from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
 from bpu.models.catalogue import Row, catalogue
 from bpu.models.entries import add_entry, entry_of_folder, entry_text
 from bpu.models.names import Board, board_of
 from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import ModelSpec
-from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings, state_dir
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -99,10 +99,10 @@ def licence_of(row: Row) -> str:
 
 
 def _list(*, as_json: bool, sysfs: Path) -> None:
-    settings = load_settings()
-    table = load_table(settings)
+    settings = resolve_engine(load_settings(), root=sysfs)
+    table = chosen_table(settings)
     loaded = _loaded_model(settings)
-    rows = [_describe(model, model.id == table.default, loaded, sysfs) for model in table.models]
+    rows = [_describe(settings, model, model.id == table.default, loaded, sysfs) for model in table.models]
     if as_json:
         click.echo(json.dumps({"path": str(table.path or ""), "models": rows}, ensure_ascii=False, indent=2))
         return
@@ -121,12 +121,24 @@ def _loaded_model(settings: Settings) -> str:
     return str(status["model"]) if status.get("state") in ("ready", "busy") else ""
 
 
-def _describe(model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict[str, Any]:
+def _stand_in(settings: Settings, model: ModelSpec, sysfs: Path) -> str:
+    """Return `cpu` or `simulator` if one of them answers in place of a board's console, else ""."""
+    try:
+        files = choose_files(settings, model, root=sysfs)
+    except SettingsError:
+        return ""  # `_describe` says why
+    return "cpu" if files.cpu else "simulator" if files.simulated else ""
+
+
+def _describe(settings: Settings, model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict[str, Any]:
     missing, against = missing_files(model), refusals(model, board_model(sysfs))
     judged = verdict(model, sysfs)
-    state = "loaded" if loaded == model.id else "missing" if missing else "refused" if against else fit_word(judged)
+    state = "missing" if missing else "refused" if against else fit_word(judged)
+    state = "loaded" if loaded == model.id else _stand_in(settings, model, sysfs) or state
     said = {
         "loaded": say("models.loaded"),
+        "cpu": say("models.on_cpu"),
+        "simulator": say("models.simulated"),
         "missing": "\n    ".join([say("models.files_missing"), *missing]),
         "refused": " ".join(against),
     }.get(state) or fit_words(judged)

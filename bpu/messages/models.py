@@ -58,6 +58,11 @@ TEXTS = {
         "内存中同时只有一个模型：网关按请求加载所指定的模型。",
     ),
     "loaded": ("loaded", "已加载"),
+    "on_cpu": ("runs on this computer's processor, not on a BPU", "在这台电脑的处理器上运行，不使用 BPU"),
+    "simulated": (
+        "no console is installed here: the simulator answers, which is no model",
+        "本机没有安装控制台程序：由模拟器回答，它不是模型",
+    ),
     "files_missing": ("files are missing:", "缺少文件："),
     "for_board": ("Models that public sources name for the {board}:", "公开资料中适用于 {board} 的模型："),
     "no_board": (

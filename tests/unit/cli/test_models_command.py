@@ -23,6 +23,7 @@ from bpu.models.catalogue import File, Row
 from bpu.models.table import load_table
 from bpu.settings import load_settings
 from tests.support import sdks
+from tests.support.gguf_files import gguf
 from tests.unit.board.device import Board
 
 MINICPM5 = "minicpm5-2b_ctx4096_s100.hbm"
@@ -89,10 +90,22 @@ def test_each_model_of_the_table_says_how_it_is(home: Path, board: Board) -> Non
 
 
 def test_without_a_table_the_settings_are_listed(home: Path) -> None:
-    shown = bpu("models").output
+    shown = bpu("models", BPU_ENGINE="console").output
     assert "There is no table of models" in shown
-    assert "* deepseek-r1:1.5b" in shown
+    assert "* deepseek-r1:1.5b         files are missing:" in shown
     assert "One model is in memory at a time" in shown
+
+
+def test_what_answers_in_place_of_a_console_is_named(home: Path, board: Board) -> None:
+    assert listed(board, BPU_ENGINE="simulator")["deepseek-r1:1.5b"]["state"] == "simulator"
+    shown = bpu("models", BPU_ENGINE="simulator").output
+    assert "the simulator answers, which is no model" in shown
+    assert "are missing" not in shown
+
+
+def test_the_processors_model_is_listed_where_it_is_served(home: Path, board: Board) -> None:
+    found = listed(board, BPU_ENGINE="cpu", BPU_GGUF=str(gguf(home / "tiny.gguf")))
+    assert [one["state"] for one in found.values()] == ["cpu"]
 
 
 def test_what_runs_on_this_board_is_listed_with_its_source_of_doubt(board: Board) -> None:

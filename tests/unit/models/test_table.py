@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
+import stat
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu import trusted_files
 from bpu.errors import SettingsError
 from bpu.models.lines import line_of, lines
 from bpu.models.readiness import missing_files, refusals
@@ -291,6 +295,31 @@ def test_a_file_that_others_may_write_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"{tmp_path} can be written by other users"):
         load_table(settings)
     tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("primary", "listed", "is_read"),
+    [
+        ([1000], [], True),
+        ([1000], ["me"], True),
+        ([1000, 1001], [], False),
+        ([1000], ["other"], False),
+        ([], [], False),
+    ],
+)
+def test_a_group_may_write_where_the_user_is_its_only_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, primary: list[int], listed: list[str], is_read: bool
+) -> None:
+    users = [pwd.struct_passwd((f"u{user}", "x", user, 77, "", "/", "/bin/sh")) for user in primary]
+    names = {"me": 1000, "other": 1001}
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    monkeypatch.setattr(
+        pwd, "getpwnam", lambda name: pwd.struct_passwd((name, "x", names[name], 5, "", "/", "/bin/sh"))
+    )
+    monkeypatch.setattr(grp, "getgrgid", lambda group: grp.struct_group(("own", "x", group, listed)))
+    status = os.stat_result((stat.S_IFREG | 0o664, 0, 0, 1, 1000, 77, 0, 0, 0, 0))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert (trusted_files._distrust(status, is_last=True) is None) is is_read
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
