@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from tests.support.api_errors import check_anthropic_error
 
-_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 _REASONS = {"end_turn", "max_tokens", "stop_sequence", "tool_use", "model_context_window_exceeded"}
 _DELTAS = {
     "thinking": {"thinking_delta", "signature_delta"},
     "text": {"text_delta"},
     "tool_use": {"input_json_delta"},
 }
+
+
+@cache
+def _official_types() -> tuple[TypeAdapter[Any], TypeAdapter[Any]]:
+    """Return the official types of a message and an event; their import takes seconds, and few processes need it."""
+    from anthropic.types import Message, RawMessageStreamEvent
+
+    return TypeAdapter(Message), TypeAdapter(RawMessageStreamEvent)
 
 
 def parse_events(data: bytes) -> list[dict[str, Any]]:
@@ -34,7 +41,7 @@ def parse_events(data: bytes) -> list[dict[str, Any]]:
 
 def check_message(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Assert all rules of a whole message, and give it."""
-    Message.model_validate(body, strict=True)
+    _official_types()[0].validate_python(body, strict=True)
     assert body["id"].startswith("msg_")
     assert body["stop_reason"] in _REASONS
     assert (body["stop_reason"] == "stop_sequence") is (body["stop_sequence"] is not None)
@@ -77,7 +84,7 @@ def check_message_begun(events: list[dict[str, Any]]) -> dict[str, Any]:
         kind = event["type"]
         if kind in ("ping", "error"):
             continue
-        _EVENT.validate_python(event, strict=True)
+        _official_types()[1].validate_python(event, strict=True)
         assert not is_over or kind == "message_stop"
         if kind == "content_block_start":
             assert not is_open
