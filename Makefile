@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-OUTSIDE := browser or clients or system or model
+# What `make test` leaves to `make check`.
+LATER := browser or clients or system or model or long
 # Eight tests at a time, even on two cores: they wait far more than they compute. A process that has nothing left to do
 # takes half of another's, so that no file of slow tests is one long chain.
 AT_ONCE := -n 8 --dist worksteal
@@ -29,18 +30,18 @@ run: setup ## Serve on 0.0.0.0:8000, by the board; elsewhere by a small model, w
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
 # All processes share the compiled tests, whatever the caller's environment says: each would spend seconds on them.
-test test-fast: export PYTHONDONTWRITEBYTECODE :=
+test test-fast check: export PYTHONDONTWRITEBYTECODE :=
 
 test: lint types ## Lint, types and the core tests (ten to fifteen minutes)
-	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(OUTSIDE))"
+	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(LATER))"
 
 test-fast: export TEST_EXAMPLES := 50
 test-fast: setup-dev ## The tests that start no gateway and no engine, with fewer examples of each property
-	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore=tests/live -m "not (live or long or $(OUTSIDE))"
+	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore=tests/live -m "not (live or $(LATER))"
 
-check: test node ## The core, then browser, real clients, system programs and a real model (forty minutes at most)
+check: test node ## The core, then long tests, browser, real clients, system programs and a real model (forty minutes at most)
 	@sh scripts/model.sh $(VENV) || echo "So the tests with a real model will be skipped."
-	$(BIN)/python -m pytest -m "$(OUTSIDE)"
+	$(BIN)/python -m pytest -m "$(LATER)"
 
 lint: setup-dev ## Style and format (ruff)
 	$(BIN)/ruff check .
