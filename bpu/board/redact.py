@@ -32,7 +32,7 @@ _PROMPTS = ("prompt", "answer")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _NAMED_KEYS = re.compile(
     r"(?i)(bearer\s+|authorization\s*:\s*\w+\s+|(?<![\w-])--[\w-]*(?:key|token|password|secret)s?\s+"
-    r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+|\bsk-[\w-]{8,}"
+    r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+(?:,[^\s\"',;]+)*|\bsk-[\w-]{8,}"
 )
 _ADDRESSES = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"

@@ -81,7 +81,7 @@ def test_addresses_in_other_lines_are_numbered_and_times_are_not() -> None:
 @pytest.mark.parametrize(
     "text",
     ["Authorization: Bearer abcdefgh", "--api-keys abcdefgh", "BPU_API_KEY=abcdefgh", "https://abcdefgh:pw@host/x",
-     "https://user:p@abcdefgh@host/x", "Authorization: Basic abcdefgh",
+     "https://user:p@abcdefgh@host/x", "Authorization: Basic abcdefgh", "api_keys=one,abcdefgh",
      "sk-abcdefgh", 'password: "abcdefgh"'],
 )  # fmt: skip
 def test_what_looks_like_a_key_is_hidden(text: str) -> None:
