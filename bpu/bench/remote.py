@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from bpu.messages import say
 QUESTION = "Count from one to fifty, in words."
 TOKENS = 64
 HEALTH_REQUESTS = 20
+#: The longest wait for the model between two questions, and the time between two looks.
+READY_S, LOOK_S = 300.0, 0.1
 #: Rounds of a run, and of a short one; more would take minutes on a board, which answers one question at a time.
 ROUNDS, SHORT_ROUNDS = 10, 5
 
@@ -75,7 +78,21 @@ def _ask(address: Address, key: str, model: str) -> Exchange:
     answer = _reach(address, chat(QUESTION, key, model=model, max_tokens=TOKENS))
     if answer.status != 200 or not answer.texts():
         raise _no_answer(answer)
+    _wait_until_idle(address, key)
     return answer
+
+
+def _wait_until_idle(address: Address, key: str) -> None:
+    """Wait until the console is there for the next question: it may have been restarted, because the answer was cut."""
+    end = time.monotonic() + READY_S
+    while time.monotonic() < end:
+        try:
+            state = json.loads(_body(_reach(address, request("/ready", None, key))))["state"]
+        except (ValueError, LookupError, TypeError):
+            return  # another program's address
+        if state not in ("busy", "stopping", "starting", "checking"):
+            return
+        time.sleep(LOOK_S)
 
 
 def _reach(address: Address, data: bytes) -> Exchange:
