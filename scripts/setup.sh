@@ -22,7 +22,7 @@ make_environment() {
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
         fail "'$python' is $version, but Python 3.10 or later is needed. Name one, as in: make run PYTHON=python3.12" \
              "需要 Python 3.10 或更高版本，而 '$python' 是 $version。请指定，例如：make run PYTHON=python3.12"
-    echo "Making the virtual environment $folder ($version)"
+    printf '%s\n' "Making the virtual environment $folder ($version)" "正在创建虚拟环境 $folder（$version）"
     rm -rf "$folder"
     "$python" -m venv "$folder" >/dev/null 2>&1 && return
     # Debian and Ubuntu leave venv's other half out of python3; virtualenv, where it is installed, does the same.
@@ -49,12 +49,14 @@ install_requirements() {
     set -- -m pip install --disable-pip-version-check -r "$requirements"
     case $requirements in *.lock) set -- "$@" --no-deps ;; esac
     if wheels_fit; then
-        echo "Installing $requirements from ./wheels, without the network"
+        printf '%s\n' "Installing $requirements from ./wheels, without the network" \
+                      "正在从 ./wheels 安装 $requirements，不使用网络"
         "$folder/bin/python" "$@" --no-index --find-links wheels && return
         fail "What is needed is not in ./wheels. Make it anew with make wheels, or remove it to install from the network." \
              "./wheels 中缺少需要的软件包。请重新运行 make wheels，或删除 ./wheels 以便联网安装。"
     fi
-    echo "Installing $requirements; the first time this takes a minute or two"
+    printf '%s\n' "Installing $requirements; the first time this takes a minute or two" \
+                  "正在安装 $requirements；第一次需要一两分钟"
     "$folder/bin/python" "$@" && return
     fail "pip could not install $requirements (see above). Without internet, make ./wheels elsewhere: make wheels" \
          "pip 无法安装 $requirements（见上文）。没有网络时，可在别的电脑上运行 make wheels 得到 ./wheels。"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ from bpu.messages import say
 QUESTION = "Count from one to fifty, in words."
 TOKENS = 64
 HEALTH_REQUESTS = 20
+#: The longest wait for the model between two questions, and the time between two looks.
+READY_S, LOOK_S = 300.0, 0.1
 #: Rounds of a run, and of a short one; more would take minutes on a board, which answers one question at a time.
 ROUNDS, SHORT_ROUNDS = 10, 5
 
@@ -43,7 +47,8 @@ def measure(address: Address, key: str, rounds: int) -> Run:
 
 
 def _rows(address: Address, key: str, rounds: int, series: Series) -> Iterator[Row]:
-    exchanges = [_ask(address, key) for _ in range(rounds + 1)][1:]  # the first one may load the model
+    model = _first_model(address, key)
+    exchanges = [_ask(address, key, model) for _ in range(rounds + 1)][1:]  # the first one may load the model
     first = [(answer.first_text() - answer.sent) / 1e6 for answer in exchanges]
     timings = [timings_of(answer) for answer in exchanges]
     added = [whole - timing["prompt_ms"] for whole, timing in zip(first, timings, strict=True)]
@@ -56,18 +61,53 @@ def _rows(address: Address, key: str, rounds: int, series: Series) -> Iterator[R
     # A simulator that does not pace itself has no figure of its own.
     checks = [Check("of_console", gateway / console, 0.95, least=True, ratio=True)] if console else []
     yield Row("remote_throughput", "tokens/s", gateway, checks=checks)
-    p99 = quantile(_health(address, key), 0.99)
+    p99 = quantile(_health(address, key, model), 0.99)
     yield Row("remote_health", "ms", p99, checks=[Check("p99_ms", p99, 50.0)])
 
 
-def _ask(address: Address, key: str) -> Exchange:
+def _first_model(address: Address, key: str) -> str:
+    """Return the model that the gateway lists first."""
+    answer = _reach(address, request("/v1/models", None, key))
     try:
-        answer = exchange(address, chat(QUESTION, key, max_tokens=TOKENS))
+        return str(json.loads(_body(answer))["data"][0]["id"])
+    except (ValueError, LookupError, TypeError):
+        raise _no_answer(answer) from None
+
+
+def _ask(address: Address, key: str, model: str) -> Exchange:
+    answer = _reach(address, chat(QUESTION, key, model=model, max_tokens=TOKENS))
+    if answer.status != 200 or not answer.texts():
+        raise _no_answer(answer)
+    _wait_until_idle(address, key)
+    return answer
+
+
+def _wait_until_idle(address: Address, key: str) -> None:
+    """Wait until the console is there for the next question: it may have been restarted, because the answer was cut."""
+    end = time.monotonic() + READY_S
+    while time.monotonic() < end:
+        try:
+            state = json.loads(_body(_reach(address, request("/ready", None, key))))["state"]
+        except (ValueError, LookupError, TypeError):
+            return  # another program's address
+        if state not in ("busy", "stopping", "starting", "checking"):
+            return
+        time.sleep(LOOK_S)
+
+
+def _reach(address: Address, data: bytes) -> Exchange:
+    try:
+        return exchange(address, data)
     except OSError as error:
         raise EngineUnavailable(say("bench.unreachable", reason=error)) from error
-    if answer.status != 200 or not answer.texts():
-        raise EngineCrashed(say("bench.no_answer", text=answer.data.decode(errors="replace")[-500:].strip()))
-    return answer
+
+
+def _no_answer(answer: Exchange) -> EngineCrashed:
+    return EngineCrashed(say("bench.no_answer", text=_body(answer).decode(errors="replace")[-500:].strip()))
+
+
+def _body(answer: Exchange) -> bytes:
+    return answer.data.partition(b"\r\n\r\n")[2]
 
 
 def timings_of(answer: Exchange) -> Mapping[str, Any]:
@@ -84,17 +124,17 @@ def tokens_per_s(answer: Exchange, timings: Mapping[str, Any]) -> float:
     return float((timings["predicted_n"] - 1) / seconds) if seconds > 0 else float(timings["predicted_per_second"])
 
 
-def _health(address: Address, key: str) -> list[float]:
+def _health(address: Address, key: str, model: str) -> list[float]:
     """Times of `/health` in milliseconds while an answer is generated."""
-    running = threading.Thread(target=_ask_ignoring_errors, args=(address, key), daemon=True)
+    running = threading.Thread(target=_ask_ignoring_errors, args=(address, key, model), daemon=True)
     running.start()
     exchanges = [exchange(address, request("/health", None, key)) for _ in range(HEALTH_REQUESTS)]
     running.join(60)
     return [(answer.ended - answer.sent) / 1e6 for answer in exchanges]
 
 
-def _ask_ignoring_errors(address: Address, key: str) -> None:
+def _ask_ignoring_errors(address: Address, key: str, model: str) -> None:
     try:
-        exchange(address, chat(QUESTION, key, max_tokens=TOKENS))
+        exchange(address, chat(QUESTION, key, model=model, max_tokens=TOKENS))
     except (TimeoutError, OSError):
         return

@@ -97,10 +97,11 @@ def base_url(text: str) -> str:
 
 
 def refusal(body: Mapping[str, Any], status: int) -> BpuError:
-    """Return the error in an answer of the gateway."""
+    """Return the error in an answer of the gateway, under the gateway's own code."""
     error = body.get("error")
-    message = error.get("message") if isinstance(error, Mapping) else None
-    return Refused(str(message) if message else say("remote.strange", status=status))
+    found = error if isinstance(error, Mapping) else {}
+    message = found.get("message")
+    return Refused(str(message) if message else say("remote.strange", status=status), code=str(found.get("code") or ""))
 
 
 def _object(data: bytes) -> Body:

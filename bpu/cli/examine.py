@@ -12,6 +12,5 @@ from bpu.messages import say
 @target_options
 def command(url: str | None, key: str | None, timeout: float) -> None:
     trust = examine(engine_control(url, key), limit_s=timeout)["trust"]
-    history = say("examine.history_kept" if trust["keeps"] else "examine.history_unknown")
-    reset = say("examine.reset_trusted" if trust["resets"] else "examine.reset_not_trusted")
-    click.echo(f"{history} {reset}")
+    click.echo(say("examine.history_kept" if trust["keeps"] else "examine.history_unknown"))
+    click.echo(say("examine.reset_trusted" if trust["resets"] else "examine.reset_not_trusted"))

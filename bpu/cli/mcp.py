@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
@@ -28,7 +30,7 @@ def command(url: str | None, key: str | None, address: str | None, is_open: bool
         from bpu.mcp.gateway import GatewayClient
         from bpu.mcp.server import BoardTools
     except ModuleNotFoundError as error:
-        raise EngineUnavailable(say("mcp.missing", name=error.name, python=sys.executable)) from error
+        raise EngineUnavailable(say("mcp.missing", name=error.name, pip=_pip())) from error
     base = _local_url(settings) if url is None else base_url(url)
     server = BoardTools(GatewayClient(base, key or first_key(settings)), paths=address is None)
     if address is None:
@@ -60,3 +62,11 @@ def _local_url(settings: Settings) -> str:
         if not part.startswith(("unix:", "fd:")):
             return f"http://{LOOPBACK if host in ('0.0.0.0', '[::]') else host}:{port}"
     raise EngineUnavailable(say("mcp.no_address", bind=settings.bind))
+
+
+def _pip() -> str:
+    """Return the command that installs into this environment. A Debian package's has no pip, but a wheel of it."""
+    wheel = next(Path(sys.prefix).parent.glob("wheels/pip-*.whl"), None)
+    if find_spec("pip") is None and wheel is not None:
+        return f"sudo {sys.executable} {wheel}/pip"
+    return f"{sys.executable} -m pip"

@@ -11,7 +11,7 @@ from bpu.board import service, tools
 from bpu.board.addresses import local_addresses, reachable
 from bpu.cli._readiness import ask_ready
 from bpu.engine.client.launch_config import served_settings
-from bpu.messages import say
+from bpu.messages import has, say
 from bpu.settings import load_settings
 
 NOT_READY = 3
@@ -28,7 +28,9 @@ def command() -> None:
     if not answer.state:
         click.echo(say("status.nothing_listens", bind=settings.bind))
     else:
-        click.echo(say("status.model", model=served_settings(settings).model_id, state=answer.state))
+        key = f"status.state_{answer.state}"
+        state = say(key) if has(key) else answer.state
+        click.echo(say("status.model", model=served_settings(settings).model_id, state=state))
         for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname()):
             click.echo(f"  {url}/v1")
     if answer.reason:

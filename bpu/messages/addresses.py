@@ -19,7 +19,7 @@ TEXTS = {
     ),
     "chatbox": (
         "API host for Chatbox and other OpenAI clients (type http:// too; take the first that works):",
-        "填入 Chatbox 等 OpenAI 客户端的 API 地址（http:// 也要输入；使用第一个能连上的）：",
+        "填入 Chatbox 等 OpenAI 客户端的 API 主机（http:// 也要输入；使用第一个能连上的）：",
     ),
     "usb": ("USB network", "USB 网络"),
     "wired": ("wired network", "有线网络"),

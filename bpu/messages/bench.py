@@ -22,10 +22,10 @@ TEXTS = {
         "{url!r} 不是 http://HOST:PORT 形式的地址。",
     ),
     "unreachable": ("The gateway cannot be reached: {reason}.", "无法连接网关：{reason}。"),
-    "no_answer": ("The gateway gave no answer: {text}", "网关没有给出答案：{text}"),
+    "no_answer": ("The gateway gave no answer: {text}", "网关没有给出回答：{text}"),
     "no_figures": (
         "The answer ended without figures (`timings`): this is not a gateway of this project.",
-        "答案没有带统计（`timings`）：这不是本项目的网关。",
+        "回答没有带统计（`timings`）：这不是本项目的网关。",
     ),
     "head_figure": ("figure", "指标"),
     "head_gateway": ("gateway", "网关"),

@@ -27,7 +27,7 @@ TEXTS = {
     "invalid_for": ("Invalid value for {param_hint}: {message}", "{param_hint} 的值无效：{message}"),
     "not_number": (
         "{value!r} is not a valid {number_type}.",
-        "{value!r} 不是有效的 {number_type}。",
+        "{value!r} 不是有效的数值（{number_type}）。",
     ),
     "range": (
         "{value} is not in the range {range}.",
@@ -38,7 +38,10 @@ TEXTS = {
     "is_directory": ("{name} {filename!r} is a directory.", "{name} {filename!r} 是目录。"),
     "not_writable": ("{name} {filename!r} is not writable.", "{name} {filename!r} 不可写。"),
     "not_readable": ("{name} {filename!r} is not readable.", "{name} {filename!r} 不可读。"),
-    "file": ("File", "文件"),
-    "directory": ("Directory", "目录"),
-    "path": ("Path", "路径"),
+    "choice": ("{value!r} is not {choice}.", "{value!r} 不是以下之一：{choice}。"),
+    "extra_argument": ("Got unexpected extra argument ({args})", "多余的参数（{args}）"),
+    "guess": ("Did you mean {possibility}?", "您想用的是 {possibility} 吗？"),
+    "file": ("file", "文件"),
+    "directory": ("directory", "目录"),
+    "path": ("path", "路径"),
 }

@@ -42,7 +42,7 @@ TEXTS = {
     ),
     "no_setting": (
         "{text!r} is not NAME=VALUE with the name of a setting. `{bpu} config show` lists all names.",
-        "{text!r} 不是“设置名=值”。运行 `{bpu} config show` 查看全部名称。",
+        "{text!r} 不是“设置名=值”，或没有这个设置。运行 `{bpu} config show` 查看全部名称。",
     ),
     "no_keys": (
         "Keys do not belong into the settings, which every user may read. Write them, one a line, into a file of mode "

@@ -61,10 +61,10 @@ TEXTS = {
         "此处由模拟器回答：不使用模型和 BPU。在开发板上会检查 SDK 的文件。",
     ),
     "runtime": ("{path}", "{path}"),
-    "no_runtime": ("The SDK's runtime folder {path} is not there.", "没有 SDK 的 runtime 文件夹 {path}。"),
+    "no_runtime": ("The SDK's runtime folder {path} is not there.", "没有 SDK 的 runtime 目录 {path}。"),
     "get_sdk": (
         "Unpack the SDK, and set BPU_RUNTIME_DIR to its runtime folder (docs/board.md, step 2).",
-        "解压 SDK，并把 BPU_RUNTIME_DIR 设为其 runtime 文件夹（见 docs/board.zh-CN.md 第 2 步）。",
+        "解压 SDK，并把 BPU_RUNTIME_DIR 设为其 runtime 目录（见 docs/board.zh-CN.md 第 2 步）。",
     ),
     "other_sdk": ("There is an SDK in {path}.", "在 {path} 中有一个 SDK。"),
     "service_runs": ("It runs, and starts with the board.", "正在运行，并随开发板启动。"),
@@ -86,7 +86,7 @@ TEXTS = {
     "libraries_missing": ("The loader would miss: {names}", "加载器会找不到：{names}"),
     "set_runtime": (
         "They belong in {path}: set BPU_RUNTIME_DIR to the SDK's runtime folder, or copy the SDK whole.",
-        "它们应在 {path} 中：请把 BPU_RUNTIME_DIR 设为 SDK 的 runtime 文件夹，或完整复制 SDK。",
+        "它们应在 {path} 中：请把 BPU_RUNTIME_DIR 设为 SDK 的 runtime 目录，或完整复制 SDK。",
     ),
     "libraries": ("All found (with {path})", "全部找到（含 {path}）"),
     "no_stdbuf": ("stdbuf is missing: answers would come in blocks.", "缺少 stdbuf：回答会成块到来。"),
@@ -130,7 +130,7 @@ TEXTS = {
     ),
     "set_model_type": ("BPU_MODEL_TYPE={wanted}", "BPU_MODEL_TYPE={wanted}"),
     "tokenizer": ("{path}", "{path}"),
-    "no_tokenizer_dir": ("The tokenizer folder {path} is not there.", "没有分词器文件夹 {path}。"),
+    "no_tokenizer_dir": ("The tokenizer folder {path} is not there.", "没有分词器目录 {path}。"),
     "set_tokenizer": ("Correct BPU_TOKENIZER_DIR.", "请更正 BPU_TOKENIZER_DIR。"),
     "no_tokenizer": (
         "{path} holds no tokenizer.json: tokens are estimated.",
@@ -140,7 +140,7 @@ TEXTS = {
         "The tokenizer.json in {path} cannot be read: {reason}",
         "无法读取 {path} 中的 tokenizer.json：{reason}",
     ),
-    "copy_tokenizer": ("Copy the tokenizer folder again, whole.", "请重新完整复制分词器文件夹。"),
+    "copy_tokenizer": ("Copy the tokenizer folder again, whole.", "请重新完整复制分词器目录。"),
     "template": ("{path}", "{path}"),
     "no_template": ("The template {path} cannot be read: {reason}", "无法读取模板 {path}：{reason}"),
     "odd_template": (

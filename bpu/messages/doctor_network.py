@@ -12,7 +12,7 @@ TEXTS = {
         "End it, or choose another port: BPU_BIND=0.0.0.0:8001",
         "结束它，或换一个端口：BPU_BIND=0.0.0.0:8001",
     ),
-    "addresses": ("API host to give to Chatbox, best first:{urls}", "填入 Chatbox 的 API 地址，最优先的在前：{urls}"),
+    "addresses": ("API host to give to Chatbox, best first:{urls}", "填入 Chatbox 的 API 主机，最优先的在前：{urls}"),
     "socket_only": (
         "The gateway listens on a socket file only ({bind}): Chatbox cannot reach it.",
         "网关只监听套接字文件（{bind}）：Chatbox 无法连接。",
@@ -177,6 +177,7 @@ TEXTS = {
     "check_addresses": ("addresses", "地址"),
     "check_static": ("fixed address", "固定地址"),
     "check_firewall": ("firewall", "防火墙"),
+    "check_service": ("service", "服务"),
     "check_windows": ("Windows", "Windows"),
     "check_log": ("log", "日志"),
     "check_record": ("findings", "结论"),

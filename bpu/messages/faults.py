@@ -5,7 +5,7 @@ from __future__ import annotations
 TEXTS = {
     "missing_library": (
         "A shared library was not found. Set BPU_RUNTIME_DIR to the SDK's runtime folder, whose lib/ holds it.",
-        "找不到共享库。请把 BPU_RUNTIME_DIR 设为 SDK 的 runtime 文件夹，库在其 lib/ 中。",
+        "找不到共享库。请把 BPU_RUNTIME_DIR 设为 SDK 的 runtime 目录，库在其 lib/ 中。",
     ),
     "wrong_machine": (
         "The console program is made for another processor. Run it on the board, or set BPU_ENGINE=simulator.",

@@ -41,7 +41,7 @@ TEXTS = {
     ),
     "silent": (
         "The engine's keeper does not answer. Stop the gateway and start it again.",
-        "引擎守护进程没有响应。请停止网关后重新启动。",
+        "引擎的守护进程（keeper）没有响应。请停止网关后重新启动。",
     ),
     "no_gateway": (
         "No gateway is running with the state folder {folder}. Start it ({bpu} serve, or the service), set "

@@ -27,8 +27,8 @@ TEXTS = {
         "未设置 API 密钥时也允许监听本机以外的地址；只服务于私有网络。",
     ),
     "missing": (
-        "The library {name!r} is missing. Install what this command needs: {python} -m pip install 'mcp>=2.3,<3'",
-        "缺少软件包 {name!r}。请安装此命令所需的软件包：{python} -m pip install 'mcp>=2.3,<3'",
+        "The library {name!r} is missing. Install what this command needs: {pip} install 'mcp>=2.3,<3'",
+        "缺少软件包 {name!r}。请安装此命令所需的软件包：{pip} install 'mcp>=2.3,<3'",
     ),
     "no_keys": (
         "No API key is set, so every client that reaches {host} could use the board. Set BPU_API_KEYS, or say --open.",

@@ -28,7 +28,7 @@ TEXTS = {
     "json": ("Print JSON for programs.", "输出供程序使用的 JSON。"),
     "all": ("Also what other boards run.", "也列出其他开发板的模型。"),
     "id": ("Name that clients see; by default the file's name.", "客户端看到的名称；默认取自文件名。"),
-    "runtime_dir": ("The SDK's runtime folder.", "SDK 的 runtime 文件夹。"),
+    "runtime_dir": ("The SDK's runtime folder.", "SDK 的 runtime 目录。"),
     "dry_run": ("Print the entry, write nothing.", "只显示条目，不写入。"),
     "sysfs": (
         "Folder that holds proc/ and sys/, for another system than the running one.",

@@ -56,7 +56,7 @@ TEXTS = {
     "nothing_to_do": (
         "There is nothing to switch on: no script in the SDK's runtime folder, and no governor of the kernel that "
         "offers performance. Check BPU_RUNTIME_DIR.",
-        "没有可开启的内容：SDK 的 runtime 文件夹中没有脚本，内核也没有 performance 调频策略。请检查 BPU_RUNTIME_DIR。",
+        "没有可开启的内容：SDK 的 runtime 目录中没有脚本，内核也没有 performance 调频策略。请检查 BPU_RUNTIME_DIR。",
     ),
     "no_record": (
         "What was there before is not known ({path} is missing), so nothing is changed. A restart of the board "

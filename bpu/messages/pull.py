@@ -14,7 +14,7 @@ TEXTS = {
         "数据目录可写时不需要 root。\n\n示例：{bpu} pull minicpm5-2b-s100",
     ),
     "to": ("Folder for the model's files.", "存放模型文件的文件夹。"),
-    "runtime_dir": ("The SDK's runtime folder for this model.", "该模型所用 SDK 的 runtime 文件夹。"),
+    "runtime_dir": ("The SDK's runtime folder for this model.", "该模型所用 SDK 的 runtime 目录。"),
     "unchecked": (
         "Also take files that no checksum is published for.",
         "没有公布校验和的文件也接受。",

@@ -8,7 +8,7 @@ TEXTS = {
         "Start the server, the same way as `make run`. Options stand for the BPU_ variables of docs/settings.md and "
         "win over them; what follows -- goes to gunicorn as it is. Needs no root.\n\n"
         "Example: {bpu} serve --bind 0.0.0.0:9000 --engine simulator",
-        "以与 `make run` 相同的方式启动服务器。各选项对应 docs/settings.md 中的 BPU_ 环境变量，并优先于环境变量；"
+        "以与 `make run` 相同的方式启动服务器。各选项对应 docs/settings.zh-CN.md 中的 BPU_ 环境变量，并优先于环境变量；"
         "-- 之后的参数原样交给 gunicorn。不需要 root。\n\n"
         "示例：{bpu} serve --bind 0.0.0.0:9000 --engine simulator",
     ),

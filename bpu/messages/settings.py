@@ -6,8 +6,8 @@ TEXTS = {
     "wrong": ("The settings cannot work:", "设置无法使用："),
     "not_started": ("The gateway was not started.", "网关没有启动。"),
     "remedy": (
-        "{rule} (it is {value}); correct it or unset it for the default.",
-        "{rule}（现在是 {value}）；请改正，或取消设置以使用默认值。",
+        "{name}: {rule} (it is {value}); correct it or unset it for the default.",
+        "{name}：{rule}（现在是 {value}）；请改正，或取消设置以使用默认值。",
     ),
     "misspelt": (
         "{name}: there is no such setting; rename it to {guess} or unset it.",
@@ -72,7 +72,7 @@ TEXTS = {
     "no_console": ("The console cannot be started:", "无法启动控制台："),
     "no_runtime_dir": (
         "{name}: the folder {path} does not exist. Set it to the runtime folder of the SDK.",
-        "{name}：文件夹 {path} 不存在。请设为 SDK 的 runtime 文件夹。",
+        "{name}：文件夹 {path} 不存在。请设为 SDK 的 runtime 目录。",
     ),
     "missing_program": (
         "{name}: there is no program {path} that may be executed; correct {name} or {runtime}.",
@@ -84,7 +84,7 @@ TEXTS = {
     ),
     "missing_tokenizer": (
         "{name}: there is no tokenizer folder {path}; correct {name} or {runtime}.",
-        "{name}：没有分词器文件夹 {path}；请更正 {name} 或 {runtime}。",
+        "{name}：没有分词器目录 {path}；请更正 {name} 或 {runtime}。",
     ),
     "missing_template": (
         "{name}: there is no template {path}; correct {name} or {runtime}.",

@@ -12,5 +12,12 @@ TEXTS = {
     "service": ("Service: {state}", "服务：{state}"),
     "no_service": ("not installed", "未安装"),
     "model": ("Model: {model}, {state}", "模型：{model}，{state}"),
+    "state_stopped": ("stopped", "已停止"),
+    "state_starting": ("starting", "加载中"),
+    "state_checking": ("checking", "检查中"),
+    "state_ready": ("ready", "就绪"),
+    "state_busy": ("busy", "回答中"),
+    "state_stopping": ("stopping", "停止中"),
+    "state_failed": ("failed", "故障"),
     "nothing_listens": ("Nothing answers at {bind}.", "{bind} 上没有响应。"),
 }

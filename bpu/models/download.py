@@ -275,4 +275,5 @@ def _reason(error: Exception) -> str:
         return "the server was silent for too long"
     if isinstance(error, ProtocolError):
         return "the connection ended early"
-    return str(error).rpartition(": ")[2].strip(" ')") or type(error).__name__
+    reason = str(error).rpartition(": ")[2].strip(" ')")
+    return reason + ")" * (reason.count("(") - reason.count(")")) or type(error).__name__

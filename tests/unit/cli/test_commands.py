@@ -181,6 +181,14 @@ def test_the_words_of_click_itself_are_chinese_too() -> None:
     wrong = module("load", "--nothing", lang="zh_CN.UTF-8")
     assert wrong.code == 2
     assert "没有选项" in wrong.err
+    # What gettext looks up with a plural, and what is a word of a sentence.
+    for words, meant in [
+        (["pull", "one", "two"], "多余的参数（two）"),
+        (["load", "--timeout"], "选项 '--timeout' 需要一个值"),
+        (["connect", "openclaw", "--api", "none"], "不是以下之一"),
+        (["models", "add", "/nowhere"], "目录 '/nowhere' 不存在"),
+    ]:
+        assert meant in module(*words, lang="zh_CN.UTF-8").err
 
 
 def test_the_catalogue_for_click_is_the_one_made_from_the_texts() -> None:

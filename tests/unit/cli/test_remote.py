@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
+from bpu.cli._errors import localized_message
 from bpu.cli._remote import RemoteGateway, base_url
 from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
 
@@ -109,6 +110,21 @@ def test_an_error_in_the_stream_and_one_before_it_are_the_gateway_s_words(server
     server.status, server.reply = 429, json.dumps(error).encode()
     with pytest.raises(BpuError, match=r"The console has died\."):
         list(RemoteGateway(server.url).chat({"messages": []}))
+
+
+def test_an_error_keeps_the_gateway_s_code_which_gives_its_meaning(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    server.status = 404
+    server.reply = json.dumps({"error": {"message": "No such model.", "code": "model_not_found"}}).encode()
+    with pytest.raises(BpuError) as caught:
+        RemoteGateway(server.url).models()
+    assert localized_message(caught.value).startswith("没有这个模型")
+    server.reply = json.dumps({"error": {"message": "Not found."}}).encode()
+    with pytest.raises(BpuError) as caught:
+        RemoteGateway(server.url).models()
+    assert localized_message(caught.value) == "Not found."
 
 
 def test_a_stream_without_an_end_is_an_error(server: Server) -> None:
