@@ -98,10 +98,10 @@ vendor-page: setup-dev ## Take the page's libraries from npm into bpu/web/static
 	$(BIN)/python scripts/vendor_page.py
 
 check-wheels: setup ## See that a board can install requirements.lock without a compiler (needs the network)
-	$(BIN)/python scripts/wheels.py --check
+	$(BIN)/python scripts/board_wheels.py --check
 
 wheels: setup ## Download the wheels that a board needs into ./wheels, for a board without internet
-	$(BIN)/python scripts/wheels.py
+	$(BIN)/python scripts/board_wheels.py
 
 lock: setup-dev ## Write the newest versions that the floors allow into the locks (needs the network)
 	$(BIN)/python scripts/lock.py

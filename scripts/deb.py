@@ -18,7 +18,7 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from wheels import PROJECT, VERSIONS, Target, download, locked_packages
+from board_wheels import PROJECT, VERSIONS, Target, download, locked_packages
 
 sys.path.insert(0, str(PROJECT))
 
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--arch", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES))
     parser.add_argument("--dest", type=Path, default=PROJECT / "dist")
     parser.add_argument(
-        "--cache", type=Path, default=PROJECT / "wheels" / "deb", help="where downloaded wheels are kept"
+        "--cache", type=Path, default=PROJECT / "dist" / "deb-wheels", help="where downloaded wheels are kept"
     )
     options = parser.parse_args()
     for architecture in options.arch:

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from board_wheels import MACHINES, PROJECT, VERSIONS, Report, Target, applies, normalize, resolve
 from packaging.requirements import Requirement
-from wheels import MACHINES, PROJECT, VERSIONS, Report, Target, applies, normalize, resolve
 
 #: Packages whose own requirements are not needed, each with what is used instead of them.
 ALONE = {"tokenizers": "tokenizer.json is read from the model's folder"}

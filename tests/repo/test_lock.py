@@ -31,7 +31,7 @@ def floors(name: str) -> list[Requirement]:
 @pytest.mark.parametrize("name", LOCKS)
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
 def test_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, python: str) -> None:
-    wheels = script("wheels")
+    wheels = script("board_wheels")
     lines = map(Requirement, wheels.locked_packages(PROJECT / f"{name}.lock", wheels.Target(python)))
     locked = {wheels.normalize(line.name): next(iter(line.specifier)).version for line in lines}
     for floor in floors(name):
@@ -42,7 +42,7 @@ def test_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, p
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_is_whole_because_pip_adds_nothing_to_it(name: str) -> None:
-    wheels, lock = script("wheels"), script("lock")
+    wheels, lock = script("board_wheels"), script("lock")
     target = wheels.Target(f"{sys.version_info.major}.{sys.version_info.minor}", "x86_64")
     locked = {
         wheels.normalize(Requirement(line).name) for line in wheels.locked_packages(PROJECT / f"{name}.lock", target)

@@ -12,7 +12,7 @@ import pytest
 
 from bpu.board import tools
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "wheels.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "board_wheels.py"
 
 
 def script(name: str) -> ModuleType:
@@ -25,7 +25,7 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def wheels() -> ModuleType:
-    return script("wheels")
+    return script("board_wheels")
 
 
 def test_markers_are_those_of_the_board_and_not_of_this_python(wheels: ModuleType) -> None:
