@@ -12,7 +12,7 @@ from typing import Any, Literal, Union
 
 from flask import Response
 
-from bpu.chat.deltas import KeepAlive
+from bpu.chat.deltas import Delta, KeepAlive
 from bpu.errors import BpuError
 from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.error_handlers import internal
@@ -68,37 +68,62 @@ class ChunkEncoder:
         return before, after
 
 
-def stream(
-    events: Iterable[Union[dict[str, Any], KeepAlive]],
-    endpoint_format: EndpointFormat,
-    *,
-    keepalive: KeepAliveForm,
-    record: RequestRecord,
-) -> Iterator[bytes]:
-    """Encode `events`, each as a write of its own, and end with the format's terminator.
+class EventStream:
+    """The output of one streamed answer: encodes each delta at once, and keeps the bytes until they are taken."""
 
-    An error becomes the format's error events; no chunk with a finish reason comes before them. Nothing is sent from a
-    `finally`, because it also runs after the client has left.
-    """
-    record.facts["error"] = "client_left"  # until the end is reached
-    failure: BpuError | None = None
-    try:
+    def __init__(self, endpoint_format: EndpointFormat, *, keepalive: KeepAliveForm, record: RequestRecord) -> None:
+        self._format, self._keepalive, self._record = endpoint_format, keepalive, record
+        self._pieces: list[bytes] = []
+
+    @property
+    def has_output(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, delta: Delta) -> None:
+        self._encode(self._format.events(delta))
+
+    def take(self) -> bytes:
+        """Return all bytes since the last call; several events if the client is slower than the model."""
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def response(self, waits: Iterable[None]) -> Response:
+        """Make the response; `waits` yields when there is output."""
+        return response(self._bytes(waits), self._format.content_type)
+
+    def _encode(self, events: Iterable[Union[dict[str, Any], KeepAlive]]) -> None:
         for event in events:
             if not isinstance(event, KeepAlive):
-                yield endpoint_format.encode(event)
-            elif keepalive != "off":
-                yield _keepalive(endpoint_format, keepalive, record)
-        record.facts["error"] = None
-    except BpuError as error:
-        failure = error
-    except Exception as error:
-        failure = internal(error)
-    if failure is not None:
-        record.facts["error"] = failure.code
-        for body in endpoint_format.error_events(failure):
-            yield endpoint_format.encode(body)
-    if endpoint_format.terminator:
-        yield endpoint_format.terminator
+                self._pieces.append(self._format.encode(event))
+            elif self._keepalive != "off":
+                self._pieces.append(_keepalive(self._format, self._keepalive, self._record))
+
+    def _bytes(self, waits: Iterable[None]) -> Iterator[bytes]:
+        """Yield the output as it comes, and end with the format's terminator.
+
+        An error becomes the format's error events; no chunk with a finish reason comes before them. Nothing is sent
+        from a `finally`, because it also runs after the client has left.
+        """
+        record = self._record
+        record.facts["error"] = "client_left"  # until the end is reached
+        failure: BpuError | None = None
+        try:
+            self._encode(self._format.start())
+            if self._pieces:
+                yield self.take()
+            for _ in waits:
+                yield self.take()
+            record.facts["error"] = None
+        except BpuError as error:
+            failure = error
+        except Exception as error:
+            failure = internal(error)
+        if failure is not None:
+            record.facts["error"] = failure.code
+            self._encode(self._format.error_events(failure))
+            yield self.take()
+        if self._format.terminator:
+            yield self._format.terminator
 
 
 def _keepalive(endpoint_format: EndpointFormat, form: KeepAliveForm, record: RequestRecord) -> bytes:

@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpu.chat.chunks import ResponseMetadata, chunks, keepalive_chunk
+from bpu.chat.chunks import ChunkFormat, ResponseMetadata, keepalive_chunk
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCall
 from bpu.chat.usage import Usage
 from bpu.web import sse
+from tests.unit.chat.kit import streamed
 
 TEXT = st.text(min_size=1)
 DELTAS = st.one_of(
@@ -35,7 +36,7 @@ ERROR = {"error": {"message": "…", "type": "server_error", "param": None, "cod
 @given(st.lists(DELTAS), HEADS)
 def test_a_frame_around_a_text_changes_no_byte(deltas: list[Delta], head: ResponseMetadata) -> None:
     bodies: list[dict[str, Any]] = [
-        *(keepalive_chunk(head) if isinstance(one, KeepAlive) else one for one in chunks(deltas, head)),
+        *(keepalive_chunk(head) if isinstance(one, KeepAlive) else one for one in streamed(ChunkFormat(head), deltas)),
         ERROR,
     ]
     encoder = sse.ChunkEncoder()
