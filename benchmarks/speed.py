@@ -133,18 +133,26 @@ def _processor(used: dict[str, float]) -> Row:
 
 
 def throughput(bench: Benchmark) -> Iterator[Row]:
-    """Measure tokens a second when the console writes as fast as it can."""
+    """Measure tokens a second when the console writes as fast as it can.
+
+    The console is a small program in C, so that it is not the limit; without a compiler it is the simulator.
+    """
     plan = bench.plan
     text = question(tokens=plan.fast_tokens, rate=0)
+    program = programs.compile_console(bench.new_folder(create=True))
+    console = [] if program is None else [str(program)]
+    settings = {} if program is None else programs.console_settings(program)
     with ExitStack() as stack:
-        bare = stack.enter_context(programs.relay())
-        gateway = stack.enter_context(programs.gateway(bench.new_folder()))
-        server = stack.enter_context(programs.process_per_request(load_s=0.0)) if bench.process_per_request else None
+        bare = stack.enter_context(programs.relay(console=console))
+        gateway = stack.enter_context(programs.gateway(bench.new_folder(), env=settings))
+        servers = []
+        if bench.process_per_request:
+            servers.append(stack.enter_context(programs.process_per_request(load_s=0.0, console=console)))
         warm_up(gateway)
         rounds: list[list[float]] = []
         for _ in range(plan.fast_rounds):
             exchanges = [ask_relay(bare, text), ask(gateway.address, text)]
-            exchanges += [] if server is None else [ask(server.address, text)]
+            exchanges += [ask(server.address, text) for server in servers]
             rounds.append([tokens_per_s(answer, plan.fast_tokens) for answer in exchanges])
     # The best of each, because other work of the machine only slows them down.
     relay, fastest, *others = map(max, zip(*rounds, strict=True))

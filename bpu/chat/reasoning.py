@@ -72,6 +72,8 @@ class Splitter:
 
     def feed(self, piece: str) -> list[Part]:
         """Return the parts that are decided; text that may begin a tag is held back."""
+        if self.state is State.CONTENT:  # no tag counts any more, and nothing is held
+            return [Part("content", piece)] if piece else []
         parts: list[Part] = []
         text, self._held = self._held + piece, ""
         start, stop = 0, len(text)

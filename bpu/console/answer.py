@@ -18,8 +18,8 @@ from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import FOLLOWERS, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
 
-#: Where the end of a turn may begin: at a line break, or (an unusual console) at a prompt within a line.
-_MAY_END = re.compile(rb"\n|\[")
+#: Where the end of a turn may begin: at such a line break, or (an unusual console) at a prompt within a line.
+_MAY_END = re.compile(trailer.LINE_BREAK.pattern + rb"|\[")
 _LAST = max(map(len, RUN_ERRORS))
 
 
