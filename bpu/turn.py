@@ -67,12 +67,11 @@ class EventSink(Protocol):
     """Makes of a job's events what a client is sent. The engine calls it; the request's greenlet takes its output."""
 
     @property
-    def has_output(self) -> bool:
-        """Whether there is something to take."""
-
-    @property
     def has_ended(self) -> bool:
         """Whether the answer is over, so that no further event is wanted."""
 
-    def on_event(self, event: Event | Progress | TimeLimitReached) -> None:
-        """Handle an event, mostly in the event loop, so that it must not wait. What it raises ends the answer."""
+    def on_event(self, event: Event | Progress | TimeLimitReached) -> bool:
+        """Handle an event; return whether there is output for the client.
+
+        It mostly runs in the event loop, so it must not wait. What it raises ends the answer.
+        """

@@ -137,7 +137,7 @@ class AnswerReader:
     @property
     def _is_cut(self) -> bool:
         """Whether a limit or a stop string has ended the answer before the model did."""
-        return self._limit.hit or self._stops.hit or self._tool_scanner.stopped
+        return self._limit.hit or self._stops.found is not None or self._tool_scanner.stopped
 
     def _end(self) -> None:
         self._flush()
@@ -231,7 +231,7 @@ class AnswerReader:
         if self._tools:
             for item in self._tool_scanner.feed(text):
                 self._read_item(item)
-        else:
+        elif text:
             self._read_item(text)
 
     def _read_item(self, item: Item) -> None:
@@ -254,7 +254,8 @@ class AnswerReader:
 
     def _emit_content(self, text: str) -> None:
         if text:
-            self._end_reasoning()
+            if self._think_tag_open or self._sent < len(self._thoughts):
+                self._end_reasoning()
             self._has_content = self._has_content or not text.isspace()
             self._emit(Content(text))
 

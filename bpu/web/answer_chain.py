@@ -28,8 +28,7 @@ class Observer(Protocol):
 class Output(Protocol):
     """Turns deltas into bytes; `has_output`: there is something for the client."""
 
-    @property
-    def has_output(self) -> bool: ...
+    has_output: bool
 
     def add(self, delta: Delta) -> None: ...
 
@@ -50,16 +49,13 @@ class AnswerChain:
         self._reader = make_reader(self._on_delta)
 
     @property
-    def has_output(self) -> bool:
-        return self._output.has_output
-
-    @property
     def has_ended(self) -> bool:
         return self._reader.has_ended
 
-    def on_event(self, event: Union[Event, Progress, TimeLimitReached]) -> None:
+    def on_event(self, event: Union[Event, Progress, TimeLimitReached]) -> bool:
         self._times.on_event(event)
         self._reader.on_event(event)
+        return self._output.has_output
 
     def _on_delta(self, delta: Delta) -> None:
         if isinstance(delta, Finish):

@@ -57,19 +57,23 @@ class JsonBody:
     def add(self, delta: Delta) -> None:
         self._builder.add(delta)
         self._is_whole = self._is_whole or isinstance(delta, Finish)
-        self.has_output = self._is_whole or self._clock() >= self._due
+        self.has_output = self._is_whole or self._is_due()
 
     def response(self, waits: Iterator[None]) -> Response:
         """Make the response; `waits` yields when there is output. After `patience_s` the body follows later."""
         for _ in waits:
-            if not self._take():
+            if self._is_due() and not self._is_whole:
                 return _json_response(self._delayed_body(waits))
         return _json_response(_encode(self._builder.body()))
 
-    def _take(self) -> bool:
-        """Begin the next period; return whether the answer is whole."""
+    def _is_due(self) -> bool:
+        """Whether the client has waited so long that it must be sent something."""
+        return self._clock() >= self._due
+
+    def _restart(self) -> bytes:
+        """Begin the next period of waiting; return what the client is sent."""
         self.has_output, self._due = False, self._clock() + self._period_s
-        return self._is_whole
+        return KEEPALIVE
 
     def _delayed_body(self, waits: Iterator[None]) -> Iterator[bytes]:
         """Yield a line break every `period_s` of waiting, then the body.
@@ -78,11 +82,11 @@ class JsonBody:
         """
         record = self._record
         record.facts["error"] = "client_left"  # until the end is reached
-        yield KEEPALIVE
+        yield self._restart()
         try:
             for _ in waits:
-                if not self._take():
-                    yield KEEPALIVE
+                if self._is_due() and not self._is_whole:
+                    yield self._restart()
             data, record.facts["error"] = _encode(self._builder.body()), None
         except Exception as error:
             failure = error if isinstance(error, BpuError) else internal(error)

@@ -74,17 +74,14 @@ class EventStream:
     def __init__(self, endpoint_format: EndpointFormat, *, keepalive: KeepAliveForm, record: RequestRecord) -> None:
         self._format, self._keepalive, self._record = endpoint_format, keepalive, record
         self._pieces: list[bytes] = []
-
-    @property
-    def has_output(self) -> bool:
-        return bool(self._pieces)
+        self.has_output = False
 
     def add(self, delta: Delta) -> None:
         self._encode(self._format.events(delta))
 
     def take(self) -> bytes:
         """Return all bytes since the last call; several events if the client is slower than the model."""
-        pieces, self._pieces = self._pieces, []
+        pieces, self._pieces, self.has_output = self._pieces, [], False
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def response(self, waits: Iterable[None]) -> Response:
@@ -97,6 +94,7 @@ class EventStream:
                 self._pieces.append(self._format.encode(event))
             elif self._keepalive != "off":
                 self._pieces.append(_keepalive(self._format, self._keepalive, self._record))
+        self.has_output = bool(self._pieces)
 
     def _bytes(self, waits: Iterable[None]) -> Iterator[bytes]:
         """Yield the output as it comes, and end with the format's terminator.
@@ -109,10 +107,11 @@ class EventStream:
         failure: BpuError | None = None
         try:
             self._encode(self._format.start())
-            if self._pieces:
-                yield self.take()
+            if data := self.take():
+                yield data
             for _ in waits:
-                yield self.take()
+                if data := self.take():
+                    yield data
             record.facts["error"] = None
         except BpuError as error:
             failure = error

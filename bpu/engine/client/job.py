@@ -67,13 +67,10 @@ class EventList:
         self._events: list[Event | Progress | TimeLimitReached] = []
         self.has_ended = False
 
-    @property
-    def has_output(self) -> bool:
-        return bool(self._events)
-
-    def on_event(self, event: Event | Progress | TimeLimitReached) -> None:
+    def on_event(self, event: Event | Progress | TimeLimitReached) -> bool:
         self._events.append(event)
         self.has_ended = self.has_ended or isinstance(event, (Done, TimeLimitReached))
+        return True
 
     def take(self) -> list[Event | Progress | TimeLimitReached]:
         events, self._events = self._events, []
@@ -111,6 +108,7 @@ class Job:
         self._early = deque[Event | TimeLimitReached]()  # events that came before the sink
         self._sink: EventSink | None = None
         self._sink_error: Exception | None = None
+        self._has_output = False  # the sink has output that was not taken
         self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
         self._had_place, self._may_retry, self._anchored = False, True, True
         self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
@@ -296,20 +294,14 @@ class Job:
         """Pass an event to the sink; keep its error for the client's greenlet."""
         if self._sink_error is None and not sink.has_ended:
             try:
-                sink.on_event(event)
+                self._has_output = sink.on_event(event) or self._has_output
             except Exception as error:
-                self._sink_error = error
+                self._sink_error, self._has_output = error, True
 
     def _on_read(self) -> None:
         """Run the client's greenlet if a read has left something for it; the last act of the callback."""
-        if self._has_news:
+        if self._has_output:
             self._wakeup.switch()
-
-    @property
-    def _has_news(self) -> bool:
-        """Whether the client's greenlet has something to do."""
-        sink = self._sink
-        return self._sink_error is not None or (sink is not None and (sink.has_output or sink.has_ended))
 
     @property
     def timing(self) -> Timing:
@@ -392,7 +384,7 @@ class Job:
     # The client
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
-        """Pass the job's events to `sink` as they come; yield each time that it has output for the client.
+        """Pass the job's events to `sink` as they come; yield when it has output for the client, which must be taken.
 
         Console events are passed on in the event loop, `Done` or `TimeLimitReached` last. The client's greenlet adds
         `Progress`: first, on every change of the job's place or phase, and after `silence_s` without output.
@@ -405,7 +397,8 @@ class Job:
         self._sink = sink
         shown: tuple[Phase, int] | None = None
         while True:
-            if sink.has_output:
+            if self._has_output:
+                self._has_output = False
                 yield
                 continue
             if self._sink_error is not None:
@@ -423,7 +416,7 @@ class Job:
                 self._pass_on(self._queue_progress, sink)
                 continue
             self._wakeup.clear()
-            if self._error is None and not self._has_news and not self._wait_for_news(silence_s):
+            if self._error is None and not self._has_output and not self._wait_for_news(silence_s):
                 self._pass_on(self._queue_progress, sink)
 
     def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:

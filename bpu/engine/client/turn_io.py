@@ -98,6 +98,8 @@ class TurnReader:
         rest = RestProbe(go.pids, None if go.noisy is None else frozenset(go.noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._written_at = self._first_at = self._last_at = 0.0
+        self._silent_since, self._silence_s = 0.0, launch.first_token_timeout_s or math.inf
+        self._job_until = math.inf
         self._progress_at = 0.0
 
     @property
@@ -199,7 +201,8 @@ class TurnReader:
         """Write the rest of the line without waiting. Raises OSError."""
         while self._unwritten:
             self._unwritten = self._unwritten[os.write(self._stdin, self._unwritten) :]
-        self._written_at = time.monotonic()
+        self._written_at = self._silent_since = time.monotonic()
+        self._job_until = self._written_at + (self._launch.job_timeout_s or math.inf)
 
     def _step(self, readable: bool) -> float | None:
         """Read and handle output; return the seconds until the next look at the pipe, None when the turn is over."""
@@ -208,24 +211,15 @@ class TurnReader:
             events = [] if readable else self._output.look()
         if self._handle(events):
             return None
-        left = self._limit_at() - time.monotonic()
+        left = min(self._silent_since + self._silence_s, self._job_until) - time.monotonic()
         if left <= 0:
             self._raise_timeout()
         look = self._output.next_look_s
         return left if look is None else min(look, left)
 
-    def _limit_at(self) -> float:
-        """When the first limit on silence or on the whole job is reached; infinite without limits."""
-        launch = self._launch
-        silence = launch.stall_timeout_s if self._first_at else launch.first_token_timeout_s
-        until = (self._last_at or self._written_at) + silence if silence else math.inf
-        if launch.job_timeout_s:
-            until = min(until, self._written_at + launch.job_timeout_s)
-        return until
-
     def _raise_timeout(self) -> NoReturn:
-        launch, now = self._launch, time.monotonic()
-        if launch.job_timeout_s and now >= self._written_at + launch.job_timeout_s:
+        launch = self._launch
+        if time.monotonic() >= self._job_until:
             self._deliver(TimeLimitReached())
             raise errors.EngineTimeout(f"The answer took longer than {launch.job_timeout_s:g} seconds.")
         if self._first_at:
@@ -234,22 +228,24 @@ class TurnReader:
 
     def _handle(self, events: list[Event]) -> bool:
         for event in events:
-            if isinstance(event, Done):
-                return True
-            if isinstance(event, RunError):
-                raise errors.EngineCrashed("The console reports a run error.")
             if isinstance(event, Text):
                 self._count(event)
+            elif isinstance(event, Done):
+                return True
+            elif isinstance(event, RunError):
+                raise errors.EngineCrashed("The console reports a run error.")
             elif isinstance(event, Overrun):
                 self.is_continuable = False  # the KV cache holds more than the answer
-            if not isinstance(event, Log):  # a model can write a log line
-                self._deliver(event)
+            elif isinstance(event, Log):  # a model can write a log line
+                continue
+            self._deliver(event)
         return False
 
     def _count(self, event: Text) -> None:
         now = time.monotonic()
-        self._first_at = self._first_at or now
-        self._last_at = now
+        if not self._first_at:
+            self._first_at, self._silence_s = now, self._launch.stall_timeout_s or math.inf
+        self._last_at = self._silent_since = now
         self._parts.append(event.text)
         self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
         if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):

@@ -35,15 +35,13 @@ class FakeJob:
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
         for event in self._events(silence_s):
-            failure: Exception | None = None
             try:
-                sink.on_event(event)
-            except Exception as error:
-                failure = error  # what came before it is taken first
-            if sink.has_output:
+                has_output = sink.on_event(event)
+            except Exception:
+                yield  # what came before it is taken first
+                raise
+            if has_output:
                 yield
-            if failure is not None:
-                raise failure
             if sink.has_ended:
                 return
 
