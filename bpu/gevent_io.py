@@ -171,19 +171,26 @@ class Reader:
 class ReadLoop:
     """Calls `step` in the event loop whenever `fd` can be read or a time is over. A greenlet waits for the end.
 
-    `step(readable)` returns the seconds after which it is called again without data (infinite: never), or None at the
-    end. Then `after` is called, which may switch to another greenlet, because the loop is done with this event.
+    `step(readable)` returns whether that was the last time. If not, `pass_on` may switch to another greenlet, and then
+    `next_s` returns the seconds after which `step` is called again without data; infinite: never.
     """
 
-    def __init__(self, fd: int, step: Callable[[bool], float | None], after: Callable[[], object]) -> None:
-        self._step, self._after = step, after
+    def __init__(
+        self,
+        fd: int,
+        step: Callable[[bool], bool],
+        *,
+        pass_on: Callable[[], object],
+        next_s: Callable[[], float],
+    ) -> None:
+        self._step, self._pass_on, self._next_s = step, pass_on, next_s
         self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
         self._timer = Timer(lambda: self._call(False))
         self._waiter = Waiter()
         self._running = False
 
     def run(self) -> None:
-        """Return when `step` has returned None; raise what it raised. The first call needs no data."""
+        """Return after the last `step`; raise what it or `next_s` raised. The first call needs no data."""
         self._running = True
         self._io.start(self._call, True)
         call_soon(self._call, False)
@@ -199,15 +206,13 @@ class ReadLoop:
         if not self._running:  # the greenlet was killed
             return
         try:
-            seconds = self._step(readable)
+            if self._step(readable):
+                self._end(self._waiter.switch, None)
+                return
+            self._pass_on()
+            self._timer.start(self._next_s())
         except Exception as error:
             self._end(self._waiter.throw, error)
-            return
-        if seconds is None:
-            self._end(self._waiter.switch, None)
-        else:
-            self._timer.start(seconds)
-            self._after()
 
     def _end(self, wake: Callable[[Any], object], value: object) -> None:
         self._running = False
@@ -231,9 +236,10 @@ class WakeEvent:
             call_soon(self._wake)
 
     def switch(self) -> None:
-        """Set the event and run the greenlet now. Only as the last act of a callback of the event loop."""
+        """Set the event and run the greenlet now, until it waits. Only in a callback of the event loop."""
         self._is_set = True
-        self._wake()
+        if self._waiter is not None:
+            self._waiter.switch(True)
 
     def clear(self) -> None:
         self._is_set = False

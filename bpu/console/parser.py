@@ -88,6 +88,7 @@ class Parser:
         self._events: list[Event] = []
         self._stage: Stage = LoadingStage() if state is ParserState.LOADING else IdleStage()
         self._arrival: Arrival | None = None
+        self._plain_read = b""  # a read at `_arrival` whose time is not recorded yet
         self._end_since = 0.0  # the pipe was empty then, before the bytes that are held back were written
         self._undecided_reads: list[tuple[Arrival, bytes]] = []  # reads that gave no text yet
 
@@ -98,6 +99,7 @@ class Parser:
     @property
     def quiet_after(self) -> float | None:
         """Seconds of silence after which the owner must call `quiet`; None when silence decides nothing."""
+        self._settle()
         pending = self._stage.pending
         if pending is None or not self._log_filter.at_rest:
             return None
@@ -131,11 +133,12 @@ class Parser:
 
         Without its `arrival`, only silence ends a turn. Raises `OutOfSync` once; later data is dropped.
         """
+        self._settle()
         self._arrival = arrival
         if self._log_filter.at_rest:
             # Most reads of an answer are plain text: this look takes 7 µs of their 28 µs on the way through all stages.
             if (text := self._stage.try_plain_text(data)) is not None:
-                self._record_read(data, held=0, said=True)
+                self._plain_read = data
                 return [Text(text)] if text else []
             if not self._stage.held_size:
                 self._stage.is_timed = arrival is not None
@@ -166,6 +169,7 @@ class Parser:
 
     def report(self, *, at_rest: bool | None = None) -> TurnReport:
         """Return what the turn that has just ended showed; `at_rest` is the owner's observation."""
+        self._settle()
         anchors = self.traits.anchors(continued=self._continued)
         return TurnReport(
             proven=self._end_proven,
@@ -181,6 +185,12 @@ class Parser:
 
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
+
+    def _settle(self) -> None:
+        """Record the last read if it was plain text: not in `feed`, because a client waits for its text."""
+        if self._plain_read:
+            data, self._plain_read = self._plain_read, b""
+            self._record_read(data, held=0, said=True)
 
     def _record_read(self, data: bytes, *, held: int, said: bool) -> None:
         """Add a read of the answer to the pace. Its last `held` bytes may be the end of the turn: they count later,

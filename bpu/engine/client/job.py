@@ -299,7 +299,7 @@ class Job:
                 self._sink_error, self._has_output = error, True
 
     def _on_read(self) -> None:
-        """Run the client's greenlet if a read has left something for it; the last act of the callback."""
+        """Run the client's greenlet if a read has left something for it, until it waits again."""
         if self._has_output:
             self._wakeup.switch()
 

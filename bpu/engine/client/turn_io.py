@@ -144,7 +144,7 @@ class TurnReader:
             self._parser.begin(self._line, chat=self._chat, continued=self._short)
             if not self._parser.profile.reads_ahead and not self._at_prompt:
                 self._output.watch_input(unread_in(self._stdin), since=self._written_at)
-            gevent_io.ReadLoop(self._stdout, self._step, self._on_read).run()
+            gevent_io.ReadLoop(self._stdout, self._step, pass_on=self._on_read, next_s=self._next_look_s).run()
         except OutOfSync as error:
             lost = TurnLost(f"The console got out of step and is being restarted. {error}")
             lost.echo_differs = isinstance(error, EchoMismatch)
@@ -204,13 +204,18 @@ class TurnReader:
         self._written_at = self._silent_since = time.monotonic()
         self._job_until = self._written_at + (self._launch.job_timeout_s or math.inf)
 
-    def _step(self, readable: bool) -> float | None:
-        """Read and handle output; return the seconds until the next look at the pipe, None when the turn is over."""
+    def _step(self, readable: bool) -> bool:
+        """Read and handle output; return whether the turn is over."""
         events = self._output.read()
         if events is None:
             events = [] if readable else self._output.look()
-        if self._handle(events):
-            return None
+        return self._handle(events)
+
+    def _next_look_s(self) -> float:
+        """Seconds until the next look at the pipe, or until a limit. Raises `EngineTimeout` at the limit.
+
+        It is called after the client was sent what was read, because the client need not wait for this.
+        """
         left = min(self._silent_since + self._silence_s, self._job_until) - time.monotonic()
         if left <= 0:
             self._raise_timeout()
