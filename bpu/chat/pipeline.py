@@ -231,8 +231,8 @@ class AnswerReader:
         if self._tools:
             for item in self._tool_scanner.feed(text):
                 self._read_item(item)
-        elif text:
-            self._read_item(text)
+        else:
+            self._read_text(text)
 
     def _read_item(self, item: Item) -> None:
         """Emit the deltas of a piece of the answer, or of a call."""
@@ -247,10 +247,14 @@ class AnswerReader:
             self._emit(ToolCall(self._calls, item.name, item.arguments))
             self._calls += 1
             self._has_content = True
-        elif self._format.type == "text":
-            self._emit_content(item)
         else:
-            self._json.append(item)
+            self._read_text(item)
+
+    def _read_text(self, text: str) -> None:
+        if self._format.type == "text":
+            self._emit_content(text)
+        else:
+            self._json.append(text)
 
     def _emit_content(self, text: str) -> None:
         if text:

@@ -86,7 +86,7 @@ class EventStream:
         self._encode(self._format.events(delta))
 
     def take(self) -> bytes:
-        """Return the next write: one event, or several if the client is slower than the model; b"" if there is none."""
+        """Return the next write: one event, or several if the client is slower than the model."""
         taken, size = [], 0
         while self._pieces and size < WRITE_BYTES:
             taken.append(self._pieces.popleft())
@@ -117,10 +117,11 @@ class EventStream:
         failure: BpuError | None = None
         try:
             self._encode(self._format.start())
-            yield from iter(self.take, b"")
+            while self.has_output:
+                yield self.take()
             for _ in waits:
-                while data := self.take():
-                    yield data
+                while self.has_output:
+                    yield self.take()
             record.facts["error"] = None
         except BpuError as error:
             failure = error
@@ -129,7 +130,8 @@ class EventStream:
         if failure is not None:
             record.facts["error"] = failure.code
             self._encode(self._format.error_events(failure))
-            yield from iter(self.take, b"")
+            while self.has_output:
+                yield self.take()
         if self._format.terminator:
             yield self._format.terminator
 

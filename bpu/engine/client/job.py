@@ -109,6 +109,7 @@ class Job:
         self._sink: EventSink | None = None
         self._sink_error: Exception | None = None
         self._has_output = False  # the sink has output that was not taken
+        self._shown: tuple[Phase, int] | None = None  # what the sink was passed last
         self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
         self._had_place, self._may_retry, self._anchored = False, True, True
         self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
@@ -395,7 +396,7 @@ class Job:
             if self._early:
                 gevent_io.sleep(0)  # a client that catches up lets others in between
         self._sink = sink
-        shown: tuple[Phase, int] | None = None
+        self._shown = None
         while True:
             if self._has_output:
                 self._has_output = False
@@ -409,15 +410,18 @@ class Job:
                 raise self._error
             if self._state is JobState.ENDED:
                 raise errors.ClientLeft("The job was closed.")
-            self._rejoin_if_lost()
-            place = (self._phase, self._position)
-            if place != shown and self._phase != "decode":
-                shown = place
+            if self._phase != "decode" and self._is_moved():
                 self._pass_on(self._queue_progress, sink)
                 continue
             self._wakeup.clear()
             if self._error is None and not self._has_output and not self._wait_for_news(silence_s):
                 self._pass_on(self._queue_progress, sink)
+
+    def _is_moved(self) -> bool:
+        """Whether the job has another place or phase than the client was sent last; join again if it is lost."""
+        self._rejoin_if_lost()
+        last, self._shown = self._shown, (self._phase, self._position)
+        return self._shown != last
 
     def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
         """Yield the events that `feed` passes on, for an owner that reads them itself."""
