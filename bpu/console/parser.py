@@ -67,8 +67,8 @@ class Parser:
 
     `traits`: what this console showed in earlier turns. With `anchored` False, an echo of any form is accepted.
 
-    Invariant: after `OutOfSync` no method parses any more. One thread calls it: in the keeper the callbacks of the
-    event loop, in a gunicorn worker or a command the job's greenlet.
+    Invariant: after `OutOfSync` no method parses any more. One thread calls it, in callbacks of the event loop of the
+    keeper, a gunicorn worker or a command.
     """
 
     def __init__(
