@@ -171,7 +171,7 @@ class Reader:
 class ReadLoop:
     """Calls `step` in the event loop whenever `fd` can be read or a time is over. A greenlet waits for the end.
 
-    `step(readable)` returns whether that was the last time. If not, `pass_on` may switch to another greenlet, and then
+    `step(readable)` returns whether that was the last time; after each, `pass_on` may switch to another greenlet. Then
     `next_s` returns the seconds after which `step` is called again without data; infinite: never.
     """
 
@@ -219,6 +219,7 @@ class ReadLoop:
         self._timer.stop()
         self._io.stop()
         wake(value)
+        self._pass_on()
 
 
 class WakeEvent:

@@ -321,7 +321,6 @@ class Job:
         fill = reader.timing.cached_tokens + reader.timing.prompt_tokens + self._count(raw)
         reader.close()
         self._send(EndJob(digest=digest, tokens=fill, **reader.observations))
-        self._wakeup.set()  # the last text came with the prompt
         if self._daemon.status.queued:
             # A waiting job's line is written first, because the end of this answer is work and brings a next request.
             gevent_io.sleep(HAND_OVER_S)
