@@ -36,6 +36,10 @@ TEXTS = {
         "pip install -r requirements-dev.txt",
         "没有安装 FastAPI 和 uvicorn，因此不测量每请求一进程的方式：pip install -r requirements-dev.txt",
     ),
+    "no_compiler": (
+        "No C compiler is installed, which this measurement needs: apt install gcc libc6-dev",
+        "没有安装这项测量需要的 C 编译器：apt install gcc libc6-dev",
+    ),
     "worse": (
         "Warning: {figure}: {now}, was {before} in the published run of {date}.",
         "警告：{figure}：{now}，在 {date} 公布的结果中为 {before}。",
@@ -51,6 +55,7 @@ TEXTS = {
     "row_latency": ("latency of a token at 50 tokens/s", "50 tokens/s 时每个 token 的延迟"),
     "row_cpu": ("processor time for 1,000 tokens at 50 tokens/s", "50 tokens/s 时 1,000 个 token 的处理器时间"),
     "row_throughput": ("streamed, as fast as the console can", "控制台全速时的流式输出"),
+    "row_full_speed": ("streamed, over a console that is never the limit", "流式输出（控制台不是瓶颈）"),
     "row_hand_over_1": ("idle BPU between jobs, one worker", "任务之间 BPU 空闲（1 个工作进程）"),
     "row_hand_over_4": ("idle BPU between jobs, four workers", "任务之间 BPU 空闲（4 个工作进程）"),
     "row_turns": ("first token in the last turn of a chat", "对话最后一轮的首个 token"),

@@ -97,10 +97,13 @@ class Benchmark:
     series: Series = field(default_factory=dict)
     _folders: int = 0
 
-    def new_folder(self) -> Path:
+    def new_folder(self, *, create: bool = False) -> Path:
         """A folder for one more gateway, short because a socket's path must be."""
         self._folders += 1
-        return self.folder / str(self._folders)
+        folder = self.folder / str(self._folders)
+        if create:
+            folder.mkdir()
+        return folder
 
 
 def question(**directives: object) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,32 @@ def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> lis
     """The command of the simulated console."""
     fixed = ["--speed", "max", "--load-seconds", f"{load_s:g}", "--context", str(context)]
     return [sys.executable, "-S", "-m", "bpu.simulator", *fixed, *options]
+
+
+def compile_console(folder: Path) -> Path | None:
+    """Compile the console that is as fast as the machine can be; None without a C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    program = folder / "xlm_demo"
+    subprocess.run([compiler, "-O2", "-o", program, Path(__file__).with_name("console.c")], check=True)
+    return program
+
+
+def console_settings(program: Path) -> dict[str, str]:
+    """The settings of a gateway over the compiled console, beside which the files of a model are made."""
+    model = program.with_name("model_4096.hbm")
+    model.write_bytes(b"no model")
+    files = PROJECT / "bpu" / "simulator" / "model"
+    return {
+        "BPU_ENGINE": "console",
+        "BPU_RUNTIME_DIR": str(program.parent),
+        "BPU_CONSOLE": program.name,
+        "BPU_CONSOLE_ARGS": "",
+        "BPU_HBM_PATH": model.name,
+        "BPU_TOKENIZER_DIR": str(files),
+        "BPU_TEMPLATE_PATH": str(next(files.glob("*.jinja"))),
+    }
 
 
 def can_run_process_per_request() -> bool:
@@ -154,11 +181,11 @@ def gateway(folder: Path, *options: str, **settings: Any) -> Iterator[Gateway]:
 
 
 @contextlib.contextmanager
-def relay(*options: str) -> Iterator[Server]:
-    """Run the bare relay over a console of its own."""
+def relay(*options: str, console: Sequence[str] = ()) -> Iterator[Server]:
+    """Run the bare relay over a console of its own, by default the simulator with `options`."""
     port = free_port()
     words = [sys.executable, "-S", "-m", "benchmarks.relay", str(port)]
-    words += simulator(*options, context=ENDLESS_CONTEXT)
+    words += console or simulator(*options, context=ENDLESS_CONTEXT)
     with running(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":
@@ -167,10 +194,11 @@ def relay(*options: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def process_per_request(*options: str, load_s: float) -> Iterator[Server]:
-    """Run an asyncio server that starts one console process for each request."""
+def process_per_request(*options: str, load_s: float, console: Sequence[str] = ()) -> Iterator[Server]:
+    """Run an asyncio server that starts one console process for each request, by default the simulator."""
     port = free_port()
-    words = [sys.executable, "-m", "benchmarks.process_per_request", str(port), *simulator(*options, load_s=load_s)]
+    words = [sys.executable, "-m", "benchmarks.process_per_request", str(port)]
+    words += console or simulator(*options, load_s=load_s)
     with running(words) as process:
         wait_for(lambda: _is_up((HOST, port)), what="the server of one process a request is ready", pause_s=0.02)
         yield Server((HOST, port), [process.pid])

@@ -26,7 +26,7 @@ MEASUREMENTS: Mapping[str, Callable[[Benchmark], Iterator[Row]]] = {
     "bodies": startup.bodies,
 }
 #: Measured only when `--only` names them, because they need more than the project itself.
-EXTRA: Mapping[str, Callable[[Benchmark], Iterator[Row]]] = {"model": model.model}
+EXTRA: Mapping[str, Callable[[Benchmark], Iterator[Row]]] = {"model": model.model, "full-speed": speed.full_speed}
 
 
 def measure(plan: Plan, names: list[str], *, on_start: Callable[[str], None] = lambda name: None) -> Run:

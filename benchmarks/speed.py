@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import programs, stamps
+from benchmarks.messages import say
 from benchmarks.plan import (
     EMPTY_REASONING_BYTES,
     RATE,
@@ -22,6 +23,7 @@ from benchmarks.plan import (
 from benchmarks.programs import Server, cpu_s
 from bpu.bench.client import Exchange
 from bpu.bench.figures import Check, Row, median, quantile
+from bpu.errors import EngineUnavailable
 
 LOAD_S = 1.5
 
@@ -133,21 +135,35 @@ def _processor(used: dict[str, float]) -> Row:
 
 
 def throughput(bench: Benchmark) -> Iterator[Row]:
-    """Measure tokens a second when the console writes as fast as it can."""
+    """Measure tokens a second when the simulator writes as fast as it can."""
+    return _throughput(bench, "throughput", [], {})
+
+
+def full_speed(bench: Benchmark) -> Iterator[Row]:
+    """Measure the same over a small console in C, which is faster than all that read it. Needs a C compiler."""
+    program = programs.compile_console(bench.new_folder(create=True))
+    if program is None:
+        raise EngineUnavailable(say("no_compiler"))
+    return _throughput(bench, "full_speed", [str(program)], programs.console_settings(program))
+
+
+def _throughput(bench: Benchmark, key: str, console: Sequence[str], settings: Mapping[str, str]) -> Iterator[Row]:
     plan = bench.plan
     text = question(tokens=plan.fast_tokens, rate=0)
     with ExitStack() as stack:
-        bare = stack.enter_context(programs.relay())
-        gateway = stack.enter_context(programs.gateway(bench.new_folder()))
-        server = stack.enter_context(programs.process_per_request(load_s=0.0)) if bench.process_per_request else None
+        bare = stack.enter_context(programs.relay(console=console))
+        gateway = stack.enter_context(programs.gateway(bench.new_folder(), env=settings))
+        servers = []
+        if bench.process_per_request:
+            servers.append(stack.enter_context(programs.process_per_request(load_s=0.0, console=console)))
         warm_up(gateway)
         rounds: list[list[float]] = []
         for _ in range(plan.fast_rounds):
             exchanges = [ask_relay(bare, text), ask(gateway.address, text)]
-            exchanges += [] if server is None else [ask(server.address, text)]
+            exchanges += [ask(server.address, text) for server in servers]
             rounds.append([tokens_per_s(answer, plan.fast_tokens) for answer in exchanges])
     # The best of each, because other work of the machine only slows them down.
     relay, fastest, *others = map(max, zip(*rounds, strict=True))
     checks = [Check("of_relay", fastest / relay, 0.5, least=True, ratio=True)]
     checks += [Check("of_process_per_request", fastest / other, 4.0, least=True, ratio=True) for other in others]
-    yield Row("throughput", "tokens/s", fastest, relay, others[0] if others else None, checks)
+    yield Row(key, "tokens/s", fastest, relay, others[0] if others else None, checks)

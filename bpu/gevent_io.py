@@ -7,7 +7,6 @@ Only this module, `wsgi.py` and `gunicorn.conf.py` import gevent. It runs in wor
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from socket import MSG_DONTWAIT, MSG_PEEK
 from typing import Any
@@ -22,7 +21,9 @@ __all__ = [
     "ClientWatch",
     "Flag",
     "Lock",
+    "ReadLoop",
     "Reader",
+    "Timer",
     "WakeEvent",
     "Watcher",
     "call_soon",
@@ -37,6 +38,8 @@ __all__ = [
 _READ, _WRITE = 1, 2
 #: Watcher priority above that of new connections, because the BPU waits while the engine's messages wait.
 _FIRST = 1
+#: The shortest time of a timer in seconds; libev has no repeated timer of no time.
+_LEAST_S = 1e-6
 
 
 def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda: None) -> Any:
@@ -105,44 +108,39 @@ class Watcher:
             self._io = None
 
 
-class _Timeout:
-    """Calls `on_timeout` in the event loop when a wait lasts too long.
+class Timer:
+    """Calls `function` in the event loop when the time that was set last is over, and again after each such time.
 
-    One timer serves many waits, because nearly every wait ends long before its limit, and setting a timer for each
-    token costs as much as the wait itself.
+    One timer serves all waits of its owner: to set the same time again, as for each token, is one call of libev.
     """
 
-    def __init__(self, on_timeout: Callable[[], None]) -> None:
-        self._on_timeout = on_timeout
-        self._alarm: Alarm | None = None
-        self._alarm_at = self._until = 0.0  # monotonic seconds; 0 for "not set" and "no limit"
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._timer: Any = None
+        self._seconds = 0.0
 
-    def begin(self, seconds: float | None) -> None:
+    def start(self, seconds: float | None) -> None:
+        """Set the time anew, counted from now; None or infinite: no time."""
         if seconds is None or seconds == math.inf:
+            self.stop()
             return
-        self._until = time.monotonic() + seconds
-        if not 0 < self._alarm_at <= self._until:
-            self._set()
+        if seconds != self._seconds or self._timer is None:
+            self.close()
+            self._seconds = seconds
+            repeat = max(seconds, _LEAST_S)
+            self._timer = get_hub().loop.timer(repeat, repeat)
+        self._timer.again(self._function)
 
-    def end(self) -> None:
-        self._until = 0.0
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
 
     def close(self) -> None:
-        if self._alarm is not None:
-            self._alarm.close()
-        self._alarm, self._alarm_at = None, 0.0
-
-    def _set(self) -> None:
-        self.close()
-        self._alarm_at = self._until
-        self._alarm = Alarm(max(0.0, self._until - time.monotonic()), self._on_alarm)
-
-    def _on_alarm(self) -> None:
-        self.close()
-        if self._until > time.monotonic():
-            self._set()
-        elif self._until:
-            self._on_timeout()
+        """Free the timer; may be called twice. `start` makes another one."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            timer.close()
 
 
 class Reader:
@@ -150,38 +148,99 @@ class Reader:
 
     def __init__(self, fd: int) -> None:
         self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
-        self._timeout = _Timeout(lambda: self._waiter.switch(False))
+        self._timer = Timer(lambda: self._waiter.switch(False))
         self._waiter = Waiter()
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until `fd` can be read, at most `seconds` (None or infinite: no limit); return whether it can."""
         self._waiter = waiter = Waiter()
         self._io.start(waiter.switch, True)
-        self._timeout.begin(seconds)
+        self._timer.start(seconds)
         try:
             return bool(waiter.get())
         finally:
             self._io.stop()
-            self._timeout.end()
+            self._timer.stop()
 
     def close(self) -> None:
-        self._timeout.close()
+        self._timer.close()
         self._io.stop()
         self._io.close()
+
+
+class ReadLoop:
+    """Calls `step` in the event loop whenever `fd` can be read or a time is over. A greenlet waits for the end.
+
+    `step(readable)` returns whether that was the last time; after each, `pass_on` may switch to another greenlet. Then
+    `next_s` returns the seconds after which `step` is called again without data; infinite: never.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        step: Callable[[bool], bool],
+        *,
+        pass_on: Callable[[], object],
+        next_s: Callable[[], float],
+    ) -> None:
+        self._step, self._pass_on, self._next_s = step, pass_on, next_s
+        self._io = get_hub().loop.io(fd, _READ, priority=_FIRST)
+        self._timer = Timer(lambda: self._call(False))
+        self._waiter = Waiter()
+        self._running = False
+
+    def run(self) -> None:
+        """Return after the last `step`; raise what it or `next_s` raised. The first call needs no data."""
+        self._running = True
+        self._io.start(self._call, True)
+        call_soon(self._call, False)
+        try:
+            self._waiter.get()
+        finally:
+            self._running = False
+            self._timer.close()
+            self._io.stop()
+            self._io.close()
+
+    def _call(self, readable: bool) -> None:
+        if not self._running:  # the greenlet was killed
+            return
+        try:
+            if self._step(readable):
+                self._end(self._waiter.switch, None)
+                return
+            self._pass_on()
+            self._timer.start(self._next_s())
+        except Exception as error:
+            self._end(self._waiter.throw, error)
+
+    def _end(self, wake: Callable[[Any], object], value: object) -> None:
+        self._running = False
+        self._timer.stop()
+        self._io.stop()
+        wake(value)
+        self._pass_on()
 
 
 class WakeEvent:
     """An event for one waiting greenlet and many short waits, which it does faster than `Flag`."""
 
     def __init__(self) -> None:
-        self._timeout = _Timeout(lambda: self._waiter.switch(self._is_set))
+        self._timer = Timer(self._on_time)
         self._waiter: Any = None
         self._is_set = False
 
     def set(self) -> None:
+        """Wake the greenlet after the callbacks that are due now."""
         self._is_set = True
         if self._waiter is not None:
             call_soon(self._wake)
+
+    def switch(self) -> None:
+        """Set the event and run the greenlet now, until it waits. Only in a callback of the event loop."""
+        self._is_set = True
+        if self._waiter is not None:
+            self._waiter.switch(True)
 
     def clear(self) -> None:
         self._is_set = False
@@ -191,20 +250,25 @@ class WakeEvent:
         if self._is_set:
             return True
         self._waiter = Waiter()
-        self._timeout.begin(seconds)
+        self._timer.start(seconds)
         try:
             return bool(self._waiter.get())
         finally:
             self._waiter = None
-            self._timeout.end()
 
     def close(self) -> None:
-        """Release the timer; later waits must not need one."""
-        self._timeout.close()
+        """Free the timer; later waits must not need one."""
+        self._timer.close()
 
     def _wake(self) -> None:
         if self._waiter is not None and self._is_set:
             self._waiter.switch(True)
+
+    def _on_time(self) -> None:
+        if self._waiter is None:
+            self._timer.stop()  # the last wait is over
+        else:
+            self._waiter.switch(self._is_set)
 
 
 def wait_writable(fd: int, seconds: float | None) -> bool:

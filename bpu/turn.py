@@ -1,12 +1,15 @@
-"""Values that pass between the chat packages and the engine: `Turn` goes to the engine, the others come from it.
+"""What passes between the chat packages and the engine: `Turn` goes to the engine, the other values come from it.
 
-They are pure, so that neither side imports the other.
+An `EventSink` is what the engine calls with them. All of it is pure, so that neither side imports the other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from bpu.console.events import Event
 
 Phase = Literal["queued", "loading", "checking", "prefill", "decode"]
 
@@ -58,3 +61,17 @@ class Timing:
 @dataclass(frozen=True)
 class TimeLimitReached:
     """The job has reached its time limit: the text so far is the cut answer. No error, and no event follows."""
+
+
+class EventSink(Protocol):
+    """Makes of a job's events what a client is sent. The engine calls it; the request's greenlet takes its output."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the answer is over, so that no further event is wanted."""
+
+    def on_event(self, event: Event | Progress | TimeLimitReached) -> bool:
+        """Handle an event; return whether there is output for the client.
+
+        It mostly runs in the event loop, so it must not wait. What it raises ends the answer.
+        """

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Union
 
 from bpu.chat.deltas import Content, Delta, Finish, ToolCall
-from bpu.chat.pipeline import AnswerOptions, Mode, read_answer
+from bpu.chat.pipeline import AnswerOptions, AnswerReader, Mode, read_answer
 from bpu.chat.prompt import Prompter
 from bpu.chat.request_models import Message, ToolCallInput
 from bpu.chat.requests import ChatRequest
 from bpu.console.events import Done, Event, Text
 from bpu.errors import AnswerUnfit, EngineCrashed
-from bpu.turn import Progress, Timing, Turn
+from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 
 
 class AnswerDecoder:
@@ -27,11 +27,22 @@ class AnswerDecoder:
         self._reasoning: Mode = reasoning
 
     def read(
-        self, events: Iterable[Union[Event, Progress]], request: ChatRequest, turn: Turn, measured: Callable[[], Timing]
+        self,
+        events: Iterable[Union[Event, Progress, TimeLimitReached]],
+        request: ChatRequest,
+        turn: Turn,
+        measured: Callable[[], Timing],
     ) -> Iterator[Delta]:
         """Yield the deltas of a job's events; `measured` gives the job's times, once it has ended."""
         options = self._options(request, self._prompter.context_size)
         return read_answer(events, request, turn=turn, measured=measured, options=options)
+
+    def reader(
+        self, request: ChatRequest, turn: Turn, measured: Callable[[], Timing], emit: Callable[[Delta], object]
+    ) -> AnswerReader:
+        """Make the reader of one answer, which emits the deltas of the events that it is called with."""
+        options = self._options(request, self._prompter.context_size)
+        return AnswerReader(request, turn=turn, measured=measured, options=options, emit=emit)
 
     def conversation_digest(self, request: ChatRequest, raw: str) -> str:
         """Digest of the conversation including the answer that the client received for `raw`, the model's text.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -33,31 +33,38 @@ class ResponseMetadata:
         return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
-def chunks(deltas: Iterable[Delta], head: ResponseMetadata) -> Iterator[Union[dict[str, Any], KeepAlive]]:
-    """Yield `chat.completion.chunk` objects: the role before the first delta is read, then one for each delta.
+class ChunkFormat:
+    """Formats one streamed answer as `chat.completion.chunk` objects: `start`, then `events` of each delta.
 
-    A keep-alive stays one; `keepalive_chunk` is its chunk. Exactly one chunk has a finish reason; it holds the usage,
-    or a further chunk does when the client asked for that.
+    Exactly one chunk has a finish reason; it holds the usage, or a further chunk does when the client asked for that.
     """
-    opening = head.open("chat.completion.chunk")
-    yield _chunk(opening, {"role": "assistant", "content": ""})
-    for delta in deltas:
+
+    def __init__(self, head: ResponseMetadata) -> None:
+        self._head = head
+        self._opening = head.open("chat.completion.chunk")
+
+    def start(self) -> list[Union[dict[str, Any], KeepAlive]]:
+        """Return the chunk before the first delta: the role."""
+        return [_chunk(self._opening, {"role": "assistant", "content": ""})]
+
+    def events(self, delta: Delta) -> list[Union[dict[str, Any], KeepAlive]]:
+        """Return the chunks of `delta`; a keep-alive stays one, and `keepalive_chunk` is its chunk."""
+        opening, head = self._opening, self._head
         if isinstance(delta, Content):
-            yield _chunk(opening, {"content": delta.text})
-        elif isinstance(delta, Reasoning):
-            yield _chunk(opening, {head.reasoning_key: delta.text})
-        elif isinstance(delta, ToolCall):
-            yield _chunk(opening, {"tool_calls": [{**_call(delta, head, ""), "index": delta.index}]})
+            return [_chunk(opening, {"content": delta.text})]
+        if isinstance(delta, Reasoning):
+            return [_chunk(opening, {head.reasoning_key: delta.text})]
+        if isinstance(delta, ToolCall):
             arguments = {"index": delta.index, "function": {"arguments": delta.arguments}}
-            yield _chunk(opening, {"tool_calls": [arguments]})
-        elif isinstance(delta, KeepAlive):
-            yield delta
-        else:
-            figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
-            last = _chunk(opening, {}, delta.reason)
-            yield last if head.include_usage else {**last, **figures}
-            if head.include_usage:
-                yield {**opening, "choices": [], **figures}
+            return [
+                _chunk(opening, {"tool_calls": [{**_call(delta, head, ""), "index": delta.index}]}),
+                _chunk(opening, {"tool_calls": [arguments]}),
+            ]
+        if isinstance(delta, KeepAlive):
+            return [delta]
+        figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
+        last = _chunk(opening, {}, delta.reason)
+        return [last, {**opening, "choices": [], **figures}] if head.include_usage else [{**last, **figures}]
 
 
 def keepalive_chunk(head: ResponseMetadata) -> dict[str, Any]:

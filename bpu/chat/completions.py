@@ -6,7 +6,7 @@ format and is left out (the `-think` model has it inline).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Union
 
@@ -54,7 +54,10 @@ def _prompt(body: Mapping[str, Any]) -> str:
 
 
 class TextCompletionFormat:
-    """Makes `text_completion` objects: streamed by `events`, or joined (`add`, then `body`). `echo` comes first."""
+    """Makes `text_completion` objects: streamed (`start`, `events`), or joined (`add`, `body`).
+
+    `echo` comes first.
+    """
 
     def __init__(self, head: ResponseMetadata, echo: str = "") -> None:
         self._head = head
@@ -62,21 +65,21 @@ class TextCompletionFormat:
         self._texts = [echo]
         self._finish: Finish | None = None
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[dict[str, Any], KeepAlive]]:
-        """Yield the echo, or a keep-alive without one, before the first delta is read; then one event for each."""
-        yield self._chunk(self._echo) if self._echo else KeepAlive("queued")
-        for delta in deltas:
-            if isinstance(delta, Content) and delta.text:
-                yield self._chunk(delta.text)
-                continue
-            if not isinstance(delta, Finish):
-                yield as_keepalive(delta)
-                continue
-            figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
-            last = self._chunk("", delta.reason)
-            yield last if self._head.include_usage else {**last, **figures}
-            if self._head.include_usage:
-                yield {**self._head.open("text_completion"), "choices": [], **figures}
+    def start(self) -> list[Union[dict[str, Any], KeepAlive]]:
+        """Return the event before the first delta: the echo, or a keep-alive without one."""
+        return [self._chunk(self._echo) if self._echo else KeepAlive("queued")]
+
+    def events(self, delta: Delta) -> list[Union[dict[str, Any], KeepAlive]]:
+        """Return the events of `delta`; a keep-alive for a delta without text."""
+        if isinstance(delta, Content):
+            return [self._chunk(delta.text)]
+        if not isinstance(delta, Finish):
+            return [as_keepalive(delta)]
+        figures = {"usage": delta.usage.body(), "timings": delta.usage.timings()}
+        last = self._chunk("", delta.reason)
+        if not self._head.include_usage:
+            return [{**last, **figures}]
+        return [last, {**self._head.open("text_completion"), "choices": [], **figures}]
 
     @property
     def keepalive(self) -> dict[str, Any]:

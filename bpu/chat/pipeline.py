@@ -1,5 +1,6 @@
 """Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end. It knows no wire format.
 
+An `AnswerReader` is called with each event, and calls `emit` with each delta, one after another and without waiting.
 Streamed and whole answers share it. They differ where an answer ends inside its reasoning: a whole one becomes content;
 of a streamed one, whose reasoning is already sent, the last paragraph follows as content, because clients repeat a
 request whose answer is empty.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, Union
 
 from bpu.chat.deltas import Content, Delta, Finish, FinishReason, KeepAlive, Reasoning, ToolCall
@@ -23,7 +25,7 @@ from bpu.chat.tool_call_scanner import Item, ToolCallScanner
 from bpu.chat.usage import Usage, usage
 from bpu.console.events import Done, Event, Overrun, RunError, Stats, Text
 from bpu.errors import EngineCrashed, ToolCallUnfit
-from bpu.turn import Progress, Timing, Turn
+from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 
 Mode = Literal["reasoning_content", "reasoning", "think-tags", "drop"]
 _PARAGRAPH = re.compile(r"\n\s*\n")
@@ -43,7 +45,7 @@ class AnswerOptions:
 
 
 def read_answer(
-    events: Iterable[Union[Event, Progress]],
+    events: Iterable[Union[Event, Progress, TimeLimitReached]],
     request: ChatRequest,
     *,
     turn: Turn,
@@ -52,46 +54,44 @@ def read_answer(
 ) -> Iterator[Delta]:
     """Yield the deltas of the answer in `events`, `Finish` last. Then the caller may close the job at any time.
 
-    Events without `Done` were ended by the engine's time limit: `length`. `Overrun` is an end, too: the answer is over,
-    although the console still prints. Raises `EngineCrashed` on the console's error, and when the model ended before
-    its first word; `AnswerUnfit` when the client asked for JSON and the answer is not JSON, or when a call of a strict
-    tool does not fit.
+    It is an `AnswerReader` for an owner that has all events, or waits for each itself.
     """
-    reading = AnswerReader(request, options)
-    for event in events:
-        if isinstance(event, Progress):
-            yield KeepAlive(event.phase, event.position)
-        elif isinstance(event, Text):
-            yield from reading.text(event.text)
-            if reading.cut:
-                break
-        elif isinstance(event, Stats):
-            reading.stats = event
-        elif isinstance(event, RunError):
-            raise EngineCrashed("The console reported an error and gave no answer. Send the request again.")
-        elif isinstance(event, (Done, Overrun)):
-            reading.done = True
-            reading.overran = isinstance(event, Overrun)
-            break
-    yield from reading.flush()
-    figures = reading.usage(turn, measured())
-    full = (
-        not reading.overran
-        and options.context_size is not None
-        and (figures.prompt_tokens + figures.completion_tokens >= options.context_size)
-    )
-    yield from reading.finish_content(full)
-    yield reading.finish(full, figures)
+    deltas: list[Delta] = []
+    reader = AnswerReader(request, turn=turn, measured=measured, options=options, emit=deltas.append)
+    failure: Exception | None = None
+    for event in chain(events, [TimeLimitReached()]):
+        try:
+            reader.on_event(event)
+        except Exception as error:
+            failure = error  # what came before it is delivered first
+        yield from deltas
+        deltas.clear()
+        if failure is not None:
+            raise failure
+        if reader.has_ended:
+            return
 
 
 class AnswerReader:
-    """Reads one answer, piece by piece. `read_answer` owns it, in the greenlet of the request.
+    """Reads one answer, event by event, and emits its deltas, `Finish` last; then `has_ended` is true.
 
-    Order: `text` for each piece, `flush` at the end, `finish_content`, then `finish`. All reasoning comes before the
-    first content.
+    Its owner calls `on_event`, in a worker in the event loop. `TimeLimitReached` ends an answer as `length`. `Overrun`
+    is an end, too: the answer is over, although the console still prints. All reasoning comes before the first content.
+    Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit` when
+    the client asked for JSON and the answer is not JSON, or when a call of a strict tool does not fit.
     """
 
-    def __init__(self, request: ChatRequest, options: AnswerOptions) -> None:
+    def __init__(
+        self,
+        request: ChatRequest,
+        *,
+        turn: Turn,
+        measured: Callable[[], Timing],
+        options: AnswerOptions,
+        emit: Callable[[Delta], object],
+    ) -> None:
+        self._turn, self._measured, self._emit = turn, measured, emit
+        self._context_size = options.context_size
         self._stream = request.stream
         self._inline = request.inline_thinking or options.reasoning == "think-tags"
         self._shows_reasoning = request.thinking and (
@@ -111,103 +111,131 @@ class AnswerReader:
         self._calls = 0
         self._format = request.response_format
         self._json: list[str] = []  # an answer in JSON is sent once it is whole
-        self.stats = Stats()
-        self.done = False  # the model has ended its answer
-        self.overran = False  # and then continued with an invented turn
+        self._stats = Stats()
+        self._done = False  # the model has ended its answer
+        self._overran = False  # and then continued with an invented turn
+        self.has_ended = False
+
+    def on_event(self, event: Union[Event, Progress, TimeLimitReached]) -> None:
+        """Read an event; emit the deltas that it makes."""
+        if isinstance(event, Text):
+            self._read_parts(self._splitter.feed(self._limit.feed(event.text)))
+            if self._is_cut:
+                self._end()
+        elif isinstance(event, Progress):
+            self._emit(KeepAlive(event.phase, event.position))
+        elif isinstance(event, Stats):
+            self._stats = event
+        elif isinstance(event, RunError):
+            raise EngineCrashed("The console reported an error and gave no answer. Send the request again.")
+        elif isinstance(event, (Done, Overrun)):
+            self._done, self._overran = True, isinstance(event, Overrun)
+            self._end()
+        elif isinstance(event, TimeLimitReached):
+            self._end()
 
     @property
-    def cut(self) -> bool:
+    def _is_cut(self) -> bool:
         """Whether a limit or a stop string has ended the answer before the model did."""
-        return self._limit.hit or self._stops.hit or self._tool_scanner.stopped
+        return self._limit.hit or self._stops.found is not None or self._tool_scanner.stopped
 
-    def text(self, piece: str) -> Iterator[Delta]:
-        return self._read_parts(self._splitter.feed(self._limit.feed(piece)))
+    def _end(self) -> None:
+        self._flush()
+        figures = usage(
+            self._turn,
+            self._measured(),
+            self._stats,
+            completion=self._limit.total,
+            reasoning=self._thought_tokens.total,
+        )
+        full = (
+            not self._overran
+            and self._context_size is not None
+            and (figures.prompt_tokens + figures.completion_tokens >= self._context_size)
+        )
+        self._finish_content(full)
+        self._finish(full, figures)
+        self.has_ended = True
 
-    def flush(self) -> Iterator[Delta]:
-        """Yield what the scanners held back."""
+    def _flush(self) -> None:
+        """Read what the scanners held back."""
         if not self._stops.hit:
-            yield from self._read_parts(self._splitter.end())
+            self._read_parts(self._splitter.end())
         if not self._stops.hit:
-            yield from self._read_content(self._stops.end())
+            self._read_content(self._stops.end())
 
-    def finish_content(self, full: bool) -> Iterator[Delta]:
-        """Yield what waited for the end, and make sure that a natural end has content and an inline block is closed."""
-        natural = self.done and not full
-        yield from self._flush_calls_and_json(natural)
+    def _finish_content(self, full: bool) -> None:
+        """Emit what waited for the end, and make sure that a natural end has content and an inline block is closed."""
+        natural = self._done and not full
+        self._flush_calls_and_json(natural)
         if not natural or self._has_content:
-            yield from self._end_reasoning()
+            self._end_reasoning()
             return
         thoughts = "".join(self._thoughts).strip()
         if not thoughts:
             raise EngineCrashed("The model ended its answer before the first word. Send the request again.")
-        if self._tools and (calls := list(self._calls_in_reasoning(thoughts))):
-            yield from self._end_reasoning()
-            yield from calls
+        if self._tools and (calls := self._calls_in_reasoning(thoughts)):
+            for call in calls:
+                self._read_item(call)
             return
         finished = self._splitter.state is not State.REASONING
         if self._shows_reasoning and (self._stream or finished):
-            yield from self._end_reasoning()
+            self._end_reasoning()
             thoughts = _PARAGRAPH.split(thoughts)[-1] if self._format.type == "text" else thoughts
-        yield Content(thoughts if self._format.type == "text" else as_json(thoughts, self._format))
+        self._emit(Content(thoughts if self._format.type == "text" else as_json(thoughts, self._format)))
 
-    def _flush_calls_and_json(self, natural: bool) -> Iterator[Delta]:
-        """Yield an unfinished call, and an answer in JSON."""
+    def _flush_calls_and_json(self, natural: bool) -> None:
+        """Emit an unfinished call, and an answer in JSON."""
         final = natural or self._stops.hit
         if self._tools:
             ended = final or self._tool_scanner.stopped
             for item in self._tool_scanner.end(cut=not ended, complete=not self._stops.hit):
-                yield from self._read_item(item)
+                self._read_item(item)
         text = "".join(self._json)
         if text.strip() and not self._calls:
             close = not self._stops.hit
-            yield from self._emit_content(as_json(text, self._format, close=close) if final else beginning(text))
+            self._emit_content(as_json(text, self._format, close=close) if final else beginning(text))
 
-    def _calls_in_reasoning(self, thoughts: str) -> Iterator[Delta]:
-        """Yield the calls at the very end of a reasoning that the model never closed."""
+    def _calls_in_reasoning(self, thoughts: str) -> list[Item]:
+        """Return the calls at the very end of a reasoning that the model never closed."""
         reader = ToolCallScanner(self._tool_scanner.parser)
         items = [*reader.feed(thoughts), *reader.end(cut=False)]
         while items and isinstance(items[0], str):
             items.pop(0)
-        if not reader.has_trailing_text and not any(isinstance(item, str) for item in items):
-            for item in items:
-                yield from self._read_item(item)
+        return [] if reader.has_trailing_text or any(isinstance(item, str) for item in items) else items
 
-    def finish(self, full: bool, figures: Usage) -> Finish:
-        ended = self._stops.hit or (self.done and not full)
+    def _finish(self, full: bool, figures: Usage) -> None:
+        ended = self._stops.hit or (self._done and not full)
         reason: FinishReason = "stop" if ended else "length"
         if self._calls:
             reason = "tool_calls"
         if self._tool_scanner.dropped:
             reason = "length"
-        natural = self.done and not (full or self.overran or self._stops.hit or self._tool_scanner.stopped)
+        natural = self._done and not (full or self._overran or self._stops.hit or self._tool_scanner.stopped)
         stop = self._stops.found if reason == "stop" else None
-        return Finish(reason, figures, natural=natural, stop=stop, context_full=full and reason == "length")
+        context_full = full and reason == "length"
+        self._emit(Finish(reason, figures, natural=natural, stop=stop, context_full=context_full))
 
-    def usage(self, turn: Turn, timing: Timing) -> Usage:
-        return usage(
-            turn, timing, self.stats, completion=self._limit.total, reasoning=self._thought_tokens.total
-        )  # fmt: skip
-
-    def _read_parts(self, parts: Iterable[Part]) -> Iterator[Delta]:
+    def _read_parts(self, parts: Iterable[Part]) -> None:
         for part in parts:
             if part.kind == "content":
-                yield from self._read_content(self._stops.feed(part.text))
+                self._read_content(self._stops.feed(part.text))
                 continue
             self._thought_tokens.add(part.text)
             if part.kind == "reasoning":
                 self._thoughts.append(part.text)
                 if self._stream:
-                    yield from self._emit_reasoning()
+                    self._emit_reasoning()
 
-    def _read_content(self, text: str) -> Iterator[Delta]:
+    def _read_content(self, text: str) -> None:
         if self._tools:
             for item in self._tool_scanner.feed(text):
-                yield from self._read_item(item)
+                self._read_item(item)
         else:
-            yield from self._read_item(text)
+            self._read_text(text)
 
-    def _read_item(self, item: Item) -> Iterator[Delta]:
-        """Yield the deltas of a piece of the answer, or of a call."""
+    def _read_item(self, item: Item) -> None:
+        """Emit the deltas of a piece of the answer, or of a call."""
         if not isinstance(item, str):
             if item.problem is not None:
                 raise ToolCallUnfit(
@@ -215,36 +243,41 @@ class AnswerReader:
                     "Send the request again, or leave out `strict`.",
                     output=item.written,
                 )
-            yield from self._end_reasoning()
-            yield ToolCall(self._calls, item.name, item.arguments)
+            self._end_reasoning()
+            self._emit(ToolCall(self._calls, item.name, item.arguments))
             self._calls += 1
             self._has_content = True
-        elif self._format.type == "text":
-            yield from self._emit_content(item)
         else:
-            self._json.append(item)
+            self._read_text(item)
 
-    def _emit_content(self, text: str) -> Iterator[Delta]:
+    def _read_text(self, text: str) -> None:
+        if self._format.type == "text":
+            self._emit_content(text)
+        else:
+            self._json.append(text)
+
+    def _emit_content(self, text: str) -> None:
         if text:
-            yield from self._end_reasoning()
+            if self._think_tag_open or self._sent < len(self._thoughts):
+                self._end_reasoning()
             self._has_content = self._has_content or not text.isspace()
-            yield Content(text)
+            self._emit(Content(text))
 
-    def _emit_reasoning(self) -> Iterator[Delta]:
-        """Yield the reasoning that is shown and not sent yet."""
+    def _emit_reasoning(self) -> None:
+        """Emit the reasoning that is shown and not sent yet."""
         text = "".join(self._thoughts[self._sent :])
         self._sent = len(self._thoughts)
         if not self._shows_reasoning or not text:
             return
         if not self._inline:
-            yield Reasoning(text)
+            self._emit(Reasoning(text))
             return
-        yield Content(text if self._think_tag_open else f"{OPEN}\n{text}")
+        self._emit(Content(text if self._think_tag_open else f"{OPEN}\n{text}"))
         self._think_tag_open = True
 
-    def _end_reasoning(self) -> Iterator[Delta]:
+    def _end_reasoning(self) -> None:
         """End the reasoning, because none may follow the first word of the answer."""
-        yield from self._emit_reasoning()
+        self._emit_reasoning()
         if self._think_tag_open:
             self._think_tag_open = False
-            yield Content(f"\n{CLOSE}\n\n")
+            self._emit(Content(f"\n{CLOSE}\n\n"))

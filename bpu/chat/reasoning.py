@@ -9,7 +9,6 @@ the tags loses nothing; a closing tag in quotation marks does not end the reason
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
@@ -71,21 +70,15 @@ class Splitter:
         self._before = ""  # the character before what is held
         self._blanks = ""
 
-    def feed(self, piece: str) -> Iterable[Part]:
+    def feed(self, piece: str) -> list[Part]:
         """Return the parts that are decided; text that may begin a tag is held back."""
-        # In these two states plain text changes nothing, and nearly every piece is plain text.
-        if self.state is State.CONTENT:
-            return (Part("content", piece),) if piece else ()
-        if self.state is State.REASONING and piece and not self._held and OPEN[0] not in piece:
-            self._before = piece[-1]
-            return (Part("reasoning", piece),)
-        return self._split(piece)
-
-    def _split(self, piece: str) -> Iterator[Part]:
+        if self.state is State.CONTENT:  # no tag counts any more, and nothing is held
+            return [Part("content", piece)] if piece else []
+        parts: list[Part] = []
         text, self._held = self._held + piece, ""
         start, stop = 0, len(text)
         for match in _TAG.finditer(text):
-            yield from self._read_plain(text[start : match.start()])
+            self._read_plain(text[start : match.start()], parts)
             start = match.start()
             if self.state in _TAGLESS:
                 break
@@ -93,42 +86,45 @@ class Splitter:
             if closing and match.end() == len(text):
                 stop = start  # the next character decides
             elif (self.state, match.group()) in TRANSITIONS and not (closing and text[match.end()] == closing):
-                yield self._tag(match.group())
+                parts.append(self._tag(match.group()))
                 start = match.end()
         if stop == len(text):
             stop -= partial_length(text[start:], _TAGS)
-        yield from self._read_plain(text[start:stop])
+        self._read_plain(text[start:stop], parts)
         if self.state in _TAGLESS:
-            yield from self._read_plain(text[stop:])
+            self._read_plain(text[stop:], parts)
             stop = len(text)
         self._held = text[stop:]
         self._before = text[stop - 1] if stop else self._before
+        return parts
 
-    def end(self) -> Iterator[Part]:
-        """Yield what was held back, because nothing follows that would make it a tag or a quoted one."""
+    def end(self) -> list[Part]:
+        """Return what was held back, because nothing follows that would make it a tag or a quoted one."""
+        parts: list[Part] = []
         text, self._held = self._held, ""
         if text == CLOSE:
-            yield self._tag(text)
+            parts.append(self._tag(text))
         else:
-            yield from self._read_plain(text)
+            self._read_plain(text, parts)
         if self._blanks:
-            yield Part("content", self._blanks)
+            parts.append(Part("content", self._blanks))
+        return parts
 
     def _tag(self, tag: str) -> Part:
         blanks, self._blanks = self._blanks, ""
         self.state = TRANSITIONS[self.state, tag]
         return Part("tag", blanks + tag)
 
-    def _read_plain(self, text: str) -> Iterator[Part]:
+    def _read_plain(self, text: str, parts: list[Part]) -> None:
         rest = text.lstrip(DROPPED.get(self.state, "")) if text else ""
         blanks = text[: len(text) - len(rest)]
         if self.state is State.UNDECIDED:
             rest, self._blanks = self._decide(blanks, rest)
         elif blanks:
-            yield Part("tag", blanks)
+            parts.append(Part("tag", blanks))
         if rest:
             self.state = WORD.get(self.state, self.state)
-            yield Part("reasoning" if self.state is State.REASONING else "content", rest)
+            parts.append(Part("reasoning" if self.state is State.REASONING else "content", rest))
 
     def _decide(self, blanks: str, rest: str) -> tuple[str, str]:
         """Return what is passed on and what stays held, while an opening tag may still come."""

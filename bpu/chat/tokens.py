@@ -131,6 +131,9 @@ class IncrementalTokenCounter:
         return self._closed + self._counter.count(self._open)
 
     def add(self, piece: str) -> None:
+        if len(self._open) + len(piece) <= _SEGMENT:
+            self._open += piece
+            return
         # In parts, because counting the tokens of a long text takes over a hundred times its memory.
         for start in range(0, len(piece), _MAX_SEGMENT):
             self._open += piece[start : start + _MAX_SEGMENT]

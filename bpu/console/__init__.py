@@ -28,5 +28,5 @@ turns. `encode_line` (`line_encoding`) makes the one line that a console reads, 
 known of each program, `diagnose` (`diagnosis`) why one ended. Sources of all facts: docs/console-protocol.md.
 
 Standard library only: the keeper runs this package without site-packages. A `Parser` belongs to one console and is
-called by one thread: in the keeper by callbacks of its event loop, in a gunicorn worker or a command by a greenlet.
+called by one thread, in callbacks of an event loop: the keeper's, or that of a gunicorn worker or a command.
 """

@@ -18,8 +18,8 @@ from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import FOLLOWERS, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
 
-#: Where the end of a turn may begin: at a line break, or (an unusual console) at a prompt within a line.
-_MAY_END = re.compile(rb"\n|\[")
+#: Where the end of a turn may begin: at such a line break, or (an unusual console) at a prompt within a line.
+_MAY_END = re.compile(trailer.LINE_BREAK.pattern + rb"|\[")
 _LAST = max(map(len, RUN_ERRORS))
 
 
@@ -79,7 +79,7 @@ class AnswerStage(Stage):
 
     @property
     def pending(self) -> Pending | None:
-        return self._pending if self._pending is not None and not self._tokens.held else None
+        return self._pending if self._pending is not None and self._tokens.is_empty else None
 
     @property
     def held_size(self) -> int:
@@ -87,7 +87,7 @@ class AnswerStage(Stage):
         return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
 
     def try_plain_text(self, data: bytes) -> str | None:
-        if self._at_edge or self._held or self._turn_ended or self._tokens.held or FIRST_BYTES.search(data):
+        if self._at_edge or self._held or self._turn_ended or not self._tokens.is_empty or FIRST_BYTES.search(data):
             return None
         text = self._decoded(data)
         self._has_text = self._has_text or bool(text.strip())

@@ -91,12 +91,12 @@ class LogFilter:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is held back and no log line is open."""
-        return not self._log and not self._scanner.held
+        return not self._log and self._scanner.is_empty
 
     @property
     def holds_text(self) -> bool:
         """Whether bytes are held back that may turn out to be text."""
-        return not self._log and bool(self._scanner.held)
+        return not self._log and not self._scanner.is_empty
 
     def _next(self) -> bytes | Log | None:
         if self._log:

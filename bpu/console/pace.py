@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 #: Reads less than this apart, in seconds, belong to one step.
 SAME_STEP_S = 0.003
@@ -51,8 +51,7 @@ def least_tokens(text: bytes) -> int:
     return len(_LEAST_TOKEN.findall(text))
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """The times of one read, in seconds of one clock.
 
     `empty_at` is the last moment before it at which the pipe was empty: all its bytes were written later. `begun_at` is

@@ -21,6 +21,9 @@ from bpu.console.profiles import Profile
 from bpu.console.stage import Stage
 from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
+#: Reads of plain text that are added to the pace together, because each alone costs a token more than its parsing.
+_PLAIN_READS = 64
+
 
 class ParserState(Enum):
     """The state of the console's output stream, as the parser has followed it."""
@@ -64,8 +67,8 @@ class Parser:
 
     `traits`: what this console showed in earlier turns. With `anchored` False, an echo of any form is accepted.
 
-    Invariant: after `OutOfSync` no method parses any more. One thread calls it: in the keeper the callbacks of the
-    event loop, in a gunicorn worker or a command the job's greenlet.
+    Invariant: after `OutOfSync` no method parses any more. One thread calls it, in callbacks of the event loop of the
+    keeper, a gunicorn worker or a command.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Parser:
         self._events: list[Event] = []
         self._stage: Stage = LoadingStage() if state is ParserState.LOADING else IdleStage()
         self._arrival: Arrival | None = None
+        self._plain_reads: list[tuple[Arrival, bytes]] = []  # reads of text alone, not added to the pace yet
         self._end_since = 0.0  # the pipe was empty then, before the bytes that are held back were written
         self._undecided_reads: list[tuple[Arrival, bytes]] = []  # reads that gave no text yet
 
@@ -101,6 +105,7 @@ class Parser:
         pending = self._stage.pending
         if pending is None or not self._log_filter.at_rest:
             return None
+        self._settle()
         return self._pace.silence_s(pending.value, self._undecided_reads)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
@@ -112,6 +117,7 @@ class Parser:
         self._transition(OwnerCall.BEGIN)
         self._log_filter.remember_log_prefixes(chat)
         self._log_filter.remember_log_prefixes(line)
+        self._plain_reads = []
         self._pace, self._undecided_reads, self._continued = self._new_pace(), [], continued
         anchors = self.traits.anchors(continued=continued) if self._anchored else ()
         echoing = AnchoredEchoStage(line, anchors) if anchors else EchoStage(line, echoes=self.profile.echoes_template)
@@ -133,12 +139,17 @@ class Parser:
         """
         self._arrival = arrival
         if self._log_filter.at_rest:
+            # Most reads of an answer are plain text: this look takes 7 µs of their 28 µs on the way through all stages.
             if (text := self._stage.try_plain_text(data)) is not None:
-                self._record_read(data, held=0, said=True)
+                if arrival is not None and data:
+                    self._plain_reads.append((arrival, data))
+                if len(self._plain_reads) >= _PLAIN_READS:
+                    self._settle()
                 return [Text(text)] if text else []
             if not self._stage.held_size:
                 self._stage.is_timed = arrival is not None
                 self._end_since = arrival.empty_at if arrival is not None else 0.0
+        self._settle()
         answering = self._state is ParserState.ANSWERING
         events = self._collect_events(lambda: self._handle_filtered(self._log_filter.feed(data, arrival)))
         if self._state is ParserState.ANSWERING:
@@ -146,7 +157,7 @@ class Parser:
             said = any(isinstance(event, Text) for event in events)
             held = self._stage.held_size
             data = data if answering else _text_of(events) + data[max(0, len(data) - held) :]
-            self._record_read(data, held=held, said=said)
+            self._record_read(arrival, data, held=held, said=said)
         return events
 
     def quiet(self) -> list[Event]:
@@ -165,6 +176,7 @@ class Parser:
 
     def report(self, *, at_rest: bool | None = None) -> TurnReport:
         """Return what the turn that has just ended showed; `at_rest` is the owner's observation."""
+        self._settle()
         anchors = self.traits.anchors(continued=self._continued)
         return TurnReport(
             proven=self._end_proven,
@@ -181,20 +193,26 @@ class Parser:
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
 
-    def _record_read(self, data: bytes, *, held: int, said: bool) -> None:
+    def _settle(self) -> None:
+        """Add the reads of plain text to the pace, before the pace is asked for anything."""
+        reads, self._plain_reads = self._plain_reads, []
+        for arrival, data in reads:
+            self._record_read(arrival, data, held=0, said=True)
+
+    def _record_read(self, arrival: Arrival | None, data: bytes, *, held: int, said: bool) -> None:
         """Add a read of the answer to the pace. Its last `held` bytes may be the end of the turn: they count later,
         once they turn out to be text. Earlier reads count now if the read gave text (`said`)."""
-        if self._arrival is None or not data:
+        if arrival is None or not data:
             return
         at = max(0, len(data) - held)
         if said or not held:
-            for arrival, piece in (*self._undecided_reads, (self._arrival, data[:at])):
+            for earlier, piece in (*self._undecided_reads, (arrival, data[:at])):
                 if piece:
-                    self._pace.add(arrival, piece)
+                    self._pace.add(earlier, piece)
             self._undecided_reads.clear()
             data = data[at:]
         if data:
-            self._undecided_reads.append((self._arrival, data))
+            self._undecided_reads.append((arrival, data))
 
     def _proves_end(self, end: bytes) -> bool:
         if self._arrival is None or not self._log_filter.at_rest:  # the read goes on after `end`

@@ -117,6 +117,11 @@ class Scanner(Generic[AnyStr]):
         """The text that is written and not yet read."""
         return self._text[self._at :]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that is written is read."""
+        return self._at == len(self._text)
+
     def take(self) -> AnyStr:
         """Return all that is held, as it is, and empty the scanner."""
         return self._move(len(self._text))

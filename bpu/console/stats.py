@@ -28,6 +28,9 @@ _LINE_PATTERNS = (
     template("other", b"[Performance]*\n", _FIELDS),
 )
 
+#: With these bytes the statistics lines begin.
+STATISTICS_HEADS = tuple(part for pattern in _LINE_PATTERNS if isinstance(part := pattern.parts[0], bytes))
+
 #: How many line breaks a console puts between the answer and its first statistics line (VLM: a blank line).
 BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "tps": 1, "other": 1}
 

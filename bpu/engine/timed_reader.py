@@ -1,6 +1,6 @@
 """Reads a console's output together with the times that decide whether a turn has ended. It never waits.
 
-It runs where the console's pipes are: in a job's greenlet of a worker, in the keeper's event loop, or in `doctor`. Its
+It runs where the console's pipes are: in the event loop of a worker or of the keeper, or in `doctor`. Its
 owner waits until the output is readable or `next_look_s` is over, then calls `read` and `look`.
 """
 
@@ -123,8 +123,6 @@ class TimedReader:
         self._still_since: float | None = None
         self._unread: Callable[[], int] | None = None
         self._looked_at, self._input_look_s = 0.0, FIRST_INPUT_LOOK_S
-        #: Whether the last read emptied the pipe.
-        self.drained = False
         self.at_rest: bool | None = None
 
     def watch_input(self, unread: Callable[[], int], *, since: float) -> None:
@@ -136,15 +134,14 @@ class TimedReader:
         before = self._clock()
         data = self._read()
         if data is None:
-            self._note_empty(before)
+            self._empty_at = before
             self._look_at_input(before, spoke=False)
             return None
         if not data:
             raise EndOfOutput
         now = self._clock()
         arrival = Arrival(self._empty_at, now, self._begun_at)
-        self.drained = len(data) < READ_BYTES
-        if self.drained:
+        if len(data) < READ_BYTES:  # it emptied the pipe
             self._empty_at = before
             self._look_at_input(before, spoke=True)
         self._last_at, self._still_since = now, None
@@ -191,9 +188,6 @@ class TimedReader:
         if self._still_since is None or runs != self._runs or self._rest.is_running():
             self._runs, self._still_since = runs, now
         return now - self._still_since
-
-    def _note_empty(self, at: float) -> None:
-        self._empty_at, self.drained = at, True
 
     def _look_at_input(self, at: float, *, spoke: bool) -> None:
         """Check whether the console has read its line; the output must have been read until empty before."""

@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,18 +190,23 @@ def row_of(record: RequestRecord) -> Row:
     }
 
 
-def record_texts(answer: Iterator[Delta], chat_request: ChatRequest, record: RequestRecord) -> Iterator[Delta]:
-    """Yield `answer`, and add the texts of question and answer to `record`."""
-    record.texts["question"] = "\n\n".join(f"{message.role}: {message.content}" for message in chat_request.messages)
-    texts, length = [], 0
-    try:
-        for delta in answer:
-            if isinstance(delta, (Reasoning, Content)) and length < MAX_TEXT_CHARS:
-                texts.append(delta.text)
-                length += len(delta.text)
-            yield delta
-    finally:
-        record.texts["answer"] = "".join(texts)
+class TextRecorder:
+    """Adds the texts of a question and its answer to the record: `add` each delta, then `close`."""
+
+    def __init__(self, chat_request: ChatRequest, record: RequestRecord) -> None:
+        messages = [f"{message.role}: {message.content}" for message in chat_request.messages]
+        record.texts["question"] = "\n\n".join(messages)
+        self._record = record
+        self._texts: list[str] = []
+        self._length = 0
+
+    def add(self, delta: Delta) -> None:
+        if isinstance(delta, (Reasoning, Content)) and self._length < MAX_TEXT_CHARS:
+            self._texts.append(delta.text)
+            self._length += len(delta.text)
+
+    def close(self) -> None:
+        self._record.texts["answer"] = "".join(self._texts)
 
 
 def redact_for(viewer: Viewer, row: Row) -> Row:

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from socket import socket
-from typing import Any, Protocol, Union
+from typing import Any, Protocol
 
 from flask import Flask, current_app
 
 from bpu.board.sensors import Sensors
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import Counter
-from bpu.console.events import Event
 from bpu.settings import Settings
-from bpu.turn import Progress, TimeLimitReached, Timing, Turn
+from bpu.turn import EventSink, Timing, Turn
 from bpu.web.activity_store import ActivityStore
 from bpu.web.detached import DetachedAnswers
 from bpu.web.request_log import RequestRecord
@@ -37,8 +36,11 @@ class Job(Protocol):
     @property
     def timing(self) -> Timing: ...
 
-    def events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
-        """Yield the console's events; a `Progress` first, after each `silence_s` of silence, and on a new position."""
+    def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
+        """Pass the job's events to `sink` as they come; yield each time that it has output for the client.
+
+        A `Progress` comes first, after each `silence_s` without output, and on a new position.
+        """
 
     def close(self) -> None: ...
 

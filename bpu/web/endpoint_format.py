@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -18,13 +18,14 @@ def _error_body(error: BpuError) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class EndpointFormat:
-    """How one answer is written: `events` and `encode` when streamed, else `body`.
+    """How one answer is written: `start`, `events` and `encode` when streamed, else `body`.
 
     A worker makes one for each answer; the greenlet of the request uses it.
     """
 
-    #: Makes the stream's events of the answer's deltas; `KeepAlive` passes through.
-    events: Callable[[Iterator[Delta]], Iterator[Union[dict[str, Any], KeepAlive]]]
+    #: Makes the events before the first delta, and those of each delta; `KeepAlive` passes through.
+    start: Callable[[], Sequence[Union[dict[str, Any], KeepAlive]]]
+    events: Callable[[Delta], Sequence[Union[dict[str, Any], KeepAlive]]]
     body: ResponseBuilder
     #: Makes the bytes of one event.
     encode: Callable[[Mapping[str, Any]], bytes]

@@ -34,47 +34,66 @@ class ResponseBuilder(Protocol):
     def body(self) -> Mapping[str, Any]: ...
 
 
-def response(
-    answer: Iterator[Delta],
-    builder: ResponseBuilder,
-    *,
-    patience_s: float,
-    period_s: float,
-    record: RequestRecord,
-    clock: Clock = time.monotonic,
-) -> Response:
-    """Build the response of `answer`; after `patience_s` respond with a body that follows later."""
-    due = clock() + patience_s
-    for delta in answer:
-        builder.add(delta)
-        if clock() >= due and not isinstance(delta, Finish):
-            return _json_response(_delayed_body(answer, builder, period_s, record, clock))
-    return _json_response(_encode(builder.body()))
+class JsonBody:
+    """The output of one answer that is not streamed: joins the deltas, and says when the client must be sent something.
 
-
-def _delayed_body(
-    answer: Iterator[Delta], builder: ResponseBuilder, period_s: float, record: RequestRecord, clock: Clock
-) -> Iterator[bytes]:
-    """Yield a line break every `period_s` of waiting, then the body.
-
-    Raises `BodyCut` after an error was written instead.
+    That is at the end of the answer, and before it after `patience_s`, then after each `period_s`.
     """
-    record.facts["error"] = "client_left"  # until the end is reached
-    yield KEEPALIVE
-    sent = clock()
-    try:
-        for delta in answer:
-            builder.add(delta)
-            if clock() - sent >= period_s:
-                yield KEEPALIVE
-                sent = clock()
-        data, record.facts["error"] = _encode(builder.body()), None
-    except Exception as error:
-        failure = error if isinstance(error, BpuError) else internal(error)
-        record.facts["error"] = failure.code
-        yield _encode(record.error_body(failure))
-        raise BodyCut from None
-    yield data
+
+    def __init__(
+        self,
+        builder: ResponseBuilder,
+        *,
+        patience_s: float,
+        period_s: float,
+        record: RequestRecord,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._builder, self._period_s, self._record, self._clock = builder, period_s, record, clock
+        self._due = clock() + patience_s
+        self._is_whole = False
+        self.has_output = False
+
+    def add(self, delta: Delta) -> None:
+        self._builder.add(delta)
+        self._is_whole = self._is_whole or isinstance(delta, Finish)
+        self.has_output = self._is_whole or self._is_due()
+
+    def response(self, waits: Iterator[None]) -> Response:
+        """Make the response; `waits` yields when there is output. After `patience_s` the body follows later."""
+        for _ in waits:
+            if self._is_due() and not self._is_whole:
+                return _json_response(self._delayed_body(waits))
+        return _json_response(_encode(self._builder.body()))
+
+    def _is_due(self) -> bool:
+        """Whether the client has waited so long that it must be sent something."""
+        return self._clock() >= self._due
+
+    def _restart(self) -> bytes:
+        """Begin the next period of waiting; return what the client is sent."""
+        self.has_output, self._due = False, self._clock() + self._period_s
+        return KEEPALIVE
+
+    def _delayed_body(self, waits: Iterator[None]) -> Iterator[bytes]:
+        """Yield a line break every `period_s` of waiting, then the body.
+
+        Raises `BodyCut` after an error was written instead.
+        """
+        record = self._record
+        record.facts["error"] = "client_left"  # until the end is reached
+        yield self._restart()
+        try:
+            for _ in waits:
+                if self._is_due() and not self._is_whole:
+                    yield self._restart()
+            data, record.facts["error"] = _encode(self._builder.body()), None
+        except Exception as error:
+            failure = error if isinstance(error, BpuError) else internal(error)
+            record.facts["error"] = failure.code
+            yield _encode(record.error_body(failure))
+            raise BodyCut from None
+        yield data
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, Union
+from typing import Any, Union
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bpu.console.events import Event, Text
-from bpu.turn import Progress
+from bpu.turn import Progress, TimeLimitReached
 from bpu.web.metrics_dir import VARIABLE
 from bpu.web.request_log import RequestRecord
 
@@ -30,8 +30,6 @@ RATES = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400, 800, 1600, 3200
 #: Errors of a request that became a job; every other error is a refusal.
 LEFT = frozenset({"client_left", "job_cancelled"})
 FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "response_format_failed", "tool_call_failed"})
-
-Item = TypeVar("Item", bound=Union[Event, Progress])
 
 
 class RequestMetrics:
@@ -89,31 +87,9 @@ class RequestMetrics:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return registry
 
-    def watch(self, events: Iterable[Item], record: RequestRecord) -> Iterator[Item]:
-        """Yield `events`; observe the times to and between tokens, and set the phase of `record`."""
-        last: float | None = None
-        gaps: list[float] = []
-        try:
-            for event in events:
-                if isinstance(event, Progress):
-                    record.phase, record.waiting = event.phase, event.detail
-                elif isinstance(event, Text):
-                    record.phase, now = "decode", self._clock()
-                    if last is None:
-                        self._first.observe(now - record.started)
-                    else:
-                        gaps.append(now - last)
-                    last = now
-                    if len(gaps) == GAPS_PER_WRITE:
-                        self._observe_gaps(gaps)
-                yield event
-        finally:
-            self._observe_gaps(gaps)
-
-    def _observe_gaps(self, gaps: list[float]) -> None:
-        for gap in gaps:
-            self._gap.observe(gap)
-        gaps.clear()
+    def token_times(self, record: RequestRecord) -> TokenTimes:
+        """Return the observer of the times of one answer's tokens."""
+        return TokenTimes(record, first=self._first, gap=self._gap, clock=self._clock)
 
     def count(self, record: RequestRecord) -> None:
         """Count a finished request."""
@@ -146,6 +122,39 @@ class RequestMetrics:
             milliseconds = facts.get(name.replace("seconds", "ms"), 0.0)
             value = 1 if name == "jobs" else milliseconds / 1000 if name.endswith("seconds") else facts.get(name, 0)
             counter.labels(facts.get("model", "")).inc(value)
+
+
+class TokenTimes:
+    """Observes the times to and between the tokens of one answer, and sets the phase of its record.
+
+    `on_event` is called for each event; `close` once the answer is over.
+    """
+
+    def __init__(
+        self, record: RequestRecord, *, first: Histogram, gap: Histogram, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._record, self._first, self._gap, self._clock = record, first, gap, clock
+        self._last: float | None = None
+        self._gaps: list[float] = []
+
+    def on_event(self, event: Union[Event, Progress, TimeLimitReached]) -> None:
+        if isinstance(event, Text):
+            self._record.phase, now = "decode", self._clock()
+            if self._last is None:
+                self._first.observe(now - self._record.started)
+            else:
+                self._gaps.append(now - self._last)
+            self._last = now
+            if len(self._gaps) == GAPS_PER_WRITE:
+                self.close()
+        elif isinstance(event, Progress):
+            self._record.phase, self._record.waiting = event.phase, event.detail
+
+    def close(self) -> None:
+        """Observe the gaps that are not observed yet."""
+        gaps, self._gaps = self._gaps, []
+        for gap in gaps:
+            self._gap.observe(gap)
 
 
 def _observe_rate(histogram: Histogram, tokens: int, milliseconds: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -23,10 +23,10 @@ from bpu.chat.title_requests import conversation_title
 from bpu.chat.usage import Usage
 from bpu.turn import Turn
 from bpu.web import activity_store, detaching, json_response, request_log, sse
+from bpu.web.answer_chain import AnswerChain, Observer, Output
 from bpu.web.client_key import key_digest
 from bpu.web.context import AppContext, Job
 from bpu.web.endpoint_format import FormatFactory
-from bpu.web.heartbeat import Heartbeat
 from bpu.web.request_body import client_socket
 
 log = logging.getLogger("bpu.web")
@@ -88,15 +88,21 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
             detached.discard()
         raise
     g.job = job
+    resources = ExitStack()
+    resources.callback(job.close)
     try:
-        answer = _answer(ctx, model.parts.decoder, chat_request, plan.turn, job, record)
-        response = _response_of(ctx, chat_request, make_format, answer, prompt_tokens=plan.turn.tokens)
-        response.call_on_close(job.close)
+        output = _output(ctx, chat_request, make_format, prompt_tokens=plan.turn.tokens)
+        chain = _chain(ctx, model.parts.decoder, chat_request, plan.turn, job, output)
+        resources.callback(chain.close)
+        settings = ctx.settings
+        period_s = settings.keepalive_s if chat_request.stream else min(settings.keepalive_s, settings.header_drip_s)
+        response = output.response(job.feed(chain, period_s))
+        response.call_on_close(resources.close)
         response.call_on_close(lambda: record.facts.update(_phases(job)))
         if detached:
             response = detaching.detach(response, detached, cancel=job.close)
     except BaseException:
-        job.close()
+        resources.close()
         raise
     _limit_writes(response)
     if ctx.simulated:
@@ -108,21 +114,17 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
 
 def _gateway_answer(ctx: AppContext, chat_request: ChatRequest, make_format: FormatFactory, text: str) -> Response:
     """Answer with `text` from the gateway itself, without a model and without tokens."""
+    output = _output(ctx, chat_request, make_format)
     answer: list[Delta] = [Content(text), Finish("stop", Usage(prompt_tokens=0, completion_tokens=0))]
-    response = _response_of(ctx, chat_request, make_format, iter(answer))
+    response = output.response(output.add(delta) for delta in answer)
     response.headers["X-BPU-Answered-By"] = "gateway"
     return response
 
 
-def _response_of(
-    ctx: AppContext,
-    chat_request: ChatRequest,
-    make_format: FormatFactory,
-    answer: Iterator[Delta],
-    *,
-    prompt_tokens: int = 0,
-) -> Response:
-    """Make the response that carries `answer`; one that is not streamed waits for the answer."""
+def _output(
+    ctx: AppContext, chat_request: ChatRequest, make_format: FormatFactory, *, prompt_tokens: int = 0
+) -> sse.EventStream | json_response.JsonBody:
+    """Make the output of an answer, streamed or not."""
     record, settings = request_log.current(), ctx.settings
     head = ResponseMetadata(
         id=record.id,
@@ -135,58 +137,44 @@ def _response_of(
     )
     endpoint_format = make_format(head)
     if chat_request.stream:
-        events = endpoint_format.events(answer)
-        data = sse.stream(events, endpoint_format, keepalive=settings.keepalive, record=record)
-        return sse.response(data, endpoint_format.content_type)
-    return json_response.response(
-        answer, endpoint_format.body, patience_s=settings.header_drip_s, period_s=settings.keepalive_s, record=record
+        return sse.EventStream(endpoint_format, keepalive=settings.keepalive, record=record)
+    return json_response.JsonBody(
+        endpoint_format.body, patience_s=settings.header_drip_s, period_s=settings.keepalive_s, record=record
     )
 
 
-def _answer(
-    ctx: AppContext,
-    decoder: AnswerDecoder,
-    chat_request: ChatRequest,
-    turn: Turn,
-    job: Job,
-    record: request_log.RequestRecord,
-) -> Iterator[Delta]:
-    """Yield the deltas of `job`, and add its token counts to `record`."""
-    settings = ctx.settings
-    period_s = settings.keepalive_s if chat_request.stream else min(settings.keepalive_s, settings.header_drip_s)
-    heartbeat = Heartbeat(period_s)
-    events = ctx.request_metrics.watch(heartbeat.events(job), record)
-    deltas = decoder.read(events, chat_request, turn, lambda: job.timing)
+def _chain(
+    ctx: AppContext, decoder: AnswerDecoder, chat_request: ChatRequest, turn: Turn, job: Job, output: Output
+) -> AnswerChain:
+    """Make the chain from the events of `job` to `output`."""
+    record, settings = request_log.current(), ctx.settings
+    observers: list[Observer] = []
     if settings.activity == "bodies":
-        deltas = activity_store.record_texts(deltas, chat_request, record)
-    for delta in _log_answer(deltas, record) if settings.log_prompts else deltas:
-        if isinstance(delta, Finish):
-            record.facts.update(_counts(delta))
-        yield delta
-        heartbeat.on_sent()
+        observers.append(activity_store.TextRecorder(chat_request, record))
+    if settings.log_prompts:
+        observers.append(_AnswerLog(record.id))
+    return AnswerChain(
+        lambda emit: decoder.reader(chat_request, turn, lambda: job.timing, emit),
+        output,
+        times=ctx.request_metrics.token_times(record),
+        record=record,
+        observers=observers,
+    )
 
 
-def _log_answer(deltas: Iterator[Delta], record: request_log.RequestRecord) -> Iterator[Delta]:
-    """Yield `deltas`; log the text of the answer when they end, also by an error."""
-    texts: list[str] = []
-    try:
-        for delta in deltas:
-            if isinstance(delta, (Reasoning, Content)):
-                texts.append(delta.text)
-            yield delta
-    finally:
-        log.info("answer", extra={"facts": {"id": record.id, "text": "".join(texts)}})
+class _AnswerLog:
+    """Logs the text of an answer when it ends, also by an error."""
 
+    def __init__(self, answer_id: str) -> None:
+        self._id = answer_id
+        self._texts: list[str] = []
 
-def _counts(finish: Finish) -> dict[str, object]:
-    usage = finish.usage
-    return {
-        "finish": finish.reason,
-        "prompt_tokens": usage.prompt_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-    }
+    def add(self, delta: Delta) -> None:
+        if isinstance(delta, (Reasoning, Content)):
+            self._texts.append(delta.text)
+
+    def close(self) -> None:
+        log.info("answer", extra={"facts": {"id": self._id, "text": "".join(self._texts)}})
 
 
 def _phases(job: Job) -> dict[str, float]:

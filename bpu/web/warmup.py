@@ -9,14 +9,14 @@ import logging
 
 from flask import Flask
 
-from bpu.chat.chunks import ResponseMetadata, chunks
+from bpu.chat.chunks import ChunkFormat, ResponseMetadata
 from bpu.chat.deltas import KeepAlive
 from bpu.chat.requests import Limits, parse_chat
 from bpu.console.events import Done, Event, Text
 from bpu.turn import Timing
 from bpu.web.context import KEY, AppContext
 from bpu.web.error_handlers import internal
-from bpu.web.sse import event
+from bpu.web.sse import ChunkEncoder
 
 log = logging.getLogger("bpu.web")
 
@@ -37,7 +37,8 @@ def _chat(ctx: AppContext) -> None:
     turn = ctx.prompter.plan(chat_request).turn
     ctx.counter.count("1+1=2")
     events: list[Event] = [Text("1+1=2"), Done()]
-    answer = ctx.served.default.parts.decoder.read(events, chat_request, turn, Timing)
-    for chunk in chunks(answer, ResponseMetadata(id="warm", created=0, model=chat_request.model)):
-        if not isinstance(chunk, KeepAlive):
-            event(chunk)
+    chunks, encoder = ChunkFormat(ResponseMetadata(id="warm", created=0, model=chat_request.model)), ChunkEncoder()
+    for delta in ctx.served.default.parts.decoder.read(events, chat_request, turn, Timing):
+        for chunk in chunks.events(delta):
+            if not isinstance(chunk, KeepAlive):
+                encoder.encode(chunk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Union
 
 from bpu.chat.anthropic.errors import error_body
@@ -20,7 +20,7 @@ PING: Event = {"type": "ping"}
 
 
 class MessageFormat:
-    """Formats one answer. `events` streams it; or `add` each delta, then `body`.
+    """Formats one answer: streamed (`start`, `events`), or whole (`add`, `body`).
 
     Not `shows_thinking`: a thinking block comes without its text, with its signature alone.
     """
@@ -34,15 +34,14 @@ class MessageFormat:
         self._blank = ""  # white space that begins a text block only if more of a text follows
         self._finish: Finish | None = None
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[Event, KeepAlive]]:
-        """Yield the start and a keep-alive before the first delta is asked for, then the events of each delta."""
-        yield {"type": "message_start", "message": self._message(_usage(Usage(self._head.prompt_tokens, 1)))}
-        yield KeepAlive("queued")
-        for delta in deltas:
-            events = self.add(delta)
-            yield from events
-            if not events:
-                yield as_keepalive(delta)
+    def start(self) -> list[Union[Event, KeepAlive]]:
+        """Return the start of the message and a keep-alive, which come before the first delta."""
+        usage = _usage(Usage(self._head.prompt_tokens, 1))
+        return [{"type": "message_start", "message": self._message(usage)}, KeepAlive("queued")]
+
+    def events(self, delta: Delta) -> list[Union[Event, KeepAlive]]:
+        """Return the events of `delta`; a keep-alive for a delta without any."""
+        return [*self.add(delta)] or [as_keepalive(delta)]
 
     def add(self, delta: Delta) -> list[Event]:
         """Return the events of `delta`; none for a keep-alive and for hidden reasoning."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Union
 
 from bpu.chat.chunks import ResponseMetadata
@@ -18,7 +18,7 @@ _NANOSECONDS = 1_000_000
 
 
 class LineFormat:
-    """Formats one answer. `events` streams its lines; or `add` each delta, then `body`. `model` is the client's name.
+    """Formats one answer: streamed (`start`, `events`), or whole (`add`, `body`). `model` is the client's name.
 
     Every line has its text, if it is empty: clients break on an empty line, so a keep-alive is a whole one.
     """
@@ -33,16 +33,15 @@ class LineFormat:
         #: The line of a keep-alive: one without text.
         self.keepalive = self._line(self._part())
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[Line, KeepAlive]]:
-        """Yield the first line before the first delta is read, then one for each."""
-        yield self._line(self._part())
-        for delta in deltas:
-            if isinstance(delta, Finish):
-                yield self._last(self._part(), delta)
-            elif isinstance(delta, KeepAlive):
-                yield delta
-            else:
-                yield self._line(self._said(delta))
+    def start(self) -> list[Union[Line, KeepAlive]]:
+        """Return the line before the first delta."""
+        return [self._line(self._part())]
+
+    def events(self, delta: Delta) -> list[Union[Line, KeepAlive]]:
+        """Return the line of `delta`; a keep-alive stays one."""
+        if isinstance(delta, Finish):
+            return [self._last(self._part(), delta)]
+        return [delta if isinstance(delta, KeepAlive) else self._line(self._said(delta))]
 
     def add(self, delta: Delta) -> None:
         if isinstance(delta, Finish):

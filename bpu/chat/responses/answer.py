@@ -5,7 +5,7 @@ It is the smallest stream that every client accepts. The object at its end is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any, Literal, Union
 
@@ -23,7 +23,7 @@ _PREFIX = {"message": "msg", "reasoning": "rs"}
 
 
 class ResponsesFormat:
-    """Formats one answer. `events` streams it; or `add` each delta, then `body`."""
+    """Formats one answer: streamed (`start`, `events`), or whole (`add`, `body`)."""
 
     def __init__(self, head: ResponseMetadata, request: ChatRequest, body: Mapping[str, Any]) -> None:
         """`request` and its `body`: the response object repeats some of their fields."""
@@ -35,15 +35,14 @@ class ResponsesFormat:
         self._text: list[str] = []
         self._final: Event = {}
 
-    def events(self, deltas: Iterable[Delta]) -> Iterator[Union[Event, KeepAlive]]:
-        """Yield the first two events before the first delta is read, then the events of each delta."""
-        for name in ("created", "in_progress"):
-            yield self._event(f"response.{name}", response=self._response("in_progress"))
-        for delta in deltas:
-            events = self.add(delta)
-            yield from events
-            if not events:
-                yield as_keepalive(delta)
+    def start(self) -> list[Union[Event, KeepAlive]]:
+        """Return the two events before the first delta."""
+        names = ("created", "in_progress")
+        return [self._event(f"response.{name}", response=self._response("in_progress")) for name in names]
+
+    def events(self, delta: Delta) -> list[Union[Event, KeepAlive]]:
+        """Return the events of `delta`; a keep-alive for a delta without any."""
+        return [*self.add(delta)] or [as_keepalive(delta)]
 
     def add(self, delta: Delta) -> list[Event]:
         """Return the events of `delta`; none for a keep-alive."""

@@ -1,8 +1,9 @@
 """One job in its worker or command: from its place in the queue to the console's prompt.
 
-The keeper lends the console's pipes, and the job writes the line and reads the answer in a greenlet of its own, so
-that neither a second process nor a slow client delays the console. The client's greenlet takes the events from a list.
-`close` frees everything, at any time, any number of times.
+The keeper lends the console's pipes. The job writes the line, and then one chain of calls in the event loop takes each
+read of the console's pipe to the client: `TurnReader` parses it, the job passes the events to the `EventSink` of the
+answer, and the client's greenlet, which is woken directly, only sends what the sink has made. So neither a second
+process nor a slow client delays the console. `close` frees everything, at any time, any number of times.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from bpu.engine.messages import (
     SubmitJob,
 )
 from bpu.engine.states import State
-from bpu.turn import Phase, Progress, TimeLimitReached, Timing, Turn
+from bpu.turn import EventSink, Phase, Progress, TimeLimitReached, Timing, Turn
 
 log = logging.getLogger("bpu.engine")
 
@@ -59,11 +60,29 @@ class JobState(str, Enum):
     ENDED = "ended"
 
 
+class EventList:
+    """The plainest sink: keeps the events as they are, up to the last one."""
+
+    def __init__(self) -> None:
+        self._events: list[Event | Progress | TimeLimitReached] = []
+        self.has_ended = False
+
+    def on_event(self, event: Event | Progress | TimeLimitReached) -> bool:
+        self._events.append(event)
+        self.has_ended = self.has_ended or isinstance(event, (Done, TimeLimitReached))
+        return True
+
+    def take(self) -> list[Event | Progress | TimeLimitReached]:
+        events, self._events = self._events, []
+        return events
+
+
 class Job:
     """One job, made and owned by `Engine`; `Engine.submit` returns it once it has a place in the queue.
 
-    The client's greenlet calls `join`, `events` and `close`; a greenlet of the job reads the answer; the event loop
-    brings the keeper's messages. The job ends exactly once, and frees the console's pipes before.
+    The client's greenlet calls `join`, `feed` (or `events`) and `close`. The event loop brings the keeper's messages
+    and reads the answer; a greenlet of the job waits for the answer's end and gives the console back. The job ends
+    exactly once, and frees the console's pipes before.
     """
 
     def __init__(
@@ -86,7 +105,11 @@ class Job:
         self._state = JobState.QUEUED
         self._phase: Phase = "queued"
         self._position, self._accepted, self._joins_left = 0, False, MAX_JOINS
-        self._events: deque[Event | TimeLimitReached] = deque()
+        self._early = deque[Event | TimeLimitReached]()  # events that came before the sink
+        self._sink: EventSink | None = None
+        self._sink_error: Exception | None = None
+        self._has_output = False  # the sink has output that was not taken
+        self._shown: tuple[Phase, int] | None = None  # what the sink was passed last
         self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
         self._had_place, self._may_retry, self._anchored = False, True, True
         self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
@@ -204,6 +227,7 @@ class Job:
             self.turn,
             deliver=self._deliver,
             progress=self._progress,
+            on_read=self._on_read,
             anchored=self._anchored or not go.fresh,
         )
         self._reader = reader
@@ -262,8 +286,23 @@ class Job:
         if self._phase != "decode" and isinstance(event, Text):
             self._enter_phase("decode")
         if self._error is None:
-            self._events.append(event)
-            self._wakeup.set()
+            if self._sink is None:
+                self._early.append(event)
+            else:
+                self._pass_on(event, self._sink)
+
+    def _pass_on(self, event: Event | Progress | TimeLimitReached, sink: EventSink) -> None:
+        """Pass an event to the sink; keep its error for the client's greenlet."""
+        if self._sink_error is None and not sink.has_ended:
+            try:
+                self._has_output = sink.on_event(event) or self._has_output
+            except Exception as error:
+                self._sink_error, self._has_output = error, True
+
+    def _on_read(self) -> None:
+        """Run the client's greenlet if a read has left something for it, until it waits again."""
+        if self._has_output:
+            self._wakeup.switch()
 
     @property
     def timing(self) -> Timing:
@@ -286,6 +325,7 @@ class Job:
             # A waiting job's line is written first, because the end of this answer is work and brings a next request.
             gevent_io.sleep(HAND_OVER_S)
         self._deliver(Done())
+        self._wakeup.set()
 
     def _console_error(self, error: errors.BpuError) -> errors.BpuError:
         """The error for a lost console, with its last lines; waits for the keeper's report of how it ended."""
@@ -336,42 +376,57 @@ class Job:
             self._client.close()
         if self._state is JobState.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
-            self._events.clear()
+            self._early.clear()
             gevent_io.kill(self._greenlet, drain_timeout_s(self._phase, self._daemon.status.load_s or 0.0))
         elif self._state is JobState.QUEUED:
             self._end()
 
     # The client
 
-    def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
-        """Yield console events as they come, `Done` or `TimeLimitReached` last.
+    def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
+        """Pass the job's events to `sink` as they come; yield when it has output for the client, which must be taken.
 
-        It yields `Progress` first, after `silence_s` of silence, and on every change of the job's place or phase.
-        Raises `BpuError` when the job fails; what came before is delivered first.
+        Console events are passed on in the event loop, `Done` or `TimeLimitReached` last. The client's greenlet adds
+        `Progress`: first, on every change of the job's place or phase, and after `silence_s` without output.
+        Raises `BpuError` when the job fails, and what the sink has raised; the output that came before is taken first.
         """
-        shown: tuple[Phase, int] | None = None
+        while self._early:
+            self._pass_on(self._early.popleft(), sink)
+            if self._early:
+                gevent_io.sleep(0)  # a client that catches up lets others in between
+        self._sink = sink
+        self._shown = None
         while True:
-            while self._events:
-                event = self._events.popleft()
-                yield event
-                if isinstance(event, (Done, TimeLimitReached)):
-                    return
-                shown = ("decode", 0)
-                if self._events:
-                    gevent_io.sleep(0)  # a client that catches up lets others in between
+            if self._has_output:
+                self._has_output = False
+                yield
+                continue
+            if self._sink_error is not None:
+                raise self._sink_error
+            if sink.has_ended:
+                return
             if self._error is not None:
                 raise self._error
             if self._state is JobState.ENDED:
                 raise errors.ClientLeft("The job was closed.")
-            self._rejoin_if_lost()
-            place = (self._phase, self._position)
-            if place != shown and self._phase != "decode":
-                shown = place
-                yield self._queue_progress
+            if self._phase != "decode" and self._is_moved():
+                self._pass_on(self._queue_progress, sink)
                 continue
             self._wakeup.clear()
-            if not self._events and self._error is None and not self._wait_for_event(silence_s):
-                yield self._queue_progress
+            if self._error is None and not self._has_output and not self._wait_for_news(silence_s):
+                self._pass_on(self._queue_progress, sink)
+
+    def _is_moved(self) -> bool:
+        """Whether the job has another place or phase than the client was sent last; join again if it is lost."""
+        self._rejoin_if_lost()
+        last, self._shown = self._shown, (self._phase, self._position)
+        return self._shown != last
+
+    def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
+        """Yield the events that `feed` passes on, for an owner that reads them itself."""
+        sink = EventList()
+        for _ in self.feed(sink, silence_s):
+            yield from sink.take()
 
     @property
     def _queue_progress(self) -> Progress:
@@ -389,7 +444,7 @@ class Job:
         left = status.load_s - (time.monotonic() - status.since_at)
         return f"{words}, {max(1, round(left))} s"
 
-    def _wait_for_event(self, silence_s: float | None) -> bool:
+    def _wait_for_news(self, silence_s: float | None) -> bool:
         if self._state is not JobState.QUEUED or self._queue_until is None:
             return self._wakeup.wait(silence_s)
         left = self._queue_until - time.monotonic()

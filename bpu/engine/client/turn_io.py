@@ -1,6 +1,7 @@
 """Writes one line to the console and reads its answer up to the prompt, within the time limits.
 
-It never waits for the HTTP client, so that a slow reader does not hold the BPU.
+What the console writes is read, parsed and passed on in the event loop's callback. Nothing here waits for the HTTP
+client, so that a slow reader does not hold the BPU.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bpu import errors, gevent_io
 from bpu.console.errors import EchoMismatch, OutOfSync
@@ -59,7 +60,8 @@ def drain_timeout_s(phase: Phase, load_s: float) -> float:
 class TurnReader:
     """One turn. `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock.
 
-    `begin` runs in the event loop of a worker or command, the rest in the job's own greenlet.
+    `begin` and all that follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own
+    greenlet. `deliver` gets each event at once; `on_read` is called after all events of a read.
 
     `is_continuable` says whether the next turn can continue in the console's KV cache. `anchored` is False when an
     earlier try of this line has shown that the console repeats it differently.
@@ -74,9 +76,10 @@ class TurnReader:
         *,
         deliver: Callable[[Event | TimeLimitReached], None],
         progress: Callable[[int], None],
+        on_read: Callable[[], None],
         anchored: bool = True,
     ) -> None:
-        self._launch, self._deliver, self._progress = launch, deliver, progress
+        self._launch, self._deliver, self._progress, self._on_read = launch, deliver, progress, on_read
         self._slot = Path(launch.state_dir) / SLOT_NAME
         self._short = short = go.short
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
@@ -95,6 +98,8 @@ class TurnReader:
         rest = RestProbe(go.pids, None if go.noisy is None else frozenset(go.noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._written_at = self._first_at = self._last_at = 0.0
+        self._silent_since, self._silence_s = 0.0, launch.first_token_timeout_s or math.inf
+        self._job_until = math.inf
         self._progress_at = 0.0
 
     @property
@@ -135,13 +140,11 @@ class TurnReader:
         """Write the line and read until the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
         self._wait_for_slot()
         self._write_line()
-        reader = gevent_io.Reader(self._stdout)
         try:
             self._parser.begin(self._line, chat=self._chat, continued=self._short)
             if not self._parser.profile.reads_ahead and not self._at_prompt:
                 self._output.watch_input(unread_in(self._stdin), since=self._written_at)
-            while not self._read(reader):
-                pass
+            gevent_io.ReadLoop(self._stdout, self._step, pass_on=self._on_read, next_s=self._next_look_s).run()
         except OutOfSync as error:
             lost = TurnLost(f"The console got out of step and is being restarted. {error}")
             lost.echo_differs = isinstance(error, EchoMismatch)
@@ -150,8 +153,6 @@ class TurnReader:
             with contextlib.suppress(OutOfSync, errors.EngineCrashed):
                 self._handle(self._parser.end_of_file())
             raise ConsoleEnded("The console has ended in the middle of an answer.") from error
-        finally:
-            reader.close()
         if self._reset is not None:
             with contextlib.suppress(OSError):
                 os.write(self._stdin, self._reset + b"\n")
@@ -200,35 +201,30 @@ class TurnReader:
         """Write the rest of the line without waiting. Raises OSError."""
         while self._unwritten:
             self._unwritten = self._unwritten[os.write(self._stdin, self._unwritten) :]
-        self._written_at = time.monotonic()
+        self._written_at = self._silent_since = time.monotonic()
+        self._job_until = self._written_at + (self._launch.job_timeout_s or math.inf)
 
-    def _read(self, reader: gevent_io.Reader) -> bool:
-        """Read output, after a wait if there is none yet, and handle it; return True when the turn is over."""
-        events = None if self._output.drained else self._output.read()
-        if events is not None:
-            return self._handle(events)
-        limit, look = self._silence_left(), self._output.next_look_s
-        looks = look is not None and look <= limit
-        if reader.wait(look if looks else limit):
-            self._output.drained = False
-            return False
-        if not looks:
-            return self._raise_timeout()
+    def _step(self, readable: bool) -> bool:
+        """Read and handle output; return whether the turn is over."""
         events = self._output.read()
-        return self._handle(self._output.look() if events is None else events)
+        if events is None:
+            events = [] if readable else self._output.look()
+        return self._handle(events)
 
-    def _silence_left(self) -> float:
-        """Seconds until the first limit on silence or on the whole job; infinite without limits."""
+    def _next_look_s(self) -> float:
+        """Seconds until the next look at the pipe, or until a limit. Raises `EngineTimeout` at the limit.
+
+        It is called after the client was sent what was read, because the client need not wait for this.
+        """
+        left = min(self._silent_since + self._silence_s, self._job_until) - time.monotonic()
+        if left <= 0:
+            self._raise_timeout()
+        look = self._output.next_look_s
+        return left if look is None else min(look, left)
+
+    def _raise_timeout(self) -> NoReturn:
         launch = self._launch
-        silence = launch.stall_timeout_s if self._first_at else launch.first_token_timeout_s
-        until = (self._last_at or self._written_at) + silence if silence else math.inf
-        if launch.job_timeout_s:
-            until = min(until, self._written_at + launch.job_timeout_s)
-        return max(0.0, until - time.monotonic())
-
-    def _raise_timeout(self) -> bool:
-        launch, now = self._launch, time.monotonic()
-        if launch.job_timeout_s and now >= self._written_at + launch.job_timeout_s:
+        if time.monotonic() >= self._job_until:
             self._deliver(TimeLimitReached())
             raise errors.EngineTimeout(f"The answer took longer than {launch.job_timeout_s:g} seconds.")
         if self._first_at:
@@ -237,22 +233,24 @@ class TurnReader:
 
     def _handle(self, events: list[Event]) -> bool:
         for event in events:
-            if isinstance(event, Done):
-                return True
-            if isinstance(event, RunError):
-                raise errors.EngineCrashed("The console reports a run error.")
             if isinstance(event, Text):
                 self._count(event)
+            elif isinstance(event, Done):
+                return True
+            elif isinstance(event, RunError):
+                raise errors.EngineCrashed("The console reports a run error.")
             elif isinstance(event, Overrun):
                 self.is_continuable = False  # the KV cache holds more than the answer
-            if not isinstance(event, Log):  # a model can write a log line
-                self._deliver(event)
+            elif isinstance(event, Log):  # a model can write a log line
+                continue
+            self._deliver(event)
         return False
 
     def _count(self, event: Text) -> None:
         now = time.monotonic()
-        self._first_at = self._first_at or now
-        self._last_at = now
+        if not self._first_at:
+            self._first_at, self._silence_s = now, self._launch.stall_timeout_s or math.inf
+        self._last_at = self._silent_since = now
         self._parts.append(event.text)
         self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
         if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):

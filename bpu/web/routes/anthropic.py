@@ -31,6 +31,7 @@ def message() -> Response:
     def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
         answer = MessageFormat(head, request_id=request_log.current().request_id, shows_thinking=shows_thinking)
         return EndpointFormat(
+            start=answer.start,
             events=answer.events,
             body=answer,
             encode=sse.named_event,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from flask import Blueprint, Response
 
-from bpu.chat.chunks import CompletionBuilder, ResponseMetadata, chunks, keepalive_chunk
+from bpu.chat.chunks import ChunkFormat, CompletionBuilder, ResponseMetadata, keepalive_chunk
 from bpu.chat.requests import parse_chat
 from bpu.web import sse
 from bpu.web.context import app_context
@@ -25,8 +23,10 @@ def chat() -> Response:
 
 
 def _endpoint_format(head: ResponseMetadata) -> EndpointFormat:
+    chunks = ChunkFormat(head)
     return EndpointFormat(
-        events=partial(chunks, head=head),
+        start=chunks.start,
+        events=chunks.events,
         body=CompletionBuilder(head),
         encode=sse.ChunkEncoder().encode,
         content_type=sse.EVENT_STREAM,

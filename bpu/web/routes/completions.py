@@ -25,6 +25,7 @@ def complete() -> Response:
     def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
         completion = TextCompletionFormat(head, echo)
         return EndpointFormat(
+            start=completion.start,
             events=completion.events,
             body=completion,
             encode=sse.event,

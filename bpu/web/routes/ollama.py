@@ -119,6 +119,7 @@ def _answer(body: Any, prompt: str, parse: Parser, line_format: type[LineFormat]
     def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
         answer = line_format(head, name)
         return EndpointFormat(
+            start=answer.start,
             events=answer.events,
             body=answer,
             encode=_encode_line,

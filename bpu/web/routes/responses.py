@@ -40,6 +40,7 @@ def answer() -> Response:
     def endpoint_format(head: ResponseMetadata) -> EndpointFormat:
         answer = ResponsesFormat(head, chat_request, repeated)
         return EndpointFormat(
+            start=answer.start,
             events=answer.events,
             body=answer,
             encode=sse.named_event,

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from bpu.chat.chunks import ResponseMetadata
-from bpu.chat.deltas import Content, Delta, Finish, Reasoning
+from bpu.chat.chunks import ChunkFormat, ResponseMetadata
+from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.pipeline import AnswerOptions, read_answer
 from bpu.chat.prompt import Prompter
 from bpu.chat.requests import ChatRequest, parse_chat
@@ -153,6 +153,13 @@ def finish_of(answer: list[Delta]) -> Finish:
 
 def _text(deltas: list[Delta], kind: type[Content | Reasoning]) -> str:
     return "".join(one.text for one in deltas if isinstance(one, kind))
+
+
+def streamed(chunk_format: ChunkFormat, deltas: Iterable[Delta]) -> Iterator[dict[str, Any] | KeepAlive]:
+    """All that a streamed answer consists of."""
+    yield from chunk_format.start()
+    for delta in deltas:
+        yield from chunk_format.events(delta)
 
 
 def head(**fields: Any) -> ResponseMetadata:

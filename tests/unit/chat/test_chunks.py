@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from bpu.chat import chunks as chat_chunks
-from bpu.chat.chunks import CompletionBuilder, ResponseMetadata, completion, keepalive_chunk
+from bpu.chat.chunks import ChunkFormat, CompletionBuilder, ResponseMetadata, completion, keepalive_chunk
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
 from tests.support.checker import check_stream, parse_sse
 
-from .kit import MODEL, body, head, read, request
+from .kit import MODEL, body, head, read, request, streamed
 
 USAGE = Usage(12, 5, cached_tokens=4, reasoning_tokens=2, prompt_ms=10, predicted_n=5, predicted_ms=100)
 TOLD: list[Delta] = [KeepAlive("prefill"), Reasoning("Hm"), Content("Ja"), Content(", 好"), Finish("stop", USAGE)]
@@ -23,7 +22,7 @@ TOLD: list[Delta] = [KeepAlive("prefill"), Reasoning("Hm"), Content("Ja"), Conte
 
 def chunks(deltas: Iterable[Delta], metadata: ResponseMetadata) -> Iterator[dict[str, Any]]:
     """Yield the chunks as a client gets them, where keep-alives are chunks."""
-    for event in chat_chunks.chunks(deltas, metadata):
+    for event in streamed(ChunkFormat(metadata), deltas):
         yield keepalive_chunk(metadata) if isinstance(event, KeepAlive) else event
 
 
@@ -60,7 +59,7 @@ def test_20_21_the_last_chunk() -> None:
 
 
 def test_23_keep_alives_stay_keep_alives() -> None:
-    stream = list(chat_chunks.chunks(TOLD, head(include_usage=True)))
+    stream = list(streamed(ChunkFormat(head(include_usage=True)), TOLD))
     assert [isinstance(one, KeepAlive) for one in stream] == [False, True, False, False, False, False, False]
     assert keepalive_chunk(head())["choices"] == [{"index": 0, "delta": {}, "finish_reason": None}]
 

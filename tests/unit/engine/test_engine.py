@@ -6,10 +6,11 @@ import socket
 import time
 from pathlib import Path
 
+import gevent
 import pytest
 
 from bpu import errors, gevent_io
-from bpu.console.events import Text
+from bpu.console.events import Done, Text
 from bpu.engine.file_locks import try_lock
 from bpu.turn import Progress, TimeLimitReached
 from tests.live.gateway import command
@@ -185,4 +186,52 @@ def test_a_time_limit_on_the_whole_job_cuts_it_without_an_error(engine_of: Engin
     events = list(submit(engine, "[[sim tokens=100000 rate=50]]").events(5.0))
     assert isinstance(events[-1], TimeLimitReached)
     assert any(isinstance(event, Text) for event in events)
+    assert answer(submit(engine, says("next"), "next")) == "next"
+
+
+class Listener:
+    """A sink that notes in which greenlet it is called, and makes output of every `Text` up to `fails_at`."""
+
+    def __init__(self, *, silent: bool = False, fails_at: int | None = None) -> None:
+        self.greenlets: list[object] = []
+        self.events: list[object] = []
+        self.has_ended = False
+        self._silent, self._fails_at = silent, fails_at
+
+    def on_event(self, event: object) -> bool:
+        self.events.append(event)
+        self.has_ended = isinstance(event, Done)
+        if isinstance(event, Text):
+            self.greenlets.append(gevent.getcurrent())
+            if len(self.greenlets) == self._fails_at:
+                raise LookupError("the sink")
+        return self.has_ended or (isinstance(event, Text) and not self._silent)
+
+
+def test_a_token_reaches_the_sink_in_the_event_loop_and_wakes_the_client_once(engine_of: EngineOf) -> None:
+    sink, texts = Listener(), []
+    for _ in submit(engine_of(), "[[sim tokens=60 rate=100]]").feed(sink, 5.0):
+        texts.append(len(sink.greenlets))
+    assert set(sink.greenlets) == {gevent.get_hub()}
+    assert len(sink.greenlets) > 10
+    assert len(texts) == len(set(texts)) + 1, "each wake-up but the last one, for the end, has a new text"
+
+
+def test_a_client_that_is_sent_nothing_of_the_text_is_shown_that_the_job_runs(engine_of: EngineOf) -> None:
+    sink = Listener(silent=True)
+    for _ in submit(engine_of(), "[[sim tokens=100 rate=50]]").feed(sink, 0.1):
+        assert sink.has_ended
+    at = next(number for number, event in enumerate(sink.events) if isinstance(event, Text))
+    assert sink.events[at:].count(Progress("decode")) > 3
+
+
+def test_what_a_sink_raises_reaches_its_client_after_the_output_before_it(engine_of: EngineOf) -> None:
+    engine = engine_of()
+    job, sink = submit(engine, LONG), Listener(fails_at=3)
+    wakes = job.feed(sink, 5.0)
+    next(wakes)
+    with pytest.raises(LookupError, match="the sink"):
+        list(wakes)
+    job.close()
+    assert len(sink.greenlets) == 3
     assert answer(submit(engine, says("next"), "next")) == "next"

@@ -7,7 +7,7 @@ from threading import Event as Bell
 from typing import Any, Union
 
 from bpu.console.events import Done, Event, Stats, Text
-from bpu.turn import Progress, TimeLimitReached, Timing, Turn
+from bpu.turn import EventSink, Progress, TimeLimitReached, Timing, Turn
 
 #: An exception is raised where it stands; a bell is waited for, with a `Progress` for each stretch of silence.
 Step = Union[Event, Progress, TimeLimitReached, BaseException, Bell]
@@ -33,7 +33,19 @@ class FakeJob:
         self._script = script
         self._remember = remember
 
-    def events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
+    def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
+        for event in self._events(silence_s):
+            try:
+                has_output = sink.on_event(event)
+            except Exception:
+                yield  # what came before it is taken first
+                raise
+            if has_output:
+                yield
+            if sink.has_ended:
+                return
+
+    def _events(self, silence_s: float | None) -> Iterator[Union[Event, Progress, TimeLimitReached]]:
         self.asked_silence.append(silence_s)
         raw = ""
         for step in self._script:

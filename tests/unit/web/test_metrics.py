@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -124,11 +123,11 @@ def test_times_are_taken_where_the_tokens_pass() -> None:
     now = [10.0]
     metrics, record = RequestMetrics(lambda: now[0]), RequestRecord("id", "POST", CHAT, "127.0.0.1", started=10.0)
     script: list[Event | Progress] = [Progress("prefill"), Text("a"), Text("b"), Done()]
-    events = cast(Generator[Any, None, None], metrics.watch(script, record))
-    for seconds in (0.0, 2.0, 0.5, 0.0):
+    times = metrics.token_times(record)
+    for seconds, event in zip((0.0, 2.0, 0.5, 0.0), script, strict=True):
         now[0] += seconds
-        next(events)
-    events.close()  # as a client does that leaves
+        times.on_event(event)
+    times.close()  # as when a client leaves
     value = metrics.registry().get_sample_value
     assert value("bpu_time_to_first_token_seconds_sum") == 2.0
     assert (value("bpu_token_gap_seconds_count"), value("bpu_token_gap_seconds_sum")) == (1, 0.5)
