@@ -122,9 +122,7 @@ def split_images(content: Any) -> tuple[Any, tuple[InputImage, ...]]:
     return [part for part in content if not is_image(part)], tuple(images)
 
 
-def check_images(
-    messages: Iterable[tuple[str, tuple[InputImage, ...]]], model: str, seeing: Collection[str]
-) -> None:
+def check_images(messages: Iterable[tuple[str, tuple[InputImage, ...]]], model: str, seeing: Collection[str]) -> None:
     """Parse the images of messages (role and images of each), which only the models `seeing` take.
 
     Raises `BadRequest`.

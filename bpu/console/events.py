@@ -29,7 +29,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Stats:
-    """The console's own figures for the turn; None for each that it did not print. `vit_ms`: its vision model's time."""
+    """The console's own figures for the turn; None for each that it did not print.
+
+    `vit_ms` is the time of its vision model.
+    """
 
     prefill_tokens: int | None = None
     prefill_ms: float | None = None

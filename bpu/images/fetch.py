@@ -155,7 +155,7 @@ def _body(response: HTTPResponse, connection: HTTPConnection, until: float) -> b
     kind = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
     if kind and not kind.startswith("image/") and kind != "application/octet-stream":
         raise BadImage(f"The address leads to {kind[:40]!r}, which is no image.")
-    pieces, size = [], 0
+    pieces, size = list[bytes](), 0
     while True:
         if connection.sock is not None:
             connection.sock.settimeout(_left(until))

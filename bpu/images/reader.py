@@ -83,7 +83,8 @@ class ImageReader:
         )
         alarm = gevent_io.Alarm(self._limit_s, process.kill)
         try:
-            assert process.stdin is not None and process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout is not None
             _send(process.stdin, request)
             head, _, files = process.stdout.read().partition(b"\n")
         finally:

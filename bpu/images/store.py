@@ -50,7 +50,7 @@ class ImageStore:
         """Remove files that `save` has written; those that are gone already are ignored."""
         for path in paths:
             with suppress(OSError):
-                os.unlink(path)
+                Path(path).unlink()
 
     def _save(self, data: bytes) -> str:
         path = str(self._usable_folder() / f"{self._owner}_{secrets.token_hex(8)}.bmp")

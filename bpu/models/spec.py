@@ -14,12 +14,16 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from bpu.console.profiles import profile_for
+from bpu.console.profiles import PROFILES, profile_for
 from bpu.messages import say
 from bpu.models import families, sdk
 from bpu.models.families import Thinking
 from bpu.models.names import NameFacts, read_name
 from bpu.settings import Settings
+
+#: All published image models see 448 by 448 pixels. Their logs show 256 tokens of prefill for an image
+#: (docs/console-protocol.md#input), which is an upper bound for Qwen3-VL with its larger patches.
+IMAGE_SIDE, IMAGE_TOKENS = 448, 256
 
 
 def _one_name(value: str) -> str:
@@ -139,6 +143,19 @@ class ModelSpec:
     @property
     def libraries(self) -> Path:
         return sdk.library_folder(self.runtime_dir, self.console)
+
+    @property
+    def image_side(self) -> int:
+        """Width and height in pixels of the images that the model sees; 0 if its console takes none."""
+        if not (self.vision and PROFILES[self.profile].image_command):
+            return 0
+        side = self.vlm.get("image_width")
+        return side if isinstance(side, int) and side > 0 else IMAGE_SIDE
+
+    @property
+    def image_tokens(self) -> int:
+        """Tokens that one image takes of the context."""
+        return round(IMAGE_TOKENS * (self.image_side / IMAGE_SIDE) ** 2)
 
     @property
     def cores(self) -> int:

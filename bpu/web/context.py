@@ -20,6 +20,7 @@ from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 from bpu.web.activity_store import ActivityStore
 from bpu.web.detached import DetachedAnswers
+from bpu.web.request_images import ImageInput
 from bpu.web.request_log import RequestRecord
 from bpu.web.request_metrics import RequestMetrics
 from bpu.web.served_models import ServedModels
@@ -55,12 +56,13 @@ class Engine(Protocol):
         count: Callable[[str], int],
         client: socket | None = None,
         model: str = "",
+        on_end: Callable[[], None] = lambda: None,
     ) -> Job:
         """Put `turn` for the model with the id `model` into the queue; return when its position is known.
 
         `remember` makes the digest of the conversation from the raw answer ("" if it cannot be continued), `count`
-        counts its tokens. When `client` disconnects, the job is closed. Raises `QueueFull`, `EngineUnavailable`,
-        `EngineStopping`.
+        counts its tokens. When `client` disconnects, the job is closed. `on_end` is called when it has ended.
+        Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
         """
 
     def start(self) -> None: ...
@@ -101,6 +103,7 @@ class AppContext:
     read_sensors: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
     detached: DetachedAnswers | None = None
     activity: ActivityStore | None = None
+    images: ImageInput | None = None
 
     @property
     def prompter(self) -> Prompter:

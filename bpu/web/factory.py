@@ -35,6 +35,7 @@ from bpu.web.activity_store import ActivityStore
 from bpu.web.context import AppContext, Engine
 from bpu.web.detached import DetachedAnswers
 from bpu.web.log_stream import LogPoller, log_blueprint
+from bpu.web.request_images import ImageInput
 from bpu.web.routes.models import entries
 from bpu.web.routes.page import page_blueprint
 from bpu.web.served_models import ModelParts, ServedModel, ServedModels
@@ -58,7 +59,10 @@ def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
         streams=StreamRegistry(settings.status_streams),
         detached=DetachedAnswers(state_dir(settings) / "detached"),
         activity=_activity_store(settings),
+        images=ImageInput(state_dir(settings), settings.image_urls),
     )
+    assert ctx.images is not None
+    ctx.images.sweep()
     if ctx.activity is not None:
         ctx.on_stop.append(ctx.activity.write)
         atexit.register(ctx.activity.write)
@@ -87,6 +91,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         load_parts=lambda: _parts(settings, model, launches),
         find_reasons=lambda: _reasons(model, files),
         problem=problem,
+        image_side=model.image_side,
     )
 
 
@@ -124,6 +129,7 @@ def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -
         line_limit=line_limit(settings, launch, model),
         history=settings.history,
         thinking=model.thinking,
+        image_tokens=model.image_tokens,
     )
     return ModelParts(prompter, AnswerDecoder(prompter, reasoning=settings.reasoning), counter)
 

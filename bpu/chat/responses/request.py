@@ -84,7 +84,11 @@ def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
             return
         message: Mapping[str, Any] = {"role": "assistant", "content": None, "tool_calls": [call]}
     elif kind == "function_call_output":
-        message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": with_paths(item.get("output"), f"{place}.output")}
+        message = {
+            "role": "tool",
+            "tool_call_id": item.get("call_id"),
+            "content": with_paths(item.get("output"), f"{place}.output"),
+        }
     elif kind == "message":
         message = {"role": item.get("role"), "content": with_paths(item.get("content"), f"{place}.content")}
     else:
