@@ -204,7 +204,7 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         args=settings.console_args if entry.args is None else entry.args,
         env=entry.env,
         context=_first_known(entry.context, *_by_precedence(own, context_of_file, settings.context_size)),
-        thinking=entry.thinking or families.thinking(hbm.name),
+        thinking=entry.thinking or _thinking(profile, hbm),
         vision=vision,
         vit=_resolve_path(hbm.parent, entry.vit) or (sdk.find_sibling(hbm, "*_vision_*.hbm") if vision else None),
         embeddings=_resolve_path(hbm.parent, entry.embeddings)
@@ -218,6 +218,12 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         explicit_paths=_paths_set_by_person(entry, settings),
         line=line,
     )
+
+
+def _thinking(profile: str, hbm: Path) -> Thinking:
+    """Return how the model reasons: by its family; no image model's template opens the reasoning."""
+    found = families.thinking(hbm.name)
+    return "none" if found == "auto" and PROFILES[profile].image_command else found
 
 
 #: The paths of an entry and the settings of the same meaning.
