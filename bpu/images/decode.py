@@ -60,8 +60,9 @@ def _open(data: bytes) -> Image.Image:
 
 def _square(image: Image.Image, side: int) -> bytes:
     """Decode the first frame, turn it as its EXIF data says, and place it in the middle of the square."""
-    orientation = _orientation(image)
     image.draft("RGB", (2 * side, 2 * side))  # a JPEG is decoded smaller where that is enough
+    image.load()
+    orientation = _orientation(image)
     image = _on_paper(image)
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     if (turn := _TURNS.get(orientation)) is not None:

@@ -1,7 +1,8 @@
 """What the process for images does: it reads one request from stdin and writes its result to stdout.
 
-The request is a line of JSON, `{"side": 448, "allowed": [], "images": [{"base64": 1234}, {"address": "https://..."}]}`,
-and after it the base64 text of each image that has one, of so many bytes. The result is a line of JSON,
+The request is a line of JSON,
+`{"side": 448, "allowed": [], "limit_s": 30, "images": [{"base64": 1234}, {"address": "https://..."}]}`, and after it
+the base64 text of each image that has one, of so many bytes. The result is a line of JSON,
 `{"images": [{"digest": "...", "size": 602166}]}` or `{"error": "...", "index": 0}`, and after it the files.
 """
 
@@ -13,6 +14,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -29,6 +31,7 @@ _NICE = 5
 def run(source: BinaryIO, target: BinaryIO) -> None:
     """Read a request and write its result."""
     request = json.loads(source.readline())
+    signal.setitimer(signal.ITIMER_REAL, request["limit_s"])  # whose signal ends the process
     images = request["images"]
     texts = [source.read(image.get("base64", 0)) for image in images]
     index = 0

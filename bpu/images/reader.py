@@ -62,7 +62,7 @@ class ImageReader:
     def read(self, sources: Sequence[Source], side: int) -> list[Picture]:
         """Return the images as squares of `side` pixels. Raises `ImageRefused`."""
         with self._places:
-            head, body = self._run(_request(sources, side, self._allowed))
+            head, body = self._run(_request(sources, side, self._allowed, self._limit_s))
         if "error" in head:
             raise ImageRefused(str(head["error"]), int(head["index"]))
         pictures, at = [], 0
@@ -81,14 +81,12 @@ class ImageReader:
             cwd=IMPORT_ROOT,
             env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG") if name in os.environ},
         )
-        alarm = gevent_io.Alarm(self._limit_s, process.kill)
         try:
             assert process.stdin is not None
             assert process.stdout is not None
             _send(process.stdin, request)
             head, _, files = process.stdout.read().partition(b"\n")
         finally:
-            alarm.close()
             process.kill()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
@@ -101,9 +99,10 @@ class ImageReader:
         return found, files
 
 
-def _request(sources: Sequence[Source], side: int, allowed: list[str]) -> Iterator[bytes]:
+def _request(sources: Sequence[Source], side: int, allowed: list[str], limit_s: float) -> Iterator[bytes]:
     images = [{"address": one.address} if one.address else {"base64": one.size} for one in sources]
-    yield json.dumps({"side": side, "allowed": allowed, "images": images}).encode() + b"\n"
+    head = {"side": side, "allowed": allowed, "limit_s": limit_s, "images": images}
+    yield json.dumps(head).encode() + b"\n"
     for one in sources:
         yield from one.pieces
 
