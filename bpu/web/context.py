@@ -16,11 +16,11 @@ from bpu.board.sensors import Sensors
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import Counter
 from bpu.console.events import Event
+from bpu.images.job_images import ImageInput
 from bpu.settings import Settings
 from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 from bpu.web.activity_store import ActivityStore
 from bpu.web.detached import DetachedAnswers
-from bpu.web.request_images import ImageInput
 from bpu.web.request_log import RequestRecord
 from bpu.web.request_metrics import RequestMetrics
 from bpu.web.served_models import ServedModels
@@ -97,13 +97,13 @@ class AppContext:
     settings: Settings
     engine: Engine
     served: ServedModels
+    images: ImageInput
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
     streams: StreamRegistry = field(default_factory=lambda: StreamRegistry(128))
     read_sensors: Callable[[], Mapping[str, Any]] = field(default_factory=Sensors)
     detached: DetachedAnswers | None = None
     activity: ActivityStore | None = None
-    images: ImageInput | None = None
 
     @property
     def prompter(self) -> Prompter:

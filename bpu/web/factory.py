@@ -29,13 +29,13 @@ from bpu.engine.client.launch_config import (
 )
 from bpu.engine.launch_spec import LaunchTable
 from bpu.errors import SettingsError
+from bpu.images.job_images import ImageInput
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
 from bpu.web.context import AppContext, Engine
 from bpu.web.detached import DetachedAnswers
 from bpu.web.log_stream import LogPoller, log_blueprint
-from bpu.web.request_images import ImageInput
 from bpu.web.routes.models import entries
 from bpu.web.routes.page import page_blueprint
 from bpu.web.served_models import ModelParts, ServedModel, ServedModels
@@ -61,7 +61,6 @@ def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
         activity=_activity_store(settings),
         images=ImageInput(state_dir(settings), settings.image_urls),
     )
-    assert ctx.images is not None
     ctx.images.sweep()
     if ctx.activity is not None:
         ctx.on_stop.append(ctx.activity.write)

@@ -23,7 +23,6 @@ class LiftedData:
         self._name = secrets.token_hex(16)
         self._mark = re.compile(rf"\*{self._name}\.(\d+)\*")
         self._runs: dict[int, list[bytes]] = {}
-        self._used: set[int] = set()
         self.size = 0
 
     def filter(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -53,13 +52,11 @@ class LiftedData:
         pieces: list[bytes] = []
         for at, part in enumerate(parts):
             if at % 2:
-                self._used.add(int(part))
                 pieces.extend(self._runs[int(part)])
             else:
                 pieces.append(part.encode("utf-8", "replace"))
         return tuple(filter(None, pieces))
 
-    @property
-    def is_used_up(self) -> bool:
-        """Whether all data was asked for; else some stands in a place where no image is."""
-        return self._used == self._runs.keys()
+    def is_used_up_by(self, texts: Iterable[str]) -> bool:
+        """Whether `texts` stand for all of the data; else some stands in a place where no image is."""
+        return {int(number) for text in texts for number in self._mark.findall(text)} == self._runs.keys()

@@ -29,7 +29,7 @@ from bpu.web.context import AppContext, Job
 from bpu.web.endpoint_format import FormatFactory
 from bpu.web.heartbeat import Heartbeat
 from bpu.web.request_body import client_socket
-from bpu.web.request_images import RequestImages
+from bpu.web.request_images import read_images
 
 log = logging.getLogger("bpu.web")
 
@@ -72,7 +72,7 @@ def release_job(error: BaseException | None) -> None:
 def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: FormatFactory) -> Response:
     """Answer by the engine. From `submit` on the job is closed on every way out."""
     model, record = ctx.served.find(chat_request.model), request_log.current()
-    images = RequestImages() if ctx.images is None else ctx.images.read(chat_request, model.image_side)
+    images = read_images(ctx.images, chat_request, model.image_side)
     plan = model.parts.prompter.plan(chat_request)
     turn = plan.turn
     request_log.add_fields(model=model.id)

@@ -1,12 +1,10 @@
-"""Images from the client to the console: the steps, all that may come between, faults, limits, leaks, and two people."""
+"""Images from the client to the console: the steps, what may come between, faults, limits, leaks, and two people."""
 
 from __future__ import annotations
 
 import base64
-import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,7 +81,7 @@ def test_the_right_bytes_arrive_whatever_the_console_prints_between(start: Start
 def test_a_chat_goes_on_without_sending_its_image_again(start: Start, tmp_path: Path) -> None:
     record = tmp_path / "lines"
     gateway = start(env=options(f"--record {record}"))
-    chat = [said(ASK, stripes(RED))]
+    chat: list[dict[str, Any]] = [said(ASK, stripes(RED))]
     for question in ("And which colour now?", said("The same picture?", stripes(RED))):
         answer = asked(gateway, *chat)
         chat.append({"role": "assistant", "content": text(answer)})
@@ -97,18 +95,19 @@ def test_a_chat_goes_on_without_sending_its_image_again(start: Start, tmp_path: 
 @pytest.mark.parametrize("change", ["other image", "other words", "new image"])
 def test_another_image_or_other_words_begin_a_new_chat_with_it(gateway: Gateway, change: str) -> None:
     first = said(ASK, stripes(RED))
-    chat = [first, {"role": "assistant", "content": text(asked(gateway, first))}, said("Which colours do you see?")]
+    answer = {"role": "assistant", "content": text(asked(gateway, first))}
+    chat: list[dict[str, Any]] = [first, answer, said("Which colours do you see?")]
     if change == "other image":
         chat[0] = said(ASK, stripes(BLUE))
     elif change == "other words":
         chat[0] = said("Another question about the image", stripes(RED))
     else:
         chat[2] = said("Which colours do you see?", stripes(YELLOW))
-    answer = asked(gateway, *chat)
+    found = asked(gateway, *chat)
     wanted = {"other image": [BLUE], "other words": [RED], "new image": [RED, YELLOW]}[change]
-    assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
-    assert [colour for colour in (RED, YELLOW, BLUE) if colour in text(answer)] == wanted
-    assert f"{len(wanted)} image" in text(answer)
+    assert found["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+    assert [colour for colour in (RED, YELLOW, BLUE) if colour in text(found)] == wanted
+    assert f"{len(wanted)} image" in text(found)
 
 
 def test_several_images_go_in_one_line_in_their_order_and_equal_ones_once(start: Start, tmp_path: Path) -> None:
@@ -144,7 +143,7 @@ def test_every_api_takes_images(gateway: Gateway) -> None:
 
 def test_an_image_in_the_result_of_a_tool_is_seen(gateway: Gateway) -> None:
     call_id = {"id": "call_1", "type": "function", "function": {"name": "camera", "arguments": "{}"}}
-    chat = [
+    chat: list[dict[str, Any]] = [
         {"role": "user", "content": "Use the camera."},
         {"role": "assistant", "content": None, "tool_calls": [call_id]},
         {"role": "tool", "tool_call_id": "call_1", "content": [image_part(stripes(GREEN))]},
@@ -318,9 +317,8 @@ def test_images_of_two_people_never_meet(start: Start) -> None:
 
 
 def _leave(gateway: Gateway, colour: str, after_s: float) -> None:
-    body = {"model": MODEL, "stream": True, "messages": [said(sim(ASK, tokens=200, rate=100), stripes(colour))]}
     with suppress(OSError):
-        sock = gateway.open_request(CHAT, body)
+        sock = gateway.open_stream("", messages=[said(sim(ASK, tokens=200, rate=100), stripes(colour))])
         time.sleep(after_s)
         sock.close()
 
@@ -351,9 +349,8 @@ def test_three_hundred_jobs_with_leaves_and_kills_leave_no_file_and_no_descripto
     assert RED in text(asked(gateway, said(ASK, stripes(RED))))
     until(lambda: not files(gateway), seconds=15, what="no file is left")
     for worker in gateway.workers():
-        opened = {os.readlink(f"/proc/{worker.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{worker.pid}/fd")}
-        assert not [path for path in opened if "/images/" in path]
-        until(lambda pid=worker.pid: len(os.listdir(f"/proc/{pid}/fd")) < 40, seconds=15, what="few descriptors")
+        assert not [file.path for file in worker.open_files() if "/images/" in file.path]
+        assert worker.num_fds() < 40
         assert not worker.children()
 
 
@@ -368,8 +365,7 @@ def test_no_image_is_logged(start: Start) -> None:
 
 def test_a_killed_workers_files_are_removed_by_the_next_one(start: Start) -> None:
     gateway = start(env=VLM)
-    body = {"model": MODEL, "stream": True, "messages": [said(sim(ASK, tokens=2000, rate=20), stripes(RED))]}
-    sock: socket.socket = gateway.open_request(CHAT, body)
+    sock = gateway.open_stream("", messages=[said(sim(ASK, tokens=2000, rate=20), stripes(RED))])
     until(lambda: files(gateway), what="the file of the running job")
     [worker] = gateway.workers()
     worker.kill()

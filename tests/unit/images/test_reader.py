@@ -27,7 +27,9 @@ def test_images_come_back_in_order_with_the_digests_of_their_bytes() -> None:
     assert found[1].file[54] > 200
 
 
-@pytest.mark.parametrize("change", [lambda text: text, lambda text: text.rstrip("="), lambda text: f"{text[:9]}\n{text[9:]}"])
+@pytest.mark.parametrize(
+    "change", [lambda text: text, lambda text: text.rstrip("="), lambda text: f"{text[:9]}\n{text[9:]}"]
+)
 def test_base64_is_taken_in_its_usual_variants(change) -> None:  # type: ignore[no-untyped-def]
     text = change(base64_of(stripes(RED)))
     assert ImageReader().read([Source(pieces=(text[:10].encode(), text[10:].encode()))], 64)
@@ -36,7 +38,7 @@ def test_base64_is_taken_in_its_usual_variants(change) -> None:  # type: ignore[
 
 
 def test_the_refused_image_is_named_by_its_number() -> None:
-    with pytest.raises(ImageRefused, match="broken|no known type") as error:
+    with pytest.raises(ImageRefused, match=r"broken|no known type") as error:
         ImageReader().read([source(stripes(RED)), source(b"nothing")], 64)
     assert error.value.index == 1
 
