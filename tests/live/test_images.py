@@ -89,14 +89,15 @@ def test_a_chat_goes_on_without_sending_its_image_again(start: Start, tmp_path: 
     answer = asked(gateway, *chat)
     assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] > 2 * 256 - 256
     assert RED in text(answer)
-    assert [line for line in written(record) if line.startswith("/image")] == written(record)[:1]
+    assert len([line for line in written(record) if line.startswith("/image")]) == 1
 
 
 @pytest.mark.parametrize("change", ["other image", "other words", "new image"])
 def test_another_image_or_other_words_begin_a_new_chat_with_it(gateway: Gateway, change: str) -> None:
     first = said(ASK, stripes(RED))
     answer = {"role": "assistant", "content": text(asked(gateway, first))}
-    chat: list[dict[str, Any]] = [first, answer, said("Which colours do you see?")]
+    question: dict[str, Any] = said("Which colours do you see?")
+    chat = [first, answer, question]
     if change == "other image":
         chat[0] = said(ASK, stripes(BLUE))
     elif change == "other words":
