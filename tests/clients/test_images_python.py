@@ -81,11 +81,11 @@ def test_anthropic(gateway: Gateway) -> None:
 
 
 def test_ollama(gateway: Gateway) -> None:
-    client = ollama.Client(host=gateway.url)
     data = stripes(RED)
-    answer = client.chat(MODEL, [{"role": "user", "content": ASK, "images": [data]}])
-    assert SEEN in str(answer.message.content)
-    assert SEEN in client.generate(MODEL, ASK, images=[data]).response
+    with ollama.Client(host=gateway.url) as client:
+        answer = client.chat(MODEL, [{"role": "user", "content": ASK, "images": [data]}])
+        assert SEEN in str(answer.message.content)
+        assert SEEN in client.generate(MODEL, ASK, images=[data]).response
 
 
 @pytest.mark.parametrize("command", [["examples/look.py", "--file"], ["-m", "bpu", "chat", "--image"]])

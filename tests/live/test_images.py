@@ -56,6 +56,10 @@ def files(gateway: Gateway) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
+def no_file_is_left(gateway: Gateway) -> None:
+    until(lambda: not files(gateway), seconds=20, what="no file is left")
+
+
 def written(record: Path) -> list[str]:
     """The lines that the console has read, without the process ids."""
     return [line.partition(" ")[2] for line in record.read_text(errors="replace").splitlines()]
@@ -75,7 +79,7 @@ def test_the_right_bytes_arrive_whatever_the_console_prints_between(start: Start
         assert ("vit_ms" in answer["timings"]) is (step in ("full", "statistics"))
     lines = [line for line in written(record) if line.startswith("/image") or ASK in line]
     assert [line.partition(" ")[0] for line in lines] == ["/image", "What", "/image", "What"]
-    assert files(gateway) == []
+    no_file_is_left(gateway)
 
 
 def test_a_chat_goes_on_without_sending_its_image_again(start: Start, tmp_path: Path) -> None:
@@ -191,7 +195,7 @@ def test_a_bad_image_is_a_400_that_names_it(gateway: Gateway, name: str) -> None
     assert reply.status == 400, reply.data
     assert words in reply.error["message"]
     assert reply.error["param"] == "messages.0.content.1"
-    assert files(gateway) == []
+    no_file_is_left(gateway)
 
 
 def test_images_that_do_not_fit_are_the_typed_overflow(start: Start) -> None:
@@ -252,7 +256,7 @@ def test_a_step_without_end_has_a_time_limit_of_its_own(start: Start, tmp_path: 
     reply = post(gateway, {"model": MODEL, "messages": [said(ASK, stripes(RED))]})
     assert reply.status == 504, reply.data
     assert "did not read the image within 1 seconds" in reply.error["message"]
-    assert files(gateway) == []
+    no_file_is_left(gateway)
     assert GREEN in text(asked(gateway, said(ASK, stripes(GREEN))))
 
 
@@ -263,7 +267,7 @@ def test_a_console_that_ends_in_the_step_is_an_error_and_the_next_job_works(
     gateway = start(env=options(f"--fault {fault} --fault-once {tmp_path / 'once'}"))
     reply = post(gateway, {"model": MODEL, "messages": [said(ASK, stripes(RED))]})
     assert reply.status == 502, reply.data
-    assert files(gateway) == []
+    no_file_is_left(gateway)
     assert GREEN in text(asked(gateway, said(ASK, stripes(GREEN))))
 
 
@@ -314,7 +318,7 @@ def test_images_of_two_people_never_meet(start: Start) -> None:
         for colour, answers in zip(colours, pool.map(ask, colours), strict=True):
             for answer in answers:
                 assert f"I see 1 image: 448x448: {colour} 100 %" in answer
-    assert files(gateway) == []
+    no_file_is_left(gateway)
 
 
 def _leave(gateway: Gateway, colour: str, after_s: float) -> None:
@@ -324,6 +328,7 @@ def _leave(gateway: Gateway, colour: str, after_s: float) -> None:
         sock.close()
 
 
+@pytest.mark.timeout(900)
 def test_three_hundred_jobs_with_leaves_and_kills_leave_no_file_and_no_descriptor(start: Start) -> None:
     gateway = start(workers=2, reuse_port=True, env=VLM)
     chance = random.Random(17)
@@ -348,7 +353,7 @@ def test_three_hundred_jobs_with_leaves_and_kills_leave_no_file_and_no_descripto
                 victim.send_signal(signal.SIGKILL)
     until(lambda: gateway.state() == "ready" and not gateway.slots()["waiting"], seconds=60, what="all jobs are over")
     assert RED in text(asked(gateway, said(ASK, stripes(RED))))
-    until(lambda: not files(gateway), seconds=15, what="no file is left")
+    no_file_is_left(gateway)
     for worker in gateway.workers():
         assert not [file.path for file in worker.open_files() if "/images/" in file.path]
         assert worker.num_fds() < 40
@@ -370,5 +375,5 @@ def test_a_killed_workers_files_are_removed_by_the_next_one(start: Start) -> Non
     until(lambda: files(gateway), what="the file of the running job")
     [worker] = gateway.workers()
     worker.kill()
-    until(lambda: not files(gateway), seconds=20, what="no file is left")
+    no_file_is_left(gateway)
     sock.close()

@@ -22,7 +22,10 @@ class EndNotProven(Exception):
 
 
 class ImageStep:
-    """One step, in the greenlet of its job. `image_s` and `vit_ms` are as in `Timing`."""
+    """One step, in the greenlet of its job. `image_s` and `vit_ms` are as in `Timing`.
+
+    `end_proven`: the step ended with more than a model could have printed in that time, not by silence.
+    """
 
     def __init__(self, output: TimedReader, parser: Parser, *, limit_s: float) -> None:
         """`limit_s`: seconds for the whole step; 0: no limit."""
@@ -30,6 +33,7 @@ class ImageStep:
         self._text = 0
         self.image_s = 0.0
         self.vit_ms: float | None = None
+        self.end_proven = False
 
     def run(self, reader: gevent_io.Reader, line: bytes, written_at: float) -> None:
         """Read up to the prompt. Raises `EngineTimeout`, `EngineCrashed`, `EndNotProven`, and as `TimedReader.read`."""
@@ -41,6 +45,7 @@ class ImageStep:
         report = self._parser.report(at_rest=self._output.at_rest)
         if report.must_discard(reads_ahead=self._parser.profile.reads_ahead):
             raise EndNotProven
+        self.end_proven = report.proven
 
     def _read(self, reader: gevent_io.Reader, until: float | None) -> bool:
         """Read output, after a wait if there is none yet; return True when the step is over."""

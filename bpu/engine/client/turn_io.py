@@ -171,7 +171,7 @@ class TurnReader:
         if not self._parser.profile.reads_ahead and not self._at_prompt:
             self._output.watch_input(unread_in(self._stdin), since=self._written_at)
         self._image_step.run(reader, self._images_line, self._written_at)
-        self._at_prompt = False  # the end of the step alone does not prove it to a console that writes more
+        self._at_prompt = self._image_step.end_proven
         self._unwritten = memoryview(self._line + b"\n")
         self._write_line()
 
