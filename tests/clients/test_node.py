@@ -33,15 +33,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.mark.parametrize("name", ["openai", "ai", "ollama", "anthropic"])
 def test_the_package(gateway: Gateway, name: str) -> None:
-    run_tests(gateway, name)
+    check_package(gateway, name)
 
 
 def test_images_by_all_packages(tmp_path: Path) -> None:
     with running(tmp_path, env={"BPU_CONSOLE_PROFILE": "vlm"}) as gateway:
-        run_tests(gateway, "images", PICTURE=base64_of(stripes(RED)))
+        check_package(gateway, "images", PICTURE=base64_of(stripes(RED)))
 
 
-def run_tests(gateway: Gateway, name: str, **more: str) -> None:
+def check_package(gateway: Gateway, name: str, **more: str) -> None:
     env = {**os.environ, "GATEWAY_URL": f"{gateway.url}/v1", "NODE_NO_WARNINGS": "1", **more}
     done = subprocess.run(
         ["node", "--test", "--test-reporter=spec", f"{name}.test.mjs"],

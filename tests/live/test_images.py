@@ -6,7 +6,6 @@ import base64
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -324,7 +323,10 @@ def test_images_of_two_people_never_meet(start: Start) -> None:
 def _leave(gateway: Gateway, colour: str, after_s: float) -> None:
     with suppress(OSError):
         sock = gateway.open_stream("", messages=[said(sim(ASK, tokens=200, rate=100), stripes(colour))])
-        time.sleep(after_s)
+        sock.settimeout(after_s)
+        with suppress(TimeoutError):
+            sock.recv(1)
+            sock.recv(1 << 20)
         sock.close()
 
 
