@@ -33,6 +33,9 @@ SILENCE_S = 30.0
 #: The size of one read, and the first bytes of a body that its budget does not count: all of most bodies.
 PIECE_BYTES = 16 * 1024
 FREE_BYTES = 64 * 1024
+#: Other greenlets run after so many bytes of a body, for so many seconds. Above 0, because after a pause of 0 the event
+#: loop goes on with the body before it polls its sockets.
+PAUSE_BYTES, PAUSE_S = 512 * 1024, 0.001
 #: gunicorn may discard this much of an unread body; a longer one closes its connection.
 SKIPPED_BYTES = 1024 * 1024
 
@@ -169,6 +172,9 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
         if size > FREE_BYTES:
             share.take(len(piece))
         yield piece
+        # A fast client always has more, and reading what is there lets no other greenlet run.
+        if size % PAUSE_BYTES < len(piece) and client_socket() is not None:
+            gevent_io.sleep(PAUSE_S)
 
 
 @contextmanager
