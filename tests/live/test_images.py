@@ -19,6 +19,7 @@ from tests.live.gateway import FAST, Gateway, running, sim
 from tests.live.wire import Reply, call
 from tests.support.pictures import BLUE, GREEN, RED, YELLOW, base64_of, image_part, said, stripes
 from tests.support.waits import until
+from tests.unit.images.test_fetch import serving
 
 Start = Callable[..., Gateway]
 CHAT, MODEL = "/v1/chat/completions", "deepseek-r1:1.5b"
@@ -164,9 +165,23 @@ def test_the_lists_of_models_say_that_it_sees(gateway: Gateway) -> None:
 
 
 def test_tokens_of_images_are_counted(gateway: Gateway) -> None:
-    body = {"model": MODEL, "messages": [said(ASK, stripes(RED))]}
+    message = said(ASK, stripes(RED))
+    body = {"model": MODEL, "messages": [message]}
     count = gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"]
-    assert count == asked(gateway, *body["messages"])["usage"]["prompt_tokens"]
+    assert count == asked(gateway, message)["usage"]["prompt_tokens"]
+
+
+def test_an_image_is_fetched_from_a_listed_host_alone(start: Start) -> None:
+    with serving() as (host, paths):
+        gateway = start(env=VLM | {"BPU_IMAGE_URLS": host})
+        part = {"type": "image_url", "image_url": {"url": f"http://{host}/cat.png"}}
+        message = {"role": "user", "content": [part, {"type": "text", "text": ASK}]}
+        assert RED in text(asked(gateway, message))
+        assert paths == ["/cat.png"]
+        part["image_url"] = {"url": f"http://localhost:{host.partition(':')[2]}/cat.png"}
+        reply = post(gateway, {"model": MODEL, "messages": [message]})
+        assert (reply.status, reply.error["param"]) == (400, "messages.0.content.0")
+        assert paths == ["/cat.png"]
 
 
 # Refusals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import sys
 
 import psutil
@@ -10,6 +11,7 @@ import pytest
 
 from bpu.errors import BpuError
 from bpu.images.reader import ImageReader, ImageRefused, Source
+from bpu.project import IMPORT_ROOT
 from tests.support.pictures import BLUE, RED, base64_of, stripes
 from tests.unit.images.test_decode import HOSTILE
 
@@ -69,3 +71,11 @@ def test_a_process_that_cannot_run_is_the_gateways_fault_not_the_clients(monkeyp
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(BpuError, match="could not run"):
         ImageReader().read([source(stripes(RED))], 64)
+
+
+def test_a_worker_never_loads_the_decoders() -> None:
+    program = (
+        "import sys, app, bpu.web.factory; print([name for name in sys.modules if name.partition('.')[0] == 'PIL'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=IMPORT_ROOT)
+    assert done.stdout == "[]\n"
