@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
-from bpu.console.events import Done, Event, RunError, Stats, Text
+from bpu.console.events import Done, Event, Ready, RunError, Stats, Text
 from bpu.console.pace import Arrival
 from bpu.console.parser import Parser, ParserState
-from bpu.console.profiles import PROFILES
+from bpu.console.profiles import PROFILES, confirm_profile
 from bpu.console.traits import Traits
 
 LINE = b"/image /run/bpu/images/1.bmp"
@@ -102,3 +102,14 @@ def test_it_can_begin_only_where_a_line_can() -> None:
     parser = begun()
     with pytest.raises(ValueError, match="not possible"):
         parser.begin_images(LINE)
+
+
+def test_the_image_consoles_greeting_is_recognized_from_its_output() -> None:
+    """Without its first line the program would be an unknown one, and be examined before its first job."""
+    parser = Parser(PROFILES["vlm"])
+    greeting = "模型类别：图像、文本对话\n语言模型：m.hbm\n\n可用指令:\n- 清除缓存：reset\n- 退出程序：exit\n\n"
+    [ready] = [event for event in parser.feed(greeting.encode() + PROMPT) if isinstance(event, Ready)]
+    belief = confirm_profile(PROFILES["vlm"], ready.banner).belief
+    assert belief is not None
+    assert belief.retains_history
+    assert belief.reset_works
