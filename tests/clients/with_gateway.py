@@ -29,10 +29,15 @@ def guarded(command: Sequence[str], folder: Path, **more: str) -> tuple[int, str
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
-        with running(Path(folder)) as gateway, running(Path(other), env={"BPU_CONSOLE_PROFILE": "vlm"}) as seeing:
-            urls = {"GATEWAY_URL": f"{gateway.url}/v1", "SEEING_GATEWAY_URL": f"{seeing.url}/v1"}
-            code, reached = guarded(sys.argv[1:], Path(folder), **urls)
+    eyes = {"BPU_CONSOLE_PROFILE": "vlm"}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as other,
+        running(Path(folder)) as gateway,
+        running(Path(other), env=eyes) as seeing,
+    ):
+        urls = {"GATEWAY_URL": f"{gateway.url}/v1", "SEEING_GATEWAY_URL": f"{seeing.url}/v1"}
+        code, reached = guarded(sys.argv[1:], Path(folder), **urls)
     if reached:
         print(f"Something else than this machine was to be reached:\n{reached}")
     return code or bool(reached)
