@@ -40,8 +40,9 @@ def create_app(settings: Settings, engine: Engine | None = None, context: AppCon
     rules = access(settings)
     auth.install(app, rules)
     # The budget must hold at least one body of the largest size.
-    budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes))
-    request_body.install(app, whole_s=settings.body_timeout_s, budget=budget)
+    with_images = settings.max_image_body_bytes if ctx.served.seeing else 0
+    budget = BodyBudget(max(settings.body_budget_bytes, settings.max_body_bytes, with_images))
+    request_body.install(app, whole_s=settings.body_timeout_s, budget=budget, with_images=with_images)
     error_handlers.install(app)
     cors.install(app, settings.allowed_origins)
     app.teardown_request(release_job)

@@ -107,6 +107,13 @@ def _web_page(value: str) -> str:
     return value
 
 
+def _image_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = [value for value in values if not re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", value)]
+    if wrong:
+        raise ValueError(say("settings.image_hosts", wrong=", ".join(wrong)))
+    return values
+
+
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
@@ -164,6 +171,7 @@ class Settings(BaseSettings):
     load_timeout_s: Seconds = 120
     first_token_timeout_s: Seconds = 120
     stall_timeout_s: Seconds = 30
+    image_timeout_s: Seconds = 60
     job_timeout_s: Seconds = 0
     # MiB. Core dumps are off by default, because a dump of the console contains the users' conversations.
     console_memory_mb: Annotated[int, Field(ge=0)] = 0
@@ -179,6 +187,7 @@ class Settings(BaseSettings):
     history: Literal["error", "trim"] = "error"
     side_requests: Literal["gateway", "engine"] = "gateway"
     publish_context: bool = True
+    image_urls: Annotated[Names, AfterValidator(_image_hosts)] = ()
     api_keys: Names = ()
     api_keys_file: Annotated[Folder, AfterValidator(_readable)] | None = None
     allowed_origins: Names = ()
@@ -188,6 +197,7 @@ class Settings(BaseSettings):
     status_streams: Annotated[int, Field(ge=1)] = 128
     first_byte_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    max_image_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     body_budget_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     max_messages: Annotated[int, Field(ge=1)] = 2000
     head_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20

@@ -29,6 +29,7 @@ class Turn:
     short_line: bytes = b""
     short_tokens: int = 0
     history: str = ""
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Progress:
 class Timing:
     """Measured times of one job in seconds; 0 for what has not happened.
 
-    `cached_tokens` were already in the console's cache, `prompt_tokens` were written for this turn.
+    `cached_tokens` were already in the console's cache, `prompt_tokens` were written for this turn. `image_s` is the
+    time from the written paths of images to the prompt after them, `vit_ms` the console's own figure of its vision
+    model in milliseconds.
     """
 
     queued_s: float = 0.0
@@ -56,6 +59,8 @@ class Timing:
     decode_s: float = 0.0
     cached_tokens: int = 0
     prompt_tokens: int = 0
+    image_s: float = 0.0
+    vit_ms: float | None = None
 
 
 @dataclass(frozen=True)

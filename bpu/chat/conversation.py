@@ -25,12 +25,16 @@ _ARGUMENTS_READ = 65_536
 
 @dataclass(frozen=True)
 class ChatTurn:
-    """One turn of one role, made of `messages` of the request; `result`: it holds the result of a tool call."""
+    """One turn of one role, made of `messages` of the request; `result`: it holds the result of a tool call.
+
+    `images` are the keys of its images (`InputImage.key`).
+    """
 
     role: Literal["user", "assistant"]
     text: str
     messages: int = 1
     result: bool = False
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Conversation:
 
     def messages_before(self, at: int) -> int:
         return sum(turn.messages for turn in self.turns[:at])
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The keys of all images in the order of their first places; equal images count once."""
+        return tuple(dict.fromkeys(key for turn in self.turns for key in turn.images))
 
 
 def build_conversation(messages: Sequence[Message], rules: str = "") -> Conversation:
@@ -82,14 +91,19 @@ def to_turn(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
         calls = "\n".join(render_tool_call(call, reads_arguments=reads_arguments) for call in message.tool_calls)
         return ChatTurn("assistant", "\n".join(part for part in (strip_reasoning(message.content), calls) if part))
     if message.role == "tool":
-        return ChatTurn("user", render_tool_result(message.content), result=True)
-    return ChatTurn("user", message.content)
+        return ChatTurn("user", render_tool_result(message.content), result=True, images=_keys(message))
+    return ChatTurn("user", message.content, images=_keys(message))
+
+
+def _keys(message: Message) -> tuple[str, ...]:
+    return tuple(image.key for image in message.images)
 
 
 def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[ChatTurn]) -> str:
     """Hash the whole conversation. Each part follows its length, so that equal texts cut differently differ."""
     state = hashlib.sha256()
-    parts = [*header, conversation.system, *(part for turn in turns for part in (turn.role, turn.text))]
+    said = (part for turn in turns for part in (turn.role, turn.text, *turn.images))
+    parts = [*header, conversation.system, *said]
     for part in parts:
         data = part.encode("utf-8", "replace")
         state.update(len(data).to_bytes(8, "big") + data)
@@ -104,7 +118,11 @@ def _append(turns: list[ChatTurn], new: ChatTurn) -> None:
         return
     last = turns[-1]
     turns[-1] = replace(
-        last, text=_join([last.text, new.text]), messages=last.messages + 1, result=last.result or new.result
+        last,
+        text=_join([last.text, new.text]),
+        messages=last.messages + 1,
+        result=last.result or new.result,
+        images=last.images + new.images,
     )
 
 

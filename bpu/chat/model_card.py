@@ -18,7 +18,8 @@ class ModelCard:
     """One served model. `created` in seconds since 1970, `size` of its file in bytes.
 
     `context` is the context size in tokens, `is_context_public` whether model lists may show it. `reasons`: the model
-    thinks before it answers. `config` is the model's own `config.json`, empty where there is none.
+    thinks before it answers. `sees`: it takes images. `config` is the model's own `config.json`, empty where there is
+    none.
     """
 
     id: str
@@ -28,12 +29,17 @@ class ModelCard:
     context: int = 4096
     is_context_public: bool = True
     reasons: bool = True
+    sees: bool = False
     config: Mapping[str, Any] | None = None
 
     @property
     def capabilities(self) -> list[str]:
         """The model's capabilities, by Ollama's names."""
-        return ["completion", "tools", *(["thinking"] if self.reasons else [])]
+        return ["completion", "tools", *(["thinking"] if self.reasons else []), *(["vision"] if self.sees else [])]
+
+    @property
+    def input_modalities(self) -> list[str]:
+        return ["text", "image"] if self.sees else ["text"]
 
     @property
     def architecture(self) -> str:

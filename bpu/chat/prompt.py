@@ -6,8 +6,8 @@ and the frame that the console will add is cut off. It knows no process and no f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -37,12 +37,22 @@ _CHARACTERS_A_TOKEN = 16
 _OVERSIZE_FACTOR = 8
 
 
+#: Stands in the history for an image that is not sent with it.
+_IMAGE_LEFT_OUT = "[image]"
+
+
 @dataclass(frozen=True)
 class PromptPlan:
-    """A turn, and how many of the request's oldest messages were left out to make it fit."""
+    """A turn, and how many of the request's oldest messages were left out to make it fit.
+
+    `images` are the keys of the images that the console must read before the turn's `line`, in order;
+    `images_left_out` is the number of earlier ones for which the history only says that there was one.
+    """
 
     turn: Turn
     dropped: int = 0
+    images: tuple[str, ...] = ()
+    images_left_out: int = 0
 
 
 class Prompter:
@@ -59,12 +69,14 @@ class Prompter:
         line_limit: int | None = None,
         history: Literal["error", "trim"] = "error",
         thinking: Thinking = "auto",
+        image_tokens: int = 0,
     ) -> None:
         """`context_size` in tokens; `line_limit` in bytes, None: the profile's, 0: none.
 
         `thinking` says what opens the reasoning; `auto`: as the template shows.
 
-        `history` says what to do with a conversation that does not fit.
+        `history` says what to do with a conversation that does not fit. `image_tokens` is what one image takes of the
+        context.
         """
         self._template = template
         self.counter = counter
@@ -74,6 +86,7 @@ class Prompter:
         self._longest_line = (profile.line_limit if line_limit is None else line_limit) or 0
         self._trim = history == "trim"
         self._thinking: Thinking = thinking
+        self._image_tokens = image_tokens
         self._places_system = template.carries("system", "user")
         self._places_turns = template.carries("user", "assistant", "user", "assistant", "user")
 
@@ -112,7 +125,7 @@ class Prompter:
         """Return the turn, trimmed if that is the setting. At least one token of the context stays for the answer."""
         conversation = self._conversation(request)
         try:
-            return PromptPlan(self._turn(request, conversation))
+            return self._fit_images(request, conversation)
         except ContextLengthExceeded as error:
             if self._trims(request) and (trimmed := self._trimmed(request, conversation)):
                 return trimmed
@@ -125,12 +138,16 @@ class Prompter:
         return before + line.decode() + after
 
     def count(self, request: ChatRequest) -> int:
-        """Count the tokens of the whole prompt, also of one that does not fit."""
-        return self._count(self.render(request))
+        """Count the tokens of the whole prompt with all its images, also of one that does not fit."""
+        images = self._conversation(request).images
+        return self._count(self.render(request)) + self._image_tokens * len(images)
 
     def is_trimmed(self, request: ChatRequest) -> bool:
-        """Whether older messages of `request` are left out so that it fits."""
-        return self._trims(request) and self.plan(request).dropped > 0
+        """Whether older messages or images of `request` are left out so that it fits."""
+        if not (self._trims(request) or request.images):
+            return False
+        plan = self.plan(request)
+        return plan.dropped > 0 or plan.images_left_out > 0
 
     def digest_with(self, request: ChatRequest, answer: Message) -> str:
         """The digest of the conversation in `request` and the `answer` to it."""
@@ -141,14 +158,26 @@ class Prompter:
         rules = [tools_prompt(request), instruction(request.response_format)]
         return build_conversation(request.messages, "\n\n".join(rule for rule in rules if rule))
 
-    def _turn(self, request: ChatRequest, conversation: Conversation) -> Turn:
+    def _fit_images(self, request: ChatRequest, conversation: Conversation) -> PromptPlan:
+        """Return the plan with as many of the images as fit, the newest first; those of the last turn must fit."""
+        for sent in _choices_of_images(conversation):
+            try:
+                turn = self._turn(request, conversation, sent)
+                return PromptPlan(turn, images=sent, images_left_out=len(conversation.images) - len(sent))
+            except ContextLengthExceeded as error:
+                too_long = error
+        raise too_long
+
+    def _turn(self, request: ChatRequest, conversation: Conversation, images: tuple[str, ...] = ()) -> Turn:
+        unmarked, conversation = conversation, _mark_images(conversation, images)
         self._refuse_oversized(conversation)
         before, after = self._template.frame()
         closing = _closing(request, after)
         line = self._encode_line(self._text(conversation) + closing)
-        tokens = self._count_or_refuse(before, line, after)
+        tokens = self._count_or_refuse(before, line, after, self._image_tokens * len(images))
         *earlier, last = conversation.turns
-        if not earlier or closing:
+        seen = {key for turn in earlier for key in turn.images}
+        if not earlier or closing or not seen.issuperset(last.images):
             return Turn(line, tokens)
         short = self._encode_line(self._without_special_tokens(last.text, self._closing_tags))
         return Turn(
@@ -156,11 +185,12 @@ class Prompter:
             tokens,
             short_line=short,
             short_tokens=self.counter.count(self._prefix_within_chat(before) + self._as_read_by_model(short) + after),
-            history=digest(_header(request), conversation, earlier),
+            history=digest(_header(request), conversation, unmarked.turns[:-1]),
         )
 
     def _whole_text(self, request: ChatRequest, after: str) -> str:
-        return self._text(self._conversation(request)) + _closing(request, after)
+        conversation = self._conversation(request)
+        return self._text(_mark_images(conversation, conversation.images)) + _closing(request, after)
 
     def _trims(self, request: ChatRequest) -> bool:
         return self._trim if request.trim is None else request.trim
@@ -200,9 +230,9 @@ class Prompter:
         text, stand_in = line.decode(), self._profile.line_break
         return text.replace(stand_in, "\n") if stand_in else text
 
-    def _count_or_refuse(self, before: str, line: bytes, after: str) -> int:
+    def _count_or_refuse(self, before: str, line: bytes, after: str, of_images: int) -> int:
         """Count the tokens of the whole prompt; refuse it unless the context holds one more."""
-        tokens = self._count(before + self._as_read_by_model(line) + after)
+        tokens = self._count(before + self._as_read_by_model(line) + after) + of_images
         if tokens >= self.context_size:
             raise ContextLengthExceeded.tokens(self.context_size, tokens)
         return tokens
@@ -222,19 +252,20 @@ class Prompter:
     def _trimmed(self, request: ChatRequest, conversation: Conversation) -> PromptPlan | None:
         """Leave out as few of the oldest turns as possible, by bisection; None if the last does not fit alone."""
         openings = conversation.openings()[1:]
-        fitting: tuple[int, Turn] | None = None
+        fitting: tuple[int, PromptPlan] | None = None
         low, high = 0, len(openings) - 1
         while low <= high:
             middle = (low + high) // 2
             try:
-                fitting = openings[middle], self._turn(request, conversation.since(openings[middle]))
+                fitting = openings[middle], self._fit_images(request, conversation.since(openings[middle]))
                 high = middle - 1
             except ContextLengthExceeded:
                 low = middle + 1
         if fitting is None:
             return None
-        at, turn = fitting
-        return PromptPlan(Turn(turn.line, turn.tokens), conversation.messages_before(at))
+        at, plan = fitting
+        turn = Turn(plan.turn.line, plan.turn.tokens)
+        return replace(plan, turn=turn, dropped=conversation.messages_before(at))
 
     def _text(self, conversation: Conversation) -> str:
         """Render the whole conversation as the text of one user message, without the console's frame."""
@@ -270,6 +301,27 @@ class Prompter:
         for token in (*self._template.special, *tags):
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return escape_special_tokens(text)
+
+
+def _choices_of_images(conversation: Conversation) -> Iterator[tuple[str, ...]]:
+    """Yield the images to send with a conversation: all of them, then one older image less each time."""
+    needed = set(conversation.turns[-1].images)
+    older = [key for key in conversation.images if key not in needed]
+    for first in range(len(older) + 1):
+        sent = needed.union(older[first:])
+        yield tuple(key for key in conversation.images if key in sent)
+
+
+def _mark_images(conversation: Conversation, sent: Sequence[str]) -> Conversation:
+    """Write into the turns which image stood where. A single message with its images needs no marks."""
+    if len(conversation.turns) == 1 or not conversation.images:
+        return conversation
+    numbers = {key: f"[image {number}]" for number, key in enumerate(sent, start=1)}
+    turns = (
+        replace(turn, text="\n".join([*(numbers.get(key, _IMAGE_LEFT_OUT) for key in turn.images), turn.text]))
+        for turn in conversation.turns
+    )
+    return replace(conversation, turns=tuple(turns))
 
 
 def _closing(request: ChatRequest, after: str) -> str:

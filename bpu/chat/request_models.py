@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bpu.chat import image_parts
+from bpu.chat.image_parts import InputImage, split_images
+
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = {"developer": "system", "function": "tool"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -20,7 +23,7 @@ _MAX_STOP_LENGTH = 256
 #: Kinds of content parts: text; reasoning of an earlier answer, which no prompt repeats; and media.
 _TEXTS = ("text", "input_text", "output_text", "refusal")
 _REASONING = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")
-_MEDIA = ("image", "image_url", "input_image", "input_audio", "input_file")
+_MEDIA = (*image_parts.IMAGE_KINDS, "input_audio", "input_file")
 #: Values of `tool_choice` that some clients wrap into an object.
 _CHOICES = ("auto", "none", "required", "any")
 
@@ -51,13 +54,13 @@ def _part(part: Any) -> str:
             return clean(text or "")
         raise ValueError("The `text` of a text part must be a string.")
     if kind:
-        raise ValueError(media_error("image_url" if kind in ("image", "input_image") else kind))
+        raise ValueError(media_error(kind))
     raise ValueError("A content part must be an object with a `type`.")
 
 
 def media_error(kind: str) -> str:
     """Return the message for an unsupported content part, in words that clients recognise."""
-    return f"Invalid content type. {clean(kind[:40])} is only supported by certain models."
+    return image_parts.media_error(clean(kind[:40]))
 
 
 def left_out(field: str, names: Iterable[str]) -> list[str]:
@@ -134,7 +137,7 @@ Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class _RequestModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
 
 class ToolCallInput(_RequestModel):
@@ -159,6 +162,7 @@ class Message(_RequestModel):
 
     role: Role
     content: Text = ""
+    images: tuple[InputImage, ...] = ()
     tool_calls: Annotated[tuple[ToolCallInput, ...], BeforeValidator(_none_is_empty)] = ()
 
     @model_validator(mode="before")
@@ -170,8 +174,9 @@ class Message(_RequestModel):
         changed = {**value, "role": _ROLES.get(role, role) if isinstance(role, str) else role}
         if not value.get("tool_calls") and isinstance(value.get("function_call"), Mapping):
             changed["tool_calls"] = [{"function": value["function_call"]}]
+        changed["content"], changed["images"] = split_images(value.get("content"))
         if changed["role"] == "tool":
-            changed["content"] = _result(value.get("content"))
+            changed["content"] = _result(changed["content"])
         return changed
 
 

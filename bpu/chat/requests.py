@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from bpu.chat.image_parts import InputImage, check_images
 from bpu.chat.request_models import Body, Message, ResponseFormat, Tool, named_tools
 from bpu.errors import BadRequest, ModelNotFound
 
@@ -89,18 +90,25 @@ class ChatRequest:
     show_reasoning: bool = True
     trim: bool | None = None
 
+    @property
+    def images(self) -> list[InputImage]:
+        """All images of the messages, in order."""
+        return [image for message in self.messages for image in message.images]
+
 
 def parse_chat(
     body: object,
     *,
     models: Sequence[str],
+    seeing: Sequence[str] = (),
     think_model: bool = True,
     limits: Limits = Limits(),
     namespace: str = "",
 ) -> ChatRequest:
     """Parse the request in `body` (decoded JSON). Raises `BadRequest` with its `param`, or `ModelNotFound`.
 
-    `models` are the ids that are served; with `think_model` each is also served as `<id>-think`.
+    `models` are the ids that are served; with `think_model` each is also served as `<id>-think`. `seeing` are those of
+    `models` that take images.
     """
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
@@ -110,6 +118,8 @@ def parse_chat(
     except ValidationError as error:
         raise _as_bad_request(error) from None
     _check_model(parsed.model, models, think_model)
+    own_id = parsed.model if parsed.model in models else parsed.model.removesuffix(THINK_SUFFIX)
+    check_images(((one.role, one.images) for one in parsed.messages), own_id, seeing)
     mode, forced, tools = _choice(parsed)
     return ChatRequest(
         model=parsed.model,

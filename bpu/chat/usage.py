@@ -13,7 +13,8 @@ from bpu.turn import Timing, Turn
 class Usage:
     """Counts in tokens, times in milliseconds. `cached_tokens` is part of `prompt_tokens`, `reasoning_tokens`
     of `completion_tokens`; `predicted_n` is the console's own count where it prints one. `queued_ms` and `load_ms` are
-    the waits for the console and for the model."""
+    the waits for the console and for the model. `image_ms` is the time of the step that reads images, which `prompt_ms`
+    includes, `vit_ms` the console's own figure of its vision model, None where it printed none."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -24,6 +25,8 @@ class Usage:
     predicted_ms: float = 0.0
     queued_ms: float = 0.0
     load_ms: float = 0.0
+    image_ms: float = 0.0
+    vit_ms: float | None = None
 
     def body(self) -> dict[str, Any]:
         """Return OpenAI's `usage`, with DeepSeek's two cache counts."""
@@ -38,12 +41,14 @@ class Usage:
         }
 
     def timings(self) -> dict[str, Any]:
-        """Return llama-server's `timings`."""
+        """Return llama-server's `timings`; with images also the times of their step and of the vision model."""
         prompt_n = self.prompt_tokens - self.cached_tokens
         return {
             "cache_n": self.cached_tokens,
             **_speeds("prompt", prompt_n, self.prompt_ms),
             **_speeds("predicted", self.predicted_n, self.predicted_ms),
+            **({"image_ms": round(self.image_ms, 3)} if self.image_ms else {}),
+            **({"vit_ms": round(self.vit_ms, 3)} if self.vit_ms is not None else {}),
         }
 
 
@@ -56,13 +61,19 @@ def usage(turn: Turn, timing: Timing, stats: Stats, *, completion: int, reasonin
     """
     cached = timing.cached_tokens
     written = timing.prompt_tokens or max(0, turn.tokens - cached)
+    image_ms = timing.image_s * 1000
+    own_ms = stats.prefill_ms
     predicted = stats.decode_tokens if stats.decode_tokens is not None else completion
     return Usage(
         prompt_tokens=cached + written,
         completion_tokens=completion,
         cached_tokens=cached,
         reasoning_tokens=min(reasoning, completion),
-        prompt_ms=_first(stats.prefill_ms, _at(written, stats.prefill_per_second), timing.prefill_s * 1000),
+        prompt_ms=_first(
+            None if own_ms is None else own_ms + image_ms,
+            _at(written, stats.prefill_per_second),
+            timing.prefill_s * 1000 + image_ms,
+        ),
         predicted_n=predicted,
         predicted_ms=_first(
             _times(predicted, stats.decode_ms_per_token),
@@ -71,6 +82,8 @@ def usage(turn: Turn, timing: Timing, stats: Stats, *, completion: int, reasonin
         ),
         queued_ms=timing.queued_s * 1000,
         load_ms=timing.load_s * 1000,
+        image_ms=image_ms,
+        vit_ms=timing.vit_ms if stats.vit_ms is None else stats.vit_ms,
     )
 
 

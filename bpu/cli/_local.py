@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,8 @@ from bpu.engine.client.launch_config import (
     resolve_engine,
 )
 from bpu.engine.protocol import notify_shutdown
-from bpu.settings import Settings
+from bpu.images.job_images import ImageInput
+from bpu.settings import Settings, state_dir
 from bpu.turn import Progress, TimeLimitReached
 
 #: Longest delay of Ctrl-C while the console prints nothing.
@@ -66,7 +68,10 @@ class LocalBackend:
             line_limit=line_limit(settings, launch, model),
             history=settings.history,
             thinking=model.thinking,
+            image_tokens=model.image_tokens,
         )
+        self._image_side, self._images = model.image_side, ImageInput(state_dir(settings), settings.image_urls)
+        self._images.sweep()
         self._decoder = AnswerDecoder(self._prompter)
         self.simulated, self.cpu = files.simulated, files.cpu
         self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, quiet=True)
@@ -81,11 +86,15 @@ class LocalBackend:
         Ctrl-C, and closing the iterator, end the job. It has finished when this returns, because the event loop does
         not run between two answers. Raises `KeyboardInterrupt` and `BpuError`.
         """
-        request = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model])
-        turn = self._prompter.turn(request)
+        seeing = [self._model] if self._image_side else []
+        request = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model], seeing=seeing)
+        images = self._images.read(request.images, self._image_side)
+        plan = self._prompter.plan(request)
+        turn = replace(plan.turn, images=images.save(plan.images))
         with _interrupts() as is_interrupted:
             job = self._engine.submit(
                 turn,
+                on_end=images.remove,
                 job_id=f"chatcmpl-{uuid4().hex}",
                 remember=partial(self._decoder.conversation_digest, request),
                 count=self._counter.count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import click
@@ -16,7 +16,7 @@ from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal, show_
 from bpu.errors import BpuError
 from bpu.messages import say
 
-Message = dict[str, str]
+Message = dict[str, Any]
 PROMPT = ">>> "
 
 
@@ -29,7 +29,10 @@ class ChatBackend(Protocol):
 
 
 class ChatSession:
-    """One conversation; runs in the main thread of `chat`. `options` are fields of each request (`max_tokens`, ...)."""
+    """One conversation; runs in the main thread of `chat`. `options` are fields of each request (`max_tokens`, ...).
+
+    `images` are data URLs of images that go with the first question.
+    """
 
     def __init__(
         self,
@@ -38,11 +41,13 @@ class ChatSession:
         system: str = "",
         show_thinking: bool = True,
         options: dict[str, Any] | None = None,
+        images: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._backend, self._show_thinking, self._options, self._clock = backend, show_thinking, options or {}, clock
         self._initial_messages: list[Message] = [{"role": "system", "content": system}] if system else []
         self.messages = list(self._initial_messages)
+        self._images = list(images)
 
     def reset(self) -> None:
         """Drop all messages but the system text."""
@@ -53,7 +58,7 @@ class ChatSession:
 
         A partial answer stays in the conversation; a question without any answer is removed from it.
         """
-        self.messages.append({"role": "user", "content": question})
+        self.messages.append({"role": "user", "content": self._with_images(question)})
         screen = _Screen(self._show_thinking, self._clock, self._backend.status)
         answer = self._backend.chat({**self._options, "messages": self.messages})
         try:
@@ -64,8 +69,15 @@ class ChatSession:
             screen.end()
             if answered := screen.answer.strip():
                 self.messages.append({"role": "assistant", "content": answered})
+                self._images = []
             else:
                 self.messages.pop()
+
+    def _with_images(self, question: str) -> str | list[dict[str, Any]]:
+        if not self._images:
+            return question
+        images = [{"type": "image_url", "image_url": {"url": url}} for url in self._images]
+        return [*images, {"type": "text", "text": question}]
 
     def converse(self, questions: Iterator[str]) -> None:
         """Answer until the questions end or `/exit`. An error is shown, and the conversation goes on."""

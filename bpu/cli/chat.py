@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +24,14 @@ from bpu.settings import load_settings
 @click.option("--url", metavar="URL", help=say("chat.url"))
 @click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("chat.key"))
 @click.option("--model", metavar="MODEL", help=say("chat.model"))
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=say("chat.image"),
+)
 @click.option("--system", metavar="TEXT", default="", help=say("chat.system"))
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help=say("chat.max_tokens"))
 @click.option("--hide-thinking", is_flag=True, help=say("chat.hide_thinking"))
@@ -31,6 +41,7 @@ def command(
     url: str | None,
     key: str | None,
     model: str | None,
+    images: tuple[Path, ...],
     system: str,
     max_tokens: int | None,
     hide_thinking: bool,
@@ -38,13 +49,27 @@ def command(
 ) -> None:
     fields = {"max_tokens": max_tokens, "thinking": {"type": "disabled"} if no_thinking else None}
     options = {name: value for name, value in fields.items() if value is not None}
+    urls = [_data_url(path) for path in images]
     with _open_backend(url, key, model, options) as (backend, where):
-        session = _repl.ChatSession(backend, system=system, show_thinking=not hide_thinking, options=options)
+        session = _repl.ChatSession(
+            backend, system=system, show_thinking=not hide_thinking, options=options, images=urls
+        )
         if question:
             _ask_once(session, " ".join(question))
             return
         click.echo(f"{where} {say('chat.keys')}", err=True)
         session.converse(_repl.questions())
+
+
+def _data_url(path: Path) -> str:
+    """Return the picture in a file as a data URL, small enough to be sent. Raises `click.UsageError`."""
+    from bpu.images.decode import BadImage  # Pillow is needed for images alone
+    from bpu.images.shrink import shrink
+
+    try:
+        return f"data:image/jpeg;base64,{base64.b64encode(shrink(path)).decode()}"
+    except (BadImage, OSError):
+        raise click.UsageError(say("chat.no_image", path=path)) from None
 
 
 def _ask_once(session: _repl.ChatSession, question: str) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from bpu.console import trailer
 from bpu.console.events import Done, Overrun, RunError, Text
 from bpu.console.log_filter import log_event
-from bpu.console.markers import FIRST_BYTES, PROMPT, RUN_ERRORS, TOKENS
+from bpu.console.markers import FIRST_BYTES, MARKER, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Match, Scanner
 from bpu.console.stage import Emit, Pending, Stage
-from bpu.console.stats import FOLLOWERS, is_complete, kind_of, known_part, parse
+from bpu.console.stats import FOLLOWERS, LEADING, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
 
 #: Where the end of a turn may begin: at such a line break, or (an unusual console) at a prompt within a line.
@@ -61,7 +61,8 @@ class AnswerStage(Stage):
         `proves_end` tells whether the held and timed bytes are more than the model could have printed in their time;
         `is_model_paced` whether they came in a model's steps, not as a console writes.
         """
-        self._statistics = statistics if usual is None else (usual, *FOLLOWERS[usual])
+        leading = tuple(kind for kind in statistics if kind in LEADING)
+        self._statistics = statistics if usual is None else (*leading, usual, *FOLLOWERS[usual])
         self._usual_statistics, self._proves_end, self._is_model_paced = usual, proves_end, is_model_paced
         self._tokens = Scanner(TOKENS, b"")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -200,7 +201,8 @@ class AnswerStage(Stage):
         breaks = self._held[: found.start] if self._held.startswith(b"\n") else b""
         self._emit_text(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
         if found.stats:
-            self.ended_with = kind_of(found.stats[0])
+            kinds = [kind for kind in map(kind_of, found.stats) if kind not in LEADING]
+            self.ended_with = kinds[0] if kinds else None
             emit(parse(found.stats))
 
     def _kind_of_prompt(self) -> Pending:
@@ -230,6 +232,33 @@ class AnswerStage(Stage):
     def _decoded(self, data: bytes, final: bool = False) -> str:
         self._last_text = (self._last_text + data[-_LAST:])[-_LAST:]
         return self._decoder.decode(data, final)
+
+
+class ImageStage(AnswerStage):
+    """Reads from a line that names images to the next prompt. All text in it is to be dropped.
+
+    Whether the console prints its marker, an answer or statistics here is not known, so all of them may come or not
+    (docs/console-protocol.md#input). What ends it is proven as the end of an answer is, because a model that has read
+    an image may print what stands in it.
+    """
+
+    _head: bytes | None = b""  # what may be the beginning of the marker; None once that is decided
+
+    def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        if self._head is None:
+            return super().feed(data, emit)
+        self._head += data
+        text = self._head.lstrip(b"\n")
+        if len(text) < len(MARKER) and MARKER.startswith(text):
+            return None
+        data, self._head = text[len(MARKER) :] if text.startswith(MARKER) else self._head, None
+        return super().feed(data, emit) if data else None
+
+    def end(self, emit: Emit) -> bytes | None:
+        head, self._head = self._head, None
+        if head and (rest := super().feed(head, emit)) is not None:
+            return rest
+        return super().end(emit)
 
 
 def _run_error_in(held: bytes) -> str:

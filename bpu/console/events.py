@@ -29,7 +29,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Stats:
-    """The console's own figures for the turn; None for each that it did not print."""
+    """The console's own figures for the turn; None for each that it did not print.
+
+    `vit_ms` is the time of its vision model.
+    """
 
     prefill_tokens: int | None = None
     prefill_ms: float | None = None
@@ -37,6 +40,7 @@ class Stats:
     decode_tokens: int | None = None
     decode_ms_per_token: float | None = None
     decode_per_second: float | None = None
+    vit_ms: float | None = None
 
 
 @dataclass(frozen=True)

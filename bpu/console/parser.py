@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 
-from bpu.console.answer import AnswerStage
+from bpu.console.answer import AnswerStage, ImageStage
 from bpu.console.echo import AnchoredEchoStage, EchoStage
 from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Event, Log, Ready, RunError, Text
@@ -41,6 +41,7 @@ class OwnerCall(Enum):
     """Calls of the owner that change the state."""
 
     BEGIN = "begin"
+    IMAGES = "begin_images"
     RESET = "reset_sent"
     END = "end_of_file"
 
@@ -49,6 +50,7 @@ class OwnerCall(Enum):
 TRANSITIONS: dict[tuple[ParserState, type | OwnerCall], ParserState] = {
     (ParserState.LOADING, Ready): ParserState.IDLE,
     (ParserState.IDLE, OwnerCall.BEGIN): ParserState.ECHOING,
+    (ParserState.IDLE, OwnerCall.IMAGES): ParserState.ANSWERING,
     (ParserState.IDLE, OwnerCall.RESET): ParserState.RESETTING,
     (ParserState.IDLE, OutOfSync): ParserState.FAILED,
     (ParserState.RESETTING, Done): ParserState.IDLE,
@@ -122,6 +124,16 @@ class Parser:
         anchors = self.traits.anchors(continued=continued) if self._anchored else ()
         echoing = AnchoredEchoStage(line, anchors) if anchors else EchoStage(line, echoes=self.profile.echoes_template)
         self._enter_stage(echoing)
+
+    def begin_images(self, line: bytes) -> None:
+        """Begin the step that reads images: the owner has written `line` with their paths. Legal only when idle.
+
+        Its events are those of an answer whose text means nothing; `Done` ends it.
+        """
+        self._transition(OwnerCall.IMAGES)
+        self._log_filter.remember_log_prefixes(line)
+        self._pace, self._undecided_reads, self._continued, self._echo = self._new_pace(), [], False, None
+        self._enter_stage(self._answer_stage(ImageStage, usual=None))
 
     def reset_sent(self, *, at_once: bool = False) -> None:
         """Begin the reset handshake: the owner has written `reset`. Legal only when idle.
@@ -272,13 +284,16 @@ class Parser:
 
     def _next_stage(self) -> Stage:
         if self._state is ParserState.ANSWERING:
-            return AnswerStage(
-                self.profile.statistics,
-                usual=self.traits.statistics,
-                proves_end=self._proves_end,
-                is_model_paced=self._is_model_paced,
-            )
+            return self._answer_stage(AnswerStage, usual=self.traits.statistics)
         return ClosedStage() if self._state is ParserState.FAILED else IdleStage()
+
+    def _answer_stage(self, kind: type[AnswerStage], *, usual: str | None) -> AnswerStage:
+        return kind(
+            self.profile.statistics,
+            usual=usual,
+            proves_end=self._proves_end,
+            is_model_paced=self._is_model_paced,
+        )
 
     def _enter_stage(self, stage: Stage) -> None:
         """Enter the stage of a turn or a reset, with the unfinished log line of the idle stage."""

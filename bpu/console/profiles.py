@@ -43,7 +43,8 @@ class Profile:
     was read proves no prompt (true for an unknown one). `step_tokens`: how many tokens it may print at once
     (speculative decoding, which any new SDK may bring). `belief` counts only with a greeting of `multi_turn`'s kind.
     `ineffective_reset`: its `reset` is known to forget nothing. `stateless_key`: the key of its configuration file
-    that makes every line a new chat where its value is false.
+    that makes every line a new chat where its value is false. `image_command` begins a line that makes it read image
+    files, whose paths follow with commas between them; b"" where it takes none.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Profile:
     statistics: tuple[str, ...] = ("performance", "prefill", "decode")
     reads_ahead: bool = True
     step_tokens: int = 5
+    image_command: bytes = b""
 
 
 _ALL = (
@@ -82,8 +84,10 @@ _ALL = (
         multi_turn=True,
         commands=(b"exit", b"reset", b"regen"),
         command_prefixes=(b"/image",),
+        statistics=("vit", "prefill", "decode", "performance"),
         reads_ahead=False,
         belief=Belief(retains_history=True, reset_works=True),
+        image_command=b"/image ",
     ),
     # The gateway's own program for a computer without a board.
     Profile(

@@ -19,6 +19,7 @@ _FIELDS = {
     b"*": re.compile(rb"[^\n]{0,1000}"),
 }
 _LINE_PATTERNS = (
+    template("vit", b"===== vit cost:~%f ms, vit infer cost:~%f ms =====~\n", _FIELDS),
     template("performance", b"Performance prefill:~%f~tokens/s~decode:~%f~tokens/s~\n", _FIELDS),
     template(
         "prefill", b"===== prefill token num:~# prefill cost:~%f ms, prefill speed:~%f tokens/s =====~\n", _FIELDS
@@ -32,10 +33,14 @@ _LINE_PATTERNS = (
 STATISTICS_HEADS = tuple(part for pattern in _LINE_PATTERNS if isinstance(part := pattern.parts[0], bytes))
 
 #: How many line breaks a console puts between the answer and its first statistics line (VLM: a blank line).
-BREAKS = {"performance": 1, "prefill": 2, "decode": 2, "tps": 1, "other": 1}
+BREAKS = {"vit": 2, "performance": 1, "prefill": 2, "decode": 2, "tps": 1, "other": 1}
+
+#: Kinds that come before the usual statistics of a turn now and then: the vision model's, after an image.
+LEADING = ("vit",)
 
 #: The kinds that may follow a line of each kind. A console prints one set only: of two, the first is text.
 FOLLOWERS: dict[str, tuple[str, ...]] = {
+    "vit": ("prefill", "decode"),
     "performance": (),
     "prefill": ("decode",),
     "decode": (),
@@ -43,7 +48,7 @@ FOLLOWERS: dict[str, tuple[str, ...]] = {
     "other": (),
 }
 
-_PHASE = re.compile(r"(prefill|decode)", re.IGNORECASE)
+_PHASE = re.compile(r"(prefill|decode|\bvit\b)", re.IGNORECASE)
 _FIGURES = {
     "per_second": re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:tokens?|tok|t)/s", re.IGNORECASE),
     "tokens": re.compile(r"(?:token num:\s*|(?=[0-9]+\s*tokens?\b(?!/)))([0-9]+)", re.IGNORECASE),

@@ -26,8 +26,9 @@ class LaunchSpec:
 
     `simulated`, `cpu`: the console is the simulator, or a model on this computer's processor. `memory_mb` and `core_mb`
     are MiB; `core_mb` 0 means no core dump. `exam_limit_s` limits how long the first waiting job waits for an
-    examination; 0 means none while a job waits. The model needs `need_bytes` of the BPU's memory, `largest_bytes` of
-    them in one pool; 0 means unknown. The pools are read below `sysfs`.
+    examination; 0 means none while a job waits. `image_timeout_s` limits the step that reads images. The model
+    needs `need_bytes` of the BPU's memory, `largest_bytes` of them in one pool; 0 means unknown. The pools are read
+    below `sysfs`.
     """
 
     argv: tuple[str, ...]
@@ -55,6 +56,7 @@ class LaunchSpec:
     log_format: str
     data_dir: str = ""
     exam_limit_s: float = 45.0
+    image_timeout_s: float = 60.0
     cpu: bool = False
     swap_after_s: float = 20.0
     need_bytes: int = 0

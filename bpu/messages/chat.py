@@ -27,6 +27,14 @@ TEXTS = {
         "Model to ask for, by id or alias; by default the first of the gateway or table.",
         "要使用的模型（id 或别名）；默认为网关或模型表的默认模型。",
     ),
+    "image": (
+        "Picture for the first question, for a model that sees; may be given several times.",
+        "随第一个问题发送的图片，用于能看图的模型；可多次给出。",
+    ),
+    "no_image": (
+        "{path} is no picture that can be sent. JPEG, PNG, WebP, BMP and GIF files are taken.",
+        "{path} 不是可以发送的图片。支持 JPEG、PNG、WebP、BMP 和 GIF 文件。",
+    ),
     "system": ("System text for the whole conversation.", "整个对话的系统提示词。"),
     "max_tokens": ("Cut answers, thinking included, after N tokens.", "回答（含思考）超过 N 个 token 即截断。"),
     "hide_thinking": ("Do not show the thinking.", "不显示思考过程。"),

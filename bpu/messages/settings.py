@@ -47,6 +47,10 @@ TEXTS = {
         "must be addresses, networks such as 192.168.1.0/24, or unix; {wrong} is none",
         "必须是地址、网段（如 192.168.1.0/24）或 unix；{wrong} 都不是",
     ),
+    "image_hosts": (
+        "must be empty, public, or hosts such as camera.local or 192.168.1.20:8080; {wrong} is neither",
+        "必须为空、public，或主机名（如 camera.local、192.168.1.20:8080）；{wrong} 都不是",
+    ),
     "state_dir": (
         "BPU_STATE_DIR: {folder} cannot be used: {reason}. Name another folder.",
         "BPU_STATE_DIR：{folder} 无法使用：{reason}。请换一个目录。",

@@ -14,12 +14,16 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from bpu.console.profiles import profile_for
+from bpu.console.profiles import PROFILES, profile_for
 from bpu.messages import say
 from bpu.models import families, sdk
 from bpu.models.families import Thinking
 from bpu.models.names import NameFacts, read_name
 from bpu.settings import Settings
+
+#: All published image models see 448 by 448 pixels. Their logs show 256 tokens of prefill for an image
+#: (docs/console-protocol.md#input), which is an upper bound for Qwen3-VL with its larger patches.
+IMAGE_SIDE, IMAGE_TOKENS = 448, 256
 
 
 def _one_name(value: str) -> str:
@@ -141,6 +145,19 @@ class ModelSpec:
         return sdk.library_folder(self.runtime_dir, self.console)
 
     @property
+    def image_side(self) -> int:
+        """Width and height in pixels of the images that the model sees; 0 if its console takes none."""
+        if not (self.vision and PROFILES[self.profile].image_command):
+            return 0
+        side = self.vlm.get("image_width")
+        return side if isinstance(side, int) and side > 0 else IMAGE_SIDE
+
+    @property
+    def image_tokens(self) -> int:
+        """Tokens that one image takes of the context."""
+        return round(IMAGE_TOKENS * (self.image_side / IMAGE_SIDE) ** 2)
+
+    @property
     def cores(self) -> int:
         """BPU cores that the file was compiled for; the S600's four if its name does not say."""
         return self.facts.cores or 4
@@ -187,7 +204,7 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         args=settings.console_args if entry.args is None else entry.args,
         env=entry.env,
         context=_first_known(entry.context, *_by_precedence(own, context_of_file, settings.context_size)),
-        thinking=entry.thinking or families.thinking(hbm.name),
+        thinking=entry.thinking or _thinking(profile, hbm),
         vision=vision,
         vit=_resolve_path(hbm.parent, entry.vit) or (sdk.find_sibling(hbm, "*_vision_*.hbm") if vision else None),
         embeddings=_resolve_path(hbm.parent, entry.embeddings)
@@ -201,6 +218,12 @@ def resolve(entry: Entry, settings: Settings, *, folder: Path | None = None, lin
         explicit_paths=_paths_set_by_person(entry, settings),
         line=line,
     )
+
+
+def _thinking(profile: str, hbm: Path) -> Thinking:
+    """Return how the model reasons: by its family; no image model's template opens the reasoning."""
+    found = families.thinking(hbm.name)
+    return "none" if found == "auto" and PROFILES[profile].image_command else found
 
 
 #: The paths of an entry and the settings of the same meaning.

@@ -136,6 +136,10 @@ class Console:
         self.prompt(PROMPT)
         self.run_faults("ready")
 
+    @property
+    def unreadable_images(self) -> bool:
+        return any(fault.name == "image-unreadable" for fault in self.options.faults)
+
     def _name(self, number: int) -> str:
         """The name of the language or the vision model's file."""
         config = self.options.read_config

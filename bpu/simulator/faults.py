@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from bpu.simulator.stdio import Stdio
 
 #: start: before the first output; load: before the banner; ready: after it; idle: waiting for a line; line: a line was
-#: read; prefill: it was echoed; decode: after n tokens; end: after the last one; reset: `reset` was read.
-PHASES = ("start", "load", "ready", "idle", "line", "prefill", "decode", "end", "reset")
+#: read; image: an image's line was read; prefill: the line was echoed; decode: after n tokens; end: after the last one;
+#: reset: `reset` was read.
+PHASES = ("start", "load", "ready", "idle", "line", "image", "prefill", "decode", "end", "reset")
 
 
 class Outcome(Enum):
@@ -182,6 +183,14 @@ def _stray_log(context: FaultContext, value: str) -> None:
     context.stdio.flush()
 
 
+def _image_abort(context: FaultContext, value: str) -> None:
+    context.stdio.err(
+        "terminate called after throwing an instance of 'std::out_of_range'\n  what():  basic_string::substr: __pos "
+        "(which is 7) > this->size() (which is 6)\n"
+    )
+    _kill_self(signal.SIGABRT)
+
+
 class FaultKind(NamedTuple):
     """One kind of fault: phase, delay, action, and line of `--help`."""
 
@@ -204,6 +213,9 @@ KINDS: dict[str, FaultKind] = {
     "endless": FaultKind("decode", 3, _endless, "output without end"),
     "grandchild": FaultKind("ready", 0, _grandchild, "a child that holds the pipes open for VALUE (60) seconds"),
     "grandchild-session": FaultKind("ready", 0, _grandchild_session, "the same in a session of its own"),
+    "image-unreadable": FaultKind("image", 0, lambda s, v: None, "no image file can be read"),
+    "image-no-prompt": FaultKind("image", 0, _silent_error, "no prompt after the line of an image"),
+    "image-abort": FaultKind("image", 0, _image_abort, "an exception that is not caught: SIGABRT"),
     "no-answer": FaultKind("prefill", 0, _no_answer, "exit 0 without an answer"),
     "overflow": FaultKind("prefill", 0, _overflow, "`corrupted size vs. prev_size` and SIGABRT"),
     "hoard": FaultKind("decode", 3, _hoard, "asks for VALUE (1024) MB of memory; SIGABRT if refused"),

@@ -72,6 +72,23 @@ def chatter(program: str) -> str:
     return log_line("bpu task queue is long, a task waits", program, level="W", where="task_queue.cpp:73")
 
 
+def unreadable_image(path: str) -> str:
+    """OpenCV's warning; what the console itself prints is not known."""
+    return (
+        f"[ WARN:0@7.310] global loadsave.cpp:268 findDecoder imread_('{path}'): can't open/read file: check file "
+        "path/integrity\n"
+    )
+
+
+def vision_statistics(kind: str, images: int) -> str:
+    """The figures of the vision model, printed by the console that paints its statistics."""
+    if kind != "colour":
+        return ""
+    return (
+        f"\n\n\033[38;2;0;128;255m===== vit cost: {42.733 * images:f} ms, vit infer cost: {41.2 * images:f} ms =====\n"
+    )
+
+
 def statistics(kind: str, figures: Figures) -> str:
     """The console's figures of a turn; `kind` is `line`, `colour`, `tps` or `none`."""
     prefill = rate(figures.prefill_tokens, figures.prefill_s)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpu.simulator import conversation, directives, faults, logs, responder
+from bpu.simulator import conversation, directives, faults, images, logs, responder
 from bpu.simulator.faults import Fault, Outcome
 from bpu.simulator.kv_cache import KvCache
 from bpu.simulator.pacing import Pacer
@@ -17,6 +17,9 @@ from bpu.simulator.tokens import cut_characters, load_tokenizer, whole_character
 
 if TYPE_CHECKING:
     from bpu.simulator.console import Console
+
+#: A line that begins so is a command; the paths follow after one more character.
+_IMAGE_COMMAND = b"/image"
 
 
 class ModelSession:
@@ -55,9 +58,36 @@ class ModelSession:
             self._finish()
 
     def image(self, line: bytes) -> None:
-        """Start a new chat with an image."""
+        """Obey a line that begins with `/image`: a new chat with the images whose paths follow.
+
+        docs/console-protocol.md#input has the source of each oddity.
+        """
+        if len(line) <= len(_IMAGE_COMMAND):  # `substr` behind the end of the line throws
+            faults.KINDS["image-abort"].act(self._console.fault_context, "")
+        paths = [path for path in line[len(_IMAGE_COMMAND) + 1 :].decode("utf-8", "surrogateescape").split(",") if path]
+        if not paths:
+            return  # nothing is loaded, and no prompt follows
+        self._pacer.begin()
         self.cache.clear()
-        self.turn(b"Describe the image " + line.removeprefix(b"/image").strip())
+        console = self._console
+        if console.run_faults("image") is Outcome.NO_PROMPT:
+            return
+        found = [None if console.unreadable_images else images.read(path) for path in paths]
+        for path, picture in zip(paths, found, strict=True):
+            if picture is None:
+                console.stdio.err(logs.unreadable_image(path))
+            else:
+                tokens = images.TOKENS
+                if tokens > self.cache.room:
+                    faults.KINDS["overflow"].act(console.fault_context, "")
+                self.cache.add(conversation.BEGIN + picture.in_cache(), tokens)
+        self._pacer.prefill(images.TOKENS * len(paths))
+        if self._options.image_step in ("full", "marker"):
+            self._put(self._options.profile.start)
+        if self._options.image_step in ("full", "statistics"):
+            console.stdio.out(logs.vision_statistics(self._options.stats, len(paths)))
+            console.stdio.out(logs.statistics(self._options.stats, self._pacer.figures()).lstrip("\n"))
+        console.prompt(self._options.profile.end)
 
     def repeat(self) -> None:
         """Answer the last line once more."""

@@ -43,6 +43,7 @@ class Options(argparse.Namespace):
     echo: bool
     stats: str
     end_token: str
+    image_step: str
     newline: str
     context: int
     chatter: tuple[str, int] | None
@@ -142,6 +143,12 @@ def _add_behaviour_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--reset", choices=("works", "broken"), help="broken: prints the prompt, forgets nothing")
     group.add_argument("--echo", action=flag, default=None, help="print the rendered template before the answer")
     group.add_argument("--stats", choices=("line", "colour", "tps", "none"), help="kind of the figures")
+    group.add_argument(
+        "--image-step",
+        choices=("full", "marker", "statistics", "bare"),
+        default="full",
+        help="what the image console prints between the line of an image and its prompt; no log shows it",
+    )
     group.add_argument("--end-token", default="", metavar="TEXT", help="leaked after the answer, as <|im_end|>")
     group.add_argument("--newline", choices=("raw", "unescape"), default="raw", help="whether the echo shows \\n as is")
     group.add_argument(

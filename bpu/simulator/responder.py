@@ -1,8 +1,8 @@
 """Makes the tokens of an answer: reasoning, then a reply by rules. Pure.
 
-Rules, the first that applies: a tool's result in words, a tool call that is demanded, JSON that is demanded, a name or
-secret word that the question asks for, a stored answer, arithmetic, a name or secret word that the question states, a
-tool that it mentions, and last the reply that no model is behind this.
+Rules, the first that applies: a tool's result in words, a tool call that is demanded, JSON that is demanded, the images
+of the chat, a name or secret word that the question asks for, a stored answer, arithmetic, a name or secret word that
+the question states, a tool that it mentions, and last the reply that no model is behind this.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bpu.simulator import canned_replies, json_mode
+from bpu.simulator import canned_replies, images, json_mode
 from bpu.simulator.arithmetic import Equation, find_equation
 from bpu.simulator.canned_replies import CannedReply
 from bpu.simulator.conversation import Conversation, is_chinese
@@ -101,6 +101,8 @@ def choose_answer(conversation: Conversation) -> Answer:
 
 def _answer_in_words(conversation: Conversation, tools: Sequence[Tool]) -> Answer:
     question, chinese = conversation.focus, conversation.chinese
+    if seen := images.answer(question, conversation.text):
+        return _with_note("The chat holds an image.", seen, chinese=chinese)
     if recall := find_recall(question, conversation.text):
         return _recall(recall, chinese=chinese)
     if canned := canned_replies.find(question):

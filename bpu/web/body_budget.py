@@ -32,6 +32,11 @@ class BodyShare:
         self._hold(self.held + size)
         self.grown_at = self._budget.clock()
 
+    def hold(self, size: int) -> None:
+        """Hold `size` bytes that were taken before by another share, which is closed next; never dropped."""
+        self._hold(size)
+        self.complete()
+
     def complete(self) -> None:
         """Mark the body as complete, so that it is not dropped before parsing."""
         self.grown_at = math.inf

@@ -15,6 +15,7 @@ from flask import Flask, current_app
 from bpu.board.sensors import Sensors
 from bpu.chat.prompt import Prompter
 from bpu.chat.tokens import Counter
+from bpu.images.job_images import ImageInput
 from bpu.settings import Settings
 from bpu.turn import EventSink, Timing, Turn
 from bpu.web.activity_store import ActivityStore
@@ -57,12 +58,13 @@ class Engine(Protocol):
         count: Callable[[str], int],
         client: socket | None = None,
         model: str = "",
+        on_end: Callable[[], None] = lambda: None,
     ) -> Job:
         """Put `turn` for the model with the id `model` into the queue; return when its position is known.
 
         `remember` makes the digest of the conversation from the raw answer ("" if it cannot be continued), `count`
-        counts its tokens. When `client` disconnects, the job is closed. Raises `QueueFull`, `EngineUnavailable`,
-        `EngineStopping`.
+        counts its tokens. When `client` disconnects, the job is closed. `on_end` is called when it has ended.
+        Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
         """
 
     def start(self) -> None: ...
@@ -97,6 +99,7 @@ class AppContext:
     settings: Settings
     engine: Engine
     served: ServedModels
+    images: ImageInput
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
     streams: StreamRegistry = field(default_factory=lambda: StreamRegistry(128))

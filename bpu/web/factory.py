@@ -29,6 +29,7 @@ from bpu.engine.client.launch_config import (
 )
 from bpu.engine.launch_spec import LaunchTable
 from bpu.errors import SettingsError
+from bpu.images.job_images import ImageInput
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
@@ -58,7 +59,9 @@ def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
         streams=StreamRegistry(settings.status_streams),
         detached=DetachedAnswers(state_dir(settings) / "detached"),
         activity=_activity_store(settings),
+        images=ImageInput(state_dir(settings), settings.image_urls),
     )
+    ctx.images.sweep()
     if ctx.activity is not None:
         ctx.on_stop.append(ctx.activity.write)
         atexit.register(ctx.activity.write)
@@ -87,6 +90,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         load_parts=lambda: _parts(settings, model, launches),
         find_reasons=lambda: _reasons(model, files),
         problem=problem,
+        image_side=model.image_side,
     )
 
 
@@ -124,6 +128,7 @@ def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -
         line_limit=line_limit(settings, launch, model),
         history=settings.history,
         thinking=model.thinking,
+        image_tokens=model.image_tokens,
     )
     return ModelParts(prompter, AnswerDecoder(prompter, reasoning=settings.reasoning), counter)
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
@@ -22,7 +22,9 @@ from bpu.chat.nesting import levels
 from bpu.errors import BadRequest, BpuError
 from bpu.web.body_budget import BodyBudget, BodyShare
 from bpu.web.body_parsing import ParsingQueue, check_values
+from bpu.web.lifted_data import LiftedData
 from bpu.web.lingering_close import linger
+from bpu.web.request_images import forget_lifted, keep_lifted
 
 #: How deep lists and objects may be nested; a tool's JSON schema needs about twenty levels.
 MAX_DEPTH = 100
@@ -31,20 +33,27 @@ SILENCE_S = 30.0
 #: The size of one read, and the first bytes of a body that its budget does not count: all of most bodies.
 PIECE_BYTES = 16 * 1024
 FREE_BYTES = 64 * 1024
+#: Other greenlets run after so many bytes of a body, for so many seconds. Above 0, because after a pause of 0 the event
+#: loop goes on with the body before it polls its sockets.
+PAUSE_BYTES, PAUSE_S = 512 * 1024, 0.001
 #: gunicorn may discard this much of an unread body; a longer one closes its connection.
 SKIPPED_BYTES = 1024 * 1024
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
+def install(app: Flask, *, whole_s: float, budget: BodyBudget, with_images: int = 0) -> None:
     """Limit each body to `whole_s` seconds and all bodies together to `budget`.
+
+    `with_images` is the limit in bytes of a body that may hold images, 0 if no model sees.
 
     Connections on which much of a body was left unread are closed, because the rest is no request.
     """
     app.config["BODY_TIMEOUT_S"] = whole_s
     app.config["BODY_BUDGET"] = budget
     app.config["BODY_PARSING"] = ParsingQueue()
+    app.config["IMAGE_BODY_LENGTH"] = with_images
+    app.teardown_request(lambda error: forget_lifted())
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -54,23 +63,37 @@ def install(app: Flask, *, whole_s: float, budget: BodyBudget) -> None:
         return response
 
 
-def read_json() -> Any:
-    """Read the current request's body. Raises `BadRequest` (`invalid_json`, 413), or Flask's 408 and 413."""
+def read_json(*, may_hold_images: bool = False) -> Any:
+    """Read the current request's body. Raises `BadRequest` (`invalid_json`, 413), or Flask's 408 and 413.
+
+    A body that may hold images may be larger by their data, which is kept apart from it (`LiftedData`).
+    """
     parsing: ParsingQueue = current_app.config["BODY_PARSING"]
+    lifted = LiftedData() if may_hold_images and current_app.config["IMAGE_BODY_LENGTH"] else None
     with _share() as (share, ended):
-        data = _read(share, ended)
+        data = _read(share, ended, lifted)
         share.complete()
+        if lifted is not None and lifted.size:
+            _keep(lifted)
         is_large = client_socket() is not None and len(data) > FREE_BYTES
         with parsing.turn() if is_large else nullcontext():
             return _parse(data)
 
 
-def read_object() -> dict[str, Any]:
+def read_object(*, may_hold_images: bool = False) -> dict[str, Any]:
     """Read the current request's body as a JSON object. Raises as `read_json`, and `BadRequest` for another value."""
-    body = read_json()
+    body = read_json(may_hold_images=may_hold_images)
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
     return body
+
+
+def _keep(lifted: LiftedData) -> None:
+    """Keep the lifted data in the budget of bodies until the request's images are read or its end."""
+    budget: BodyBudget = current_app.config["BODY_BUDGET"]
+    share = budget.open(lambda: None)
+    share.hold(lifted.size)
+    keep_lifted(lifted, share.close)
 
 
 def _parse(data: bytes) -> Any:
@@ -97,19 +120,21 @@ def _is_body_unread() -> bool:
     return (request.content_length or 0) > SKIPPED_BYTES
 
 
-def _read(share: BodyShare, ended: list[str]) -> bytes:
-    """Read all of the body, at most `BPU_MAX_BODY_BYTES`."""
+def _read(share: BodyShare, ended: list[str], lifted: LiftedData | None = None) -> bytes:
+    """Read all of the body, at most `BPU_MAX_BODY_BYTES`; with `lifted` at most `BPU_MAX_IMAGE_BODY_BYTES` with it."""
     length, most = request.content_length, request.max_content_length or 0
+    longest = most if lifted is None else max(most, current_app.config["IMAGE_BODY_LENGTH"])
     _refuse_compressed()
     g.body_begun = True
-    if length is not None and length > most:
+    if length is not None and length > longest:
         raise RequestEntityTooLarge
     if length is None and not request.environ.get("wsgi.input_terminated"):
         return b""
     client = client_socket()
     with _time_limits(client, ended) if client is not None else nullcontext():
-        data = b"".join(_pieces(length, most, share))
-    if length is not None and len(data) < length:
+        pieces = _pieces(length, longest, share)
+        data = b"".join(pieces if lifted is None else _limited(lifted.filter(pieces), most))
+    if length is not None and g.body_size < length:
         raise BadRequest("The body broke off before its end.", code="invalid_http")
     g.body_read = True
     return data
@@ -122,19 +147,34 @@ def _refuse_compressed() -> None:
         raise UnsupportedMediaType(f"A body in the coding {coding[:40]!r} is not taken; send it as it is.")
 
 
+def _limited(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Yield `pieces` while they hold at most `most` bytes."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > most:
+            raise RequestEntityTooLarge
+        yield piece
+
+
 def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
     """Yield the pieces of the body. The budget does not count the first ones; the connection limit bounds them."""
     stream, size = request.environ["wsgi.input"], 0
+    g.body_size = 0
     while length is None or size < length:
         piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
         if not piece:
             return
         size += len(piece)
+        g.body_size = size
         if size > most:
             raise RequestEntityTooLarge
         if size > FREE_BYTES:
             share.take(len(piece))
         yield piece
+        # A fast client always has more, and reading what is there lets no other greenlet run.
+        if size % PAUSE_BYTES < len(piece) and client_socket() is not None:
+            gevent_io.sleep(PAUSE_S)
 
 
 @contextmanager

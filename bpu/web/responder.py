@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -28,6 +29,7 @@ from bpu.web.client_key import key_digest
 from bpu.web.context import AppContext, Job
 from bpu.web.endpoint_format import FormatFactory
 from bpu.web.request_body import client_socket
+from bpu.web.request_images import read_images
 
 log = logging.getLogger("bpu.web")
 
@@ -39,6 +41,7 @@ def options(ctx: AppContext) -> dict[str, Any]:
     """Return the arguments that all request parsers take from the gateway and client key."""
     return {
         "models": ctx.served.names,
+        "seeing": ctx.served.seeing,
         "think_model": ctx.settings.think_model,
         "limits": Limits(max_messages=ctx.settings.max_messages),
         "namespace": key_digest(),
@@ -69,21 +72,26 @@ def release_job(error: BaseException | None) -> None:
 def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: FormatFactory) -> Response:
     """Answer by the engine. From `submit` on the job is closed on every way out."""
     model, record = ctx.served.find(chat_request.model), request_log.current()
+    images = read_images(ctx.images, chat_request, model.image_side)
     plan = model.parts.prompter.plan(chat_request)
+    turn = plan.turn
     request_log.add_fields(model=model.id)
     if ctx.settings.log_prompts:
         log.info("prompt", extra={"facts": {"id": record.id, "line": plan.turn.line.decode("utf-8", "replace")}})
     detached = detaching.reserve() if chat_request.stream else None
     try:
+        turn = replace(turn, images=images.save(plan.images))
         job = ctx.engine.submit(
-            plan.turn,
+            turn,
             job_id=record.id,
             remember=partial(model.parts.decoder.conversation_digest, chat_request),
             count=model.parts.counter.count,
             client=None if detached else client_socket(),
             model=model.id,
+            on_end=images.remove,
         )
     except BaseException:
+        images.remove()
         if detached:
             detached.discard()
         raise
@@ -92,7 +100,7 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
     resources.callback(job.close)
     try:
         output = _output(ctx, chat_request, make_format, prompt_tokens=plan.turn.tokens)
-        chain = _chain(ctx, model.parts.decoder, chat_request, plan.turn, job, output)
+        chain = _chain(ctx, model.parts.decoder, chat_request, turn, job, output)
         resources.callback(chain.close)
         settings = ctx.settings
         period_s = settings.keepalive_s if chat_request.stream else min(settings.keepalive_s, settings.header_drip_s)
@@ -109,6 +117,8 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
         response.headers["X-BPU-Simulated"] = "1"
     if plan.dropped:
         response.headers["X-BPU-History-Trimmed"] = str(plan.dropped)
+    if plan.images_left_out:
+        response.headers["X-BPU-Images-Left-Out"] = str(plan.images_left_out)
     return response
 
 

@@ -43,7 +43,8 @@ class ServedModel:
     """One model of the table; `problem` says why it cannot be started, if so.
 
     `created` is the time of the model's file in seconds since 1970. `find_reasons` returns whether the model
-    reasons; it may read the template.
+    reasons; it may read the template. `image_side` is the width and height in pixels of the images that the model sees,
+    0 for a model that reads text alone.
     """
 
     id: str
@@ -57,6 +58,7 @@ class ServedModel:
     load_parts: Callable[[], ModelParts]
     find_reasons: Callable[[], bool]
     problem: str | None = None
+    image_side: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,6 +90,7 @@ class ServedModel:
             context=self.context_size,
             is_context_public=self.is_context_public,
             reasons=self.reasons,
+            sees=self.image_side > 0,
             config=_config(self.tokenizer_dir),
         )
 
@@ -123,6 +126,11 @@ class ServedModels:
     def names(self) -> list[str]:
         """Every id and alias, without the twins."""
         return [name for model in self.models for name in model.names]
+
+    @property
+    def seeing(self) -> list[str]:
+        """Every id and alias of the models that take images."""
+        return [name for model in self.models if model.image_side for name in model.names]
 
     @property
     def listed(self) -> list[tuple[str, ServedModel]]:

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 
 URL = os.environ["GATEWAY_URL"]
 HOST = URL.removesuffix("/v1")
+SEEING_URL = os.environ.get("SEEING_GATEWAY_URL", "")
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # nothing but this machine is reached
 BLOCKS = re.findall(r"^```\w+\n(.*?)^```$", Path("docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
 MODEL = "deepseek-r1:1.5b"
@@ -66,6 +68,28 @@ def langchain_openai() -> None:
     assert place.invoke(say('Hm.</think>{"city": "Paris"}')) == {"city": "Paris"}
     thinking = ChatOpenAI(base_url=URL, api_key="any", model=f"{MODEL}-think", max_retries=0)
     assert thinking.invoke(ANSWER).content == f"<think>\nThought.\n</think>\n\n{WORDS}"
+
+
+def langchain_images() -> None:
+    from langchain_core.messages import HumanMessage
+    from langchain_openai import ChatOpenAI
+
+    url = f"data:image/bmp;base64,{base64.b64encode(red_image()).decode()}"
+    parts: list[Any] = [{"type": "text", "text": "What colour is the picture?"}]
+    for image in (
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "image", "base64": url.partition(",")[2], "mime_type": "image/bmp"},
+    ):
+        for more in ({}, {"use_responses_api": True}):
+            model = ChatOpenAI(base_url=SEEING_URL, api_key="any", model=MODEL, max_retries=0, **more)
+            answer = model.invoke([HumanMessage(content=[*parts, image])])
+            assert "1 image: 448x448: #ff0000 100 %" in str(answer.content), answer.content
+
+
+def red_image() -> bytes:
+    """A BMP file of 8 by 8 red pixels."""
+    head = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54 + 192, 0, 0, 54, 40, 8, 8, 1, 24, 0, 192, 0, 0, 0, 0)
+    return head + b"\0\0\xff" * 64
 
 
 def langchain_deepseek() -> None:
@@ -153,7 +177,7 @@ def llm_command() -> None:
 
 
 def main() -> None:
-    clients = (langchain_openai, langchain_deepseek, langchain_ollama, langchain_anthropic)
+    clients = (langchain_openai, langchain_images, langchain_deepseek, langchain_ollama, langchain_anthropic)
     for client in (*clients, litellm, litellm_by_the_other_apis, llm_command):
         client()
         print(f"{client.__name__.replace('_', ' ')}: fine")

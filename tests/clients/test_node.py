@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import Gateway, running
+from tests.support.pictures import RED, base64_of, stripes
 
 HERE = Path(__file__).parent
 
@@ -32,7 +33,16 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.mark.parametrize("name", ["openai", "ai", "ollama", "anthropic"])
 def test_the_package(gateway: Gateway, name: str) -> None:
-    env = {**os.environ, "GATEWAY_URL": f"{gateway.url}/v1", "NODE_NO_WARNINGS": "1"}
+    check_package(gateway, name)
+
+
+def test_images_by_all_packages(tmp_path: Path) -> None:
+    with running(tmp_path, env={"BPU_CONSOLE_PROFILE": "vlm"}) as gateway:
+        check_package(gateway, "images", PICTURE=base64_of(stripes(RED)))
+
+
+def check_package(gateway: Gateway, name: str, **more: str) -> None:
+    env = {**os.environ, "GATEWAY_URL": f"{gateway.url}/v1", "NODE_NO_WARNINGS": "1", **more}
     done = subprocess.run(
         ["node", "--test", "--test-reporter=spec", f"{name}.test.mjs"],
         cwd=HERE,

@@ -1,5 +1,7 @@
 """Runs a command beside a gateway of its own: `python -m tests.clients.with_gateway COMMAND...`, `GATEWAY_URL` set.
 
+`SEEING_GATEWAY_URL` is a second one, whose model takes images.
+
 Whatever Python runs in it can reach nothing but this machine; an attempt is a failure.
 """
 
@@ -27,8 +29,15 @@ def guarded(command: Sequence[str], folder: Path, **more: str) -> tuple[int, str
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as gateway:
-        code, reached = guarded(sys.argv[1:], Path(folder), GATEWAY_URL=f"{gateway.url}/v1")
+    eyes = {"BPU_CONSOLE_PROFILE": "vlm"}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as other,
+        running(Path(folder)) as gateway,
+        running(Path(other), env=eyes) as seeing,
+    ):
+        urls = {"GATEWAY_URL": f"{gateway.url}/v1", "SEEING_GATEWAY_URL": f"{seeing.url}/v1"}
+        code, reached = guarded(sys.argv[1:], Path(folder), **urls)
     if reached:
         print(f"Something else than this machine was to be reached:\n{reached}")
     return code or bool(reached)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.examples.arm import arm, fetch
 from tests.live.gateway import ROOT, Gateway, running, sim
 from tests.live.wire import say
+from tests.support.pictures import RED, stripes
 
 pytestmark = pytest.mark.live
 
@@ -66,4 +68,15 @@ def test_a_console_that_crashes_in_a_call_moves_nothing(gateway: Gateway) -> Non
     mover = arm()
     with client_of(gateway) as client, pytest.raises(openai.APIError):
         fetch(client, sim("Bring me water", fault="signal", after=5), mover)
+    assert mover.moves == []
+
+
+def test_a_picture_of_the_scene_goes_with_the_request(tmp_path: Path) -> None:
+    picture, folder = tmp_path / "scene.png", tmp_path / "gateway"
+    picture.write_bytes(stripes(RED))
+    folder.mkdir()
+    mover = arm()
+    with running(folder, env={"BPU_CONSOLE_PROFILE": "vlm"}) as gateway, client_of(gateway) as client:
+        words = fetch(client, "What colour is the picture?", mover, image=picture)
+    assert f"1 image: 448x448: {RED} 100 %" in words
     assert mover.moves == []

@@ -35,6 +35,7 @@ OURS: dict[str, set[str]] = {
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
     "bpu/cpu_console/*": {"bpu.cpu_console"},
+    "bpu/images/*": {"bpu.images", "bpu.chat", "bpu.gevent_io", "bpu.errors", "bpu.project"},
     "bpu/discovery/*": {
         "bpu",
         "bpu.discovery",
@@ -100,7 +101,8 @@ HOMES: dict[str, set[str]] = {
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/gevent_io.py"},
     "gunicorn": {"bpu/server/*", "gunicorn.conf.py"},
     "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
-    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/simulator/*", "benchmarks/*"},
+    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/images/reader.py", "bpu/simulator/*", "benchmarks/*"},
+    "PIL": {"bpu/images/*"},
     "benchmarks": {"benchmarks/*"},
     "pydantic_settings": {"bpu/settings.py"},
     "jinja2": {"bpu/chat/*", "bpu/cpu_console/template.py"},

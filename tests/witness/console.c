@@ -26,6 +26,7 @@
  *   --noise N         a library's log line after every N tokens, on standard output
  *   --heartbeat N     a thread of its own wakes every N ms, from the load on
  *   --fault KIND:WORD a line that holds WORD brings it on: segv, abort, exit, run-error, silent, endless
+ *   --image-step all|marker|prompt   what `vlm` prints after the line of an image, before its prompt
  *   --trace FILE      a line for each event: seconds of the monotonic clock, what happened, the line it was about
  *
  * Memory: a line that holds "secret word" tells words (capitals and digits, at least six), or asks for those told
@@ -64,7 +65,8 @@
 #define LONGEST_ECHO 10238
 
 static const char *program, *profile = "", *banner = "", *hbm_path = "", *tokenizer_dir = "", *template_path = "";
-static const char *history = "keep", *reset_kind = "works", *echo = "yes", *quirk = "none", *stats = "line", *leak = "";
+static const char *history = "keep", *reset_kind = "works", *echo = "yes", *quirk = "none", *stats = "line", *leak = "",
+                  *image_step = "all";
 static const char *end_kind = "whole", *ahead = "no", *silent = "burn", *examinee = "recalls", *trace_path = "";
 static const char *fault_kind = "", *fault_word = NULL;
 static double model_type = 3, base_rate = 0, load_ms = 0, cut = 0, noise = 0, base_step = 1, work_ms = 0, buffer = 0;
@@ -233,6 +235,7 @@ static bool take(const char *name, char *value) {
     struct { const char *name; const char **text; double *number; } known[] = {
         {"--hbm_path", &hbm_path, NULL},   {"--tokenizer_dir", &tokenizer_dir, NULL},
         {"--template_path", &template_path, NULL}, {"--model_type", NULL, &model_type},
+        {"--image-step", &image_step, NULL},
         {"--history", &history, NULL},     {"--reset", &reset_kind, NULL},
         {"--echo", &echo, NULL},           {"--quirk", &quirk, NULL},
         {"--stats", &stats, NULL},         {"--end", &end_kind, NULL},
@@ -543,6 +546,45 @@ static void forget(void) {
     forget_next = false;
 }
 
+/* Images: the stand-in for the vision model says size and colour of the middle of a BMP file. */
+
+static uint32_t number_at(const unsigned char *at) {
+    return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static void see(const char *path) {
+    unsigned char head[54], pixel[3];
+    char words[128];
+    FILE *file = fopen(path, "rb");
+    bool found = file && fread(head, 1, sizeof head, file) == sizeof head && head[0] == 'B' && head[1] == 'M';
+    if (found) {
+        uint32_t width = number_at(head + 18), height = number_at(head + 22), row = (3 * width + 3) / 4 * 4;
+        found = fseek(file, (long)(number_at(head + 10) + height / 2 * row + width / 2 * 3), SEEK_SET) == 0 &&
+                fread(pixel, 1, 3, file) == 3;
+        snprintf(words, sizeof words, "image %ux%u of %02x%02x%02x", width, height, pixel[2], pixel[1], pixel[0]);
+    }
+    if (file) fclose(file);
+    if (!found) fprintf(stderr, "imread_('%s'): can't open/read file\n", path);
+    else if (lines_held < MAX_LINES) held[lines_held++] = strdup(words);
+}
+
+/* `/image P[,P]`: a new chat with these images. The source takes what is behind seven characters, whatever they are. */
+static void show_images(const char *line) {
+    if (strlen(line) < 7) abort(); /* substr throws, and no handler is there */
+    char *paths = strdup(line + 7), *rest = paths, *path;
+    if (!*paths) return; /* no image, no inference, no prompt */
+    forget();
+    trace("image", line);
+    while ((path = strsep(&rest, ","))) see(path);
+    if (is(image_step, "all") || is(image_step, "marker")) print("\n[Assistant] >>> ");
+    if (is(image_step, "all"))
+        print("\n\n\033[38;2;0;128;255m===== vit cost: 42.733000 ms, vit infer cost: 41.200000 ms =====\n"
+              "===== prefill token num: 256 prefill cost: 46.254000 ms, prefill speed: 5534.656000 tokens/s =====\n"
+              "===== decode token num: 0 cost per token: 0.000000 ms, decode speed: 0.000000 tokens/s =====\n\033[0m\n");
+    free(paths);
+    prompt();
+}
+
 static void turn(const char *line) {
     double began = now();
     char words[64];
@@ -582,7 +624,8 @@ static bool command(const char *line) {
     }
     bool is_reset = is(line, "reset") && !is(reset_kind, "question");
     if (is_reset) forget_next = is(reset_kind, "works");
-    if (is_reset || (is(profile, "vlm") && strncmp(line, "/image", 6) == 0)) prompt();
+    if (is(profile, "vlm") && strncmp(line, "/image", 6) == 0) show_images(line);
+    else if (is_reset) prompt();
     else return false;
     return true;
 }

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from bpu.chat.image_parts import InputImage
 from bpu.chat.request_models import left_out, media_error
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.errors import BadRequest
@@ -110,7 +111,7 @@ def _message(role: str, content: Any, path: str) -> Iterator[dict[str, Any]]:
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(blocks, list):
         raise BadRequest("It must be a string or an array of content blocks.", param=path)
-    texts: list[str] = []
+    texts: list[str | InputImage] = []
     calls: list[dict[str, Any]] = []
     for number, block in enumerate(blocks):
         place = f"{path}.{number}" if blocks is content else path
@@ -122,9 +123,9 @@ def _message(role: str, content: Any, path: str) -> Iterator[dict[str, Any]]:
         elif kind == "tool_use" and role == "assistant":
             calls.append(_call(block, place))
         else:
-            texts.append(_text(block, place))
+            texts.append(_text_or_image(block, place))
     if texts or calls or role == "assistant":
-        yield {"role": role, "content": "\n".join(texts), "tool_calls": calls}
+        yield {"role": role, "content": _joined(texts), "tool_calls": calls}
 
 
 def _kind(block: Any, path: str) -> str:
@@ -145,6 +146,16 @@ def _text(block: Any, path: str) -> str:
     raise BadRequest(media_error(kind), param=path)
 
 
+def _text_or_image(block: Any, path: str) -> str | InputImage:
+    return InputImage("image", block, path) if _kind(block, path) == "image" else _text(block, path)
+
+
+def _joined(parts: Sequence[str | InputImage]) -> str | list[str | InputImage]:
+    """Return the parts of a message as its content: one text, unless it holds images."""
+    texts = [part for part in parts if isinstance(part, str)]
+    return "\n".join(texts) if len(texts) == len(parts) else list(parts)
+
+
 def _word(block: Mapping[str, Any], name: str, path: str) -> str:
     value = block.get(name)
     if not isinstance(value, str):
@@ -159,15 +170,18 @@ def _call(block: Mapping[str, Any], path: str) -> dict[str, Any]:
     return {"name": _word(block, "name", path), "arguments": json.dumps(given or {}, ensure_ascii=False)}
 
 
-def _result(block: Mapping[str, Any], path: str) -> str:
+def _result(block: Mapping[str, Any], path: str) -> str | list[str | InputImage]:
     content = block.get("content")
     if content is None or isinstance(content, str):
-        text = content or ""
+        parts: list[str | InputImage] = [content or ""]
     elif isinstance(content, list):
-        text = "\n".join(_text(one, f"{path}.content.{number}") for number, one in enumerate(content))
+        parts = [_text_or_image(one, f"{path}.content.{number}") for number, one in enumerate(content)]
     else:
         raise BadRequest("It must be a string or an array of content blocks.", param=f"{path}.content")
-    return f"Error: {text}" if block.get("is_error") is True else text
+    joined = _joined(parts)
+    if block.get("is_error") is not True:
+        return joined
+    return f"Error: {joined}" if isinstance(joined, str) else ["Error:", *joined]
 
 
 # Options of the answer

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bpu.chat.image_parts import InputImage
 from bpu.chat.ollama.names import resolve
 from bpu.chat.requests import THINK_SUFFIX, ChatRequest, parse_chat
 from bpu.errors import BadRequest, ModelNotFound
@@ -67,14 +68,13 @@ def parse_generate(body: object, *, reasons: bool = True, **options: Any) -> Cha
         )
     if body.get("suffix"):
         raise BadRequest(f'"{name}" does not support insert', param="suffix")
-    if _images(body):
-        raise BadRequest(_NO_IMAGES, param="images")
     system, prompt = body.get("system"), body.get("prompt")
     for field, value in (("system", system), ("prompt", prompt)):
         if value is not None and not isinstance(value, str):
             raise BadRequest(f"`{field}` must be a string.", param=field)
     messages = [{"role": "system", "content": system}] if system else []
-    return _parse(body, [*messages, {"role": "user", "content": prompt}], reasons, **options)
+    content = _with_images(prompt, body, "images")
+    return _parse(body, [*messages, {"role": "user", "content": content}], reasons, **options)
 
 
 def model_id(body: Mapping[str, Any], *, models: Sequence[str], think_model: bool = True, **_: Any) -> str:
@@ -85,9 +85,6 @@ def model_id(body: Mapping[str, Any], *, models: Sequence[str], think_model: boo
     if found is None:
         raise ModelNotFound.named(name, served)
     return found
-
-
-_NO_IMAGES = "Invalid content type. images is only supported by certain models."
 
 
 def _object(body: object) -> Mapping[str, Any]:
@@ -124,16 +121,32 @@ def _parse(body: Mapping[str, Any], messages: Any, reasons: bool, *, tools: Any 
 
 
 def _messages(messages: Any) -> Any:
-    """Return the messages with roles in lower case. Raises `BadRequest` for one with images."""
+    """Return the messages with roles in lower case and their images as parts of the content. Raises `BadRequest`."""
     if not isinstance(messages, list):
         return messages
-    for number, message in enumerate(messages):
-        if isinstance(message, Mapping) and _images(message):
-            raise BadRequest(_NO_IMAGES, param=f"messages.{number}.images")
-    return [
-        {**one, "role": one["role"].lower()} if isinstance(one, Mapping) and isinstance(one.get("role"), str) else one
-        for one in messages
-    ]
+    return [_message(one, f"messages.{number}") for number, one in enumerate(messages)]
+
+
+def _message(message: Any, path: str) -> Any:
+    if not isinstance(message, Mapping):
+        return message
+    role = message.get("role")
+    return {
+        **message,
+        "role": role.lower() if isinstance(role, str) else role,
+        "content": _with_images(message.get("content"), message, f"{path}.images"),
+    }
+
+
+def _with_images(content: Any, holder: Mapping[str, Any], path: str) -> Any:
+    """Return the content of a message with the images of `holder` before it. Raises `BadRequest`."""
+    if not _images(holder):
+        return content
+    images = holder["images"]
+    if not isinstance(images, list) or not all(isinstance(one, str) for one in images):
+        raise BadRequest("`images` must be an array of images in base64.", param=path)
+    texts = content if isinstance(content, list) else [] if content is None else [content]
+    return [*(InputImage("images", one, f"{path}.{number}") for number, one in enumerate(images)), *texts]
 
 
 def _images(holder: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from bpu.chat.call_ids import decode_call_id
+from bpu.chat.image_parts import with_paths
 from bpu.chat.request_models import left_out
 from bpu.chat.requests import ChatRequest, parse_chat, translate_params
 from bpu.errors import BadRequest
@@ -83,9 +84,13 @@ def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:
             return
         message: Mapping[str, Any] = {"role": "assistant", "content": None, "tool_calls": [call]}
     elif kind == "function_call_output":
-        message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")}
+        message = {
+            "role": "tool",
+            "tool_call_id": item.get("call_id"),
+            "content": with_paths(item.get("output"), f"{place}.output"),
+        }
     elif kind == "message":
-        message = {"role": item.get("role"), "content": item.get("content")}
+        message = {"role": item.get("role"), "content": with_paths(item.get("content"), f"{place}.content")}
     else:
         raise BadRequest(_unknown(kind), param=place)
     messages.append(message)

@@ -51,12 +51,13 @@ class Engine:
         count: Callable[[str], int] = estimate,
         client: socket.socket | None = None,
         model: str = "",
+        on_end: Callable[[], None] = lambda: None,
     ) -> Job:
         """Queue `turn` for the model with the id `model`, the default one by default; returns when it has its place.
 
         `remember(raw answer)` gives the digest of the conversation as it will come back, "" if it cannot be
         continued; `count(raw answer)` its tokens. Both are called once, at the natural end. `client` is watched:
-        when it leaves, the job is closed.
+        when it leaves, the job is closed. `on_end` is called once when the job has ended, in whatever way.
         Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`, `EngineTimeout`.
         """
         job = Job(
@@ -68,7 +69,7 @@ class Engine:
             count=count,
             queue_timeout_s=self._queue_timeout_s,
             client=client,
-            ended=self._remove,
+            ended=lambda job: self._remove(job, on_end),
         )
         self.jobs[job_id] = job
         try:
@@ -78,8 +79,9 @@ class Engine:
             raise
         return job
 
-    def _remove(self, job: Job) -> None:
+    def _remove(self, job: Job, on_end: Callable[[], None]) -> None:
         self.jobs.pop(job.id, None)
+        on_end()
 
     def status(self) -> dict[str, Any]:
         """The newest status of the engine, from memory, as clients see it (`EngineStatus.to_json`)."""

@@ -215,6 +215,7 @@ def build_launch_spec(settings: Settings, model: ModelSpec | None = None, *, sys
         load_timeout_s=settings.load_timeout_s,
         first_token_timeout_s=settings.first_token_timeout_s,
         stall_timeout_s=settings.stall_timeout_s,
+        image_timeout_s=settings.image_timeout_s,
         job_timeout_s=settings.job_timeout_s,
         memory_mb=settings.console_memory_mb,
         core_mb=settings.console_core_mb,

@@ -19,6 +19,7 @@ from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
 from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES, confirm_profile
+from bpu.engine.client.image_step import EndNotProven, ImageStep, images_line
 from bpu.engine.file_locks import SLOT_NAME, FileLock, try_lock
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.messages import StartJob
@@ -83,7 +84,8 @@ class TurnReader:
         self._slot = Path(launch.state_dir) / SLOT_NAME
         self._short = short = go.short
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
-        self._unwritten = memoryview(self._line + b"\n")
+        self._images_line = images_line(PROFILES[launch.profile].image_command, () if short else turn.images)
+        self._unwritten = memoryview((self._images_line or self._line) + b"\n")
         self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, go.cached
         self._stdin, self._stdout = fds
         self._slot_lock: FileLock | None = None
@@ -97,6 +99,7 @@ class TurnReader:
         self._parser = Parser(profile, state=ParserState.IDLE, traits=go.traits, anchored=anchored)
         rest = RestProbe(go.pids, None if go.noisy is None else frozenset(go.noisy))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
+        self._image_step = ImageStep(self._output, self._parser, limit_s=launch.image_timeout_s)
         self._written_at = self._first_at = self._last_at = 0.0
         self._silent_since, self._silence_s = 0.0, launch.first_token_timeout_s or math.inf
         self._job_until = math.inf
@@ -125,6 +128,8 @@ class TurnReader:
             decode_s=max(0.0, self._last_at - self._first_at),
             cached_tokens=self._cached_tokens,
             prompt_tokens=self._prompt_tokens,
+            image_s=self._image_step.image_s,
+            vit_ms=self._image_step.vit_ms,
         )
 
     def begin(self) -> None:
@@ -141,10 +146,14 @@ class TurnReader:
         self._wait_for_slot()
         self._write_line()
         try:
+            if self._images_line:
+                self._read_images()
             self._parser.begin(self._line, chat=self._chat, continued=self._short)
             if not self._parser.profile.reads_ahead and not self._at_prompt:
                 self._output.watch_input(unread_in(self._stdin), since=self._written_at)
             gevent_io.ReadLoop(self._stdout, self._step, pass_on=self._on_read, next_s=self._next_look_s).run()
+        except EndNotProven:
+            raise TurnLost("The console may still be at work on the image and is being restarted.") from None
         except OutOfSync as error:
             lost = TurnLost(f"The console got out of step and is being restarted. {error}")
             lost.echo_differs = isinstance(error, EchoMismatch)
@@ -157,6 +166,15 @@ class TurnReader:
             with contextlib.suppress(OSError):
                 os.write(self._stdin, self._reset + b"\n")
                 self._reset_sent = True
+
+    def _read_images(self) -> None:
+        """Read up to the prompt after the images; then write the line itself."""
+        if not self._parser.profile.reads_ahead and not self._at_prompt:
+            self._output.watch_input(unread_in(self._stdin), since=self._written_at)
+        self._image_step.run(self._stdout, self._images_line, self._written_at)
+        self._at_prompt = self._image_step.end_proven
+        self._unwritten = memoryview(self._line + b"\n")
+        self._write_line()
 
     def close(self) -> None:
         """Close the console's pipes and free the slot; may be called twice."""

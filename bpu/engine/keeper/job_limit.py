@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bpu.console.profiles import PROFILES
 from bpu.engine.launch_spec import LaunchSpec
 
 #: Seconds that the keeper waits beyond the worker's own limits before it ends the console.
@@ -15,9 +16,13 @@ def overdue_at(launch: LaunchSpec, started_at: float, progress: Mapping[str, Any
     """Return the monotonic second at which the keeper ends the console; None while no limit is set.
 
     `progress` is the worker's last report. Before the first token both limits on silence are added, because the worker
-    may also wait for the console to read the line.
+    may also wait for the console to read the line, and that of the step that reads images, which may come before it.
     """
     silence, times = launch.stall_timeout_s, []
+    if PROFILES[launch.profile].image_command:
+        if not launch.image_timeout_s:
+            return None
+        started_at += launch.image_timeout_s
     if "tokens_at" in progress:
         if silence:
             times.append(progress["tokens_at"] + silence)

@@ -23,7 +23,7 @@ UNSUPPORTED = ("messages/batches", "complete", "skills")
 @anthropic.post("/v1/messages")
 def message() -> Response:
     """Answer one message, streamed or not."""
-    ctx, body = app_context(), read_json()
+    ctx, body = app_context(), read_json(may_hold_images=True)
     chat_request = parse_message(body, **options(ctx))
     shows_thinking = not omits_thinking(body)
     del body  # this frame lives for as long as a job waits
@@ -48,7 +48,7 @@ def message() -> Response:
 def count_tokens() -> Response:
     """Count the tokens of a prompt, also of one that is too long."""
     ctx = app_context()
-    chat_request = parse_count(read_json(), **options(ctx))
+    chat_request = parse_count(read_json(may_hold_images=True), **options(ctx))
     return jsonify({"input_tokens": ctx.served.find(chat_request.model).parts.prompter.count(chat_request)})
 
 

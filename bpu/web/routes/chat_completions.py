@@ -19,7 +19,7 @@ openai = Blueprint("openai", __name__)
 def chat() -> Response:
     """Answer one chat completion, streamed or not."""
     ctx = app_context()
-    return respond(ctx, parse_chat(read_json(), **options(ctx)), _endpoint_format, "chatcmpl-")
+    return respond(ctx, parse_chat(read_json(may_hold_images=True), **options(ctx)), _endpoint_format, "chatcmpl-")
 
 
 def _endpoint_format(head: ResponseMetadata) -> EndpointFormat:

@@ -73,7 +73,7 @@ def entry(ctx: AppContext, name: str, model: ServedModel) -> dict[str, Any]:
         **(lengths if card.is_context_public else {}),
         "aliases": list(model.aliases) if name == model.id else [],
         "capabilities": card.capabilities,
-        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "architecture": {"input_modalities": card.input_modalities, "output_modalities": ["text"]},
         "status": {"value": status, **({} if reason is None else {"reason": reason})},
     }
 

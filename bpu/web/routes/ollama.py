@@ -92,13 +92,13 @@ def pull() -> Response:
 @ollama.post("/api/chat")
 def chat() -> Response:
     """Answer a conversation, streamed unless `stream` is false."""
-    return _answer(read_json(), "messages", parse_ollama_chat, LineFormat)
+    return _answer(read_json(may_hold_images=True), "messages", parse_ollama_chat, LineFormat)
 
 
 @ollama.post("/api/generate")
 def generate() -> Response:
     """Answer a prompt, streamed unless `stream` is false."""
-    return _answer(read_json(), "prompt", parse_generate, GenerateFormat)
+    return _answer(read_json(may_hold_images=True), "prompt", parse_generate, GenerateFormat)
 
 
 def _answer(body: Any, prompt: str, parse: Parser, line_format: type[LineFormat]) -> Response:

@@ -32,7 +32,7 @@ METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 16, 64, 512
 @responses.post("/v1/responses")
 def answer() -> Response:
     """Answer one response, streamed or not."""
-    ctx, body = app_context(), read_json()
+    ctx, body = app_context(), read_json(may_hold_images=True)
     chat_request = parse_response(body, **options(ctx))
     repeated = _repeated(body)
     del body  # this frame lives for as long as a job waits

@@ -94,7 +94,7 @@ def props() -> Response:
             "model_alias": card.id,
             "chat_template": ctx.prompter.template,
             "chat_template_caps": {"supports_tools": True},
-            "modalities": {"vision": False, "audio": False},
+            "modalities": {"vision": card.sees, "audio": False},
             "build_info": f"bpu-{__version__}",
             "bos_token": bos,
             "eos_token": eos,
@@ -110,7 +110,7 @@ def set_props() -> Response:
 
 def _body(ctx: AppContext) -> dict[str, Any]:
     """Read the body; without a model it means the default one. Raises `BadRequest` or `ModelNotFound`."""
-    body = read_object()
+    body = read_object(may_hold_images=True)
     model = body.get("model") or ctx.served.default.id
     if not isinstance(model, str):
         raise BadRequest("`model` must be a string.", param="model")

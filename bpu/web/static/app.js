@@ -60,6 +60,7 @@ prepareHelp({ walk: (by) => sidebar.walk(by) });
 applyLanguage();
 openAddressed(chat);
 if (matchMedia("(pointer: fine)").matches) chat.composer.area.focus({ preventScroll: true });
+conversations.sweepPictures();
 followModels();
 followEvents();
 install();

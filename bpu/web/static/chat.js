@@ -29,9 +29,9 @@ export class Chat {
     this.scroll = new Scroll();
     this.gauge = new ContextGauge();
     this.composer = new Composer({
-      send: (text) => this.ask(text),
+      send: (text, pictures) => this.ask(text, pictures),
       stop: () => this.stop(),
-      queue: (text) => this.setNext(text),
+      queue: (text, pictures) => this.setNext(text, pictures),
       changed: (text) => this.keepDraft(text),
     });
     jobs.onJobs((job, event) => this.onJobEvent(job, event));
@@ -76,21 +76,22 @@ export class Chat {
 
   // Actions of the user
 
-  ask(text) {
+  ask(text, pictures = []) {
     remove(this.draftName);
     const parent = this.messages.at(-1)?.id ?? "";
-    this.askBelow(parent, text);
+    this.askBelow(parent, text, conversations.keepPictures(pictures));
   }
 
-  askBelow(parent, text) {
-    const question = conversations.addNode(this.conversation, parent, { role: "user", content: text });
+  /** `images` are {id, alt} of pictures that are kept. */
+  askBelow(parent, text, images) {
+    const question = conversations.addNode(this.conversation, parent, { role: "user", content: text, ...(images?.length ? { images } : {}) });
     this.answer(question);
   }
 
   /** The question in another version; what was there before stays, one step away. */
   edit(node, text) {
     this.stop();
-    this.askBelow(node.parent, text);
+    this.askBelow(node.parent, text, node.images);
   }
 
   /** Another version of the answer `node`; without one, an answer to the last question. */
@@ -117,8 +118,8 @@ export class Chat {
     jobs.stop(this.job);
   }
 
-  setNext(text) {
-    if (this.job) this.job.next = text;
+  setNext(text, pictures = []) {
+    if (this.job) Object.assign(this.job, { next: text, nextPictures: pictures });
     this.drawNext();
   }
 
@@ -194,9 +195,9 @@ export class Chat {
   }
 
   takeNextBack() {
-    const { next } = this.job ?? {};
+    const { next, nextPictures } = this.job ?? {};
     this.setNext("");
-    if (next) this.composer.set(next);
+    if (next) this.composer.set(next, nextPictures);
     this.composer.area.focus();
   }
 
@@ -257,11 +258,12 @@ export class Chat {
   sendNext(job, isDone, isShown) {
     const { conversation, next } = job;
     if (!isDone) {
-      if (isShown && !this.composer.area.value) this.composer.set(next);
+      if (isShown && !this.composer.area.value) this.composer.set(next, job.nextPictures);
       write(`draft.${conversation.id}`, next);
       return;
     }
-    const question = conversations.addNode(conversation, job.node.id, { role: "user", content: next });
+    const images = conversations.keepPictures(job.nextPictures ?? []);
+    const question = conversations.addNode(conversation, job.node.id, { role: "user", content: next, ...(images.length ? { images } : {}) });
     const node = conversations.addNode(conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
     setTimeout(() => jobs.begin(conversation, node));
   }

@@ -1,6 +1,8 @@
 // The prompt box: it grows with its text, Enter sends, and Enter that belongs to an input method never does.
 
+import { Attachments } from "./attachments.js";
 import { byId } from "./dom.js";
+import { t } from "./i18n.js";
 
 const MAX_HEIGHT_PX = 240;
 
@@ -13,7 +15,7 @@ export function fitHeight(area) {
 }
 
 export class Composer {
-  /** `send(text)` when it is free, `queue(text)` while an answer is under way, `changed(text)` with every change. */
+  /** `send(text, pictures)` when it is free, `queue` while an answer is under way, `changed(text)` with every change. */
   constructor({ send, stop, queue, changed }) {
     this.area = byId("prompt");
     this.sendButton = byId("send");
@@ -22,6 +24,7 @@ export class Composer {
     this.busy = false;
     this.composing = false;
     Object.assign(this, { send, queue, changed });
+    this.attachments = new Attachments({ changed: () => this.draw() });
     this.listen(stop);
     this.draw();
   }
@@ -58,16 +61,22 @@ export class Composer {
   }
 
   submit() {
-    const text = this.area.value;
-    if (!text.trim()) return;
+    if (this.isEmpty) return;
+    const text = this.area.value.trim() ? this.area.value : t("picture_question");
+    const pictures = this.attachments.take();
     this.set("");
     this.changed("");
-    if (this.busy) this.queue(text);
-    else this.send(text);
+    if (this.busy) this.queue(text, pictures);
+    else this.send(text, pictures);
   }
 
-  set(text) {
+  get isEmpty() {
+    return !this.area.value.trim() && (this.attachments?.isEmpty ?? true);
+  }
+
+  set(text, pictures = []) {
     this.area.value = text;
+    this.attachments.set(pictures);
     this.draw();
   }
 
@@ -78,7 +87,7 @@ export class Composer {
 
   draw() {
     fitHeight(this.area);
-    const isEmpty = !this.area.value.trim();
+    const { isEmpty } = this;
     this.sendButton.hidden = this.busy;
     this.stopButton.hidden = !this.busy;
     this.queueButton.hidden = !this.busy || isEmpty;

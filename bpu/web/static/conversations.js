@@ -3,7 +3,9 @@
 // A conversation is a tree, because an edited question or a repeated answer keeps what was there before. `nodes` holds
 // {id, parent, role, content} and, for an answer, {reasoning, reasoning_s, finish, stats, error, job, resume}; `chosen`
 // names the child that is shown below each node ("" is the beginning). `from` is the first node that is still sent.
+// A question with pictures has `images`: {id, alt} of each; `pictures.js` keeps them.
 
+import * as pictures from "./pictures.js";
 import { onOtherTabChange, read, remove, storedSize, write } from "./store.js";
 
 const INDEX = "conversations";
@@ -78,6 +80,31 @@ function textOf(id, updated) {
   return text;
 }
 
+// Pictures
+
+/** Keeps pictures ({url, alt}) and returns what a question's node holds of them. */
+export function keepPictures(list) {
+  return list.map(({ url, alt }) => {
+    const id = newId();
+    pictures.keep(id, url);
+    return { id, alt };
+  });
+}
+
+/** The question as parts with its pictures, its plain words for a model that does not see. A lost picture is named. */
+export async function partsOf({ content, images = [] }, isSeen) {
+  const urls = await Promise.all(images.map(({ id }) => (isSeen ? pictures.find(id) : "")));
+  const parts = urls.map((url) => (url ? { type: "image_url", image_url: { url } } : { type: "text", text: "[image]" }));
+  const text = { type: "text", text: content };
+  return urls.some(Boolean) ? [...parts, text] : [...parts, text].map((part) => part.text).join("\n");
+}
+
+/** Removes the pictures of deleted conversations. */
+export function sweepPictures() {
+  const nodes = list().flatMap(({ id }) => load(id)?.nodes ?? []);
+  return pictures.sweep(nodes.flatMap(({ images = [] }) => images.map(({ id }) => id)));
+}
+
 // The tree
 
 export function addNode(conversation, parent, node) {
@@ -122,7 +149,7 @@ export function sentPath(conversation) {
 export function exportConversation(conversation) {
   const { title, created, updated, settings, nodes, chosen, from } = conversation;
   const messages = path(conversation).map(({ role, content, reasoning }) => ({ role, content, ...(reasoning ? { reasoning } : {}) }));
-  const kept = nodes.map(({ resume, job, ...node }) => node);
+  const kept = nodes.map(({ resume, job, images, ...node }) => node);
   return { format: "bpu-conversation", version: 2, title, created, updated, messages, settings, nodes: kept, chosen, from };
 }
 

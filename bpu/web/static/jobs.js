@@ -5,7 +5,7 @@ import { ApiError, call } from "./api.js";
 import { complete, resumeCompletion } from "./completion.js";
 import * as conversations from "./conversations.js";
 import { engineStatus, onEngine, queuePlaceOf } from "./engine.js";
-import { waitForModels } from "./models.js";
+import { seesImages, waitForModels } from "./models.js";
 import { requestOf } from "./settings.js";
 import { SpeedMeter } from "./speed_view.js";
 import { read, write } from "./store.js";
@@ -67,7 +67,9 @@ async function* ask(job) {
   await waitForModels();
   const isContinued = Boolean(job.node.content);
   const messages = conversations.sentPath(job.conversation).filter((node) => isContinued || node !== job.node);
-  yield* complete(requestOf(messages, job.conversation), job.abort.signal);
+  const isSeen = seesImages();
+  const withPictures = messages.map(async (node) => (node.images ? { ...node, content: await conversations.partsOf(node, isSeen) } : node));
+  yield* complete(requestOf(await Promise.all(withPictures), job.conversation), job.abort.signal);
 }
 
 function register(job) {

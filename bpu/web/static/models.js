@@ -38,6 +38,9 @@ export function contextSize(name = chosenModel()) {
   return model?.context_length ?? model?.max_model_len ?? null;
 }
 
+/** Whether a model, the chosen one by default, takes pictures. */
+export const seesImages = (name = chosenModel()) => Boolean(models.find(({ id }) => id === name)?.architecture?.input_modalities?.includes("image"));
+
 /** `listener()` when the list has changed; one a name, so that a panel drawn anew takes the old one's place. */
 export function onModels(name, listener) {
   listeners.set(name, listener);

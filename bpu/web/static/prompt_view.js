@@ -3,8 +3,9 @@
 import { branchStepper } from "./branch.js";
 import { copyButton, iconButton } from "./code.js";
 import { fitHeight, isSendKey } from "./composer.js";
-import { el } from "./dom.js";
+import { el, setText } from "./dom.js";
 import { t } from "./i18n.js";
+import { find } from "./pictures.js";
 
 export class PromptView {
   /** `resend(text)` is called when the person has changed the question; `versions` is {at, count, step}. */
@@ -16,11 +17,18 @@ export class PromptView {
 
   show() {
     this.editButton = iconButton("pen", "edit", () => this.edit());
-    this.node.replaceChildren(
+    this.node.replaceChildren(...[
       el("h2", { class: "hidden", "data-word": "you" }, t("you")),
+      this.pictures(),
       el("div", { class: "bubble" }, this.message.content),
-      el("div", { class: "actions" }, branchStepper(this.versions), copyButton(() => this.message.content), this.editButton));
+      el("div", { class: "actions" }, branchStepper(this.versions), copyButton(() => this.message.content), this.editButton),
+    ].filter(Boolean));
     this.node.classList.toggle("has-versions", this.versions.count > 1);
+  }
+
+  pictures() {
+    const { images } = this.message;
+    return images?.length ? el("ul", { class: "pictures" }, images.map(pictureItem)) : null;
   }
 
   edit() {
@@ -49,4 +57,14 @@ export class PromptView {
     fitHeight(area);
     area.focus();
   }
+}
+
+/** A picture of a question; one that is no longer kept is named. */
+function pictureItem({ id, alt }) {
+  const item = el("li", { "data-testid": "picture" });
+  find(id).then((url) => {
+    if (url) item.append(el("img", { src: url, alt: alt || t("picture") }));
+    else setText(item, alt ? t("picture_gone_alt", { alt }) : t("picture_gone"));
+  });
+  return item;
 }

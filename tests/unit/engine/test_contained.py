@@ -197,6 +197,9 @@ def test_progress_moves_the_limit(tmp_path: Path) -> None:
     settings = launch(tmp_path, **LIMITS)
     assert overdue_at(settings, 100.0, {}) == 130.0 + GRACE_S
     assert overdue_at(settings, 100.0, {"tokens_at": 500.0}) == 510.0 + GRACE_S
+    eyes = launch(tmp_path, **LIMITS, profile="vlm", image_timeout_s=40.0)
+    assert overdue_at(eyes, 100.0, {}) == 170.0 + GRACE_S
+    assert overdue_at(launch(tmp_path, **LIMITS, profile="vlm", image_timeout_s=0.0), 100.0, {}) is None
     assert overdue_at(launch(tmp_path, **LIMITS, job_timeout_s=60.0), 100.0, {"tokens_at": 500.0}) == 170.0 + GRACE_S
 
 

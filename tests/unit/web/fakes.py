@@ -106,6 +106,7 @@ class FakeEngine:
         count: Callable[[str], int],
         client: object = None,
         model: str = "",
+        on_end: Callable[[], None] = lambda: None,
     ) -> FakeJob:
         if self.refusal is not None:
             raise self.refusal

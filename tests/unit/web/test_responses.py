@@ -175,7 +175,7 @@ def test_thinking_off(client: FlaskClient) -> None:
         ({"input": ["words"]}, "input.0"),
         ({"instructions": "a", "input": [{"role": "user", "content": 5}]}, "input.0.content"),
         ({"instructions": 5}, "instructions"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0.content"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0.content.0"),
         ({"max_output_tokens": "many"}, "max_output_tokens"),
         ({"tools": [{"type": "web_search"}, {"type": "function", "name": 5}]}, "tools.1.name"),
         ({"text": "json"}, "text"),

@@ -1,0 +1,33 @@
+"""Shrinks a picture before it is sent, for commands and examples that send one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from bpu.images.decode import FORMATS, MAX_PIXELS, BadImage
+
+#: The longest side in pixels: more than any model sees.
+LONGEST_SIDE = 1024
+_QUALITY = 90
+
+
+def shrink(path: Path) -> bytes:
+    """Return the picture in the file as a JPEG of at most `LONGEST_SIDE` pixels a side, turned right.
+
+    Raises `BadImage`, and `OSError` where the file cannot be read.
+    """
+    data = path.read_bytes()
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses the double of it
+    try:
+        opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+    except Exception as error:  # a decoder may raise anything for a broken file
+        raise BadImage(f"{path} is no image that can be sent ({', '.join(FORMATS)}).") from error
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

@@ -1,0 +1,111 @@
+// The pictures that go with the next message: chosen, pasted, dropped, or taken with the camera. They are shrunk here.
+
+import { iconButton } from "./code.js";
+import { byId, el } from "./dom.js";
+import { showError } from "./errors.js";
+import { onLanguage, t } from "./i18n.js";
+import { onModels, seesImages } from "./models.js";
+
+const MAX_SIDE_PX = 1024;
+const QUALITY = 0.85;
+const MAX_PICTURES = 8;
+
+export class Attachments {
+  /** `changed()` is called when a picture has come or gone. */
+  constructor({ changed }) {
+    this.changed = changed;
+    this.list = [];
+    this.input = byId("picture-file");
+    this.camera = byId("picture-camera");
+    for (const [button, input] of [["attach", this.input], ["take-picture", this.camera]]) {
+      byId(button).addEventListener("click", () => input.click());
+      input.addEventListener("change", () => this.add([...input.files]).then(() => (input.value = "")));
+    }
+    byId("prompt").addEventListener("paste", (event) => this.takeFrom(event, event.clipboardData));
+    this.listenToDrops(byId("chat"));
+    onModels("attachments", () => this.draw());
+    onLanguage(() => this.draw());
+  }
+
+  listenToDrops(area) {
+    const mark = (on) => area.classList.toggle("dropping", on);
+    area.addEventListener("dragover", (event) => {
+      if (!seesImages() || ![...event.dataTransfer.types].includes("Files")) return;
+      event.preventDefault();
+      mark(true);
+    });
+    area.addEventListener("dragleave", (event) => area.contains(event.relatedTarget) || mark(false));
+    area.addEventListener("drop", (event) => {
+      mark(false);
+      this.takeFrom(event, event.dataTransfer);
+    });
+  }
+
+  takeFrom(event, data) {
+    const files = [...(data?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
+    if (!files.length || !seesImages()) return;
+    event.preventDefault();
+    this.add(files);
+  }
+
+  async add(files) {
+    for (const file of files) {
+      if (this.list.length >= MAX_PICTURES) return;
+      try {
+        this.list.push({ url: await shrink(file), alt: "" });
+      } catch {
+        showError({ code: "picture", message: file.name });
+      }
+      this.update();
+    }
+  }
+
+  /** The pictures, which are gone from here then. */
+  take() {
+    const taken = seesImages() ? this.list : [];
+    this.set([]);
+    return taken;
+  }
+
+  set(list) {
+    this.list = list;
+    this.update();
+  }
+
+  update() {
+    this.draw();
+    this.changed();
+  }
+
+  get isEmpty() {
+    return !this.list.length || !seesImages();
+  }
+
+  draw() {
+    const sees = seesImages();
+    byId("attach").hidden = !sees;
+    byId("take-picture").hidden = !sees;
+    byId("attachments").hidden = this.isEmpty;
+    byId("attachments").replaceChildren(...this.list.map((picture) => this.item(picture)));
+  }
+
+  item(picture) {
+    const words = el("input", { type: "text", maxlength: "300", placeholder: t("picture_alt"), "aria-label": t("picture_alt"), input: () => (picture.alt = words.value) });
+    words.value = picture.alt;
+    const remove = iconButton("close", "picture_remove", () => this.set(this.list.filter((other) => other !== picture)));
+    return el("li", { "data-testid": "attachment" }, el("img", { src: picture.url, alt: picture.alt }), words, remove);
+  }
+}
+
+/** The picture in `file` as a JPEG of at most 1,024 pixels a side, turned right. */
+async function shrink(file) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  const scale = Math.min(1, MAX_SIDE_PX / Math.max(bitmap.width, bitmap.height));
+  const canvas = el("canvas", { width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)) });
+  const drawing = canvas.getContext("2d");
+  drawing.fillStyle = "#fff"; // What is transparent.
+  drawing.fillRect(0, 0, canvas.width, canvas.height);
+  drawing.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return canvas.toDataURL("image/jpeg", QUALITY);
+}

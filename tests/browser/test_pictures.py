@@ -1,0 +1,99 @@
+"""A person shows the model pictures: attached, pasted, dropped; seen again later; only where the model sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import CONSOLE, Start
+from tests.browser.person import Visitor
+from tests.live.gateway import Gateway
+from tests.support.pictures import BLUE, GREEN, RED, base64_of, stripes
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+ASK = "What colour is the picture?"
+
+
+@pytest.fixture
+def eyes(start: Start) -> Gateway:
+    """A gateway whose model sees."""
+    return start(BPU_CONSOLE_PROFILE="vlm", BPU_CONSOLE_ARGS=CONSOLE)
+
+
+def picture_file(folder: Path, colour: str, size: tuple[int, int] = (3000, 2000)) -> str:
+    path = folder / f"{colour[1:]}.png"
+    path.write_bytes(stripes(colour, size=size))
+    return str(path)
+
+
+def hand_over(visitor: Visitor, event: str, target: str, colour: str) -> None:
+    """Paste or drop a picture, as the browser does it."""
+    visitor.page.evaluate(
+        """([name, target, data]) => {
+          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], "it.png", { type: "image/png" }));
+          const given = name === "paste" ? { clipboardData: transfer } : { dataTransfer: transfer };
+          const Kind = name === "paste" ? ClipboardEvent : DragEvent;
+          document.querySelector(target).dispatchEvent(new Kind(name, { ...given, bubbles: true, cancelable: true }));
+        }""",
+        [event, target, base64_of(stripes(colour))],
+    )
+
+
+def test_pictures_are_attached_pasted_and_dropped_and_seen_again(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    visitor.find("picture-file").set_input_files(picture_file(tmp_path, RED))
+    visitor.find("attachment").nth(0).wait_for()
+    hand_over(visitor, "paste", "#prompt", GREEN)
+    visitor.find("attachment").nth(1).wait_for()
+    hand_over(visitor, "drop", "#chat", BLUE)
+    visitor.find("attachment").nth(2).wait_for()
+    visitor.page.get_by_label("Describe this picture").first.fill("A red wall")
+    sizes = visitor.page.locator(".attachments img").evaluate_all("all => all.map((one) => one.naturalWidth)")
+    assert sizes == [1024, 64, 64]
+    visitor.page.get_by_role("button", name="Remove this picture").nth(1).click()
+    visitor.ask(ASK)
+    answer = visitor.find("answer").inner_text()
+    assert "2 images" in answer
+    assert RED in answer
+    assert BLUE in answer
+    assert GREEN not in answer
+    visitor.page.reload()
+    shown = visitor.page.locator("[data-testid=picture] img")
+    shown.nth(1).wait_for()
+    assert shown.first.get_attribute("alt") == "A red wall"
+    visitor.ask("And which colour do you see now?")
+    assert RED in visitor.find("answer").inner_text()
+
+
+def test_a_picture_alone_asks_what_is_in_it(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    assert visitor.find("send").is_disabled()
+    visitor.find("picture-file").set_input_files(picture_file(tmp_path, GREEN, (40, 40)))
+    visitor.find("attachment").wait_for()
+    visitor.find("send").click()
+    visitor.page.get_by_text("What do you see in this picture?").first.wait_for()
+    visitor.page.locator("[data-testid=answer]", has_text=GREEN).wait_for()
+
+
+def test_a_file_that_is_no_picture_is_named(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    (tmp_path / "notes.png").write_text("no picture")
+    visitor.find("picture-file").set_input_files(str(tmp_path / "notes.png"))
+    visitor.page.get_by_text("no picture that the browser can read").wait_for()
+    assert visitor.find("attachment").count() == 0
+
+
+def test_a_model_that_reads_text_alone_offers_no_pictures(visitor: Visitor) -> None:
+    visitor.ask("hello")
+    assert visitor.find("attach").is_hidden()
+    hand_over(visitor, "paste", "#prompt", RED)
+    assert visitor.find("attachment").count() == 0

@@ -1,0 +1,237 @@
+"""Images in requests: the parts of every API, who takes them, and what they do to prompt, count and digest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bpu.chat.answer_decoder import AnswerDecoder
+from bpu.chat.anthropic import parse_message
+from bpu.chat.image_parts import MAX_IMAGES
+from bpu.chat.ollama import parse_generate, parse_ollama_chat
+from bpu.chat.prompt import Prompter
+from bpu.chat.requests import ChatRequest, parse_chat
+from bpu.chat.responses.request import parse_response
+from bpu.chat.template import Template
+from bpu.chat.tokens import Counter
+from bpu.console.profiles import PROFILES
+from bpu.errors import BadRequest, ContextLengthExceeded
+from tests.unit.chat.kit import QWEN
+
+EYES, URL = "eyes", "data:image/png;base64,AAAA"
+OPTIONS: dict[str, Any] = {"models": ["text", EYES], "seeing": [EYES]}
+IMAGE = {"type": "image_url", "image_url": {"url": URL, "detail": "high"}}
+TEXT = {"type": "text", "text": "Look"}
+
+
+def chat(*messages: dict[str, Any], model: str = EYES) -> ChatRequest:
+    return parse_chat({"model": model, "messages": list(messages)}, **OPTIONS)
+
+
+def user(*content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(content)}
+
+
+def refused(*messages: dict[str, Any], model: str = EYES) -> BadRequest:
+    with pytest.raises(BadRequest) as error:
+        chat(*messages, model=model)
+    return error.value
+
+
+# Parsing
+
+ANTHROPIC = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+WAYS: dict[str, Any] = {
+    "chat": lambda: chat(user(IMAGE, TEXT)),
+    "chat, an address as text": lambda: chat(user({"type": "image_url", "image_url": URL}, TEXT)),
+    "responses": lambda: parse_response(
+        {"model": EYES, "input": [user({"type": "input_image", "image_url": URL, "detail": "auto"}, TEXT)]}, **OPTIONS
+    ),
+    "messages": lambda: parse_message({"model": EYES, "max_tokens": 9, "messages": [user(ANTHROPIC, TEXT)]}, **OPTIONS),
+    "ollama chat": lambda: parse_ollama_chat(
+        {"model": EYES, "messages": [{"role": "user", "content": "Look", "images": ["AAAA"]}]}, **OPTIONS
+    ),
+    "ollama generate": lambda: parse_generate({"model": EYES, "prompt": "Look", "images": ["AAAA"]}, **OPTIONS),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_api_gives_the_same_value(way: str) -> None:
+    request: ChatRequest = WAYS[way]()
+    [image] = request.images
+    assert (image.base64, image.address) == ("AAAA", "")
+    assert request.messages[0].content == "Look"
+
+
+def test_an_address_stays_one() -> None:
+    for part in (
+        {"type": "image_url", "image_url": {"url": "https://host/cat.png?x=1"}},
+        {"type": "image", "source": {"type": "url", "url": "https://host/cat.png?x=1"}},
+    ):
+        [image] = chat(user(part)).images
+        assert (image.base64, image.address) == ("", "https://host/cat.png?x=1")
+
+
+PLACES: dict[str, tuple[Any, str]] = {
+    "chat": (lambda bad: chat(user(TEXT, bad)), "messages.0.content.1"),
+    "responses": (
+        lambda bad: parse_response({"model": EYES, "input": [user(TEXT, bad)]}, **OPTIONS),
+        "input.0.content.1",
+    ),
+    "responses, output": (
+        lambda bad: parse_response(
+            {"model": EYES, "input": [{"type": "function_call_output", "call_id": "a", "output": [bad]}]}, **OPTIONS
+        ),
+        "input.0.output.0",
+    ),
+    "messages": (
+        lambda bad: parse_message(
+            {"model": EYES, "max_tokens": 9, "messages": [user(TEXT, {**bad, "type": "image"})]}, **OPTIONS
+        ),
+        "messages.0.content.1",
+    ),
+    "ollama": (
+        lambda bad: parse_ollama_chat(
+            {"model": EYES, "messages": [{"role": "user", "content": "", "images": ["AA", "data:text/plain,x"]}]},
+            **OPTIONS,
+        ),
+        "messages.0.images.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", PLACES)
+def test_a_bad_image_is_named_by_its_place_in_the_clients_request(way: str) -> None:
+    parse, place = PLACES[way]
+    with pytest.raises(BadRequest) as error:
+        parse({"type": "image_url", "image_url": {"url": "file:///etc/passwd"}})
+    assert error.value.param == place
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "data:", "data:,x", "data:image/png,AAAA", "data:text/html;base64,AAAA", "file:///x", "ftp://h/x", "//h/x",
+     "x", "http://", "http://[", "https://h:99999/", "http://h/\n", "http://h/" + "a" * 5000, "javascript:alert(1)"],
+)  # fmt: skip
+def test_what_is_no_address_of_an_image_is_refused(url: str) -> None:
+    assert refused(user({"type": "image_url", "image_url": {"url": url}})).param == "messages.0.content.0"
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {}, {"url": None}, {"url": 5}, {"url": {}}])
+def test_a_part_without_an_address_is_refused(value: Any) -> None:
+    assert refused(user({"type": "image_url", "image_url": value})).status == 400
+
+
+@pytest.mark.parametrize("images", ["AAAA", [1], [None], {"a": "b"}, 5])
+def test_images_of_ollama_must_be_a_list_of_texts(images: Any) -> None:
+    with pytest.raises(BadRequest):
+        parse_ollama_chat({"model": EYES, "messages": [{"role": "user", "content": "", "images": images}]}, **OPTIONS)
+
+
+def test_a_stored_file_cannot_be_meant() -> None:
+    assert "keeps no files" in refused(user({"type": "input_image", "file_id": "file-1"})).message
+
+
+def test_images_belong_to_users_and_tools() -> None:
+    for role in ("system", "assistant"):
+        assert "message of the user" in refused({"role": role, "content": [IMAGE]}, user(TEXT)).message
+    assert len(chat(user(TEXT), {"role": "tool", "tool_call_id": "a", "content": [IMAGE]}).images) == 1
+
+
+def test_more_images_than_any_prompt_can_hold_are_refused() -> None:
+    assert len(chat(user(*[IMAGE] * MAX_IMAGES)).images) == MAX_IMAGES
+    assert f"more than {MAX_IMAGES} images" in refused(user(*[IMAGE] * MAX_IMAGES), user(IMAGE)).message
+
+
+def test_a_model_without_vision_names_those_that_have_it() -> None:
+    error = refused(user(IMAGE), model="text")
+    assert error.message.startswith("Invalid content type. image_url is only supported by certain models.")
+    assert EYES in error.message
+    with pytest.raises(BadRequest, match=r"No model of this gateway sees\."):
+        parse_chat({"model": "text", "messages": [user(IMAGE)]}, models=["text"])
+
+
+def test_a_field_named_images_in_a_message_means_nothing() -> None:
+    assert chat({"role": "user", "content": "Hi", "images": [IMAGE]}).images == []
+
+
+# The prompt
+
+IMAGE_TOKENS = 100
+
+
+def prompter(context: int = 800) -> Prompter:
+    counter = Counter(None)
+    return Prompter(Template(QWEN), counter, context_size=context, profile=PROFILES["vlm"], image_tokens=IMAGE_TOKENS)
+
+
+def read(request: ChatRequest, *digests: str) -> ChatRequest:
+    """The request once its images were read."""
+    for image, digest in zip(request.images, digests, strict=True):
+        image.release(digest)
+    return request
+
+
+def test_a_question_with_its_image_has_no_marks_and_costs_the_images_tokens() -> None:
+    plan = prompter().plan(read(chat(user(IMAGE, TEXT)), "a"))
+    assert plan.images == ("a",)
+    assert plan.turn.line == b"Look"
+    assert plan.turn.tokens == prompter().plan(chat(user(TEXT))).turn.tokens + IMAGE_TOKENS
+
+
+def test_equal_images_count_once() -> None:
+    request = read(chat(user(IMAGE, IMAGE, IMAGE, TEXT)), "a", "b", "a")
+    assert prompter().plan(request).images == ("a", "b")
+
+
+ANSWER = {"role": "assistant", "content": "A cat."}
+
+
+def test_a_later_question_continues_without_the_image_and_has_a_full_form_with_it() -> None:
+    plan = prompter().plan(read(chat(user(IMAGE, TEXT), ANSWER, user({"type": "text", "text": "Where?"})), "a"))
+    assert plan.turn.short_line == b"Where?"
+    assert plan.turn.short_tokens < IMAGE_TOKENS
+    assert plan.images == ("a",)
+    assert b"[image 1]" in plan.turn.line
+
+
+def test_a_new_image_begins_a_new_chat_and_a_known_one_does_not() -> None:
+    known = read(chat(user(IMAGE, TEXT), ANSWER, user(IMAGE, TEXT)), "a", "a")
+    new = read(chat(user(IMAGE, TEXT), ANSWER, user(IMAGE, TEXT)), "a", "b")
+    assert prompter().plan(known).turn.history
+    assert prompter().plan(known).images == ("a",)
+    assert not prompter().plan(new).turn.history
+    assert prompter().plan(new).images == ("a", "b")
+
+
+def test_the_digest_of_a_chat_holds_its_images() -> None:
+    texts = (user(IMAGE, TEXT), ANSWER, user({"type": "text", "text": "Where?"}))
+    histories = {prompter().plan(read(chat(*texts), digest)).turn.history for digest in ("a", "b")}
+    first = read(chat(user(IMAGE, TEXT)), "a")
+    assert AnswerDecoder(prompter()).conversation_digest(first, "A cat.") in histories
+    assert len(histories) == 2
+    assert prompter().plan(chat(user(TEXT), *texts[1:])).turn.history not in histories
+
+
+def test_images_of_the_question_must_fit() -> None:
+    request = read(chat(user(*[IMAGE] * 8, TEXT)), *"abcdefgh")
+    with pytest.raises(ContextLengthExceeded) as error:
+        prompter().plan(request)
+    assert error.value.size > 8 * IMAGE_TOKENS
+
+
+def test_the_oldest_images_are_left_out_where_not_all_fit() -> None:
+    earlier = [turn for _ in range(6) for turn in (user(IMAGE, TEXT), ANSWER)]
+    request = read(chat(*earlier, user(IMAGE, TEXT)), *"abcdefg")
+    plan = prompter().plan(request)
+    assert plan.images_left_out > 0
+    assert plan.images == tuple("abcdefg"[plan.images_left_out :])
+    assert plan.turn.line.count(b"[image]") == plan.images_left_out
+    assert plan.turn.tokens < 800
+    assert AnswerDecoder(prompter()).conversation_digest(request, "A cat.") == ""
+
+
+def test_the_count_of_tokens_holds_the_images() -> None:
+    request = chat(user(IMAGE, TEXT))
+    assert prompter().count(request) == prompter().count(chat(user(TEXT))) + IMAGE_TOKENS

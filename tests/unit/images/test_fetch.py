@@ -1,0 +1,158 @@
+"""Fetching an image: which addresses are allowed, at each hop, and the limits. The servers are real."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from bpu.images.decode import BadImage
+from bpu.images.fetch import MAX_BYTES, fetch, is_global
+from tests.support.pictures import RED, stripes
+
+PICTURE = stripes(RED)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        paths: list[str] = self.server.paths  # type: ignore[attr-defined]
+        paths.append(self.path)
+        kind, _, rest = self.path[1:].partition("/")
+        if kind == "to":
+            self._answer(302, b"", {"Location": rest})
+        elif kind == "large":
+            self._answer(200, bytes(MAX_BYTES + 1), {"Content-Type": "image/png"})
+        elif kind == "page":
+            self._answer(200, b"<html>", {"Content-Type": "text/html"})
+        elif kind == "missing":
+            self._answer(404, b"", {})
+        elif kind == "slow":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.server.slow.wait(20)  # type: ignore[attr-defined]
+        else:
+            self._answer(200, PICTURE, {"Content-Type": "image/png"})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class has this name
+        """Log nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[tuple[str, list[str]]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.paths, server.slow = [], threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}", server.paths  # type: ignore[attr-defined]
+    finally:
+        server.slow.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_listed_host_may_be_private() -> None:
+    with serving() as (host, _):
+        assert fetch(f"http://{host}/cat.png", [host]) == PICTURE
+        assert fetch(f"http://{host}/cat.png?size=2", ["127.0.0.1"]) == PICTURE
+
+
+@pytest.mark.parametrize("allowed", [[], ["public"], ["127.0.0.1:1"], ["camera.local"]])
+def test_no_connection_goes_where_none_is_allowed(allowed: list[str]) -> None:
+    with serving() as (host, paths):
+        with pytest.raises(BadImage):
+            fetch(f"http://{host}/cat.png", allowed)
+        assert paths == []
+
+
+def test_a_name_is_resolved_once_and_its_address_checked() -> None:
+    """A second answer of the name server, which would lead to this machine, is never asked for."""
+    answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 80))]]
+
+    def resolve(*_: Any, **__: Any) -> list[Any]:
+        return answers.pop(0)
+
+    with pytest.raises(BadImage, match=r"not on the public internet"):
+        fetch("http://rebinding.example/x", ["public"], resolve=resolve)
+    assert answers == []
+
+
+def test_a_name_with_one_private_address_is_refused() -> None:
+    def resolve(*_: Any, **__: Any) -> list[Any]:
+        addresses = ("93.184.215.14", "192.168.1.1")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in addresses]
+
+    with pytest.raises(BadImage, match="not on the public internet"):
+        fetch("http://mixed.example/x", ["public"], resolve=resolve)
+
+
+def test_a_redirect_is_followed_and_checked_like_the_first_address() -> None:
+    with serving() as (host, paths), serving() as (other, visited):
+        assert fetch(f"http://{host}/to/http://{host}/cat.png", [host]) == PICTURE
+        with pytest.raises(BadImage, match="fetches no images from"):
+            fetch(f"http://{host}/to/http://{other}/cat.png", [host])
+        for target in ("file:///etc/passwd", "ftp://127.0.0.1/x", "http://me:secret@127.0.0.1/x"):
+            with pytest.raises(BadImage):
+                fetch(f"http://{host}/to/{target}", [host])
+        assert visited == []
+        assert len(paths) == 6
+
+
+def test_three_redirects_are_followed_and_no_more() -> None:
+    with serving() as (host, paths):
+        loop = f"http://{host}/" + f"to/http://{host}/" * 3
+        assert fetch(f"{loop}cat.png", [host]) == PICTURE
+        with pytest.raises(BadImage, match="more than 3 times"):
+            fetch(f"http://{host}/to/http://{host}/{loop.removeprefix(f'http://{host}/')}cat.png", [host])
+        assert len(paths) == 4 + 4
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("large/x", "more than"), ("page/x", "no image"), ("missing/x", "answered 404"), ("slow/x", "too long")],
+)
+def test_what_is_no_image_or_beyond_a_limit_is_refused(path: str, message: str) -> None:
+    with serving() as (host, _), pytest.raises(BadImage, match=message):
+        fetch(f"http://{host}/{path}", [host], limit_s=1.0 if "slow" in path else 10.0)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+        ),
+        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"),
+        *("2002:7f00:1::", "not an address", ""),
+    ],
+)
+def test_addresses_that_are_not_global(address: str) -> None:
+    assert not is_global(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111"])
+def test_addresses_that_are_global(address: str) -> None:
+    assert is_global(address)
