@@ -151,7 +151,7 @@ class Parser:
         """
         self._arrival = arrival
         if self._log_filter.at_rest:
-            # Most reads of an answer are plain text: this look takes 7 µs of their 28 µs on the way through all stages.
+            # Most reads of an answer are plain text: after this look they take 7 µs here, through the stages 21 µs.
             if (text := self._stage.try_plain_text(data)) is not None:
                 if arrival is not None and data:
                     self._plain_reads.append((arrival, data))

@@ -16,8 +16,8 @@ from bpu.console.stats import BREAKS, FOLLOWERS, STATISTICS_HEADS, match_line
 _BREAKS = re.compile(rb"\n{0,64}")
 _FAILURES = tuple(Pattern("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
 
-#: Where a trailer may begin: at a line break before one of the heads, told by its first two bytes, or before the end of
-#: the text. Models break lines often, and to try every head at each of them takes most of the parser's time.
+#: Where a trailer may begin: at a line break before the first two bytes of a head, another line break or the end of the
+#: text. Models break lines often, and to try every head at each of them takes most of the parser's time.
 _HEADS = sorted({head[:2] for head in (PROMPT, *RUN_ERRORS, *FAILURE_HEADS, *STATISTICS_HEADS)})
 LINE_BREAK = re.compile(
     rb"\n(?=\Z|\n|" + b"|".join(re.escape(head[:1]) + rb"(?:\Z|" + re.escape(head[1:]) + b")" for head in _HEADS) + b")"

@@ -109,7 +109,7 @@ class Job:
         self._sink: EventSink | None = None
         self._sink_error: Exception | None = None
         self._has_output = False  # the sink has output that was not taken
-        self._shown: tuple[Phase, int] | None = None  # what the sink was passed last
+        self._shown: tuple[Phase, int] | None = None  # the place that the sink was passed last
         self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
         self._had_place, self._may_retry, self._anchored = False, True, True
         self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
@@ -409,14 +409,14 @@ class Job:
                 raise self._error
             if self._state is JobState.ENDED:
                 raise errors.ClientLeft("The job was closed.")
-            if self._phase != "decode" and self._is_moved():
+            if self._phase != "decode" and self._has_moved():
                 self._pass_on(self._queue_progress, sink)
                 continue
             self._wakeup.clear()
             if self._error is None and not self._has_output and not self._wait_for_news(silence_s):
                 self._pass_on(self._queue_progress, sink)
 
-    def _is_moved(self) -> bool:
+    def _has_moved(self) -> bool:
         """Whether the job has another place or phase than the client was sent last; join again if it is lost."""
         self._rejoin_if_lost()
         last, self._shown = self._shown, (self._phase, self._position)
