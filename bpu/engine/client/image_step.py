@@ -51,7 +51,9 @@ class ImageStep:
         """Read output, after a wait if there is none yet; return True when the step is over."""
         events = None if self._output.drained else self._output.read()
         if events is None:
-            left = None if until is None else max(0.0, until - time.monotonic())
+            left = None
+            if until is not None and self._parser.quiet_after is None:  # a prompt that waits for silence came in time
+                left = max(0.0, until - time.monotonic())
             look = self._output.next_look_s
             if reader.wait(min((wait for wait in (left, look) if wait is not None), default=None)):
                 self._output.drained = False
