@@ -56,7 +56,8 @@ class ImageStep:
 
     def _next_look_s(self) -> float:
         """Return the seconds until the next look at the pipe. Raises `EngineTimeout` at the limit."""
-        left = self._until - time.monotonic()
+        has_prompt = self._parser.quiet_after is not None  # it came in time, and waits for silence
+        left = math.inf if has_prompt else self._until - time.monotonic()
         if left <= 0:
             raise errors.EngineTimeout(f"The console did not read the image within {self._limit_s:g} seconds.")
         look = self._output.next_look_s
