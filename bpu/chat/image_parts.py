@@ -53,8 +53,8 @@ class InputImage:
 
     @property
     def key(self) -> str:
-        """What two equal images have in common: their digest; before they are read each differs from all others."""
-        return self.digest or f"unread {id(self)}"
+        """What two equal images have in common: their digest, and before they are read their address or data."""
+        return self.digest or self.address or self.base64
 
     def _source(self) -> str:
         """Return the data URL or the address in the part."""

@@ -14,12 +14,18 @@ from bpu.web.lifted_data import LiftedData
 
 def read_images(reader: ImageInput, request: ChatRequest, side: int) -> JobImages:
     """Read the images of the current request. Raises `BadRequest`."""
+    check_lifted(request)
     lifted: LiftedData | None = g.get("lifted")
     if lifted is None:
         return reader.read(request.images, side)
-    if not lifted.is_used_up_by(image.base64 for image in request.images):
-        raise BadRequest("The request holds base64 data outside of an image; send images as parts of a message.")
     return reader.read(request.images, side, pieces_of=lifted.pieces_of, on_sent=forget_lifted)
+
+
+def check_lifted(request: ChatRequest) -> None:
+    """Raise `BadRequest` if data of the current body that was taken for an image stands outside of one."""
+    lifted: LiftedData | None = g.get("lifted")
+    if lifted is not None and not lifted.is_used_up_by(image.base64 for image in request.images):
+        raise BadRequest("The request holds base64 data outside of an image; send images as parts of a message.")
 
 
 def keep_lifted(lifted: LiftedData, release: Callable[[], None]) -> None:

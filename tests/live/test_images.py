@@ -165,10 +165,31 @@ def test_the_lists_of_models_say_that_it_sees(gateway: Gateway) -> None:
 
 
 def test_tokens_of_images_are_counted(gateway: Gateway) -> None:
-    message = said(ASK, stripes(RED))
-    body = {"model": MODEL, "messages": [message]}
-    count = gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"]
-    assert count == asked(gateway, message)["usage"]["prompt_tokens"]
+    for images in ([RED], [RED, RED], [RED, BLUE]):
+        message = said(ASK, *map(stripes, images))
+        body = {"model": MODEL, "messages": [message]}
+        count = gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"]
+        assert count == asked(gateway, message)["usage"]["prompt_tokens"]
+
+
+def test_a_long_text_of_letters_alone_is_a_text(gateway: Gateway) -> None:
+    text = "ab" * 60_000
+    body: dict[str, Any] = {"model": MODEL, "messages": [said(text)]}
+    assert text in gateway.json("POST", "/apply-template", body)["prompt"]
+    assert post(gateway, body).error["code"] == "context_length_exceeded"
+    counts = [
+        gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"],
+        gateway.json("POST", "/v1/messages/count_tokens", body)["input_tokens"],
+    ]
+    assert min(counts) > 4064
+
+
+@pytest.mark.parametrize("path", [CHAT, f"{CHAT}/input_tokens", "/v1/messages/count_tokens", "/apply-template"])
+def test_an_image_within_a_text_is_refused_where_its_data_is_left_out(gateway: Gateway, path: str) -> None:
+    text = "data:image/bmp;base64," + base64_of(stripes(RED, size=(200, 200), form="BMP"))
+    reply = post(gateway, {"model": MODEL, "messages": [said(text)]}, path)
+    assert reply.status == 400
+    assert "outside of an image" in reply.data.decode()
 
 
 def test_an_image_is_fetched_from_a_listed_host_alone(start: Start) -> None:
