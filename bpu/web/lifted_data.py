@@ -2,8 +2,8 @@
 
 Parsing, checking and decoding 16 MB in the worker would hold up all other answers for a tenth of a second. So pieces of
 the body that can only be base64 data are replaced by a short mark, which no client can know, and go to the process that
-decodes images piece by piece. Nothing else of the body is touched: the string with the pieces must begin as a data URL or
-as an image file in base64.
+decodes images piece by piece. Nothing else of the body is touched: the string with the pieces must begin as a data URL
+or as an image file in base64.
 """
 
 from __future__ import annotations
