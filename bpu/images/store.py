@@ -77,7 +77,7 @@ class ImageStore:
         return path
 
     def _usable_folder(self) -> Path:
-        """Make the folder. Raises `OSError`, and `EngineUnavailable` for an open one or a path no console could read."""
+        """Make the folder. Raises `OSError`, or `EngineUnavailable` for an open one or a path no console could read."""
         text = os.fsencode(self._folder)
         if b"," in text or not str(self._folder).isprintable():
             raise EngineUnavailable(

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+from flask import g
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
 #: How a string with an image begins: a data URL, or JPEG, PNG, GIF, BMP or WebP in base64, also of the URL alphabet.
@@ -71,3 +73,16 @@ class LiftedData:
 def _begins_as_image(before: bytes, data: bytes) -> bool:
     _, quote, head = before.rpartition(b'"')
     return bool(quote) and _IMAGE_HEAD.match(head + data[:_HEAD_BYTES]) is not None
+
+
+def keep_lifted(lifted: LiftedData, release: Callable[[], None]) -> None:
+    """Keep the data of the current body until its images are read; `release` frees its share of the budget."""
+    g.lifted, g.release_lifted = lifted, release
+
+
+def forget_lifted() -> None:
+    """Drop the data of the current request's body; may be called twice."""
+    g.pop("lifted", None)
+    release = g.pop("release_lifted", None)
+    if release is not None:
+        release()

@@ -361,6 +361,20 @@ def test_images_of_two_people_never_meet(start: Start) -> None:
     no_file_is_left(gateway)
 
 
+def test_clients_that_leave_while_their_images_are_fetched_hold_no_place(start: Start) -> None:
+    with serving() as (host, paths):
+        gateway = start(env=VLM | {"BPU_IMAGE_URLS": host})
+        part = {"type": "image_url", "image_url": {"url": f"http://{host}/slow"}}
+        socks = [gateway.open_stream("", messages=[{"role": "user", "content": [part] * 3}]) for _ in range(5)]
+        until(lambda: len(paths) == 2, what="two are fetched, the others wait")
+        [worker] = gateway.workers()
+        for sock in socks:
+            sock.close()
+        until(lambda: not worker.children(), seconds=9, what="no image is read any more")
+        assert paths == ["/slow"] * len(paths)
+        assert RED in text(asked(gateway, said(ASK, stripes(RED))))
+
+
 def _leave(gateway: Gateway, colour: str, after_s: float) -> None:
     with suppress(OSError):
         sock = gateway.open_stream("", messages=[said(sim(ASK, tokens=200, rate=100), stripes(colour))])
