@@ -21,7 +21,7 @@ from bpu.project import IMPORT_ROOT
 
 #: Seconds for all images of one request, fetching included.
 LIMIT_S = 30.0
-#: Processes at a time in one worker; each may need 200 MB for a moment.
+#: Processes at a time in one worker; each may need 200 MB for a moment, at worst 530 MB.
 AT_ONCE = 2
 
 
