@@ -67,6 +67,10 @@ class ImageInput:
         """
         if not images:
             return JobImages(self._store)
+        for image in images:
+            if image.is_left_out:
+                image.release("")
+        images = [one for one in images if not one.is_left_out]
         sources = [
             Source(address=one.address) if one.address else Source(pieces=pieces_of(one.base64)) for one in images
         ]

@@ -256,6 +256,18 @@ def test_the_oldest_images_that_do_not_fit_are_left_out_and_a_header_says_so(sta
     assert f"[image 1]\\nPicture {GREEN}" in record.read_text()
 
 
+def test_a_conversation_goes_on_beyond_sixteen_images(gateway: Gateway) -> None:
+    chat: list[dict[str, Any]] = []
+    for number in range(16):
+        chat += [said(f"Frame {number}", stripes(f"#{number:02x}0000")), {"role": "assistant", "content": "Fine."}]
+    reply = post(gateway, {"model": MODEL, "messages": [*chat, said("What do you see?", stripes(YELLOW))]})
+    assert reply.status == 200, reply.data
+    assert YELLOW in text(reply.json)
+    assert int(reply.headers["X-BPU-Images-Left-Out"]) >= 1
+    last = [said(ASK, *[stripes(RED)] * 17)]
+    assert "more than 16 images" in post(gateway, {"model": MODEL, "messages": last}).error["message"]
+
+
 def test_a_large_image_is_taken_within_its_own_limit_and_text_is_not(gateway: Gateway) -> None:
     noise = stripes(RED, size=(64, 64), form="BMP") + random.Random(1).randbytes(8 << 20)
     assert f"{RED} 100 %" in text(asked(gateway, said(ASK, noise)))
