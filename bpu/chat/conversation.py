@@ -27,7 +27,7 @@ _ARGUMENTS_READ = 65_536
 class ChatTurn:
     """One turn of one role, made of `messages` of the request; `result`: it holds the result of a tool call.
 
-    `images` are the keys of its images (`InputImage.key`).
+    `images` are the keys of its images (`InputImage.key`), "" for one that is left out.
     """
 
     role: Literal["user", "assistant"]
@@ -57,8 +57,13 @@ class Conversation:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """The keys of all images in the order of their first places; equal images count once."""
-        return tuple(dict.fromkeys(key for turn in self.turns for key in turn.images))
+        """The keys of all images in the order of their first places; equal ones count once, unread ones not at all."""
+        return tuple(dict.fromkeys(key for turn in self.turns for key in turn.images if key))
+
+    @property
+    def unread_images(self) -> int:
+        """How many images are left out without being read."""
+        return sum(turn.images.count("") for turn in self.turns)
 
 
 def build_conversation(messages: Sequence[Message], rules: str = "") -> Conversation:

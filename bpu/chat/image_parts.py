@@ -15,7 +15,7 @@ from bpu.errors import BadRequest
 
 #: Types of content parts that hold an image, in Chat Completions, Responses and Anthropic's Messages.
 IMAGE_KINDS = ("image", "image_url", "input_image")
-#: The most images in one request. A prompt has room for far fewer.
+#: The most images that are read for one request, the newest. A prompt has room for far fewer.
 MAX_IMAGES = 16
 _DATA = "data:"
 _MAX_ADDRESS = 4096
@@ -26,6 +26,7 @@ class InputImage:
     """One image of a request: `part` as the client sent it, `path` its place in the request.
 
     `parse` sets `address` (http or https) or `base64`. `digest` of the image's bytes is set by `release`.
+    An image with `is_left_out` is one of an earlier message that is not read, because there are too many.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class InputImage:
     address: str = ""
     base64: str = ""
     digest: str = ""
+    is_left_out: bool = False
 
     def parse(self) -> None:
         """Read the part's address or data. Raises `BadRequest`."""
@@ -53,8 +55,11 @@ class InputImage:
 
     @property
     def key(self) -> str:
-        """What two equal images have in common: their digest; before they are read each differs from all others."""
-        return self.digest or f"unread {id(self)}"
+        """What two equal images have in common: their digest, and before they are read their address or data.
+
+        It is "" for an image that is left out.
+        """
+        return "" if self.is_left_out else self.digest or self.address or self.base64
 
     def _source(self) -> str:
         """Return the data URL or the address in the part."""
@@ -125,9 +130,9 @@ def split_images(content: Any) -> tuple[Any, tuple[InputImage, ...]]:
 def check_images(messages: Iterable[tuple[str, tuple[InputImage, ...]]], model: str, seeing: Collection[str]) -> None:
     """Parse the images of messages (role and images of each), which only the models `seeing` take.
 
-    Raises `BadRequest`.
+    Only the newest `MAX_IMAGES` are to be read; the last message must not hold more. Raises `BadRequest`.
     """
-    count = 0
+    found: list[InputImage] = []
     for number, (role, images) in enumerate(messages):
         for image in images:
             if image.path.startswith("."):
@@ -136,10 +141,12 @@ def check_images(messages: Iterable[tuple[str, tuple[InputImage, ...]]], model: 
                 raise image.refuse(_blind(image.kind, model, seeing))
             if role not in ("user", "tool"):
                 raise image.refuse("An image may stand in a message of the user or in the result of a tool.")
-            count += 1
-            if count > MAX_IMAGES:
-                raise image.refuse(f"The request holds more than {MAX_IMAGES} images.")
             image.parse()
+            found.append(image)
+        if len(images) > MAX_IMAGES:
+            raise images[MAX_IMAGES].refuse(f"The message holds more than {MAX_IMAGES} images.")
+    for image in found[:-MAX_IMAGES]:
+        image.is_left_out = True
 
 
 def media_error(kind: str) -> str:

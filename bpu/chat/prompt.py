@@ -163,7 +163,8 @@ class Prompter:
         for sent in _choices_of_images(conversation):
             try:
                 turn = self._turn(request, conversation, sent)
-                return PromptPlan(turn, images=sent, images_left_out=len(conversation.images) - len(sent))
+                left_out = len(conversation.images) - len(sent) + conversation.unread_images
+                return PromptPlan(turn, images=sent, images_left_out=left_out)
             except ContextLengthExceeded as error:
                 too_long = error
         raise too_long
@@ -305,7 +306,7 @@ class Prompter:
 
 def _choices_of_images(conversation: Conversation) -> Iterator[tuple[str, ...]]:
     """Yield the images to send with a conversation: all of them, then one older image less each time."""
-    needed = set(conversation.turns[-1].images)
+    needed = {key for key in conversation.turns[-1].images if key}
     older = [key for key in conversation.images if key not in needed]
     for first in range(len(older) + 1):
         sent = needed.union(older[first:])
@@ -314,7 +315,7 @@ def _choices_of_images(conversation: Conversation) -> Iterator[tuple[str, ...]]:
 
 def _mark_images(conversation: Conversation, sent: Sequence[str]) -> Conversation:
     """Write into the turns which image stood where. A single message with its images needs no marks."""
-    if len(conversation.turns) == 1 or not conversation.images:
+    if len(conversation.turns) == 1 or not any(turn.images for turn in conversation.turns):
         return conversation
     numbers = {key: f"[image {number}]" for number, key in enumerate(sent, start=1)}
     turns = (

@@ -35,7 +35,7 @@ def to_square(data: bytes, side: int) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about broken metadata, on which nothing depends
-            return _square(_open(data), side)
+            return _square(open_image(data), side)
     except BadImage:
         raise
     except MemoryError:
@@ -44,7 +44,7 @@ def to_square(data: bytes, side: int) -> bytes:
         raise BadImage("The image is broken: it cannot be decoded.") from None
 
 
-def _open(data: bytes) -> Image.Image:
+def open_image(data: bytes) -> Image.Image:
     """Read the head of the file, and check what it says. Raises `BadImage`."""
     Image.MAX_IMAGE_PIXELS = None  # checked here, with a message of our own
     try:
@@ -63,7 +63,7 @@ def _square(image: Image.Image, side: int) -> bytes:
     image.draft("RGB", (2 * side, 2 * side))  # a JPEG is decoded smaller where that is enough
     image.load()
     orientation = _orientation(image)
-    image = _on_paper(image)
+    image = to_rgb(image)
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     if (turn := _TURNS.get(orientation)) is not None:
         image = image.transpose(turn)
@@ -94,15 +94,15 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _on_paper(image: Image.Image) -> Image.Image:
-    """Return the image in RGB; what is transparent becomes white."""
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return the image in RGB; what is transparent becomes white, save in a deep greyscale image."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _to_8_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         paper = Image.new("RGB", image.size, _PAPER)
         paper.paste(image, mask=image.getchannel("A"))
         return paper
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _to_8_bits(image)
     return image.convert("RGB")
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -40,13 +42,13 @@ def fetch(
         parts = _checked(address, allowed)
         target = _address_of(parts, allowed, resolve)
         try:
-            following = _get(parts, target, until)
+            found = _get(parts, target, until)
+            if isinstance(found, bytes):
+                return found
+            address = urljoin(address, found)
         except (OSError, HTTPException, ValueError) as error:
-            reason = "it took too long" if isinstance(error, TimeoutError) else type(error).__name__
+            reason = "it took too long" if time.monotonic() >= until else type(error).__name__
             raise BadImage(f"The image could not be fetched from {parts.hostname}: {reason}.") from None
-        if isinstance(following, bytes):
-            return following
-        address = urljoin(address, following)
     raise BadImage(f"The address of the image leads on more than {MAX_REDIRECTS} times.")
 
 
@@ -72,8 +74,10 @@ def _default_port(parts: SplitResult) -> int:
 
 
 def _is_listed(host: str, port: int, allowed: Collection[str]) -> bool:
+    """Whether the list has the host itself. The word `public` is no host, though a search domain may know one."""
     name = f"[{host}]" if ":" in host else host
-    return bool({host.lower(), name.lower(), f"{name.lower()}:{port}"} & {one.lower() for one in allowed})
+    hosts = {one.lower() for one in allowed} - {PUBLIC}
+    return not hosts.isdisjoint({host.lower(), name.lower(), f"{name.lower()}:{port}"})
 
 
 def _address_of(parts: SplitResult, allowed: Collection[str], resolve: Resolve) -> tuple[Any, ...]:
@@ -100,7 +104,9 @@ def is_global(text: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if address not in _UNICAST and address not in _NAT64:
+            return False
+        inner = address.sixtofour or (address.teredo[1] if address.teredo else None)
         if address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None and not is_global(str(inner)):
@@ -108,30 +114,48 @@ def is_global(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
+#: All global addresses of IPv6 that networks have been given (RFC 4291, IANA's registry); and IPv4 ones behind NAT64.
+_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class _Connection(HTTPConnection):
-    """Connects to an address that was checked before, with TLS for the host's name if the scheme asks for it."""
+    """Connects to an address that was checked before, with TLS for the host's name if the scheme asks for it.
+
+    At the time `until` it is cut off, whatever the server sends: a limit for each read alone never ends a slow head.
+    """
 
     def __init__(self, parts: SplitResult, target: tuple[Any, ...], until: float) -> None:
         port = parts.port or _default_port(parts)
         super().__init__(parts.hostname or "", port, timeout=_left(until))
         self.default_port = _default_port(parts)
         self._parts, self._target = parts, target
+        self._open: socket.socket | None = None
+        self._timer = threading.Timer(_left(until), self._cut)
+        self._timer.daemon = True
+        self._timer.start()
 
     def connect(self) -> None:
         family, address = self._target
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(self.timeout)
-            sock.connect(address)
-            if self._parts.scheme == "https":
-                sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self._parts.hostname)
-        except BaseException:
-            sock.close()
-            raise
-        self.sock = sock
+        self.sock = self._open = sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.settimeout(self.timeout)
+        sock.connect(address)
+        if self._parts.scheme == "https":
+            context = ssl.create_default_context()
+            self.sock = self._open = secure = context.wrap_socket(
+                sock, server_hostname=self._parts.hostname, do_handshake_on_connect=False
+            )
+            secure.do_handshake()
+
+    def end(self) -> None:
+        """Close the connection for good. `HTTPConnection` itself calls `close` before the body is read."""
+        self._timer.cancel()
+        self.close()
+
+    def _cut(self) -> None:
+        if (sock := self._open) is not None:
+            with suppress(OSError, ValueError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _get(parts: SplitResult, target: tuple[Any, ...], until: float) -> bytes | str:
@@ -144,29 +168,26 @@ def _get(parts: SplitResult, target: tuple[Any, ...], until: float) -> bytes | s
         response = connection.getresponse()
         if response.status in _REDIRECTS and (location := response.getheader("Location")):
             return location
-        return _body(response, connection, until)
+        body = _body(response)
+        _left(until)  # a connection that was cut off looks like one that has ended
+        return body
     finally:
-        connection.close()
+        connection.end()
 
 
-def _body(response: HTTPResponse, connection: HTTPConnection, until: float) -> bytes:
+def _body(response: HTTPResponse) -> bytes:
     if response.status != 200:
         raise BadImage(f"The image could not be fetched: the server answered {response.status}.")
     kind = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
     if kind and not kind.startswith("image/") and kind != "application/octet-stream":
         raise BadImage(f"The address leads to {kind[:40]!r}, which is no image.")
     pieces, size = list[bytes](), 0
-    while True:
-        if connection.sock is not None:
-            connection.sock.settimeout(_left(until))
-        piece = response.read1(_PIECE)
-        if not piece:
-            return b"".join(pieces)
+    while piece := response.read1(_PIECE):
         size += len(piece)
         if size > MAX_BYTES:
             raise BadImage(f"The image at the address has more than {MAX_BYTES} bytes.")
         pieces.append(piece)
-        _left(until)
+    return b"".join(pieces)
 
 
 def _left(until: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 
 from bpu import gevent_io
 from bpu.chat.image_parts import InputImage
@@ -55,21 +56,26 @@ class ImageInput:
         images: Sequence[InputImage],
         side: int,
         *,
+        client: socket | None = None,
         pieces_of: Callable[[str], tuple[bytes, ...]] = _whole,
         on_sent: Callable[[], None] = lambda: None,
     ) -> JobImages:
-        """Decode images as squares of `side` pixels; of each only its digest stays. Raises `BadRequest`.
+        """Decode images as squares of `side` pixels; of each only its digest stays.
 
-        `pieces_of` returns the data that a base64 text of the request stands for; `on_sent` is called when it is no
-        longer needed.
+        Raises `BadRequest`, and `ClientLeft` as soon as the `client` leaves. `pieces_of` returns the data that a base64
+        text of the request stands for; `on_sent` is called when it is no longer needed.
         """
         if not images:
             return JobImages(self._store)
+        for image in images:
+            if image.is_left_out:
+                image.release("")
+        images = [one for one in images if not one.is_left_out]
         sources = [
             Source(address=one.address) if one.address else Source(pieces=pieces_of(one.base64)) for one in images
         ]
         try:
-            pictures = self._reader.read(sources, side)
+            pictures = self._reader.read(sources, side, client=client)
         except ImageRefused as refusal:
             raise images[refusal.index].refuse(str(refusal)) from None
         finally:

@@ -12,15 +12,16 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from socket import socket
 from typing import IO, Any
 
 from bpu import gevent_io
-from bpu.errors import BpuError
+from bpu.errors import BpuError, ClientLeft
 from bpu.project import IMPORT_ROOT
 
 #: Seconds for all images of one request, fetching included.
 LIMIT_S = 30.0
-#: Processes at a time in one worker; each may need 200 MB for a moment.
+#: Processes at a time in one worker; each may need 200 MB for a moment, at worst 530 MB.
 AT_ONCE = 2
 
 
@@ -59,10 +60,10 @@ class ImageReader:
         self._allowed, self._limit_s = list(allowed), limit_s
         self._places = gevent_io.Lock(AT_ONCE)
 
-    def read(self, sources: Sequence[Source], side: int) -> list[Picture]:
-        """Return the images as squares of `side` pixels. Raises `ImageRefused`."""
+    def read(self, sources: Sequence[Source], side: int, *, client: socket | None = None) -> list[Picture]:
+        """Return the images as squares of `side` pixels. Raises `ImageRefused`, and `ClientLeft` if `client` leaves."""
         with self._places:
-            head, body = self._run(_request(sources, side, self._allowed, self._limit_s))
+            head, body = self._run(_request(sources, side, self._allowed, self._limit_s), client)
         if "error" in head:
             raise ImageRefused(str(head["error"]), int(head["index"]))
         pictures, at = [], 0
@@ -71,8 +72,12 @@ class ImageReader:
             at += one["size"]
         return pictures
 
-    def _run(self, request: Iterator[bytes]) -> tuple[dict[str, Any], bytes]:
-        """Send `request` to a new process, and return the head and the files of its result."""
+    def _run(self, request: Iterator[bytes], client: socket | None) -> tuple[dict[str, Any], bytes]:
+        """Send `request` to a new process, and return the head and the files of its result.
+
+        The process ends with its client, so that those who have left hold no place.
+        """
+        left = gevent_io.Flag()
         process = subprocess.Popen(
             [sys.executable, "-m", "bpu.images"],
             stdin=subprocess.PIPE,
@@ -81,18 +86,28 @@ class ImageReader:
             cwd=IMPORT_ROOT,
             env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG") if name in os.environ},
         )
+
+        def on_left() -> None:
+            left.set()
+            process.kill()
+
+        watch = gevent_io.ClientWatch(client, on_left) if client is not None else None
         try:
             assert process.stdin is not None
             assert process.stdout is not None
             _send(process.stdin, request)
             head, _, files = process.stdout.read().partition(b"\n")
         finally:
+            if watch is not None:
+                watch.close()
             process.kill()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     with suppress(OSError):
                         pipe.close()
             code = process.wait()
+        if left.is_set():
+            raise ClientLeft("The client has left.")
         if not head:
             raise ImageRefused(_lost(code), 0)
         found: dict[str, Any] = json.loads(head)

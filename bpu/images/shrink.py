@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from bpu.images.decode import FORMATS, MAX_PIXELS, BadImage
+from bpu.images.decode import FORMATS, BadImage, open_image, to_rgb
 
 #: The longest side in pixels: more than any model sees.
 LONGEST_SIDE = 1024
@@ -20,11 +20,10 @@ def shrink(path: Path) -> bytes:
     Raises `BadImage`, and `OSError` where the file cannot be read.
     """
     data = path.read_bytes()
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses the double of it
     try:
-        opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        opened = open_image(data)
         opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-        image = ImageOps.exif_transpose(opened).convert("RGB")
+        image = to_rgb(ImageOps.exif_transpose(opened))
     except Exception as error:  # a decoder may raise anything for a broken file
         raise BadImage(f"{path} is no image that can be sent ({', '.join(FORMATS)}).") from error
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))

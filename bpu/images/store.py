@@ -6,7 +6,9 @@ The name of a file holds the process that owns it, so that any later process can
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +18,8 @@ from bpu.errors import EngineUnavailable, Overloaded
 #: The most bytes of all files together.
 LIMIT_BYTES = 64 * 1024 * 1024
 FOLDER = "images"
+#: The name of a file that `save` writes.
+_NAME = re.compile(r"(?P<owner>(?P<pid>[0-9]{1,10})-[0-9]+)_[0-9a-f]{16}\.bmp")
 
 
 class ImageStore:
@@ -28,7 +32,8 @@ class ImageStore:
     def sweep(self) -> None:
         """Remove the files of processes that are gone."""
         for path in self._files():
-            if path.name.partition("_")[0] != owner_of(_number(path.name)):
+            name = _NAME.fullmatch(path.name)
+            if name is not None and name["owner"] != owner_of(int(name["pid"])):
                 with suppress(OSError):
                     path.unlink()
 
@@ -53,8 +58,8 @@ class ImageStore:
                 Path(path).unlink()
 
     def _save(self, data: bytes) -> str:
-        path = str(self._usable_folder() / f"{self._owner}_{secrets.token_hex(8)}.bmp")
         try:
+            path = str(self._usable_folder() / f"{self._owner}_{secrets.token_hex(8)}.bmp")
             fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(fd, len(data))  # counts from now on, so that two processes cannot both take the last room
@@ -72,19 +77,29 @@ class ImageStore:
         return path
 
     def _usable_folder(self) -> Path:
-        """Make the folder. Raises `EngineUnavailable` if the console could not read its path."""
+        """Make the folder. Raises `OSError`, or `EngineUnavailable` for an open one or a path no console could read."""
         text = os.fsencode(self._folder)
         if b"," in text or not str(self._folder).isprintable():
             raise EngineUnavailable(
                 "The console cannot read images below BPU_STATE_DIR: its path holds a comma or an unusual character."
             )
-        with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700, parents=True)
+        if not self._is_own():
+            raise EngineUnavailable(
+                "The folder `images` below BPU_STATE_DIR is not private to the user of this process: remove it."
+            )
         return self._folder
+
+    def _is_own(self) -> bool:
+        """Whether the folder is a real one (no link), of this user, and private."""
+        found = os.lstat(self._folder)
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
     def _files(self) -> Iterator[Path]:
         with suppress(OSError):
-            yield from sorted(self._folder.iterdir())
+            if self._is_own():
+                yield from sorted(self._folder.iterdir())
 
     def _used(self) -> int:
         used = 0
@@ -101,8 +116,3 @@ def owner_of(pid: int) -> str:
     except (OSError, IndexError):
         return ""
     return f"{pid}-{started.decode()}"
-
-
-def _number(name: str) -> int:
-    digits = name.partition("-")[0]
-    return int(digits) if digits.isdigit() and len(digits) < 12 else 0

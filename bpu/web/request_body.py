@@ -22,9 +22,8 @@ from bpu.chat.nesting import levels
 from bpu.errors import BadRequest, BpuError
 from bpu.web.body_budget import BodyBudget, BodyShare
 from bpu.web.body_parsing import ParsingQueue, check_values
-from bpu.web.lifted_data import LiftedData
+from bpu.web.lifted_data import LiftedData, forget_lifted, keep_lifted
 from bpu.web.lingering_close import linger
-from bpu.web.request_images import forget_lifted, keep_lifted
 
 #: How deep lists and objects may be nested; a tool's JSON schema needs about twenty levels.
 MAX_DEPTH = 100

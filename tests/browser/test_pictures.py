@@ -30,19 +30,22 @@ def picture_file(folder: Path, colour: str, size: tuple[int, int] = (3000, 2000)
     return str(path)
 
 
-def hand_over(visitor: Visitor, event: str, target: str, colour: str) -> None:
-    """Paste or drop a picture, as the browser does it."""
-    visitor.page.evaluate(
-        """([name, target, data]) => {
+def hand_over(visitor: Visitor, event: str, target: str, colour: str, text: str = "") -> bool:
+    """Paste or drop a picture, as the browser does it; return whether the page takes it."""
+    is_taken: bool = visitor.page.evaluate(
+        """([name, target, data, text]) => {
           const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
           const transfer = new DataTransfer();
           transfer.items.add(new File([bytes], "it.png", { type: "image/png" }));
+          if (text) transfer.setData("text/plain", text);
           const given = name === "paste" ? { clipboardData: transfer } : { dataTransfer: transfer };
           const Kind = name === "paste" ? ClipboardEvent : DragEvent;
-          document.querySelector(target).dispatchEvent(new Kind(name, { ...given, bubbles: true, cancelable: true }));
+          const event = new Kind(name, { ...given, bubbles: true, cancelable: true });
+          return !document.querySelector(target).dispatchEvent(event);
         }""",
-        [event, target, base64_of(stripes(colour))],
+        [event, target, base64_of(stripes(colour)), text],
     )
+    return is_taken
 
 
 def test_pictures_are_attached_pasted_and_dropped_and_seen_again(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
@@ -70,6 +73,22 @@ def test_pictures_are_attached_pasted_and_dropped_and_seen_again(visit: Visit, e
     assert shown.first.get_attribute("alt") == "A red wall"
     visitor.ask("And which colour do you see now?")
     assert RED in visitor.find("answer").inner_text()
+
+
+def test_a_text_that_is_on_the_clipboard_with_its_picture_is_pasted_as_text(visit: Visit, eyes: Gateway) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    assert not hand_over(visitor, "paste", "#prompt", GREEN, text="1\t2")
+    assert hand_over(visitor, "paste", "#prompt", GREEN)
+
+
+def test_more_pictures_than_a_message_takes_are_named(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    colours = [f"#{number}00000" for number in range(9)]
+    visitor.find("picture-file").set_input_files([picture_file(tmp_path, colour, size=(9, 9)) for colour in colours])
+    visitor.page.get_by_text("takes eight pictures").wait_for()
+    assert visitor.find("attachment").count() == 8
 
 
 def test_a_picture_alone_asks_what_is_in_it(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:

@@ -174,10 +174,31 @@ def test_the_lists_of_models_say_that_it_sees(gateway: Gateway) -> None:
 
 
 def test_tokens_of_images_are_counted(gateway: Gateway) -> None:
-    message = said(ASK, stripes(RED))
-    body = {"model": MODEL, "messages": [message]}
-    count = gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"]
-    assert count == asked(gateway, message)["usage"]["prompt_tokens"]
+    for images in ([RED], [RED, RED], [RED, BLUE]):
+        message = said(ASK, *map(stripes, images))
+        body = {"model": MODEL, "messages": [message]}
+        count = gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"]
+        assert count == asked(gateway, message)["usage"]["prompt_tokens"]
+
+
+def test_a_long_text_of_letters_alone_is_a_text(gateway: Gateway) -> None:
+    text = "ab" * 60_000
+    body: dict[str, Any] = {"model": MODEL, "messages": [said(text)]}
+    assert text in gateway.json("POST", "/apply-template", body)["prompt"]
+    assert post(gateway, body).error["code"] == "context_length_exceeded"
+    counts = [
+        gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"],
+        gateway.json("POST", "/v1/messages/count_tokens", body)["input_tokens"],
+    ]
+    assert min(counts) > 4064
+
+
+@pytest.mark.parametrize("path", [CHAT, f"{CHAT}/input_tokens", "/v1/messages/count_tokens", "/apply-template"])
+def test_an_image_within_a_text_is_refused_where_its_data_is_left_out(gateway: Gateway, path: str) -> None:
+    text = "data:image/bmp;base64," + base64_of(stripes(RED, size=(200, 200), form="BMP"))
+    reply = post(gateway, {"model": MODEL, "messages": [said(text)]}, path)
+    assert reply.status == 400
+    assert "outside of an image" in reply.data.decode()
 
 
 def test_an_image_is_fetched_from_a_listed_host_alone(start: Start) -> None:
@@ -242,6 +263,19 @@ def test_the_oldest_images_that_do_not_fit_are_left_out_and_a_header_says_so(sta
     assert RED not in text(reply.json)
     assert f"[image]\\nPicture {RED}" in record.read_text()
     assert f"[image 1]\\nPicture {GREEN}" in record.read_text()
+
+
+def test_a_conversation_goes_on_beyond_sixteen_images(start: Start) -> None:
+    gateway = start(env=options() | {"BPU_CONTEXT_SIZE": "1024"})
+    chat: list[dict[str, Any]] = []
+    for number in range(16):
+        chat += [said(f"Frame {number}", stripes(f"#{number:02x}0000")), {"role": "assistant", "content": "Fine."}]
+    reply = post(gateway, {"model": MODEL, "messages": [*chat, said("What do you see?", stripes(YELLOW))]})
+    assert reply.status == 200, reply.data
+    assert YELLOW in text(reply.json)
+    assert int(reply.headers["X-BPU-Images-Left-Out"]) >= 14
+    last = [said(ASK, *[stripes(RED)] * 17)]
+    assert "more than 16 images" in post(gateway, {"model": MODEL, "messages": last}).error["message"]
 
 
 def test_a_large_image_is_taken_within_its_own_limit_and_text_is_not(gateway: Gateway) -> None:
@@ -347,6 +381,20 @@ def test_images_of_two_people_never_meet(start: Start) -> None:
             for answer in answers:
                 assert f"I see 1 image: 448x448: {colour} 100 %" in answer
     no_file_is_left(gateway)
+
+
+def test_clients_that_leave_while_their_images_are_fetched_hold_no_place(start: Start) -> None:
+    with serving() as (host, paths):
+        gateway = start(env=VLM | {"BPU_IMAGE_URLS": host})
+        part = {"type": "image_url", "image_url": {"url": f"http://{host}/slow"}}
+        socks = [gateway.open_stream("", messages=[{"role": "user", "content": [part] * 3}]) for _ in range(5)]
+        until(lambda: len(paths) == 2, what="two are fetched, the others wait")
+        [worker] = gateway.workers()
+        for sock in socks:
+            sock.close()
+        until(lambda: not worker.children(), seconds=9, what="no image is read any more")
+        assert paths == ["/slow"] * len(paths)
+        assert RED in text(asked(gateway, said(ASK, stripes(RED))))
 
 
 def _leave(gateway: Gateway, colour: str, after_s: float) -> None:

@@ -11,6 +11,7 @@ from bpu.web import request_log, sse
 from bpu.web.context import app_context
 from bpu.web.endpoint_format import EndpointFormat
 from bpu.web.request_body import read_json
+from bpu.web.request_images import check_lifted
 from bpu.web.responder import options, respond
 from bpu.web.routes.unsupported import refuse_endpoints
 
@@ -49,6 +50,7 @@ def count_tokens() -> Response:
     """Count the tokens of a prompt, also of one that is too long."""
     ctx = app_context()
     chat_request = parse_count(read_json(may_hold_images=True), **options(ctx))
+    check_lifted(chat_request)
     return jsonify({"input_tokens": ctx.served.find(chat_request.model).parts.prompter.count(chat_request)})
 
 

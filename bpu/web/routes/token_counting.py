@@ -14,6 +14,7 @@ from bpu.chat.tokens import Vocabulary
 from bpu.errors import BadRequest, UnsupportedEndpoint
 from bpu.web.context import AppContext, app_context
 from bpu.web.request_body import read_object
+from bpu.web.request_images import check_lifted
 from bpu.web.responder import options
 from bpu.web.served_models import ServedModel
 
@@ -23,16 +24,17 @@ counting = Blueprint("counting", __name__)
 @counting.post("/v1/chat/completions/input_tokens")
 def chat_tokens() -> Response:
     ctx = app_context()
-    return _count_response(ctx, parse_chat(_body(ctx), **options(ctx)))
+    return _count_response(ctx, parse_chat(_body(ctx, may_hold_images=True), **options(ctx)))
 
 
 @counting.post("/v1/responses/input_tokens")
 def response_tokens() -> Response:
     ctx = app_context()
-    return _count_response(ctx, parse_response(_body(ctx), **options(ctx)))
+    return _count_response(ctx, parse_response(_body(ctx, may_hold_images=True), **options(ctx)))
 
 
 def _count_response(ctx: AppContext, chat_request: ChatRequest) -> Response:
+    check_lifted(chat_request)
     count = ctx.served.find(chat_request.model).parts.prompter.count(chat_request)
     return jsonify({"object": "response.input_tokens", "input_tokens": count})
 
@@ -67,7 +69,8 @@ def detokenize() -> Response:
 def apply_template() -> Response:
     """Render the prompt of a chat of these messages."""
     ctx = app_context()
-    chat_request = parse_chat(_body(ctx), **options(ctx))
+    chat_request = parse_chat(_body(ctx, may_hold_images=True), **options(ctx))
+    check_lifted(chat_request)
     return jsonify({"prompt": ctx.served.find(chat_request.model).parts.prompter.render(chat_request)})
 
 
@@ -108,9 +111,9 @@ def set_props() -> Response:
     raise UnsupportedEndpoint("Properties are the gateway's settings; they cannot be changed while it runs.")
 
 
-def _body(ctx: AppContext) -> dict[str, Any]:
+def _body(ctx: AppContext, *, may_hold_images: bool = False) -> dict[str, Any]:
     """Read the body; without a model it means the default one. Raises `BadRequest` or `ModelNotFound`."""
-    body = read_object(may_hold_images=True)
+    body = read_object(may_hold_images=may_hold_images)
     model = body.get("model") or ctx.served.default.id
     if not isinstance(model, str):
         raise BadRequest("`model` must be a string.", param="model")

@@ -21,7 +21,8 @@ export class Attachments {
       byId(button).addEventListener("click", () => input.click());
       input.addEventListener("change", () => this.add([...input.files]).then(() => (input.value = "")));
     }
-    byId("prompt").addEventListener("paste", (event) => this.takeFrom(event, event.clipboardData));
+    // Cells of a sheet are on the clipboard as a text and as a picture of it: the text is meant.
+    byId("prompt").addEventListener("paste", (event) => event.clipboardData?.types.includes("text/plain") || this.takeFrom(event, event.clipboardData));
     this.listenToDrops(byId("chat"));
     onModels("attachments", () => this.draw());
     onLanguage(() => this.draw());
@@ -50,7 +51,7 @@ export class Attachments {
 
   async add(files) {
     for (const file of files) {
-      if (this.list.length >= MAX_PICTURES) return;
+      if (this.list.length >= MAX_PICTURES) return showError({ code: "pictures", message: file.name });
       try {
         this.list.push({ url: await shrink(file), alt: "" });
       } catch {

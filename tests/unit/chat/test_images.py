@@ -141,7 +141,13 @@ def test_images_belong_to_users_and_tools() -> None:
 
 def test_more_images_than_any_prompt_can_hold_are_refused() -> None:
     assert len(chat(user(*[IMAGE] * MAX_IMAGES)).images) == MAX_IMAGES
-    assert f"more than {MAX_IMAGES} images" in refused(user(*[IMAGE] * MAX_IMAGES), user(IMAGE)).message
+    assert f"more than {MAX_IMAGES} images" in refused(user(*[IMAGE] * (MAX_IMAGES + 1))).message
+
+
+def test_the_oldest_of_too_many_images_are_left_out() -> None:
+    images = chat(user(*[IMAGE] * MAX_IMAGES), user(IMAGE)).images
+    assert [one.is_left_out for one in images] == [True] + [False] * MAX_IMAGES
+    assert images[0].key == ""
 
 
 def test_a_model_without_vision_names_those_that_have_it() -> None:

@@ -6,11 +6,13 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from bpu.images.decode import BARS, MAX_BYTES, BadImage, to_square
+from bpu.images.shrink import shrink
 from tests.support.pictures import BLUE, GREEN, RED, stripes
 
 SIDE = 448
@@ -89,10 +91,18 @@ def test_every_kind_of_pixel_is_taken(mode: str) -> None:
     assert decoded(file.getvalue()).size == (SIDE, SIDE)
 
 
-def test_a_deep_greyscale_image_keeps_its_greys() -> None:
-    file = io.BytesIO()
-    Image.new("I;16", (30, 30), 0x8000).save(file, "PNG")
-    assert near(pixel(decoded(file.getvalue()), 224, 224), (128, 128, 128))
+@pytest.mark.parametrize("options", [{}, {"transparency": 1}])
+def test_a_deep_greyscale_image_keeps_its_greys(options: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "depth.png"
+    Image.new("I;16", (30, 30), 0x8000).save(file, **options)
+    assert near(pixel(decoded(file.read_bytes()), 224, 224), (128, 128, 128))
+    assert near(pixel(decoded(shrink(file)), 224, 224), (128, 128, 128))
+
+
+def test_what_is_transparent_becomes_white_in_a_picture_that_a_command_sends(tmp_path: Path) -> None:
+    file = tmp_path / "logo.png"
+    Image.new("RGBA", (50, 50), (255, 0, 0, 0)).save(file)
+    assert near(pixel(decoded(shrink(file)), 224, 224), (255, 255, 255))
 
 
 def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:

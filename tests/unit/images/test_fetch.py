@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,6 +33,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, b"<html>", {"Content-Type": "text/html"})
         elif kind == "missing":
             self._answer(404, b"", {})
+        elif kind == "drip":
+            with suppress(OSError):
+                self._drip()
         elif kind == "slow":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -40,6 +43,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.slow.wait(20)  # type: ignore[attr-defined]
         else:
             self._answer(200, PICTURE, {"Content-Type": "image/png"})
+
+    def _drip(self) -> None:
+        """Send a head that never ends, a line at a time."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(200):
+            self.wfile.write(b"X-More: yes\r\n")
+            if self.server.slow.wait(0.05):  # type: ignore[attr-defined]
+                return
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -102,6 +113,18 @@ def test_a_name_with_one_private_address_is_refused() -> None:
         fetch("http://mixed.example/x", ["public"], resolve=resolve)
 
 
+def test_a_host_with_the_name_public_is_not_listed_by_the_word_public() -> None:
+    with serving() as (host, paths):
+        port = int(host.partition(":")[2])
+
+        def resolve(*_: Any, **__: Any) -> list[Any]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+        with pytest.raises(BadImage, match="not on the public internet"):
+            fetch(f"http://public:{port}/cat.png", ["public"], resolve=resolve)
+        assert paths == []
+
+
 def test_a_redirect_is_followed_and_checked_like_the_first_address() -> None:
     with serving() as (host, paths), serving() as (other, visited):
         assert fetch(f"http://{host}/to/http://{host}/cat.png", [host]) == PICTURE
@@ -125,7 +148,14 @@ def test_three_redirects_are_followed_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("large/x", "more than"), ("page/x", "no image"), ("missing/x", "answered 404"), ("slow/x", "too long")],
+    [
+        ("large/x", "more than"),
+        ("page/x", "no image"),
+        ("missing/x", "answered 404"),
+        ("slow/x", "too long"),
+        ("drip/slow", "too long"),
+        ("to/http://[::1", "could not be fetched"),
+    ],
 )
 def test_what_is_no_image_or_beyond_a_limit_is_refused(path: str, message: str) -> None:
     with serving() as (host, _), pytest.raises(BadImage, match=message):
@@ -146,6 +176,7 @@ def test_what_is_no_image_or_beyond_a_limit_is_refused(path: str, message: str) 
             "224.0.0.1",
         ),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"),
+        *("::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1"),
         *("2002:7f00:1::", "not an address", ""),
     ],
 )

@@ -51,10 +51,12 @@ def test_a_sweep_removes_the_files_of_processes_that_are_gone_alone(tmp_path: Pa
     [left] = names(tmp_path)
     store = ImageStore(tmp_path)
     [own] = store.save([b"own"])
-    reused = tmp_path / "images" / f"{os.getpid()}-1_00.bmp"  # the id of this process, with another start
+    reused = tmp_path / "images" / f"{os.getpid()}-1_{'0' * 16}.bmp"  # the id of this process, with another start
     reused.touch()
+    foreign = tmp_path / "images" / "photo.jpg"
+    foreign.touch()
     store.sweep()
-    assert names(tmp_path) == [Path(own).name]
+    assert names(tmp_path) == sorted([Path(own).name, "photo.jpg"])
     assert left != Path(own).name
 
 
@@ -64,7 +66,24 @@ def test_a_folder_that_the_console_cannot_name_is_an_error(tmp_path: Path, name:
         ImageStore(tmp_path / name).save([b"x"])
 
 
+@pytest.mark.parametrize("trap", ["link", "open folder"])
+def test_a_folder_that_is_not_private_is_neither_used_nor_swept(tmp_path: Path, trap: str) -> None:
+    target = tmp_path / ("elsewhere" if trap == "link" else "images")
+    target.mkdir()
+    target.chmod(0o777 if trap == "open folder" else 0o700)
+    if trap == "link":
+        (tmp_path / "images").symlink_to(target)
+    left = target / f"1-1_{'0' * 16}.bmp"
+    left.touch()
+    store = ImageStore(tmp_path)
+    store.sweep()
+    with pytest.raises(EngineUnavailable, match="not private"):
+        store.save([b"x"])
+    assert list(target.iterdir()) == [left]
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("in the way")
-    with pytest.raises(EngineUnavailable, match="BPU_STATE_DIR"):
-        ImageStore(tmp_path).save([b"x"])
+    for state_dir in (tmp_path, tmp_path / "images" / "state"):
+        with pytest.raises(EngineUnavailable, match="BPU_STATE_DIR"):
+            ImageStore(state_dir).save([b"x"])
