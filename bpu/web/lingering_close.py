@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,12 +11,15 @@ from typing import Any
 
 LINGER_BYTES = 8 * 1024 * 1024
 LINGER_S = 2.0
+#: `SO_LINGER` on, with no time: closing resets the connection.
+_RESET = struct.pack("ii", 1, 0)
 
 
 def linger(client: Any, clock: Callable[[], float] = time.monotonic) -> None:
     """Shut down the writing side of `client`, read briefly, then shut down reading.
 
-    Closing both at once would reset the connection, and the client might lose the answer (RFC 9112, 9.6).
+    Closing both at once would reset the connection, and the client might lose the answer (RFC 9112, 9.6). A client that
+    still sends after that is reset by the close that follows: else it would wait for room that never comes.
     """
     deadline, left = clock() + LINGER_S, LINGER_BYTES
     with suppress(OSError):  # it may have left already
@@ -24,8 +28,9 @@ def linger(client: Any, clock: Callable[[], float] = time.monotonic) -> None:
             client.settimeout(seconds)
             data = client.recv(65536)
             if not data:
-                break
+                return
             left -= len(data)
     with suppress(OSError):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         client.shutdown(socket.SHUT_RD)
         client.settimeout(None)

@@ -188,6 +188,16 @@ def test_a_body_without_end_is_refused_and_memory_stays_flat(start: Callable[...
     assert gateway.ask("Hello")["object"] == "chat.completion"
 
 
+def test_a_client_that_sends_all_of_a_large_body_before_it_reads_is_cut_off(gateway: Gateway) -> None:
+    body = b"x" * (24 * 1024 * 1024)
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
+        connection.sendall(head)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            connection.sendall(body)
+        assert connection.recv(12) == b"HTTP/1.1 413"
+
+
 def test_a_stranger_at_a_unix_socket_is_local(start: Callable[..., Gateway], tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
     gateway = start()
