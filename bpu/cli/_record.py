@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bpu.board.checks.finding import Finding, Level, failure, finding, note, success, warning
 from bpu.cli import _keeper
@@ -19,7 +21,9 @@ from bpu.settings import Settings, data_dir, existing_state_dirs
 
 def record_findings(settings: Settings) -> Iterator[Finding]:
     """Report the record of the settings' console, and whether an examination runs now."""
-    yield from _running(settings)
+    statuses = list(_statuses(settings))
+    for status in statuses:
+        yield from _running(status)
     try:
         with tempfile.TemporaryDirectory() as folder:  # so that the check does not create the state folder
             launch = build_launch_spec(settings.model_copy(update={"state_dir": Path(folder)}))
@@ -34,6 +38,8 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         level = Level.FINE if known.reset_works else Level.NOTE
         values = {"date": date, "history": history, "reset": say(f"doctor.{key}"), "folder": place}
         yield finding("record", level, "record_found", "record_forget", **values)
+    elif any(status["examination"] for status in statuses):
+        return  # the try that runs is counted already, and has no result yet
     elif record.tries:
         yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
     elif PROFILES[launch.profile].belief is not None:
@@ -42,23 +48,23 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         yield note("record", "record_none", "record_examine", folder=place)
 
 
-def _running(settings: Settings) -> Iterator[Finding]:
+def _statuses(settings: Settings) -> Iterator[dict[str, Any]]:
     for folder in existing_state_dirs(settings):
-        try:
-            status = _keeper.status(folder)
-        except (BpuError, OSError):
-            continue
-        if status is None:
-            continue
-        if examination := status["examination"]:
-            rest_s = examination["rest_s"]
-            rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
-            yield note("record", "record_checking", answers=examination["answers"], of=examination["of"], rest=rest)
-        ended = status["turn_end"]
-        if ended["by"] == "blocks":
-            yield warning("turn_end", "turn_end_blocks", "turn_end_unbuffered")
-        elif ended["by"] is not None:
-            yield success("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
+        with contextlib.suppress(BpuError, OSError):
+            if (status := _keeper.status(folder)) is not None:
+                yield status
+
+
+def _running(status: dict[str, Any]) -> Iterator[Finding]:
+    if examination := status["examination"]:
+        rest_s = examination["rest_s"]
+        rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
+        yield note("record", "record_checking", answers=examination["answers"], of=examination["of"], rest=rest)
+    ended = status["turn_end"]
+    if ended["by"] == "blocks":
+        yield warning("turn_end", "turn_end_blocks", "turn_end_unbuffered")
+    elif ended["by"] is not None:
+        yield success("turn_end", f"turn_end_{ended['by']}", seconds=f"{ended['silence_s']:g}")
 
 
 def forget_findings(settings: Settings) -> Iterator[Finding]:

@@ -16,12 +16,18 @@ from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
 from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
 from bpu.messages import say
+from bpu.turn import Phase
 
 CONNECT_S = 10.0
 #: Gateways send a keep-alive every few seconds, so a longer silence means that the gateway has ended.
 SILENCE_S = 300.0
 
 Body = dict[str, Any]
+
+_QUEUED: Phase = "queued"
+#: The comment before a keep-alive, and the phases that its first word names.
+_WAITING = b": keep-alive, "
+_PHASES: dict[bytes, Phase] = {b"loading": "loading", b"checking": "checking"}
 
 
 class Refused(BpuError):
@@ -53,11 +59,16 @@ class RemoteGateway:
     def chat(self, body: Body) -> Iterator[Delta]:
         """Yield the deltas of a streamed answer. Closing the iterator closes the connection and ends the job."""
         with self._request("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
-            ended = False
-            for data in _events(response):
-                for delta in _deltas(data):
+            ended, phase = False, _QUEUED
+            for event in _events(response):
+                if isinstance(event, KeepAlive):
+                    phase = event.phase
+                    yield event
+                    continue
+                for delta in _deltas(event, phase):
                     ended = ended or isinstance(delta, Finish)
                     yield delta
+                phase = _QUEUED
             if not ended:
                 raise EngineCrashed(say("remote.broken_off", url=self.base))
 
@@ -112,15 +123,19 @@ def _object(data: bytes) -> Body:
     return body if isinstance(body, dict) else {}
 
 
-def _events(response: http.client.HTTPResponse) -> Iterator[Body]:
+def _events(response: http.client.HTTPResponse) -> Iterator[Body | KeepAlive]:
+    """Yield the chunks, and a `KeepAlive` for each comment that names what the client waits for."""
     for line in response:
         if line.startswith(b"data: [DONE]"):
             return
         if line.startswith(b"data: "):
             yield _object(line[6:])
+        elif line.startswith(_WAITING):
+            yield KeepAlive(_PHASES.get(line.removeprefix(_WAITING).split(b" ")[0], _QUEUED))
 
 
-def _deltas(data: Body) -> Iterator[Delta]:
+def _deltas(data: Body, phase: Phase) -> Iterator[Delta]:
+    """Yield the deltas of a chunk; a chunk without text is a keep-alive in `phase`."""
     if data.get("error"):
         raise refusal(data, 200)
     for choice in data.get("choices", []):
@@ -133,7 +148,7 @@ def _deltas(data: Body) -> Iterator[Delta]:
         if choice.get("finish_reason"):
             yield Finish(choice["finish_reason"], _usage(data))
         elif not delta.get("content") and not thought:
-            yield KeepAlive("queued")
+            yield KeepAlive(phase)
 
 
 def _usage(data: Body) -> Usage:

@@ -18,7 +18,7 @@ from bpu.console.stage import Emit, Pending, Stage
 LONGEST_LINE = 4096
 
 #: The greeting and the hints below it, in the words of every console known.
-_BANNER = re.compile("- |.*(?:大模型|请输入|模型类别：)")
+_BANNER = re.compile("- |.*(?:大模型|请输入|模型类别)")
 _MAX_BANNER_LINES = 64
 
 _REST_OF_LINE = re.compile(rb"[^\n]{0,4096}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import threading
 import time
@@ -68,8 +67,8 @@ def run_cell(cell: Cell, compiled: Path, folder: Path, *, seconds: float = 240.0
         after = _read_counters(gateway)
         _count(result, jobs, gateway.trace()[events_before:])
         result.loads = after["loads"] - before["loads"]
-        result.rejoins = after["rejoins"] - before["rejoins"]
         result.restarts = dict(Counter(after["restarts"]) - Counter(before["restarts"]))
+        result.rejoins = result.restarts.get("rejoined", 0)
         result.leaks = len(reader.leaks)
         result.examples += [f"open without a key: {', '.join(sorted(reader.leaks)[:3])}"] if reader.leaks else []
     result.seconds = round(time.monotonic() - began, 1)
@@ -81,8 +80,8 @@ def _wait_examined(gateway: WitnessGateway) -> None:
     """Wait until an examination has shown what the console is, where there is one."""
 
     def settled() -> bool:
-        trust = gateway.engine().get("trust", {})
-        return any(trust.values()) or any(gateway.state_dir.glob("console-*.json"))
+        engine = gateway.engine()
+        return any(engine.get("trust", {}).values()) or engine.get("trust_source") == "examination"
 
     with suppress(AssertionError):
         until(settled, seconds=SETTLE_S, every=0.1)
@@ -121,13 +120,7 @@ def _send(cell: Cell, gateway: WitnessGateway, restarts: Restarts | None, deadli
 
 def _read_counters(gateway: WitnessGateway) -> dict[str, Any]:
     engine = gateway.engine()
-    metrics = gateway.request("GET", "/metrics")[2].decode()
-    rejoins = re.findall(r"^bpu_\w*rejoin\w*(?:\{.*\})? ([0-9.]+)", metrics, re.MULTILINE)
-    return {
-        "loads": engine.get("loads", 0),
-        "restarts": engine.get("restarts", {}),
-        "rejoins": int(sum(map(float, rejoins))),
-    }
+    return {"loads": engine.get("loads", 0), "restarts": engine.get("restarts", {})}
 
 
 def _count(result: Result, jobs: Iterable[Job], events: list[Event]) -> None:

@@ -25,6 +25,10 @@ from tests.support.waits import until
 ROOT = Path(__file__).resolve().parents[2]
 #: As fast as the machine allows; tests that need time ask the simulator for it.
 FAST = "--speed max --decode-rate 140 --load-seconds 0"
+#: Where this variable is set, gateways have the settings of a user who set nothing, and examine their console first.
+WITH_DEFAULTS = "TEST_DEFAULTS"
+NOTHING_SET = {"BPU_RESET": "auto", "BPU_CONTINUE": "auto"}
+WITHOUT_EXAMINATION = {"BPU_RESET": "command", "BPU_CONTINUE": "never"}
 
 
 class Gateway:
@@ -219,8 +223,7 @@ def environment(port: int, state_dir: Path, workers: int, extra: Mapping[str, st
         "BPU_STATE_DIR": str(state_dir),
         "BPU_DATA_DIR": str(state_dir / "data"),
         "BPU_SETTINGS_FILE": os.devnull,
-        "BPU_RESET": "command",
-        "BPU_CONTINUE": "never",
+        **(NOTHING_SET if os.environ.get(WITH_DEFAULTS) else WITHOUT_EXAMINATION),
         # Marks the console of this gateway: it is the one variable that reaches it unchanged.
         "HOME": str(state_dir),
     }

@@ -69,7 +69,7 @@ def test_every_change_of_state_is_logged_once_and_is_one_of_the_table(start: Cal
         assert TRANSITIONS[old, move] is new
     states = [State.STOPPED, *(new for _, _, new in changes)]
     assert [old for old, _, _ in changes] == states[:-1], "each begins where the one before has ended"
-    names = " ".join(state.value for state in states)
+    names = " ".join(state.value for state in states if state is not State.CHECKING)
     assert names.startswith("stopped starting ready busy ready")
     assert names.endswith("busy stopping stopped starting ready stopping stopped")
 

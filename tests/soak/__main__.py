@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(gateway: Gateway, folder: Path, options: argparse.Namespace) -> int:
     gateway.wait_for("ready")
     if options.auto:
-        until(lambda: list(gateway.state_dir.glob("console-*.json")), what="the self-test is recorded")
+        until(lambda: gateway.engine()["trust_source"] == "examination", what="the console is examined")
     clients = Clients(gateway, options.seed)
     warm = max(options.jobs // 10, min(WARM_JOBS, options.jobs // 2))
     memory = warm >= WARM_JOBS

@@ -9,8 +9,9 @@ from tests.soak.__main__ import main
 
 
 @pytest.mark.live
-def test_a_short_soak_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--jobs", "40", "--seed", "1"]) == 0, capsys.readouterr().out
+@pytest.mark.parametrize("settings", [(), ("--auto",)])
+def test_a_short_soak_finds_nothing(settings: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--jobs", "40", "--seed", "1", *settings]) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
     assert "| worker 2 | descriptors |" in said
     assert "Nothing has grown" in said

@@ -30,8 +30,8 @@ def parse_sse(data: bytes) -> list[Any]:
     return events[:-1]
 
 
-#: The one comment; while a model is loaded it names the model and, if known, the seconds left.
-KEEPALIVE = re.compile(r": keep-alive(, loading \S+(, \d+ s)?)?")
+#: The one comment; during a load or an examination it says so, with the seconds left if they are known.
+KEEPALIVE = re.compile(r": keep-alive(, (loading \S+|checking the console, \d+ of \d+ answers)(, \d+ s)?)?")
 
 
 def payloads(data: bytes) -> list[Any]:

@@ -94,7 +94,7 @@ def run(name: str, profile: str, compiled: Path, folder: Path, options: argparse
         words += ["--reset", options.reset]
     row = Row(f"{traffic.title}, load {load_s:g} s", profile, options.minutes)
     with witness_gateway(folder, compiled, program=profile, options=words, workers=options.workers) as gateway:
-        until(gateway.state, seconds=30, what="the gateway answers", every=0.05)
+        until(gateway.state, seconds=120, what="the gateway answers", every=0.2)
         began = time.monotonic()
         jobs, known_at = _ask(gateway, traffic, profile, options)
         _count(row, jobs, known_at, began, gateway)

@@ -655,7 +655,8 @@ static int talk(void) {
 static void greet(void) {
     if (is(banner, "vlm"))
         print("\033[42;37;1m SUCCESS \033[0m \033[32mVLM Demo XLM Engine is ready.\033[0m\n"
-              "模型类别：图像、文本对话\n语言模型：%s\n可用指令: exit reset regen /image\n", hbm_path);
+              "模型类别：图像、文本对话\n语言模型：%s\n\n可用指令:\n- 输入文本：<prompt>\n- 加载图片：/image <image_path>\n"
+              "- 重新生成：regen\n- 清除缓存：reset\n- 退出程序：exit\n\n", hbm_path);
     if (is(banner, "multi") || is(banner, "single"))
         print("xlm init success\n板端大模型%s对话交互demo，请输入你的问题并按下回车 \n"
               "- 退出请输入exit\n- 清除缓存请输入reset\n", is(banner, "multi") ? "多轮" : "");

@@ -21,3 +21,11 @@ def test_a_program_that_reads_a_file_is_started_with_it(tmp_path: Path, compiled
         # It may be replaced at any moment, as long as it is being examined.
         config = f"{gateway.state_dir}/{program}.json"
         until(lambda: any(config in command(console) for console in gateway.consoles()))
+
+
+@pytest.mark.parametrize("program", ["oellm_run", "oellm_multichat", "vlm"])
+def test_a_program_whose_source_is_public_is_not_examined(tmp_path: Path, compiled: Path, program: str) -> None:
+    with witness_gateway(tmp_path / "gateway", compiled, program=program, workers=1) as gateway:
+        gateway.wait_for("ready")
+        assert gateway.engine()["trust_source"] == "public"
+        assert [event.name for event in gateway.trace()] == ["load"]

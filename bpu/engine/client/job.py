@@ -430,19 +430,19 @@ class Job:
 
     @property
     def _queue_progress(self) -> Progress:
-        return Progress(self._phase, self._position, self._load_detail if self._phase == "loading" else "")
+        return Progress(self._phase, self._position, self._wait_detail)
 
     @property
-    def _load_detail(self) -> str:
-        """The model that is being loaded, and the seconds until it is ready if an earlier load was measured."""
-        status = self._daemon.status
-        if status.state is not State.STARTING:
-            return ""
-        words = f"loading {status.model}"
-        if status.load_s is None:
-            return words
-        left = status.load_s - (time.monotonic() - status.since_at)
-        return f"{words}, {max(1, round(left))} s"
+    def _wait_detail(self) -> str:
+        """What the job waits for beyond its place, and the seconds until then if they are known; "" if nothing else."""
+        status, words, ends_at = self._daemon.status, "", None
+        if self._phase == "loading" and status.state is State.STARTING:
+            words = f"loading {status.model}"
+            ends_at = None if status.load_s is None else status.since_at + status.load_s
+        elif self._phase == "checking" and (examination := status.examination) is not None:
+            words = f"checking the console, {examination.answers} of {examination.of} answers"
+            ends_at = examination.ends_at
+        return words if ends_at is None else f"{words}, {max(1, round(ends_at - time.monotonic()))} s"
 
     def _wait_for_news(self, silence_s: float | None) -> bool:
         if self._state is not JobState.QUEUED or self._queue_until is None:

@@ -156,6 +156,18 @@ def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) ->
     assert "Examined 1 times without a result" in reported_findings()
 
 
+def test_a_try_that_still_runs_is_no_try_without_a_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    ConsoleRecord(build_launch_spec(load_settings())).begin_try()
+    examination = {"answers": 2, "of": 4, "rest_s": 5.4}
+    status = {"examination": examination, "turn_end": {"by": None, "silence_s": 0.25}}
+    monkeypatch.setattr("bpu.cli._record.existing_state_dirs", lambda settings: [tmp_path])
+    monkeypatch.setattr("bpu.cli._keeper.status", lambda folder: status)
+    said = reported_findings()
+    assert "2 of 4 answers, about 5 s left" in said
+    assert "without a result" not in said
+
+
 def test_a_look_makes_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
     doctor()

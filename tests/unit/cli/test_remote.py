@@ -102,6 +102,22 @@ def test_a_stream_becomes_deltas(server: Server) -> None:
     assert json.loads(body)["stream"] is True
 
 
+def test_a_keep_alive_has_the_phase_that_the_comment_before_it_names(server: Server) -> None:
+    empty = stream(delta(content=""))
+    server.reply = (
+        b": keep-alive, checking the console, 2 of 4 answers, 8 s\n\n"
+        + empty
+        + b": keep-alive, loading qwen3-4b\n\n"
+        + empty
+        + empty
+        + stream(delta("stop"))
+        + b"data: [DONE]\n\n"
+    )
+    got = list(RemoteGateway(server.url).chat({"messages": []}))
+    phases = [one.phase for one in got if isinstance(one, KeepAlive)]
+    assert phases == ["checking", "checking", "loading", "loading", "queued"]
+
+
 def test_an_error_in_the_stream_and_one_before_it_are_the_gateway_s_words(server: Server) -> None:
     error = {"error": {"message": "The console has died.", "type": "server_error", "param": None, "code": "x"}}
     server.reply = stream(delta(content="a"), error)

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from bpu.console.events import Ready
+from bpu.console.parser import Parser
 from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Belief, confirm_profile, profile_for
 
 MULTI = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
@@ -37,9 +39,16 @@ def test_the_banner_says_which_chat_it_is() -> None:
     assert confirm_profile(PROFILES["oellm_run"], SINGLE) == PROFILES["oellm_run"]
 
 
-def test_the_image_console_greets_in_its_own_words() -> None:
-    banner = "模型类别：图像、文本对话\n语言模型：a.hbm\n\n可用指令:\n- 清除缓存：reset\n- 退出程序：exit\n"
-    assert confirm_profile(PROFILES["vlm"], banner) == PROFILES["vlm"]
+IMAGES = "模型类别：图像、文本对话\n语言模型：a.hbm\n\n可用指令:\n- 清除缓存：reset\n- 退出程序：exit\n"
+GREETINGS = {"oellm_run": SINGLE, "oellm_multichat": MULTI, "hobot_xlm": MULTI, "vlm": IMAGES}
+
+
+@pytest.mark.parametrize("name", GREETINGS)
+def test_what_a_program_prints_at_its_start_confirms_what_is_known_of_it(name: str) -> None:
+    output = f"[UCP]: log level = 3\nxlm init success\n{GREETINGS[name]}\n[User] <<< "
+    ready = Parser(PROFILES[name]).feed(output.encode())[-1]
+    assert isinstance(ready, Ready)
+    assert confirm_profile(PROFILES[name], ready.banner) == PROFILES[name]
 
 
 def test_the_banner_says_which_commands_there_are() -> None:
