@@ -50,6 +50,11 @@ _ENGLISH = (
         "the sky looks blue.",
     ),
     CannedReply(
+        ("What do you see?",),
+        "The user asks what I see. No picture came with the question, so I say that, and what is needed for one.",
+        "I see nothing: no picture came with the question. Choose a model that sees, and send a picture with it.",
+    ),
+    CannedReply(
         ("Write a Python function that reverses a string.",),
         "The user wants a Python function that reverses a string. A slice with the step -1 reads the characters from "
         "the last to the first, also for an empty string. I add one example of its use.",
@@ -114,6 +119,11 @@ _CHINESE = (
         "太阳光包含各种颜色，而空气分子对短波长光的散射远强于长波长光（瑞利散射，强度与波长的四次方成反比）。"
         "因此蓝光从天空的各个方向进入我们的眼睛，而红光大多直接穿过大气。"
         "紫光的散射更强，但阳光中的紫光较少，人眼对它也不够敏感，所以天空看起来是蓝色的。",
+    ),
+    CannedReply(
+        ("这张图片里有什么？",),
+        "用户问图片里有什么。问题没有附带图片，所以如实说明，并告诉用户需要什么。",
+        "我什么也没有看到：问题没有附带图片。请选择能看图的模型，并附上一张图片。",
     ),
     CannedReply(
         ("写一个反转字符串的 Python 函数。",),

@@ -132,11 +132,14 @@ def _read(share: BodyShare, ended: list[str], lifted: LiftedData | None = None) 
     client = client_socket()
     with _time_limits(client, ended) if client is not None else nullcontext():
         pieces = _pieces(length, longest, share)
-        data = b"".join(pieces if lifted is None else _limited(lifted.filter(pieces), most))
+        # One buffer that grows, because thousands of pieces in the heap would not go back to the system.
+        data = bytearray()
+        for piece in pieces if lifted is None else _limited(lifted.filter(pieces), most):
+            data += piece
     if length is not None and g.body_size < length:
         raise BadRequest("The body broke off before its end.", code="invalid_http")
     g.body_read = True
-    return data
+    return bytes(data)
 
 
 def _refuse_compressed() -> None:

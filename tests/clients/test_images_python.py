@@ -12,7 +12,7 @@ import ollama
 import openai
 import pytest
 
-from tests.live.gateway import ROOT, Gateway, running
+from tests.live.gateway import FAST, ROOT, Gateway, running
 from tests.live.wire import MODEL
 from tests.support.pictures import RED, base64_of, data_url, stripes
 
@@ -24,7 +24,9 @@ SEEN = f"1 image: 448x448: {RED} 100 %"
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running(tmp_path_factory.mktemp("images"), env={"BPU_CONSOLE_PROFILE": "vlm"}) as started:
+    # A console takes a moment to read an image in; one that speaks at once may seem to have spoken too early.
+    env = {"BPU_CONSOLE_PROFILE": "vlm", "BPU_CONSOLE_ARGS": f"{FAST} --prefill-rate 1000"}
+    with running(tmp_path_factory.mktemp("images"), env=env) as started:
         yield started
 
 

@@ -214,7 +214,7 @@ def test_a_token_reaches_the_sink_in_the_event_loop_and_wakes_the_client_once(en
         texts.append(len(sink.greenlets))
     assert set(sink.greenlets) == {gevent.get_hub()}
     assert len(sink.greenlets) > 10
-    assert len(texts) == len(set(texts)) + 1, "each wake-up but the last one, for the end, has a new text"
+    assert len(texts) - len(set(texts)) <= 1, "each wake-up has a new text, but perhaps the last one, for the end"
 
 
 def test_a_client_that_is_sent_nothing_of_the_text_is_shown_that_the_job_runs(engine_of: EngineOf) -> None:

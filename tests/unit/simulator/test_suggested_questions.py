@@ -137,6 +137,10 @@ def check_arm(question: str) -> None:
     assert "<tool_call>" not in without_note(answer(question).reply), "without the tools there is nothing to call"
 
 
+def check_no_picture(question: str) -> None:
+    assert re.search(r"no picture|没有附带图片", without_note(answer(question).reply))
+
+
 def check_sum(question: str) -> None:
     assert without_note(answer(question).reply) == "1 + 1 = **2**"
 
@@ -153,6 +157,8 @@ CHECKS: dict[str, Callable[[str], None]] = {
     "List the inner planets, with a table of their distances from the Sun.": check_list_and_table,
     "列出内行星，并用表格给出它们到太阳的距离。": check_list_and_table,
     **dict.fromkeys(("帮我拿杯水", "Bring me a cup"), check_arm),
+    "What do you see?": check_no_picture,
+    "这张图片里有什么？": check_no_picture,
     "1+1=?": check_sum,
 }
 
