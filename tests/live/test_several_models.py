@@ -122,8 +122,21 @@ def test_the_official_package_lists_and_asks_each_of_them(start: Start, tmp_path
 
 
 def test_jobs_of_the_loaded_model_go_first_and_the_other_ones_in_their_order(start: Start, tmp_path: Path) -> None:
-    table(tmp_path)
-    gateway = start(workers=4, reuse_port=True, env=environment(tmp_path, BPU_SWAP_AFTER_S=600))
+    # On a busy machine the end of an answer may be unproven, and its console is ended. The oldest job of all is next
+    # then, so the order of such a try says nothing of the rule.
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        order = _order_of_seven_jobs(start, folder)
+        if process_count(folder) == 3:
+            break
+    assert process_count(folder) == 3, "no try without a lost console"
+    assert order == ["FIRST", "B1", "B2", "A1", "A2", "A3", "C1"]
+
+
+def _order_of_seven_jobs(start: Start, folder: Path) -> list[str]:
+    table(folder)
+    gateway = start(workers=4, reuse_port=True, env=environment(folder, BPU_SWAP_AFTER_S=600))
     first = gateway.stream(sim(nonce="FIRST", tokens=480, rate=40)).until_text()
     wanted = [(QWEN, "A1"), (R1, "B1"), (QWEN, "A2"), (CPM, "C1"), (R1, "B2"), (QWEN, "A3")]
     streams: list[Stream] = []
@@ -133,9 +146,8 @@ def test_jobs_of_the_loaded_model_go_first_and_the_other_ones_in_their_order(sta
     with one_console(gateway):
         first.read_to_end()
         assert [stream.read_to_end().finish for stream in streams] == ["stop"] * len(streams)
-    # On a busy machine a line may be read twice: its first turn was given up before anything of the answer had come.
-    assert list(dict.fromkeys(read_order(tmp_path))) == ["FIRST", "B1", "B2", "A1", "A2", "A3", "C1"]
-    assert process_count(tmp_path) >= 3
+    gateway.stop()
+    return read_order(folder)
 
 
 def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: Start, tmp_path: Path) -> None:
