@@ -16,7 +16,7 @@ from flask import g
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
 #: How a string with an image begins: a data URL, or JPEG, PNG, GIF, BMP or WebP in base64, also of the URL alphabet.
-_IMAGE_HEAD = re.compile(rb"data:[^,]*,|[/_]9j[/_]|iVBORw0KGgo|R0lGOD|Qk[0-3]|UklGR")
+_IMAGE_HEAD = re.compile(rb"data:[^,]{0,200},|[/_]9j[/_]|iVBORw0KGgo|R0lGOD|Qk[0-3]|UklGR")
 _HEAD_BYTES = 16
 #: Fewer pieces in a row stay in the body.
 _LEAST_PIECES = 2
