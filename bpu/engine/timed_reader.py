@@ -157,6 +157,13 @@ class TimedReader:
             return min(LOOK_S, max(0.0, self._last_at + quiet - self._clock()) or LOOK_S)
         return LOOK_S if self._parser.state is ParserState.ANSWERING else None
 
+    def poll(self, *, readable: bool) -> list[Event]:
+        """Return the events of a read; without output, unless it was `readable` a moment ago, those of silence."""
+        events = self.read()
+        if events is None:
+            return [] if readable else self.look()
+        return events
+
     def look(self) -> list[Event]:
         """Return the events that silence has decided by now; call it when `read` has just returned None."""
         needed, now = self._parser.quiet_after, self._empty_at  # the pipe is known to be silent until then

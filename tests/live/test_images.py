@@ -455,7 +455,9 @@ def test_a_killed_workers_files_are_removed_by_the_next_one(start: Start) -> Non
     gateway = start(env=VLM)
     sock = gateway.open_stream("", messages=[said(sim(ASK, tokens=2000, rate=20), stripes(RED))])
     until(lambda: files(gateway), what="the file of the running job")
-    [worker] = gateway.workers()
+    left, [worker] = files(gateway), gateway.workers()
     worker.kill()
-    no_file_is_left(gateway)
+    until(lambda: gateway.workers() and not files(gateway), what="the next worker has removed it")
+    assert left
+    assert worker not in gateway.workers()
     sock.close()

@@ -49,10 +49,7 @@ class ImageStep:
 
     def _step(self, readable: bool) -> bool:
         """Read output in the event loop; return whether the step is over."""
-        events = self._output.read()
-        if events is None:
-            events = [] if readable else self._output.look()
-        return self._handle(events)
+        return self._handle(self._output.poll(readable=readable))
 
     def _next_look_s(self) -> float:
         """Return the seconds until the next look at the pipe. Raises `EngineTimeout` at the limit."""

@@ -224,10 +224,7 @@ class TurnReader:
 
     def _step(self, readable: bool) -> bool:
         """Read and handle output; return whether the turn is over."""
-        events = self._output.read()
-        if events is None:
-            events = [] if readable else self._output.look()
-        return self._handle(events)
+        return self._handle(self._output.poll(readable=readable))
 
     def _next_look_s(self) -> float:
         """Seconds until the next look at the pipe, or until a limit. Raises `EngineTimeout` at the limit.

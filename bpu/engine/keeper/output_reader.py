@@ -84,7 +84,7 @@ class OutputReader:
     def tick(self, now: float) -> None:
         reader = self._reader
         if reader is not None and self.look_at is not None and now >= self.look_at:
-            self._dispatch(reader, lambda: reader.look() if (events := reader.read()) is None else events)
+            self._dispatch(reader, lambda: reader.poll(readable=False))
 
     def _dispatch(self, reader: TimedReader, read: Callable[[], Iterable[Event]]) -> None:
         try:
