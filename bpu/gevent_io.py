@@ -1,6 +1,6 @@
 """Wraps gevent: greenlets, timers and waiting for descriptors without blocking the rest of the process.
 
-Only this module, `wsgi.py` and `gunicorn.conf.py` import gevent. It runs in workers and in commands. A callback of a
+Only this module and `wsgi.py` import gevent. It runs in workers and in commands. A callback of a
 `Watcher`, an `Alarm` or `call_soon` runs in the event loop itself and must not wait.
 """
 
@@ -171,8 +171,9 @@ class Reader:
 class ReadLoop:
     """Calls `step` in the event loop whenever `fd` can be read or a time is over. A greenlet waits for the end.
 
-    `step(readable)` returns whether that was the last time; after each, `pass_on` may switch to another greenlet. Then
-    `next_s` returns the seconds after which `step` is called again without data; infinite: never.
+    `step(readable)` returns whether that was the last time; after each, `pass_on` may switch to another greenlet; at
+    the end the waiting one comes first, because others wait for what it gives back. `next_s` returns the seconds after
+    which `step` is called again without data; infinite: never.
     """
 
     def __init__(

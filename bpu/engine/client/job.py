@@ -366,7 +366,7 @@ class Job:
         self.close()
 
     def fail(self, error: errors.BpuError) -> None:
-        """End the job now; `events` raises `error`."""
+        """End the job now; `feed` and `events` raise `error`."""
         self._fail(error)
         self.close()
 
