@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from bpu.engine.client import cpu_settings
 
 _TEXT, _ARRAY, _INTEGER, _FLOAT, _BOOL = 8, 9, 5, 6, 7
 #: A vocabulary of single bytes and three merges, in the letters of byte-level BPE.
@@ -63,3 +68,12 @@ def _plain(value: Any) -> bytes:
 def _text(text: str) -> bytes:
     data = text.encode("utf-8", "surrogatepass")
     return struct.pack("<Q", len(data)) + data
+
+
+def install_packages(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay llama.cpp and the model's package into `site` as pip does, and let imports find them, without a model."""
+    for name in (cpu_settings.LIBRARY, cpu_settings.MODEL_PACKAGE):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("raise RuntimeError('its code is not run')\n")
+    monkeypatch.syspath_prepend(site)

@@ -23,7 +23,7 @@ from bpu.models.catalogue import File, Row
 from bpu.models.table import load_table
 from bpu.settings import load_settings
 from tests.support import sdks
-from tests.support.gguf_files import gguf
+from tests.support.gguf_files import gguf, install_packages
 from tests.unit.board.device import Board
 
 MINICPM5 = "minicpm5-2b_ctx4096_s100.hbm"
@@ -103,7 +103,10 @@ def test_what_answers_in_place_of_a_console_is_named(home: Path, board: Board) -
     assert "are missing" not in shown
 
 
-def test_the_processors_model_is_listed_where_it_is_served(home: Path, board: Board) -> None:
+def test_the_processors_model_is_listed_where_it_is_served(
+    home: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_packages(home / "site", monkeypatch)
     found = listed(board, BPU_ENGINE="cpu", BPU_GGUF=str(gguf(home / "tiny.gguf")))
     assert [one["state"] for one in found.values()] == ["cpu"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from bpu.engine.client import cpu_settings
 from bpu.engine.client.launch_config import build_launch_spec, build_launch_table, choose_files, resolve_engine
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
-from tests.support.gguf_files import gguf
+from tests.support.gguf_files import gguf, install_packages
 
 NO_BOARD = Path("/no/such/root")
 
@@ -25,12 +24,8 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Both packages as pip lays them down; the model's file is tiny."""
-    for name in (cpu_settings.LIBRARY, cpu_settings.MODEL_PACKAGE):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        (tmp_path / "site" / name).mkdir(parents=True)
-        (tmp_path / "site" / name / "__init__.py").write_text("raise RuntimeError('its code is not run')\n")
-    monkeypatch.syspath_prepend(tmp_path / "site")
+    """Both packages are installed; the model's file is tiny."""
+    install_packages(tmp_path / "site", monkeypatch)
     return gguf(tmp_path / "site" / cpu_settings.MODEL_PACKAGE / "small.gguf")
 
 
