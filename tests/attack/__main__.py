@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 
 from bpu.console.profiles import PROFILES as CONSOLES
-from tests.attack.cells import Result, run_cell
+from tests.attack.cells import Result, try_cell
 from tests.attack.kinds import KINDS, Cell
 from tests.witness.program import compile_console
 
@@ -40,14 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[Result] = []
     if not options.json:
         print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
-    cells = list(_cells(options))
-    for number, cell in enumerate(cells):
-        if time.monotonic() - began > options.minutes * 60:
-            print(f"The time is over: {number} of {len(cells)} cells were run.", file=sys.stderr)
-            break
-        results.append(_tried(cell, compiled, folder / f"cell{number}", options.cell_seconds))
-        if not options.json:
-            print(row(results[-1]), flush=True)
+    cells = list(_cells(options))[options.skip :]
+    until = began + options.minutes * 60
+    with ProcessPoolExecutor(options.at_once, mp_context=get_context("spawn")) as pool:
+        tries = [
+            pool.submit(try_cell, cell, compiled, folder / f"cell{number}", options.cell_seconds, until)
+            for number, cell in enumerate(cells)
+        ]
+        for tried in as_completed(tries):
+            if (result := tried.result()) is not None:
+                results.append(result)
+                if not options.json:
+                    print(row(result), flush=True)
+    if len(results) < len(cells):
+        print(f"The time is over: {len(results)} of {len(cells)} cells were run.", file=sys.stderr)
     if options.json:
         print(json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=1))
     elif options.examples:
@@ -59,13 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if broken or len(results) < len(cells) else 0
-
-
-def _tried(cell: Cell, compiled: Path, folder: Path, seconds: float) -> Result:
-    try:
-        return run_cell(cell, compiled, folder, seconds=seconds)
-    except (AssertionError, OSError) as error:
-        return Result(cell.kind, cell.name, cell.rate, broken=[f"the cell did not run: {str(error)[:200]!r}"])
 
 
 def row(result: Result) -> str:
@@ -129,6 +130,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-settle", dest="settle", action="store_false", help="do not wait for an examination")
     parser.add_argument("--cell-seconds", type=float, default=240, help="after these no further job of a cell is sent")
     parser.add_argument("--minutes", type=float, default=120, help="after these no further cell is begun")
+    parser.add_argument("--skip", type=int, default=0, help="cells that an earlier run has tried")
+    parser.add_argument("--at-once", type=int, default=1, help="cells at the same time; slow consoles mostly wait")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--examples", action="store_true", help="what was seen, below the table")
     parser.add_argument("--keep", action="store_true", help="keep the logs of gateway and console")

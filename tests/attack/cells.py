@@ -52,6 +52,16 @@ class Result:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
+def try_cell(cell: Cell, compiled: Path, folder: Path, seconds: float, until: float) -> Result | None:
+    """Run one cell, whatever comes of it; None where the time is over (`until`: seconds of the monotonic clock)."""
+    if time.monotonic() > until:
+        return None
+    try:
+        return run_cell(cell, compiled, folder, seconds=seconds)
+    except (AssertionError, OSError) as error:
+        return Result(cell.kind, cell.name, cell.rate, broken=[f"the cell did not run: {str(error)[:200]!r}"])
+
+
 def run_cell(cell: Cell, compiled: Path, folder: Path, *, seconds: float = 240.0) -> Result:
     """One fresh gateway, all jobs of the cell; after `seconds` no further job is sent."""
     result = Result(cell.kind, cell.name, cell.rate)
