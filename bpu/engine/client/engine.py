@@ -124,7 +124,7 @@ class Engine:
     def abort_jobs(self) -> None:
         """End every job with an error, because the gateway stops and its graceful time is over.
 
-        The lifeline is closed first: without any the keeper does not load the model again for the consoles of these jobs.
+        The lifeline is closed first: a keeper without any does not load the model again for the consoles of these jobs.
         """
         self._daemon.close()
         for job in list(self.jobs.values()):
