@@ -334,7 +334,7 @@ def test_17_a_call_in_a_fence_is_a_call_when_nothing_or_another_call_follows() -
 )
 def test_18_an_example_in_any_form_of_a_fence_is_text_when_words_follow(fence: str) -> None:
     text = f"So:\n{fence.replace('{}', PARIS)}\nThat is how it is called."
-    for parts in (text, list(text)):
+    for parts in ([text], list(text)):
         deltas = called(parts)
         assert (calls(deltas), content(deltas)) == ([], text)
 

@@ -109,8 +109,12 @@ def test_7_large_texts_that_are_refused_take_memory_in_proportion(tmp_path: Path
                 answers = list(pool.map(served.raw, [sent] * number))
             assert {answer[9:12] for answer in answers} == {b"400"}
 
+        def send_in_turn() -> None:
+            for _ in range(10):
+                send(1)
+
         send(1)
-        in_turn = grown_by(served, lambda: [send(1) for _ in range(10)])
+        in_turn = grown_by(served, send_in_turn)
         at_once = grown_by(served, lambda: send(8))
     print(f"texts of 3.5 MB: ten in turn {in_turn:.0f} MiB, eight at once {at_once:.0f} MiB at the peak")
     assert in_turn < 72
