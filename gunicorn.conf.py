@@ -122,7 +122,7 @@ control_socket_disable = True
 reuse_port = False
 # A worker counts as alive while its main greenlet runs, however long an answer takes; this ends frozen ones.
 timeout = 120
-# The master kills a worker that has not stopped after its own grace period and these extra seconds.
+# A worker ends within `BPU_GRACEFUL_S` and a second; the master kills one that hangs after these.
 graceful_timeout = math.ceil(_settings.graceful_s) + 5
 keepalive = 90
 # Only this user and group may connect to a unix socket; by default gunicorn allows every user of the board.
@@ -217,6 +217,7 @@ def post_worker_init(worker: Any) -> None:
     worker.on_refused = ctx.request_metrics.count_refusal
     worker.head_s = ctx.settings.head_timeout_s
     worker.first_byte_s = ctx.settings.first_byte_timeout_s
+    worker.graceful_s = ctx.settings.graceful_s
     worker.connections = Connections(
         access(ctx.settings),
         # A running request may need a second descriptor for its job.

@@ -22,7 +22,10 @@ from bpu.chat.schemas import Checker, Steps, prune_schema
 from bpu.chat.tools import compact
 from bpu.errors import AnswerUnfit
 
-_FENCED = re.compile(r"```[A-Za-z_]{0,20}[ \t]{0,8}\n(.*?)```", re.DOTALL)
+#: A mark that opens or closes a fence: three or more backticks anywhere, tildes at the beginning of a line alone.
+_FENCE_MARK = re.compile(r"^[ \t>]*(?P<first>`{3,}|~{3,})|(?P<inline>`{3,})", re.MULTILINE)
+#: The words behind an opening mark, up to the value.
+_FENCE_INFO = re.compile(r"[^\n{\[\"]*\n?")
 #: The characters by which JSON values are found in a text.
 _SYNTAX = re.compile(r"[{}\[\]\"]")
 _STRING_MARK = re.compile(r"[\"\\]")
@@ -85,20 +88,58 @@ def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield the possible values, the likeliest first: the whole text, values between words and in fences (the last
+    """Yield the possible values, the likeliest first: the whole text, values outside fences and in fences (the last
     first), unclosed values."""
     yield text.strip()
     values = _values(text)
-    # A fence inside a value is part of a string.
-    fences = [(one.start(1), one.end(1)) for one in _FENCED.finditer(text) if not _covers(values.spans, one.start())]
+    fences = _fences(text, values.spans)
     outside = [span for span in values.spans if not _covers(fences, span[0])]
-    for start, end in islice(chain(reversed(outside), reversed(fences)), _MAX_VALUES):
+    fenced = [span for span in values.spans if _covers(fences, span[0])]
+    for start, end in islice(chain(reversed(outside), _in_fences(fences, fenced)), _MAX_VALUES):
         yield text[start:end].strip()
     rest = len(text) + _MAX_SEARCHED
     for start in values.unclosed:
         rest -= len(text) - start
         if rest >= 0:
             yield text[start:].strip()
+
+
+def _fences(text: str, values: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return where the contents of all fences stand; the last one may be open.
+
+    A mark inside one of `values` is part of a string. One between words that is never closed opens no fence.
+    """
+    found: list[tuple[int, int]] = []
+    opener: re.Match[str] | None = None
+    for mark in _FENCE_MARK.finditer(text):
+        if _covers(values, mark.end() - 1):
+            continue
+        if opener is None:
+            opener = mark
+        elif _mark(mark).startswith(_mark(opener)):
+            found.append(_content(text, opener, mark.start()))
+            opener = None
+    if opener is not None and opener["first"]:
+        found.append(_content(text, opener, len(text)))
+    return found
+
+
+def _mark(found: re.Match[str]) -> str:
+    return found["first"] or found["inline"]
+
+
+def _content(text: str, opener: re.Match[str], end: int) -> tuple[int, int]:
+    info = _FENCE_INFO.match(text, opener.end(), end)
+    return (info.end() if info else opener.end()), end
+
+
+def _in_fences(fences: list[tuple[int, int]], values: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the contents of each fence and then the values in it, the last first."""
+    left = list(values)
+    for start, end in reversed(fences):
+        yield start, end
+        while left and left[-1][0] >= start:
+            yield left.pop()
 
 
 @dataclass(frozen=True)

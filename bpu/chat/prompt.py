@@ -7,6 +7,7 @@ and the frame that the console will add is cut off. It knows no process and no f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -160,14 +161,16 @@ class Prompter:
 
     def _fit_images(self, request: ChatRequest, conversation: Conversation) -> PromptPlan:
         """Return the plan with as many of the images as fit, the newest first; those of the last turn must fit."""
-        for sent in _choices_of_images(conversation):
-            try:
-                turn = self._turn(request, conversation, sent)
-                left_out = len(conversation.images) - len(sent) + conversation.unread_images
-                return PromptPlan(turn, images=sent, images_left_out=left_out)
-            except ContextLengthExceeded as error:
-                too_long = error
-        raise too_long
+        *larger, smallest = _choices_of_images(conversation)
+        for sent in larger:
+            with suppress(ContextLengthExceeded):
+                return self._plan_with(request, conversation, sent)
+        return self._plan_with(request, conversation, smallest)
+
+    def _plan_with(self, request: ChatRequest, conversation: Conversation, sent: tuple[str, ...]) -> PromptPlan:
+        turn = self._turn(request, conversation, sent)
+        left_out = len(conversation.images) - len(sent) + conversation.unread_images
+        return PromptPlan(turn, images=sent, images_left_out=left_out)
 
     def _turn(self, request: ChatRequest, conversation: Conversation, images: tuple[str, ...] = ()) -> Turn:
         unmarked, conversation = conversation, _mark_images(conversation, images)

@@ -116,6 +116,7 @@ class ToolCallScanner:
         self._is_example = False  # the stretch stands in a fence or in backticks
         self._example_calls: list[ParsedToolCall] = []  # such calls, until it is known whether words follow
         self._example_text = ""  # the text that they were read from
+        self._fences = FenceTracker()
         self._brackets = BracketMatcher()
         self._seen = 0  # how much of the stretch `_brackets` has read
         self._value = -1  # where in the stretch its JSON value ends
@@ -168,7 +169,7 @@ class ToolCallScanner:
         if match := _OPENER.search(text, 1):
             start = max(match.start("value"), match.start())
             yield from self._emit_text(text[1:start])
-            self._is_example = "```" in match.group() or text[start - 1] == "`"
+            self._is_example = self._fences.is_open or "```" in match.group() or text[start - 1] == "`"
             self._open(text[start : match.end()], text[start:])
             return
         keep = partial_length(self._text, _MARKS)
@@ -284,9 +285,10 @@ class ToolCallScanner:
 
         Words behind calls in fences or backticks make those calls an example, which is text, too.
         """
+        self._fences.feed(text)
         if self._example_calls:
             self._example_text += text
-            if not text.strip("` \t\r\n"):
+            if not text.strip("`~ \t\r\n"):
                 self._before = text[-1:] or self._before
                 return
             text, self._example_calls, self._example_text = self._example_text, [], ""
@@ -303,6 +305,37 @@ class ToolCallScanner:
             self._blanks.clear()
         if len(words) < len(text):
             self._blanks.append(text[len(words) :])
+
+
+class FenceTracker:
+    """Knows whether a fence is open behind the text that it was fed. The scanner of one answer owns it.
+
+    A fence begins with a line of three or more backticks or tildes and any words, and ends with a line of as many.
+    """
+
+    def __init__(self) -> None:
+        self._mark = ""  # what opened the fence
+        self._line = ""  # the beginning of the last line, which may go on
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._mark)
+
+    def feed(self, text: str) -> None:
+        first, *more = text.split("\n")
+        self._line += first[:_LOOK_BACK]
+        for line in more:
+            self._end_line()
+            self._line = line[:_LOOK_BACK]
+        self._line = self._line[:_LOOK_BACK]
+
+    def _end_line(self) -> None:
+        line = self._line.strip(" \t\r>")
+        mark = line[: len(line) - len(line.lstrip(line[:1]))] if line[:1] in ("`", "~") else ""
+        if self._mark and mark.startswith(self._mark) and mark == line:
+            self._mark = ""
+        elif not self._mark and len(mark) >= 3 and not (mark[0] == "`" and "`" in line[len(mark) :]):
+            self._mark = mark
 
 
 def _is_beginning(held_back: str) -> bool:

@@ -36,12 +36,13 @@ class Worker(JsonErrorWorker):
     """One worker process of the gateway; the master forks it and `gunicorn.conf.py` sets its attributes.
 
     Each connection has a greenlet, in which `handle` runs; the stop runs in a greenlet of its own. `on_stop` is called
-    when the worker begins to stop, `abort_jobs` when the graceful time is over. `first_byte_s` limits the time to the
-    first byte of a new connection, `head_s` the time of a request's head.
+    when the worker begins to stop, `abort_jobs` when `graceful_s` is over. `first_byte_s` limits the time to the first
+    byte of a new connection, `head_s` the time of a request's head.
     """
 
     first_byte_s = 5.0
     head_s = 20.0
+    graceful_s = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,13 +149,8 @@ class Worker(JsonErrorWorker):
             shut_down_reading(connection)
         self.on_stop()
         self._check_idle()
-        if not self._is_idle.wait(max(0.0, self.cfg.settings["graceful_timeout"].get() - 2 * ABORT_GRACE_S)):
-            self._abort_and_wait()
+        self._is_idle.wait(self.graceful_s)
         os.kill(os.getpid(), signal.SIGQUIT)
-
-    def _abort_and_wait(self) -> None:
-        self.abort_jobs()
-        self._is_idle.wait(ABORT_GRACE_S)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """On SIGINT and SIGQUIT, end streams with their error object, then the worker.
@@ -169,7 +165,8 @@ class Worker(JsonErrorWorker):
         self.alive = False
         self._check_idle()
         if not self._is_idle.is_set():
-            self._abort_and_wait()
+            self.abort_jobs()
+            self._is_idle.wait(ABORT_GRACE_S)
         self.cfg.worker_int(self)
         raise SystemExit(0)
 

@@ -48,6 +48,19 @@ def test_an_answer_that_is_too_long_for_the_graceful_time_ends_with_an_error(sta
     gateway.wait_nothing_left()
 
 
+def test_a_running_answer_is_cut_after_the_graceful_time_and_no_load_begins_for_it(start: Start) -> None:
+    """The answer takes longer than the graceful time and less than what the master allows its workers in all."""
+    gateway = start(env={"BPU_GRACEFUL_S": "1"}, workers=2)
+    running = gateway.stream(sim(tokens=60, rate=20)).until_text()
+    gateway.send_signal(signal.SIGTERM)
+    answer = running.read_to_end()
+    assert answer.error is not None, answer
+    assert "stopping" in answer.error["message"]
+    gateway.process.wait(20)
+    gateway.wait_nothing_left()
+    assert gateway.log.count("move=load") == 1, gateway.log
+
+
 def test_an_open_event_stream_does_not_delay_the_end(start: Start) -> None:
     gateway = start(env={"BPU_GRACEFUL_S": "30"})
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)

@@ -122,7 +122,11 @@ class Engine:
         self._daemon.order(ExamineConsole())
 
     def abort_jobs(self) -> None:
-        """End every job with an error, because the gateway stops and its graceful time is over."""
+        """End every job with an error, because the gateway stops and its graceful time is over.
+
+        The lifeline is closed first: a keeper without any does not load the model again for the consoles of these jobs.
+        """
+        self._daemon.close()
         for job in list(self.jobs.values()):
             job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))
 

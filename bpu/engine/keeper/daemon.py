@@ -411,7 +411,8 @@ class Keeper:
     # Lifelines
 
     def _count_lifelines(self) -> None:
-        if any(connection.lifeline for connection in self._connections.values()):
+        self.scheduler.has_clients = any(connection.lifeline for connection in self._connections.values())
+        if self.scheduler.has_clients:
             self._no_lifeline_since = None
         elif self._no_lifeline_since is None:
             self._no_lifeline_since = time.monotonic()

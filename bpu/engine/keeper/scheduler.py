@@ -74,6 +74,8 @@ class Scheduler:
         self.running_since = 0.0
         self.progress: dict[str, Any] = {}
         self.should_be_loaded = launch.preload and not launch.per_job
+        #: Whether a client holds a lifeline; without any, only a job or an order begins a load.
+        self.has_clients = True
         self.stopping = False
         self.average_job_s = FIRST_AVERAGE_JOB_S
         self.swap_after_s = launch.swap_after_s
@@ -335,7 +337,7 @@ class Scheduler:
         if self._swap_target is not None and any(demand.model == self._swap_target.key for demand in demands):
             yield self._swap_target
         yield from (self.registry.get(demand.model) for demand in demands)
-        if self.should_be_loaded and not demands:
+        if self.should_be_loaded and self.has_clients and not demands:
             yield self.registry.newest_of(self.model)
             if self._last_good is not None:
                 # If the current model cannot be loaded, the last one that worked is loaded instead.

@@ -108,6 +108,39 @@ def test_18_the_last_value_of_a_reasoning_is_the_answer_where_there_is_no_other(
     assert joined(read(raw, request(response_format=wanted)))[1] == FIVE
 
 
+@pytest.mark.parametrize(
+    "fence",
+    [
+        "```json\n{}\n```",
+        "```json\r\n{}\r\n```",
+        "``` json\n{}\n```",
+        "```c++ title=x\n{}\n```",
+        "````json\n{}\n````",
+        "~~~json\n{}\n~~~",
+        "  ```json\n  {}\n  ```",
+        "> ```json\n> {}\n> ```",
+        "```json {} ```",
+        "```{}```",
+        "```json\n{}",
+    ],
+)
+def test_18_no_form_of_a_fence_hides_an_earlier_value_outside(fence: str) -> None:
+    assert as_json(f"I think {FIVE}. Like this:\n{fence.replace('{}', FOUR)}", FORM) == FIVE
+    assert as_json(f"I think so:\n{fence.replace('{}', FIVE)}", FORM) == FIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```json\n{FOUR}\n\n{FIVE}\n```",
+        f"```json\n{FOUR}\n\nNo, wrong: {FIVE}",
+        f"Three backticks (```) make a fence. Perhaps {FOUR}? So {FIVE}",
+    ],
+)
+def test_18_the_last_of_several_values_in_one_fence_counts(text: str) -> None:
+    assert as_json(text, FORM) == FIVE
+
+
 def test_18_a_fence_inside_a_value_is_part_of_its_string() -> None:
     text = json.dumps({"name": "```json\n{}\n```", "age": 1})
     assert as_json(f"Here: {text}. Good.", FORM) == text
@@ -132,7 +165,18 @@ def test_18_the_draft_before_a_value_that_a_limit_cut_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{" * 50_000, '{"a": ' * 20_000, "```\n" * 25_000, '{"' * 40_000, "[]" * 50_000, "{} " * 30_000, "\\" * 90_000],
+    [
+        "{" * 50_000,
+        '{"a": ' * 20_000,
+        "```\n" * 25_000,
+        "~~~ x\n" * 20_000,
+        "`" * 90_000,
+        "\n" + " > " * 30_000,
+        '{"' * 40_000,
+        "[]" * 50_000,
+        "{} " * 30_000,
+        "\\" * 90_000,
+    ],
 )
 def test_18_no_text_takes_more_than_a_moment(text: str) -> None:
     with pytest.raises(AnswerUnfit):

@@ -319,6 +319,31 @@ def test_17_a_call_in_a_fence_is_a_call_when_nothing_or_another_call_follows() -
             assert (len(calls(called(parts))), content(called(parts))) == (count, ""), parts
 
 
+@pytest.mark.parametrize(
+    "fence",
+    [
+        "```json\n{}\n```",
+        "~~~json\n{}\n~~~",
+        "````json\n{}\n````",
+        "```json title=x\n{}\n```",
+        "```json\r\n{}\r\n```",
+        "> ```\n> {}\n> ```",
+        "```\n<tool_call>{}</tool_call>\n```",
+        "```xml\n<tool_call>\n{}\n</tool_call>\n```",
+    ],
+)
+def test_18_an_example_in_any_form_of_a_fence_is_text_when_words_follow(fence: str) -> None:
+    text = f"So:\n{fence.replace('{}', PARIS)}\nThat is how it is called."
+    for parts in ([text], list(text)):
+        deltas = called(parts)
+        assert (calls(deltas), content(deltas)) == ([], text)
+
+
+@pytest.mark.parametrize("before", ["```python\nx = 1\n```\n", "Three backticks: ```\n", "```x = 1```\n", "~~ so ~~\n"])
+def test_18_a_call_behind_a_fence_that_has_ended_is_a_call(before: str) -> None:
+    assert len(calls(called(f"{before}<tool_call>{PARIS}</tool_call>\nI have called it."))) == 1
+
+
 def test_17_half_a_beginning_that_a_limit_cut_is_dropped() -> None:
     deltas = called("Wait.\n<tool_call>  ", done=False)
     assert (content(deltas), reason(deltas)) == ("Wait.\n", "length")

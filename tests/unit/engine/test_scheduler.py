@@ -290,6 +290,27 @@ def test_stopping_refuses_those_who_wait_and_those_who_come(ready: Rig) -> None:
     assert ready.join().peer.error == "engine_stopping"
 
 
+def test_without_a_client_a_lost_console_is_loaded_for_a_job_only(ready: Rig) -> None:
+    ready.scheduler.has_clients = False
+    ready.scheduler.remove(ready.join())
+    ready.settle()
+    ready.gone()
+    assert ready.state() is State.STOPPED
+    ready.join()
+    ready.settle()
+    assert ready.state() is State.STARTING
+
+
+def test_a_client_that_comes_has_a_lost_console_loaded_again(ready: Rig) -> None:
+    ready.scheduler.has_clients = False
+    ready.scheduler.remove(ready.join())
+    ready.settle()
+    ready.gone()
+    ready.scheduler.has_clients = True
+    ready.settle()
+    assert ready.state() is State.STARTING
+
+
 def test_one_process_a_job(tmp_path: Path) -> None:
     rig = Rig(tmp_path, per_job=True)
     assert rig.state() is State.STOPPED

@@ -10,6 +10,7 @@ import json
 import socket
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,29 @@ def test_7_an_answer_with_arguments_without_an_end_takes_memory_in_proportion(tm
     assert data.count(b"x" * 100) >= 1, "the text of what is no call is not lost"
     print(f"4 MB of arguments, stream {stream}: the worker grew by {grown:.0f} MiB at its peak")
     assert grown < 64
+
+
+@pytest.mark.timeout(300)
+def test_7_large_texts_that_are_refused_take_memory_in_proportion(tmp_path: Path) -> None:
+    """One character beyond the basic plane makes Python hold four bytes for each character of a text."""
+    sent = request("POST", CHAT, body("x" * 3_500_000 + "\U0001f600"), Connection="close")
+    with serving(tmp_path) as served:
+
+        def send(number: int) -> None:
+            with ThreadPoolExecutor(number) as pool:
+                answers = list(pool.map(served.raw, [sent] * number))
+            assert {answer[9:12] for answer in answers} == {b"400"}
+
+        def send_in_turn() -> None:
+            for _ in range(10):
+                send(1)
+
+        send(1)
+        in_turn = grown_by(served, send_in_turn)
+        at_once = grown_by(served, lambda: send(8))
+    print(f"texts of 3.5 MB: ten in turn {in_turn:.0f} MiB, eight at once {at_once:.0f} MiB at the peak")
+    assert in_turn < 72
+    assert at_once < 112
 
 
 @pytest.mark.timeout(300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -95,3 +96,40 @@ def test_any_text_is_taken_or_refused_and_is_one_line(client: FlaskClient, engin
     assert response.status_code in (200, 400)
     for job in engine.jobs[before:]:
         assert not set(job.turn.line) & {0, 4, 10, 13, 27}
+
+
+LARGE = "Zz" * 50_000
+TOO_LONG = {
+    "messages": (CHAT, body(LARGE)),
+    "tools": (CHAT, body(tools=[{"type": "function", "function": {"name": "f", "description": LARGE}}])),
+    "a schema": (
+        CHAT,
+        body(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"description": LARGE}}}),
+    ),
+    "Responses": ("/v1/responses", {"model": "deepseek-r1:1.5b", "input": LARGE}),
+    "Messages": ("/v1/messages", {**body(LARGE), "max_tokens": 9}),
+    "Ollama": ("/api/chat", body(LARGE)),
+    "Completions": ("/v1/completions", {"model": "deepseek-r1:1.5b", "prompt": LARGE}),
+}
+
+
+def large_texts() -> int:
+    """How many texts as long as `LARGE` the objects of this process hold; each object counts once for each."""
+    referents = (one for holder in gc.get_objects() for one in gc.get_referents(holder))
+    return sum(isinstance(one, str) and len(one) >= len(LARGE) for one in referents)
+
+
+@pytest.mark.parametrize(("path", "sent"), TOO_LONG.values(), ids=TOO_LONG.keys())
+def test_7_no_text_of_a_refused_request_waits_for_the_garbage_collector(
+    client: FlaskClient, path: str, sent: dict[str, Any]
+) -> None:
+    """A few such requests of 4 MB would fill the memory, because the collector counts objects and not bytes."""
+    data = json.dumps(sent)
+    gc.collect()
+    gc.disable()
+    try:
+        before = large_texts()
+        assert client.post(path, data=data, content_type="application/json").status_code == 400
+        assert large_texts() == before
+    finally:
+        gc.enable()
