@@ -148,3 +148,10 @@ def test_an_answer_of_several_steps_that_comes_at_once_shows_a_short_step() -> N
     late = Timed("oellm_run")
     late.events += late.parser.feed(f"{MARKER}one two three{STATISTICS}{PROMPT}".encode(), Arrival(97.0, 100.0))
     assert late.quiet().parser.report(at_rest=True).must_discard(reads_ahead=True)
+
+
+@pytest.mark.parametrize(("line", "echo"), [(">>", "<user>>></s>"), ("aa", "<a>aaa</a>")])
+def test_a_line_that_its_echo_holds_at_two_places_teaches_no_echo(line: str, echo: str) -> None:
+    turn = Timed(line=line).read(echo + "\n" + MARKER, *WORDS[1:], STATISTICS + PROMPT)
+    report = turn.parser.report()
+    assert (report.proven, report.echo) == (True, None)
