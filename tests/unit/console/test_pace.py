@@ -186,3 +186,11 @@ def test_at_the_pace_of_a_real_model_the_same_end_is_proven() -> None:
     turn.now += 0.03
     turn.events += turn.parser.feed((STATISTICS + PROMPT).encode(), Arrival(turn.now - 0.03, turn.now))
     assert turn.events[-1] == Done()
+
+
+@pytest.mark.parametrize("profile", ["xlm_demo", "oellm_multichat"])
+def test_where_rest_cannot_be_told_a_console_that_reads_ahead_is_ended_though_it_echoes(profile: str) -> None:
+    """What follows the false end may be the echo of a line that can be guessed."""
+    turn = Timed(profile).read("<user>hi</user>\n" + MARKER, *WORDS[1:], "\n" + PROMPT)
+    report = turn.quiet().parser.report(at_rest=None)
+    assert report.must_discard(reads_ahead=turn.parser.profile.reads_ahead) is (profile == "xlm_demo")
