@@ -263,7 +263,7 @@ class AnchoredEchoStage(Stage):
 def form_of(echo: bytes, line: bytes) -> EchoForm | None:
     """Return the form of an `echo` that holds `line` exactly once, as written or with real line breaks; else None."""
     for body in (line, line.replace(b"\\n", b"\n")):
-        if body and echo.count(body) == 1:
-            prefix, _, suffix = echo.partition(body)
-            return EchoForm(prefix, suffix)
+        at = echo.find(body) if body else -1
+        if at >= 0 and echo.find(body, at + 1) < 0:  # not even overlapping: `>>` occurs twice in `>>>`
+            return EchoForm(echo[:at], echo[at + len(body) :])
     return None

@@ -39,6 +39,8 @@ _BLOCK_READS = 3
 #: A program that prints without a model's steps shows it by at least so many tokens in so many reads.
 _STEPLESS_TOKENS, _STEPLESS_READS = 64, 8
 _GAPS_KEPT = 512
+#: Tokens a second; a higher rate changes no decision.
+_HIGHEST_RATE = 1e6
 #: A token of more bytes than these is a rarity: a step of many bytes is large, whatever its tokens are.
 _TOKEN_BYTES = 16
 #: A word with the sign or blank before it, up to three digits, signs with the blank before and line breaks after them,
@@ -83,12 +85,12 @@ def step_of(gaps: Sequence[float]) -> float:
 class Pace:
     """Measures the steps of one answer. Its owner is a `Parser`, which makes one for each turn.
 
-    `known_step_s`: the usual step of this console's earlier answers, None if unknown. `least_step`: the tokens that a
-    step of this console may hold, whatever was measured.
+    `known_step_s`: the usual step of this console's earlier answers, None if unknown. `known_rate`: tokens a second of
+    its fastest answer. `least_step`: the tokens that a step of this console may hold, whatever was measured.
     """
 
-    def __init__(self, known_step_s: float | None = None, *, least_step: int = 1) -> None:
-        self._known = known_step_s
+    def __init__(self, known_step_s: float | None = None, *, known_rate: float = 0.0, least_step: int = 1) -> None:
+        self._known, self._known_rate = known_step_s, known_rate
         self._largest = least_step
         self._gaps: list[float] = []
         self._first_at: float | None = None
@@ -158,6 +160,16 @@ class Pace:
         return None
 
     @property
+    def rate(self) -> float:
+        """Tokens a second on average; 0 when the answer is too short to tell.
+
+        Where a worker reads late, it takes many steps of a quick model for one, and only the average shows the pace.
+        """
+        if self.measured_step_s is None or self._first_at is None or self._last_at <= self._first_at:
+            return 0.0
+        return min(_HIGHEST_RATE, self._later_tokens / (self._last_at - self._first_at))
+
+    @property
     def few_gaps(self) -> tuple[float, ...]:
         """The gaps of an answer that is too short to measure its step; several such answers together show it."""
         return tuple(self._gaps) if self.measured_step_s is None else ()
@@ -217,7 +229,7 @@ class Pace:
             quickest = min([self._known, *self._gaps])
         else:
             return float("inf")
-        return max(FASTEST_RATE, self._largest / quickest) * window_s + self._largest
+        return max(FASTEST_RATE, self._known_rate, self.rate, self._largest / quickest) * window_s + self._largest
 
     def proves(self, end: bytes, window_s: float) -> bool:
         """Whether `end`, which came within `window_s`, is more than the model could have printed in that time."""

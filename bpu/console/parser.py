@@ -200,10 +200,11 @@ class Parser:
             echo_differs=bool(anchors) and self._echo not in anchors,
             blocks=self._pace.delivers_blocks,
             has_step=self._pace.shows_a_step(self._undecided_reads),
+            rate=self._pace.rate,
         )
 
     def _new_pace(self) -> Pace:
-        return Pace(self.traits.step_s, least_step=self.profile.step_tokens)
+        return Pace(self.traits.step_s, known_rate=self.traits.rate, least_step=self.profile.step_tokens)
 
     def _settle(self) -> None:
         """Add the reads of plain text to the pace, before the pace is asked for anything."""

@@ -38,7 +38,8 @@ class TurnReport:
     says whether the console process did nothing meanwhile. `echo`: how it repeated the line, None where it did not.
     `echo_differs`: it repeated the line in another form than before. `blocks`: the output came like a buffer's content.
     `few_gaps`: the seconds between the steps of an answer that was too short to measure `step_s`. `has_step`: the time
-    of at least one step was known when it ended, so that its silence can be judged.
+    of at least one step was known when it ended, so that its silence can be judged. `rate`: tokens a second, 0 where
+    the answer was too short to tell.
     """
 
     proven: bool = False
@@ -50,15 +51,20 @@ class TurnReport:
     echo_differs: bool = False
     blocks: bool = False
     has_step: bool = True
+    rate: float = 0.0
 
     def must_discard(self, *, reads_ahead: bool) -> bool:
-        """Whether the console must be ended before another client's line, because the turn may still be running."""
+        """Whether the console must be ended before another client's line, because the turn may still be running.
+
+        Where rest cannot be told, a console that reads ahead is ended even if it repeats lines: the rest of this turn
+        may repeat a line that can be guessed, and a console whose echo is not known yet may print anything.
+        """
         if self.blocks or self.proven:
             return self.blocks
         if not self.has_step and reads_ahead:
             return True
         if self.at_rest is None:
-            return reads_ahead and self.echo is None
+            return reads_ahead
         return not self.at_rest
 
 
@@ -69,7 +75,7 @@ class Traits:
     `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps of short answers, until they show the step.
     `statistics`: the kind of its first statistics line. `echoes`: how it repeats a line. `echo_exact` False: it changes
     lines when it repeats them, so a different echo means nothing. `delivers_blocks`: it buffers its output, so no end
-    of a turn is proven.
+    of a turn is proven. `rate`: tokens a second of its fastest answer; a user cannot make a model seem slower by it.
     """
 
     step_s: float | None = None
@@ -78,6 +84,7 @@ class Traits:
     echoes: tuple[EchoForm, ...] = ()
     echo_exact: bool = True
     delivers_blocks: bool = False
+    rate: float = 0.0
 
     def anchors(self, *, continued: bool) -> tuple[EchoForm, ...]:
         """Return the echoes with which a turn must begin; none where they are unknown or mean nothing."""
@@ -96,7 +103,7 @@ class Traits:
             gaps = (*self.few_gaps, *report.few_gaps)[:LEAST_STEPS]
             if len(gaps) == LEAST_STEPS:
                 step, gaps = step_of(gaps), ()
-        learnt = replace(learnt, step_s=self._usual_step(step), few_gaps=gaps)
+        learnt = replace(learnt, step_s=self._usual_step(step), few_gaps=gaps, rate=max(self.rate, report.rate))
         if not (fresh and report.proven):
             return learnt
         learnt = replace(learnt, statistics=report.statistics or self.statistics)

@@ -27,6 +27,8 @@ from bpu.trusted_files import read_trusted
 PATTERN = "console-*.json"
 _LONGEST_RECORD = 1 << 20
 _BLOCK = 1 << 20
+#: The year 5000, in seconds since 1970.
+_LATEST = 1e11
 #: Console options that name a file or a folder; its contents are part of the identity, not its path.
 _PATH_OPTIONS = ("--hbm_path", "--tokenizer_dir", "--template_path", "--config_path", "--config", "-c")
 _CONFIGURATION_OPTIONS = ("--config", "-c")
@@ -223,6 +225,8 @@ def _parse_record(fields: Any, expected: Sequence[str]) -> _Known | None:
     if (retains is not None and retains is not True) or not (works is None or isinstance(works, bool)):
         return None
     if not _is_count(tries) or isinstance(found_at, bool) or not isinstance(found_at, (int, float)):
+        return None
+    if not 0 <= found_at < _LATEST:  # not a number, or no date
         return None
     if not isinstance(probe, dict) or not isinstance(code, list) or not all(map(_is_code, code)):
         return None

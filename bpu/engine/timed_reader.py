@@ -143,7 +143,7 @@ class TimedReader:
         arrival = Arrival(self._empty_at, now, self._begun_at)
         if len(data) < READ_BYTES:  # it emptied the pipe
             self._empty_at = before
-            self._look_at_input(before, spoke=True)
+        self._look_at_input(before, spoke=True)
         self._last_at, self._still_since = now, None
         return self._parser.feed(data, arrival)
 
@@ -197,7 +197,11 @@ class TimedReader:
         return now - self._still_since
 
     def _look_at_input(self, at: float, *, spoke: bool) -> None:
-        """Check whether the console has read its line; the output must have been read until empty before."""
+        """Check whether the console has read its line, after a read of its output.
+
+        A look that finds the line read while more output waits is as good: what waits was written since the last look,
+        too, and if that was long ago, nothing that came is believed.
+        """
         if self._unread is None:
             return
         if self._unread():

@@ -86,7 +86,7 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         yield from _matrix(options)
         return
     for profile, rate, kind in product(options.profile or PROFILES[:1], options.rate or (17.0,), options.kind or KINDS):
-        if kind != "banner" or profile == "oellm_run":
+        if KINDS[kind].only in ("", profile):
             yield _cell(options, kind, profile=profile, rate=rate)
 
 
@@ -96,7 +96,7 @@ def _matrix(options: argparse.Namespace) -> Iterator[Cell]:
         kinds = tuple(KINDS) if profile == "xlm_demo" else CORE
         rates = options.rate or RATES
         for kind in options.kind or kinds:
-            if kind != "banner":
+            if not KINDS[kind].only:
                 yield _cell(options, kind, profile=profile, rate=17.0)
         yield from (_cell(options, kind, profile=profile, rate=rate) for rate in rates for kind in CORE if rate != 17.0)
         for variant in ({"echo": "no"}, {"echo": "yes"}, {"stats": "none"}, {"ahead": "no"}, {"ahead": "yes"}):
@@ -105,7 +105,7 @@ def _matrix(options: argparse.Namespace) -> Iterator[Cell]:
         believed = (belief := CONSOLES[profile].belief) is not None and belief.reset_works
         broken = CORE if believed else (*CORE, "held")
         yield from (_cell(options, kind, profile=profile, rate=17.0, reset="broken") for kind in broken)
-    yield _cell(options, "banner", profile="oellm_run", rate=50.0)
+    yield from (_cell(options, kind, profile=KINDS[kind].only, rate=50.0) for kind in KINDS if KINDS[kind].only)
 
 
 def _cell(options: argparse.Namespace, kind: str, *, profile: str, rate: float, **chosen: str) -> Cell:

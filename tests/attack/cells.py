@@ -44,6 +44,9 @@ class Result:
     early: int = 0
     handover_ms: float | None = None
     leaks: int = 0
+    #: How often the harness stopped or restarted processes, None where the kind wants none; and what ended it before.
+    acts: int | None = None
+    harness_failure: str = ""
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
@@ -80,6 +83,8 @@ def run_cell(cell: Cell, compiled: Path, folder: Path, *, seconds: float = 240.0
         result.restarts = dict(Counter(after["restarts"]) - Counter(before["restarts"]))
         result.rejoins = result.restarts.get("rejoined", 0)
         result.leaks = len(reader.leaks)
+        if other is not None:
+            result.acts, result.harness_failure = other.acts, other.failure
         result.examples += [f"open without a key: {', '.join(sorted(reader.leaks)[:3])}"] if reader.leaks else []
     result.seconds = round(time.monotonic() - began, 1)
     _judge(result, cell)
@@ -185,7 +190,10 @@ def _judge(result: Result, cell: Cell) -> None:
         f"{sum(result.failed.values())} failed": 0 if kind.fails else sum(result.failed.values()),
         f"{result.attackers_cut} attackers cut": kind.whole and result.attackers_cut,
         f"{result.attackers_failed} attackers failed": kind.whole and result.attackers_failed,
+        f"{result.early} lines written into a running answer": 0 if kind.fails else result.early,
         f"{result.leaks} texts open without a key": result.leaks,
         f"{result.loads} loads, {kind.loads} allowed": kind.loads is not None and result.loads > kind.loads,
     }
+    bounds[f"the harness failed: {result.harness_failure}"] = bool(result.harness_failure)
+    bounds["the harness did nothing"] = result.acts == 0
     result.broken = [words for words, wrong in bounds.items() if wrong]

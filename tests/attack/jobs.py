@@ -21,7 +21,8 @@ FILLING = re.compile("x{20,}")
 class Job:
     """`lines` are the turns of its chat, mostly one. `expects` is the last answer, None where any will do.
 
-    `role` is `attacker`, or `client`: one that must get its whole answer.
+    `role` is `attacker`, or `client`: one that must get its whole answer. `thinks` is its reasoning, "" where any will
+    do: words of the answer before would come first of all, as reasoning.
     """
 
     role: str
@@ -29,8 +30,10 @@ class Job:
     lines: list[str]
     expects: str | None = None
     kind: str = ""
-    #: Filled in by `run`.
+    thinks: str = ""
+    #: Filled in by `run`; `reasoning` and `content` of the last turn.
     text: str = ""
+    reasoning: str = ""
     content: str = ""
     failure: str = ""
     first_s: float = 0.0
@@ -43,7 +46,7 @@ class Job:
         try:
             for line in self.lines:
                 messages.append({"role": "user", "content": line})
-                self.content = ""
+                self.reasoning = self.content = ""
                 if not self._turn(gateway, messages, timeout, began):
                     break
                 messages.append({"role": "assistant", "content": self.content})
@@ -78,6 +81,7 @@ class Job:
         if reasoning or content:
             self.first_s = self.first_s or time.monotonic() - began
         self.text += reasoning + content
+        self.reasoning += reasoning
         self.content += content
         return choice["finish_reason"] or None
 
@@ -94,4 +98,6 @@ class Job:
         """Whether the answer is byte for byte what the console was told to say; blanks at its very end are free."""
         if self.expects is None or self.failure:
             return True
+        if self.thinks and self.reasoning.strip() != self.thinks:
+            return False
         return FILLING.sub("", self.content).rstrip() == FILLING.sub("", self.expects).rstrip()

@@ -72,7 +72,8 @@ class JobFactory:
         self.cell, self.random = cell, random.Random(f"{cell.seed} {cell.kind} {cell.name} {cell.rate}")
         self._count = 0
         #: The models of `vlm` do not reason, so that a closing tag is text there.
-        self.reasoning = "" if cell.profile == "vlm" else think("ok")
+        self.thinks = "" if cell.profile == "vlm" else "ok"
+        self.reasoning = think(self.thinks) if self.thinks else ""
 
     def nonce(self) -> str:
         self._count += 1
@@ -87,7 +88,8 @@ class JobFactory:
         """One who must get exactly the answer told."""
         nonce = self.nonce()
         text = words.replace("NONCE", nonce) if words else f"Answer {nonce} is here: {nonce}."
-        return Job("client", nonce, [script(self.reasoning, do("size", 5), say(text), steps)], text, self.cell.kind)
+        line = script(self.reasoning, do("size", 5), say(text), steps)
+        return Job("client", nonce, [line], text, self.cell.kind, self.thinks)
 
     def guessed(self) -> Job:
         line = self.random.choice(GUESSABLE)
@@ -97,7 +99,7 @@ class JobFactory:
         nonce = self.nonce()
         texts = [f"Turn {turn} {nonce} ends." for turn in range(turns)]
         lines = [script(self.reasoning, do("size", 5), say(text)) for text in texts]
-        return Job("client", nonce, lines, texts[-1], self.cell.kind)
+        return Job("client", nonce, lines, texts[-1], self.cell.kind, self.thinks)
 
     def attacker(self, *steps: str, head: bool = True, tail: bool = True) -> Job:
         """`steps` between words of its own; NONCE in them stands for its nonce."""
@@ -345,6 +347,7 @@ class Kind:
     `loads` is how many loads the cell may take at most, None for any number; `fails` says whether jobs may fail, as
     where the service is restarted. `whole`: an attacker, too, gets all that the model said, because it went on before
     the silence that an end needs; not so where a process was stopped, or where the words look like a log.
+    `only` is the one console that the kind is for, "" for all.
     `at_once` clients are served or wait, and one arrives every `arrival_s`.
     """
 
@@ -354,6 +357,7 @@ class Kind:
     loads: int | None = None
     fails: bool = False
     whole: bool = True
+    only: str = ""
     #: Somebody always waits, and arrivals keep their order.
     at_once: int = 8
     arrival_s: float = 0.03
@@ -402,10 +406,12 @@ KINDS: dict[str, Kind] = {
     "heartbeat": Kind(honest, options=("--heartbeat", "150"), loads=3),
     "held": Kind(held),
     # The name of a console that forgets every line, over one that keeps the chat and greets so.
-    "banner": Kind(held, options=("--banner", "multi", "--history", "keep", "--reset", "works")),
+    "banner": Kind(held, options=("--banner", "multi", "--history", "keep", "--reset", "works"), only="oellm_run"),
     "mismatch": Kind(mismatch(), options=("--echo", "yes", "--quirk", "blank"), loads=2),
     "mismatch-trim": Kind(mismatch(" ", "  "), options=("--echo", "yes", "--quirk", "trim"), loads=2),
     "mismatch-nfc": Kind(mismatch("cafe\u0301 "), options=("--echo", "yes", "--quirk", "nfc"), loads=2),
     "mismatch-escapes": Kind(mismatch("one\ntwo "), options=("--echo", "yes", "--quirk", "escapes"), loads=2),
+    # A console that echoes and reads lines of any length, but repeats no more than one read of `fgets`.
+    "mismatch-cut": Kind(mismatch("word " * 2100), options=("--echo", "yes", "--quirk", "cut"), loads=2, only="llm"),
     "restart": Kind(forged_middle, watch="restart", fails=True, whole=False),
 }

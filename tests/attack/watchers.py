@@ -24,17 +24,25 @@ EXAMINATION = "secret word"
 
 
 class Watcher:
-    """Runs `step` again and again in a thread until the cell is over."""
+    """Runs `step` again and again in a thread until the cell is over.
+
+    `acts` counts what it did, and `failure` is what ended it before: a cell in which nothing was done shows nothing.
+    """
 
     def __init__(self, gateway: WitnessGateway) -> None:
         self.gateway = gateway
         self.over = threading.Event()
+        self.acts, self.failure = 0, ""
         self._seen = len(gateway.trace())
 
     def run(self) -> None:
         while not self.over.is_set():
-            with suppress(OSError, HTTPException, ValueError, psutil.Error):
-                self.step()
+            try:
+                with suppress(OSError, HTTPException, ValueError, psutil.Error):
+                    self.step()
+            except AssertionError as error:
+                self.failure = str(error)
+                return
             let_pass(POLL_S)
 
     def step(self) -> None:
@@ -67,6 +75,7 @@ class StoppedConsole(Watcher):
             if console.status() == psutil.STATUS_STOPPED:
                 let_pass(STOPPED_CONSOLE_S)
                 console.send_signal(signal.SIGCONT)
+                self.acts += 1
 
 
 class WorkersMissTheEnd(Watcher):
@@ -85,6 +94,7 @@ class WorkersMissTheEnd(Watcher):
             let_pass(0.05)
         finally:
             self.signal_workers(signal.SIGCONT)
+            self.acts += 1
 
 
 class WorkersMissTheRest(WorkersMissTheEnd):
@@ -112,6 +122,7 @@ class Restarts(Watcher):
             self.gateway.stop()
             self.gateway.start()
             self.gateway.wait_for("ready")
+            self.acts += 1
         finally:
             self.up.set()
 

@@ -242,7 +242,7 @@ class Job:
             self._finish(reader)
         except TurnLost as error:
             reader.close()
-            if self._may_retry and not reader.has_text:
+            if self._may_retry and not reader.has_text and self._error is None:  # a closed job joins no more
                 self._retry(error)
             else:
                 self._fail(self._console_error(error))

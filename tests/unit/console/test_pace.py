@@ -148,3 +148,49 @@ def test_an_answer_of_several_steps_that_comes_at_once_shows_a_short_step() -> N
     late = Timed("oellm_run")
     late.events += late.parser.feed(f"{MARKER}one two three{STATISTICS}{PROMPT}".encode(), Arrival(97.0, 100.0))
     assert late.quiet().parser.report(at_rest=True).must_discard(reads_ahead=True)
+
+
+@pytest.mark.parametrize(("line", "echo"), [(">>", "<user>>></s>"), ("aa", "<a>aaa</a>")])
+def test_a_line_that_its_echo_holds_at_two_places_teaches_no_echo(line: str, echo: str) -> None:
+    turn = Timed(line=line).read(echo + "\n" + MARKER, *WORDS[1:], STATISTICS + PROMPT)
+    report = turn.parser.report()
+    assert (report.proven, report.echo) == (True, None)
+
+
+def read_late(turn: Timed, text: str, *, per_read: int, late_s: float) -> Timed:
+    """Read `text` with a worker that gets the processor every `late_s` seconds only."""
+    words = text.split(" ")
+    for at in range(0, len(words), per_read):
+        turn.now += late_s
+        piece = "".join(f" {word}" for word in words[at : at + per_read]).encode()
+        turn.events += turn.parser.feed(piece, Arrival(turn.now - late_s, turn.now))
+    return turn
+
+
+def test_a_worker_that_reads_late_does_not_make_a_quick_model_seem_slow() -> None:
+    """At 1000 tokens/s, read every 0.2 s, a step seems to be 0.2 s; the statistics are 20 ms of such a model."""
+    late = read_late(Timed("oellm_run").read(MARKER), " ".join(["word"] * 2000), per_read=200, late_s=0.2)
+    report = late.parser.report()
+    assert report.step_s == pytest.approx(0.2)
+    learnt = UNKNOWN_TRAITS.after(report, fresh=False)
+    turn = Timed("oellm_run", traits=learnt).read(MARKER, " word")
+    turn.now += 0.03
+    turn.events += turn.parser.feed((STATISTICS + PROMPT).encode(), Arrival(turn.now - 0.03, turn.now))
+    assert Done() not in turn.events
+
+
+def test_at_the_pace_of_a_real_model_the_same_end_is_proven() -> None:
+    slow = Timed("oellm_run").read(*WORDS)
+    learnt = UNKNOWN_TRAITS.after(slow.parser.report(), fresh=False)
+    turn = Timed("oellm_run", traits=learnt).read(MARKER, " word")
+    turn.now += 0.03
+    turn.events += turn.parser.feed((STATISTICS + PROMPT).encode(), Arrival(turn.now - 0.03, turn.now))
+    assert turn.events[-1] == Done()
+
+
+@pytest.mark.parametrize("profile", ["xlm_demo", "oellm_multichat"])
+def test_where_rest_cannot_be_told_a_console_that_reads_ahead_is_ended_though_it_echoes(profile: str) -> None:
+    """What follows the false end may be the echo of a line that can be guessed."""
+    turn = Timed(profile).read("<user>hi</user>\n" + MARKER, *WORDS[1:], "\n" + PROMPT)
+    report = turn.quiet().parser.report(at_rest=None)
+    assert report.must_discard(reads_ahead=turn.parser.profile.reads_ahead) is (profile == "xlm_demo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from bpu.engine.client.engine import Engine
 from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.protocol import notify_shutdown
 from bpu.settings import load_settings
-from tests.live.gateway import command
+from tests.live.gateway import WITH_DEFAULTS, command
 from tests.support.waits import until
 from tests.unit.engine.rig import Rig
 
@@ -25,8 +26,7 @@ def start_engine(folder: Path, *, options: str = "", queue_timeout_s: float = 60
     """Make an engine of the fast simulator; `options` are added to the simulator's."""
     fixed = {
         "engine": "simulator",
-        "reset": "command",
-        "continue_": "never",
+        **({} if os.environ.get(WITH_DEFAULTS) else {"reset": "command", "continue_": "never"}),
         "state_dir": folder,
         "data_dir": folder / "data",
     }
