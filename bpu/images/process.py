@@ -1,9 +1,9 @@
 """What the process for images does: it reads one request from its stdin and writes its result to its stdout.
 
 Both are files. The request is JSON at a place (offset and size) that the arguments name,
-`{"side": 448, "allowed": [], "limit_s": 30, "parent": 4711, "images": [{"base64": [[0, 1234]]}, {"address": "https://..."}]}`,
-and the base64 text of an image stands at the places that it names, as it stands in a JSON string. The result is a line of
-JSON, `{"images": [{"digest": "...", "size": 602166}]}` or `{"error": "...", "index": 0}`, and after it the files.
+`{"side": 448, "allowed": [], "limit_s": 30, "parent": 4711, "images": [...]}`. An image is `{"address": "https:..."}`
+or `{"base64": [[0, 1234]]}`, the places of its base64 text, which is as it stands in a JSON string. The result is a line
+of JSON, `{"images": [{"digest": "...", "size": 602166}]}` or `{"error": "...", "index": 0}`, and after it the files.
 """
 
 from __future__ import annotations
@@ -24,27 +24,32 @@ from bpu.images.decode import BadImage, to_square
 from bpu.images.fetch import fetch
 
 #: Limits of the process: memory in bytes, enough for 25 megapixels in two forms, bytes of its result, and seconds of
-#: processor time.
+#: processor time, together and for one image.
 MEMORY_BYTES = 1024 * 1024 * 1024
 RESULT_BYTES = 256 * 1024 * 1024
-CPU_S = 20
+CPU_S, IMAGE_CPU_S = 20, 8
 _NICE = 5
 _PR_SET_PDEATHSIG = 1
+#: The result when this process is killed.
+_ENDED = "The image takes too long to decode, or needs too much memory."
 
 
 def run(source: int, at: int, size: int, target: BinaryIO) -> None:
     """Read the request at a place of the file `source`, and write its result."""
     request = json.loads(os.pread(source, size, at))
     _end_with(request["parent"])
-    signal.setitimer(signal.ITIMER_REAL, request["limit_s"])  # whose signal ends the process
     index = 0
+    _write(target, {"error": _ENDED, "index": index}, [])
+    signal.setitimer(signal.ITIMER_REAL, request["limit_s"])  # whose signal ends the process
+    files, digests = [], []
     try:
-        files, digests = [], []
         for index, image in enumerate(request["images"]):
+            _write(target, {"error": _ENDED, "index": index}, [])
+            signal.setitimer(signal.ITIMER_PROF, IMAGE_CPU_S)  # the same
             if "address" in image:
                 data = fetch(image["address"], request["allowed"])
             else:
-                data = _decoded(b"".join(_read(source, *span) for span in image["base64"]))
+                data = _decoded(b"".join(os.pread(source, size, at) for at, size in image["base64"]))
             digests.append(hashlib.sha256(data).hexdigest())
             files.append(to_square(data, request["side"]))
     except BadImage as refusal:
@@ -59,10 +64,6 @@ def _end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
-
-
-def _read(source: int, at: int, size: int) -> bytes:
-    return os.pread(source, size, at)
 
 
 def _decoded(text: bytes) -> bytes:
@@ -83,6 +84,8 @@ def _decoded(text: bytes) -> bytes:
 
 
 def _write(target: BinaryIO, result: dict[str, Any], files: Iterable[bytes]) -> None:
+    target.seek(0)
+    target.truncate()
     target.write(json.dumps(result).encode() + b"\n")
     for file in files:
         target.write(file)

@@ -74,9 +74,7 @@ class ImageReader:
             try:
                 code = self._run(self._request(sources, side, data), data, result, client)
                 head, _, _ = os.pread(result, _HEAD_BYTES, 0).partition(b"\n")
-                if code or not head:
-                    raise ImageRefused(_lost(code), 0)
-                return _pictures(json.loads(head), result, len(head) + 1)
+                return _pictures(json.loads(head or "{}"), code, result, len(head) + 1)
             finally:
                 os.close(result)
 
@@ -124,19 +122,14 @@ class ImageReader:
         return code
 
 
-def _pictures(head: dict[str, Any], result: int, at: int) -> list[Picture]:
-    """Return the images of a result, whose files begin at `at`. Raises `ImageRefused`."""
-    if "error" in head:
+def _pictures(head: dict[str, Any], code: int, result: int, at: int) -> list[Picture]:
+    """Return the images of a result, whose files begin at `at`. Raises `ImageRefused`, and `BpuError` without one."""
+    if "error" in head and code <= 0:
         raise ImageRefused(str(head["error"]), int(head["index"]))
+    if code:
+        raise BpuError("The process that decodes images could not run; see the log of the gateway.")
     pictures = []
     for one in head["images"]:
         pictures.append(Picture(one["digest"], os.pread(result, one["size"], at)))
         at += one["size"]
     return pictures
-
-
-def _lost(code: int) -> str:
-    """Say why the process gave no result."""
-    if code > 0:
-        raise BpuError("The process that decodes images could not run; see the log of the gateway.")
-    return "The image takes too long to decode, or needs too much memory."

@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from bpu.errors import BpuError, Overloaded
+from bpu.images import reader as reader_module
 from bpu.images.data import ImageData
-from bpu.images.reader import ImageReader, ImageRefused, Picture, Source
+from bpu.images.reader import AT_ONCE, ImageReader, ImageRefused, Picture, Source
 from bpu.project import IMPORT_ROOT
 from tests.support.pictures import BLUE, RED, base64_of, stripes
 from tests.unit.images.test_decode import HOSTILE
@@ -95,3 +96,26 @@ def test_a_worker_never_loads_the_decoders() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=IMPORT_ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_a_request_that_finds_no_place_is_refused_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = ImageReader(wait_s=0)
+    places = [reader._place() for _ in range(AT_ONCE)]
+    for place in places:
+        place.__enter__()
+    with pytest.raises(Overloaded, match="try again") as error:
+        read(reader, encoded(stripes(RED)))
+    assert error.value.retry_after
+    for place in places:
+        place.__exit__(None, None, None)
+    assert read(reader, encoded(stripes(RED)))
+
+
+def test_a_file_that_takes_too_much_processor_time_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest photo in the worst form is stopped by a limit that a small image keeps."""
+    slow = stripes(RED, BLUE, size=(5000, 5000), form="WEBP", lossless=True)
+    program = "import bpu.images.process as process; process.IMAGE_CPU_S = 0.12; "
+    monkeypatch.setattr(reader_module, "_PROGRAM", reader_module._PROGRAM.replace("from bpu", f"{program}from bpu", 1))
+    with pytest.raises(ImageRefused, match="takes too long") as error:
+        read(ImageReader(), encoded(stripes(RED)), encoded(slow), side=448)
+    assert error.value.index == 1
