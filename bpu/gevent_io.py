@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from socket import MSG_DONTWAIT, MSG_PEEK
 from typing import Any
@@ -325,7 +325,7 @@ class ChildProcess:
     for `kill`, which a callback may call.
     """
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], stdin: int, stdout: int) -> None:
+    def __init__(self, command: list[str], *, env: Mapping[str, str], stdin: int, stdout: int) -> None:
         self._code: int | None = None
         self._ended = Flag()
         loop = get_hub().loop

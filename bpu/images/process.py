@@ -1,8 +1,8 @@
 """What the process for images does: it reads one request from its stdin and writes its result to its stdout.
 
 Both are files. The request is JSON at a place (offset and size) that the arguments name,
-`{"side": 448, "allowed": [], "limit_s": 30, "parent": 4711, "images": [...]}`. An image is `{"address": "https:..."}`
-or `{"base64": [[0, 1234]]}`, the places of its base64 text, which is as it stands in a JSON string. The result is a line
+`{"side": 448, "allowed": [], "limit_s": 30, "parent": 4711, "images": [...]}`. An image is `{"address": "..."}` or
+`{"base64": [[0, 1234]]}`, the places of its base64 text, which is as it stands in a JSON string. The result is a line
 of JSON, `{"images": [{"digest": "...", "size": 602166}]}` or `{"error": "...", "index": 0}`, and after it the files.
 """
 

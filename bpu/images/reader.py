@@ -27,6 +27,8 @@ AT_ONCE = 2
 WAIT_S = 20.0
 #: More than the head of a result has.
 _HEAD_BYTES = 64 * 1024
+#: What the process gets of the environment: where programs and libraries are, and which certificates are trusted.
+_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 #: Runs the process, with this package wherever the gateway was started.
 _PROGRAM = "import sys; sys.path[0] = sys.argv[1]; from bpu.images.process import main; main()"
 
@@ -101,7 +103,7 @@ class ImageReader:
         left = gevent_io.Flag()
         process = gevent_io.ChildProcess(
             [sys.executable, "-c", _PROGRAM, str(IMPORT_ROOT), *map(str, request)],
-            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG") if name in os.environ},
+            env={name: os.environ[name] for name in _VARIABLES if name in os.environ},
             stdin=data.fd,
             stdout=result,
         )
