@@ -43,6 +43,7 @@ class Plan:
     length_ratio: int
     starts: int
     bodies: int
+    images: int
 
 
 FULL = Plan(
@@ -64,6 +65,7 @@ FULL = Plan(
     length_ratio=64,
     starts=3,
     bodies=20,
+    images=9,
 )
 SHORT = Plan(
     rounds=5,
@@ -84,6 +86,7 @@ SHORT = Plan(
     length_ratio=4,
     starts=1,
     bodies=2,
+    images=3,
 )
 
 

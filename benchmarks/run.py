@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import concurrency, model, programs, scaling, speed, startup
+from benchmarks import concurrency, images, model, programs, scaling, speed, startup
 from benchmarks.plan import Benchmark, Plan
 from bpu.bench.figures import Row, Run
 from bpu.bench.machine import machine
@@ -25,8 +25,12 @@ MEASUREMENTS: Mapping[str, Callable[[Benchmark], Iterator[Row]]] = {
     "length": scaling.length,
     "bodies": startup.bodies,
 }
-#: Measured only when `--only` names them, because they need more than the project itself.
-EXTRA: Mapping[str, Callable[[Benchmark], Iterator[Row]]] = {"model": model.model, "full-speed": speed.full_speed}
+#: Measured only when `--only` names them, because they need more than the project itself, or a quiet machine.
+EXTRA: Mapping[str, Callable[[Benchmark], Iterator[Row]]] = {
+    "model": model.model,
+    "full-speed": speed.full_speed,
+    "images": images.images,
+}
 
 
 def measure(plan: Plan, names: list[str], *, on_start: Callable[[str], None] = lambda name: None) -> Run:

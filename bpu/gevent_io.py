@@ -7,7 +7,10 @@ Only this module and `wsgi.py` import gevent. It runs in workers and in commands
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from socket import MSG_DONTWAIT, MSG_PEEK
 from typing import Any
 
@@ -18,6 +21,7 @@ from gevent.lock import BoundedSemaphore as Lock
 
 __all__ = [
     "Alarm",
+    "ChildProcess",
     "ClientWatch",
     "Flag",
     "Lock",
@@ -312,3 +316,48 @@ class ClientWatch:
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+
+
+class ChildProcess:
+    """Runs one program. The start does not copy this process's memory, as a fork does, which holds up other greenlets.
+
+    `stdin` and `stdout` are descriptors; the program writes its errors nowhere. All methods are for one greenlet, but
+    for `kill`, which a callback may call.
+    """
+
+    def __init__(self, command: list[str], *, env: Mapping[str, str], stdin: int, stdout: int) -> None:
+        self._code: int | None = None
+        self._ended = Flag()
+        loop = get_hub().loop
+        loop.install_sigchld()
+        self.pid = os.posix_spawn(
+            command[0],
+            command,
+            env,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, stdin, 0),
+                (os.POSIX_SPAWN_DUP2, stdout, 1),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores
+        )
+        self._watcher = loop.child(self.pid)
+        self._watcher.start(self._on_end)
+
+    def kill(self) -> None:
+        """Kill the program, unless it has ended."""
+        if self._code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for the end, and return the exit code, or the signal's number below 0."""
+        self._ended.wait()
+        assert self._code is not None
+        return self._code
+
+    def _on_end(self) -> None:
+        self._code = os.waitstatus_to_exitcode(self._watcher.rstatus)
+        self._watcher.stop()
+        self._watcher.close()
+        self._ended.set()

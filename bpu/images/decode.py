@@ -10,6 +10,8 @@ import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from bpu.images.structure import MAX_SCAN_PIXELS, TooManyParts, check_parts
+
 #: The formats that are decoded; each has a fixed head, so that no other decoder sees the bytes.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MAX_BYTES = 16 * 1024 * 1024
@@ -19,6 +21,7 @@ MAX_SIDE = 16_384
 #: The colour of the bars beside an image that is not square.
 BARS = (127, 127, 127)
 _PAPER = (255, 255, 255)
+_TOO_MANY_PARTS = "The image's file has too many parts to be decoded in a short time; save it anew."
 
 
 class BadImage(Exception):
@@ -45,16 +48,21 @@ def to_square(data: bytes, side: int) -> bytes:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Read the head of the file, and check what it says. Raises `BadImage`."""
+    """Check the parts of the file, read its head, and check what it says. Raises `BadImage`."""
     Image.MAX_IMAGE_PIXELS = None  # checked here, with a message of our own
     try:
+        scans = check_parts(data)
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except TooManyParts:
+        raise BadImage(_TOO_MANY_PARTS) from None
     except UnidentifiedImageError:
         raise BadImage(f"The image is of no known type; {', '.join(FORMATS)} are taken.") from None
     width, height = image.size
     if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
         most = f"{MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} pixels a side are the most"
         raise BadImage(f"The image has {width} x {height} pixels; {most}.")
+    if scans > 1 and scans * width * height > MAX_SCAN_PIXELS:
+        raise BadImage(_TOO_MANY_PARTS)
     return image
 
 

@@ -5,13 +5,14 @@ It runs in a greenlet of a worker, or in a command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
 
 from bpu import gevent_io
 from bpu.chat.image_parts import InputImage
+from bpu.images.data import ImageData
 from bpu.images.reader import ImageReader, ImageRefused, Source
 from bpu.images.store import ImageStore
 
@@ -37,10 +38,6 @@ class JobImages:
         self.store.remove(paths)
 
 
-def _whole(text: str) -> tuple[bytes, ...]:
-    return (text.encode("utf-8", "replace"),)
-
-
 class ImageInput:
     """Reads the images of requests, for one worker or command. `allowed` are the values of `BPU_IMAGE_URLS`."""
 
@@ -57,29 +54,29 @@ class ImageInput:
         side: int,
         *,
         client: socket | None = None,
-        pieces_of: Callable[[str], tuple[bytes, ...]] = _whole,
-        on_sent: Callable[[], None] = lambda: None,
+        data: ImageData | None = None,
     ) -> JobImages:
-        """Decode images as squares of `side` pixels; of each only its digest stays.
+        """Decode images as squares of `side` pixels; of each only its digest stays. Equal ones are decoded once.
 
-        Raises `BadRequest`, and `ClientLeft` as soon as the `client` leaves. `pieces_of` returns the data that a base64
-        text of the request stands for; `on_sent` is called when it is no longer needed.
+        `data` holds what marks in the images stand for; it is closed. Raises `BadRequest`, `Overloaded`, and
+        `ClientLeft` as soon as the `client` leaves.
         """
-        if not images:
-            return JobImages(self._store)
         for image in images:
             if image.is_left_out:
                 image.release("")
         images = [one for one in images if not one.is_left_out]
-        sources = [
-            Source(address=one.address) if one.address else Source(pieces=pieces_of(one.base64)) for one in images
-        ]
-        try:
-            pictures = self._reader.read(sources, side, client=client)
-        except ImageRefused as refusal:
-            raise images[refusal.index].refuse(str(refusal)) from None
-        finally:
-            on_sent()
-        for image, picture in zip(images, pictures, strict=True):
-            image.release(picture.digest)
+        if not images:
+            return JobImages(self._store)
+        first: dict[str, InputImage] = {}
+        for image in images:
+            first.setdefault(image.key, image)
+        with data or ImageData() as kept:
+            sources = [Source(one.address, () if one.address else kept.spans_of(one.base64)) for one in first.values()]
+            try:
+                pictures = self._reader.read(sources, side, kept, client=client)
+            except ImageRefused as refusal:
+                raise list(first.values())[refusal.index].refuse(str(refusal)) from None
+        found = dict(zip(first, pictures, strict=True))
+        for image in images:
+            image.release(found[image.key].digest)
         return JobImages(self._store, {picture.digest: picture.file for picture in pictures})

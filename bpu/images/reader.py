@@ -7,34 +7,38 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from socket import socket
-from typing import IO, Any
+from typing import Any
 
 from bpu import gevent_io
-from bpu.errors import BpuError, ClientLeft
+from bpu.errors import BpuError, ClientLeft, Overloaded
+from bpu.images.data import ImageData, Span, nameless_file
 from bpu.project import IMPORT_ROOT
 
 #: Seconds for all images of one request, fetching included.
 LIMIT_S = 30.0
 #: Processes at a time in one worker; each may need 200 MB for a moment, at worst 530 MB.
 AT_ONCE = 2
+#: Seconds that a request waits for one of these places.
+WAIT_S = 20.0
+#: More than the head of a result has.
+_HEAD_BYTES = 64 * 1024
+#: What the process gets of the environment: where programs and libraries are, and which certificates are trusted.
+_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+#: Runs the process, with this package wherever the gateway was started.
+_PROGRAM = "import sys; sys.path[0] = sys.argv[1]; from bpu.images.process import main; main()"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from: an address, or its bytes as base64 text in `pieces`."""
+    """Where an image comes from: an address, or places of its base64 text in the data of the request."""
 
     address: str = ""
-    pieces: tuple[bytes, ...] = ()
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.pieces))
+    spans: Sequence[Span] = ()
 
 
 @dataclass(frozen=True)
@@ -56,35 +60,52 @@ class ImageRefused(Exception):
 class ImageReader:
     """Reads images for one worker or command. `allowed` are the values of `BPU_IMAGE_URLS`."""
 
-    def __init__(self, allowed: Iterable[str] = (), *, limit_s: float = LIMIT_S) -> None:
-        self._allowed, self._limit_s = list(allowed), limit_s
+    def __init__(self, allowed: Iterable[str] = (), *, limit_s: float = LIMIT_S, wait_s: float = WAIT_S) -> None:
+        self._allowed, self._limit_s, self._wait_s = list(allowed), limit_s, wait_s
         self._places = gevent_io.Lock(AT_ONCE)
 
-    def read(self, sources: Sequence[Source], side: int, *, client: socket | None = None) -> list[Picture]:
-        """Return the images as squares of `side` pixels. Raises `ImageRefused`, and `ClientLeft` if `client` leaves."""
-        with self._places:
-            head, body = self._run(_request(sources, side, self._allowed, self._limit_s), client)
-        if "error" in head:
-            raise ImageRefused(str(head["error"]), int(head["index"]))
-        pictures, at = [], 0
-        for one in head["images"]:
-            pictures.append(Picture(one["digest"], body[at : at + one["size"]]))
-            at += one["size"]
-        return pictures
+    def read(
+        self, sources: Sequence[Source], side: int, data: ImageData, *, client: socket | None = None
+    ) -> list[Picture]:
+        """Return the images as squares of `side` pixels.
 
-    def _run(self, request: Iterator[bytes], client: socket | None) -> tuple[dict[str, Any], bytes]:
-        """Send `request` to a new process, and return the head and the files of its result.
+        Raises `ImageRefused`, `Overloaded` when no place becomes free, and `ClientLeft` if `client` leaves.
+        """
+        with self._place():
+            result = nameless_file()
+            try:
+                code = self._run(self._request(sources, side, data), data, result, client)
+                head, _, _ = os.pread(result, _HEAD_BYTES, 0).partition(b"\n")
+                return _pictures(json.loads(head or "{}"), code, result, len(head) + 1)
+            finally:
+                os.close(result)
 
-        The process ends with its client, so that those who have left hold no place.
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=self._wait_s):
+            raise Overloaded("Too many images are read at the moment; try again soon.", retry_after=5)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _request(self, sources: Sequence[Source], side: int, data: ImageData) -> Span:
+        """Write the request behind the data, and return its place."""
+        images = [{"address": one.address} if one.address else {"base64": one.spans} for one in sources]
+        head = {"side": side, "allowed": self._allowed, "limit_s": self._limit_s, "parent": os.getpid()}
+        return data.append(json.dumps({**head, "images": images}).encode())
+
+    def _run(self, request: Span, data: ImageData, result: int, client: socket | None) -> int:
+        """Run the process until its end, and return its exit code.
+
+        It is killed when its client leaves, so that those who have left hold no place.
         """
         left = gevent_io.Flag()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bpu.images"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=IMPORT_ROOT,
-            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG") if name in os.environ},
+        process = gevent_io.ChildProcess(
+            [sys.executable, "-c", _PROGRAM, str(IMPORT_ROOT), *map(str, request)],
+            env={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+            stdin=data.fd,
+            stdout=result,
         )
 
         def on_left() -> None:
@@ -93,45 +114,24 @@ class ImageReader:
 
         watch = gevent_io.ClientWatch(client, on_left) if client is not None else None
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            _send(process.stdin, request)
-            head, _, files = process.stdout.read().partition(b"\n")
+            code = process.wait()
         finally:
             if watch is not None:
                 watch.close()
             process.kill()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with suppress(OSError):
-                        pipe.close()
-            code = process.wait()
         if left.is_set():
             raise ClientLeft("The client has left.")
-        if not head:
-            raise ImageRefused(_lost(code), 0)
-        found: dict[str, Any] = json.loads(head)
-        return found, files
+        return code
 
 
-def _request(sources: Sequence[Source], side: int, allowed: list[str], limit_s: float) -> Iterator[bytes]:
-    images = [{"address": one.address} if one.address else {"base64": one.size} for one in sources]
-    head = {"side": side, "allowed": allowed, "limit_s": limit_s, "images": images}
-    yield json.dumps(head).encode() + b"\n"
-    for one in sources:
-        yield from one.pieces
-
-
-def _send(pipe: IO[bytes], pieces: Iterator[bytes]) -> None:
-    """Write the request; a process that has ended reads no more of it, and its exit says the rest."""
-    with suppress(BrokenPipeError):
-        for piece in pieces:
-            pipe.write(piece)
-        pipe.close()
-
-
-def _lost(code: int) -> str:
-    """Say why the process gave no result."""
-    if code > 0:
+def _pictures(head: dict[str, Any], code: int, result: int, at: int) -> list[Picture]:
+    """Return the images of a result, whose files begin at `at`. Raises `ImageRefused`, and `BpuError` without one."""
+    if "error" in head and code <= 0:
+        raise ImageRefused(str(head["error"]), int(head["index"]))
+    if code:
         raise BpuError("The process that decodes images could not run; see the log of the gateway.")
-    return "The image takes too long to decode, or needs too much memory."
+    pictures = []
+    for one in head["images"]:
+        pictures.append(Picture(one["digest"], os.pread(result, one["size"], at)))
+        at += one["size"]
+    return pictures

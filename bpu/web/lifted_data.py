@@ -1,88 +1,114 @@
-"""Takes long base64 data out of a body before it is parsed as JSON, and keeps it as it came.
+"""Takes long base64 data out of a body before it is parsed as JSON, and writes it to a file (`ImageData`).
 
-Parsing, checking and decoding 16 MB in the worker would hold up all other answers for a tenth of a second. So pieces of
-the body that can only be base64 data are replaced by a short mark, which no client can know, and go to the process that
-decodes images piece by piece. Nothing else of the body is touched: the string with the pieces must begin as a data URL
-or as an image file in base64.
+Parsing, checking and decoding 16 MB in the worker would hold up all other answers for a tenth of a second. So the data
+in a string that begins as a data URL or as an image file in base64 is replaced by a short mark, and goes to the process
+that decodes images as it came. Nothing else of the body is touched.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 
 from flask import g
 
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
-#: How a string with an image begins: a data URL, or JPEG, PNG, GIF, BMP or WebP in base64, also of the URL alphabet.
-_IMAGE_HEAD = re.compile(rb"data:[^,]{0,200},|[/_]9j[/_]|iVBORw0KGgo|R0lGOD|Qk[0-3]|UklGR")
-_HEAD_BYTES = 16
-#: Fewer pieces in a row stay in the body.
-_LEAST_PIECES = 2
+from bpu.images.data import ImageData
+
+#: How a string with an image begins, up to its data: as a data URL, or with JPEG, PNG, GIF, BMP or WebP in base64 (also
+#: of the URL alphabet, and with `/` as `\/` or `\u002f`). The first data behind it tells it from other texts.
+_SLASH = rb"(?:\\?/|_|\\u002[fF])"
+_FILE = _SLASH + rb"9j" + _SLASH + rb"|iVBORw0KGgo|R0lGOD|Qk[0-3]|UklGR"
+_BEGIN = re.compile(rb'(?<!\\)"(?:data:[^,"]{0,200},|(?=' + _FILE + rb"))(?=[A-Za-z0-9+/\-_=\\]{240})")
+#: More bytes than the pattern needs.
+_BEGIN_BYTES = 512
+#: Bytes that may stand in base64 data: both alphabets, padding, and blanks of e-mail. And the first other one, where
+#: a backslash begins an escape of such a byte (`\/`, `\n`, `\r`, `\t`, `\u002b`).
+_TAKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_= "
+_OTHER = re.compile(rb"[^A-Za-z0-9+/\-_= \\]|\\[^/nrtu]")
+#: Less data than this stays in the body.
+_LEAST_BYTES = 32 * 1024
 
 
-class LiftedData:
-    """The data taken out of one body."""
-
-    def __init__(self) -> None:
-        self._name = secrets.token_hex(16)
-        self._mark = re.compile(rf"\*{self._name}\.(\d+)\*")
-        self._runs: dict[int, list[bytes]] = {}
-        self.size = 0
-
-    def filter(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the body's pieces with marks for the data."""
-        run: list[bytes] = []
-        before = b""
-        for piece in pieces:
-            if not piece.translate(None, _BASE64):
-                run.append(piece)
-                continue
-            yield from self._end(before, run)
-            run, before = [], piece
-            yield piece
-        yield from self._end(before, run)
-
-    def _end(self, before: bytes, run: list[bytes]) -> Iterator[bytes]:
-        """Yield the mark for a run of pieces that follows the piece `before`, or the run itself."""
-        if len(run) < _LEAST_PIECES or not _begins_as_image(before, run[0]):
-            yield from run
-            return
-        number = len(self._runs)
-        self._runs[number] = run
-        self.size += sum(map(len, run))
-        yield f"*{self._name}.{number}*".encode()
-
-    def pieces_of(self, text: str) -> tuple[bytes, ...]:
-        """Return the base64 data that `text` of the parsed body stands for."""
-        parts = self._mark.split(text)  # text and numbers alternate
-        pieces: list[bytes] = []
-        for at, part in enumerate(parts):
-            if at % 2:
-                pieces.extend(self._runs[int(part)])
-            else:
-                pieces.append(part.encode("utf-8", "replace"))
-        return tuple(filter(None, pieces))
-
-    def is_used_up_by(self, texts: Iterable[str]) -> bool:
-        """Whether `texts` stand for all of the data; else some stands in a place where no image is."""
-        return {int(number) for text in texts for number in self._mark.findall(text)} == self._runs.keys()
+def lift(pieces: Iterable[bytes], data: ImageData) -> Iterator[bytes]:
+    """Yield the body's pieces with marks for the data, which is written to `data`."""
+    rest = b""  # of the last piece, because it cannot be judged without the next one
+    image: _Image | None = None
+    for piece in pieces:
+        rest, at = rest + piece, 0
+        while True:
+            if image is None:
+                found = _BEGIN.search(rest, at)
+                end = found.end() if found else max(at, _undecided(rest))
+                yield rest[at:end]
+                at = end
+                if found is None:
+                    break
+                image = _Image(data)
+            end, is_over = _end(rest, at)
+            image.add(rest[at:end])
+            at = end
+            if not is_over:
+                break
+            yield image.finish()
+            image = None
+        rest = rest[at:]
+    if image is not None:
+        yield image.finish()
+    yield rest
 
 
-def _begins_as_image(before: bytes, data: bytes) -> bool:
-    _, quote, head = before.rpartition(b'"')
-    return bool(quote) and _IMAGE_HEAD.match(head + data[:_HEAD_BYTES]) is not None
+def _undecided(data: bytes) -> int:
+    """Return where the end of `data` begins in which a string with an image may begin."""
+    quote = data.rfind(b'"', -_BEGIN_BYTES)
+    # With the byte before the quote, because it may be a backslash.
+    return max(0, (quote if quote >= 0 else len(data)) - 1)
 
 
-def keep_lifted(lifted: LiftedData, release: Callable[[], None]) -> None:
+def _end(data: bytes, start: int) -> tuple[int, bool]:
+    """Return where the base64 data from `start` on ends in `data`, and whether it has ended there."""
+    other = _OTHER.search(data, start, start + _BEGIN_BYTES)
+    if other is None and data.translate(None, _TAKEN):  # the fastest look at all bytes
+        other = _OTHER.search(data, start)
+    if other is not None:
+        return other.start(), True
+    # A last backslash belongs to what the next piece begins with.
+    return len(data) - data.endswith(b"\\"), False
+
+
+class _Image:
+    """The data of one string: short data is held, the rest is written to `data`."""
+
+    def __init__(self, data: ImageData) -> None:
+        self._data, self._start, self._held = data, data.size, bytearray()
+        self._digest = hashlib.sha256()
+        self._is_written = False
+
+    def add(self, piece: bytes) -> None:
+        self._held += piece
+        if self._is_written or len(self._held) >= _LEAST_BYTES:
+            self._is_written = True
+            self._digest.update(self._held)
+            self._data.append(bytes(self._held))
+            self._held.clear()
+
+    def finish(self) -> bytes:
+        """Return what stands in the body for the data: its mark, or the data itself."""
+        if not self._is_written:
+            return bytes(self._held)
+        return self._data.mark(self._start, self._digest.digest()).encode()
+
+
+def keep_lifted(data: ImageData, release: Callable[[], None]) -> None:
     """Keep the data of the current body until its images are read; `release` frees its share of the budget."""
-    g.lifted, g.release_lifted = lifted, release
+    g.image_data, g.release_lifted = data, release
 
 
 def forget_lifted() -> None:
     """Drop the data of the current request's body; may be called twice."""
-    g.pop("lifted", None)
+    data: ImageData | None = g.pop("image_data", None)
+    if data is not None:
+        data.close()
     release = g.pop("release_lifted", None)
     if release is not None:
         release()

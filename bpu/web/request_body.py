@@ -10,6 +10,7 @@ import json
 import math
 import re
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
@@ -20,9 +21,10 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, Unsupport
 from bpu import gevent_io
 from bpu.chat.nesting import levels
 from bpu.errors import BadRequest, BpuError
+from bpu.images.data import ImageData
 from bpu.web.body_budget import BodyBudget, BodyShare
 from bpu.web.body_parsing import ParsingQueue, check_values
-from bpu.web.lifted_data import LiftedData, forget_lifted, keep_lifted
+from bpu.web.lifted_data import forget_lifted, keep_lifted, lift
 from bpu.web.lingering_close import linger
 
 #: How deep lists and objects may be nested; a tool's JSON schema needs about twenty levels.
@@ -32,9 +34,9 @@ SILENCE_S = 30.0
 #: The size of one read, and the first bytes of a body that its budget does not count: all of most bodies.
 PIECE_BYTES = 16 * 1024
 FREE_BYTES = 64 * 1024
-#: Other greenlets run after so many bytes of a body, for so many seconds. Above 0, because after a pause of 0 the event
-#: loop goes on with the body before it polls its sockets.
-PAUSE_BYTES, PAUSE_S = 512 * 1024, 0.001
+#: Other greenlets run after so many seconds of processor time, for so many seconds. Above 0, because after a pause of 0
+#: the event loop goes on with the body before it polls its sockets.
+WORK_S, PAUSE_S = 0.002, 0.001
 #: gunicorn may discard this much of an unread body; a longer one closes its connection.
 SKIPPED_BYTES = 1024 * 1024
 
@@ -65,15 +67,17 @@ def install(app: Flask, *, whole_s: float, budget: BodyBudget, with_images: int 
 def read_json(*, may_hold_images: bool = False) -> Any:
     """Read the current request's body. Raises `BadRequest` (`invalid_json`, 413), or Flask's 408 and 413.
 
-    A body that may hold images may be larger by their data, which is kept apart from it (`LiftedData`).
+    A body that may hold images may be larger by their data, which is kept apart from it (`ImageData`).
     """
     parsing: ParsingQueue = current_app.config["BODY_PARSING"]
-    lifted = LiftedData() if may_hold_images and current_app.config["IMAGE_BODY_LENGTH"] else None
+    images = ImageData() if may_hold_images and current_app.config["IMAGE_BODY_LENGTH"] else None
     with _share() as (share, ended):
-        data = _read(share, ended, lifted)
+        if images is not None:
+            keep_lifted(images, lambda: None)
+        data = _read(share, ended, images)
         share.complete()
-        if lifted is not None and lifted.size:
-            _keep(lifted)
+        if images is not None and images.size:
+            _keep(images)
         is_large = client_socket() is not None and len(data) > FREE_BYTES
         with parsing.turn() if is_large else nullcontext():
             return _parse(data)
@@ -87,12 +91,12 @@ def read_object(*, may_hold_images: bool = False) -> dict[str, Any]:
     return body
 
 
-def _keep(lifted: LiftedData) -> None:
-    """Keep the lifted data in the budget of bodies until the request's images are read or its end."""
+def _keep(images: ImageData) -> None:
+    """Keep the data of images in the budget of bodies until the request's images are read or its end."""
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
     share = budget.open(lambda: None)
-    share.hold(lifted.size)
-    keep_lifted(lifted, share.close)
+    share.hold(images.size)
+    keep_lifted(images, share.close)
 
 
 def _parse(data: bytes) -> Any:
@@ -119,10 +123,10 @@ def _is_body_unread() -> bool:
     return (request.content_length or 0) > SKIPPED_BYTES
 
 
-def _read(share: BodyShare, ended: list[str], lifted: LiftedData | None = None) -> bytes:
-    """Read all of the body, at most `BPU_MAX_BODY_BYTES`; with `lifted` at most `BPU_MAX_IMAGE_BODY_BYTES` with it."""
+def _read(share: BodyShare, ended: list[str], images: ImageData | None = None) -> bytes:
+    """Read all of the body, at most `BPU_MAX_BODY_BYTES`, and with `images` at most `BPU_MAX_IMAGE_BODY_BYTES`."""
     length, most = request.content_length, request.max_content_length or 0
-    longest = most if lifted is None else max(most, current_app.config["IMAGE_BODY_LENGTH"])
+    longest = most if images is None else max(most, current_app.config["IMAGE_BODY_LENGTH"])
     _refuse_compressed()
     g.body_begun = True
     if length is not None and length > longest:
@@ -134,7 +138,7 @@ def _read(share: BodyShare, ended: list[str], lifted: LiftedData | None = None) 
         pieces = _pieces(length, longest, share)
         # One buffer that grows, because thousands of pieces in the heap would not go back to the system.
         data = bytearray()
-        for piece in pieces if lifted is None else _limited(lifted.filter(pieces), most):
+        for piece in pieces if images is None else _limited(lift(pieces, images), most):
             data += piece
     if length is not None and g.body_size < length:
         raise BadRequest("The body broke off before its end.", code="invalid_http")
@@ -162,7 +166,7 @@ def _limited(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
     """Yield the pieces of the body. The budget does not count the first ones; the connection limit bounds them."""
     stream, size = request.environ["wsgi.input"], 0
-    g.body_size = 0
+    g.body_size, begun = 0, time.thread_time()
     while length is None or size < length:
         piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
         if not piece:
@@ -175,8 +179,9 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
             share.take(len(piece))
         yield piece
         # A fast client always has more, and reading what is there lets no other greenlet run.
-        if size % PAUSE_BYTES < len(piece) and client_socket() is not None:
+        if time.thread_time() - begun > WORK_S and client_socket() is not None:
             gevent_io.sleep(PAUSE_S)
+            begun = time.thread_time()
 
 
 @contextmanager

@@ -6,23 +6,23 @@ from flask import g
 
 from bpu.chat.requests import ChatRequest
 from bpu.errors import BadRequest
+from bpu.images.data import ImageData
 from bpu.images.job_images import ImageInput, JobImages
-from bpu.web.lifted_data import LiftedData, forget_lifted
+from bpu.web.lifted_data import forget_lifted
 from bpu.web.request_body import client_socket
 
 
 def read_images(reader: ImageInput, request: ChatRequest, side: int) -> JobImages:
     """Read the images of the current request. Raises `BadRequest`, and `ClientLeft` when its client has left."""
     check_lifted(request)
-    lifted: LiftedData | None = g.get("lifted")
-    client = client_socket()
-    if lifted is None:
-        return reader.read(request.images, side, client=client)
-    return reader.read(request.images, side, client=client, pieces_of=lifted.pieces_of, on_sent=forget_lifted)
+    try:
+        return reader.read(request.images, side, client=client_socket(), data=g.get("image_data"))
+    finally:
+        forget_lifted()
 
 
 def check_lifted(request: ChatRequest) -> None:
     """Raise `BadRequest` if data of the current body that was taken for an image stands outside of one."""
-    lifted: LiftedData | None = g.get("lifted")
-    if lifted is not None and not lifted.is_used_up_by(image.base64 for image in request.images):
+    data: ImageData | None = g.get("image_data")
+    if data is not None and not data.is_used_up_by(image.base64 for image in request.images):
         raise BadRequest("The request holds base64 data outside of an image; send images as parts of a message.")

@@ -75,6 +75,29 @@ def test_pictures_are_attached_pasted_and_dropped_and_seen_again(visit: Visit, e
     assert RED in visitor.find("answer").inner_text()
 
 
+def test_a_picture_is_taken_with_the_camera_where_the_browser_allows_it(visit: Visit, eyes: Gateway) -> None:
+    """The browser's own test camera shows a green field; the address is one of this machine, so it may be used."""
+    visitor = visit(url=eyes.url)
+    visitor.context.grant_permissions(["camera"])
+    visitor.find("attach").wait_for()
+    visitor.page.get_by_role("button", name="Take a picture").click()
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    assert visitor.find("attachment").count() == 0
+    visitor.page.get_by_role("button", name="Take a picture").click()
+    visitor.find("shutter").click()
+    visitor.find("attachment").wait_for()
+    assert visitor.page.get_by_role("dialog").count() == 0
+    visitor.ask(ASK)
+    assert "1 image: 448x448" in visitor.find("answer").inner_text()
+
+
+def test_where_the_camera_is_refused_a_file_is_asked_for(visit: Visit, eyes: Gateway) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    with visitor.page.expect_file_chooser():
+        visitor.page.get_by_role("button", name="Take a picture").click()
+
+
 def test_a_text_that_is_on_the_clipboard_with_its_picture_is_pasted_as_text(visit: Visit, eyes: Gateway) -> None:
     visitor = visit(url=eyes.url)
     visitor.find("attach").wait_for()

@@ -27,7 +27,7 @@ class RecordedBody:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self.data = b""
+        self.data = bytearray()  # which grows in place: a new copy for each piece of 15 MB takes a second
 
     def read(self, *size: int) -> bytes:
         piece: bytes = self._stream.read(*size)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import os
 import random
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 def post(gateway: Gateway, body: Any, path: str = CHAT) -> Reply:
     return call(gateway, "POST", path, body)
+
+
+def raw(gateway: Gateway, path: str, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Post a body as it is."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+    with closing(connection):
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
 
 
 def asked(gateway: Gateway, *messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -174,8 +185,9 @@ def test_the_lists_of_models_say_that_it_sees(gateway: Gateway) -> None:
 
 
 def test_tokens_of_images_are_counted(gateway: Gateway) -> None:
-    for images in ([RED], [RED, RED], [RED, BLUE]):
-        message = said(ASK, *map(stripes, images))
+    large = stripes(RED, size=(64, 64), form="BMP") + random.Random(1).randbytes(1 << 20)
+    for images in ([stripes(RED)], [stripes(RED)] * 2, [stripes(RED), stripes(BLUE)], [large] * 2, [large, large[:-9]]):
+        message = said(ASK, *images)
         body = {"model": MODEL, "messages": [message]}
         count = gateway.json("POST", f"{CHAT}/input_tokens", body)["input_tokens"]
         assert count == asked(gateway, message)["usage"]["prompt_tokens"]
@@ -286,6 +298,42 @@ def test_a_large_image_is_taken_within_its_own_limit_and_text_is_not(gateway: Ga
     reply = post(gateway, {"model": MODEL, "messages": [{"role": "user", "content": data}]})
     assert reply.status == 400
     assert "outside of an image" in reply.error["message"]
+
+
+@pytest.mark.parametrize("client", ["PHP", ".NET", "mail", "URL alphabet"])
+def test_a_large_image_is_taken_as_clients_write_it(gateway: Gateway, client: str) -> None:
+    noise = stripes(RED, size=(64, 64), form="BMP") + random.Random(1).randbytes(5 << 20)
+    data = base64_of(noise)
+    if client == "URL alphabet":
+        data = data.replace("+", "-").replace("/", "_")
+    elif client == "mail":
+        data = base64.encodebytes(noise).decode().replace("\n", "\r\n")
+    written = json.dumps(data)
+    if client == "PHP":
+        written = written.replace("/", "\\/")
+    elif client == ".NET":
+        written = written.replace("+", "\\u002B")
+    head = json.dumps(
+        {"model": MODEL, "stream": False, "messages": [{"role": "user", "content": ASK, "images": ["?"]}]}
+    )
+    status, _, body = raw(gateway, "/api/chat", head.replace('"?"', written).encode())
+    assert status == 200, body
+    assert f"{RED} 100 %" in body.decode()
+
+
+def test_a_worker_does_not_grow_by_the_images_that_it_reads(start: Start) -> None:
+    gateway = start(application="wsgi:app", env=VLM)  # without the recorder, which keeps bodies
+    noise = stripes(RED, size=(64, 64), form="BMP") + random.Random(1).randbytes(11 << 20)
+    body = {"model": MODEL, "messages": [said(ASK, noise)], "max_tokens": 5}
+    post(gateway, body)
+    workers, most = gateway.workers(), 0
+    before = sum(worker.memory_info().rss for worker in workers)
+    with ThreadPoolExecutor(3) as pool:
+        replies = [pool.submit(post, gateway, body) for _ in range(3)]
+        while not all(reply.done() for reply in replies):
+            most = max(most, sum(worker.memory_info().rss for worker in workers))
+    assert [reply.result().status for reply in replies] == [200] * 3
+    assert most - before < 12 << 20  # each body has 15 MB
 
 
 def test_the_limit_of_bodies_with_images_is_a_setting(start: Start) -> None:
@@ -407,6 +455,36 @@ def _leave(gateway: Gateway, colour: str, after_s: float) -> None:
         sock.settimeout(after_s)
         while sock.recv(1 << 16):
             pass
+
+
+def test_a_process_that_reads_images_ends_with_its_worker_and_has_nothing_else_of_it(start: Start) -> None:
+    with serving() as (host, paths):
+        gateway = start(env=VLM | {"BPU_IMAGE_URLS": host})
+        part = {"type": "image_url", "image_url": {"url": f"http://{host}/slow"}}
+        sock = gateway.open_stream("", messages=[{"role": "user", "content": [part]}])
+        until(lambda: paths == ["/slow"], what="the image is fetched")
+        [worker] = gateway.workers()
+        [process] = worker.children()
+        opened = [link.readlink() for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+        worker.kill()
+        until(lambda: not process.is_running(), seconds=9, what="the process has ended with its worker")
+        sock.close()
+    kinds = sorted(path.name.partition(":")[0] for path in opened if path != Path(os.devnull))
+    assert kinds == ["memfd", "memfd", "socket"]
+
+
+def test_requests_that_find_no_place_for_their_images_are_refused_for_now(start: Start) -> None:
+    """Two are fetched at a time, and each takes ten seconds to fail, so the last of nine waits too long."""
+    with serving() as (host, paths):
+        gateway = start(env=VLM | {"BPU_IMAGE_URLS": host})
+        part = {"type": "image_url", "image_url": {"url": f"http://{host}/slow"}}
+        socks = [gateway.open_stream("", messages=[{"role": "user", "content": [part]}]) for _ in range(8)]
+        until(lambda: len(paths) == 2, what="both places are taken")
+        reply = post(gateway, {"model": MODEL, "messages": [said(ASK, stripes(RED))]})
+        assert (reply.status, reply.error["code"]) == (503, "overloaded")
+        assert int(reply.headers["Retry-After"]) > 0
+        for sock in socks:
+            sock.close()
 
 
 @pytest.mark.timeout(900)

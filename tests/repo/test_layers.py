@@ -101,7 +101,7 @@ HOMES: dict[str, set[str]] = {
     "gevent": {"wsgi.py", "gunicorn.conf.py", "bpu/gevent_io.py"},
     "gunicorn": {"bpu/server/*", "gunicorn.conf.py"},
     "fcntl": {"bpu/engine/*", "bpu/models/pull.py"},
-    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/images/reader.py", "bpu/simulator/*", "benchmarks/*"},
+    "subprocess": {"bpu/engine/*", "bpu/board/tools.py", "bpu/gevent_io.py", "bpu/simulator/*", "benchmarks/*"},
     "PIL": {"bpu/images/*"},
     "benchmarks": {"benchmarks/*"},
     "pydantic_settings": {"bpu/settings.py"},

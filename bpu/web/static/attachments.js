@@ -1,5 +1,6 @@
 // The pictures that go with the next message: chosen, pasted, dropped, or taken with the camera. They are shrunk here.
 
+import { hasCamera, takePicture } from "./camera.js";
 import { iconButton } from "./code.js";
 import { byId, el } from "./dom.js";
 import { showError } from "./errors.js";
@@ -17,10 +18,9 @@ export class Attachments {
     this.list = [];
     this.input = byId("picture-file");
     this.camera = byId("picture-camera");
-    for (const [button, input] of [["attach", this.input], ["take-picture", this.camera]]) {
-      byId(button).addEventListener("click", () => input.click());
-      input.addEventListener("change", () => this.add([...input.files]).then(() => (input.value = "")));
-    }
+    byId("attach").addEventListener("click", () => this.input.click());
+    byId("take-picture").addEventListener("click", () => this.shoot());
+    for (const input of [this.input, this.camera]) input.addEventListener("change", () => this.add([...input.files]).then(() => (input.value = "")));
     // Cells of a sheet are on the clipboard as a text and as a picture of it: the text is meant.
     byId("prompt").addEventListener("paste", (event) => event.clipboardData?.types.includes("text/plain") || this.takeFrom(event, event.clipboardData));
     this.listenToDrops(byId("chat"));
@@ -47,6 +47,17 @@ export class Attachments {
     if (!files.length || !seesImages()) return;
     event.preventDefault();
     this.add(files);
+  }
+
+  /** A picture by the camera: in the page where the browser allows that, else by what the system offers. */
+  async shoot() {
+    if (!hasCamera()) return this.camera.click();
+    try {
+      const picture = await takePicture();
+      if (picture) await this.add([picture]);
+    } catch {
+      this.camera.click();
+    }
   }
 
   async add(files) {

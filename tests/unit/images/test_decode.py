@@ -117,6 +117,74 @@ def _gif(width: int, height: int) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0) + b"\x2c" + bytes(9) + b"\x02\x00\x3b"
 
 
+def _chunk(name: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _with_scans(data: bytes, count: int) -> bytes:
+    """A progressive JPEG whose last scan stands in it `count` times."""
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (count - 1) + data[-2:]
+
+
+def _with_blocks(data: bytes, blocks: bytes) -> bytes:
+    """A GIF with blocks before its frame."""
+    start = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    return data[:start] + blocks + data[start:]
+
+
+def _rle_bmp(data: bytes, side: int = 5000) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(data), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 1078 + len(data), 0, 0, 1078) + head + bytes(1024) + data
+
+
+MANY = 21_000
+PNG, JPEG, GIF = stripes(RED), stripes(RED, form="JPEG"), stripes(RED, form="GIF")
+PROGRESSIVE = stripes(RED, size=(5000, 5000), form="JPEG", progressive=True)
+#: Files that Pillow reads for seconds, because it reads each of their parts in Python or paints all pixels often.
+MANY_PARTS: dict[str, bytes] = {
+    "a PNG of empty chunks": PNG[:33] + _chunk(b"abCd") * MANY + PNG[33:],
+    "a PNG with empty chunks at its end": PNG[:-12] + _chunk(b"abCd") * MANY + PNG[-12:],
+    "a PNG of empty data": PNG[:33] + _chunk(b"IDAT") * MANY + PNG[33:],
+    "a JPEG of comments": JPEG[:2] + b"\xff\xfe\0\2" * MANY + JPEG[2:],
+    "a JPEG of fill bytes": JPEG[:2] + b"\xff" * MANY + JPEG[2:],
+    "a large JPEG of 50 scans": _with_scans(PROGRESSIVE, 50),
+    "a small JPEG of 1000 scans": _with_scans(stripes(RED, form="JPEG", progressive=True), 1000),
+    "a JPEG whose scans follow a comment that looks like its end": _with_scans(
+        PROGRESSIVE.replace(b"\xff\xda", b"\xff\xfe\0\4\xff\xd9\xff\xda"), 50
+    ),
+    "a GIF of extensions": _with_blocks(GIF, b"!\xfe\0" * MANY),
+    "a GIF of one long comment": _with_blocks(GIF, b"!\xfe" + b"\1a" * MANY + b"\0"),
+    "a large BMP that is compressed": _rle_bmp(b"\1\0" * (2 << 20)),
+}
+
+
+@pytest.mark.parametrize("name", MANY_PARTS)
+def test_a_file_of_too_many_parts_is_refused_before_a_decoder_sees_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[object] = []
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda image: loads.append(image))
+    with pytest.raises(BadImage, match="too many parts"):
+        to_square(MANY_PARTS[name], SIDE)
+    assert not loads
+
+
+def test_files_of_the_usual_number_of_parts_are_taken() -> None:
+    thumbnail = b"\xff\xe1" + struct.pack(">H", 2 + len(JPEG)) + JPEG
+    files = {
+        "progressive": PROGRESSIVE,
+        "with a thumbnail": JPEG[:2] + thumbnail * 20 + JPEG[2:],
+        "with a film behind it": JPEG + b"\xff\xda" * 1000,
+        "twenty scans": _with_scans(stripes(RED, form="JPEG", progressive=True), 20),
+        "data in 8 kB": PNG[:33] + _chunk(b"tEXt", b"a\0b") * 100 + PNG[33:],
+        "GIF with metadata": _with_blocks(GIF, b"!\xfe" + (b"\xff" + b"a" * 255) * 4000 + b"\0"),
+        "compressed BMP": _rle_bmp(b"\x40\1\0\0" * 64 + b"\0\1", side=64),
+    }
+    for name, data in files.items():
+        assert pixel(decoded(data), 224, 224) is not None, name
+
+
 HOSTILE: dict[str, bytes] = {
     "a decompression bomb": _png(60_000, 60_000, (b"IDAT", zlib.compress(bytes(10_000_000)))),
     "a bomb of one long strip": _png(20_000, 1, (b"IDAT", zlib.compress(bytes(60_001)))),

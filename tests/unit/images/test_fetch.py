@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bpu.images.data import ImageData
 from bpu.images.decode import BadImage
 from bpu.images.fetch import MAX_BYTES, fetch, is_global
+from bpu.images.reader import ImageReader, Picture, Source
 from tests.support.pictures import RED, stripes
 
 PICTURE = stripes(RED)
@@ -64,8 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, list[str]]]:
+def serving(secure: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[str]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    if secure is not None:
+        server.socket = secure.wrap_socket(server.socket, server_side=True)
     server.paths, server.slow = [], threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -187,3 +195,46 @@ def test_addresses_that_are_not_global(address: str) -> None:
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111"])
 def test_addresses_that_are_global(address: str) -> None:
     assert is_global(address)
+
+
+def _certificate(folder: Path) -> Path:
+    """Make a certificate for `localhost` that a machine may trust; its key stands in the same file."""
+    file = folder / "localhost.pem"
+    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run(
+        ["openssl", *command.split(), "-keyout", folder / "key", "-out", folder / "cert"],
+        check=True,
+        capture_output=True,
+    )
+    file.write_bytes((folder / "key").read_bytes() + (folder / "cert").read_bytes())
+    return file
+
+
+def test_over_tls_the_certificate_must_be_trusted_and_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    certificate = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serving(context) as (host, paths), serving() as (plain, _):
+        port = host.partition(":")[2]
+        url, allowed = f"https://localhost:{port}/cat.png", [f"localhost:{port}", host, plain]
+        with pytest.raises(BadImage, match="SSLCertVerificationError"):
+            fetch(url, allowed)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+        with pytest.raises(BadImage, match="SSLCertVerificationError"):
+            fetch(f"https://{host}/cat.png", allowed)
+        assert paths == []
+        assert fetch(url, allowed) == PICTURE
+        assert fetch(f"http://{plain}/to/{url}", allowed) == PICTURE
+        with pytest.raises(BadImage, match="fetches no images"):
+            fetch(f"http://{plain}/to/{url}", [plain])
+        [picture] = _read_in_process(url, allowed)
+        assert picture.file.startswith(b"BM")
+
+
+def _read_in_process(url: str, allowed: list[str]) -> list[Picture]:
+    with ImageData() as data:
+        return ImageReader(allowed).read([Source(url)], 64, data)
