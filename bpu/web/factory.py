@@ -87,7 +87,7 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
         idle_unload_s=model.idle_unload_s,
         load_parts=lambda: _parts(settings, model, launches),
-        find_reasons=lambda: model_reasons(model.thinking, files and files.template),
+        find_reasons=lambda: model_reasons(model.thinking, None if files is None else files.template),
         problem=problem,
         image_side=model.image_side,
     )
