@@ -13,11 +13,11 @@ from bpu.board.checks.memory import check_memory
 from bpu.board.checks.network import check_network
 from bpu.board.checks.subject import Subject
 from bpu.board.checks.system import check_system
+from bpu.board.layout import known_board
 from bpu.cli._record import record_findings
 from bpu.console.profiles import PROFILES
 from bpu.messages import say
 from bpu.models.catalogue import catalogue
-from bpu.models.names import board_of
 from bpu.models.sdk import find_console
 
 Words = tuple[str, ...]
@@ -57,7 +57,7 @@ class Step:
 
 def model_command(subject: Subject) -> Words:
     """Return the command that downloads the smallest model for this board and SDK; () if the catalogue has none."""
-    board, runtime = board_of(subject.board), subject.settings.runtime_dir
+    board, runtime = known_board(subject.root), subject.settings.runtime_dir
     sizes = {
         row.id: row.memory
         for row in catalogue()

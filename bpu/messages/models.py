@@ -65,6 +65,12 @@ TEXTS = {
     ),
     "files_missing": ("files are missing:", "缺少文件："),
     "for_board": ("Models that public sources name for the {board}:", "公开资料中适用于 {board} 的模型："),
+    "none_for_board": (
+        "No model of this list runs on the {board}: no console program for its BPU is known. A small model on its "
+        "processor: docs/cpu.md. The models of other boards: --all.",
+        "此列表中没有能在 {board} 上运行的模型：没有已知的、适用于其 BPU 的控制台程序。"
+        "可在其处理器上运行小模型：docs/cpu.zh-CN.md。其他开发板的模型：--all。",
+    ),
     "no_board": (
         "This machine is no board that is known, so all models are listed:",
         "这台机器不是已知的开发板，因此列出全部模型：",

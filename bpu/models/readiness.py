@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bpu.messages import say
 from bpu.models import families, sdk
-from bpu.models.names import board_of, can_run
+from bpu.models.names import Board, can_run
 from bpu.models.spec import ModelSpec
 
 #: Programs that read a template file; those of the S600 have their own.
@@ -52,14 +52,13 @@ def _names(model: ModelSpec) -> dict[str, str]:
     return dict(zip(keys, settings, strict=True))
 
 
-def refusals(model: ModelSpec, board: str) -> list[str]:
-    """Return a sentence for each reason why the console would refuse this model."""
+def refusals(model: ModelSpec, board: Board | None) -> list[str]:
+    """Return a sentence for each reason why the console would refuse this model on `board`, None for an unknown one."""
     found = []
     if sdk.is_second_generation(model.runtime_dir):
         return [say("models.second_sdk", folder=model.runtime_dir)]
-    this_board = board_of(board)
-    if not can_run(model.facts.board, this_board):
-        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=this_board))
+    if not can_run(model.facts.board, board):
+        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=board))
     if model.context is None:
         found.append(say("models.no_context", name=model.hbm.name))
     if model.model_type in families.REFUSED.get(model.profile, ()):
