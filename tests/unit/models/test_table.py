@@ -274,6 +274,17 @@ def test_keys_that_contradict_each_other_are_mistakes() -> None:
     assert "is not a language model" in refused('[[model]]\nid = "a"\nhbm = "whisper-medium_x.hbm"')[0]
 
 
+def test_keys_that_contradict_each_other_are_named_beside_other_mistakes() -> None:
+    found = refused(
+        'default = "x"\n[[model]]\nvision = true\ncontext = "4096"\n[[model]]\nid = "b"\nvit = "v"\nfoo = 1\n'
+    )
+    assert [line.partition(":")[0] for line in found] == ["1", "2", "3", "4", "7", "8"]
+    assert found[0].endswith("there are b.")
+    # What depends on a wrong key is not judged.
+    found = refused('[[model]]\nid = "a"\nprofile = "vml"\nvision = true\n')
+    assert len(found) == 1
+
+
 def test_two_models_cannot_share_a_name() -> None:
     text = '[[model]]\nid = "a"\naliases = ["b"]\n[[model]]\nid = "b"\n'
     assert refused(text) == ["5: the name `b` is taken already."]
