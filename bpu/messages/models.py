@@ -159,9 +159,11 @@ TEXTS = {
         "没有任何信息说明 {name} 的上下文长度：请在其条目中设置 `context`，或设置 BPU_CONTEXT_SIZE。",
     ),
     "refused_type": (
-        "`{console}` refuses model type {number} ({name}), and only after it has loaded the model; use oellm_run.",
-        "`{console}` 不接受模型类型 {number}（{name}），并且要在加载模型之后才拒绝；请使用 oellm_run。",
+        "`{console}` refuses model type {number} ({name}) or cannot chat with it{hint}.",
+        "`{console}` 不接受模型类型 {number}（{name}），或无法用它对话{hint}。",
     ),
+    "use_console": ("; use {console}", "；请使用 {console}"),
+    "no_console": ("No console runs {name}: {why}.", "没有控制台能运行 {name}：{why}。"),
     "no_template": (
         "{name} has no chat template: set `template` in its entry, or BPU_TEMPLATE_PATH.",
         "{name} 没有对话模板：请在其条目中设置 `template`，或设置 BPU_TEMPLATE_PATH。",

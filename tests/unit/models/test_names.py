@@ -81,4 +81,5 @@ def test_who_opens_the_thinking_follows_from_the_family() -> None:
     assert thinking(QWEN3) == "model"
     assert thinking("minicpm5-2b_ctx4096_s100.hbm") == "off"
     assert thinking("Qwen2.5_1.5B_Instruct_1024.hbm") == "none"
+    assert thinking("Qwen3-VL-4B-Instruct_language_chunk_512_cache_1024_w4_nash-p_corenum_4_4.hbm") == "none"
     assert thinking("DeepSeek_R1_Distill_Qwen_1.5B_4096.hbm") == "auto"
