@@ -321,6 +321,18 @@ def test_what_is_refused_before_anything_is_downloaded(
     assert load_table(load_settings()).path is None
 
 
+def test_more_than_the_published_size_is_not_downloaded(
+    home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mirror[0] / "x_1024.hbm").write_bytes(b"h" * (4 << 20))
+    file = {"url": "https://vendor.example/x_1024.hbm", "bytes": 3000, "sha256": "0" * 64}
+    made = row(archive=False, hbm="x_1024.hbm", thinking=None, context=1024, file=[file])
+    monkeypatch.setattr("bpu.cli.pull.find", lambda name: made)
+    refused = pull(board, mirror)
+    assert refused.exit_code == 3
+    assert "more than the 1051876 that it may have" in refused.output
+
+
 def test_without_a_checksum_the_published_size_decides(
     home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
