@@ -10,7 +10,14 @@ from pathlib import Path
 from bpu.models.families import Sdk, vision
 
 #: Paths of consoles below the runtime folder, by SDK generation: 0.9, 1.0 of the S100, 1.0 of the S600.
-_PROGRAM_PLACES = ("bin/{name}", "{name}", "example/*/{name}", "examples/*/{name}", "example/*/*/{name}")
+_PROGRAM_PLACES = (
+    "bin/{name}",
+    "{name}",
+    "example/{name}",
+    "example/*/{name}",
+    "examples/*/{name}",
+    "example/*/*/{name}",
+)
 #: Consoles in the order in which an SDK's folder is searched for one; `llm` first where an SDK has both of the S600.
 CONSOLES = ("xlm_demo", "llm", "oellm_multichat", "oellm_run")
 #: Files that exist only in the generation that has its own server.
