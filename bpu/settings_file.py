@@ -60,14 +60,17 @@ def target_file() -> Path:
     return next(iter(places), SYSTEM_FILE if os.geteuid() == 0 else user_file())
 
 
-def find(environ: Mapping[str, str] = os.environ) -> SettingsFile:
+def find(environ: Mapping[str, str] = os.environ, *, may_be_missing: bool = False) -> SettingsFile:
     """Find and read the settings file. Raises `SettingsError` for a broken line, or if a named file is unusable.
 
-    Another file that is not trusted is ignored, with a notice.
+    A named file may be missing only for a command that creates it. Another file that is not trusted is ignored, with a
+    notice.
     """
     if named := environ.get(VARIABLE):
         path = Path(named).absolute()
-        return SettingsFile() if named == os.devnull else SettingsFile(path, read(path))
+        if named == os.devnull or (may_be_missing and not os.path.lexists(path)):
+            return SettingsFile()
+        return SettingsFile(path, read(path))
     path_found = next((path for path in usual_files() if os.path.lexists(path)), None)
     if path_found is None:
         other = sudo_user_file()
@@ -81,11 +84,11 @@ def find(environ: Mapping[str, str] = os.environ) -> SettingsFile:
     return SettingsFile(path_found, parse(text, path_found))
 
 
-def adopt(environ: MutableMapping[str, str] = os.environ) -> SettingsFile:
+def adopt(environ: MutableMapping[str, str] = os.environ, *, may_be_missing: bool = False) -> SettingsFile:
     """Set the file's values in `environ` unless they are set already; replace those of the last call."""
     global _loaded
     release(environ)
-    _loaded = find(environ)
+    _loaded = find(environ, may_be_missing=may_be_missing)
     for name, value in _loaded.values.items():
         if not environ.get(name):
             environ[name] = _adopted[name] = value

@@ -12,8 +12,12 @@ from bpu.board.modes import MODES, Mode, mode
 from bpu.board.pools import ALIGNMENT, Plan, plan
 from bpu.board.regions import MemoryMap, Span, read_map, read_ram
 from bpu.board.sizes import parse_size
+from bpu.models.names import WITHOUT_CONSOLE, Board, board_of
 
 LIVE_TREE = "proc/device-tree"
+BOARD_NUMBER = "sys/class/boardinfo/adc_boardid"
+#: The upper bytes of the S100P's numbers; the S100's are 0x6A and 0x6B.
+_S100P_NUMBERS = (0x64, 0x65)
 VENDOR_SWITCH = "usr/hobot/bin/hb_switch_ion.sh"
 
 
@@ -44,9 +48,26 @@ def board_model(root: Path = Path("/")) -> str:
 
 
 def is_board(root: Path = Path("/")) -> bool:
-    """Whether the running system is an RDK board, by its device tree."""
+    """Whether the running system is an RDK board whose BPU may run a console, by its device tree."""
     model = board_model(root).lower()
-    return "d-robotics" in model or "rdk" in model
+    return ("d-robotics" in model or "rdk" in model) and known_board(root) not in WITHOUT_CONSOLE
+
+
+def known_board(root: Path = Path("/")) -> Board | None:
+    """Return which board the running system is; None for an unknown one.
+
+    Some versions of the S100P start with the S100's device tree, so the vendor's number of the board decides.
+    """
+    found = board_of(board_model(root))
+    return "S100P" if found == "S100" and _board_number(root) >> 8 in _S100P_NUMBERS else found
+
+
+def _board_number(root: Path) -> int:
+    """Return the number in the vendor's driver, as 0x6A84; 0 if there is none."""
+    try:
+        return int((root / BOARD_NUMBER).read_text(encoding="ascii"), 16)
+    except (OSError, ValueError):
+        return 0
 
 
 def live_map(root: Path = Path("/")) -> MemoryMap | None:

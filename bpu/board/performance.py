@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bpu.board import tools
 from bpu.board.errors import BoardError
-from bpu.board.layout import board_model
+from bpu.board.layout import known_board
 from bpu.board.readings import text_of
 from bpu.messages import say, sudo_program
 from bpu.models.table import default_model
@@ -133,7 +133,7 @@ class Performance:
         return Changes(governors, dict(self._words_now()), str(found or ""))
 
     def _words_now(self) -> Iterator[tuple[str, str]]:
-        if "S100P" not in board_model(self._root).upper() or not _has_devmem() or self._run is None:
+        if known_board(self._root) != "S100P" or not _has_devmem() or self._run is None:
             return
         for address in WORDS:
             result = self._run([_devmem(), address, "32"], timeout=TIMEOUT_S)

@@ -40,6 +40,16 @@ def load_template(
     return Template(text, bos=bos, eos=eos, special=special, strftime_now=strftime_now, closes_thinking=closes)
 
 
+def model_reasons(thinking: Thinking, template_path: Path | None) -> bool:
+    """Whether a model reasons: by its entry, else by its template; False if the template cannot be read."""
+    if thinking != "auto":
+        return thinking in ("template", "model")
+    try:
+        return template_path is not None and load_template(template_path, None).reasons
+    except SettingsError:
+        return False
+
+
 def _held_template(text: str) -> str:
     config = json.loads(text)
     template = config.get("chat_template") if isinstance(config, dict) else None

@@ -107,15 +107,16 @@ def _summary(name: str) -> str:
 @click.version_option(__version__, message=say("cli.version", version=__version__), help=say("cli.version_help"))
 @click.option(
     "--env-file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help=say("cli.env_file"),
 )
-def main(env_file: Path | None) -> None:
+@click.pass_context
+def main(context: click.Context, env_file: Path | None) -> None:
     """The group; its text is in the catalogue."""
     from bpu import settings_file  # imported here, so that `--help` stays quick
 
     if env_file is not None:
         os.environ[settings_file.VARIABLE] = str(env_file.absolute())
-    for notice in settings_file.adopt().notices:
+    for notice in settings_file.adopt(may_be_missing=context.invoked_subcommand == "config").notices:
         click.echo(notice, err=True)

@@ -25,14 +25,14 @@ def chatbox_link(endpoint: Endpoint) -> str:
     """Return the link by which Chatbox imports a provider: base64 of its JSON."""
     models = [
         {
-            "modelId": model,
-            "nickname": f"{model} (BPU)",
+            "modelId": card.id,
+            "nickname": f"{card.id} (BPU)",
             "type": "chat",
-            "capabilities": ["reasoning", "tool_use"],
-            "contextWindow": context,
-            "maxOutput": context // 2,
+            "capabilities": [*(["reasoning"] if card.reasons else []), "tool_use", *(["vision"] if card.sees else [])],
+            "contextWindow": card.context,
+            "maxOutput": card.context // 2,
         }
-        for model, context in endpoint.models
+        for card in endpoint.models
     ]
     config = {
         "isCustom": True,
@@ -61,8 +61,8 @@ def openwebui(endpoint: Endpoint) -> str:
 def llm(endpoint: Endpoint) -> str:
     """Return the entry of `extra-openai-models.yaml`; JSON strings are YAML strings."""
     lines = []
-    for model, _ in endpoint.models:
-        entry = {"model_id": model, "model_name": model, "api_base": endpoint.base}
+    for card in endpoint.models:
+        entry = {"model_id": card.id, "model_name": card.id, "api_base": endpoint.base}
         lines += [
             f"{'- ' if first else '  '}{name}: {json.dumps(value)}" for first, (name, value) in _mark_first(entry)
         ]

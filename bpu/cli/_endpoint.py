@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 from bpu.access_policy import file_keys
 from bpu.board.addresses import Address, local_addresses, reachable
-from bpu.engine.client.launch_config import chosen_table, context_size, resolve_engine
+from bpu.chat.loader import model_reasons
+from bpu.chat.model_card import ModelCard
+from bpu.engine.client.launch_config import choose_files, chosen_table, context_size, resolve_engine
 from bpu.errors import SettingsError
 from bpu.messages import say
+from bpu.models.spec import ModelSpec
 from bpu.settings import Settings
 
 #: A key for clients that require one if the gateway has none.
@@ -20,29 +23,28 @@ ANY_KEY = "any"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The settings of a client: `base` ends in `/v1`; `context` in tokens.
-
-    `others` are the other models of the table, with their contexts.
-    """
+    """The settings of a client: `base` ends in `/v1`; `models` are all of the table, the selected one first."""
 
     base: str
     key: str
-    model: str
-    context: int
-    others: tuple[tuple[str, int], ...] = ()
+    models: tuple[ModelCard, ...]
 
     @property
-    def models(self) -> tuple[tuple[str, int], ...]:
-        """All models with their contexts, the selected one first."""
-        return ((self.model, self.context), *self.others)
+    def model(self) -> str:
+        """The id of the selected model."""
+        return self.models[0].id
+
+    @property
+    def context(self) -> int:
+        """The context of the selected model in tokens."""
+        return self.models[0].context
 
     def with_model(self, name: str) -> Endpoint:
         """Return the same endpoint with another model selected; the model need not be in the table."""
-        contexts = dict(self.models)
-        others = tuple((model, context) for model, context in self.models if model != name)
-        if name not in contexts:
-            return replace(self, model=name, others=())
-        return replace(self, model=name, context=contexts[name], others=others)
+        selected = [card for card in self.models if card.id == name]
+        if not selected:
+            return replace(self, models=(replace(self.models[0], id=name),))
+        return replace(self, models=(*selected, *(card for card in self.models if card.id != name)))
 
     @property
     def is_local(self) -> bool:
@@ -58,9 +60,22 @@ def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = lo
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
     table = chosen_table(settings)
-    contexts = {model.id: context_size(settings, model) for model in table.models}
-    size = contexts.pop(table.default)
-    return Endpoint(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, table.default, size, tuple(contexts.items()))
+    cards = tuple(_card(settings, model) for model in table.models)
+    return Endpoint(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, cards).with_model(table.default)
+
+
+def _card(settings: Settings, model: ModelSpec) -> ModelCard:
+    """Return the facts of a model that clients are told, also of one whose files are missing."""
+    try:
+        template = choose_files(settings, model).template
+    except SettingsError:
+        template = None
+    return ModelCard(
+        id=model.id,
+        context=context_size(settings, model),
+        reasons=model_reasons(model.thinking, template),
+        sees=model.image_side > 0,
+    )
 
 
 def first_key(settings: Settings) -> str:

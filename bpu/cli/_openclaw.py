@@ -38,15 +38,15 @@ def provider(endpoint: Endpoint, *, tools: bool, api: str) -> Config:
     }
     models = [
         {
-            "id": model,
-            "name": f"{model} (BPU)",
-            "reasoning": True,
-            "input": ["text"],
-            "contextWindow": context,
-            "maxTokens": min(ANSWER, context // 2),
+            "id": card.id,
+            "name": f"{card.id} (BPU)",
+            "reasoning": card.reasons,
+            "input": card.input_modalities,
+            "contextWindow": card.context,
+            "maxTokens": min(ANSWER, card.context // 2),
             "compat": compat,
         }
-        for model, context in endpoint.models
+        for card in endpoint.models
     ]
     return {"baseUrl": endpoint.base, "apiKey": endpoint.key, "api": APIS[api], "models": models}
 

@@ -117,6 +117,9 @@ class ProbeRun:
             # The content of the KV cache is unknown, and a full one would end the console.
             self._probe.restart()
         self._facts.update(keeps_history=proved.retains_history, reset_forgets=proved.reset_works)
+        if proved.reset_works is None and self._launch.reset != "auto":
+            yield note("probe", "probe_reset_settings", setting=self._launch.reset)
+            return
         key = {True: "probe_resets", False: "probe_reset_broken", None: "probe_reset_unknown"}[proved.reset_works]
         yield finding("probe", Level.FINE if proved.reset_works else Level.WARNING, key)
 

@@ -12,8 +12,11 @@ from typing import Any
 from bpu.board.checks.finding import Finding, Level, failure, finding, note, success, warning
 from bpu.cli import _keeper
 from bpu.console.profiles import PROFILES
+from bpu.engine.capabilities import capabilities_of
 from bpu.engine.client.launch_config import build_launch_spec
+from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord, forget
+from bpu.engine.launch_spec import LaunchSpec
 from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import Settings, data_dir, existing_state_dirs
@@ -31,6 +34,8 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
     except BpuError:
         return  # missing files are findings of other checks
     known, place = record.findings, str(record.folder)
+    if launch.reset != "auto":
+        yield _by_settings(launch, known)
     if known.retains_history or known.reset_works is not None:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.found_at))
         history = say("doctor.record_kept" if known.retains_history else "doctor.record_unknown")
@@ -38,14 +43,25 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         level = Level.FINE if known.reset_works else Level.NOTE
         values = {"date": date, "history": history, "reset": say(f"doctor.{key}"), "folder": place}
         yield finding("record", level, "record_found", "record_forget", **values)
-    elif any(status["examination"] for status in statuses):
-        return  # the try that runs is counted already, and has no result yet
+    elif launch.reset != "auto" or any(status["examination"] for status in statuses):
+        return  # it decides nothing, or the try that runs is counted already and has no result yet
     elif record.tries:
         yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
     elif PROFILES[launch.profile].belief is not None:
         yield success("record", "record_public", folder=place)
     else:
         yield note("record", "record_none", "record_examine", folder=place)
+
+
+def _by_settings(launch: LaunchSpec, found: Findings) -> Finding:
+    """Report what the settings decide, whatever an examination has found."""
+    known = capabilities_of(launch, PROFILES[launch.profile], found)
+    values = {
+        "setting": launch.reset,
+        "history": say("doctor.record_kept" if known.retains_history else "doctor.record_unknown"),
+        "reset": say("doctor.record_works" if known.reset_works else "doctor.record_unused"),
+    }
+    return success("record", "record_settings", **values)
 
 
 def _statuses(settings: Settings) -> Iterator[dict[str, Any]]:

@@ -13,19 +13,16 @@ from bpu.board.checks.memory import check_memory
 from bpu.board.checks.network import check_network
 from bpu.board.checks.subject import Subject
 from bpu.board.checks.system import check_system
+from bpu.board.layout import known_board
 from bpu.cli._record import record_findings
-from bpu.console.profiles import PROFILES
 from bpu.messages import say
 from bpu.models.catalogue import catalogue
-from bpu.models.names import board_of
-from bpu.models.sdk import find_console
+from bpu.models.sdk import find_console, is_second_generation
 
 Words = tuple[str, ...]
 #: Folders where SDKs are usually unpacked, and the names of their runtime folders.
 SDK_FOLDERS = ("jinyl_dev/models/*", "opt/*", "root/*", "home/*/*", "home/*/*/*", "userdata/*", "app/*")
 RUNTIMES = ("runtime", "oellm_runtime")
-#: Paths of a console program below the runtime folder.
-CONSOLE_PLACES = ("bin/{name}", "{name}", "example/{name}", "example/*/{name}", "examples/*/{name}")
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Step:
 
 def model_command(subject: Subject) -> Words:
     """Return the command that downloads the smallest model for this board and SDK; () if the catalogue has none."""
-    board, runtime = board_of(subject.board), subject.settings.runtime_dir
+    board, runtime = known_board(subject.root), subject.settings.runtime_dir
     sizes = {
         row.id: row.memory
         for row in catalogue()
@@ -111,26 +108,27 @@ def _sdk(subject: Subject) -> StepState:
         return StepState(findings, True)
     place = next(find_sdks(subject.root), None)
     if place is None:
-        return StepState(findings, False, remedy=say("setup.where_sdk"))
-    runtime, console = place
-    words = [f"BPU_RUNTIME_DIR={runtime}", f"BPU_CONSOLE={console.relative_to(runtime)}"]
-    offered = (*findings, finding("sdk", Level.NOTE, "other_sdk", path=runtime))
-    return StepState(offered, False, ("config", "set", *words), needs_root=True)
+        newer = next((folder for folder in _runtimes(subject.root) if is_second_generation(folder)), None)
+        words = say("setup.where_sdk")
+        return StepState(
+            findings, False, remedy=words if newer is None else f"{say('models.second_sdk', folder=newer)}\n{words}"
+        )
+    offered = (*findings, finding("sdk", Level.NOTE, "other_sdk", path=place))
+    # The console follows from the model: an SDK may hold several, one for each kind of model.
+    return StepState(offered, False, ("config", "set", f"BPU_RUNTIME_DIR={place}"), needs_root=True)
 
 
-def find_sdks(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the runtime folders of SDKs in the usual places, each with its console program."""
+def find_sdks(root: Path) -> Iterator[Path]:
+    """Yield the runtime folders of SDKs in the usual places that hold a console program."""
+    for runtime in _runtimes(root):
+        if (runtime / "lib").is_dir() and find_console(runtime) is not None:
+            yield runtime
+
+
+def _runtimes(root: Path) -> Iterator[Path]:
+    """Yield the folders that may be the runtime folder of an SDK, each once."""
     folders = [folder for pattern in SDK_FOLDERS for folder in sorted(root.glob(pattern))]
-    runtimes = (place for folder in folders for place in (folder, *(folder / name for name in RUNTIMES)))
-    for runtime in dict.fromkeys(runtimes):
-        console = _console_in(runtime) if (runtime / "lib").is_dir() else None
-        if console is not None:
-            yield runtime, console
-
-
-def _console_in(runtime: Path) -> Path | None:
-    patterns = (place.format(name=name) for name in PROFILES for place in CONSOLE_PLACES)
-    return next((path for pattern in patterns for path in sorted(runtime.glob(pattern)) if path.is_file()), None)
+    yield from dict.fromkeys(place for folder in folders for place in (folder, *(folder / name for name in RUNTIMES)))
 
 
 def _model(subject: Subject) -> StepState:

@@ -27,6 +27,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help=say("config.json"))
 def show(as_json: bool) -> None:
     settings, mistakes = read_settings()
+    mistakes = [*_mistakes_of_file(), *mistakes]
     rows = describe_settings(settings)
     if as_json:
         click.echo(json.dumps({"settings": rows, "mistakes": mistakes}, ensure_ascii=False, indent=2))
@@ -39,6 +40,15 @@ def show(as_json: bool) -> None:
             click.echo(mistake, err=True)
     if mistakes:
         click.get_current_context().exit(SettingsError.exit_code)
+
+
+def _mistakes_of_file() -> list[str]:
+    """Say that a named settings file is missing, which every command but this group refuses."""
+    try:
+        settings_file.find()
+    except SettingsError as error:
+        return [error.message]
+    return []
 
 
 def describe_settings(settings: Settings) -> list[dict[str, str]]:

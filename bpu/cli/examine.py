@@ -11,6 +11,9 @@ from bpu.messages import say
 @click.command()
 @target_options
 def command(url: str | None, key: str | None, timeout: float) -> None:
-    trust = examine(engine_control(url, key), limit_s=timeout)["trust"]
+    status = examine(engine_control(url, key), limit_s=timeout)
+    trust = status["trust"]
     click.echo(say("examine.history_kept" if trust["keeps"] else "examine.history_unknown"))
     click.echo(say("examine.reset_trusted" if trust["resets"] else "examine.reset_not_trusted"))
+    if status["trust_source"] == "settings":
+        click.echo(say("examine.by_settings"))

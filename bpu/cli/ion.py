@@ -27,7 +27,7 @@ from bpu.cli._group import Group
 from bpu.errors import SettingsError
 from bpu.messages import program, say, sudo_program
 from bpu.models.catalogue import need_of
-from bpu.models.memory import Fit, Need, fit
+from bpu.models.memory import Fit, Need, fit, smallest_mode
 from bpu.models.sdk import is_file
 from bpu.models.table import default_model
 from bpu.settings import load_settings
@@ -102,7 +102,7 @@ def plan(request: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> Non
 def apply(request: tuple[str, ...], vendor: bool | None, yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
     wanted = parse_request(request, layout.model)
-    _refuse_too_small_mode(wanted, {pool.name: pool.span.size for pool in layout.memory.pools})
+    _refuse_too_small_mode(wanted, {pool.name: pool.span.size for pool in layout.memory.pools}, layout.model)
     config = None if vendor else _config(layout, boot_dir, via)
     if config is not None:
         _apply_config(config, layout, wanted, yes=yes, boot_dir=boot_dir)
@@ -172,11 +172,21 @@ def _need() -> Need | None:
     return need_of(model) if is_file(model.hbm) else None
 
 
-def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int]) -> None:
-    """Refuse a mode that cannot hold the served model; explicit sizes are always accepted."""
+def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int], model: str) -> None:
+    """Refuse a mode that cannot hold the served model, or only perhaps where another certainly does.
+
+    Explicit sizes are always accepted.
+    """
     need = _need()
-    if request.name and need is not None and fit(need, usable_sizes({**now, **request.sizes})) is Fit.TOO_LARGE:
+    found = Fit.FITS if need is None else fit(need, usable_sizes({**now, **request.sizes}))
+    if not request.name or need is None or found is Fit.FITS:
+        return
+    if found is Fit.TOO_LARGE:
         raise InvalidPoolRequest("ion.mode_too_small", name=request.name, need=human(need.total))
+    better = smallest_mode(need, {name: usable_sizes(one.sizes) for name, one in modes_for(model).items()})
+    if better is not None and better[1] is Fit.FITS:
+        values = {"name": request.name, "need": human(need.largest), "mode": better[0]}
+        raise InvalidPoolRequest("ion.pool_too_small", **values)
 
 
 # /boot/config.txt

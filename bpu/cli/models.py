@@ -10,7 +10,7 @@ import click
 
 from bpu.board.checks.memory import fit_words
 from bpu.board.fits import Verdict, verdict
-from bpu.board.layout import board_model
+from bpu.board.layout import known_board
 from bpu.cli import _keeper
 from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
@@ -19,7 +19,7 @@ from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
 from bpu.models.catalogue import Row, catalogue
 from bpu.models.entries import add_entry, entry_of_folder, entry_text
-from bpu.models.names import Board, board_of
+from bpu.models.names import WITHOUT_CONSOLE, Board
 from bpu.models.readiness import missing_files, refusals
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, load_settings, state_dir
@@ -65,12 +65,13 @@ def add(folder: Path, name: str, runtime_dir: Path | None, dry_run: bool) -> Non
 @_json
 @_sysfs
 def available(every: bool, as_json: bool, sysfs: Path) -> None:
-    board = board_of(board_model(sysfs))
+    board = known_board(sysfs)
     rows = [row for row in catalogue() if every or row.runs_on(board)]
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows], ensure_ascii=False, indent=2))
         return
-    click.echo(say("models.for_board", board=board) if board else say("models.no_board"))
+    key = "none_for_board" if board in WITHOUT_CONSOLE else "for_board" if board else "no_board"
+    click.echo(say(f"models.{key}", board=board))
     for row in rows:
         click.echo(_row(row, board))
     click.echo(say("models.catalogue_note"))
@@ -131,7 +132,7 @@ def _stand_in(settings: Settings, model: ModelSpec, sysfs: Path) -> str:
 
 
 def _describe(settings: Settings, model: ModelSpec, default: bool, loaded: str, sysfs: Path) -> dict[str, Any]:
-    missing, against = missing_files(model), refusals(model, board_model(sysfs))
+    missing, against = missing_files(model), refusals(model, known_board(sysfs))
     judged = verdict(model, sysfs)
     state = "missing" if missing else "refused" if against else fit_word(judged)
     state = "loaded" if loaded == model.id else _stand_in(settings, model, sysfs) or state

@@ -10,7 +10,7 @@ import click
 from bpu.board.checks.files import check_files
 from bpu.board.checks.memory import check_memory
 from bpu.board.doctor import examine
-from bpu.board.layout import board_model
+from bpu.board.layout import known_board
 from bpu.board.sizes import human
 from bpu.cli._terminal import Notice
 from bpu.cli.doctor import show_findings, subject_of
@@ -20,7 +20,6 @@ from bpu.messages import say
 from bpu.models.catalogue import Row, find
 from bpu.models.download import Downloader
 from bpu.models.entries import add_entry, check_writable, entry_of_file
-from bpu.models.names import board_of
 from bpu.models.pull import Stage, check_allowed, models_folder, pull
 from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings
@@ -69,7 +68,7 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
 def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
     """Refuse, before the download, a model that cannot be downloaded, cannot run here, or is in the table."""
     check_allowed(row, settings)
-    board = board_of(board_model(sysfs))
+    board = known_board(sysfs)
     if not row.runs_on(board):
         raise SettingsError(say("pull.other_board", id=row.id, boards=", ".join(row.boards), board=board))
     if load_table(settings).find(row.id) is not None:

@@ -43,6 +43,17 @@ TEXTS = {
     "log_line": ("Shown by: {line}", "依据：{line}"),
     "log_also": ("Also in the log: {line}", "日志中还有：{line}"),
     "board": ("{model}", "{model}"),
+    "board_without_console": (
+        "{model}: no console program of a language model for this board's BPU is known. The gateway runs those of the "
+        "S100, the S100P and the S600.",
+        "{model}：没有已知的、可在此开发板 BPU 上运行语言模型的控制台程序。网关支持 S100、S100P 和 S600 的控制台。",
+    ),
+    "use_processor": (
+        "What can be done here: a small model on the processor (BPU_ENGINE=cpu, docs/cpu.md). D-Robotics' own "
+        "hobot_llamacpp is a ROS node without HTTP; a llama-server on this board serves OpenAI's API by itself.",
+        "可行的办法：在处理器上运行小模型（BPU_ENGINE=cpu，见 docs/cpu.zh-CN.md）。地瓜机器人的 hobot_llamacpp "
+        "是不提供 HTTP 的 ROS 节点；在此开发板上运行 llama-server 可直接提供 OpenAI 接口。",
+    ),
     "no_board": ("This machine is no D-Robotics board.", "这台机器不是地瓜机器人（D-Robotics）的开发板。"),
     "system": ("{system}; Python {python}; gateway {gateway}", "{system}；Python {python}；网关 {gateway}"),
     "clocks_slow": ("Not at full speed: {names}", "未全速运行：{names}"),

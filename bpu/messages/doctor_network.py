@@ -72,6 +72,10 @@ TEXTS = {
         "The model's answers did not show whether reset works: the gateway restarts the console between conversations.",
         "从模型的回答看不出 reset 是否有效：网关会在不同对话之间重启控制台。",
     ),
+    "probe_reset_settings": (
+        "The model's answers did not show whether reset works. The gateway goes by BPU_RESET={setting}.",
+        "从模型的回答看不出 reset 是否有效。网关以 BPU_RESET={setting} 为准。",
+    ),
     "record_forgotten": (
         "{count} records of consoles were dropped from {folder}; a running gateway goes by them until its next load.",
         "已从 {folder} 删除 {count} 份控制台记录；正在运行的网关在下次加载之前仍按原结论工作。",
@@ -84,6 +88,11 @@ TEXTS = {
     "record_public": (
         "Its memory is publicly known, and it is trusted if its banner fits. Findings are kept in {folder}",
         "其记忆方式已公开，若欢迎语相符即被信任。结论保存在 {folder}",
+    ),
+    "record_settings": (
+        "Decided by BPU_RESET={setting}, which the gateway sets itself for the processor's program, and not by an "
+        "examination: history {history}, reset {reset}",
+        "由 BPU_RESET={setting} 决定（在处理器上运行时由网关自行设定），不取决于检查：对话历史{history}，reset {reset}",
     ),
     "record_none": (
         "This console has not been examined yet. What is found out will be kept in {folder}",
@@ -123,6 +132,7 @@ TEXTS = {
     "record_kept": ("kept", "会保留"),
     "record_unknown": ("unknown", "未知"),
     "record_works": ("works", "有效"),
+    "record_unused": ("is not used", "不使用"),
     "record_broken": ("forgets nothing", "无效（什么也不清除）"),
     "record_examine": (
         "To examine it now: {bpu} examine",

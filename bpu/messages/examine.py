@@ -23,6 +23,12 @@ TEXTS = {
         "reset is not trusted: the gateway restarts the console between conversations.",
         "reset 不可信：网关会在不同对话之间重启控制台。",
     ),
+    "by_settings": (
+        "That is what the settings say (BPU_RESET and BPU_CONTINUE; on a computer's processor the gateway sets both, "
+        "because the program is its own), whatever the model answered.",
+        "以上由设置决定（BPU_RESET 和 BPU_CONTINUE；在电脑处理器上运行时由网关自行设定，因为程序是它自己的），"
+        "与模型的回答无关。",
+    ),
     "cut": (
         "The examination was cut short, by a question that would have waited too long, or because the console ended. "
         "Try again when no questions come in.",

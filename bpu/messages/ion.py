@@ -124,6 +124,12 @@ TEXTS = {
         "(ion show), or another model.",
         "{name} 放不下当前模型（需要 {need}）。未做任何改动；请选择更大的模式（ion show），或更换模型。",
     ),
+    "pool_too_small": (
+        "No pool of {name} holds the served model's largest buffer ({need}), and {mode} has one that does. Nothing was "
+        "changed; take that mode, another model, or name the sizes.",
+        "{name} 中没有能容纳当前模型最大缓冲区（{need}）的内存池，而 {mode} 有。"
+        "未做任何改动；请使用该模式、更换模型或直接指定大小。",
+    ),
     "no_such_mode": (
         "This board has no mode {name}; there are {modes}.",
         "本开发板没有模式 {name}；可用的有 {modes}。",

@@ -65,6 +65,12 @@ TEXTS = {
     ),
     "files_missing": ("files are missing:", "缺少文件："),
     "for_board": ("Models that public sources name for the {board}:", "公开资料中适用于 {board} 的模型："),
+    "none_for_board": (
+        "No model of this list runs on the {board}: no console program for its BPU is known. A small model on its "
+        "processor: docs/cpu.md. The models of other boards: --all.",
+        "此列表中没有能在 {board} 上运行的模型：没有已知的、适用于其 BPU 的控制台程序。"
+        "可在其处理器上运行小模型：docs/cpu.zh-CN.md。其他开发板的模型：--all。",
+    ),
     "no_board": (
         "This machine is no board that is known, so all models are listed:",
         "这台机器不是已知的开发板，因此列出全部模型：",
@@ -153,9 +159,11 @@ TEXTS = {
         "没有任何信息说明 {name} 的上下文长度：请在其条目中设置 `context`，或设置 BPU_CONTEXT_SIZE。",
     ),
     "refused_type": (
-        "`{console}` refuses model type {number} ({name}), and only after it has loaded the model; use oellm_run.",
-        "`{console}` 不接受模型类型 {number}（{name}），并且要在加载模型之后才拒绝；请使用 oellm_run。",
+        "`{console}` refuses model type {number} ({name}) or cannot chat with it{hint}.",
+        "`{console}` 不接受模型类型 {number}（{name}），或无法用它对话{hint}。",
     ),
+    "use_console": ("; use {console}", "；请使用 {console}"),
+    "no_console": ("No console runs {name}: {why}.", "没有控制台能运行 {name}：{why}。"),
     "no_template": (
         "{name} has no chat template: set `template` in its entry, or BPU_TEMPLATE_PATH.",
         "{name} 没有对话模板：请在其条目中设置 `template`，或设置 BPU_TEMPLATE_PATH。",

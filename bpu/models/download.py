@@ -78,12 +78,20 @@ class Downloader:
             with self._open_response(url, {}) as response:
                 if response.status != 200:
                     raise DownloadFailed(f"{url}: HTTP {response.status}")
-                data = response.read(_MAX_LIST_BYTES + 1)
+                return self._short_body(url, response).decode("utf-8", "replace")
         except HTTPError as error:
             raise DownloadFailed(f"{url}: {_reason(error)}") from None
-        if len(data) > _MAX_LIST_BYTES:
-            raise DownloadFailed(f"{url}: longer than {_MAX_LIST_BYTES} bytes")
-        return bytes(data).decode("utf-8", "replace")
+
+    def _short_body(self, url: str, response: Any) -> bytes:
+        """Read a short body, which must be complete in the time that a connection may be slow."""
+        data, begun = b"", self._clock()
+        for block in _blocks(response):
+            data += block
+            if len(data) > _MAX_LIST_BYTES:
+                raise DownloadFailed(f"{url}: longer than {_MAX_LIST_BYTES} bytes")
+            if self._clock() - begun > SLOW_FOR_S:
+                raise DownloadFailed(f"{url}: not complete after {SLOW_FOR_S:g} s")
+        return data
 
     def file(
         self, url: str, target: Path, checksums: Checksums, *, most_bytes: int, progress: Progress = lambda a, b: None

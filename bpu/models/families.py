@@ -23,12 +23,20 @@ TYPES: Mapping[Sdk, Mapping[str, int]] = {
 THINKING: Mapping[str, Thinking] = {
     "deepseek": "auto",
     "minicpm5": "off",
+    # All published image models of the S600 are `Instruct` ones.
+    "qwen3vl": "none",
     "qwen3": "model",
     "qwen2.5": "none",
     "internlm": "none",
 }
-#: Model types that a program refuses although its SDK has a number for them, and only after it has loaded the model.
-REFUSED: Mapping[str, frozenset[int]] = {"oellm_multichat": frozenset({0, 2, 3, 4})}
+#: The model types that a program loads and chats with, of those that its SDK has a number for; `oellm_run` also loads
+#: InternVL (0), for one question about one image. The others load every type.
+ACCEPTED: Mapping[str, frozenset[int]] = {"oellm_multichat": frozenset({1, 7}), "oellm_run": frozenset({1, 4, 7})}
+
+
+def accepts(profile: str, number: int | None) -> bool:
+    """Whether a console chats with models of this type; true for an unknown type."""
+    return number is None or profile not in ACCEPTED or number in ACCEPTED[profile]
 
 
 def family_of(name: str, families: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["language", "vision", "other"]
-Board = Literal["S100", "S100P", "S600"]
+Board = Literal["S100", "S100P", "S600", "X5", "X3"]
+#: Boards for whose BPU no console program of a language model is known; no model of the others runs on them.
+WITHOUT_CONSOLE: tuple[Board, ...] = ("X5", "X3")
 
 #: The compiler's name of each BPU generation, and the board that has it.
 MARCHES: dict[str, Board] = {"nash-e": "S100", "nash-m": "S100P", "nash-p": "S600"}
@@ -56,14 +58,15 @@ def read_name(name: str) -> NameFacts:
 
 def board_of(model: str) -> Board | None:
     """Return the board that a device tree's `model` names; None for another machine."""
-    name = model.upper()
-    boards: tuple[Board, ...] = ("S600", "S100P", "S100")
-    return next((board for board in boards if board in name), None)
+    boards: tuple[Board, ...] = ("S600", "S100P", "S100", *WITHOUT_CONSOLE)
+    return next((board for board in boards if re.search(rf"(?<![A-Z0-9]){board}(?![0-9])", model.upper())), None)
 
 
 def can_run(made_for: Board | None, board: Board | None) -> bool:
     """Whether a file made for one board may run on another. An S100 has run files of the S100P; the S600 differs."""
-    return made_for is None or board is None or (made_for == "S600") == (board == "S600")
+    if made_for is None or board is None:
+        return True
+    return board not in WITHOUT_CONSOLE and (made_for == "S600") == (board == "S600")
 
 
 def _board(text: str | None) -> Board | None:

@@ -23,6 +23,8 @@ from bpu.settings import Settings, data_dir
 RESERVED_BYTES = 256 << 20
 #: An unpacked model is hardly larger than its archive, whose weights do not compress.
 MAX_UNPACK_RATIO = 1.3
+#: The published size of some files is that of an earlier release, which differs little.
+MAX_SIZE_RATIO = 1.1
 Stage = Literal["file", "check", "unpack"]
 Progress = Callable[[Stage, str, int, "int | None"], None]
 
@@ -148,6 +150,9 @@ def _pull_file(
             return kind
         target.unlink()
     most = shutil.disk_usage(folder).free - RESERVED_BYTES + _size(target.with_name(f"{target.name}.part"))
+    if file.bytes is not None:
+        # A server that sends more than the published size must not fill the disk before its checksum is wrong.
+        most = min(most, int(file.bytes * MAX_SIZE_RATIO) + (1 << 20))
     downloader.file(
         address(file, settings.model_mirror),
         target,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bpu.messages import say
 from bpu.models import families, sdk
-from bpu.models.names import board_of, can_run
+from bpu.models.catalogue import catalogue
+from bpu.models.names import Board, can_run
 from bpu.models.spec import ModelSpec
 
 #: Programs that read a template file; those of the S600 have their own.
@@ -52,19 +53,33 @@ def _names(model: ModelSpec) -> dict[str, str]:
     return dict(zip(keys, settings, strict=True))
 
 
-def refusals(model: ModelSpec, board: str) -> list[str]:
-    """Return a sentence for each reason why the console would refuse this model."""
+def refusals(model: ModelSpec, board: Board | None) -> list[str]:
+    """Return a sentence for each reason why the console would refuse this model on `board`, None for an unknown one."""
     found = []
     if sdk.is_second_generation(model.runtime_dir):
         return [say("models.second_sdk", folder=model.runtime_dir)]
-    this_board = board_of(board)
-    if not can_run(model.facts.board, this_board):
-        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=this_board))
+    if not can_run(model.facts.board, board):
+        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=board))
     if model.context is None:
         found.append(say("models.no_context", name=model.hbm.name))
-    if model.model_type in families.REFUSED.get(model.profile, ()):
-        found.append(say("models.refused_type", console=model.profile, number=model.model_type, name=model.hbm.name))
-    if model.template is None or (_needs_template(model) and model.template.suffix == ".json"):
+    row = next((row for row in catalogue() if row.hbm == model.hbm.name and not row.console), None)
+    if row is not None:
+        found.append(say("models.no_console", name=model.hbm.name, why=say(f"pull.why_{row.why}")))
+    elif not families.accepts(model.profile, model.model_type):
+        others = [name for name in families.ACCEPTED if families.accepts(name, model.model_type)]
+        hint = say("models.use_console", console=others[0]) if others else ""
+        found.append(
+            say(
+                "models.refused_type",
+                console=model.profile,
+                number=model.model_type,
+                name=model.hbm.name,
+                hint=hint,
+            )
+        )
+    is_useless = model.template is not None and _needs_template(model) and model.template.suffix == ".json"
+    # Without the tokenizer's folder, which holds the template, one sentence names the folder.
+    if is_useless or (model.template is None and sdk.is_dir(model.tokenizer_dir)):
         found.append(say("models.no_template", name=model.hbm.name))
     if model.profile == "vlm" and families.vision(model.hbm.name) is None and "model_type" not in model.vlm:
         found.append(say("models.unknown_vision", name=model.hbm.name))

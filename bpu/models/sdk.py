@@ -10,13 +10,26 @@ from pathlib import Path
 from bpu.models.families import Sdk, vision
 
 #: Paths of consoles below the runtime folder, by SDK generation: 0.9, 1.0 of the S100, 1.0 of the S600.
-_PROGRAM_PLACES = ("bin/{name}", "{name}", "example/*/{name}", "examples/*/{name}", "example/*/*/{name}")
+_PROGRAM_PLACES = (
+    "bin/{name}",
+    "{name}",
+    "example/{name}",
+    "example/*/{name}",
+    "examples/*/{name}",
+    "example/*/*/{name}",
+)
 #: Consoles in the order in which an SDK's folder is searched for one; `llm` first where an SDK has both of the S600.
 CONSOLES = ("xlm_demo", "llm", "oellm_multichat", "oellm_run")
 #: Files that exist only in the generation that has its own server.
 _SECOND_GENERATION = ("include/oellm_runtime_basic/oellm_runtime.h", "lib/liboellm_runtime.so")
-#: The S600's folders are named for families.
-_FAMILY_FOLDERS = {"Qwen3-VL": "Qwen3_VL_config", "Qwen2.5-VL": "Qwen2.5_VL_config", "Qwen3": "Qwen3_config"}
+#: Folders that all models of a family share: those of the S600's SDK, then of the S100's, by the file's beginning.
+_FAMILY_FOLDERS = {
+    "Qwen3-VL": "Qwen3_VL_config",
+    "Qwen2.5-VL": "Qwen2.5_VL_config",
+    "Qwen3": "Qwen3_config",
+    "DeepSeek_R1_Distill_Qwen_": "DeepSeek_R1_Distill_Qwen_1.5B_config",
+    "Qwen2.5_": "Qwen2.5_1.5B_Instruct_config",
+}
 _INFO = "MODEL_INFO.json"
 #: More than any tokenizer's configuration, with its list of special tokens, has.
 _MOST_JSON = 16 << 20
@@ -92,11 +105,17 @@ def find_tokenizer(hbm: Path, runtime_dir: Path) -> Path | None:
     return next((folder for folder in _tokenizer_places(hbm, runtime_dir) if is_dir(folder)), None)
 
 
+def usual_tokenizer(hbm: Path, runtime_dir: Path) -> Path:
+    """Return the folder in the SDK where the tokenizer of a model should be."""
+    places = [folder for folder in _tokenizer_places(hbm, runtime_dir) if folder.is_relative_to(runtime_dir)]
+    return next((folder for folder in reversed(places) if is_dir(folder.parent)), places[-1])
+
+
 def _tokenizer_places(hbm: Path, runtime_dir: Path) -> Iterator[Path]:
     yield hbm.parent / "tokenizer"
     if is_file(hbm.parent / "tokenizer.json"):
         yield hbm.parent
-    stem = hbm.stem
+    stem = hbm.stem.partition("_language_")[0]
     bare = stem.rsplit("_", 1)[0] if stem.rpartition("_")[2].isdigit() else stem
     known = vision(hbm.name)
     folders = [known.vocabulary] if known else []

@@ -290,8 +290,17 @@ def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tupl
     if is_wanted and (is_named or sdk.is_file(usual)):
         return usual, wanted or profile_for(usual.name).name
     names = (wanted,) if wanted else ("vlm",) if families.vision(hbm.name) else sdk.CONSOLES
-    console = sdk.find_console(runtime, names) or runtime / (f"bin/{wanted}" if entry.profile else settings.console)
+    able = tuple(name for name in names if families.accepts(name, _type_for(name, entry, hbm, runtime)))
+    found = sdk.find_console(runtime, able) or sdk.find_console(runtime, names)
+    console = found or runtime / (f"bin/{wanted}" if entry.profile else settings.console)
     return console, wanted or profile_for(console.name).name
+
+
+def _type_for(profile: str, entry: Entry, hbm: Path, runtime: Path) -> int | None:
+    """Return the model type that a console of this profile would get; None if nothing says it."""
+    if entry.model_type is not None:
+        return entry.model_type
+    return families.known_type(hbm.name, sdk.sdk_of(profile, runtime))
 
 
 def _tokenizer(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> Path:
@@ -299,7 +308,11 @@ def _tokenizer(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> Pa
     setting = runtime / settings.tokenizer_dir if "tokenizer_dir" in settings.explicit else None
     found = sdk.find_tokenizer(hbm, runtime)
     named = _resolve_path(runtime, entry.tokenizer_dir)
-    return _first_known(named, *_by_precedence(entry.hbm is not None, found, setting), runtime / settings.tokenizer_dir)
+    usual = runtime / settings.tokenizer_dir
+    family, other = (families.family_of(name, families.TYPES["1.0"]) for name in (hbm.name, usual.name))
+    if family not in (None, other):
+        usual = sdk.usual_tokenizer(hbm, runtime)  # the default is another family's
+    return _first_known(named, *_by_precedence(entry.hbm is not None, found, setting), usual)
 
 
 def _template(entry: Entry, settings: Settings, runtime: Path, tokenizer_dir: Path) -> Path | None:

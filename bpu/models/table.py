@@ -20,6 +20,8 @@ from bpu.trusted_files import read_trusted
 SYSTEM_FILE = Path("/etc/bpu/models.toml")
 _ARRAY = "model"
 _KEYS = ("default", _ARRAY)
+#: The keys that decide whether the others are right.
+_DECISIVE_KEYS = frozenset({"profile", "console", "runtime_dir", "hbm", "vision"})
 #: More entries than any board has; a limit, because each entry takes time to resolve.
 _MOST_ENTRIES = 200
 
@@ -132,7 +134,11 @@ def read_table(text: str, settings: Settings, path: Path) -> ModelTable:
             entry = Entry.model_validate(raw)
         except ValidationError as error:
             mistakes += [((*place, *_path(item["loc"])), _rule_text(item)) for item in error.errors()]
-            continue
+            wrong = {str(item["loc"][0]) for item in error.errors()}
+            if wrong & _DECISIVE_KEYS:
+                continue
+            # The other keys may contradict each other, which is a mistake to report too.
+            entry = Entry.model_validate({"id": "?", **{key: raw[key] for key in raw if key not in wrong}})
         models.append(resolve(entry, settings, folder=path.parent, line=line_of(place, places)))
         mistakes += [((*place, key), words) for key, words in _entry_mistakes(models[-1], entry)]
     mistakes += [*_name_mistakes(_entries(document)), *_default_mistakes(document)]
@@ -208,7 +214,7 @@ def _default_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     name = document.get("default")
     if name is None:
         return
-    ids = [entry.get("id") for entry in _entries(document)]
+    ids = [entry["id"] for entry in _entries(document) if "id" in entry]
     if name not in ids:
         yield ("default",), say("models.no_such_default", name=name, ids=", ".join(map(str, ids)))
 

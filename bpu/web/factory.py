@@ -12,7 +12,7 @@ from flask import Blueprint
 from bpu import gevent_io
 from bpu.board.addresses import local_addresses, reachable
 from bpu.chat.answer_decoder import AnswerDecoder
-from bpu.chat.loader import load_template
+from bpu.chat.loader import load_template, model_reasons
 from bpu.chat.prompt import Prompter
 from bpu.chat.template import Template
 from bpu.chat.tokens import load_counter
@@ -28,7 +28,6 @@ from bpu.engine.client.launch_config import (
     unusable,
 )
 from bpu.engine.launch_spec import LaunchTable
-from bpu.errors import SettingsError
 from bpu.images.job_images import ImageInput
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
@@ -88,22 +87,10 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
         idle_unload_s=model.idle_unload_s,
         load_parts=lambda: _parts(settings, model, launches),
-        find_reasons=lambda: _reasons(model, files),
+        find_reasons=lambda: model_reasons(model.thinking, None if files is None else files.template),
         problem=problem,
         image_side=model.image_side,
     )
-
-
-def _reasons(model: ModelSpec, files: Files | None) -> bool:
-    """Whether the model reasons, by its entry, else by its template."""
-    if model.thinking != "auto":
-        return model.thinking in ("template", "model")
-    if files is None:
-        return False
-    try:
-        return _template(model, files).reasons
-    except SettingsError:
-        return False
 
 
 def _template(model: ModelSpec, files: Files) -> Template:

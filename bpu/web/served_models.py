@@ -6,7 +6,7 @@ The model lists of all APIs are made from it. It reads small files, never the en
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -113,7 +113,10 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ServedModels:
-    """All served models, the default one first; with `think_twins` each name also as `<name>-think`."""
+    """All served models, the default one first; with `think_twins` each name also as `<name>-think`.
+
+    A model of the table that has such a name itself is that model.
+    """
 
     models: tuple[ServedModel, ...]
     think_twins: bool
@@ -135,20 +138,16 @@ class ServedModels:
     @property
     def listed(self) -> list[tuple[str, ServedModel]]:
         """Each id of the list of models with its model, twins last."""
-        return [(model.id, model) for model in self.models] + [
-            (f"{model.id}{THINK_SUFFIX}", model) for model in self.models if self.think_twins
-        ]
+        twins = [(f"{model.id}{THINK_SUFFIX}", model) for model in self.models if self.think_twins]
+        return [(model.id, model) for model in self.models] + [twin for twin in twins if twin[0] not in self.names]
 
     def find(self, name: str) -> ServedModel:
         """Find the model of an id, an alias, or a twin. Raises `ModelNotFound`."""
+        own = name if name in self.names or not self.think_twins else name.removesuffix(THINK_SUFFIX)
         for model in self.models:
-            if name in model.names or (self.think_twins and name in _twins(model.names)):
+            if own in model.names:
                 return model
         raise ModelNotFound.named(name, [name for name, _ in self.listed])
-
-
-def _twins(names: Iterable[str]) -> Iterator[str]:
-    return (f"{name}{THINK_SUFFIX}" for name in names)
 
 
 @lru_cache(maxsize=64)

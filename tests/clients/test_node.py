@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.gateway import Gateway, running
+from tests.live.several import MODELS, environment, table
 from tests.support.pictures import RED, base64_of, stripes
 
 HERE = Path(__file__).parent
@@ -39,6 +40,12 @@ def test_the_package(gateway: Gateway, name: str) -> None:
 def test_images_by_all_packages(tmp_path: Path) -> None:
     with running(tmp_path, env={"BPU_CONSOLE_PROFILE": "vlm"}) as gateway:
         check_package(gateway, "images", PICTURE=base64_of(stripes(RED)))
+
+
+def test_the_menu_of_several_models(tmp_path: Path) -> None:
+    table(tmp_path)
+    with running(tmp_path, env=environment(tmp_path)) as gateway:
+        check_package(gateway, "menu", MODELS=" ".join(MODELS))
 
 
 def check_package(gateway: Gateway, name: str, **more: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from bpu.chat.model_card import ModelCard
 from bpu.cli import _clients
 from bpu.cli._endpoint import Endpoint
 from bpu.settings import Settings
@@ -75,7 +76,7 @@ def test_every_program_is_one() -> None:
 
 
 def test_settings_are_those_that_the_command_prints() -> None:
-    door = Endpoint("http://BOARD:8000/v1", "any", "deepseek-r1:1.5b", 4096)
+    door = Endpoint("http://BOARD:8000/v1", "any", (ModelCard("deepseek-r1:1.5b"),))
     chatbox, openclaw, studio = map(json.loads, blocks("json"))
     link, _, config = _clients.chatbox_link(door).partition("?config=")
     assert f"{link}?config=" in TEXT

@@ -42,6 +42,23 @@ def test_each_value_is_shown_with_its_source_and_no_key_is(bpu: Bpu, tmp_path: P
     assert "very-secret" not in bpu("config", "show", BPU_API_KEYS="very-secret").out
 
 
+@pytest.mark.parametrize("option", [False, True])
+def test_set_creates_the_file_that_is_named_and_not_there_yet(bpu: Bpu, tmp_path: Path, option: bool) -> None:
+    file = tmp_path / "new" / "bpu.env"
+    words = ["--env-file", str(file)] if option else []
+    env = {} if option else {"BPU_SETTINGS_FILE": str(file)}
+    missing = bpu(*words, "config", "show", **env)
+    assert (missing.code, "BPU_WORKERS" in missing.out, str(file) in missing.err) == (2, True, True)
+    assert bpu(*words, "config", "path", **env).out.strip() == str(file)
+    assert bpu(*words, "status", **env).code == 2, "other commands refuse a name that may be mistyped"
+    refused = bpu(*words, "config", "set", "BPU_WORKERS=none", **env)
+    assert (refused.code, file.exists()) == (2, False)
+    created = bpu(*words, "config", "set", "BPU_WORKERS=3", **env)
+    assert created.ok, created.err
+    assert file.read_text() == "BPU_WORKERS=3\n"
+    assert rows(bpu(*words, "config", "show", "--json", **env))["BPU_WORKERS"]["source"] == str(file)
+
+
 def test_a_wrong_value_is_shown_and_said_and_the_code_is_2(bpu: Bpu) -> None:
     result = bpu("config", "show", BPU_WORKERS="many")
     assert (result.code, "many" in result.out, "BPU_WORKERS" in result.err) == (2, True, True)

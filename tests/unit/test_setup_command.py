@@ -14,7 +14,9 @@ from bpu.board import tools
 from bpu.board.checks.subject import Subject
 from bpu.cli._setup_steps import find_sdks, model_command, steps
 from bpu.models.catalogue import find
+from bpu.models.table import default_model
 from bpu.settings import load_settings
+from tests.support import sdks
 from tests.unit.board.device import Board
 
 PROJECT = Path(__file__).parents[2]
@@ -64,7 +66,7 @@ def test_a_dry_run_names_every_command_and_changes_nothing(setup: Setup, board: 
     result = setup("--dry-run")
     runtime = board.root / "opt/OpenExplorer_LLM_0.9.0/runtime"
     assert would_run(result) == [
-        f"config set BPU_RUNTIME_DIR={runtime} BPU_CONSOLE=bin/xlm_demo",
+        f"config set BPU_RUNTIME_DIR={runtime}",
         "ion apply balanced",
         "connect chatbox",
     ]
@@ -116,7 +118,26 @@ def test_sdks_of_all_generations_are_found(tmp_path: Path, console: str, place: 
     program.parent.mkdir(parents=True)
     program.touch()
     (tmp_path / place / "lib").mkdir()
-    assert list(find_sdks(tmp_path)) == [(tmp_path / place, program)]
+    assert list(find_sdks(tmp_path)) == [tmp_path / place]
+
+
+def test_the_console_follows_from_the_model_though_its_sdk_has_several(tmp_path: Path) -> None:
+    """An S600's SDK holds `llm` and `vlm`, and the S100's `oellm_run` and `oellm_multichat`."""
+    s600, s100 = sdks.s600(tmp_path), sdks.s100(tmp_path)
+    names = {
+        "Qwen3-4B_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm": (s600, "llm"),
+        "Qwen3-VL-2B-Instruct_language_chunk_256_cache_1024_w4_nash-p_corenum_4_4.hbm": (s600, "vlm"),
+        "Qwen2.5_1.5B_Instruct_1024.hbm": (s100, "oellm_multichat"),
+        "InternLM2_1.8B_1024.hbm": (s100, "oellm_run"),
+    }
+    for name, (runtime, console) in names.items():
+        assert default_model(load_settings(runtime_dir=runtime, hbm_path=tmp_path / name)).profile == console
+
+
+def test_an_sdk_of_the_second_generation_is_named(board: Board, setup: Setup) -> None:
+    (board.root / "opt").rename(board.root / "elsewhere")
+    board.file("opt/OpenExplorer_LLM/oellm_runtime/lib/liboellm_runtime.so", "")
+    assert "OpenExplorer_LLM is an OELLM 2.x SDK" in setup("--dry-run").out
 
 
 def test_a_model_is_downloaded_that_this_board_and_its_sdk_can_run(board: Board, setup: Setup, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bpu.board.checks.finding import Finding, Level, failure, note, success, warning
 from bpu.board.checks.subject import Subject
+from bpu.board.layout import known_board
 from bpu.board.sizes import human
 from bpu.errors import BpuError
 from bpu.models.families import TYPES, Sdk, family_of
@@ -38,7 +39,7 @@ def check_files(subject: Subject) -> Iterator[Finding]:
         return  # one finding names the one thing to do
     yield from _console(subject)
     yield _model(subject)
-    for reason in refusals(subject.models[0], subject.board) if subject.models else ():
+    for reason in refusals(subject.models[0], known_board(subject.root)) if subject.models else ():
         yield failure("refused", "refused", "choose_model", reason=reason)
     yield _model_type(subject)
     yield _tokenizer(subject)

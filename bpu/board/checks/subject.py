@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def board(self) -> str:
-        """The model in the board's device tree; "" on another machine."""
+        """The model in the device tree of a board whose BPU may run a console; "" on another machine."""
         return board_model(self.root) if is_board(self.root) else ""
 
     @property

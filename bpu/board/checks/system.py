@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from bpu import __version__
 from bpu.board.checks.finding import Finding, note, success, warning
 from bpu.board.checks.subject import Subject
+from bpu.board.layout import board_model, known_board
 from bpu.board.performance import clocks, script
 from bpu.board.readings import text_of
+from bpu.models.names import WITHOUT_CONSOLE
 
 #: Files with the version of the system, the vendor's first.
 VERSIONS = ("etc/version", "etc/os-release")
@@ -25,6 +27,8 @@ def check_system(subject: Subject) -> Iterator[Finding]:
 def _board(subject: Subject) -> Finding:
     if subject.board:
         return success("board", "board", model=subject.board)
+    if known_board(subject.root) in WITHOUT_CONSOLE:
+        return warning("board", "board_without_console", "use_processor", model=board_model(subject.root))
     return note("board", "no_board")
 
 

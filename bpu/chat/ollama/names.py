@@ -18,6 +18,8 @@ def tagged(model: str) -> str:
 def resolve(name: str, served: Iterable[str]) -> str | None:
     """Return the id among `served` that `name` means; None if it means none of them."""
     ids = list(served)
+    if name in ids:
+        return name
     own = [one for one in ids if one.removesuffix(THINK_SUFFIX) == one or one.removesuffix(THINK_SUFFIX) not in ids]
     bases = Counter(map(_base, own))
     by_name = {_base(one): one for one in own if bases[_base(one)] == 1}

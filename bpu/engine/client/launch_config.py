@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpu.board.layout import board_model, is_board
+from bpu.board.layout import is_board, known_board
 from bpu.console.profiles import PROFILES
 from bpu.engine.client import cpu_settings
 from bpu.engine.console_record import ConsoleRecord
@@ -103,7 +103,7 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, root: Pa
         return Files(False, console, model.hbm, model.tokenizer_dir, model.template, cpu=True)
     if _falls_back(settings, model, root):
         return _simulated(model)
-    mistakes = [*missing_files(model), *refusals(model, board_model(root))]
+    mistakes = [*missing_files(model), *refusals(model, known_board(root))]
     if mistakes:
         lines = (f"  {line}" for line in mistakes)
         raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bpu.engine.capabilities import Capabilities, capabilities_of, source_of
 from bpu.engine.console_examination import ANSWERS, ConsoleExamination, Step
 from bpu.engine.console_record import ConsoleRecord
-from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Capabilities
+from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.launch_spec import LaunchSpec
 
@@ -64,28 +65,12 @@ class ExaminationRunner:
     @property
     def capabilities(self) -> Capabilities:
         """What the settings say, else what an examination has proved, else what is publicly known."""
-        profile, found, belief = self._supervisor.profile, self.record.findings, self._supervisor.profile.belief
-        retains = bool(found.retains_history or (belief and belief.retains_history))
-        works = bool(found.reset_works or (belief and belief.reset_works)) and found.reset_works is not False
-        retains = {"always": True, "never": False}.get(self._launch.continues, retains)
-        works = {"command": True, "restart": False}.get(self._launch.reset, works)
-        return Capabilities(
-            retains_history=retains and profile.multi_turn is not False,
-            reset_works=works and profile.reset is not None and not profile.ineffective_reset,
-            stateless=bool(belief and belief.stateless) and not found.retains_history,
-        )
+        return capabilities_of(self._launch, self._supervisor.profile, self.record.findings)
 
     @property
     def source(self) -> str:
         """Source of the capabilities: `settings`, `examination`, `public`, `measured by others` or `unknown`."""
-        found, belief = self.record.findings, self._supervisor.profile.belief
-        if self._launch.reset != "auto" and self._launch.continues != "auto":
-            return "settings"
-        if found.reset_works is not None or found.retains_history:
-            return "examination"
-        if belief is not None:
-            return "measured by others" if belief.measured else "public"
-        return "unknown"
+        return source_of(self._launch, self._supervisor.profile, self.record.findings)
 
     @property
     def is_useful(self) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from bpu.engine.capabilities import Capabilities
+
 
 class StartMode(str, Enum):
     """How a job starts: on the cache as it is, on an empty one, after `reset`, or on a new process."""
@@ -17,18 +19,6 @@ class StartMode(str, Enum):
     EMPTY = "empty"
     RESET = "reset"
     RESTART = "restart"
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What the console can do, according to settings, an examination or public documentation."""
-
-    retains_history: bool = False
-    """The console keeps the conversation, so that a turn can continue it."""
-    reset_works: bool = False
-    """`reset` empties the cache."""
-    stateless: bool = False
-    """Every line begins a new conversation, so that the cache counts as empty."""
 
 
 @dataclass(frozen=True)

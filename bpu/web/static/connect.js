@@ -79,6 +79,8 @@ function chatboxCard({ model, models, key, base }) {
   ];
 }
 
+const chatboxCapabilities = (known) => [known.includes("thinking") && "reasoning", "tool_use", known.includes("vision") && "vision"].filter(Boolean);
+
 /** Chatbox opens `chatbox://provider/import?config=` with base64 of the UTF-8 JSON. */
 export function chatboxLink({ base, models, key }) {
   const config = {
@@ -89,8 +91,8 @@ export function chatboxLink({ base, models, key }) {
     settings: {
       apiHost: base,
       apiKey: key,
-      models: models.map(({ id, context_length: context = 4096 }) => (
-        { modelId: id, nickname: `${id} (BPU)`, type: "chat", capabilities: ["reasoning", "tool_use"], contextWindow: context, maxOutput: Math.floor(context / 2) })),
+      models: models.map(({ id, context_length: context = 4096, capabilities = [] }) => (
+        { modelId: id, nickname: `${id} (BPU)`, type: "chat", capabilities: chatboxCapabilities(capabilities), contextWindow: context, maxOutput: Math.floor(context / 2) })),
     },
   };
   const bytes = new TextEncoder().encode(JSON.stringify(config));
@@ -98,8 +100,8 @@ export function chatboxLink({ base, models, key }) {
 }
 
 function openclawConfig({ base, model, models, key }) {
-  const entries = models.map(({ id, context_length: context = 4096 }) => ({
-    id, name: `${id} (BPU)`, reasoning: true, input: ["text"], contextWindow: context, maxTokens: 1024,
+  const entries = models.map(({ id, context_length: context = 4096, capabilities = [] }) => ({
+    id, name: `${id} (BPU)`, reasoning: capabilities.includes("thinking"), input: capabilities.includes("vision") ? ["text", "image"] : ["text"], contextWindow: context, maxTokens: 1024,
     compat: { supportsTools: false, requiresStringContent: true, maxTokensField: "max_tokens", supportsUsageInStreaming: true },
   }));
   const config = {

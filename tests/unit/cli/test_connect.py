@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from bpu.board.addresses import Address, Kind
+from bpu.chat.model_card import ModelCard
 from bpu.cli import _clients, main
 from bpu.cli._endpoint import Endpoint, find_endpoint
 from bpu.errors import SettingsError
 from bpu.settings import Settings
 
-HERE = Endpoint("http://192.168.137.100:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
+HERE = Endpoint("http://192.168.137.100:8000/v1", "key-1", (ModelCard("deepseek-r1:1.5b"),))
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,26 @@ def test_openclaw_s_part_is_json_with_the_small_form() -> None:
     assert provider["baseUrl"] == "http://board:8000/v1"
     assert provider["models"][0]["compat"]["supportsTools"] is False
     assert config["agents"]["defaults"]["model"]["primary"] == f"bpu/{provider['models'][0]['id']}"
+
+
+def test_each_model_is_marked_by_what_it_can_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    table = tmp_path / "models.toml"
+    entries = {"opens": "model", "template": "template", "closed": "off", "cannot": "none"}
+    text = "".join(f'[[model]]\nid = "{name}"\nthinking = "{how}"\n' for name, how in entries.items())
+    table.write_text(f'{text}[[model]]\nid = "by-its-template"\n[[model]]\nid = "sees"\nprofile = "vlm"\n')
+    monkeypatch.setenv("BPU_MODELS_FILE", str(table))
+    config = json.loads(shown("openclaw", "--url", "http://board:8000"))
+    models = {one["id"]: one for one in config["models"]["providers"]["bpu"]["models"]}
+    reasons = {name: one["reasoning"] for name, one in models.items()}
+    assert reasons == {
+        "opens": True, "template": True, "closed": False, "cannot": False, "by-its-template": True, "sees": False
+    }  # fmt: skip
+    assert (models["opens"]["input"], models["sees"]["input"]) == (["text"], ["text", "image"])
+    link = next(line for line in shown("chatbox", "--url", "http://board:8000").split() if "?config=" in line)
+    data = json.loads(base64.b64decode(unquote(link.partition("?config=")[2])))
+    capabilities = {one["modelId"]: one["capabilities"] for one in data["settings"]["models"]}
+    assert {name: "reasoning" in found for name, found in capabilities.items()} == reasons
+    assert capabilities["sees"] == ["tool_use", "vision"]
 
 
 def test_curl_is_a_command_that_a_shell_reads_as_meant() -> None:

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu.chat.model_card import ModelCard
 from bpu.cli import _openclaw, main
 from bpu.cli._endpoint import Endpoint
 
-HERE = Endpoint("http://board:8000/v1", "key-1", "deepseek-r1:1.5b", 4096)
+HERE = Endpoint("http://board:8000/v1", "key-1", (ModelCard("deepseek-r1:1.5b"),))
 URL = ("--url", "http://board:8000", "--key", "key-1")
 OTHERS = {
     "agents": {"defaults": {"model": {"primary": "anthropic/claude"}, "workspace": "~/work"}, "entries": {"ops": {}}},

@@ -156,6 +156,20 @@ def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) ->
     assert "Examined 1 times without a result" in reported_findings()
 
 
+def test_what_the_settings_decide_is_not_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small model never passes the examination of a console whose `reset` the settings call good."""
+    monkeypatch.setenv("BPU_RESET", "command")
+    monkeypatch.setenv("BPU_CONTINUE", "always")
+    ConsoleRecord(build_launch_spec(load_settings())).begin_try()
+    assert "history kept, reset works" in reported_findings()
+    assert "restarts the console" not in reported_findings()
+    monkeypatch.setenv("BPU_RESET", "restart")
+    assert "reset is not used" in reported_findings()
+    monkeypatch.setenv("BPU_RESET", "command")
+    ConsoleRecord(build_launch_spec(load_settings())).save(Findings(retains_history=True, reset_works=False))
+    assert "forgets nothing" in reported_findings(), "a person must see that the settings contradict the facts"
+
+
 def test_a_try_that_still_runs_is_no_try_without_a_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
     ConsoleRecord(build_launch_spec(load_settings())).begin_try()

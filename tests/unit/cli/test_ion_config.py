@@ -79,6 +79,18 @@ def test_a_mode_that_cannot_hold_the_served_model_is_refused(board: Board, tmp_p
     assert "may not load" in done.output
 
 
+def test_a_mode_without_a_pool_for_the_weights_is_refused_where_another_has_one(board: Board, tmp_path: Path) -> None:
+    """MiniCPM5 needs 2.9 GB in one piece: all pools of bpu_first together are larger, and none of them is."""
+    env = {"BPU_HBM_PATH": str(sdks.model(tmp_path / "m" / "minicpm5-2b_ctx4096_s100.hbm"))}
+    refused = ion(board, "apply", "bpu_first", "--yes", env=env)
+    assert refused.exit_code == 2
+    assert "bpu_large has one that does" in refused.output
+    assert text(board) == ""
+    assert ion(board, "apply", "bpu_large", "--yes", env=env).exit_code == 0
+    sizes = ("ion_carveout=2304M", "ion_reserved=1G", "ion_cma=512M")
+    assert ion(board, "apply", *sizes, "--yes", env=env).exit_code == 0, "explicit sizes are the person's own"
+
+
 @pytest.mark.parametrize(
     ("pool_request", "said"),
     [

@@ -122,6 +122,40 @@ def test_what_runs_on_this_board_is_listed_with_its_source_of_doubt(board: Board
     assert all(row["checked"] == "no" and row["source"] for row in rows)
 
 
+def test_a_board_without_a_console_is_named_and_gets_no_model(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an RDK X5 no advice leads to an SDK, to pools or to a model that cannot run there."""
+    monkeypatch.setattr("bpu.engine.client.cpu_settings.is_available", lambda settings: False)
+    root = tmp_path / "x5"
+    for path, text in {"proc/device-tree/model": "D-Robotics RDK X5 V1.0\0", "boot/config.txt": ""}.items():
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_text(text)
+    said = bpu("doctor", "--sysfs", str(root)).output
+    assert "RDK X5 V1.0: no console program of a language model" in said
+    assert "BPU_ENGINE=cpu" in said
+
+    assert "Unpack the SDK" not in said
+    assert "ion show" not in said
+    listed = bpu("models", "available", "--sysfs", str(root)).output
+    assert "runs on the X5" in listed
+    assert "can be pulled" not in listed
+    refused = bpu("pull", "qwen3-4b", "--sysfs", str(root))
+    assert (refused.exit_code, "cannot run here" in refused.output) == (2, True)
+
+
+def test_the_vendors_number_tells_an_s100p_that_starts_with_the_s100s_tree(board: Board) -> None:
+    def listed() -> str:
+        return bpu("models", "available", "--sysfs", str(board.root)).output
+
+    board.file("sys/class/boardinfo/adc_boardid", "0x6A84\n")
+    assert "minicpm5-2b-s100 " in listed()
+    board.file("sys/class/boardinfo/adc_boardid", "0x6486\n")
+    assert "minicpm5-2b-s100p " in listed()
+    board.file("sys/class/boardinfo/adc_boardid", "(null)\n")
+    assert "minicpm5-2b-s100 " in listed()
+
+
 def test_add_writes_an_entry_and_keeps_what_stands_there(home: Path) -> None:
     runtime = sdks.s100(home)
     hbm = sdks.minicpm5(home)
@@ -285,6 +319,18 @@ def test_what_is_refused_before_anything_is_downloaded(
     assert "needs 2.5 GB more" in pull(board, mirror).output
     assert not list((home / "state").rglob("*.part"))
     assert load_table(load_settings()).path is None
+
+
+def test_more_than_the_published_size_is_not_downloaded(
+    home: Path, board: Board, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mirror[0] / "x_1024.hbm").write_bytes(b"h" * (4 << 20))
+    file = {"url": "https://vendor.example/x_1024.hbm", "bytes": 3000, "sha256": "0" * 64}
+    made = row(archive=False, hbm="x_1024.hbm", thinking=None, context=1024, file=[file])
+    monkeypatch.setattr("bpu.cli.pull.find", lambda name: made)
+    refused = pull(board, mirror)
+    assert refused.exit_code == 3
+    assert "more than the 1051876 that it may have" in refused.output
 
 
 def test_without_a_checksum_the_published_size_decides(

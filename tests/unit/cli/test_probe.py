@@ -84,6 +84,18 @@ def test_the_gateway_refuses_what_the_probe_saw_split(tmp_path: Path) -> None:
         turn(4500)
 
 
+def test_a_model_that_remembers_nothing_leaves_the_settings_to_decide(tmp_path: Path) -> None:
+    class Forgetful(Console):
+        def ask(self, line: bytes, **options: Any) -> Turn:
+            return Turn(text="OK.", first_s=0.1, total_s=0.2, pieces=3)
+
+    def words(**values: Any) -> str:
+        return "\n".join(one.said for one in examine(settings_of(tmp_path, **values), Forgetful(5000)))
+
+    assert "restarts the console between conversations" in words()
+    assert "goes by BPU_RESET=command" in words(reset="command")
+
+
 def test_a_longer_line_than_supposed_that_was_taken_whole_is_allowed_from_then_on(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     assert "12000 bytes is taken whole" in examine(settings, Console(1 << 20))[-1].said

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from bpu.engine.capabilities import Capabilities
 from bpu.engine.console_examination import Findings
 from bpu.engine.console_process import Exit
 from bpu.engine.console_record import CodeFile
 from bpu.engine.keeper.examination_runner import ANSWER_LIMIT_S, FIRST_IDLE_S, LONG_IDLE_S, MAX_ATTEMPTS
-from bpu.engine.keeper.kv_cache import Capabilities
 from bpu.engine.keeper.status_report import status_of
 from bpu.engine.states import State, Transition
 from tests.unit.engine.rig import PROMPT, Rig

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu.engine.capabilities import Capabilities
 from bpu.engine.keeper.kv_cache import (
     EMPTY,
     MARGIN,
     UNKNOWN,
     Cache,
-    Capabilities,
     StartMode,
     choose_start,
     must_discard,

@@ -162,6 +162,19 @@ def test_a_connection_that_only_drips_is_given_up(tmp_path: Path) -> None:
     slow.close()
 
 
+def test_a_list_that_only_drips_or_never_ends_is_given_up(tmp_path: Path) -> None:
+    clock = iter(range(0, 10_000_000, 1000))
+    slow = Downloader(read_timeout_s=2, sleep=lambda seconds: None, clock=lambda: float(next(clock)))
+    with (
+        serving(BODY, Act(sends=50, then="stall")) as server,
+        pytest.raises(DownloadFailed, match="not complete after"),
+    ):
+        slow.text(server.base)
+    with serving(b"x" * (2 << 20)) as server, pytest.raises(DownloadFailed, match="longer than"):
+        Downloader(read_timeout_s=2).text(server.base)
+    slow.close()
+
+
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"version": 1}', '{"version": "x", "total": "many"}'])
 def test_a_broken_note_begins_anew(downloader: Downloader, tmp_path: Path, note: str) -> None:
     (tmp_path / "model.hbm.part").write_bytes(b"what is this")

@@ -41,6 +41,9 @@ def test_a_name_tells_what_it_holds_and_no_more(name: str, facts: NameFacts) -> 
         ("D-Robotics RDK S100 V1P1", "S100"),
         ("D-Robotics RDK S100P V1P0", "S100P"),
         ("d-robotics rdk s600 mcb v0p2\0", "S600"),
+        ("D-Robotics RDK X5 V1.0", "X5"),
+        ("Hobot X3 PI V2.1 (Linux)", "X3"),
+        ("D-Robotics RDK S6000", None),
         ("Raspberry Pi 5", None),
         ("", None),
     ],
@@ -53,6 +56,7 @@ def test_only_the_s600_and_the_others_cannot_run_each_others_files() -> None:
     assert not can_run("S600", "S100")
     assert not can_run("S600", "S100P")
     assert not can_run("S100", "S600")
+    assert not any(can_run(made_for, "X5") for made_for in ("S100", "S100P", "S600"))
     assert can_run("S100P", "S100")
     assert can_run(None, "S100")
     assert can_run("S600", None)
@@ -77,4 +81,5 @@ def test_who_opens_the_thinking_follows_from_the_family() -> None:
     assert thinking(QWEN3) == "model"
     assert thinking("minicpm5-2b_ctx4096_s100.hbm") == "off"
     assert thinking("Qwen2.5_1.5B_Instruct_1024.hbm") == "none"
+    assert thinking("Qwen3-VL-4B-Instruct_language_chunk_512_cache_1024_w4_nash-p_corenum_4_4.hbm") == "none"
     assert thinking("DeepSeek_R1_Distill_Qwen_1.5B_4096.hbm") == "auto"

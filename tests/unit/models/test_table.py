@@ -159,6 +159,43 @@ def test_a_console_tokenizer_and_template_are_found_in_the_sdk(tmp_path: Path) -
     assert one.libraries == runtime / "lib"
 
 
+#: The vendor's list for its SDKs: file, console, folder of the tokenizer, type; then its reason if none can run it.
+VENDOR = [
+    ("DeepSeek_R1_Distill_Qwen_1.5B_4096.hbm", "oellm_multichat", f"{sdks.R1}_config", 1, ""),
+    ("DeepSeek_R1_Distill_Qwen_7B_1024.hbm", "oellm_multichat", f"{sdks.R1}_config", 1, ""),
+    ("Qwen2.5_1.5B_Instruct_1024.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, ""),
+    ("Qwen2.5_7B_Instruct_1024.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, ""),
+    ("Qwen2.5_1.5B_1024.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, ""),
+    ("InternLM2_1.8B_1024.hbm", "oellm_run", "InternLM2_1.8B_config", 4, ""),
+    ("InternVL2_2B_1024.hbm", "oellm_multichat", "InternVL2_2B_config", 0, "cannot chat with it"),
+    ("Llama3_8B_1024.hbm", "oellm_multichat", "Llama3_8B_config", 3, "cannot chat with it"),
+    ("Qwen2.5_Omni_3B_Text.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, "No console runs"),
+]
+
+
+@pytest.mark.parametrize(("name", "console", "tokenizer", "number", "why"), VENDOR)
+def test_each_model_of_the_s100s_sdk_gets_its_console_tokenizer_and_type(
+    tmp_path: Path, name: str, console: str, tokenizer: str, number: int, why: str
+) -> None:
+    runtime = sdks.s100(tmp_path)
+    hbm = sdks.model(runtime / "model" / name)
+    [model] = read(f'[[model]]\nid = "m"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"\n').models
+    assert (model.profile, model.tokenizer_dir.name, model.model_type) == (console, tokenizer, number)
+    said = " ".join(refusals(model, "S100"))
+    assert why in said
+    assert bool(said) == bool(why), said
+    # A tokenizer that is nowhere is named where it should be, and another family's is never used in its place.
+    assert model.tokenizer_dir.is_dir() or str(model.tokenizer_dir) in " ".join(missing_files(model))
+
+
+def test_a_file_of_the_second_sdk_generation_is_refused_beside_a_console_of_the_first(tmp_path: Path) -> None:
+    runtime = sdks.s600(tmp_path)
+    hbm = sdks.model(tmp_path / "m" / "MiniCPM5-2B_language_chunk_256_cache_4096_w8_nash-p_corenum_4_4.hbm")
+    [model] = read(f'[[model]]\nid = "m"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"\n').models
+    assert "OELLM 2.x" in " ".join(refusals(model, "S600"))
+    assert str(runtime / "configs" / "MiniCPM5-2B_config") in " ".join(missing_files(model))
+
+
 def test_the_context_is_read_beside_the_file_where_its_name_is_silent(tmp_path: Path) -> None:
     hbm = sdks.model(tmp_path / "model.hbm")
     assert from_settings(Settings(hbm_path=hbm)).context is None
@@ -257,7 +294,7 @@ def test_whatever_an_entry_holds_the_end_is_a_model_or_a_sentence(line: str) -> 
         assert f"{PATH}:3:" in table
     else:
         assert missing_files(table.default_model)
-        assert isinstance(refusals(table.default_model, "D-Robotics RDK S100 V1P1"), list)
+        assert isinstance(refusals(table.default_model, "S100"), list)
 
 
 @given(st.integers(0, len(ALL_KEYS)), st.integers(0, 40), st.text(max_size=20))
@@ -272,6 +309,17 @@ def test_keys_that_contradict_each_other_are_mistakes() -> None:
     ]
     assert "is for models with `vision = true`" in refused('[[model]]\nid = "a"\nvit = "v.hbm"')[0]
     assert "is not a language model" in refused('[[model]]\nid = "a"\nhbm = "whisper-medium_x.hbm"')[0]
+
+
+def test_keys_that_contradict_each_other_are_named_beside_other_mistakes() -> None:
+    found = refused(
+        'default = "x"\n[[model]]\nvision = true\ncontext = "4096"\n[[model]]\nid = "b"\nvit = "v"\nfoo = 1\n'
+    )
+    assert [line.partition(":")[0] for line in found] == ["1", "2", "3", "4", "7", "8"]
+    assert found[0].endswith("there are b.")
+    # What depends on a wrong key is not judged.
+    found = refused('[[model]]\nid = "a"\nprofile = "vml"\nvision = true\n')
+    assert len(found) == 1
 
 
 def test_two_models_cannot_share_a_name() -> None:

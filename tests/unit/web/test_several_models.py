@@ -111,3 +111,18 @@ def test_a_job_goes_to_the_model_that_it_names(client: FlaskClient, engine: Fake
     )
     assert (short.status_code, short.json["model"]) == (200, "qwen")
     assert engine.asked == [R1, QWEN]
+
+
+def test_a_model_with_the_name_of_anothers_variant_is_itself(serve: Serve, engine: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(
+        '[[model]]\nid = "m"\n[[model]]\nid = "m-think"\ncontext = 512\n[[model]]\nid = "M"\ncontext = 256\n'
+    )
+    engine.picture.update(model="m", models={})
+    client = serve(models_file=path)
+    assert list(entries(client)) == ["m", "m-think", "M", "m-think-think", "M-think"]
+    lengths = {name: client.get(f"/v1/models/{name}").json["context_length"] for name in entries(client)}
+    assert lengths == {"m": 4096, "m-think": 512, "M": 256, "m-think-think": 512, "M-think": 256}
+    for name in ("m", "M", "m-think"):
+        shown = client.post("/api/show", json={"model": name}).json["model_info"]
+        assert [size for key, size in shown.items() if key.endswith("context_length")] == [lengths[name]]

@@ -1,0 +1,46 @@
+"""Derives what a console can do from the settings, an examination and public knowledge. Pure; keeper and CLI use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpu.console.profiles import Profile
+from bpu.engine.console_examination import Findings
+from bpu.engine.launch_spec import LaunchSpec
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the console can do, according to settings, an examination or public documentation."""
+
+    retains_history: bool = False
+    """The console keeps the conversation, so that a turn can continue it."""
+    reset_works: bool = False
+    """`reset` empties the cache."""
+    stateless: bool = False
+    """Every line begins a new conversation, so that the cache counts as empty."""
+
+
+def capabilities_of(launch: LaunchSpec, profile: Profile, found: Findings) -> Capabilities:
+    """Return what the settings say, else what an examination has proved, else what is publicly known."""
+    belief = profile.belief
+    retains = bool(found.retains_history or (belief and belief.retains_history))
+    works = bool(found.reset_works or (belief and belief.reset_works)) and found.reset_works is not False
+    retains = {"always": True, "never": False}.get(launch.continues, retains)
+    works = {"command": True, "restart": False}.get(launch.reset, works)
+    return Capabilities(
+        retains_history=retains and profile.multi_turn is not False,
+        reset_works=works and profile.reset is not None and not profile.ineffective_reset,
+        stateless=bool(belief and belief.stateless) and not found.retains_history,
+    )
+
+
+def source_of(launch: LaunchSpec, profile: Profile, found: Findings) -> str:
+    """Return their source: `settings`, `examination`, `public`, `measured by others` or `unknown`."""
+    if launch.reset != "auto" and launch.continues != "auto":
+        return "settings"
+    if found.reset_works is not None or found.retains_history:
+        return "examination"
+    if profile.belief is not None:
+        return "measured by others" if profile.belief.measured else "public"
+    return "unknown"
