@@ -16,7 +16,7 @@ from pathlib import Path
 from bpu import settings_file
 from bpu.board import tools
 from bpu.errors import BadRequest, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.project import PROJECT
 from bpu.settings import ARTICLE_RUNTIME
 
@@ -227,7 +227,7 @@ def _write_file(step: Step) -> None:
             file.write(step.text)
         part.replace(step.path)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise EngineUnavailable(say("service.no_write", path=step.path, reason=reason)) from error
 
 

@@ -15,7 +15,7 @@ from bpu.console.profiles import PROFILES
 from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.console_record import ConsoleRecord, forget
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.settings import Settings, data_dir, existing_state_dirs
 
 
@@ -73,7 +73,7 @@ def forget_findings(settings: Settings) -> Iterator[Finding]:
     try:
         count = forget(folder)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         yield failure("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
     else:
         yield success("record", "record_forgotten", count=count, folder=str(folder))

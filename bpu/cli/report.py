@@ -23,7 +23,7 @@ from bpu.cli._readiness import last_lines
 from bpu.cli.config import describe_settings
 from bpu.cli.doctor import subject_of
 from bpu.errors import BpuError, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.project import PROJECT
 from bpu.settings import Settings, existing_state_dirs, read_settings
 
@@ -62,7 +62,7 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise EngineUnavailable(say("service.no_write", path=path, reason=error.strerror or error)) from error
+        raise EngineUnavailable(say("service.no_write", path=path, reason=os_reason(error))) from error
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
