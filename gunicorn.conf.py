@@ -135,6 +135,7 @@ forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if nam
 accesslog = None
 errorlog = "-"
 logconfig_dict = log_format.config(_settings.log_format)
+logger_class = "bpu.server.log.Log"  # gunicorn's own, whose level holds for the gateway's lines too
 
 
 def on_starting(server: Any) -> None:
