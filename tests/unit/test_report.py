@@ -152,6 +152,10 @@ def test_update_asks_only_with_check_and_only_the_address_of_the_setting(server:
     for path in ("odd", "missing"):
         result = bpu("update", "--check", BPU_UPDATE_URL=f"{url}/{path}")
         assert (result.code, "Traceback" in result.err) == (3, False)
+    missing = bpu("update", "--check", BPU_UPDATE_URL=f"{url}/missing")
+    assert "does not answer: HTTP Error 404" in missing.err
+    closed = bpu("update", "--check", BPU_UPDATE_URL="http://127.0.0.1:1/x")
+    assert (closed.code, "does not answer: Connection refused" in closed.err) == (3, True)
     assert bpu("update", "--check", BPU_UPDATE_URL="file:///etc/passwd").code == 2
 
 
