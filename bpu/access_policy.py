@@ -9,7 +9,7 @@ import hmac
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Union
@@ -121,6 +121,15 @@ def is_private_client(client: str) -> bool:
         return True
     address = _address(client)
     return address is not None and any(address in network for network in PRIVATE_NETWORKS)
+
+
+def serves_networks(settings: Settings) -> Callable[[str], bool]:
+    """Return whether clients in the network of an address of this machine are served."""
+    try:
+        locked = access(settings).needs_key
+    except SettingsError:
+        locked = True  # keys are wanted, but their file cannot be used
+    return lambda ip: locked or is_private_client(ip)
 
 
 def host_name(host: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from bpu.access_policy import file_keys
-from bpu.board.addresses import Address, local_addresses, reachable
+from bpu.access_policy import file_keys, serves_networks
+from bpu.board.addresses import Address, host_of, local_addresses, reachable
 from bpu.engine.client.launch_config import chosen_table, context_size, resolve_engine
 from bpu.errors import SettingsError
 from bpu.messages import say
@@ -22,7 +22,8 @@ ANY_KEY = "any"
 class Endpoint:
     """The settings of a client: `base` ends in `/v1`; `context` in tokens.
 
-    `others` are the other models of the table, with their contexts.
+    `others` are the other models of the table, with their contexts. `needs_key`: the address is public, and its clients
+    are refused because the gateway has no key.
     """
 
     base: str
@@ -30,6 +31,7 @@ class Endpoint:
     model: str
     context: int
     others: tuple[tuple[str, int], ...] = ()
+    needs_key: bool = False
 
     @property
     def models(self) -> tuple[tuple[str, int], ...]:
@@ -57,10 +59,15 @@ def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = lo
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
+    is_served = serves_networks(settings)
+    near = [url for url, kind in urls if kind is not None and is_served(host_of(url))]
+    base = next(iter(near), urls[0][0])
+    needs_key = base not in near and urls[0][1] is not None
     table = chosen_table(settings)
     contexts = {model.id: context_size(settings, model) for model in table.models}
     size = contexts.pop(table.default)
-    return Endpoint(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, table.default, size, tuple(contexts.items()))
+    key = first_key(settings) or ANY_KEY
+    return Endpoint(f"{base}/v1", key, table.default, size, tuple(contexts.items()), needs_key=needs_key)
 
 
 def first_key(settings: Settings) -> str:

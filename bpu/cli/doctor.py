@@ -15,6 +15,7 @@ from typing import TextIO
 import click
 
 from bpu import __version__
+from bpu.access_policy import serves_networks
 from bpu.board import tools
 from bpu.board.checks.finding import Finding, Level, exit_code
 from bpu.board.checks.logs import check_log
@@ -89,6 +90,7 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
         models=models,
         user=_service_user(root),
         root=root,
+        serves=serves_networks(settings),
         hostname=socket.gethostname(),
     )
 
