@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bpu import log_format, settings_file
-from bpu.access_policy import access, is_private_client
+from bpu.access_policy import access, serves_networks
 from bpu.board import performance
 from bpu.board.addresses import busy_ports, print_addresses
 from bpu.board.service import AVAHI_FILE
@@ -135,6 +135,7 @@ forwarded_allow_ips = ",".join(name for name in _settings.trusted_proxies if nam
 accesslog = None
 errorlog = "-"
 logconfig_dict = log_format.config(_settings.log_format)
+logger_class = "bpu.server.log.Log"  # gunicorn's own, whose level holds for the gateway's lines too
 
 
 def on_starting(server: Any) -> None:
@@ -153,14 +154,13 @@ def _refuse_taken(bind: str) -> None:
 
 def when_ready(server: Any) -> None:
     """Log where the gateway listens and which engine answers."""
-    locked = access(_settings).needs_key
     write = (lambda text: server.log.info("%s", text.strip())) if _settings.log_format == "json" else None
     files = choose_files(_settings)
     print_addresses(
         _settings,
         simulated=files.simulated,
         cpu=files.cpu,
-        serves=lambda ip: locked or is_private_client(ip),
+        serves=serves_networks(_settings),
         write=write,
     )
     if files.cpu and not (files.tokenizer_dir / "tokenizer.json").is_file():

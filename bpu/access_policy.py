@@ -9,13 +9,13 @@ import hmac
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Union
 
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.settings import Settings
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -123,6 +123,15 @@ def is_private_client(client: str) -> bool:
     return address is not None and any(address in network for network in PRIVATE_NETWORKS)
 
 
+def serves_networks(settings: Settings) -> Callable[[str], bool]:
+    """Return whether clients in the network of an address of this machine are served."""
+    try:
+        locked = access(settings).needs_key
+    except SettingsError:
+        locked = True  # keys are wanted, but their file cannot be used
+    return lambda ip: locked or is_private_client(ip)
+
+
 def host_name(host: str) -> str:
     """Return the name or address in `host` without port, brackets and final dot, in lower case.
 
@@ -169,7 +178,7 @@ def file_keys(settings: Settings) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
-        raise SettingsError(say("settings.keys_unreadable", path=path, reason=error)) from None
+        raise SettingsError(say("settings.keys_unreadable", path=path, reason=os_reason(error))) from None
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
         raise SettingsError(say("settings.no_keys", path=path))

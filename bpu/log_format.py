@@ -17,6 +17,8 @@ from typing import Any, Literal
 from bpu.log_writer import LogWriter, describe_loss
 
 Form = Literal["text", "json"]
+#: The loggers whose level can be chosen.
+LEVELLED = ("gunicorn.error", "bpu")
 
 
 class JsonFormatter(logging.Formatter):
@@ -52,7 +54,7 @@ def config(form: Form, level: str = "INFO") -> dict[str, Any]:
     """Return the dictionary for `logging.config.dictConfig`, which logs to standard error in one form."""
     formatter = JsonFormatter if form == "json" else TextFormatter
     # Without this level gunicorn would also write its own line for each request.
-    levels = {"gunicorn.error": level, "gunicorn.access": "WARNING", "bpu": level}
+    levels = {"gunicorn.access": "WARNING", **dict.fromkeys(LEVELLED, level)}
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bpu.errors import SettingsError
-from bpu.messages import has, say
+from bpu.messages import has, os_reason, say
 
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
@@ -338,7 +338,7 @@ def _unusable(folder: Path) -> str | None:
             return say("settings.foreign_link")
         status = folder.stat()
     except OSError as error:
-        return error.strerror or str(error)
+        return os_reason(error)
     if _is_foreign(status) or status.st_mode & 0o002:
         return say("settings.foreign_folder")
     return None if os.access(folder, os.W_OK | os.X_OK) else say("settings.no_right")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.project import INSTALLED, PROJECT
 from bpu.trusted_files import read_trusted
 
@@ -114,8 +114,8 @@ def read(path: Path) -> dict[str, str]:
     """Read the variables of a file. Raises `SettingsError` if it is missing or not trusted."""
     try:
         return parse(read_trusted(path), path)
-    except FileNotFoundError:
-        raise SettingsError(say("files.unreadable", path=path, reason=os.strerror(2))) from None
+    except FileNotFoundError as error:
+        raise SettingsError(say("files.unreadable", path=path, reason=os_reason(error))) from None
 
 
 def parse(text: str, path: Path) -> dict[str, str]:
@@ -184,7 +184,7 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
             os.fsync(descriptor)
         part.replace(path)
     except OSError as error:
-        raise SettingsError(say("settings.not_written", path=path, reason=error.strerror or error)) from None
+        raise SettingsError(say("settings.not_written", path=path, reason=os_reason(error))) from None
 
 
 def sudo_user_file() -> tuple[Path, int] | None:

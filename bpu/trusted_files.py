@@ -7,6 +7,7 @@ entry can replace it. A group may write if the user is its only member, as in a 
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 
 #: Size limit; settings files are written by hand and much smaller.
 MOST_BYTES = 256 * 1024
@@ -39,7 +40,7 @@ def read_trusted(path: Path, *, most: int = MOST_BYTES) -> str:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SettingsError(say("files.unreadable", path=path, reason=error.strerror or error)) from None
+        raise SettingsError(say("files.unreadable", path=path, reason=os_reason(error))) from None
     if len(data) > most:
         raise SettingsError(say("files.too_large", path=path, most=most))
     try:
@@ -68,7 +69,7 @@ def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         yield entry, status
         links += 1
         if links > _MOST_LINKS:
-            raise SettingsError(say("files.unreadable", path=path, reason="ELOOP"))
+            raise SettingsError(say("files.unreadable", path=path, reason=os_reason(OSError(errno.ELOOP, ""))))
         target = entry.readlink()
         if target.is_absolute():
             position = Path("/")

@@ -144,7 +144,8 @@ def build(architecture: str, dist: Path, cache: Path) -> Path:
         add_wheels(root, ARCHITECTURES[architecture], cache)
         add_units(root)
         add_documents(root, date)
-        write(root / "etc/bpu/bpu.env", (PROJECT / "deploy" / "bpu.env.example").read_text(encoding="utf-8"))
+        # `bpu config` changes this conffile, so its text never does: dpkg would ask each owner at the next upgrade.
+        write(root / "etc/bpu/bpu.env", (RECIPE / "bpu.env").read_text(encoding="utf-8"))
         (root / "usr/bin").mkdir()
         (root / "usr/bin/bpu").symlink_to(f"../{HOME.relative_to('usr')}/current/bin/bpu")
         add_control(root, architecture)

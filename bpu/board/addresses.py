@@ -144,9 +144,17 @@ def address_text(
     if not urls:
         return "\n".join([*lines, say("addresses.socket", bind=settings.bind), ""])
     lines.append(say("addresses.chatbox"))
-    lines += [f"  {url + '/v1':<36} {_label(url, kind, serves)}" for url, kind in urls]
+    lines += address_lines(urls, serves)
     lines.append(say("addresses.page", url=f"{urls[-1][0]}/"))
     return "\n".join([*lines, ""])
+
+
+def address_lines(urls: Iterable[tuple[str, Kind | None]], serves: Callable[[str], bool]) -> list[str]:
+    """Return a line for each of `urls` (see `reachable`): the API host for clients, and its network.
+
+    `serves` tells whether clients from an address's network are served without a key.
+    """
+    return [f"  {url + '/v1':<36} {_label(url, kind, serves)}" for url, kind in urls]
 
 
 def print_addresses(
@@ -173,9 +181,13 @@ def print_addresses(
 def _label(url: str, kind: Kind | None, serves: Callable[[str], bool]) -> str:
     if kind is None:
         return say("addresses.mdns" if ".local:" in url else "addresses.here")
-    ip = url.removeprefix("http://").rpartition(":")[0]
     network = say(f"addresses.{kind.name.lower()}")
-    return network if serves(ip) else say("addresses.closed", network=network)
+    return network if serves(host_of(url)) else say("addresses.closed", network=network)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a base URL of `reachable`."""
+    return url.removeprefix("http://").rpartition(":")[0]
 
 
 def _read_iproute(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpu.board.errors import BoardError
+from bpu.messages import os_reason
 
 BOOT = Path("/boot")
 #: Two spellings of the same keyword.
@@ -36,7 +37,7 @@ def active_tree(boot_dir: Path = BOOT) -> Path:
     try:
         text = config.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise BoardError("ion.no_boot_config", path=config, reason=error.strerror or error) from None
+        raise BoardError("ion.no_boot_config", path=config, reason=os_reason(error)) from None
     entry = active_entry(text)
     if entry is None or not entry.tree:
         raise BoardError("ion.no_tree_named", path=config)

@@ -12,6 +12,7 @@ from bpu.board.modes import MODES, Mode, mode
 from bpu.board.pools import ALIGNMENT, Plan, plan
 from bpu.board.regions import MemoryMap, Span, read_map, read_ram
 from bpu.board.sizes import parse_size
+from bpu.messages import os_reason
 from bpu.models.names import WITHOUT_CONSOLE, Board, board_of
 
 LIVE_TREE = "proc/device-tree"
@@ -86,7 +87,7 @@ def next_layout(tree_file: Path, root: Path = Path("/")) -> Layout:
     try:
         tree = parse(tree_file.read_bytes())
     except OSError as error:
-        raise BoardError("ion.unreadable", path=tree_file, reason=error.strerror or error) from None
+        raise BoardError("ion.unreadable", path=tree_file, reason=os_reason(error)) from None
     model = tree.root.text("model")
     memory = read_map(tree, ram=_live_ram(root) if board_model(root) == model else ())
     if not memory.ram:

@@ -16,7 +16,7 @@ from bpu.board import tools
 from bpu.board.errors import BoardError
 from bpu.board.layout import known_board
 from bpu.board.readings import text_of
-from bpu.messages import say, sudo_program
+from bpu.messages import os_reason, say, sudo_program
 from bpu.models.table import default_model
 from bpu.settings import Settings, state_dir
 
@@ -172,7 +172,7 @@ class Performance:
         try:
             path.write_text(governor)
         except OSError as error:
-            raise BoardError("perf.failed", what=path, reason=error.strerror or error) from None
+            raise BoardError("perf.failed", what=path, reason=os_reason(error)) from None
 
     def _save(self, changes: Changes) -> None:
         temporary = self._record.with_suffix(".new")
@@ -181,7 +181,7 @@ class Performance:
             temporary.write_text(changes.to_json())
             temporary.replace(self._record)
         except OSError as error:
-            raise BoardError("perf.failed", what=self._record, reason=error.strerror or error) from None
+            raise BoardError("perf.failed", what=self._record, reason=os_reason(error)) from None
 
 
 def performance(settings: Settings, root: Path = Path("/")) -> Performance:

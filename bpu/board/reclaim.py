@@ -19,6 +19,7 @@ from bpu.board.errors import BoardError
 from bpu.board.pipes import can_write
 from bpu.board.processes import Holder, Process, holders, is_serving, pids, process, running
 from bpu.board.readings import Reading, readings
+from bpu.messages import os_reason
 
 #: Processes that adopt orphans.
 ADOPTERS = ("systemd", "init")
@@ -107,7 +108,7 @@ def drop_caches(root: Path = Path("/"), *, sync: Callable[[], None] = os.sync) -
     try:
         path.write_text("3\n")
     except OSError as error:
-        raise BoardError("reclaim.no_drop", path=path, reason=error.strerror or error) from None
+        raise BoardError("reclaim.no_drop", path=path, reason=os_reason(error)) from None
 
 
 def wait_until_stable(

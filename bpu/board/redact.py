@@ -30,14 +30,22 @@ _LINE = re.compile(
 )
 _PROMPTS = ("prompt", "answer")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+#: What follows `?` or `#` in an address: signatures and tokens have many names there.
+_QUERIES = re.compile(r"(?<=://)([^\s?#]+[?#])[^\s\"')]+")
+_SECRET = r"(?:keys?|token|passwords?|passwd|pwd|passphrases?|secrets?|credentials?|signatures?|licen[cs]es?)"
+#: `Bearer X`, `--some-key X`, `some_key=X`, `Cookie: X`, and keys that well-known services issue.
 _NAMED_KEYS = re.compile(
-    r"(?i)(bearer\s+|authorization\s*:\s*\w+\s+|(?<![\w-])--[\w-]*(?:key|token|password|secret)s?\s+"
-    r"|(?<![a-z])(?:api[-_]?keys?|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+(?:,[^\s\"',;]+)*|\bsk-[\w-]{8,}"
+    rf"(?i)(bearer\s+|authorization\s*:\s*\w+\s+|(?<![\w-])--[\w-]*{_SECRET}\s+"
+    rf"|(?<![a-z])(?:[\w-]+[-_])?(?:apikeys?|{_SECRET})[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+(?:,[^\s\"',;]+)*"
+    r"|((?<![\w-])(?:set-)?cookie\s*[=:]\s*)[^\r\n]+"
+    r"|\b(?:sk-[\w-]{8,}|(?:hf|gh[oprsu]|github_pat|glpat|xox[abp])[-_][\w-]{8,}|AKIA[A-Z0-9]{12,})"
 )
 _ADDRESSES = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"
     r"|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?(?![\w:]|\.\d))"
 )
+#: The head of a JSON line; text of a user in these places makes it a line of another format.
+_JSON_HEAD = {"time": r"[\dT:.+Z-]{1,40}", "pid": r"\d{1,9}", "level": r"[a-z]{1,10}"}
 #: Fields of the engine's lines in a JSON log.
 _MOVES = ("from", "to", "move")
 
@@ -76,7 +84,8 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
-    return _NAMED_KEYS.sub(lambda match: (match[1] or "") + HIDDEN, text)
+    text = _QUERIES.sub(rf"\1{HIDDEN}", text)
+    return _NAMED_KEYS.sub(lambda match: (match[1] or match[2] or "") + HIDDEN, text)
 
 
 def log_lines(lines: Iterable[str]) -> Iterator[str]:
@@ -125,6 +134,8 @@ def _parse_json_line(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
         head = {name: str(found.pop(name)) for name in ("time", "level", "pid", "event")}
-    except (ValueError, KeyError, AttributeError, RecursionError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return None
+    if not all(re.fullmatch(form, head[name]) for name, form in _JSON_HEAD.items()):
         return None
     return {**head, "facts": {name: str(value) for name, value in found.items()}}

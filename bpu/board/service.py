@@ -16,9 +16,10 @@ from pathlib import Path
 from bpu import settings_file
 from bpu.board import tools
 from bpu.errors import BadRequest, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.project import PROJECT
 from bpu.settings import ARTICLE_RUNTIME
+from bpu.trusted_files import read_trusted
 
 GATEWAY = "bpu-gateway.service"
 PERFORMANCE = "bpu-performance.service"
@@ -147,7 +148,11 @@ def installation(
 def _settings_steps(machine: Machine, values: Values, root: Path) -> list[Step]:
     file = below(root, ENV_FILE)
     example = PROJECT / "deploy" / "bpu.env.example"
-    text = (file if file.exists() else example).read_text(encoding="utf-8")
+    if root == Path("/") and os.path.lexists(file):
+        # What another user could have written must not become root's own by being written again.
+        text = read_trusted(file)
+    else:
+        text = (file if file.exists() else example).read_text(encoding="utf-8")
     changes = dict(values.variables)
     steps = []
     if values.keys:
@@ -227,7 +232,7 @@ def _write_file(step: Step) -> None:
             file.write(step.text)
         part.replace(step.path)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise EngineUnavailable(say("service.no_write", path=step.path, reason=reason)) from error
 
 

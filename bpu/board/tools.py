@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
+from bpu.messages import os_reason, say
 
 #: Searched after PATH, because the PATH of a service or an ordinary user often lacks these.
 EXTRA_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/hobot/bin")
@@ -105,7 +105,7 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise ToolFailed(say("tools.not_started", program=words[0], reason=error.strerror or error)) from error
+        raise ToolFailed(say("tools.not_started", program=words[0], reason=os_reason(error))) from error
     return _finish(process, None if input is None else input.encode(), timeout, Path(words[0]).name)
 
 
@@ -120,7 +120,7 @@ def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
             words, stdin=subprocess.DEVNULL, env=_environment({}), cwd=cwd, start_new_session=True
         )
     except OSError as error:
-        raise ToolFailed(say("tools.not_started", program=words[0], reason=error.strerror or error)) from error
+        raise ToolFailed(say("tools.not_started", program=words[0], reason=os_reason(error))) from error
     process.returncode = 0  # not waited for here, because gunicorn's master reaps every child
     return process.pid
 

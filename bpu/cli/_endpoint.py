@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from bpu.access_policy import file_keys
-from bpu.board.addresses import Address, local_addresses, reachable
+from bpu.access_policy import file_keys, serves_networks
+from bpu.board.addresses import Address, host_of, local_addresses, reachable
 from bpu.chat.loader import model_reasons
 from bpu.chat.model_card import ModelCard
 from bpu.engine.client.launch_config import choose_files, chosen_table, context_size, resolve_engine
@@ -23,11 +23,15 @@ ANY_KEY = "any"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The settings of a client: `base` ends in `/v1`; `models` are all of the table, the selected one first."""
+    """The settings of a client: `base` ends in `/v1`; `models` are all of the table, the selected one first.
+
+    `needs_key`: the address is public, and its clients are refused because the gateway has no key.
+    """
 
     base: str
     key: str
     models: tuple[ModelCard, ...]
+    needs_key: bool = False
 
     @property
     def model(self) -> str:
@@ -59,9 +63,14 @@ def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = lo
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
         raise SettingsError(say("connect.no_network", bind=settings.bind))
+    is_served = serves_networks(settings)
+    near = [url for url, kind in urls if kind is not None and is_served(host_of(url))]
+    base = next(iter(near), urls[0][0])
+    needs_key = base not in near and urls[0][1] is not None
     table = chosen_table(settings)
     cards = tuple(_card(settings, model) for model in table.models)
-    return Endpoint(f"{urls[0][0]}/v1", first_key(settings) or ANY_KEY, cards).with_model(table.default)
+    key = first_key(settings) or ANY_KEY
+    return Endpoint(f"{base}/v1", key, cards, needs_key=needs_key).with_model(table.default)
 
 
 def _card(settings: Settings, model: ModelSpec) -> ModelCard:

@@ -16,7 +16,7 @@ from typing import Any
 
 from bpu.cli._endpoint import Endpoint
 from bpu.errors import BadRequest, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import os_reason, say
 
 #: OpenClaw's name for this provider, and for the agent that uses it; the page uses the same.
 PROVIDER = "bpu"
@@ -97,7 +97,7 @@ def read(path: Path) -> Config:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeError) as error:
-        raise EngineUnavailable(say("connect.unreadable", path=path, reason=error)) from error
+        raise EngineUnavailable(say("connect.unreadable", path=path, reason=os_reason(error))) from error
     try:
         config = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError):
@@ -129,7 +129,7 @@ def write(path: Path, config: Mapping[str, Any]) -> Path | None:
         _put(part, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(), mode, old)
         part.replace(target)
     except OSError as error:
-        raise EngineUnavailable(say("connect.no_write", path=path, reason=error.strerror or error)) from error
+        raise EngineUnavailable(say("connect.no_write", path=path, reason=os_reason(error))) from error
     return backup
 
 

@@ -18,7 +18,7 @@ from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord, forget
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.settings import Settings, data_dir, existing_state_dirs
 
 
@@ -89,7 +89,7 @@ def forget_findings(settings: Settings) -> Iterator[Finding]:
     try:
         count = forget(folder)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         yield failure("record", "record_not_forgotten", "record_owner", folder=str(folder), reason=reason)
     else:
         yield success("record", "record_forgotten", count=count, folder=str(folder))

@@ -35,7 +35,7 @@ def show(as_json: bool) -> None:
         width = max(len(row["name"]) for row in rows)
         for row in rows:
             value = pad_right(row["value"], 40)
-            click.echo(f"{row['name']:<{width}}  {value}  {_source_words(row['source'])}")
+            click.echo(f"{row['name']:<{width}}  {value}  {source_words(row['source'])}")
         for mistake in mistakes:
             click.echo(mistake, err=True)
     if mistakes:
@@ -71,7 +71,7 @@ def as_text(value: object) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _source_words(source: str) -> str:
+def source_words(source: str) -> str:
     return say(f"config.from_{source}") if source in ("default", "environment") else source
 
 

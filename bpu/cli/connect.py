@@ -14,6 +14,7 @@ import click
 from bpu.cli import _clients, _openclaw
 from bpu.cli._endpoint import Endpoint, find_endpoint
 from bpu.cli._group import Group
+from bpu.cli._readiness import ask_ready
 from bpu.cli._remote import base_url
 from bpu.cli._terminal import is_terminal
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
@@ -36,7 +37,10 @@ def _endpoint_options(function: Callable[..., None]) -> Callable[..., None]:
 def _client(name: str, write: Callable[[Endpoint], str]) -> None:
     @_endpoint_options
     def client(url: str | None, key: str | None, model: str | None) -> None:
-        click.echo(write(_chosen_endpoint(url, key, model)))
+        endpoint = _chosen_endpoint(url, key, model)
+        click.echo(write(endpoint))
+        if url is None:
+            _warn(endpoint)
 
     command.command(name, help=say(f"connect.{name}"))(client)
 
@@ -86,13 +90,25 @@ def _chosen_endpoint(url: str | None, key: str | None, model: str | None) -> End
     return dataclasses.replace(endpoint, base=base, key=key or endpoint.key)
 
 
+def _warn(endpoint: Endpoint) -> None:
+    """Say on standard error why the printed address would not work now."""
+    settings = load_settings()
+    if endpoint.needs_key:
+        click.echo(say("connect.needs_key"), err=True)
+    if not ask_ready(settings).state:
+        click.echo(say("connect.not_running", bind=settings.bind), err=True)
+
+
 def _chatbox(endpoint: Endpoint) -> str:
     link = _clients.chatbox_link(endpoint)
-    text = say("connect.chatbox_text", link=link, host=endpoint.base, key=endpoint.key, model=endpoint.model)
+    # A telephone that scans a local address would connect to itself.
+    has_code = is_terminal(sys.stdout) and not endpoint.is_local
+    open_it = say("connect.chatbox_scan" if has_code else "connect.chatbox_open")
+    fields = say("connect.chatbox_fields", host=endpoint.base, key=endpoint.key, model=endpoint.model)
+    text = f"{open_it}\n{link}\n\n{fields}"
     if endpoint.is_local:
-        # A telephone that scans it would connect to itself.
         return f"{text}\n{say('connect.local_only')}"
-    return f"{text}\n{_clients.qr(link)}" if is_terminal(sys.stdout) else text
+    return f"{text}\n{_clients.qr(link)}" if has_code else text
 
 
 _PRINTED: dict[str, Callable[[Endpoint], str]] = {

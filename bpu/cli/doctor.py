@@ -15,6 +15,7 @@ from typing import TextIO
 import click
 
 from bpu import __version__
+from bpu.access_policy import serves_networks
 from bpu.board import tools
 from bpu.board.checks.finding import Finding, Level, exit_code
 from bpu.board.checks.logs import check_log
@@ -89,6 +90,7 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
         models=models,
         user=_service_user(root),
         root=root,
+        serves=serves_networks(settings),
         hostname=socket.gethostname(),
     )
 
@@ -123,13 +125,21 @@ def _print_findings(found: Iterable[Finding], *, as_json: bool) -> list[Finding]
 
 def show_finding(one: Finding) -> None:
     mark, colour = MARKS[one.level]
-    name = say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
-    head = f"{click.style(mark, fg=colour)} {pad_right(name, NAME_CELLS)} "
+    head = f"{click.style(mark, fg=colour)} {pad_right(_check_name(one), NAME_CELLS)} "
     indent = " " * (NAME_CELLS + 3)
     for number, line in enumerate(_fit_lines(one.said, len(indent)) or [""]):
         click.echo((indent if number else head) + line)
     for line in one.remedy.splitlines():
         click.echo(f"{indent}> {line}")
+
+
+def finding_text(one: Finding) -> str:
+    """Return the lines of a finding for a file, without colours and remedies."""
+    return f"{MARKS[one.level][0]} {_check_name(one)}: {one.said}"
+
+
+def _check_name(one: Finding) -> str:
+    return say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
 
 
 def _fit_lines(text: str, indent: int) -> list[str]:

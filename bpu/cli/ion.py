@@ -25,7 +25,7 @@ from bpu.board.regions import MemoryMap
 from bpu.board.sizes import human
 from bpu.cli._group import Group
 from bpu.errors import SettingsError
-from bpu.messages import program, say, sudo_program
+from bpu.messages import os_reason, program, say, sudo_program
 from bpu.models.catalogue import need_of
 from bpu.models.memory import Fit, Need, fit, smallest_mode
 from bpu.models.sdk import is_file
@@ -335,4 +335,5 @@ def _as_board_error(do: Callable[[], Any]) -> Any:
     try:
         return do()
     except OSError as error:
-        raise BoardError("ion.file_failed", reason=error) from error
+        place = f"{error.filename}: " if error.filename else ""
+        raise BoardError("ion.file_failed", reason=f"{place}{os_reason(error)}") from error

@@ -20,10 +20,10 @@ from bpu.board.redact import log_lines, without_secrets
 from bpu.cli import _keeper
 from bpu.cli._endpoint import first_key
 from bpu.cli._readiness import last_lines
-from bpu.cli.config import describe_settings
-from bpu.cli.doctor import subject_of
+from bpu.cli.config import describe_settings, source_words
+from bpu.cli.doctor import finding_text, subject_of
 from bpu.errors import BpuError, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.project import PROJECT
 from bpu.settings import Settings, existing_state_dirs, read_settings
 
@@ -49,7 +49,7 @@ def command(output: Path | None, log: TextIO | None) -> None:
     }
     contents = [say("report.contents"), *(f"- {say(f'report.part_{name}')}" for name in parts), say("report.not_in_it")]
     click.echo("\n".join(contents))
-    body = [f"\n== {name}\n" + "\n".join(_safe(write)) for name, write in parts.items()]
+    body = [f"\n== {say(f'report.part_{name}')}\n" + "\n".join(_safe(write)) for name, write in parts.items()]
     text = without_secrets("\n".join([*contents, *body]) + "\n", _secrets(settings))
     path = output or Path(time.strftime("bpu-report-%Y%m%d-%H%M%S.txt"))
     _write(path, text)
@@ -62,7 +62,7 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise EngineUnavailable(say("service.no_write", path=path, reason=error.strerror or error)) from error
+        raise EngineUnavailable(say("service.no_write", path=path, reason=os_reason(error))) from error
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
     try:
         yield from write()
     except Exception as error:
-        yield f"(not available: {type(error).__name__})"
+        yield say("report.no_part", reason=type(error).__name__)
 
 
 def _secrets(settings: Settings) -> list[str]:
@@ -91,21 +91,25 @@ def _versions() -> Iterator[str]:
 
 def _doctor(settings: Settings) -> Iterator[str]:
     for one in examine(subject_of(settings)):
-        yield f"{one.level.name.lower():8} {one.check}: {one.said}"
+        yield finding_text(one)
 
 
 def _settings(settings: Settings, mistakes: list[str]) -> Iterator[str]:
     for row in describe_settings(settings):
         if row["source"] != "default":
-            yield f"{row['name']}={row['value']} ({row['source']})"
+            yield f"{row['name']}={row['value']} ({source_words(row['source'])})"
     yield from mistakes
 
 
 def _service() -> Iterator[str]:
     if tools.find("systemctl") is None:
-        yield "no systemd"
+        yield say("setup.without_systemd")
         return
-    yield from (f"{name}={value}" for name, value in service.state(service.GATEWAY).items())
+    state = service.state(service.GATEWAY)
+    if state.get("LoadState") != "loaded":
+        yield say("status.service", state=say("status.no_service"))
+        return
+    yield from (f"{name}={value}" for name, value in state.items())
 
 
 def _engine(settings: Settings) -> Iterator[str]:

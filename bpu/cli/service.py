@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from bpu import settings_file
+from bpu.access_policy import serves_networks
 from bpu.board import service, tools
-from bpu.board.addresses import local_addresses, reachable
+from bpu.board.addresses import address_lines, local_addresses, reachable
 from bpu.cli._endpoint import first_key
 from bpu.cli._group import Group
 from bpu.cli._readiness import last_lines, wait_until_ready
@@ -124,8 +125,9 @@ def _wait_until_ready(settings: Settings) -> None:
     reason = wait_until_ready(settings)
     if reason is None:
         click.echo(say("service.serves"))
-        for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname()):
-            click.echo(f"  {url}")
+        urls = reachable(settings.bind, local_addresses(), socket.gethostname())
+        for line in address_lines(urls, serves_networks(settings)):
+            click.echo(line)
         return
     click.echo(last_lines(), nl=False, err=True)
     raise EngineUnavailable(say("service.not_serving", reason=reason))

@@ -7,12 +7,14 @@ import socket
 import click
 
 from bpu import __version__
+from bpu.access_policy import serves_networks
 from bpu.board import service, tools
-from bpu.board.addresses import local_addresses, reachable
+from bpu.board.addresses import address_lines, local_addresses, reachable
+from bpu.cli import _keeper
 from bpu.cli._readiness import ask_ready
 from bpu.engine.client.launch_config import served_settings
 from bpu.messages import has, say
-from bpu.settings import load_settings
+from bpu.settings import existing_state_dirs, load_settings
 
 NOT_READY = 3
 
@@ -27,12 +29,15 @@ def command() -> None:
     click.echo(say("status.service", state=words or say("status.no_service")))
     if not answer.state:
         click.echo(say("status.nothing_listens", bind=settings.bind))
+        if any(_keeper.status(folder) for folder in existing_state_dirs(settings)):
+            click.echo(say("status.other_address"))
     else:
         key = f"status.state_{answer.state}"
         state = say(key) if has(key) else answer.state
         click.echo(say("status.model", model=served_settings(settings).model_id, state=state))
-        for url, _ in reachable(settings.bind, local_addresses(), socket.gethostname()):
-            click.echo(f"  {url}/v1")
+        urls = reachable(settings.bind, local_addresses(), socket.gethostname())
+        for line in address_lines(urls, serves_networks(settings)):
+            click.echo(line)
     if answer.reason:
         click.echo(answer.reason)
     if not answer.ready:

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from bpu import __version__
 from bpu.board.service import PACKAGED_HOME
 from bpu.errors import EngineUnavailable, SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.project import INSTALLED, PROJECT
 from bpu.settings import load_settings
 
@@ -49,5 +49,10 @@ def newest_version(url: str) -> Version:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             found = json.loads(answer.read(MOST_BYTES))
         return Version(str(found.get("version") or found["tag_name"]))
-    except (OSError, ValueError, KeyError, AttributeError, InvalidVersion) as error:
+    except OSError as error:
+        # urllib wraps the system's error; an HTTP error is one of its own.
+        cause = getattr(error, "reason", error)
+        reason = os_reason(cause) if isinstance(cause, Exception) else str(error)
+        raise EngineUnavailable(say("update.unreachable", reason=reason)) from error
+    except (ValueError, KeyError, AttributeError, InvalidVersion) as error:
         raise EngineUnavailable(say("update.unreadable", reason=type(error).__name__)) from error

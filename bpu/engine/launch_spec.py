@@ -90,6 +90,8 @@ class LaunchSpec:
         return shlex.join(self.argv)
 
 
+#: The argument by which a gateway that logs no lines of level `info` starts its keeper.
+BRIEF = "brief"
 #: Longest JSON of a launch, in characters, so that it fits into a packet with all other fields of a job.
 LONGEST_TEXT = 48_000
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -9,6 +9,7 @@ here, because clients match their English text. In a text `{bpu}` stands for the
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -57,6 +58,14 @@ def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
     if "bpu}" in text:
         text = text.replace("{bpu}", program()).replace("{sudo_bpu}", sudo_program())
     return text.format(**values) if values else text
+
+
+def os_reason(error: Exception) -> str:
+    """Return the operating system's reason for `error` in the terminal's language; of another error its own text."""
+    if not isinstance(error, OSError):
+        return str(error)
+    key = f"os.{errno.errorcode.get(error.errno or 0, '')}"
+    return say(key) if has(key) else error.strerror or str(error)
 
 
 #: The folders where sudo searches programs on Debian and Ubuntu.

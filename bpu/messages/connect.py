@@ -167,19 +167,32 @@ TEXTS = {
         "  补全模式      对话\n"
         "  上下文长度    见 `GET {base}/models`",
     ),
-    "chatbox_text": (
-        "Open this link on the computer that has Chatbox, or scan the code:\n{link}\n\n"
+    "chatbox_open": ("Open this link on the computer that has Chatbox:", "在装有 Chatbox 的电脑上打开此链接："),
+    "chatbox_scan": (
+        "Open this link on the computer that has Chatbox, or scan the code:",
+        "在装有 Chatbox 的电脑上打开此链接，或扫描二维码：",
+    ),
+    "chatbox_fields": (
         "Or by hand: Settings, Model Provider, Add, OpenAI API Compatible:\n"
         "  API Host  {host}   (type http:// too)\n"
         "  API Path  leave it as it is\n"
         "  API Key   {key}\n"
         "  Model     {model}",
-        "在装有 Chatbox 的电脑上打开此链接，或扫描二维码：\n{link}\n\n"
         "或手动添加：设置，模型提供方，添加，OpenAI API 兼容：\n"
         "  API 主机  {host}   （http:// 也要输入）\n"
         "  API 路径  保持不变\n"
         "  API 密钥  {key}\n"
         "  模型      {model}",
+    ),
+    "needs_key": (
+        "This address is public, and a gateway without keys refuses its clients. Set BPU_API_KEYS.",
+        "这是公网地址，而没有设置密钥的网关会拒绝来自公网的客户端。请设置 BPU_API_KEYS。",
+    ),
+    "not_running": (
+        "Nothing answers at {bind} now. The address comes from the settings: where the gateway was started with "
+        "another BPU_BIND, set the same here, or name its address with --url.",
+        "{bind} 上现在没有响应。地址取自设置：如果网关是用别的 BPU_BIND 启动的，"
+        "请在这里设置同样的值，或用 --url 指定地址。",
     ),
     "local_only": (
         "This address works on this machine only, so no code is shown. For other devices, let the gateway listen on "

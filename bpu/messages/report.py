@@ -21,8 +21,8 @@ TEXTS = {
     "contents": ("This report holds:", "此报告包含："),
     "part_versions": ("versions of gateway, Python and libraries", "网关、Python 和各库的版本"),
     "part_doctor": (
-        "what `doctor` finds: board, files, memory, this board's own addresses",
-        "`doctor` 的检查结果：开发板、文件、内存、本开发板自己的地址",
+        "what `doctor` finds: board, files, memory, this board's own addresses (x broken, ! warning, + fine, - note)",
+        "`doctor` 的检查结果：开发板、文件、内存、本开发板自己的地址（x 故障，! 警告，+ 正常，- 说明）",
     ),
     "part_settings": ("settings that are not the defaults, without keys", "与默认值不同的设置，不含密钥"),
     "part_service": ("the state of the service", "服务的状态"),
@@ -32,5 +32,6 @@ TEXTS = {
         "It holds no keys, no credentials, no prompts and answers; clients are numbered.",
         "不含密钥、凭据、提问和回答；客户端以编号代替。",
     ),
+    "no_part": ("(not available: {reason})", "（无法取得：{reason}）"),
     "written": ("Written: {path} ({size}). Read it before you send it.", "已写入：{path}（{size}）。发送前请先查看。"),
 }

@@ -20,4 +20,9 @@ TEXTS = {
     "state_stopping": ("stopping", "停止中"),
     "state_failed": ("failed", "故障"),
     "nothing_listens": ("Nothing answers at {bind}.", "{bind} 上没有响应。"),
+    "other_address": (
+        "But a gateway runs on this board, at another address than these settings name. Set the BPU_BIND with which it "
+        "was started.",
+        "但本开发板上有网关在运行，地址与这些设置不同。请设置启动它时所用的 BPU_BIND。",
+    ),
 }

@@ -21,10 +21,12 @@ TEXTS = {
         "删除：sudo apt remove rdk-bpu-gateway；连同设置、结论和模型：sudo apt purge rdk-bpu-gateway",
     ),
     "by_package": (
-        "Update: pipx upgrade rdk-bpu-gateway (or pip install --upgrade, uv tool upgrade), then {sudo_bpu} service "
-        "install if it is a service. Remove: {sudo_bpu} service remove, then pipx uninstall rdk-bpu-gateway",
-        "更新：pipx upgrade rdk-bpu-gateway（或 pip install --upgrade、uv tool upgrade），如已安装服务再运行 "
-        "{sudo_bpu} service install。删除：{sudo_bpu} service remove，再 pipx uninstall rdk-bpu-gateway",
+        "Update: pipx install --force with the newer wheel, rdk_bpu_gateway-VERSION-py3-none-any.whl (or uv tool "
+        "install --force, pip install), then {sudo_bpu} service install if it is a service. Remove: {sudo_bpu} service "
+        "remove, then pipx uninstall rdk-bpu-gateway (or uv tool uninstall, pip uninstall)",
+        "更新：用新的 wheel 运行 pipx install --force rdk_bpu_gateway-版本-py3-none-any.whl（或 uv tool "
+        "install --force、pip install），如已安装服务再运行 {sudo_bpu} service install。"
+        "删除：{sudo_bpu} service remove，再 pipx uninstall rdk-bpu-gateway（或 uv tool uninstall、pip uninstall）",
     ),
     "by_clone": (
         "Update: cd {project} && git pull && make setup, then {sudo_bpu} service install if it is a service. Remove: "
@@ -35,6 +37,10 @@ TEXTS = {
     "no_url": (
         "BPU_UPDATE_URL is not set, so no address is asked. It names a JSON file with a field `version`.",
         "未设置 BPU_UPDATE_URL，因此不会查询任何地址。它应指向含 `version` 字段的 JSON 文件。",
+    ),
+    "unreachable": (
+        "The address of BPU_UPDATE_URL does not answer: {reason}.",
+        "BPU_UPDATE_URL 的地址没有响应：{reason}。",
     ),
     "unreadable": (
         "BPU_UPDATE_URL does not name a version ({reason}).",

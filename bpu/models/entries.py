@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.models.names import read_name
 from bpu.models.sdk import find_console, is_dir, is_file
 from bpu.models.spec import from_settings
@@ -121,4 +121,4 @@ def _write(path: Path, text: str) -> None:
                 Path(name).unlink()
             raise
     except OSError as error:
-        raise SettingsError(say("models.not_written", path=path, reason=error.strerror or error)) from None
+        raise SettingsError(say("models.not_written", path=path, reason=os_reason(error))) from None

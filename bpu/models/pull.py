@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bpu.errors import EngineUnavailable, SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.models.catalogue import File, Row
 from bpu.models.download import Checksums, Downloader, DownloadFailed, digest_of, md5_from_list
 from bpu.models.unpack import BadArchive, unpack
@@ -80,7 +80,7 @@ def pull(
     except BadArchive as error:
         raise PullFailed(say("pull.bad_archive", name=row.file[0].name, reason=error)) from None
     except OSError as error:
-        raise PullFailed(say("pull.disk", folder=folder, reason=error.strerror or error)) from None
+        raise PullFailed(say("pull.disk", folder=folder, reason=os_reason(error))) from None
 
 
 @contextlib.contextmanager

@@ -80,6 +80,12 @@ def test_it_needs_no_network_and_names_what_it_needs(package: Path, tree: Path) 
     assert len(ours) == 1
 
 
+def test_the_settings_file_is_the_same_in_every_version(tree: Path) -> None:
+    """`bpu config` changes the file, so another text in a later package makes each upgrade ask, and fail unattended."""
+    data = (tree / "etc/bpu/bpu.env").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == "19d66a0e32bc98ed60188cb0f13a358553799cf54630efb1b4ac1880a0b6038d"
+
+
 def test_lintian_finds_nothing_that_is_not_explained(package: Path) -> None:
     if shutil.which("lintian") is None:
         pytest.skip("lintian is not installed")

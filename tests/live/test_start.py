@@ -27,6 +27,15 @@ def test_the_start_tells_who_answers_and_where(gateway: Gateway) -> None:
     assert (health["status"], health["simulated"], health["engine"]["profile"]) == ("ok", True, "xlm_demo")
 
 
+def test_gunicorn_s_log_level_holds_for_the_gateway_and_its_keeper(start: Start) -> None:
+    gateway = start(arguments=["--log-level", "warning"])
+    assert gateway.ask("hello")["choices"]
+    gateway.stop()
+    gateway.wait_nothing_left()
+    assert "INFO" not in gateway.log
+    assert "SIMULATOR" in gateway.log
+
+
 def test_curl_shows_a_stream_as_it_comes(gateway: Gateway) -> None:
     body = {**MODEL, "stream": True, "messages": [{"role": "user", "content": "你好"}]}
     url, kind = f"{gateway.url}/v1/chat/completions", "content-type: application/json"

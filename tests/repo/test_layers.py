@@ -65,6 +65,7 @@ OURS: dict[str, set[str]] = {
         "bpu.console",
         "bpu.settings",
         "bpu.settings_file",
+        "bpu.trusted_files",
         "bpu.errors",
         "bpu.messages",
         "bpu.project",

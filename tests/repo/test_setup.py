@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -226,3 +227,16 @@ def test_nothing_is_installed_where_another_engine_answers(env: dict[str, str], 
     (tmp_path / "board").write_bytes(b"D-Robotics RDK S100 V1P1\0")
     assert offer(tmp_path, "offer", **env) == tools.Result(0, "", "")
     assert calls(tmp_path) == []
+
+
+def test_the_list_of_targets_is_in_the_reader_s_language() -> None:
+    names = {}
+    for locale in ("C.UTF-8", "zh_CN.UTF-8"):
+        listed = tools.run(["make", "help"], timeout=30, cwd=PROJECT, env={"LC_ALL": locale})
+        assert listed.ok, listed.err
+        rows = [line.split(None, 2) for line in listed.out.splitlines()]
+        names[locale] = [row[1] for row in rows]
+        chinese = [bool(re.search(r"[\u4e00-\u9fff]", row[2])) for row in rows]
+        assert chinese == [locale.startswith("zh")] * len(rows)
+    assert "run" in names["C.UTF-8"]
+    assert names["C.UTF-8"] == names["zh_CN.UTF-8"]

@@ -92,7 +92,7 @@ def test_chatbox_s_fields_have_one_form_everywhere() -> None:
     connect = (PROJECT / "bpu/web/static/connect.js").read_text()
     assert 'settingRow("host", base)' in connect
     assert 'settingRow("path"' not in connect
-    assert "API Path  leave it as it is" in say("connect.chatbox_text", lang="en", link="", host="", key="", model="")
+    assert "API Path  leave it as it is" in say("connect.chatbox_fields", lang="en", host="", key="", model="")
     pages = ("README.md", "docs/board.md", "docs/clients.md", "README.zh-CN.md", "docs/board.zh-CN.md")
     for page in (*pages, "docs/clients.zh-CN.md"):
         text = (PROJECT / page).read_text(encoding="utf-8")

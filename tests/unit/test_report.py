@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def test_lines_of_requests_keep_times_and_counts_and_clients_are_numbered() -> N
 
 def test_both_forms_of_the_log_are_read() -> None:
     line = {
-        "time": "t",
+        "time": "2026-11-29T11:51:53.123+00:00",
         "level": "info",
         "logger": "bpu",
         "pid": 1,
@@ -45,6 +46,8 @@ def test_both_forms_of_the_log_are_read() -> None:
     (found,) = log_lines([json.dumps(line)])
     assert "status=200" in found
     assert "1.2.3.4" not in found
+    for name in ("time", "level", "pid"):
+        assert list(log_lines([json.dumps({**line, name: "the words of a person"})])) == []
 
 
 @pytest.mark.parametrize(
@@ -82,11 +85,16 @@ def test_addresses_in_other_lines_are_numbered_and_times_are_not() -> None:
     "text",
     ["Authorization: Bearer abcdefgh", "--api-keys abcdefgh", "BPU_API_KEY=abcdefgh", "https://abcdefgh:pw@host/x",
      "https://user:p@abcdefgh@host/x", "Authorization: Basic abcdefgh", "api_keys=one,abcdefgh",
-     "sk-abcdefgh", 'password: "abcdefgh"'],
+     "sk-abcdefgh", 'password: "abcdefgh"',
+     "--passwd abcdefgh", "--license abcdefgh", "access_key=abcdefgh", "passphrase: abcdefgh", "hf_abcdefgh",
+     "ghp_abcdefgh", "Cookie: a=1; session=abcdefgh", "https://host/x?sig=abcdefgh", "https://host/abc?a=1&b=abcdefgh",
+     "https://host/x#abcdefgh", "X-Amz-Signature=abcdefgh"],
 )  # fmt: skip
 def test_what_looks_like_a_key_is_hidden(text: str) -> None:
     assert "abcdefgh" not in without_secrets(text)
     assert without_secrets("the model is loaded", ["loaded"]) == "the model is ***"
+    for kept in ("prompt_tokens=12 ms=3", "first token after 3 s", "BPU_API_KEYS_FILE=/etc/bpu/keys", "https://host/x"):
+        assert without_secrets(kept) == kept
 
 
 def test_the_file_lists_its_contents_first_and_holds_no_secret(tmp_path: Path) -> None:
@@ -144,6 +152,10 @@ def test_update_asks_only_with_check_and_only_the_address_of_the_setting(server:
     for path in ("odd", "missing"):
         result = bpu("update", "--check", BPU_UPDATE_URL=f"{url}/{path}")
         assert (result.code, "Traceback" in result.err) == (3, False)
+    missing = bpu("update", "--check", BPU_UPDATE_URL=f"{url}/missing")
+    assert "does not answer: HTTP Error 404" in missing.err
+    closed = bpu("update", "--check", BPU_UPDATE_URL="http://127.0.0.1:1/x")
+    assert (closed.code, "does not answer: Connection refused" in closed.err) == (3, True)
     assert bpu("update", "--check", BPU_UPDATE_URL="file:///etc/passwd").code == 2
 
 
@@ -152,3 +164,15 @@ def test_status_and_logs_say_what_is_missing(tmp_path: Path) -> None:
     assert (result.code, "Nothing answers at 127.0.0.1:1" in result.out) == (3, True)
     shown = bpu("logs")
     assert shown.ok or "not installed" in shown.err
+
+
+def test_a_chinese_reader_s_report_has_no_english_frame(tmp_path: Path) -> None:
+    report = tmp_path / "report.txt"
+    env = {"LC_ALL": "zh_CN.UTF-8", "BPU_STATE_DIR": str(tmp_path / "state"), "BPU_MODEL_ID": "some-model"}
+    result = bpu("report", "--output", str(report), **env)
+    assert result.ok, result.err
+    heads = [line for line in report.read_text().splitlines() if line.startswith("== ")]
+    assert len(heads) == 6
+    assert all(re.search(r"[\u4e00-\u9fff]", head) for head in heads)
+    assert "BPU_MODEL_ID=some-model (环境变量)" in report.read_text()
+    assert "fine " not in report.read_text()

@@ -13,6 +13,7 @@ from bpu.board.checks.subject import Subject
 from bpu.board.layout import known_board
 from bpu.board.sizes import human
 from bpu.errors import BpuError
+from bpu.messages import os_reason
 from bpu.models.families import TYPES, Sdk, family_of
 from bpu.models.names import read_name
 from bpu.models.readiness import refusals
@@ -144,7 +145,7 @@ def _tokenizer(subject: Subject) -> Finding:
     except FileNotFoundError:
         return warning("tokenizer", "no_tokenizer", "copy_tokenizer", path=folder)
     except (OSError, ValueError) as error:
-        return failure("tokenizer", "bad_tokenizer", "copy_tokenizer", path=folder, reason=error)
+        return failure("tokenizer", "bad_tokenizer", "copy_tokenizer", path=folder, reason=os_reason(error))
     return success("tokenizer", "tokenizer", path=folder)
 
 
@@ -153,7 +154,7 @@ def _template(subject: Subject) -> Finding:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        return failure("template", "no_template", "set_template", path=path, reason=getattr(error, "strerror", error))
+        return failure("template", "no_template", "set_template", path=path, reason=os_reason(error))
     if "{" not in text:
         return warning("template", "odd_template", "set_template", path=path)
     return success("template", "template", path=path.name)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bpu.board.addresses import USB_NETWORK, Address, Kind, reachable
+from bpu.board.addresses import USB_NETWORK, Address, Kind, address_lines, reachable
 from bpu.board.checks.finding import Finding, failure, note, success, warning
 from bpu.board.checks.subject import Subject
 from bpu.board.processes import Process, socket_owner
 from bpu.board.readings import text_of
 from bpu.errors import BpuError
-from bpu.messages import say
 
 _LISTENING = "0A"
 _LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:", "fd:")
@@ -68,14 +67,7 @@ def _reachable(subject: Subject, found: Sequence[Address]) -> Finding:
         if all(part.startswith(_LOOPBACK) for part in subject.settings.bind.split(",")):
             return note("addresses", "loopback_only", "open_bind", bind=subject.settings.bind)
         return note("addresses", "nowhere", "connect_cable", url=urls[-1][0])
-    words = "\n".join(f"  {url}/v1  {say(_label(url, kind))}" for url, kind in near)
-    return success("addresses", "addresses", urls="\n" + words)
-
-
-def _label(url: str, kind: Kind | None) -> str:
-    if kind is None:
-        return "addresses.mdns" if ".local:" in url else "addresses.wired"
-    return f"addresses.{kind.name.lower()}"
+    return success("addresses", "addresses", urls="\n" + "\n".join(address_lines(near, subject.serves)))
 
 
 def _static(subject: Subject, found: Sequence[Address]) -> Iterator[Finding]:

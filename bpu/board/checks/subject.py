@@ -33,6 +33,8 @@ class Subject:
     run: Callable[..., tools.Result] = tools.run
     find: Callable[[str], str | None] = tools.find
     addresses: Callable[[], Sequence[Address]] = local_addresses
+    #: Whether clients in the network of an address are served without a key.
+    serves: Callable[[str], bool] = lambda ip: True
     hostname: str = ""
     models: tuple[ModelSpec, ...] = ()
 

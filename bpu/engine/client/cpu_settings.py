@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import os_reason, say
 from bpu.models.gguf import GgufError
 from bpu.models.gguf_files import GgufModel, prepare
 from bpu.settings import Settings, data_dir
@@ -68,7 +68,7 @@ def _prepared(path: Path, settings: Settings) -> GgufModel:
     try:
         return prepare(path, data_dir(settings) / "gguf")
     except (GgufError, OSError, ValueError) as error:
-        raise SettingsError(say("settings.bad_gguf", path=path, reason=error)) from None
+        raise SettingsError(say("settings.bad_gguf", path=path, reason=os_reason(error))) from None
 
 
 def _values(settings: Settings, model: GgufModel) -> dict[str, object]:

@@ -20,7 +20,7 @@ from typing import Any
 from bpu import errors, gevent_io
 from bpu.engine import protocol
 from bpu.engine.file_locks import SLOT_NAME, is_lockable, try_lock
-from bpu.engine.launch_spec import LaunchSpec, LaunchTable, table_of
+from bpu.engine.launch_spec import BRIEF, LaunchSpec, LaunchTable, table_of
 from bpu.engine.messages import (
     Attach,
     BadPacket,
@@ -337,8 +337,10 @@ class DaemonClient:
         raise errors.EngineStopping("The engine's keeper could not be started in time; try again.", retry_after=5)
 
     def _run_keeper(self, deadline: float) -> None:
+        # The keeper writes into the same log, so it leaves out the lines that this process leaves out.
+        brief = [BRIEF] if logging.getLogger("bpu").level > logging.INFO else []
         keeper = subprocess.Popen(
-            [sys.executable, "-S", "-m", "bpu.engine.keeper", self.launch.state_dir],
+            [sys.executable, "-S", "-m", "bpu.engine.keeper", self.launch.state_dir, *brief],
             cwd=IMPORT_ROOT,
             env={**self.launch.env, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,

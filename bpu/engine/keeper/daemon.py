@@ -17,7 +17,6 @@ import time
 from _socket import SocketType as RawSocket
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from io import TextIOBase
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -37,7 +36,7 @@ from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.keeper.status_report import status_of
 from bpu.engine.keeper.supervisor import Supervisor
 from bpu.engine.keeper.transition_log import TransitionLog, format_note, where
-from bpu.engine.launch_spec import LaunchSpec, LaunchTable, launch_from_json, table_from_json
+from bpu.engine.launch_spec import BRIEF, LaunchSpec, LaunchTable, launch_from_json, table_from_json
 from bpu.engine.messages import (
     Attach,
     BadPacket,
@@ -95,12 +94,12 @@ class Keeper:
     console, so that every state is known again; it ends the keeper only when such errors repeat.
     """
 
-    def __init__(self, table: LaunchTable, listener: RawSocket, locks: ConsoleLocks, log: TextIOBase) -> None:
+    def __init__(self, table: LaunchTable, listener: RawSocket, locks: ConsoleLocks, log: TransitionLog) -> None:
         self.launch, self.listener = table.default_launch, listener
         self._folder, self._locks = Path(self.launch.state_dir), locks
         self._tables = {table.fingerprint: None}
         self.loop = Loop(self._recover)
-        self._transition_log = TransitionLog(self.launch.log_format, log)
+        self._transition_log = log
         self.scheduler = Scheduler(
             self.launch,
             *self._make_parts(self.launch),
@@ -504,7 +503,7 @@ def main() -> int:
         return _report(
             {"error": f"The state folder {folder} cannot be used: {error}. Set BPU_STATE_DIR.", "person": True}
         )
-    keeper = Keeper(table, listener, locks, log)
+    keeper = Keeper(table, listener, locks, TransitionLog(launch.log_format, log, brief=BRIEF in sys.argv))
     _report({"ready": os.getpid()})
     _detach()
     try:

@@ -81,20 +81,23 @@ class TransitionLog:
     """Collects log lines and writes them when the keeper has sent all messages, so that no job waits for the log.
 
     Owned by the keeper. `output` must neither block nor raise (`bpu.log_writer`), because the keeper has one thread.
+    `brief`: lines of level `info` are left out.
     """
 
-    def __init__(self, form: str, output: TextIOBase) -> None:
-        self._form, self._output = form, output
+    def __init__(self, form: str, output: TextIOBase, *, brief: bool = False) -> None:
+        self._form, self._output, self._brief = form, output, brief
         self._lines: list[str] = []
 
     def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
-        self._lines.append(format_transition(self._form, old, new, move, reason, model=model))
+        if reason or not self._brief:
+            self._lines.append(format_transition(self._form, old, new, move, reason, model=model))
 
     def note_error(self, error: BaseException) -> None:
         self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))
 
     def note_event(self, event: str, text: str, *, level: str = "info") -> None:
-        self._lines.append(format_note(self._form, event, text, level=level))
+        if level != "info" or not self._brief:
+            self._lines.append(format_note(self._form, event, text, level=level))
 
     def write(self) -> None:
         if self._lines:

@@ -42,6 +42,33 @@ def test_the_best_address_the_first_key_and_the_model_are_taken(tmp_path: Path) 
     assert find_endpoint(Settings(), lambda: found).key == "any"
 
 
+def test_an_address_whose_clients_are_served_comes_first_and_a_public_one_alone_is_warned_of() -> None:
+    public, wifi = Address("8.8.8.8", "eth0", Kind.WIRED), Address("10.0.0.5", "wlan0", Kind.WIFI)
+    found = find_endpoint(Settings(), lambda: [public, wifi])
+    assert (found.base, found.needs_key) == ("http://10.0.0.5:8000/v1", False)
+    found = find_endpoint(Settings(), lambda: [public])
+    assert (found.base, found.needs_key) == ("http://8.8.8.8:8000/v1", True)
+    found = find_endpoint(Settings(api_keys="key-1"), lambda: [public, wifi])
+    assert (found.base, found.needs_key) == ("http://8.8.8.8:8000/v1", False)
+
+
+def test_an_address_where_nothing_answers_is_said_beside_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPU_BIND", "127.0.0.1:1")
+    result = CliRunner().invoke(main, ["connect", "curl"])
+    assert result.exit_code == 0, result.output
+    assert "http://127.0.0.1:1/v1" in result.stdout
+    assert "Nothing answers at 127.0.0.1:1 now" in result.stderr
+    assert "Nothing answers" not in CliRunner().invoke(main, ["connect", "curl", "--url", "127.0.0.1:1"]).output
+
+
+def test_no_code_is_promised_where_none_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "scan" not in shown("chatbox")
+    monkeypatch.setattr("bpu.cli.connect.is_terminal", lambda stream: True)
+    monkeypatch.setattr("bpu.cli._endpoint.local_addresses", lambda: [Address("10.0.0.5", "eth0", Kind.WIRED)])
+    monkeypatch.setenv("BPU_BIND", "10.0.0.5:8000")
+    assert "scan the code" in shown("chatbox")
+
+
 def test_without_a_network_address_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--url"):
         find_endpoint(Settings(bind=f"unix:{tmp_path}/s"), list)

@@ -17,7 +17,7 @@ from bpu import settings_file
 from bpu.board import service, tools
 from bpu.cli import main
 from bpu.cli._readiness import Answer, ask_ready, wait_until_ready
-from bpu.errors import BadRequest, EngineUnavailable
+from bpu.errors import BadRequest, EngineUnavailable, SettingsError
 from bpu.settings import load_settings
 from tests.live.gateway import Gateway
 from tests.support.ports import reserve_port
@@ -116,6 +116,17 @@ def test_keys_in_the_settings_of_an_earlier_install_move_to_their_own_file(tmp_p
     assert file.read_text() == "BPU_WORKERS=1\nBPU_API_KEYS_FILE=/etc/bpu/keys\n"
     (keys,) = [step for step in steps if step.path == tmp_path / "etc/bpu/keys"]
     assert (keys.text, keys.mode, keys.owner) == ("old\n", 0o600, "bpu")
+
+
+def test_settings_that_another_user_could_have_written_are_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bpu.env"
+    file.write_text("BPU_CONSOLE=/home/other/program\n")
+    file.chmod(0o666)
+    monkeypatch.setattr(service, "ENV_FILE", file)
+    with pytest.raises(SettingsError, match="can be written by other users"):
+        service.installation(HERE, performance=False, start=False)
 
 
 def test_a_service_that_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
