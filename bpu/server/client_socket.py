@@ -1,4 +1,4 @@
-"""A client's socket with a time limit on the head of each request.
+"""A client's socket with a time limit on the head of each request, of which it knows the path.
 
 A new connection must send its first byte within seconds; between requests it may be silent for the keep-alive time.
 Bodies are read as from the plain socket.
@@ -17,6 +17,8 @@ from bpu import gevent_io
 
 #: Bytes read at once: gunicorn would read up to a MiB ahead into its own buffer, outside the body budget.
 MAX_READ_BYTES = 16 * 1024
+#: Bytes of a head that are kept, so that a refusal of it has the form of the API that its path belongs to.
+KEPT_HEAD_BYTES = 128
 
 
 class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
@@ -43,6 +45,7 @@ class ClientSocket:
         self._silence_s = first_byte_s
         self._serving = False
         self._deadline: float | None = None
+        self._head = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -62,7 +65,14 @@ class ClientSocket:
             return b""
         if not begun:
             self._deadline = self._clock() + self._head_s
+        self._head += data[: KEPT_HEAD_BYTES - len(self._head)]
         return data
+
+    @property
+    def path(self) -> str:
+        """The path in the head that is being read, as far as its first bytes show it; else ""."""
+        _, _, target = self._head.partition(b" ")
+        return target.split(b" ")[0].split(b"?")[0].decode("ascii", "replace")
 
     def sendall(self, data: bytes) -> None:
         """Send as the socket does.
@@ -94,4 +104,4 @@ class ClientSocket:
 
     def end_request(self) -> None:
         """Put the limits back after the answer, for the next request's head."""
-        self._serving, self._deadline = False, None
+        self._serving, self._deadline, self._head = False, None, b""

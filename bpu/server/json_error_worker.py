@@ -62,7 +62,7 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
             if isinstance(exc, kind) and not isinstance(exc, OWN_ERRORS):
                 log.info("request", extra={"facts": {"client": _host(addr), "status": int(status), "error": code}})
                 self.on_refused(code)
-                self._refuse(client, status, BadRequest(words, code=code))
+                self._refuse(client, status, BadRequest(words, code=code), client.path)
                 return
         self.log.error("An error while a request was served, %s", where(exc))
         self._refuse(client, HTTPStatus.INTERNAL_SERVER_ERROR, BpuError("The gateway made a mistake."))

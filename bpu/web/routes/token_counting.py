@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from bpu import __version__
 from bpu.chat.requests import ChatRequest, parse_chat
 from bpu.chat.responses.request import parse_response
 from bpu.chat.tokens import Vocabulary
-from bpu.errors import BadRequest, UnsupportedEndpoint
+from bpu.errors import BadRequest, ModelNotFound, UnsupportedEndpoint
 from bpu.web.context import AppContext, app_context
 from bpu.web.request_body import read_object
 from bpu.web.request_images import check_lifted
@@ -76,12 +76,15 @@ def apply_template() -> Response:
 
 @counting.get("/v1/props")
 def props() -> Response:
-    """Show the properties of the server and its default model in llama-server's format."""
+    """Show the properties of the server and of one model in llama-server's format.
+
+    The model is the one in the query; without it, or where that is not served, the default one.
+    """
     ctx = app_context()
-    status, model = ctx.engine.status(), ctx.served.default
-    card = model.card
+    status, model = ctx.engine.status(), _queried_model(ctx)
+    card, prompter = model.card, model.parts.prompter
     length = {"n_ctx": card.context} if card.is_context_public else {}
-    bos, eos = ctx.prompter.special_tokens
+    bos, eos = prompter.special_tokens
     return jsonify(
         {
             "default_generation_settings": {
@@ -95,7 +98,7 @@ def props() -> Response:
             "total_slots": 1,
             "model_path": card.file,
             "model_alias": card.id,
-            "chat_template": ctx.prompter.template,
+            "chat_template": prompter.template,
             "chat_template_caps": {"supports_tools": True},
             "modalities": {"vision": card.sees, "audio": False},
             "build_info": f"bpu-{__version__}",
@@ -109,6 +112,13 @@ def props() -> Response:
 @counting.post("/v1/props")
 def set_props() -> Response:
     raise UnsupportedEndpoint("Properties are the gateway's settings; they cannot be changed while it runs.")
+
+
+def _queried_model(ctx: AppContext) -> ServedModel:
+    try:
+        return ctx.served.find(request.args.get("model", ""))
+    except ModelNotFound:
+        return ctx.served.default
 
 
 def _body(ctx: AppContext, *, may_hold_images: bool = False) -> dict[str, Any]:

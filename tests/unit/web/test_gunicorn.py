@@ -219,6 +219,39 @@ def test_what_is_refused_is_refused_in_json_and_ends_the_connection(served: Serv
     assert served.ask("GET", "/health")
 
 
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/messages?beta=true", "/v1/chat/completions"])
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        (b"POST %b HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"x" * 17000 + b"\r\n\r\n", 431),
+        (b"POST %b" + b"&" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"POST %b HTTP/1.1\r\nHost localhost\r\n\r\n", 400),
+    ],
+    ids=["header", "line", "no header"],
+)
+def test_a_head_that_is_refused_is_refused_in_the_form_of_its_path(
+    served: Served, path: str, form: bytes, status: int
+) -> None:
+    """Also after an earlier request on the connection, and where the head comes byte by byte."""
+    target = path if "?" in path else f"{path}?x"
+    before = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        connection.sendall(before)
+        while b'"status"' not in connection.recv(65536):
+            pass
+        sent = form.replace(b"%b", target.encode())
+        for byte in sent[:30]:
+            connection.sendall(bytes([byte]))
+        connection.sendall(sent[30:])
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(65536):
+                received += piece
+    head, _, data = received.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    check_error_at(path.partition("?")[0], json.loads(data))
+
+
 HOST = "Host: 127.0.0.1\r\nConnection: close"
 UPGRADE = (
     HOST.replace("close", "Upgrade") + "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x"

@@ -75,6 +75,13 @@ def test_an_alias_is_a_name_of_its_model(client: FlaskClient) -> None:
     assert (refused.status_code, check_error(refused.json)["code"]) == (404, "model_not_found")
 
 
+def test_the_properties_are_those_of_the_model_in_the_query(client: FlaskClient) -> None:
+    found = {name: client.get(f"/props?model={name}").json for name in (R1, "qwen", f"{QWEN}-think", "other", "")}
+    assert [one["model_alias"] for one in found.values()] == [R1, QWEN, QWEN, R1, R1]
+    assert [one["default_generation_settings"]["n_ctx"] for one in found.values()] == [4096, 512, 512, 4096, 4096]
+    assert [one["is_sleeping"] for one in found.values()] == [False, True, True, False, False]
+
+
 def test_the_orders_of_ollama_count_for_the_model_that_they_name(client: FlaskClient, engine: FakeEngine) -> None:
     assert client.post("/api/generate", json={"model": QWEN, "keep_alive": 0}).json["done_reason"] == "unload"
     assert engine.orders == []
