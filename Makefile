@@ -67,7 +67,7 @@ clients: setup-dev ## LangChain, LiteLLM, llm and a ROS 2 node over DDS (needs t
 	else echo "cyclonedds has no wheel for this machine, so the ROS 2 node is not tried over DDS."; fi
 
 openclaw: setup-dev ## A session of the real OpenClaw, by hand (850 MB from npm, five minutes)
-	npm install --ignore-scripts --no-audit --no-fund --prefix tests/clients/openclaw
+	npm install --ignore-scripts --no-audit --no-fund --no-package-lock --prefix tests/clients/openclaw
 	$(BIN)/python -m tests.clients.openclaw
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000)

@@ -34,4 +34,4 @@ def test_an_agent_moves_the_arm_within_its_limits(tmp_path: Path) -> None:
                 assert not (await client.call_tool("grasp", {"thing": "cup"})).is_error
 
     anyio.run(run)
-    assert log.read_text(encoding="utf-8") == "moving: move_to(水)\nmoving: grasp(cup)\n"
+    assert log.read_text(encoding="utf-8") == "moving: move_to(water)\nmoving: grasp(cup)\n"
