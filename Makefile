@@ -59,14 +59,16 @@ node: ## What the browser and the client tests need of npm, into node_modules of
 	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
 	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
 
-clients: setup-dev ## LangChain, LiteLLM, llm and a ROS 2 node over DDS (needs the network for their packages)
+clients: setup-dev ## LangChain, LiteLLM, llm, a ROS 2 node over DDS, OpenClaw (needs the network; 850 MB from npm)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
 	if .venv-clients/bin/python -c 'import cyclonedds' 2>/dev/null; then \
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/dds.py; \
 	else echo "cyclonedds has no wheel for this machine, so the ROS 2 node is not tried over DDS."; fi
+	@if command -v npm >/dev/null && [ "$$(uname -m)" = x86_64 ]; then $(MAKE) openclaw; \
+	else echo "OpenClaw is not tried: it needs npm, and x86_64 for the pinned Node."; fi
 
-openclaw: setup-dev ## A session of the real OpenClaw, by hand (850 MB from npm, five minutes)
+openclaw: setup-dev ## A session of the real OpenClaw alone (850 MB from npm, five minutes)
 	npm install --ignore-scripts --no-audit --no-fund --no-package-lock --prefix tests/clients/openclaw
 	$(BIN)/python -m tests.clients.openclaw
 
