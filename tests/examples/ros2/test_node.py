@@ -193,7 +193,7 @@ def test_an_image_is_left_out_where_the_model_cannot_see(start: Callable[..., Ro
 
 def test_an_image_goes_to_a_model_that_sees(tmp_path: Path) -> None:
     """The raw picture, made a PNG by the node, and a compressed one, at a gateway of the console `vlm`."""
-    raw = Image(height=2, width=3, encoding="bgr8", step=9, data=b"\0\0\xff" * 6)
+    raw = Image(height=2, width=2, encoding="bgr8", step=6, data=b"\0\0\xff" * 4)
     with running(tmp_path, env={"BPU_CONSOLE_PROFILE": "vlm"}) as seeing:
         for topic, message in (("/image", raw), ("/image/compressed", CompressedImage(data=stripes(RED)))):
             with robot(seeing.url, image_topic=topic, image_max_age_s=600.0) as one:
