@@ -61,15 +61,17 @@ node: ## What the browser and the client tests need of npm, into node_modules of
 	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
 	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
 
-clients: setup-dev ## LangChain, LiteLLM, llm and a ROS 2 node over DDS (needs the network for their packages) ## LangChain、LiteLLM、llm 和通过 DDS 的 ROS 2 节点（需要网络下载软件包）
+clients: setup-dev ## LangChain, LiteLLM, llm, a ROS 2 node over DDS, OpenClaw (needs the network; 850 MB from npm) ## LangChain、LiteLLM、llm、通过 DDS 的 ROS 2 节点和 OpenClaw（需要网络；从 npm 下载 850 MB）
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
 	if .venv-clients/bin/python -c 'import cyclonedds' 2>/dev/null; then \
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/dds.py; \
 	else echo "cyclonedds has no wheel for this machine, so the ROS 2 node is not tried over DDS."; fi
+	@if command -v npm >/dev/null && [ "$$(uname -m)" = x86_64 ]; then $(MAKE) openclaw; \
+	else echo "OpenClaw is not tried: it needs npm, and x86_64 for the pinned Node."; fi
 
-openclaw: setup-dev ## A session of the real OpenClaw, by hand (850 MB from npm, five minutes) ## 与真实的 OpenClaw 对话一次，手动运行（从 npm 下载 850 MB，五分钟）
-	npm install --ignore-scripts --no-audit --no-fund --prefix tests/clients/openclaw
+openclaw: setup-dev ## A session of the real OpenClaw alone (850 MB from npm, five minutes) ## 只与真实的 OpenClaw 对话一次（从 npm 下载 850 MB，五分钟）
+	npm install --ignore-scripts --no-audit --no-fund --no-package-lock --prefix tests/clients/openclaw
 	$(BIN)/python -m tests.clients.openclaw
 
 soak: setup-dev ## A long run by hand: random leaves, cancels and faults, then what is left (JOBS=10000) ## 手动的长时间运行：随机的离开、取消和故障，然后检查残留（JOBS=10000）

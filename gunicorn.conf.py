@@ -25,7 +25,7 @@ from bpu.board.addresses import busy_ports, print_addresses
 from bpu.board.service import AVAHI_FILE
 from bpu.chat.loader import load_template
 from bpu.discovery import announcer_process
-from bpu.engine.client.launch_config import build_launch_table, choose_files, served_settings
+from bpu.engine.client.launch_config import build_launch_table, choose_files, served_names, served_settings
 from bpu.engine.protocol import notify_shutdown
 from bpu.errors import BpuError, SettingsError
 from bpu.messages import say
@@ -176,10 +176,11 @@ def when_ready(server: Any) -> None:
 
 def _announce_on_network(server: Any) -> None:
     """Announce the gateway by mDNS in a process of its own, whose errors must not stop the gateway."""
-    if announcer_process.is_stale(_settings):
+    models = served_names(_settings)
+    if announcer_process.is_stale(_settings, models):
         server.log.warning("%s", say("service.avahi_stale", file=AVAHI_FILE))
     try:
-        server.bpu_announcer = announcer_process.start(_settings)
+        server.bpu_announcer = announcer_process.start(_settings, models)
     except BpuError as error:
         server.log.warning("%s", error.message)
 

@@ -207,6 +207,7 @@ class Settings(BaseSettings):
     activity: Literal["0", "1", "bodies"] = "1"
     bind: Annotated[str, AfterValidator(_listening)] = "0.0.0.0:8000"
     announce: Literal["auto", "0", "1"] = "auto"
+    mcp: bool = False
     ollama_bind: Annotated[str, AfterValidator(_listening_or_not)] = ""
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     graceful_s: Seconds = 30

@@ -239,8 +239,10 @@ def valid_arguments(arm: Arm, call: Call) -> dict[str, Any]:
                 raise Unsafe(f"{name} of {call.name} must be a short text.")
         elif type(value) not in (int, float) or not SPEEDS[0] <= value <= SPEEDS[1]:
             raise Unsafe(f"{name} of {call.name} must be a number from {SPEEDS[0]} to {SPEEDS[1]}.")
-    if "place" in given and not arm.is_within_reach(arm.find(given["place"])):
-        raise Unsafe(f"{given['place']} is out of reach.")
+    if "place" in given:
+        given["place"] = arm.name_of(given["place"])  # so that the plan names where the arm will go
+        if not arm.is_within_reach(arm.find(given["place"])):
+            raise Unsafe(f"{given['place']} is out of reach.")
     return given
 
 

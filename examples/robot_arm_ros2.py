@@ -51,8 +51,7 @@ class Ros2Arm(Arm):
     taught: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._states: dict[str, float] = {}
-        self._states_at = -math.inf
+        self._states: dict[str, tuple[float, float]] = {}  # angle of each joint, and when it came
         self._lock = threading.Lock()
         self._trajectory = self.node.create_publisher(JointTrajectory, TRAJECTORY, 10)
         self._gripper = self.node.create_publisher(Float64MultiArray, GRIPPER, 10)
@@ -64,20 +63,27 @@ class Ros2Arm(Arm):
         return True
 
     def move(self, place: str, speed: float) -> None:
-        """Order the angles of `place`, and wait until they are reached. Raises `Stopped`, `Unsafe`."""
+        """Order the angles of `place`, and wait until they are reached. Raises `Stopped`, `Unsafe`.
+
+        Whatever ends the wait before, the arm holds: also Ctrl-C, and a stop that came just before the order.
+        """
         target = self.taught[self.name_of(place)]
         current = self.current()
         farthest = max(abs(b - a) for a, b in zip(current, target, strict=True))
         took = max(0.5, farthest / (self.most_per_s * speed / SPEEDS[1]))
         self.stop.check()
-        self._order(target, took)
-        deadline = time.monotonic() + 2 * took + 1
-        while max(abs(b - a) for a, b in zip(self.current(), target, strict=True)) > NEAR_RAD:
+        try:
+            self._order(target, took)
+            deadline = time.monotonic() + 2 * took + 1
             self.stop.check()
-            if time.monotonic() > deadline:
-                self.hold()
-                raise Unsafe(f"The arm did not reach {place}, and holds where it is.")
-            self.pause(LOOK_S)
+            while max(abs(b - a) for a, b in zip(self.current(), target, strict=True)) > NEAR_RAD:
+                if time.monotonic() > deadline:
+                    raise Unsafe(f"The arm did not reach {place}, and holds where it is.")
+                self.pause(LOOK_S)
+                self.stop.check()
+        except BaseException:
+            self.hold()
+            raise
 
     def close_gripper(self) -> None:
         self.stop.check()
@@ -87,17 +93,17 @@ class Ros2Arm(Arm):
     def hold(self) -> None:
         """Order the angles that the joints have now. Any thread may call it."""
         with self._lock:
-            known = [self._states.get(name) for name in self.joints]
-        if None not in known:
-            self._order(tuple(known), 0.1)  # type: ignore[arg-type]
+            known = [self._states[name][0] for name in self.joints if name in self._states]
+        if len(known) == len(self.joints):
+            self._order(tuple(known), 0.1)
 
     def current(self) -> tuple[float, ...]:
         """Return the angles of the joints. Raises `Unsafe` if they are unknown or old."""
         with self._lock:
-            age = time.monotonic() - self._states_at
-            if age > FRESH_S or not all(name in self._states for name in self.joints):
+            known = [self._states[name] for name in self.joints if name in self._states]
+            if len(known) < len(self.joints) or time.monotonic() - min(came for _, came in known) > FRESH_S:
                 raise Unsafe("The arm does not say where its joints are.")
-            return tuple(self._states[name] for name in self.joints)
+            return tuple(angle for angle, _ in known)
 
     def _order(self, angles: tuple[float, ...], seconds: float) -> None:
         whole = int(seconds)
@@ -106,11 +112,12 @@ class Ros2Arm(Arm):
         self._trajectory.publish(JointTrajectory(joint_names=list(self.joints), points=[point]))
 
     def _on_states(self, message: Any) -> None:
+        """Keep the angles; a gripper's own messages on the topic do not make the arm's older ones look new."""
         found = dict(zip(message.name, message.position, strict=False))
         if all(math.isfinite(angle) for angle in found.values()):
+            now = time.monotonic()
             with self._lock:
-                self._states.update(found)
-                self._states_at = time.monotonic()
+                self._states.update({name: (angle, now) for name, angle in found.items()})
 
 
 def connect(path: Path, *, execute: bool, stop: EmergencyStop, **more: Any) -> Ros2Arm:

@@ -22,8 +22,7 @@ LOOPBACK = "127.0.0.1"
 @click.option("--url", metavar="URL", help=say("mcp.url"))
 @click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("mcp.key"))
 @click.option("--http", "address", metavar="HOST:PORT", help=say("mcp.http"))
-@click.option("--open", "is_open", is_flag=True, help=say("mcp.open"))
-def command(url: str | None, key: str | None, address: str | None, is_open: bool) -> None:
+def command(url: str | None, key: str | None, address: str | None) -> None:
     settings = load_settings()
     host, port = _parse_address(address) if address is not None else ("", 0)
     try:
@@ -39,8 +38,8 @@ def command(url: str | None, key: str | None, address: str | None, is_open: bool
     from bpu.mcp import http
 
     access = http.access(settings)
-    if not (access.needs_key or is_open or http.is_loopback(host)):
-        raise click.UsageError(say("mcp.no_keys", host=host))
+    if not (access.needs_key or settings.mcp):
+        raise click.UsageError(say("mcp.no_keys"))
     app = http.application(server, access, origins=settings.allowed_origins, max_body_bytes=settings.max_body_bytes)
     click.echo(say("mcp.serving", url=f"http://{address if ':' in address else f'{host}:{port}'}{http.PATH}"), err=True)
     http.serve(app, host, port)

@@ -20,7 +20,7 @@ from bpu.cli._group import Group
 from bpu.cli._readiness import last_lines, wait_until_ready
 from bpu.cli.config import HIDDEN
 from bpu.discovery.announcement import avahi_file
-from bpu.engine.client.launch_config import choose_files, served_settings
+from bpu.engine.client.launch_config import choose_files, resolve_engine, served_names
 from bpu.errors import EngineUnavailable
 from bpu.messages import say, sudo_program
 from bpu.project import PROJECT
@@ -69,7 +69,8 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
         graceful_s=settings.graceful_s,
     )
     avahi = service.below(root.absolute(), service.AVAHI_FILE.parent).is_dir()
-    announced = avahi_file(served_settings(settings)) if avahi else None
+    served = resolve_engine(settings)
+    announced = avahi_file(served, served_names(served)) if avahi else None
     start = not no_start
     steps = service.installation(
         machine, values, performance=performance, start=start, announced=announced, root=root.absolute()

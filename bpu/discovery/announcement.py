@@ -19,6 +19,8 @@ PRIVATE = tuple(
     ipaddress.IPv4Network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
 )
+#: The same for IPv6: RFC 4193.
+UNIQUE_LOCAL = ipaddress.IPv6Network("fc00::/7")
 #: One string of a TXT record, its name and `=` included, has at most 255 bytes (RFC 6763, 6.1).
 MAX_TXT = 255
 #: An instance's name has at most 63 bytes (RFC 6763, 4.1.1).
@@ -50,10 +52,13 @@ def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address]
     return None
 
 
-def txt_record(settings: Settings) -> dict[str, str]:
-    """Return the TXT record without the path; with API keys it does not name the models."""
+def txt_record(settings: Settings, models: Sequence[str]) -> dict[str, str]:
+    """Return the TXT record without the path; with API keys it does not name the models.
+
+    Names that do not fit are left out; only a single one is truncated.
+    """
     has_keys = bool(settings.api_keys) or settings.api_keys_file is not None
-    named = {} if has_keys else {"models": _truncate(settings.model_id, MAX_TXT - len("models="))}
+    named = {} if has_keys else {"models": _names(models, MAX_TXT - len("models="))}
     return {"version": __version__, "auth": "key" if has_keys else "none", **named}
 
 
@@ -76,15 +81,15 @@ def instance_name(hostname: str) -> str:
     return _truncate(f"RDK BPU Gateway {hostname.partition('.')[0]}".strip(), MAX_NAME)
 
 
-def avahi_file(settings: Settings) -> str | None:
-    """Return Avahi's service file; None with `BPU_ANNOUNCE=0` or if only loopback or unix sockets are bound.
+def avahi_file(settings: Settings, models: Sequence[str]) -> str | None:
+    """Return Avahi's service file; None with `BPU_ANNOUNCE=0` or if no private network can reach the gateway.
 
     Avahi adds the addresses itself and replaces `%h` by the host's name.
     """
-    ports = [part.rpartition(":")[2] for part in settings.bind.split(",") if _is_beyond_loopback(part)]
+    ports = [part.rpartition(":")[2] for part in settings.bind.split(",") if _may_be_private(part)]
     if settings.announce == "0" or not ports:
         return None
-    txt = txt_record(settings)
+    txt = txt_record(settings, models)
     services = "".join(_avahi_service(kind, ports[0], {"path": path, **txt}) for kind, path in PATHS.items())
     return (
         '<?xml version="1.0" standalone="no"?>\n<!DOCTYPE service-group SYSTEM "avahi-service.dtd">\n'
@@ -99,14 +104,27 @@ def _avahi_service(kind: str, port: str, properties: Mapping[str, str]) -> str:
     return f"  <service>\n    <type>{kind}</type>\n    <port>{port}</port>\n{records}  </service>\n"
 
 
-def _is_beyond_loopback(part: str) -> bool:
+def _may_be_private(part: str) -> bool:
+    """Whether a private network may reach one address of `BPU_BIND`: all addresses, a private one, or a name."""
     host = part.rpartition(":")[0].strip("[]")
     if part.startswith(("unix:", "fd:")) or host == "localhost":
         return False
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return True
+    return address.is_unspecified or is_private(host) or (address.version == 6 and address in UNIQUE_LOCAL)
+
+
+def _names(models: Sequence[str], most: int) -> str:
+    """Join the first names that fit into `most` bytes."""
+    joined = _truncate(models[0], most)
+    for name in models[1:]:
+        longer = f"{joined},{_truncate(name, most)}"
+        if len(longer.encode()) > most:
+            break
+        joined = longer
+    return joined
 
 
 def _truncate(text: str, most: int) -> str:

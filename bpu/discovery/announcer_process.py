@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bpu.board import tools
@@ -24,13 +24,13 @@ SERVICE_VARIABLE = "NOTIFY_SOCKET"
 GOODBYE_S = 3.0
 
 
-def start(settings: Settings, environ: Mapping[str, str] = os.environ) -> int | None:
+def start(settings: Settings, models: Sequence[str], environ: Mapping[str, str] = os.environ) -> int | None:
     """Start the announcer; return its pid, or None if it has nothing to announce. Raises `ToolFailed`."""
-    if not is_wanted(settings, is_service=SERVICE_VARIABLE in environ) or avahi_file(settings) is None:
+    if not is_wanted(settings, is_service=SERVICE_VARIABLE in environ) or avahi_file(settings, models) is None:
         return None
     if AVAHI_FILE.exists() and AVAHI_SOCKET.exists():
         return None
-    arguments = json.dumps({"bind": settings.bind, "txt": txt_record(settings), "parent": os.getpid()})
+    arguments = json.dumps({"bind": settings.bind, "txt": txt_record(settings, models), "parent": os.getpid()})
     return tools.start([sys.executable, "-m", "bpu.discovery.announcer", arguments], cwd=IMPORT_ROOT)
 
 
@@ -43,9 +43,9 @@ def stop(pid: int) -> None:
             time.sleep(0.05)
 
 
-def is_stale(settings: Settings) -> bool:
+def is_stale(settings: Settings, models: Sequence[str]) -> bool:
     """Whether Avahi's file was written with other settings."""
     try:
-        return AVAHI_FILE.read_text(encoding="utf-8") != (avahi_file(settings) or "")
+        return AVAHI_FILE.read_text(encoding="utf-8") != (avahi_file(settings, models) or "")
     except (OSError, UnicodeError):
         return False

@@ -30,7 +30,8 @@ MAX_BYTES = 256 * 1024
 ASK_S = 3.0
 #: Time limit for one gateway's records.
 RESOLVE_MS = 1500
-_AT_ONCE = 8
+#: So many at once that gateways which do not answer hold up the list for half a minute at most.
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True)

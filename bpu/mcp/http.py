@@ -5,7 +5,6 @@ An ASGI application on asyncio in one process, which `bpu mcp --http` runs until
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -88,14 +87,6 @@ def application(server: BoardTools, access: Access, *, origins: tuple[str, ...],
 def access(settings: Settings) -> Access:
     """Return the gateway's access rules, so that both accept the same keys. Raises `SettingsError`."""
     return rules_of(settings)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(app: App, host: str, port: int) -> None:

@@ -19,20 +19,19 @@ TEXTS = {
     "key": ("API key of the gateway; by default the first of the settings.", "网关的 API 密钥；默认取设置中的第一个。"),
     "http": (
         "Serve /mcp over HTTP at this address instead; a port alone means 127.0.0.1. The gateway's API keys hold "
-        "here too.",
-        "改为在此地址通过 HTTP 提供 /mcp；只写端口表示 127.0.0.1。网关的 API 密钥在这里同样有效。",
-    ),
-    "open": (
-        "Allow an address beyond this machine although no API key is set; private networks alone are served.",
-        "未设置 API 密钥时也允许监听本机以外的地址；只服务于私有网络。",
+        "here too; without any it needs BPU_MCP=1.",
+        "改为在此地址通过 HTTP 提供 /mcp；只写端口表示 127.0.0.1。网关的 API 密钥在这里同样有效；"
+        "没有密钥时需要 BPU_MCP=1。",
     ),
     "missing": (
         "The library {name!r} is missing. Install what this command needs: {pip} install 'mcp>=2.3,<3'",
         "缺少软件包 {name!r}。请安装此命令所需的软件包：{pip} install 'mcp>=2.3,<3'",
     ),
     "no_keys": (
-        "No API key is set, so every client that reaches {host} could use the board. Set BPU_API_KEYS, or say --open.",
-        "未设置 API 密钥，任何能访问 {host} 的人都能使用开发板。请设置 BPU_API_KEYS，或加 --open。",
+        "No API key is set, so every client that reaches the address could use the board. Set BPU_API_KEYS, or "
+        "BPU_MCP=1 to serve this machine and private networks without a key.",
+        "未设置 API 密钥，任何能访问该地址的客户端都能使用开发板。请设置 BPU_API_KEYS；或设置 BPU_MCP=1，"
+        "不用密钥为本机和私有网络提供服务。",
     ),
     "bad_address": (
         "{address!r} is not HOST:PORT. Write for example 127.0.0.1:8001.",

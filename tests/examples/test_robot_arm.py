@@ -159,6 +159,9 @@ def test_the_plan_is_shown_whole_before_anything_moves_and_no_is_no() -> None:
 
     results = robot.carry_out(mover, wanted, refuse)
     assert mover.moves == []
+    assert robot.plan(mover, calls(("move_to", '{"place": "我家的地下室"}')))[0].words == "move_to(user)", (
+        "where it goes"
+    )
     assert all("refused" in one["content"] for one in results)
 
 

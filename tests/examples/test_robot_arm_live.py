@@ -39,7 +39,7 @@ def test_the_models_calls_are_the_arms_movements(gateway: Gateway) -> None:
     mover = arm()
     with client_of(gateway) as client:
         words = fetch(client, REQUEST, mover)
-    assert mover.moves == ["move_to(水)", "grasp(水)", "move_to(user)"]
+    assert mover.moves == ["move_to(water)", "grasp(水)", "move_to(user)"]
     assert mover.holds == "水"
     assert mover.position == mover.places["user"]
     assert words
@@ -59,7 +59,7 @@ def test_a_request_in_plain_words_ends_in_the_arms_calls(gateway: Gateway, text:
 def test_without_a_word_nothing_moves(gateway: Gateway) -> None:
     command = [sys.executable, "examples/robot_arm.py", "--base-url", f"{gateway.url}/v1", REQUEST]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    assert "would do: move_to(水)" in done.stdout
+    assert "would do: move_to(water)" in done.stdout
     assert "would do: grasp(水)" in done.stdout
     assert "moving" not in done.stdout
 

@@ -76,6 +76,12 @@ def chosen_table(settings: Settings) -> ModelTable:
     return ModelTable((one,), one.id)
 
 
+def served_names(settings: Settings) -> list[str]:
+    """Return the ids of the served models, the default one first."""
+    table = chosen_table(settings)
+    return sorted((model.id for model in table.models), key=lambda name: name != table.default)
+
+
 def chosen_model(settings: Settings) -> ModelSpec:
     """Return the model that is served by default: the processor's if `resolve_engine` chose it, else the table's."""
     return chosen_table(settings).default_model

@@ -1,1 +1,1 @@
-"""A session of the real OpenClaw, set up by `bpu connect openclaw --write`; by hand, `make openclaw`."""
+"""A session of the real OpenClaw, set up by `bpu connect openclaw --write`; `make openclaw`."""

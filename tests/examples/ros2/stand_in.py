@@ -150,6 +150,9 @@ def modules(world: World) -> dict[str, ModuleType]:
             return Publisher(kind, world.bus.advertise(self._full(topic), kind))
 
         def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: Any) -> None:
+            # Reliable by default, which a best-effort publisher, as many cameras are, does not match.
+            reliable = not isinstance(qos, QoSProfile) or qos.reliability == 1
+            assert reliable == (kind is String), topic
             deliver = lambda message: world.queue.put(lambda: callback(message))  # noqa: E731
             world.bus.subscribe(self._full(topic), kind, deliver)
 
@@ -166,9 +169,10 @@ def modules(world: World) -> dict[str, ModuleType]:
             return f"/{self._name}/{topic[2:]}" if topic.startswith("~/") else f"/{topic.lstrip('/')}"
 
     class QoSProfile:
-        def __init__(self, *, depth: int, durability: int) -> None:
+        def __init__(self, *, depth: int, durability: int = 2, reliability: int = 1) -> None:
             assert depth > 0
-            assert durability == 1
+            assert {durability, reliability} <= {1, 2}
+            self.reliability = reliability
 
     def module(name: str, **names: Any) -> ModuleType:
         made = ModuleType(name)
@@ -190,6 +194,7 @@ def modules(world: World) -> dict[str, ModuleType]:
             "rclpy.qos",
             QoSProfile=QoSProfile,
             DurabilityPolicy=type("DurabilityPolicy", (), {"TRANSIENT_LOCAL": 1}),
+            ReliabilityPolicy=type("ReliabilityPolicy", (), {"BEST_EFFORT": 2}),
         ),
         "std_msgs": module("std_msgs"),
         "std_msgs.msg": module("std_msgs.msg", String=String),

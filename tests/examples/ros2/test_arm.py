@@ -144,8 +144,43 @@ def test_a_stop_orders_the_joints_to_stay_where_they_are(connected: Callable[...
     arm.pause = pause
     with pytest.raises(robot.Stopped):
         robot.carry_out(arm, WANTED, lambda steps: True)
-    assert joints.ordered[1][0] == pytest.approx(joints.angles)
-    assert len(joints.ordered) == 2
+    holds = [angles for angles, _ in joints.ordered[1:]]
+    assert holds
+    assert all(angles == pytest.approx(joints.angles) for angles in holds)
+    assert joints.gripper == []
+
+
+@pytest.mark.parametrize("why", ["stop as it is ordered", "silent joints", "ctrl-c"])
+def test_whatever_ends_a_movement_the_arm_holds(
+    connected: Callable[..., tuple[Any, Joints]], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    arm, joints = connected()
+    joints.tell()
+    order = joints._order
+    now = iter(range(100_000))
+
+    def ordered(message: Any) -> None:
+        if why == "stop as it is ordered" and not joints.ordered:
+            arm.stop.on_stop.clear()  # its hold has gone out already, before this order
+            arm.stop.take("停")
+        order(message)
+
+    def pause(seconds: float) -> None:
+        if why == "ctrl-c":
+            raise KeyboardInterrupt
+        arm._on_states(Record(name=["gripper"], position=[0.0]))  # a message that says nothing of the arm
+
+    arm._trajectory.publish = ordered
+    arm.pause = pause
+    monkeypatch.setattr("robot_arm_ros2.time.monotonic", lambda: next(now) / 10)
+    joints.tell()
+    if why == "silent joints":
+        results = robot.carry_out(arm, WANTED, lambda steps: True)
+        assert results[0]["content"] == "Failed: The arm does not say where its joints are."
+    else:
+        with pytest.raises(robot.Stopped if "stop" in why else KeyboardInterrupt):
+            robot.carry_out(arm, WANTED, lambda steps: True)
+    assert [angles for angles, _ in joints.ordered] == [[0.8, 1.1], joints.angles]
     assert joints.gripper == []
 
 

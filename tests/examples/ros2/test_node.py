@@ -19,6 +19,7 @@ from tests.examples import ros2
 from tests.examples.ros2.stand_in import CompressedImage, Image, Memory, String, World, install
 from tests.live.gateway import Gateway, running, sim
 from tests.live.wire import say
+from tests.support.pictures import RED, stripes
 from tests.support.waits import until
 
 # isort: split
@@ -190,24 +191,24 @@ def test_an_image_is_left_out_where_the_model_cannot_see(start: Callable[..., Ro
     assert any("left out: The model cannot see images" in line for line in one.world.log)
 
 
-@pytest.mark.parametrize(
-    ("topic", "message"),
-    [
-        ("/image", Image(height=1, width=1, encoding="rgb8", step=3, data=b"abc")),
-        ("/image/compressed", CompressedImage(format="jpeg", data=b"\xff\xd8\xff\xe0")),
-    ],
-)
-def test_an_image_goes_to_a_model_that_sees(
-    start: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch, topic: str, message: Any
-) -> None:
-    """No gateway has such a model yet; what it would say of it, and the body that it would get, stand in for one."""
-    one = start(image_topic=topic, image_max_age_s=60.0)
-    sees = {"id": "deepseek-r1:1.5b", "architecture": {"input_modalities": ["text", "image"]}}
-    monkeypatch.setattr(one.node._client, "models", lambda: [sees])
-    one.bus.publish(topic, message)
-    one.receive("这是什么")
+def test_an_image_goes_to_a_model_that_sees(tmp_path: Path) -> None:
+    """The raw picture, made a PNG by the node, and a compressed one, at a gateway of the console `vlm`."""
+    raw = Image(height=2, width=2, encoding="bgr8", step=6, data=b"\0\0\xff" * 4)
+    with running(tmp_path, env={"BPU_CONSOLE_PROFILE": "vlm"}) as seeing:
+        for topic, message in (("/image", raw), ("/image/compressed", CompressedImage(data=stripes(RED)))):
+            with robot(seeing.url, image_topic=topic, image_max_age_s=600.0) as one:
+                one.bus.publish(topic, message)
+                one.receive("What colour is the picture?")
+                (answer,) = one.answers(1)
+                assert f"1 image: 448x448: {RED} 100 %" in answer
+
+
+def test_an_order_that_is_refused_is_reported(start: Callable[..., Robot]) -> None:
+    one = start(model="another")
+    one.receive("load", "/bpu_chat/control")
     until(lambda: one.states[-1]["error"])
-    assert "image_url is only supported" in one.states[-1]["error"]
+    assert "another" in one.states[-1]["error"]
+    assert one.states[-1]["state"] == "idle"
 
 
 def test_text_that_dds_cannot_carry_is_made_fit(start: Callable[..., Robot]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.examples import ros2
 
 # isort: split
-from bpu_chat.speech import MARKS, ReasoningFilter, SpeechSplitter, segments, speakable
+from bpu_chat.speech import MARKS, Language, ReasoningFilter, SpeechSplitter, segments, speakable
 
 assert ros2.PACKAGE
 
@@ -99,10 +99,34 @@ def test_a_number_is_in_one_piece_and_one_segment(number: object, mark: str) -> 
         ("……！？", []),
         ("2*3和2 * 3", ["2乘3和2乘3。"]),
         ("看 https://example.com/a.b?c=1 。", ["看链接。"]),
+        ("打开 www.example.com/a.b 看看。", ["打开链接看看。"]),
+        ("今天涨了-0.5%。", ["今天涨了负百分之0点5。"]),
+        ("10:30-11:00开门。", ["10点30分到11点00分开门。"]),
+        ("50%-60%，1.5倍-2.5倍。", ["百分之50到百分之60，1点5倍到2点5倍。"]),
+        ("25~30℃，3-5次。", ["25到30摄氏度，3到5次。"]),
+        ("电话138-0013-8000或010-1234567。", ["电话138 0013 8000或010 1234567。"]),
+        ("比分3:2，用时01:02:03。", ["比分3比2，用时01点02分03秒。"]),
+        ("日期2026/11/29，地址127.0.0.1:8000。", ["日期2026年11月29日，", "地址127点0点0点1 8000。"]),
+        ("It is 1.5e-3 of 2^10 dollars.", ["It is 1 point 5 times 10 to the minus 3 of 2 to the 10 dollars."]),
+        ("It costs $5.50, or $3 million.", ["It costs 5 point 50 dollars,", "or 3 million dollars."]),
+        ("So $3 + 5 = 8$ is right.", ["So 3 plus 5 equals 8 is right."]),
+        ("价格￥3.50元。", ["价格3点50元。"]),
+        ("a&nbsp;&lt; b; c", ["a less than b;", "c."]),
     ],
 )
 def test_what_is_said_of_a_text(text: str, pieces: list[str]) -> None:
     assert spoken(text) == pieces
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@given(st.decimals(-999, 999, places=1), st.sampled_from(["%", "℃", "°", ""]), st.integers(0, 99))
+def test_a_sign_and_a_range_are_spoken(language: Language, number: object, unit: str, end: int) -> None:
+    text = speakable(f"is {number}{unit}", language)
+    assert ("负" in text or "minus" in text) == str(number).startswith("-")
+    between = speakable(f"is {str(number).lstrip('-')}{unit}-{end}{unit}", language)
+    assert "到" in between or " to " in between
+    assert "负" not in between
+    assert "minus" not in between
 
 
 def test_speech_begins_at_the_first_pause_and_goes_on_by_sentences() -> None:

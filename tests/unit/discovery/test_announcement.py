@@ -37,6 +37,9 @@ from tests.support.waits import until
 USB = Address("192.168.137.100", "usb0", Kind.USB)
 WIFI = Address("10.0.0.5", "wlan0", Kind.WIFI)
 PUBLIC = Address("93.184.216.34", "eth0", Kind.WIRED)
+MODELS = ["deepseek-r1:1.5b"]
+#: Addresses of `BPU_BIND` that no private network reaches.
+BEYOND_REACH = ("127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/x", "93.184.216.34:80", "[2606:4700::1]:80")
 DOCKER = Address("172.17.0.1", "docker0", Kind.CONTAINER)
 
 
@@ -62,12 +65,12 @@ def test_what_no_machine_of_the_network_reaches_is_not_announced(bind: str) -> N
 
 
 def test_with_keys_nothing_is_said_of_the_models(tmp_path: Path) -> None:
-    assert txt_record(Settings()) == {"version": __version__, "auth": "none", "models": "deepseek-r1:1.5b"}
+    assert txt_record(Settings(), MODELS) == {"version": __version__, "auth": "none", "models": "deepseek-r1:1.5b"}
     keys = tmp_path / "keys"
     keys.write_text("k")
     for settings in (Settings(api_keys="k"), Settings(api_keys_file=keys)):
-        assert txt_record(settings) == {"version": __version__, "auth": "key"}
-        assert "deepseek" not in (avahi_file(settings) or "")
+        assert txt_record(settings, MODELS) == {"version": __version__, "auth": "key"}
+        assert "deepseek" not in (avahi_file(settings, MODELS) or "")
 
 
 @pytest.mark.parametrize(
@@ -78,28 +81,45 @@ def test_auto_means_as_a_service(announce: Any, is_service: bool, wanted: bool) 
     assert is_wanted(Settings(announce=announce), is_service=is_service) is wanted
 
 
-@given(st.text(max_size=200), st.text(min_size=1, max_size=400).filter(lambda text: text.split() == [text]))
-def test_names_and_records_keep_their_limits(hostname: str, model: str) -> None:
+ONE_WORD = st.text(min_size=1, max_size=400).filter(lambda text: text.split() == [text])
+
+
+@given(st.text(max_size=200), ONE_WORD, st.lists(ONE_WORD, max_size=4))
+def test_names_and_records_keep_their_limits(hostname: str, model: str, others: list[str]) -> None:
     assert len(instance_name(hostname).encode()) <= MAX_NAME
-    for name, value in txt_record(Settings(model_id=model)).items():
+    for name, value in txt_record(Settings(), [model, *others]).items():
         assert len(f"{name}={value}".encode()) <= MAX_TXT
         assert value.isprintable()
-    text = avahi_file(Settings(model_id=model))
+    text = avahi_file(Settings(), [model, *others])
     assert text is not None
     ElementTree.fromstring(text)
 
 
+def test_all_models_are_named_that_fit() -> None:
+    def named(*models: str) -> str:
+        return txt_record(Settings(), models)["models"]
+
+    assert named("a", "b", "c") == "a,b,c"
+    assert named("a", "b" * 300, "c") == "a"
+    assert len(named("a" * 300, "b")) == MAX_TXT - len("models=")
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:1", "[::]:1", "10.0.0.5:1", "[fd00::5]:1", "rdk:1"])
+def test_avahi_announces_what_a_private_network_may_reach(bind: str) -> None:
+    assert "<port>1</port>" in (avahi_file(Settings(bind=bind), MODELS) or "")
+
+
 def test_avahi_s_file_names_both_services() -> None:
-    text = avahi_file(Settings(bind="127.0.0.1:1,0.0.0.0:8123", model_id="a<b&c"))
+    text = avahi_file(Settings(bind="127.0.0.1:1,0.0.0.0:8123"), ["a<b&c", "d"])
     assert text is not None
     root = ElementTree.fromstring(text)
     services = {found.findtext("type"): found for found in root.findall("service")}
     assert set(services) == {"_openai._tcp", "_http._tcp"}
     records = [record.text for record in services["_openai._tcp"].findall("txt-record")]
-    assert records == ["path=/v1", f"version={__version__}", "auth=none", "models=a<b&c"]
+    assert records == ["path=/v1", f"version={__version__}", "auth=none", "models=a<b&c,d"]
     assert services["_http._tcp"].findtext("port") == "8123"
-    assert [avahi_file(Settings(bind=bind)) for bind in ("127.0.0.1:1", "localhost:1", "unix:/x")] == [None] * 3
-    assert avahi_file(Settings(announce="0")) is None
+    assert [avahi_file(Settings(bind=bind), MODELS) for bind in BEYOND_REACH] == [None] * len(BEYOND_REACH)
+    assert avahi_file(Settings(announce="0"), MODELS) is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +158,7 @@ def test_avahi_s_file_comes_with_the_service_and_goes_with_it(tmp_path: Path, mo
     service("install", *root, "--dry-run")
     assert not file.exists()
     service("install", *root)
-    assert file.read_text() == avahi_file(Settings())
+    assert file.read_text() == avahi_file(Settings(), MODELS)
     service("install", *root, env={"BPU_ANNOUNCE": "0"})
     assert not file.exists()
     service("install", *root)
@@ -149,11 +169,11 @@ def test_avahi_s_file_comes_with_the_service_and_goes_with_it(tmp_path: Path, mo
 def test_a_file_of_avahi_that_says_something_else_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "bpu-gateway.service"
     monkeypatch.setattr(announcer_process, "AVAHI_FILE", file)
-    assert not announcer_process.is_stale(Settings())
-    file.write_text(avahi_file(Settings()) or "")
-    assert not announcer_process.is_stale(Settings())
-    assert announcer_process.is_stale(Settings(api_keys="k"))
-    assert announcer_process.is_stale(Settings(announce="0"))
+    assert not announcer_process.is_stale(Settings(), MODELS)
+    file.write_text(avahi_file(Settings(), MODELS) or "")
+    assert not announcer_process.is_stale(Settings(), MODELS)
+    assert announcer_process.is_stale(Settings(api_keys="k"), MODELS)
+    assert announcer_process.is_stale(Settings(announce="0"), MODELS)
 
 
 def test_the_announcer_is_started_for_a_service_and_not_where_avahi_announces(
@@ -167,16 +187,16 @@ def test_the_announcer_is_started_for_a_service_and_not_where_avahi_announces(
 
     monkeypatch.setattr(tools, "start", start)
     as_service = {"NOTIFY_SOCKET": "/run/systemd/notify"}
-    assert announcer_process.start(Settings(), {}) is None
-    assert announcer_process.start(Settings(bind="127.0.0.1:1"), as_service) is None
-    assert announcer_process.start(Settings(api_keys="secret"), as_service) == 7
+    assert announcer_process.start(Settings(), MODELS, {}) is None
+    assert announcer_process.start(Settings(bind="127.0.0.1:1"), MODELS, as_service) is None
+    assert announcer_process.start(Settings(api_keys="secret"), MODELS, as_service) == 7
     assert "secret" not in str(started)
     assert json.loads(started[0][-1])["txt"]["auth"] == "key"
     for name in ("AVAHI_FILE", "AVAHI_SOCKET"):
         path = tmp_path / name
         path.touch()
         monkeypatch.setattr(announcer_process, name, path)
-    assert announcer_process.start(Settings(), as_service) is None
+    assert announcer_process.start(Settings(), MODELS, as_service) is None
 
 
 @pytest.mark.parametrize("how", ["stop", "orphan"])

@@ -119,7 +119,7 @@ def gateway(folder: Path, namespace: str, **env: str) -> Iterator[subprocess.Pop
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, cwd=ROOT, env={**kept, **settings}, stdout=log, stderr=log)
     try:
-        until(lambda: listening(namespace), what=(folder / "log").read_text(), every=0.2)
+        until(lambda: listening(namespace), what=str(folder / "log"), seconds=120, every=0.5)
         yield process
     finally:
         process.terminate()

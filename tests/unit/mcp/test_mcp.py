@@ -58,7 +58,9 @@ def served(gateway: Gateway, *words: str, host: str = "127.0.0.1", **env: str) -
     """`bpu mcp --http` in a process of its own; its address."""
     port = reserve_port()
     command = [sys.executable, "-m", "bpu", "mcp", "--url", gateway.url, "--http", f"{host}:{port}", *words]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(**env), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(**{"BPU_MCP": "1", **env}), stderr=subprocess.PIPE, text=True
+    )
     try:
         until(lambda: _listens(port) or process.poll() is not None, seconds=60)
         assert process.poll() is None, process.stderr and process.stderr.read()
@@ -212,7 +214,7 @@ def post(url: str, **headers: str) -> int:
 
 
 def test_a_key_of_the_gateway_is_needed_where_there_are_keys(tmp_path: Path) -> None:
-    with running(tmp_path, env={"BPU_API_KEYS": KEY}) as gateway, served(gateway, BPU_API_KEYS=KEY) as url:
+    with running(tmp_path, env={"BPU_API_KEYS": KEY}) as gateway, served(gateway, BPU_API_KEYS=KEY, BPU_MCP="0") as url:
         assert post(url) == 401
         assert post(url, Authorization="Bearer wrong") == 401
         assert post(url, X_Api_Key="wrong") == 401
@@ -253,8 +255,10 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         _parse_address(address)
 
 
-@pytest.mark.parametrize(("address", "said"), [("0.0.0.0:8001", "BPU_API_KEYS"), ("nonsense", "HOST:PORT")])
-def test_a_server_open_to_every_client_needs_the_option_open(address: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "said"), [("0.0.0.0:8001", "BPU_MCP=1"), ("8001", "BPU_MCP=1"), ("nonsense", "HOST:PORT")]
+)
+def test_over_http_it_is_off_without_a_key(address: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bpu", "mcp", "--http", address],
         cwd=ROOT,

@@ -189,6 +189,11 @@ class Dialogue:
         self._interrupt()
         return [Report(State.IDLE, number, message or "error")]
 
+    def on_failed_order(self, message: str, now: float) -> list[Action]:
+        """Report a refused `load` or `unload`; the active turn goes on."""
+        del now
+        return [Report(self.state, self._count, message)]
+
     def tick(self, now: float) -> list[Action]:
         """Return the actions that are due by time: the next piece, the end of speech."""
         turn = self._turn

@@ -56,8 +56,9 @@ class GatewayClient:
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     def engine(self, operation: str) -> None:
-        """Order `load` or `unload`; returns when the order is accepted, not when it is done."""
-        self.request("POST", f"/v1/engine/{operation}", {})
+        """Order `load` of this client's model or `unload`; returns when it is accepted, not when it is done."""
+        body = {"model": self.model} if operation == "load" and self.model else {}
+        self.request("POST", f"/v1/engine/{operation}", body)
 
     def cancel(self, job: str) -> None:
         """Cancel a job, also one that has ended already."""

@@ -17,7 +17,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
@@ -88,7 +88,9 @@ class BpuChat(Node):  # type: ignore[misc]
         self.create_subscription(String, "~/control", self._on_control, 10)
         if topic := values["image_topic"]:
             kind = CompressedImage if topic.endswith("/compressed") else Image
-            self.create_subscription(kind, topic, self._on_image, 1)
+            # Best effort matches cameras of either kind; a reliable subscription gets nothing from a best-effort one.
+            newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self.create_subscription(kind, topic, self._on_image, newest)
         self.create_timer(TICK_S, lambda: self._do(self._dialogue.tick))
         self._publish(Report(State.IDLE, 0))
 
@@ -215,7 +217,7 @@ class BpuChat(Node):  # type: ignore[misc]
         try:
             self._client.engine(operation)
         except GatewayError as error:
-            self.get_logger().error(f"{operation}: {error.message}")
+            self._do(self._dialogue.on_failed_order, f"{operation}: {error.message}")
 
 
 def main(args: list[str] | None = None) -> None:

@@ -7,11 +7,12 @@ that is not a pause.
 
 What is left out of speech, and nothing else: blocks of code, targets of links, addresses (one word stands for each),
 rules and separators of tables, marks of Markdown, HTML and TeX, brackets and quotation marks, emoji and invisible
-characters.
+characters, and ASCII symbols that no rule here turns into words (`@` or `/` between words), which hobot_tts drops too.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -37,6 +38,9 @@ LONGEST_ADDRESS = 2000
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _HAS_CJK = re.compile(f"[{_CJK}]")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})([^\n]*)")
+#: An HTML entity up to its semicolon.
+_ENTITY = re.compile(r"&(?:#?\w{1,8})\Z", re.ASCII)
+_ADDRESS_START = r"(?:(?:https?|ftp)://|(?<![A-Za-z0-9.])www\.)"
 _MAY_BE_FENCE = re.compile(r"[ \t]{0,3}(?:`{0,}|~{0,})\Z")
 
 
@@ -175,9 +179,11 @@ class SpeechSplitter:
 def _ends(text: str, index: int, after: str | None, line_start: bool) -> bool:
     if not (after is None or after.isspace() or after in _CLOSERS or ord(after) > 127):
         return False
+    before = text[:index]
+    if text[index] == ";" and _ENTITY.search(before):
+        return False
     if text[index] != ".":
         return True
-    before = text[:index]
     if line_start and re.fullmatch(r"\s*\d{1,3}", before):
         return False  # the number of a list's entry
     word = re.search(r"[A-Za-z]+\Z", before)
@@ -203,7 +209,7 @@ def _words(text: str) -> int:
 
 def _forced(text: str) -> int | None:
     """Return where to cut a text without punctuation: after a blank, else outside numbers and Latin words."""
-    if len(text) < LONGEST_ADDRESS and re.search(r"(?:https?|ftp)://\S*\Z", text):
+    if len(text) < LONGEST_ADDRESS and re.search(rf"{_ADDRESS_START}\S*\Z", text):
         return None
     blank = max(text.rfind(" "), text.rfind("\t"))
     if text[:blank].strip() and blank > 0:
@@ -221,8 +227,9 @@ _TAGS = "br|p|b|i|u|em|strong|sub|sup|span|div|code|pre|li|ul|ol|table|tr|td|th|
 _HTML = re.compile(rf"</?(?:{_TAGS})(?:\s+[\w-]+=(?:\"[^\"]*\"|'[^']*'))*\s*/?>", re.IGNORECASE)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)?")
 _TARGET = re.compile(r"\]\([^)\n]*\)?")
-_ADDRESS = re.compile(r"(?:https?|ftp)://[!-~]*[A-Za-z0-9/#]")
+_ADDRESS = re.compile(rf"{_ADDRESS_START}[!-~]*[A-Za-z0-9/#]")
 _NUMBER = r"\d+(?:\.\d+)?"
+_DASH = "[-–~～〜]"
 #: A term that an operator may stand beside.
 _LEFT, _RIGHT = r"(?<=[\w)\]])[ \t]*", r"[ \t]*(?=[\w(\[-])"
 
@@ -253,14 +260,25 @@ _LINE = _rules(
 )
 #: What hobot_tts would tear apart or drop, as words. The order matters.
 _NUMBERS = _rules(
-    (r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", r"\1年\2月\3日", r"\1 \2 \3"),
+    (r"(?<![\d.])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\.?\d)", r"\1年\3月\4日", r"\1 \3 \4"),
     (r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?!\d)", "", ""),  # its commas are taken out: see _numbers
-    (r"(?<![\d:：])(\d{1,2})[:：](\d{2})(?![\d:：])", r"\1点\2分", r"\1 \2"),
+    (rf"\$({_NUMBER}(?: (?:thousand|million|billion))?)(?![\d.]*[ \t]*[-+*/=^<>\\$×÷\d])", r"\1美元", r"\1 dollars"),
+    (rf"[￥¥][ \t]?({_NUMBER}[万亿]?)元?(?!\d)", r"\1元", r"\1 yuan"),
+    # Ranges, before a rule reads their dash as a minus. Groups of digits with more dashes or with zeros before them, as
+    # telephone numbers have, are none.
+    (rf"(?<=[:：]\d\d){_DASH}(?=\d{{1,2}}[:：]\d\d)", "到", " to "),
+    (rf"(?<=\d[%％℃°{_CJK}]){_DASH}(?=\d)", "到", " to "),
+    (rf"(?<![\d.-])((?!0\d){_NUMBER}){_DASH}(?=(?!0\d)\d+(?!\d|-\d))", r"\1到", r"\1 to "),
+    (r"(?<![\d:：])(\d{1,2})[:：](\d{2})[:：](\d{2})(?![\d:：])", r"\1点\2分\3秒", r"\1 \2 \3"),
+    (r"(?<![\d:：.])(\d{1,2})[:：](\d{2})(?![\d:：])", r"\1点\2分", r"\1 \2"),
+    (rf"(?<![\d.])({_NUMBER})[:：](?=\d)", r"\1比", r"\1 to "),
+    (rf"(?<![A-Za-z0-9_.])({_NUMBER})[eE]\+?(-?\d{{1,3}})(?!\w)", r"\1乘10的\2次方", r"\1 times 10 to the \2"),
+    (r"(?<=[\dA-Za-z)])\^\{?(-?\d+)\}?", r"的\1次方", r" to the \1"),
+    (rf"(?<![A-Za-z0-9)])[-−]({_NUMBER})[ \t]*[%％]", r"负百分之\1", r"minus \1 percent"),
     (rf"({_NUMBER})[ \t]*[%％]", r"百分之\1", r"\1 percent"),
     (r"(\d)[ \t]*(?:℃|°C|° C)", r"\1摄氏度", r"\1 degrees Celsius"),
     (r"(\d)[ \t]*°", r"\1度", r"\1 degrees"),
     (r"(?<![\d/.])(\d+)/(\d+)(?![\d/.])", r"\2分之\1", r"\1 over \2"),
-    (r"(?<=\d)[-–~～〜](?=\d)", "到", " to "),
     (rf"(?<=[\d)])[ \t]*[*xX×·][ \t]*(?=[\d(])|{_LEFT}×{_RIGHT}", "乘", " times "),
     (rf"{_LEFT}÷{_RIGHT}", "除以", " divided by "),
     (r"(?<=[\w)])[ \t]+[-−–][ \t]+(?=[\d(])", "减", " minus "),
@@ -288,7 +306,7 @@ def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
     text = _LINK.sub(r"\1", text)
     text = _TARGET.sub("", text)
     text = _ADDRESS.sub("链接" if language == "zh" else "link", text)
-    text = _HTML.sub(" ", text)
+    text = html.unescape(_HTML.sub(" ", text)).replace("\xa0", " ")
     text = _apply(_TEX, text, language) if "\\" in text else text
     if line_start:
         text = _apply(_LINE, text, language)
