@@ -33,7 +33,7 @@ export class Chat {
     this.composer = new Composer({
       send: (text, pictures) => this.ask(text, pictures),
       stop: () => this.stop(),
-      queue: (text, pictures) => this.setNext(text, pictures),
+      queue: (text, pictures) => this.addNext(text, pictures),
       changed: (text) => this.keepDraft(text),
     });
     jobs.onJobs((job, event) => this.onJobEvent(job, event));
@@ -124,8 +124,15 @@ export class Chat {
   }
 
   setNext(text, pictures = []) {
-    if (this.job) Object.assign(this.job, { next: text, nextPictures: pictures });
+    if (this.job) this.job.nextPictures = pictures;
+    this.job?.setNext(text);
     this.drawNext();
+  }
+
+  /** One message waits at a time: what is written after it is added to it. */
+  addNext(text, pictures) {
+    const { next, nextPictures = [] } = this.job ?? {};
+    this.setNext([next, text].filter(Boolean).join("\n\n"), [...nextPictures, ...pictures]);
   }
 
   /** Shows the version of `node` that is `by` steps away. */
@@ -216,7 +223,8 @@ export class Chat {
   takeNextBack() {
     const { next, nextPictures } = this.job ?? {};
     this.setNext("");
-    if (next) this.composer.set(next, nextPictures);
+    const typed = this.composer.area.value;
+    if (next) this.composer.set([next, typed].filter(Boolean).join("\n\n"), nextPictures);
     this.composer.area.focus();
   }
 
