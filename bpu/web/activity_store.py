@@ -30,10 +30,15 @@ TEXTS_KEPT_S = 24 * 3600.0
 #: Rows that wait in memory to be written; further ones are dropped.
 PENDING = 1000
 WRITE_EVERY_S = 5.0
+#: Old rows and texts are removed as often, where no request comes that is written.
+EXPIRE_EVERY_S = 3600.0
 #: Characters kept of one question or answer.
 MAX_TEXT_CHARS = 20_000
 #: Paths whose requests are recorded.
-RECORDED_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+RECORDED_PATHS = (
+    *("/v1/chat/completions", "/v1/completions", "/v1/responses"),
+    *("/v1/messages", "/api/chat", "/api/generate"),
+)
 
 COLUMNS = ("time", "client", "path", "model", "wait_s", "first_s", "rate", "prompt", "cached", "tokens", "end")
 TEXT_COLUMNS = ("question", "answer")
@@ -88,6 +93,15 @@ class ActivityStore:
         if not self._is_write_scheduled:
             self._is_write_scheduled = True
             self._later(WRITE_EVERY_S, self._write_soon)
+
+    def expire_hourly(self) -> None:
+        """Remove old rows and texts every hour from now on, whether requests come or not."""
+
+        def expire() -> None:
+            self._in_thread(lambda: self._write([]) if self._path.exists() else None)
+            self.expire_hourly()
+
+        self._later(EXPIRE_EVERY_S, expire)
 
     def rows(self, viewer: Viewer, *, limit: int = 200) -> list[Row]:
         """Return the latest requests as `viewer` may see them, unwritten ones included, the newest first."""

@@ -62,6 +62,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> AppContext:
     )
     ctx.images.sweep()
     if ctx.activity is not None:
+        ctx.activity.expire_hourly()
         ctx.on_stop.append(ctx.activity.write)
         atexit.register(ctx.activity.write)
     return ctx

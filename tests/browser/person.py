@@ -109,8 +109,9 @@ class Visitor:
         self.page.locator(f"[data-testid=engine-state][data-state={state}]").wait_for(timeout=2 * PATIENCE_MS)
 
     def wait_finished(self) -> None:
-        """Wait until the answer is at its end."""
+        """Wait until the answer is at its end, and drawn."""
         self.find("send").wait_for(state="visible", timeout=2 * PATIENCE_MS)
+        self.page.locator("#messages:not(:has([aria-busy]))").wait_for(state="attached")
 
     def wait_text(self, name: str, part: str) -> None:
         # Not `wait_for_function`: that evaluates strings in the page, which the page's policy forbids.

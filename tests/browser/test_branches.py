@@ -127,6 +127,28 @@ def test_the_next_message_waits_for_the_end_of_the_answer(visit: Visit) -> None:
     assert visitor.find("next").is_hidden()
 
 
+def test_a_second_message_that_waits_does_not_replace_the_first(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\n" + "Slow. " * 30, rate=10))
+    visitor.find("stop").wait_for()
+    visitor.send("first thing")
+    visitor.send("second thing " + say("</think>\n\nBoth."))
+    with visitor.page.expect_request("**/v1/chat/completions") as request:
+        visitor.wait_text("answer", "Both.")
+    asked = request.value.post_data_json["messages"][-1]["content"]
+    assert asked.startswith("first thing\n\nsecond thing")
+
+
+def test_a_message_that_waits_survives_a_reload(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=10))
+    visitor.wait_text("answer", "Slow.")
+    visitor.send("after it " + say("</think>\n\nSecond."))
+    visitor.find("next").wait_for()
+    visitor.page.reload()
+    visitor.find("next").wait_for()
+    visitor.wait_text("answer", "Second.")
+    assert visitor.find("next").is_hidden()
+
+
 def test_the_next_message_is_taken_back(visitor: Visitor) -> None:
     visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=20))
     visitor.find("stop").wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +166,44 @@ def test_a_long_answer_costs_little_for_each_token(visitor: Visitor, kind: str) 
     )
     assert left > 400
     assert made < 20 * left
+
+
+#: Reports the most elements that were put into messages in one step of the page.
+STEPS = """() => {
+  window.most = 0;
+  window.all = 0;
+  const size = (node) => (node.nodeType === 1 ? 1 + node.getElementsByTagName('*').length : 0);
+  new MutationObserver((changes) => {
+    const made = changes.flatMap(({ addedNodes }) => [...addedNodes]).reduce((sum, node) => sum + size(node), 0);
+    window.all += made;
+    window.most = Math.max(window.most, made);
+  }).observe(document.getElementById('messages'), { childList: true, subtree: true });
+}"""
+
+
+def test_an_old_long_conversation_is_drawn_in_steps(visitor: Visitor, tmp_path: Path) -> None:
+    messages = [{"role": role, "content": ANSWER} for _ in range(12) for role in ("user", "assistant")]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"title": "Old", "messages": messages}))
+    with visitor.page.expect_file_chooser() as chooser:
+        visitor.page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(path)
+    visitor.page.locator(".message.answer").nth(11).wait_for()
+    visitor.find("new-chat").click()
+    visitor.page.evaluate(STEPS)
+    visitor.find("conversation").first.click()
+    visitor.page.locator(".message.answer").nth(11).wait_for()
+    visitor.wait_finished()
+    assert visitor.page.locator(".answer table").count() == 12 * 20
+    most, made = visitor.page.evaluate("() => [window.most, window.all]")
+    assert most < made / 4
+
+
+def test_a_new_answer_leaves_the_earlier_ones_alone(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nThe **first**."))
+    visitor.find("answer").evaluate("(node) => node.firstChild.classList.add('kept')")
+    visitor.ask(say("</think>\n\nThe second."))
+    assert visitor.page.locator(".answer .kept").inner_text() == "The first."
 
 
 def test_thinking_alone_is_drawn_once_folded(visitor: Visitor) -> None:

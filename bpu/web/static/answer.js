@@ -3,22 +3,21 @@
 import { branchStepper } from "./branch.js";
 import { copyButton, iconButton } from "./code.js";
 import { el, icon, setText } from "./dom.js";
+import { drawSoon } from "./draw_queue.js";
 import { sentenceOf } from "./errors.js";
 import { formatDuration, hasWord, language, t } from "./i18n.js";
 import { render } from "./markdown.js";
 
 const MIN_THINKING_S = 0.5; // Less is not worth a figure.
-const PAUSE_FACTOR = 3; // A drawing that took long is followed by a pause of so many times its length.
 
 export class AnswerView {
   /** `message` is the node that is shown; the owner changes it and calls `draw()`. */
   constructor(message, { regenerate, goOn, versions }) {
     this.message = message;
+    this.versions = versions;
     this.live = false;
     this.waiting = "";
     this.foldedByHand = false;
-    this.frameRequest = 0;
-    this.pausedUntil = 0;
     this.build(regenerate, goOn, versions);
   }
 
@@ -26,7 +25,7 @@ export class AnswerView {
     this.summary = el("span");
     this.thoughts = el("div", { class: "thoughts prose" });
     const fold = el("summary", { click: () => (this.foldedByHand = true) }, icon("bulb"), this.summary);
-    this.reasoning = el("details", { class: "reasoning", toggle: () => this.drawReasoning() }, fold, this.thoughts);
+    this.reasoning = el("details", { class: "reasoning", toggle: () => this.draw() }, fold, this.thoughts);
     this.content = el("div", { class: "content prose" });
     this.waitingLine = el("p", { class: "waiting" }, el("span", { class: "pulse", "aria-hidden": "true" }), el("span"));
     this.note = el("p", { class: "note" });
@@ -36,43 +35,35 @@ export class AnswerView {
     this.regenerateButton = iconButton("again", "regenerate", regenerate);
     this.actions = el("div", { class: "actions" }, branchStepper(versions), this.copy, this.regenerateButton, this.stats);
     this.who = el("h2", { class: "hidden", "data-word": "model" }, t("model"));
-    this.node = el("li", { class: "message answer" }, this.who, this.reasoning, this.waitingLine, this.content, this.note, this.continueButton, this.actions);
+    this.node = el("li", { class: "message answer", "aria-busy": "true" }, this.who, this.reasoning, this.waitingLine, this.content, this.note, this.continueButton, this.actions);
   }
 
   /** Draws at the next frame, so that a fast stream costs no more than the screen can show. */
   draw() {
-    // A page in the background gets no frames, but it must be right when it is looked at or read by a program.
-    if (document.hidden) this.drawNow();
-    else this.frameRequest ||= requestAnimationFrame(() => this.drawOnFrame());
+    drawSoon(this);
   }
 
-  drawOnFrame() {
-    this.frameRequest = 0;
-    if (performance.now() < this.pausedUntil) this.draw();
-    else this.drawNow();
-  }
-
-  drawNow() {
-    cancelAnimationFrame(this.frameRequest);
-    this.frameRequest = 0;
-    const began = performance.now();
-    this.drawReasoning();
-    render(this.content, this.message.content);
+  /** Draws while there is time; true when nothing is left to draw. */
+  drawPart(hasTime) {
+    const isDrawn = this.drawReasoning(hasTime) && render(this.content, this.message.content, hasTime);
     this.drawEnd();
-    const took = performance.now() - began;
-    this.pausedUntil = began + took + PAUSE_FACTOR * took;
+    if (isDrawn) this.node.removeAttribute("aria-busy");
+    else this.node.setAttribute("aria-busy", "true");
+    return isDrawn;
   }
 
-  drawReasoning() {
+  drawReasoning(hasTime) {
     const { reasoning, reasoning_s: seconds, content } = this.message;
     this.reasoning.hidden = !reasoning;
-    if (!reasoning) return;
+    if (!reasoning) return true;
     const busy = this.live && !content;
     setText(this.summary, busy ? t("thinking", { time: formatDuration(seconds ?? 0) }) : seconds >= MIN_THINKING_S ? t("thought", { time: formatDuration(seconds) }) : t("thoughts"));
     if (!this.foldedByHand) this.reasoning.open = busy;
     // What is folded need not be drawn again with every token of the answer.
-    if (this.reasoning.open || this.drawnThoughts !== reasoning) render(this.thoughts, reasoning);
-    this.drawnThoughts = reasoning;
+    if (this.drawnThoughts === reasoning) return true;
+    const isDrawn = render(this.thoughts, reasoning, hasTime);
+    if (isDrawn) this.drawnThoughts = reasoning;
+    return isDrawn;
   }
 
   drawEnd() {

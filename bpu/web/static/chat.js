@@ -5,7 +5,8 @@ import { AnswerView } from "./answer.js";
 import { Composer } from "./composer.js";
 import { ContextGauge, tokensOf } from "./context_gauge.js";
 import * as conversations from "./conversations.js";
-import { byId, el, setText } from "./dom.js";
+import { byId, el, setChildren, setText } from "./dom.js";
+import { drawSlice } from "./draw_queue.js";
 import { hideError, showError } from "./errors.js";
 import { onEngine } from "./engine.js";
 import { onLanguage, t } from "./i18n.js";
@@ -28,15 +29,19 @@ export class Chat {
     this.views = [];
     this.scroll = new Scroll();
     this.gauge = new ContextGauge();
+    this.forgottenLine = el("li", { class: "forgotten" });
     this.composer = new Composer({
       send: (text, pictures) => this.ask(text, pictures),
       stop: () => this.stop(),
-      queue: (text, pictures) => this.setNext(text, pictures),
+      queue: (text, pictures) => this.addNext(text, pictures),
       changed: (text) => this.keepDraft(text),
     });
     jobs.onJobs((job, event) => this.onJobEvent(job, event));
     onEngine(() => this.drawStatus());
-    onLanguage(() => this.show());
+    onLanguage(() => {
+      this.views = []; // Every view has words of its own.
+      this.show();
+    });
     setInterval(() => this.job && this.drawStatus(), CLOCK_MS);
   }
 
@@ -119,8 +124,15 @@ export class Chat {
   }
 
   setNext(text, pictures = []) {
-    if (this.job) Object.assign(this.job, { next: text, nextPictures: pictures });
+    if (this.job) this.job.nextPictures = pictures;
+    this.job?.setNext(text);
     this.drawNext();
+  }
+
+  /** One message waits at a time: what is written after it is added to it. */
+  addNext(text, pictures) {
+    const { next, nextPictures = [] } = this.job ?? {};
+    this.setNext([next, text].filter(Boolean).join("\n\n"), [...nextPictures, ...pictures]);
   }
 
   /** Shows the version of `node` that is `by` steps away. */
@@ -155,32 +167,46 @@ export class Chat {
 
   show() {
     const shown = this.messages;
-    this.views = shown.map((node) => this.viewOf(node));
+    const before = new Map(this.views.map((view) => [view.message, view]));
+    this.views = shown.map((node) => this.viewOf(node, before.get(node)));
     const first = shown.findIndex(({ id }) => id === this.conversation.from);
     const nodes = this.views.map((view) => view.node);
-    if (first > 0) nodes.splice(first, 0, el("li", { class: "forgotten" }, t("forgotten")));
-    byId("messages").replaceChildren(...nodes);
+    setText(this.forgottenLine, t("forgotten"));
+    if (first > 0) nodes.splice(first, 0, this.forgottenLine);
+    setChildren(byId("messages"), nodes);
     byId("welcome").hidden = shown.length > 0;
     setText(byId("chat-title"), this.conversation.title || t("title"));
     this.markNewest();
+    // What is looked at first is drawn first.
+    for (const view of this.answerViews.reverse()) view.draw();
+    drawSlice();
     this.composer.setBusy(Boolean(this.job));
     this.drawNext();
     this.drawStatus();
   }
 
-  viewOf(node) {
+  /** The view of `node`: `before`, which it has already, while the versions beside it are the same. */
+  viewOf(node, before) {
     const all = conversations.versions(this.conversation, node.parent);
     const versions = { at: all.indexOf(node) + 1, count: all.length, step: (by) => this.step(node, by) };
-    if (node.role === "user") return new PromptView(node, { resend: (text) => this.edit(node, text), versions });
-    const view = new AnswerView(node, { regenerate: () => this.regenerate(node), goOn: () => this.continueAnswer(node), versions });
+    const isSame = before?.versions.at === versions.at && before.versions.count === versions.count;
+    const view = isSame ? before : this.makeView(node, versions);
     view.live = this.job?.node === node;
-    view.drawNow();
     return view;
   }
 
+  makeView(node, versions) {
+    if (node.role === "user") return new PromptView(node, { resend: (text) => this.edit(node, text), versions });
+    return new AnswerView(node, { regenerate: () => this.regenerate(node), goOn: () => this.continueAnswer(node), versions });
+  }
+
+  get answerViews() {
+    return this.views.filter((view) => view instanceof AnswerView);
+  }
+
   markNewest() {
-    const answers = this.views.filter((view) => view instanceof AnswerView);
-    for (const view of answers) view.setNewest(view === answers.at(-1));
+    const newest = this.answerViews.at(-1);
+    for (const view of this.answerViews) view.setNewest(view === newest);
   }
 
   get liveView() {
@@ -197,7 +223,8 @@ export class Chat {
   takeNextBack() {
     const { next, nextPictures } = this.job ?? {};
     this.setNext("");
-    if (next) this.composer.set(next, nextPictures);
+    const typed = this.composer.area.value;
+    if (next) this.composer.set([next, typed].filter(Boolean).join("\n\n"), nextPictures);
     this.composer.area.focus();
   }
 
@@ -236,7 +263,6 @@ export class Chat {
     if (job.meter.count === 1) announce(t(kind === "reasoning" ? "thinking_begins" : "answer_begins"));
     if (kind === "content") announcePiece(text);
     this.liveView?.draw();
-    this.scroll.follow();
   }
 
   onJobEnd(job, isShown) {

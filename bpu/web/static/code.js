@@ -32,7 +32,8 @@ export function extendCode(node, text, language, isClosed) {
   const before = code?.textContent;
   if (!code || node.dataset.language !== language || !text.startsWith(before)) return false;
   if (text !== before) code.append(text.slice(before.length));
-  if (isClosed || text.length > RECOLOUR_GROWTH * colouredLengths.get(code) + 80) colour(code, language);
+  const coloured = colouredLengths.get(code);
+  if ((isClosed && text.length !== coloured) || text.length > RECOLOUR_GROWTH * coloured + 80) colour(code, language);
   return true;
 }
 

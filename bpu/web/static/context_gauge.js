@@ -12,7 +12,7 @@ const WARN_AT = 0.8;
 /** The tokens of `nodes` as far as they are known: those of the last answer's prompt and of its own words. */
 export function tokensOf(nodes) {
   const last = nodes.findLast(({ stats }) => stats?.prompt);
-  return last ? last.stats.prompt + last.stats.tokens - (last.stats.reasoning ?? 0) : 0;
+  return last ? last.stats.prompt + (last.stats.tokens ?? 0) - (last.stats.reasoning ?? 0) : 0;
 }
 
 export class ContextGauge {

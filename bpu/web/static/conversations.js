@@ -149,7 +149,7 @@ export function sentPath(conversation) {
 export function exportConversation(conversation) {
   const { title, created, updated, settings, nodes, chosen, from } = conversation;
   const messages = path(conversation).map(({ role, content, reasoning }) => ({ role, content, ...(reasoning ? { reasoning } : {}) }));
-  const kept = nodes.map(({ resume, job, images, ...node }) => node);
+  const kept = nodes.map(({ resume, job, images, next, ...node }) => node);
   return { format: "bpu-conversation", version: 2, title, created, updated, messages, settings, nodes: kept, chosen, from };
 }
 
@@ -175,7 +175,7 @@ export function importConversation(data) {
 
 function validNode({ role, content, reasoning, reasoning_s: seconds, finish, stats }) {
   if (role === "user") return { role, content: validText(content) };
-  const figures = stats && typeof stats === "object" ? Object.fromEntries(Object.entries(stats).filter(([, value]) => Number.isFinite(value))) : null;
+  const figures = stats && typeof stats === "object" ? Object.fromEntries(Object.entries(stats).filter(([, value]) => Number.isFinite(value) && value >= 0)) : null;
   return { role, content: validText(content), reasoning: validText(reasoning), reasoning_s: Number.isFinite(seconds) ? seconds : 0, finish: validText(finish, "stop").slice(0, 20), stats: figures };
 }
 

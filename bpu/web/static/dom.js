@@ -29,6 +29,12 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Makes `nodes` the children of `parent`; those that stand in their place already are left in peace. */
+export function setChildren(parent, nodes) {
+  nodes.forEach((node, index) => parent.childNodes[index] !== node && parent.insertBefore(node, parent.childNodes[index] ?? null));
+  while (parent.childNodes.length > nodes.length) parent.lastChild.remove();
+}
+
 const STROKES = {
   menu: ["M4 7h16M4 12h16M4 17h10"],
   pen: ["M4 20l1-4L16.5 4.5a2.1 2.1 0 0 1 3 3L8 19z", "M14.5 6.5l3 3"],

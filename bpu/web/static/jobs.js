@@ -40,7 +40,14 @@ class Job {
     this.isHeld = false;
     this.isStopped = false;
     this.savedAt = 0;
-    this.next = "";
+    this.next = node.next ?? "";
+  }
+
+  /** The message that waits for the end of this answer; it is kept with the answer, so that a reload does not lose it. */
+  setNext(text) {
+    this.next = this.node.next = text;
+    saveUnfinished();
+    this.save();
   }
 
   get isActive() {
@@ -153,7 +160,7 @@ function end(job) {
   const { conversation, node, meter } = job;
   if (node.finish === "reload") node.finish = "cut";
   if (meter.firstAfter !== null) node.stats ??= meter.stats();
-  for (const name of ["resume", "job", "before"]) delete node[name];
+  for (const name of ["resume", "job", "before", "next"]) delete node[name];
   jobs.delete(conversation.id);
   const isEmpty = !node.content && !node.reasoning;
   if (isEmpty && job.error && node.finish === "error") conversations.removeNode(conversation, node);
@@ -185,10 +192,17 @@ async function cancel(job) {
 
 // A reload
 
-/** The answers that the gateway may still have, for the next load of the page. */
+/** The answers that the gateway may still have, and those that a message waits for, for the next load of the page. */
 function saveUnfinished() {
-  const kept = [...jobs.values()].filter(({ node }) => node.resume);
+  const kept = [...jobs.values()].filter(({ node }) => node.resume || node.next);
   write(UNFINISHED, kept.map(({ conversation, node }) => [conversation.id, node.id]));
+}
+
+/** The message that waited for an answer that nothing brings back is a draft again. */
+function keepNextAsDraft(conversation, node) {
+  write(`draft.${conversation.id}`, node.next);
+  delete node.next;
+  conversations.save(conversation);
 }
 
 /** Resumes the answers that were under way when the page was left. */
@@ -199,6 +213,7 @@ export function resumeAll() {
     const conversation = conversations.load(id);
     const node = conversation?.nodes.find((other) => other.id === nodeId);
     if (node?.finish === "reload" && node.resume) resume(conversation, node);
+    else if (node?.next) keepNextAsDraft(conversation, node);
   }
 }
 

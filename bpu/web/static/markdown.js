@@ -83,45 +83,67 @@ const plain = (text) => ({ type: "plain", raw: text, text });
 /** The top-level tokens of `text`. Where the library fails, which it must not, the text itself is shown. */
 function blocks(text) {
   try {
-    return new BoundedLexer(syntax).lex(text).filter(({ type }) => type !== "space" && type !== "def");
+    return shownOf(new BoundedLexer(syntax).lex(text));
   } catch {
     return [{ type: "paragraph", raw: text, tokens: [plain(text)] }];
   }
 }
 
 const sources = new WeakMap();
+const lexed = new WeakMap();
+const ALWAYS = () => true;
 
-/** Makes `container` show `text`. */
-export function render(container, text) {
-  reconcile(container, blocks(text), (block) => `${block.type}\n${block.raw.trimEnd()}`, drawBlock, extendBlock);
+/** Makes `container` show `text`, as far as `hasTime()` allows; true when all of it is shown, else a later call goes on. */
+export function render(container, text, hasTime = ALWAYS) {
+  if (lexed.get(container)?.text !== text) lexed.set(container, { text, parts: blocks(text) });
+  const { parts } = lexed.get(container);
+  const isDrawn = !parts || reconcile(container, parts, sourceOfBlock, drawBlock, hasTime, extendBlock);
+  if (isDrawn) lexed.set(container, { text, parts: null });
+  return isDrawn;
 }
 
-/** Makes a child of `parent` of each of `parts`; one whose source is the same keeps its node, the last one may grow. */
-function reconcile(parent, parts, sourceOf, draw, grown = () => false) {
-  parts.forEach((part, index) => {
-    const node = parent.childNodes[index];
+/** Makes a child of `parent` of each of `parts`; one whose source is the same keeps its node, the last one may grow.
+ *
+ * The time is looked at after each part, so that every call draws at least one; false when some are left. */
+function reconcile(parent, parts, sourceOf, draw, hasTime, extend = null) {
+  for (const [index, part] of parts.entries()) {
+    let node = parent.childNodes[index];
     const source = sourceOf(part);
-    if (node && sources.get(node) === source) return;
-    if (node && grown(node, part)) {
-      sources.set(node, source);
-      return;
+    if (node && sources.get(node) === source) continue;
+    let isDrawn = node ? extend?.(node, part, hasTime) : undefined;
+    if (isDrawn === undefined) {
+      const fresh = draw(part);
+      if (node) node.replaceWith(fresh);
+      else parent.append(fresh);
+      node = fresh;
+      isDrawn = extend?.(node, part, hasTime) ?? true;
     }
-    const fresh = draw(part);
-    sources.set(fresh, source);
-    if (node) node.replaceWith(fresh);
-    else parent.append(fresh);
-  });
+    if (!isDrawn) return false;
+    sources.set(node, source);
+    if (!hasTime() && index < parts.length - 1) return false;
+  }
   while (parent.childNodes.length > parts.length) parent.lastChild.remove();
-}
-
-/** The last block grows with every token: a list by its items, code by its text; what is there is not drawn again. */
-function extendBlock(node, block) {
-  if (block.type === "code") return extendCode(node, block.text, languageOf(block), isClosed(block.raw));
-  if (block.type !== "list" || node.localName !== (block.ordered ? "ol" : "ul")) return false;
-  if (block.ordered && node.start !== Number(block.start || 1)) return false;
-  reconcile(node, block.items, sourceOfItem, listItem);
   return true;
 }
+
+const sourceOfBlock = ({ type, raw }) => `${type}\n${raw.trimEnd()}`;
+
+/** Puts what `block` has into `node`: a list by its items, a table by its rows, a quote by its blocks, code by its text.
+ *
+ * What is there is not drawn again. False when the time was too short, undefined when `node` is another block. */
+function extendBlock(node, block, hasTime) {
+  if (block.type === "code") return extendCode(node, block.text, languageOf(block), isClosed(block.raw)) || undefined;
+  if (block.type === "list" && node.localName === (block.ordered ? "ol" : "ul") && (!block.ordered || node.start === (block.start === "" ? 1 : Number(block.start)))) {
+    return reconcile(node, block.items, sourceOfItem, listItem, hasTime);
+  }
+  if (block.type === "table" && headings.get(node) === headingOf(block)) return reconcile(node.querySelector("tbody"), block.rows, sourceOfRow, tableRow, hasTime);
+  if (block.type === "blockquote" && node.localName === "blockquote") return reconcile(node, shownOf(block.tokens), sourceOfBlock, drawBlock, hasTime, extendBlock);
+  return undefined;
+}
+
+const headings = new WeakMap();
+const headingOf = ({ header }) => JSON.stringify(header.map(({ align, text }) => [align, text]));
+const sourceOfRow = (row) => JSON.stringify(row.map(({ text }) => text));
 
 /** Whether the last line of a block of code is its closing fence. */
 const isClosed = (raw) => ["```", "~~~"].some((fence) => raw.slice(raw.trimEnd().lastIndexOf("\n") + 1).trimStart().startsWith(fence));
@@ -130,9 +152,17 @@ const languageOf = ({ lang }) => (lang ?? "").trim().split(/\s/)[0];
 
 const sourceOfItem = ({ raw, loose, task, checked }) => `${loose}${task}${checked}\n${raw.trimEnd()}`;
 
-const drawBlocks = (tokens) => tokens.filter(({ type }) => type !== "space" && type !== "def").map(drawBlock);
+const shownOf = (tokens) => tokens.filter(({ type }) => type !== "space" && type !== "def");
 
+/** A block; a list, a table and a quote are empty, and `extendBlock` fills them. */
 const drawBlock = (token) => (BLOCKS[token.type] ?? BLOCKS.paragraph)(token);
+
+/** A block with all that is in it. */
+function drawWhole(token) {
+  const node = drawBlock(token);
+  extendBlock(node, token, ALWAYS);
+  return node;
+}
 
 const BLOCKS = {
   // The page has an h1 and its messages have h2: headings of an answer stand below them.
@@ -143,25 +173,24 @@ const BLOCKS = {
   paragraph: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
   text: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
   html: ({ raw }) => el("p", {}, LINE_BREAK.test(raw.trim()) ? el("br") : raw.trim()),
-  blockquote: ({ tokens }) => el("blockquote", {}, drawBlocks(tokens)),
-  list: ({ ordered, start, items }) => {
-    const list = el(ordered ? "ol" : "ul", { start: ordered && start !== 1 && start !== "" ? start : null });
-    reconcile(list, items, sourceOfItem, listItem);
-    return list;
+  blockquote: () => el("blockquote"),
+  list: ({ ordered, start }) => el(ordered ? "ol" : "ul", { start: ordered && start !== 1 && start !== "" ? start : null }),
+  table: (token) => {
+    const node = el("div", { class: "table", tabindex: "0", role: "group", "aria-label": t("table") },
+      el("table", {}, el("thead", {}, el("tr", {}, token.header.map((cell) => tableCell("th", cell)))), el("tbody")));
+    headings.set(node, headingOf(token));
+    return node;
   },
-  table: ({ header, rows }) =>
-    el("div", { class: "table", tabindex: "0", role: "group", "aria-label": t("table") },
-      el("table", {},
-        el("thead", {}, el("tr", {}, header.map((cell) => tableCell("th", cell)))),
-        el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => tableCell("td", cell))))))),
 };
+
+const tableRow = (row) => el("tr", {}, row.map((cell) => tableCell("td", cell)));
 
 const tableCell = (tag, { align, tokens }) => el(tag, { class: align ?? "left" }, drawInline(tokens));
 
 /** A tight item holds bare text, a loose one paragraphs. */
 function listItem({ task, checked, loose, tokens }) {
   const inside = tokens.filter(({ type }) => !["space", "def", "checkbox"].includes(type));
-  const drawn = inside.map((token) => (token.type === "text" && !loose ? drawInline(token.tokens ?? [plain(token.raw)]) : drawBlock(token)));
+  const drawn = inside.map((token) => (token.type === "text" && !loose ? drawInline(token.tokens ?? [plain(token.raw)]) : drawWhole(token)));
   const box = task ? el("input", { type: "checkbox", disabled: true, checked, "aria-label": t(checked ? "task_done" : "task_open") }) : null;
   return el("li", { class: task ? "task" : null }, box, drawn);
 }

@@ -2,6 +2,7 @@
 // What it cannot read stays on the page as the source that the model wrote.
 
 import { el } from "./dom.js";
+import { drawSoon } from "./draw_queue.js";
 
 const MAX_SOURCE_LENGTH = 6000;
 const MAX_CACHED = 500;
@@ -21,29 +22,44 @@ let loading = null;
 /** A node that shows the formula `source`; display formulas may scroll sideways. */
 export function mathNode(source, display) {
   const node = display ? el("span", { class: "math display", tabindex: "0" }) : el("span", { class: "math" });
-  if (temml) {
+  if (cache.has(keyOf(source, display))) {
     typeset(node, source, display);
-  } else {
-    node.textContent = source.trim();
-    waiting.add([node, source, display]);
-    loading ??= load();
+    return node;
   }
+  node.textContent = source.trim();
+  waiting.add([node, source, display]);
+  if (temml) drawSoon(queue);
+  else loading ??= load();
   return node;
 }
+
+/** What the draw queue calls: formulas are set while there is time; until then their sources can be read. */
+const queue = {
+  node: document.documentElement,
+  drawPart(hasTime) {
+    for (const formula of waiting) {
+      waiting.delete(formula);
+      if (formula[0].isConnected) typeset(...formula);
+      if (!hasTime()) break;
+    }
+    return !waiting.size;
+  },
+};
+
+const keyOf = (source, display) => `${display}${source}`;
 
 async function load() {
   try {
     ({ default: temml } = await import("./vendor/temml.js"));
-    for (const [node, source, display] of waiting) typeset(node, source, display);
-    waiting.clear();
+    drawSoon(queue);
   } catch {
-    loading = null; // The next formula tries again; until then the sources can be read.
+    loading = null; // The next formula tries again.
   }
 }
 
 /** The same formula is drawn once: a growing paragraph is drawn anew with every token. */
 function typeset(node, source, display) {
-  const key = `${display}${source}`;
+  const key = keyOf(source, display);
   if (!cache.has(key)) {
     if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value);
     cache.set(key, convert(source, display));

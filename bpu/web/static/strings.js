@@ -134,7 +134,7 @@ const zh = {
   phase_decode: "生成", cancel_job: "取消这个任务", place: "第 {position} 位", speed_chart: "每秒 token 数", ttft_chart: "首个 token 用时", no_data: "还没有任务。",
   chart_summary: "最近 {latest}，最高 {highest}", memory: "内存", memory_used: "{used} / {total}", memory_total: "{total}，用量只有 root 可见", temperature: "温度", bpu_load: "BPU 负载", core: "核心 {number}",
   log: "控制台日志", log_empty: "还没有日志。",
-  connect_lead: "任何支持 OpenAI 接口的软件都可以使用这块板。", connect_address: "地址", connect_model: "模型", connect_key: "API 密钥", 
+  connect_lead: "任何支持 OpenAI 接口的软件都可以使用这块开发板。", connect_address: "地址", connect_model: "模型", connect_key: "API 密钥", 
   connect_thinking_model: "同一模型，思考写在正文里（用于不显示思考的软件）", scan: "用手机扫码打开本页", local_only: "这个地址只在本机有效。请用开发板在您网络中的地址打开本页。",
   chatbox: "Chatbox", add_chatbox: "添加到 Chatbox", chatbox_more: "会打开这台电脑上的 Chatbox。手动设置：设置 → 模型提供方 → 添加，类型选 OpenAI API 兼容，API 路径保持不变：",
   openclaw: "OpenClaw", openwebui: "Open WebUI", openwebui_more: "设置 → 外部连接 → OpenAI API，添加：", curl: "curl", host: "主机", url: "URL",

@@ -82,6 +82,12 @@ def test_nothing_is_written_on_the_way_of_a_request(store: ActivityStore, later:
     assert (tmp_path / "data/activity.sqlite3").exists()
 
 
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/responses", "/v1/messages", "/api/chat", "/api/generate"])
+def test_every_way_to_ask_is_kept(store: ActivityStore, path: str) -> None:
+    store.add(record(path=path))
+    assert len(store.rows(LOCAL)) == 1
+
+
 def test_only_requests_for_an_answer_are_kept(store: ActivityStore) -> None:
     store.add(record(path="/v1/models"))
     assert store.rows(LOCAL) == []
@@ -152,6 +158,20 @@ def test_words_are_kept_for_a_day(store: ActivityStore, tmp_path: Path) -> None:
     store.add(record())
     store.write()
     assert b"Because." not in (tmp_path / "data/activity.sqlite3").read_bytes()
+
+
+def test_words_leave_the_file_where_no_other_request_comes(store: ActivityStore, later: Later, tmp_path: Path) -> None:
+    said = record()
+    said.texts.update(question="Why?", answer="Because.")
+    store.add(said)
+    store.write()
+    later.clear()
+    store.expire_hourly()
+    with closing(sqlite3.connect(tmp_path / "data/activity.sqlite3")) as database, database:
+        database.execute("UPDATE requests SET time = time - 25 * 3600")
+    later.pop()()
+    assert b"Because." not in (tmp_path / "data/activity.sqlite3").read_bytes()
+    assert len(later) == 1, "it is asked for again"
 
 
 def test_long_words_stay_within_the_bound(store: ActivityStore, tmp_path: Path) -> None:
