@@ -24,7 +24,9 @@ READ_BYTES = 64 * 1024
 #: Seconds between looks at the pipe during an answer, which bounds the error of the time at which an end came.
 LOOK_S = 0.04
 #: Seconds between looks at whether the console has read its line: the first interval, then doubled up to the last.
-FIRST_INPUT_LOOK_S, LAST_INPUT_LOOK_S = 0.001, 0.01
+FIRST_INPUT_LOOK_S, LAST_INPUT_LOOK_S = 0.001, 0.004
+#: A time without a look from which on nothing is known of what came in it, at the fastest pace.
+LEAST_DOUBT_S = 0.01
 
 #: Extra seconds for a console that does not come to rest and perhaps never does.
 PATIENCE_S = 1.0
@@ -217,4 +219,4 @@ class TimedReader:
     @property
     def _doubtful_s(self) -> float:
         """Seconds between two looks from which on a model may have written in between: half a step."""
-        return max(LAST_INPUT_LOOK_S, (self._parser.traits.step_s or 0.0) / 2)
+        return max(LEAST_DOUBT_S, (self._parser.traits.step_s or 0.0) / 2)
