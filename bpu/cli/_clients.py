@@ -26,7 +26,7 @@ def chatbox_link(endpoint: Endpoint) -> str:
     models = [
         {
             "modelId": card.id,
-            "nickname": f"{card.id} (BPU)",
+            "nickname": card.id,
             "type": "chat",
             "capabilities": [*(["reasoning"] if card.reasons else []), "tool_use", *(["vision"] if card.sees else [])],
             "contextWindow": card.context,

@@ -39,7 +39,7 @@ def provider(endpoint: Endpoint, *, tools: bool, api: str) -> Config:
     models = [
         {
             "id": card.id,
-            "name": f"{card.id} (BPU)",
+            "name": card.id,
             "reasoning": card.reasons,
             "input": card.input_modalities,
             "contextWindow": card.context,

@@ -43,13 +43,13 @@ class RemoteGateway:
         self.base = base_url(url)
         self._key = key
 
-    def models(self) -> list[Body]:
-        """Return `[{"id": ..., "context_length": ...}]`. Raises `BpuError`."""
-        return list(self.json("GET", "/v1/models").get("data", []))
+    def models(self, limit_s: float = CONNECT_S) -> list[Body]:
+        """Return `[{"id": ..., "context_length": ...}]`. Raises `BpuError`, also after a wait of `limit_s` seconds."""
+        return list(self.json("GET", "/v1/models", limit_s=limit_s).get("data", []))
 
-    def json(self, method: str, path: str, body: Body | None = None) -> Body:
+    def json(self, method: str, path: str, body: Body | None = None, *, limit_s: float = CONNECT_S) -> Body:
         """Send one request and return its JSON. Raises `Refused`, `EngineUnavailable`."""
-        with self._request(method, path, body, CONNECT_S) as response:
+        with self._request(method, path, body, limit_s) as response:
             return _object(response.read())
 
     def status(self) -> Body:

@@ -5,21 +5,28 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
+from bpu.chat.model_card import ModelCard
+from bpu.chat.requests import THINK_SUFFIX
 from bpu.cli import _clients, _openclaw
-from bpu.cli._endpoint import Endpoint, find_endpoint
+from bpu.cli._endpoint import ANY_KEY, Endpoint, find_endpoint
 from bpu.cli._group import Group
 from bpu.cli._readiness import ask_ready
-from bpu.cli._remote import base_url
+from bpu.cli._remote import RemoteGateway
 from bpu.cli._terminal import is_terminal
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
+from bpu.errors import BpuError
 from bpu.messages import say
 from bpu.settings import load_settings
+
+#: How long a gateway at `--url` may take to name its models.
+MODELS_LIMIT_S = 3.0
 
 
 @click.group(cls=Group)
@@ -83,11 +90,44 @@ def _openclaw_command(
 def _chosen_endpoint(url: str | None, key: str | None, model: str | None) -> Endpoint:
     settings = load_settings(**({} if url is None else {"bind": "127.0.0.1:8000"}))
     endpoint = find_endpoint(settings)
-    base = endpoint.base if url is None else f"{base_url(url)}/v1"
+    endpoint = dataclasses.replace(endpoint, key=key or endpoint.key)
+    if url is not None:
+        endpoint = _at_gateway(endpoint, url)
     if model is not None:
         found = chosen_table(resolve_engine(settings)).find(model)
         endpoint = endpoint.with_model(model if found is None else found.id)
-    return dataclasses.replace(endpoint, base=base, key=key or endpoint.key)
+    return endpoint
+
+
+def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
+    """Return the endpoint at `url` with that gateway's models, or with those of the settings if it does not answer."""
+    gateway = RemoteGateway(url, "" if endpoint.key == ANY_KEY else endpoint.key)
+    endpoint = dataclasses.replace(endpoint, base=f"{gateway.base}/v1", needs_key=False)
+    try:
+        entries = gateway.models(MODELS_LIMIT_S)
+        names = {entry["id"] for entry in entries}
+        cards = tuple(_card(entry) for entry in entries if not _is_twin(entry["id"], names))
+    except (BpuError, KeyError, TypeError, ValueError) as error:
+        reason = error.message if isinstance(error, BpuError) else type(error).__name__
+        click.echo(say("connect.models_unknown", url=gateway.base, reason=reason), err=True)
+        return endpoint
+    return dataclasses.replace(endpoint, models=cards) if cards else endpoint
+
+
+def _is_twin(name: str, names: Collection[str]) -> bool:
+    """Whether `name` is the second name of a model, under which its reasoning is shown in the answer."""
+    return name.endswith(THINK_SUFFIX) and name.removesuffix(THINK_SUFFIX) in names
+
+
+def _card(entry: Mapping[str, Any]) -> ModelCard:
+    """Return the facts in an entry of `/v1/models`. Raises `KeyError`, `TypeError`, `ValueError` for another form."""
+    able = entry.get("capabilities") or []
+    return ModelCard(
+        id=str(entry["id"]),
+        context=int(entry.get("context_length", ModelCard.context)),
+        reasons="thinking" in able,
+        sees="vision" in able,
+    )
 
 
 def _warn(endpoint: Endpoint) -> None:

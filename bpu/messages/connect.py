@@ -194,6 +194,11 @@ TEXTS = {
         "{bind} 上现在没有响应。地址取自设置：如果网关是用别的 BPU_BIND 启动的，"
         "请在这里设置同样的值，或用 --url 指定地址。",
     ),
+    "models_unknown": (
+        "{url} does not name its models: {reason} The models here are those of this computer's settings; name the "
+        "right one with --model.",
+        "{url} 没有给出它的模型：{reason} 这里列出的是本机设置中的模型；请用 --model 指定正确的模型。",
+    ),
     "local_only": (
         "This address works on this machine only, so no code is shown. For other devices, let the gateway listen on "
         "all addresses (BPU_BIND=0.0.0.0:8000), or name its address with --url.",

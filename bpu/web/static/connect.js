@@ -92,7 +92,7 @@ export function chatboxLink({ base, models, key }) {
       apiHost: base,
       apiKey: key,
       models: models.map(({ id, context_length: context = 4096, capabilities = [] }) => (
-        { modelId: id, nickname: `${id} (BPU)`, type: "chat", capabilities: chatboxCapabilities(capabilities), contextWindow: context, maxOutput: Math.floor(context / 2) })),
+        { modelId: id, nickname: id, type: "chat", capabilities: chatboxCapabilities(capabilities), contextWindow: context, maxOutput: Math.floor(context / 2) })),
     },
   };
   const bytes = new TextEncoder().encode(JSON.stringify(config));
@@ -101,7 +101,7 @@ export function chatboxLink({ base, models, key }) {
 
 function openclawConfig({ base, model, models, key }) {
   const entries = models.map(({ id, context_length: context = 4096, capabilities = [] }) => ({
-    id, name: `${id} (BPU)`, reasoning: capabilities.includes("thinking"), input: capabilities.includes("vision") ? ["text", "image"] : ["text"], contextWindow: context, maxTokens: 1024,
+    id, name: id, reasoning: capabilities.includes("thinking"), input: capabilities.includes("vision") ? ["text", "image"] : ["text"], contextWindow: context, maxTokens: 1024,
     compat: { supportsTools: false, requiresStringContent: true, maxTokensField: "max_tokens", supportsUsageInStreaming: true },
   }));
   const config = {

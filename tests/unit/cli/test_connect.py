@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import http.server
 import json
 import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -24,12 +29,13 @@ HERE = Endpoint("http://192.168.137.100:8000/v1", "key-1", (ModelCard("deepseek-
 @pytest.fixture(autouse=True)
 def _simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPU_ENGINE", "simulator")
+    monkeypatch.setattr("bpu.cli.connect.MODELS_LIMIT_S", 0.1)  # addresses at which nothing answers
 
 
 def shown(*words: str) -> str:
     result = CliRunner().invoke(main, ["connect", *words])
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_the_best_address_the_first_key_and_the_model_are_taken(tmp_path: Path) -> None:
@@ -104,6 +110,65 @@ def test_openclaw_s_part_is_json_with_the_small_form() -> None:
     assert provider["baseUrl"] == "http://board:8000/v1"
     assert provider["models"][0]["compat"]["supportsTools"] is False
     assert config["agents"]["defaults"]["model"]["primary"] == f"bpu/{provider['models'][0]['id']}"
+
+
+@contextmanager
+def another_gateway(models: list[dict[str, Any]], key: str = "") -> Iterator[str]:
+    """A gateway of another machine that answers `/v1/models` alone, with `key` if there is one."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            right = self.path == "/v1/models" and self.headers.get("Authorization", "") == (
+                f"Bearer {key}" if key else ""
+            )
+            data = json.dumps({"data": models} if right else {"error": {"message": "No."}}).encode()
+            self.send_response(200 if right else 401)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args: object) -> None:
+            """Keep quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("key", ["", "k-1"])
+def test_a_gateway_that_is_named_is_asked_for_its_models(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr("bpu.cli.connect.MODELS_LIMIT_S", 10)
+    served: list[dict[str, Any]] = [
+        {"id": "theirs", "context_length": 8192, "capabilities": ["completion", "vision"]},
+        {"id": "second", "capabilities": ["thinking"]},
+        {"id": "theirs-think", "context_length": 8192, "capabilities": ["completion"]},
+    ]
+    with another_gateway(served, key) as url:
+        config = json.loads(shown("openclaw", "--url", url, *(["--key", key] if key else [])))
+    provider = config["models"]["providers"]["bpu"]
+    found = [(one["id"], one["contextWindow"], one["reasoning"], one["input"]) for one in provider["models"]]
+    assert found == [("theirs", 8192, False, ["text", "image"]), ("second", 4096, True, ["text"])]
+    assert config["agents"]["defaults"]["model"]["primary"] == "bpu/theirs"
+
+
+@pytest.mark.parametrize("served", [[{"context_length": 1}], [{"id": "x", "context_length": "many"}], [7]])
+def test_a_gateway_that_does_not_name_its_models_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, served: list[Any]
+) -> None:
+    monkeypatch.setattr("bpu.cli.connect.MODELS_LIMIT_S", 10)
+    with another_gateway(served, "a key that is not given") as url:
+        refused = CliRunner().invoke(main, ["connect", "curl", "--url", url])
+    with another_gateway(served) as url:
+        strange = CliRunner().invoke(main, ["connect", "curl", "--url", url, "--model", "m-1"])
+    for result in (refused, strange):
+        assert result.exit_code == 0, result.output
+        assert "does not name its models" in result.stderr
+        assert "/v1/chat/completions" in result.stdout
+    assert "m-1" in strange.stdout
 
 
 def test_each_model_is_marked_by_what_it_can_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
