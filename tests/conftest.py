@@ -7,10 +7,9 @@ import tempfile
 
 from hypothesis import settings
 
-from tests.support.order import pytest_collection_modifyitems
 from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = ["pytest_collection_modifyitems", "pytest_make_collect_report", "pytest_runtest_makereport"]
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 # A developer's own settings and language must change no result; programs that tests start inherit this.
 for name in [name for name in os.environ if name.startswith("BPU_")]:
