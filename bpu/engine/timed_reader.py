@@ -124,12 +124,18 @@ class TimedReader:
         self._runs: Sample = None
         self._still_since: float | None = None
         self._unread: Callable[[], int] | None = None
+        self._doubts = True
         self._looked_at, self._input_look_s = 0.0, FIRST_INPUT_LOOK_S
         self.at_rest: bool | None = None
 
-    def watch_input(self, unread: Callable[[], int], *, since: float) -> None:
-        """Check that the console writes nothing before it has read the line that was written at `since`."""
+    def watch_input(self, unread: Callable[[], int], *, since: float, doubts: bool = True) -> None:
+        """Check that the console writes nothing before it has read the line that was written at `since`.
+
+        `doubts`: what came between two looks of which the second was late counts as written before. It need not where
+        all that the console can still be saying is the same client's.
+        """
         self._unread, self._looked_at, self._input_look_s = unread, since, FIRST_INPUT_LOOK_S
+        self._doubts = doubts
 
     def read(self) -> list[Event] | None:
         """Read and parse what is available; None when nothing is. Raises `EndOfOutput` and `OutOfSync`."""
@@ -213,7 +219,7 @@ class TimedReader:
             self._input_look_s = min(2 * self._input_look_s, LAST_INPUT_LOOK_S)
             return
         self._unread = None
-        if spoke and at - self._looked_at > self._doubtful_s:
+        if spoke and self._doubts and at - self._looked_at > self._doubtful_s:
             raise OutOfSync("The console's output may have begun before it had read its line.")
 
     @property

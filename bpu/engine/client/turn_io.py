@@ -150,7 +150,9 @@ class TurnReader:
                 self._read_images()
             self._parser.begin(self._line, chat=self._chat, continued=self._short)
             if not self._parser.profile.reads_ahead and not self._at_prompt:
-                self._output.watch_input(unread_in(self._stdin), since=self._written_at)
+                # After the step of its own images nothing that is still being said can be another client's.
+                doubts = not self._images_line
+                self._output.watch_input(unread_in(self._stdin), since=self._written_at, doubts=doubts)
             gevent_io.ReadLoop(self._stdout, self._step, pass_on=self._on_read, next_s=self._next_look_s).run()
         except EndNotProven:
             raise TurnLost("The console may still be at work on the image and is being restarted.") from None

@@ -19,6 +19,8 @@ from bpu.turn import Turn
 from tests.unit.engine.conftest import start_engine
 from tests.unit.engine.jobs import wait_for
 
+pytestmark = pytest.mark.live
+
 GO = StartJob(
     short=False,
     cached=0,
