@@ -31,12 +31,12 @@ _LINE = re.compile(
 _PROMPTS = ("prompt", "answer")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 #: What follows `?` or `#` in an address: signatures and tokens have many names there.
-_QUERIES = re.compile(r"(?<=://)([^\s?#]+[?#])[^\s\"')]+")
+_QUERIES = re.compile(r"(?<=://)([^\s?#]{1,200}[?#])[^\s\"')]+")
 _SECRET = r"(?:keys?|token|passwords?|passwd|pwd|passphrases?|secrets?|credentials?|signatures?|licen[cs]es?)"
 #: `Bearer X`, `--some-key X`, `some_key=X`, `Cookie: X`, and keys that well-known services issue.
 _NAMED_KEYS = re.compile(
     rf"(?i)(bearer\s+|authorization\s*:\s*\w+\s+|(?<![\w-])--[\w-]*{_SECRET}\s+"
-    rf"|(?<![a-z])(?:[\w-]+[-_])?(?:apikeys?|{_SECRET})[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+(?:,[^\s\"',;]+)*"
+    rf"|(?<![a-z])(?:[\w-]{1, 60}[-_])?(?:apikeys?|{_SECRET})[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+(?:,[^\s\"',;]+)*"
     r"|((?<![\w-])(?:set-)?cookie\s*[=:]\s*)[^\r\n]+"
     r"|\b(?:sk-[\w-]{8,}|(?:hf|gh[oprsu]|github_pat|glpat|xox[abp])[-_][\w-]{8,}|AKIA[A-Z0-9]{12,})"
 )

@@ -12,9 +12,9 @@ const TRIED_IN_FULL = 20;
 const MOST_GROWTH = 9;
 const WORTH_A_LOOK_S = 0.05;
 
-const node = () => ({ append() {}, setAttribute() {}, addEventListener() {}, remove() {}, textContent: "", style: {}, dataset: {}, childNodes: [], childElementCount: 0, classList: { add() {} } });
+const node = () => ({ append() {}, setAttribute() {}, addEventListener() {}, remove() {}, replaceWith() {}, querySelector: () => node(), textContent: "", style: {}, dataset: {}, childNodes: [], childElementCount: 0, classList: { add() {} } });
 const log = node();
-globalThis.document = { createElement: node, createElementNS: node, getElementById: () => log, querySelector: () => log };
+globalThis.document = { createElement: node, createElementNS: node, getElementById: () => log, querySelector: () => log, addEventListener() {}, visibilityState: "visible" };
 Object.defineProperty(globalThis, "navigator", { value: { language: "en", languages: ["en"] }, configurable: true });
 
 const folder = process.argv[2];
