@@ -32,6 +32,19 @@ EXTRA_CONNECTIONS = 128
 REFUSALS_LOGGED_EVERY_S = 60.0
 
 
+def _mask_stop_signals(how: int) -> Callable[[], object]:
+    return lambda: signal.pthread_sigmask(how, (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))
+
+
+# Python forgets a signal that reaches a child before its fork is complete, so a worker that the master forks while the
+# gateway stops would run on until the master kills it. A blocked signal waits.
+os.register_at_fork(
+    before=_mask_stop_signals(signal.SIG_BLOCK),
+    after_in_parent=_mask_stop_signals(signal.SIG_UNBLOCK),
+    after_in_child=_mask_stop_signals(signal.SIG_UNBLOCK),
+)
+
+
 class Worker(JsonErrorWorker):
     """One worker process of the gateway; the master forks it and `gunicorn.conf.py` sets its attributes.
 
