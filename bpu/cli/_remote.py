@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from bpu.turn import Phase
 CONNECT_S = 10.0
 #: Gateways send a keep-alive every few seconds, so a longer silence means that the gateway has ended.
 SILENCE_S = 300.0
+#: The most bytes of an answer that is no stream.
+MAX_BYTES = 16 * 1024 * 1024
 
 Body = dict[str, Any]
 
@@ -50,7 +53,7 @@ class RemoteGateway:
     def json(self, method: str, path: str, body: Body | None = None, *, limit_s: float = CONNECT_S) -> Body:
         """Send one request and return its JSON. Raises `Refused`, `EngineUnavailable`."""
         with self._request(method, path, body, limit_s) as response:
-            return _object(response.read())
+            return _object(_read(response, limit_s))
 
     def status(self) -> Body:
         """Return the engine's status in `/health`."""
@@ -85,10 +88,10 @@ class RemoteGateway:
             connection.request(method, f"{parts.path}{path}", data, headers)
             response = connection.getresponse()
             if response.status >= 400:
-                raise refusal(_object(response.read()), response.status)
+                raise refusal(_object(_read(response, timeout)), response.status)
             yield response
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            reason = _printable(str(error)) or type(error).__name__
             raise EngineUnavailable(say("remote.unreachable", url=self.base, reason=reason)) from error
         finally:
             connection.close()
@@ -100,6 +103,7 @@ def base_url(text: str) -> str:
     try:
         parts = urlsplit(whole)
         wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+        wrong = wrong or not whole.isprintable() or " " in whole
     except ValueError:
         wrong = True
     if wrong:
@@ -115,10 +119,29 @@ def refusal(body: Mapping[str, Any], status: int) -> BpuError:
     return Refused(str(message) if message else say("remote.strange", status=status), code=str(found.get("code") or ""))
 
 
+def _printable(text: str) -> str:
+    """Return `text` of a server as a terminal may show it."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def _read(response: http.client.HTTPResponse, limit_s: float) -> bytes:
+    """Read a body. Raises `OSError` when it is not whole after `limit_s` seconds, or is too long."""
+    data, until = bytearray(), time.monotonic() + limit_s
+    while piece := response.read1(64 * 1024):
+        data += piece
+        if len(data) > MAX_BYTES:
+            raise OSError(f"More than {MAX_BYTES} bytes came.")
+        if time.monotonic() > until:
+            raise TimeoutError("timed out")
+    if response.length:
+        raise http.client.IncompleteRead(bytes(data), response.length)
+    return bytes(data)
+
+
 def _object(data: bytes) -> Body:
     try:
         body = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

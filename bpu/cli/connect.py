@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import click
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bpu.chat.model_card import ModelCard
 from bpu.chat.requests import THINK_SUFFIX
@@ -27,6 +28,20 @@ from bpu.settings import load_settings
 
 #: How long a gateway at `--url` may take to name its models.
 MODELS_LIMIT_S = 3.0
+
+
+class _ListedModel(BaseModel):
+    """What is read of an entry of `/v1/models`, of whatever answers at `--url`; the context in tokens."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    context_length: int | None = Field(default=None, gt=0, lt=2**31)
+    capabilities: list[str] | None = None
+
+
+#: A gateway has one model at least.
+_MODELS = TypeAdapter(Annotated[list[_ListedModel], Field(min_length=1)])
 
 
 @click.group(cls=Group)
@@ -104,14 +119,14 @@ def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
     gateway = RemoteGateway(url, "" if endpoint.key == ANY_KEY else endpoint.key)
     endpoint = dataclasses.replace(endpoint, base=f"{gateway.base}/v1", needs_key=False)
     try:
-        entries = gateway.models(MODELS_LIMIT_S)
-        names = {entry["id"] for entry in entries}
-        cards = tuple(_card(entry) for entry in entries if not _is_twin(entry["id"], names))
-    except (BpuError, KeyError, TypeError, ValueError) as error:
+        found = _MODELS.validate_python(gateway.models(MODELS_LIMIT_S))
+        names = {one.id for one in found}
+        cards = tuple(_card(one) for one in found if not _is_twin(one.id, names))
+    except (BpuError, ValueError) as error:
         reason = error.message if isinstance(error, BpuError) else type(error).__name__
         click.echo(say("connect.models_unknown", url=gateway.base, reason=reason), err=True)
         return endpoint
-    return dataclasses.replace(endpoint, models=cards) if cards else endpoint
+    return dataclasses.replace(endpoint, models=cards)
 
 
 def _is_twin(name: str, names: Collection[str]) -> bool:
@@ -119,15 +134,10 @@ def _is_twin(name: str, names: Collection[str]) -> bool:
     return name.endswith(THINK_SUFFIX) and name.removesuffix(THINK_SUFFIX) in names
 
 
-def _card(entry: Mapping[str, Any]) -> ModelCard:
-    """Return the facts in an entry of `/v1/models`. Raises `KeyError`, `TypeError`, `ValueError` for another form."""
-    able = entry.get("capabilities") or []
-    return ModelCard(
-        id=str(entry["id"]),
-        context=int(entry.get("context_length", ModelCard.context)),
-        reasons="thinking" in able,
-        sees="vision" in able,
-    )
+def _card(model: _ListedModel) -> ModelCard:
+    able = model.capabilities or []
+    context = model.context_length or ModelCard.context
+    return ModelCard(id=model.id, context=context, reasons="thinking" in able, sees="vision" in able)
 
 
 def _warn(endpoint: Endpoint) -> None:

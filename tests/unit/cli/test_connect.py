@@ -155,7 +155,14 @@ def test_a_gateway_that_is_named_is_asked_for_its_models(monkeypatch: pytest.Mon
     assert config["agents"]["defaults"]["model"]["primary"] == "bpu/theirs"
 
 
-@pytest.mark.parametrize("served", [[{"context_length": 1}], [{"id": "x", "context_length": "many"}], [7]])
+@pytest.mark.parametrize(
+    "served",
+    [
+        [], [7], [{"context_length": 1}], [{"id": 5}], [{"id": ""}], [{"id": "x", "context_length": "many"}],
+        [{"id": "x", "context_length": float("inf")}], [{"id": "x", "context_length": 0}],
+        [{"id": "x", "context_length": -1}], [{"id": "x", "capabilities": {"thinking": False}}],
+    ],
+)  # fmt: skip
 def test_a_gateway_that_does_not_name_its_models_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, served: list[Any]
 ) -> None:
