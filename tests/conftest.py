@@ -11,8 +11,9 @@ from tests.support.skips import pytest_make_collect_report, pytest_runtest_maker
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
-# A developer's own settings and language must change no result; programs that tests start inherit this.
-for name in [name for name in os.environ if name.startswith("BPU_")]:
+# A developer's own settings and language must change no result, nor must `make` that runs the tests: a second one below
+# it would print the folders it enters. Programs that tests start inherit this.
+for name in [name for name in os.environ if name.startswith(("BPU_", "MAKE", "MFLAGS"))]:
     del os.environ[name]
 os.environ["LC_ALL"] = "C.UTF-8"
 os.environ["BPU_SETTINGS_FILE"] = os.devnull
