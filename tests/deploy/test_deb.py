@@ -221,3 +221,51 @@ def test_the_wheel_in_the_package_is_ours(tree: Path) -> None:
     (ours,) = (tree / HOME.lstrip("/") / "wheels").glob("rdk_bpu_gateway-*.whl")
     with zipfile.ZipFile(ours) as archive:
         assert "bpu/_project/wsgi.py" in archive.namelist()
+
+
+def run_postrm(root: Path, action: str) -> tools.Result:
+    """Run the script with the machine's folders below `root`."""
+    text = re.sub(r"(?<=[ =])/(etc|var/lib|run)/(bpu|systemd)", rf"{root}/\1/\2", (RECIPE / "postrm").read_text())
+    assert f"{root}/var/lib/bpu" in text
+    (root / "postrm").write_text(text)
+    return tools.run(["sh", root / "postrm", action], timeout=20)
+
+
+@pytest.mark.parametrize("line", ["BPU_DATA_DIR={}", ' BPU_DATA_DIR = "{}" '])
+def test_a_purge_takes_the_data_of_the_gateway_from_a_folder_of_the_user_s_choice(line: str, tmp_path: Path) -> None:
+    settings, chosen = tmp_path / "etc/bpu", tmp_path / "large disk"
+    settings.mkdir(parents=True)
+    (settings / "bpu.env").write_text(f"#BPU_DATA_DIR=/nowhere\n{line.format(chosen)}\nBPU_PORT=8000\n")
+    for name in ("models/a.hbm", "gguf/b.json", "activity.sqlite3", "activity.sqlite3-wal", "console-0123.json"):
+        (chosen / name).parent.mkdir(parents=True, exist_ok=True)
+        (chosen / name).write_bytes(bytes(9000))
+    (chosen / "thesis.pdf").write_text("mine")
+    (tmp_path / "var/lib/bpu").mkdir(parents=True)
+
+    assert run_postrm(tmp_path, "remove").ok
+    (settings / "bpu.env").unlink()  # dpkg deletes it before it purges
+    purged = run_postrm(tmp_path, "purge")
+    assert purged.ok, purged.err
+    assert [path.name for path in chosen.iterdir()] == ["thesis.pdf"]
+    assert f"{chosen}/models" in purged.out
+    assert re.search(r"\(\d+K: findings, models", purged.out)
+    assert not settings.exists()
+    assert not (tmp_path / "var/lib/bpu").exists()
+
+
+def test_a_purge_leaves_no_empty_folder_and_touches_none_that_was_not_named(tmp_path: Path) -> None:
+    settings, chosen = tmp_path / "etc/bpu", tmp_path / "data"
+    settings.mkdir(parents=True)
+    (chosen / "models").mkdir(parents=True)
+    (settings / "bpu.env").write_text(f"BPU_DATA_DIR={chosen}/\n")
+    assert run_postrm(tmp_path, "remove").ok
+    (settings / "bpu.env").unlink()
+    assert run_postrm(tmp_path, "purge").ok
+    assert not chosen.exists()
+    assert not settings.exists()
+
+    settings.mkdir(parents=True)
+    (settings / "bpu.env").write_text("BPU_DATA_DIR=auto\n")
+    assert run_postrm(tmp_path, "remove").ok
+    (settings / "bpu.env").unlink()
+    assert run_postrm(tmp_path, "purge") == tools.Result(0, "", "")
