@@ -48,7 +48,11 @@ def status(folder: Path) -> dict[str, Any] | None:
 
 
 def _ask(folder: Path, message: Message) -> Message | None:
-    """Send `message` and return the answer; None when there is none."""
+    """Send `message` and return the answer; None when no keeper runs.
+
+    Raises `EngineTimeout`, and `EngineUnavailable` for a keeper that does not understand it or is not understood, as
+    after an update without a restart of the gateway.
+    """
     sock = _connect(folder)
     if sock is None:
         return None
@@ -58,10 +62,21 @@ def _ask(folder: Path, message: Message) -> Message | None:
             raise EngineTimeout(say("load.silent"))
         packet = protocol.receive(sock)
         return None if packet is None else packet[0]
-    except (protocol.Closed, BadPacket):
-        return None
+    except BadPacket:
+        raise EngineUnavailable(say("load.other_version")) from None
+    except protocol.Closed:
+        if not _is_running(folder):
+            return None
+        raise EngineUnavailable(say("load.other_version")) from None
     finally:
         sock.close()
+
+
+def _is_running(folder: Path) -> bool:
+    sock = _connect(folder)
+    if sock is not None:
+        sock.close()
+    return sock is not None
 
 
 def _connect(folder: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import click
 
@@ -13,8 +14,9 @@ from bpu.board.addresses import address_lines, local_addresses, reachable
 from bpu.cli import _keeper
 from bpu.cli._readiness import ask_ready
 from bpu.engine.client.launch_config import served_settings
+from bpu.errors import BpuError
 from bpu.messages import has, say
-from bpu.settings import existing_state_dirs, load_settings
+from bpu.settings import Settings, existing_state_dirs, load_settings
 
 NOT_READY = 3
 
@@ -29,8 +31,7 @@ def command() -> None:
     click.echo(say("status.service", state=words or say("status.no_service")))
     if not answer.state:
         click.echo(say("status.nothing_listens", bind=settings.bind))
-        if any(_keeper.status(folder) for folder in existing_state_dirs(settings)):
-            click.echo(say("status.other_address"))
+        click.echo("".join(_engine_lines(settings)), nl=False)
     else:
         key = f"status.state_{answer.state}"
         state = say(key) if has(key) else answer.state
@@ -42,3 +43,14 @@ def command() -> None:
         click.echo(answer.reason)
     if not answer.ready:
         click.get_current_context().exit(NOT_READY)
+
+
+def _engine_lines(settings: Settings) -> Iterator[str]:
+    """Yield a line if the engine of another gateway runs, or one that this version does not understand."""
+    for folder in existing_state_dirs(settings):
+        try:
+            if _keeper.status(folder) is not None:
+                yield say("status.other_address") + "\n"
+                return
+        except BpuError as error:
+            yield error.message + "\n"

@@ -43,6 +43,10 @@ TEXTS = {
         "The engine's keeper does not answer. Stop the gateway and start it again.",
         "引擎的守护进程（keeper）没有响应。请停止网关后重新启动。",
     ),
+    "other_version": (
+        "The engine that runs here is of another version of the gateway. Stop the gateway and start it again.",
+        "正在运行的引擎来自另一个版本的网关。请停止网关后重新启动。",
+    ),
     "no_gateway": (
         "No gateway is running with the state folder {folder}. Start it ({bpu} serve, or the service), set "
         "BPU_STATE_DIR to its folder, or name it with --url.",
