@@ -17,6 +17,8 @@ NOISE_S = 0.5
 WATCHES_S = (0.0, NOISE_S, 2.0, 8.0, 0.0)
 #: A thread that ran at most this often after the prompt was only settling.
 SETTLING_RUNS = 3
+#: Seconds from a turn's end to the first sample, so that a job that follows at once does not wait for it.
+SAMPLE_S = 0.05
 
 
 class NoiseWatch:
@@ -30,18 +32,29 @@ class NoiseWatch:
         self._watch = 0
         self._sample: Sample = None
         self._sampled_at = 0.0
+        #: The monotonic second at which `tick` takes the first sample of a wait; None when it need not.
+        self.sample_at: float | None = None
 
     def begin(self, pids: Iterable[int]) -> None:
         """Start watching the processes `pids`, which are at the first prompt."""
         self.pids, self.noisy = list(pids), None
-        self.wait()
+        self._take_sample()
 
     def wait(self) -> None:
         """Note that the console waits from now on."""
-        self._sampled_at, self._sample = self._clock(), self._probe(self.pids).sample()
+        self._sample, self.sample_at = None, self._clock() + SAMPLE_S
+
+    def tick(self, now: float) -> None:
+        """Take the first sample of a wait when it is due."""
+        if self.sample_at is not None and now >= self.sample_at:
+            self._take_sample()
+
+    def _take_sample(self) -> None:
+        self._sampled_at, self._sample, self.sample_at = self._clock(), self._probe(self.pids).sample(), None
 
     def end_wait(self) -> None:
         """Note the threads that ran while the console waited, because it gets a line now."""
+        self.sample_at = None
         if self._sample is None or self._clock() - self._sampled_at < NOISE_S:
             return
         before, now = self._sample, self._probe(self.pids).sample() or {}

@@ -420,12 +420,13 @@ class Supervisor:
 
     def deadline(self) -> float | None:
         """The monotonic second at which `tick` has something to do."""
-        times = (self._output_reader.look_at, self._deadline[0] if self._deadline else None)
+        times = (self._output_reader.look_at, self._noise.sample_at, self._deadline[0] if self._deadline else None)
         return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
         now = self._clock()
         self._output_reader.tick(now)
+        self._noise.tick(now)
         if self._deadline is not None and now >= self._deadline[0]:
             _, on_timeout = self._deadline
             self._deadline = None

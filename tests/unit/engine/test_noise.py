@@ -31,6 +31,15 @@ class Process:
         self.shift += 10
         self.watch.begin([1])
 
+    def wait(self, seconds: float) -> None:
+        """Wait after a turn; the watch is called when it has asked to be."""
+        self.watch.wait()
+        until = self.now + seconds
+        while (sample_at := self.watch.sample_at) is not None and sample_at <= until:
+            self.now = sample_at
+            self.watch.tick(self.now)
+        self.now = until
+
     def first_line(self) -> frozenset[int]:
         """The first line after a load is written as soon as it may."""
         self.now = max(self.now, self.watch.free_at)
@@ -75,8 +84,7 @@ def test_a_console_that_idles_between_two_turns_shows_its_threads_without_a_load
     process = Process(0.1)
     process.load()
     process.first_line()
-    process.watch.wait()
-    process.now += 1.0
+    process.wait(1.0)
     assert process.first_line() == frozenset({HEART})
 
 
@@ -86,6 +94,18 @@ def test_a_turn_between_two_waits_is_no_noise() -> None:
     process.now += 1.0
     process.first_line()
     process.model_runs += 900
-    process.watch.wait()
-    process.now += 1.0
+    process.wait(1.0)
     assert process.first_line() == frozenset()
+
+
+def test_a_line_that_follows_at_once_waits_for_no_sample() -> None:
+    process = Process(0.1)
+    process.load()
+    process.first_line()
+    looks = []
+    process.watch._probe = lambda *known: looks.append(known) or process.probe(*known)  # type: ignore[func-returns-value]
+    process.wait(0.001)
+    process.first_line()
+    assert (looks, process.watch.sample_at) == ([], None)
+    process.wait(1.0)
+    assert len(looks) == 1
