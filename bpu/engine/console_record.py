@@ -116,8 +116,9 @@ class ConsoleRecord:
         self.tries += 1
         self._write()
 
-    def save(self, findings: Findings) -> None:
-        """Add `findings` to what was known before, and write the record."""
+    def save(self, findings: Findings, *, least_tries: int = 0) -> None:
+        """Add `findings` to what was known before, count at least `least_tries`, and write the record."""
+        self.tries = max(self.tries, least_tries)
         before, self.findings = self.findings, self.findings.merged(findings)
         if self.findings != before:
             self.found_at = self._clock()

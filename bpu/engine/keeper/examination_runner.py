@@ -215,7 +215,9 @@ class ExaminationRunner:
             self._log(f"examining the console: {ANSWERS - left} of {ANSWERS} answers, about {rest_s} s left")
 
     def _finish(self, examination: ConsoleExamination) -> None:
-        self.record.save(examination.findings)
+        # What others have measured holds until a recall disproves it, so one whole examination is enough.
+        believed = self._supervisor.profile.belief is not None
+        self.record.save(examination.findings, least_tries=MAX_ATTEMPTS if believed else 0)
         self.finished += 1
         capabilities, found = self.capabilities, self.record.findings
         self._log(

@@ -402,6 +402,23 @@ def test_llm_is_stateless_where_its_configuration_says_so_and_is_examined_in_the
     assert rig.scheduler.examiner.capabilities == Capabilities(stateless=True)
 
 
+def test_llm_is_examined_once_in_its_life_though_a_missing_word_proves_nothing(tmp_path: Path) -> None:
+    llm = Llm(tmp_path)
+    llm.rig.banner()
+    llm.rig.after(FIRST_IDLE_S)
+    reload(llm.rig)
+    examine(llm.rig, keeps=False)
+    assert llm.rig.scheduler.examiner.finished == 1
+    loads = llm.rig.supervisor.loads
+    llm.rig.finish(llm.rig.join())
+    llm.rig.after(100 * LONG_IDLE_S)
+    assert (llm.rig.state(), llm.rig.supervisor.loads) == (State.READY, loads)
+    later = Llm(tmp_path).rig  # after a restart with the same data folder
+    later.banner()
+    later.after(100 * LONG_IDLE_S)
+    assert (later.state(), later.supervisor.loads) == (State.READY, 1)
+
+
 def test_llm_that_recalls_is_not_stateless_whatever_its_configuration_says(tmp_path: Path) -> None:
     rig = Llm(tmp_path).rig
     rig.banner()
