@@ -239,6 +239,7 @@ class Storm:
         assert set(re.findall(r"N\d+E", text)) <= {nonce}, f"a token of another answer beside {nonce}"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("resets", ["command", "restart"])
 def test_no_late_token_in_five_hundred_random_cancels(start: Start, resets: str) -> None:

@@ -8,6 +8,7 @@ from tests.soak import held
 from tests.soak.__main__ import main
 
 
+@pytest.mark.long
 @pytest.mark.live
 @pytest.mark.parametrize("settings", [(), ("--auto",)])
 def test_a_short_soak_finds_nothing(settings: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

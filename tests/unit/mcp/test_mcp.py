@@ -29,7 +29,7 @@ from tests.live.wire import say
 from tests.support.ports import reserve_port
 from tests.support.waits import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 KEY = "key-1"
 ALWAYS = ["board_status", "cancel", "chat", "list_models"]

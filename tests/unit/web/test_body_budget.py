@@ -105,6 +105,7 @@ def test_small_bodies_are_read_while_large_ones_fill_the_budget(tmp_path: Path) 
             assert served.ask("POST", CHAT, body("Hello"))["choices"]
 
 
+@pytest.mark.long
 @pytest.mark.live
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(

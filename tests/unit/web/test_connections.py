@@ -171,6 +171,7 @@ def refusal(served: Served, sent: bytes) -> tuple[int, str]:
     return int(head[9:12]), json.loads(data)["error"]["code"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "sent",
     [b"", b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n", request("GET", "/v1/events")],

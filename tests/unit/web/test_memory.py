@@ -23,7 +23,7 @@ from tests.unit.web.test_body_budget import whole_is_served
 from tests.unit.web.test_connections import crowd, descriptors, request, status
 from tests.unit.web.test_gunicorn import CHAT, Served, body, serving
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 __all__ = ["descriptors"]  # a fixture: as many open files as the system allows
 

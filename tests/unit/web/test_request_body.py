@@ -119,6 +119,7 @@ def large_texts() -> int:
     return sum(isinstance(one, str) and len(one) >= len(LARGE) for one in referents)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("path", "sent"), TOO_LONG.values(), ids=TOO_LONG.keys())
 def test_7_no_text_of_a_refused_request_waits_for_the_garbage_collector(
     client: FlaskClient, path: str, sent: dict[str, Any]
