@@ -13,7 +13,7 @@ from bpu.console import trailer
 from bpu.console.events import Done, Overrun, RunError, Text
 from bpu.console.log_filter import log_event
 from bpu.console.markers import FIRST_BYTES, MARKER, PROMPT, RUN_ERRORS, TOKENS
-from bpu.console.scanner import Match, Scanner
+from bpu.console.scanner import Match, PatternSet, Scanner
 from bpu.console.stage import Emit, Pending, Stage
 from bpu.console.stats import FOLLOWERS, LEADING, is_complete, kind_of, known_part, parse
 from bpu.console.trailer import Kind, Trailer
@@ -21,6 +21,7 @@ from bpu.console.trailer import Kind, Trailer
 #: Where the end of a turn may begin: at such a line break, or (an unusual console) at a prompt within a line.
 _MAY_END = re.compile(trailer.LINE_BREAK.pattern + rb"|\[")
 _LAST = max(map(len, RUN_ERRORS))
+_TOKENS = PatternSet(TOKENS, b"")
 
 
 class AnswerStage(Stage):
@@ -64,7 +65,7 @@ class AnswerStage(Stage):
         leading = tuple(kind for kind in statistics if kind in LEADING)
         self._statistics = statistics if usual is None else (*leading, usual, *FOLLOWERS[usual])
         self._usual_statistics, self._proves_end, self._is_model_paced = usual, proves_end, is_model_paced
-        self._tokens = Scanner(TOKENS, b"")
+        self._tokens = Scanner(_TOKENS)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = b""
         self._last_text = b""  # the end of the emitted text

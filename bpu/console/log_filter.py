@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bpu.console.events import Log
 from bpu.console.markers import COLOURS, FAILURE_HEADS, IDLE_HEADS, LOG_HEADS, RUN_ERRORS
 from bpu.console.pace import Arrival, come_in_steps
-from bpu.console.scanner import Match, Scanner
+from bpu.console.scanner import Match, PatternSet, Scanner
 
 #: A library's line is far shorter. What is longer is no log line and is returned as text.
 LONGEST_LOG = 8192
@@ -21,6 +21,8 @@ LONGEST_LOG = 8192
 _MAX_PREFIXES = 4096
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]")
+_HEADS = PatternSet(LOG_HEADS, b"")
+_HEADS_AND_COLOURS = PatternSet([*COLOURS, *LOG_HEADS], b"")
 
 
 def log_event(line: bytes) -> Log:
@@ -37,7 +39,7 @@ def is_library_line(line: bytes) -> bool:
     line = _COLOUR.sub(b"", line)
     if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS, _CPU_CONSOLE_HEAD)):
         return True
-    reader = Scanner(LOG_HEADS, b"")
+    reader = Scanner(_HEADS)
     reader.write(line)
     return isinstance(reader.read(), Match)
 
@@ -55,7 +57,7 @@ class LogFilter:
     """
 
     def __init__(self) -> None:
-        self._scanner = Scanner([*COLOURS, *LOG_HEADS], b"")
+        self._scanner = Scanner(_HEADS_AND_COLOURS)
         self._known_prefixes: set[bytes] = set()
         self._log = b""
         self._arrivals: list[Arrival] = []  # of what is held back, and of an open log line
@@ -64,7 +66,7 @@ class LogFilter:
 
     def remember_log_prefixes(self, line: bytes) -> None:
         """Remember the heads of log lines in a prompt, so that their repetitions stay text."""
-        reader = Scanner(LOG_HEADS, b"")
+        reader = Scanner(_HEADS)
         reader.write(line)
         heads = {piece.text for piece in iter(reader.read, None) if isinstance(piece, Match)}
         if len(self._known_prefixes) + len(heads) > _MAX_PREFIXES:

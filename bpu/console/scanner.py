@@ -73,6 +73,20 @@ def _split(
     return pieces[1:]
 
 
+class PatternSet(Generic[AnyStr]):
+    """Patterns by their first character, made once for many scanners; `empty` is "" or b""."""
+
+    def __init__(self, patterns: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
+        self.by_head: dict[AnyStr, list[Pattern[AnyStr]]] = {}
+        for pattern in patterns:
+            head = pattern.parts[0]
+            if isinstance(head, re.Pattern) or not head:
+                raise ValueError(f"The pattern {pattern.name} does not begin with a literal.")
+            self.by_head.setdefault(head[:1], []).append(pattern)
+        self.heads: re.Pattern[AnyStr] = _any_of(list(self.by_head), empty)
+        self.empty: AnyStr = empty
+
+
 class Scanner(Generic[AnyStr]):
     """Splits a stream into plain text and matches. Its pieces do not depend on how the stream is cut.
 
@@ -80,15 +94,10 @@ class Scanner(Generic[AnyStr]):
     read again only while it is held back.
     """
 
-    def __init__(self, patterns: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
-        self._by_head: dict[AnyStr, list[Pattern[AnyStr]]] = {}
-        for pattern in patterns:
-            head = pattern.parts[0]
-            if isinstance(head, re.Pattern) or not head:
-                raise ValueError(f"The pattern {pattern.name} does not begin with a literal.")
-            self._by_head.setdefault(head[:1], []).append(pattern)
-        self._heads: re.Pattern[AnyStr] = _any_of(list(self._by_head), empty)
-        self._text: AnyStr = empty
+    def __init__(self, patterns: PatternSet[AnyStr]) -> None:
+        self._by_head: dict[AnyStr, list[Pattern[AnyStr]]] = patterns.by_head
+        self._heads: re.Pattern[AnyStr] = patterns.heads
+        self._text: AnyStr = patterns.empty
         self._at = 0
 
     def write(self, data: AnyStr) -> None:

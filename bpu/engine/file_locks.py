@@ -28,7 +28,7 @@ class FileLock:
             self.fd = -1
 
 
-def try_lock(path: Path, *, create: bool = False) -> FileLock | None:
+def try_lock(path: str | Path, *, create: bool = False) -> FileLock | None:
     """Lock `path` without waiting; None when another process holds it. Opens read-only, so that any user can.
 
     `create` makes a missing file and its folder, in case the state folder was deleted.
@@ -54,10 +54,15 @@ def is_lockable(path: Path) -> bool:
     return True
 
 
-def _open(path: Path, create: bool) -> int:
-    if create:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o640)
+def _open(path: str | Path, create: bool) -> int:
+    flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    try:
+        return os.open(path, flags, 0o640)
+    except FileNotFoundError:
+        if not create:
+            raise
+    Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return os.open(path, flags, 0o640)
 
 
 def abandon_slot(folder: Path) -> None:

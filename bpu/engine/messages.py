@@ -375,8 +375,11 @@ def _read_text(value: Any, limit: MaxLength | None = None) -> str:
     return value[: limit.characters]
 
 
+_ECHO_FIELDS = len(fields(EchoForm))
+
+
 def _read_echo(value: Any) -> EchoForm:
-    if not isinstance(value, list) or len(value) != len(fields(EchoForm)):
+    if not isinstance(value, list) or len(value) != _ECHO_FIELDS:
         raise BadPacket("not an echo's form")
     try:
         prefix, suffix = (_read_text(text).encode("latin-1") for text in value[:2])

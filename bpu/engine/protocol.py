@@ -45,6 +45,7 @@ SOCKET_NAME = "engine.sock"
 #: No packet is longer; a status line with a full queue stays well below.
 PACKET_BYTES = 96 * 1024
 _MAX_FDS = 2
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _UNIX_PATH_BYTES = 107
 #: Errors of `connect` that tell nothing about the keeper: this process or this machine lacks something.
 _RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -56,7 +57,7 @@ class Closed(Exception):
 
 def encode(packet: Packet) -> bytes:
     """Encode a packet as JSON in UTF-8, without blanks."""
-    return json.dumps(packet, separators=(",", ":")).encode()
+    return _ENCODER.encode(packet).encode()
 
 
 def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
@@ -123,7 +124,7 @@ def close_all(fds: list[int]) -> None:
 
 def _object(data: bytes) -> Packet:
     try:
-        packet = json.loads(data)
+        packet = json.loads(data.decode())  # of bytes, `loads` would guess the encoding
     except (ValueError, RecursionError) as error:
         raise Closed from error
     if not isinstance(packet, dict):

@@ -7,18 +7,18 @@ client, so that a slow reader does not hold the BPU.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from bpu import errors, gevent_io
 from bpu.console.errors import EchoMismatch, OutOfSync
 from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
 from bpu.console.parser import Parser, ParserState
-from bpu.console.profiles import PROFILES, confirm_profile
+from bpu.console.profiles import PROFILES, Profile, confirm_profile
 from bpu.engine.client.image_step import EndNotProven, ImageStep, images_line
 from bpu.engine.file_locks import SLOT_NAME, FileLock, try_lock
 from bpu.engine.launch_spec import LaunchSpec
@@ -58,6 +58,11 @@ def drain_timeout_s(phase: Phase, load_s: float) -> float:
     return min(LONGEST_DRAIN_S, DRAIN_SHARE * load_s) if phase == "decode" else 0.0
 
 
+@functools.lru_cache(maxsize=32)
+def _confirmed_profile(name: str, banner: str) -> Profile:
+    return confirm_profile(PROFILES[name], banner)
+
+
 class TurnReader:
     """One turn. `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock.
 
@@ -81,7 +86,7 @@ class TurnReader:
         anchored: bool = True,
     ) -> None:
         self._launch, self._deliver, self._progress, self._on_read = launch, deliver, progress, on_read
-        self._slot = Path(launch.state_dir) / SLOT_NAME
+        self._slot = f"{launch.state_dir}/{SLOT_NAME}"
         self._short = short = go.short
         self._line, self._chat = turn.short_line if short else turn.line, turn.line
         self._images_line = images_line(PROFILES[launch.profile].image_command, () if short else turn.images)
@@ -91,7 +96,7 @@ class TurnReader:
         self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
-        profile = confirm_profile(PROFILES[launch.profile], go.banner)
+        profile = _confirmed_profile(launch.profile, go.banner)
         self.is_continuable = go.keeps
         self._reset = profile.reset if go.resets else None
         self._reset_sent = False

@@ -73,8 +73,6 @@ LOCK_TIMEOUT_S = 2.0
 ORPHAN_GRACE_S = 0.3
 #: How often the keeper checks its files and its console.
 CHECK_INTERVAL_S = 1.0
-#: The most packets that are read from one connection before the others.
-PACKETS_PER_READ = 64
 #: More internal errors than this within so many seconds end the keeper, and workers start the next one.
 ERROR_LIMIT, ERROR_SPAN_S = 5, 60.0
 #: Tables of models that one keeper follows, by their fingerprints: a reload of a gateway brings a new one.
@@ -256,14 +254,14 @@ class Keeper:
         self._read(connection)
 
     def _read(self, connection: Connection) -> None:
+        """Read one packet; the loop calls again for a further one, after what this one has caused."""
         try:
-            for _ in range(PACKETS_PER_READ):
-                packet = protocol.receive(connection.sock)
-                if packet is None:
-                    return
-                message, fds = packet
-                protocol.close_all(fds)
-                self._handle(connection, message)
+            packet = protocol.receive(connection.sock)
+            if packet is None:
+                return
+            message, fds = packet
+            protocol.close_all(fds)
+            self._handle(connection, message)
         except (protocol.Closed, BadPacket):
             self._close(connection)
         except Exception:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from io import TextIOBase
 from pathlib import Path
 from typing import Any
@@ -86,21 +88,22 @@ class TransitionLog:
 
     def __init__(self, form: str, output: TextIOBase, *, brief: bool = False) -> None:
         self._form, self._output, self._brief = form, output, brief
-        self._lines: list[str] = []
+        self._lines: list[Callable[[], str]] = []  # formatted by `write`, because a job may wait for the caller
 
     def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
         if reason or not self._brief:
-            self._lines.append(format_transition(self._form, old, new, move, reason, model=model))
+            line = partial(format_transition, self._form, old, new, move, reason, model=model, now=time.time())
+            self._lines.append(line)
 
     def note_error(self, error: BaseException) -> None:
-        self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))
+        self._lines.append(partial(format_note, self._form, "internal_error", f"internal error, {where(error)}"))
 
     def note_event(self, event: str, text: str, *, level: str = "info") -> None:
         if level != "info" or not self._brief:
-            self._lines.append(format_note(self._form, event, text, level=level))
+            self._lines.append(partial(format_note, self._form, event, text, level=level))
 
     def write(self) -> None:
         if self._lines:
-            self._output.write("".join(self._lines))
+            self._output.write("".join(line() for line in self._lines))
             self._output.flush()
             self._lines.clear()
