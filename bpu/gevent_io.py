@@ -46,10 +46,10 @@ _FIRST = 1
 _LEAST_S = 1e-6
 
 
-def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda: None) -> Any:
-    """Run `function` in a new greenlet; `ended` is called in the event loop at its end, even if it never began."""
+def spawn(function: Callable[..., object], *, on_end: Callable[[], None] = lambda: None) -> Any:
+    """Run `function` in a new greenlet; `on_end` is called in the event loop at its end, even if it never began."""
     greenlet = gevent.spawn(function)
-    greenlet.rawlink(lambda _: ended())
+    greenlet.rawlink(lambda _: on_end())
     return greenlet
 
 

@@ -18,17 +18,17 @@ Phase = Literal["queued", "loading", "checking", "prefill", "decode"]
 class Turn:
     """One turn at the console: the whole conversation and, if it may continue one, only its last message.
 
-    `line` (the whole conversation) and `short_line` (the continuation) are encoded as one line, without the newline.
-    `tokens` counts the whole prompt, template included; `short_tokens` only what `short_line` adds.
-    `history` is the digest of the conversation that must be in the KV cache for `short_line` to be valid; empty: this
-    turn can only begin a conversation.
+    `line` (the whole conversation) and `continuation_line` (the last message) are each encoded as one line, without
+    the newline. `tokens` counts the whole prompt, template included; `continuation_tokens` only what
+    `continuation_line` adds. `prefix_digest` is the digest of the conversation that must be in the KV cache for
+    `continuation_line` to be valid; empty: this turn can only begin a conversation. `images` are paths of files.
     """
 
     line: bytes
     tokens: int
-    short_line: bytes = b""
-    short_tokens: int = 0
-    history: str = ""
+    continuation_line: bytes = b""
+    continuation_tokens: int = 0
+    prefix_digest: str = ""
     images: tuple[str, ...] = ()
 
 

@@ -47,8 +47,9 @@ class AnswerDecoder:
     def conversation_digest(self, request: ChatRequest, raw: str) -> str:
         """Digest of the conversation including the answer that the client received for `raw`, the model's text.
 
-        Equal to the next turn's `history` when the client sends back exactly what it got; "" when this chat cannot
-        go on from the console's cache: a limit or a stop string cut the answer, or older messages were left out.
+        Equal to the next turn's `prefix_digest` when the client sends back exactly what it got. "" when this chat
+        cannot continue in the console's cache: a limit or a stop string cut the answer, or older messages were left
+        out.
         """
         if request.messages[-1].role == "assistant" or self._prompter.is_trimmed(request):
             return ""

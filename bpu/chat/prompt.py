@@ -1,4 +1,4 @@
-"""Turns a chat request into the one line that the console reads, with exact counts, and its short form.
+"""Turns a chat request into the one line that the console reads, with exact counts, and its continuation.
 
 The console wraps the line in the model's template by itself. So the whole conversation is rendered with that template,
 and the frame that the console will add is cut off. It knows no process and no file.
@@ -183,13 +183,15 @@ class Prompter:
         seen = {key for turn in earlier for key in turn.images}
         if not earlier or closing or not seen.issuperset(last.images):
             return Turn(line, tokens)
-        short = self._encode_line(self._without_special_tokens(last.text, self._closing_tags))
+        continuation = self._encode_line(self._without_special_tokens(last.text, self._closing_tags))
         return Turn(
             line,
             tokens,
-            short_line=short,
-            short_tokens=self.counter.count(self._prefix_within_chat(before) + self._as_read_by_model(short) + after),
-            history=digest(_header(request), conversation, unmarked.turns[:-1]),
+            continuation_line=continuation,
+            continuation_tokens=self.counter.count(
+                self._prefix_within_chat(before) + self._as_read_by_model(continuation) + after
+            ),
+            prefix_digest=digest(_header(request), conversation, unmarked.turns[:-1]),
         )
 
     def _whole_text(self, request: ChatRequest, after: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from bpu.errors import EngineTimeout, EngineUnavailable
 from bpu.messages import say
 
 ANSWER_S = 5.0
-_BUSY_PAUSE_S = 0.005
 
 
 def order(folder: Path, op: str, model: str = "") -> bool:
@@ -53,11 +53,9 @@ def _ask(folder: Path, message: Message) -> Message | None:
     if sock is None:
         return None
     try:
-        protocol.send(sock, message)
-        if not _readable(sock.fileno(), ANSWER_S):
-            raise EngineTimeout(say("load.silent"))
-        packet = protocol.receive(sock)
-        return None if packet is None else packet[0]
+        return protocol.ask(sock, message, wait_readable=partial(_readable, sock.fileno()), limit_s=ANSWER_S)
+    except TimeoutError:
+        raise EngineTimeout(say("load.silent")) from None
     except (protocol.Closed, BadPacket):
         return None
     finally:
@@ -65,14 +63,10 @@ def _ask(folder: Path, message: Message) -> Message | None:
 
 
 def _connect(folder: Path) -> Any:
-    deadline = time.monotonic() + ANSWER_S
-    while True:
-        try:
-            return protocol.connect(folder)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise EngineTimeout(say("load.silent")) from None
-            time.sleep(_BUSY_PAUSE_S)
+    try:
+        return protocol.connect_within(folder, ANSWER_S, sleep=time.sleep)
+    except BlockingIOError:
+        raise EngineTimeout(say("load.silent")) from None
 
 
 def _readable(fd: int, seconds: float) -> bool:

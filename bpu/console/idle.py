@@ -123,7 +123,7 @@ class IdleStage(Stage):
     def _mismatch_message(self) -> str:
         if self._awaits_reset:
             return "The console did not answer `reset` with its prompt."
-        return "The console spoke although nothing was asked."
+        return "The console wrote output although it had no line to answer."
 
     def end(self, emit: Emit) -> bytes | None:
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):

@@ -89,7 +89,7 @@ class LogFilter:
             yield rest
 
     @property
-    def at_rest(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing is held back and no log line is open."""
         return not self._log and self._scanner.is_empty
 

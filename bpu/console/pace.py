@@ -221,7 +221,7 @@ class Pace:
             return 0.0
         return held[0][0].read_at - self._step_at
 
-    def could_say(self, window_s: float) -> float:
+    def most_tokens_in(self, window_s: float) -> float:
         """Return the tokens that the model could have printed in `window_s` seconds; infinite at an unknown pace."""
         if len(self._gaps) >= LEAST_STEPS:
             quickest = sorted(self._gaps)[len(self._gaps) // 10]
@@ -235,4 +235,4 @@ class Pace:
         """Whether `end`, which came within `window_s`, is more than the model could have printed in that time."""
         if len(end) <= SAFETY * self._largest_bytes:
             return False
-        return least_tokens(end) > SAFETY * self.could_say(window_s)
+        return least_tokens(end) > SAFETY * self.most_tokens_in(window_s)

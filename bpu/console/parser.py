@@ -105,7 +105,7 @@ class Parser:
     def quiet_after(self) -> float | None:
         """Seconds of silence after which the owner must call `quiet`; None when silence decides nothing."""
         pending = self._stage.pending
-        if pending is None or not self._log_filter.at_rest:
+        if pending is None or not self._log_filter.is_empty:
             return None
         self._settle()
         return self._pace.silence_s(pending.value, self._undecided_reads)
@@ -150,7 +150,7 @@ class Parser:
         Without its `arrival`, only silence ends a turn. Raises `OutOfSync` once; later data is dropped.
         """
         self._arrival = arrival
-        if self._log_filter.at_rest:
+        if self._log_filter.is_empty:
             # Most reads of an answer are plain text: after this look they take 7 µs here, through the stages 21 µs.
             if (text := self._stage.try_plain_text(data)) is not None:
                 if arrival is not None and data:
@@ -228,7 +228,7 @@ class Parser:
             self._undecided_reads.append((arrival, data))
 
     def _proves_end(self, end: bytes) -> bool:
-        if self._arrival is None or not self._log_filter.at_rest:  # the read goes on after `end`
+        if self._arrival is None or not self._log_filter.is_empty:  # the read goes on after `end`
             return False
         return self._pace.proves(end, self._arrival.read_at - self._end_since)
 

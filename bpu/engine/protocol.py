@@ -2,9 +2,9 @@
 
 A job's connection, for example (`>` to the keeper, `<` from it; `bpu.engine.messages` has all messages):
 
-    > {"op":"job","fingerprint":"0f3c...","id":"chatcmpl-1","arrived":811.5,"history":"","tokens":12,"short_tokens":0}
-    < {"say":"place","position":1,"phase":"queued"}
-    < {"say":"go","short":false,"cached":0,"banner":"...","fresh":true,...}     and the console's stdin and stdout
+    > {"op":"job","fingerprint":"0f3c...","id":"chatcmpl-1","arrived":811.5,"prefix_digest":"","tokens":12,...}
+    < {"event":"place","position":1,"phase":"queued"}
+    < {"event":"start","continued":false,"cached":0,"banner":"...",...}     and the console's stdin and stdout
     > {"op":"progress","tokens":20}
     > {"op":"end","digest":"","tokens":52,"report":{"proven":true,...}}
 
@@ -21,6 +21,7 @@ import errno
 import json
 import os
 import struct
+import time
 from _socket import (
     AF_UNIX,
     CMSG_LEN,
@@ -36,7 +37,7 @@ from _socket import (
     SOL_SOCKET,
 )
 from _socket import SocketType as RawSocket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bpu.engine.messages import BadPacket, Message, NotifyShutdown, Packet, from_packet, to_packet
@@ -46,6 +47,7 @@ SOCKET_NAME = "engine.sock"
 PACKET_BYTES = 96 * 1024
 _MAX_FDS = 2
 _UNIX_PATH_BYTES = 107
+_BACKLOG_PAUSE_S = 0.005
 #: Errors of `connect` that tell nothing about the keeper: this process or this machine lacks something.
 _RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
@@ -179,6 +181,34 @@ def connect(folder: Path) -> RawSocket | None:
             raise
         return None
     return sock
+
+
+def connect_within(folder: Path, seconds: float, *, sleep: Callable[[float], None]) -> RawSocket | None:
+    """Connect as `connect` does, and wait at most `seconds` while the keeper's backlog is full.
+
+    Raises BlockingIOError when it stays full.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return connect(folder)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            sleep(_BACKLOG_PAUSE_S)
+
+
+def ask(sock: RawSocket, message: Message, *, wait_readable: Callable[[float], bool], limit_s: float) -> Message:
+    """Send an order or a question, and return its answer.
+
+    `wait_readable` waits at most so many seconds and returns whether the socket can be read. Raises TimeoutError when
+    the keeper is silent for `limit_s`, `Closed` when it closes the connection, and `BadPacket` for no message.
+    """
+    send(sock, message)
+    while (received := receive(sock)) is None:
+        if not wait_readable(limit_s):
+            raise TimeoutError
+    return received[0]
 
 
 def listen(folder: Path) -> RawSocket:

@@ -54,17 +54,17 @@ class Engine(Protocol):
         turn: Turn,
         *,
         job_id: str,
-        remember: Callable[[str], str],
-        count: Callable[[str], int],
+        conversation_digest: Callable[[str], str],
+        count_tokens: Callable[[str], int],
         client: socket | None = None,
         model: str = "",
         on_end: Callable[[], None] = lambda: None,
     ) -> Job:
         """Put `turn` for the model with the id `model` into the queue; return when its position is known.
 
-        `remember` makes the digest of the conversation from the raw answer ("" if it cannot be continued), `count`
-        counts its tokens. When `client` disconnects, the job is closed. `on_end` is called when it has ended.
-        Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
+        `conversation_digest` makes the digest of the conversation from the raw answer ("" if it cannot be continued),
+        `count_tokens` counts its tokens. When `client` disconnects, the job is closed. `on_end` is called when it
+        has ended. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
         """
 
     def start(self) -> None: ...

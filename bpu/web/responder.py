@@ -84,8 +84,8 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
         job = ctx.engine.submit(
             turn,
             job_id=record.id,
-            remember=partial(model.parts.decoder.conversation_digest, chat_request),
-            count=model.parts.counter.count,
+            conversation_digest=partial(model.parts.decoder.conversation_digest, chat_request),
+            count_tokens=model.parts.counter.count,
             client=None if detached else client_socket(),
             model=model.id,
             on_end=images.remove,

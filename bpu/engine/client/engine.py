@@ -47,16 +47,16 @@ class Engine:
         turn: Turn,
         *,
         job_id: str,
-        remember: Callable[[str], str] = lambda raw: "",
-        count: Callable[[str], int] = estimate,
+        conversation_digest: Callable[[str], str] = lambda raw: "",
+        count_tokens: Callable[[str], int] = estimate,
         client: socket.socket | None = None,
         model: str = "",
         on_end: Callable[[], None] = lambda: None,
     ) -> Job:
         """Queue `turn` for the model with the id `model`, the default one by default; returns when it has its place.
 
-        `remember(raw answer)` gives the digest of the conversation as it will come back, "" if it cannot be
-        continued; `count(raw answer)` its tokens. Both are called once, at the natural end. `client` is watched:
+        `conversation_digest(raw answer)` gives the digest of the conversation as it will come back, "" if it cannot be
+        continued; `count_tokens(raw answer)` its tokens. Both are called once, at the natural end. `client` is watched:
         when it leaves, the job is closed. `on_end` is called once when the job has ended, in whatever way.
         Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`, `EngineTimeout`.
         """
@@ -65,11 +65,11 @@ class Engine:
             turn,
             launch=self.table.launch(model) if model else self.launch,
             job_id=job_id,
-            remember=remember,
-            count=count,
+            conversation_digest=conversation_digest,
+            count_tokens=count_tokens,
             queue_timeout_s=self._queue_timeout_s,
             client=client,
-            ended=lambda job: self._remove(job, on_end),
+            on_end=lambda job: self._remove(job, on_end),
         )
         self.jobs[job_id] = job
         try:

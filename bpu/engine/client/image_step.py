@@ -71,7 +71,7 @@ class ImageStep:
             elif isinstance(event, Text):
                 self._text += len(event.text)
                 if self._text > MOST_TEXT:
-                    raise errors.EngineCrashed("The console does not stop talking about the image.")
+                    raise errors.EngineCrashed("The console's output after the image does not end.")
         return False
 
 

@@ -199,7 +199,7 @@ class Probe:
 
     def _events(self, silence_s: float, limit_s: float = 0) -> Iterator[Event]:
         """Yield events as they come. Raises `ProbeFailed` at the end of the output or after a time limit."""
-        patience = silence_s or _FOREVER
+        silence_limit_s = silence_s or _FOREVER
         output = TimedReader(
             lambda: self._console.read(self._console.stdout),
             self._parser,
@@ -208,12 +208,12 @@ class Probe:
         )
         last_output_at = begun = self._clock()
         while True:
-            self._wait(min(output.next_look_s or patience, patience))
-            events, spoke = self._read_events(output)
+            self._wait(min(output.next_look_s or silence_limit_s, silence_limit_s))
+            events, has_output = self._read_events(output)
             now = self._clock()
-            last_output_at = now if spoke else last_output_at
-            if not events and now - last_output_at >= patience:
-                raise Silent(f"Nothing came for {patience:g} seconds.")
+            last_output_at = now if has_output else last_output_at
+            if not events and now - last_output_at >= silence_limit_s:
+                raise Silent(f"Nothing came for {silence_limit_s:g} seconds.")
             if limit_s and now - begun > limit_s:
                 raise Silent(f"The turn was not over within {limit_s:g} seconds.")
             for event in events:
@@ -232,7 +232,7 @@ class Probe:
         except EndOfOutput:
             raise _failed(self._diagnose_end()) from None
         except OutOfSync as error:
-            raise OutOfTurn(f"The console got out of step ({error}).") from error
+            raise OutOfTurn(f"The console got out of sync ({error}).") from error
 
     def _wait(self, seconds: float) -> None:
         """Wait for output, at most `seconds`; read the error stream meanwhile."""

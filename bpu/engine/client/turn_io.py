@@ -71,7 +71,7 @@ class TurnReader:
     def __init__(
         self,
         launch: LaunchSpec,
-        go: StartJob,
+        start: StartJob,
         fds: list[int],
         turn: Turn,
         *,
@@ -82,22 +82,22 @@ class TurnReader:
     ) -> None:
         self._launch, self._deliver, self._progress, self._on_read = launch, deliver, progress, on_read
         self._slot = Path(launch.state_dir) / SLOT_NAME
-        self._short = short = go.short
-        self._line, self._chat = turn.short_line if short else turn.line, turn.line
-        self._images_line = images_line(PROFILES[launch.profile].image_command, () if short else turn.images)
+        self._continued = continued = start.continued
+        self._line, self._chat = turn.continuation_line if continued else turn.line, turn.line
+        self._images_line = images_line(PROFILES[launch.profile].image_command, () if continued else turn.images)
         self._unwritten = memoryview((self._images_line or self._line) + b"\n")
-        self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, go.cached
+        self._prompt_tokens, self._cached_tokens = turn.continuation_tokens if continued else turn.tokens, start.cached
         self._stdin, self._stdout = fds
         self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
-        profile = confirm_profile(PROFILES[launch.profile], go.banner)
-        self.is_continuable = go.keeps
-        self._reset = profile.reset if go.resets else None
+        profile = confirm_profile(PROFILES[launch.profile], start.banner)
+        self.is_continuable = start.keeps
+        self._reset = profile.reset if start.resets else None
         self._reset_sent = False
-        self._at_prompt = go.at_prompt  # the console cannot be writing now
-        self._parser = Parser(profile, state=ParserState.IDLE, traits=go.traits, anchored=anchored)
-        rest = RestProbe(go.pids, None if go.noisy is None else frozenset(go.noisy))
+        self._at_prompt = start.at_prompt  # the console cannot be writing now
+        self._parser = Parser(profile, state=ParserState.IDLE, traits=start.traits, anchored=anchored)
+        rest = RestProbe(start.pids, None if start.background_threads is None else frozenset(start.background_threads))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._image_step = ImageStep(self._output, self._parser, limit_s=launch.image_timeout_s)
         self._written_at = self._first_at = self._last_at = 0.0
@@ -148,7 +148,7 @@ class TurnReader:
         try:
             if self._images_line:
                 self._read_images()
-            self._parser.begin(self._line, chat=self._chat, continued=self._short)
+            self._parser.begin(self._line, chat=self._chat, continued=self._continued)
             if not self._parser.profile.reads_ahead and not self._at_prompt:
                 # After the step of its own images nothing that is still being said can be another client's.
                 doubts = not self._images_line
@@ -157,7 +157,7 @@ class TurnReader:
         except EndNotProven:
             raise TurnLost("The console may still be at work on the image and is being restarted.") from None
         except OutOfSync as error:
-            lost = TurnLost(f"The console got out of step and is being restarted. {error}")
+            lost = TurnLost(f"The console got out of sync and is being restarted. {error}")
             lost.echo_differs = isinstance(error, EchoMismatch)
             raise lost from error
         except EndOfOutput as error:
@@ -271,7 +271,7 @@ class TurnReader:
         self._parts.append(event.text)
         self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
         if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):
-            raise errors.EngineCrashed("The console does not stop talking and is being restarted.")
+            raise errors.EngineCrashed("The console's answer does not end, and the console is being restarted.")
         if now - self._progress_at >= PROGRESS_S:
             self._progress_at = now
             with contextlib.suppress(errors.BpuError):

@@ -304,9 +304,9 @@ class Keeper:
         A launch that is known may be used by any gateway. Another one must come from a table that this keeper follows,
         or from a table whose `previous` names one.
         """
-        key, table = message.fingerprint, message.table
+        fingerprint, table = message.fingerprint, message.table
         follows = table in self._tables or any(one in self._tables for one in message.previous[-MAX_TABLES:])
-        known = self.scheduler.registry.knows(key)
+        known = self.scheduler.registry.knows(fingerprint)
         if follows:
             self._tables[table] = None
             if len(self._tables) > MAX_TABLES:
@@ -337,11 +337,11 @@ class Keeper:
             number=next(self._numbers),
             peer=connection,
             id=message.id,
-            history=message.history,
+            prefix_digest=message.prefix_digest,
             tokens=message.tokens,
-            short_tokens=message.short_tokens,
+            continuation_tokens=message.continuation_tokens,
             needs_fresh=message.needs_fresh,
-            model=message.fingerprint,
+            fingerprint=message.fingerprint,
         )
         connection.ticket = ticket
         self.scheduler.join(ticket, again=message.again)
@@ -378,8 +378,8 @@ class Keeper:
         self._confirm(connection, message, done=self.scheduler.cancel(message.id))
 
     def _load_model(self, connection: Connection, message: LoadModel) -> None:
-        refusal, key = self._load_target(connection, message)
-        if refusal := refusal or self.scheduler.load(key):
+        refusal, fingerprint = self._load_target(connection, message)
+        if refusal := refusal or self.scheduler.load(fingerprint):
             refuse(connection, RefusalCode.ENGINE_UNAVAILABLE, refusal)
         else:
             self._confirm(connection, message)
@@ -388,8 +388,8 @@ class Keeper:
         """(reason for a refusal, fingerprint) of the named model; without a name ("", ""), which is the last one."""
         if message.fingerprint:
             return self._admit(connection, message), message.fingerprint
-        key = self.scheduler.registry.fingerprint_of(message.model) if message.model else ""
-        return ("", key) if key is not None else (f"The engine knows no model {message.model}.", "")
+        fingerprint = self.scheduler.registry.fingerprint_of(message.model) if message.model else ""
+        return ("", fingerprint) if fingerprint is not None else (f"The engine knows no model {message.model}.", "")
 
     def _unload_model(self, connection: Connection, message: UnloadModel) -> None:
         self.scheduler.unload()

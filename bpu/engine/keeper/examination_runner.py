@@ -76,10 +76,10 @@ class ExaminationRunner:
     def is_useful(self) -> bool:
         """Whether an examination could show something that no other source says."""
         launch, profile, found = self._launch, self._supervisor.profile, self.record.findings
-        belief = profile.belief
-        if launch.per_job or (belief is not None and not belief.measured):
+        known = profile.public_knowledge
+        if launch.per_job or (known is not None and not known.measured):
             return False
-        if belief is not None and found.retains_history:
+        if known is not None and found.retains_history:
             return False
         reset = launch.reset == "auto" and profile.reset is not None and not profile.ineffective_reset
         history = launch.continues == "auto" and profile.multi_turn is not False
@@ -95,8 +95,8 @@ class ExaminationRunner:
         asked, self._asked_for = self._asked_for, False
         if not (self.is_useful or self._by_hand) or self._waits_too_long():
             return False
-        believed = self._supervisor.profile.belief is not None
-        return asked or self._by_hand or (not believed and self.record.tries < MAX_ATTEMPTS)
+        is_known = self._supervisor.profile.public_knowledge is not None
+        return asked or self._by_hand or (not is_known and self.record.tries < MAX_ATTEMPTS)
 
     def request(self) -> None:
         """Order an examination at the next load, which comes when no job is left."""
@@ -109,7 +109,7 @@ class ExaminationRunner:
         if not self.is_useful:
             return None
         tries = self.record.tries
-        if self._supervisor.profile.belief is not None:
+        if self._supervisor.profile.public_knowledge is not None:
             return idle_since + FIRST_IDLE_S if tries < MAX_ATTEMPTS else None
         return idle_since + LONG_IDLE_S * 2.0 ** min(_MOST_DOUBLINGS, max(0, tries - MAX_ATTEMPTS))
 
@@ -141,7 +141,7 @@ class ExaminationRunner:
             self._examination = ConsoleExamination(context=self._launch.context)
             self._by_hand = False
             self.record.begin_try()
-            self._log(f"examining the console, once in its life: 0 of {ANSWERS} answers")
+            self._log(f"examining the console, only once: 0 of {ANSWERS} answers")
             self._ask()
         elif self._is_overdue():
             # The answer that did not come in time gives a lower bound on the time of an answer.

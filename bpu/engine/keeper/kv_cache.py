@@ -41,18 +41,18 @@ MARGIN = 1 / 32
 
 
 def choose_start(
-    cache: Cache, capabilities: Capabilities, *, history: str, short_tokens: int, context: int
+    cache: Cache, capabilities: Capabilities, *, prefix_digest: str, continuation_tokens: int, context: int
 ) -> StartMode:
-    """Choose how a job starts that could continue the conversation with the digest `history`.
+    """Choose how a job starts that could continue the conversation with the digest `prefix_digest`.
 
-    `short_tokens` are the tokens that a continued turn adds. A prompt that is one token longer than the cache makes a
-    console abort. The tokens of a cache are known only nearly: each answer has an end token that is not in its text,
-    and the console may split the text into other tokens than the tokenizer does. Hence the `MARGIN`.
+    `continuation_tokens` are the tokens that a continued turn adds. A prompt that is one token longer than the cache
+    makes a console abort. The tokens of a cache are known only nearly: each answer has an end token that is not in its
+    text, and the console may split the text into other tokens than the tokenizer does. Hence the `MARGIN`.
     """
     if cache.empty or capabilities.stateless:
         return StartMode.EMPTY
-    continued = cache.known and capabilities.retains_history and history and history == cache.digest
-    if continued and cache.tokens + short_tokens < context * (1 - MARGIN):
+    continued = cache.known and capabilities.retains_history and prefix_digest and prefix_digest == cache.digest
+    if continued and cache.tokens + continuation_tokens < context * (1 - MARGIN):
         return StartMode.CONTINUE
     return StartMode.RESET if capabilities.reset_works else StartMode.RESTART
 

@@ -39,7 +39,7 @@ class Model:
         return self.launch.model
 
     @property
-    def key(self) -> str:
+    def fingerprint(self) -> str:
         return self.launch.fingerprint
 
     def load(self) -> None:
@@ -65,7 +65,7 @@ class Model:
         supervisor = self.supervisor
         fault = supervisor.fault if supervisor.state is State.FAILED else None
         return {
-            "fingerprint": self.key,
+            "fingerprint": self.fingerprint,
             "loads": supervisor.loads,
             "load_s": supervisor.load_s,
             "restarts": dict(supervisor.restarts),

@@ -63,7 +63,7 @@ class Scheduler:
         self.queue: Queue[JobConnection] = Queue(launch.queue_limit)
         self.registry = ModelRegistry(
             make_parts=make_parts,
-            keys_in_use=self._keys_in_use,
+            fingerprints_in_use=self._fingerprints_in_use,
             clock=clock,
             first_arrival=lambda: self.queue.first().arrived if self.queue else None,
             log=log,
@@ -106,12 +106,12 @@ class Scheduler:
         """The launch specification of the current or next console."""
         return self.supervisor.launch
 
-    def _keys_in_use(self) -> set[str]:
+    def _fingerprints_in_use(self) -> set[str]:
         """Return the fingerprints of the launches that must stay registered."""
-        keys = {self.model.key, *(ticket.model for ticket in self.queue)}
-        keys |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
-        keys |= {self._load_order.model} if self._load_order is not None else set()
-        return keys | {one.key for one in (self._swap_target, self._last_good) if one is not None}
+        fingerprints = {self.model.fingerprint, *(ticket.fingerprint for ticket in self.queue)}
+        fingerprints |= {ticket.fingerprint for ticket in (self.running, self._preparing) if ticket is not None}
+        fingerprints |= {self._load_order.fingerprint} if self._load_order is not None else set()
+        return fingerprints | {one.fingerprint for one in (self._swap_target, self._last_good) if one is not None}
 
     def _shortage(self, model: Model) -> str:
         """Say why `model` cannot replace the loaded one; "" when it can."""
@@ -126,7 +126,7 @@ class Scheduler:
         if self.stopping:
             refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             return
-        model = self.registry.get(ticket.model)
+        model = self.registry.get(ticket.fingerprint)
         if (fault := model.blocking_fault) is not None:
             self._refuse_for(fault, ticket)
             return
@@ -169,7 +169,7 @@ class Scheduler:
         self.average_job_s += 0.3 * (self._clock() - self.running_since - self.average_job_s)
         self._idle_since = self._clock()
         self.supervisor.breaker.reset()
-        self.supervisor.learn(report)
+        self.supervisor.record_turn(report)
         if self.supervisor.must_discard(report):
             self.supervisor.end("unproven_end")
             return
@@ -235,7 +235,7 @@ class Scheduler:
         self.should_be_loaded = True
         model.supervisor.breaker.reset()
         is_loaded = model is self.model and self.supervisor.state in _IN_MEMORY
-        self._load_order = None if is_loaded else Demand(model.key, self._clock())
+        self._load_order = None if is_loaded else Demand(model.fingerprint, self._clock())
         return ""
 
     def examine(self) -> None:
@@ -274,7 +274,7 @@ class Scheduler:
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
-        if self._load_order is not None and self._load_order.model == self.model.key:
+        if self._load_order is not None and self._load_order.fingerprint == self.model.fingerprint:
             self._load_order = None
             self._stays_until = self._clock() + max(self.swap_after_s, SHORTEST_STAY_S)
 
@@ -292,7 +292,7 @@ class Scheduler:
         fault = supervisor.present_fault
         return ExitReport(
             message=fault.message if fault else "The console was ended.",
-            person=bool(fault and fault.permanent),
+            permanent=bool(fault and fault.permanent),
             how=str(supervisor.exit) if supervisor.exit else "",
             log=tuple(supervisor.log.relevant_lines()),
         )
@@ -324,9 +324,9 @@ class Scheduler:
         self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_next(self) -> None:
-        for key in {demand.model for demand in self._demands()}:
-            if (fault := self.registry.get(key).blocking_fault) is not None:
-                self._refuse_waiting(fault, model=self.registry.get(key))
+        for fingerprint in {demand.fingerprint for demand in self._demands()}:
+            if (fault := self.registry.get(fingerprint).blocking_fault) is not None:
+                self._refuse_waiting(fault, model=self.registry.get(fingerprint))
         model = next((model for model in self._candidates() if model.pause_s == 0), None)
         if model is not None:
             self._load(model)
@@ -334,9 +334,11 @@ class Scheduler:
     def _candidates(self) -> Iterator[Model]:
         """Yield the models to load while none is loaded, the first choice first; one may occur twice."""
         demands = self._demands()
-        if self._swap_target is not None and any(demand.model == self._swap_target.key for demand in demands):
+        if self._swap_target is not None and any(
+            demand.fingerprint == self._swap_target.fingerprint for demand in demands
+        ):
             yield self._swap_target
-        yield from (self.registry.get(demand.model) for demand in demands)
+        yield from (self.registry.get(demand.fingerprint) for demand in demands)
         if self.should_be_loaded and self.has_clients and not demands:
             yield self.registry.newest_of(self.model)
             if self._last_good is not None:
@@ -344,7 +346,7 @@ class Scheduler:
                 yield self.registry.newest_of(self._last_good)
 
     def _demands(self) -> list[Demand]:
-        demands = [Demand(ticket.model, ticket.arrived) for ticket in self.queue]
+        demands = [Demand(ticket.fingerprint, ticket.arrived) for ticket in self.queue]
         return (
             sorted([*demands, self._load_order], key=lambda one: one.since) if self._load_order is not None else demands
         )
@@ -362,14 +364,16 @@ class Scheduler:
         """Choose the model to be loaded next; refuse the jobs of a model that does not fit into memory."""
         while True:
             demands = [
-                one for one in self._demands() if one.model == loaded or self.registry.get(one.model).pause_s == 0
+                one
+                for one in self._demands()
+                if one.fingerprint == loaded or self.registry.get(one.fingerprint).pause_s == 0
             ]
-            key = next_model(
+            fingerprint = next_model(
                 demands, loaded, ready_since=self._ready_since, now=self._clock(), swap_after_s=self.swap_after_s
             )
-            if key is None:
+            if fingerprint is None:
                 return None
-            model = self.registry.get(key)
+            model = self.registry.get(fingerprint)
             if not (shortage := self._shortage(model)):
                 return model
             self._refuse_waiting(Diagnosis("no_bpu_memory", shortage, True), model=model)
@@ -380,7 +384,7 @@ class Scheduler:
 
     def _stop_unneeded_load(self) -> None:
         """End a load if only jobs of other models wait."""
-        if self.queue and not any(demand.model == self.model.key for demand in self._demands()):
+        if self.queue and not any(demand.fingerprint == self.model.fingerprint for demand in self._demands()):
             model = self._next_model(None)
             if model is not None and model is not self.model:
                 self._switch_to(model)
@@ -393,10 +397,10 @@ class Scheduler:
 
     def _use_ready_console(self) -> None:
         supervisor, known = self.supervisor, self.examiner.capabilities
-        model = self.model if self._clock() < self._stays_until else self._next_model(self.model.key)
+        model = self.model if self._clock() < self._stays_until else self._next_model(self.model.fingerprint)
         if model is not None and model is not self.model:
             self._switch_to(model)
-        elif (ticket := self.queue.first_of(self.model.key)) is not None:
+        elif (ticket := self.queue.first_of(self.model.fingerprint)) is not None:
             self._begin(ticket)
         elif not self.should_be_loaded:
             supervisor.end("unload", polite=True)
@@ -419,8 +423,8 @@ class Scheduler:
         start = choose_start(
             supervisor.cache,
             self.examiner.capabilities,
-            history=ticket.history,
-            short_tokens=ticket.short_tokens,
+            prefix_digest=ticket.prefix_digest,
+            continuation_tokens=ticket.continuation_tokens,
             context=self.launch.context,
         )
         if start is StartMode.RESTART:
@@ -448,7 +452,7 @@ class Scheduler:
         cached = supervisor.cache.tokens if start is StartMode.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
         message = StartJob(
-            short=start is StartMode.CONTINUE,
+            continued=start is StartMode.CONTINUE,
             cached=cached,
             banner=supervisor.banner,
             **supervisor.reading_facts,
@@ -473,16 +477,16 @@ class Scheduler:
 
     def _refuse_waiting(self, fault: Diagnosis, kind: RefusalCode | None = None, *, model: Model | None = None) -> None:
         """Refuse the waiting jobs of a model, by default the current one, and drop an order to load it."""
-        key = (model or self.model).key
-        if self._load_order is not None and self._load_order.model == key:
+        fingerprint = (model or self.model).fingerprint
+        if self._load_order is not None and self._load_order.fingerprint == fingerprint:
             self._load_order = None
         for ticket in self.queue:
-            if ticket.model == key:
+            if ticket.fingerprint == fingerprint:
                 self._refuse_for(fault, ticket, kind)
                 self.queue.remove(ticket)
 
     def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: RefusalCode | None = None) -> None:
-        model = self.registry.get(ticket.model)
+        model = self.registry.get(ticket.fingerprint)
         kind = kind or (RefusalCode.ENGINE_UNAVAILABLE if fault.permanent else RefusalCode.ENGINE_STOPPING)
         wait = None if fault.permanent else model.pause_s
         log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
@@ -502,7 +506,7 @@ class Scheduler:
             if now < self._memory_wait_ends:
                 times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
-            times += [now + self.registry.get(one.model).pause_s for one in self._demands()]
+            times += [now + self.registry.get(one.fingerprint).pause_s for one in self._demands()]
             times += [supervisor.free_at, self._stays_until]
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)

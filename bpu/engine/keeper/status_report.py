@@ -51,7 +51,9 @@ def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
         examined=scheduler.examiner.finished,
         running=_running(scheduler),
         waiting=tuple(
-            WaitingJob(id=ticket.id, position=place, arrived_at=ticket.arrived, model=registry.name_of(ticket.model))
+            WaitingJob(
+                id=ticket.id, position=place, arrived_at=ticket.arrived, model=registry.name_of(ticket.fingerprint)
+            )
             for place, ticket in enumerate(scheduler.queue, 1)
             if place <= LISTED_JOBS
         ),
@@ -81,7 +83,7 @@ def _running(scheduler: Scheduler) -> RunningJob | None:
         return None
     return RunningJob(
         id=ticket.id,
-        model=scheduler.registry.name_of(ticket.model),
+        model=scheduler.registry.name_of(ticket.fingerprint),
         arrived_at=ticket.arrived,
         started_at=scheduler.running_since,
         **scheduler.progress,

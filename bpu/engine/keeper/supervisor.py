@@ -22,10 +22,10 @@ from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.console_process import Console, Exit
 from bpu.engine.console_process import Log as ConsoleLog
 from bpu.engine.console_record import configuration_path, read_configuration
+from bpu.engine.keeper.background_threads import BackgroundThreads
 from bpu.engine.keeper.circuit_breaker import CircuitBreaker
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Cache
-from bpu.engine.keeper.noise import NoiseWatch
 from bpu.engine.keeper.output_reader import OutputReader
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.states import Machine, State, Transition
@@ -36,7 +36,7 @@ CLOSED_LIMIT_S = 1.0
 #: The kernel frees a killed process's memory with a delay, so a reload that finds too little is tried this often.
 MEMORY_RETRIES = 3
 #: Seconds between tries to load after a fault that only a person can remove.
-PERSON_PAUSE_S = 10.0
+PERMANENT_FAULT_PAUSE_S = 10.0
 #: Steps of ending a process, as signal (None: the console's exit command) and seconds to wait after it.
 POLITE = ((None, 1.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 10.0))
 AT_ONCE = ((signal.SIGTERM, 0.3), (signal.SIGKILL, 10.0))
@@ -91,7 +91,7 @@ class Supervisor:
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Diagnosis | None = None
         self._started = 0.0
-        self._noise = NoiseWatch(clock)
+        self._background = BackgroundThreads(clock)
         self._turn_ended_by: str | None = None
         #: Count of log lines that came while no line was being answered.
         self.idle_lines = 0
@@ -143,7 +143,7 @@ class Supervisor:
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
             self._output_reader.on_event = self._on_idle_event
-            self._noise.begin([] if self._console is None else self._console.session())
+            self._background.begin([] if self._console is None else self._console.session())
             self._machine.apply(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
@@ -171,7 +171,7 @@ class Supervisor:
         self._output_reader.read()
         if self.state is not State.READY or self._clock() < self.free_at:
             return False
-        self._noise.end_wait()
+        self._background.end_wait()
         self.log.has_read_prompt = True
         self._machine.apply(Transition.TAKE)
         self._stop_reading()
@@ -183,7 +183,7 @@ class Supervisor:
         assert self._console is not None
         return self._console.stdin, self._console.stdout
 
-    def learn(self, report: TurnReport, *, trusted: bool = False) -> None:
+    def record_turn(self, report: TurnReport, *, trusted: bool = False) -> None:
         """Record what a turn has shown. `trusted`: the gateway itself made its line and every line before it."""
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
@@ -193,13 +193,13 @@ class Supervisor:
         """Whether the turn may still be running, so that the console must be ended instead of given another line."""
         must = report.must_discard(reads_ahead=self.profile.reads_ahead)
         if must and report.at_rest is False:
-            self._noise.watch_longer()
+            self._background.watch_longer()
         return must
 
     @property
     def free_at(self) -> float:
         """The monotonic second from which the idle console can be taken."""
-        return self._noise.free_at
+        return self._background.free_at
 
     @property
     def turn_end(self) -> dict[str, Any]:
@@ -218,14 +218,14 @@ class Supervisor:
             "fresh": self.is_fresh,
             "at_prompt": self.end_proven,
             "traits": self.traits,
-            "pids": tuple(self._noise.pids),
-            "noisy": None if self._noise.noisy is None else tuple(sorted(self._noise.noisy)),
+            "pids": tuple(self._background.pids),
+            "background_threads": None if self._background.known is None else tuple(sorted(self._background.known)),
         }
 
     def give_back(self, cache: Cache) -> None:
         """Make the console idle again; `cache` describes what its KV cache holds."""
         self.cache = cache
-        self._noise.wait()
+        self._background.wait()
         self._listen(ParserState.IDLE, self._on_idle_event)
         self._machine.apply(Transition.GIVE_BACK)
 
@@ -245,7 +245,7 @@ class Supervisor:
 
     def _on_reset(self, report: TurnReport, on_done: Callback) -> None:
         if report.at_rest is False:  # the model may have written the prompt and may still be running
-            self._noise.watch_longer()
+            self._background.watch_longer()
             self.end("unproven_end")
             return
         self.cache = EMPTY
@@ -255,7 +255,7 @@ class Supervisor:
         """Write a question of the examination; `on_answer` gets the text of the answer."""
 
         def on_done(text: str, report: TurnReport) -> None:
-            self.learn(report, trusted=True)
+            self.record_turn(report, trusted=True)
             on_answer(text)
 
         self.log.has_read_prompt = True
@@ -333,7 +333,7 @@ class Supervisor:
             console.signal(number)
 
     def _end_out_of_sync(self, why: str) -> None:
-        self.end("out_of_step", Diagnosis("out_of_step", f"The console got out of step ({why}) and was ended.", False))
+        self.end("out_of_step", Diagnosis("out_of_step", f"The console got out of sync ({why}) and was ended.", False))
 
     def on_child(self) -> None:
         """Reap the console if it has ended; called after SIGCHLD."""
@@ -385,7 +385,7 @@ class Supervisor:
             fault = Diagnosis(fault.cause, fault.message, False)
             self.breaker.delay_until(now, 1.0)
         elif fault.permanent:
-            self.breaker.delay_until(now, PERSON_PAUSE_S)
+            self.breaker.delay_until(now, PERMANENT_FAULT_PAUSE_S)
         self.fault = fault
 
     # Reading
@@ -393,7 +393,7 @@ class Supervisor:
     def _listen(self, state: ParserState, on_event: Callable[[Event], None]) -> Parser:
         assert self._console is not None
         parser = Parser(self.profile, state=state, traits=self.traits)
-        rest = self._noise.rest_probe() if on_event is not self._on_idle_event else None
+        rest = self._background.rest_probe() if on_event is not self._on_idle_event else None
         self._output_reader.listen(self._console, parser, on_event, rest=rest)
         return parser
 

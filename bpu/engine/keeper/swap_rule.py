@@ -20,9 +20,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Demand:
-    """A waiting job, or an order to load. `since` is the monotonic second at which it came."""
+    """A waiting job, or an order to load.
 
-    model: str
+    `fingerprint` names the model, `since` is the monotonic second at which the job or order came.
+    """
+
+    fingerprint: str
     since: float
 
 
@@ -34,11 +37,11 @@ def next_model(
     `demands` are in order of arrival. `loaded` is the model that became ready at the monotonic second `ready_since`.
     """
     waiting = list(demands)
-    others = [demand for demand in waiting if demand.model != loaded]
+    others = [demand for demand in waiting if demand.fingerprint != loaded]
     if not others:
         return loaded if waiting else None
     oldest = others[0]
     has_own = loaded is not None and len(others) < len(waiting)
     if has_own and now < max(oldest.since, ready_since) + swap_after_s:
         return loaded
-    return oldest.model
+    return oldest.fingerprint

@@ -40,7 +40,7 @@ def _sentence(old: State, new: State, move: Transition, reason: str, model: str)
     meaning = {
         (State.STARTING, State.READY): "the model is loaded: ask now",
         (State.CHECKING, State.READY): "the model is loaded and the console is examined: ask now",
-        (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, once in its life",
+        (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, only once",
     }.get((old, new))
     if new is State.STARTING:
         meaning = "loading the model"

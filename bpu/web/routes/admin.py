@@ -21,7 +21,7 @@ ops = Blueprint("ops", __name__)
 #: The reason why a state is not ready. A state that is not here takes requests.
 NOT_READY = {
     "starting": "The model is being loaded.",
-    "checking": "The console is being examined, once in its life.",
+    "checking": "The console is being examined, which happens only once.",
     "stopping": "The engine is being stopped.",
     "failed": "The engine has failed.",
 }
