@@ -1,6 +1,6 @@
-"""Builds what a worker or a command needs of one model: its prompter, the decoder of its answers, its token counter.
+"""Builds what a worker or a command needs of one model.
 
-It reads the model's files and starts no process.
+Its prompter, the decoder of its answers, its token counter. It reads the model's files and starts no process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from bpu.settings import Settings
 
 @dataclass(frozen=True)
 class ModelParts:
-    """What is read from a model's files: its prompter, the decoder of its answers and its counter of tokens."""
+    """What is read from a model's files.
+
+    Its prompter, the decoder of its answers and its counter of tokens.
+    """
 
     prompter: Prompter
     decoder: AnswerDecoder

@@ -83,7 +83,10 @@ def _ask(address: Address, key: str, model: str) -> Exchange:
 
 
 def _wait_until_idle(address: Address, key: str) -> None:
-    """Wait until the console is there for the next question: it may have been restarted, because the answer was cut."""
+    """Wait until the console is there for the next question.
+
+    It may have been restarted, because the answer was cut.
+    """
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         try:

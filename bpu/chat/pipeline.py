@@ -1,9 +1,9 @@
-"""Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end. It knows no wire format.
+"""Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end.
 
-An `AnswerReader` is called with each event, and calls `emit` with each delta, one after another and without waiting.
-Streamed and whole answers share it. They differ where an answer ends inside its reasoning: a whole one becomes content;
-of a streamed one, whose reasoning is already sent, the last paragraph follows as content, because clients repeat a
-request whose answer is empty.
+It knows no wire format. An `AnswerReader` is called with each event, and calls `emit` with each delta, one after
+another and without waiting. Streamed and whole answers share it. They differ where an answer ends inside its reasoning:
+a whole one becomes content; of a streamed one, whose reasoning is already sent, the last paragraph follows as content,
+because clients repeat a request whose answer is empty.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def read_answer(
     measured: Callable[[], Timing],
     options: AnswerOptions,
 ) -> Iterator[Delta]:
-    """Yield the deltas of the answer in `events`, `Finish` last. Then the caller may close the job at any time.
+    """Yield the deltas of the answer in `events`, `Finish` last.
 
-    It is an `AnswerReader` for an owner that has all events, or waits for each itself.
+    Then the caller may close the job at any time. It is an `AnswerReader` for an owner that has all events, or waits
+    for each itself.
     """
     deltas: list[Delta] = []
     reader = AnswerReader(request, turn=turn, measured=measured, options=options, emit=deltas.append)
@@ -73,7 +74,10 @@ def read_answer(
 
 
 class ReasoningOutput:
-    """Keeps the reasoning of one answer, and emits it where the client is shown it. An `AnswerReader` owns it."""
+    """Keeps the reasoning of one answer, and emits it where the client is shown it.
+
+    An `AnswerReader` owns it.
+    """
 
     def __init__(self, request: ChatRequest, options: AnswerOptions, emit: Callable[[Delta], object]) -> None:
         self._emit = emit
@@ -101,7 +105,7 @@ class ReasoningOutput:
         return self._tag_open or self._sent < len(self._pieces)
 
     def add(self, part: Part) -> None:
-        """Count a part that is no content, and keep it if it is a piece of the reasoning."""
+        """Count a part that is no content; keep a piece of the reasoning."""
         self._token_counter.add(part.text)
         if part.kind == "reasoning":
             self._pieces.append(part.text)
@@ -127,12 +131,13 @@ class ReasoningOutput:
 
 
 class AnswerReader:
-    """Reads one answer, event by event, and emits its deltas, `Finish` last; then `has_ended` is true.
+    """Reads one answer, event by event, and emits its deltas, `Finish` last.
 
-    Its owner calls `on_event`, in a worker in the event loop. `TimeLimitReached` ends an answer as `length`. `Overrun`
-    is an end, too: the answer is over, although the console still prints. All reasoning comes before the first content.
-    Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit` when
-    the client asked for JSON and the answer is not JSON, or when a call of a strict tool does not fit.
+    Then `has_ended` is true. Its owner calls `on_event`, in a worker in the event loop. `TimeLimitReached` ends an
+    answer as `length`. `Overrun` is an end, too: the answer is over, although the console still prints. All reasoning
+    comes before the first content. Raises `EngineCrashed` on the console's error, and when the model ended before its
+    first word; `AnswerUnfit` when the client asked for JSON and the answer is not JSON, or when a call of a strict tool
+    does not fit.
     """
 
     def __init__(
@@ -212,7 +217,10 @@ class AnswerReader:
             self._read_content(self._stops.end())
 
     def _finish_content(self, full: bool) -> None:
-        """Emit what waited for the end, and make sure that a natural end has content and an inline block is closed."""
+        """Emit what waited for the end.
+
+        A natural end has content, and an inline block is closed.
+        """
         natural = self._done and not full
         self._flush_calls_and_json(natural)
         if not natural or self._has_content:

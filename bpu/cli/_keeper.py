@@ -1,4 +1,7 @@
-"""Sends orders to the keeper that runs on this board and asks for its status, without starting one. Needs no gevent."""
+"""Sends orders to this board's keeper and asks for its status.
+
+It starts no keeper and needs no gevent.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ ANSWER_S = 5.0
 
 
 def order(folder: Path, op: str, model: str = "") -> bool:
-    """Send the order `load`, `unload` or `examine` to the keeper of the state folder; False when there is none.
+    """Send the order `load`, `unload` or `examine` to the keeper of the state folder.
 
-    `model` is the id of the one to load. Raises `EngineTimeout`, and `EngineUnavailable` when the keeper refuses.
+    False when there is none. `model` is the id of the one to load. Raises `EngineTimeout`, and `EngineUnavailable` when
+    the keeper refuses.
     """
     orders: dict[str, Message] = {
         "load": LoadModel(model=model),
@@ -42,7 +46,10 @@ def order(folder: Path, op: str, model: str = "") -> bool:
 
 
 def status(folder: Path) -> dict[str, Any] | None:
-    """The status of the engine, as the gateway shows it in `/health`; None when no keeper runs."""
+    """The status of the engine, as the gateway shows it in `/health`.
+
+    None when no keeper runs.
+    """
     answer = _ask(folder, GetStatus())
     return answer.status.to_json(time.monotonic()) if isinstance(answer, StatusUpdate) else None
 

@@ -1,4 +1,7 @@
-"""Chats with this board's engine from a command, through the same keeper and queue as the gateway's workers."""
+"""Chats with this board's engine from a command.
+
+It uses the same keeper and queue as the gateway's workers.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ POLL_S = 0.1
 
 
 class LocalBackend:
-    """Chats with this board, and starts a keeper if none runs. Main thread of the CLI. Raises `SettingsError`."""
+    """Chats with this board, and starts a keeper if none runs.
+
+    Main thread of the CLI. Raises `SettingsError`.
+    """
 
     def __init__(self, settings: Settings, name: str = "") -> None:
         """`name` is the id of a model; the table's default if empty."""
@@ -93,7 +99,10 @@ class LocalBackend:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Record Ctrl-C instead of raising, because an exception in the event loop could hit any greenlet."""
+    """Record Ctrl-C instead of raising.
+
+    An exception in the event loop could hit any greenlet.
+    """
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
@@ -105,7 +114,10 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 def _until_interrupted(
     events: Iterator[Event | Progress | TimeLimitReached], is_interrupted: Callable[[], bool]
 ) -> Iterator[Event | Progress]:
-    """Yield `events` until Ctrl-C or the job's time limit, after which the answer is what came so far."""
+    """Yield `events` until Ctrl-C or the job's time limit.
+
+    The answer is then what came so far.
+    """
     for event in events:
         if is_interrupted():
             raise KeyboardInterrupt

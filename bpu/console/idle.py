@@ -26,7 +26,7 @@ _IDLE_LINES = tuple(Pattern("line", (head, _REST_OF_LINE, b"\n")) for head in ID
 
 
 class LoadingStage(Stage):
-    """Reads from the start of the process to the first prompt at the beginning of a line, then emits `Ready`.
+    """Reads up to the first prompt at the beginning of a line; emits `Ready`.
 
     The banner's lines go into `Ready`, every other line is a `Log`. A prompt within a line does not count.
     """

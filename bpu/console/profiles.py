@@ -116,19 +116,22 @@ _GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?�
 
 
 def profile_for(program_name: str) -> Profile:
-    """Return the profile of a program by its name or path; for an unknown one `xlm_demo`, the most tolerant."""
+    """Return the profile of a program by its name or path.
+
+    For an unknown one `xlm_demo`, the most tolerant.
+    """
     base = program_name.rsplit("/", 1)[-1]
     named = [profile for name, profile in PROFILES.items() if base.startswith(name)]
     return max(named, key=lambda profile: len(profile.name), default=PROFILES["xlm_demo"])
 
 
 def confirm_profile(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
-    """Complete `profile` by the banner (text of `Ready`) and the configuration that the process has read.
+    """Complete `profile` by the banner and the configuration.
 
-    The greeting says whether the console keeps the chat, and the lines below it which commands it offers; a banner in
-    unknown words changes no command. `public_knowledge` counts only with a greeting like that of the public source,
-    because another program may have the same name. A single-turn greeting alone does not prove that the console
-    forgets.
+    `banner` is the text of `Ready`; the process has read the configuration. The greeting says whether the console keeps
+    the chat, and the lines below it which commands it offers; a banner in unknown words changes no command.
+    `public_knowledge` counts only with a greeting like that of the public source, because another program may have the
+    same name. A single-turn greeting alone does not prove that the console forgets.
     """
     greeting = _GREETING.search(banner)
     profile = replace(profile, public_knowledge=_public_knowledge(profile, greeting, configuration or {}))

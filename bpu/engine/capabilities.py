@@ -1,4 +1,7 @@
-"""Derives what a console can do from the settings, an examination and public knowledge. Pure; keeper and CLI use it."""
+"""Derives what a console can do from the settings, an examination and public knowledge.
+
+Pure; keeper and CLI use it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class Capabilities:
 
 
 def capabilities_of(launch: LaunchSpec, profile: Profile, found: Findings) -> Capabilities:
-    """Return what the settings say, else what an examination has proved, else what is publicly known."""
+    """Return the capabilities by the settings, an examination or public knowledge.
+
+    The first that says something decides.
+    """
     known = profile.public_knowledge
     retains = bool(found.retains_history or (known and known.retains_history))
     works = bool(found.reset_works or (known and known.reset_works)) and found.reset_works is not False

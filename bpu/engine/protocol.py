@@ -62,7 +62,10 @@ def encode(packet: Packet) -> bytes:
 
 
 def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
-    """Send a message; False when the other side does not read (its buffer is full). Raises `Closed`."""
+    """Send a message; False when the other side does not read (its buffer is full).
+
+    Raises `Closed`.
+    """
     return send_packet(sock, to_packet(message), fds)
 
 
@@ -95,10 +98,10 @@ def receive(sock: RawSocket) -> tuple[Message, list[int]] | None:
 
 
 def receive_packet(sock: RawSocket) -> tuple[Packet, list[int]] | None:
-    """Receive the next packet and its descriptors; None when there is none yet. Raises `Closed` at the end.
+    """Receive the next packet and its descriptors; None when there is none yet.
 
-    The kernel drops passed descriptors for which this process has no room, so there may be fewer than were sent.
-    A packet that is too long or that is no JSON object ends the connection, too.
+    Raises `Closed` at the end. The kernel drops passed descriptors for which this process has no room, so there may be
+    fewer than were sent. A packet that is too long or that is no JSON object ends the connection, too.
     """
     space = CMSG_LEN(_MAX_FDS * struct.calcsize("i"))
     try:
@@ -149,7 +152,10 @@ def peer_ids(sock: RawSocket) -> tuple[int, int, int]:
 
 @contextlib.contextmanager
 def _address(folder: Path) -> Iterator[str]:
-    """The socket's path; by way of an open folder where it is too long for the kernel."""
+    """The socket's path.
+
+    By way of an open folder where it is too long for the kernel.
+    """
     path = folder / SOCKET_NAME
     if len(os.fsencode(path)) <= _UNIX_PATH_BYTES:
         yield str(path)
@@ -228,7 +234,10 @@ def listen(folder: Path) -> RawSocket:
 
 
 def accept(listener: RawSocket) -> RawSocket | None:
-    """The next connection, non-blocking; None when there is none any more. Raises OSError without a free descriptor."""
+    """The next connection, non-blocking; None when there is none any more.
+
+    Raises OSError without a free descriptor.
+    """
     try:
         fd, _ = listener._accept()  # type: ignore[attr-defined]  # the raw class has no other
     except OSError as error:
@@ -241,9 +250,10 @@ def accept(listener: RawSocket) -> RawSocket | None:
 
 
 def notify_shutdown(folder: Path) -> None:
-    """Tell the keeper of `folder` that a whole gateway has stopped, so that it does not wait for a replaced worker.
+    """Tell the keeper of `folder` that a whole gateway has stopped.
 
-    The gunicorn master or a command calls this at its end. It does not wait, and ignores a keeper that is gone.
+    So it does not wait for a replaced worker. The gunicorn master or a command calls this at its end. It does not wait,
+    and ignores a keeper that is gone.
     """
     with contextlib.suppress(Closed, OSError):
         sock = connect(folder)

@@ -1,7 +1,7 @@
-"""Reads a console's output together with the times that decide whether a turn has ended. It never waits.
+"""Reads a console's output together with the times that decide whether a turn has ended.
 
-It runs where the console's pipes are: in the event loop of a worker or of the keeper, or in `doctor`. Its
-owner waits until the output is readable or `next_look_s` is over, then calls `read` and `look`.
+It never waits. It runs where the console's pipes are: in the event loop of a worker or of the keeper, or in `doctor`.
+Its owner waits until the output is readable or `next_look_s` is over, then calls `read` and `look`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ class EndOfOutput(Exception):
 
 
 class RestProbe:
-    """Tells whether a console's processes are at rest, that is, whether no thread has run since a sample.
+    """Tells whether a console's processes are at rest.
 
-    A model may work without output (skipped special tokens, parts of a character); a waiting console does nothing.
-    `background_threads` are the ids of threads that run although the console waits, None while they are unknown.
+    That is, whether no thread has run since a sample. A model may work without output (skipped special tokens, parts of
+    a character); a waiting console does nothing. `background_threads` are the ids of threads that run although the
+    console waits, None while they are unknown.
     """
 
     def __init__(
@@ -53,7 +54,10 @@ class RestProbe:
         self.knows_background = background_threads is not None
 
     def sample(self) -> Sample:
-        """Return how often each thread has run, without background threads; None if the kernel does not count that."""
+        """Return how often each thread has run, without background threads.
+
+        None if the kernel does not count that.
+        """
         runs: dict[int, int] = {}
         try:
             for pid in self._pids:
@@ -65,7 +69,10 @@ class RestProbe:
         return runs if any(runs.values()) else None  # a kernel that does not count reports 0
 
     def is_running(self) -> bool:
-        """Whether a thread runs or waits for a processor; on a busy machine its run count may not have changed."""
+        """Whether a thread runs or waits for a processor.
+
+        On a busy machine its run count may not have changed.
+        """
         for pid in self._pids:
             try:
                 tasks = [
@@ -92,7 +99,10 @@ def _state_in(stat: Path) -> bytes:
 
 
 def reader_of(fd: int) -> Callable[[], bytes | None]:
-    """Return a function that reads a non-blocking descriptor: None when nothing is there, b"" at the end."""
+    """Return a function that reads a non-blocking descriptor.
+
+    None when nothing is there, b"" at the end.
+    """
 
     def read() -> bytes | None:
         try:
@@ -133,10 +143,10 @@ class TimedReader:
         self.at_rest: bool | None = None
 
     def watch_input(self, unread: Callable[[], int], *, since: float, doubts: bool = True) -> None:
-        """Check that the console writes nothing before it has read the line that was written at `since`.
+        """Check that the console writes nothing before it has read its line.
 
-        `doubts`: what came between two looks of which the second was late counts as written before. It need not where
-        all that the console can still be saying is the same client's.
+        The line was written at `since`. `doubts`: what came between two looks of which the second was late counts as
+        written before. It need not where all that the console can still be saying is the same client's.
         """
         self._unread, self._looked_at, self._input_look_s = unread, since, FIRST_INPUT_LOOK_S
         self._doubts = doubts
@@ -161,7 +171,10 @@ class TimedReader:
 
     @property
     def next_look_s(self) -> float | None:
-        """Seconds without output after which the owner must call `read` and `look`; None: it need not."""
+        """Seconds without output after which the owner must call `read` and `look`.
+
+        None: it need not.
+        """
         if self._unread is not None:
             return self._input_look_s
         quiet = self._parser.quiet_after
@@ -170,14 +183,20 @@ class TimedReader:
         return LOOK_S if self._parser.state is ParserState.ANSWERING else None
 
     def poll(self, *, readable: bool) -> list[Event]:
-        """Return the events of a read; without output, unless it was `readable` a moment ago, those of silence."""
+        """Return the events of a read.
+
+        Without output, unless it was `readable` a moment ago, those of silence.
+        """
         events = self.read()
         if events is None:
             return [] if readable else self.look()
         return events
 
     def look(self) -> list[Event]:
-        """Return the events that silence has decided by now; call it when `read` has just returned None."""
+        """Return the events that silence has decided by now.
+
+        Call it when `read` has just returned None.
+        """
         needed, now = self._parser.quiet_after, self._empty_at  # the pipe is known to be silent until then
         if needed is None:
             self._still_since = None
@@ -194,7 +213,10 @@ class TimedReader:
         return self._parser.quiet()
 
     def _rest_limit_s(self, needed: float) -> float:
-        """Seconds to wait for a console that does not come to rest; fewer if its background threads are unknown."""
+        """Seconds to wait for a console that does not come to rest.
+
+        Fewer if its background threads are unknown.
+        """
         assert self._rest is not None
         return max(needed, LONGEST_SILENCE_S) if self._rest.knows_background else needed + UNREST_LIMIT_S
 
@@ -228,5 +250,8 @@ class TimedReader:
 
     @property
     def _doubtful_s(self) -> float:
-        """Seconds between two looks from which on a model may have written in between: half a step."""
+        """Seconds between two looks from which on a model may have written in between.
+
+        Half a step.
+        """
         return max(LEAST_DOUBT_S, (self._parser.traits.step_s or 0.0) / 2)

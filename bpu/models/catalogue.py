@@ -34,7 +34,10 @@ class File(BaseModel):
 
 
 class Row(BaseModel):
-    """One model. `checked` says whether this project has run it; `pull` whether its address is known."""
+    """One model.
+
+    `checked` says whether this project has run it; `pull` whether its address is known.
+    """
 
     model_config = _STRICT
 
@@ -92,7 +95,10 @@ def find(name: str, rows: Sequence[Row] | None = None) -> Row | None:
 
 
 def need_of(model: ModelSpec) -> Need | None:
-    """Return the BPU memory that a model needs: from its entry, else from the catalogue, else by the file's size."""
+    """Return the BPU memory that a model needs.
+
+    From its entry, else from the catalogue, else by the file's size.
+    """
     size = _size(model.hbm)
     if model.memory_mb is not None:
         total = model.memory_mb << 20

@@ -1,4 +1,7 @@
-"""Makes a worker's parts from the settings: engine, prompter, models. It reads their files and starts no process."""
+"""Makes a worker's parts from the settings: engine, prompter, models.
+
+It reads their files and starts no process.
+"""
 
 from __future__ import annotations
 

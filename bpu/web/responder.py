@@ -1,7 +1,8 @@
-"""From a chat request to its response, in order: turn, job, deltas. It owns the job until the response does.
+"""From a chat request to its response, in order: turn, job, deltas.
 
-All endpoints that answer share it; each brings an `EndpointFormat`. What can be refused is refused before the first
-byte, so that the refusal is the response's status. A worker runs it in the greenlet of the request.
+It owns the job until the response does. All endpoints that answer share it; each brings an `EndpointFormat`. What can
+be refused is refused before the first byte, so that the refusal is the response's status. A worker runs it in the
+greenlet of the request.
 """
 
 from __future__ import annotations

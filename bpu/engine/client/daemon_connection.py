@@ -1,7 +1,7 @@
-"""A client's connections to the keeper: its lifeline, with the newest status, and those of jobs and orders.
+"""A client's connections to the keeper.
 
-The lifeline is one idle connection: the keeper runs while at least one is open, and sends every change of its status,
-so that `/health` is answered from memory.
+Its lifeline, with the newest status, and those of jobs and orders. The lifeline is one idle connection: the keeper runs
+while at least one is open, and sends every change of its status, so that `/health` is answered from memory.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ _POLL_S = 0.02
 
 
 class DaemonClient:
-    """Holds one process's lifeline, in a greenlet, and opens its other connections. The process's `Engine` owns it.
+    """Holds one process's lifeline, in a greenlet, and opens its other connections.
 
-    `status` is the newest status of the engine; `problem` is why there is no keeper, if that is known.
+    The process's `Engine` owns it. `status` is the newest status of the engine; `problem` is why there is no keeper, if
+    that is known.
     """
 
     def __init__(self, launches: LaunchTable | LaunchSpec, *, quiet: bool = False) -> None:
@@ -93,7 +94,10 @@ class DaemonClient:
     # The lifeline
 
     def _keep_lifeline(self) -> None:
-        """Run in the lifeline's greenlet: connect again after every error, with longer pauses after repeated ones."""
+        """Run in the lifeline's greenlet.
+
+        Connect again after every error, with longer pauses after repeated ones.
+        """
         pause = RECONNECT_S
         while not self._closing:
             try:
@@ -141,7 +145,10 @@ class DaemonClient:
         }
 
     def _ping(self, sock: RawSocket, reader: gevent_io.Reader) -> None:
-        """Ask a silent keeper for its status; one that does not answer is a problem until it does."""
+        """Ask a silent keeper for its status.
+
+        One that does not answer is a problem until it does.
+        """
         protocol.send(sock, GetStatus())
         if reader.wait(ANSWER_LIMIT_S):
             return
@@ -191,13 +198,16 @@ class DaemonClient:
             raise connect_error(error) from error
 
     def _find(self) -> RawSocket | None:
-        """A connection to a keeper that listens, or None. Raises `BlockingIOError` when its backlog stays full."""
+        """A connection to a keeper that listens, or None.
+
+        Raises `BlockingIOError` when its backlog stays full.
+        """
         return protocol.connect_within(self.folder, ANSWER_LIMIT_S, sleep=gevent_io.sleep)
 
     def _restore_socket(self) -> RawSocket | None:
-        """Ask the keeper to make the socket's deleted file again, and connect; None when the keeper is gone, too.
+        """Ask the keeper to make the socket's deleted file again, and connect.
 
-        Raises `EngineStopping` when the keeper cannot do so.
+        None when the keeper is gone, too. Raises `EngineStopping` when the keeper cannot do so.
         """
         deadline = time.monotonic() + SOCKET_LIMIT_S
         while (lifeline := self._sock) is not None:
@@ -235,9 +245,10 @@ class DaemonClient:
 
     @property
     def no_answer_error(self) -> errors.EngineStopping | None:
-        """The error for a new job that a running keeper would not answer; None if it is not known to hang.
+        """The error for a new job that a running keeper would not answer.
 
-        A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be seen at once.
+        None if it is not known to hang. A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be
+        seen at once.
         """
         if self._sock is None:
             return None
@@ -254,7 +265,10 @@ class DaemonClient:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a new job would reach the keeper and could take the slot, as far as this can be known at once."""
+        """Whether a new job would reach the keeper and could take the slot.
+
+        As far as this can be known at once.
+        """
         return is_lockable(self.folder / SLOT_NAME) and (
             self._sock is None or (self.no_answer_error is None and self.keep_ready())
         )
@@ -265,9 +279,9 @@ class DaemonClient:
             spare.close()
 
     def order(self, message: Message, *, start: bool = True) -> bool:
-        """Send an order over a connection of its own; returns whether the keeper did it. Raises `BpuError`.
+        """Send an order over a connection of its own; returns whether the keeper did it.
 
-        `start`: start a keeper if there is none.
+        Raises `BpuError`. `start`: start a keeper if there is none.
         """
         try:
             sock = self.connect() if start else self._find() or self._restore_socket()

@@ -34,10 +34,10 @@ class EventList:
 
 
 class EventDelivery:
-    """Delivers the events of one job. The job owns it, and calls it in the event loop and in the client's greenlet.
+    """Delivers the events of one job.
 
-    `has_output`: the sink has something for the client that was not taken. `error` is what the sink has raised; no
-    event is passed on after it.
+    The job owns it, and calls it in the event loop and in the client's greenlet. `has_output`: the sink has something
+    for the client that was not taken. `error` is what the sink has raised; no event is passed on after it.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,10 @@ class EventDelivery:
                 self.error, self.has_output = error, True
 
     def attach(self, sink: EventSink) -> Iterator[None]:
-        """Pass the held events to `sink`, and yield between two of them; then later events go to it directly."""
+        """Pass the held events to `sink`, and yield between two of them.
+
+        Then later events go to it directly.
+        """
         while self._held:
             self.pass_on(self._held.popleft(), sink)
             if self._held:

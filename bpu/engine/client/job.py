@@ -1,9 +1,10 @@
-"""One job in its worker or command: from its place in the queue to the console's prompt.
+"""One job in its worker or command.
 
-The keeper lends the console's pipes. The job writes the line, and then one chain of calls in the event loop takes each
-read of the console's pipe to the client: `TurnReader` parses it, the job passes the events to the `EventSink` of the
-answer, and the client's greenlet, which is woken directly, only sends what the sink has made. So neither a second
-process nor a slow client delays the console. `close` frees everything, at any time, any number of times.
+From its place in the queue to the console's prompt. The keeper lends the console's pipes. The job writes the line, and
+then one chain of calls in the event loop takes each read of the console's pipe to the client: `TurnReader` parses it,
+the job passes the events to the `EventSink` of the answer, and the client's greenlet, which is woken directly, only
+sends what the sink has made. So neither a second process nor a slow client delays the console. `close` frees
+everything, at any time, any number of times.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ class JobState(str, Enum):
 
 
 class Job:
-    """One job, made and owned by `Engine`; `Engine.submit` returns it once it has a place in the queue.
+    """One job, made and owned by `Engine`.
 
-    The client's greenlet calls `join`, `feed` (or `events`) and `close`. The event loop brings the keeper's messages
-    and reads the answer; a greenlet of the job waits for the answer's end and gives the console back. The job ends
-    exactly once, and frees the console's pipes before.
+    `Engine.submit` returns it once it has a place in the queue. The client's greenlet calls `join`, `feed` (or
+    `events`) and `close`. The event loop brings the keeper's messages and reads the answer; a greenlet of the job waits
+    for the answer's end and gives the console back. The job ends exactly once, and frees the console's pipes before.
     """
 
     def __init__(
@@ -106,7 +107,10 @@ class Job:
     # The queue
 
     def join(self) -> None:
-        """Take a place in the queue; returns when the keeper has given one. Raises `BpuError` when it refuses."""
+        """Take a place in the queue; returns when the keeper has given one.
+
+        Raises `BpuError` when it refuses.
+        """
         while not self._accepted and self._error is None:
             self._rejoin_if_lost()
             if not self._wakeup.wait(ANSWER_LIMIT_S):
@@ -141,7 +145,10 @@ class Job:
         return self._state is JobState.QUEUED
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        """Handle a message, in the event loop. After any error the job ends, and the keeper takes the console back."""
+        """Handle a message, in the event loop.
+
+        After any error the job ends, and the keeper takes the console back.
+        """
         try:
             self._handle(message, fds)
         except Exception as error:
@@ -240,7 +247,10 @@ class Job:
             raise
 
     def _retry(self, lost: TurnLost) -> None:
-        """Join again, with the first time of arrival, because nothing of the answer has come yet."""
+        """Join again, because nothing of the answer has come yet.
+
+        With the first time of arrival.
+        """
         self._may_retry, self._anchored = False, not lost.echo_differs
         self._send(FailJob(why=lost.message, retry=True))
         self._close_channel()
@@ -264,7 +274,7 @@ class Job:
             self._delivery.deliver(event)
 
     def _on_read(self) -> None:
-        """Run the client's greenlet if a read has left something for it, until it waits again."""
+        """Run the client's greenlet until it waits again, if it has output."""
         if self._delivery.has_output:
             self._wakeup.switch()
 
@@ -291,7 +301,10 @@ class Job:
         self._wakeup.set()
 
     def _console_error(self, error: errors.BpuError) -> errors.BpuError:
-        """The error for a lost console, with its last lines; waits for the keeper's report of how it ended."""
+        """The error for a lost console, with its last lines.
+
+        Waits for the keeper's report of how it ended.
+        """
         ended = isinstance(error, ConsoleEnded)
         if not ended:
             self._send(FailJob(why=error.message))
@@ -334,7 +347,10 @@ class Job:
         self.close()
 
     def close(self) -> None:
-        """Give up a place in the queue; kill a running generation, unless it ends by itself very soon."""
+        """Give up a place in the queue.
+
+        Kill a running generation, unless it ends by itself very soon.
+        """
         if self._client is not None:
             self._client.close()
         if self._state is JobState.RUNNING:
@@ -347,11 +363,12 @@ class Job:
     # The client
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
-        """Pass the job's events to `sink` as they come; yield when it has output for the client, which must be taken.
+        """Pass the job's events to `sink` as they come.
 
-        Console events are passed on in the event loop, `Done` or `TimeLimitReached` last. The client's greenlet adds
-        `Progress`: first, on every change of the job's place or phase, and after `silence_s` without output.
-        Raises `BpuError` when the job fails, and what the sink has raised; the output that came before is taken first.
+        Yield when it has output for the client, which must be taken. Console events are passed on in the event loop,
+        `Done` or `TimeLimitReached` last. The client's greenlet adds `Progress`: first, on every change of the job's
+        place or phase, and after `silence_s` without output. Raises `BpuError` when the job fails, and what the sink
+        has raised; the output that came before is taken first.
         """
         delivery = self._delivery
         for _ in delivery.attach(sink):
@@ -378,7 +395,10 @@ class Job:
                 delivery.pass_on(self._queue_progress, sink)
 
     def _place_changed(self) -> bool:
-        """Whether the job has another place or phase than the client was sent last; join again if it is lost."""
+        """Whether the job has another place or phase than the client was sent last.
+
+        Join again if it is lost.
+        """
         self._rejoin_if_lost()
         last, self._last_place_sent = self._last_place_sent, (self._times.phase, self._position)
         return self._last_place_sent != last
@@ -395,7 +415,10 @@ class Job:
 
     @property
     def _wait_detail(self) -> str:
-        """What the job waits for beyond its place, and the seconds until then if they are known; "" if nothing else."""
+        """Return what the job waits for beyond its place, with the seconds until then.
+
+        The seconds only if they are known; "" if there is nothing else.
+        """
         status, words, ends_at = self._daemon.status, "", None
         if self._times.phase == "loading" and status.state is State.STARTING:
             words = f"loading {status.model}"
@@ -406,7 +429,10 @@ class Job:
         return words if ends_at is None else f"{words}, {max(1, round(ends_at - time.monotonic()))} s"
 
     def _wait_for_change(self, silence_s: float | None) -> bool:
-        """Wait for an event or a message, at most `silence_s`; return whether one came. Ends an overdue wait."""
+        """Wait for an event or a message, at most `silence_s`; return whether one came.
+
+        Ends an overdue wait.
+        """
         if self._state is not JobState.QUEUED or self._queue_until is None:
             return self._wakeup.wait(silence_s)
         left = self._queue_until - time.monotonic()

@@ -1,4 +1,7 @@
-"""Makes errors for clients of what the keeper refuses or reports, and of a keeper that cannot be reached. Pure."""
+"""Makes errors for clients of the keeper's refusals and reports.
+
+Also those of a keeper that cannot be reached. Pure.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ def error_from(refusal: Refusal) -> errors.BpuError:
 
 
 def exit_error(error: errors.BpuError | None, report: ExitReport | None) -> errors.BpuError | None:
-    """The error of a job whose console is lost, the console's last lines in its text; None if nothing is known.
+    """Return the error of a job whose console is lost.
 
-    `error` is what its worker has seen, None when the console ended by itself; `report` is the keeper's, if it came.
+    The console's last lines are in its text; None if nothing is known. `error` is what its worker has seen, None when
+    the console ended by itself; `report` is the keeper's, if it came.
     """
     lines = report.log[-LAST_LINES:] if report is not None else ()
     if error is not None:
@@ -41,12 +45,18 @@ def exit_error(error: errors.BpuError | None, report: ExitReport | None) -> erro
 
 
 def with_log(text: str, lines: Sequence[str]) -> str:
-    """`text` with the console's last lines, if any. They are log lines only, never a user's or a model's text."""
+    """`text` with the console's last lines, if any.
+
+    They are log lines only, never a user's or a model's text.
+    """
     return text + " The console's last lines: " + " | ".join(lines) if lines else text
 
 
 def connect_error(error: Exception) -> errors.BpuError:
-    """The error for clients when the keeper cannot be reached: `error` itself, or one that says what it was."""
+    """The error for clients when the keeper cannot be reached.
+
+    `error` itself, or one that says what it was.
+    """
     if isinstance(error, errors.BpuError):
         return error
     reason = str(error) if isinstance(error, OSError) else type(error).__name__

@@ -1,4 +1,7 @@
-"""Starts the keeper of a state folder, or waits while another process starts it. Runs in a greenlet of the client."""
+"""Starts the keeper of a state folder, or waits while another process starts it.
+
+Runs in a greenlet of the client.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,10 @@ _POLL_S = 0.02
 
 
 def start_keeper(table: LaunchTable, find: Callable[[], RawSocket | None], *, quiet: bool) -> RawSocket:
-    """Start a keeper for `table`, or wait while another process starts it; return a connection to it.
+    """Start a keeper for `table`, or wait while another process starts it.
 
-    `find` connects to a keeper that listens. `quiet`: the keeper writes no log. Raises `BpuError` and `OSError`.
+    Return a connection to it. `find` connects to a keeper that listens. `quiet`: the keeper writes no log. Raises
+    `BpuError` and `OSError`.
     """
     deadline = time.monotonic() + START_LIMIT_S
     lock_path = Path(table.default_launch.state_dir) / "start.lock"

@@ -8,7 +8,10 @@ from bpu.turn import Phase
 
 
 class PhaseTimes:
-    """Holds the current phase of one job, and the seconds of the earlier ones. The job owns it, in the event loop."""
+    """Holds the current phase of one job, and the seconds of the earlier ones.
+
+    The job owns it, in the event loop.
+    """
 
     def __init__(self, started_at: float) -> None:
         """`started_at` is the monotonic second at which the first phase, the queue, began."""
@@ -16,7 +19,10 @@ class PhaseTimes:
         self._since, self._seconds = started_at, dict[Phase, float]()
 
     def enter(self, phase: Phase) -> None:
-        """Begin `phase`, and add up the time of the last one; a job that joins again is in a phase twice."""
+        """Begin `phase`, and add up the time of the last one.
+
+        A job that joins again is in a phase twice.
+        """
         now = time.monotonic()
         if phase != self.phase:
             self._seconds[self.phase] = self._seconds.get(self.phase, 0.0) + now - self._since

@@ -1,7 +1,7 @@
-"""Runs turns on a console of its own, in the foreground, so that `doctor --probe` can measure what it does.
+"""Runs turns on a console of its own, for `doctor --probe`.
 
-It holds the same lock as the keeper, so that no second model is loaded, and must run in a process's main thread,
-because the console dies with the thread that started it.
+In the foreground, so that they can be measured. It holds the same lock as the keeper, so that no second model is
+loaded, and must run in a process's main thread, because the console dies with the thread that started it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _TICK_S = 0.2
 
 
 class ProbeFailed(EngineCrashed):
-    """A turn has failed. `cause` is the key of the console's diagnosis, "" if its log shows none."""
+    """A turn has failed.
+
+    `cause` is the key of the console's diagnosis, "" if its log shows none.
+    """
 
     cause = ""
 
@@ -63,7 +66,10 @@ class ProbeRefused(EngineUnavailable):
 
 @dataclass
 class Turn:
-    """One measured turn: text, seconds to the first piece and to the end, count of pieces, the console's statistics."""
+    """One measured turn.
+
+    Text, seconds to the first piece and to the end, count of pieces, the console's statistics.
+    """
 
     text: str = ""
     echo: str = ""
@@ -127,12 +133,18 @@ class Probe:
         return self._console.pid
 
     def restart(self) -> None:
-        """End the console and load it again, which empties the cache even if `reset` does not work."""
+        """End the console and load it again.
+
+        This empties the cache even if `reset` does not work.
+        """
         self._end()
         self._start()
 
     def ask(self, line: bytes, *, silence_s: float, limit_s: float = 0) -> Turn:
-        """Run one turn. Raises `ProbeFailed` after `silence_s` of silence, `limit_s` in all, or when it fails."""
+        """Run one turn.
+
+        Raises `ProbeFailed` after `silence_s` of silence, `limit_s` in all, or when it fails.
+        """
         turn, begun = Turn(), self._clock()
         self._parser.begin(line)
         self._write(line)
@@ -160,8 +172,10 @@ class Probe:
                 return
 
     def has_unsolicited_output(self, seconds: float) -> bool:
-        """Return False after `seconds` without output. Raises `OutOfTurn` for output, which means that the console
-        has read the last line as two."""
+        """Return False after `seconds` without output.
+
+        Raises `OutOfTurn` for output, which means that the console has read the last line as two.
+        """
         with contextlib.suppress(Silent):
             for _ in self._events(seconds):
                 pass
@@ -198,7 +212,10 @@ class Probe:
             raise ProbeFailed("The console does not read its input.")
 
     def _events(self, silence_s: float, limit_s: float = 0) -> Iterator[Event]:
-        """Yield events as they come. Raises `ProbeFailed` at the end of the output or after a time limit."""
+        """Yield events as they come.
+
+        Raises `ProbeFailed` at the end of the output or after a time limit.
+        """
         silence_limit_s = silence_s or _FOREVER
         output = TimedReader(
             lambda: self._console.read(self._console.stdout),

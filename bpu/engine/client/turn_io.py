@@ -1,4 +1,4 @@
-"""Writes one line to the console and reads its answer up to the prompt, within the time limits.
+"""Writes one line to the console and reads its answer, within the time limits.
 
 What the console writes is read, parsed and passed on in the event loop's callback. Nothing here waits for the HTTP
 client, so that a slow reader does not hold the BPU.
@@ -37,7 +37,10 @@ PROGRESS_S = 1.0
 
 
 class SlotUnavailable(errors.EngineStopping):
-    """The slot's lock cannot be opened. Nothing was written, so the console is as it was."""
+    """The slot's lock cannot be opened.
+
+    Nothing was written, so the console is as it was.
+    """
 
 
 class ConsoleEnded(errors.EngineCrashed):
@@ -54,15 +57,19 @@ class TurnLost(errors.EngineCrashed):
 
 
 def drain_timeout_s(phase: Phase, load_s: float) -> float:
-    """Return how many seconds an answer that no client reads may go on; `load_s` is the time of a load."""
+    """Return how many seconds an answer that no client reads may go on.
+
+    `load_s` is the time of a load.
+    """
     return min(LONGEST_DRAIN_S, DRAIN_SHARE * load_s) if phase == "decode" else 0.0
 
 
 class TurnReader:
-    """One turn. `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock.
+    """One turn.
 
-    `begin` and all that follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own
-    greenlet. `deliver` gets each event at once; `on_read` is called after all events of a read.
+    `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock. `begin` and all that
+    follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own greenlet. `deliver`
+    gets each event at once; `on_read` is called after all events of a read.
 
     `is_continuable` says whether the next turn can continue in the console's KV cache. `anchored` is False when an
     earlier try of this line has shown that the console repeats it differently.
@@ -122,7 +129,10 @@ class TurnReader:
 
     @property
     def timing(self) -> Timing:
-        """Times of the turn so far: from the written line to the first text, and from there to the last."""
+        """Times of the turn so far.
+
+        From the written line to the first text, and from there to the last.
+        """
         return Timing(
             prefill_s=max(0.0, self._first_at - self._written_at),
             decode_s=max(0.0, self._last_at - self._first_at),
@@ -133,9 +143,10 @@ class TurnReader:
         )
 
     def begin(self) -> None:
-        """Write as much of the line as possible without waiting, so that a free console has it at once.
+        """Write as much of the line as possible without waiting.
 
-        Runs in the event loop. Errors are ignored here because `read_turn` meets and reports the same error.
+        So a free console has it at once. Runs in the event loop. Errors are ignored here because `read_turn` meets and
+        reports the same error.
         """
         with contextlib.suppress(OSError, SlotUnavailable):
             if self._try_slot():
@@ -189,7 +200,10 @@ class TurnReader:
             self._slot_lock = None
 
     def _wait_for_slot(self) -> None:
-        """Take the slot's lock, which is held until the prompt, so that only one job runs on the BPU."""
+        """Take the slot's lock, so that only one job runs on the BPU.
+
+        It is held until the prompt.
+        """
         deadline = time.monotonic() + SLOT_LIMIT_S
         while not self._try_slot():
             if time.monotonic() > deadline:
@@ -229,9 +243,10 @@ class TurnReader:
         return self._handle(self._output.poll(readable=readable))
 
     def _next_look_s(self) -> float:
-        """Seconds until the next look at the pipe, or until a limit. Raises `EngineTimeout` at the limit.
+        """Seconds until the next look at the pipe, or until a limit.
 
-        It is called after the client was sent what was read, because the client need not wait for this.
+        Raises `EngineTimeout` at the limit. It is called after the client was sent what was read, because the client
+        need not wait for this.
         """
         left = min(self._silent_since + self._silence_s, self._job_until) - time.monotonic()
         if left <= 0:

@@ -1,7 +1,7 @@
-"""Finds the threads that run while a console waits, to tell an idle console from a model at work.
+"""Finds the threads that run while a console waits.
 
-A library may have a thread that runs now and then. Thread ids differ after each load, so each process is watched
-while it waits between two turns.
+They tell an idle console from a model at work. A library may have a thread that runs now and then. Thread ids differ
+after each load, so each process is watched while it waits between two turns.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class BackgroundThreads:
         return self._sampled_at + WATCHES_S[self._watch] if self.known is None else 0.0
 
     def watch_longer(self) -> None:
-        """Watch longer next time, because a turn did not come to rest, perhaps due to an unknown background thread."""
+        """Watch longer next time, because a turn did not come to rest.
+
+        Perhaps due to an unknown background thread.
+        """
         longest = len(WATCHES_S) - 1
         if self._watch < longest - 1 or not self.known:
             self._watch = min(self._watch + 1, longest)

@@ -1,4 +1,7 @@
-"""Decides when a load is tried again: at once after one or two failures, then after growing pauses. Pure."""
+"""Decides when a load is tried again.
+
+At once after one or two failures, then after growing pauses. Pure.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ class CircuitBreaker:
             self.until = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(pauses - 1, 10))
 
     def delay_until(self, now: float, seconds: float) -> None:
-        """Allow no try for `seconds`, because a person must act first or memory is still being freed."""
+        """Allow no try for `seconds`.
+
+        A person must act first, or memory is still being freed.
+        """
         self.until = max(self.until, now + seconds)
 
     def reset(self) -> None:

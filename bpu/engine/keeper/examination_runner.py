@@ -29,10 +29,10 @@ _MOST_DOUBLINGS = 8
 
 
 class ExaminationRunner:
-    """Runs at most one examination at a time. Owned by the model, called by the scheduler in the keeper's one thread.
+    """Runs at most one examination at a time.
 
-    `first_arrival` gives the monotonic second at which the first waiting job came, None while no job waits.
-    `log` takes a line for the gateway's log.
+    Owned by the model, called by the scheduler in the keeper's one thread. `first_arrival` gives the monotonic second
+    at which the first waiting job came, None while no job waits. `log` takes a line for the gateway's log.
     """
 
     def __init__(
@@ -88,7 +88,10 @@ class ExaminationRunner:
     # When
 
     def _must_examine(self) -> bool:
-        """Decide whether a try begins; the supervisor calls it at the first prompt of every load."""
+        """Decide whether a try begins.
+
+        The supervisor calls it at the first prompt of every load.
+        """
         pid = self._supervisor.console_pid
         assert pid is not None
         self.record.identify(pid)
@@ -129,7 +132,10 @@ class ExaminationRunner:
         return self._examination is not None
 
     def progress(self) -> dict[str, Any] | None:
-        """Return the progress for the status: answers so far, of how many, and the estimated end."""
+        """Return the progress for the status.
+
+        Answers so far, of how many, and the estimated end.
+        """
         if self._examination is None:
             return None
         left, ends = self._examination.answers_left, self._ends_at()
@@ -149,7 +155,10 @@ class ExaminationRunner:
             self._supervisor.end("examination_cut")
 
     def deadline(self) -> float | None:
-        """Return when the first waiting job reaches its limit; None when no job waits or no answer is left."""
+        """Return when the first waiting job reaches its limit.
+
+        None when no job waits or no answer is left.
+        """
         arrived, examination = self._first_arrival(), self._examination
         if arrived is None or examination is None or examination.step is Step.OVER:
             return None
@@ -169,7 +178,10 @@ class ExaminationRunner:
         return self._asked_at + self._answer_s * self._examination.answers_left
 
     def _waits_too_long(self) -> bool:
-        """Whether the first waiting job would exceed its limit, as estimated from the answers so far."""
+        """Whether the first waiting job would exceed its limit.
+
+        As estimated from the answers so far.
+        """
         arrived = self._first_arrival()
         if arrived is None:
             return False

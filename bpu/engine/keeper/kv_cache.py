@@ -1,7 +1,7 @@
-"""Describes what the console's KV cache holds and decides how a job starts on it. Pure.
+"""Describes what the console's KV cache holds and decides how a job starts on it.
 
-After a turn that was abandoned, cut or failed the content is unknown, so the next job starts on an empty cache: no
-word of one conversation may reach another.
+Pure. After a turn that was abandoned, cut or failed the content is unknown, so the next job starts on an empty cache:
+no word of one conversation may reach another.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from bpu.engine.capabilities import Capabilities
 
 
 class StartMode(str, Enum):
-    """How a job starts: on the cache as it is, on an empty one, after `reset`, or on a new process."""
+    """How a job starts.
+
+    On the cache as it is, on an empty one, after `reset`, or on a new process.
+    """
 
     CONTINUE = "continue"
     EMPTY = "empty"
@@ -23,7 +26,10 @@ class StartMode(str, Enum):
 
 @dataclass(frozen=True)
 class Cache:
-    """Content of the KV cache: `digest` of a whole conversation and its `tokens`; `known` False: any content."""
+    """Content of the KV cache: `digest` of a whole conversation and its `tokens`.
+
+    `known` False: any content.
+    """
 
     digest: str = ""
     tokens: int = 0
@@ -58,7 +64,10 @@ def choose_start(
 
 
 def must_discard(cache: Cache, capabilities: Capabilities) -> bool:
-    """Whether no later job can use this cache, so that it should be emptied before a job waits for that."""
+    """Whether no later job can use this cache.
+
+    It should then be emptied before a job waits for that.
+    """
     if cache.empty or capabilities.stateless:
         return False
     return not (cache.known and cache.digest and capabilities.retains_history)

@@ -54,7 +54,10 @@ class Model:
 
     @property
     def blocking_fault(self) -> Diagnosis | None:
-        """The fault because of which jobs are refused instead of kept waiting for a load; None without one."""
+        """The fault because of which jobs are refused instead of kept waiting for a load.
+
+        None without one.
+        """
         breaker, fault = self.supervisor.breaker, self.supervisor.fault
         if fault is None or self.supervisor.state is not State.FAILED or self.pause_s == 0:
             return None

@@ -1,4 +1,4 @@
-"""Keeps the launch specifications that clients registered, and the models that were needed at least once."""
+"""Keeps the launch specifications of clients, and the models that were needed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class ModelRegistry:
         return fingerprint in self._launches
 
     def register(self, launch: LaunchSpec, *, newest: bool) -> None:
-        """Add a launch; with `newest` it also becomes its model's launch for loads that no job asks for."""
+        """Add a launch.
+
+        With `newest` it also becomes its model's launch for loads that no job asks for.
+        """
         fingerprint = launch.fingerprint
         if newest or fingerprint not in self._launches:
             self._launches[fingerprint] = launch

@@ -1,4 +1,4 @@
-"""Reads a console's output in callbacks of the keeper's event loop and passes the parsed events on.
+"""Reads a console's output in the keeper's event loop and passes events on.
 
 It makes no decisions: it reports impossible output and the end of the output to the supervisor.
 """
@@ -66,13 +66,19 @@ class OutputReader:
             self._loop.forget(console.stdout)
 
     def read(self) -> None:
-        """Read what is available now; also called directly, before the console is given to a job."""
+        """Read what is available now.
+
+        Also called directly, before the console is given to a job.
+        """
         reader = self._reader
         if reader is not None:
             self._dispatch(reader, lambda: reader.read() or [])
 
     def remaining_events(self) -> list[Event]:
-        """Return the events that an ended console left unread; none if a job was reading its output."""
+        """Return the events that an ended console left unread.
+
+        None if a job was reading its output.
+        """
         console, parser = self._console, self._parser
         if console is None or parser is None or not (data := console.read(console.stdout)):
             return []

@@ -1,4 +1,7 @@
-"""Holds the waiting jobs in order of arrival at any worker. Pure; owned by the scheduler."""
+"""Holds the waiting jobs in order of arrival at any worker.
+
+Pure; owned by the scheduler.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Decides which model is loaded, which job runs next, and what happens when a job or its console ends.
+"""Decides which model is loaded and which job runs next.
 
-The scheduler waits for nothing: it sends messages through `JobConnection` and controls the console through the
-supervisor, so that tests can try every order of events without a process or a socket.
+It also decides what happens when a job or its console ends. The scheduler waits for nothing: it sends messages through
+`JobConnection` and controls the console through the supervisor, so that tests can try every order of events without a
+process or a socket.
 """
 
 from __future__ import annotations
@@ -122,7 +123,10 @@ class Scheduler:
     # What jobs do
 
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
-        """Queue a job or refuse it; `again`: the job was queued before, so the queue limit does not apply."""
+        """Queue a job or refuse it.
+
+        `again`: the job was queued before, so the queue limit does not apply.
+        """
         if self.stopping:
             refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             return
@@ -150,7 +154,10 @@ class Scheduler:
         self.should_be_loaded = not self.launch.per_job
 
     def remove(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
-        """Remove a job that was cancelled or whose connection is closed; end the console if the job is running."""
+        """Remove a job that was cancelled or whose connection is closed.
+
+        End the console if the job is running.
+        """
         if self.queue.remove(ticket):
             return
         if self._preparing is ticket:
@@ -162,7 +169,10 @@ class Scheduler:
     def finish(
         self, ticket: Ticket[JobConnection], report: TurnReport, cache: Cache, *, reset_sent: bool = False
     ) -> None:
-        """End a job that has read up to the prompt; `cache` describes what the KV cache holds now."""
+        """End a job that has read up to the prompt.
+
+        `cache` describes what the KV cache holds now.
+        """
         if self.running is not ticket:
             return
         self.running = None
@@ -178,7 +188,10 @@ class Scheduler:
             self.supervisor.end("per_job", polite=True)
 
     def _release_console(self, cache: Cache, *, reset_sent: bool = False) -> None:
-        """Give the console back; reset it now if its cache is useless, so that the next job does not wait."""
+        """Give the console back.
+
+        Reset it now if its cache is useless, so that the next job does not wait.
+        """
         supervisor, known = self.supervisor, self.examiner.capabilities
         if reset_sent or (self.should_be_loaded and known.reset_works and must_discard(cache, known)):
             supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
@@ -205,7 +218,10 @@ class Scheduler:
             self.supervisor.give_back(self.supervisor.cache)
 
     def end_console(self, cause: str, fault: Diagnosis) -> None:
-        """End the console. A running job gets an exit report; a job that has not begun keeps its place."""
+        """End the console.
+
+        A running job gets an exit report; a job that has not begun keeps its place.
+        """
         self.supervisor.end(cause, fault)
         if self.running is not None or self._preparing is not None:
             self._console_lost()
@@ -225,9 +241,10 @@ class Scheduler:
     # What operators do
 
     def load(self, fingerprint: str = "") -> str:
-        """Order a load of a model, by default the last one; return why it is refused, "" when it is accepted.
+        """Order a load of a model, by default the last one.
 
-        While another model has jobs, the order waits its turn as a job would. The model then stays for `swap_after_s`.
+        Return why it is refused, "" when it is accepted. While another model has jobs, the order waits its turn as a
+        job would. The model then stays for `swap_after_s`.
         """
         model = self.registry.get(fingerprint) if fingerprint else self.registry.newest_of(self.model)
         if shortage := self._shortage(model):
@@ -300,7 +317,10 @@ class Scheduler:
     # What comes next
 
     def advance(self) -> None:
-        """Act on what has happened: load, swap, start a job, unload. Cheap, because the keeper calls it often."""
+        """Act on what has happened: load, swap, start a job, unload.
+
+        Cheap, because the keeper calls it often.
+        """
         supervisor = self.supervisor
         if (limit := self._overdue_at()) is not None and self._clock() >= limit:
             self._end_overdue_job()
@@ -319,7 +339,7 @@ class Scheduler:
         return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
 
     def _end_overdue_job(self) -> None:
-        """End the console of a job whose worker is silent although its own time limits are over."""
+        """End the console of a job whose worker exceeds its own time limits."""
         abandon_slot(Path(self.launch.state_dir))
         self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
@@ -332,7 +352,10 @@ class Scheduler:
             self._load(model)
 
     def _candidates(self) -> Iterator[Model]:
-        """Yield the models to load while none is loaded, the first choice first; one may occur twice."""
+        """Yield the models to load while none is loaded, the first choice first.
+
+        One may occur twice.
+        """
         demands = self._demands()
         if self._swap_target is not None and any(
             demand.fingerprint == self._swap_target.fingerprint for demand in demands
@@ -361,7 +384,10 @@ class Scheduler:
         model.load()
 
     def _next_model(self, loaded: str | None) -> Model | None:
-        """Choose the model to be loaded next; refuse the jobs of a model that does not fit into memory."""
+        """Choose the model to be loaded next.
+
+        Refuse the jobs of a model that does not fit into memory.
+        """
         while True:
             demands = [
                 one
@@ -468,7 +494,10 @@ class Scheduler:
 
     @property
     def waiting(self) -> list[Ticket[JobConnection]]:
-        """The jobs that have not begun, in order; the first may only wait for the console's reset."""
+        """The jobs that have not begun, in order.
+
+        The first may only wait for the console's reset.
+        """
         return [*([self._preparing] if self._preparing is not None else []), *self.queue]
 
     def _idle_too_long(self) -> bool:
@@ -476,7 +505,10 @@ class Scheduler:
         return limit > 0 and self._clock() >= self._idle_since + limit
 
     def _refuse_waiting(self, fault: Diagnosis, kind: RefusalCode | None = None, *, model: Model | None = None) -> None:
-        """Refuse the waiting jobs of a model, by default the current one, and drop an order to load it."""
+        """Refuse the waiting jobs of a model, by default the current one.
+
+        An order to load it is dropped.
+        """
         fingerprint = (model or self.model).fingerprint
         if self._load_order is not None and self._load_order.fingerprint == fingerprint:
             self._load_order = None
@@ -497,7 +529,10 @@ class Scheduler:
         return min(LONGEST_RETRY_S, max(1.0, self.average_job_s * max(1, len(self.queue))))
 
     def deadline(self) -> float | None:
-        """Return the monotonic second at which `advance` must be called next; None when only an event matters."""
+        """Return the monotonic second at which `advance` must be called next.
+
+        None when only an event matters.
+        """
         now, supervisor, times = self._clock(), self.supervisor, []
         if (overdue := self._overdue_at()) is not None:
             times.append(overdue)

@@ -66,7 +66,10 @@ def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
 
 
 def _models(scheduler: Scheduler) -> dict[str, ModelStatus]:
-    """The status of each model that was needed, by its id; the present one stands for all launches of its id."""
+    """The status of each model that was needed, by its id.
+
+    The present one stands for all launches of its id.
+    """
     listed = [*list(scheduler.registry.models.values())[-LISTED_MODELS:], scheduler.model]
     models = {model.name: model for model in listed}
     return {name: ModelStatus(**model.status()) for name, model in models.items()}

@@ -45,9 +45,10 @@ Callback = Callable[[], None]
 
 
 class Supervisor:
-    """Controls at most one console of one model. Owned by the model, run in the keeper's one thread.
+    """Controls at most one console of one model.
 
-    No method waits: an action that takes time goes on in callbacks of the event loop and in `tick`.
+    Owned by the model, run in the keeper's one thread. No method waits: an action that takes time goes on in callbacks
+    of the event loop and in `tick`.
     """
 
     def __init__(
@@ -102,7 +103,10 @@ class Supervisor:
 
     @property
     def present_fault(self) -> Diagnosis | None:
-        """Why the console is being ended, or why it has failed; None when neither is a fault."""
+        """Why the console is being ended, or why it has failed.
+
+        None when neither is a fault.
+        """
         return self._failing or self.fault
 
     @property
@@ -149,12 +153,18 @@ class Supervisor:
             self.log.add(event.line)
 
     def _configuration_read(self) -> Mapping[str, Any]:
-        """Return the configuration that the console has read; empty if the file was changed during the load."""
+        """Return the configuration that the console has read.
+
+        Empty if the file was changed during the load.
+        """
         unchanged = read_configuration(self._configuration_path) == self._configuration
         return self._configuration if unchanged else {}
 
     def _on_idle_event(self, event: Event) -> None:
-        """Count log lines without keeping them, because after the first prompt a model may have written them."""
+        """Count log lines without keeping them.
+
+        After the first prompt a model may have written them.
+        """
         if isinstance(event, Log):
             self.idle_lines += 1
 
@@ -167,7 +177,10 @@ class Supervisor:
     # Lending the console's pipes to a job
 
     def take(self) -> bool:
-        """Take the idle console for a job; False when it is out of sync or not free yet."""
+        """Take the idle console for a job.
+
+        False when it is out of sync or not free yet.
+        """
         self._output_reader.read()
         if self.state is not State.READY or self._clock() < self.free_at:
             return False
@@ -184,13 +197,19 @@ class Supervisor:
         return self._console.stdin, self._console.stdout
 
     def record_turn(self, report: TurnReport, *, trusted: bool = False) -> None:
-        """Record what a turn has shown. `trusted`: the gateway itself made its line and every line before it."""
+        """Record what a turn has shown.
+
+        `trusted`: the gateway itself made its line and every line before it.
+        """
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
         self._turn_ended_by = "blocks" if report.blocks else "statistics" if report.proven else "silence"
 
     def must_discard(self, report: TurnReport) -> bool:
-        """Whether the turn may still be running, so that the console must be ended instead of given another line."""
+        """Whether the turn may still be running.
+
+        The console must then be ended instead of given another line.
+        """
         must = report.must_discard(reads_ahead=self.profile.reads_ahead)
         if must and report.at_rest is False:
             self._background.watch_longer()
@@ -203,10 +222,11 @@ class Supervisor:
 
     @property
     def turn_end(self) -> dict[str, Any]:
-        """What ended the last turn, and the seconds of silence that end one where nothing proves it.
+        """Return what ended the last turn, and the silence that would end one.
 
-        `by`: "statistics" (believed at once), "silence", "blocks" (the console buffers its output, so that no end is
-        proven and it is ended after every turn), None before the first turn.
+        In seconds, where nothing proves the end. `by`: "statistics" (believed at once), "silence", "blocks" (the
+        console buffers its output, so that no end is proven and it is ended after every turn), None before the first
+        turn.
         """
         pace = Pace(self.traits.step_s, least_step=self.profile.step_tokens)
         return {"by": self._turn_ended_by, "silence_s": round(pace.silence_s(Pending.PROMPT.value), 2)}
@@ -230,7 +250,10 @@ class Supervisor:
         self._machine.apply(Transition.GIVE_BACK)
 
     def reset(self, on_done: Callback, *, sent: bool = False) -> None:
-        """Empty the cache of a taken console; only the prompt may come back. `sent`: the job has written `reset`."""
+        """Empty the cache of a taken console; only the prompt may come back.
+
+        `sent`: the job has written `reset`.
+        """
         parser = self._listen(
             ParserState.IDLE, self._collect_answer(lambda text, report: self._on_reset(report, on_done))
         )
@@ -271,7 +294,7 @@ class Supervisor:
             self._end_out_of_sync(f"no prompt came back within {limit_s:g} seconds")
 
         def extend_or_abort() -> None:
-            """Give a prompt that has come, and waits for the silence that confirms it, more time."""
+            """Give more time to a prompt that waits for the silence that confirms it."""
             if parser.quiet_after is None:
                 abort()
             else:
@@ -302,7 +325,10 @@ class Supervisor:
     # Ending
 
     def end(self, cause: str, fault: Diagnosis | None = None, *, polite: bool = False) -> None:
-        """End the process in any state. With a `fault` the engine has failed, without one it is stopped."""
+        """End the process in any state.
+
+        With a `fault` the engine has failed, without one it is stopped.
+        """
         if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
         sends_exit = polite and self.state is State.READY and self.profile.exit is not None
@@ -351,7 +377,10 @@ class Supervisor:
         self._record_end(ended)
 
     def check(self) -> None:
-        """Finish ending a console if an exception has interrupted it. Cheap, because the keeper calls it often."""
+        """Finish ending a console if an exception has interrupted it.
+
+        Cheap, because the keeper calls it often.
+        """
         self.on_child()
         if self._console is None and self.state not in (State.STOPPED, State.FAILED):
             self._record_end(self.exit or Exit(None, signal.SIGKILL))

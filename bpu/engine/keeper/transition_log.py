@@ -1,4 +1,7 @@
-"""Writes the keeper's lines into the gateway's log, as text or JSON, with few imports because the keeper is small."""
+"""Writes the keeper's lines into the gateway's log, as text or JSON.
+
+With few imports, because the keeper is small.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from bpu.engine.states import State, Transition
 def format_transition(
     form: str, old: State, new: State, move: Transition, reason: str = "", *, model: str = "", now: float | None = None
 ) -> str:
-    """Format the log line for a change of state; `form` is `text` or `json`, with the names of `bpu.log_format`."""
+    """Format the log line for a change of state.
+
+    `form` is `text` or `json`, with the names of `bpu.log_format`.
+    """
     if form != "json":
         return _text_line("error" if reason else "info", _sentence(old, new, move, reason, model), now)
     line = {
@@ -69,7 +75,10 @@ def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> 
 
 
 def where(error: BaseException) -> str:
-    """Return the class of `error` and the code line that raised it, without its text, which may quote a request."""
+    """Return the class of `error` and the code line that raised it.
+
+    Without its text, which may quote a request.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -78,10 +87,10 @@ def where(error: BaseException) -> str:
 
 
 class TransitionLog:
-    """Collects log lines and writes them when the keeper has sent all messages, so that no job waits for the log.
+    """Collects log lines, and writes them after the keeper's messages.
 
-    Owned by the keeper. `output` must neither block nor raise (`bpu.log_writer`), because the keeper has one thread.
-    `brief`: lines of level `info` are left out.
+    So no job waits for the log. Owned by the keeper. `output` must neither block nor raise (`bpu.log_writer`), because
+    the keeper has one thread. `brief`: lines of level `info` are left out.
     """
 
     def __init__(self, form: str, output: TextIOBase, *, brief: bool = False) -> None:

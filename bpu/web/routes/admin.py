@@ -68,7 +68,10 @@ def ready() -> tuple[Response, int]:
 
 @ops.get("/slots")
 def slots() -> Response:
-    """Show the one slot, the job in it, and the waiting jobs in their order. Ages in seconds."""
+    """Show the one slot, the job in it, and the waiting jobs in their order.
+
+    Ages in seconds.
+    """
     ctx = app_context()
     status = ctx.engine.status()
     running = status["running"]
@@ -95,7 +98,10 @@ def cancel(job_id: str) -> Response:
 
 @ops.post("/v1/engine/load")
 def load() -> tuple[Response, int]:
-    """Order a load without waiting for it; without `model` in the body, of the last model."""
+    """Order a load without waiting for it.
+
+    Without `model` in the body, of the last model.
+    """
     ctx, has_body = app_context(), request.content_length or "Transfer-Encoding" in request.headers
     body = read_object() if has_body else {}
     name = body.get("model")
