@@ -95,6 +95,7 @@ def in_thread(function: Callable[[], Any]) -> Any:
 
 
 def sleep(seconds: float) -> None:
+    """Let other greenlets run for `seconds`, at least once."""
     gevent.sleep(seconds)
 
 

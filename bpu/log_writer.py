@@ -21,6 +21,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 def describe_loss(lines: int) -> str:
+    """Return the line that replaces `lines` lost ones."""
     return f"{lines} log lines before this one could not be written.\n"
 
 

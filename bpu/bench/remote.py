@@ -114,6 +114,7 @@ def _body(answer: Exchange) -> bytes:
 
 
 def timings_of(answer: Exchange) -> Mapping[str, Any]:
+    """Return llama-server's `timings` in a streamed answer. Raises `EngineCrashed` without them."""
     for _, body in answer.events():
         if body.get("timings"):
             found: Mapping[str, Any] = body["timings"]

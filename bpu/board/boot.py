@@ -31,6 +31,7 @@ class Entry:
 
 
 def config_path(boot_dir: Path) -> Path:
+    """Return the file of the boot menu below `boot_dir`."""
     return boot_dir / "extlinux" / "extlinux.conf"
 
 

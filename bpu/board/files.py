@@ -69,6 +69,7 @@ class Files:
 
 
 def checksum(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 

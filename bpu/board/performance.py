@@ -66,6 +66,7 @@ class Changes:
 
 
 def changes_from_json(text: str) -> Changes:
+    """Parse the record of a switch. Raises `ValueError` or `TypeError`."""
     return Changes(**json.loads(text))
 
 

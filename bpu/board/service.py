@@ -197,6 +197,7 @@ def _packaged(root: Path) -> list[str]:
 
 
 def below(root: Path, path: Path) -> Path:
+    """Return the absolute `path` below another root."""
     return root / path.relative_to("/")
 
 

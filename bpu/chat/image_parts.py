@@ -107,6 +107,7 @@ class InputImage:
 
 
 def is_image(part: Any) -> bool:
+    """Whether a content part is an image of any API."""
     return isinstance(part, InputImage) or (isinstance(part, Mapping) and part.get("type") in IMAGE_KINDS)
 
 

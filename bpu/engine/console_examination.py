@@ -120,9 +120,11 @@ class ConsoleExamination:
 
     @property
     def answers_left(self) -> int:
+        """How many answers are still to come."""
         return ANSWERS - int(self.step.value + 0.5) if self.step is not Step.OVER else 0
 
     def line(self) -> bytes | None:
+        """Return the next line to write; None at the reset and at the end."""
         text = LINES.get(self.step)
         return None if text is None else text.format(*self.words).encode()
 

@@ -64,6 +64,7 @@ class Log:
         self._partial = b""
 
     def add(self, line: str) -> None:
+        """Keep a whole line, cut to `LOG_LINE_CHARS`; blank ones are dropped."""
         if line.strip():
             self.lines.append(line.strip()[:LOG_LINE_CHARS])
 
@@ -80,6 +81,7 @@ class Log:
         return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
 
     def flush(self) -> None:
+        """Add the unfinished line, because nothing follows."""
         self._add_raw(self._partial)
         self._partial = b""
 
@@ -200,6 +202,7 @@ class Console:
         return orphans
 
     def close(self) -> None:
+        """Close the three pipes. It does not end the process."""
         for pipe in self._pipes():
             pipe.close()
 

@@ -94,11 +94,13 @@ class ConsoleRecord:
 
     @property
     def path(self) -> Path:
+        """The file of the record, named by the console's identity."""
         text = json.dumps(self._identity).encode()
         return self.folder / f"console-{zlib.crc32(text):08x}{zlib.crc32(text[::-1]):08x}.json"
 
     @property
     def exists(self) -> bool:
+        """Whether the record's file exists."""
         return self.path.exists()
 
     def identify(self, pid: int) -> None:
@@ -124,6 +126,7 @@ class ConsoleRecord:
         self._write()
 
     def save_probe(self, facts: Mapping[str, Any]) -> None:
+        """Add the facts of a probe to the record, and write it."""
         self.probe = facts
         self._write()
 

@@ -27,6 +27,7 @@ class FileLock:
         self.fd = fd
 
     def close(self) -> None:
+        """Close the file, which frees the lock unless a child has inherited it."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

@@ -82,6 +82,7 @@ class LaunchSpec:
         return self.simulated or self.cpu
 
     def to_json(self) -> str:
+        """Return the specification as JSON text."""
         return self.text
 
     @property
@@ -143,10 +144,12 @@ class LaunchTable:
 
     @cached_property
     def fingerprint(self) -> str:
+        """The digest of all launches. It changes with any of them."""
         return _digest(sorted(launch.fingerprint for launch in self.launches))
 
     @cached_property
     def default_launch(self) -> LaunchSpec:
+        """The launch of the model for requests that name none."""
         return self.launch(self.default)
 
     def launch(self, model: str) -> LaunchSpec:
@@ -162,6 +165,7 @@ class LaunchTable:
         return sorted({launch.lock_path for launch in self.launches})
 
     def to_json(self) -> str:
+        """Return the table as JSON text, as the keeper reads it from stdin."""
         return json.dumps({"default": self.default, "launches": [launch.text for launch in self.launches]})
 
 

@@ -49,6 +49,7 @@ class ExaminationStatus:
     ends_at: float | None
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         return {"answers": self.answers, "of": self.of, "rest_s": _seconds_until(self.ends_at, now)}
 
 
@@ -68,6 +69,7 @@ class ModelStatus:
     retry_at: float | None
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         return {**_without_moments(self), "retry_after_s": _seconds_until(self.retry_at, now)}
 
 
@@ -84,6 +86,7 @@ class WaitingJob:
     model: str
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         return {**_without_moments(self), "age_s": max(0.0, now - self.arrived_at)}
 
 
@@ -104,6 +107,7 @@ class RunningJob:
     tokens_at: float | None = None
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         shown = {**_without_moments(self), "age_s": max(0.0, now - self.arrived_at)}
         if self.first_at is not None and self.tokens_at is not None:
             # From its arrival to the first token, and from there to the moment at which `tokens` were counted.

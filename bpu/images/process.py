@@ -97,6 +97,7 @@ def _write(target: BinaryIO, result: dict[str, Any], files: Iterable[bytes]) -> 
 
 
 def main() -> None:
+    """Limit this process, then run the one request."""
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))

@@ -49,6 +49,7 @@ def texts(area: str) -> Texts:
 
 
 def has(key: str) -> bool:
+    """Whether the text `area.name` exists."""
     area, _, name = key.partition(".")
     return name in texts(area)
 

@@ -91,6 +91,7 @@ def catalogue() -> tuple[Row, ...]:
 
 
 def find(name: str, rows: Sequence[Row] | None = None) -> Row | None:
+    """Return the row with the id `name`; None if there is none."""
     return next((row for row in rows or catalogue() if row.id == name), None)
 
 

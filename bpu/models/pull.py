@@ -47,6 +47,7 @@ class PulledModel:
 
 
 def models_folder(settings: Settings) -> Path:
+    """Return the folder for downloaded models."""
     return data_dir(settings) / "models"
 
 

@@ -115,6 +115,7 @@ def hold_table(settings: Settings) -> None:
 
 
 def holds_table(settings: Settings) -> bool:
+    """Whether this process holds the text of the table of `settings`."""
     return _table_key(settings) in _held_snapshots
 
 

@@ -45,6 +45,7 @@ def make_folder(state: Path, *, memory: Path = SHARED_MEMORY, mounts: Path = Pat
 
 
 def remove_folder(folder: str) -> None:
+    """Remove the folder with its files; a missing one is ignored."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

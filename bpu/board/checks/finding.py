@@ -62,16 +62,20 @@ def finding(check: str, level: Level, key: str, remedy: str = "", **values: Any)
 
 
 def success(check: str, key: str, **values: Any) -> Finding:
+    """Make a finding of something that is as it should be."""
     return finding(check, Level.FINE, key, **values)
 
 
 def note(check: str, key: str, remedy: str = "", **values: Any) -> Finding:
+    """Make a finding that a person should know and that is no fault."""
     return finding(check, Level.NOTE, key, remedy, **values)
 
 
 def warning(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    """Make a finding of something that works and may fail; it sets exit code 1."""
     return finding(check, Level.WARNING, key, remedy, **values)
 
 
 def failure(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    """Make a finding of something that does not work; it sets exit code 2."""
     return finding(check, Level.BROKEN, key, remedy, **values)

@@ -19,6 +19,7 @@ SHARING_GATEWAY = "192.168.137.1"
 
 
 def check_network(subject: Subject) -> Iterator[Finding]:
+    """Check the ports, the addresses, their stability and the firewall."""
     found = list(subject.addresses())
     for port in _ports(subject.settings.bind):
         yield _port(subject, port)

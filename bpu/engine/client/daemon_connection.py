@@ -319,6 +319,7 @@ class JobChannel:
         self._watcher = gevent_io.Watcher(sock.fileno(), self._read)
 
     def send(self, message: Message) -> None:
+        """Send a message; `on_closed` is called if the keeper is gone."""
         if self._sock is None:
             return
         try:
@@ -334,6 +335,7 @@ class JobChannel:
             self._on_closed()
 
     def close(self) -> None:
+        """Close the connection, which ends the job in the keeper; may be called twice."""
         sock, self._sock = self._sock, None
         if sock is not None:
             self._watcher.close()

@@ -21,6 +21,7 @@ BYTES_PER_TOKEN = 3
 
 
 def estimate(text: str) -> int:
+    """Estimate the tokens of `text` by its bytes, rounded up."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
 
 

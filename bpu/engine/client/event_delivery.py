@@ -24,11 +24,13 @@ class EventList:
         self.has_ended = False
 
     def on_event(self, event: JobEvent) -> bool:
+        """Keep the event; there is always output then."""
         self._events.append(event)
         self.has_ended = self.has_ended or isinstance(event, (Done, TimeLimitReached))
         return True
 
     def take(self) -> list[JobEvent]:
+        """Return the events since the last call, in order."""
         events, self._events = self._events, []
         return events
 

@@ -142,6 +142,7 @@ class Job:
 
     @property
     def is_waiting(self) -> bool:
+        """Whether the job is in the queue, or on its way into it."""
         return self._state is JobState.QUEUED
 
     def _on_message(self, message: Message, fds: list[int]) -> None:

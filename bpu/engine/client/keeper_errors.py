@@ -65,6 +65,7 @@ def connect_error(error: Exception) -> errors.BpuError:
 
 
 def no_answer_error(pid: int) -> errors.EngineStopping:
+    """Make the error of a keeper that runs and does not answer."""
     return errors.EngineStopping(
         f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
         f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",

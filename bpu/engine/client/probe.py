@@ -130,6 +130,7 @@ class Probe:
 
     @property
     def pid(self) -> int:
+        """The console's process id. The console must be loaded."""
         return self._console.pid
 
     def restart(self) -> None:

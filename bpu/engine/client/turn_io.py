@@ -114,6 +114,7 @@ class TurnReader:
 
     @property
     def text(self) -> str:
+        """The raw answer so far."""
         return "".join(self._parts)
 
     @property

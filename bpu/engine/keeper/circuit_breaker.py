@@ -20,6 +20,7 @@ class CircuitBreaker:
         self.until = 0.0
 
     def record_failure(self, now: float) -> None:
+        """Count a failure at the monotonic second `now`; repeated ones delay the next try."""
         self.failures += 1
         pauses = self.failures - FREE_RETRIES
         if pauses > 0:
@@ -33,6 +34,7 @@ class CircuitBreaker:
         self.until = max(self.until, now + seconds)
 
     def reset(self) -> None:
+        """Forget all failures; the next try is allowed now."""
         self.failures = 0
         self.until = 0.0
 

@@ -60,6 +60,7 @@ class ConsoleLocks:
         return True
 
     def close(self) -> None:
+        """Close all locks, at the keeper's end."""
         for lock, _ in self._locks.values():
             lock.close()
         self._locks.clear()

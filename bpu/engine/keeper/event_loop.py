@@ -25,6 +25,7 @@ class Loop:
         self.listen(self._wakeup, self._on_signals)
 
     def listen(self, fd: int, callback: Callback) -> None:
+        """Call `callback` in each turn in which `fd` can be read."""
         self._selector.register(fd, selectors.EVENT_READ, callback)
 
     def forget(self, fd: int) -> None:
@@ -33,6 +34,7 @@ class Loop:
             self._selector.unregister(fd)
 
     def listens(self, fd: int) -> bool:
+        """Whether the loop listens to `fd`."""
         return fd in self._selector.get_map()
 
     def on_signal(self, number: int, callback: Callback) -> None:

@@ -129,6 +129,7 @@ class ExaminationRunner:
 
     @property
     def running(self) -> bool:
+        """Whether an examination is in progress."""
         return self._examination is not None
 
     def progress(self) -> dict[str, Any] | None:

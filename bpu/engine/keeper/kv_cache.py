@@ -37,6 +37,7 @@ class Cache:
 
     @property
     def empty(self) -> bool:
+        """Whether the cache is known to hold nothing."""
         return self.known and self.tokens == 0 and not self.digest
 
 

@@ -36,10 +36,12 @@ class Model:
 
     @property
     def name(self) -> str:
+        """The id of the model."""
         return self.launch.model
 
     @property
     def fingerprint(self) -> str:
+        """The fingerprint of the newest launch specification."""
         return self.launch.fingerprint
 
     def load(self) -> None:

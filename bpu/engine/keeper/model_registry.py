@@ -41,6 +41,7 @@ class ModelRegistry:
         self.models: dict[str, Model] = {}
 
     def knows(self, fingerprint: str) -> bool:
+        """Whether a launch with this fingerprint is registered."""
         return fingerprint in self._launches
 
     def register(self, launch: LaunchSpec, *, newest: bool) -> None:

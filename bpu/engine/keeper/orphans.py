@@ -34,9 +34,11 @@ class Process:
 
     @property
     def is_alive(self) -> bool:
+        """Whether this process, and not a later one with its pid, runs."""
         return read_process(self.pid) == self
 
     def signal(self, number: int) -> None:
+        """Send the signal `number`, unless the process has ended."""
         if self.is_alive:
             try:
                 os.kill(self.pid, number)

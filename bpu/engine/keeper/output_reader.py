@@ -41,6 +41,7 @@ class OutputReader:
     def listen(
         self, console: Console, parser: Parser, on_event: Callable[[Event], None], *, rest: RestProbe | None = None
     ) -> None:
+        """Read the output of `console` with `parser` from now on, in the event loop."""
         self._console, self._parser, self.on_event, self.look_at = console, parser, on_event, None
         self._reader = TimedReader(lambda: console.read(console.stdout), parser, rest=rest, clock=self._clock)
         if not self._loop.listens(console.stdout):
@@ -88,6 +89,7 @@ class OutputReader:
             return []
 
     def tick(self, now: float) -> None:
+        """Look for silence or unread input if the time `look_at` has come."""
         reader = self._reader
         if reader is not None and self.look_at is not None and now >= self.look_at:
             self._dispatch(reader, lambda: reader.poll(readable=False))

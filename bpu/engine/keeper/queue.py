@@ -64,6 +64,7 @@ class Queue(Generic[PeerT]):
         return False
 
     def first(self) -> Ticket[PeerT]:
+        """Return the job that arrived first. The queue must not be empty."""
         return self._waiting[0]
 
     def first_of(self, fingerprint: str) -> Ticket[PeerT] | None:
@@ -71,6 +72,7 @@ class Queue(Generic[PeerT]):
         return next((ticket for ticket in self._waiting if ticket.fingerprint == fingerprint), None)
 
     def find(self, job_id: str) -> Ticket[PeerT] | None:
+        """Return the waiting job with this id, or None."""
         return next((ticket for ticket in self._waiting if ticket.id == job_id), None)
 
     def __len__(self) -> int:

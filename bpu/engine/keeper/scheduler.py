@@ -96,10 +96,12 @@ class Scheduler:
 
     @property
     def supervisor(self) -> Supervisor:
+        """The supervisor of the model that has the console, or had it last."""
         return self.model.supervisor
 
     @property
     def examiner(self) -> ExaminationRunner:
+        """The examination runner of that model."""
         return self.model.examiner
 
     @property

@@ -99,6 +99,7 @@ class Supervisor:
 
     @property
     def state(self) -> State:
+        """The engine's state. Only this class changes it."""
         return self._machine.state
 
     @property
@@ -111,6 +112,7 @@ class Supervisor:
 
     @property
     def console_pid(self) -> int | None:
+        """The console's process id; None while none runs."""
         return None if self._console is None else self._console.pid
 
     @property
@@ -453,6 +455,7 @@ class Supervisor:
         return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
+        """Do what is due: look at the output, and call back after a time limit."""
         now = self._clock()
         self._output_reader.tick(now)
         if self._deadline is not None and now >= self._deadline[0]:

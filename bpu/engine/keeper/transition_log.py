@@ -98,17 +98,21 @@ class TransitionLog:
         self._lines: list[str] = []
 
     def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
+        """Collect the line of a change of state; `reason` makes it an error."""
         if reason or not self._brief:
             self._lines.append(format_transition(self._form, old, new, move, reason, model=model))
 
     def note_error(self, error: BaseException) -> None:
+        """Collect the line of an unexpected error."""
         self._lines.append(format_note(self._form, "internal_error", f"internal error, {where(error)}"))
 
     def note_event(self, event: str, text: str, *, level: str = "info") -> None:
+        """Collect a line about the keeper itself."""
         if level != "info" or not self._brief:
             self._lines.append(format_note(self._form, event, text, level=level))
 
     def write(self) -> None:
+        """Write the collected lines."""
         if self._lines:
             self._output.write("".join(self._lines))
             self._output.flush()
