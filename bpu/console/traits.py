@@ -59,9 +59,9 @@ class TurnReport:
     def must_discard(self, *, reads_ahead: bool) -> bool:
         """Whether the console must be ended before another client's line.
 
-        The turn may still be running. Where rest cannot be told, a console that reads ahead is ended even if it repeats
-        lines: the rest of this turn may repeat a line that can be guessed, and a console whose echo is not known yet
-        may print anything.
+        The turn may still be running. Where it is unknown whether the console is at rest, a console that reads ahead is
+        ended even if it repeats lines: the rest of this turn may repeat a line that can be guessed, and a console whose
+        echo is not known yet may print anything.
         """
         if self.blocks or self.proven:
             return self.blocks

@@ -1,7 +1,7 @@
 """Reads the images of one request in a process of its own.
 
-It fetches and decodes them. It runs in a greenlet of a worker, where waiting for the process holds up nobody, or in a
-command.
+It fetches and decodes them. It runs in a greenlet of a worker, where waiting for the process holds up no other one, or
+in a command.
 """
 
 from __future__ import annotations

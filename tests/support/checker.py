@@ -65,7 +65,7 @@ def check_stream(
     """Assert all rules over a stream that answers the body `request`.
 
     Bytes as sent, or the decoded chunks. `error`: the stream is expected to end with the error object instead of a
-    finish reason. `inline`: the gateway has been told to put all reasoning into the content.
+    finish reason. `inline`: the gateway is set to put all reasoning into the content.
     """
     chunks = parse_sse(stream) if isinstance(stream, bytes) else [dict(one) for one in stream]
     failure = check_error(chunks.pop()) if error else None

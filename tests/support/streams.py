@@ -1,6 +1,6 @@
 """Holds every answer of the suite against the checker of its endpoint.
 
-Whoever asked for it.
+Whichever test has asked for it.
 """
 
 from __future__ import annotations

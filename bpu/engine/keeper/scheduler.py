@@ -32,7 +32,7 @@ FIRST_AVERAGE_JOB_S = 20.0
 LONGEST_RETRY_S = 60.0
 #: How long the kernel may take to free the memory of an ended model, and how often the scheduler checks.
 MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
-#: How long a model that an operator ordered stays at least, so that whoever waits for it sees it.
+#: How long a model that an operator ordered stays at least, so that a client that waits for it sees it.
 SHORTEST_STAY_S = 3.0
 _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
