@@ -59,8 +59,8 @@ DURING_A_JOB = [
     ("spin", "end", 0, TIMEOUT, "second"),
     ("endless", "line", 0, CRASH, "console"),
     ("endless", "prefill", 0, CRASH, "console"),
-    ("endless", "decode", 3, CRASH, "does not stop"),
-    ("endless", "end", 0, CRASH, "does not stop"),
+    ("endless", "decode", 3, CRASH, "does not end"),
+    ("endless", "end", 0, CRASH, "does not end"),
 ]
 
 

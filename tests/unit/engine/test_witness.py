@@ -185,7 +185,7 @@ def test_a_job_that_is_left_is_followed_by_the_next(engine_of: EngineOf) -> None
         ("exit", errors.EngineCrashed, "Failed to DoPrefill"),
         ("run-error", errors.EngineCrashed, "run error"),
         ("silent", errors.EngineTimeout, "second"),
-        ("endless", errors.EngineCrashed, "does not stop"),
+        ("endless", errors.EngineCrashed, "does not end"),
     ],
 )
 def test_a_fault_is_a_typed_error_and_the_next_job_works(
