@@ -40,7 +40,10 @@ METRICS_UNSHARED = "There is no room for metrics that workers share, so /metrics
 
 
 def _check_settings() -> Settings:
-    """Return the settings of the served engine; report all mistakes and exit if there are any."""
+    """Return the settings of the served engine.
+
+    Report all mistakes and exit if there are any.
+    """
     try:
         for notice in settings_file.adopt().notices:
             sys.stderr.write(f"{notice}\n")
@@ -82,7 +85,10 @@ def _error_of(check: Callable[[Settings], object], settings: Settings) -> Settin
 
 
 def _raise_descriptor_limit() -> None:
-    """Raise the limit on open files as far as allowed, because 1024 are too few for many streams."""
+    """Raise the limit on open files as far as allowed.
+
+    1024 are too few for many streams.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or soft < hard:
         with contextlib.suppress(ValueError, OSError):
@@ -95,9 +101,9 @@ _raise_descriptor_limit()
 
 
 def _make_metrics_folder() -> str | None:
-    """Make the folder that prometheus-client uses in workers; return why it cannot be made, or None.
+    """Make the folder that prometheus-client uses in workers.
 
-    After a reload it is the same folder, so that counters go on.
+    Return why it cannot be made, or None. After a reload it is the same folder, so that counters go on.
     """
     try:
         os.environ[metrics_dir.VARIABLE] = str(metrics_dir.make_folder(state_dir(_settings)))
@@ -139,7 +145,10 @@ logger_class = "bpu.server.log.Log"  # gunicorn's own, whose level holds for the
 
 
 def on_starting(server: Any) -> None:
-    """Before the master listens: exit if an address is in use; then set full clock rates if configured."""
+    """Before the master listens: exit if an address is in use.
+
+    Then set full clock rates if configured.
+    """
     if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
         _refuse_taken(",".join(server.cfg.settings["bind"].get()))
     if (warning := performance.enable(_settings)) is not None:
@@ -175,7 +184,10 @@ def when_ready(server: Any) -> None:
 
 
 def _announce_on_network(server: Any) -> None:
-    """Announce the gateway by mDNS in a process of its own, whose errors must not stop the gateway."""
+    """Announce the gateway by mDNS in a process of its own.
+
+    Its errors must not stop the gateway.
+    """
     models = served_names(_settings)
     if announcer_process.is_stale(_settings, models):
         server.log.warning("%s", say("service.avahi_stale", file=AVAHI_FILE))
@@ -191,7 +203,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """In the worker, before it loads the application: reserve room for its metrics, or keep them to itself."""
+    """In the worker, before it loads the application.
+
+    Reserve room for its metrics, or keep them to itself.
+    """
     if (folder := os.environ.get(metrics_dir.VARIABLE)) is None:
         return
     try:
@@ -202,7 +217,10 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Release what an ended worker held; after a reload its counts are in the earlier table."""
+    """Release what an ended worker held.
+
+    After a reload its counts are in the earlier table.
+    """
     if worker.counts is not None:
         worker.counts.close()
     if (folder := os.environ.get(metrics_dir.VARIABLE)) is not None:

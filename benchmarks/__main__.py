@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: measures what the gateway costs, prints a table or JSON, and warns of regressions."""
+"""Measures what the gateway costs: `python -m benchmarks`.
+
+It prints a table or JSON, and warns of regressions.
+"""
 
 from __future__ import annotations
 

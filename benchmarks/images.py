@@ -1,4 +1,7 @@
-"""Measures what large images of some clients cost the others of the same worker: gaps between tokens, memory, time."""
+"""Measures what large images of some clients cost the others of the same worker.
+
+Gaps between tokens, memory, time.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ SEES = ("--prefill-rate", "1000")
 
 
 def images(bench: Benchmark) -> Iterator[Row]:
-    """Measure the longest gap of a stream of one worker, alone and beside bodies with an image of 11 MB."""
+    """Measure the longest gap of a stream, alone and beside image bodies.
+
+    With one worker and images of 11 MB.
+    """
     with programs.gateway(bench.new_folder(), *SEES, env=SETTINGS) as gateway:
         warm_up(gateway)
         [worker] = gateway.worker_pids()
@@ -50,7 +56,10 @@ def images(bench: Benchmark) -> Iterator[Row]:
 
 
 def _beside(gateway: Gateway, worker: int, count: int) -> tuple[list[float], float]:
-    """Return the gaps of a stream beside `count` bodies, three at a time, and the most memory of the worker in MB."""
+    """Return the gaps of a stream beside `count` bodies, and the worker's memory.
+
+    Three bodies at a time; the most memory in MB.
+    """
     bodies = [_body(number) for number in range(count)]
     found: list[Exchange] = []
     stream = threading.Thread(target=lambda: found.append(_stream(gateway)))
@@ -83,7 +92,10 @@ def _post(gateway: Gateway, body: bytes) -> None:
 
 
 def _body(seed: int) -> bytes:
-    """Return a request with an image of `IMAGE_BYTES`: a small picture, and noise that no decoder reads."""
+    """Return a request with an image of `IMAGE_BYTES`.
+
+    A small picture, and random bytes that no decoder reads.
+    """
     size = 64 * 64 * 3
     head = b"BM" + (54 + size).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
     head += b"".join(number.to_bytes(4, "little") for number in (40, 64, 64, 1 | 24 << 16, 0, size, 0, 0, 0, 0))

@@ -1,4 +1,7 @@
-"""Measures the gateway over a real model, beside llama.cpp's own HTTP server with the same model file."""
+"""Measures the gateway over a real model, beside llama.cpp's own HTTP server.
+
+With the same model file.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def model_file() -> Path | None:
 
 
 def model(bench: Benchmark) -> Iterator[Row]:
-    """Measure first token, tokens a second, turn ten of a chat and memory, alternating with the peer."""
+    """Measure first token, speed, turn ten of a chat and memory.
+
+    Alternating with the peer.
+    """
     path = model_file()
     if path is None:
         raise EngineUnavailable("No real model is installed: make model")

@@ -42,7 +42,10 @@ def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> lis
 
 
 def compile_console(folder: Path) -> Path | None:
-    """Compile the console that is as fast as the machine can be; None without a C compiler."""
+    """Compile the console that is as fast as the machine can be.
+
+    None without a C compiler.
+    """
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
@@ -52,7 +55,10 @@ def compile_console(folder: Path) -> Path | None:
 
 
 def console_settings(program: Path) -> dict[str, str]:
-    """The settings of a gateway over the compiled console, beside which the files of a model are made."""
+    """Return the settings of a gateway over the compiled console.
+
+    The files of a model are made beside it.
+    """
     model = program.with_name("model_4096.hbm")
     model.write_bytes(b"no model")
     files = PROJECT / "bpu" / "simulator" / "model"
@@ -182,7 +188,10 @@ def gateway(folder: Path, *options: str, **settings: Any) -> Iterator[Gateway]:
 
 @contextlib.contextmanager
 def relay(*options: str, console: Sequence[str] = ()) -> Iterator[Server]:
-    """Run the bare relay over a console of its own, by default the simulator with `options`."""
+    """Run the bare relay over a console of its own.
+
+    By default the simulator with `options`.
+    """
     port = free_port()
     words = [sys.executable, "-S", "-m", "benchmarks.relay", str(port)]
     words += console or simulator(*options, context=ENDLESS_CONTEXT)
@@ -195,7 +204,10 @@ def relay(*options: str, console: Sequence[str] = ()) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def process_per_request(*options: str, load_s: float, console: Sequence[str] = ()) -> Iterator[Server]:
-    """Run an asyncio server that starts one console process for each request, by default the simulator."""
+    """Run an asyncio server that starts one console process for each request.
+
+    By default the simulator.
+    """
     port = free_port()
     words = [sys.executable, "-m", "benchmarks.process_per_request", str(port)]
     words += console or simulator(*options, load_s=load_s)

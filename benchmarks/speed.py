@@ -140,7 +140,10 @@ def throughput(bench: Benchmark) -> Iterator[Row]:
 
 
 def full_speed(bench: Benchmark) -> Iterator[Row]:
-    """Measure the same over a small console in C, which is faster than all that read it. Needs a C compiler."""
+    """Measure the same over a small console in C.
+
+    It is faster than all that read it. Needs a C compiler.
+    """
     program = programs.compile_console(bench.new_folder(create=True))
     if program is None:
         raise EngineUnavailable(say("no_compiler"))

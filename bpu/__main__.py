@@ -1,4 +1,4 @@
-"""The entry point of the command line: `bpu`, and `python -m bpu` in the project's folder."""
+"""Runs the command line: `bpu`, and `python -m bpu` in the project's folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import sys
 
 
 def run() -> None:
-    """Run the command line. A library that is not installed is a sentence, whichever import meets it."""
+    """Run the command line.
+
+    A library that is not installed is a sentence, whichever import meets it.
+    """
     try:
         from bpu.cli import main
         from bpu.messages import program

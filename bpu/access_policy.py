@@ -1,6 +1,7 @@
-"""Decides which clients are allowed: API keys, networks, host names and proxies, as pure rules over strings.
+"""Decides which clients are allowed.
 
-It does not depend on Flask, so that gunicorn's master can check the settings with it at the start.
+API keys, networks, host names and proxies, as pure rules over strings. It does not depend on Flask, so that gunicorn's
+master can check the settings with it at the start.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ UNIX = "unix"
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of one gateway. `keys` are SHA-256 digests, so that comparing them does not reveal their length."""
+    """The rules of one gateway.
+
+    `keys` are SHA-256 digests, so that comparing them does not reveal their length.
+    """
 
     keys: tuple[bytes, ...] = ()
     hosts: frozenset[str] = frozenset()
@@ -62,9 +66,10 @@ class Access:
         return fits
 
     def accepts_host(self, host: str) -> bool:
-        """Whether a `Host` header is allowed. A name that anyone can register is not: it means DNS rebinding.
+        """Whether a `Host` header is allowed.
 
-        Single labels and local names cannot be registered. A gateway that listens only on loopback does not need them.
+        A name that anyone can register is not: it means DNS rebinding. Single labels and local names cannot be
+        registered. A gateway that listens only on loopback does not need them.
         """
         name = host_name(host)
         if name in self.hosts:
@@ -116,7 +121,10 @@ def given_keys(authorization: str, api_key: str) -> list[str]:
 
 
 def is_private_client(client: str) -> bool:
-    """Whether a client is on this machine or in a private network; "" means a unix socket on this machine."""
+    """Whether a client is on this machine or in a private network.
+
+    "" means a unix socket on this machine.
+    """
     if not client:
         return True
     address = _address(client)
@@ -133,9 +141,9 @@ def serves_networks(settings: Settings) -> Callable[[str], bool]:
 
 
 def host_name(host: str) -> str:
-    """Return the name or address in `host` without port, brackets and final dot, in lower case.
+    """Return the name or address in `host`, in lower case.
 
-    Malformed text is returned as it is, so that no rule accepts it.
+    Without port, brackets and final dot. Malformed text is returned as it is, so that no rule accepts it.
     """
     name = host.strip().lower()
     if match := _HOST.fullmatch(name):
@@ -168,9 +176,10 @@ def _address(text: str) -> Address | None:
 
 
 def file_keys(settings: Settings) -> list[str]:
-    """Read the keys in `BPU_API_KEYS_FILE`, one a line. Raises `SettingsError`, also for a file without a key.
+    """Read the keys in `BPU_API_KEYS_FILE`, one a line.
 
-    Such a file is refused because the gateway would then serve without keys.
+    Raises `SettingsError`, also for a file without a key. Such a file is refused because the gateway would then serve
+    without keys.
     """
     path = settings.api_keys_file
     if path is None:

@@ -1,4 +1,6 @@
-"""All errors that are reported to clients and users, with HTTP status, OpenAI type and code, and exit code.
+"""Defines all errors that are reported to clients and users.
+
+Each has an HTTP status, OpenAI's type and code, and an exit code.
 
     BpuError
         BadRequest: ContextLengthExceeded, ModelNotFound, UnsupportedEndpoint
@@ -27,7 +29,10 @@ STATE_FOLDER_REMEDY = (
 
 
 class BpuError(Exception):
-    """Base class of all errors reported to a client. `message` is one or more whole sentences for a person."""
+    """Base class of all errors reported to a client.
+
+    `message` is one or more whole sentences for a person.
+    """
 
     status = 500
     type = "server_error"
@@ -82,7 +87,10 @@ class ContextLengthExceeded(BadRequest):
 
     @classmethod
     def bytes(cls, limit: int, size: int, tokens_limit: int) -> ContextLengthExceeded:
-        """Make the error for a prompt of `size` bytes at a console that reads at most `limit` bytes as one line."""
+        """Make the error for a prompt of `size` bytes as one line.
+
+        The console reads at most `limit` bytes as one.
+        """
         return cls(
             f"This model's maximum context length is {tokens_limit} tokens, and its console reads one line of "
             f"{limit} bytes at most.",
@@ -90,7 +98,7 @@ class ContextLengthExceeded(BadRequest):
         )._of(limit, size, "bytes")
 
     def with_tools(self, size: int) -> ContextLengthExceeded:
-        """Return this error with the part of the prompt that describes the tools, in OpenAI's words."""
+        """Return this error with the part that the tools take, in OpenAI's words."""
         parts = f" ({self.size - size} in the messages, {size} in the functions)."
         self.message = self.message.replace(f" {self.unit}. Please", f" {self.unit}{parts} Please").replace(
             "length of the messages.", "length of the messages or functions."
@@ -122,7 +130,10 @@ class Forbidden(BpuError):
 
 
 class ModelNotFound(BadRequest):
-    """The request names a model that is not served here; the message lists those that are."""
+    """The request names a model that is not served here.
+
+    The message lists those that are.
+    """
 
     status = 404
     code = "model_not_found"
@@ -140,7 +151,10 @@ class ModelNotFound(BadRequest):
 
 
 class UnsupportedEndpoint(BadRequest):
-    """The API has this endpoint, but the gateway cannot serve it. Not a 5xx, because clients would retry."""
+    """The API has this endpoint, but the gateway cannot serve it.
+
+    Not a 5xx, because clients would retry.
+    """
 
     status = 404
     code = "unsupported_endpoint"
@@ -170,14 +184,20 @@ class ClientLimitReached(BpuError):
 
 
 class Overloaded(BpuError):
-    """A worker has no room for this request at the moment: connections, streams or bodies under way."""
+    """A worker has no room for this request at the moment.
+
+    Connections, streams or bodies under way.
+    """
 
     status = 503
     code = "overloaded"
 
 
 class EngineUnavailable(BpuError):
-    """The engine cannot run until a person acts: memory, a file, a library, an option, another holder."""
+    """The engine cannot run until a person acts.
+
+    Memory, a file, a library, an option, another holder.
+    """
 
     status = 424
     code = "engine_unavailable"
@@ -185,7 +205,10 @@ class EngineUnavailable(BpuError):
 
 
 class EngineStopping(BpuError):
-    """The engine is unavailable for now, because of earlier failures or a stop; `retry_after` says how long."""
+    """The engine is unavailable for now, because of earlier failures or a stop.
+
+    `retry_after` says how long.
+    """
 
     status = 503
     code = "engine_unavailable"
@@ -193,7 +216,10 @@ class EngineStopping(BpuError):
 
 
 class EngineCrashed(BpuError):
-    """The console has ended, reported an error or got out of sync; it is restarted for the next job."""
+    """The console has ended, reported an error or got out of sync.
+
+    It is restarted for the next job.
+    """
 
     status = 502
     code = "engine_crashed"
@@ -201,10 +227,10 @@ class EngineCrashed(BpuError):
 
 
 class AnswerUnfit(BpuError):
-    """The model's answer does not have the requested format. Not a 5xx, because clients would retry at once.
+    """The model's answer does not have the requested format.
 
-    `output` is the model's text, so that the client can repair it. It is sent to this client only (`error.output`) and
-    must not be logged.
+    Not a 5xx, because clients would retry at once. `output` is the model's text, so that the client can repair it. It
+    is sent to this client only (`error.output`) and must not be logged.
     """
 
     status = 422
@@ -223,13 +249,16 @@ class AnswerUnfit(BpuError):
 
 
 class ToolCallUnfit(AnswerUnfit):
-    """The model called a tool that has `strict: true` with arguments that do not fit the tool's schema."""
+    """The arguments of a call of a `strict` tool do not fit its schema."""
 
     code = "tool_call_failed"
 
 
 class EngineTimeout(BpuError):
-    """The console was silent for longer than the settings allow, in a load or in a turn."""
+    """The console was silent for too long, in a load or in a turn.
+
+    For longer than the settings allow.
+    """
 
     status = 504
     code = "engine_timeout"

@@ -46,10 +46,13 @@ _FIRST = 1
 _LEAST_S = 1e-6
 
 
-def spawn(function: Callable[..., object], *, ended: Callable[[], None] = lambda: None) -> Any:
-    """Run `function` in a new greenlet; `ended` is called in the event loop at its end, even if it never began."""
+def spawn(function: Callable[..., object], *, on_end: Callable[[], None] = lambda: None) -> Any:
+    """Run `function` in a new greenlet.
+
+    `on_end` is called in the event loop at its end, even if it never began.
+    """
     greenlet = gevent.spawn(function)
-    greenlet.rawlink(lambda _: ended())
+    greenlet.rawlink(lambda _: on_end())
     return greenlet
 
 
@@ -84,11 +87,15 @@ def call_soon(function: Callable[..., object], *args: Any) -> None:
 
 
 def in_thread(function: Callable[[], Any]) -> Any:
-    """Run `function` in a real thread, because it may wait for a disk, and return its result."""
+    """Run `function` in a real thread, and return its result.
+
+    It may wait for a disk.
+    """
     return get_hub().threadpool.apply(function)
 
 
 def sleep(seconds: float) -> None:
+    """Let other greenlets run for `seconds`, at least once."""
     gevent.sleep(seconds)
 
 
@@ -113,9 +120,10 @@ class Watcher:
 
 
 class Timer:
-    """Calls `function` in the event loop when the time that was set last is over, and again after each such time.
+    """Calls `function` in the event loop after each time that was set.
 
-    One timer serves all waits of its owner: to set the same time again, as for each token, is one call of libev.
+    Again and again, until another time or none is set. One timer serves all waits of its owner: to set the same time
+    again, as for each token, is one call of libev.
     """
 
     def __init__(self, function: Callable[[], object]) -> None:
@@ -156,7 +164,10 @@ class Reader:
         self._waiter = Waiter()
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until `fd` can be read, at most `seconds` (None or infinite: no limit); return whether it can."""
+        """Wait until `fd` can be read, at most `seconds` (None or infinite: no limit).
+
+        Return whether it can.
+        """
         self._waiter = waiter = Waiter()
         self._io.start(waiter.switch, True)
         self._timer.start(seconds)
@@ -173,11 +184,11 @@ class Reader:
 
 
 class ReadLoop:
-    """Calls `step` in the event loop whenever `fd` can be read or a time is over. A greenlet waits for the end.
+    """Calls `step` in the event loop on readable data and after a time.
 
-    `step(readable)` returns whether that was the last time; after each, `pass_on` may switch to another greenlet; at
-    the end the waiting one comes first, because others wait for what it gives back. `next_s` returns the seconds after
-    which `step` is called again without data; infinite: never.
+    A greenlet waits for the end. `fd` is the descriptor. `step(readable)` returns whether that was the last time; after
+    each, `pass_on` may switch to another greenlet; at the end the waiting one comes first, because others wait for what
+    it gives back. `next_s` returns the seconds after which `step` is called again without data; infinite: never.
     """
 
     def __init__(
@@ -195,7 +206,10 @@ class ReadLoop:
         self._running = False
 
     def run(self) -> None:
-        """Return after the last `step`; raise what it or `next_s` raised. The first call needs no data."""
+        """Return after the last `step`; raise what it or `next_s` raised.
+
+        The first call needs no data.
+        """
         self._running = True
         self._io.start(self._call, True)
         call_soon(self._call, False)
@@ -228,7 +242,10 @@ class ReadLoop:
 
 
 class WakeEvent:
-    """An event for one waiting greenlet and many short waits, which it does faster than `Flag`."""
+    """An event for one waiting greenlet and many short waits.
+
+    It does them faster than `Flag`.
+    """
 
     def __init__(self) -> None:
         self._timer = Timer(self._on_time)
@@ -242,7 +259,10 @@ class WakeEvent:
             call_soon(self._wake)
 
     def switch(self) -> None:
-        """Set the event and run the greenlet now, until it waits. Only in a callback of the event loop."""
+        """Set the event and run the greenlet now, until it waits.
+
+        Only in a callback of the event loop.
+        """
         self._is_set = True
         if self._waiter is not None:
             self._waiter.switch(True)
@@ -251,7 +271,10 @@ class WakeEvent:
         self._is_set = False
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until the event is set, at most `seconds` (None: no limit); return whether it is."""
+        """Wait until the event is set, at most `seconds` (None: no limit).
+
+        Return whether it is.
+        """
         if self._is_set:
             return True
         self._waiter = Waiter()
@@ -319,10 +342,11 @@ class ClientWatch:
 
 
 class ChildProcess:
-    """Runs one program. The start does not copy this process's memory, as a fork does, which holds up other greenlets.
+    """Runs one program.
 
-    `stdin` and `stdout` are descriptors; the program writes its errors nowhere. All methods are for one greenlet, but
-    for `kill`, which a callback may call.
+    The start does not copy this process's memory, as a fork does, which holds up other greenlets. `stdin` and `stdout`
+    are descriptors; the program writes its errors nowhere. All methods are for one greenlet, but for `kill`, which a
+    callback may call.
     """
 
     def __init__(self, command: list[str], *, env: Mapping[str, str], stdin: int, stdout: int) -> None:

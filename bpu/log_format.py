@@ -1,6 +1,7 @@
-"""Formats log records of the gateway and gunicorn as one line of text or JSON each.
+"""Formats log records of the gateway and gunicorn, as text or JSON.
 
-Facts are passed as `extra={"facts": {...}}`. From a record only these, its message and its traceback are used.
+One line each. Facts are passed as `extra={"facts": {...}}`. From a record only these, its message and its traceback are
+used.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ LEVELLED = ("gunicorn.error", "bpu")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `pid`, `event`, the facts, and `traceback` if any."""
+    """One JSON object a line.
+
+    `time`, `level`, `logger`, `pid`, `event`, the facts, and `traceback` if any.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -88,7 +92,10 @@ def _json_loss(lines: int) -> str:
 
 
 def where(error: BaseException) -> str:
-    """Return the class and traceback of `error` without its message, which may quote a user's text."""
+    """Return the class and traceback of `error` without its message.
+
+    The message may quote a user's text.
+    """
     return f"{type(error).__name__}, in:\n{''.join(traceback.format_tb(error.__traceback__)).rstrip()}"
 
 

@@ -21,14 +21,16 @@ _PIECE_BYTES = 64 * 1024
 
 
 def describe_loss(lines: int) -> str:
+    """Return the line that replaces `lines` lost ones."""
     return f"{lines} log lines before this one could not be written.\n"
 
 
 class LogWriter(io.TextIOBase):
-    """A text stream onto `fd`, owned by one process at a time and usable as its `sys.stderr`.
+    """A text stream onto `fd`, usable as its process's `sys.stderr`.
 
-    Invariant: no call waits for the descriptor, and `O_NONBLOCK` is never set on an open file description that
-    other processes share. `on_loss` makes the line that is written once when the descriptor takes text again.
+    One process owns it at a time. Invariant: no call waits for the descriptor, and `O_NONBLOCK` is never set on an open
+    file description that other processes share. `on_loss` makes the line that is written once when the descriptor takes
+    text again.
     """
 
     def __init__(self, fd: int = 2, on_loss: Callable[[int], str] = describe_loss, encoding: str = "utf-8") -> None:
@@ -42,7 +44,10 @@ class LogWriter(io.TextIOBase):
         self._send = _sender(fd, self._owned)
 
     def write(self, text: str) -> int:
-        """Write `text` after the pending text; keep what the descriptor does not take, or count it as lost."""
+        """Write `text` after the pending text.
+
+        Keep what the descriptor does not take, or count it as lost.
+        """
         if self._pid != os.getpid():  # the parent process still has this text and writes it itself
             self._pid, self._lost = os.getpid(), 0
             self._pending.clear()

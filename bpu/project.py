@@ -1,4 +1,7 @@
-"""Finds the project's files outside the package: in a checkout at its root, if installed in `bpu/_project`."""
+"""Finds the project's files outside the package.
+
+In a checkout at its root, if installed in `bpu/_project`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Reads the environment into one frozen `Settings` and reports all mistakes together, each with its remedy.
+"""Reads the environment into one frozen `Settings`.
 
-The environment variable of field `x` is `BPU_X`. This module checks values only; `bpu.engine.client.launch_config`
-checks whether files exist, because that depends on the chosen engine.
+It reports all mistakes together, each with its remedy. The environment variable of field `x` is `BPU_X`. This module
+checks values only; `bpu.engine.client.launch_config` checks whether files exist, because that depends on the chosen
+engine.
 """
 
 from __future__ import annotations
@@ -138,7 +139,10 @@ AutoTokens = Annotated[Annotated[int, Field(ge=16)] | None, BeforeValidator(_aut
 
 
 class Settings(BaseSettings):
-    """All settings, immutable; the defaults fit a board that was set up by the vendor's article."""
+    """All settings, immutable.
+
+    The defaults fit a board that was set up by the vendor's article.
+    """
 
     # An empty variable counts as not set, because settings files may list all variables.
     model_config = SettingsConfigDict(
@@ -278,17 +282,20 @@ def _remedy(item: Any) -> str:
 
 
 def _rule(item: Any) -> str:
-    """Say what the value must be: in our own words if there are any for this kind of error, else in pydantic's."""
+    """Say what the value must be.
+
+    In our own words if there are any for this kind of error, else in pydantic's.
+    """
     if item["type"] != "value_error" and has(f"settings.{item['type']}"):
         return say(f"settings.{item['type']}", **item.get("ctx", {}))
     return str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
 
 
 def state_dir(settings: Settings) -> Path:
-    """Return the folder of sockets and locks, private to the user and the folder's group; make it if it is missing.
+    """Return the folder of sockets and locks, private to the user and the folder's group.
 
-    `BPU_STATE_DIR`, else `/run/bpu` if usable, else `$XDG_RUNTIME_DIR/bpu`, else a per-user folder in the
-    temporary one. Raises `SettingsError` when none can be used.
+    Make it if it is missing. `BPU_STATE_DIR`, else `/run/bpu` if usable, else `$XDG_RUNTIME_DIR/bpu`, else a per-user
+    folder in the temporary one. Raises `SettingsError` when none can be used.
     """
     if settings.state_dir is not None:
         if (reason := _unusable(settings.state_dir)) is not None:
@@ -332,7 +339,10 @@ def data_dir(settings: Settings) -> Path:
 
 
 def _unusable(folder: Path) -> str | None:
-    """Say why `folder` cannot hold our sockets, for example because another user made it; None if it can."""
+    """Say why `folder` cannot hold our sockets, for example because another user made it.
+
+    None if it can.
+    """
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         if folder.is_symlink() and _is_foreign(folder.lstat()):

@@ -31,7 +31,10 @@ SECRET = "BPU_API_KEYS"
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """The settings file that was read. `path` is None without one; `notices` say which files were ignored."""
+    """The settings file that was read.
+
+    `path` is None without one; `notices` say which files were ignored.
+    """
 
     path: Path | None = None
     values: Mapping[str, str] = field(default_factory=dict)
@@ -54,17 +57,20 @@ def usual_files() -> list[Path]:
 
 
 def target_file() -> Path:
-    """Return the file to write changes to: the existing one, else the user's, or for root the system's."""
+    """Return the file to write changes to.
+
+    The existing one, else the user's, or for root the system's.
+    """
     named = os.environ.get(VARIABLE)
     places = [Path(named).absolute()] if named else [path for path in usual_files() if os.path.lexists(path)]
     return next(iter(places), SYSTEM_FILE if os.geteuid() == 0 else user_file())
 
 
 def find(environ: Mapping[str, str] = os.environ, *, may_be_missing: bool = False) -> SettingsFile:
-    """Find and read the settings file. Raises `SettingsError` for a broken line, or if a named file is unusable.
+    """Find and read the settings file.
 
-    A named file may be missing only for a command that creates it. Another file that is not trusted is ignored, with a
-    notice.
+    Raises `SettingsError` for a broken line, or if a named file is unusable. A named file may be missing only for a
+    command that creates it. Another file that is not trusted is ignored, with a notice.
     """
     if named := environ.get(VARIABLE):
         path = Path(named).absolute()
@@ -85,7 +91,10 @@ def find(environ: Mapping[str, str] = os.environ, *, may_be_missing: bool = Fals
 
 
 def adopt(environ: MutableMapping[str, str] = os.environ, *, may_be_missing: bool = False) -> SettingsFile:
-    """Set the file's values in `environ` unless they are set already; replace those of the last call."""
+    """Set the file's values in `environ` unless they are set already.
+
+    Replace those of the last call.
+    """
     global _loaded
     release(environ)
     _loaded = find(environ, may_be_missing=may_be_missing)
@@ -119,7 +128,10 @@ def read(path: Path) -> dict[str, str]:
 
 
 def parse(text: str, path: Path) -> dict[str, str]:
-    """Parse the variables of `text`. Raises `SettingsError` for a broken line, or for keys that others can read."""
+    """Parse the variables of `text`.
+
+    Raises `SettingsError` for a broken line, or for keys that others can read.
+    """
     values = {name: value for name, value in variables(text, path) if name.startswith(PREFIXES)}
     if values.get(SECRET) and path.exists() and path.stat().st_mode & 0o044:
         raise SettingsError(say("settings.open_keys", path=path))
@@ -143,7 +155,10 @@ def variables(text: str, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def apply_changes(text: str, changes: Mapping[str, str]) -> str:
-    """Return `text` with changed lines replaced and new ones at the end; an empty value removes the line."""
+    """Return `text` with changed lines replaced and new ones at the end.
+
+    An empty value removes the line.
+    """
     lines = text.splitlines()
     for name, value in changes.items():
         own = re.compile(rf"\s*{re.escape(name)}\s*=")
@@ -166,9 +181,9 @@ def quote(value: str) -> str:
 
 
 def write(path: Path, changes: Mapping[str, str]) -> None:
-    """Change the file at `path` atomically; a new file is readable by other users only in `/etc`.
+    """Change the file at `path` atomically.
 
-    Raises `SettingsError`.
+    A new file is readable by other users only in `/etc`. Raises `SettingsError`.
     """
     try:
         old = read_trusted(path) if os.path.lexists(path) else ""
@@ -200,7 +215,10 @@ def sudo_user_file() -> tuple[Path, int] | None:
 
 
 def read_as(path: Path, user: int) -> dict[str, str]:
-    """Read the variables of a file of `user` with that user's rights. Only for root; raises `SettingsError`."""
+    """Read the variables of a file of `user` with that user's rights.
+
+    Only for root; raises `SettingsError`.
+    """
     group = os.getegid()
     os.setegid(pwd.getpwuid(user).pw_gid)
     os.seteuid(user)

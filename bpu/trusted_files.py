@@ -24,7 +24,10 @@ _MOST_LINKS = 40
 
 
 def read_trusted(path: Path, *, most: int = MOST_BYTES) -> str:
-    """Read the text of `path`. Raises `FileNotFoundError`, and `SettingsError` for a file that is not trusted."""
+    """Read the text of `path`.
+
+    Raises `FileNotFoundError`, and `SettingsError` for a file that is not trusted.
+    """
     path = path.absolute()
     try:
         for place, status in _steps(path):
@@ -50,7 +53,10 @@ def read_trusted(path: Path, *, most: int = MOST_BYTES) -> str:
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield every folder and link on the way to `path`, following links one by one, and last the file itself."""
+    """Yield every folder and link on the way to `path`, and the file.
+
+    Links are followed one by one; the file itself comes last.
+    """
     todo = list(reversed(path.parts[1:]))
     position, links = Path("/"), 0
     yield position, position.lstat()
@@ -96,7 +102,10 @@ def _distrust(status: os.stat_result, *, is_last: bool) -> str | None:
 
 
 def _is_only_member(user: int, group: int) -> bool:
-    """Whether `user` is known and the group has no other member, by the machine's lists of users and groups."""
+    """Whether `user` is the only member of the group.
+
+    By the machine's lists of users and groups; False for an unknown user.
+    """
     members = {entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == group}
     try:
         members |= {pwd.getpwnam(name).pw_uid for name in grp.getgrgid(group).gr_mem}

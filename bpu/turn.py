@@ -1,6 +1,7 @@
-"""What passes between the chat packages and the engine: `Turn` goes to the engine, the other values come from it.
+"""What passes between the chat packages and the engine.
 
-An `EventSink` is what the engine calls with them. All of it is pure, so that neither side imports the other.
+`Turn` goes to the engine, the other values come from it. An `EventSink` is what the engine calls with them. All of it
+is pure, so that neither side imports the other.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ Phase = Literal["queued", "loading", "checking", "prefill", "decode"]
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn at the console: the whole conversation and, if it may continue one, only its last message.
+    """One turn at the console.
 
-    `line` (the whole conversation) and `short_line` (the continuation) are encoded as one line, without the newline.
-    `tokens` counts the whole prompt, template included; `short_tokens` only what `short_line` adds.
-    `history` is the digest of the conversation that must be in the KV cache for `short_line` to be valid; empty: this
-    turn can only begin a conversation.
+    The whole conversation and, if it may continue one, only its last message. `line` (the whole conversation) and
+    `continuation_line` (the last message) are each encoded as one line, without the newline. `tokens` counts the whole
+    prompt, template included; `continuation_tokens` only what `continuation_line` adds. `prefix_digest` is the digest
+    of the conversation that must be in the KV cache for `continuation_line` to be valid; empty: this turn can only
+    begin a conversation. `images` are paths of files.
     """
 
     line: bytes
     tokens: int
-    short_line: bytes = b""
-    short_tokens: int = 0
-    history: str = ""
+    continuation_line: bytes = b""
+    continuation_tokens: int = 0
+    prefix_digest: str = ""
     images: tuple[str, ...] = ()
 
 
@@ -65,11 +67,17 @@ class Timing:
 
 @dataclass(frozen=True)
 class TimeLimitReached:
-    """The job has reached its time limit: the text so far is the cut answer. No error, and no event follows."""
+    """The job has reached its time limit: the text so far is the cut answer.
+
+    No error, and no event follows.
+    """
 
 
 class EventSink(Protocol):
-    """Makes of a job's events what a client is sent. The engine calls it; the request's greenlet takes its output."""
+    """Makes of a job's events what a client is sent.
+
+    The engine calls it; the request's greenlet takes its output.
+    """
 
     @property
     def has_ended(self) -> bool:

@@ -1,4 +1,6 @@
-"""Lets a language model move an arm safely: two tools, the openai package, and a simulated arm.
+"""Lets a language model move an arm safely.
+
+Two tools, the openai package, and a simulated arm.
 
     python examples/robot_arm.py "帮我拿杯水"                  # shows the plan, and moves nothing
     python examples/robot_arm.py --execute "Bring me a cup"    # asks before each plan
@@ -46,7 +48,10 @@ Point = tuple[float, float, float]
 
 
 class Unsafe(Exception):
-    """A call that the arm does not carry out. The words go back to the model."""
+    """A call that the arm does not carry out.
+
+    The words go back to the model.
+    """
 
 
 class Stopped(Exception):
@@ -57,7 +62,10 @@ class Stopped(Exception):
 
 
 class EmergencyStop:
-    """Set by a stop word anywhere in a sentence, cleared only by a person. Its methods may run in any thread."""
+    """Set by a stop word anywhere in a sentence, cleared only by a person.
+
+    Its methods may run in any thread.
+    """
 
     STOP = re.compile(r"停|别动|不要动|\b(?:stop|halt|freeze|emergency)\b", re.IGNORECASE)
     RESUME = re.compile(r"\s*(?:继续|resume)\W*", re.IGNORECASE)
@@ -223,7 +231,10 @@ def plan(arm: Arm, calls: Sequence[Call]) -> list[Step]:
 
 
 def valid_arguments(arm: Arm, call: Call) -> dict[str, Any]:
-    """Check and return the arguments of a call. Raises `Unsafe` if the arm cannot or may not do it."""
+    """Check and return the arguments of a call.
+
+    Raises `Unsafe` if the arm cannot or may not do it.
+    """
     try:
         given = json.loads(call.arguments)
     except (ValueError, RecursionError):
@@ -270,7 +281,10 @@ Approve = Callable[[Sequence[Step]], bool]
 
 @dataclass
 class Approval:
-    """Asks a person to confirm a plan, unless all its tools are in `allowed`. No answer means no."""
+    """Asks a person to confirm a plan, unless all its tools are in `allowed`.
+
+    No answer means no.
+    """
 
     allowed: frozenset[str] = frozenset()
     ask: Callable[[str], str] = lambda question: ""
@@ -289,7 +303,10 @@ class Keyboard:
         threading.Thread(target=self._read, args=(lines, stop), daemon=True).start()
 
     def line(self, prompt: str) -> str | None:
-        """Wait for the next line; None at the end of the input, "" after a stop word."""
+        """Wait for the next line.
+
+        None at the end of the input, "" after a stop word.
+        """
         print(prompt, end="", flush=True)
         found = self._queue.get()
         if found is None:
@@ -297,7 +314,10 @@ class Keyboard:
         return found
 
     def answer(self, question: str) -> str:
-        """Show `question`, and return the next line; lines typed before are dropped, so that they confirm nothing."""
+        """Show `question`, and return the next line.
+
+        Lines typed before are dropped, so that they confirm nothing.
+        """
         while not self._queue.empty():
             if self._queue.get() is None:
                 self._queue.put(None)
@@ -314,9 +334,10 @@ class Keyboard:
 
 
 def read(stream: Iterable[Any], arm: Arm) -> tuple[str, list[Call]]:
-    """Read the whole answer: text and calls. There are no calls unless the finish reason is `tool_calls`.
+    """Read the whole answer: text and calls.
 
-    The package raises an error in the stream, so that nothing of a broken answer is returned.
+    There are no calls unless the finish reason is `tool_calls`. The package raises an error in the stream, so that
+    nothing of a broken answer is returned.
     """
     words, finish = "", None
     parts: dict[int, dict[str, str]] = {}
@@ -337,7 +358,10 @@ def read(stream: Iterable[Any], arm: Arm) -> tuple[str, list[Call]]:
 
 
 def carry_out(arm: Arm, calls: Sequence[Call], approve: Approve) -> list[dict[str, Any]]:
-    """The results of `calls` as messages. All are checked, shown and confirmed before the first is carried out."""
+    """The results of `calls` as messages.
+
+    All are checked, shown and confirmed before the first is carried out.
+    """
     try:
         steps = plan(arm, calls)
     except Unsafe as error:
@@ -366,9 +390,9 @@ def result(call: Call, words: str) -> dict[str, Any]:
 def fetch(
     client: openai.OpenAI, request: str, arm: Arm, *, approve: Approve, model: str = MODEL, image: Path | None = None
 ) -> str:
-    """Ask until the model speaks instead of calling; its words. Raises `Stopped` at a stop word.
+    """Ask until the model speaks instead of calling; its words.
 
-    `image` is a picture from the camera, for a model that sees.
+    Raises `Stopped` at a stop word. `image` is a picture from the camera, for a model that sees.
     """
     if arm.stop.take(request):
         return "Stopped." if arm.stop.pressed else "Ready."

@@ -59,7 +59,7 @@ class Ros2Arm(Arm):
         self.stop.on_stop.append(self.hold)
 
     def is_within_reach(self, point: Point) -> bool:
-        """Return True, because every place was taught and its angles were checked when the file was read."""
+        """Return True, because every place was checked when the file was read."""
         return True
 
     def move(self, place: str, speed: float) -> None:
@@ -112,7 +112,10 @@ class Ros2Arm(Arm):
         self._trajectory.publish(JointTrajectory(joint_names=list(self.joints), points=[point]))
 
     def _on_states(self, message: Any) -> None:
-        """Keep the angles; a gripper's own messages on the topic do not make the arm's older ones look new."""
+        """Keep the angles.
+
+        A gripper's own messages on the topic do not make the arm's older ones look new.
+        """
         found = dict(zip(message.name, message.position, strict=False))
         if all(math.isfinite(angle) for angle in found.values()):
             now = time.monotonic()
@@ -121,7 +124,10 @@ class Ros2Arm(Arm):
 
 
 def connect(path: Path, *, execute: bool, stop: EmergencyStop, **more: Any) -> Ros2Arm:
-    """Make the arm from a file of taught positions, on its own node. Raises `ValueError` for an unsafe file."""
+    """Make the arm from a file of taught positions, on its own node.
+
+    Raises `ValueError` for an unsafe file.
+    """
     file = json.loads(path.read_text(encoding="utf-8"))
     joints = tuple(file["joints"])
     limits = tuple((float(low), float(high)) for low, high in file["limits"])

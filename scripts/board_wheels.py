@@ -43,7 +43,10 @@ class Target:
 
 
 def environment(target: Target) -> dict[str, str]:
-    """Return the values of environment markers of the target, because pip uses those of the Python that runs it."""
+    """Return the values of environment markers of the target.
+
+    Pip uses those of the Python that runs it.
+    """
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{target.version}.0",
@@ -60,7 +63,10 @@ def environment(target: Target) -> dict[str, str]:
 
 
 def missing_requirements(report: Report, target: Target) -> Iterator[str]:
-    """Yield requirements that apply to the target but not to this Python, which pip has therefore left out."""
+    """Yield requirements that apply to the target but not to this Python.
+
+    Pip has left them out.
+    """
     installed = {normalize(item["metadata"]["name"]) for item in report["install"]}
     for item in report["install"]:
         extras = item.get("requested_extras") or [""]
@@ -82,7 +88,10 @@ def normalize(name: str) -> str:
 
 
 def resolve(target: Target, requirements: Path, *options: str) -> Report:
-    """Resolve until no requirement is overlooked. Raises SystemExit with pip's words when it cannot be done."""
+    """Resolve until no requirement is overlooked.
+
+    Raises SystemExit with pip's words when it cannot be done.
+    """
     more: list[str] = []
     while True:
         report = _pip_report(target, requirements, more, options)

@@ -17,9 +17,10 @@ _TABLES_AT = 28
 
 
 def compile_catalogue(texts: dict[str, str]) -> bytes:
-    """Make a `.mo` file: a head of seven words, two tables of lengths and offsets, then the strings.
+    """Make a `.mo` file.
 
-    Each text stands there a second time as one with a plural, which gettext finds by its singular alone.
+    A head of seven words, two tables of lengths and offsets, then the strings. Each text stands there a second time as
+    one with a plural, which gettext finds by its singular alone.
     """
     plurals = {f"{english}\0{english}": other for english, other in texts.items()}
     pairs = sorted((english.encode(), other.encode()) for english, other in {"": _HEADER, **texts, **plurals}.items())

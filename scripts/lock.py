@@ -19,7 +19,10 @@ ALONE = {"tokenizers": "tokenizer.json is read from the model's folder"}
 
 
 def required_versions(report: Report, target: Target, wanted: list[Requirement]) -> dict[str, str]:
-    """Return name and version of each package that `wanted` requires, except the requirements of those in `ALONE`."""
+    """Return name and version of each package that `wanted` requires.
+
+    Except the requirements of those in `ALONE`.
+    """
     found = {normalize(item["metadata"]["name"]): item["metadata"] for item in report["install"]}
     kept: dict[str, str] = {}
     todo = [(normalize(one.name), tuple(one.extras)) for one in wanted]
@@ -47,7 +50,10 @@ def wanted(path: Path) -> Iterator[Requirement]:
 
 
 def lines(versions: dict[str, dict[str, str]]) -> Iterator[str]:
-    """Yield one line for a package with one version for all `versions` of Python, else one for each."""
+    """Yield one line for a package, or one for each of `versions`.
+
+    One for all if every Python gets the same version.
+    """
     for name in sorted({name for found in versions.values() for name in found}):
         by_python = {python: found.get(name) for python, found in versions.items()}
         if len(set(by_python.values())) == 1:
@@ -60,7 +66,10 @@ def lines(versions: dict[str, dict[str, str]]) -> Iterator[str]:
 
 
 def lock(path: Path) -> str:
-    """Return the text of the lock of `path`, resolved for the board's processor; a PC uses the same versions."""
+    """Return the text of the lock of `path`, resolved for the board's processor.
+
+    A PC uses the same versions.
+    """
     versions = {}
     for python in VERSIONS:
         found: dict[str, str] = {}

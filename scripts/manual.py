@@ -108,7 +108,10 @@ def manual(language: str, version: str, date: str) -> str:
 
 
 def completions() -> dict[str, str]:
-    """Return the completion of each shell by its name; it calls `bpu`, so that it is always up to date."""
+    """Return the completion of each shell by its name.
+
+    It calls `bpu`, so that it is always up to date.
+    """
     from bpu.cli import main
 
     kinds = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
@@ -116,7 +119,10 @@ def completions() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the files of one language (and the completions with English) below FOLDER, as a package holds them."""
+    """Write the files of one language below FOLDER, as a package holds them.
+
+    With English also the completions.
+    """
     language, folder, date = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     os.environ["LC_ALL"] = TITLES[language][0]
     import bpu

@@ -1,7 +1,8 @@
-"""Publish a run of the benchmark: docs/performance.json, and from it alone the tables and pictures of the pages.
+"""Publish a run of the benchmark.
 
-`python scripts/publish_figures.py RUN.json` takes the output of `python -m benchmarks --json`; without a file the pages
-are written anew from the run that is published already. Nothing between a page's markers is typed by hand.
+Docs/performance.json, and from it alone the tables and pictures of the pages. `python scripts/publish_figures.py
+RUN.json` takes the output of `python -m benchmarks --json`; without a file the pages are written anew from the run that
+is published already. Nothing between a page's markers is typed by hand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Takes pictures of the page for the documentation, from the real gateway with the simulator: `make screenshots`.
+"""Takes pictures of the page for the documentation, from the real gateway with the simulator.
 
-Each scene is what a person would see and do; no picture is changed afterwards. Only the address is a board's, which the
-browser resolves to this machine.
+`make screenshots`. Each scene is what a person would see and do; no picture is changed afterwards. Only the address is
+a board's, which the browser resolves to this machine.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def chat(person: Visitor) -> None:
 
 
 def board(person: Visitor) -> None:
-    """The panel beside the third answer, which is on its way; on a phone the panel alone."""
+    """The panel beside the third answer, which is on its way.
+
+    On a phone the panel alone.
+    """
     person.wait_ready()
     wide = person.page.viewport_size["width"] >= 1200
     person.open_panel("board")

@@ -24,7 +24,10 @@ LANGUAGES = (
 
 @dataclass(frozen=True)
 class Library:
-    """One package of npm: `files` maps a file of the package to its name here; `export` makes a script a module."""
+    """One package of npm: `files` maps a file of the package to its name here.
+
+    `export` makes a script a module.
+    """
 
     package: str
     version: str
@@ -76,7 +79,10 @@ def take(library: Library) -> dict[str, object]:
 
 
 def without_map(data: bytes) -> bytes:
-    """Remove the comment that names a source map, because no map is served and browsers would request it."""
+    """Remove the comment that names a source map.
+
+    No map is served, and browsers would request it.
+    """
     lines = [line for line in data.splitlines(keepends=True) if not line.startswith(b"//# sourceMappingURL")]
     text = b"".join(lines)
     return text if text.endswith(b"\n") else text + b"\n"

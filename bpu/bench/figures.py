@@ -112,4 +112,5 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
+    """Return the median of `values`."""
     return quantile(values, 0.5)

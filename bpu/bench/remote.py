@@ -83,7 +83,10 @@ def _ask(address: Address, key: str, model: str) -> Exchange:
 
 
 def _wait_until_idle(address: Address, key: str) -> None:
-    """Wait until the console is there for the next question: it may have been restarted, because the answer was cut."""
+    """Wait until the console is there for the next question.
+
+    It may have been restarted, because the answer was cut.
+    """
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         try:
@@ -111,6 +114,7 @@ def _body(answer: Exchange) -> bytes:
 
 
 def timings_of(answer: Exchange) -> Mapping[str, Any]:
+    """Return llama-server's `timings` in a streamed answer. Raises `EngineCrashed` without them."""
     for _, body in answer.events():
         if body.get("timings"):
             found: Mapping[str, Any] = body["timings"]

@@ -1,6 +1,6 @@
-"""Lists the addresses under which other machines reach this one, best first, and prints them at start.
+"""Lists the addresses under which other machines reach this one, best first.
 
-It never sends a packet and never changes the network.
+It also prints them at start. It never sends a packet and never changes the network.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Address:
-    """One IPv4 address of this machine. `dynamic` says whether it is from DHCP; None if the system does not say."""
+    """One IPv4 address of this machine.
+
+    `dynamic` says whether it is from DHCP; None if the system does not say.
+    """
 
     ip: str
     interface: str
@@ -57,7 +60,10 @@ class Address:
 
 
 def kind_of(ip: str, interface: str, sysfs: Path = Path("/sys/class/net")) -> Kind:
-    """Return the kind of an address by its network, its interface's name and the kernel's entry for the interface."""
+    """Return the kind of an address.
+
+    By its network, its interface's name and the kernel's entry for the interface.
+    """
     if ipaddress.ip_address(ip) in USB_NETWORK:
         return Kind.USB
     if (sysfs / interface / "wireless").exists() or (sysfs / interface / "phy80211").exists():
@@ -77,9 +83,10 @@ def local_addresses(
 
 
 def reachable(bind: str, found: Sequence[Address], hostname: str = "") -> list[tuple[str, Kind | None]]:
-    """List the base URLs of a server bound to `bind` (`BPU_BIND`), best first; kind None is a name or loopback.
+    """List the base URLs of a server bound to `bind` (`BPU_BIND`), best first.
 
-    Container bridges are left out, because no other machine reaches them. Empty if it listens only on unix sockets.
+    Kind None is a name or loopback. Container bridges are left out, because no other machine reaches them. Empty if it
+    listens only on unix sockets.
     """
     parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
     urls = dict.fromkeys(url for part in parts for url in _reachable(part, found, hostname))
@@ -99,7 +106,10 @@ def _reachable(bind: str, found: Sequence[Address], hostname: str) -> list[tuple
 
 
 def busy_ports(bind: str) -> list[str]:
-    """List the parts of `bind` (`BPU_BIND`) that another program listens on; unix sockets are not checked."""
+    """List the parts of `bind` (`BPU_BIND`) that another program listens on.
+
+    Unix sockets are not checked.
+    """
     parts = [part for part in bind.split(",") if not part.startswith(("unix:", "fd:"))]
     return [part for part in parts if _is_busy(part)]
 
@@ -110,7 +120,10 @@ def _is_busy(part: str) -> bool:
 
 
 def bind_problem(part: str) -> OSError | None:
-    """Return the error of binding a socket to `part` (`host:port`) now; None without one and for unix sockets."""
+    """Return the error of binding a socket to `part` (`host:port`) now.
+
+    None without one and for unix sockets.
+    """
     if part.startswith(("unix:", "fd:")):
         return None
     host, _, port = part.rpartition(":")
@@ -150,9 +163,10 @@ def address_text(
 
 
 def address_lines(urls: Iterable[tuple[str, Kind | None]], serves: Callable[[str], bool]) -> list[str]:
-    """Return a line for each of `urls` (see `reachable`): the API host for clients, and its network.
+    """Return a line with API host and network for each of `urls`.
 
-    `serves` tells whether clients from an address's network are served without a key.
+    `urls` are as `reachable` lists them. `serves` tells whether clients from an address's network are served without a
+    key.
     """
     return [f"  {url + '/v1':<36} {_label(url, kind, serves)}" for url, kind in urls]
 
@@ -191,7 +205,10 @@ def host_of(url: str) -> str:
 
 
 def _read_iproute(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
-    """Ask iproute2 for each address, its interface and whether it is from DHCP; None if that fails."""
+    """Ask iproute2 for each address, its interface and whether it is from DHCP.
+
+    None if that fails.
+    """
     try:
         result = run(["ip", "-j", "addr"], timeout=5)
         links = json.loads(result.out)

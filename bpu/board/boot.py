@@ -1,7 +1,7 @@
-"""Finds the device tree that the board boots with, by `extlinux.conf`. It reads and never writes.
+"""Finds the device tree that the board boots with, by `extlinux.conf`.
 
-The format is that of U-Boot's and syslinux' menus: `label NAME` opens an entry, `fdt PATH` names its device tree,
-`default NAME` names the entry that boots.
+It reads and never writes. The format is that of U-Boot's and syslinux' menus: `label NAME` opens an entry, `fdt PATH`
+names its device tree, `default NAME` names the entry that boots.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _TREE_WORDS = ("fdt", "devicetree")
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the boot menu; `tree` is its device tree as written, "" if it names none."""
+    """One entry of the boot menu.
+
+    `tree` is its device tree as written, "" if it names none.
+    """
 
     label: str
     tree: str = ""
@@ -28,11 +31,15 @@ class Entry:
 
 
 def config_path(boot_dir: Path) -> Path:
+    """Return the file of the boot menu below `boot_dir`."""
     return boot_dir / "extlinux" / "extlinux.conf"
 
 
 def active_tree(boot_dir: Path = BOOT) -> Path:
-    """Return the file of the active entry's device tree. Raises `BoardError` that names what is missing."""
+    """Return the file of the active entry's device tree.
+
+    Raises `BoardError` that names what is missing.
+    """
     config = config_path(boot_dir)
     try:
         text = config.read_text(encoding="utf-8", errors="replace")
@@ -48,14 +55,20 @@ def active_tree(boot_dir: Path = BOOT) -> Path:
 
 
 def active_entry(text: str) -> Entry | None:
-    """Return the default entry of a menu, or the first one if no default is named or the default is missing."""
+    """Return the default entry of a menu.
+
+    The first one, if no default is named or the default is missing.
+    """
     entries = list(_entries(text))
     wanted = next((rest for word, rest in _words(text) if word == "default"), None)
     return next((entry for entry in entries if entry.label == wanted), entries[0] if entries else None)
 
 
 def _inside(boot_dir: Path, name: str) -> Path:
-    """Resolve a path from the root of the partition mounted at /boot, or from the root of the system."""
+    """Resolve a path of the boot menu.
+
+    From the root of the partition mounted at /boot, or from the root of the system.
+    """
     relative = name.lstrip("/")
     candidates = [boot_dir / relative, boot_dir / relative.removeprefix("boot/")]
     found = next((path for path in candidates if path.is_file()), None)

@@ -1,8 +1,9 @@
-"""Reads and writes the pools' sizes in `/boot/config.txt`, which the S100's boot loader puts into its device tree.
+"""Reads and writes the pools' sizes in `/boot/config.txt`.
 
-Format, by D-Robotics' documentation of its parser (`drobot_boot_config.c`): one `key=value` a line, `#` begins a
-comment, a key that begins with `ion` sets a size: `ion=ion_carveout_size=0xf0000000`. The last of several lines wins.
-This module changes only such lines, and restores the file byte by byte.
+The boot loader of the S100 puts them into its device tree. Format, by D-Robotics' documentation of its parser
+(`drobot_boot_config.c`): one `key=value` a line, `#` begins a comment, a key that begins with `ion` sets a size:
+`ion=ion_carveout_size=0xf0000000`. The last of several lines wins. This module changes only such lines, and restores
+the file byte by byte.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _SIZE = re.compile(rb"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
 
 @dataclass(frozen=True)
 class Saved:
-    """The result of a change: the file, its backup, whether that is new, and the new content's SHA-256."""
+    """The result of a change.
+
+    The file, its backup, whether that is new, and the new content's SHA-256.
+    """
 
     path: Path
     copy: Path
@@ -40,13 +44,19 @@ class Saved:
 
 
 def config_file(boot_dir: Path, model: str) -> Path | None:
-    """Return the boot loader's file if it exists; it is documented only for the S100 family."""
+    """Return the boot loader's file if it exists.
+
+    It is documented only for the S100 family.
+    """
     path = boot_dir / NAME
     return path if path.is_file() and board_of(model) in ("S100", "S100P") else None
 
 
 def sizes(data: bytes) -> dict[str, int]:
-    """Return the bytes of each pool that the file sets; lines with unreadable sizes are ignored."""
+    """Return the bytes of each pool that the file sets.
+
+    Lines with unreadable sizes are ignored.
+    """
     found: dict[str, int] = {}
     for line in _lines(data):
         pool, size = _pool_of(line), _size_of(line)
@@ -56,9 +66,10 @@ def sizes(data: bytes) -> dict[str, int]:
 
 
 def with_sizes(data: bytes, wanted: Mapping[str, int]) -> bytes:
-    """Return `data` with the sizes of `wanted` in the pools' lines; pools without a line are appended.
+    """Return `data` with the sizes of `wanted` in the pools' lines.
 
-    All other lines stay byte for byte. The last line ends in a line break, because some boot loaders skip it otherwise.
+    Pools without a line are appended. All other lines stay byte for byte. The last line ends in a line break, because
+    some boot loaders skip it otherwise.
     """
     lines, missing = [], dict(wanted)
     for line in _lines(data):
@@ -82,7 +93,10 @@ def without_changes(data: bytes, before: bytes) -> bytes:
 
 
 class BootConfig:
-    """Changes one `config.txt`; after a `BoardError` or OSError the file is the old or the new one, whole."""
+    """Changes one `config.txt`.
+
+    After a `BoardError` or OSError the file is the old or the new one, whole.
+    """
 
     def __init__(self, path: Path, files: Files | None = None) -> None:
         self.path = path.resolve()  # a link must not be replaced by a file
@@ -136,7 +150,10 @@ def _lines(data: bytes) -> Iterator[bytes]:
 
 
 def _pool_of(line: bytes) -> str | None:
-    """Return the pool that a line sets; None for all other lines, also for those of an unknown pool."""
+    """Return the pool that a line sets.
+
+    None for all other lines, also for those of an unknown pool.
+    """
     found = _ION.match(line)
     pool = found["pool"].decode("ascii", "replace") if found else None
     return pool if pool in POOLS else None

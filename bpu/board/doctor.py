@@ -15,7 +15,10 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (check_system, chec
 
 
 def examine(subject: Subject, checks: tuple[Callable[[Subject], Iterator[Finding]], ...] = CHECKS) -> Iterator[Finding]:
-    """Yield the findings of all checks in order; a check that raises is a finding, and the others still run."""
+    """Yield the findings of all checks in order.
+
+    A check that raises is a finding, and the others still run.
+    """
     for check in checks:
         try:
             yield from check(subject)

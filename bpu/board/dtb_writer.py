@@ -1,6 +1,7 @@
-"""Writes a planned device tree and restores the original. The file is always the old or the new one, whole.
+"""Writes a planned device tree and restores the original.
 
-`fdtput` writes, `dtc` reads the result back, and the file is replaced only after every node and property was compared.
+The file is always the old or the new one, whole. `fdtput` writes, `dtc` reads the result back, and the file is replaced
+only after every node and property was compared.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Written:
-    """The result of a change: the file, its backup, whether that is new, and the new file's SHA-256."""
+    """The result of a change.
+
+    The file, its backup, whether that is new, and the new file's SHA-256.
+    """
 
     tree: Path
     copy: Path
@@ -44,7 +48,10 @@ class DtbWriter:
         self._check = tree.with_name(f".{tree.name}.check")
 
     def apply(self, plan: Plan) -> Written:
-        """Write `plan`. After `BoardError`, `ToolMissing` or OSError the file is the old or the new one, whole."""
+        """Write `plan`.
+
+        After `BoardError`, `ToolMissing` or OSError the file is the old or the new one, whole.
+        """
         original = self._files.read(self._tree)
         with self._remove_leftovers():
             made = self.copy.make(original)
@@ -90,7 +97,10 @@ class DtbWriter:
 
     @contextlib.contextmanager
     def _remove_leftovers(self) -> Iterator[None]:
-        """Delete the temporary files beside the tree at the end; those of a killed run are overwritten."""
+        """Delete the temporary files beside the tree at the end.
+
+        Those of a killed run are overwritten.
+        """
         try:
             yield
         finally:
@@ -113,7 +123,10 @@ def reg_bytes(pool: Pool, memory: MemoryMap) -> bytes:
 
 
 def differences(before: Tree, after: Tree) -> dict[Place, bytes]:
-    """Return the new or changed properties of `after`; removed or reordered ones have the value b"missing"."""
+    """Return the new or changed properties of `after`.
+
+    Removed or reordered ones have the value b"missing".
+    """
     found = _node_differences(before.root, after.root, "")
     if before.reservations != after.reservations:
         found["/", "/memreserve/"] = b"missing"

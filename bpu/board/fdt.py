@@ -1,4 +1,4 @@
-"""Parses flattened device trees from the bytes of a `.dtb` file or from the kernel's live tree.
+"""Parses flattened device trees from a `.dtb` file or from the kernel's live tree.
 
 It only reads; `dtc` and `fdtput` write, so that a fault here is never written to a boot partition.
 The format is that of the Devicetree Specification, chapter 5 ("Flattened Devicetree (DTB) Format").
@@ -19,7 +19,10 @@ _BEGIN, _END, _PROPERTY, _NOP, _FINISH = 1, 2, 3, 4, 9
 
 @dataclass(frozen=True)
 class Node:
-    """One node: its name with the unit address, its properties as raw bytes, its children in order."""
+    """One node of a tree.
+
+    Its name with the unit address, its properties as raw bytes, its children in order.
+    """
 
     name: str
     properties: Mapping[str, bytes] = field(default_factory=dict)
@@ -30,7 +33,10 @@ class Node:
         return next((node for node in self.children if name in (node.name, node.name.partition("@")[0])), None)
 
     def text(self, name: str) -> str:
-        """Return a string property, or the first string of a list; "" if it is missing."""
+        """Return a string property, or the first string of a list.
+
+        "" if it is missing.
+        """
         return self.properties.get(name, b"").split(b"\0")[0].decode("utf-8", "replace")
 
     def cells(self, name: str) -> list[int]:
@@ -51,7 +57,10 @@ class Tree:
 
 
 def parse(blob: bytes) -> Tree:
-    """Parse the bytes of a `.dtb` file. Raises `BoardError` if they are not a complete, valid device tree."""
+    """Parse the bytes of a `.dtb` file.
+
+    Raises `BoardError` if they are not a complete, valid device tree.
+    """
     try:
         return _parse(blob)
     except (struct.error, IndexError, ValueError, RecursionError) as error:
@@ -59,7 +68,10 @@ def parse(blob: bytes) -> Tree:
 
 
 def live_tree(folder: Path) -> Tree:
-    """Read the memory nodes of the running kernel's device tree. Raises `BoardError` if there is none."""
+    """Read the memory nodes of the running kernel's device tree.
+
+    Raises `BoardError` if there is none.
+    """
     if not folder.is_dir():
         raise BoardError("ion.no_live_tree", path=folder)
     root = _live_node(folder, "", deep=False)

@@ -28,7 +28,10 @@ class Files:
             os.fsync(file.fileno())
 
     def sync(self, path: Path) -> None:
-        """Wait until a file that another program has written, or a folder's list of names, is on the medium."""
+        """Wait until a file or a folder's list of names is on the medium.
+
+        Another program may have written the file.
+        """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -42,7 +45,10 @@ class Files:
         path.unlink(missing_ok=True)
 
     def put(self, path: Path, data: bytes, *, via: Path) -> None:
-        """Make `data` the content of `path` by way of `via` in the same folder: whole, or not at all."""
+        """Make `data` the content of `path`, whole or not at all.
+
+        By way of `via` in the same folder.
+        """
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         try:
             self.write(via, data, mode)
@@ -53,19 +59,25 @@ class Files:
             raise
 
     def swap(self, new: Path, path: Path) -> None:
-        """Replace `path` by the complete file `new`, and wait until the folder is on the medium."""
+        """Replace `path` by the complete file `new`.
+
+        Wait until the folder is on the medium.
+        """
         self.sync(new)
         self.replace(new, path)
         self.sync(path.parent)
 
 
 def checksum(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 class Backup:
-    """The copy of a boot file before its first change. It is made once, never overwritten, and used only while its
-    checksum is the one in the file beside it."""
+    """The copy of a boot file before its first change.
+
+    It is made once, never overwritten, and used only while its checksum is the one in the file beside it.
+    """
 
     def __init__(self, tree: Path, files: Files) -> None:
         self.path = tree.with_name(f"{tree.name}.SUPER_SAFE")
@@ -77,7 +89,10 @@ class Backup:
         return self.path.exists()
 
     def make(self, data: bytes) -> bool:
-        """Write the copy of `data`, or verify the one that exists; return whether it is new."""
+        """Write the copy of `data`, or verify the one that exists.
+
+        Return whether it is new.
+        """
         if self.exists():
             self.read()
             return False

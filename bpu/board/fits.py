@@ -20,9 +20,10 @@ _NOT_FOR_MODELS = "ion_uncache"
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model fits. `now` is None if the board shows no pools or the model's need is unknown.
+    """Whether a model fits.
 
-    `mode` would hold it, with `sure` its weights in one pool; None: no mode of this board holds it.
+    `now` is None if the board shows no pools or the model's need is unknown. `mode` would hold it, with `sure` its
+    weights in one pool; None: no mode of this board holds it.
     """
 
     need: Need | None

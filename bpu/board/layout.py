@@ -1,4 +1,7 @@
-"""The board's memory layout now and at the next start, and parsed requests for another one."""
+"""Describes the board's memory layout now and at the next start.
+
+It also parses requests for another layout.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ VENDOR_SWITCH = "usr/hobot/bin/hb_switch_ion.sh"
 
 @dataclass(frozen=True)
 class Layout:
-    """A memory map with the board's model name and the device tree file that it was read from."""
+    """A memory map, with its source.
+
+    It has the board's model name and the device tree file that it was read from.
+    """
 
     model: str
     memory: MemoryMap
@@ -33,7 +39,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class PoolRequest:
-    """Requested bytes by pool; `name` is a mode's, or "" for explicit sizes; `source` is the mode's source."""
+    """Requested bytes by pool.
+
+    `name` is a mode's, or "" for explicit sizes; `source` is the mode's source.
+    """
 
     name: str
     sizes: Mapping[str, int]
@@ -41,7 +50,10 @@ class PoolRequest:
 
 
 def board_model(root: Path = Path("/")) -> str:
-    """Return the model in the device tree, as `D-Robotics RDK S100 V1P1`; "" without a device tree."""
+    """Return the model in the device tree, as `D-Robotics RDK S100 V1P1`.
+
+    "" without a device tree.
+    """
     try:
         return (root / LIVE_TREE / "model").read_bytes().split(b"\0")[0].decode("utf-8", "replace").strip()
     except OSError:
@@ -49,7 +61,10 @@ def board_model(root: Path = Path("/")) -> str:
 
 
 def is_board(root: Path = Path("/")) -> bool:
-    """Whether the running system is an RDK board whose BPU may run a console, by its device tree."""
+    """Whether the running system is an RDK board whose BPU may run a console.
+
+    By its device tree.
+    """
     model = board_model(root).lower()
     return ("d-robotics" in model or "rdk" in model) and known_board(root) not in WITHOUT_CONSOLE
 
@@ -106,7 +121,10 @@ def _live_ram(root: Path) -> tuple[Span, ...]:
 
 
 def parse_request(words: Sequence[str], model: str) -> PoolRequest:
-    """Parse `bpu_first`, `carveout=2304M ion_cma=512M`, or a mode followed by sizes that replace some of its own."""
+    """Parse a request for pool sizes.
+
+    `bpu_first`, `carveout=2304M ion_cma=512M`, or a mode followed by sizes that replace some of its own.
+    """
     name, rest = (words[0], words[1:]) if words and words[0] in MODES else ("", words)
     chosen = mode(model, name) if name else Mode({}, "")
     sizes = dict(chosen.sizes)
@@ -121,7 +139,10 @@ def parse_request(words: Sequence[str], model: str) -> PoolRequest:
 
 
 def plan_for(layout: Layout, request: PoolRequest) -> Plan:
-    """Plan the requested pools. Raises `BoardError` if there is no room or a pool does not exist."""
+    """Plan the requested pools.
+
+    Raises `BoardError` if there is no room or a pool does not exist.
+    """
     return plan(layout.memory, request.sizes, alignment=ALIGNMENT)
 
 

@@ -1,4 +1,7 @@
-"""The named modes of the ION pools: sizes by board, each with its source. Pure data."""
+"""The named modes of the ION pools: sizes by board, each with its source.
+
+Pure data.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ VENDOR_MODES = ("bpu_first", "balanced", "cpu_first", "default")
 
 @dataclass(frozen=True)
 class Mode:
-    """Bytes of each pool by its node's name; other pools keep their size. `source` is a key of the messages."""
+    """Bytes of each pool by its node's name; other pools keep their size.
+
+    `source` is a key of the messages.
+    """
 
     sizes: Mapping[str, int]
     source: str
@@ -50,7 +56,10 @@ S600 = {
 
 
 def modes_for(model: str) -> Mapping[str, Mode]:
-    """Return the modes of the board with the device tree model `model`; empty for an unknown board."""
+    """Return the modes of the board with the device tree model `model`.
+
+    Empty for an unknown board.
+    """
     name = model.upper()
     if "S600" in name:
         return S600

@@ -1,7 +1,7 @@
-"""Switches performance mode: full clocks for BPU, memory and processors until the next start. It can be undone.
+"""Switches performance mode: full clocks for BPU, memory and processors until the next start.
 
-It runs the SDK's script, then sets the kernel's governors, and on the S100P writes the two memory words that the
-vendor's manual names. Needs root.
+It can be undone. It runs the SDK's script, then sets the kernel's governors, and on the S100P writes the two memory
+words that the vendor's manual names. Needs root.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ _GOVERNORS = ("sys/devices/system/cpu/cpufreq/policy*/scaling_governor", "sys/cl
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock domain: its governor, whether it offers `performance`, and its frequencies in the kernel's unit."""
+    """A clock domain of the kernel.
+
+    Its governor, whether it offers `performance`, and its frequencies in the kernel's unit.
+    """
 
     name: str
     path: Path
@@ -49,7 +52,10 @@ class Clock:
 
 @dataclass(frozen=True)
 class Changes:
-    """The state before the switch: governors by path, memory words by address; and the script that ran, or ""."""
+    """The state before the switch: governors by path, memory words by address.
+
+    And the script that ran, or "".
+    """
 
     governors: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +66,7 @@ class Changes:
 
 
 def changes_from_json(text: str) -> Changes:
+    """Parse the record of a switch. Raises `ValueError` or `TypeError`."""
     return Changes(**json.loads(text))
 
 
@@ -91,7 +98,10 @@ class Performance:
         self._run = run
 
     def on(self) -> Iterator[str]:
-        """Switch it on and yield a sentence for each step. Raises `BoardError` if no step was possible."""
+        """Switch it on and yield a sentence for each step.
+
+        Raises `BoardError` if no step was possible.
+        """
         before = self._before()
         self._save(before)
         ran, trouble = self._run_script()
@@ -118,7 +128,10 @@ class Performance:
         self._record.unlink(missing_ok=True)
 
     def saved_state(self) -> Changes | None:
-        """Return the state before the switch; None if this program has not switched it on since the board's start."""
+        """Return the state before the switch.
+
+        None if this program has not switched it on since the board's start.
+        """
         try:
             return changes_from_json(self._record.read_text())
         except (OSError, ValueError, TypeError):
@@ -185,7 +198,10 @@ class Performance:
 
 
 def performance(settings: Settings, root: Path = Path("/")) -> Performance:
-    """Return the switch for the board of `settings`; its record is in the state folder, which a restart empties."""
+    """Return the switch for the board of `settings`.
+
+    Its record is in the state folder, which a restart empties.
+    """
     run = tools.run if root == Path("/") else None
     return Performance(
         default_model(settings).runtime_dir, state_dir(settings) / "performance.json", root=root, run=run

@@ -1,4 +1,7 @@
-"""Which processes can write to a pipe, read from /proc. Standard library only, because the keeper imports it."""
+"""Which processes can write to a pipe, read from /proc.
+
+Standard library only, because the keeper imports it.
+"""
 
 from __future__ import annotations
 

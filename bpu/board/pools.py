@@ -74,7 +74,10 @@ def plan(
 
 
 def faults(memory: MemoryMap) -> list[str]:
-    """Describe pools outside RAM and overlaps; empty if there are none. It verifies a plan independently."""
+    """Describe pools outside RAM and overlaps; empty if there are none.
+
+    It verifies a plan independently.
+    """
     taken = [(region.name, region.span) for region in memory.fixed]
     found = []
     for index, pool in enumerate(memory.pools):
@@ -134,7 +137,10 @@ class _Placement:
         self._unplaced = self._regions_without_hole(memory.pools)
 
     def keep_order(self, requests: Sequence[SizeRequest]) -> list[Pool] | None:
-        """Place the pools in order: each stays, follows the pool that it touched, or moves up to free RAM."""
+        """Place the pools in order.
+
+        Each stays, follows the pool that it touched, or moves up to free RAM.
+        """
         placed: list[Pool] = []
         before: tuple[Pool, Pool] | None = None
         for requested in requests:
@@ -183,7 +189,10 @@ class _Placement:
         return self._regions_without_hole(placed) <= self._unplaced
 
     def _regions_without_hole(self, pools: Sequence[Pool]) -> set[str]:
-        """List the regions that the kernel could not place if it placed them by size, largest first."""
+        """List the regions that find no free place, largest first.
+
+        The kernel is taken to place them by size.
+        """
         taken = [*self._fixed, *(pool.span for pool in pools)]
         unplaced = set()
         for region in sorted(self._floating, key=lambda region: -region.size):
@@ -206,7 +215,10 @@ def _common(one: Span, other: Span) -> Span:
 
 
 def lowest(ram: Iterable[Span], taken: Iterable[Span], size: int, start: int, alignment: int) -> Span | None:
-    """Return the lowest aligned span of `size` bytes at or above `start` in free `ram`; None if there is none."""
+    """Return the lowest aligned span of `size` bytes at or above `start` in free `ram`.
+
+    None if there is none.
+    """
     for hole in holes(ram, taken):
         base = -(-max(hole.start, start) // alignment) * alignment
         if base + size <= hole.end:

@@ -15,7 +15,10 @@ KEEPER = "bpu.engine.keeper"
 
 @dataclass(frozen=True)
 class Process:
-    """One process. `exe` is "" if only its owner or root may read it; `parent` is the parent's name."""
+    """One process.
+
+    `exe` is "" if only its owner or root may read it; `parent` is the parent's name.
+    """
 
     pid: int
     name: str
@@ -79,7 +82,10 @@ def running(program: Path, root: Path = Path("/")) -> list[Process]:
 
 
 def holders(root: Path = Path("/")) -> list[Holder] | None:
-    """List the processes that hold memory by heap, largest first; None if only root may read it."""
+    """List the processes that hold memory by heap, largest first.
+
+    None if only root may read it.
+    """
     heaps = list(_heaps(root))
     if not heaps:
         return None

@@ -31,7 +31,10 @@ def readings(root: Path = Path("/")) -> Reading:
 
 
 def system_memory(root: Path = Path("/")) -> list[Reading]:
-    """Read RAM and CMA. CMA is left out if `CmaTotal` is 0, as on some boards that have CMA memory."""
+    """Read RAM and CMA.
+
+    CMA is left out if `CmaTotal` is 0, as on some boards that have CMA memory.
+    """
     sizes = meminfo(root)
     wanted = (("RAM", "MemTotal", "MemAvailable"), ("CMA", "CmaTotal", "CmaFree"))
     return [
@@ -49,7 +52,7 @@ def meminfo(root: Path = Path("/")) -> dict[str, int]:
 
 
 def ion_pools(root: Path = Path("/")) -> list[Reading]:
-    """Read the pools that this kernel was started with, and how much of each is used."""
+    """Read the pools of this kernel, and how much of each is used."""
     pools = []
     for node in _entries(root / "proc/device-tree/reserved-memory", "ion*"):
         name = node.name.partition("@")[0]
@@ -60,7 +63,10 @@ def ion_pools(root: Path = Path("/")) -> list[Reading]:
 
 
 def heap_rows(text: str) -> list[tuple[str, int, int]]:
-    """Parse the (client, pid, bytes) rows of a heap's table in debugfs, without heads, sums and rules."""
+    """Parse the (client, pid, bytes) rows of a heap's table in debugfs.
+
+    Heads, sums and rules are left out.
+    """
     rows = [line.rsplit(None, 2) for line in text.splitlines()]
     return [
         (row[0].strip(), int(row[1]), int(row[2]))
@@ -83,7 +89,10 @@ def _ion_used(heap: Path) -> int | None:
 
 
 def _reg_size(path: Path) -> int:
-    """Read the size in a `reg` of two big-endian 64-bit values, address and size; 0 if there is none."""
+    """Read the size in a `reg` of two big-endian 64-bit values, address and size.
+
+    0 if there is none.
+    """
     try:
         return int(struct.unpack(">QQ", path.read_bytes()[:16])[1])
     except (OSError, struct.error):

@@ -38,7 +38,10 @@ class Ownership(enum.Enum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A process that runs this runtime's console or holds BPU memory; `held` bytes, None if unknown."""
+    """A process that runs this runtime's console or holds BPU memory.
+
+    `held` bytes, None if unknown.
+    """
 
     process: Process
     ownership: Ownership
@@ -46,7 +49,10 @@ class Candidate:
 
 
 def memory(root: Path = Path("/")) -> list[Reading]:
-    """Read the rows of the table: RAM, CMA and the pools, each with `name`, `used` and `total`."""
+    """Read the rows of the table.
+
+    RAM, CMA and the pools, each with `name`, `used` and `total`.
+    """
     found: list[Reading] = readings(root)["memory"]
     return found
 
@@ -66,7 +72,10 @@ def candidates(console: Path | Collection[Path], root: Path = Path("/")) -> list
 
 
 def choose(found: Iterable[Candidate], wanted: Iterable[int]) -> list[Candidate]:
-    """Choose orphans and the processes in `wanted` (pids). Raises `BoardError` for one that may not be ended."""
+    """Choose orphans and the processes in `wanted` (pids).
+
+    Raises `BoardError` for one that may not be ended.
+    """
     by_pid = {one.process.pid: one for one in found}
     for pid in wanted:
         if pid not in by_pid:
@@ -151,7 +160,10 @@ def _is_orphan(one: Process) -> bool:
 
 
 def _has_no_writer(one: Process, root: Path) -> bool:
-    """Whether no process can write to its stdin any more; one that /proc does not show counts as a writer."""
+    """Whether no process can write to its stdin any more.
+
+    One that /proc does not show counts as a writer.
+    """
     source = _link(root / "proc" / str(one.pid) / "fd" / "0")
     if source == "/dev/null" or source.endswith("(deleted)"):
         return True

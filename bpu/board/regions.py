@@ -1,6 +1,6 @@
-"""Describes the physical memory of a board: RAM, the ION pools and all other regions. Pure.
+"""Describes the physical memory of a board: RAM, the ION pools and all other regions.
 
-Read from a device tree: `/memory*` and the children of `/reserved-memory` (Devicetree Specification 3.4, 3.5).
+Pure. Read from a device tree: `/memory*` and the children of `/reserved-memory` (Devicetree Specification 3.4, 3.5).
 Addresses and sizes are bytes.
 """
 
@@ -41,9 +41,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Pool:
-    """One ION pool: `node` is its node's name, `name` that without the unit address, `heap` the kernel's name.
+    """One ION pool.
 
-    The unit address in a node's name is not the pool's address: on real boards the two differ.
+    `node` is its node's name, `name` that without the unit address, `heap` the kernel's name. The unit address in a
+    node's name is not the pool's address: on real boards the two differ.
     """
 
     node: str
@@ -65,7 +66,10 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Floating:
-    """A region that the kernel places itself at start: it needs free RAM of this size, inside `within` if given."""
+    """A region that the kernel places itself at start.
+
+    It needs free RAM of this size, inside `within` if given.
+    """
 
     name: str
     size: int
@@ -94,9 +98,10 @@ class MemoryMap:
 
 
 def read_map(tree: Tree, *, ram: Sequence[Span] = ()) -> MemoryMap:
-    """Read the map from `tree`; `ram` replaces its `/memory` nodes, which boot loaders often fill in late.
+    """Read the map from `tree`.
 
-    Raises `BoardError` if the reserved memory cannot be planned safely.
+    `ram` replaces its `/memory` nodes, which boot loaders often fill in late. Raises `BoardError` if the reserved
+    memory cannot be planned safely.
     """
     reserved = tree.root.child("reserved-memory")
     if reserved is None:

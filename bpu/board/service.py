@@ -1,4 +1,4 @@
-"""Makes the systemd units of this project for one machine, and the steps that install or remove them.
+"""Makes the systemd units of this project, and the steps that install or remove them.
 
 Units are text made from the files in `deploy/`; a step is a value that can be shown before it runs.
 """
@@ -113,7 +113,10 @@ def _check_paths(machine: Machine) -> None:
 
 @dataclass(frozen=True)
 class Values:
-    """The content of the settings file: variables that differ from the defaults, and keys for a separate file."""
+    """The content of the settings file.
+
+    Variables that differ from the defaults, and keys for a separate file.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
@@ -128,9 +131,9 @@ def installation(
     announced: str | None = None,
     root: Path = Path("/"),
 ) -> list[Step]:
-    """Return the steps that install the service below `root`; programs run only for the real root.
+    """Return the steps that install the service below `root`.
 
-    `announced` is the text of Avahi's file, if Avahi is installed.
+    Programs run only for the real root. `announced` is the text of Avahi's file, if Avahi is installed.
     """
     names = [GATEWAY, *([PERFORMANCE] if performance else [])]
     steps = [*_settings_steps(machine, values, root), *_unit_steps(machine, names, root)]
@@ -171,9 +174,9 @@ def _unit_steps(machine: Machine, names: Sequence[str], root: Path) -> list[Step
 
 
 def removal(*, purge: bool, root: Path = Path("/")) -> list[Step]:
-    """Return the steps that remove the service; the settings stay unless `purge`. Empty if none is installed.
+    """Return the steps that remove the service; the settings stay unless `purge`.
 
-    Units of a Debian package are only disabled, because the package removes them.
+    Empty if none is installed. Units of a Debian package are only disabled, because the package removes them.
     """
     own = [name for name in (GATEWAY, PERFORMANCE) if below(root, UNIT_FOLDER / name).exists()]
     units = own + [name for name in _packaged(root) if name not in own]
@@ -194,6 +197,7 @@ def _packaged(root: Path) -> list[str]:
 
 
 def below(root: Path, path: Path) -> Path:
+    """Return the absolute `path` below another root."""
     return root / path.relative_to("/")
 
 

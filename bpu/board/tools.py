@@ -60,7 +60,10 @@ class ToolFailed(EngineUnavailable):
 
 @dataclass(frozen=True)
 class Result:
-    """The output of a program; `code` is its exit code, or minus the signal that ended it. Broken UTF-8 is replaced."""
+    """The output of a program.
+
+    `code` is its exit code, or minus the signal that ended it. Broken UTF-8 is replaced.
+    """
 
     code: int
     out: str
@@ -72,7 +75,10 @@ class Result:
 
 
 def find(program: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the path of `program` in PATH or in `EXTRA_FOLDERS`; None if it is not found."""
+    """Return the path of `program` in PATH or in `EXTRA_FOLDERS`.
+
+    None if it is not found.
+    """
     return shutil.which(program, path=_path(environ))
 
 
@@ -85,10 +91,10 @@ def run(
     cwd: Path | None = None,
     popen: type[subprocess.Popen[bytes]] | None = None,
 ) -> Result:
-    """Run a program to its end and return its output and exit code, also a non-zero one.
+    """Run a program to its end, and return its output and exit code.
 
-    `env` is added to the environment, whose locale is English so that output can be parsed. After `timeout`
-    seconds the program and its children are killed. Raises `ToolMissing` or `ToolFailed`.
+    A non-zero code raises nothing. `env` is added to the environment, whose locale is English so that output can be
+    parsed. After `timeout` seconds the program and its children are killed. Raises `ToolMissing` or `ToolFailed`.
     """
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
@@ -110,9 +116,9 @@ def run(
 
 
 def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
-    """Start a program in the background with this process's output; return its pid. Raises `ToolMissing`, `ToolFailed`.
+    """Start a program in the background with this process's output; return its pid.
 
-    The caller ends it; the program itself must end when the caller has ended.
+    Raises `ToolMissing`, `ToolFailed`. The caller ends it; the program itself must end when the caller has ended.
     """
     words = [_required(str(argv[0])), *map(str, argv[1:])]
     try:

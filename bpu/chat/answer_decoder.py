@@ -1,6 +1,7 @@
-"""Reads the answers of one model: a job's events as deltas, and the digest of the conversation that they end.
+"""Reads the answers of one model.
 
-It knows how the model's template opens the reasoning, and therefore where an answer begins.
+A job's events as deltas, and the digest of the conversation that they end. It knows how the model's template opens the
+reasoning, and therefore where an answer begins.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from bpu.turn import Progress, TimeLimitReached, Timing, Turn
 
 
 class AnswerDecoder:
-    """Decodes the answers of one model into deltas. It holds no state of an answer or a conversation."""
+    """Decodes the answers of one model into deltas.
+
+    It holds no state of an answer or a conversation.
+    """
 
     def __init__(self, prompter: Prompter, *, reasoning: Mode = "reasoning_content") -> None:
         """`reasoning` says where the reasoning stands in an answer."""
@@ -33,22 +37,26 @@ class AnswerDecoder:
         turn: Turn,
         measured: Callable[[], Timing],
     ) -> Iterator[Delta]:
-        """Yield the deltas of a job's events; `measured` gives the job's times, once it has ended."""
+        """Yield the deltas of a job's events.
+
+        `measured` gives the job's times, once it has ended.
+        """
         options = self._options(request, self._prompter.context_size)
         return read_answer(events, request, turn=turn, measured=measured, options=options)
 
     def reader(
         self, request: ChatRequest, turn: Turn, measured: Callable[[], Timing], emit: Callable[[Delta], object]
     ) -> AnswerReader:
-        """Make the reader of one answer, which emits the deltas of the events that it is called with."""
+        """Make the reader of one answer, which emits the deltas of its events."""
         options = self._options(request, self._prompter.context_size)
         return AnswerReader(request, turn=turn, measured=measured, options=options, emit=emit)
 
     def conversation_digest(self, request: ChatRequest, raw: str) -> str:
-        """Digest of the conversation including the answer that the client received for `raw`, the model's text.
+        """Return the digest of the conversation with the answer that the client received.
 
-        Equal to the next turn's `history` when the client sends back exactly what it got; "" when this chat cannot
-        go on from the console's cache: a limit or a stop string cut the answer, or older messages were left out.
+        `raw` is the model's text. Equal to the next turn's `prefix_digest` when the client sends back exactly what it
+        got. "" when this chat cannot continue in the console's cache: a limit or a stop string cut the answer, or older
+        messages were left out.
         """
         if request.messages[-1].role == "assistant" or self._prompter.is_trimmed(request):
             return ""

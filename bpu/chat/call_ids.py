@@ -1,7 +1,8 @@
-"""Encodes a function call in its id, because clients refer to a call by its id and the gateway stores none.
+"""Encodes a function call in its id.
 
-The AI SDK sends `item_reference` in place of a call that it expects the server to have stored. A client can forge an
-id, so its content is checked like the rest of a request.
+Clients refer to a call by its id, and the gateway stores none. The AI SDK sends `item_reference` in place of a call
+that it expects the server to have stored. A client can forge an id, so its content is checked like the rest of a
+request.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def call_item_id(unique: str, name: str, arguments: str) -> str:
 
 
 def decode_call_id(item_id: object) -> tuple[str, str] | None:
-    """Read the name and the arguments of the call in `item_id`; None where it holds none."""
+    """Read the name and the arguments of the call in `item_id`.
+
+    None where it holds none.
+    """
     if not isinstance(item_id, str) or not item_id.startswith(_PREFIX) or len(item_id) > MAX_LENGTH:
         return None
     content = item_id.partition(".")[2]

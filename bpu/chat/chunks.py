@@ -1,4 +1,7 @@
-"""Turns deltas into objects of Chat Completions: streamed chunks, or one body. It writes no bytes."""
+"""Turns deltas into objects of Chat Completions: streamed chunks, or one body.
+
+It writes no bytes.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning, ToolCa
 
 @dataclass(frozen=True)
 class ResponseMetadata:
-    """What all chunks of one answer share. `created` is in seconds since 1970, `model` the id the client used.
+    """What all chunks of one answer share.
 
-    `reasoning_key` is the field of the reasoning, `prompt_tokens` the prompt's count before the job begins.
+    `created` is in seconds since 1970, `model` the id the client used. `reasoning_key` is the field of the reasoning,
+    `prompt_tokens` the prompt's count before the job begins.
     """
 
     id: str
@@ -29,7 +33,10 @@ class ResponseMetadata:
         return {**body, "system_fingerprint": self.system_fingerprint} if self.system_fingerprint else body
 
     def call_id(self, index: int, prefix: str = "call_") -> str:
-        """Return the id of a tool call: unique like the answer's, letters and digits, 40 characters at most."""
+        """Return the id of a tool call.
+
+        Unique like the answer's, letters and digits, 40 characters at most.
+        """
         return f"{prefix}{self.id.rpartition('-')[2][-24:]}{index:02d}"
 
 
@@ -86,7 +93,10 @@ def _call(call: ToolCall, head: ResponseMetadata, arguments: str) -> dict[str, A
 
 @dataclass
 class CompletionBuilder:
-    """Joins deltas into one body: `add` each, then `body`. The greenlet of the request owns it."""
+    """Joins deltas into one body: `add` each, then `body`.
+
+    The greenlet of the request owns it.
+    """
 
     head: ResponseMetadata
     _texts: dict[type, list[str]] = field(default_factory=lambda: {Content: [], Reasoning: []})

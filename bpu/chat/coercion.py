@@ -1,7 +1,8 @@
-"""Converts a model's value to the type that the client's schema asks for, where its meaning is clear.
+"""Converts a model's value to the type in the client's schema.
 
-Small models write `"5"` for 5, `"null"` for null, and an object as JSON text. A value is changed only where the schema
-does not allow its type, and only into the one value that its text denotes. It checks nothing itself.
+Only where its meaning is clear. Small models write `"5"` for 5, `"null"` for null, and an object as JSON text. A value
+is changed only where the schema does not allow its type, and only into the one value that its text denotes. It checks
+nothing itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _NULL = frozenset({"null"})
 
 
 def coerce(value: Any, schema: Schema, steps: Steps | None = None) -> Any:
-    """Convert `value` for `schema`, or return it unchanged. `steps` bound it as they bound a check."""
+    """Convert `value` for `schema`, or return it unchanged.
+
+    `steps` bound it as they bound a check.
+    """
     steps = steps or Steps()
     try:
         return _coerce(Evaluation(schema, steps), value, schema) if _are_small(steps, value, schema) else value
@@ -59,7 +63,10 @@ def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
 
 
 def _coerce_to_one(evaluation: Evaluation, value: Any, schemas: list[Schema]) -> Any:
-    """Convert `value` for the first of `schemas` that it then fits; else for the only one that is not null."""
+    """Convert `value` for the first of `schemas` that it then fits.
+
+    Else for the only one that is not null.
+    """
     if any(evaluation.fits(one, value) is not False for one in schemas):
         return value
     for one in schemas:
@@ -102,7 +109,10 @@ def _denoted(text: str) -> Any:
 
 
 def _enum_member(value: Any, members: Any) -> Any:
-    """Return the one enumeration member that `value` means in another case, with blanks, or as a string."""
+    """Return the one enumeration member that `value` means.
+
+    `value` may have another case or blanks, or be a string.
+    """
     if not isinstance(value, str) or not isinstance(members, list) or value in members:
         return value
     plain = value.strip().casefold()

@@ -1,7 +1,7 @@
-"""The older text completions as a format of the chat: the prompt becomes one user message.
+"""The older text completions as a format of the chat.
 
-The console wraps every line in the chat template, so a text is answered, not continued. Reasoning has no place in this
-format and is left out (the `-think` model has it inline).
+The prompt becomes one user message. The console wraps every line in the chat template, so a text is answered, not
+continued. Reasoning has no place in this format and is left out (the `-think` model has it inline).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ PARAMS = {"messages": "prompt"}
 
 
 def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
-    """Parse the request in `body`; also return the prompt if the answer repeats it (`echo`). `options`: `parse_chat`.
+    """Parse the request in `body`; also return the prompt if the answer repeats it (`echo`).
 
-    Raises `BadRequest` with its `param`, or `ModelNotFound`.
+    `options`: `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`.
     """
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")

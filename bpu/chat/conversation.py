@@ -1,7 +1,8 @@
-"""Turns the messages of a request into a plain conversation: system text, then user and assistant alternately.
+"""Turns the messages of a request into a plain conversation.
 
-Adjacent messages of one role are joined, and tool results become the user's. Reasoning of earlier answers and empty
-answers are left out. The first and the last turn are the user's. It knows no template.
+System text, then user and assistant alternately. Adjacent messages of one role are joined, and tool results become the
+user's. Reasoning of earlier answers and empty answers are left out. The first and the last turn are the user's. It
+knows no template.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _ARGUMENTS_READ = 65_536
 
 @dataclass(frozen=True)
 class ChatTurn:
-    """One turn of one role, made of `messages` of the request; `result`: it holds the result of a tool call.
+    """One turn of one role, made of `messages` of the request.
 
-    `images` are the keys of its images (`InputImage.key`), "" for one that is left out.
+    `result`: it holds the result of a tool call. `images` are the keys of its images (`InputImage.key`), "" for one
+    that is left out.
     """
 
     role: Literal["user", "assistant"]
@@ -45,7 +47,10 @@ class Conversation:
     turns: tuple[ChatTurn, ...]
 
     def openings(self) -> list[int]:
-        """Return the indexes at which the conversation may be cut: each of the user's own messages."""
+        """Return the indexes at which the conversation may be cut.
+
+        Each of the user's own messages.
+        """
         return [at for at, turn in enumerate(self.turns) if turn.role == "user" and not turn.result]
 
     def since(self, at: int) -> Conversation:
@@ -57,7 +62,10 @@ class Conversation:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """The keys of all images in the order of their first places; equal ones count once, unread ones not at all."""
+        """The keys of all images in the order of their first places.
+
+        Equal ones count once, unread ones not at all.
+        """
         return tuple(dict.fromkeys(key for turn in self.turns for key in turn.images if key))
 
     @property
@@ -67,7 +75,10 @@ class Conversation:
 
 
 def build_conversation(messages: Sequence[Message], rules: str = "") -> Conversation:
-    """Build the conversation of `messages`; `rules` (tools, form of the answer) follow the client's system text."""
+    """Build the conversation of `messages`.
+
+    `rules` (tools, form of the answer) follow the client's system text.
+    """
     leading = 0
     while leading < len(messages) and messages[leading].role == "system":
         leading += 1
@@ -105,7 +116,10 @@ def _keys(message: Message) -> tuple[str, ...]:
 
 
 def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[ChatTurn]) -> str:
-    """Hash the whole conversation. Each part follows its length, so that equal texts cut differently differ."""
+    """Hash the whole conversation.
+
+    Each part follows its length, so that equal texts cut differently differ.
+    """
     state = hashlib.sha256()
     said = (part for turn in turns for part in (turn.role, turn.text, *turn.images))
     parts = [*header, conversation.system, *said]
@@ -116,7 +130,10 @@ def digest(header: Iterable[str], conversation: Conversation, turns: Sequence[Ch
 
 
 def _append(turns: list[ChatTurn], new: ChatTurn) -> None:
-    """Add the next turn. An empty answer (a failed reply, a prefilled tag) makes no turn of its own."""
+    """Add the next turn.
+
+    An empty answer (a failed reply, a prefilled tag) makes no turn of its own.
+    """
     says_nothing = new.role == "assistant" and not new.text
     if not turns or (turns[-1].role != new.role and not says_nothing):
         turns.extend([] if says_nothing else [new])

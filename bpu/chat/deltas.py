@@ -13,7 +13,10 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @dataclass(frozen=True)
 class Reasoning:
-    """A piece of the reasoning without tags. Never empty; all of it comes before the first content."""
+    """A piece of the reasoning without tags.
+
+    Never empty; all of it comes before the first content.
+    """
 
     text: str
 
@@ -27,7 +30,10 @@ class Content:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One whole call, checked against the tool's schema. `index` counts from 0; `arguments` is JSON text."""
+    """One whole call, checked against the tool's schema.
+
+    `index` counts from 0; `arguments` is JSON text.
+    """
 
     index: int
     name: str
@@ -60,5 +66,8 @@ Delta = Union[Reasoning, Content, ToolCall, KeepAlive, Finish]
 
 
 def as_keepalive(delta: Delta) -> KeepAlive:
-    """Return `delta` if it is a keep-alive, else one that stands for a delta without an event."""
+    """Return `delta` if it is a keep-alive, else one that stands for it.
+
+    For a delta without an event.
+    """
     return delta if isinstance(delta, KeepAlive) else KeepAlive("decode")

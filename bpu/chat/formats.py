@@ -1,8 +1,8 @@
-"""Answers in JSON: the instruction for the model, and the value found in its text. It knows no stream.
+"""Answers in JSON: the instruction for the model, and the value found in its text.
 
-Fences and prose around the value are left out, mistakes that cannot change its meaning are repaired, and a value that
-still does not fit the request is an error. Models reason first and answer last, so of several values that fit the last
-one outside fences is the answer; one in a fence counts only where there is no other.
+It knows no stream. Fences and prose around the value are left out, mistakes that cannot change its meaning are
+repaired, and a value that still does not fit the request is an error. Models reason first and answer last, so of
+several values that fit the last one outside fences is the answer; one in a fence counts only where there is no other.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
 
 
 def beginning(text: str) -> str:
-    """Return the rest of a JSON answer that a limit cut: the unfinished value, else its last value."""
+    """Return the rest of a JSON answer that a limit cut.
+
+    The unfinished value, else its last value.
+    """
     values = _values(text)
     after = values.spans[-1][1] if values.spans else 0
     if behind := [start for start in values.unclosed if start >= after]:
@@ -88,8 +91,10 @@ def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield the possible values, the likeliest first: the whole text, values outside fences and in fences (the last
-    first), unclosed values."""
+    """Yield the possible values, the likeliest first.
+
+    The whole text, values outside fences and in fences (the last first), unclosed values.
+    """
     yield text.strip()
     values = _values(text)
     fences = _fences(text, values.spans)
@@ -144,14 +149,17 @@ def _in_fences(fences: list[tuple[int, int]], values: list[tuple[int, int]]) -> 
 
 @dataclass(frozen=True)
 class _Values:
-    """The outermost JSON objects and arrays in a text, and the brackets that are never closed."""
+    """The outermost JSON objects and arrays in a text, and the unclosed brackets."""
 
     spans: list[tuple[int, int]]
     unclosed: list[int]
 
 
 def _values(text: str) -> _Values:
-    """Find all values; search again behind an unclosed bracket, because the prose around it may hold a quote."""
+    """Find all values.
+
+    Search again behind an unclosed bracket, because the prose around it may hold a quote.
+    """
     spans: list[tuple[int, int]] = []
     unclosed: list[int] = []
     at = searched = 0
@@ -167,7 +175,10 @@ def _values(text: str) -> _Values:
 
 
 def _search(text: str, at: int) -> tuple[list[tuple[int, int]], int | None]:
-    """Find the values in `text` from `at` on, and the first bracket that is never closed; in one pass."""
+    """Find the values in `text` from `at` on, and the first unclosed bracket.
+
+    In one pass.
+    """
     spans: list[tuple[int, int]] = []
     stack: list[int] = []
     in_string = False

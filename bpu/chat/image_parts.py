@@ -23,10 +23,11 @@ _MAX_ADDRESS = 4096
 
 @dataclass(eq=False)
 class InputImage:
-    """One image of a request: `part` as the client sent it, `path` its place in the request.
+    """One image of a request.
 
-    `parse` sets `address` (http or https) or `base64`. `digest` of the image's bytes is set by `release`.
-    An image with `is_left_out` is one of an earlier message that is not read, because there are too many.
+    `part` as the client sent it, `path` its place in the request. `parse` sets `address` (http or https) or `base64`.
+    `digest` of the image's bytes is set by `release`. An image with `is_left_out` is one of an earlier message that is
+    not read, because there are too many.
     """
 
     kind: str
@@ -55,9 +56,9 @@ class InputImage:
 
     @property
     def key(self) -> str:
-        """What two equal images have in common: their digest, and before they are read their address or data.
+        """What two equal images have in common.
 
-        It is "" for an image that is left out.
+        Their digest, and before they are read their address or data. It is "" for an image that is left out.
         """
         return "" if self.is_left_out else self.digest or self.address or self.base64
 
@@ -106,11 +107,15 @@ class InputImage:
 
 
 def is_image(part: Any) -> bool:
+    """Whether a content part is an image of any API."""
     return isinstance(part, InputImage) or (isinstance(part, Mapping) and part.get("type") in IMAGE_KINDS)
 
 
 def with_paths(content: Any, path: str) -> Any:
-    """Return the content of a message with an `InputImage` for each image part, placed below `path`."""
+    """Return the content of a message, with an `InputImage` for each image part.
+
+    The parts are placed below `path`.
+    """
     if not isinstance(content, list):
         return content
     return [
@@ -128,9 +133,10 @@ def split_images(content: Any) -> tuple[Any, tuple[InputImage, ...]]:
 
 
 def check_images(messages: Iterable[tuple[str, tuple[InputImage, ...]]], model: str, seeing: Collection[str]) -> None:
-    """Parse the images of messages (role and images of each), which only the models `seeing` take.
+    """Parse the images of messages, which only the models `seeing` take.
 
-    Only the newest `MAX_IMAGES` are to be read; the last message must not hold more. Raises `BadRequest`.
+    `messages` are pairs of a role and its images. Only the newest `MAX_IMAGES` are to be read; the last message must
+    not hold more. Raises `BadRequest`.
     """
     found: list[InputImage] = []
     for number, (role, images) in enumerate(messages):

@@ -1,9 +1,10 @@
-"""Parses JSON as small models write it: strictly first, then with repairs that cannot change a value's meaning.
+"""Parses JSON as small models write it.
 
-Repaired: single quotes, Python's `True`, `False` and `None`, full-width colons and commas, a comma before a closing
-bracket, keys without quotation marks, comments, raw line breaks in strings, a backslash that begins no escape, a
-bracket too many at the end, and, when the text is complete, brackets that were never closed. Never repaired: a string
-that was never closed, because its content is not known. Time and memory are linear in a text's length.
+Strictly first, then with repairs that cannot change a value's meaning. Repaired: single quotes, Python's `True`,
+`False` and `None`, full-width colons and commas, a comma before a closing bracket, keys without quotation marks,
+comments, raw line breaks in strings, a backslash that begins no escape, a bracket too many at the end, and, when the
+text is complete, brackets that were never closed. Never repaired: a string that was never closed, because its content
+is not known. Time and memory are linear in a text's length.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class JsonError(ValueError):
 
 
 class WrittenInteger(int):
-    """A whole number that Python writes in another way, such as `2.0`, `1e3` and `-0`; `written` is its spelling."""
+    """A whole number that Python writes in another way, such as `2.0`, `1e3` and `-0`.
+
+    `written` is its spelling.
+    """
 
     written: str
 
@@ -91,7 +95,10 @@ def _strict(text: str) -> Any:
 
 
 def _number(text: str) -> float | int:
-    """Read 1.0 as a whole number, because clients send it back as 1 and the chat must be recognized."""
+    """Read 1.0 as a whole number.
+
+    Clients send it back as 1, and the chat must be recognized.
+    """
     value = float(text)
     if value - value != 0:
         raise ValueError("a number out of range")
@@ -101,7 +108,10 @@ def _number(text: str) -> float | int:
 
 
 def _integer(text: str) -> int:
-    """Read a whole number; minus zero keeps its spelling, for a parameter that is a string."""
+    """Read a whole number.
+
+    Minus zero keeps its spelling, for a parameter that is a string.
+    """
     if text != "-0":
         return int(text)
     number = WrittenInteger(0)
@@ -117,7 +127,10 @@ _DECODER = json.JSONDecoder(strict=False, parse_float=_number, parse_int=_intege
 
 
 def repair(text: str, *, close: bool = True) -> str:
-    """Apply the repairs to `text`; the result need not be JSON. Time is linear in its length."""
+    """Apply the repairs to `text`; the result need not be JSON.
+
+    Time is linear in its length.
+    """
     out: list[str] = []
     stack: list[str] = []
     at = 0
@@ -147,7 +160,10 @@ def repair(text: str, *, close: bool = True) -> str:
 
 
 def _string(text: str, start: int) -> tuple[str, int]:
-    """Rewrite the string that opens at `start` as JSON; return it and its end. Raises `JsonError` without an end."""
+    """Rewrite the string that opens at `start` as JSON; return it and its end.
+
+    Raises `JsonError` without an end.
+    """
     quote = text[start]
     if quote == '"':
         try:
@@ -168,7 +184,10 @@ def _string(text: str, start: int) -> tuple[str, int]:
 
 
 def _escape(text: str, start: int) -> tuple[str, int]:
-    """Read the backslash at `start` as an escape, an apostrophe, or itself; return it and its end."""
+    """Read the backslash at `start` as an escape, an apostrophe, or itself.
+
+    Return it and its end.
+    """
     if match := _ESCAPE.match(text, start):
         return match.group(), match.end()
     if text.startswith("'", start + 1):
@@ -177,7 +196,10 @@ def _escape(text: str, start: int) -> tuple[str, int]:
 
 
 def _comment_end(text: str, at: int, closer: str) -> int:
-    """Find the end of the comment that begins at `at`. Raises `JsonError` if it has none."""
+    """Find the end of the comment that begins at `at`.
+
+    Raises `JsonError` if it has none.
+    """
     end = text.find(closer, at)
     if end < 0:
         raise JsonError("a comment was never closed")
@@ -185,7 +207,7 @@ def _comment_end(text: str, at: int, closer: str) -> int:
 
 
 def _quote_key(out: list[str]) -> None:
-    """Write the last token as a string if it is a bare word where a key stands."""
+    """Write the last token as a string if it is a bare key."""
     at = _last(out, len(out))
     if at > 0 and _KEY.fullmatch(out[at]) and out[_last(out, at)] in ("{", ","):
         out[at] = f'"{out[at]}"'
@@ -199,7 +221,7 @@ def _drop_comma(out: list[str]) -> None:
 
 
 def _last(out: list[str], stop: int) -> int:
-    """Return the index of the last token before `stop` that is not blank, -1 for none."""
+    """Return the index of the last non-blank token before `stop`, -1 for none."""
     at = stop - 1
     while at >= 0 and not out[at].strip():
         at -= 1
@@ -207,7 +229,10 @@ def _last(out: list[str], stop: int) -> int:
 
 
 class BracketMatcher:
-    """Finds where the JSON object or array at the beginning of a text ends; fed in pieces, at linear cost."""
+    """Finds where the JSON object or array at the beginning of a text ends.
+
+    Fed in pieces, at linear cost.
+    """
 
     def __init__(self) -> None:
         self._depth = 0

@@ -1,7 +1,8 @@
-"""Cuts an answer early: at a stop string in the answer, or at the token limit of the raw text.
+"""Cuts an answer early.
 
-Stop strings apply to the answer alone: a client that stops at a blank line means its answer, not the first blank line
-of the reasoning. Tokens are counted over the raw text, including reasoning and tags.
+At a stop string in the answer, or at the token limit of the raw text. Stop strings apply to the answer alone: a client
+that stops at a blank line means its answer, not the first blank line of the reasoning. Tokens are counted over the raw
+text, including reasoning and tags.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class StopStrings:
 
 
 class TokenLimit:
-    """Passes on at most `most` tokens of a text that comes in pieces; None: it only counts."""
+    """Passes on at most `most` tokens of a text that comes in pieces.
+
+    None: it only counts.
+    """
 
     def __init__(self, counter: Counter, most: int | None) -> None:
         self._token_counter = IncrementalTokenCounter(counter)
@@ -49,7 +53,10 @@ class TokenLimit:
         self.hit = False
 
     def feed(self, piece: str) -> str:
-        """Return the part of `piece` within the limit, which is `hit` once something does not fit."""
+        """Return the part of `piece` within the limit.
+
+        `hit` is true once something does not fit.
+        """
         if self._most is not None:
             room = self._token_counter.room(piece, self._most)
             self.hit = room < len(piece)

@@ -41,7 +41,10 @@ def load_template(
 
 
 def model_reasons(thinking: Thinking, template_path: Path | None) -> bool:
-    """Whether a model reasons: by its entry, else by its template; False if the template cannot be read."""
+    """Whether a model reasons: by its entry, else by its template.
+
+    False if the template cannot be read.
+    """
     if thinking != "auto":
         return thinking in ("template", "model")
     try:

@@ -1,4 +1,7 @@
-"""The facts about one served model, from which the model objects of every API are made. Pure."""
+"""Holds the facts about one served model, for the model objects of every API.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,10 @@ from typing import Any
 
 
 def levels(value: Any) -> Iterator[list[Any]]:
-    """Yield `value` alone, then the objects and arrays of each deeper level; builds no level that is not asked for."""
+    """Yield `value` alone, then the objects and arrays of each deeper level.
+
+    Builds no level that is not asked for.
+    """
     level = [value]
     while level:
         yield level

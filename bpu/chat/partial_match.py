@@ -1,4 +1,7 @@
-"""Finds words in text that comes in pieces, and how much of a text's end may be the beginning of a word. Pure."""
+"""Finds words in text that comes in pieces.
+
+It also says how much of a text's end may begin a word. Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from collections.abc import Sequence
 
 
 def partial_length(text: str, words: Sequence[str]) -> int:
-    """Return how many characters at the end of `text` may begin one of `words`, none of which it holds."""
+    """Return how many characters at the end of `text` may begin a word.
+
+    `text` holds none of `words`.
+    """
     longest = max(map(len, words), default=0)
     firsts = {word[0] for word in words}
     for at in range(max(0, len(text) - longest + 1), len(text)):
@@ -16,9 +22,10 @@ def partial_length(text: str, words: Sequence[str]) -> int:
 
 
 def first_complete(text: str, words: Sequence[str], start: int = 0) -> tuple[int, str]:
-    """Return the position and the word of `words` that is complete first in `text`, the longest of equals.
+    """Return position and word of the first complete word in `text`.
 
-    (-1, "") for none. This order does not depend on how a text is cut into pieces.
+    Of words at the same place, the longest. (-1, "") for none. This order does not depend on how a text is cut into
+    pieces.
     """
     found = [(at + len(word), at, word) for word in words if (at := text.find(word, start)) >= 0]
     _, at, word = min(found, default=(-1, -1, ""))

@@ -1,9 +1,9 @@
-"""Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end. It knows no wire format.
+"""Turns a job's events into deltas: token limit, reasoning, stop strings, tool calls, end.
 
-An `AnswerReader` is called with each event, and calls `emit` with each delta, one after another and without waiting.
-Streamed and whole answers share it. They differ where an answer ends inside its reasoning: a whole one becomes content;
-of a streamed one, whose reasoning is already sent, the last paragraph follows as content, because clients repeat a
-request whose answer is empty.
+It knows no wire format. An `AnswerReader` is called with each event, and calls `emit` with each delta, one after
+another and without waiting. Streamed and whole answers share it. They differ where an answer ends inside its reasoning:
+a whole one becomes content; of a streamed one, whose reasoning is already sent, the last paragraph follows as content,
+because clients repeat a request whose answer is empty.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def read_answer(
     measured: Callable[[], Timing],
     options: AnswerOptions,
 ) -> Iterator[Delta]:
-    """Yield the deltas of the answer in `events`, `Finish` last. Then the caller may close the job at any time.
+    """Yield the deltas of the answer in `events`, `Finish` last.
 
-    It is an `AnswerReader` for an owner that has all events, or waits for each itself.
+    Then the caller may close the job at any time. It is an `AnswerReader` for an owner that has all events, or waits
+    for each itself.
     """
     deltas: list[Delta] = []
     reader = AnswerReader(request, turn=turn, measured=measured, options=options, emit=deltas.append)
@@ -72,13 +73,71 @@ def read_answer(
             return
 
 
-class AnswerReader:
-    """Reads one answer, event by event, and emits its deltas, `Finish` last; then `has_ended` is true.
+class ReasoningOutput:
+    """Keeps the reasoning of one answer, and emits it where the client is shown it.
 
-    Its owner calls `on_event`, in a worker in the event loop. `TimeLimitReached` ends an answer as `length`. `Overrun`
-    is an end, too: the answer is over, although the console still prints. All reasoning comes before the first content.
-    Raises `EngineCrashed` on the console's error, and when the model ended before its first word; `AnswerUnfit` when
-    the client asked for JSON and the answer is not JSON, or when a call of a strict tool does not fit.
+    An `AnswerReader` owns it.
+    """
+
+    def __init__(self, request: ChatRequest, options: AnswerOptions, emit: Callable[[Delta], object]) -> None:
+        self._emit = emit
+        self._inline = request.inline_thinking or options.reasoning == "think-tags"
+        #: Whether the client is sent the reasoning, in whatever form.
+        self.is_shown = request.thinking and (self._inline or (request.show_reasoning and options.reasoning != "drop"))
+        self._pieces: list[str] = []
+        self._token_counter = IncrementalTokenCounter(options.counter)
+        self._sent = 0  # pieces that were sent
+        self._tag_open = False  # an inline opening tag was sent, its closing one was not
+
+    @property
+    def text(self) -> str:
+        """All of the reasoning so far."""
+        return "".join(self._pieces)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the reasoning and of its tags."""
+        return self._token_counter.total
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `end` has something to emit."""
+        return self._tag_open or self._sent < len(self._pieces)
+
+    def add(self, part: Part) -> None:
+        """Count a part that is no content; keep a piece of the reasoning."""
+        self._token_counter.add(part.text)
+        if part.kind == "reasoning":
+            self._pieces.append(part.text)
+
+    def flush(self) -> None:
+        """Emit the reasoning that is shown and not sent yet."""
+        text = "".join(self._pieces[self._sent :])
+        self._sent = len(self._pieces)
+        if not self.is_shown or not text:
+            return
+        if not self._inline:
+            self._emit(Reasoning(text))
+            return
+        self._emit(Content(text if self._tag_open else f"{OPEN}\n{text}"))
+        self._tag_open = True
+
+    def end(self) -> None:
+        """End the reasoning, because none may follow the first word of the answer."""
+        self.flush()
+        if self._tag_open:
+            self._tag_open = False
+            self._emit(Content(f"\n{CLOSE}\n\n"))
+
+
+class AnswerReader:
+    """Reads one answer, event by event, and emits its deltas, `Finish` last.
+
+    Then `has_ended` is true. Its owner calls `on_event`, in a worker in the event loop. `TimeLimitReached` ends an
+    answer as `length`. `Overrun` is an end, too: the answer is over, although the console still prints. All reasoning
+    comes before the first content. Raises `EngineCrashed` on the console's error, and when the model ended before its
+    first word; `AnswerUnfit` when the client asked for JSON and the answer is not JSON, or when a call of a strict tool
+    does not fit.
     """
 
     def __init__(
@@ -93,17 +152,10 @@ class AnswerReader:
         self._turn, self._measured, self._emit = turn, measured, emit
         self._context_size = options.context_size
         self._stream = request.stream
-        self._inline = request.inline_thinking or options.reasoning == "think-tags"
-        self._shows_reasoning = request.thinking and (
-            self._inline or (request.show_reasoning and options.reasoning != "drop")
-        )
         self._limit = TokenLimit(options.counter, request.max_tokens)
         self._splitter = Splitter(thinks=options.thinks)
         self._stops = StopStrings(request.stop)
-        self._thoughts: list[str] = []
-        self._thought_tokens = IncrementalTokenCounter(options.counter)
-        self._sent = 0  # pieces of the reasoning that were sent
-        self._think_tag_open = False  # an inline opening tag was sent, its closing one was not
+        self._reasoning = ReasoningOutput(request, options, emit)
         self._has_content = False
         parser = ToolCallParser(request.tools, request.forced_tool, request.excluded_tools)
         self._tool_scanner = ToolCallScanner(parser, single=not request.parallel_tool_calls)
@@ -146,7 +198,7 @@ class AnswerReader:
             self._measured(),
             self._stats,
             completion=self._limit.total,
-            reasoning=self._thought_tokens.total,
+            reasoning=self._reasoning.tokens,
         )
         full = (
             not self._overran
@@ -165,13 +217,16 @@ class AnswerReader:
             self._read_content(self._stops.end())
 
     def _finish_content(self, full: bool) -> None:
-        """Emit what waited for the end, and make sure that a natural end has content and an inline block is closed."""
+        """Emit what waited for the end.
+
+        A natural end has content, and an inline block is closed.
+        """
         natural = self._done and not full
         self._flush_calls_and_json(natural)
         if not natural or self._has_content:
-            self._end_reasoning()
+            self._reasoning.end()
             return
-        thoughts = "".join(self._thoughts).strip()
+        thoughts = self._reasoning.text.strip()
         if not thoughts:
             raise EngineCrashed("The model ended its answer before the first word. Send the request again.")
         if self._tools and (calls := self._calls_in_reasoning(thoughts)):
@@ -179,8 +234,8 @@ class AnswerReader:
                 self._read_item(call)
             return
         finished = self._splitter.state is not State.REASONING
-        if self._shows_reasoning and (self._stream or finished):
-            self._end_reasoning()
+        if self._reasoning.is_shown and (self._stream or finished):
+            self._reasoning.end()
             thoughts = _PARAGRAPH.split(thoughts)[-1] if self._format.type == "text" else thoughts
         self._emit(Content(thoughts if self._format.type == "text" else as_json(thoughts, self._format)))
 
@@ -221,11 +276,9 @@ class AnswerReader:
             if part.kind == "content":
                 self._read_content(self._stops.feed(part.text))
                 continue
-            self._thought_tokens.add(part.text)
-            if part.kind == "reasoning":
-                self._thoughts.append(part.text)
-                if self._stream:
-                    self._emit_reasoning()
+            self._reasoning.add(part)
+            if part.kind == "reasoning" and self._stream:
+                self._reasoning.flush()
 
     def _read_content(self, text: str) -> None:
         if self._tools:
@@ -243,7 +296,7 @@ class AnswerReader:
                     "Send the request again, or leave out `strict`.",
                     output=item.written,
                 )
-            self._end_reasoning()
+            self._reasoning.end()
             self._emit(ToolCall(self._calls, item.name, item.arguments))
             self._calls += 1
             self._has_content = True
@@ -258,26 +311,7 @@ class AnswerReader:
 
     def _emit_content(self, text: str) -> None:
         if text:
-            if self._think_tag_open or self._sent < len(self._thoughts):
-                self._end_reasoning()
+            if self._reasoning.is_open:
+                self._reasoning.end()
             self._has_content = self._has_content or not text.isspace()
             self._emit(Content(text))
-
-    def _emit_reasoning(self) -> None:
-        """Emit the reasoning that is shown and not sent yet."""
-        text = "".join(self._thoughts[self._sent :])
-        self._sent = len(self._thoughts)
-        if not self._shows_reasoning or not text:
-            return
-        if not self._inline:
-            self._emit(Reasoning(text))
-            return
-        self._emit(Content(text if self._think_tag_open else f"{OPEN}\n{text}"))
-        self._think_tag_open = True
-
-    def _end_reasoning(self) -> None:
-        """End the reasoning, because none may follow the first word of the answer."""
-        self._emit_reasoning()
-        if self._think_tag_open:
-            self._think_tag_open = False
-            self._emit(Content(f"\n{CLOSE}\n\n"))

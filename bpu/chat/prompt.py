@@ -1,7 +1,8 @@
-"""Turns a chat request into the one line that the console reads, with exact counts, and its short form.
+"""Turns a chat request into the line for the console, with exact token counts.
 
-The console wraps the line in the model's template by itself. So the whole conversation is rendered with that template,
-and the frame that the console will add is cut off. It knows no process and no file.
+Where the conversation may continue, it also makes the continuation. The console wraps the line in the model's template
+by itself. So the whole conversation is rendered with that template, and the frame that the console will add is cut off.
+It knows no process and no file.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _IMAGE_LEFT_OUT = "[image]"
 
 @dataclass(frozen=True)
 class PromptPlan:
-    """A turn, and how many of the request's oldest messages were left out to make it fit.
+    """A turn, and how many of the oldest messages were left out.
 
     `images` are the keys of the images that the console must read before the turn's `line`, in order;
     `images_left_out` is the number of earlier ones for which the history only says that there was one.
@@ -57,7 +58,10 @@ class PromptPlan:
 
 
 class Prompter:
-    """Builds the prompts of one model. A worker or a command makes it once for a model; it holds no conversation."""
+    """Builds the prompts of one model.
+
+    A worker or a command makes it once for a model; it holds no conversation.
+    """
 
     def __init__(
         self,
@@ -123,7 +127,10 @@ class Prompter:
         return self.plan(request).turn
 
     def plan(self, request: ChatRequest) -> PromptPlan:
-        """Return the turn, trimmed if that is the setting. At least one token of the context stays for the answer."""
+        """Return the turn, trimmed if that is the setting.
+
+        At least one token of the context stays for the answer.
+        """
         conversation = self._conversation(request)
         try:
             return self._fit_images(request, conversation)
@@ -133,13 +140,19 @@ class Prompter:
             raise self._with_counts(error, request) from None
 
     def render(self, request: ChatRequest) -> str:
-        """Return the whole prompt as the model reads it, with the console's frame; of any length."""
+        """Return the whole prompt as the model reads it, with the console's frame.
+
+        Of any length.
+        """
         before, after = self._template.frame()
         line = encode_line(self._whole_text(request, after), profile=self._profile, newline=self._newline, limit=0)
         return before + line.decode() + after
 
     def count(self, request: ChatRequest) -> int:
-        """Count the tokens of the whole prompt with all its images, also of one that does not fit."""
+        """Count the tokens of the whole prompt with all its images.
+
+        It need not fit the context.
+        """
         images = self._conversation(request).images
         return self._count(self.render(request)) + self._image_tokens * len(images)
 
@@ -160,7 +173,10 @@ class Prompter:
         return build_conversation(request.messages, "\n\n".join(rule for rule in rules if rule))
 
     def _fit_images(self, request: ChatRequest, conversation: Conversation) -> PromptPlan:
-        """Return the plan with as many of the images as fit, the newest first; those of the last turn must fit."""
+        """Return the plan with as many of the images as fit, the newest first.
+
+        Those of the last turn must fit.
+        """
         *larger, smallest = _choices_of_images(conversation)
         for sent in larger:
             with suppress(ContextLengthExceeded):
@@ -183,13 +199,15 @@ class Prompter:
         seen = {key for turn in earlier for key in turn.images}
         if not earlier or closing or not seen.issuperset(last.images):
             return Turn(line, tokens)
-        short = self._encode_line(self._without_special_tokens(last.text, self._closing_tags))
+        continuation = self._encode_line(self._without_special_tokens(last.text, self._closing_tags))
         return Turn(
             line,
             tokens,
-            short_line=short,
-            short_tokens=self.counter.count(self._prefix_within_chat(before) + self._as_read_by_model(short) + after),
-            history=digest(_header(request), conversation, unmarked.turns[:-1]),
+            continuation_line=continuation,
+            continuation_tokens=self.counter.count(
+                self._prefix_within_chat(before) + self._as_read_by_model(continuation) + after
+            ),
+            prefix_digest=digest(_header(request), conversation, unmarked.turns[:-1]),
         )
 
     def _whole_text(self, request: ChatRequest, after: str) -> str:
@@ -200,7 +218,7 @@ class Prompter:
         return self._trim if request.trim is None else request.trim
 
     def _with_counts(self, error: ContextLengthExceeded, request: ChatRequest) -> ContextLengthExceeded:
-        """Add to `error` its numbers in tokens, and the part of the prompt that the request's tools take."""
+        """Add to `error` its numbers in tokens, and the part of the tools."""
         in_tokens = error.unit == "tokens"
         error.prompt_tokens = error.size if in_tokens else self.count(request)
         error.fitting_tokens = error.limit if in_tokens else error.prompt_tokens * error.limit // error.size
@@ -226,7 +244,10 @@ class Prompter:
             raise ContextLengthExceeded.bytes(error.limit, error.size, self.context_size) from None
 
     def _prefix_within_chat(self, before: str) -> str:
-        """Return what the console puts before a later line of a conversation; `before` where that is unknown."""
+        """Return what the console puts before a later line of a conversation.
+
+        `before` where that is unknown.
+        """
         return (self._template.between() if self._profile.joins_turns else "") or before
 
     def _as_read_by_model(self, line: bytes) -> str:
@@ -242,7 +263,10 @@ class Prompter:
         return tokens
 
     def _count(self, text: str) -> int:
-        """Count the tokens of `text`; for a text that cannot fit, scale up those of its beginning."""
+        """Count the tokens of `text`.
+
+        For a text that cannot fit, scale up those of its beginning.
+        """
         most = self.counted_at_once
         if len(text) > most and (tokens := self.counter.count(text[:most])) >= self.context_size:
             return tokens * len(text) // most
@@ -254,7 +278,10 @@ class Prompter:
         return max(_COUNTED_AT_ONCE, self.context_size * _CHARACTERS_A_TOKEN)
 
     def _trimmed(self, request: ChatRequest, conversation: Conversation) -> PromptPlan | None:
-        """Leave out as few of the oldest turns as possible, by bisection; None if the last does not fit alone."""
+        """Leave out as few of the oldest turns as possible, by bisection.
+
+        None if the last does not fit alone.
+        """
         openings = conversation.openings()[1:]
         fitting: tuple[int, PromptPlan] | None = None
         low, high = 0, len(openings) - 1
@@ -292,15 +319,16 @@ class Prompter:
 
     @cached_property
     def _closing_tags(self) -> tuple[str, ...]:
-        """The tag that ends the reasoning, if the model's tokenizer makes one token of it anywhere."""
+        """Return the tag that ends the reasoning, if it is one token of the model."""
         is_token = self.counter.count(CLOSE) == 1 if self.counter.exact else self._template.reasons
         return (CLOSE,) if is_token else ()
 
     def _without_special_tokens(self, text: str, tags: tuple[str, ...] = ()) -> str:
-        """Change `text` so that a tokenizer finds no special token in it, in the usual spelling or the model's own.
+        """Change `text` so that a tokenizer finds no special token in it.
 
-        `tags` are treated alike. They matter in a user's text, where a closing tag would end the reasoning before it
-        begins; in an earlier answer tags are text, and a system text may describe the form of an answer with them.
+        In the usual spelling and in the model's own. `tags` are treated alike. They matter in a user's text, where a
+        closing tag would end the reasoning before it begins; in an earlier answer tags are text, and a system text may
+        describe the form of an answer with them.
         """
         for token in (*self._template.special, *tags):
             text = text.replace(token, f"{token[0]} {token[1:]}")
@@ -308,7 +336,10 @@ class Prompter:
 
 
 def _choices_of_images(conversation: Conversation) -> Iterator[tuple[str, ...]]:
-    """Yield the images to send with a conversation: all of them, then one older image less each time."""
+    """Yield the images to send with a conversation.
+
+    All of them, then one older image less each time.
+    """
     needed = {key for key in conversation.turns[-1].images if key}
     older = [key for key in conversation.images if key not in needed]
     for first in range(len(older) + 1):
@@ -317,7 +348,10 @@ def _choices_of_images(conversation: Conversation) -> Iterator[tuple[str, ...]]:
 
 
 def _mark_images(conversation: Conversation, sent: Sequence[str]) -> Conversation:
-    """Write into the turns which image stood where. A single message with its images needs no marks."""
+    """Write into the turns which image stood where.
+
+    A single message with its images needs no marks.
+    """
     if len(conversation.turns) == 1 or not any(turn.images for turn in conversation.turns):
         return conversation
     numbers = {key: f"[image {number}]" for number, key in enumerate(sent, start=1)}
@@ -329,7 +363,10 @@ def _mark_images(conversation: Conversation, sent: Sequence[str]) -> Conversatio
 
 
 def _closing(request: ChatRequest, after: str) -> str:
-    """Return the end of a prompt that switches reasoning off, where the prompt itself holds the template's end."""
+    """Return the end of a prompt that switches reasoning off.
+
+    Only where the prompt itself holds the template's end.
+    """
     return _NO_THOUGHTS if not after and not request.thinking else ""
 
 

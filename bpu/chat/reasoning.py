@@ -1,9 +1,9 @@
-"""Splits a model's raw text into reasoning, answer and tags, in any pieces. It knows no chunks and no request.
+"""Splits a model's raw text into reasoning, answer and tags, in any pieces.
 
-A table says what a tag does in each state. An R1 answer begins inside the reasoning, because the prompt ends with
-`<think>`, and holds only `</think>`; other models open with `<think>` themselves, or do not reason at all. Only the
-tags around the leading reasoning are tags. Every other one is text and stays byte for byte, so that an answer *about*
-the tags loses nothing; a closing tag in quotation marks does not end the reasoning.
+It knows no chunks and no request. A table says what a tag does in each state. An R1 answer begins inside the reasoning,
+because the prompt ends with `<think>`, and holds only `</think>`; other models open with `<think>` themselves, or do
+not reason at all. Only the tags around the leading reasoning are tags. Every other one is text and stays byte for byte,
+so that an answer *about* the tags loses nothing; a closing tag in quotation marks does not end the reasoning.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ DROPPED = {State.UNDECIDED: None, State.LEAD: None, State.GAP: "\r\n"}
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the raw text. `tag` covers tags and the blanks beside them. All parts joined are the raw text."""
+    """A part of the raw text.
+
+    `tag` covers tags and the blanks beside them. All parts joined are the raw text.
+    """
 
     kind: Kind
     text: str
@@ -99,7 +102,7 @@ class Splitter:
         return parts
 
     def end(self) -> list[Part]:
-        """Return what was held back, because nothing follows that would make it a tag or a quoted one."""
+        """Return what was held back, because nothing follows that could change its meaning."""
         parts: list[Part] = []
         text, self._held = self._held, ""
         if text == CLOSE:
@@ -127,7 +130,7 @@ class Splitter:
             parts.append(Part("reasoning" if self.state is State.REASONING else "content", rest))
 
     def _decide(self, blanks: str, rest: str) -> tuple[str, str]:
-        """Return what is passed on and what stays held, while an opening tag may still come."""
+        """Return what is passed on and what is held for an opening tag."""
         waiting = self._blanks + blanks
         return (waiting + rest, "") if rest or len(waiting) > _MAX_BLANKS else ("", waiting)
 

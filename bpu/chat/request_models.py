@@ -1,4 +1,7 @@
-"""The models of a chat request's parts: messages, tools, response format, and the variants that clients send."""
+"""The models of a chat request's parts.
+
+Messages, tools, response format, and the variants that clients send.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def clean(text: str) -> str:
 
 
 def _content(value: Any) -> str:
-    """Read the text of a message: a string, an array of text parts (joined by line breaks), or null."""
+    """Read the text of a message.
+
+    A string, an array of text parts (joined by line breaks), or null.
+    """
     if value is None:
         return ""
     if isinstance(value, str):
@@ -64,7 +70,10 @@ def media_error(kind: str) -> str:
 
 
 def left_out(field: str, names: Iterable[str]) -> list[str]:
-    """Return names of ignored items of `field` for the `X-BPU-Ignored` header, as many as it can hold."""
+    """Return the names of ignored items of `field` for the `X-BPU-Ignored` header.
+
+    As many as it can hold.
+    """
     safe = (_HEADER_UNSAFE.sub("", name)[:40] for name in names)
     return [f"{field}.{name}" for name in dict.fromkeys(safe) if name][:_MAX_LEFT_OUT]
 
@@ -76,7 +85,10 @@ def _kind(part: Any) -> str:
 
 
 def _result(value: Any) -> Any:
-    """Read a tool's result: other values than text and arrays of content parts are written as JSON."""
+    """Read a tool's result.
+
+    Other values than text and arrays of content parts are written as JSON.
+    """
     if value is None or isinstance(value, str) or (isinstance(value, list) and all(map(_is_part, value))):
         return value
     return json.dumps(value, ensure_ascii=False)
@@ -141,9 +153,9 @@ class _RequestModel(BaseModel):
 
 
 class ToolCallInput(_RequestModel):
-    """An earlier tool call of the assistant, valid or not; `arguments` is text as the client sent it.
+    """An earlier tool call of the assistant, valid or not.
 
-    Its id is ignored, because results follow their calls.
+    `arguments` is text as the client sent it. Its id is ignored, because results follow their calls.
     """
 
     name: Annotated[str, BeforeValidator(_name)] = ""
@@ -205,9 +217,10 @@ class Tool(_RequestModel):
 
 
 def named_tools(choice: Any) -> tuple[bool, list[str]]:
-    """Read a `tool_choice` that is an object: whether a call is required, and of which tools; no names: invalid.
+    """Read a `tool_choice` that is an object.
 
-    It names one tool, or the allowed ones and a mode. Chat Completions nests both, Responses does not.
+    Whether a call is required, and of which tools; no names: invalid. It names one tool, or the allowed ones and a
+    mode. Chat Completions nests both, Responses does not.
     """
     if not isinstance(choice, Mapping):
         return False, []
@@ -224,7 +237,10 @@ def _names(tools: Any) -> list[str]:
 
 
 class ResponseFormat(_RequestModel):
-    """The required form of the answer: free text, any JSON object, or JSON of one schema."""
+    """The required form of the answer.
+
+    Free text, any JSON object, or JSON of one schema.
+    """
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str = "answer"

@@ -1,8 +1,8 @@
-"""Checks chat requests as clients send them, and brings them into one form. It does not know the engine.
+"""Checks chat requests as clients send them, and brings them into one form.
 
-A mistake is a `BadRequest` whose `param` is a path (`messages.0.content`) and whose message is a sentence. Unknown
-fields are ignored, known fields without effect are listed, and fields that would change the answer but are not
-supported are refused by name.
+It does not know the engine. A mistake is a `BadRequest` whose `param` is a path (`messages.0.content`) and whose
+message is a sentence. Unknown fields are ignored, known fields without effect are listed, and fields that would change
+the answer but are not supported are refused by name.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One valid request. `model` is the id the client used, `max_tokens` counts reasoning and answer together.
+    """One valid request.
 
-    `thinking` is False when the client switched it off; `inline_thinking` puts the reasoning into the content
-    in `<think>` tags. `tools` are those that `tool_choice` allows, `excluded_tools` the names of the others.
-    `namespace` keeps the conversations of different clients apart (the digest of an API key, for instance); it never
-    comes from the body. Without `show_reasoning` the answer's format has no place for reasoning, unless it is inline.
-    `trim` says whether the oldest messages are left out of a conversation that does not fit; None: as `BPU_HISTORY`
-    says.
+    `model` is the id the client used, `max_tokens` counts reasoning and answer together. `thinking` is False when the
+    client switched it off; `inline_thinking` puts the reasoning into the content in `<think>` tags. `tools` are those
+    that `tool_choice` allows, `excluded_tools` the names of the others. `namespace` keeps the conversations of
+    different clients apart (the digest of an API key, for instance); it never comes from the body. Without
+    `show_reasoning` the answer's format has no place for reasoning, unless it is inline. `trim` says whether the oldest
+    messages are left out of a conversation that does not fit; None: as `BPU_HISTORY` says.
     """
 
     model: str
@@ -185,7 +185,10 @@ def _refuse(body: Mapping[str, Any], limits: Limits) -> None:
 
 
 def _choice(body: Body) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
-    """Read `tool_choice`: the mode, the name of a demanded tool, and the tools that may be called."""
+    """Read `tool_choice`.
+
+    The mode, the name of a demanded tool, and the tools that may be called.
+    """
     choice = body.tool_choice
     if choice == "none":
         return "none", None, ()

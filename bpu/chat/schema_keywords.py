@@ -1,7 +1,7 @@
-"""The checks of a JSON schema's keywords, as a table. `schemas` says which language they form.
+"""The checks of a JSON schema's keywords, as a table.
 
-A check returns the path below its keyword at which the value fails; None when the value fits, or when the keyword's own
-value has a form that cannot be checked.
+`schemas` says which language they form. A check returns the path below its keyword at which the value fails; None when
+the value fits, or when the keyword's own value has a form that cannot be checked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def _type(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[str
 
 
 def _bound(holds: Callable[[Any, Any], bool], plain: str = "") -> _Check:
-    """Make the check of a numeric limit. `plain`: the keyword that draft 4 makes exclusive by `true`."""
+    """Make the check of a numeric limit.
+
+    `plain`: the keyword that draft 4 makes exclusive by `true`.
+    """
 
     def check(evaluation: Evaluation, argument: Any, value: Any, schema: Mapping[str, Any]) -> str | None:
         if isinstance(argument, bool) and plain:

@@ -13,6 +13,7 @@ _TYPE_NAMES = {
 
 
 def is_number(value: Any) -> bool:
+    """Whether `value` is a number of JSON, which true and false are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -28,7 +29,10 @@ _PREDICATES: dict[str, Callable[[Any], bool]] = {
 
 
 def type_names(schema: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the types that `schema` itself allows, by their standard names; None for an unknown `type`."""
+    """Return the types that `schema` itself allows, by their standard names.
+
+    None for an unknown `type`.
+    """
     given = schema.get("type")
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -38,4 +42,5 @@ def type_names(schema: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def is_of_type(value: Any, names: Iterable[str]) -> bool:
+    """Whether `value` has one of the types `names`, by their standard names."""
     return any(_PREDICATES[name](value) for name in names)

@@ -1,4 +1,4 @@
-"""Checks values against a client's JSON schema, in a bounded number of steps and without any network.
+"""Checks values against a client's JSON schema, in bounded steps and without a network.
 
 A schema comes from an untrusted client, so nothing here raises for one: what is not part of the language below is shown
 to the model and not checked. The checks of one answer end after `MAX_STEPS` steps together, anywhere in a schema; what
@@ -76,7 +76,10 @@ class Steps:
             raise StepsExceeded
 
     def program(self, pattern: str) -> Any:
-        """Compile a regular expression; None for one that RE2 does not know or that is too long."""
+        """Compile a regular expression.
+
+        None for one that RE2 does not know or that is too long.
+        """
         if pattern not in self._programs:
             is_short = len(pattern) <= _MAX_PATTERN_LENGTH
             self.spend(_STEPS_PER_PATTERN if is_short else 1)
@@ -119,7 +122,10 @@ def is_small(value: Any, steps: Steps | None = None) -> bool:
 
 
 def prune_schema(schema: Schema) -> Schema:
-    """Remove keywords that tell a model nothing; a schema that is too large to be checked stays unchanged."""
+    """Remove keywords that tell a model nothing.
+
+    A schema that is too large to be checked stays unchanged.
+    """
     return _prune(schema) if is_small(schema) else schema
 
 
@@ -177,7 +183,10 @@ class Evaluation:
         return None
 
     def failure(self, schema: Schema, value: Any) -> str | None:
-        """Return the path of the first keyword that `value` does not meet, "" for `false`; None if it fits."""
+        """Return the path of the first keyword that `value` does not meet, "" for `false`.
+
+        None if it fits.
+        """
         if not isinstance(schema, Mapping):
             if schema is False:
                 return ""
@@ -222,7 +231,10 @@ class Evaluation:
         return node if isinstance(node, (Mapping, bool)) else None
 
     def matches(self, pattern: Any, text: str) -> bool | None:
-        """Whether `text` holds a match of `pattern`; None for a pattern that RE2 does not know."""
+        """Whether `text` holds a match of `pattern`.
+
+        None for a pattern that RE2 does not know.
+        """
         self.spend()
         compiled = self._steps.program(pattern) if isinstance(pattern, str) else None
         if compiled is None:
@@ -232,7 +244,10 @@ class Evaluation:
         return compiled.search(data) is not None
 
     def key(self, value: Any) -> Any:
-        """Return a hashable key, the same for values that are equal in JSON: 1 equals 1.0 and not true."""
+        """Return a hashable key, the same for values that are equal in JSON.
+
+        1 equals 1.0 and not true.
+        """
         self.spend()
         if isinstance(value, list):
             return "array", tuple(map(self.key, value))
@@ -243,7 +258,10 @@ class Evaluation:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
-    """Compile a regular expression; None if RE2 does not know it or finds it too large."""
+    """Compile a regular expression.
+
+    None if RE2 does not know it or finds it too large.
+    """
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_PATTERN_MEMORY

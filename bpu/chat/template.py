@@ -1,6 +1,7 @@
-"""Renders the model's own chat template, in Jinja2's sandbox, and finds what the console wraps around one message.
+"""Renders the model's own chat template, in Jinja2's sandbox.
 
-It reads no file and knows no clock. The template is not trusted.
+It also finds what the console wraps around one message. It reads no file and knows no clock. The template is not
+trusted.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def _tojson(value: Any, indent: int | None = None) -> str:
 
 
 class Template:
-    """A Hugging Face chat template. `bos` and `eos` are the tokenizer's tokens for a text's begin and end."""
+    """A Hugging Face chat template.
+
+    `bos` and `eos` are the tokenizer's tokens for a text's begin and end.
+    """
 
     def __init__(
         self,
@@ -55,10 +59,10 @@ class Template:
         strftime_now: Callable[[str], str] | None = None,
         closes_thinking: bool = False,
     ) -> None:
-        """`special`: further tokens that no message may hold. `closes_thinking`: the console ends the reasoning inside
-        the prompt, by `enable_thinking`.
+        """`special`: further tokens that no message may hold.
 
-        Raises `SettingsError` when the template is broken or refuses a user's message.
+        `closes_thinking`: the console ends the reasoning inside the prompt, by `enable_thinking`. Raises
+        `SettingsError` when the template is broken or refuses a user's message.
         """
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         environment.filters["tojson"] = _tojson
@@ -91,7 +95,10 @@ class Template:
             raise Unrenderable(str(error) or type(error).__name__) from None
 
     def frame(self) -> tuple[str, str]:
-        """Return what the console puts before and after one line; rendered each time where it may hold the date."""
+        """Return what the console puts before and after one line.
+
+        Rendered each time where it may hold the date.
+        """
         return self._render_frame() if self._dated else self._frame
 
     def _render_frame(self) -> tuple[str, str]:
@@ -101,7 +108,10 @@ class Template:
         return before, after
 
     def between(self) -> str:
-        """Return what the template puts between an answer and the next question; "" if it refuses three messages."""
+        """Return what the template puts between an answer and the next question.
+
+        "" if it refuses three messages.
+        """
         words = [f"{_SENTINEL}{number}end" for number in range(3)]
         roles = ("user", "assistant", "user")
         try:
@@ -131,7 +141,7 @@ class Template:
         return text[len(before) : len(text) - len(after)].replace(_ANGLE, "<") if whole else None
 
     def carries(self, *roles: str) -> bool:
-        """Whether the template renders messages of these roles, each once, in order and inside the frame."""
+        """Whether the template renders these roles, each once, in order and inside the frame."""
         words = [f"{_SENTINEL}{number}end" for number in range(len(roles))]
         messages = [TemplateMessage(role=role, content=word) for role, word in zip(roles, words, strict=True)]
         text = self.inside(messages)

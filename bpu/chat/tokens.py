@@ -1,4 +1,4 @@
-"""Counts tokens by the model's own tokenizer, or by a stated estimate where its file is missing.
+"""Counts tokens by the model's own tokenizer, or by a stated estimate without it.
 
 The estimate: one token for a Chinese, Japanese or Korean character, for up to four ASCII letters or digits
 (a blank before them included), for a run of up to 16 blanks, and for every other character; two for a
@@ -73,9 +73,9 @@ def _byte_alphabet() -> dict[str, int]:
 
 
 class Tokens(NamedTuple):
-    """A tokenizer's functions: where each token of a text ends, and, faster, how many there are.
+    """A tokenizer's functions.
 
-    `vocabulary` is None for the estimate.
+    Where each token of a text ends, and, faster, how many there are. `vocabulary` is None for the estimate.
     """
 
     ends: Ends
@@ -87,10 +87,16 @@ ESTIMATE = Tokens(_guess, lambda text: len(_guess(text)))
 
 
 class Counter:
-    """Counts the tokens of a text. `ends(text)` returns the character index at which each token ends."""
+    """Counts the tokens of a text.
+
+    `ends(text)` returns the character index at which each token ends.
+    """
 
     def __init__(self, load: Callable[[], Tokens] | None = None) -> None:
-        """`load` returns the tokenizer's functions and is called once, at the first use; None: the estimate."""
+        """`load` returns the tokenizer's functions and is called once, at the first use.
+
+        None: the estimate.
+        """
         self._load = load
 
     @property
@@ -115,7 +121,7 @@ class Counter:
 
 
 class IncrementalTokenCounter:
-    """Counts the tokens of a text that arrives in pieces, at a cost linear in its length.
+    """Counts the tokens of a text that arrives in pieces, at linear cost.
 
     The text is counted in segments. Split points: after a letter, before a non-letter that is not a combining mark,
     because byte-level vocabularies never join there. Only a run of more than 1024 letters may count one token too many.

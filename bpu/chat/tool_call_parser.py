@@ -1,4 +1,4 @@
-"""Parses one complete stretch of a model's text as tool calls, and repairs names and arguments.
+"""Parses one complete stretch of text as tool calls, and repairs names and arguments.
 
 A call of a tool of the request counts even if arguments are missing, because clients answer a wrong call with an error
 that the model can correct; only a tool with `strict` is checked. `ToolCallScanner` finds where a stretch begins and
@@ -49,9 +49,10 @@ class ParsedToolCall:
 
 
 class ToolCallParser:
-    """Parses the calls of one request's tools. `forced`: a bare object that fits this tool's parameters is its call.
+    """Parses the calls of one request's tools.
 
-    `withheld` are the names of tools that the request has and does not allow.
+    `forced`: a bare object that fits this tool's parameters is its call. `withheld` are the names of tools that the
+    request has and does not allow.
     """
 
     def __init__(self, tools: Sequence[Tool], forced: str | None = None, withheld: Collection[str] = ()) -> None:
@@ -83,7 +84,10 @@ class ToolCallParser:
         return [one for one in found if one] if all(found) else []
 
     def _name_and_arguments(self, value: Any, marked: bool) -> tuple[str | None, Any]:
-        """Find name and arguments in the forms that models write; no name where it is no call."""
+        """Find name and arguments in the forms that models write.
+
+        No name where it is no call.
+        """
         if not isinstance(value, Mapping):
             return None, None
         if isinstance(value.get("function"), Mapping):
@@ -134,7 +138,10 @@ class ToolCallParser:
         return bool(parameters) and arguments in (parameters, self._pruned[name])
 
     def _tool_name(self, name: str) -> str:
-        """Return the tool that `name` means, without blanks and quotes around it and without a model's prefix."""
+        """Return the tool that `name` means.
+
+        Blanks, quotes around it and a model's prefix are ignored.
+        """
         name = clean(name.strip())
         if name in self._tools or name in self._withheld:
             return name
@@ -143,12 +150,18 @@ class ToolCallParser:
 
 
 def _others(value: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return the other members of a call, which are its arguments where it has no member for them."""
+    """Return the other members of a call.
+
+    They are its arguments where it has no member for them.
+    """
     return {name: one for name, one in value.items() if name != key and name not in _BESIDE}
 
 
 def _parsed(arguments: str) -> Any:
-    """Parse arguments that were written as a string; return the string itself if it is no JSON."""
+    """Parse arguments that were written as a string.
+
+    Return the string itself if it is no JSON.
+    """
     if not arguments.strip():
         return {}
     try:
@@ -176,7 +189,10 @@ def _deepseek(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _value(text: str, close: bool = True) -> Any:
-    """Parse the JSON in `text`, without a fence around it; return "", which is never a call, for other text."""
+    """Parse the JSON in `text`, without a fence around it.
+
+    Return "", which is never a call, for other text.
+    """
     try:
         return loads(_unfenced(text), close=close)
     except JsonError:

@@ -1,9 +1,10 @@
-"""Finds tool calls in the stream of an answer: it passes on text before a call, and each call only as a whole.
+"""Finds tool calls in the stream of an answer.
 
-A stretch that may be a call is held until it is complete, so that no client runs half a call. A stretch that turns out
-to be none becomes text, without the marks. Recognized are `<tool_call>...</tool_call>`, DeepSeek's own marks, and, at
-the beginning of a line or right behind a call, a JSON object or array, bare or in a fence. No text is passed on after a
-call, and a model that continues is stopped.
+It passes on text before a call, and each call only as a whole. A stretch that may be a call is held until it is
+complete, so that no client runs half a call. A stretch that turns out to be none becomes text, without the marks.
+Recognized are `<tool_call>...</tool_call>`, DeepSeek's own marks, and, at the beginning of a line or right behind a
+call, a JSON object or array, bare or in a fence. No text is passed on after a call, and a model that continues is
+stopped.
 """
 
 from __future__ import annotations
@@ -95,10 +96,10 @@ class ScannerState(Enum):
 
 
 class ToolCallScanner:
-    """Scans one answer: `feed` pieces, then `end`. `single`: only the first call counts. An `AnswerReader` owns it.
+    """Scans one answer: `feed` pieces, then `end`.
 
-    `stopped`: there are calls, and the rest of the answer is not needed. `dropped`: a call was cut off.
-    `has_trailing_text`: the model wrote text after its calls.
+    `single`: only the first call counts. An `AnswerReader` owns it. `stopped`: there are calls, and the rest of the
+    answer is not needed. `dropped`: a call was cut off. `has_trailing_text`: the model wrote text after its calls.
     """
 
     def __init__(self, parser: ToolCallParser, *, single: bool = False) -> None:
@@ -145,8 +146,11 @@ class ToolCallScanner:
                 yield from self._emit_stretch(stretch, [])
 
     def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
-        """Yield the rest. `cut`: a limit ended the text, so an unfinished call is dropped. Not `complete`: a stop
-        string ended it, so no closing bracket may be added."""
+        """Yield the rest.
+
+        `cut`: a limit ended the text, so an unfinished call is dropped. Not `complete`: a stop string ended it, so no
+        closing bracket may be added.
+        """
         text, state = self._text, self.state
         self._text, self.state = "", ScannerState.TEXT
         if state is ScannerState.TEXT and cut and _is_beginning(text):
@@ -200,7 +204,10 @@ class ToolCallScanner:
             yield from self._close(end)
 
     def _marked_end(self, closer: str) -> int:
-        """Return where the stretch ends: behind its mark, or behind its value where the model forgot the mark."""
+        """Return where the stretch ends.
+
+        Behind its mark, or behind its value where the model forgot the mark.
+        """
         text = self._text
         while self._value < 0 and (at := text.find(closer, self._seen)) >= 0:
             self._match_brackets(at)
@@ -267,7 +274,10 @@ class ToolCallScanner:
             yield from self._emit_calls(found)
 
     def _emit_example_calls(self) -> Iterator[Item]:
-        """Yield what stood in fences or backticks as calls, because no words follow that make it an example."""
+        """Yield the calls in fences or backticks, because no words follow them.
+
+        Words behind a call make it an example.
+        """
         found, self._example_calls, self._example_text = self._example_calls, [], ""
         yield from self._emit_calls(found)
 
@@ -308,9 +318,10 @@ class ToolCallScanner:
 
 
 class FenceTracker:
-    """Knows whether a fence is open behind the text that it was fed. The scanner of one answer owns it.
+    """Knows whether a fence is open behind the text that it was fed.
 
-    A fence begins with a line of three or more backticks or tildes and any words, and ends with a line of as many.
+    The scanner of one answer owns it. A fence begins with a line of three or more backticks or tildes and any words,
+    and ends with a line of as many.
     """
 
     def __init__(self) -> None:
@@ -339,6 +350,9 @@ class FenceTracker:
 
 
 def _is_beginning(held_back: str) -> bool:
-    """Whether a held text is the beginning of a call: a mark, a part of one, or a brace."""
+    """Whether a held text is the beginning of a call.
+
+    A mark, a part of one, or a brace.
+    """
     is_mark = len(held_back) > 1 and any(mark.startswith(held_back) for mark in _MARKS)
     return is_mark or "{" in held_back or held_back.startswith(_MARKS)

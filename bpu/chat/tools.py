@@ -1,6 +1,7 @@
-"""Writes tools into a prompt, for models that were not trained for them: compactly, because the context is small.
+"""Writes tools into a prompt, for models that were not trained for them.
 
-The model repeats the form that is written here, and `ToolCallScanner` reads it. It knows no stream.
+Compactly, because the context is small. The model repeats the form that is written here, and `ToolCallScanner` reads
+it. It knows no stream.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
 
 
 def tools_prompt(request: ChatRequest) -> str:
-    """Return the prompt's section about the request's tools, one tool a line; "" when there are none."""
+    """Return the prompt's section about the request's tools, one tool a line.
+
+    "" when there are none.
+    """
     if not request.tools:
         return ""
     is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_PRUNED
@@ -43,7 +47,10 @@ def render_tool_call(call: ToolCallInput, *, reads_arguments: bool = True) -> st
 
 
 def canonical(arguments: str) -> str:
-    """Write arguments in one spelling, independent of the client's JSON writer; all but objects become `{}`."""
+    """Write arguments in one spelling, independent of the client's JSON writer.
+
+    All but objects become `{}`.
+    """
     try:
         value = loads(arguments)
         value = loads(value) if isinstance(value, str) else value  # some clients encode the text once more

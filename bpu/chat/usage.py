@@ -1,4 +1,7 @@
-"""Token counts and speeds of one answer, in OpenAI's and llama-server's fields. It measures nothing itself."""
+"""Token counts and speeds of one answer, in OpenAI's and llama-server's fields.
+
+It measures nothing itself.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ from bpu.turn import Timing, Turn
 
 @dataclass(frozen=True)
 class Usage:
-    """Counts in tokens, times in milliseconds. `cached_tokens` is part of `prompt_tokens`, `reasoning_tokens`
-    of `completion_tokens`; `predicted_n` is the console's own count where it prints one. `queued_ms` and `load_ms` are
-    the waits for the console and for the model. `image_ms` is the time of the step that reads images, which `prompt_ms`
-    includes, `vit_ms` the console's own figure of its vision model, None where it printed none."""
+    """Counts in tokens, times in milliseconds.
+
+    `cached_tokens` is part of `prompt_tokens`, `reasoning_tokens` of `completion_tokens`; `predicted_n` is the
+    console's own count where it prints one. `queued_ms` and `load_ms` are the waits for the console and for the model.
+    `image_ms` is the time of the step that reads images, which `prompt_ms` includes, `vit_ms` the console's own figure
+    of its vision model, None where it printed none.
+    """
 
     prompt_tokens: int
     completion_tokens: int
@@ -41,7 +47,10 @@ class Usage:
         }
 
     def timings(self) -> dict[str, Any]:
-        """Return llama-server's `timings`; with images also the times of their step and of the vision model."""
+        """Return llama-server's `timings`.
+
+        With images also the times of their step and of the vision model.
+        """
         prompt_n = self.prompt_tokens - self.cached_tokens
         return {
             "cache_n": self.cached_tokens,

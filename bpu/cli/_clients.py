@@ -1,4 +1,7 @@
-"""Formats settings for other programs, each in that program's own format. Pure but for the messages."""
+"""Formats settings for other programs, each in that program's own format.
+
+Pure but for the messages.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ def chatbox_link(endpoint: Endpoint) -> str:
 
 
 def openclaw(endpoint: Endpoint) -> str:
-    """Return the part of `openclaw.json`, in the small form that a context of 4096 tokens needs."""
+    """Return the part of `openclaw.json`, in a small form.
+
+    A context of 4096 tokens needs it.
+    """
     return json.dumps(_openclaw.patch(endpoint, {}), indent=2)
 
 
@@ -110,7 +116,10 @@ def rdkstudio(endpoint: Endpoint) -> str:
 
 
 def litellm(endpoint: Endpoint) -> str:
-    """Return the `config.yaml` of LiteLLM's proxy, with a master key, because it is open without one."""
+    """Return the `config.yaml` of LiteLLM's proxy, with a master key.
+
+    Without one the proxy is open.
+    """
     return "\n".join(
         [
             "model_list:",
@@ -145,7 +154,10 @@ def xiaozhi(endpoint: Endpoint) -> str:
 
 
 def aider(endpoint: Endpoint) -> str:
-    """Return the command that starts aider, with whole-file edits, because small models keep no other format."""
+    """Return the command that starts aider, with whole-file edits.
+
+    Small models keep no other format.
+    """
     return _shell(
         {"OPENAI_API_BASE": endpoint.base, "OPENAI_API_KEY": endpoint.key},
         f"aider --model {shlex.quote(f'openai/{endpoint.model}')} --edit-format whole --map-tokens 0",
@@ -158,7 +170,10 @@ def ollama(endpoint: Endpoint) -> str:
 
 
 def claude(endpoint: Endpoint) -> str:
-    """Return the command that starts Claude Code in the small form that a context of 4096 tokens needs."""
+    """Return the command that starts Claude Code in a small form.
+
+    A context of 4096 tokens needs it.
+    """
     models = {f"ANTHROPIC_DEFAULT_{size}_MODEL": endpoint.model for size in ("OPUS", "SONNET", "HAIKU")}
     variables = {
         "ANTHROPIC_BASE_URL": host(endpoint),

@@ -23,7 +23,10 @@ def pad_left(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Wrap `text` to lines of at most `width` cells, only at blanks and between Chinese characters."""
+    """Wrap `text` to lines of at most `width` cells.
+
+    Only at blanks and between Chinese characters.
+    """
     lines = [""]
     for piece in _PIECES.findall(text):
         if lines[-1] and cells((lines[-1] + piece).rstrip()) > width:

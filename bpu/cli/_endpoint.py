@@ -1,4 +1,7 @@
-"""Finds this gateway's endpoint for clients by the settings: best address, key, models. It sends nothing."""
+"""Finds this gateway's endpoint for clients by the settings: best address, key, models.
+
+It sends nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ ANY_KEY = "any"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The settings of a client: `base` ends in `/v1`; `models` are all of the table, the selected one first.
+    """The settings of a client: `base` ends in `/v1`.
 
-    `needs_key`: the address is public, and its clients are refused because the gateway has no key.
+    `models` are all of the table, the selected one first. `needs_key`: the address is public, and its clients are
+    refused because the gateway has no key.
     """
 
     base: str
@@ -44,7 +48,10 @@ class Endpoint:
         return self.models[0].context
 
     def with_model(self, name: str) -> Endpoint:
-        """Return the same endpoint with another model selected; the model need not be in the table."""
+        """Return the same endpoint with another model selected.
+
+        The model need not be in the table.
+        """
         selected = [card for card in self.models if card.id == name]
         if not selected:
             return replace(self, models=(replace(self.models[0], id=name),))
@@ -74,7 +81,10 @@ def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = lo
 
 
 def _card(settings: Settings, model: ModelSpec) -> ModelCard:
-    """Return the facts of a model that clients are told, also of one whose files are missing."""
+    """Return the facts of a model for clients.
+
+    Its files may be missing.
+    """
     try:
         template = choose_files(settings, model).template
     except SettingsError:

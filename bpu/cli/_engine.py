@@ -1,4 +1,7 @@
-"""Orders a load, unload or examination from an engine, and waits until it is done. Runs in the CLI."""
+"""Orders a load, unload or examination from an engine, and waits until it is done.
+
+Runs in the CLI.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class RemoteEngine:
 
 
 def engine_control(url: str | None, key: str | None) -> EngineControl:
-    """Return the engine of the gateway at `url`, or of this board's keeper without a URL."""
+    """Return the engine at `url`, or of this board's keeper without a URL."""
     settings = load_settings()
     return LocalEngine(settings) if url is None else RemoteEngine(url, key or first_key(settings))
 
@@ -89,7 +92,10 @@ def poll_status(
 
 
 def model_id(name: str, url: str | None, key: str | None) -> str:
-    """Return the id of the model with that id or alias, on this board or at `url`. Raises `ModelNotFound`."""
+    """Return the id of the model with that id or alias.
+
+    On this board or at `url`. Raises `ModelNotFound`.
+    """
     settings = load_settings()
     if url is None:
         names = {model.id: model.names for model in chosen_table(resolve_engine(settings)).models}
@@ -105,9 +111,9 @@ def model_id(name: str, url: str | None, key: str | None) -> str:
 def load_and_wait(
     engine: EngineControl, *, model: str = "", limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> Status:
-    """Order a load and wait for its end, with a bar; `model` is an id, by default that of the last load.
+    """Order a load and wait for its end, with a bar.
 
-    Raises `EngineUnavailable` if it failed, and `EngineTimeout`.
+    `model` is an id, by default that of the last load. Raises `EngineUnavailable` if it failed, and `EngineTimeout`.
     """
     before = engine.status()
     if model:
@@ -130,7 +136,10 @@ def load_and_wait(
 def examine(
     engine: EngineControl, *, limit_s: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
 ) -> Status:
-    """Order an examination and wait for its end. Raises `EngineUnavailable` if it was aborted, and `EngineTimeout`."""
+    """Order an examination and wait for its end.
+
+    Raises `EngineUnavailable` if it was aborted, and `EngineTimeout`.
+    """
     before = engine.status()
     engine.order("examine")
     has_begun = False

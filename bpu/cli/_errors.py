@@ -1,4 +1,7 @@
-"""Translates errors for the terminal. Messages of engine and API are English, because clients match them."""
+"""Translates errors for the terminal.
+
+Messages of engine and API are English, because clients match them.
+"""
 
 from __future__ import annotations
 

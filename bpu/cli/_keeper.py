@@ -1,9 +1,13 @@
-"""Sends orders to the keeper that runs on this board and asks for its status, without starting one. Needs no gevent."""
+"""Sends orders to this board's keeper and asks for its status.
+
+It starts no keeper and needs no gevent.
+"""
 
 from __future__ import annotations
 
 import select
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +26,13 @@ from bpu.errors import EngineTimeout, EngineUnavailable
 from bpu.messages import say
 
 ANSWER_S = 5.0
-_BUSY_PAUSE_S = 0.005
 
 
 def order(folder: Path, op: str, model: str = "") -> bool:
-    """Send the order `load`, `unload` or `examine` to the keeper of the state folder; False when there is none.
+    """Send the order `load`, `unload` or `examine` to the keeper of the state folder.
 
-    `model` is the id of the one to load. Raises `EngineTimeout`, and `EngineUnavailable` when the keeper refuses.
+    False when there is none. `model` is the id of the one to load. Raises `EngineTimeout`, and `EngineUnavailable` when
+    the keeper refuses.
     """
     orders: dict[str, Message] = {
         "load": LoadModel(model=model),
@@ -42,7 +46,10 @@ def order(folder: Path, op: str, model: str = "") -> bool:
 
 
 def status(folder: Path) -> dict[str, Any] | None:
-    """The status of the engine, as the gateway shows it in `/health`; None when no keeper runs."""
+    """The status of the engine, as the gateway shows it in `/health`.
+
+    None when no keeper runs.
+    """
     answer = _ask(folder, GetStatus())
     return answer.status.to_json(time.monotonic()) if isinstance(answer, StatusUpdate) else None
 
@@ -57,11 +64,9 @@ def _ask(folder: Path, message: Message) -> Message | None:
     if sock is None:
         return None
     try:
-        protocol.send(sock, message)
-        if not _readable(sock.fileno(), ANSWER_S):
-            raise EngineTimeout(say("load.silent"))
-        packet = protocol.receive(sock)
-        return None if packet is None else packet[0]
+        return protocol.ask(sock, message, wait_readable=partial(_readable, sock.fileno()), limit_s=ANSWER_S)
+    except TimeoutError:
+        raise EngineTimeout(say("load.silent")) from None
     except BadPacket:
         raise EngineUnavailable(say("load.other_version")) from None
     except protocol.Closed:
@@ -80,14 +85,10 @@ def _is_running(folder: Path) -> bool:
 
 
 def _connect(folder: Path) -> Any:
-    deadline = time.monotonic() + ANSWER_S
-    while True:
-        try:
-            return protocol.connect(folder)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise EngineTimeout(say("load.silent")) from None
-            time.sleep(_BUSY_PAUSE_S)
+    try:
+        return protocol.connect_within(folder, ANSWER_S, sleep=time.sleep)
+    except BlockingIOError:
+        raise EngineTimeout(say("load.silent")) from None
 
 
 def _readable(fd: int, seconds: float) -> bool:

@@ -1,4 +1,7 @@
-"""Chats with this board's engine from a command, through the same keeper and queue as the gateway's workers."""
+"""Chats with this board's engine from a command.
+
+It uses the same keeper and queue as the gateway's workers.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,26 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from bpu import gevent_io
-from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.deltas import Delta
-from bpu.chat.loader import load_template
-from bpu.chat.prompt import Prompter
 from bpu.chat.requests import parse_chat
-from bpu.chat.tokens import load_counter
 from bpu.console.events import Event
-from bpu.console.profiles import PROFILES
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.job import Job
 from bpu.engine.client.launch_config import (
     build_launch_table,
     choose_files,
     chosen_table,
-    context_size,
-    line_limit,
     resolve_engine,
 )
 from bpu.engine.protocol import notify_shutdown
 from bpu.images.job_images import ImageInput
+from bpu.model_parts import load_parts
 from bpu.settings import Settings, state_dir
 from bpu.turn import Progress, TimeLimitReached
 
@@ -41,7 +37,10 @@ POLL_S = 0.1
 
 
 class LocalBackend:
-    """Chats with this board, and starts a keeper if none runs. Main thread of the CLI. Raises `SettingsError`."""
+    """Chats with this board, and starts a keeper if none runs.
+
+    Main thread of the CLI. Raises `SettingsError`.
+    """
 
     def __init__(self, settings: Settings, name: str = "") -> None:
         """`name` is the id of a model; the table's default if empty."""
@@ -51,28 +50,9 @@ class LocalBackend:
         files = choose_files(settings, model)
         self._model = model.id
         launches = build_launch_table(settings)
-        launch = launches.launch(model.id)
-        self._counter = load_counter(files.tokenizer_dir)
-        template = load_template(
-            files.template,
-            files.tokenizer_dir,
-            strftime_now=lambda form: datetime.now().strftime(form),
-            thinking=model.thinking,
-        )
-        self._prompter = Prompter(
-            template,
-            self._counter,
-            context_size=context_size(settings, model),
-            profile=PROFILES[model.profile],
-            newline=settings.newline,
-            line_limit=line_limit(settings, launch, model),
-            history=settings.history,
-            thinking=model.thinking,
-            image_tokens=model.image_tokens,
-        )
+        self._parts = load_parts(settings, model, launches)
         self._image_side, self._images = model.image_side, ImageInput(state_dir(settings), settings.image_urls)
         self._images.sweep()
-        self._decoder = AnswerDecoder(self._prompter)
         self.simulated, self.cpu = files.simulated, files.cpu
         self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, quiet=True)
         self._engine.start()
@@ -89,20 +69,20 @@ class LocalBackend:
         seeing = [self._model] if self._image_side else []
         request = parse_chat({**body, "model": self._model, "stream": True}, models=[self._model], seeing=seeing)
         images = self._images.read(request.images, self._image_side)
-        plan = self._prompter.plan(request)
+        plan = self._parts.prompter.plan(request)
         turn = replace(plan.turn, images=images.save(plan.images))
         with _interrupts() as is_interrupted:
             job = self._engine.submit(
                 turn,
                 on_end=images.remove,
                 job_id=f"chatcmpl-{uuid4().hex}",
-                remember=partial(self._decoder.conversation_digest, request),
-                count=self._counter.count,
+                conversation_digest=partial(self._parts.decoder.conversation_digest, request),
+                count_tokens=self._parts.counter.count,
                 model=self._model,
             )
             try:
                 events = _until_interrupted(job.events(POLL_S), is_interrupted)
-                yield from self._decoder.read(events, request, turn, lambda: job.timing)
+                yield from self._parts.decoder.read(events, request, turn, lambda: job.timing)
             finally:
                 self._wait_until_finished(job)
 
@@ -119,7 +99,10 @@ class LocalBackend:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Record Ctrl-C instead of raising, because an exception in the event loop could hit any greenlet."""
+    """Record Ctrl-C instead of raising.
+
+    An exception in the event loop could hit any greenlet.
+    """
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
@@ -131,7 +114,10 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 def _until_interrupted(
     events: Iterator[Event | Progress | TimeLimitReached], is_interrupted: Callable[[], bool]
 ) -> Iterator[Event | Progress]:
-    """Yield `events` until Ctrl-C or the job's time limit, after which the answer is what came so far."""
+    """Yield `events` until Ctrl-C or the job's time limit.
+
+    The answer is then what came so far.
+    """
     for event in events:
         if is_interrupted():
             raise KeyboardInterrupt

@@ -91,7 +91,10 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def read(path: Path) -> Config:
-    """Read the configuration in `path`; empty if there is none. Raises `BadRequest` unless it is plain JSON."""
+    """Read the configuration in `path`; empty if there is none.
+
+    Raises `BadRequest` unless it is plain JSON.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -29,7 +29,10 @@ _AFTER_A_LINE_S = 2.0
 
 
 def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Finding]:
-    """Load, ask, reset and measure; yield each finding at once and write all to the data folder."""
+    """Load, ask, reset and measure.
+
+    Yield each finding at once and write all to the data folder.
+    """
     try:
         launch = build_launch_spec(settings)
         with Notice() as notice:
@@ -47,7 +50,7 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
 
 
 class Progress:
-    """A bar over the steps of a probe, with the current step and the time so far."""
+    """Shows a bar over a probe's steps, with the current step and the time."""
 
     def __init__(
         self, notice: Notice, *, steps: int, quiet: bool = False, clock: Callable[[], float] = time.monotonic

@@ -1,4 +1,7 @@
-"""Waits until this board's gateway is ready by its `/ready`, or returns the reason why it is not."""
+"""Waits until this board's gateway is ready, by its `/ready`.
+
+Else it returns the reason.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def connection(bind: str) -> http.client.HTTPConnection | None:
-    """Make a connection from this machine to a server bound to `bind`; None for an inherited socket."""
+    """Make a connection from this machine to a server bound to `bind`.
+
+    None for an inherited socket.
+    """
     part = bind.split(",")[0]
     if part.startswith("fd:"):
         return None
@@ -80,7 +86,10 @@ def wait_until_ready(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str | None:
-    """Wait until the service is ready; return None, or a sentence with the reason why it is not."""
+    """Wait until the service is ready.
+
+    Return None, or a sentence with the reason why it is not.
+    """
     deadline = clock() + settings.load_timeout_s + MARGIN_S
     with Notice() as notice:
         while True:

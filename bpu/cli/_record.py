@@ -47,7 +47,7 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         return  # it decides nothing, or the try that runs is counted already and has no result yet
     elif record.tries:
         yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
-    elif PROFILES[launch.profile].belief is not None:
+    elif PROFILES[launch.profile].public_knowledge is not None:
         yield success("record", "record_public", folder=place)
     else:
         yield note("record", "record_none", "record_examine", folder=place)

@@ -60,7 +60,10 @@ class RemoteGateway:
         return dict(self.json("GET", "/health").get("engine", {}))
 
     def chat(self, body: Body) -> Iterator[Delta]:
-        """Yield the deltas of a streamed answer. Closing the iterator closes the connection and ends the job."""
+        """Yield the deltas of a streamed answer.
+
+        Closing the iterator closes the connection and ends the job.
+        """
         with self._request("POST", "/v1/chat/completions", {**body, "stream": True}, SILENCE_S) as response:
             ended, phase = False, _QUEUED
             for event in _events(response):
@@ -125,7 +128,10 @@ def _printable(text: str) -> str:
 
 
 def _read(response: http.client.HTTPResponse, limit_s: float) -> bytes:
-    """Read a body. Raises `OSError` when it is not whole after `limit_s` seconds, or is too long."""
+    """Read a body.
+
+    Raises `OSError` when it is not whole after `limit_s` seconds, or is too long.
+    """
     data, until = bytearray(), time.monotonic() + limit_s
     while piece := response.read1(64 * 1024):
         data += piece
@@ -147,7 +153,7 @@ def _object(data: bytes) -> Body:
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[Body | KeepAlive]:
-    """Yield the chunks, and a `KeepAlive` for each comment that names what the client waits for."""
+    """Yield the chunks, and a `KeepAlive` for each comment with a reason to wait."""
     for line in response:
         if line.startswith(b"data: [DONE]"):
             return

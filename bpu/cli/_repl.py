@@ -29,9 +29,10 @@ class ChatBackend(Protocol):
 
 
 class ChatSession:
-    """One conversation; runs in the main thread of `chat`. `options` are fields of each request (`max_tokens`, ...).
+    """One conversation; runs in the main thread of `chat`.
 
-    `images` are data URLs of images that go with the first question.
+    `options` are fields of each request (`max_tokens`, ...). `images` are data URLs of images that go with the first
+    question.
     """
 
     def __init__(
@@ -80,7 +81,10 @@ class ChatSession:
         return [*images, {"type": "text", "text": question}]
 
     def converse(self, questions: Iterator[str]) -> None:
-        """Answer until the questions end or `/exit`. An error is shown, and the conversation goes on."""
+        """Answer until the questions end or `/exit`.
+
+        An error is shown, and the conversation goes on.
+        """
         for question in questions:
             words = question.strip()
             if words in ("/exit", "/quit"):
@@ -105,7 +109,10 @@ class ChatSession:
 
 
 class _Screen:
-    """Shows deltas: the answer on stdout; the reasoning on stderr if stdout is not a terminal."""
+    """Shows deltas: the answer on stdout.
+
+    The reasoning on stderr if stdout is not a terminal.
+    """
 
     def __init__(
         self, show_thinking: bool, clock: Callable[[], float], engine_status: Callable[[], dict[str, Any]]
@@ -166,7 +173,10 @@ def _figures(finish: Finish) -> str:
 
 
 def questions(read: Callable[[str], str] = input) -> Iterator[str]:
-    """Yield typed lines, with line editing, or the lines of a pipe. Ctrl-C at the prompt shows how to exit."""
+    """Yield typed lines, with line editing, or the lines of a pipe.
+
+    Ctrl-C at the prompt shows how to exit.
+    """
     if not is_terminal(sys.stdin):
         yield from (line.rstrip("\r\n") for line in sys.stdin)
         return

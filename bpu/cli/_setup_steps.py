@@ -1,4 +1,7 @@
-"""The steps of `setup`: each examines the board and names the command that completes it. It changes nothing."""
+"""The steps of `setup`: each examines the board and names the command that completes it.
+
+It changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ RUNTIMES = ("runtime", "oellm_runtime")
 
 @dataclass(frozen=True)
 class StepState:
-    """The result of examining a step. `command` completes it; if it is empty and `is_done` False, a person must act.
+    """The result of examining a step.
 
-    `then_restart`: after the command the board must be restarted and the setup run again.
+    `command` completes it; if it is empty and `is_done` False, a person must act. `then_restart`: after the command the
+    board must be restarted and the setup run again.
     """
 
     findings: tuple[Finding, ...]
@@ -53,7 +57,10 @@ class Step:
 
 
 def model_command(subject: Subject) -> Words:
-    """Return the command that downloads the smallest model for this board and SDK; () if the catalogue has none."""
+    """Return the command that downloads the smallest model for this board and SDK.
+
+    () if the catalogue has none.
+    """
     board, runtime = known_board(subject.root), subject.settings.runtime_dir
     sizes = {
         row.id: row.memory

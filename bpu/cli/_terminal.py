@@ -29,7 +29,10 @@ def dim(text: str) -> str:
 
 
 def bar(seconds: float, expected_s: float) -> str:
-    """Draw a bar of `seconds` out of about `expected_s`; it is never full, because the end is not known."""
+    """Draw a bar of `seconds` out of about `expected_s`.
+
+    It is never full, because the end is not known.
+    """
     return gauge(min(0.96, seconds / expected_s) if expected_s > 0 else 0.96, seconds)
 
 
@@ -40,7 +43,10 @@ def gauge(share: float, seconds: float) -> str:
 
 
 class Notice:
-    """One line on stderr that the next one replaces and that is cleared at the end; silent without a terminal."""
+    """One line on stderr that the next one replaces.
+
+    It is cleared at the end, and silent without a terminal.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr

@@ -62,7 +62,10 @@ def command(
 
 
 def _data_url(path: Path) -> str:
-    """Return the picture in a file as a data URL, small enough to be sent. Raises `click.UsageError`."""
+    """Return the picture in a file as a data URL, small enough to be sent.
+
+    Raises `click.UsageError`.
+    """
     from bpu.images.decode import BadImage  # Pillow is needed for images alone
     from bpu.images.shrink import shrink
 

@@ -52,7 +52,10 @@ def _mistakes_of_file() -> list[str]:
 
 
 def describe_settings(settings: Settings) -> list[dict[str, str]]:
-    """List name, value and source of each setting, in the order of the fields. Keys are hidden."""
+    """List name, value and source of each setting, in the order of the fields.
+
+    Keys are hidden.
+    """
     rows = []
     for field, name in variables().items():
         # The text as written, so that an invalid value is shown too.

@@ -31,7 +31,10 @@ MODELS_LIMIT_S = 3.0
 
 
 class _ListedModel(BaseModel):
-    """What is read of an entry of `/v1/models`, of whatever answers at `--url`; the context in tokens."""
+    """What is read of an entry of `/v1/models`, of whatever answers at `--url`.
+
+    The context in tokens.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -115,7 +118,10 @@ def _chosen_endpoint(url: str | None, key: str | None, model: str | None) -> End
 
 
 def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
-    """Return the endpoint at `url` with that gateway's models, or with those of the settings if it does not answer."""
+    """Return the endpoint at `url` with that gateway's models.
+
+    With those of the settings if it does not answer.
+    """
     gateway = RemoteGateway(url, "" if endpoint.key == ANY_KEY else endpoint.key)
     endpoint = dataclasses.replace(endpoint, base=f"{gateway.base}/v1", needs_key=False)
     try:
@@ -130,7 +136,10 @@ def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
 
 
 def _is_twin(name: str, names: Collection[str]) -> bool:
-    """Whether `name` is the second name of a model, under which its reasoning is shown in the answer."""
+    """Whether `name` is the second name of a model.
+
+    Under it the model's reasoning is shown in the answer.
+    """
     return name.endswith(THINK_SUFFIX) and name.removesuffix(THINK_SUFFIX) in names
 
 

@@ -76,7 +76,10 @@ def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs:
 
 
 def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | None = None) -> Subject:
-    """Return the subject of the checks for these settings and this machine; `model` is the default one if None."""
+    """Return the subject of the checks for these settings and this machine.
+
+    `model` is the default one if None.
+    """
     models: tuple[ModelSpec, ...] = (model,) if model else ()
     if model is None:
         settings = resolve_engine(settings, root=root)

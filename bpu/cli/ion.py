@@ -173,9 +173,9 @@ def _need() -> Need | None:
 
 
 def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int], model: str) -> None:
-    """Refuse a mode that cannot hold the served model, or only perhaps where another certainly does.
+    """Refuse a mode that is too small for the served model.
 
-    Explicit sizes are always accepted.
+    Also one that holds it only perhaps, where another certainly does. Explicit sizes are always accepted.
     """
     need = _need()
     found = Fit.FITS if need is None else fit(need, usable_sizes({**now, **request.sizes}))
@@ -193,7 +193,10 @@ def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int], model: 
 
 
 def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
-    """Return the boot loader's file if it is to be changed; None: the device tree is."""
+    """Return the boot loader's file if it is to be changed.
+
+    None: the device tree is.
+    """
     if via == "tree":
         return None
     path = config_file(boot_dir, layout.model)
@@ -203,7 +206,10 @@ def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
 
 
 def _next_sizes(layout: Layout, config: BootConfig | None) -> dict[str, int]:
-    """Return each pool's bytes at the next start: the device tree's, overridden by the boot loader's file."""
+    """Return each pool's bytes at the next start.
+
+    The device tree's, overridden by the boot loader's file.
+    """
     tree = {pool.name: pool.span.size for pool in layout.memory.pools}
     return {**tree, **(config.sizes() if config else {})}
 
@@ -225,7 +231,10 @@ def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, 
 
 
 def _show_config_plan(config: BootConfig, layout: Layout, request: PoolRequest) -> bool:
-    """Show the plan; return whether it changes anything. Raises `BoardError` for sizes that are not possible."""
+    """Show the plan; return whether it changes anything.
+
+    Raises `BoardError` for sizes that are not possible.
+    """
     before = _next_sizes(layout, config)
     for name, size in request.sizes.items():
         if name not in POOLS:

@@ -55,7 +55,10 @@ def _parse_address(address: str) -> tuple[str, int]:
 
 
 def _local_url(settings: Settings) -> str:
-    """Return the URL of this machine's gateway by `BPU_BIND`. Raises `EngineUnavailable` if it has no address."""
+    """Return the URL of this machine's gateway by `BPU_BIND`.
+
+    Raises `EngineUnavailable` if it has no address.
+    """
     for part in settings.bind.split(","):
         host, _, port = part.rpartition(":")
         if not part.startswith(("unix:", "fd:")):
@@ -64,7 +67,10 @@ def _local_url(settings: Settings) -> str:
 
 
 def _pip() -> str:
-    """Return the command that installs into this environment. A Debian package's has no pip, but a wheel of it."""
+    """Return the command that installs into this environment.
+
+    A Debian package's has no pip, but a wheel of it.
+    """
     wheel = next(Path(sys.prefix).parent.glob("wheels/pip-*.whl"), None)
     if find_spec("pip") is None and wheel is not None:
         return f"sudo {sys.executable} {wheel}/pip"

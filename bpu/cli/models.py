@@ -114,7 +114,10 @@ def _list(*, as_json: bool, sysfs: Path) -> None:
 
 
 def _loaded_model(settings: Settings) -> str:
-    """Return the id of the loaded model; "" if none is loaded or no engine runs."""
+    """Return the id of the loaded model.
+
+    "" if none is loaded or no engine runs.
+    """
     try:
         status = _keeper.status(state_dir(settings)) or {}
     except BpuError:
@@ -123,7 +126,7 @@ def _loaded_model(settings: Settings) -> str:
 
 
 def _stand_in(settings: Settings, model: ModelSpec, sysfs: Path) -> str:
-    """Return `cpu` or `simulator` if one of them answers in place of a board's console, else ""."""
+    """Return `cpu` or `simulator` if it answers in place of a console, else ""."""
     try:
         files = choose_files(settings, model, root=sysfs)
     except SettingsError:

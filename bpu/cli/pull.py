@@ -66,7 +66,10 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
 
 
 def _refuse(row: Row, settings: Settings, sysfs: Path) -> None:
-    """Refuse, before the download, a model that cannot be downloaded, cannot run here, or is in the table."""
+    """Refuse, before the download, a model that cannot be used.
+
+    It cannot be downloaded, cannot run here, or is in the table.
+    """
     check_allowed(row, settings)
     board = known_board(sysfs)
     if not row.runs_on(board):

@@ -1,4 +1,7 @@
-"""`report`: writes one file about this board and its gateway for support; it lists the contents first."""
+"""`report`: writes one file about this board and its gateway for support.
+
+It lists the contents first.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Yield the lines of one part, or one line about its failure, because the other parts are still useful."""
+    """Yield the lines of one part, or one line about its failure.
+
+    The other parts are still useful.
+    """
     try:
         yield from write()
     except Exception as error:

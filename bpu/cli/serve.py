@@ -58,7 +58,10 @@ def gunicorn(arguments: tuple[str, ...]) -> list[str]:
 
 
 def environment(settings: Settings, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the chosen settings as variables; folders are absolute, because gunicorn runs in the project's folder."""
+    """Return the chosen settings as variables.
+
+    Folders are absolute, because gunicorn runs in the project's folder.
+    """
     named = {field for field in FOLDERS & settings.explicit if field in chosen or os.environ.get(variables()[field])}
     folders = {field: str(getattr(settings, field)) for field in named}
     return {f"BPU_{field.upper()}": value for field, value in {**chosen, **folders}.items()}

@@ -88,7 +88,10 @@ def _is_packaged() -> bool:
 
 
 def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
-    """Under sudo and without a system file: adopt the caller's settings after a yes. Return variables with source."""
+    """Under sudo and without a system file: adopt the caller's settings after a yes.
+
+    Return variables with source.
+    """
     if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.sudo_user_file()) is None:
         return {}
     path, user = other
@@ -103,7 +106,10 @@ def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
 
 
 def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
-    """Return the values for the settings file that differ from the defaults; print new ones with their source."""
+    """Return the values for the settings file that differ from the defaults.
+
+    Print new ones with their source.
+    """
     found: dict[str, str] = {}
     for field, name in variables().items():
         value = getattr(settings, field)

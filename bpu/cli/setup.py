@@ -1,4 +1,7 @@
-"""`setup`: leads through all steps from a new board to Chatbox; each step is a command of its own."""
+"""`setup`: leads through all steps from a new board to Chatbox.
+
+Each step is a command of its own.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def command(yes: bool, dry_run: bool, sysfs: Path) -> None:
 
 
 class SetupRun:
-    """One run of the setup, in the CLI: it shows, asks and runs the steps in their order."""
+    """One run of the setup, in the CLI.
+
+    It shows, asks and runs the steps in their order.
+    """
 
     def __init__(self, *, yes: bool, dry_run: bool, sysfs: Path) -> None:
         self._yes, self._dry_run, self._sysfs = yes, dry_run, sysfs

@@ -46,7 +46,7 @@ def command() -> None:
 
 
 def _engine_lines(settings: Settings) -> Iterator[str]:
-    """Yield a line if the engine of another gateway runs, or one that this version does not understand."""
+    """Yield a line if an engine runs although this gateway does not answer."""
     for folder in existing_state_dirs(settings):
         try:
             if _keeper.status(folder) is not None:

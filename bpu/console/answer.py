@@ -1,4 +1,4 @@
-"""The stage of the answer separates the model's text from the console's own end of the turn.
+"""Separates the model's text from the console's own end of the turn.
 
 It knows no clock and no echo. Its bytes contain no colours and no log lines.
 """
@@ -25,7 +25,9 @@ _TOKENS = PatternSet(TOKENS, b"")
 
 
 class AnswerStage(Stage):
-    """Reads from the marker to the next prompt, and holds back what may be the end of the turn.
+    """Reads from the marker to the next prompt.
+
+    It holds back what may be the end of the turn.
 
     A model can print every byte that a console prints, so times decide:
     - Complete statistics of this console's own kind and the prompt are the end at once if all of them came in less time
@@ -113,7 +115,10 @@ class AnswerStage(Stage):
         return None if self.pending is None else self._decide_pending(emit)
 
     def end(self, emit: Emit) -> bytes | None:
-        """Decide as after silence; a library's last lines and statistics without a prompt are no text either."""
+        """Decide as after silence.
+
+        A library's last lines and statistics without a prompt are no text either.
+        """
         if rest := self._tokens.take():
             self._read(rest, emit)
         if self._pending is not None:
@@ -145,7 +150,7 @@ class AnswerStage(Stage):
             at = found.start
 
     def _is_proven(self, found: Trailer) -> bool:
-        """Whether `found`, which is held, is an end that no model could have printed in its time."""
+        """Whether the held `found` is an end that no model could have printed so fast."""
         if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
             return False
         self.end_proven = self._proves_end(known_part(found.stats) + PROMPT)
@@ -188,7 +193,10 @@ class AnswerStage(Stage):
         return b""
 
     def _finish(self, emit: Emit, *, is_model_paced: bool = False) -> bytes:
-        """End the turn by the trailer that is held; if `is_model_paced`, all of it but the prompt is text."""
+        """End the turn by the trailer that is held.
+
+        If `is_model_paced`, all of it but the prompt is text.
+        """
         found = self._match(self._held, 0)
         if found.stats and is_model_paced:
             self._emit_text(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
@@ -236,11 +244,11 @@ class AnswerStage(Stage):
 
 
 class ImageStage(AnswerStage):
-    """Reads from a line that names images to the next prompt. All text in it is to be dropped.
+    """Reads from a line that names images to the next prompt.
 
-    Whether the console prints its marker, an answer or statistics here is not known, so all of them may come or not
-    (docs/console-protocol.md#input). What ends it is proven as the end of an answer is, because a model that has read
-    an image may print what stands in it.
+    All text in it is to be dropped. Whether the console prints its marker, an answer or statistics here is not known,
+    so all of them may come or not (docs/console-protocol.md#input). What ends it is proven as the end of an answer is,
+    because a model that has read an image may print what stands in it.
     """
 
     _head: bytes | None = b""  # what may be the beginning of the marker; None once that is decided

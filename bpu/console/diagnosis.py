@@ -1,7 +1,7 @@
-"""Finds why a console ended or did not start, by its last lines and its exit, in a table of real failures.
+"""Finds why a console ended or did not start, in a table of real failures.
 
-Pure: it reads log lines (never echo or answer) and returns a cause, a remedy, and whether the failure is permanent.
-Sources of the failures: docs/console-protocol.md#failures.
+By its last lines and its exit. Pure: it reads log lines (never echo or answer) and returns a cause, a remedy, and
+whether the failure is permanent. Sources of the failures: docs/console-protocol.md#failures.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from signal import Signals
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why a console failed: `cause` is a stable key, `message` names cause and remedy in whole sentences.
+    """Why a console failed.
 
-    `permanent`: another start fails, too, until a person changes something.
+    `cause` is a stable key, `message` names cause and remedy in whole sentences. `permanent`: another start fails, too,
+    until a person changes something.
     """
 
     cause: str
@@ -26,10 +27,11 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One row of the table: it matches when `words` (a regular expression) match and the exit is one of `exits`.
+    """One row of the table.
 
-    An exit is an exit code or a negative signal number; None stands for a process that has not ended.
-    `{0}` in the message is the first group of `words`.
+    It matches when `words` (a regular expression) match and the exit is one of `exits`. An exit is an exit code or a
+    negative signal number; None stands for a process that has not ended. `{0}` in the message is the first group of
+    `words`.
     """
 
     cause: str
@@ -222,9 +224,10 @@ _RULES = (
 
 
 def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int | None = None) -> Diagnosis:
-    """Diagnose a failure from a console's last log `lines` and its exit; both None: it has not ended by itself.
+    """Diagnose a failure from a console's last log `lines` and its exit.
 
-    An exit code of 128 + n is read as signal n, because shells report signals so. The first matching rule wins.
+    Both None: it has not ended by itself. An exit code of 128 + n is read as signal n, because shells report signals
+    so. The first matching rule wins.
     """
     end = _end(exit_code, signal)
     text = "\n".join(lines)

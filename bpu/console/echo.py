@@ -1,6 +1,7 @@
-"""The stage between a written line and the answer: the echo of the rendered template, up to the console's marker.
+"""Reads what comes between a written line and the answer.
 
-It decides which marker is the console's own. It never logs what it reads, because that is a user's text.
+That is the echo of the rendered template, up to the console's marker. It decides which marker is the console's own. It
+never logs what it reads, because that is a user's text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _UNDECIDED = b"?"
 
 
 class EchoMatcher:
-    """Compares an echo with the line that was written, as it is and with its line breaks made real."""
+    """Compares an echo with the line that was written.
+
+    As it is, and with its line breaks made real.
+    """
 
     def __init__(self, line: bytes) -> None:
         text = line.strip()
@@ -38,7 +42,10 @@ class EchoMatcher:
         self._ended = False
 
     def marks(self, mark: bytes) -> int:
-        """Count `mark` in the line; a blank is added because `strip` may have removed the mark's last blank."""
+        """Count `mark` in the line.
+
+        A blank is added because `strip` may have removed the mark's last blank.
+        """
         if mark not in self._marks:
             self._marks[mark] = max((form + b" ").count(mark) for form in self._forms)
         return self._marks[mark]
@@ -48,11 +55,14 @@ class EchoMatcher:
         return any(form.startswith(text[: len(form)]) for form in self._forms)
 
     def continues_after(self, text: bytearray) -> bool:
-        """Whether `text` is the beginning of the line, so that more bytes are needed to decide."""
+        """Whether `text` is the beginning of the line, so that more bytes are needed."""
         return any(len(form) > len(text) and form.startswith(text) for form in self._forms)
 
     def is_repeated_in(self, echo: bytearray, before: int) -> bool:
-        """Whether the first `before` bytes hold the whole line. Searched only once enough bytes have come."""
+        """Whether the first `before` bytes hold the whole line.
+
+        Searched only once enough bytes have come.
+        """
         if not self._ended and before >= self._shortest and self._searches:
             self._searches -= 1
             self._ended = any(echo.find(form, 0, before) >= 0 for form in self._forms)
@@ -60,7 +70,9 @@ class EchoMatcher:
 
 
 class EchoStage(Stage):
-    """Reads up to the console's `[Assistant] >>> `, then emits `Echo`, or `RunError` for a `run error` in its place.
+    """Reads up to the console's `[Assistant] >>> `, then emits `Echo`.
+
+    It emits `RunError` for a `run error` in that place.
 
     The user's text can hold every mark. A mark at the beginning of a line is the console's own when
     1. the console does not echo, or the written line does not hold that mark, or
@@ -131,7 +143,10 @@ class EchoStage(Stage):
         return None
 
     def _find_mark(self) -> bytes:
-        """Return the mark that begins the current line, once; `_UNDECIDED` if more bytes may make it one; else b""."""
+        """Return the mark that begins the current line, once.
+
+        `_UNDECIDED` if more bytes may make it one; else b"".
+        """
         if self._mark_rejected:
             return b""
         rest = self._text[self._at : self._at + len(MARKER)]
@@ -154,14 +169,20 @@ class EchoStage(Stage):
         return False
 
     def _ends_turn_here(self) -> bool:
-        """Whether silence after this prompt ends the turn: it does if a doubtful marker began the answer."""
+        """Whether silence after this prompt ends the turn.
+
+        It does if a doubtful marker began the answer.
+        """
         ends = self._doubtful_marker_at is not None and len(self._text) == self._at + len(PROMPT)
         if not ends and self._is_consoles(PROMPT, len(self._text)):
             raise OutOfSync("The console asks for the next question without an answer to the last one.")
         return ends
 
     def _is_consoles(self, mark: bytes, end: int) -> bool:
-        """Whether the `mark` that begins the current line is the console's own, judged by the bytes before `end`."""
+        """Whether the `mark` that begins the current line is the console's own.
+
+        Judged by the bytes before `end`.
+        """
         if not self._echoes or not self._echo_matcher.marks(mark):
             return True
         if self._blank and not self._echo_matcher.matches_start(self._text[self._at : end]):
@@ -189,7 +210,10 @@ class EchoStage(Stage):
         return bytes(self._text[end + 1 :])
 
     def _take_line(self, end: int, emit: Emit) -> None:
-        """Take a whole line without a mark: a library's failure becomes a `Log`, all else is echo."""
+        """Take a whole line without a mark.
+
+        A library's failure becomes a `Log`, all else is echo.
+        """
         self._check_size(end)
         line = bytes(self._text[self._at : min(end, self._at + _MAX_FAILURE_BYTES)])
         if any(line.startswith(head) and self._is_consoles(head, end + 1) for head in FAILURE_HEADS):
@@ -207,10 +231,11 @@ class EchoStage(Stage):
 
 
 class AnchoredEchoStage(Stage):
-    """Reads an echo of known form and the marker after it, then emits `Echo`; all else raises `EchoMismatch`.
+    """Reads an echo of known form and the marker after it, then emits `Echo`.
 
-    The first bytes after a line must be the console's own repetition of it. This notices a turn that is still running,
-    unless that turn prints the same line; so it is no proof, because a line can be guessed.
+    All else raises `EchoMismatch`. The first bytes after a line must be the console's own repetition of it. This
+    notices a turn that is still running, unless that turn prints the same line; so it is no proof, because a line can
+    be guessed.
     """
 
     def __init__(self, line: bytes, forms: Iterable[EchoForm]) -> None:
@@ -261,7 +286,10 @@ class AnchoredEchoStage(Stage):
 
 
 def form_of(echo: bytes, line: bytes) -> EchoForm | None:
-    """Return the form of an `echo` that holds `line` exactly once, as written or with real line breaks; else None."""
+    """Return the form of an `echo` that holds `line` exactly once, else None.
+
+    As written or with real line breaks.
+    """
     for body in (line, line.replace(b"\\n", b"\n")):
         at = echo.find(body) if body else -1
         if at >= 0 and echo.find(body, at + 1) < 0:  # not even overlapping: `>>` occurs twice in `>>>`

@@ -8,10 +8,10 @@ from bpu.console.events import Event
 
 
 class OutOfSync(Exception):
-    """The console printed what cannot come in its state: end the process and never use it again.
+    """The console printed what cannot come in its state.
 
-    `events` are those found in the same piece of bytes before. The message names the state and never holds the bytes
-    themselves, because they may be a user's text.
+    End the process and never use it again. `events` are those found in the same piece of bytes before. The message
+    names the state and never holds the bytes themselves, because they may be a user's text.
     """
 
     def __init__(self, message: str, events: Sequence[Event] = ()) -> None:
@@ -20,7 +20,10 @@ class OutOfSync(Exception):
 
 
 class EchoMismatch(OutOfSync):
-    """The bytes after a line are not the console's echo of it: another turn may still be running."""
+    """The bytes after a line are not the console's echo of it.
+
+    Another turn may still be running.
+    """
 
 
 class LineTooLong(ValueError):

@@ -15,7 +15,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Echo:
-    """The console has repeated the prompt and begins to answer. It holds a user's text: never log it."""
+    """The console has repeated the prompt and begins to answer.
+
+    It holds a user's text: never log it.
+    """
 
     text: str = ""
 
@@ -45,24 +48,36 @@ class Stats:
 
 @dataclass(frozen=True)
 class Done:
-    """The prompt has come back: the turn ended naturally, and the next line may be written."""
+    """The prompt has come back.
+
+    The turn ended naturally, and the next line may be written.
+    """
 
 
 @dataclass(frozen=True)
 class Overrun:
-    """The model continued after its end-of-turn or role token; the rest of the turn is dropped."""
+    """The model continued after its end-of-turn or role token.
+
+    The rest of the turn is dropped.
+    """
 
 
 @dataclass(frozen=True)
 class RunError:
-    """The console reports that the turn failed. No prompt may follow, so the process must not be used again."""
+    """The console reports that the turn failed.
+
+    No prompt may follow, so the process must not be used again.
+    """
 
     line: str
 
 
 @dataclass(frozen=True)
 class Log:
-    """A whole line that looks like a library's. A model can print one, so it may be shown only while loading."""
+    """A whole line that looks like a library's.
+
+    A model can print one, so it may be shown only while loading.
+    """
 
     line: str
 

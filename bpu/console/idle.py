@@ -26,7 +26,7 @@ _IDLE_LINES = tuple(Pattern("line", (head, _REST_OF_LINE, b"\n")) for head in ID
 
 
 class LoadingStage(Stage):
-    """Reads from the start of the process to the first prompt at the beginning of a line, then emits `Ready`.
+    """Reads up to the first prompt at the beginning of a line; emits `Ready`.
 
     The banner's lines go into `Ready`, every other line is a `Log`. A prompt within a line does not count.
     """
@@ -123,7 +123,7 @@ class IdleStage(Stage):
     def _mismatch_message(self) -> str:
         if self._awaits_reset:
             return "The console did not answer `reset` with its prompt."
-        return "The console spoke although nothing was asked."
+        return "The console wrote output although it had no line to answer."
 
     def end(self, emit: Emit) -> bytes | None:
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):

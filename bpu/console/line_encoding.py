@@ -1,7 +1,7 @@
-"""Encodes a prompt as exactly one line of a console's input. It shortens nothing and interprets nothing.
+"""Encodes a prompt as exactly one line of a console's input.
 
-The consoles read a line with `fgets` or `getline` and compare it with their commands byte by byte
-(docs/console-protocol.md#input).
+It shortens nothing and interprets nothing. The consoles read a line with `fgets` or `getline` and compare it with their
+commands byte by byte (docs/console-protocol.md#input).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _SPECIAL = re.compile(r"<(?=[|｜][^|｜<>]{1,128}[|｜]>)")
 
 
 def encode_line(text: str, *, profile: Profile, newline: str = "\\n", limit: int | None = None) -> bytes:
-    """Encode `text` as the bytes of one line in UTF-8, without the newline that sends it.
+    """Encode `text` as the bytes of one line in UTF-8.
+
+    Without the newline that sends it.
 
     - A line break of any kind (CR, LF, CR LF, VT, FF, U+0085, U+2028, U+2029) becomes `newline`.
     - Every other control character (NUL would cut the line) becomes a blank; a tab stays; a lone surrogate,
@@ -50,8 +52,8 @@ def encode_line(text: str, *, profile: Profile, newline: str = "\\n", limit: int
 
 
 def escape_special_tokens(text: str) -> str:
-    """Put a blank into every `<｜...｜>` and `<|...|>` of `text`, so that no tokenizer reads a special token there.
+    """Put a blank into every `<｜...｜>` and `<|...|>` of `text`.
 
-    Think and tool tags stay unchanged.
+    No tokenizer then reads a special token there. Think and tool tags stay unchanged.
     """
     return _SPECIAL.sub("< ", text)

@@ -35,7 +35,10 @@ _CPU_CONSOLE_HEAD = b"[cpu] "
 
 
 def is_library_line(line: bytes) -> bool:
-    """Whether `line`, of the error stream, begins like lines of consoles, their libraries and the C library."""
+    """Whether `line`, of the error stream, begins like a library's.
+
+    Like lines of consoles, their libraries and the C library.
+    """
     line = _COLOUR.sub(b"", line)
     if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS, _CPU_CONSOLE_HEAD)):
         return True
@@ -45,12 +48,12 @@ def is_library_line(line: bytes) -> bool:
 
 
 class LogFilter:
-    """Splits a console's bytes into text and `Log` events for whole log lines. A `Parser` owns it.
+    """Splits a console's bytes into text and `Log` events for whole log lines.
 
-    A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a line, and ends with the
-    line. A head from a prompt is text wherever it comes back, in the echo or quoted by the model, because a library
-    cannot repeat an earlier line's thread and millisecond. A line that comes in a model's steps is text, too, because a
-    library writes a line at once.
+    A `Parser` owns it. A log line begins with a head that only libraries write (`markers.LOG_HEADS`), anywhere in a
+    line, and ends with the line. A head from a prompt is text wherever it comes back, in the echo or quoted by the
+    model, because a library cannot repeat an earlier line's thread and millisecond. A line that comes in a model's
+    steps is text, too, because a library writes a line at once.
 
     Where times do not decide, because the read's time is unknown or the model is as quick as a library, it counts as a
     log line: libraries print such lines, and models hardly ever invent one.
@@ -91,7 +94,7 @@ class LogFilter:
             yield rest
 
     @property
-    def at_rest(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing is held back and no log line is open."""
         return not self._log and self._scanner.is_empty
 

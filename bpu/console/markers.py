@@ -1,7 +1,7 @@
-"""The byte patterns that have a meaning in a console's output; the stages know which meaning.
+"""The byte patterns that have a meaning in a console's output.
 
-Each was read in a public source or log of the SDKs, which docs/console-protocol.md names. Everything else is the
-model's text.
+The stages know which meaning. Each was read in a public source or log of the SDKs, which docs/console-protocol.md
+names. Everything else is the model's text.
 """
 
 from __future__ import annotations

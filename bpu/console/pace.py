@@ -1,8 +1,8 @@
-"""Measures the steps of an answer, and how much a model can print in a given time. Pure: times are arguments.
+"""Measures the steps of an answer, and how much a model can print meanwhile.
 
-A model prints whatever a user asks for, so no text proves that a turn is over. But a model cannot print faster than its
-own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100) to 112
-tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5 tokens at once
+Pure: times are arguments. A model prints whatever a user asks for, so no text proves that a turn is over. But a model
+cannot print faster than its own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100) to
+112 tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5 tokens at once
 (docs/console-protocol.md#speeds).
 """
 
@@ -70,7 +70,10 @@ class Arrival(NamedTuple):
 
 
 def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
-    """Whether the reads of one line, or of the end of an answer, came in a model's steps."""
+    """Whether the reads came in a model's steps.
+
+    They are those of one line, or of the end of an answer.
+    """
     if not arrivals or arrivals[-1].empty_at - arrivals[0].read_at <= _LONGEST_WRITE_S:
         return False
     gaps = (later.read_at - earlier.read_at for earlier, later in pairwise(arrivals))
@@ -78,15 +81,19 @@ def come_in_steps(arrivals: Sequence[Arrival]) -> bool:
 
 
 def step_of(gaps: Sequence[float]) -> float:
-    """Return the step in `gaps` (seconds): their 90th percentile, because a late read also makes a gap shorter."""
+    """Return the step in `gaps` (seconds), their 90th percentile.
+
+    A late read also makes a gap shorter.
+    """
     return sorted(gaps)[len(gaps) * 9 // 10]
 
 
 class Pace:
-    """Measures the steps of one answer. Its owner is a `Parser`, which makes one for each turn.
+    """Measures the steps of one answer.
 
-    `known_step_s`: the usual step of this console's earlier answers, None if unknown. `known_rate`: tokens a second of
-    its fastest answer. `least_step`: the tokens that a step of this console may hold, whatever was measured.
+    Its owner is a `Parser`, which makes one for each turn. `known_step_s`: the usual step of this console's earlier
+    answers, None if unknown. `known_rate`: tokens a second of its fastest answer. `least_step`: the tokens that a step
+    of this console may hold, whatever was measured.
     """
 
     def __init__(self, known_step_s: float | None = None, *, known_rate: float = 0.0, least_step: int = 1) -> None:
@@ -138,21 +145,28 @@ class Pace:
 
     @property
     def _is_block(self) -> bool:
-        """Whether the current step holds more than a model prints at once, in as few reads as a buffer's content."""
+        """Whether the current step holds more than a model prints at once.
+
+        In as few reads as a buffer's content.
+        """
         size = max(self._step_tokens, self._step_bytes / _TOKEN_BYTES)
         return size > self._step_limit and 0 < self._step_reads <= _BLOCK_READS
 
     @property
     def delivers_blocks(self) -> bool:
-        """Whether the console buffers its output: most steps are larger than any step of a model.
+        """Whether the console buffers its output.
 
-        A program that prints faster than any model over the whole answer only plays one, so its sizes prove nothing.
+        Most steps are larger than any step of a model. A program that prints faster than any model over the whole
+        answer only plays one, so its sizes prove nothing.
         """
         return 2 * (self._blocks + self._is_block) > self._steps > 0 and not self._is_beyond_models
 
     @property
     def measured_step_s(self) -> float | None:
-        """The step of this answer alone, in seconds (see `step_of`); None when it has too few steps."""
+        """The step of this answer alone, in seconds (see `step_of`).
+
+        None when it has too few steps.
+        """
         if len(self._gaps) >= LEAST_STEPS:
             return step_of(self._gaps)
         if self._is_stepless:
@@ -171,29 +185,38 @@ class Pace:
 
     @property
     def few_gaps(self) -> tuple[float, ...]:
-        """The gaps of an answer that is too short to measure its step; several such answers together show it."""
+        """The gaps of an answer that is too short to measure its step.
+
+        Several such answers together show it.
+        """
         return tuple(self._gaps) if self.measured_step_s is None else ()
 
     @property
     def _is_stepless(self) -> bool:
-        """Whether the console prints faster than any model, as a program that only plays one may."""
+        """Whether the console prints faster than any model.
+
+        A program that only plays one may.
+        """
         return (
             self._later_tokens >= _STEPLESS_TOKENS and self._later_reads >= _STEPLESS_READS and self._is_beyond_models
         )
 
     @property
     def _is_beyond_models(self) -> bool:
-        """Whether on average more than one token came in `SAME_STEP_S`, since the line was written or since the first
-        read."""
+        """Whether on average more than one token came in `SAME_STEP_S`.
+
+        Since the line was written or since the first read.
+        """
         if self._first_at is None:
             return False
         since_first = self._later_tokens * SAME_STEP_S > self._last_at - self._first_at
         return since_first or self._tokens * SAME_STEP_S > self._last_at - self._begun_at
 
     def shows_a_step(self, held: Sequence[tuple[Arrival, bytes]]) -> bool:
-        """Whether the time of at least one step is known; `held`: the reads that may be the end of the answer.
+        """Whether the time of at least one step is known.
 
-        Bytes that came at once and exceed one step of any model were several steps, so a step is short.
+        `held`: the reads that may be the end of the answer. Bytes that came at once and exceed one step of any model
+        were several steps, so a step is short.
         """
         if self._known is not None or self._gaps or self._gap_before(held) > 0:
             return True
@@ -205,9 +228,10 @@ class Pace:
         return window_s <= (tokens / BLOCK_TOKENS - 1) * SLOWEST_STEP_S
 
     def silence_s(self, least_s: float, held: Sequence[tuple[Arrival, bytes]] = ()) -> float:
-        """Return the seconds of silence after which a model at this pace is known to have ended; `held` as above.
+        """Return the seconds of silence that show the end at this pace.
 
-        A doubtful end comes at least a step after the text before it, so at an unknown pace this gap counts, too.
+        `held` as above. A doubtful end comes at least a step after the text before it, so at an unknown pace this gap
+        counts, too.
         """
         step = self.measured_step_s
         if step is None and self._known is None:
@@ -221,8 +245,11 @@ class Pace:
             return 0.0
         return held[0][0].read_at - self._step_at
 
-    def could_say(self, window_s: float) -> float:
-        """Return the tokens that the model could have printed in `window_s` seconds; infinite at an unknown pace."""
+    def most_tokens_in(self, window_s: float) -> float:
+        """Return the tokens that the model could have printed in `window_s` seconds.
+
+        Infinite at an unknown pace.
+        """
         if len(self._gaps) >= LEAST_STEPS:
             quickest = sorted(self._gaps)[len(self._gaps) // 10]
         elif self._known is not None and self._known > 2 * SAME_STEP_S:
@@ -232,7 +259,7 @@ class Pace:
         return max(FASTEST_RATE, self._known_rate, self.rate, self._largest / quickest) * window_s + self._largest
 
     def proves(self, end: bytes, window_s: float) -> bool:
-        """Whether `end`, which came within `window_s`, is more than the model could have printed in that time."""
+        """Whether `end` is more than the model could have printed in `window_s`."""
         if len(end) <= SAFETY * self._largest_bytes:
             return False
-        return least_tokens(end) > SAFETY * self.could_say(window_s)
+        return least_tokens(end) > SAFETY * self.most_tokens_in(window_s)

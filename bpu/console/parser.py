@@ -1,7 +1,7 @@
-"""The parser turns a console's bytes, in any pieces, into events. It owns the state and passes bytes to its stage.
+"""The parser turns a console's bytes, in any pieces, into events.
 
-It knows no process and no clock: its owner reads the pipe, passes the time of each read and each line written, and
-measures silence.
+It owns the state and passes bytes to its stage. It knows no process and no clock: its owner reads the pipe, passes the
+time of each read and each line written, and measures silence.
 """
 
 from __future__ import annotations
@@ -105,16 +105,17 @@ class Parser:
     def quiet_after(self) -> float | None:
         """Seconds of silence after which the owner must call `quiet`; None when silence decides nothing."""
         pending = self._stage.pending
-        if pending is None or not self._log_filter.at_rest:
+        if pending is None or not self._log_filter.is_empty:
             return None
         self._settle()
         return self._pace.silence_s(pending.value, self._undecided_reads)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
-        """Begin a turn: the owner has written `line` (without its newline). Legal only when idle, else `ValueError`.
+        """Begin a turn: the owner has written `line` (without its newline).
 
-        `chat` is the earlier conversation, which the model may quote, where this turn continues one (`continued`).
-        Raises `OutOfSync` if the beginning of a line, read since the last prompt, cannot begin this turn.
+        Legal only when idle, else `ValueError`. `chat` is the earlier conversation, which the model may quote, where
+        this turn continues one (`continued`). Raises `OutOfSync` if the beginning of a line, read since the last
+        prompt, cannot begin this turn.
         """
         self._transition(OwnerCall.BEGIN)
         self._log_filter.remember_log_prefixes(chat)
@@ -126,9 +127,9 @@ class Parser:
         self._enter_stage(echoing)
 
     def begin_images(self, line: bytes) -> None:
-        """Begin the step that reads images: the owner has written `line` with their paths. Legal only when idle.
+        """Begin the step that reads images: the owner has written `line` with their paths.
 
-        Its events are those of an answer whose text means nothing; `Done` ends it.
+        Legal only when idle. Its events are those of an answer whose text means nothing; `Done` ends it.
         """
         self._transition(OwnerCall.IMAGES)
         self._log_filter.remember_log_prefixes(line)
@@ -150,7 +151,7 @@ class Parser:
         Without its `arrival`, only silence ends a turn. Raises `OutOfSync` once; later data is dropped.
         """
         self._arrival = arrival
-        if self._log_filter.at_rest:
+        if self._log_filter.is_empty:
             # Most reads of an answer are plain text: after this look they take 7 µs here, through the stages 21 µs.
             if (text := self._stage.try_plain_text(data)) is not None:
                 if arrival is not None and data:
@@ -177,7 +178,10 @@ class Parser:
         return self._collect_events(self._handle_silence)
 
     def end_of_file(self) -> list[Event]:
-        """Decide what was held back, because the pipe is closed. The end of the pipe is no error by itself."""
+        """Decide what was held back, because the pipe is closed.
+
+        The end of the pipe is no error by itself.
+        """
         try:
             events = self._collect_events(self._handle_end)
         except OutOfSync as error:
@@ -207,14 +211,17 @@ class Parser:
         return Pace(self.traits.step_s, known_rate=self.traits.rate, least_step=self.profile.step_tokens)
 
     def _settle(self) -> None:
-        """Add the reads of plain text to the pace, before the pace is asked for anything."""
+        """Add the reads of plain text to the pace, before the pace is used."""
         reads, self._plain_reads = self._plain_reads, []
         for arrival, data in reads:
             self._record_read(arrival, data, held=0, said=True)
 
     def _record_read(self, arrival: Arrival | None, data: bytes, *, held: int, said: bool) -> None:
-        """Add a read of the answer to the pace. Its last `held` bytes may be the end of the turn: they count later,
-        once they turn out to be text. Earlier reads count now if the read gave text (`said`)."""
+        """Add a read of the answer to the pace.
+
+        Its last `held` bytes may be the end of the turn: they count later, once they turn out to be text. Earlier reads
+        count now if the read gave text (`said`).
+        """
         if arrival is None or not data:
             return
         at = max(0, len(data) - held)
@@ -228,7 +235,7 @@ class Parser:
             self._undecided_reads.append((arrival, data))
 
     def _proves_end(self, end: bytes) -> bool:
-        if self._arrival is None or not self._log_filter.at_rest:  # the read goes on after `end`
+        if self._arrival is None or not self._log_filter.is_empty:  # the read goes on after `end`
             return False
         return self._pace.proves(end, self._arrival.read_at - self._end_since)
 
@@ -273,7 +280,10 @@ class Parser:
             self._feed_stage(self._finish_stage(rest) or b"")
 
     def _finish_stage(self, rest: bytes | None) -> bytes | None:
-        """Replace a stage that has ended by the stage of the new state, which reads the rest."""
+        """Replace a stage that has ended by that of the new state.
+
+        It reads the rest.
+        """
         if rest is None:
             return None
         if isinstance(self._stage, AnswerStage):
@@ -297,7 +307,10 @@ class Parser:
         )
 
     def _enter_stage(self, stage: Stage) -> None:
-        """Enter the stage of a turn or a reset, with the unfinished log line of the idle stage."""
+        """Enter the stage of a turn or a reset.
+
+        It begins with the unfinished log line of the idle stage.
+        """
         held = self._stage.held if isinstance(self._stage, IdleStage) else b""
         self._stage = stage
         self._collect_events(lambda: self._feed_stage(held))

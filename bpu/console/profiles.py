@@ -15,7 +15,7 @@ _FGETS_LINE = 10238
 
 
 @dataclass(frozen=True)
-class Belief:
+class PublicKnowledge:
     """What is publicly known of a console's memory, once `confirm_profile` has recognized the program.
 
     `stateless`: every line is a new chat. `measured`: it was measured on a console whose source is not public, so an
@@ -41,10 +41,10 @@ class Profile:
     `statistics` are the kinds of lines with figures that it may print (`stats` has their shapes): of a kind that it
     never prints, a line is text. `reads_ahead`: it reads the next line while it still answers, so that a line that
     was read proves no prompt (true for an unknown one). `step_tokens`: how many tokens it may print at once
-    (speculative decoding, which any new SDK may bring). `belief` counts only with a greeting of `multi_turn`'s kind.
-    `ineffective_reset`: its `reset` is known to forget nothing. `stateless_key`: the key of its configuration file
-    that makes every line a new chat where its value is false. `image_command` begins a line that makes it read image
-    files, whose paths follow with commas between them; b"" where it takes none.
+    (speculative decoding, which any new SDK may bring). `public_knowledge` counts only with a greeting of
+    `multi_turn`'s kind. `ineffective_reset`: its `reset` is known to forget nothing. `stateless_key`: the key of its
+    configuration file that makes every line a new chat where its value is false. `image_command` begins a line that
+    makes it read image files, whose paths follow with commas between them; b"" where it takes none.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Profile:
     exit: bytes | None = b"exit"
     line_break: str = ""
     joins_turns: bool = False
-    belief: Belief | None = None
+    public_knowledge: PublicKnowledge | None = None
     ineffective_reset: bool = False
     stateless_key: str = ""
     statistics: tuple[str, ...] = ("performance", "prefill", "decode")
@@ -70,15 +70,17 @@ _ALL = (
     # Its source is not public. It is treated as stateful, because a public copy of its demo is.
     Profile("xlm_demo", echoes_template=True, line_limit=_FGETS_LINE),
     # Sources of what is known of memory: docs/console-protocol.md#memory.
-    Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, belief=Belief(stateless=True)),
+    Profile("oellm_run", multi_turn=False, line_limit=_FGETS_LINE, public_knowledge=PublicKnowledge(stateless=True)),
     Profile(
         "oellm_multichat",
         multi_turn=True,
         reads_ahead=False,
-        belief=Belief(retains_history=True, reset_works=True),
+        public_knowledge=PublicKnowledge(retains_history=True, reset_works=True),
     ),
     # The public node's local mode prints the prompt on `reset` and forgets nothing: its flag is never set.
-    Profile("hobot_xlm", multi_turn=True, belief=Belief(retains_history=True), ineffective_reset=True),
+    Profile(
+        "hobot_xlm", multi_turn=True, public_knowledge=PublicKnowledge(retains_history=True), ineffective_reset=True
+    ),
     Profile(
         "vlm",
         multi_turn=True,
@@ -86,7 +88,7 @@ _ALL = (
         command_prefixes=(b"/image",),
         statistics=("vit", "prefill", "decode", "performance"),
         reads_ahead=False,
-        belief=Belief(retains_history=True, reset_works=True),
+        public_knowledge=PublicKnowledge(retains_history=True, reset_works=True),
         image_command=b"/image ",
     ),
     # The gateway's own program for a computer without a board.
@@ -114,21 +116,25 @@ _GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?�
 
 
 def profile_for(program_name: str) -> Profile:
-    """Return the profile of a program by its name or path; for an unknown one `xlm_demo`, the most tolerant."""
+    """Return the profile of a program by its name or path.
+
+    For an unknown one `xlm_demo`, the most tolerant.
+    """
     base = program_name.rsplit("/", 1)[-1]
     named = [profile for name, profile in PROFILES.items() if base.startswith(name)]
     return max(named, key=lambda profile: len(profile.name), default=PROFILES["xlm_demo"])
 
 
 def confirm_profile(profile: Profile, banner: str, configuration: Mapping[str, object] | None = None) -> Profile:
-    """Complete `profile` by the banner (text of `Ready`) and the configuration that the process has read.
+    """Complete `profile` by the banner and the configuration.
 
-    The greeting says whether the console keeps the chat, and the lines below it which commands it offers; a banner in
-    unknown words changes no command. `belief` counts only with a greeting like that of the public source, because
-    another program may have the same name. A single-turn greeting alone does not prove that the console forgets.
+    `banner` is the text of `Ready`; the process has read the configuration. The greeting says whether the console keeps
+    the chat, and the lines below it which commands it offers; a banner in unknown words changes no command.
+    `public_knowledge` counts only with a greeting like that of the public source, because another program may have the
+    same name. A single-turn greeting alone does not prove that the console forgets.
     """
     greeting = _GREETING.search(banner)
-    profile = replace(profile, belief=_belief(profile, greeting, configuration or {}))
+    profile = replace(profile, public_knowledge=_public_knowledge(profile, greeting, configuration or {}))
     if greeting is None:
         return profile
     return replace(
@@ -139,9 +145,11 @@ def confirm_profile(profile: Profile, banner: str, configuration: Mapping[str, o
     )
 
 
-def _belief(profile: Profile, greeting: re.Match[str] | None, configuration: Mapping[str, object]) -> Belief | None:
+def _public_knowledge(
+    profile: Profile, greeting: re.Match[str] | None, configuration: Mapping[str, object]
+) -> PublicKnowledge | None:
     if profile.stateless_key:
         stateless = configuration.get(profile.stateless_key) is False
-        return Belief(stateless=True, measured=True) if stateless else None
+        return PublicKnowledge(stateless=True, measured=True) if stateless else None
     matches = greeting is not None and (greeting[1] is not None) is profile.multi_turn
-    return profile.belief if matches else None
+    return profile.public_knowledge if matches else None

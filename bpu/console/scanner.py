@@ -1,6 +1,7 @@
-"""Finds patterns (markers, log heads, tokens) in text that comes in pieces, and holds back what may become one.
+"""Finds patterns in text that comes in pieces.
 
-It works on str and on bytes. It knows no console and no chat: its caller knows what a match means.
+Markers, log heads, tokens. It holds back what may become one. It works on str and on bytes. It knows no console and no
+chat: its caller knows what a match means.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ class Pattern(Generic[AnyStr]):
     parts: tuple[Union[AnyStr, re.Pattern[AnyStr]], ...]
 
     def match(self, text: AnyStr, at: int) -> int:
-        """Return where the match at `at` ends; `NO_MATCH`; or `INCOMPLETE` when `text` ends too soon to tell."""
+        """Return where the match at `at` ends.
+
+        `NO_MATCH`; or `INCOMPLETE` when `text` ends too soon to tell.
+        """
         for part in self.parts:
             if isinstance(part, re.Pattern):
                 found = part.match(text, at)
@@ -55,7 +59,10 @@ def literals(name: str, words: Iterable[AnyStr]) -> list[Pattern[AnyStr]]:
 
 
 def template(name: str, text: AnyStr, fields: Mapping[AnyStr, re.Pattern[AnyStr]]) -> Pattern[AnyStr]:
-    """Make the pattern that `text` describes, in which each word from `fields` stands for its regular expression."""
+    """Make the pattern that `text` describes.
+
+    Each word from `fields` stands in it for its regular expression.
+    """
     parts: list[AnyStr | re.Pattern[AnyStr]] = [text]
     for word, regex in fields.items():
         parts = [piece for part in parts for piece in _split(part, word, regex)]
@@ -88,10 +95,10 @@ class PatternSet(Generic[AnyStr]):
 
 
 class Scanner(Generic[AnyStr]):
-    """Splits a stream into plain text and matches. Its pieces do not depend on how the stream is cut.
+    """Splits a stream into plain text and matches.
 
-    The leftmost match wins; of two that begin at one place the earlier in `patterns`. Cost is linear: a character is
-    read again only while it is held back.
+    Its pieces do not depend on how the stream is cut. The leftmost match wins; of two that begin at one place the
+    earlier in `patterns`. Cost is linear: a character is read again only while it is held back.
     """
 
     def __init__(self, patterns: PatternSet[AnyStr]) -> None:
@@ -106,7 +113,10 @@ class Scanner(Generic[AnyStr]):
         self._at = 0
 
     def read(self) -> AnyStr | Match[AnyStr] | None:
-        """Return the next plain text (never empty) or match; None when the rest is undecided, or all is read."""
+        """Return the next plain text (never empty) or match.
+
+        None when the rest is undecided, or all is read.
+        """
         start, at = self._at, self._at
         while (head := self._heads.search(self._text, at)) is not None:
             at = head.start()
@@ -136,7 +146,10 @@ class Scanner(Generic[AnyStr]):
         return self._move(len(self._text))
 
     def take_line(self, longest: int) -> AnyStr:
-        """Return what is held up to and with the next newline, or all of it; `longest` at most."""
+        """Return what is held up to and with the next newline, or all of it.
+
+        `longest` at most.
+        """
         newline = b"\n" if isinstance(self._text, bytes) else "\n"
         last = min(self._at + longest, len(self._text))
         return self._move(self._text.find(newline, self._at, last) + 1 or last)

@@ -1,6 +1,7 @@
-"""The base class of the parser's stages; each stage reads the bytes of one or two states.
+"""The base class of the parser's stages.
 
-A stage knows neither the states nor the other stages: it emits events, and the parser changes its state by them.
+Each stage reads the bytes of one or two states. A stage knows neither the states nor the other stages: it emits events,
+and the parser changes its state by them.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class Pending(Enum):
 
 
 class Stage:
-    """Reads bytes without colours and log lines. The base class ignores them; subclasses override what they need.
+    """Reads bytes without colours and log lines.
 
-    `feed`, `quiet` and `end` return None while the stage goes on. At its end they emit an event and return the bytes
-    that belong to the next stage, which may be empty.
+    The base class ignores them; subclasses override what they need. `feed`, `quiet` and `end` return None while the
+    stage goes on. At its end they emit an event and return the bytes that belong to the next stage, which may be empty.
     """
 
     #: Whether the times of all bytes are known that are held back as a possible end of a turn.
@@ -48,7 +49,10 @@ class Stage:
         return 0
 
     def try_plain_text(self, data: bytes) -> str | None:
-        """Return `data` as text if it can only be the model's text; None: `feed` must read it."""
+        """Return `data` as text if it can only be the model's text.
+
+        None: `feed` must read it.
+        """
         return None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:

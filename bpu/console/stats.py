@@ -59,7 +59,10 @@ _KNOWN = frozenset(Stats.__dataclass_fields__)
 
 
 def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
-    """The kind (one of `kinds`) and end of the statistics line at `at`; else "" and what `Pattern.match` says."""
+    """The kind (one of `kinds`) and end of the statistics line at `at`.
+
+    Else "" and what `Pattern.match` says.
+    """
     for pattern in _LINE_PATTERNS:
         end = pattern.match(text, at) if pattern.name in kinds else NO_MATCH
         if end != NO_MATCH:
@@ -68,9 +71,10 @@ def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
 
 
 def parse(lines: Iterable[bytes]) -> Stats:
-    """Read all figures of one turn's statistics lines. What a line does not hold as a number stays None.
+    """Read all figures of one turn's statistics lines.
 
-    A line is read clause by clause: what follows the word `prefill` or `decode` belongs to that phase.
+    What a line does not hold as a number stays None. A line is read clause by clause: what follows the word `prefill`
+    or `decode` belongs to that phase.
     """
     found = {name: value for name, (value, _) in _figures(lines).items() if name in _KNOWN}
     return Stats(**found)  # type: ignore[arg-type]
@@ -98,7 +102,10 @@ def kind_of(line: bytes) -> str:
 
 
 def is_complete(lines: Iterable[bytes]) -> bool:
-    """Whether the lines hold the speeds of prefill and decode, which all known statistics lines have."""
+    """Whether the lines hold the speeds of prefill and decode.
+
+    All known statistics lines have them.
+    """
     figures = parse(lines)
     return figures.prefill_per_second is not None and figures.decode_per_second is not None
 

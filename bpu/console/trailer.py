@@ -1,6 +1,6 @@
-"""Recognizes what a console prints between the end of an answer and its next prompt, at one place of a text.
+"""Recognizes what a console prints between an answer and its next prompt.
 
-`AnswerStage` decides whether it really was the end.
+At one place of a text. `AnswerStage` decides whether it really was the end.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class Kind(Enum):
 
 @dataclass
 class Trailer:
-    """Line breaks (up to `start`), whole lines of statistics or of failures, then what `kind` says, up to `end`.
+    """Line breaks, whole lines of statistics or failures, then what `kind` says.
 
-    `TEXT`: it is no trailer, and the text continues at least to `start`. `INCOMPLETE`: the text ends too soon to tell.
+    The line breaks go up to `start`, all of it up to `end`. `TEXT`: it is no trailer, and the text continues at least
+    to `start`. `INCOMPLETE`: the text ends too soon to tell.
     """
 
     start: int
@@ -55,7 +56,10 @@ class Trailer:
 
 
 def match(text: bytes, at: int, kinds: tuple[str, ...]) -> Trailer:
-    """Return the trailer at `at`, a line break or the beginning of a line, with these `kinds` of statistics."""
+    """Return the trailer at `at`, with these `kinds` of statistics.
+
+    `at` is a line break or the beginning of a line.
+    """
     start = _skip_breaks(text, at)
     found = Trailer(start, start, kinds=kinds)
     for _ in range(_MAX_LINES):
@@ -112,7 +116,10 @@ def _take_last(text: bytes, found: Trailer) -> None:
 
 
 def _run_error(text: bytes, at: int) -> int:
-    """Return the end of a `run error` at `at` that ends the text, with or without its line break."""
+    """Return the end of a `run error` at `at` that ends the text.
+
+    With or without its line break.
+    """
     for words in RUN_ERRORS:
         if text.startswith(words, at):
             end = _skip_breaks(text, at + len(words))

@@ -25,7 +25,10 @@ class EchoForm:
     continued: bool = False
 
     def echoes(self, line: bytes) -> list[bytes]:
-        """Return the possible echoes of `line`: as it was written, or with its `\\n` made into line breaks."""
+        """Return the possible echoes of `line`.
+
+        As it was written, or with its `\\n` made into line breaks.
+        """
         bodies = {line, line.replace(b"\\n", b"\n")}
         return [self.prefix + body + self.suffix for body in bodies]
 
@@ -54,10 +57,11 @@ class TurnReport:
     rate: float = 0.0
 
     def must_discard(self, *, reads_ahead: bool) -> bool:
-        """Whether the console must be ended before another client's line, because the turn may still be running.
+        """Whether the console must be ended before another client's line.
 
-        Where rest cannot be told, a console that reads ahead is ended even if it repeats lines: the rest of this turn
-        may repeat a line that can be guessed, and a console whose echo is not known yet may print anything.
+        The turn may still be running. Where it is unknown whether the console is at rest, a console that reads ahead is
+        ended even if it repeats lines: the rest of this turn may repeat a line that can be guessed, and a console whose
+        echo is not known yet may print anything.
         """
         if self.blocks or self.proven:
             return self.blocks
@@ -70,12 +74,13 @@ class TurnReport:
 
 @dataclass(frozen=True)
 class Traits:
-    """What is known of a console beyond its profile; each None or empty until a turn showed it.
+    """What is known of a console beyond its profile.
 
-    `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps of short answers, until they show the step.
-    `statistics`: the kind of its first statistics line. `echoes`: how it repeats a line. `echo_exact` False: it changes
-    lines when it repeats them, so a different echo means nothing. `delivers_blocks`: it buffers its output, so no end
-    of a turn is proven. `rate`: tokens a second of its fastest answer; a user cannot make a model seem slower by it.
+    Each None or empty until a turn showed it. `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps
+    of short answers, until they show the step. `statistics`: the kind of its first statistics line. `echoes`: how it
+    repeats a line. `echo_exact` False: it changes lines when it repeats them, so a different echo means nothing.
+    `delivers_blocks`: it buffers its output, so no end of a turn is proven. `rate`: tokens a second of its fastest
+    answer; a user cannot make a model seem slower by it.
     """
 
     step_s: float | None = None
@@ -87,15 +92,18 @@ class Traits:
     rate: float = 0.0
 
     def anchors(self, *, continued: bool) -> tuple[EchoForm, ...]:
-        """Return the echoes with which a turn must begin; none where they are unknown or mean nothing."""
+        """Return the echoes with which a turn must begin.
+
+        None where they are unknown or mean nothing.
+        """
         return tuple(form for form in self.echoes if form.continued == continued) if self.echo_exact else ()
 
     def after(self, report: TurnReport, *, fresh: bool) -> Traits:
-        """Return the traits after one more turn; `fresh`: it was the first one after a load.
+        """Return the traits after one more turn.
 
-        Text proves nothing, because a model can print it. Echo and kind of statistics are the console's own only where
-        no earlier turn can still be running and the end was proven. A step is measured, so every answer counts for it,
-        short ones together.
+        `fresh`: it was the first one after a load. Text proves nothing, because a model can print it. Echo and kind of
+        statistics are the console's own only where no earlier turn can still be running and the end was proven. A step
+        is measured, so every answer counts for it, short ones together.
         """
         learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
         step, gaps = report.step_s, tuple[float, ...]()

@@ -1,4 +1,7 @@
-"""Runs the console: load, banner, then one turn a line, with the output of `xlm_demo` 0.9.0."""
+"""Runs the console, with the output of `xlm_demo` 0.9.0.
+
+Load, banner, then one turn a line.
+"""
 
 from __future__ import annotations
 

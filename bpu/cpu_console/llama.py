@@ -1,7 +1,8 @@
-"""Wraps llama.cpp as a function from a prompt to pieces of text. It knows nothing of the console's protocol.
+"""Wraps llama.cpp as a function from a prompt to pieces of text.
 
-The library is a server and opens a listening socket. Here it listens on a Unix socket in a folder of mode 0700 while it
-loads, and the socket is closed before the first prompt, so that no other process can connect.
+It knows nothing of the console's protocol. The library is a server and opens a listening socket. Here it listens on a
+Unix socket in a folder of mode 0700 while it loads, and the socket is closed before the first prompt, so that no other
+process can connect.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Figures(NamedTuple):
 
 
 class Llama:
-    """A loaded model with one sequence in its KV cache, so that the common prefix of two prompts is computed once."""
+    """A loaded model with one sequence in its KV cache.
+
+    So the common prefix of two prompts is computed once.
+    """
 
     def __init__(self, path: str, *, context: int, threads: int, longest: int, sampling: Mapping[str, float]) -> None:
         """`context` in tokens; `threads` 0: llama.cpp's own choice; `longest` answer in tokens, -1: no limit.

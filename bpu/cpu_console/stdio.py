@@ -1,4 +1,7 @@
-"""Writes through the C library's `stdout` and `stderr`, so that `stdbuf` works as on the SDK's programs."""
+"""Writes through the C library's streams, so that `stdbuf` works.
+
+As it does on the SDK's programs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import ctypes
 
 
 class Stdio:
-    """The output streams of the process; Python's own must not be used beside them. It never flushes by itself."""
+    """The output streams of the process; Python's own must not be used beside them.
+
+    It never flushes by itself.
+    """
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None)

@@ -20,8 +20,11 @@ class TemplateError(ValueError):
 
 
 class Frame(NamedTuple):
-    """The texts around messages: `opening` before the first question, `between` an answer and the next question,
-    `closing` between a question and its answer."""
+    """The texts around messages.
+
+    `opening` before the first question, `between` an answer and the next question, `closing` between a question and its
+    answer.
+    """
 
     opening: str
     between: str
@@ -42,7 +45,10 @@ def frame(source: str, *, bos: str = "", eos: str = "") -> Frame:
 
 
 def _between(template: jinja2.Template, bos: str, eos: str, opening: str) -> str:
-    """Return the text between an answer and the next question; "" if the template refuses three messages."""
+    """Return the text between an answer and the next question.
+
+    "" if the template refuses three messages.
+    """
     messages = [("user", _FIRST), ("assistant", _ANSWER), ("user", _SECOND)]
     try:
         text = template.render(**_variables(bos, eos, messages))

@@ -42,7 +42,10 @@ class Announcement:
 
 
 def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address], hostname: str) -> Announcement | None:
-    """Make the announcement of a gateway at `bind` (`BPU_BIND`); None if no private network reaches it."""
+    """Make the announcement of a gateway at `bind` (`BPU_BIND`).
+
+    None if no private network reaches it.
+    """
     near = [address.ip for address in addresses if address.kind is not Kind.CONTAINER and is_private(address.ip)]
     for part in bind.split(","):
         host, _, port = part.rpartition(":")
@@ -53,9 +56,9 @@ def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address]
 
 
 def txt_record(settings: Settings, models: Sequence[str]) -> dict[str, str]:
-    """Return the TXT record without the path; with API keys it does not name the models.
+    """Return the TXT record without the path.
 
-    Names that do not fit are left out; only a single one is truncated.
+    With API keys it does not name the models. Names that do not fit are left out; only a single one is truncated.
     """
     has_keys = bool(settings.api_keys) or settings.api_keys_file is not None
     named = {} if has_keys else {"models": _names(models, MAX_TXT - len("models="))}
@@ -68,7 +71,10 @@ def is_wanted(settings: Settings, *, is_service: bool) -> bool:
 
 
 def is_private(ip: str) -> bool:
-    """Whether `ip` is an IPv4 address of a local network: not loopback, not public, not reserved for something else."""
+    """Whether `ip` is an IPv4 address of a local network.
+
+    Not loopback, not public, not reserved for something else.
+    """
     try:
         address = ipaddress.IPv4Address(ip)
     except ValueError:
@@ -82,9 +88,10 @@ def instance_name(hostname: str) -> str:
 
 
 def avahi_file(settings: Settings, models: Sequence[str]) -> str | None:
-    """Return Avahi's service file; None with `BPU_ANNOUNCE=0` or if no private network can reach the gateway.
+    """Return Avahi's service file.
 
-    Avahi adds the addresses itself and replaces `%h` by the host's name.
+    None with `BPU_ANNOUNCE=0` or if no private network can reach the gateway. Avahi adds the addresses itself and
+    replaces `%h` by the host's name.
     """
     ports = [part.rpartition(":")[2] for part in settings.bind.split(",") if _may_be_private(part)]
     if settings.announce == "0" or not ports:
@@ -105,7 +112,10 @@ def _avahi_service(kind: str, port: str, properties: Mapping[str, str]) -> str:
 
 
 def _may_be_private(part: str) -> bool:
-    """Whether a private network may reach one address of `BPU_BIND`: all addresses, a private one, or a name."""
+    """Whether a private network may reach one address of `BPU_BIND`.
+
+    All addresses, a private one, or a name.
+    """
     host = part.rpartition(":")[0].strip("[]")
     if part.startswith(("unix:", "fd:")) or host == "localhost":
         return False

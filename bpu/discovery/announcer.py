@@ -81,6 +81,7 @@ def service_info(announced: Announcement, kind: str) -> ServiceInfo:
 
 
 def main() -> None:
+    """Announce the gateway until SIGTERM, SIGINT or the end of the parent process."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,7 @@
-"""Starts and ends the announcer in gunicorn's master, which must not import `zeroconf`, because it forks."""
+"""Starts and ends the announcer in gunicorn's master.
+
+The master forks, so it must not import `zeroconf`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ GOODBYE_S = 3.0
 
 
 def start(settings: Settings, models: Sequence[str], environ: Mapping[str, str] = os.environ) -> int | None:
-    """Start the announcer; return its pid, or None if it has nothing to announce. Raises `ToolFailed`."""
+    """Start the announcer; return its pid, or None if it has nothing to announce.
+
+    Raises `ToolFailed`.
+    """
     if not is_wanted(settings, is_service=SERVICE_VARIABLE in environ) or avahi_file(settings, models) is None:
         return None
     if AVAHI_FILE.exists() and AVAHI_SOCKET.exists():
@@ -35,7 +41,10 @@ def start(settings: Settings, models: Sequence[str], environ: Mapping[str, str] 
 
 
 def stop(pid: int) -> None:
-    """End the announcer, a child of this process, and wait until it has withdrawn the announcement."""
+    """End the announcer, and wait until it has withdrawn the announcement.
+
+    It is a child of this process.
+    """
     with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + GOODBYE_S

@@ -36,7 +36,10 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True)
 class FoundGateway:
-    """One gateway. `state` is the engine's, "" if the gateway did not answer; `waiting` is None if unknown."""
+    """One gateway.
+
+    `state` is the engine's, "" if the gateway did not answer; `waiting` is None if unknown.
+    """
 
     name: str
     address: str
@@ -69,7 +72,10 @@ def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[FoundGa
 
 
 class _ServiceNames(ServiceListener):
-    """The announced names, up to a limit. The library's thread calls it, so a lock guards them."""
+    """The announced names, up to a limit.
+
+    The library's thread calls it, so a lock guards them.
+    """
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
@@ -179,7 +185,10 @@ def models_of(status: int, listed: dict[str, Any]) -> dict[str, Any]:
 def ask(
     host: str, port: int, path: str, *, limit_s: float = ASK_S, clock: Callable[[], float] = time.monotonic
 ) -> tuple[int, dict[str, Any]]:
-    """Send one GET; return status and JSON object, or (0, {}) without an answer. It always ends after `limit_s`."""
+    """Send one GET; return status and JSON object, or (0, {}) without an answer.
+
+    It always ends after `limit_s`.
+    """
     deadline = clock() + limit_s
     try:
         connection = http.client.HTTPConnection(host, port, timeout=limit_s)

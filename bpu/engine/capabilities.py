@@ -1,4 +1,7 @@
-"""Derives what a console can do from the settings, an examination and public knowledge. Pure; keeper and CLI use it."""
+"""Derives what a console can do from the settings, an examination and public knowledge.
+
+Pure; keeper and CLI use it.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,19 @@ class Capabilities:
 
 
 def capabilities_of(launch: LaunchSpec, profile: Profile, found: Findings) -> Capabilities:
-    """Return what the settings say, else what an examination has proved, else what is publicly known."""
-    belief = profile.belief
-    retains = bool(found.retains_history or (belief and belief.retains_history))
-    works = bool(found.reset_works or (belief and belief.reset_works)) and found.reset_works is not False
+    """Return the capabilities by the settings, an examination or public knowledge.
+
+    The first that says something decides.
+    """
+    known = profile.public_knowledge
+    retains = bool(found.retains_history or (known and known.retains_history))
+    works = bool(found.reset_works or (known and known.reset_works)) and found.reset_works is not False
     retains = {"always": True, "never": False}.get(launch.continues, retains)
     works = {"command": True, "restart": False}.get(launch.reset, works)
     return Capabilities(
         retains_history=retains and profile.multi_turn is not False,
         reset_works=works and profile.reset is not None and not profile.ineffective_reset,
-        stateless=bool(belief and belief.stateless) and not found.retains_history,
+        stateless=bool(known and known.stateless) and not found.retains_history,
     )
 
 
@@ -41,6 +47,6 @@ def source_of(launch: LaunchSpec, profile: Profile, found: Findings) -> str:
         return "settings"
     if found.reset_works is not None or found.retains_history:
         return "examination"
-    if profile.belief is not None:
-        return "measured by others" if profile.belief.measured else "public"
+    if profile.public_knowledge is not None:
+        return "measured by others" if profile.public_knowledge.measured else "public"
     return "unknown"

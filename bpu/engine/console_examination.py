@@ -1,8 +1,8 @@
-"""Asks a console whether it keeps a conversation and whether `reset` empties its KV cache. Pure.
+"""Asks a console whether it keeps a conversation and whether `reset` empties its KV cache.
 
-Recall proves that the history is kept, because a model cannot guess a random word. A missing word proves nothing,
-because the model may have ignored the question. So `reset` counts as working only if the model lists every word
-before it, and after it, asked in the same way, only the newest word:
+Pure. Recall proves that the history is kept, because a model cannot guess a random word. A missing word proves nothing,
+because the model may have ignored the question. So `reset` counts as working only if the model lists every word before
+it, and after it, asked in the same way, only the newest word:
 
 1. The line names three words.
 2. The line names a fourth word and asks for every word: the answer must contain all four.
@@ -72,13 +72,19 @@ _TOLD_FIRST, _TOLD_BEFORE, _WORDS = 3, 4, 5
 
 @dataclass(frozen=True)
 class Findings:
-    """What an examination has proved; None: unknown. It cannot prove that a console keeps no history."""
+    """What an examination has proved; None: unknown.
+
+    It cannot prove that a console keeps no history.
+    """
 
     retains_history: bool | None = None
     reset_works: bool | None = None
 
     def merged(self, later: Findings) -> Findings:
-        """Merge with later findings. A recall after `reset` is final: it proves that `reset` does not work."""
+        """Merge with later findings.
+
+        A recall after `reset` is final: it proves that `reset` does not work.
+        """
         return Findings(
             retains_history=self.retains_history or later.retains_history,
             reset_works=False if self.reset_works is False or later.reset_works is False
@@ -98,10 +104,11 @@ def random_words(count: int, choose: Callable[[str], str] | None = None) -> tupl
 
 
 class ConsoleExamination:
-    """One try. `line()` is what to write next, None at the reset and at the end; `on_answer()` takes the answer.
+    """One try.
 
-    `context` is the console's context in tokens, 0 if unknown: an answer that may have filled it counts as cut. Owned
-    by `ExaminationRunner` in the keeper, or by `doctor --probe`.
+    `line()` is what to write next, None at the reset and at the end; `on_answer()` takes the answer. `context` is the
+    console's context in tokens, 0 if unknown: an answer that may have filled it counts as cut. Owned by
+    `ExaminationRunner` in the keeper, or by `doctor --probe`.
     """
 
     def __init__(self, words: tuple[str, ...] | None = None, *, context: int = 0) -> None:
@@ -113,9 +120,11 @@ class ConsoleExamination:
 
     @property
     def answers_left(self) -> int:
+        """How many answers are still to come."""
         return ANSWERS - int(self.step.value + 0.5) if self.step is not Step.OVER else 0
 
     def line(self) -> bytes | None:
+        """Return the next line to write; None at the reset and at the end."""
         text = LINES.get(self.step)
         return None if text is None else text.format(*self.words).encode()
 
@@ -146,7 +155,10 @@ class ConsoleExamination:
 
 
 def _letters(text: str) -> str:
-    """Return the letters of `text` in upper case, without what a model may put between them."""
+    """Return the letters of `text` in upper case, joined.
+
+    A model may put something between them.
+    """
     return re.sub(r"[^A-Z]", "", text.upper())
 
 

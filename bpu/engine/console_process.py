@@ -33,7 +33,10 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: its exit code, or the number of the signal that ended it."""
+    """How a process ended.
+
+    Its exit code, or the number of the signal that ended it.
+    """
 
     code: int | None
     signal: int | None
@@ -61,6 +64,7 @@ class Log:
         self._partial = b""
 
     def add(self, line: str) -> None:
+        """Keep a whole line, cut to `LOG_LINE_CHARS`; blank ones are dropped."""
         if line.strip():
             self.lines.append(line.strip()[:LOG_LINE_CHARS])
 
@@ -77,6 +81,7 @@ class Log:
         return [line for line in lines if _TROUBLE.search(line)][-count:] or lines[-count:]
 
     def flush(self) -> None:
+        """Add the unfinished line, because nothing follows."""
         self._add_raw(self._partial)
         self._partial = b""
 
@@ -101,7 +106,10 @@ class Console:
         *,
         popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
-        """Start the process, which inherits the locks, so that they are held while it lives. Raises OSError."""
+        """Start the process, which inherits the locks, so that they are held while it lives.
+
+        Raises OSError.
+        """
         self.log = log
         self._popen = popen(
             [*wrapper(), *launch.argv],
@@ -122,7 +130,10 @@ class Console:
             os.set_blocking(fd, False)
 
     def signal(self, number: int) -> None:
-        """Signal the process group, because the console may be a wrapper script around the real program."""
+        """Signal the process group.
+
+        The console may be a wrapper script around the real program.
+        """
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
@@ -146,7 +157,10 @@ class Console:
             return b""
 
     def drain_stderr(self, rounds: int = 16) -> None:
-        """Take the last lines of a dying console, without waiting for a grandchild that holds the pipe."""
+        """Take the last lines of an ended console.
+
+        It does not wait for a grandchild that holds the pipe.
+        """
         for _ in range(rounds):
             data = self.read(self.stderr)
             if not data:
@@ -155,7 +169,10 @@ class Console:
         self.log.flush()
 
     def session(self, *, proc: Path = Path("/proc")) -> Iterator[int]:
-        """Yield the pids of the console's session: its own, and those that a wrapper script started."""
+        """Yield the pids of the console's session.
+
+        Its own, and those that a wrapper script started.
+        """
         return (pid for pid in _pids(proc) if _session_of(proc / str(pid)) == self.pid)
 
     def reap(self) -> Exit | None:
@@ -166,10 +183,10 @@ class Console:
         return Exit(None, -code) if code < 0 else Exit(code, None)
 
     def kill_orphans(self, *, proc: Path = Path("/proc")) -> list[int]:
-        """Kill the processes that still hold the writing end of the console's output; return their pids.
+        """Kill the processes that still hold the writing end of the console's output.
 
-        A child with a session of its own survives the signal to the group and would keep the pipe open for ever.
-        Only call this after `reap`.
+        Return their pids. A child with a session of its own survives the signal to the group and would keep the pipe
+        open for ever. Only call this after `reap`.
         """
         inode = os.fstat(self.stdout).st_ino
         try:
@@ -185,6 +202,7 @@ class Console:
         return orphans
 
     def close(self) -> None:
+        """Close the three pipes. It does not end the process."""
         for pipe in self._pipes():
             pipe.close()
 
@@ -202,10 +220,11 @@ def wrapper() -> list[str]:
 def confine(
     pid: int, launch: LaunchSpec, log: Log, *, prlimit: Callable[..., tuple[int, int]] = resource.prlimit
 ) -> None:
-    """Set the limits of `launch` on a process that has just started; its children inherit them.
+    """Set the limits of `launch` on a process that has just started.
 
-    They are set from outside, because no code may run between fork and exec. Memory is RLIMIT_DATA, private writable
-    memory: RLIMIT_AS would also count the model, which lies in the BPU's pool and is mapped shared.
+    Its children inherit them. They are set from outside, because no code may run between fork and exec. Memory is
+    RLIMIT_DATA, private writable memory: RLIMIT_AS would also count the model, which lies in the BPU's pool and is
+    mapped shared.
     """
     wanted = {resource.RLIMIT_CORE: launch.core_mb * _MIB}
     if launch.memory_mb:
@@ -231,7 +250,10 @@ def death_with_parent() -> Callable[[], None]:
 
 
 def _session_of(process: Path) -> int:
-    """Return the session id of `process`, a folder in /proc; 0 if it cannot be read."""
+    """Return the session id of `process`, a folder in /proc.
+
+    0 if it cannot be read.
+    """
     try:
         return int((process / "stat").read_bytes().rpartition(b")")[2].split()[3])
     except (OSError, IndexError, ValueError):

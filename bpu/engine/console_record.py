@@ -1,9 +1,9 @@
-"""Keeps in the data folder what is known of one console: an examination's findings and a probe's facts.
+"""Keeps in the data folder what is known of one console.
 
-A record belongs to one console: one configuration, template, tokenizer and model (its identity, known before the
-console runs), and one program with its libraries (its code, read from the running process, because the vendor's
-libraries implement history and `reset`). It does not apply to a console that differs in any of them.
-Keeper, workers and commands read records; only the holder of the engine's lock writes them.
+An examination's findings and a probe's facts. A record belongs to one console: one configuration, template, tokenizer
+and model (its identity, known before the console runs), and one program with its libraries (its code, read from the
+running process, because the vendor's libraries implement history and `reset`). It does not apply to a console that
+differs in any of them. Keeper, workers and commands read records; only the holder of the engine's lock writes them.
 """
 
 from __future__ import annotations
@@ -94,11 +94,13 @@ class ConsoleRecord:
 
     @property
     def path(self) -> Path:
+        """The file of the record, named by the console's identity."""
         text = json.dumps(self._identity).encode()
         return self.folder / f"console-{zlib.crc32(text):08x}{zlib.crc32(text[::-1]):08x}.json"
 
     @property
     def exists(self) -> bool:
+        """Whether the record's file exists."""
         return self.path.exists()
 
     def identify(self, pid: int) -> None:
@@ -125,11 +127,15 @@ class ConsoleRecord:
         self._write()
 
     def save_probe(self, facts: Mapping[str, Any]) -> None:
+        """Add the facts of a probe to the record, and write it."""
         self.probe = facts
         self._write()
 
     def longest_line(self, supposed: int) -> int:
-        """Return the longest safe line in bytes, 0 for no limit: `supposed`, unless a probe has measured another."""
+        """Return the longest safe line in bytes, 0 for no limit.
+
+        `supposed`, unless a probe has measured another.
+        """
         longest, split = self.probe.get("longest_line"), self.probe.get("split_at")
         if not _is_count(longest):
             return supposed
@@ -147,7 +153,10 @@ class ConsoleRecord:
         return _parse_record(read_record(self.path), self._identity)
 
     def _write(self) -> None:
-        """Write the record; if the folder cannot be written, it lives only as long as this process."""
+        """Write the record.
+
+        If the folder cannot be written, it lives only as long as this process.
+        """
         known = {
             "identity": self._identity,
             "code": [[one.path, one.size, one.mtime_ns, one.checksum] for one in self._code],
@@ -191,7 +200,10 @@ def forget(folder: Path) -> int:
 
 
 def read_record(path: Path) -> Any:
-    """Read the JSON of a record; None if another user could have written it or a folder above it."""
+    """Read the JSON of a record.
+
+    None if another user could have written it or a folder above it.
+    """
     if path.is_symlink():
         return None
     try:
@@ -334,7 +346,10 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _model(path: Path) -> str:
-    """Identify a model file by size, time, and checksum of the first and last MiB, because it has gigabytes."""
+    """Identify a model file by size, time and two checksums.
+
+    Those of its first and last MiB, because it has gigabytes.
+    """
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -354,7 +369,10 @@ def _contents(path: Path) -> str:
 
 
 def _checksum(path: Path) -> int:
-    """Compute a CRC, not a cryptographic digest: `hashlib` would load four megabytes of OpenSSL into the keeper."""
+    """Compute a CRC, not a cryptographic digest.
+
+    `hashlib` would load four megabytes of OpenSSL into the keeper.
+    """
     checksum = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -370,7 +388,10 @@ class CodeReader:
         self._checksums: dict[tuple[str, int, int, int], int] = {}
 
     def code_of(self, launch: LaunchSpec, pid: int) -> Code:
-        """List the executables and libraries of the process and its session, as the console may be a wrapper script."""
+        """List the executables and libraries of the process and its session.
+
+        The console may be a wrapper script.
+        """
         paths = {path for process in self._session(pid) for path in self._mapped(process)}
         program = Path(launch.cwd) / launch.argv[0]
         if program.is_file():

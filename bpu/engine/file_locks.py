@@ -1,7 +1,8 @@
-"""Locks files with `flock`: the console's lock means "a model is loaded", the slot's "a job runs on the BPU".
+"""Locks files with `flock`.
 
-A lock is freed by closing the descriptor, never by `LOCK_UN`, which would also free it for a child that inherited the
-descriptor. Each lock opens the file anew, because holders of one open file share its lock.
+The console's lock means "a model is loaded", the slot's "a job runs on the BPU". A lock is freed by closing the
+descriptor, never by `LOCK_UN`, which would also free it for a child that inherited the descriptor. Each lock opens the
+file anew, because holders of one open file share its lock.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ SLOT_NAME = "slot.lock"
 
 
 class FileLock:
-    """An exclusive lock, held until `close`, which may be called twice, or until the process ends."""
+    """An exclusive lock, held until `close` or until the process ends.
+
+    `close` may be called twice.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     def close(self) -> None:
+        """Close the file, which frees the lock unless a child has inherited it."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
 
 
 def try_lock(path: str | Path, *, create: bool = False) -> FileLock | None:
-    """Lock `path` without waiting; None when another process holds it. Opens read-only, so that any user can.
+    """Lock `path` without waiting; None when another process holds it.
 
-    `create` makes a missing file and its folder, in case the state folder was deleted.
+    Opens read-only, so that any user can. `create` makes a missing file and its folder, in case the state folder was
+    deleted.
     """
     fd = _open(path, create)
     try:
@@ -66,7 +72,7 @@ def _open(path: str | Path, create: bool) -> int:
 
 
 def abandon_slot(folder: Path) -> None:
-    """Remove the slot's file in `folder`, so that a stuck worker that holds its lock blocks no other job."""
+    """Remove the slot's file in `folder`, so that a stuck worker blocks no job."""
     with contextlib.suppress(OSError):
         (folder / SLOT_NAME).unlink()
 
@@ -90,7 +96,10 @@ def _table(locks: Path) -> Iterator[tuple[str, int]]:
 
 
 def describe(pid: int) -> str:
-    """Describe a process for a message: `pid 12 of user root (python3 -S -m ...)`, as far as it can be read."""
+    """Describe a process for a message.
+
+    `pid 12 of user root (python3 -S -m ...)`, as far as it can be read.
+    """
     process = Path(f"/proc/{pid}")
     try:
         user = pwd.getpwuid(process.stat().st_uid).pw_name

@@ -1,6 +1,6 @@
-"""Launch specifications: how each model's console is started and limited, sent to the keeper as JSON.
+"""Defines how each model's console is started and limited.
 
-Standard library only.
+Launch specifications are sent to the keeper as JSON. Standard library only.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _IDENTITY = (
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """How one console is started and limited. Paths are strings, times are seconds, 0 means no limit.
+    """How one console is started and limited.
 
-    `simulated`, `cpu`: the console is the simulator, or a model on this computer's processor. `memory_mb` and `core_mb`
-    are MiB; `core_mb` 0 means no core dump. `exam_limit_s` limits how long the first waiting job waits for an
-    examination; 0 means none while a job waits. `image_timeout_s` limits the step that reads images. The model
-    needs `need_bytes` of the BPU's memory, `largest_bytes` of them in one pool; 0 means unknown. The pools are read
-    below `sysfs`.
+    Paths are strings, times are seconds, 0 means no limit. `simulated`, `cpu`: the console is the simulator, or a model
+    on this computer's processor. `memory_mb` and `core_mb` are MiB; `core_mb` 0 means no core dump. `exam_limit_s`
+    limits how long the first waiting job waits for an examination; 0 means none while a job waits. `image_timeout_s`
+    limits the step that reads images. The model needs `need_bytes` of the BPU's memory, `largest_bytes` of them in one
+    pool; 0 means unknown. The pools are read below `sysfs`.
     """
 
     argv: tuple[str, ...]
@@ -78,10 +78,11 @@ class LaunchSpec:
 
     @property
     def owns_lock(self) -> bool:
-        """Whether the lock is a file in the state folder instead of the console program itself."""
+        """Whether the lock is a file in the state folder, not the console program."""
         return self.simulated or self.cpu
 
     def to_json(self) -> str:
+        """Return the specification as JSON text."""
         return self.text
 
     @property
@@ -143,10 +144,12 @@ class LaunchTable:
 
     @cached_property
     def fingerprint(self) -> str:
+        """The digest of all launches. It changes with any of them."""
         return _digest(sorted(launch.fingerprint for launch in self.launches))
 
     @cached_property
     def default_launch(self) -> LaunchSpec:
+        """The launch of the model for requests that name none."""
         return self.launch(self.default)
 
     def launch(self, model: str) -> LaunchSpec:
@@ -155,10 +158,14 @@ class LaunchTable:
 
     @property
     def lock_paths(self) -> list[str]:
-        """The lock paths of all console programs, in the order in which every keeper takes them."""
+        """The lock paths of all console programs, in the order of taking them.
+
+        Every keeper takes them in that order.
+        """
         return sorted({launch.lock_path for launch in self.launches})
 
     def to_json(self) -> str:
+        """Return the table as JSON text, as the keeper reads it from stdin."""
         return json.dumps({"default": self.default, "launches": [launch.text for launch in self.launches]})
 
 

@@ -1,8 +1,9 @@
-"""Every message between the keeper and its clients (workers and commands) as a typed value. Standard library only.
+"""Every message between the keeper and its clients (workers and commands) as a typed value.
 
-A packet is a JSON object; its `op` names a message to the keeper, its `say` a message from it, and `MESSAGES` has all
-of them. `from_packet` takes nothing but what the fields' types and bounds allow. A field with a default may be left out
-of a packet, and a field that this version does not know is ignored, so that versions can differ during an update.
+Standard library only. A packet is a JSON object; its `op` names a message to the keeper, its `event` a message from it,
+and `MESSAGES` has all of them. `from_packet` takes nothing but what the fields' types and bounds allow. A field with a
+default may be left out of a packet, and a field that this version does not know is ignored, so that versions can differ
+during an update.
 
 Moments are seconds of the system-wide monotonic clock. `docs/engine-protocol.md` shows the messages in their order.
 """
@@ -45,7 +46,10 @@ LARGEST_SECONDS = 1e15
 
 
 class RefusalCode(str, Enum):
-    """Why the keeper refuses a job, a lifeline or an order. The client makes an error of `bpu.errors` of each."""
+    """Why the keeper refuses a job, a lifeline or an order.
+
+    The client makes an error of `bpu.errors` of each.
+    """
 
     ENGINE_UNAVAILABLE = "engine_unavailable"
     """The engine cannot run until a person acts."""
@@ -82,29 +86,36 @@ class NamesLaunch(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Attach(NamesLaunch):
-    """Makes this connection a lifeline: the keeper runs while one is open, and sends every change of the status."""
+    """Makes this connection a lifeline.
+
+    The keeper runs while one is open, and sends every change of the status.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfferLaunch(NamesLaunch):
-    """Offers the launch of a further model. It has no answer: one that cannot be used is ignored."""
+    """Offers the launch of a further model.
+
+    It has no answer: one that cannot be used is ignored.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitJob(NamesLaunch):
-    """Queues a job; this connection is the job's from now on, and its end takes the job out of the queue.
+    """Queues a job.
 
-    `arrived` is the moment at which its request came. `history` is the digest of the conversation that must be in the
-    KV cache for the short form of the prompt to be valid, "" if there is none. `tokens` and `short_tokens` are the
-    lengths of the whole prompt and of its short form. `again`: it had a place before, so the queue's limit does not
-    count. `needs_fresh`: it must be the first job after a load.
+    This connection is the job's from now on, and its end takes the job out of the queue. `arrived` is the moment at
+    which its request came. `prefix_digest` is the digest of the conversation that must be in the KV cache for the
+    continuation to be valid, "" if there is none. `tokens` and `continuation_tokens` are the lengths of the whole
+    prompt and of its continuation. `again`: it had a place before, so the queue's limit does not count. `needs_fresh`:
+    it must be the first job after a load.
     """
 
     id: Id
     arrived: float
-    history: Digest
+    prefix_digest: Digest
     tokens: int
-    short_tokens: int
+    continuation_tokens: int
     again: bool = False
     needs_fresh: bool = False
 
@@ -132,14 +143,18 @@ class EndJob(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class DeclineJob(Message):
-    """Gives the console back untouched: the job cannot run in this worker, and nothing was written."""
+    """Gives the console back untouched.
+
+    The job cannot run in this worker, and nothing was written.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class FailJob(Message):
-    """Gives the console up: it is silent, out of sync or does not end. The keeper ends it, and reports unless `retry`.
+    """Gives the console up: it is silent, out of sync or does not end.
 
-    `why` is a sentence for people. `retry`: nothing of the answer had come, and the job joins again by itself.
+    The keeper ends it, and reports unless `retry`. `why` is a sentence for people. `retry`: nothing of the answer had
+    come, and the job joins again by itself.
     """
 
     why: Annotated[str, MaxLength(500, cut=True)]
@@ -148,7 +163,10 @@ class FailJob(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class ListenAgain(Message):
-    """Asks the keeper to make its socket's file again if it is gone. It has no answer."""
+    """Asks the keeper to make its socket's file again if it is gone.
+
+    It has no answer.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +183,10 @@ class CancelJob(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadModel(NamesLaunch):
-    """Orders a load: of the named launch, of the model with the id `model`, or else of the model of the last load."""
+    """Orders a load.
+
+    Of the named launch, of the model with the id `model`, or else of the model of the last load.
+    """
 
     fingerprint: Digest = ""
     model: Annotated[str, MaxLength(100, cut=True)] = ""
@@ -183,7 +204,10 @@ class ExamineConsole(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyShutdown(Message):
-    """Tells that a whole gateway has stopped, so that the keeper does not wait for a replacement worker."""
+    """Tells that a whole gateway has stopped.
+
+    So the keeper does not wait for a replacement worker.
+    """
 
 
 # From the keeper to a client
@@ -191,7 +215,10 @@ class NotifyShutdown(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class QueuePlace(Message):
-    """Tells a job its place: `position` counts from 1; `phase` is what the first job waits for."""
+    """Tells a job its place: `position` counts from 1.
+
+    `phase` is what the first job waits for.
+    """
 
     position: int
     phase: Literal["queued", "loading", "checking"]
@@ -201,21 +228,22 @@ class QueuePlace(Message):
 class StartJob(Message):
     """Lends a job the console; its stdin and stdout are passed beside the packet.
 
-    `short`: the short form of the prompt is to be written; `cached` is the number of tokens in the KV cache that it
+    `continued`: only the continuation is to be written; `cached` is the number of tokens in the KV cache that it
     continues. `banner` is what the console printed at its start. `fresh`: nothing was written since the load.
     `at_prompt`: the last turn's end was proven, so nothing can be printed now. `traits` are what is known of the
-    console, `pids` its processes, `noisy` their threads that run although the console waits, None while these are not
-    known. `keeps`: the console keeps its history. `resets`: the job is to write `reset` at its end.
+    console, `pids` its processes, `background_threads` the ids of their threads that run although the console
+    waits, None while these are not known. `keeps`: the console keeps its history. `resets`: the job is to write `reset`
+    at its end.
     """
 
-    short: bool
+    continued: bool
     cached: int
     banner: str
     fresh: bool
     at_prompt: bool
     traits: Traits
     pids: tuple[int, ...]
-    noisy: tuple[int, ...] | None
+    background_threads: tuple[int, ...] | None
     keeps: bool
     resets: bool
 
@@ -224,12 +252,12 @@ class StartJob(Message):
 class ExitReport(Message):
     """Tells the running job that its console has ended.
 
-    `message` is a sentence for people, `person` whether a person must act, `how` the exit status or signal, "" while
-    that is not known, `log` the console's last log lines.
+    `message` is a sentence for people. `permanent`: a person must act before another try can help. `how` is the exit
+    status or signal, "" while that is not known, `log` the console's last log lines.
     """
 
     message: str
-    person: bool
+    permanent: bool
     how: str
     log: tuple[str, ...]
 
@@ -250,41 +278,47 @@ class Refusal(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class StatusUpdate(Message):
-    """Tells the engine's status: to a lifeline after every change, else as the answer to `GetStatus`."""
+    """Tells the engine's status.
+
+    To a lifeline after every change, else as the answer to `GetStatus`.
+    """
 
     status: EngineStatus
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderDone(Message):
-    """Answers the order with the name `op`; `done` is False if there was nothing to do, as no job of that id."""
+    """Answers the order with the name `op`.
+
+    `done` is False if there was nothing to do, as no job of that id.
+    """
 
     op: Annotated[str, MaxLength(100)]
     done: bool
 
 
 #: All messages, by the key and the name that a packet has.
-MESSAGES: dict[tuple[Literal["op", "say"], str], type[Message]] = {
+MESSAGES: dict[tuple[Literal["op", "event"], str], type[Message]] = {
     ("op", "attach"): Attach,
     ("op", "model"): OfferLaunch,
     ("op", "job"): SubmitJob,
     ("op", "progress"): ReportProgress,
     ("op", "end"): EndJob,
-    ("op", "declined"): DeclineJob,
-    ("op", "failed"): FailJob,
+    ("op", "decline"): DeclineJob,
+    ("op", "fail"): FailJob,
     ("op", "listen"): ListenAgain,
     ("op", "status"): GetStatus,
     ("op", "cancel"): CancelJob,
     ("op", "load"): LoadModel,
     ("op", "unload"): UnloadModel,
     ("op", "examine"): ExamineConsole,
-    ("op", "bye"): NotifyShutdown,
-    ("say", "place"): QueuePlace,
-    ("say", "go"): StartJob,
-    ("say", "exit"): ExitReport,
-    ("say", "refused"): Refusal,
-    ("say", "status"): StatusUpdate,
-    ("say", "done"): OrderDone,
+    ("op", "shutdown"): NotifyShutdown,
+    ("event", "place"): QueuePlace,
+    ("event", "start"): StartJob,
+    ("event", "exit"): ExitReport,
+    ("event", "refused"): Refusal,
+    ("event", "status"): StatusUpdate,
+    ("event", "done"): OrderDone,
 }
 _KEYS = {kind: key for key, kind in MESSAGES.items()}
 
@@ -302,7 +336,9 @@ def to_packet(message: Message) -> Packet:
 
 def from_packet(packet: Packet) -> Message:
     """Return the message in `packet`. Raises `BadPacket`."""
-    key: Literal["op", "say"] = "say" if "say" in packet else "op"  # a message from the keeper may have a field `op`
+    key: Literal["op", "event"] = (
+        "event" if "event" in packet else "op"
+    )  # a message from the keeper may have a field `op`
     name = packet.get(key)
     kind = MESSAGES.get((key, name)) if isinstance(name, str) else None
     if kind is None:

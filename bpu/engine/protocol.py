@@ -2,9 +2,9 @@
 
 A job's connection, for example (`>` to the keeper, `<` from it; `bpu.engine.messages` has all messages):
 
-    > {"op":"job","fingerprint":"0f3c...","id":"chatcmpl-1","arrived":811.5,"history":"","tokens":12,"short_tokens":0}
-    < {"say":"place","position":1,"phase":"queued"}
-    < {"say":"go","short":false,"cached":0,"banner":"...","fresh":true,...}     and the console's stdin and stdout
+    > {"op":"job","fingerprint":"0f3c...","id":"chatcmpl-1","arrived":811.5,"prefix_digest":"","tokens":12,...}
+    < {"event":"place","position":1,"phase":"queued"}
+    < {"event":"start","continued":false,"cached":0,"banner":"...",...}     and the console's stdin and stdout
     > {"op":"progress","tokens":20}
     > {"op":"end","digest":"","tokens":52,"report":{"proven":true,...}}
 
@@ -21,6 +21,7 @@ import errno
 import json
 import os
 import struct
+import time
 from _socket import (
     AF_UNIX,
     CMSG_LEN,
@@ -36,7 +37,7 @@ from _socket import (
     SOL_SOCKET,
 )
 from _socket import SocketType as RawSocket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bpu.engine.messages import BadPacket, Message, NotifyShutdown, Packet, from_packet, to_packet
@@ -47,6 +48,7 @@ PACKET_BYTES = 96 * 1024
 _MAX_FDS = 2
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _UNIX_PATH_BYTES = 107
+_BACKLOG_PAUSE_S = 0.005
 #: Errors of `connect` that tell nothing about the keeper: this process or this machine lacks something.
 _RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
@@ -61,7 +63,10 @@ def encode(packet: Packet) -> bytes:
 
 
 def send(sock: RawSocket, message: Message, fds: Sequence[int] = ()) -> bool:
-    """Send a message; False when the other side does not read (its buffer is full). Raises `Closed`."""
+    """Send a message; False when the other side does not read (its buffer is full).
+
+    Raises `Closed`.
+    """
     return send_packet(sock, to_packet(message), fds)
 
 
@@ -94,10 +99,10 @@ def receive(sock: RawSocket) -> tuple[Message, list[int]] | None:
 
 
 def receive_packet(sock: RawSocket) -> tuple[Packet, list[int]] | None:
-    """Receive the next packet and its descriptors; None when there is none yet. Raises `Closed` at the end.
+    """Receive the next packet and its descriptors; None when there is none yet.
 
-    The kernel drops passed descriptors for which this process has no room, so there may be fewer than were sent.
-    A packet that is too long or that is no JSON object ends the connection, too.
+    Raises `Closed` at the end. The kernel drops passed descriptors for which this process has no room, so there may be
+    fewer than were sent. A packet that is too long or that is no JSON object ends the connection, too.
     """
     space = CMSG_LEN(_MAX_FDS * struct.calcsize("i"))
     try:
@@ -148,7 +153,10 @@ def peer_ids(sock: RawSocket) -> tuple[int, int, int]:
 
 @contextlib.contextmanager
 def _address(folder: Path) -> Iterator[str]:
-    """The socket's path; by way of an open folder where it is too long for the kernel."""
+    """The socket's path.
+
+    By way of an open folder where it is too long for the kernel.
+    """
     path = folder / SOCKET_NAME
     if len(os.fsencode(path)) <= _UNIX_PATH_BYTES:
         yield str(path)
@@ -182,6 +190,34 @@ def connect(folder: Path) -> RawSocket | None:
     return sock
 
 
+def connect_within(folder: Path, seconds: float, *, sleep: Callable[[float], None]) -> RawSocket | None:
+    """Connect as `connect` does, and wait at most `seconds` while the keeper's backlog is full.
+
+    Raises BlockingIOError when it stays full.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return connect(folder)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            sleep(_BACKLOG_PAUSE_S)
+
+
+def ask(sock: RawSocket, message: Message, *, wait_readable: Callable[[float], bool], limit_s: float) -> Message:
+    """Send an order or a question, and return its answer.
+
+    `wait_readable` waits at most so many seconds and returns whether the socket can be read. Raises TimeoutError when
+    the keeper is silent for `limit_s`, `Closed` when it closes the connection, and `BadPacket` for no message.
+    """
+    send(sock, message)
+    while (received := receive(sock)) is None:
+        if not wait_readable(limit_s):
+            raise TimeoutError
+    return received[0]
+
+
 def listen(folder: Path) -> RawSocket:
     """Listen in `folder`, which is made if it is missing.
 
@@ -199,7 +235,10 @@ def listen(folder: Path) -> RawSocket:
 
 
 def accept(listener: RawSocket) -> RawSocket | None:
-    """The next connection, non-blocking; None when there is none any more. Raises OSError without a free descriptor."""
+    """The next connection, non-blocking; None when there is none any more.
+
+    Raises OSError without a free descriptor.
+    """
     try:
         fd, _ = listener._accept()  # type: ignore[attr-defined]  # the raw class has no other
     except OSError as error:
@@ -212,9 +251,10 @@ def accept(listener: RawSocket) -> RawSocket | None:
 
 
 def notify_shutdown(folder: Path) -> None:
-    """Tell the keeper of `folder` that a whole gateway has stopped, so that it does not wait for a replaced worker.
+    """Tell the keeper of `folder` that a whole gateway has stopped.
 
-    The gunicorn master or a command calls this at its end. It does not wait, and ignores a keeper that is gone.
+    So it does not wait for a replaced worker. The gunicorn master or a command calls this at its end. It does not wait,
+    and ignores a keeper that is gone.
     """
     with contextlib.suppress(Closed, OSError):
         sock = connect(folder)

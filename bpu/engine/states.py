@@ -1,4 +1,7 @@
-"""The engine's states and the table of legal transitions between them; an illegal one raises and changes nothing."""
+"""The engine's states and the table of legal transitions between them.
+
+An illegal one raises and changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ class IllegalTransition(RuntimeError):
 
 
 class Machine:
-    """Holds the state; owned by the supervisor. It calls `changed(old, new, transition)` once for every change."""
+    """Holds the state; owned by the supervisor.
+
+    It calls `changed(old, new, transition)` once for every change.
+    """
 
     def __init__(self, changed: Callable[[State, State, Transition], None] = lambda old, new, transition: None) -> None:
         self.state = State.STOPPED

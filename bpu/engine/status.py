@@ -1,8 +1,8 @@
-"""The engine's status: the keeper sends it to every worker, so that `/health` is answered from memory. Pure.
+"""Defines the engine's status, which the keeper sends to every worker.
 
-Times in it are moments (`..._at`) in seconds of the system-wide monotonic clock, so it stays true without being sent
-again. `EngineStatus.to_json` turns them into ages; `/health`, `/slots`, the page, the metrics and the commands show
-that form.
+So `/health` is answered from memory. Pure. Times in it are moments (`..._at`) in seconds of the system-wide monotonic
+clock, so it stays true without being sent again. `EngineStatus.to_json` turns them into ages; `/health`, `/slots`, the
+page, the metrics and the commands show that form.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from bpu.engine.states import State
 
 @dataclass(frozen=True, kw_only=True)
 class TrustStatus:
-    """What may be relied on: the console keeps its history, `reset` empties it, or every line is a new chat."""
+    """What may be relied on.
+
+    The console keeps its history, `reset` empties it, or every line is a new chat.
+    """
 
     keeps: bool
     resets: bool
@@ -24,10 +27,10 @@ class TrustStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class TurnEndStatus:
-    """How the last turn ended, and the silence in seconds that ends one where nothing proves the end.
+    """How the last turn ended, and the silence that ends one without proof.
 
-    `by`: "statistics" is believed at once; "blocks": the console buffers its output, so that no end is proven and it is
-    ended after every turn; None before the first turn.
+    The silence is in seconds. `by`: "statistics" is believed at once; "blocks": the console buffers its output, so that
+    no end is proven and it is ended after every turn; None before the first turn.
     """
 
     by: Literal["statistics", "silence", "blocks"] | None
@@ -36,13 +39,17 @@ class TurnEndStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class ExaminationStatus:
-    """Progress of an examination: `answers` of `of` are read; `ends_at` is when it is likely over, if that is known."""
+    """Progress of an examination: `answers` of `of` are read.
+
+    `ends_at` is when it is likely over, if that is known.
+    """
 
     answers: int
     of: int
     ends_at: float | None
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         return {"answers": self.answers, "of": self.of, "rest_s": _seconds_until(self.ends_at, now)}
 
 
@@ -62,12 +69,16 @@ class ModelStatus:
     retry_at: float | None
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         return {**_without_moments(self), "retry_after_s": _seconds_until(self.retry_at, now)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingJob:
-    """A job in the queue; `position` counts from 1, `arrived_at` is when its request came, `model` the model's id."""
+    """A job in the queue.
+
+    `position` counts from 1, `arrived_at` is when its request came, `model` the model's id.
+    """
 
     id: str
     position: int
@@ -75,12 +86,16 @@ class WaitingJob:
     model: str
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         return {**_without_moments(self), "age_s": max(0.0, now - self.arrived_at)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningJob:
-    """The job on the console. `tokens` were counted at `tokens_at`; both moments are None before the first token."""
+    """The job on the console.
+
+    `tokens` were counted at `tokens_at`; both moments are None before the first token.
+    """
 
     id: str
     model: str
@@ -92,6 +107,7 @@ class RunningJob:
     tokens_at: float | None = None
 
     def to_json(self, now: float) -> dict[str, Any]:
+        """Return the form that clients see, with seconds from `now` instead of moments."""
         shown = {**_without_moments(self), "age_s": max(0.0, now - self.arrived_at)}
         if self.first_at is not None and self.tokens_at is not None:
             # From its arrival to the first token, and from there to the moment at which `tokens` were counted.
@@ -140,7 +156,10 @@ class EngineStatus:
     log: tuple[str, ...]
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """Return the form that clients see: at the moment `now`, with ages in seconds instead of moments."""
+        """Return the form that clients see.
+
+        At the moment `now`, with ages in seconds instead of moments.
+        """
         return {
             **_without_moments(self),
             "state": self.state.value,

@@ -1,7 +1,7 @@
-"""Reads a console's output together with the times that decide whether a turn has ended. It never waits.
+"""Reads a console's output together with the times that decide whether a turn has ended.
 
-It runs where the console's pipes are: in the event loop of a worker or of the keeper, or in `doctor`. Its
-owner waits until the output is readable or `next_look_s` is over, then calls `read` and `look`.
+It never waits. It runs where the console's pipes are: in the event loop of a worker or of the keeper, or in `doctor`.
+Its owner waits until the output is readable or `next_look_s` is over, then calls `read` and `look`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FIRST_INPUT_LOOK_S, LAST_INPUT_LOOK_S = 0.001, 0.004
 LEAST_DOUBT_S = 0.01
 
 #: Extra seconds for a console that does not come to rest and perhaps never does.
-PATIENCE_S = 1.0
+UNREST_LIMIT_S = 1.0
 
 Sample = Union[dict[int, int], None]
 
@@ -39,35 +39,46 @@ class EndOfOutput(Exception):
 
 
 class RestProbe:
-    """Tells whether a console's processes are at rest, that is, whether no thread has run since a sample.
+    """Tells whether a console's processes are at rest.
 
-    A model may work without output (skipped special tokens, parts of a character); a waiting console does nothing.
-    `noisy` are threads that run although the console waits, None while they are unknown.
+    That is, whether no thread has run since a sample. A model may work without output (skipped special tokens, parts of
+    a character); a waiting console does nothing. `background_threads` are the ids of threads that run although the
+    console waits, None while they are unknown.
     """
 
-    def __init__(self, pids: Iterable[int], noisy: frozenset[int] | None = None, *, proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self, pids: Iterable[int], background_threads: frozenset[int] | None = None, *, proc: Path = Path("/proc")
+    ) -> None:
         self._pids, self._proc = tuple(pids), proc
-        self._noisy = noisy or frozenset()
-        self.knows_noise = noisy is not None
+        self._background = background_threads or frozenset()
+        self.knows_background = background_threads is not None
 
     def sample(self) -> Sample:
-        """Return how often each thread has run, without noisy ones; None if the kernel does not count that."""
+        """Return how often each thread has run, without background threads.
+
+        None if the kernel does not count that.
+        """
         runs: dict[int, int] = {}
         try:
             for pid in self._pids:
                 for task in (self._proc / str(pid) / "task").iterdir():
-                    if (tid := int(task.name)) not in self._noisy:
+                    if (tid := int(task.name)) not in self._background:
                         runs[tid] = int((task / "schedstat").read_bytes().split()[2])
         except (OSError, ValueError, IndexError):
             return None
         return runs if any(runs.values()) else None  # a kernel that does not count reports 0
 
     def is_running(self) -> bool:
-        """Whether a thread runs or waits for a processor; on a busy machine its run count may not have changed."""
+        """Whether a thread runs or waits for a processor.
+
+        On a busy machine its run count may not have changed.
+        """
         for pid in self._pids:
             try:
                 tasks = [
-                    task for task in (self._proc / str(pid) / "task").iterdir() if int(task.name) not in self._noisy
+                    task
+                    for task in (self._proc / str(pid) / "task").iterdir()
+                    if int(task.name) not in self._background
                 ]
             except (OSError, ValueError):
                 continue
@@ -88,7 +99,10 @@ def _state_in(stat: Path) -> bytes:
 
 
 def reader_of(fd: int) -> Callable[[], bytes | None]:
-    """Return a function that reads a non-blocking descriptor: None when nothing is there, b"" at the end."""
+    """Return a function that reads a non-blocking descriptor.
+
+    None when nothing is there, b"" at the end.
+    """
 
     def read() -> bytes | None:
         try:
@@ -129,10 +143,10 @@ class TimedReader:
         self.at_rest: bool | None = None
 
     def watch_input(self, unread: Callable[[], int], *, since: float, doubts: bool = True) -> None:
-        """Check that the console writes nothing before it has read the line that was written at `since`.
+        """Check that the console writes nothing before it has read its line.
 
-        `doubts`: what came between two looks of which the second was late counts as written before. It need not where
-        all that the console can still be saying is the same client's.
+        The line was written at `since`. `doubts`: what came between two looks of which the second was late counts as
+        written before. It need not where all that the console can still be saying is the same client's.
         """
         self._unread, self._looked_at, self._input_look_s = unread, since, FIRST_INPUT_LOOK_S
         self._doubts = doubts
@@ -143,7 +157,7 @@ class TimedReader:
         data = self._read()
         if data is None:
             self._empty_at = before
-            self._look_at_input(before, spoke=False)
+            self._look_at_input(before, has_output=False)
             return None
         if not data:
             raise EndOfOutput
@@ -151,13 +165,16 @@ class TimedReader:
         arrival = Arrival(self._empty_at, now, self._begun_at)
         if len(data) < READ_BYTES:  # it emptied the pipe
             self._empty_at = before
-        self._look_at_input(before, spoke=True)
+        self._look_at_input(before, has_output=True)
         self._last_at, self._still_since = now, None
         return self._parser.feed(data, arrival)
 
     @property
     def next_look_s(self) -> float | None:
-        """Seconds without output after which the owner must call `read` and `look`; None: it need not."""
+        """Seconds without output after which the owner must call `read` and `look`.
+
+        None: it need not.
+        """
         if self._unread is not None:
             return self._input_look_s
         quiet = self._parser.quiet_after
@@ -166,14 +183,20 @@ class TimedReader:
         return LOOK_S if self._parser.state is ParserState.ANSWERING else None
 
     def poll(self, *, readable: bool) -> list[Event]:
-        """Return the events of a read; without output, unless it was `readable` a moment ago, those of silence."""
+        """Return the events of a read.
+
+        Without output, unless it was `readable` a moment ago, those of silence.
+        """
         events = self.read()
         if events is None:
             return [] if readable else self.look()
         return events
 
     def look(self) -> list[Event]:
-        """Return the events that silence has decided by now; call it when `read` has just returned None."""
+        """Return the events that silence has decided by now.
+
+        Call it when `read` has just returned None.
+        """
         needed, now = self._parser.quiet_after, self._empty_at  # the pipe is known to be silent until then
         if needed is None:
             self._still_since = None
@@ -185,14 +208,17 @@ class TimedReader:
         if now - self._last_at < needed:
             return []
         self.at_rest = None if still_s is None else still_s >= needed - 2 * LOOK_S
-        if self.at_rest is False and now - self._last_at < self._patience_s(needed):
+        if self.at_rest is False and now - self._last_at < self._rest_limit_s(needed):
             return []
         return self._parser.quiet()
 
-    def _patience_s(self, needed: float) -> float:
-        """Seconds to wait for a console that does not come to rest; fewer if its noisy threads are unknown."""
+    def _rest_limit_s(self, needed: float) -> float:
+        """Seconds to wait for a console that does not come to rest.
+
+        Fewer if its background threads are unknown.
+        """
         assert self._rest is not None
-        return max(needed, LONGEST_SILENCE_S) if self._rest.knows_noise else needed + PATIENCE_S
+        return max(needed, LONGEST_SILENCE_S) if self._rest.knows_background else needed + UNREST_LIMIT_S
 
     def _still_for(self, now: float) -> float | None:
         """Seconds for which no thread of the console has run; None when that is unknown."""
@@ -204,7 +230,7 @@ class TimedReader:
             self._runs, self._still_since = runs, now
         return now - self._still_since
 
-    def _look_at_input(self, at: float, *, spoke: bool) -> None:
+    def _look_at_input(self, at: float, *, has_output: bool) -> None:
         """Check whether the console has read its line, after a read of its output.
 
         A look that finds the line read while more output waits is as good: what waits was written since the last look,
@@ -213,16 +239,19 @@ class TimedReader:
         if self._unread is None:
             return
         if self._unread():
-            if spoke:
-                raise OutOfSync("The console spoke before it had read its line.")
+            if has_output:
+                raise OutOfSync("The console wrote output before it had read its line.")
             self._looked_at = at
             self._input_look_s = min(2 * self._input_look_s, LAST_INPUT_LOOK_S)
             return
         self._unread = None
-        if spoke and self._doubts and at - self._looked_at > self._doubtful_s:
+        if has_output and self._doubts and at - self._looked_at > self._doubtful_s:
             raise OutOfSync("The console's output may have begun before it had read its line.")
 
     @property
     def _doubtful_s(self) -> float:
-        """Seconds between two looks from which on a model may have written in between: half a step."""
+        """Seconds between two looks from which on a model may have written in between.
+
+        Half a step.
+        """
         return max(LEAST_DOUBT_S, (self._parser.traits.step_s or 0.0) / 2)

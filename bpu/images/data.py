@@ -1,7 +1,8 @@
-"""Holds the base64 data of one request's images in a nameless file, outside the heap of the worker.
+"""Holds the base64 data of one request's images in a nameless file.
 
-The process that decodes images gets the file's descriptor, so the worker copies nothing for it, and the memory goes
-back to the system as soon as the file is closed. Where the data was, the body has a mark, which no client can know.
+Outside the heap of the worker. The process that decodes images gets the file's descriptor, so the worker copies nothing
+for it, and the memory goes back to the system as soon as the file is closed. Where the data was, the body has a mark,
+which no client can know.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ Span = tuple[int, int]
 
 
 class ImageData:
-    """The data of one request's images: text as it stands inside a JSON string, escapes included.
+    """The data of one request's images.
 
-    The file is made when it is needed. `size` is its size in bytes.
+    Text as it stands inside a JSON string, escapes included. The file is made when it is needed. `size` is its size in
+    bytes.
     """
 
     def __init__(self) -> None:
@@ -60,7 +62,10 @@ class ImageData:
         return span
 
     def mark(self, start: int, digest: bytes) -> str:
-        """Return the mark for all data from `start` on, whose digest is `digest`; equal data is kept once."""
+        """Return the mark for all data from `start` on, whose digest is `digest`.
+
+        Equal data is kept once.
+        """
         number = self._numbers.setdefault(digest, len(self._spans))
         if number == len(self._spans):
             self._spans.append((start, self.size - start))
@@ -69,7 +74,10 @@ class ImageData:
         return f"*{self._name}.{number}*"
 
     def spans_of(self, text: str) -> list[Span]:
-        """Return the places of the data that `text` of the parsed body stands for; plain text is appended."""
+        """Return the places of the data that `text` of the parsed body stands for.
+
+        Plain text is appended.
+        """
         parts = self._mark.split(text)  # plain text and numbers alternate
         return [
             self._spans[int(part)] if at % 2 else self.append(json.dumps(part)[1:-1].encode())
@@ -78,7 +86,10 @@ class ImageData:
         ]
 
     def is_used_up_by(self, texts: Iterable[str]) -> bool:
-        """Whether `texts` stand for all of the data; else some stands in a place where no image is."""
+        """Whether `texts` stand for all of the data.
+
+        Else some stands in a place where no image is.
+        """
         used = {int(number) for text in texts for number in self._mark.findall(text)}
         return len(used) == len(self._spans)
 

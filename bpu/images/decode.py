@@ -1,6 +1,6 @@
-"""Checks and decodes one image with Pillow, and brings it to the model's square. Runs in the process of `reader`.
+"""Checks and decodes one image with Pillow, and brings it to the model's square.
 
-All limits that the file's head can show are checked before a pixel is decoded.
+Runs in the process of `reader`. All limits that the file's head can show are checked before a pixel is decoded.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ class BadImage(Exception):
 
 
 def to_square(data: bytes, side: int) -> bytes:
-    """Decode `data` and return it as a BMP file of `side` by `side` pixels, with bars where it is not square.
+    """Decode `data`, and return it as a square BMP file.
 
-    BMP, because every build of OpenCV reads it and nothing is lost. Raises `BadImage`.
+    `side` by `side` pixels, with bars where it is not square. BMP, because every build of OpenCV reads it and nothing
+    is lost. Raises `BadImage`.
     """
     if len(data) > MAX_BYTES:
         raise BadImage(f"The image has {len(data)} bytes; {MAX_BYTES} are the most.")
@@ -48,7 +49,10 @@ def to_square(data: bytes, side: int) -> bytes:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Check the parts of the file, read its head, and check what it says. Raises `BadImage`."""
+    """Check the parts of the file, read its head, and check what it says.
+
+    Raises `BadImage`.
+    """
     Image.MAX_IMAGE_PIXELS = None  # checked here, with a message of our own
     try:
         scans = check_parts(data)
@@ -67,7 +71,10 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def _square(image: Image.Image, side: int) -> bytes:
-    """Decode the first frame, turn it as its EXIF data says, and place it in the middle of the square."""
+    """Decode the first frame, and place it in the middle of the square.
+
+    It is turned as its EXIF data says.
+    """
     image.draft("RGB", (2 * side, 2 * side))  # a JPEG is decoded smaller where that is enough
     image.load()
     orientation = _orientation(image)
@@ -103,7 +110,10 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return the image in RGB; what is transparent becomes white, save in a deep greyscale image."""
+    """Return the image in RGB.
+
+    What is transparent becomes white, save in a deep greyscale image.
+    """
     if image.mode.startswith("I") or image.mode == "F":
         return _to_8_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

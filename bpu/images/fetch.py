@@ -1,7 +1,7 @@
-"""Fetches an image from an address, within the rule of `BPU_IMAGE_URLS`. Runs in the process of `reader`.
+"""Fetches an image from an address, within the rule of `BPU_IMAGE_URLS`.
 
-Every name is resolved once, and the connection goes to the address that was checked, so that a second answer of the
-name server cannot lead elsewhere. Redirects are checked in the same way.
+Runs in the process of `reader`. Every name is resolved once, and the connection goes to the address that was checked,
+so that a second answer of the name server cannot lead elsewhere. Redirects are checked in the same way.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ Resolve = Callable[..., list[Any]]
 def fetch(
     address: str, allowed: Collection[str], *, resolve: Resolve = socket.getaddrinfo, limit_s: float = LIMIT_S
 ) -> bytes:
-    """Return the bytes of the image at `address`. `allowed` holds `public` or hosts (`host` or `host:port`).
+    """Return the bytes of the image at `address`.
 
-    A host of the list may have any address; `public` allows global addresses only. Raises `BadImage`.
+    `allowed` holds `public` or hosts (`host` or `host:port`). A host of the list may have any address; `public` allows
+    global addresses only. Raises `BadImage`.
     """
     until = time.monotonic() + limit_s
     for _ in range(MAX_REDIRECTS + 1):
@@ -74,7 +75,10 @@ def _default_port(parts: SplitResult) -> int:
 
 
 def _is_listed(host: str, port: int, allowed: Collection[str]) -> bool:
-    """Whether the list has the host itself. The word `public` is no host, though a search domain may know one."""
+    """Whether the list has the host itself.
+
+    The word `public` is no host, though a search domain may know one.
+    """
     name = f"[{host}]" if ":" in host else host
     hosts = {one.lower() for one in allowed} - {PUBLIC}
     return not hosts.isdisjoint({host.lower(), name.lower(), f"{name.lower()}:{port}"})
@@ -98,7 +102,10 @@ def _address_of(parts: SplitResult, allowed: Collection[str], resolve: Resolve) 
 
 
 def is_global(text: str) -> bool:
-    """Whether an address is one of the public internet, also as an IPv4 address inside an IPv6 one."""
+    """Whether an address is one of the public internet.
+
+    Also as an IPv4 address inside an IPv6 one.
+    """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -120,9 +127,10 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class _Connection(HTTPConnection):
-    """Connects to an address that was checked before, with TLS for the host's name if the scheme asks for it.
+    """Connects to an address that was checked before.
 
-    At the time `until` it is cut off, whatever the server sends: a limit for each read alone never ends a slow head.
+    With TLS for the host's name if the scheme asks for it. At the time `until` it is cut off, whatever the server
+    sends: a limit for each read alone never ends a slow head.
     """
 
     def __init__(self, parts: SplitResult, target: tuple[Any, ...], until: float) -> None:

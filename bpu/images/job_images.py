@@ -1,6 +1,7 @@
-"""The images of one request or question: read before its job is queued, kept as files until the job has ended.
+"""The images of one request or question.
 
-It runs in a greenlet of a worker, or in a command.
+Read before its job is queued, kept as files until the job has ended. It runs in a greenlet of a worker, or in a
+command.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bpu.images.store import ImageStore
 
 @dataclass
 class JobImages:
-    """The decoded images of one job by their digests, and the files that were made of them."""
+    """The decoded images of one job by their digests, and their files."""
 
     store: ImageStore
     decoded: Mapping[str, bytes] = field(default_factory=dict)
@@ -39,7 +40,10 @@ class JobImages:
 
 
 class ImageInput:
-    """Reads the images of requests, for one worker or command. `allowed` are the values of `BPU_IMAGE_URLS`."""
+    """Reads the images of requests, for one worker or command.
+
+    `allowed` are the values of `BPU_IMAGE_URLS`.
+    """
 
     def __init__(self, state_dir: Path, allowed: Sequence[str] = ()) -> None:
         self._store, self._reader = ImageStore(state_dir), ImageReader(allowed)
@@ -56,10 +60,10 @@ class ImageInput:
         client: socket | None = None,
         data: ImageData | None = None,
     ) -> JobImages:
-        """Decode images as squares of `side` pixels; of each only its digest stays. Equal ones are decoded once.
+        """Decode images as squares of `side` pixels; of each only its digest stays.
 
-        `data` holds what marks in the images stand for; it is closed. Raises `BadRequest`, `Overloaded`, and
-        `ClientLeft` as soon as the `client` leaves.
+        Equal ones are decoded once. `data` holds what marks in the images stand for; it is closed. Raises `BadRequest`,
+        `Overloaded`, and `ClientLeft` as soon as the `client` leaves.
         """
         for image in images:
             if image.is_left_out:

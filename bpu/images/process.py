@@ -1,9 +1,10 @@
-"""What the process for images does: it reads one request from its stdin and writes its result to its stdout.
+"""What the process for images does.
 
-Both are files. The request is JSON at a place (offset and size) that the arguments name,
-`{"side": 448, "allowed": [], "limit_s": 30, "parent": 4711, "images": [...]}`. An image is `{"address": "..."}` or
-`{"base64": [[0, 1234]]}`, the places of its base64 text, which is as it stands in a JSON string. The result is a line
-of JSON, `{"images": [{"digest": "...", "size": 602166}]}` or `{"error": "...", "index": 0}`, and after it the files.
+It reads one request from its stdin and writes its result to its stdout. Both are files. The request is JSON at a place
+(offset and size) that the arguments name, `{"side": 448, "allowed": [], "limit_s": 30, "parent": 4711, "images":
+[...]}`. An image is `{"address": "..."}` or `{"base64": [[0, 1234]]}`, the places of its base64 text, which is as it
+stands in a JSON string. The result is a line of JSON, `{"images": [{"digest": "...", "size": 602166}]}` or `{"error":
+"...", "index": 0}`, and after it the files.
 """
 
 from __future__ import annotations
@@ -60,16 +61,19 @@ def run(source: int, at: int, size: int, target: BinaryIO) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Make the kernel kill this process when its parent ends; end now if the parent has ended already."""
+    """Make the kernel kill this process when its parent ends.
+
+    End now if the parent has ended already.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
 
 
 def _decoded(text: bytes) -> bytes:
-    """Decode base64 that stands in a JSON string, also of the URL alphabet, without padding or with line breaks.
+    """Decode base64 that stands in a JSON string.
 
-    Raises `BadImage`.
+    Also of the URL alphabet, without padding or with line breaks. Raises `BadImage`.
     """
     try:
         if b"\\" in text:
@@ -93,6 +97,7 @@ def _write(target: BinaryIO, result: dict[str, Any], files: Iterable[bytes]) -> 
 
 
 def main() -> None:
+    """Limit this process, then run the one request."""
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))

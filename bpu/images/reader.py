@@ -1,6 +1,7 @@
-"""Reads the images of one request in a process of its own, which fetches and decodes them.
+"""Reads the images of one request in a process of its own.
 
-It runs in a greenlet of a worker, where waiting for the process holds up nobody, or in a command.
+It fetches and decodes them. It runs in a greenlet of a worker, where waiting for the process holds up no other one, or
+in a command.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ _PROGRAM = "import sys; sys.path[0] = sys.argv[1]; from bpu.images.process impor
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from: an address, or places of its base64 text in the data of the request."""
+    """Where an image comes from.
+
+    An address, or places of its base64 text in the data of the request.
+    """
 
     address: str = ""
     spans: Sequence[Span] = ()
@@ -50,7 +54,10 @@ class Picture:
 
 
 class ImageRefused(Exception):
-    """The image with the number `index` was refused; the message is a sentence for the client."""
+    """The image with the number `index` was refused.
+
+    The message is a sentence for the client.
+    """
 
     def __init__(self, message: str, index: int) -> None:
         super().__init__(message)
@@ -125,7 +132,10 @@ class ImageReader:
 
 
 def _pictures(head: dict[str, Any], code: int, result: int, at: int) -> list[Picture]:
-    """Return the images of a result, whose files begin at `at`. Raises `ImageRefused`, and `BpuError` without one."""
+    """Return the images of a result, whose files begin at `at`.
+
+    Raises `ImageRefused`, and `BpuError` without one.
+    """
     if "error" in head and code <= 0:
         raise ImageRefused(str(head["error"]), int(head["index"]))
     if code:

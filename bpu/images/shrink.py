@@ -15,9 +15,9 @@ _QUALITY = 90
 
 
 def shrink(path: Path) -> bytes:
-    """Return the picture in the file as a JPEG of at most `LONGEST_SIDE` pixels a side, turned right.
+    """Return the picture in the file as a JPEG, turned right.
 
-    Raises `BadImage`, and `OSError` where the file cannot be read.
+    At most `LONGEST_SIDE` pixels a side. Raises `BadImage`, and `OSError` where the file cannot be read.
     """
     data = path.read_bytes()
     try:

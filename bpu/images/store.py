@@ -1,6 +1,7 @@
-"""Keeps decoded images as files that the console can open, in a private folder, within a limit for all of them.
+"""Keeps decoded images as files for the console, in a private folder.
 
-The name of a file holds the process that owns it, so that any later process can remove what a killed one left.
+Within a limit for all of them. The name of a file holds the process that owns it, so that any later process can remove
+what a killed one left.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _NAME = re.compile(r"(?P<owner>(?P<pid>[0-9]{1,10})-[0-9]+)_[0-9a-f]{16}\.bmp")
 
 
 class ImageStore:
-    """The image files of one worker or command in the folder of all of them. It may be used in any thread."""
+    """The image files of one worker or command in the folder of all of them.
+
+    It may be used in any thread.
+    """
 
     def __init__(self, state_dir: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._folder, self._limit = state_dir / FOLDER, limit_bytes
@@ -77,7 +81,10 @@ class ImageStore:
         return path
 
     def _usable_folder(self) -> Path:
-        """Make the folder. Raises `OSError`, or `EngineUnavailable` for an open one or a path no console could read."""
+        """Make the folder.
+
+        Raises `OSError`, or `EngineUnavailable` for an open one or a path no console could read.
+        """
         text = os.fsencode(self._folder)
         if b"," in text or not str(self._folder).isprintable():
             raise EngineUnavailable(
@@ -110,7 +117,10 @@ class ImageStore:
 
 
 def owner_of(pid: int) -> str:
-    """Name a process by its id and its start, because ids are used again; "" when there is none."""
+    """Name a process by its id and its start, because ids are used again.
+
+    "" when there is none.
+    """
     try:
         started = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,7 +1,7 @@
-"""Counts the parts of an image file before a decoder sees it, because Pillow reads each of them in Python.
+"""Counts the parts of an image file before a decoder sees it.
 
-A file of 16 MB with nothing but empty parts would take it many seconds, and so would a JPEG that paints all of its
-pixels a thousand times.
+Pillow reads each of them in Python. A file of 16 MB with nothing but empty parts would take it many seconds, and so
+would a JPEG that paints all of its pixels a thousand times.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class TooManyParts(Exception):
 
 
 def check_parts(data: bytes) -> int:
-    """Raise `TooManyParts`, or return the number of scans, which is 1 but for a JPEG. A broken file is not judged."""
+    """Raise `TooManyParts`, or return the number of scans, which is 1 but for a JPEG.
+
+    A broken file is not judged.
+    """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         _check_png(data)
     elif data.startswith(b"\xff\xd8"):

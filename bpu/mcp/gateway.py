@@ -21,7 +21,10 @@ Body = dict[str, Any]
 
 
 class GatewayError(Exception):
-    """The gateway refused, broke off or cannot be reached; the message is for the calling agent."""
+    """The gateway refused, broke off or cannot be reached.
+
+    The message is for the calling agent.
+    """
 
 
 class GatewayClient:

@@ -1,6 +1,7 @@
-"""Serves MCP over HTTP at `/mcp` on its own address, with the gateway's rules for keys, hosts and networks.
+"""Serves MCP over HTTP at `/mcp`, on its own address.
 
-An ASGI application on asyncio in one process, which `bpu mcp --http` runs until it is interrupted.
+With the gateway's rules for keys, hosts and networks. An ASGI application on asyncio in one process, which `bpu mcp
+--http` runs until it is interrupted.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AccessMiddleware:
-    """ASGI middleware that refuses requests by host name, origin, network and key. Runs in the asyncio loop."""
+    """ASGI middleware that refuses requests by host name, origin, network and key.
+
+    Runs in the asyncio loop.
+    """
 
     def __init__(self, app: App, access: Access, origins: tuple[str, ...] = ()) -> None:
         self._app = app
@@ -61,7 +65,10 @@ class AccessMiddleware:
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether the origin is the server itself or named in the settings (`*` does not count here)."""
+        """Whether the origin is the server itself or named in the settings.
+
+        `*` does not count here.
+        """
         return origin.rstrip("/").lower() in self._origins or origin.lower() == f"http://{host.lower()}"
 
 

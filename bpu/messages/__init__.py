@@ -26,7 +26,10 @@ LOCALE = Path(__file__).with_name("locale")
 
 
 def language(environ: Mapping[str, str] = os.environ) -> Language:
-    """Return the language of the terminal, by the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set."""
+    """Return the language of the terminal.
+
+    By the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set.
+    """
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
             return "zh" if value.lower().startswith("zh") else "en"
@@ -46,6 +49,7 @@ def texts(area: str) -> Texts:
 
 
 def has(key: str) -> bool:
+    """Whether the text `area.name` exists."""
     area, _, name = key.partition(".")
     return name in texts(area)
 
@@ -61,7 +65,10 @@ def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
 
 
 def os_reason(error: Exception) -> str:
-    """Return the operating system's reason for `error` in the terminal's language; of another error its own text."""
+    """Return the operating system's reason for `error` in the terminal's language.
+
+    Of another error its own text.
+    """
     if not isinstance(error, OSError):
         return str(error)
     key = f"os.{errno.errorcode.get(error.errno or 0, '')}"
@@ -73,12 +80,18 @@ _SECURE_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/
 
 
 def program() -> str:
-    """Return the command that calls this program: `bpu` if PATH finds this one, else a command for this folder."""
+    """Return the command that calls this program.
+
+    `bpu` if PATH finds this one, else a command for this folder.
+    """
     return "bpu" if _command() is not None else _exact()
 
 
 def sudo_program() -> str:
-    """Return the command that calls this program as root, because sudo searches other folders than the user."""
+    """Return the command that calls this program as root.
+
+    Sudo searches other folders than the user.
+    """
     command = _command()
     return "sudo bpu" if command is not None and str(command.parent) in _SECURE_PATH else f"sudo {_exact()}"
 

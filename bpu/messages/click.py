@@ -1,4 +1,7 @@
-"""What the click library itself says, translated. `scripts/catalogue.py` makes the file of it that gettext reads."""
+"""What the click library itself says, translated.
+
+`scripts/catalogue.py` makes the file of it that gettext reads.
+"""
 
 from __future__ import annotations
 

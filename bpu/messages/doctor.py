@@ -1,4 +1,7 @@
-"""Texts of `doctor`: what it does, and what its checks find in files and memory. The network's are beside it."""
+"""Texts of `doctor`: what it does, and what its checks find in files and memory.
+
+The network's are beside it.
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ TEXTS = {
         "检查了 {tries} 次，没有得出结论：网关会在不同对话之间重启控制台。保存在 {folder}",
     ),
     "record_checking": (
-        "The console is being examined, once in its life: {answers} of {of} answers{rest}",
+        "The console is being examined, only once: {answers} of {of} answers{rest}",
         "正在检查控制台（仅此一次）：已完成 {answers}/{of} 个回答{rest}",
     ),
     "turn_end_statistics": (

@@ -1,4 +1,7 @@
-"""What an error means, by its code, for those who do not read the English words that clients of the API match."""
+"""Explains each error code in the terminal's language.
+
+Clients of the API match the English words, so those stay beside it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What went wrong with a console, for the terminal: one text for each cause that its logs can show."""
+"""What went wrong with a console, for the terminal.
+
+One text for each cause that its logs can show.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ TEXTS = {
     "timeout": ("Longest wait.", "最长等待时间（秒）。"),
     "loading": ("Loading the model", "正在加载模型"),
     "checking": (
-        "Examining the console, once in its life: {answers} of {of} answers",
+        "Examining the console, only once: {answers} of {of} answers",
         "正在检查控制台（仅此一次）：已完成 {answers}/{of} 个回答",
     ),
     "checking_rest": (", about {seconds} s left", "，约剩 {seconds} 秒"),

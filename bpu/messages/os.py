@@ -1,4 +1,7 @@
-"""Reasons of the operating system, by the names of its error numbers; the English texts are the C library's."""
+"""Reasons of the operating system, by the names of its error numbers.
+
+The English texts are the C library's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is wrong with a setting, and the remedy. Keys that are pydantic's names of errors stand for its own words."""
+"""What is wrong with a setting, and the remedy.
+
+Keys that are pydantic's names of errors stand for its own words.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,10 @@ class File(BaseModel):
 
 
 class Row(BaseModel):
-    """One model. `checked` says whether this project has run it; `pull` whether its address is known."""
+    """One model.
+
+    `checked` says whether this project has run it; `pull` whether its address is known.
+    """
 
     model_config = _STRICT
 
@@ -88,11 +91,15 @@ def catalogue() -> tuple[Row, ...]:
 
 
 def find(name: str, rows: Sequence[Row] | None = None) -> Row | None:
+    """Return the row with the id `name`; None if there is none."""
     return next((row for row in rows or catalogue() if row.id == name), None)
 
 
 def need_of(model: ModelSpec) -> Need | None:
-    """Return the BPU memory that a model needs: from its entry, else from the catalogue, else by the file's size."""
+    """Return the BPU memory that a model needs.
+
+    From its entry, else from the catalogue, else by the file's size.
+    """
     size = _size(model.hbm)
     if model.memory_mb is not None:
         total = model.memory_mb << 20

@@ -1,4 +1,7 @@
-"""Downloads one file over an unreliable network: resumed, bounded, checked. The one module that knows urllib3."""
+"""Downloads one file over an unreliable network: resumed, bounded, checked.
+
+The one module that knows urllib3.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ Progress = Callable[[int, "int | None"], None]
 
 
 class DownloadFailed(Exception):
-    """A file could not be downloaded or has a wrong checksum. Its text is the reason, for a person."""
+    """A file could not be downloaded or has a wrong checksum.
+
+    Its text is the reason, for a person.
+    """
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,10 @@ class Downloader:
             raise DownloadFailed(f"{url}: {_reason(error)}") from None
 
     def _short_body(self, url: str, response: Any) -> bytes:
-        """Read a short body, which must be complete in the time that a connection may be slow."""
+        """Read a short body.
+
+        It must be complete in the time that a connection may be slow.
+        """
         data, begun = b"", self._clock()
         for block in _blocks(response):
             data += block
@@ -221,7 +230,10 @@ def _blocks(response: Any) -> Iterator[bytes]:
 
 
 def digest_of(path: Path, kind: str) -> str:
-    """Return the hexadecimal digest of a file. MD5, used by the vendor's list, detects damage but not forgery."""
+    """Return the hexadecimal digest of a file.
+
+    MD5, used by the vendor's list, detects damage but not forgery.
+    """
     digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as file:
         while data := file.read(_BLOCK):

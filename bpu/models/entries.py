@@ -36,7 +36,10 @@ def entry_text(entry: Mapping[str, Any]) -> str:
 def entry_of_folder(
     folder: Path, settings: Settings, *, name: str = "", runtime_dir: Path | None = None
 ) -> dict[str, Any]:
-    """Make the entry of the one language model in `folder`. Raises `SettingsError` if there are none or several."""
+    """Make the entry of the one language model in `folder`.
+
+    Raises `SettingsError` if there are none or several.
+    """
     found = [path for path in sorted(folder.rglob("*.hbm")) if read_name(path.name).kind == "language"]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "-"
@@ -46,7 +49,10 @@ def entry_of_folder(
 
 
 def entry_of_file(hbm: Path, settings: Settings, *, name: str = "", runtime_dir: Path | None = None) -> dict[str, Any]:
-    """Make the entry of a model file, with only the values that differ from the settings."""
+    """Make the entry of a model file.
+
+    It has only the values that differ from the settings.
+    """
     runtime = runtime_dir or _sdk_near(hbm)
     for path in (hbm, runtime):
         shown = str(path).encode("utf-8", "backslashreplace").decode()

@@ -1,6 +1,7 @@
-"""Reads the metadata of a GGUF file: template, context, vocabulary; never the weights. Standard library only.
+"""Reads the metadata of a GGUF file: template, context, vocabulary; never the weights.
 
-The file is untrusted: every length in it is checked against the rest of the file before it is used.
+Standard library only. The file is untrusted: every length in it is checked against the rest of the file before it is
+used.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class GgufError(ValueError):
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Read the key-value pairs of the file's head. Raises `GgufError`, and `OSError` if it cannot be opened."""
+    """Read the key-value pairs of the file's head.
+
+    Raises `GgufError`, and `OSError` if it cannot be opened.
+    """
     with path.open("rb") as file:
         return _Reader(file, path.stat().st_size).metadata()
 

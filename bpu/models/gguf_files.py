@@ -1,4 +1,7 @@
-"""Makes the small files that a console needs beside a GGUF model, once, in a cache folder."""
+"""Makes the small files beside a GGUF model that a console needs.
+
+Once, in a cache folder.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ _SAMPLING = {
 
 @dataclass(frozen=True)
 class GgufModel:
-    """A GGUF model with its console's tokenizer folder; `context` in tokens, None if the file has none."""
+    """A GGUF model with its console's tokenizer folder.
+
+    `context` in tokens, None if the file has none.
+    """
 
     path: Path
     folder: Path
@@ -49,9 +55,10 @@ class GgufModel:
 
 
 def prepare(path: Path, parent: Path) -> GgufModel:
-    """Make the small files of the model in `path` in a folder below `parent`, if they are missing.
+    """Make the small files of the model in `path`, if they are missing.
 
-    Safe for several processes at a time, because the folder is renamed into place. Raises `GgufError`, `OSError`.
+    In a folder below `parent`. Safe for several processes at a time, because the folder is renamed into place. Raises
+    `GgufError`, `OSError`.
     """
     path = path.resolve()
     status = path.stat()
@@ -88,7 +95,10 @@ def _make(metadata: Mapping[str, Any], folder: Path, stem: str) -> None:
 
 
 def model_id(metadata: Mapping[str, Any], stem: str) -> str:
-    """Return a name in the usual form, `smollm2:135m`; from the file's name if the model has none."""
+    """Return a name in the usual form, `smollm2:135m`.
+
+    From the file's name if the model has none.
+    """
     base, size = (str(metadata.get(f"general.{key}") or "") for key in ("basename", "size_label"))
     if base:
         return f"{_slug(base)}:{_slug(size)}" if size else _slug(base)

@@ -1,6 +1,6 @@
-"""Finds the line of each key in a TOML text, because TOML libraries drop it. Pure.
+"""Finds the line of each key in a TOML text, because TOML libraries drop it.
 
-The text must be valid TOML, because this module splits statements without checking them.
+Pure. The text must be valid TOML, because this module splits statements without checking them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _TOKEN = re.compile(
 
 
 def statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the first line and the text of each statement: a header, or a key with its value."""
+    """Yield the first line and the text of each statement.
+
+    A header, or a key with its value.
+    """
     line, first_line, depth, statement = 1, 1, 0, ""
     for token in _TOKEN.findall(text):
         if token == "\n" and depth == 0:
@@ -35,7 +38,10 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def lines(text: str) -> dict[Place, int]:
-    """Return the line of each header and key by its path, with the index of an entry in an array of tables."""
+    """Return the line of each header and key by its path.
+
+    With the index of an entry in an array of tables.
+    """
     found: dict[Place, int] = {}
     for line, path in _paths(text):
         for end in range(1, len(path) + 1):
@@ -72,7 +78,10 @@ def _paths(text: str) -> Iterator[tuple[int, Place]]:
 
 
 def line_of(place: Place, found: dict[Place, int]) -> int:
-    """Return the line of a path, or of the nearest enclosing table; 1 for the whole text."""
+    """Return the line of a path, or of the nearest enclosing table.
+
+    1 for the whole text.
+    """
     return next((found[place[:end]] for end in range(len(place), 0, -1) if place[:end] in found), 1)
 
 
@@ -98,7 +107,7 @@ def _keys(text: str) -> Place:
 
 
 def _with_indexes(keys: Place, counts: dict[Place, int]) -> Place:
-    """Return the path with the index of the current entry after each enclosing array of tables."""
+    """Return the path with the current index of each array of tables."""
     path: Place = ()
     for key in keys[:-1]:
         path = (*path, key)

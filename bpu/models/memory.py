@@ -22,7 +22,10 @@ _CACHE = 4096
 
 
 class Fit(Enum):
-    """FITS: certain. PERHAPS: the total suffices, but no single pool holds the weights. TOO_LARGE: cannot load."""
+    """FITS: certain.
+
+    PERHAPS: the total suffices, but no single pool holds the weights. TOO_LARGE: cannot load.
+    """
 
     FITS = "fits"
     PERHAPS = "perhaps"
@@ -31,7 +34,10 @@ class Fit(Enum):
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes in total, and of the largest single buffer; `source` is where the figures are from."""
+    """Bytes in total, and of the largest single buffer.
+
+    `source` is where the figures are from.
+    """
 
     total: int
     largest: int
@@ -39,7 +45,10 @@ class Need:
 
 
 def need_of_file(size: int, facts: NameFacts) -> Need:
-    """Estimate the need by the file's size; the S600 also needs workspace for its KV cache."""
+    """Estimate the need by the file's size.
+
+    The S600 also needs workspace for its KV cache.
+    """
     if facts.board != "S600":
         return Need(size, size, "file")
     extra = _LARGE_EXTRA if size > _LARGE_FILE else _SMALL_EXTRA

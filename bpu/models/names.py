@@ -34,7 +34,10 @@ _OTHER = re.compile(r"whisper|^pi0|_audio_|_action_|_vit_|vit_model|_(?:visual|a
 
 @dataclass(frozen=True)
 class NameFacts:
-    """Facts in a file name; None if it does not have them. `context` and `chunk` are tokens."""
+    """Facts in a file name; None if it does not have them.
+
+    `context` and `chunk` are tokens.
+    """
 
     kind: Kind = "language"
     context: int | None = None
@@ -63,7 +66,10 @@ def board_of(model: str) -> Board | None:
 
 
 def can_run(made_for: Board | None, board: Board | None) -> bool:
-    """Whether a file made for one board may run on another. An S100 has run files of the S100P; the S600 differs."""
+    """Whether a file made for one board may run on another.
+
+    An S100 has run files of the S100P; the S600 differs.
+    """
     if made_for is None or board is None:
         return True
     return board not in WITHOUT_CONSOLE and (made_for == "S600") == (board == "S600")

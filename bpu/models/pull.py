@@ -37,13 +37,17 @@ class PullFailed(EngineUnavailable):
 
 @dataclass(frozen=True)
 class PulledModel:
-    """A downloaded model; `proof` is the weakest kind of checksum that its files were checked by."""
+    """A downloaded model.
+
+    `proof` is the weakest kind of checksum that its files were checked by.
+    """
 
     hbm: Path
     proof: Literal["sha256", "md5", "none"]
 
 
 def models_folder(settings: Settings) -> Path:
+    """Return the folder for downloaded models."""
     return data_dir(settings) / "models"
 
 
@@ -85,7 +89,10 @@ def pull(
 
 @contextlib.contextmanager
 def _folder_lock(folder: Path) -> Iterator[None]:
-    """Lock the folder against other downloads, which would write the same files. The lock ends with the process."""
+    """Lock the folder against other downloads, which would write the same files.
+
+    The lock ends with the process.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
@@ -138,7 +145,10 @@ def _gigabytes(size: float) -> str:
 def _pull_file(
     file: File, row: Row, folder: Path, settings: Settings, downloader: Downloader, unchecked: bool, progress: Progress
 ) -> str:
-    """Download one file; return the kind of checksum that it was checked by, "" for none."""
+    """Download one file.
+
+    Return the kind of checksum that it was checked by, "" for none.
+    """
     checksums = _checksums(file, row, settings, downloader)
     if not checksums and not unchecked:
         raise PullFailed(say("pull.no_checksum", name=file.name))
@@ -173,7 +183,10 @@ def _size(path: Path) -> int:
 
 
 def _checksums(file: File, row: Row, settings: Settings, downloader: Downloader) -> Checksums:
-    """Return the checksum of the catalogue, else the one in the vendor's list on the same server."""
+    """Return the checksum of the catalogue, else that of the vendor's list.
+
+    The list is on the same server.
+    """
     if file.sha256:
         return {"sha256": file.sha256}
     if file.md5:
@@ -188,7 +201,10 @@ def _checksums(file: File, row: Row, settings: Settings, downloader: Downloader)
 
 
 def _unpack(archive: Path, folder: Path, progress: Progress) -> None:
-    """Unpack into a separate folder first, so that a partial archive is never used as a model."""
+    """Unpack into a separate folder first.
+
+    A partial archive is never used as a model.
+    """
     partial = folder / ".unpacking"
     shutil.rmtree(partial, ignore_errors=True)
     most = min(

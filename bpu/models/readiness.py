@@ -1,4 +1,7 @@
-"""Lists the reasons why a model cannot be served: missing files, and models that its console refuses."""
+"""Lists the reasons why a model cannot be served.
+
+Missing files, and models that its console refuses.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def missing_files(model: ModelSpec) -> list[str]:
 
 
 def _names(model: ModelSpec) -> dict[str, str]:
-    """Return the names of the values to correct: keys of the entry in a table, else settings."""
+    """Return the names of the values to correct.
+
+    Keys of the entry in a table, else settings.
+    """
     keys = ("runtime_dir", "console", "hbm", "tokenizer_dir", "template")
     if model.line:
         return {key: f"`{key}` of {model.id}" for key in keys}
@@ -54,7 +60,10 @@ def _names(model: ModelSpec) -> dict[str, str]:
 
 
 def refusals(model: ModelSpec, board: Board | None) -> list[str]:
-    """Return a sentence for each reason why the console would refuse this model on `board`, None for an unknown one."""
+    """Return a sentence for each reason why the console would refuse this model.
+
+    On `board`, None for an unknown one.
+    """
     found = []
     if sdk.is_second_generation(model.runtime_dir):
         return [say("models.second_sdk", folder=model.runtime_dir)]

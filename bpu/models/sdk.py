@@ -67,7 +67,10 @@ def is_second_generation(runtime_dir: Path) -> bool:
 
 
 def sdk_of(profile: str, runtime_dir: Path) -> Sdk:
-    """Return the SDK of a console by the program, then by the version in the folder's name."""
+    """Return the SDK of a console.
+
+    By the program, then by the version in the folder's name.
+    """
     if profile in ("llm", "vlm"):
         return "S600"
     return "0.9" if profile in ("xlm_demo", "hobot_xlm") and not _is_since_092(runtime_dir) else "1.0"
@@ -89,7 +92,10 @@ def find_console(runtime_dir: Path, names: tuple[str, ...] = CONSOLES) -> Path |
 
 
 def library_folder(runtime_dir: Path, console: Path) -> Path:
-    """Return the folder of the console's libraries: the one with `libxlm.so`, else the first that exists."""
+    """Return the folder of the console's libraries.
+
+    The one with `libxlm.so`, else the first that exists.
+    """
     candidates = [
         runtime_dir / "lib",
         runtime_dir / "oellm_runtime" / "lib",
@@ -101,7 +107,10 @@ def library_folder(runtime_dir: Path, console: Path) -> Path:
 
 
 def find_tokenizer(hbm: Path, runtime_dir: Path) -> Path | None:
-    """Find the tokenizer's folder of a model: beside the model, else in the SDK by the model's name."""
+    """Find the tokenizer's folder of a model.
+
+    Beside the model, else in the SDK by the model's name.
+    """
     return next((folder for folder in _tokenizer_places(hbm, runtime_dir) if is_dir(folder)), None)
 
 
@@ -126,7 +135,10 @@ def _tokenizer_places(hbm: Path, runtime_dir: Path) -> Iterator[Path]:
 
 
 def find_template(tokenizer_dir: Path) -> Path | None:
-    """Find the chat template in a tokenizer's folder: a template file, else a tokenizer configuration with one."""
+    """Find the chat template in a tokenizer's folder.
+
+    A template file, else a tokenizer configuration with one.
+    """
     for pattern in ("simple-chat.jinja", "chat_template.jinja", "*.jinja"):
         for path in _glob(tokenizer_dir, pattern):
             return path
@@ -135,7 +147,10 @@ def find_template(tokenizer_dir: Path) -> Path | None:
 
 
 def find_sibling(hbm: Path, pattern: str) -> Path | None:
-    """Find the one file of `pattern` beside the model with the same beginning of its name."""
+    """Find the one file of `pattern` beside the model.
+
+    It has the same beginning of its name.
+    """
     start = hbm.name.partition("_language_")[0]
     found = [path for path in _glob(hbm.parent, pattern) if path.name.startswith(start)]
     return found[0] if len(found) == 1 else None

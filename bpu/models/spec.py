@@ -146,7 +146,10 @@ class ModelSpec:
 
     @property
     def image_side(self) -> int:
-        """Width and height in pixels of the images that the model sees; 0 if its console takes none."""
+        """Width and height in pixels of the images that the model sees.
+
+        0 if its console takes none.
+        """
         if not (self.vision and PROFILES[self.profile].image_command):
             return 0
         side = self.vlm.get("image_width")
@@ -159,7 +162,10 @@ class ModelSpec:
 
     @property
     def cores(self) -> int:
-        """BPU cores that the file was compiled for; the S600's four if its name does not say."""
+        """BPU cores that the file was compiled for.
+
+        The S600's four if its name does not say.
+        """
         return self.facts.cores or 4
 
     @property
@@ -279,7 +285,10 @@ def _resolve_path(folder: Path, path: Path | None) -> Path | None:
 
 
 def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tuple[Path, str]:
-    """Find the console program and its profile; either may follow from the other or from the SDK."""
+    """Find the console program and its profile.
+
+    Either may follow from the other or from the SDK.
+    """
     if entry.console is not None:
         console = runtime / entry.console
         return console, entry.profile or profile_for(console.name).name
@@ -297,7 +306,10 @@ def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tupl
 
 
 def _type_for(profile: str, entry: Entry, hbm: Path, runtime: Path) -> int | None:
-    """Return the model type that a console of this profile would get; None if nothing says it."""
+    """Return the model type that a console of this profile would get.
+
+    None if nothing says it.
+    """
     if entry.model_type is not None:
         return entry.model_type
     return families.known_type(hbm.name, sdk.sdk_of(profile, runtime))

@@ -1,4 +1,7 @@
-"""The table of models: `models.toml`, or one entry made from the settings. All mistakes are reported at once."""
+"""The table of models: `models.toml`, or one entry made from the settings.
+
+All mistakes are reported at once.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ class ModelTable:
 
 
 def table_file(settings: Settings) -> Path | None:
-    """Find the file of the table: as set, else the system's, else the one in the data folder; None if there is none."""
+    """Find the file of the table.
+
+    As set, else the system's, else the one in the data folder; None if there is none.
+    """
     if settings.models_file is not None:
         return settings.models_file
     places = (SYSTEM_FILE, data_dir(settings) / SYSTEM_FILE.name)
@@ -57,7 +63,10 @@ def table_file(settings: Settings) -> Path | None:
 
 
 def writable_file(settings: Settings) -> Path:
-    """Return the file for new entries: the present table, else the first file that this user may create."""
+    """Return the file for new entries.
+
+    The present table, else the first file that this user may create.
+    """
     found = table_file(settings)
     if found is not None:
         return found
@@ -67,7 +76,10 @@ def writable_file(settings: Settings) -> Path:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The path and text of the table's file when it was read; `path` is None without a file."""
+    """The path and text of the table's file when it was read.
+
+    `path` is None without a file.
+    """
 
     path: Path | None
     text: str = ""
@@ -84,15 +96,18 @@ _held_snapshots: dict[Place, _Snapshot] = {}
 
 
 def load_table(settings: Settings) -> ModelTable:
-    """Return the table held by this process, else read the file. Raises `SettingsError` with every mistake and line."""
+    """Return the table held by this process, else read the file.
+
+    Raises `SettingsError` with every mistake and line.
+    """
     return (_held_snapshots.get(_table_key(settings)) or _read(settings)).table(settings)
 
 
 def hold_table(settings: Settings) -> None:
-    """Read and check the file, and keep its text for this process and its forks until the next call.
+    """Read and check the file, and keep its text.
 
-    gunicorn's master calls it, so that all workers use the same table even if the file changes. After `SettingsError`
-    the previous text is kept.
+    For this process and its forks, until the next call. gunicorn's master calls it, so that all workers use the same
+    table even if the file changes. After `SettingsError` the previous text is kept.
     """
     snapshot = _read(settings)
     snapshot.table(settings)
@@ -100,6 +115,7 @@ def hold_table(settings: Settings) -> None:
 
 
 def holds_table(settings: Settings) -> bool:
+    """Whether this process holds the text of the table of `settings`."""
     return _table_key(settings) in _held_snapshots
 
 

@@ -1,7 +1,7 @@
-"""A client's socket with a time limit on the head of each request, of which it knows the path.
+"""Limits the time of each request's head on a client's socket.
 
-A new connection must send its first byte within seconds; between requests it may be silent for the keep-alive time.
-Bodies are read as from the plain socket.
+The socket knows the path in the head. A new connection must send its first byte within seconds; between requests it may
+be silent for the keep-alive time. Bodies are read as from the plain socket.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ class ClientSocket:
         return getattr(self._client, name)
 
     def recv(self, size: int) -> bytes:
-        """Read as the socket does. Raises `LateHead`; returns b"" when an idle client is silent for too long."""
+        """Read as the socket does.
+
+        Raises `LateHead`; returns b"" when an idle client is silent for too long.
+        """
         size = min(size, MAX_READ_BYTES)
         if self._serving:
             return self._client.recv(size)
@@ -70,7 +73,10 @@ class ClientSocket:
 
     @property
     def path(self) -> str:
-        """The path in the head that is being read, as far as its first bytes show it; else ""."""
+        """Return the path in the head that is being read.
+
+        As far as its first bytes show it, else "".
+        """
         _, _, target = self._head.partition(b" ")
         return target.split(b" ")[0].split(b"?")[0].decode("ascii", "replace")
 

@@ -24,7 +24,10 @@ class Equation(NamedTuple):
     value: Fraction | None
 
     def text(self) -> str:
-        """`1 + 1 = **2**`, or with `≈` where the value has no short decimal form. Needs a value."""
+        """Return `1 + 1 = **2**`; `≈` stands for a value without a short form.
+
+        The decimal form is meant. Needs a value.
+        """
         assert self.value is not None
         if self.value.denominator == 1:
             return f"{self.expression} = **{self.value}**"

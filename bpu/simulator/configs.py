@@ -1,6 +1,7 @@
-"""The JSON configuration files of the consoles that read one, checked as each console checks them.
+"""Reads the JSON configuration files of the consoles.
 
-Key names and refusals are those of the SDKs 1.0.0 (`oellm_multichat`) and 1.0.2 to 1.0.5 of the S600 (`llm`, `vlm`).
+They are checked as each console checks them. Key names and refusals are those of the SDKs 1.0.0 (`oellm_multichat`) and
+1.0.2 to 1.0.5 of the S600 (`llm`, `vlm`).
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ class BadConfig(Exception):
 
 
 class Config(NamedTuple):
-    """The values that a console reads from its file. `reasons` and `keeps` are None where it has no key for them.
+    """The values that a console reads from its file.
 
-    `cores` are the numbers of cores given to each model file. `parts` are files that must exist besides.
+    `reasons` and `keeps` are None where it has no key for them. `cores` are the numbers of cores given to each model
+    file. `parts` are files that must exist besides.
     """
 
     hbm_path: str
@@ -121,13 +123,19 @@ def _cores(values: Mapping[str, Any], key: str) -> int:
 
 
 def context_of(hbm_path: str) -> int | None:
-    """Return the tokens of the KV cache that the model was compiled for; None if its name does not have them."""
+    """Return the tokens of the KV cache that the model was compiled for.
+
+    None if its name does not have them.
+    """
     found = _CACHE.search(hbm_path)
     return int(next(filter(None, found.groups()))) if found else None
 
 
 def wrong_cores(config: Config) -> str | None:
-    """The library's error at the first prompt when the number of cores is not that of the compiled model."""
+    """Return the library's error at the first prompt for a wrong number of cores.
+
+    The model was compiled for another number.
+    """
     for path, given in config.cores:
         compiled = _CORES.search(path)
         if compiled and int(compiled[1]) != given:

@@ -122,7 +122,7 @@ class Console:
         return all(Path(path).is_file() for path in (config.hbm_path, *config.parts))
 
     def refused_prompt(self) -> str | None:
-        """The library's error at a prompt when the cores, or their memory, do not fit the model."""
+        """Return the library's error for cores or memory that do not fit the model."""
         config = self.options.read_config
         if config is None or not config.cores:
             return None

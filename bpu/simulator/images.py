@@ -1,4 +1,7 @@
-"""Reads the image files that the image console opens, as far as a stand-in can: size and main colours of a BMP file."""
+"""Reads the image files that the image console opens, as far as a stand-in can.
+
+Size and main colours of a BMP file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ class Picture(NamedTuple):
 
 
 def read(path: str) -> Picture | None:
-    """Read a BMP file of 24 bits a pixel; None for any other file, as for one that OpenCV cannot read."""
+    """Read a BMP file of 24 bits a pixel.
+
+    None for any other file, as for one that OpenCV cannot read.
+    """
     try:
         data = Path(path).read_bytes()
         start, width, height, bits = *struct.unpack_from("<I", data, 10), *_size(data)
@@ -65,7 +71,10 @@ def _main_colours(data: bytes, start: int, width: int, height: int, row: int) ->
 
 
 def answer(question: str, held: str) -> str | None:
-    """What a question about images is answered from the cache's text; None for another question or without images."""
+    """What a question about images is answered from the cache's text.
+
+    None for another question or without images.
+    """
     seen = _DESCRIPTION.findall(held)
     if not seen or not _QUESTION.search(question):
         return None

@@ -29,7 +29,10 @@ class ModelSession:
     """
 
     def __init__(self, console: Console, template: str | None, tokenizer_dir: Path) -> None:
-        """`template` is the text of the template file, None for a console with a template of its own."""
+        """`template` is the text of the template file.
+
+        None for a console with a template of its own.
+        """
         options = console.options
         self._console, self._options = console, options
         if template is None:
@@ -58,9 +61,10 @@ class ModelSession:
             self._finish()
 
     def image(self, line: bytes) -> None:
-        """Obey a line that begins with `/image`: a new chat with the images whose paths follow.
+        """Obey a line that begins with `/image`.
 
-        docs/console-protocol.md#input has the source of each oddity.
+        It begins a new chat with the images whose paths follow. docs/console-protocol.md#input has the source of each
+        oddity.
         """
         if len(line) <= len(_IMAGE_COMMAND):  # `substr` behind the end of the line throws
             faults.KINDS["image-abort"].act(self._console.fault_context, "")
@@ -192,9 +196,10 @@ def _turn_faults(wanted: directives.Directives) -> list[Fault]:
 
 
 class Stamps:
-    """Writes `turn what bytes nanoseconds` (CLOCK_MONOTONIC) for benchmarks; `bytes` are those of the answer so far.
+    """Writes `turn what bytes nanoseconds` (CLOCK_MONOTONIC) for benchmarks.
 
-    `line`: it was read; `piece`: it is about to be written; `prompt`: likewise, the turn is over.
+    `bytes` are those of the answer so far. `line`: it was read; `piece`: it is about to be written; `prompt`: likewise,
+    the turn is over.
     """
 
     def __init__(self, path: str) -> None:

@@ -35,7 +35,10 @@ class Template(NamedTuple):
 
     @classmethod
     def own(cls, *, reasons: bool) -> Template:
-        """The built-in ChatML of the S600's programs, which closes the reasoning in the prompt if it is off."""
+        """Return the built-in ChatML of the S600's programs.
+
+        It closes the reasoning in the prompt if it is off.
+        """
         closed = "" if reasons else "<think>\n\n</think>\n\n"
         after = f"<|im_end|>\n<|im_start|>assistant\n{closed}"
         return cls("<|im_start|>user\n", after, ReasoningStyle(reasons=reasons, opens_tag=True))

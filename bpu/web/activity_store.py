@@ -183,7 +183,10 @@ def _prune(database: sqlite3.Connection, now: float, *, room: int) -> None:
 
 
 def row_of(record: RequestRecord) -> Row:
-    """Return a request as a row. `first_s` is the time to the first token after the wait."""
+    """Return a request as a row.
+
+    `first_s` is the time to the first token after the wait.
+    """
     facts = record.facts
     decode_s = facts.get("decode_ms", 0.0) / 1000
     tokens = facts.get("completion_tokens")
@@ -205,7 +208,10 @@ def row_of(record: RequestRecord) -> Row:
 
 
 class TextRecorder:
-    """Adds the texts of a question and its answer to the record: `add` each delta, then `close`."""
+    """Adds the texts of a question and its answer to the record.
+
+    `add` each delta, then `close`.
+    """
 
     def __init__(self, chat_request: ChatRequest, record: RequestRecord) -> None:
         messages = [f"{message.role}: {message.content}" for message in chat_request.messages]

@@ -18,7 +18,10 @@ from bpu.web.request_metrics import TokenTimes
 
 
 class Observer(Protocol):
-    """Sees every delta of an answer, and is closed at its end, also by an error."""
+    """Sees every delta of an answer, and is closed at its end.
+
+    Also by an error.
+    """
 
     def add(self, delta: Delta) -> None: ...
 

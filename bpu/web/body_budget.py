@@ -19,7 +19,10 @@ Clock = Callable[[], float]
 
 
 class BodyShare:
-    """The bytes of one body in the budget. `abort_reading` is called at most once, when the share is dropped."""
+    """The bytes of one body in the budget.
+
+    `abort_reading` is called at most once, when the share is dropped.
+    """
 
     def __init__(self, budget: BodyBudget, abort_reading: Callable[[], None]) -> None:
         self._budget, self._abort_reading = budget, abort_reading
@@ -33,7 +36,10 @@ class BodyShare:
         self.grown_at = self._budget.clock()
 
     def hold(self, size: int) -> None:
-        """Hold `size` bytes that were taken before by another share, which is closed next; never dropped."""
+        """Hold `size` bytes that were taken before by another share, which is closed next.
+
+        Never dropped.
+        """
         self._hold(size)
         self.complete()
 

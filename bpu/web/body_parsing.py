@@ -28,7 +28,10 @@ class TooManyValues(BadRequest):
 
 
 def check_values(data: bytes) -> None:
-    """Refuse a body of more than `MAX_VALUES` values. Raises `TooManyValues`. Takes some 10 ms for a megabyte."""
+    """Refuse a body of more than `MAX_VALUES` values.
+
+    Raises `TooManyValues`. Takes some 10 ms for a megabyte.
+    """
     if _count_value_marks(data) <= MAX_VALUES:
         return  # also if no mark is inside a string
     plain = data.replace(rb"\\", b"").replace(rb"\"", b"")

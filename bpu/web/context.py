@@ -38,33 +38,37 @@ class Job(Protocol):
     def timing(self) -> Timing: ...
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
-        """Pass the job's events to `sink` as they come; yield each time that it has output for the client.
+        """Pass the job's events to `sink` as they come.
 
-        A `Progress` comes first, after each `silence_s` without output, and on a new position.
+        Yield each time that it has output for the client. A `Progress` comes first, after each `silence_s` without
+        output, and on a new position.
         """
 
     def close(self) -> None: ...
 
 
 class Engine(Protocol):
-    """The board's one engine as a worker sees it. No method waits for the console; `status` reads memory."""
+    """The board's one engine as a worker sees it.
+
+    No method waits for the console; `status` reads memory.
+    """
 
     def submit(
         self,
         turn: Turn,
         *,
         job_id: str,
-        remember: Callable[[str], str],
-        count: Callable[[str], int],
+        conversation_digest: Callable[[str], str],
+        count_tokens: Callable[[str], int],
         client: socket | None = None,
         model: str = "",
         on_end: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Put `turn` for the model with the id `model` into the queue; return when its position is known.
+        """Put `turn` for the model with the id `model` into the queue.
 
-        `remember` makes the digest of the conversation from the raw answer ("" if it cannot be continued), `count`
-        counts its tokens. When `client` disconnects, the job is closed. `on_end` is called when it has ended.
-        Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
+        Return when its position is known. `conversation_digest` makes the digest of the conversation from the raw
+        answer ("" if it cannot be continued), `count_tokens` counts its tokens. When `client` disconnects, the job is
+        closed. `on_end` is called when it has ended. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
         """
 
     def start(self) -> None: ...
@@ -77,7 +81,10 @@ class Engine(Protocol):
     def cancel(self, job_id: str) -> bool: ...
 
     def load(self, model: str = "") -> None:
-        """Order a load of the model with that id, by default of the last one. Raises `EngineUnavailable`."""
+        """Order a load of the model with that id, by default of the last one.
+
+        Raises `EngineUnavailable`.
+        """
 
     def unload(self) -> None: ...
 

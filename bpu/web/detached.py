@@ -53,7 +53,10 @@ class AnswerNotKept(BadRequest):
 
 
 class AnswerFiles:
-    """The files of one answer: facts (`.json`), bytes (`.sse`), the last reader (`.read`), its end (`.end`)."""
+    """The files of one answer.
+
+    Facts (`.json`), bytes (`.sse`), the last reader (`.read`), its end (`.end`).
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -95,7 +98,10 @@ class Detached:
         _touch(files.read)
 
     def run(self, pieces: Iterable[bytes], *, cancel: Callable[[], None], close: Callable[[], None]) -> None:
-        """Run the answer in a greenlet; return at once. `cancel` ends its job, `close` frees its response."""
+        """Run the answer in a greenlet; return at once.
+
+        `cancel` ends its job, `close` frees its response.
+        """
 
         def write() -> None:
             try:
@@ -150,7 +156,10 @@ class Detached:
 
 
 class DetachedAnswers:
-    """The detached answers: runs those of one worker, reads those of all. `folder` is private to the user."""
+    """The detached answers: runs those of one worker, reads those of all.
+
+    `folder` is private to the user.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -162,7 +171,10 @@ class DetachedAnswers:
         return cls(Path(os.devnull))
 
     def reserve(self, client: str, key: str) -> Detached | None:
-        """Reserve files for an answer to `client` with the key digest `key`, None at its limit."""
+        """Reserve files for an answer to `client`, None at its limit.
+
+        `key` is the digest of the client's key.
+        """
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._sweep()
@@ -202,7 +214,10 @@ class DetachedAnswers:
         return _pieces(file, files, self._running.get(files.name), client)
 
     def _create_files(self, client: str, facts: dict[str, str]) -> AnswerFiles | None:
-        """Create files in a free slot of `client`, else in place of its oldest ended answer."""
+        """Create files in a free slot of `client`.
+
+        Else in place of its oldest ended answer.
+        """
         prefix = _digest(client)[:16]
         places = [AnswerFiles(self._folder, f"{prefix}-{number}") for number in range(MAX_ANSWERS_PER_CLIENT)]
         ended = sorted((files for files in places if files.has_ended), key=lambda files: -(files.age(files.end) or 0))

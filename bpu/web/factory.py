@@ -1,34 +1,30 @@
-"""Makes a worker's parts from the settings: engine, prompter, models. It reads their files and starts no process."""
+"""Makes a worker's parts from the settings: engine, prompter, models.
+
+It reads their files and starts no process.
+"""
 
 from __future__ import annotations
 
 import atexit
 import socket
-from datetime import datetime
 from pathlib import Path
 
 from flask import Blueprint
 
 from bpu import gevent_io
 from bpu.board.addresses import local_addresses, reachable
-from bpu.chat.answer_decoder import AnswerDecoder
-from bpu.chat.loader import load_template, model_reasons
-from bpu.chat.prompt import Prompter
-from bpu.chat.template import Template
-from bpu.chat.tokens import load_counter
-from bpu.console.profiles import PROFILES
+from bpu.chat.loader import model_reasons
 from bpu.engine.client.launch_config import (
-    Files,
     build_launch_table,
     choose_files,
     chosen_table,
     context_size,
-    line_limit,
     served_settings,
     unusable,
 )
 from bpu.engine.launch_spec import LaunchTable
 from bpu.images.job_images import ImageInput
+from bpu.model_parts import load_parts
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, data_dir, state_dir
 from bpu.web.activity_store import ActivityStore
@@ -37,7 +33,7 @@ from bpu.web.detached import DetachedAnswers
 from bpu.web.log_stream import LogPoller, log_blueprint
 from bpu.web.routes.models import entries
 from bpu.web.routes.page import page_blueprint
-from bpu.web.served_models import ModelParts, ServedModel, ServedModels
+from bpu.web.served_models import ServedModel, ServedModels
 from bpu.web.status_stream import StatusPoller
 from bpu.web.stream_registry import StreamRegistry
 
@@ -87,38 +83,11 @@ def _served(settings: Settings, model: ModelSpec, launches: LaunchTable | None) 
         file=model.hbm if files is None else files.model,
         tokenizer_dir=model.tokenizer_dir if files is None else files.tokenizer_dir,
         idle_unload_s=model.idle_unload_s,
-        load_parts=lambda: _parts(settings, model, launches),
+        load_parts=lambda: load_parts(settings, model, launches, reasoning=settings.reasoning),
         find_reasons=lambda: model_reasons(model.thinking, None if files is None else files.template),
         problem=problem,
         image_side=model.image_side,
     )
-
-
-def _template(model: ModelSpec, files: Files) -> Template:
-    return load_template(
-        files.template,
-        files.tokenizer_dir,
-        strftime_now=lambda form: datetime.now().strftime(form),
-        thinking=model.thinking,
-    )
-
-
-def _parts(settings: Settings, model: ModelSpec, launches: LaunchTable | None) -> ModelParts:
-    files = choose_files(settings, model)
-    counter = load_counter(files.tokenizer_dir)
-    launch = None if launches is None else launches.launch(model.id)
-    prompter = Prompter(
-        _template(model, files),
-        counter,
-        context_size=context_size(settings, model),
-        profile=PROFILES[model.profile],
-        newline=settings.newline,
-        line_limit=line_limit(settings, launch, model),
-        history=settings.history,
-        thinking=model.thinking,
-        image_tokens=model.image_tokens,
-    )
-    return ModelParts(prompter, AnswerDecoder(prompter, reasoning=settings.reasoning), counter)
 
 
 def _console_engine(settings: Settings, launches: LaunchTable | None) -> Engine:

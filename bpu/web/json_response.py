@@ -35,9 +35,10 @@ class ResponseBuilder(Protocol):
 
 
 class JsonBody:
-    """The output of one answer that is not streamed: joins the deltas, and says when the client must be sent something.
+    """The output of one answer that is not streamed.
 
-    That is at the end of the answer, and before it after `patience_s`, then after each `period_s`.
+    Joins the deltas, and says when the client must be sent something. That is at the end of the answer, and before it
+    after `patience_s`, then after each `period_s`.
     """
 
     def __init__(

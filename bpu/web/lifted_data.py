@@ -1,8 +1,8 @@
-"""Takes long base64 data out of a body before it is parsed as JSON, and writes it to a file (`ImageData`).
+"""Takes long base64 data out of a body before it is parsed.
 
-Parsing, checking and decoding 16 MB in the worker would hold up all other answers for a tenth of a second. So the data
-in a string that begins as a data URL or as an image file in base64 is replaced by a short mark, and goes to the process
-that decodes images as it came. Nothing else of the body is touched.
+The data is written to a file (`ImageData`). Parsing, checking and decoding 16 MB in the worker would hold up all other
+answers for a tenth of a second. So the data in a string that begins as a data URL or as an image file in base64 is
+replaced by a short mark, and goes to the process that decodes images as it came. Nothing else of the body is touched.
 """
 
 from __future__ import annotations
@@ -59,14 +59,20 @@ def lift(pieces: Iterable[bytes], data: ImageData) -> Iterator[bytes]:
 
 
 def _undecided(data: bytes) -> int:
-    """Return where the end of `data` begins in which a string with an image may begin."""
+    """Return where an undecided end of `data` begins.
+
+    A string with an image may begin there.
+    """
     quote = data.rfind(b'"', -_BEGIN_BYTES)
     # With the byte before the quote, because it may be a backslash.
     return max(0, (quote if quote >= 0 else len(data)) - 1)
 
 
 def _end(data: bytes, start: int) -> tuple[int, bool]:
-    """Return where the base64 data from `start` on ends in `data`, and whether it has ended there."""
+    """Return where the base64 data from `start` on ends.
+
+    And whether it has ended in `data`.
+    """
     other = _OTHER.search(data, start, start + _BEGIN_BYTES)
     if other is None and data.translate(None, _TAKEN):  # the fastest look at all bytes
         other = _OTHER.search(data, start)
@@ -100,7 +106,10 @@ class _Image:
 
 
 def keep_lifted(data: ImageData, release: Callable[[], None]) -> None:
-    """Keep the data of the current body until its images are read; `release` frees its share of the budget."""
+    """Keep the data of the current body until its images are read.
+
+    `release` frees its share of the budget.
+    """
     g.image_data, g.release_lifted = data, release
 
 

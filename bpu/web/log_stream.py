@@ -17,7 +17,10 @@ COMMENT_EVERY_POLLS = 20
 
 
 class LogPoller:
-    """The state of one log stream. `lines` returns the last lines from memory, the newest last."""
+    """The state of one log stream.
+
+    `lines` returns the last lines from memory, the newest last.
+    """
 
     def __init__(self, lines: Callable[[], Sequence[str]]) -> None:
         self._lines = lines

@@ -45,11 +45,15 @@ def make_folder(state: Path, *, memory: Path = SHARED_MEMORY, mounts: Path = Pat
 
 
 def remove_folder(folder: str) -> None:
+    """Remove the folder with its files; a missing one is ignored."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def reserve(folder: Path, pid: int) -> None:
-    """Make the files of the worker `pid`, their pages included. Raises OSError without room and removes them."""
+    """Make the files of the worker `pid`, their pages included.
+
+    Raises OSError without room and removes them.
+    """
     try:
         for kind, size in RESERVED.items():
             fd = os.open(_file(folder, kind, pid), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

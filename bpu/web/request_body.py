@@ -86,7 +86,10 @@ def read_json(*, may_hold_images: bool = False) -> Any:
 
 
 def read_object(*, may_hold_images: bool = False) -> dict[str, Any]:
-    """Read the current request's body as a JSON object. Raises as `read_json`, and `BadRequest` for another value."""
+    """Read the current request's body as a JSON object.
+
+    Raises as `read_json`, and `BadRequest` for another value.
+    """
     body = read_json(may_hold_images=may_hold_images)
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
@@ -94,7 +97,10 @@ def read_object(*, may_hold_images: bool = False) -> dict[str, Any]:
 
 
 def _keep(images: ImageData) -> None:
-    """Keep the data of images in the budget of bodies until the request's images are read or its end."""
+    """Keep the data of images in the budget of bodies.
+
+    Until the request's images are read, or its end.
+    """
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
     share = budget.open(lambda: None)
     share.hold(images.size)
@@ -166,7 +172,10 @@ def _limited(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
-    """Yield the pieces of the body. The budget does not count the first ones; the connection limit bounds them."""
+    """Yield the pieces of the body.
+
+    The budget does not count the first ones; the connection limit bounds them.
+    """
     stream, size = request.environ["wsgi.input"], 0
     g.body_size, begun = 0, time.thread_time()
     while length is None or size < length:
@@ -188,7 +197,10 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
 
 @contextmanager
 def _share() -> Iterator[tuple[BodyShare, list[str]]]:
-    """Open this body's share of the budget, and a list for the reason of an abort."""
+    """Open this body's share of the budget.
+
+    Also return a list for the reason of an abort.
+    """
     client, ended = client_socket(), list[str]()
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
     share = budget.open(
@@ -238,7 +250,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _parse_number(text: str) -> float:
-    """Parse a number. Raises `ValueError` for one that Python holds as infinity, which JSON does not have."""
+    """Parse a number.
+
+    Raises `ValueError` for one that Python holds as infinity, which JSON does not have.
+    """
     value = float(text)
     if math.isinf(value):
         raise ValueError("it holds a number that is too large")

@@ -1,4 +1,7 @@
-"""The images of a request, whose data may have been taken out of its body. It runs in the greenlet of the request."""
+"""The images of a request, whose data may have been taken out of its body.
+
+It runs in the greenlet of the request.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from bpu.web.request_body import client_socket
 
 
 def read_images(reader: ImageInput, request: ChatRequest, side: int) -> JobImages:
-    """Read the images of the current request. Raises `BadRequest`, and `ClientLeft` when its client has left."""
+    """Read the images of the current request.
+
+    Raises `BadRequest`, and `ClientLeft` when its client has left.
+    """
     check_lifted(request)
     try:
         return reader.read(request.images, side, client=client_socket(), data=g.get("image_data"))
@@ -22,7 +28,10 @@ def read_images(reader: ImageInput, request: ChatRequest, side: int) -> JobImage
 
 
 def check_lifted(request: ChatRequest) -> None:
-    """Raise `BadRequest` if data of the current body that was taken for an image stands outside of one."""
+    """Raise `BadRequest` if image data of the body stands outside of an image.
+
+    The data was taken out of the current body.
+    """
     data: ImageData | None = g.get("image_data")
     if data is not None and not data.is_used_up_by(image.base64 for image in request.images):
         raise BadRequest("The request holds base64 data outside of an image; send images as parts of a message.")

@@ -1,4 +1,7 @@
-"""The id and the log line of each request. The line holds facts and counts, never texts of users."""
+"""The id and the log line of each request.
+
+The line holds facts and counts, never texts of users.
+"""
 
 from __future__ import annotations
 
@@ -62,9 +65,9 @@ def install(
     clock: Callable[[], float] = time.monotonic,
     on_finished: Callable[[RequestRecord], None] = lambda record: None,
 ) -> None:
-    """Give each request of `app` an id, and at its end log it and call `on_finished`.
+    """Give each request of `app` an id, and log it at its end.
 
-    Register this before all other hooks.
+    `on_finished` is called then. Register this before all other hooks.
     """
 
     @app.before_request

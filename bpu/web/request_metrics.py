@@ -125,9 +125,10 @@ class RequestMetrics:
 
 
 class TokenTimes:
-    """Observes the times to and between the tokens of one answer, and sets the phase of its record.
+    """Observes the times of one answer's tokens.
 
-    `on_event` is called for each event; `close` once the answer is over.
+    To the first and between them. It sets the phase of its record. `on_event` is called for each event; `close` once
+    the answer is over.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""From a chat request to its response, in order: turn, job, deltas. It owns the job until the response does.
+"""From a chat request to its response, in order: turn, job, deltas.
 
-All endpoints that answer share it; each brings an `EndpointFormat`. What can be refused is refused before the first
-byte, so that the refusal is the response's status. A worker runs it in the greenlet of the request.
+It owns the job until the response does. All endpoints that answer share it; each brings an `EndpointFormat`. What can
+be refused is refused before the first byte, so that the refusal is the response's status. A worker runs it in the
+greenlet of the request.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
         job = ctx.engine.submit(
             turn,
             job_id=record.id,
-            remember=partial(model.parts.decoder.conversation_digest, chat_request),
-            count=model.parts.counter.count,
+            conversation_digest=partial(model.parts.decoder.conversation_digest, chat_request),
+            count_tokens=model.parts.counter.count,
             client=None if detached else client_socket(),
             model=model.id,
             on_end=images.remove,

@@ -12,12 +12,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from bpu.chat.answer_decoder import AnswerDecoder
 from bpu.chat.model_card import ModelCard
-from bpu.chat.prompt import Prompter
 from bpu.chat.requests import THINK_SUFFIX
-from bpu.chat.tokens import Counter
 from bpu.errors import EngineUnavailable, ModelNotFound, SettingsError
+from bpu.model_parts import ModelParts
 
 ModelStatus = Literal["loaded", "loading", "unloaded", "failed"]
 #: The status of the engine's model by the engine's state: loaded means that it is in memory.
@@ -27,15 +25,6 @@ _STATUS: dict[str, ModelStatus] = {
     "ready": "loaded",
     "busy": "loaded",
 }
-
-
-@dataclass(frozen=True)
-class ModelParts:
-    """What is read from a model's files: its prompter, the decoder of its answers and its counter of tokens."""
-
-    prompter: Prompter
-    decoder: AnswerDecoder
-    counter: Counter
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,10 @@ _HASHES = 2
 
 
 class CountTable:
-    """Owned by gunicorn's master, which gives each worker a column before the fork. A cell counts up to 65535."""
+    """Owned by gunicorn's master, which gives each worker a column before the fork.
+
+    A cell counts up to 65535.
+    """
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
@@ -54,7 +57,10 @@ class CountTable:
 
 
 class Counts:
-    """One worker's column. `add` and `remove` are called in the worker, `close` in the master when it has ended."""
+    """One worker's column.
+
+    `add` and `remove` are called in the worker, `close` in the master when it has ended.
+    """
 
     def __init__(self, table: CountTable, column: int) -> None:
         self._table, self._column = table, column

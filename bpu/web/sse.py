@@ -41,7 +41,10 @@ def event(body: Mapping[str, Any]) -> bytes:
 
 
 def named_event(body: Mapping[str, Any]) -> bytes:
-    """Encode one event with its type as its name, as Responses and Anthropic's Messages have it."""
+    """Encode one event with its type as its name.
+
+    Responses and Anthropic's Messages have it so.
+    """
     return f"event: {body['type']}\n".encode("ascii") + event(body)
 
 
@@ -75,7 +78,10 @@ class ChunkEncoder:
 
 
 class EventStream:
-    """The output of one streamed answer: encodes each delta at once, and keeps the bytes until they are taken."""
+    """The output of one streamed answer.
+
+    Encodes each delta at once, and keeps the bytes until they are taken.
+    """
 
     def __init__(self, endpoint_format: EndpointFormat, *, keepalive: KeepAliveForm, record: RequestRecord) -> None:
         self._format, self._keepalive, self._record = endpoint_format, keepalive, record
@@ -86,7 +92,10 @@ class EventStream:
         self._encode(self._format.events(delta))
 
     def take(self) -> bytes:
-        """Return the next write: one event, or several if the client is slower than the model."""
+        """Return the next write.
+
+        One event, or several if the client is slower than the model.
+        """
         taken, size = [], 0
         while self._pieces and size < WRITE_BYTES:
             taken.append(self._pieces.popleft())

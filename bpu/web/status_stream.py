@@ -13,9 +13,10 @@ _CLOCKS = frozenset({"since_s", "age_s", "retry_after_s"})
 
 
 class StatusPoller:
-    """The state of one status stream. `status` and `read_sensors` return from memory or read small files.
+    """The state of one status stream.
 
-    An event is `data: {"engine": status(), "board": read_sensors()}`.
+    `status` and `read_sensors` return from memory or read small files. An event is `data: {"engine": status(), "board":
+    read_sensors()}`.
     """
 
     def __init__(

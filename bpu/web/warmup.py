@@ -22,7 +22,10 @@ log = logging.getLogger("bpu.web")
 
 
 def warm(app: Flask) -> None:
-    """Run a chat request in memory, without the engine. It never raises, because a cold worker serves as well."""
+    """Run a chat request in memory, without the engine.
+
+    It never raises, because a cold worker serves as well.
+    """
     ctx: AppContext = app.extensions[KEY]
     try:
         app.test_client().get("/health")

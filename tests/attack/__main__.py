@@ -101,9 +101,9 @@ def _matrix(options: argparse.Namespace) -> Iterator[Cell]:
         yield from (_cell(options, kind, profile=profile, rate=rate) for rate in rates for kind in CORE if rate != 17.0)
         for variant in ({"echo": "no"}, {"echo": "yes"}, {"stats": "none"}, {"ahead": "no"}, {"ahead": "yes"}):
             yield from (_cell(options, kind, profile=profile, rate=17.0, **variant) for kind in CORE)
-        # What is publicly known of a `reset` is believed, so that one that is broken in spite of it is not found out.
-        believed = (belief := CONSOLES[profile].belief) is not None and belief.reset_works
-        broken = CORE if believed else (*CORE, "held")
+        # What is publicly known of a `reset` is taken as true: one that is broken in spite of it is not detected.
+        is_known = (known := CONSOLES[profile].public_knowledge) is not None and known.reset_works
+        broken = CORE if is_known else (*CORE, "held")
         yield from (_cell(options, kind, profile=profile, rate=17.0, reset="broken") for kind in broken)
     yield from (_cell(options, kind, profile=KINDS[kind].only, rate=50.0) for kind in KINDS if KINDS[kind].only)
 

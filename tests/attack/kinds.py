@@ -391,7 +391,7 @@ KINDS: dict[str, Kind] = {
     "speculative-honest": Kind(talk, options=("--step", "5")),
     "blocks": Kind(edge, options=("--buffer", "4096"), whole=False),
     "silent-3": Kind(silent(3)),
-    # At work for longer than silence is waited for: 10 s, or 1.25 s until the console's noisy threads are known.
+    # At work for longer than silence is waited for: 10 s, or 1.25 s until the console's background threads are known.
     "silent-50": Kind(silent(50), whole=False),
     "silent-guessed": Kind(silent_guessed, whole=False),
     "stop-console": Kind(stop_console, watch="console", whole=False),

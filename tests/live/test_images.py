@@ -30,7 +30,7 @@ Start = Callable[..., Gateway]
 CHAT, MODEL = "/v1/chat/completions", "deepseek-r1:1.5b"
 ASK = "What colour is the picture?"
 #: A console that takes a moment to read an image in, as all do: on a busy machine one that speaks at once may seem to
-#: have spoken before it had read its line, and then its job joins again.
+#: have written output before it had read its line, and then its job joins again.
 READS = f"{FAST} --prefill-rate 1000"
 VLM = {"BPU_CONSOLE_PROFILE": "vlm", "BPU_CONTINUE": "auto", "BPU_RESET": "auto", "BPU_CONSOLE_ARGS": READS}
 

@@ -47,7 +47,7 @@ CELLS = [
     ("hang@prefill", None, TIMEOUT, "1 second"),
     ("hang", 3, TIMEOUT, "1 second"),
     ("spin", 3, TIMEOUT, "1 second"),
-    ("endless", 3, CRASH, "does not stop"),
+    ("endless", 3, CRASH, "does not end"),
 ]
 
 

@@ -35,6 +35,7 @@ OURS: dict[str, set[str]] = {
     "bpu/chat/*": {"bpu.chat", "bpu.console", "bpu.turn", "bpu.errors"},
     "bpu/simulator/*": {"bpu.simulator"},
     "bpu/cpu_console/*": {"bpu.cpu_console"},
+    "bpu/model_parts.py": {"bpu.chat", "bpu.console", "bpu.engine", "bpu.models", "bpu.settings"},
     "bpu/images/*": {"bpu.images", "bpu.chat", "bpu.gevent_io", "bpu.errors", "bpu.project"},
     "bpu/discovery/*": {
         "bpu",
@@ -92,6 +93,9 @@ APART: dict[str, set[str]] = {
     "bpu/engine/[!ck]*.py": {"bpu.engine.keeper", "bpu.engine.client", "bpu.gevent_io"},
     "bpu/engine/console_*.py": {"bpu.engine.keeper", "bpu.engine.client", "bpu.gevent_io"},
     "bpu/web/*": {"bpu.server"},
+    # Both build a model's parts by `bpu.model_parts`, so that the arguments of a prompter stand in one place.
+    "bpu/web/factory.py": {"bpu.chat.prompt", "bpu.chat.answer_decoder"},
+    "bpu/cli/*": {"bpu.chat.prompt", "bpu.chat.answer_decoder"},
 }
 #: Modules (or single names, as `subprocess.Popen`) that only these files may import or use.
 HOMES: dict[str, set[str]] = {

@@ -1,4 +1,7 @@
-"""One checker for every message and every event stream of Anthropic's API, with the official package's types."""
+"""Checks every message and event stream of Anthropic's API.
+
+With the official package's types.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,20 @@ _DELTAS = {
 
 @cache
 def _official_types() -> tuple[TypeAdapter[Any], TypeAdapter[Any]]:
-    """Return the official types of a message and an event; their import takes seconds, and few processes need it."""
+    """Return the official types of a message and an event.
+
+    Their import takes seconds, and few processes need it.
+    """
     from anthropic.types import Message, RawMessageStreamEvent
 
     return TypeAdapter(Message), TypeAdapter(RawMessageStreamEvent)
 
 
 def parse_events(data: bytes) -> list[dict[str, Any]]:
-    """The events of a stream; each has its type as its name, and there is no comment and no `[DONE]`."""
+    """The events of a stream.
+
+    Each has its type as its name, and there is no comment and no `[DONE]`.
+    """
     assert data.endswith(b"\n\n") or not data
     events: list[dict[str, Any]] = []
     for block in filter(None, data.decode("ascii").split("\n\n")):
@@ -62,7 +71,10 @@ def check_message(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict
 
 
 def check_message_stream(data: bytes, request: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Assert all rules of a stream, and give the message that its events make up, or the error that ended it."""
+    """Assert all rules of a stream, and return its message.
+
+    Or the error that ended it.
+    """
     events = parse_events(data)
     message = check_message_begun(events)
     last = events[-1]
@@ -74,7 +86,10 @@ def check_message_stream(data: bytes, request: Mapping[str, Any] = {}) -> dict[s
 
 
 def check_message_begun(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Assert the rules that hold at every point of a stream: one start, one open block at a time, no gap."""
+    """Assert the rules that hold at every point of a stream.
+
+    One start, one open block at a time, no gap.
+    """
     assert events[0]["type"] == "message_start"
     message: dict[str, Any] = events[0]["message"]
     blocks: list[dict[str, Any]] = []

@@ -1,4 +1,7 @@
-"""The error object of every API, checked by the path that was asked, with no help of the code under test."""
+"""Checks the error object of every API, by the path that was asked.
+
+Without help of the code under test.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _SHARED = ("/v1/models", "/v1/files")
 
 
 def check_error_at(path: str, body: Any, headers: Mapping[str, str] = {}) -> None:
-    """Assert that `body` is an error as clients of `path` expect it, with nothing of another API's."""
+    """Assert that `body` is an error as clients of `path` expect it.
+
+    With nothing of another API's.
+    """
     if _below(path, ("/api",)):
         check_ollama_error(body)
     elif _below(path, _ANTHROPIC) or (_below(path, _SHARED) and "anthropic-version" in headers):

@@ -1,4 +1,7 @@
-"""Runs a coroutine from a test, also in a process where a browser's driver keeps an event loop in the main thread."""
+"""Runs a coroutine from a test.
+
+Also in a process where a browser's driver keeps an event loop in the main thread.
+"""
 
 from __future__ import annotations
 

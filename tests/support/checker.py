@@ -1,4 +1,7 @@
-"""One checker for every stream of chat completion chunks in the whole suite: what all clients rely on, at once."""
+"""One checker for every stream of chat completion chunks in the whole suite.
+
+What all clients rely on, at once.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ KEEPALIVE = re.compile(r": keep-alive(, (loading \S+|checking the console, \d+ o
 
 
 def payloads(data: bytes) -> list[Any]:
-    """The payloads of complete events, comments left out. `[DONE]` is the string, everything else decoded JSON."""
+    """The payloads of complete events, comments left out.
+
+    `[DONE]` is the string, everything else decoded JSON.
+    """
     data.decode("ascii")
     events: list[Any] = []
     for event in data.decode().removesuffix("\n\n").split("\n\n"):
@@ -56,10 +62,10 @@ def check_stream(
     error: bool = False,
     inline: bool = False,
 ) -> JoinedStream:
-    """Assert all rules over a stream (bytes as sent, or the decoded chunks) that answers the body `request`.
+    """Assert all rules over a stream that answers the body `request`.
 
-    `error`: the stream is expected to end with the error object instead of a finish reason. `inline`: the gateway
-    has been told to put all reasoning into the content.
+    Bytes as sent, or the decoded chunks. `error`: the stream is expected to end with the error object instead of a
+    finish reason. `inline`: the gateway is set to put all reasoning into the content.
     """
     chunks = parse_sse(stream) if isinstance(stream, bytes) else [dict(one) for one in stream]
     failure = check_error(chunks.pop()) if error else None
@@ -72,7 +78,10 @@ def check_stream(
 
 
 def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool = False) -> JoinedStream:
-    """Assert the rules that hold at every point of a stream, whether its end has been seen or not."""
+    """Assert the rules that hold at every point of a stream.
+
+    Its end need not have been seen.
+    """
     assert not any("error" in chunk for chunk in chunks)
     for chunk in chunks:
         ChatCompletionChunk.model_validate(chunk, strict=True)
@@ -89,7 +98,10 @@ def check_begun(chunks: list[Any], request: Mapping[str, Any], *, inline: bool =
 
 
 def check_error(body: Any) -> dict[str, Any]:
-    """The error object in `body`: its four keys, and a message in words. A 422 holds the model's words, too."""
+    """The error object in `body`: its four keys, and a message in words.
+
+    A 422 holds the model's words, too.
+    """
     assert set(body) == {"error"}
     failure: dict[str, Any] = body["error"]
     assert set(failure) - {"output"} == {"message", "type", "param", "code"}

@@ -1,4 +1,7 @@
-"""GGUF files made for a test: a head with whatever it is to say, and no weights."""
+"""GGUF files made for a test.
+
+A head with whatever it is to say, and no weights.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ FACTS: Mapping[str, Any] = {
 
 
 def gguf(path: Path, **changes: Any) -> Path:
-    """A file with `FACTS`; `changes` by the last part of a key, None leaves one out."""
+    """A file with `FACTS`.
+
+    `changes` by the last part of a key, None leaves one out.
+    """
     facts = {key: changes.get(key.rpartition(".")[2], value) for key, value in FACTS.items()}
     path.write_bytes(head({key: value for key, value in facts.items() if value is not None}))
     return path
@@ -71,7 +77,10 @@ def _text(text: str) -> bytes:
 
 
 def install_packages(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lay llama.cpp and the model's package into `site` as pip does, and let imports find them, without a model."""
+    """Lay llama.cpp and the model's package into `site`, without a model.
+
+    As pip does; imports find them.
+    """
     for name in (cpu_settings.LIBRARY, cpu_settings.MODEL_PACKAGE):
         monkeypatch.delitem(sys.modules, name, raising=False)
         (site / name).mkdir(parents=True)

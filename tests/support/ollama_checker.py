@@ -29,7 +29,10 @@ def parse_lines(data: bytes) -> list[dict[str, Any]]:
 
 
 def check_lines(data: bytes, request: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Assert all rules of a stream, and give the answer that its lines make up, or the line of its error."""
+    """Assert all rules of a stream, and return the answer of its lines.
+
+    Or the line of its error.
+    """
     lines = parse_lines(data)
     if "error" in lines[-1]:
         check_ollama_error(lines[-1])

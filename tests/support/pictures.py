@@ -1,4 +1,7 @@
-"""Images for tests: stripes of colours in any format, and parts of messages that hold them."""
+"""Makes images for tests: stripes of colours in any format.
+
+Also parts of messages that hold them.
+"""
 
 from __future__ import annotations
 

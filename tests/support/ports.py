@@ -9,7 +9,10 @@ _reservations: list[socket.socket] = []
 
 
 def reserve_port() -> int:
-    """Reserve a port of 127.0.0.1 for the life of this process; a server that sets `SO_REUSEADDR` can listen on it."""
+    """Reserve a port of 127.0.0.1 for the life of this process.
+
+    A server that sets `SO_REUSEADDR` can listen on it.
+    """
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", 0))

@@ -1,4 +1,7 @@
-"""One checker for every stream of the Responses API: order, numbering, items that are opened, filled and closed."""
+"""One checker for every stream of the Responses API.
+
+Order, numbering, items that are opened, filled and closed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
 
 def parse_events(data: bytes) -> list[dict[str, Any]]:
-    """The events of a stream, comments left out; each is one that the openai package knows."""
+    """The events of a stream, comments left out.
+
+    Each is one that the openai package knows.
+    """
     data.decode("ascii")
     assert b"data: [DONE]" not in data
     events: list[dict[str, Any]] = []
@@ -36,7 +42,10 @@ def parse_events(data: bytes) -> list[dict[str, Any]]:
 
 
 def check_response_stream(data: bytes, request: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Assert all rules over a stream that answers the body `request`, and give its last event's response object."""
+    """Assert all rules over a stream, and return its response object.
+
+    The stream answers the body `request`; the object is its last event's.
+    """
     events = check_responses_begun(data)
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
     assert events[-1]["type"] in _ENDS

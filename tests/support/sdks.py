@@ -1,4 +1,7 @@
-"""SDK folders as the vendor lays them out, whose console programs are the simulator under their own names."""
+"""Makes SDK folders as the vendor lays them out.
+
+Their console programs are the simulator under their own names.
+"""
 
 from __future__ import annotations
 

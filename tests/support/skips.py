@@ -1,6 +1,7 @@
-"""Where `CI` is set everything that tests need has been installed, so there a skipped test is a failure.
+"""Makes a skipped test a failure where `CI` is set.
 
-On a user's machine a skip stays what it is: a word about a program that is missing. There is no list of exceptions.
+Everything that tests need has been installed there. On a user's machine a skip stays what it is: a word about a program
+that is missing. There is no list of exceptions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Every answer of the suite, whoever asked for it, held against the checker of its endpoint."""
+"""Holds every answer of the suite against the checker of its endpoint.
+
+Whichever test has asked for it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One checker for every stream of text completions: the rules of the chat's, in the older shape."""
+"""One checker for every stream of text completions.
+
+The rules of the chat's, in the older shape.
+"""
 
 from __future__ import annotations
 
@@ -52,5 +55,8 @@ def check_text(body: dict[str, Any], request: Mapping[str, Any] = {}) -> dict[st
 
 
 def _final(choice: dict[str, Any]) -> dict[str, Any]:
-    """The package's model has no chunk of its own, and its finish reason is never null."""
+    """Check a chunk with a finish reason.
+
+    The package's model has no chunk of its own, and its finish reason is never null.
+    """
     return {**choice, "finish_reason": choice["finish_reason"] or "stop"}

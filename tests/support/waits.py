@@ -1,6 +1,7 @@
-"""Waiting in tests: for something to be so, or for a span of time that is itself what a test is about.
+"""Waits in tests for a condition, or for a span of time.
 
-Nothing else in the tests sleeps (`tests/repo/test_tests.py`): a blind sleep is too short here and too long elsewhere.
+The span is itself what a test is about. Nothing else in the tests sleeps (`tests/repo/test_tests.py`): a blind sleep is
+too short here and too long elsewhere.
 """
 
 from __future__ import annotations
@@ -31,5 +32,8 @@ def until(
 
 
 def let_pass(seconds: float) -> None:
-    """Let time pass: up to a moment of chance, or while something is counted. Never to wait for anything."""
+    """Let time pass: up to a moment of chance, or while something is counted.
+
+    Never to wait for anything.
+    """
     time.sleep(seconds)

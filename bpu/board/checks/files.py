@@ -27,7 +27,10 @@ _LDD_TIMEOUT_S = 20
 
 
 def check_files(subject: Subject) -> Iterator[Finding]:
-    """Run all checks of files; return one note if the settings use no console of the SDK."""
+    """Run all checks of files.
+
+    Return one note if the settings use no console of the SDK.
+    """
     if subject.settings.engine == "cpu":
         yield note("engine", "cpu_answers", model=subject.settings.model_id, path=subject.settings.hbm_path)
         return
@@ -96,7 +99,10 @@ def _machine(path: Path) -> int:
 
 
 def _buffering(subject: Subject, path: Path) -> Finding:
-    """Check `stdbuf`, without which a console's output comes in blocks of 4 KiB; on some it has no effect."""
+    """Check `stdbuf`, without which a console's output comes in blocks of 4 KiB.
+
+    On some it has no effect.
+    """
     if subject.find("stdbuf") is None:
         return failure("stdbuf", "no_stdbuf", "get_stdbuf")
     code = _head(path, 64 << 20)
@@ -120,7 +126,10 @@ def _model(subject: Subject) -> Finding:
 
 
 def sdk_of(subject: Subject) -> Sdk:
-    """Return the key of `TYPES` for the console: by the board, then by the console and the folder's name."""
+    """Return the key of `TYPES` for the console.
+
+    By the board, then by the console and the folder's name.
+    """
     return "S600" if "S600" in subject.board.upper() else sdk_of_console(subject.profile, subject.settings.runtime_dir)
 
 

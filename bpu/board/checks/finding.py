@@ -11,7 +11,10 @@ from bpu.messages import say
 
 
 class Level(enum.IntEnum):
-    """The severity of a finding; the highest one (a NOTE counts as FINE) is the exit code of `doctor`."""
+    """The severity of a finding.
+
+    The highest one (a NOTE counts as FINE) is the exit code of `doctor`.
+    """
 
     NOTE = -1
     FINE = 0
@@ -21,7 +24,10 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check: a stable name, sentences for a person (`said`, `remedy`), and `facts` for programs."""
+    """One result of a check.
+
+    A stable name, sentences for a person (`said`, `remedy`), and `facts` for programs.
+    """
 
     check: str
     level: Level
@@ -45,7 +51,10 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def finding(check: str, level: Level, key: str, remedy: str = "", **values: Any) -> Finding:
-    """Make a finding from the messages `doctor.KEY` and `doctor.REMEDY`; `values` fill both and are its facts."""
+    """Make a finding from the messages `doctor.KEY` and `doctor.REMEDY`.
+
+    `values` fill both and are its facts.
+    """
     words = say(f"doctor.{key}", **values)
     way = say(f"doctor.{remedy}", **values) if remedy else ""
     plain = {name: value if isinstance(value, (int, float, bool)) else str(value) for name, value in values.items()}
@@ -53,16 +62,20 @@ def finding(check: str, level: Level, key: str, remedy: str = "", **values: Any)
 
 
 def success(check: str, key: str, **values: Any) -> Finding:
+    """Make a finding of something that is as it should be."""
     return finding(check, Level.FINE, key, **values)
 
 
 def note(check: str, key: str, remedy: str = "", **values: Any) -> Finding:
+    """Make a finding that a person should know and that is no fault."""
     return finding(check, Level.NOTE, key, remedy, **values)
 
 
 def warning(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    """Make a finding of something that works and may fail; it sets exit code 1."""
     return finding(check, Level.WARNING, key, remedy, **values)
 
 
 def failure(check: str, key: str, remedy: str, **values: Any) -> Finding:
+    """Make a finding of something that does not work; it sets exit code 2."""
     return finding(check, Level.BROKEN, key, remedy, **values)

@@ -18,7 +18,10 @@ _NOTHING = ("unknown", "exited")
 
 
 def check_log(text: str) -> list[Finding]:
-    """Return the main fault with its line, then other faults; a note if the log shows none."""
+    """Return the main fault with its line, then other faults.
+
+    A note if the log shows none.
+    """
     lines = [_COLOURS.sub("", _COLOURED_RUN_ERROR.sub("mK", line)).strip() for line in text.splitlines()]
     main = diagnose(lines, signal=next((number for words, number in _ENDS.items() if words in text), None))
     if main.cause in _NOTHING:

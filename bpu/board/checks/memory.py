@@ -93,7 +93,7 @@ def _against_model(subject: Subject, pools: list[Reading]) -> Finding:
 
 
 def _models(subject: Subject) -> Finding:
-    """Report for each model of the table whether it fits now, in another mode, or never."""
+    """Report for each model whether it fits now, in another mode, or never."""
     judged = [(model, verdict(model, subject.root)) for model in subject.models]
     rows = "\n".join(f"{model.id}: {fit_words(one)}" for model, one in judged)
     fits = all(one.now in (None, Fit.FITS) for _, one in judged)

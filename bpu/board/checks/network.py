@@ -19,6 +19,7 @@ SHARING_GATEWAY = "192.168.137.1"
 
 
 def check_network(subject: Subject) -> Iterator[Finding]:
+    """Check the ports, the addresses, their stability and the firewall."""
     found = list(subject.addresses())
     for port in _ports(subject.settings.bind):
         yield _port(subject, port)
@@ -49,7 +50,10 @@ def _is_gateway(owner: Process) -> bool:
 
 
 def _listener(subject: Subject, port: int) -> str | None:
-    """Return the inode of the listening socket of `port` from /proc/net/tcp (local address, state, ..., inode)."""
+    """Return the inode of the listening socket of `port`.
+
+    From /proc/net/tcp (local address, state, ..., inode).
+    """
     for table in ("tcp", "tcp6"):
         for line in text_of(subject.root / "proc/net" / table).splitlines()[1:]:
             words = line.split()
@@ -71,7 +75,7 @@ def _reachable(subject: Subject, found: Sequence[Address]) -> Finding:
 
 
 def _static(subject: Subject, found: Sequence[Address]) -> Iterator[Finding]:
-    """Advise a static address, because an address from DHCP may change and Chatbox would lose the gateway."""
+    """Advise a static address, because an address from DHCP may change."""
     best = next((one for one in found if one.kind in (Kind.USB, Kind.WIRED, Kind.WIFI)), None)
     if best is None or not subject.board:
         return

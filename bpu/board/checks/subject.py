@@ -40,7 +40,10 @@ class Subject:
 
     @property
     def board(self) -> str:
-        """The model in the device tree of a board whose BPU may run a console; "" on another machine."""
+        """The model in the device tree of a board whose BPU may run a console.
+
+        "" on another machine.
+        """
         return board_model(self.root) if is_board(self.root) else ""
 
     @property
@@ -68,7 +71,10 @@ class Subject:
 
     @property
     def wants_console(self) -> bool:
-        """Whether the settings ask for a console, so that a missing file is a failure; else the simulator answers."""
+        """Whether the settings ask for a console, so that a missing file is a failure.
+
+        Else the simulator answers.
+        """
         if self.settings.engine != "auto":
             return self.settings.engine == "console"
         return bool(self.board) or bool(self.settings.explicit & _PATHS) or self.console.is_file()

@@ -18,6 +18,7 @@ VERSIONS = ("etc/version", "etc/os-release")
 
 
 def check_system(subject: Subject) -> Iterator[Finding]:
+    """Check board and system; on a board also its clocks."""
     yield _board(subject)
     yield _version(subject)
     if subject.board:

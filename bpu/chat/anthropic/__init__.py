@@ -1,4 +1,7 @@
-"""Anthropic's Messages as a format of the chat: requests, answers and errors. Pure: no process, no clock, no Flask."""
+"""Anthropic's Messages as a format of the chat: requests, answers and errors.
+
+Pure: no process, no clock, no Flask.
+"""
 
 from __future__ import annotations
 

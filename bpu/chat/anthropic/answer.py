@@ -1,4 +1,7 @@
-"""Turns deltas into events of Anthropic's content blocks, or into one message. It writes no bytes."""
+"""Turns deltas into events of Anthropic's content blocks, or into one message.
+
+It writes no bytes.
+"""
 
 from __future__ import annotations
 
@@ -166,5 +169,8 @@ def _reason(finish: Finish) -> Event:
 
 
 def _signature(*parts: str) -> str:
-    """Make an opaque signature, which clients send back with a thinking block and the gateway ignores."""
+    """Make an opaque signature for a thinking block.
+
+    Clients send it back, and the gateway ignores it.
+    """
     return base64.b64encode(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()).decode("ascii")

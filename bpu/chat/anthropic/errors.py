@@ -20,7 +20,10 @@ STATUSES = {
 
 
 def error_body(error: BpuError, request_id: str) -> dict[str, Any]:
-    """Make the body of `error`, with its code and the model's text (`output`) besides Anthropic's fields."""
+    """Make the body of `error`.
+
+    It has the gateway's code and the model's text (`output`) besides Anthropic's fields.
+    """
     usual = "invalid_request_error" if error.status < 500 else "api_error"
     kind = next((kind for kind, statuses in STATUSES.items() if error.status in statuses), usual)
     ours = error.body()["error"]
@@ -33,7 +36,10 @@ def error_body(error: BpuError, request_id: str) -> dict[str, Any]:
 
 
 def _message(error: BpuError) -> str:
-    """Return the message behind the field's path. Claude Code parses both numbers of a too long prompt."""
+    """Return the message behind the field's path.
+
+    Claude Code parses both numbers of a too long prompt.
+    """
     if isinstance(error, ContextLengthExceeded) and error.prompt_tokens:
         return f"prompt is too long: {error.prompt_tokens} tokens > {error.fitting_tokens} maximum. {error.message}"
     return f"{error.param}: {error.message}" if error.param else error.message

@@ -107,7 +107,7 @@ def _messages(messages: Any) -> Iterator[dict[str, Any]]:
 
 
 def _message(role: str, content: Any, path: str) -> Iterator[dict[str, Any]]:
-    """Yield a chat message for each tool result in a message, then one for its other blocks."""
+    """Yield a chat message for each tool result, then one for the other blocks."""
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(blocks, list):
         raise BadRequest("It must be a string or an array of content blocks.", param=path)
@@ -188,7 +188,10 @@ def _result(block: Mapping[str, Any], path: str) -> str | list[str | InputImage]
 
 
 def _max_tokens(value: Any) -> Any:
-    """Read the token limit. 0 asks for no answer, but the console always begins one, so it becomes 1."""
+    """Read the token limit.
+
+    0 asks for no answer, but the console always begins one, so it becomes 1.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and value <= 0:
         if value < 0:
             raise BadRequest("It must be at least 1.", param="max_tokens")
@@ -224,7 +227,10 @@ def _format(body: Mapping[str, Any]) -> Any:
 
 
 def _tools(tools: Any) -> tuple[list[dict[str, Any]] | None, list[int], list[str]]:
-    """Return the client's own tools, the index of each, and the types of server tools, which are ignored."""
+    """Return the client's tools, their indexes, and the types of server tools.
+
+    Server tools are ignored.
+    """
     if tools is None:
         return None, [], []
     if not isinstance(tools, list):

@@ -1,4 +1,7 @@
-"""Ollama's API as a format of the chat: requests, answers, model objects and errors. Pure: no process, no Flask."""
+"""Ollama's API as a format of the chat: requests, answers, model objects and errors.
+
+Pure: no process, no Flask.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Turns deltas into lines of Ollama's chat and generate, or into one object. It writes no bytes."""
+"""Turns deltas into lines of Ollama's chat and generate, or into one object.
+
+It writes no bytes.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,10 @@ class LineFormat:
 
 
 class GenerateFormat(LineFormat):
-    """The same for `generate`, whose text is in `response`. `context` is empty, because it holds nothing here."""
+    """The same for `generate`, whose text is in `response`.
+
+    `context` is empty, because it holds nothing here.
+    """
 
     def _part(self, text: str = "", thinking: str = "", calls: Sequence[Line] = ()) -> Line:
         return {"response": text, **({"thinking": thinking} if thinking else {})}

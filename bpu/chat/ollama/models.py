@@ -1,4 +1,7 @@
-"""Model objects in Ollama's form: the entries of `tags` and `ps`, and the answer of `show`."""
+"""Model objects in Ollama's form.
+
+The entries of `tags` and `ps`, and the answer of `show`.
+"""
 
 from __future__ import annotations
 

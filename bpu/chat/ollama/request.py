@@ -36,9 +36,9 @@ class Order:
 
 
 def parse_order(body: object, prompt: str, **options: Any) -> Order | None:
-    """Read what a request with an empty `prompt` (the field's name) asks for; None for one that has a prompt.
+    """Read what a request with an empty `prompt` (the field's name) asks for.
 
-    Raises `BadRequest` or `ModelNotFound`. `options` as of `parse_chat`.
+    None for one that has a prompt. Raises `BadRequest` or `ModelNotFound`. `options` as of `parse_chat`.
     """
     body = _object(body)
     model_id(body, **options)
@@ -121,7 +121,10 @@ def _parse(body: Mapping[str, Any], messages: Any, reasons: bool, *, tools: Any 
 
 
 def _messages(messages: Any) -> Any:
-    """Return the messages with roles in lower case and their images as parts of the content. Raises `BadRequest`."""
+    """Return the messages with their images as parts of the content.
+
+    Roles become lower case. Raises `BadRequest`.
+    """
     if not isinstance(messages, list):
         return messages
     return [_message(one, f"messages.{number}") for number, one in enumerate(messages)]
@@ -204,7 +207,10 @@ def _ignored(body: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[st
 
 
 def _seconds(value: Any) -> float | None:
-    """Read `keep_alive` in seconds: a number, or a duration as Go writes it (`5m`). Only its sign and 0 matter."""
+    """Read `keep_alive` in seconds: a number, or a duration as Go writes it (`5m`).
+
+    Only its sign and 0 matter.
+    """
     if value is None:
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -220,7 +226,10 @@ def _is_zero(seconds: float | None) -> bool:
 
 
 def _tools(tools: Any) -> Any:
-    """Return the tools; types that Ollama's own client writes as one string (`string, integer`) become an array."""
+    """Return the tools.
+
+    Types that Ollama's own client writes as one string (`string, integer`) become an array.
+    """
     if not isinstance(tools, list):
         return tools
     return [_split_types(tool) for tool in tools]

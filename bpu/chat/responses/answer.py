@@ -1,6 +1,7 @@
-"""Turns deltas into events of the Responses API, or into one response object. It writes no bytes.
+"""Turns deltas into events of the Responses API, or into one response object.
 
-It is the smallest stream that every client accepts. The object at its end is the one of an answer in one piece.
+It writes no bytes. It is the smallest stream that every client accepts. The object at its end is the one of an answer
+in one piece.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ class ResponsesFormat:
         return self._final
 
     def failed(self, error: BpuError) -> list[Event]:
-        """Return the last events of a stream that fails. Some clients read the error flat, some inside `error`."""
+        """Return the last events of a stream that fails.
+
+        Some clients read the error flat, some inside `error`.
+        """
         what = {"code": "server_error", "message": error.message}
         flat = {"code": error.code, "message": error.message, "param": error.param}
         return [
@@ -207,7 +211,10 @@ def _strings(metadata: Any) -> dict[str, str]:
 
 
 def _choice(choice: Any) -> Any:
-    """Return the choice in the API's own form; other forms that name a tool are accepted, too."""
+    """Return the choice in the API's own form.
+
+    Other forms that name a tool are accepted, too.
+    """
     choice = plain_choice(choice)
     if not isinstance(choice, Mapping):
         return "required" if choice == "any" else choice or "auto"

@@ -1,6 +1,7 @@
-"""Parses requests of the Responses API: input items become messages of the chat. It stores nothing.
+"""Parses requests of the Responses API: input items become messages of the chat.
 
-Fields that need stored responses are refused by name. Tools that run on a server are ignored and listed.
+It stores nothing. Fields that need stored responses are refused by name. Tools that run on a server are ignored and
+listed.
 """
 
 from __future__ import annotations
@@ -106,7 +107,10 @@ def _unknown(kind: Any) -> str:
 
 
 def _tools(tools: Any) -> tuple[Any, list[int], list[str]]:
-    """Return function tools, the index of each in the request, and the types of server tools, which are ignored."""
+    """Return function tools, their indexes in the request, and the types of server tools.
+
+    Server tools are ignored.
+    """
     if not isinstance(tools, list):
         return tools, [], []
     kinds = [tool.get("type") if isinstance(tool, Mapping) else None for tool in tools]

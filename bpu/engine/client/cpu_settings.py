@@ -1,4 +1,7 @@
-"""Settings of the engine on the computer's own processor: which model, and the values that follow from it."""
+"""Settings of the engine on the computer's own processor.
+
+Which model, and the values that follow from it.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,9 @@ def is_resolved(settings: Settings) -> bool:
 
 
 def cpu_settings(settings: Settings) -> Settings:
-    """Return `settings` with the values that follow from the model; what the user set explicitly stays.
+    """Return `settings` with the values that follow from the model.
 
-    Raises `SettingsError` that names everything that is missing.
+    What the user set explicitly stays. Raises `SettingsError` that names everything that is missing.
     """
     path = settings.gguf or packaged_model()
     if mistakes := list(_mistakes(settings, path)):

@@ -1,46 +1,41 @@
-"""A client's connections to the keeper: find or start it, follow its status, send orders, open jobs' connections.
+"""A client's connections to the keeper.
 
-The lifeline is one idle connection: the keeper runs while at least one is open, and sends every change of its status,
-so that `/health` is answered from memory.
+Its lifeline, with the newest status, and those of jobs and orders. The lifeline is one idle connection: the keeper runs
+while at least one is open, and sends every change of its status, so that `/health` is answered from memory.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
-import sys
 import time
 from _socket import SocketType as RawSocket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bpu import errors, gevent_io
 from bpu.engine import protocol
-from bpu.engine.file_locks import SLOT_NAME, is_lockable, try_lock
-from bpu.engine.launch_spec import BRIEF, LaunchSpec, LaunchTable, table_of
+from bpu.engine.client.keeper_errors import RETRY_AFTER_S, connect_error, error_from, no_answer_error
+from bpu.engine.client.keeper_start import start_keeper
+from bpu.engine.file_locks import SLOT_NAME, is_lockable
+from bpu.engine.launch_spec import LaunchSpec, LaunchTable, table_of
 from bpu.engine.messages import (
     Attach,
     BadPacket,
-    ExitReport,
     GetStatus,
     ListenAgain,
     Message,
     OfferLaunch,
     OrderDone,
     Refusal,
-    RefusalCode,
     StatusUpdate,
 )
 from bpu.engine.states import State
 from bpu.engine.status import STOPPED, EngineStatus
-from bpu.project import IMPORT_ROOT
 
 log = logging.getLogger("bpu.engine")
 
-START_LIMIT_S = 10.0
 #: Pauses between two tries to reach a keeper: the first, and the longest after failures in a row.
 RECONNECT_S, LONGEST_RECONNECT_S = 0.2, 2.0
 ANSWER_LIMIT_S = 5.0
@@ -48,25 +43,14 @@ ANSWER_LIMIT_S = 5.0
 PING_S = 5.0
 #: How long a running keeper may take to make a deleted socket again.
 SOCKET_LIMIT_S = 2.0
-#: Seconds after which clients are asked to try again.
-RETRY_AFTER_S = 5.0
-LAST_LINES = 8
-_BACKLOG_PAUSE_S = 0.005
 _POLL_S = 0.02
-#: The error that a client gets for each reason with which the keeper refuses.
-_REFUSALS: dict[RefusalCode, type[errors.BpuError]] = {
-    RefusalCode.ENGINE_UNAVAILABLE: errors.EngineUnavailable,
-    RefusalCode.ENGINE_STOPPING: errors.EngineStopping,
-    RefusalCode.ENGINE_TIMEOUT: errors.EngineTimeout,
-    RefusalCode.QUEUE_FULL: errors.QueueFull,
-    RefusalCode.JOB_CANCELLED: errors.JobCancelled,
-}
 
 
 class DaemonClient:
-    """Holds one process's lifeline, in a greenlet, and sends its orders. The process's `Engine` owns it.
+    """Holds one process's lifeline, in a greenlet, and opens its other connections.
 
-    `status` is the newest status of the engine; `problem` is why there is no keeper, if that is known.
+    The process's `Engine` owns it. `status` is the newest status of the engine; `problem` is why there is no keeper, if
+    that is known.
     """
 
     def __init__(self, launches: LaunchTable | LaunchSpec, *, quiet: bool = False) -> None:
@@ -110,14 +94,17 @@ class DaemonClient:
     # The lifeline
 
     def _keep_lifeline(self) -> None:
-        """Run in the lifeline's greenlet: connect again after every error, with longer pauses after repeated ones."""
+        """Run in the lifeline's greenlet.
+
+        Connect again after every error, with longer pauses after repeated ones.
+        """
         pause = RECONNECT_S
         while not self._closing:
             try:
                 self._read_lifeline(self.connect())
                 self.problem, pause = None, RECONNECT_S
             except Exception as error:
-                self._on_disconnect(_connect_error(error))
+                self._on_disconnect(connect_error(error))
                 pause = min(LONGEST_RECONNECT_S, 2 * pause)
             gevent_io.sleep(pause)
 
@@ -158,11 +145,14 @@ class DaemonClient:
         }
 
     def _ping(self, sock: RawSocket, reader: gevent_io.Reader) -> None:
-        """Ask a silent keeper for its status; one that does not answer is a problem until it does."""
+        """Ask a silent keeper for its status.
+
+        One that does not answer is a problem until it does.
+        """
         protocol.send(sock, GetStatus())
         if reader.wait(ANSWER_LIMIT_S):
             return
-        problem = _no_answer_error(protocol.peer_ids(sock)[0])
+        problem = no_answer_error(protocol.peer_ids(sock)[0])
         self._on_disconnect(problem)
         self.on_no_answer(problem)
 
@@ -203,25 +193,21 @@ class DaemonClient:
     def connect(self) -> RawSocket:
         """A new connection to the keeper, which is started if there is none. Raises `BpuError`."""
         try:
-            return self._find() or self._restore_socket() or self._start_keeper()
+            return self._find() or self._restore_socket() or start_keeper(self.table, self._find, quiet=self._quiet)
         except (OSError, ValueError) as error:
-            raise _connect_error(error) from error
+            raise connect_error(error) from error
 
     def _find(self) -> RawSocket | None:
-        """A connection to a keeper that listens, or None. Raises `BlockingIOError` when its backlog stays full."""
-        deadline = time.monotonic() + ANSWER_LIMIT_S
-        while True:
-            try:
-                return protocol.connect(self.folder)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise
-                gevent_io.sleep(_BACKLOG_PAUSE_S)
+        """A connection to a keeper that listens, or None.
+
+        Raises `BlockingIOError` when its backlog stays full.
+        """
+        return protocol.connect_within(self.folder, ANSWER_LIMIT_S, sleep=gevent_io.sleep)
 
     def _restore_socket(self) -> RawSocket | None:
-        """Ask the keeper to make the socket's deleted file again, and connect; None when the keeper is gone, too.
+        """Ask the keeper to make the socket's deleted file again, and connect.
 
-        Raises `EngineStopping` when the keeper cannot do so.
+        None when the keeper is gone, too. Raises `EngineStopping` when the keeper cannot do so.
         """
         deadline = time.monotonic() + SOCKET_LIMIT_S
         while (lifeline := self._sock) is not None:
@@ -259,16 +245,17 @@ class DaemonClient:
 
     @property
     def no_answer_error(self) -> errors.EngineStopping | None:
-        """The error for a new job that a running keeper would not answer; None if it is not known to hang.
+        """The error for a new job that a running keeper would not answer.
 
-        A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be seen at once.
+        None if it is not known to hang. A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be
+        seen at once.
         """
         if self._sock is None:
             return None
         if isinstance(self.problem, errors.EngineStopping):
             return self.problem
         pid, _uid, _gid = protocol.peer_ids(self._sock)
-        return _no_answer_error(pid) if _is_stopped(pid) else None
+        return no_answer_error(pid) if _is_stopped(pid) else None
 
     @property
     def current_status(self) -> EngineStatus:
@@ -278,7 +265,10 @@ class DaemonClient:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a new job would reach the keeper and could take the slot, as far as this can be known at once."""
+        """Whether a new job would reach the keeper and could take the slot.
+
+        As far as this can be known at once.
+        """
         return is_lockable(self.folder / SLOT_NAME) and (
             self._sock is None or (self.no_answer_error is None and self.keep_ready())
         )
@@ -289,80 +279,30 @@ class DaemonClient:
             spare.close()
 
     def order(self, message: Message, *, start: bool = True) -> bool:
-        """Send an order over a connection of its own; returns whether the keeper did it. Raises `BpuError`.
+        """Send an order over a connection of its own; returns whether the keeper did it.
 
-        `start`: start a keeper if there is none.
+        Raises `BpuError`. `start`: start a keeper if there is none.
         """
         try:
             sock = self.connect() if start else self._find() or self._restore_socket()
         except OSError as error:
-            raise _connect_error(error) from error
+            raise connect_error(error) from error
         if sock is None:
             return False
         reader = gevent_io.Reader(sock.fileno())
         try:
-            protocol.send(sock, message)
-            while (packet := protocol.receive(sock)) is None:
-                if not reader.wait(ANSWER_LIMIT_S):
-                    raise errors.EngineStopping("The engine's keeper does not answer.", retry_after=RETRY_AFTER_S)
-            answer = packet[0]
-            if isinstance(answer, Refusal):
-                raise error_from(answer)
-            return isinstance(answer, OrderDone) and answer.done
+            answer = protocol.ask(sock, message, wait_readable=reader.wait, limit_s=ANSWER_LIMIT_S)
+        except TimeoutError:
+            silent = "The engine's keeper does not answer."
+            raise errors.EngineStopping(silent, retry_after=RETRY_AFTER_S) from None
         except (protocol.Closed, BadPacket):
             return False
         finally:
             reader.close()
             sock.close()
-
-    # Starting
-
-    def _start_keeper(self) -> RawSocket:
-        """Start a keeper, or wait while another process starts it. Raises `BpuError`."""
-        deadline = time.monotonic() + START_LIMIT_S
-        lock_path = self.folder / "start.lock"
-        while time.monotonic() < deadline:
-            start_lock = try_lock(lock_path, create=True)
-            try:
-                sock = self._find()
-                if sock is None and start_lock is not None:
-                    self._run_keeper(deadline)
-                    sock = self._find()
-            finally:
-                if start_lock is not None:
-                    start_lock.close()
-            if sock is not None:
-                return sock
-            gevent_io.sleep(_POLL_S)
-        raise errors.EngineStopping("The engine's keeper could not be started in time; try again.", retry_after=5)
-
-    def _run_keeper(self, deadline: float) -> None:
-        # The keeper writes into the same log, so it leaves out the lines that this process leaves out.
-        brief = [BRIEF] if logging.getLogger("bpu").level > logging.INFO else []
-        keeper = subprocess.Popen(
-            [sys.executable, "-S", "-m", "bpu.engine.keeper", self.launch.state_dir, *brief],
-            cwd=IMPORT_ROOT,
-            env={**self.launch.env, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if self._quiet else None,
-            start_new_session=True,
-        )
-        assert keeper.stdin is not None
-        assert keeper.stdout is not None
-        with keeper, keeper.stdin, keeper.stdout:
-            keeper.stdin.write(self.table.to_json().encode())
-            keeper.stdin.close()
-            reader = gevent_io.Reader(keeper.stdout.fileno())
-            try:
-                line = keeper.stdout.readline() if reader.wait(deadline - time.monotonic()) else b""
-            finally:
-                reader.close()
-        if not line:
-            raise errors.EngineStopping("The engine's keeper did not start; try again.", retry_after=5)
-        report = json.loads(line)
-        if "error" in report:
-            raise errors.EngineUnavailable(report["error"])
+        if isinstance(answer, Refusal):
+            raise error_from(answer)
+        return isinstance(answer, OrderDone) and answer.done
 
 
 class JobChannel:
@@ -379,6 +319,7 @@ class JobChannel:
         self._watcher = gevent_io.Watcher(sock.fileno(), self._read)
 
     def send(self, message: Message) -> None:
+        """Send a message; `on_closed` is called if the keeper is gone."""
         if self._sock is None:
             return
         try:
@@ -394,33 +335,17 @@ class JobChannel:
             self._on_closed()
 
     def close(self) -> None:
+        """Close the connection, which ends the job in the keeper; may be called twice."""
         sock, self._sock = self._sock, None
         if sock is not None:
             self._watcher.close()
             sock.close()
 
 
-def _connect_error(error: Exception) -> errors.BpuError:
-    """The error for clients when the keeper cannot be reached: `error` itself, or one that says what it was."""
-    if isinstance(error, errors.BpuError):
-        return error
-    reason = str(error) if isinstance(error, OSError) else type(error).__name__
-    message = f"The engine cannot be reached: {reason}. {errors.STATE_FOLDER_REMEDY}"
-    return errors.EngineStopping(message, retry_after=RETRY_AFTER_S)
-
-
 def _failed(status: EngineStatus, problem: errors.BpuError) -> EngineStatus:
     """`status`, changed to a failed one by `problem`."""
     retry_at = status.retry_at if problem.retry_after is None else time.monotonic() + problem.retry_after
     return replace(status, state=State.FAILED, error=problem.message, person=problem.status == 424, retry_at=retry_at)
-
-
-def _no_answer_error(pid: int) -> errors.EngineStopping:
-    return errors.EngineStopping(
-        f"The engine's keeper, pid {pid}, does not answer. If it is stopped, continue it (kill -CONT {pid}); "
-        f"if it hangs, end it (kill -KILL {pid}), and the next one starts by itself.",
-        retry_after=RETRY_AFTER_S,
-    )
 
 
 def _is_stopped(pid: int) -> bool:
@@ -430,28 +355,3 @@ def _is_stopped(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] in (b"T", b"t")
     except OSError:
         return False
-
-
-def error_from(refusal: Refusal) -> errors.BpuError:
-    """The error for a refusal, the console's last lines in its text."""
-    return _REFUSALS[refusal.kind](with_log(refusal.message, refusal.log), retry_after=refusal.retry_after)
-
-
-def exit_error(error: errors.BpuError | None, report: ExitReport | None) -> errors.BpuError | None:
-    """The error of a job whose console is lost, the console's last lines in its text; None if nothing is known.
-
-    `error` is what its worker has seen, None when the console ended by itself; `report` is the keeper's, if it came.
-    """
-    lines = report.log[-LAST_LINES:] if report is not None else ()
-    if error is not None:
-        return type(error)(with_log(error.message, lines))
-    if report is None:
-        return None
-    kind = errors.EngineUnavailable if report.person else errors.EngineCrashed
-    how = f" ({report.how})" if report.how else ""
-    return kind(with_log(f"{report.message}{how}", lines))
-
-
-def with_log(text: str, lines: Sequence[str]) -> str:
-    """`text` with the console's last lines, if any. They are log lines only, never a user's or a model's text."""
-    return text + " The console's last lines: " + " | ".join(lines) if lines else text

@@ -21,16 +21,23 @@ BYTES_PER_TOKEN = 3
 
 
 def estimate(text: str) -> int:
+    """Estimate the tokens of `text` by its bytes, rounded up."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
 
 
 class Engine:
-    """The client of the keeper: one per worker or command. All of a board share one console and one queue."""
+    """The client of the keeper: one per worker or command.
+
+    All of a board share one console and one queue.
+    """
 
     def __init__(
         self, launches: LaunchTable | LaunchSpec, *, queue_timeout_s: float = 0.0, quiet: bool = False
     ) -> None:
-        """`quiet`: a keeper that this process starts writes no log, because the terminal shows a chat."""
+        """`quiet`: a keeper that this process starts writes no log.
+
+        The terminal shows a chat then.
+        """
         self.jobs: dict[str, Job] = {}
         self._daemon = DaemonClient(launches, quiet=quiet)
         self.table = self._daemon.table
@@ -39,7 +46,10 @@ class Engine:
         self._queue_timeout_s = queue_timeout_s
 
     def start(self) -> None:
-        """Hold a lifeline: the keeper is started now, and the model is loaded if `BPU_PRELOAD` says so."""
+        """Hold a lifeline, for which the keeper is started now.
+
+        The model is loaded if `BPU_PRELOAD` says so.
+        """
         self._daemon.start(FIRST_STATUS_TIMEOUT_S)
 
     def submit(
@@ -47,29 +57,29 @@ class Engine:
         turn: Turn,
         *,
         job_id: str,
-        remember: Callable[[str], str] = lambda raw: "",
-        count: Callable[[str], int] = estimate,
+        conversation_digest: Callable[[str], str] = lambda raw: "",
+        count_tokens: Callable[[str], int] = estimate,
         client: socket.socket | None = None,
         model: str = "",
         on_end: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Queue `turn` for the model with the id `model`, the default one by default; returns when it has its place.
+        """Queue `turn` for the model with the id `model`, the default one by default.
 
-        `remember(raw answer)` gives the digest of the conversation as it will come back, "" if it cannot be
-        continued; `count(raw answer)` its tokens. Both are called once, at the natural end. `client` is watched:
-        when it leaves, the job is closed. `on_end` is called once when the job has ended, in whatever way.
-        Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`, `EngineTimeout`.
+        Returns when it has its place. `conversation_digest(raw answer)` gives the digest of the conversation as it will
+        come back, "" if it cannot be continued; `count_tokens(raw answer)` its tokens. Both are called once, at the
+        natural end. `client` is watched: when it leaves, the job is closed. `on_end` is called once when the job has
+        ended, in whatever way. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`, `EngineTimeout`.
         """
         job = Job(
             self._daemon,
             turn,
             launch=self.table.launch(model) if model else self.launch,
             job_id=job_id,
-            remember=remember,
-            count=count,
+            conversation_digest=conversation_digest,
+            count_tokens=count_tokens,
             queue_timeout_s=self._queue_timeout_s,
             client=client,
-            ended=lambda job: self._remove(job, on_end),
+            on_end=lambda job: self._remove(job, on_end),
         )
         self.jobs[job_id] = job
         try:
@@ -89,11 +99,17 @@ class Engine:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a new job would reach the keeper, as far as this can be known without waiting."""
+        """Whether a new job would reach the keeper.
+
+        As far as this can be known without waiting.
+        """
         return self._daemon.is_reachable
 
     def _fail_waiting(self, error: BpuError) -> None:
-        """End the waiting jobs with `error`, because the keeper does not answer; a running one goes on."""
+        """End the waiting jobs with `error`, because the keeper does not answer.
+
+        A running one goes on.
+        """
         for job in list(self.jobs.values()):
             if job.is_waiting:
                 job.fail(error)
@@ -103,13 +119,17 @@ class Engine:
         self._daemon.on_change = callback
 
     def cancel(self, job_id: str) -> bool:
-        """Cancel a job of any worker by its id; False when there is none (any more)."""
+        """Cancel a job of any worker by its id.
+
+        False when there is none (any more).
+        """
         return self._daemon.order(CancelJob(id=job_id), start=False)
 
     def load(self, model: str = "") -> None:
-        """Load the model with that id, the one of the last load by default, also if failures have made it wait.
+        """Load the model with that id, by default that of the last load.
 
-        While another model has jobs, the load waits its turn. Raises `EngineUnavailable` when it cannot fit.
+        Also if failures have made it wait. While another model has jobs, the load waits its turn. Raises
+        `EngineUnavailable` when it cannot fit.
         """
         self._daemon.order(LoadModel(**self._daemon.launch_fields(self.table.launch(model))) if model else LoadModel())
 
@@ -118,11 +138,14 @@ class Engine:
         self._daemon.order(UnloadModel(), start=False)
 
     def examine(self) -> None:
-        """Examine the console as soon as no job is left, also if it was examined before."""
+        """Examine the console as soon as no job is left.
+
+        Also if it was examined before.
+        """
         self._daemon.order(ExamineConsole())
 
     def abort_jobs(self) -> None:
-        """End every job with an error, because the gateway stops and its graceful time is over.
+        """End every job with an error, because the gateway's graceful time is over.
 
         The lifeline is closed first: a keeper without any does not load the model again for the consoles of these jobs.
         """
@@ -131,7 +154,10 @@ class Engine:
             job.fail(EngineStopping("The gateway is stopping; try again later.", retry_after=10))
 
     def stop(self) -> None:
-        """Close all jobs and the lifeline; the keeper waits a little for another one before it ends."""
+        """Close all jobs and the lifeline.
+
+        The keeper waits a little for another one before it ends.
+        """
         for job in list(self.jobs.values()):
             job.close()
         self._daemon.close()

@@ -23,9 +23,10 @@ class EndNotProven(Exception):
 
 
 class ImageStep:
-    """One step, read in the event loop while the job's greenlet waits. `image_s` and `vit_ms` are as in `Timing`.
+    """One step, read in the event loop while the job's greenlet waits.
 
-    `end_proven`: the step ended with more than a model could have printed in that time, not by silence.
+    `image_s` and `vit_ms` are as in `Timing`. `end_proven`: the step ended with more than a model could have printed in
+    that time, not by silence.
     """
 
     def __init__(self, output: TimedReader, parser: Parser, *, limit_s: float) -> None:
@@ -71,7 +72,7 @@ class ImageStep:
             elif isinstance(event, Text):
                 self._text += len(event.text)
                 if self._text > MOST_TEXT:
-                    raise errors.EngineCrashed("The console does not stop talking about the image.")
+                    raise errors.EngineCrashed("The console's output after the image does not end.")
         return False
 
 

@@ -1,9 +1,10 @@
-"""One job in its worker or command: from its place in the queue to the console's prompt.
+"""One job in its worker or command.
 
-The keeper lends the console's pipes. The job writes the line, and then one chain of calls in the event loop takes each
-read of the console's pipe to the client: `TurnReader` parses it, the job passes the events to the `EventSink` of the
-answer, and the client's greenlet, which is woken directly, only sends what the sink has made. So neither a second
-process nor a slow client delays the console. `close` frees everything, at any time, any number of times.
+From its place in the queue to the console's prompt. The keeper lends the console's pipes. The job writes the line, and
+then one chain of calls in the event loop takes each read of the console's pipe to the client: `TurnReader` parses it,
+the job passes the events to the `EventSink` of the answer, and the client's greenlet, which is woken directly, only
+sends what the sink has made. So neither a second process nor a slow client delays the console. `close` frees
+everything, at any time, any number of times.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from enum import Enum
@@ -20,7 +20,10 @@ from typing import Any
 from bpu import errors, gevent_io
 from bpu.console.events import Done, Event, Text
 from bpu.engine import protocol
-from bpu.engine.client.daemon_connection import DaemonClient, JobChannel, error_from, exit_error
+from bpu.engine.client.daemon_connection import DaemonClient, JobChannel
+from bpu.engine.client.event_delivery import EventDelivery, EventList
+from bpu.engine.client.keeper_errors import error_from, exit_error
+from bpu.engine.client.phase_times import PhaseTimes
 from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, drain_timeout_s
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.messages import (
@@ -48,7 +51,7 @@ EXIT_REPORT_TIMEOUT_S = 2.0
 HAND_OVER_S = 0.002
 #: The keeper answers a new job from memory.
 ANSWER_LIMIT_S = 10.0
-#: The console's stdin and stdout, which come with `go`.
+#: The console's stdin and stdout, which come with `StartJob`.
 PIPES = 2
 
 
@@ -60,29 +63,12 @@ class JobState(str, Enum):
     ENDED = "ended"
 
 
-class EventList:
-    """The plainest sink: keeps the events as they are, up to the last one."""
-
-    def __init__(self) -> None:
-        self._events: list[Event | Progress | TimeLimitReached] = []
-        self.has_ended = False
-
-    def on_event(self, event: Event | Progress | TimeLimitReached) -> bool:
-        self._events.append(event)
-        self.has_ended = self.has_ended or isinstance(event, (Done, TimeLimitReached))
-        return True
-
-    def take(self) -> list[Event | Progress | TimeLimitReached]:
-        events, self._events = self._events, []
-        return events
-
-
 class Job:
-    """One job, made and owned by `Engine`; `Engine.submit` returns it once it has a place in the queue.
+    """One job, made and owned by `Engine`.
 
-    The client's greenlet calls `join`, `feed` (or `events`) and `close`. The event loop brings the keeper's messages
-    and reads the answer; a greenlet of the job waits for the answer's end and gives the console back. The job ends
-    exactly once, and frees the console's pipes before.
+    `Engine.submit` returns it once it has a place in the queue. The client's greenlet calls `join`, `feed` (or
+    `events`) and `close`. The event loop brings the keeper's messages and reads the answer; a greenlet of the job waits
+    for the answer's end and gives the console back. The job ends exactly once, and frees the console's pipes before.
     """
 
     def __init__(
@@ -92,24 +78,22 @@ class Job:
         *,
         launch: LaunchSpec,
         job_id: str,
-        remember: Callable[[str], str],
-        count: Callable[[str], int],
+        conversation_digest: Callable[[str], str],
+        count_tokens: Callable[[str], int],
         queue_timeout_s: float,
         client: socket.socket | None = None,
-        ended: Callable[[Job], None] = lambda job: None,
+        on_end: Callable[[Job], None] = lambda job: None,
     ) -> None:
         self.id, self.turn, self._launch = job_id, turn, launch
-        self._daemon, self._remember, self._count, self._ended = daemon, remember, count, ended
+        self._daemon, self._on_end = daemon, on_end
+        self._conversation_digest, self._count_tokens = conversation_digest, count_tokens
         self._arrived = time.monotonic()
         self._queue_until = self._arrived + queue_timeout_s if queue_timeout_s else None
         self._state = JobState.QUEUED
-        self._phase: Phase = "queued"
+        self._times = PhaseTimes(self._arrived)
         self._position, self._accepted, self._joins_left = 0, False, MAX_JOINS
-        self._early = deque[Event | TimeLimitReached]()  # events that came before the sink
-        self._sink: EventSink | None = None
-        self._sink_error: Exception | None = None
-        self._has_output = False  # the sink has output that was not taken
-        self._shown: tuple[Phase, int] | None = None  # the place that the sink was passed last
+        self._delivery = EventDelivery()
+        self._last_place_sent: tuple[Phase, int] | None = None
         self._wakeup = gevent_io.WakeEvent()  # wakes the client's greenlet
         self._had_place, self._may_retry, self._anchored = False, True, True
         self._exit_reported = gevent_io.Flag()  # wakes the greenlet that lost the console
@@ -117,14 +101,16 @@ class Job:
         self._exit_report: ExitReport | None = None
         self._reader: TurnReader | None = None
         self._greenlet: Any = None
-        self._phase_since, self._waited = self._arrived, dict[Phase, float]()
         self._channel: JobChannel | None = None
         self._client = gevent_io.ClientWatch(client, self._client_left) if client is not None else None
 
     # The queue
 
     def join(self) -> None:
-        """Take a place in the queue; returns when the keeper has given one. Raises `BpuError` when it refuses."""
+        """Take a place in the queue; returns when the keeper has given one.
+
+        Raises `BpuError` when it refuses.
+        """
         while not self._accepted and self._error is None:
             self._rejoin_if_lost()
             if not self._wakeup.wait(ANSWER_LIMIT_S):
@@ -142,9 +128,9 @@ class Job:
                 **self._daemon.launch_fields(self._launch),
                 id=self.id,
                 arrived=self._arrived,
-                history=self.turn.history if self.turn.short_line else "",
+                prefix_digest=self.turn.prefix_digest if self.turn.continuation_line else "",
                 tokens=self.turn.tokens,
-                short_tokens=self.turn.short_tokens,
+                continuation_tokens=self.turn.continuation_tokens,
                 again=self._had_place,
                 needs_fresh=not self._anchored,
             )
@@ -156,10 +142,14 @@ class Job:
 
     @property
     def is_waiting(self) -> bool:
+        """Whether the job is in the queue, or on its way into it."""
         return self._state is JobState.QUEUED
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        """Handle a message, in the event loop. After any error the job ends, and the keeper takes the console back."""
+        """Handle a message, in the event loop.
+
+        After any error the job ends, and the keeper takes the console back.
+        """
         try:
             self._handle(message, fds)
         except Exception as error:
@@ -178,7 +168,7 @@ class Job:
             self._accepted = self._had_place = True
         if isinstance(message, QueuePlace):
             self._position = message.position
-            self._enter_phase(message.phase)
+            self._times.enter(message.phase)
         elif isinstance(message, StartJob):
             self._begin(message, fds)
         elif isinstance(message, ExitReport):
@@ -207,7 +197,7 @@ class Job:
 
     # The console
 
-    def _begin(self, go: StartJob, fds: list[int]) -> None:
+    def _begin(self, start: StartJob, fds: list[int]) -> None:
         if self._state is not JobState.QUEUED:
             protocol.close_all(fds)
             return
@@ -218,21 +208,21 @@ class Job:
             self._fail(errors.EngineStopping(message, retry_after=5))
             self._end()
             return
-        self._enter_phase("prefill")
+        self._times.enter("prefill")
         self._state, self._position = JobState.RUNNING, 0
         reader = TurnReader(
             self._launch,
-            go,
+            start,
             fds,
             self.turn,
             deliver=self._deliver,
             progress=self._progress,
             on_read=self._on_read,
-            anchored=self._anchored or not go.fresh,
+            anchored=self._anchored or not start.fresh,
         )
         self._reader = reader
         reader.begin()
-        self._greenlet = gevent_io.spawn(lambda: self._run(reader), ended=lambda: self._on_finished(reader))
+        self._greenlet = gevent_io.spawn(lambda: self._run(reader), on_end=lambda: self._on_finished(reader))
         gevent_io.call_soon(self._daemon.keep_ready)
 
     def _run(self, reader: TurnReader) -> None:
@@ -258,13 +248,16 @@ class Job:
             raise
 
     def _retry(self, lost: TurnLost) -> None:
-        """Join again, with the first time of arrival, because nothing of the answer has come yet."""
+        """Join again, because nothing of the answer has come yet.
+
+        With the first time of arrival.
+        """
         self._may_retry, self._anchored = False, not lost.echo_differs
         self._send(FailJob(why=lost.message, retry=True))
         self._close_channel()
         self._reader, self._accepted = None, False
         self._state = JobState.QUEUED
-        self._enter_phase("queued")
+        self._times.enter("queued")
         self._wakeup.set()
 
     def _on_finished(self, reader: TurnReader) -> None:
@@ -275,41 +268,22 @@ class Job:
             if self._reader is reader:  # else the job waits again
                 self._end()
 
-    def _enter_phase(self, phase: Phase) -> None:
-        """Begin another phase, and add up the time of the last one."""
-        now = time.monotonic()
-        if phase != self._phase:
-            self._waited[self._phase] = self._waited.get(self._phase, 0.0) + now - self._phase_since
-            self._phase, self._phase_since = phase, now
-
     def _deliver(self, event: Event | TimeLimitReached) -> None:
-        if self._phase != "decode" and isinstance(event, Text):
-            self._enter_phase("decode")
+        if self._times.phase != "decode" and isinstance(event, Text):
+            self._times.enter("decode")
         if self._error is None:
-            if self._sink is None:
-                self._early.append(event)
-            else:
-                self._pass_on(event, self._sink)
-
-    def _pass_on(self, event: Event | Progress | TimeLimitReached, sink: EventSink) -> None:
-        """Pass an event to the sink; keep its error for the client's greenlet."""
-        if self._sink_error is None and not sink.has_ended:
-            try:
-                self._has_output = sink.on_event(event) or self._has_output
-            except Exception as error:
-                self._sink_error, self._has_output = error, True
+            self._delivery.deliver(event)
 
     def _on_read(self) -> None:
-        """Run the client's greenlet if a read has left something for it, until it waits again."""
-        if self._has_output:
+        """Run the client's greenlet until it waits again, if it has output."""
+        if self._delivery.has_output:
             self._wakeup.switch()
 
     @property
     def timing(self) -> Timing:
         """The times that were measured so far."""
-        turn, waited = Timing() if self._reader is None else self._reader.timing, self._waited
-        load_s = waited.get("loading", 0.0) + waited.get("checking", 0.0)
-        return replace(turn, queued_s=waited.get("queued", 0.0), load_s=load_s)
+        turn = Timing() if self._reader is None else self._reader.timing
+        return replace(turn, queued_s=self._times.queued_s, load_s=self._times.load_s)
 
     def _progress(self, tokens: int) -> None:
         gevent_io.call_soon(self._send, ReportProgress(tokens=tokens))  # the client's token comes first
@@ -317,8 +291,8 @@ class Job:
     def _finish(self, reader: TurnReader) -> None:
         """Give the console back after its prompt, however much the client has read."""
         raw = reader.text if reader.is_continuable else ""
-        digest = self._remember(raw) if raw else ""
-        fill = reader.timing.cached_tokens + reader.timing.prompt_tokens + self._count(raw)
+        digest = self._conversation_digest(raw) if raw else ""
+        fill = reader.timing.cached_tokens + reader.timing.prompt_tokens + self._count_tokens(raw)
         reader.close()
         self._send(EndJob(digest=digest, tokens=fill, **reader.observations))
         if self._daemon.status.queued:
@@ -328,7 +302,10 @@ class Job:
         self._wakeup.set()
 
     def _console_error(self, error: errors.BpuError) -> errors.BpuError:
-        """The error for a lost console, with its last lines; waits for the keeper's report of how it ended."""
+        """The error for a lost console, with its last lines.
+
+        Waits for the keeper's report of how it ended.
+        """
         ended = isinstance(error, ConsoleEnded)
         if not ended:
             self._send(FailJob(why=error.message))
@@ -347,7 +324,7 @@ class Job:
         first, self._state = self._state is not JobState.ENDED, JobState.ENDED
         try:
             if first:
-                self._ended(self)
+                self._on_end(self)
             if self._client is not None:
                 self._client.close()
         finally:
@@ -356,9 +333,9 @@ class Job:
             self._wakeup.close()
 
     def _close_channel(self) -> None:
-        line, self._channel = self._channel, None
-        if line is not None:
-            line.close()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
     def _client_left(self) -> None:
         """Close the job of a client that has left, in the event loop."""
@@ -371,56 +348,61 @@ class Job:
         self.close()
 
     def close(self) -> None:
-        """Give up a place in the queue; kill a running generation, unless it ends by itself very soon."""
+        """Give up a place in the queue.
+
+        Kill a running generation, unless it ends by itself very soon.
+        """
         if self._client is not None:
             self._client.close()
         if self._state is JobState.RUNNING:
             self._fail(errors.ClientLeft("The job was closed."))
-            self._early.clear()
-            gevent_io.kill(self._greenlet, drain_timeout_s(self._phase, self._daemon.status.load_s or 0.0))
+            self._delivery.drop_held()
+            gevent_io.kill(self._greenlet, drain_timeout_s(self._times.phase, self._daemon.status.load_s or 0.0))
         elif self._state is JobState.QUEUED:
             self._end()
 
     # The client
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
-        """Pass the job's events to `sink` as they come; yield when it has output for the client, which must be taken.
+        """Pass the job's events to `sink` as they come.
 
-        Console events are passed on in the event loop, `Done` or `TimeLimitReached` last. The client's greenlet adds
-        `Progress`: first, on every change of the job's place or phase, and after `silence_s` without output.
-        Raises `BpuError` when the job fails, and what the sink has raised; the output that came before is taken first.
+        Yield when it has output for the client, which must be taken. Console events are passed on in the event loop,
+        `Done` or `TimeLimitReached` last. The client's greenlet adds `Progress`: first, on every change of the job's
+        place or phase, and after `silence_s` without output. Raises `BpuError` when the job fails, and what the sink
+        has raised; the output that came before is taken first.
         """
-        while self._early:
-            self._pass_on(self._early.popleft(), sink)
-            if self._early:
-                gevent_io.sleep(0)  # a client that catches up lets others in between
-        self._sink = sink
-        self._shown = None
+        delivery = self._delivery
+        for _ in delivery.attach(sink):
+            gevent_io.sleep(0)  # a client that catches up lets others in between
+        self._last_place_sent = None
         while True:
-            if self._has_output:
-                self._has_output = False
+            if delivery.has_output:
+                delivery.has_output = False
                 yield
                 continue
-            if self._sink_error is not None:
-                raise self._sink_error
+            if delivery.error is not None:
+                raise delivery.error
             if sink.has_ended:
                 return
             if self._error is not None:
                 raise self._error
             if self._state is JobState.ENDED:
                 raise errors.ClientLeft("The job was closed.")
-            if self._phase != "decode" and self._has_moved():
-                self._pass_on(self._queue_progress, sink)
+            if self._times.phase != "decode" and self._place_changed():
+                delivery.pass_on(self._queue_progress, sink)
                 continue
             self._wakeup.clear()
-            if self._error is None and not self._has_output and not self._wait_for_news(silence_s):
-                self._pass_on(self._queue_progress, sink)
+            if self._error is None and not delivery.has_output and not self._wait_for_change(silence_s):
+                delivery.pass_on(self._queue_progress, sink)
 
-    def _has_moved(self) -> bool:
-        """Whether the job has another place or phase than the client was sent last; join again if it is lost."""
+    def _place_changed(self) -> bool:
+        """Whether the job has another place or phase than the client was sent last.
+
+        Join again if it is lost.
+        """
         self._rejoin_if_lost()
-        last, self._shown = self._shown, (self._phase, self._position)
-        return self._shown != last
+        last, self._last_place_sent = self._last_place_sent, (self._times.phase, self._position)
+        return self._last_place_sent != last
 
     def events(self, silence_s: float | None) -> Iterator[Event | Progress | TimeLimitReached]:
         """Yield the events that `feed` passes on, for an owner that reads them itself."""
@@ -430,21 +412,28 @@ class Job:
 
     @property
     def _queue_progress(self) -> Progress:
-        return Progress(self._phase, self._position, self._wait_detail)
+        return Progress(self._times.phase, self._position, self._wait_detail)
 
     @property
     def _wait_detail(self) -> str:
-        """What the job waits for beyond its place, and the seconds until then if they are known; "" if nothing else."""
+        """Return what the job waits for beyond its place, with the seconds until then.
+
+        The seconds only if they are known; "" if there is nothing else.
+        """
         status, words, ends_at = self._daemon.status, "", None
-        if self._phase == "loading" and status.state is State.STARTING:
+        if self._times.phase == "loading" and status.state is State.STARTING:
             words = f"loading {status.model}"
             ends_at = None if status.load_s is None else status.since_at + status.load_s
-        elif self._phase == "checking" and (examination := status.examination) is not None:
+        elif self._times.phase == "checking" and (examination := status.examination) is not None:
             words = f"checking the console, {examination.answers} of {examination.of} answers"
             ends_at = examination.ends_at
         return words if ends_at is None else f"{words}, {max(1, round(ends_at - time.monotonic()))} s"
 
-    def _wait_for_news(self, silence_s: float | None) -> bool:
+    def _wait_for_change(self, silence_s: float | None) -> bool:
+        """Wait for an event or a message, at most `silence_s`; return whether one came.
+
+        Ends an overdue wait.
+        """
         if self._state is not JobState.QUEUED or self._queue_until is None:
             return self._wakeup.wait(silence_s)
         left = self._queue_until - time.monotonic()

@@ -1,6 +1,7 @@
-"""Builds the launch specification of each model: for the SDK's console, the processor's or the simulator.
+"""Builds the launch specification of each model.
 
-It runs in gunicorn's master, in workers and in commands, and reports all mistakes of the settings together.
+For the SDK's console, the processor's or the simulator. It runs in gunicorn's master, in workers and in commands, and
+reports all mistakes of the settings together.
 """
 
 from __future__ import annotations
@@ -69,7 +70,10 @@ def resolve_engine(settings: Settings, *, root: Path = Path("/")) -> Settings:
 
 
 def chosen_table(settings: Settings) -> ModelTable:
-    """Return the models that are served: the processor's one if `resolve_engine` chose it, else the table."""
+    """Return the models that are served.
+
+    The processor's one if `resolve_engine` chose it, else the table.
+    """
     if not cpu_settings.is_resolved(settings):
         return load_table(settings)
     one = from_settings(settings)
@@ -83,7 +87,10 @@ def served_names(settings: Settings) -> list[str]:
 
 
 def chosen_model(settings: Settings) -> ModelSpec:
-    """Return the model that is served by default: the processor's if `resolve_engine` chose it, else the table's."""
+    """Return the model that is served by default.
+
+    The processor's if `resolve_engine` chose it, else the table's.
+    """
     return chosen_table(settings).default_model
 
 
@@ -94,10 +101,11 @@ def served_settings(settings: Settings) -> Settings:
 
 
 def choose_files(settings: Settings, model: ModelSpec | None = None, *, root: Path = Path("/")) -> Files:
-    """Choose console, processor or simulator, as `BPU_ENGINE` says; `model` is the default unless it is given.
+    """Choose console, processor or simulator, as `BPU_ENGINE` says.
 
-    Raises `SettingsError` that names everything that is missing or impossible. `auto` falls back to the last two only
-    if no console was asked for: not on a D-Robotics board, not with a table, and not when a path was set.
+    `model` is the default unless it is given. Raises `SettingsError` that names everything that is missing or
+    impossible. `auto` falls back to the last two only if no console was asked for: not on a D-Robotics board, not with
+    a table, and not when a path was set.
     """
     settings = resolve_engine(settings, root=root)
     model = model or chosen_model(settings)
@@ -118,7 +126,10 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, root: Pa
 
 
 def _falls_back(settings: Settings, model: ModelSpec, root: Path) -> bool:
-    """Whether `auto` falls back from the SDK's console, which is missing and was not asked for."""
+    """Whether `auto` falls back from the SDK's console.
+
+    It is missing and was not asked for.
+    """
     asked = settings.engine != "auto" or model.explicit_paths or model.line or is_board(root)
     return not asked and bool(missing_files(model))
 
@@ -141,7 +152,7 @@ def context_size(settings: Settings, model: ModelSpec | None = None) -> int:
 
 
 def line_limit(settings: Settings, launch: LaunchSpec | None = None, model: ModelSpec | None = None) -> int:
-    """Return the longest line in bytes that the console reads as one, 0 for no limit.
+    """Return the most bytes that the console reads as one line, 0 without limit.
 
     It is the set one, else what a probe of the console of `launch` has shown, else its profile's.
     """
@@ -158,9 +169,9 @@ _MOST_TABLES = 16
 
 
 def build_launch_table(settings: Settings, *, sysfs: Path = Path("/")) -> LaunchTable:
-    """Build the table of all models that can be started, with the fingerprints of its earlier versions.
+    """Build the table of all models that can be started.
 
-    Raises `SettingsError` when the default model cannot be started.
+    It has the fingerprints of its earlier versions. Raises `SettingsError` when the default model cannot be started.
     """
     settings = resolve_engine(settings)
     table = chosen_table(settings)

@@ -1,7 +1,7 @@
-"""Runs turns on a console of its own, in the foreground, so that `doctor --probe` can measure what it does.
+"""Runs turns on a console of its own, for `doctor --probe`.
 
-It holds the same lock as the keeper, so that no second model is loaded, and must run in a process's main thread,
-because the console dies with the thread that started it.
+In the foreground, so that they can be measured. It holds the same lock as the keeper, so that no second model is
+loaded, and must run in a process's main thread, because the console dies with the thread that started it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _TICK_S = 0.2
 
 
 class ProbeFailed(EngineCrashed):
-    """A turn has failed. `cause` is the key of the console's diagnosis, "" if its log shows none."""
+    """A turn has failed.
+
+    `cause` is the key of the console's diagnosis, "" if its log shows none.
+    """
 
     cause = ""
 
@@ -63,7 +66,10 @@ class ProbeRefused(EngineUnavailable):
 
 @dataclass
 class Turn:
-    """One measured turn: text, seconds to the first piece and to the end, count of pieces, the console's statistics."""
+    """One measured turn.
+
+    Text, seconds to the first piece and to the end, count of pieces, the console's statistics.
+    """
 
     text: str = ""
     echo: str = ""
@@ -124,15 +130,22 @@ class Probe:
 
     @property
     def pid(self) -> int:
+        """The console's process id. The console must be loaded."""
         return self._console.pid
 
     def restart(self) -> None:
-        """End the console and load it again, which empties the cache even if `reset` does not work."""
+        """End the console and load it again.
+
+        This empties the cache even if `reset` does not work.
+        """
         self._end()
         self._start()
 
     def ask(self, line: bytes, *, silence_s: float, limit_s: float = 0) -> Turn:
-        """Run one turn. Raises `ProbeFailed` after `silence_s` of silence, `limit_s` in all, or when it fails."""
+        """Run one turn.
+
+        Raises `ProbeFailed` after `silence_s` of silence, `limit_s` in all, or when it fails.
+        """
         turn, begun = Turn(), self._clock()
         self._parser.begin(line)
         self._write(line)
@@ -160,8 +173,10 @@ class Probe:
                 return
 
     def has_unsolicited_output(self, seconds: float) -> bool:
-        """Return False after `seconds` without output. Raises `OutOfTurn` for output, which means that the console
-        has read the last line as two."""
+        """Return False after `seconds` without output.
+
+        Raises `OutOfTurn` for output, which means that the console has read the last line as two.
+        """
         with contextlib.suppress(Silent):
             for _ in self._events(seconds):
                 pass
@@ -198,8 +213,11 @@ class Probe:
             raise ProbeFailed("The console does not read its input.")
 
     def _events(self, silence_s: float, limit_s: float = 0) -> Iterator[Event]:
-        """Yield events as they come. Raises `ProbeFailed` at the end of the output or after a time limit."""
-        patience = silence_s or _FOREVER
+        """Yield events as they come.
+
+        Raises `ProbeFailed` at the end of the output or after a time limit.
+        """
+        silence_limit_s = silence_s or _FOREVER
         output = TimedReader(
             lambda: self._console.read(self._console.stdout),
             self._parser,
@@ -208,12 +226,12 @@ class Probe:
         )
         last_output_at = begun = self._clock()
         while True:
-            self._wait(min(output.next_look_s or patience, patience))
-            events, spoke = self._read_events(output)
+            self._wait(min(output.next_look_s or silence_limit_s, silence_limit_s))
+            events, has_output = self._read_events(output)
             now = self._clock()
-            last_output_at = now if spoke else last_output_at
-            if not events and now - last_output_at >= patience:
-                raise Silent(f"Nothing came for {patience:g} seconds.")
+            last_output_at = now if has_output else last_output_at
+            if not events and now - last_output_at >= silence_limit_s:
+                raise Silent(f"Nothing came for {silence_limit_s:g} seconds.")
             if limit_s and now - begun > limit_s:
                 raise Silent(f"The turn was not over within {limit_s:g} seconds.")
             for event in events:
@@ -232,7 +250,7 @@ class Probe:
         except EndOfOutput:
             raise _failed(self._diagnose_end()) from None
         except OutOfSync as error:
-            raise OutOfTurn(f"The console got out of step ({error}).") from error
+            raise OutOfTurn(f"The console got out of sync ({error}).") from error
 
     def _wait(self, seconds: float) -> None:
         """Wait for output, at most `seconds`; read the error stream meanwhile."""

@@ -1,4 +1,4 @@
-"""Writes one line to the console and reads its answer up to the prompt, within the time limits.
+"""Writes one line to the console and reads its answer, within the time limits.
 
 What the console writes is read, parsed and passed on in the event loop's callback. Nothing here waits for the HTTP
 client, so that a slow reader does not hold the BPU.
@@ -37,7 +37,10 @@ PROGRESS_S = 1.0
 
 
 class SlotUnavailable(errors.EngineStopping):
-    """The slot's lock cannot be opened. Nothing was written, so the console is as it was."""
+    """The slot's lock cannot be opened.
+
+    Nothing was written, so the console is as it was.
+    """
 
 
 class ConsoleEnded(errors.EngineCrashed):
@@ -54,7 +57,10 @@ class TurnLost(errors.EngineCrashed):
 
 
 def drain_timeout_s(phase: Phase, load_s: float) -> float:
-    """Return how many seconds an answer that no client reads may go on; `load_s` is the time of a load."""
+    """Return how many seconds an answer that no client reads may go on.
+
+    `load_s` is the time of a load.
+    """
     return min(LONGEST_DRAIN_S, DRAIN_SHARE * load_s) if phase == "decode" else 0.0
 
 
@@ -64,10 +70,11 @@ def _confirmed_profile(name: str, banner: str) -> Profile:
 
 
 class TurnReader:
-    """One turn. `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock.
+    """One turn.
 
-    `begin` and all that follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own
-    greenlet. `deliver` gets each event at once; `on_read` is called after all events of a read.
+    `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock. `begin` and all that
+    follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own greenlet. `deliver`
+    gets each event at once; `on_read` is called after all events of a read.
 
     `is_continuable` says whether the next turn can continue in the console's KV cache. `anchored` is False when an
     earlier try of this line has shown that the console repeats it differently.
@@ -76,7 +83,7 @@ class TurnReader:
     def __init__(
         self,
         launch: LaunchSpec,
-        go: StartJob,
+        start: StartJob,
         fds: list[int],
         turn: Turn,
         *,
@@ -87,22 +94,22 @@ class TurnReader:
     ) -> None:
         self._launch, self._deliver, self._progress, self._on_read = launch, deliver, progress, on_read
         self._slot = f"{launch.state_dir}/{SLOT_NAME}"
-        self._short = short = go.short
-        self._line, self._chat = turn.short_line if short else turn.line, turn.line
-        self._images_line = images_line(PROFILES[launch.profile].image_command, () if short else turn.images)
+        self._continued = continued = start.continued
+        self._line, self._chat = turn.continuation_line if continued else turn.line, turn.line
+        self._images_line = images_line(PROFILES[launch.profile].image_command, () if continued else turn.images)
         self._unwritten = memoryview((self._images_line or self._line) + b"\n")
-        self._prompt_tokens, self._cached_tokens = turn.short_tokens if short else turn.tokens, go.cached
+        self._prompt_tokens, self._cached_tokens = turn.continuation_tokens if continued else turn.tokens, start.cached
         self._stdin, self._stdout = fds
         self._slot_lock: FileLock | None = None
         self._parts: list[str] = []
         self._text_bytes = 0
-        profile = _confirmed_profile(launch.profile, go.banner)
-        self.is_continuable = go.keeps
-        self._reset = profile.reset if go.resets else None
+        profile = _confirmed_profile(launch.profile, start.banner)
+        self.is_continuable = start.keeps
+        self._reset = profile.reset if start.resets else None
         self._reset_sent = False
-        self._at_prompt = go.at_prompt  # the console cannot be writing now
-        self._parser = Parser(profile, state=ParserState.IDLE, traits=go.traits, anchored=anchored)
-        rest = RestProbe(go.pids, None if go.noisy is None else frozenset(go.noisy))
+        self._at_prompt = start.at_prompt  # the console cannot be writing now
+        self._parser = Parser(profile, state=ParserState.IDLE, traits=start.traits, anchored=anchored)
+        rest = RestProbe(start.pids, None if start.background_threads is None else frozenset(start.background_threads))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._image_step = ImageStep(self._output, self._parser, limit_s=launch.image_timeout_s)
         self._written_at = self._first_at = self._last_at = 0.0
@@ -112,6 +119,7 @@ class TurnReader:
 
     @property
     def text(self) -> str:
+        """The raw answer so far."""
         return "".join(self._parts)
 
     @property
@@ -127,7 +135,10 @@ class TurnReader:
 
     @property
     def timing(self) -> Timing:
-        """Times of the turn so far: from the written line to the first text, and from there to the last."""
+        """Times of the turn so far.
+
+        From the written line to the first text, and from there to the last.
+        """
         return Timing(
             prefill_s=max(0.0, self._first_at - self._written_at),
             decode_s=max(0.0, self._last_at - self._first_at),
@@ -138,9 +149,10 @@ class TurnReader:
         )
 
     def begin(self) -> None:
-        """Write as much of the line as possible without waiting, so that a free console has it at once.
+        """Write as much of the line as possible without waiting.
 
-        Runs in the event loop. Errors are ignored here because `read_turn` meets and reports the same error.
+        So a free console has it at once. Runs in the event loop. Errors are ignored here because `read_turn` meets and
+        reports the same error.
         """
         with contextlib.suppress(OSError, SlotUnavailable):
             if self._try_slot():
@@ -153,7 +165,7 @@ class TurnReader:
         try:
             if self._images_line:
                 self._read_images()
-            self._parser.begin(self._line, chat=self._chat, continued=self._short)
+            self._parser.begin(self._line, chat=self._chat, continued=self._continued)
             if not self._parser.profile.reads_ahead and not self._at_prompt:
                 # After the step of its own images nothing that is still being said can be another client's.
                 doubts = not self._images_line
@@ -162,7 +174,7 @@ class TurnReader:
         except EndNotProven:
             raise TurnLost("The console may still be at work on the image and is being restarted.") from None
         except OutOfSync as error:
-            lost = TurnLost(f"The console got out of step and is being restarted. {error}")
+            lost = TurnLost(f"The console got out of sync and is being restarted. {error}")
             lost.echo_differs = isinstance(error, EchoMismatch)
             raise lost from error
         except EndOfOutput as error:
@@ -194,7 +206,10 @@ class TurnReader:
             self._slot_lock = None
 
     def _wait_for_slot(self) -> None:
-        """Take the slot's lock, which is held until the prompt, so that only one job runs on the BPU."""
+        """Take the slot's lock, so that only one job runs on the BPU.
+
+        It is held until the prompt.
+        """
         deadline = time.monotonic() + SLOT_LIMIT_S
         while not self._try_slot():
             if time.monotonic() > deadline:
@@ -234,9 +249,10 @@ class TurnReader:
         return self._handle(self._output.poll(readable=readable))
 
     def _next_look_s(self) -> float:
-        """Seconds until the next look at the pipe, or until a limit. Raises `EngineTimeout` at the limit.
+        """Seconds until the next look at the pipe, or until a limit.
 
-        It is called after the client was sent what was read, because the client need not wait for this.
+        Raises `EngineTimeout` at the limit. It is called after the client was sent what was read, because the client
+        need not wait for this.
         """
         left = min(self._silent_since + self._silence_s, self._job_until) - time.monotonic()
         if left <= 0:
@@ -276,7 +292,7 @@ class TurnReader:
         self._parts.append(event.text)
         self._text_bytes += len(event.text.encode("utf-8", "surrogatepass"))
         if self._text_bytes > max(LEAST_TEXT_BYTES, BYTES_PER_TOKEN * self._launch.context):
-            raise errors.EngineCrashed("The console does not stop talking and is being restarted.")
+            raise errors.EngineCrashed("The console's answer does not end, and the console is being restarted.")
         if now - self._progress_at >= PROGRESS_S:
             self._progress_at = now
             with contextlib.suppress(errors.BpuError):

@@ -1,4 +1,7 @@
-"""Decides when a load is tried again: at once after one or two failures, then after growing pauses. Pure."""
+"""Decides when a load is tried again.
+
+At once after one or two failures, then after growing pauses. Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,21 @@ class CircuitBreaker:
         self.until = 0.0
 
     def record_failure(self, now: float) -> None:
+        """Count a failure at the monotonic second `now`; repeated ones delay the next try."""
         self.failures += 1
         pauses = self.failures - FREE_RETRIES
         if pauses > 0:
             self.until = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(pauses - 1, 10))
 
     def delay_until(self, now: float, seconds: float) -> None:
-        """Allow no try for `seconds`, because a person must act first or memory is still being freed."""
+        """Allow no try for `seconds`.
+
+        A person must act first, or memory is still being freed.
+        """
         self.until = max(self.until, now + seconds)
 
     def reset(self) -> None:
+        """Forget all failures; the next try is allowed now."""
         self.failures = 0
         self.until = 0.0
 

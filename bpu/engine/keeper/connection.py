@@ -1,6 +1,6 @@
-"""One client's connection in the keeper: a lifeline, which gets the status, or a job's. Standard library only.
+"""One client's connection in the keeper: a lifeline, which gets the status, or a job's.
 
-The keeper never waits for a client that does not read.
+Standard library only. The keeper never waits for a client that does not read.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from bpu.engine.status import EngineStatus
 
 
 class Connection:
-    """Sends messages to one client. The keeper owns it and calls it in its event loop.
+    """Sends messages to one client.
 
-    `may_bring_launches`: the client may name programs to run. `last_status_sent` is a lifeline's newest status,
-    `place` a job's newest position and phase. At most one of `lifeline` and `ticket` is set.
+    The keeper owns it and calls it in its event loop. `may_bring_launches`: the client may name programs to run.
+    `last_status_sent` is a lifeline's newest status, `place` a job's newest position and phase. At most one of
+    `lifeline` and `ticket` is set.
     """
 
     def __init__(self, sock: RawSocket, *, may_bring_launches: bool = False) -> None:
@@ -32,10 +33,10 @@ class Connection:
         self.last_status_sent: EngineStatus | None = None
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
-        """Send a message; False when the client is gone or does not read. The loop notices a closed connection.
+        """Send a message; False when the client is gone or does not read.
 
-        A job that misses a message could wait for ever, so its connection is shut down: its worker reads what came
-        before, sees the end, and joins again with its first arrival time.
+        The loop notices a closed connection. A job that misses a message could wait for ever, so its connection is shut
+        down: its worker reads what came before, sees the end, and joins again with its first arrival time.
         """
         try:
             if protocol.send(self.sock, message, fds):
@@ -48,7 +49,10 @@ class Connection:
         return False
 
     def send_status(self, status: EngineStatus) -> bool:
-        """Send the status unless it was the last one sent; False when it must be sent again."""
+        """Send the status unless it was the last one sent.
+
+        False when it must be sent again.
+        """
         if status != self.last_status_sent and self.send(StatusUpdate(status=status)):
             self.last_status_sent = status
         return self.last_status_sent == status

@@ -1,7 +1,8 @@
-"""Holds the locks of all console programs of a table until the keeper ends. Standard library only.
+"""Holds the locks of all console programs of a table until the keeper ends.
 
-Each lock is on a program's own file. Any program of the table can load a model, so the keeper must hold all locks to
-make its console the only one of the board. Every keeper takes them in sorted order, which prevents a deadlock.
+Standard library only. Each lock is on a program's own file. Any program of the table can load a model, so the keeper
+must hold all locks to make its console the only one of the board. Every keeper takes them in sorted order, which
+prevents a deadlock.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from bpu.engine.launch_spec import LaunchSpec
 
 
 class ConsoleLocks:
-    """Holds the locks; owned by the keeper. `fds`, always the same list, are the descriptors that consoles inherit."""
+    """Holds the locks; owned by the keeper.
+
+    `fds`, always the same list, are the descriptors that consoles inherit.
+    """
 
     def __init__(self) -> None:
         self.fds: list[int] = []
         self._locks: dict[str, tuple[FileLock, bool]] = {}
 
     def add(self, path: str, lock: FileLock, *, owned: bool) -> None:
-        """Add a lock that was taken; `owned`: its file lies in the state folder and may be made again."""
+        """Add a lock that was taken.
+
+        `owned`: its file lies in the state folder and may be made again.
+        """
         self._locks[path] = lock, owned
         self.fds.append(lock.fd)
 
@@ -35,7 +42,10 @@ class ConsoleLocks:
         return True
 
     def still_held(self) -> bool:
-        """Whether this process holds every lock; a file that replaced a locked one is locked instead."""
+        """Whether this process holds every lock.
+
+        A file that replaced a locked one is locked instead.
+        """
         return all(self._holds(path, *held) for path, held in self._locks.items())
 
     def _holds(self, path: str, held: FileLock, owned: bool) -> bool:
@@ -50,6 +60,7 @@ class ConsoleLocks:
         return True
 
     def close(self) -> None:
+        """Close all locks, at the keeper's end."""
         for lock, _ in self._locks.values():
             lock.close()
         self._locks.clear()
@@ -57,7 +68,10 @@ class ConsoleLocks:
 
 
 def file_id(file: Path | int) -> tuple[int, int, int] | None:
-    """Identify a file, so that a later one with the same name differs; None when there is no file."""
+    """Identify a file, so that a later one with the same name differs.
+
+    None when there is no file.
+    """
     try:
         status = os.stat(file)  # noqa: PTH116  # of a path or a descriptor
     except FileNotFoundError:

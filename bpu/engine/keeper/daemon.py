@@ -1,9 +1,10 @@
-"""The keeper's main module: the process that owns the console and the queue of a board, for all its gateways.
+"""The keeper's main module.
 
-Standard library only (`python -S -m bpu.engine.keeper`), one thread. It reads its `LaunchTable` from stdin, takes the
-locks of all console programs in it, listens in the state folder and writes one line to stdout: ready, or why not. It
-holds the locks until it ends and the console inherits them, so no second model can be loaded, whatever is killed.
-It runs while a lifeline is open: no hook has to run when a worker is killed.
+The process that owns the console and the queue of a board, for all its gateways. Standard library only (`python -S -m
+bpu.engine.keeper`), one thread. It reads its `LaunchTable` from stdin, takes the locks of all console programs in it,
+listens in the state folder and writes one line to stdout: ready, or why not. It holds the locks until it ends and the
+console inherits them, so no second model can be loaded, whatever is killed. It runs while a lifeline is open: no hook
+has to run when a worker is killed.
 """
 
 from __future__ import annotations
@@ -174,7 +175,10 @@ class Keeper:
             self._check_files()
 
     def _recover(self, error: Exception) -> None:
-        """End the console after an unexpected error, because its state may be half changed. Raises repeated errors."""
+        """End the console after an unexpected error, because its state may be half changed.
+
+        Raises repeated errors.
+        """
         self._transition_log.note_error(error)
         self._transition_log.write()
         now = time.monotonic()
@@ -203,7 +207,10 @@ class Keeper:
     # Files
 
     def _check_files(self) -> None:
-        """Make the socket again when its file is gone or replaced; stop when a lock's file is not ours any more."""
+        """Make the socket again when its file is gone or replaced.
+
+        Stop when a lock's file is not ours any more.
+        """
         try:
             if self.scheduler.stopping:
                 return
@@ -254,7 +261,10 @@ class Keeper:
         self._read(connection)
 
     def _read(self, connection: Connection) -> None:
-        """Read one packet; the loop calls again for a further one, after what this one has caused."""
+        """Read one packet.
+
+        The loop calls again for a further one, after what this one has caused.
+        """
         try:
             packet = protocol.receive(connection.sock)
             if packet is None:
@@ -297,14 +307,14 @@ class Keeper:
         connection.send_status(self._status())
 
     def _admit(self, connection: Connection, message: NamesLaunch) -> str:
-        """Take in the launch that a message names, and its table; returns why not, "" when it can be used.
+        """Take in the launch that a message names, and its table.
 
-        A launch that is known may be used by any gateway. Another one must come from a table that this keeper follows,
-        or from a table whose `previous` names one.
+        Returns why not, "" when it can be used. A launch that is known may be used by any gateway. Another one must
+        come from a table that this keeper follows, or from a table whose `previous` names one.
         """
-        key, table = message.fingerprint, message.table
+        fingerprint, table = message.fingerprint, message.table
         follows = table in self._tables or any(one in self._tables for one in message.previous[-MAX_TABLES:])
-        known = self.scheduler.registry.knows(key)
+        known = self.scheduler.registry.knows(fingerprint)
         if follows:
             self._tables[table] = None
             if len(self._tables) > MAX_TABLES:
@@ -335,17 +345,20 @@ class Keeper:
             number=next(self._numbers),
             peer=connection,
             id=message.id,
-            history=message.history,
+            prefix_digest=message.prefix_digest,
             tokens=message.tokens,
-            short_tokens=message.short_tokens,
+            continuation_tokens=message.continuation_tokens,
             needs_fresh=message.needs_fresh,
-            model=message.fingerprint,
+            fingerprint=message.fingerprint,
         )
         connection.ticket = ticket
         self.scheduler.join(ticket, again=message.again)
 
     def _running_ticket(self, connection: Connection) -> Ticket[Any] | None:
-        """The ticket of the connection's job; None when the job does not run, as after the loss of its console."""
+        """The ticket of the connection's job.
+
+        None when the job does not run, as after the loss of its console.
+        """
         ticket = connection.ticket
         return ticket if ticket is not None and ticket is self.scheduler.running else None
 
@@ -376,18 +389,21 @@ class Keeper:
         self._confirm(connection, message, done=self.scheduler.cancel(message.id))
 
     def _load_model(self, connection: Connection, message: LoadModel) -> None:
-        refusal, key = self._load_target(connection, message)
-        if refusal := refusal or self.scheduler.load(key):
+        refusal, fingerprint = self._load_target(connection, message)
+        if refusal := refusal or self.scheduler.load(fingerprint):
             refuse(connection, RefusalCode.ENGINE_UNAVAILABLE, refusal)
         else:
             self._confirm(connection, message)
 
     def _load_target(self, connection: Connection, message: LoadModel) -> tuple[str, str]:
-        """(reason for a refusal, fingerprint) of the named model; without a name ("", ""), which is the last one."""
+        """(reason for a refusal, fingerprint) of the named model.
+
+        Without a name ("", ""), which is the last one.
+        """
         if message.fingerprint:
             return self._admit(connection, message), message.fingerprint
-        key = self.scheduler.registry.fingerprint_of(message.model) if message.model else ""
-        return ("", key) if key is not None else (f"The engine knows no model {message.model}.", "")
+        fingerprint = self.scheduler.registry.fingerprint_of(message.model) if message.model else ""
+        return ("", fingerprint) if fingerprint is not None else (f"The engine knows no model {message.model}.", "")
 
     def _unload_model(self, connection: Connection, message: UnloadModel) -> None:
         self.scheduler.unload()
@@ -446,7 +462,10 @@ class Keeper:
         self._resend_at = time.monotonic() + RESEND_STATUS_S if behind else None
 
     def _send_places(self) -> None:
-        """Send a new job its place at once, and a changed place at most every `PLACES_INTERVAL_S`."""
+        """Send a new job its place at once, and others at intervals.
+
+        A changed place at most every `PLACES_INTERVAL_S`.
+        """
         phase: Literal["queued", "checking", "loading"] = _PHASES.get(self.supervisor.state, "loading")
         due, self._places_pending = time.monotonic() >= self._places_at, False
         for index, ticket in enumerate(self.scheduler.waiting, 1):
@@ -474,7 +493,10 @@ def _launch(message: NamesLaunch, state_dir: str) -> LaunchSpec:
 
 
 def main() -> int:
-    """Run a keeper; the exit code is 0 when it was not needed any more, 1 when it could not serve."""
+    """Run a keeper.
+
+    The exit code is 0 when it was not needed any more, 1 when it could not serve.
+    """
     table = table_from_json(sys.stdin.read())
     if os.fork():
         # The daemon is not a child of the worker that started it, because that worker may never wait for it.
@@ -545,7 +567,10 @@ def _lock_within(seconds: float, path: Path, folder: Path, *, create: bool) -> F
 
 
 def _is_served(folder: Path) -> bool:
-    """Whether a keeper listens in `folder`. Raises OSError when that cannot be known, as without a free descriptor."""
+    """Whether a keeper listens in `folder`.
+
+    Raises OSError when that cannot be known, as without a free descriptor.
+    """
     try:
         sock = protocol.connect(folder)
     except BlockingIOError:
@@ -556,7 +581,10 @@ def _is_served(folder: Path) -> bool:
 
 
 def _holder_pids(path: Path) -> list[int]:
-    """The processes that hold the lock: the one that took it, or those that have inherited it."""
+    """The processes that hold the lock.
+
+    The one that took it, or those that have inherited it.
+    """
     takers = [pid for pid in holders(path) if read_process(pid) is not None]
     return takers or [holder.process.pid for holder in lock_holders(path)]
 
@@ -569,7 +597,10 @@ def _report(message: dict[str, Any]) -> int:
 
 
 def _detach() -> None:
-    """Close the starter's pipes, because it waits for one line and not for the keeper's end."""
+    """Close the starter's pipes.
+
+    It waits for one line and not for the keeper's end.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(null, fd)

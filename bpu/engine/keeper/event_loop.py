@@ -11,9 +11,10 @@ Callback = Callable[[], None]
 
 
 class Loop:
-    """Calls back for readable descriptors and signals, only during `turn`. Owned by the keeper, run in its one thread.
+    """Calls back for readable descriptors and signals, only during `turn`.
 
-    `on_error` gets what a callback raises; the other callbacks of the same turn still run.
+    Owned by the keeper, run in its one thread. `on_error` gets what a callback raises; the other callbacks of the same
+    turn still run.
     """
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:
@@ -24,6 +25,7 @@ class Loop:
         self.listen(self._wakeup, self._on_signals)
 
     def listen(self, fd: int, callback: Callback) -> None:
+        """Call `callback` in each turn in which `fd` can be read."""
         self._selector.register(fd, selectors.EVENT_READ, callback)
 
     def forget(self, fd: int) -> None:
@@ -32,10 +34,14 @@ class Loop:
             self._selector.unregister(fd)
 
     def listens(self, fd: int) -> bool:
+        """Whether the loop listens to `fd`."""
         return fd in self._selector.get_map()
 
     def on_signal(self, number: int, callback: Callback) -> None:
-        """Call `callback` in the loop when the signal arrives; the signal handler itself only writes a byte."""
+        """Call `callback` in the loop when the signal arrives.
+
+        The signal handler itself only writes a byte.
+        """
         self._on_signal[number] = callback
         signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._signal_pipe, warn_on_full_buffer=False)

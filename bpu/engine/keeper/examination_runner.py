@@ -29,10 +29,10 @@ _MOST_DOUBLINGS = 8
 
 
 class ExaminationRunner:
-    """Runs at most one examination at a time. Owned by the model, called by the scheduler in the keeper's one thread.
+    """Runs at most one examination at a time.
 
-    `first_arrival` gives the monotonic second at which the first waiting job came, None while no job waits.
-    `log` takes a line for the gateway's log.
+    Owned by the model, called by the scheduler in the keeper's one thread. `first_arrival` gives the monotonic second
+    at which the first waiting job came, None while no job waits. `log` takes a line for the gateway's log.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class ExaminationRunner:
     def is_useful(self) -> bool:
         """Whether an examination could show something that no other source says."""
         launch, profile, found = self._launch, self._supervisor.profile, self.record.findings
-        belief = profile.belief
-        if launch.per_job or (belief is not None and not belief.measured):
+        known = profile.public_knowledge
+        if launch.per_job or (known is not None and not known.measured):
             return False
-        if belief is not None and found.retains_history:
+        if known is not None and found.retains_history:
             return False
         reset = launch.reset == "auto" and profile.reset is not None and not profile.ineffective_reset
         history = launch.continues == "auto" and profile.multi_turn is not False
@@ -88,15 +88,18 @@ class ExaminationRunner:
     # When
 
     def _must_examine(self) -> bool:
-        """Decide whether a try begins; the supervisor calls it at the first prompt of every load."""
+        """Decide whether a try begins.
+
+        The supervisor calls it at the first prompt of every load.
+        """
         pid = self._supervisor.console_pid
         assert pid is not None
         self.record.identify(pid)
         asked, self._asked_for = self._asked_for, False
         if not (self.is_useful or self._by_hand) or self._waits_too_long():
             return False
-        believed = self._supervisor.profile.belief is not None
-        return asked or self._by_hand or (not believed and self.record.tries < MAX_ATTEMPTS)
+        is_known = self._supervisor.profile.public_knowledge is not None
+        return asked or self._by_hand or (not is_known and self.record.tries < MAX_ATTEMPTS)
 
     def request(self) -> None:
         """Order an examination at the next load, which comes when no job is left."""
@@ -109,7 +112,7 @@ class ExaminationRunner:
         if not self.is_useful:
             return None
         tries = self.record.tries
-        if self._supervisor.profile.belief is not None:
+        if self._supervisor.profile.public_knowledge is not None:
             return idle_since + FIRST_IDLE_S if tries < MAX_ATTEMPTS else None
         return idle_since + LONG_IDLE_S * 2.0 ** min(_MOST_DOUBLINGS, max(0, tries - MAX_ATTEMPTS))
 
@@ -126,10 +129,14 @@ class ExaminationRunner:
 
     @property
     def running(self) -> bool:
+        """Whether an examination is in progress."""
         return self._examination is not None
 
     def progress(self) -> dict[str, Any] | None:
-        """Return the progress for the status: answers so far, of how many, and the estimated end."""
+        """Return the progress for the status.
+
+        Answers so far, of how many, and the estimated end.
+        """
         if self._examination is None:
             return None
         left, ends = self._examination.answers_left, self._ends_at()
@@ -141,7 +148,7 @@ class ExaminationRunner:
             self._examination = ConsoleExamination(context=self._launch.context)
             self._by_hand = False
             self.record.begin_try()
-            self._log(f"examining the console, once in its life: 0 of {ANSWERS} answers")
+            self._log(f"examining the console, only once: 0 of {ANSWERS} answers")
             self._ask()
         elif self._is_overdue():
             # The answer that did not come in time gives a lower bound on the time of an answer.
@@ -149,7 +156,10 @@ class ExaminationRunner:
             self._supervisor.end("examination_cut")
 
     def deadline(self) -> float | None:
-        """Return when the first waiting job reaches its limit; None when no job waits or no answer is left."""
+        """Return when the first waiting job reaches its limit.
+
+        None when no job waits or no answer is left.
+        """
         arrived, examination = self._first_arrival(), self._examination
         if arrived is None or examination is None or examination.step is Step.OVER:
             return None
@@ -169,7 +179,10 @@ class ExaminationRunner:
         return self._asked_at + self._answer_s * self._examination.answers_left
 
     def _waits_too_long(self) -> bool:
-        """Whether the first waiting job would exceed its limit, as estimated from the answers so far."""
+        """Whether the first waiting job would exceed its limit.
+
+        As estimated from the answers so far.
+        """
         arrived = self._first_arrival()
         if arrived is None:
             return False
@@ -216,8 +229,8 @@ class ExaminationRunner:
 
     def _finish(self, examination: ConsoleExamination) -> None:
         # What others have measured holds until a recall disproves it, so one whole examination is enough.
-        believed = self._supervisor.profile.belief is not None
-        self.record.save(examination.findings, least_tries=MAX_ATTEMPTS if believed else 0)
+        is_known = self._supervisor.profile.public_knowledge is not None
+        self.record.save(examination.findings, least_tries=MAX_ATTEMPTS if is_known else 0)
         self.finished += 1
         capabilities, found = self.capabilities, self.record.findings
         self._log(

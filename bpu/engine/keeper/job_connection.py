@@ -9,7 +9,10 @@ from bpu.engine.messages import Message, Refusal, RefusalCode
 
 
 class JobConnection(Protocol):
-    """Takes messages for one job. `place` is the newest position and phase that it was sent."""
+    """Takes messages for one job.
+
+    `place` is the newest position and phase that it was sent.
+    """
 
     place: tuple[int, str] | None
 

@@ -36,10 +36,12 @@ class Model:
 
     @property
     def name(self) -> str:
+        """The id of the model."""
         return self.launch.model
 
     @property
-    def key(self) -> str:
+    def fingerprint(self) -> str:
+        """The fingerprint of the newest launch specification."""
         return self.launch.fingerprint
 
     def load(self) -> None:
@@ -54,7 +56,10 @@ class Model:
 
     @property
     def blocking_fault(self) -> Diagnosis | None:
-        """The fault because of which jobs are refused instead of kept waiting for a load; None without one."""
+        """The fault because of which jobs are refused instead of kept waiting for a load.
+
+        None without one.
+        """
         breaker, fault = self.supervisor.breaker, self.supervisor.fault
         if fault is None or self.supervisor.state is not State.FAILED or self.pause_s == 0:
             return None
@@ -65,7 +70,7 @@ class Model:
         supervisor = self.supervisor
         fault = supervisor.fault if supervisor.state is State.FAILED else None
         return {
-            "fingerprint": self.key,
+            "fingerprint": self.fingerprint,
             "loads": supervisor.loads,
             "load_s": supervisor.load_s,
             "restarts": dict(supervisor.restarts),

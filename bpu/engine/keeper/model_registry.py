@@ -1,4 +1,4 @@
-"""Keeps the launch specifications that clients registered, and the models that were needed at least once."""
+"""Keeps the launch specifications of clients, and the models that were needed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ MakeParts = Callable[[LaunchSpec], tuple[Supervisor, ConsoleRecord]]
 class ModelRegistry:
     """All launch specifications by fingerprint, and the models made of them. Owned by the scheduler.
 
-    Invariant: every fingerprint in `models` is also registered, and what `keys_in_use` names is never dropped.
+    Invariant: every fingerprint in `models` is also registered, and what `fingerprints_in_use` names is never dropped.
     """
 
     def __init__(
         self,
         *,
         make_parts: MakeParts | None,
-        keys_in_use: Callable[[], set[str]],
+        fingerprints_in_use: Callable[[], set[str]],
         clock: Callable[[], float],
         first_arrival: Callable[[], float | None],
         log: Callable[[str], None],
     ) -> None:
-        """`keys_in_use` gives the fingerprints that jobs, orders and the console need now."""
-        self._make_parts, self._keys_in_use = make_parts, keys_in_use
+        """`fingerprints_in_use` gives the fingerprints that jobs, orders and the console need now."""
+        self._make_parts, self._fingerprints_in_use = make_parts, fingerprints_in_use
         self._clock, self._first_arrival, self._log = clock, first_arrival, log
         self._launches: dict[str, LaunchSpec] = {}
         #: The fingerprint of the newest launch of each model id.
@@ -41,17 +41,21 @@ class ModelRegistry:
         self.models: dict[str, Model] = {}
 
     def knows(self, fingerprint: str) -> bool:
+        """Whether a launch with this fingerprint is registered."""
         return fingerprint in self._launches
 
     def register(self, launch: LaunchSpec, *, newest: bool) -> None:
-        """Add a launch; with `newest` it also becomes its model's launch for loads that no job asks for."""
-        key = launch.fingerprint
-        if newest or key not in self._launches:
-            self._launches[key] = launch
-            if key in self.models:
-                self.models[key].launch = launch
+        """Add a launch.
+
+        With `newest` it also becomes its model's launch for loads that no job asks for.
+        """
+        fingerprint = launch.fingerprint
+        if newest or fingerprint not in self._launches:
+            self._launches[fingerprint] = launch
+            if fingerprint in self.models:
+                self.models[fingerprint].launch = launch
         if newest or launch.model not in self._newest:
-            self._newest[launch.model] = key
+            self._newest[launch.model] = fingerprint
         self._drop_unused()
 
     def fingerprint_of(self, name: str) -> str | None:
@@ -72,7 +76,7 @@ class ModelRegistry:
 
     def newest_of(self, model: Model) -> Model:
         """Return the model of the newest launch with the same id."""
-        return self.get(self._newest.get(model.name, model.key))
+        return self.get(self._newest.get(model.name, model.fingerprint))
 
     def add(self, launch: LaunchSpec, supervisor: Supervisor, record: ConsoleRecord) -> Model:
         """Register a launch together with its supervisor and record."""
@@ -83,7 +87,8 @@ class ModelRegistry:
         return model
 
     def _drop_unused(self) -> None:
-        needed = {*self._newest.values(), *self._keys_in_use()}
-        for key in [key for key in self._launches if key not in needed][: max(0, len(self._launches) - MOST_LAUNCHES)]:
-            del self._launches[key]
-            self.models.pop(key, None)
+        needed = {*self._newest.values(), *self._fingerprints_in_use()}
+        unused = [fingerprint for fingerprint in self._launches if fingerprint not in needed]
+        for fingerprint in unused[: max(0, len(self._launches) - MOST_LAUNCHES)]:
+            del self._launches[fingerprint]
+            self.models.pop(fingerprint, None)

@@ -1,7 +1,8 @@
-"""Finds and ends orphans: console processes whose keeper is dead and that still hold the engine's lock.
+"""Finds and ends orphans.
 
-A parent-death signal reaches only the keeper's own child. A console that a wrapper script started survives a killed
-keeper and keeps the model in memory. Only the next keeper calls this module, at its start.
+Console processes whose keeper is dead and that still hold the engine's lock. A parent-death signal reaches only the
+keeper's own child. A console that a wrapper script started survives a killed keeper and keeps the model in memory. Only
+the next keeper calls this module, at its start.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """One process, identified by pid and start time, so that a recycled pid is another process."""
+    """One process, identified by pid and start time.
+
+    A recycled pid is another process.
+    """
 
     pid: int
     started: int
@@ -30,9 +34,11 @@ class Process:
 
     @property
     def is_alive(self) -> bool:
+        """Whether this process, and not a later one with its pid, runs."""
         return read_process(self.pid) == self
 
     def signal(self, number: int) -> None:
+        """Send the signal `number`, unless the process has ended."""
         if self.is_alive:
             try:
                 os.kill(self.pid, number)
@@ -42,7 +48,7 @@ class Process:
 
 @dataclass(frozen=True)
 class LockHolder:
-    """A process with a descriptor that holds the lock, and the pid that took the lock."""
+    """A process with a descriptor of the lock, and the pid that took it."""
 
     process: Process
     taker_pid: int
@@ -59,9 +65,10 @@ def read_process(pid: int) -> Process | None:
 
 
 def lock_holders(path: Path) -> list[LockHolder]:
-    """List the processes that hold the `flock` on `path` and whose descriptors this user may read.
+    """List the processes that hold the `flock` on `path`.
 
-    `/proc/locks` names only the process that has taken the lock; its children inherit the lock with the descriptor.
+    Only those whose descriptors this user may read. `/proc/locks` names only the process that has taken the lock; its
+    children inherit the lock with the descriptor.
     """
     try:
         file = path.stat()
@@ -88,7 +95,10 @@ def _as_holder(pid: int, file: os.stat_result) -> LockHolder | None:
 
 
 def _lock_taker(pid: int, fd: str) -> int | None:
-    """The pid that has taken the `flock` of this descriptor; None when the descriptor holds none."""
+    """The pid that has taken the `flock` of this descriptor.
+
+    None when the descriptor holds none.
+    """
     for line in (_PROC / str(pid) / "fdinfo" / fd).read_text().splitlines():
         words = line.split()
         if words[:1] == ["lock:"] and "FLOCK" in words and len(words) >= 8:
@@ -97,10 +107,11 @@ def _lock_taker(pid: int, fd: str) -> int | None:
 
 
 def orphans_of(path: Path) -> list[Process]:
-    """List this user's processes that inherited the lock on `path` from a dead keeper, and their sessions.
+    """List this user's processes that hold the lock of a dead keeper.
 
-    The holders are orphans only when the process that took the lock is no longer one of them. A program that locks the
-    file itself, or a living keeper with its console, is never listed.
+    They inherited the lock on `path`. Their sessions are listed too. The holders are orphans only when the process that
+    took the lock is no longer one of them. A program that locks the file itself, or a living keeper with its console,
+    is never listed.
     """
     holders = lock_holders(path)
     if not holders or {holder.taker_pid for holder in holders} & {holder.process.pid for holder in holders}:
@@ -120,7 +131,10 @@ def _is_own(pid: int) -> bool:
 
 
 def end_orphans(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> list[int]:
-    """End the orphans that hold the lock on `path`, by SIGTERM, then SIGKILL; return their pids."""
+    """End the orphans that hold the lock on `path`, by SIGTERM, then SIGKILL.
+
+    Return their pids.
+    """
     processes: set[Process] = set()
     for number, seconds in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
         processes |= set(orphans_of(path))

@@ -1,4 +1,4 @@
-"""Reads a console's output in callbacks of the keeper's event loop and passes the parsed events on.
+"""Reads a console's output in the keeper's event loop and passes events on.
 
 It makes no decisions: it reports impossible output and the end of the output to the supervisor.
 """
@@ -41,6 +41,7 @@ class OutputReader:
     def listen(
         self, console: Console, parser: Parser, on_event: Callable[[Event], None], *, rest: RestProbe | None = None
     ) -> None:
+        """Read the output of `console` with `parser` from now on, in the event loop."""
         self._console, self._parser, self.on_event, self.look_at = console, parser, on_event, None
         self._reader = TimedReader(lambda: console.read(console.stdout), parser, rest=rest, clock=self._clock)
         if not self._loop.listens(console.stdout):
@@ -66,13 +67,19 @@ class OutputReader:
             self._loop.forget(console.stdout)
 
     def read(self) -> None:
-        """Read what is available now; also called directly, before the console is given to a job."""
+        """Read what is available now.
+
+        Also called directly, before the console is given to a job.
+        """
         reader = self._reader
         if reader is not None:
             self._dispatch(reader, lambda: reader.read() or [])
 
     def remaining_events(self) -> list[Event]:
-        """Return the events that an ended console left unread; none if a job was reading its output."""
+        """Return the events that an ended console left unread.
+
+        None if a job was reading its output.
+        """
         console, parser = self._console, self._parser
         if console is None or parser is None or not (data := console.read(console.stdout)):
             return []
@@ -82,6 +89,7 @@ class OutputReader:
             return []
 
     def tick(self, now: float) -> None:
+        """Look for silence or unread input if the time `look_at` has come."""
         reader = self._reader
         if reader is not None and self.look_at is not None and now >= self.look_at:
             self._dispatch(reader, lambda: reader.poll(readable=False))

@@ -1,4 +1,7 @@
-"""Holds the waiting jobs in order of arrival at any worker. Pure; owned by the scheduler."""
+"""Holds the waiting jobs in order of arrival at any worker.
+
+Pure; owned by the scheduler.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,21 @@ PeerT = TypeVar("PeerT")
 class Ticket(Generic[PeerT]):
     """One job in the keeper, waiting or running.
 
-    `arrived` is the system's monotonic second at which the request came. `history` is the digest of the conversation
-    that the job could continue. `needs_fresh`: the job must be the first one after a load, because the console repeats
-    its line differently from others.
+    `arrived` is the system's monotonic second at which the request came. `prefix_digest` is the digest of the
+    conversation that the job could continue. `needs_fresh`: the job must be the first one after a load, because the
+    console repeats its line differently from others.
     """
 
     arrived: float
     number: int
     peer: PeerT = field(compare=False)
     id: str = field(compare=False, default="")
-    history: str = field(compare=False, default="")
+    prefix_digest: str = field(compare=False, default="")
     tokens: int = field(compare=False, default=0)
-    short_tokens: int = field(compare=False, default=0)
+    continuation_tokens: int = field(compare=False, default=0)
     needs_fresh: bool = field(compare=False, default=False)
-    #: The fingerprint of the launch specification that the job needs.
-    model: str = field(compare=False, default="")
+    #: Names the launch specification that the job needs.
+    fingerprint: str = field(compare=False, default="")
 
 
 class QueueFull(Exception):
@@ -61,13 +64,15 @@ class Queue(Generic[PeerT]):
         return False
 
     def first(self) -> Ticket[PeerT]:
+        """Return the job that arrived first. The queue must not be empty."""
         return self._waiting[0]
 
-    def first_of(self, model: str) -> Ticket[PeerT] | None:
-        """Return the first waiting job of this model, or None."""
-        return next((ticket for ticket in self._waiting if ticket.model == model), None)
+    def first_of(self, fingerprint: str) -> Ticket[PeerT] | None:
+        """Return the first waiting job for the launch with this fingerprint, or None."""
+        return next((ticket for ticket in self._waiting if ticket.fingerprint == fingerprint), None)
 
     def find(self, job_id: str) -> Ticket[PeerT] | None:
+        """Return the waiting job with this id, or None."""
         return next((ticket for ticket in self._waiting if ticket.id == job_id), None)
 
     def __len__(self) -> int:

@@ -1,7 +1,8 @@
-"""Decides which model is loaded, which job runs next, and what happens when a job or its console ends.
+"""Decides which model is loaded and which job runs next.
 
-The scheduler waits for nothing: it sends messages through `JobConnection` and controls the console through the
-supervisor, so that tests can try every order of events without a process or a socket.
+It also decides what happens when a job or its console ends. The scheduler waits for nothing: it sends messages through
+`JobConnection` and controls the console through the supervisor, so that tests can try every order of events without a
+process or a socket.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ FIRST_AVERAGE_JOB_S = 20.0
 LONGEST_RETRY_S = 60.0
 #: How long the kernel may take to free the memory of an ended model, and how often the scheduler checks.
 MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
-#: How long a model that an operator ordered stays at least, so that whoever waits for it sees it.
+#: How long a model that an operator ordered stays at least, so that a client that waits for it sees it.
 SHORTEST_STAY_S = 3.0
 _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
@@ -63,7 +64,7 @@ class Scheduler:
         self.queue: Queue[JobConnection] = Queue(launch.queue_limit)
         self.registry = ModelRegistry(
             make_parts=make_parts,
-            keys_in_use=self._keys_in_use,
+            fingerprints_in_use=self._fingerprints_in_use,
             clock=clock,
             first_arrival=lambda: self.queue.first().arrived if self.queue else None,
             log=log,
@@ -95,10 +96,12 @@ class Scheduler:
 
     @property
     def supervisor(self) -> Supervisor:
+        """The supervisor of the model that has the console, or had it last."""
         return self.model.supervisor
 
     @property
     def examiner(self) -> ExaminationRunner:
+        """The examination runner of that model."""
         return self.model.examiner
 
     @property
@@ -106,12 +109,12 @@ class Scheduler:
         """The launch specification of the current or next console."""
         return self.supervisor.launch
 
-    def _keys_in_use(self) -> set[str]:
+    def _fingerprints_in_use(self) -> set[str]:
         """Return the fingerprints of the launches that must stay registered."""
-        keys = {self.model.key, *(ticket.model for ticket in self.queue)}
-        keys |= {ticket.model for ticket in (self.running, self._preparing) if ticket is not None}
-        keys |= {self._load_order.model} if self._load_order is not None else set()
-        return keys | {one.key for one in (self._swap_target, self._last_good) if one is not None}
+        fingerprints = {self.model.fingerprint, *(ticket.fingerprint for ticket in self.queue)}
+        fingerprints |= {ticket.fingerprint for ticket in (self.running, self._preparing) if ticket is not None}
+        fingerprints |= {self._load_order.fingerprint} if self._load_order is not None else set()
+        return fingerprints | {one.fingerprint for one in (self._swap_target, self._last_good) if one is not None}
 
     def _shortage(self, model: Model) -> str:
         """Say why `model` cannot replace the loaded one; "" when it can."""
@@ -122,11 +125,14 @@ class Scheduler:
     # What jobs do
 
     def join(self, ticket: Ticket[JobConnection], *, again: bool = False) -> None:
-        """Queue a job or refuse it; `again`: the job was queued before, so the queue limit does not apply."""
+        """Queue a job or refuse it.
+
+        `again`: the job was queued before, so the queue limit does not apply.
+        """
         if self.stopping:
             refuse(ticket.peer, RefusalCode.ENGINE_STOPPING, "The gateway is stopping.", retry_after=5)
             return
-        model = self.registry.get(ticket.model)
+        model = self.registry.get(ticket.fingerprint)
         if (fault := model.blocking_fault) is not None:
             self._refuse_for(fault, ticket)
             return
@@ -150,7 +156,10 @@ class Scheduler:
         self.should_be_loaded = not self.launch.per_job
 
     def remove(self, ticket: Ticket[JobConnection], *, cause: str = "left") -> None:
-        """Remove a job that was cancelled or whose connection is closed; end the console if the job is running."""
+        """Remove a job that was cancelled or whose connection is closed.
+
+        End the console if the job is running.
+        """
         if self.queue.remove(ticket):
             return
         if self._preparing is ticket:
@@ -162,14 +171,17 @@ class Scheduler:
     def finish(
         self, ticket: Ticket[JobConnection], report: TurnReport, cache: Cache, *, reset_sent: bool = False
     ) -> None:
-        """End a job that has read up to the prompt; `cache` describes what the KV cache holds now."""
+        """End a job that has read up to the prompt.
+
+        `cache` describes what the KV cache holds now.
+        """
         if self.running is not ticket:
             return
         self.running = None
         self.average_job_s += 0.3 * (self._clock() - self.running_since - self.average_job_s)
         self._idle_since = self._clock()
         self.supervisor.breaker.reset()
-        self.supervisor.learn(report)
+        self.supervisor.record_turn(report)
         if self.supervisor.must_discard(report):
             self.supervisor.end("unproven_end")
             return
@@ -178,7 +190,10 @@ class Scheduler:
             self.supervisor.end("per_job", polite=True)
 
     def _release_console(self, cache: Cache, *, reset_sent: bool = False) -> None:
-        """Give the console back; reset it now if its cache is useless, so that the next job does not wait."""
+        """Give the console back.
+
+        Reset it now if its cache is useless, so that the next job does not wait.
+        """
         supervisor, known = self.supervisor, self.examiner.capabilities
         if reset_sent or (self.should_be_loaded and known.reset_works and must_discard(cache, known)):
             supervisor.reset(lambda: supervisor.give_back(EMPTY), sent=reset_sent)
@@ -205,7 +220,10 @@ class Scheduler:
             self.supervisor.give_back(self.supervisor.cache)
 
     def end_console(self, cause: str, fault: Diagnosis) -> None:
-        """End the console. A running job gets an exit report; a job that has not begun keeps its place."""
+        """End the console.
+
+        A running job gets an exit report; a job that has not begun keeps its place.
+        """
         self.supervisor.end(cause, fault)
         if self.running is not None or self._preparing is not None:
             self._console_lost()
@@ -225,9 +243,10 @@ class Scheduler:
     # What operators do
 
     def load(self, fingerprint: str = "") -> str:
-        """Order a load of a model, by default the last one; return why it is refused, "" when it is accepted.
+        """Order a load of a model, by default the last one.
 
-        While another model has jobs, the order waits its turn as a job would. The model then stays for `swap_after_s`.
+        Return why it is refused, "" when it is accepted. While another model has jobs, the order waits its turn as a
+        job would. The model then stays for `swap_after_s`.
         """
         model = self.registry.get(fingerprint) if fingerprint else self.registry.newest_of(self.model)
         if shortage := self._shortage(model):
@@ -235,7 +254,7 @@ class Scheduler:
         self.should_be_loaded = True
         model.supervisor.breaker.reset()
         is_loaded = model is self.model and self.supervisor.state in _IN_MEMORY
-        self._load_order = None if is_loaded else Demand(model.key, self._clock())
+        self._load_order = None if is_loaded else Demand(model.fingerprint, self._clock())
         return ""
 
     def examine(self) -> None:
@@ -274,7 +293,7 @@ class Scheduler:
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
-        if self._load_order is not None and self._load_order.model == self.model.key:
+        if self._load_order is not None and self._load_order.fingerprint == self.model.fingerprint:
             self._load_order = None
             self._stays_until = self._clock() + max(self.swap_after_s, SHORTEST_STAY_S)
 
@@ -292,7 +311,7 @@ class Scheduler:
         fault = supervisor.present_fault
         return ExitReport(
             message=fault.message if fault else "The console was ended.",
-            person=bool(fault and fault.permanent),
+            permanent=bool(fault and fault.permanent),
             how=str(supervisor.exit) if supervisor.exit else "",
             log=tuple(supervisor.log.relevant_lines()),
         )
@@ -300,7 +319,10 @@ class Scheduler:
     # What comes next
 
     def advance(self) -> None:
-        """Act on what has happened: load, swap, start a job, unload. Cheap, because the keeper calls it often."""
+        """Act on what has happened: load, swap, start a job, unload.
+
+        Cheap, because the keeper calls it often.
+        """
         supervisor = self.supervisor
         if (limit := self._overdue_at()) is not None and self._clock() >= limit:
             self._end_overdue_job()
@@ -319,24 +341,29 @@ class Scheduler:
         return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
 
     def _end_overdue_job(self) -> None:
-        """End the console of a job whose worker is silent although its own time limits are over."""
+        """End the console of a job whose worker exceeds its own time limits."""
         abandon_slot(Path(self.launch.state_dir))
         self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_next(self) -> None:
-        for key in {demand.model for demand in self._demands()}:
-            if (fault := self.registry.get(key).blocking_fault) is not None:
-                self._refuse_waiting(fault, model=self.registry.get(key))
+        for fingerprint in {demand.fingerprint for demand in self._demands()}:
+            if (fault := self.registry.get(fingerprint).blocking_fault) is not None:
+                self._refuse_waiting(fault, model=self.registry.get(fingerprint))
         model = next((model for model in self._candidates() if model.pause_s == 0), None)
         if model is not None:
             self._load(model)
 
     def _candidates(self) -> Iterator[Model]:
-        """Yield the models to load while none is loaded, the first choice first; one may occur twice."""
+        """Yield the models to load while none is loaded, the first choice first.
+
+        One may occur twice.
+        """
         demands = self._demands()
-        if self._swap_target is not None and any(demand.model == self._swap_target.key for demand in demands):
+        if self._swap_target is not None and any(
+            demand.fingerprint == self._swap_target.fingerprint for demand in demands
+        ):
             yield self._swap_target
-        yield from (self.registry.get(demand.model) for demand in demands)
+        yield from (self.registry.get(demand.fingerprint) for demand in demands)
         if self.should_be_loaded and self.has_clients and not demands:
             yield self.registry.newest_of(self.model)
             if self._last_good is not None:
@@ -344,7 +371,7 @@ class Scheduler:
                 yield self.registry.newest_of(self._last_good)
 
     def _demands(self) -> list[Demand]:
-        demands = [Demand(ticket.model, ticket.arrived) for ticket in self.queue]
+        demands = [Demand(ticket.fingerprint, ticket.arrived) for ticket in self.queue]
         return (
             sorted([*demands, self._load_order], key=lambda one: one.since) if self._load_order is not None else demands
         )
@@ -359,17 +386,22 @@ class Scheduler:
         model.load()
 
     def _next_model(self, loaded: str | None) -> Model | None:
-        """Choose the model to be loaded next; refuse the jobs of a model that does not fit into memory."""
+        """Choose the model to be loaded next.
+
+        Refuse the jobs of a model that does not fit into memory.
+        """
         while True:
             demands = [
-                one for one in self._demands() if one.model == loaded or self.registry.get(one.model).pause_s == 0
+                one
+                for one in self._demands()
+                if one.fingerprint == loaded or self.registry.get(one.fingerprint).pause_s == 0
             ]
-            key = next_model(
+            fingerprint = next_model(
                 demands, loaded, ready_since=self._ready_since, now=self._clock(), swap_after_s=self.swap_after_s
             )
-            if key is None:
+            if fingerprint is None:
                 return None
-            model = self.registry.get(key)
+            model = self.registry.get(fingerprint)
             if not (shortage := self._shortage(model)):
                 return model
             self._refuse_waiting(Diagnosis("no_bpu_memory", shortage, True), model=model)
@@ -380,7 +412,7 @@ class Scheduler:
 
     def _stop_unneeded_load(self) -> None:
         """End a load if only jobs of other models wait."""
-        if self.queue and not any(demand.model == self.model.key for demand in self._demands()):
+        if self.queue and not any(demand.fingerprint == self.model.fingerprint for demand in self._demands()):
             model = self._next_model(None)
             if model is not None and model is not self.model:
                 self._switch_to(model)
@@ -393,10 +425,10 @@ class Scheduler:
 
     def _use_ready_console(self) -> None:
         supervisor, known = self.supervisor, self.examiner.capabilities
-        model = self.model if self._clock() < self._stays_until else self._next_model(self.model.key)
+        model = self.model if self._clock() < self._stays_until else self._next_model(self.model.fingerprint)
         if model is not None and model is not self.model:
             self._switch_to(model)
-        elif (ticket := self.queue.first_of(self.model.key)) is not None:
+        elif (ticket := self.queue.first_of(self.model.fingerprint)) is not None:
             self._begin(ticket)
         elif not self.should_be_loaded:
             supervisor.end("unload", polite=True)
@@ -419,8 +451,8 @@ class Scheduler:
         start = choose_start(
             supervisor.cache,
             self.examiner.capabilities,
-            history=ticket.history,
-            short_tokens=ticket.short_tokens,
+            prefix_digest=ticket.prefix_digest,
+            continuation_tokens=ticket.continuation_tokens,
             context=self.launch.context,
         )
         if start is StartMode.RESTART:
@@ -448,7 +480,7 @@ class Scheduler:
         cached = supervisor.cache.tokens if start is StartMode.CONTINUE else 0
         self.running, self.running_since, self.progress = ticket, self._clock(), {"phase": "prefill", "tokens": 0}
         message = StartJob(
-            short=start is StartMode.CONTINUE,
+            continued=start is StartMode.CONTINUE,
             cached=cached,
             banner=supervisor.banner,
             **supervisor.reading_facts,
@@ -464,7 +496,10 @@ class Scheduler:
 
     @property
     def waiting(self) -> list[Ticket[JobConnection]]:
-        """The jobs that have not begun, in order; the first may only wait for the console's reset."""
+        """The jobs that have not begun, in order.
+
+        The first may only wait for the console's reset.
+        """
         return [*([self._preparing] if self._preparing is not None else []), *self.queue]
 
     def _idle_too_long(self) -> bool:
@@ -472,17 +507,20 @@ class Scheduler:
         return limit > 0 and self._clock() >= self._idle_since + limit
 
     def _refuse_waiting(self, fault: Diagnosis, kind: RefusalCode | None = None, *, model: Model | None = None) -> None:
-        """Refuse the waiting jobs of a model, by default the current one, and drop an order to load it."""
-        key = (model or self.model).key
-        if self._load_order is not None and self._load_order.model == key:
+        """Refuse the waiting jobs of a model, by default the current one.
+
+        An order to load it is dropped.
+        """
+        fingerprint = (model or self.model).fingerprint
+        if self._load_order is not None and self._load_order.fingerprint == fingerprint:
             self._load_order = None
         for ticket in self.queue:
-            if ticket.model == key:
+            if ticket.fingerprint == fingerprint:
                 self._refuse_for(fault, ticket, kind)
                 self.queue.remove(ticket)
 
     def _refuse_for(self, fault: Diagnosis, ticket: Ticket[JobConnection], kind: RefusalCode | None = None) -> None:
-        model = self.registry.get(ticket.model)
+        model = self.registry.get(ticket.fingerprint)
         kind = kind or (RefusalCode.ENGINE_UNAVAILABLE if fault.permanent else RefusalCode.ENGINE_STOPPING)
         wait = None if fault.permanent else model.pause_s
         log = model.supervisor.log.relevant_lines() if fault is model.supervisor.fault else ()
@@ -493,7 +531,10 @@ class Scheduler:
         return min(LONGEST_RETRY_S, max(1.0, self.average_job_s * max(1, len(self.queue))))
 
     def deadline(self) -> float | None:
-        """Return the monotonic second at which `advance` must be called next; None when only an event matters."""
+        """Return the monotonic second at which `advance` must be called next.
+
+        None when only an event matters.
+        """
         now, supervisor, times = self._clock(), self.supervisor, []
         if (overdue := self._overdue_at()) is not None:
             times.append(overdue)
@@ -502,7 +543,7 @@ class Scheduler:
             if now < self._memory_wait_ends:
                 times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
-            times += [now + self.registry.get(one.model).pause_s for one in self._demands()]
+            times += [now + self.registry.get(one.fingerprint).pause_s for one in self._demands()]
             times += [supervisor.free_at, self._stays_until]
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)

@@ -51,7 +51,9 @@ def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
         examined=scheduler.examiner.finished,
         running=_running(scheduler),
         waiting=tuple(
-            WaitingJob(id=ticket.id, position=place, arrived_at=ticket.arrived, model=registry.name_of(ticket.model))
+            WaitingJob(
+                id=ticket.id, position=place, arrived_at=ticket.arrived, model=registry.name_of(ticket.fingerprint)
+            )
             for place, ticket in enumerate(scheduler.queue, 1)
             if place <= LISTED_JOBS
         ),
@@ -64,7 +66,10 @@ def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
 
 
 def _models(scheduler: Scheduler) -> dict[str, ModelStatus]:
-    """The status of each model that was needed, by its id; the present one stands for all launches of its id."""
+    """The status of each model that was needed, by its id.
+
+    The present one stands for all launches of its id.
+    """
     listed = [*list(scheduler.registry.models.values())[-LISTED_MODELS:], scheduler.model]
     models = {model.name: model for model in listed}
     return {name: ModelStatus(**model.status()) for name, model in models.items()}
@@ -81,7 +86,7 @@ def _running(scheduler: Scheduler) -> RunningJob | None:
         return None
     return RunningJob(
         id=ticket.id,
-        model=scheduler.registry.name_of(ticket.model),
+        model=scheduler.registry.name_of(ticket.fingerprint),
         arrived_at=ticket.arrived,
         started_at=scheduler.running_since,
         **scheduler.progress,

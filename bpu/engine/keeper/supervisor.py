@@ -22,10 +22,10 @@ from bpu.console.traits import UNKNOWN_TRAITS, Traits, TurnReport
 from bpu.engine.console_process import Console, Exit
 from bpu.engine.console_process import Log as ConsoleLog
 from bpu.engine.console_record import configuration_path, read_configuration
+from bpu.engine.keeper.background_threads import BackgroundThreads
 from bpu.engine.keeper.circuit_breaker import CircuitBreaker
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Cache
-from bpu.engine.keeper.noise import NoiseWatch
 from bpu.engine.keeper.output_reader import OutputReader
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.states import Machine, State, Transition
@@ -36,7 +36,7 @@ CLOSED_LIMIT_S = 1.0
 #: The kernel frees a killed process's memory with a delay, so a reload that finds too little is tried this often.
 MEMORY_RETRIES = 3
 #: Seconds between tries to load after a fault that only a person can remove.
-PERSON_PAUSE_S = 10.0
+PERMANENT_FAULT_PAUSE_S = 10.0
 #: Steps of ending a process, as signal (None: the console's exit command) and seconds to wait after it.
 POLITE = ((None, 1.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 10.0))
 AT_ONCE = ((signal.SIGTERM, 0.3), (signal.SIGKILL, 10.0))
@@ -45,9 +45,10 @@ Callback = Callable[[], None]
 
 
 class Supervisor:
-    """Controls at most one console of one model. Owned by the model, run in the keeper's one thread.
+    """Controls at most one console of one model.
 
-    No method waits: an action that takes time goes on in callbacks of the event loop and in `tick`.
+    Owned by the model, run in the keeper's one thread. No method waits: an action that takes time goes on in callbacks
+    of the event loop and in `tick`.
     """
 
     def __init__(
@@ -91,22 +92,27 @@ class Supervisor:
         self._steps: deque[tuple[signal.Signals | None, float]] = deque()
         self._failing: Diagnosis | None = None
         self._started = 0.0
-        self._noise = NoiseWatch(clock)
+        self._background = BackgroundThreads(clock)
         self._turn_ended_by: str | None = None
         #: Count of log lines that came while no line was being answered.
         self.idle_lines = 0
 
     @property
     def state(self) -> State:
+        """The engine's state. Only this class changes it."""
         return self._machine.state
 
     @property
     def present_fault(self) -> Diagnosis | None:
-        """Why the console is being ended, or why it has failed; None when neither is a fault."""
+        """Why the console is being ended, or why it has failed.
+
+        None when neither is a fault.
+        """
         return self._failing or self.fault
 
     @property
     def console_pid(self) -> int | None:
+        """The console's process id; None while none runs."""
         return None if self._console is None else self._console.pid
 
     @property
@@ -143,18 +149,24 @@ class Supervisor:
             self.load_s, self.cache = self._clock() - self._started, EMPTY
             self._deadline = None
             self._output_reader.on_event = self._on_idle_event
-            self._noise.begin([] if self._console is None else self._console.session())
+            self._background.begin([] if self._console is None else self._console.session())
             self._machine.apply(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
 
     def _configuration_read(self) -> Mapping[str, Any]:
-        """Return the configuration that the console has read; empty if the file was changed during the load."""
+        """Return the configuration that the console has read.
+
+        Empty if the file was changed during the load.
+        """
         unchanged = read_configuration(self._configuration_path) == self._configuration
         return self._configuration if unchanged else {}
 
     def _on_idle_event(self, event: Event) -> None:
-        """Count log lines without keeping them, because after the first prompt a model may have written them."""
+        """Count log lines without keeping them.
+
+        After the first prompt a model may have written them.
+        """
         if isinstance(event, Log):
             self.idle_lines += 1
 
@@ -167,11 +179,14 @@ class Supervisor:
     # Lending the console's pipes to a job
 
     def take(self) -> bool:
-        """Take the idle console for a job; False when it is out of sync or not free yet."""
+        """Take the idle console for a job.
+
+        False when it is out of sync or not free yet.
+        """
         self._output_reader.read()
         if self.state is not State.READY or self._clock() < self.free_at:
             return False
-        self._noise.end_wait()
+        self._background.end_wait()
         self.log.has_read_prompt = True
         self._machine.apply(Transition.TAKE)
         self._stop_reading()
@@ -183,30 +198,37 @@ class Supervisor:
         assert self._console is not None
         return self._console.stdin, self._console.stdout
 
-    def learn(self, report: TurnReport, *, trusted: bool = False) -> None:
-        """Record what a turn has shown. `trusted`: the gateway itself made its line and every line before it."""
+    def record_turn(self, report: TurnReport, *, trusted: bool = False) -> None:
+        """Record what a turn has shown.
+
+        `trusted`: the gateway itself made its line and every line before it.
+        """
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
         self._turn_ended_by = "blocks" if report.blocks else "statistics" if report.proven else "silence"
 
     def must_discard(self, report: TurnReport) -> bool:
-        """Whether the turn may still be running, so that the console must be ended instead of given another line."""
+        """Whether the turn may still be running.
+
+        The console must then be ended instead of given another line.
+        """
         must = report.must_discard(reads_ahead=self.profile.reads_ahead)
         if must and report.at_rest is False:
-            self._noise.watch_longer()
+            self._background.watch_longer()
         return must
 
     @property
     def free_at(self) -> float:
         """The monotonic second from which the idle console can be taken."""
-        return self._noise.free_at
+        return self._background.free_at
 
     @property
     def turn_end(self) -> dict[str, Any]:
-        """What ended the last turn, and the seconds of silence that end one where nothing proves it.
+        """Return what ended the last turn, and the silence that would end one.
 
-        `by`: "statistics" (believed at once), "silence", "blocks" (the console buffers its output, so that no end is
-        proven and it is ended after every turn), None before the first turn.
+        In seconds, where nothing proves the end. `by`: "statistics" (believed at once), "silence", "blocks" (the
+        console buffers its output, so that no end is proven and it is ended after every turn), None before the first
+        turn.
         """
         pace = Pace(self.traits.step_s, least_step=self.profile.step_tokens)
         return {"by": self._turn_ended_by, "silence_s": round(pace.silence_s(Pending.PROMPT.value), 2)}
@@ -218,19 +240,22 @@ class Supervisor:
             "fresh": self.is_fresh,
             "at_prompt": self.end_proven,
             "traits": self.traits,
-            "pids": tuple(self._noise.pids),
-            "noisy": None if self._noise.noisy is None else tuple(sorted(self._noise.noisy)),
+            "pids": tuple(self._background.pids),
+            "background_threads": None if self._background.known is None else tuple(sorted(self._background.known)),
         }
 
     def give_back(self, cache: Cache) -> None:
         """Make the console idle again; `cache` describes what its KV cache holds."""
         self.cache = cache
-        self._noise.wait()
+        self._background.wait()
         self._listen(ParserState.IDLE, self._on_idle_event)
         self._machine.apply(Transition.GIVE_BACK)
 
     def reset(self, on_done: Callback, *, sent: bool = False) -> None:
-        """Empty the cache of a taken console; only the prompt may come back. `sent`: the job has written `reset`."""
+        """Empty the cache of a taken console; only the prompt may come back.
+
+        `sent`: the job has written `reset`.
+        """
         parser = self._listen(
             ParserState.IDLE, self._collect_answer(lambda text, report: self._on_reset(report, on_done))
         )
@@ -245,7 +270,7 @@ class Supervisor:
 
     def _on_reset(self, report: TurnReport, on_done: Callback) -> None:
         if report.at_rest is False:  # the model may have written the prompt and may still be running
-            self._noise.watch_longer()
+            self._background.watch_longer()
             self.end("unproven_end")
             return
         self.cache = EMPTY
@@ -255,7 +280,7 @@ class Supervisor:
         """Write a question of the examination; `on_answer` gets the text of the answer."""
 
         def on_done(text: str, report: TurnReport) -> None:
-            self.learn(report, trusted=True)
+            self.record_turn(report, trusted=True)
             on_answer(text)
 
         self.log.has_read_prompt = True
@@ -271,7 +296,7 @@ class Supervisor:
             self._end_out_of_sync(f"no prompt came back within {limit_s:g} seconds")
 
         def extend_or_abort() -> None:
-            """Give a prompt that has come, and waits for the silence that confirms it, more time."""
+            """Give more time to a prompt that waits for the silence that confirms it."""
             if parser.quiet_after is None:
                 abort()
             else:
@@ -302,7 +327,10 @@ class Supervisor:
     # Ending
 
     def end(self, cause: str, fault: Diagnosis | None = None, *, polite: bool = False) -> None:
-        """End the process in any state. With a `fault` the engine has failed, without one it is stopped."""
+        """End the process in any state.
+
+        With a `fault` the engine has failed, without one it is stopped.
+        """
         if self.state not in (State.STARTING, State.CHECKING, State.READY, State.BUSY):
             return
         sends_exit = polite and self.state is State.READY and self.profile.exit is not None
@@ -333,7 +361,7 @@ class Supervisor:
             console.signal(number)
 
     def _end_out_of_sync(self, why: str) -> None:
-        self.end("out_of_step", Diagnosis("out_of_step", f"The console got out of step ({why}) and was ended.", False))
+        self.end("out_of_step", Diagnosis("out_of_step", f"The console got out of sync ({why}) and was ended.", False))
 
     def on_child(self) -> None:
         """Reap the console if it has ended; called after SIGCHLD."""
@@ -351,7 +379,10 @@ class Supervisor:
         self._record_end(ended)
 
     def check(self) -> None:
-        """Finish ending a console if an exception has interrupted it. Cheap, because the keeper calls it often."""
+        """Finish ending a console if an exception has interrupted it.
+
+        Cheap, because the keeper calls it often.
+        """
         self.on_child()
         if self._console is None and self.state not in (State.STOPPED, State.FAILED):
             self._record_end(self.exit or Exit(None, signal.SIGKILL))
@@ -385,7 +416,7 @@ class Supervisor:
             fault = Diagnosis(fault.cause, fault.message, False)
             self.breaker.delay_until(now, 1.0)
         elif fault.permanent:
-            self.breaker.delay_until(now, PERSON_PAUSE_S)
+            self.breaker.delay_until(now, PERMANENT_FAULT_PAUSE_S)
         self.fault = fault
 
     # Reading
@@ -393,7 +424,7 @@ class Supervisor:
     def _listen(self, state: ParserState, on_event: Callable[[Event], None]) -> Parser:
         assert self._console is not None
         parser = Parser(self.profile, state=state, traits=self.traits)
-        rest = self._noise.rest_probe() if on_event is not self._on_idle_event else None
+        rest = self._background.rest_probe() if on_event is not self._on_idle_event else None
         self._output_reader.listen(self._console, parser, on_event, rest=rest)
         return parser
 
@@ -420,13 +451,14 @@ class Supervisor:
 
     def deadline(self) -> float | None:
         """The monotonic second at which `tick` has something to do."""
-        times = (self._output_reader.look_at, self._noise.sample_at, self._deadline[0] if self._deadline else None)
+        times = (self._output_reader.look_at, self._background.sample_at, self._deadline[0] if self._deadline else None)
         return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
+        """Do what is due: look at the output, and call back after a time limit."""
         now = self._clock()
         self._output_reader.tick(now)
-        self._noise.tick(now)
+        self._background.tick(now)
         if self._deadline is not None and now >= self._deadline[0]:
             _, on_timeout = self._deadline
             self._deadline = None

@@ -1,8 +1,9 @@
-"""Decides which model is loaded next, because only one fits into memory. Pure; the scheduler calls it.
+"""Decides which model is loaded next, because only one fits into memory.
 
-The rule: jobs of the loaded model go first, in their order, until the oldest waiting job of another model has waited
-`swap_after_s` since it arrived, and since the loaded model was ready. Then, or as soon as no job of the loaded model
-waits, the model of that oldest job is next. With no model in memory, the oldest job of all decides.
+Pure; the scheduler calls it. The rule: jobs of the loaded model go first, in their order, until the oldest waiting job
+of another model has waited `swap_after_s` since it arrived, and since the loaded model was ready. Then, or as soon as
+no job of the loaded model waits, the model of that oldest job is next. With no model in memory, the oldest job of all
+decides.
 
 Its cost: a change ends one console and loads another. While jobs of the loaded model wait, that happens at most once in
 `swap_after_s` seconds, however many jobs wait and however old they are.
@@ -20,9 +21,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Demand:
-    """A waiting job, or an order to load. `since` is the monotonic second at which it came."""
+    """A waiting job, or an order to load.
 
-    model: str
+    `fingerprint` names the model, `since` is the monotonic second at which the job or order came.
+    """
+
+    fingerprint: str
     since: float
 
 
@@ -34,11 +38,11 @@ def next_model(
     `demands` are in order of arrival. `loaded` is the model that became ready at the monotonic second `ready_since`.
     """
     waiting = list(demands)
-    others = [demand for demand in waiting if demand.model != loaded]
+    others = [demand for demand in waiting if demand.fingerprint != loaded]
     if not others:
         return loaded if waiting else None
     oldest = others[0]
     has_own = loaded is not None and len(others) < len(waiting)
     if has_own and now < max(oldest.since, ready_since) + swap_after_s:
         return loaded
-    return oldest.model
+    return oldest.fingerprint

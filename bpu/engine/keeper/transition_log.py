@@ -1,4 +1,7 @@
-"""Writes the keeper's lines into the gateway's log, as text or JSON, with few imports because the keeper is small."""
+"""Writes the keeper's lines into the gateway's log, as text or JSON.
+
+With few imports, because the keeper is small.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from bpu.engine.states import State, Transition
 def format_transition(
     form: str, old: State, new: State, move: Transition, reason: str = "", *, model: str = "", now: float | None = None
 ) -> str:
-    """Format the log line for a change of state; `form` is `text` or `json`, with the names of `bpu.log_format`."""
+    """Format the log line for a change of state.
+
+    `form` is `text` or `json`, with the names of `bpu.log_format`.
+    """
     if form != "json":
         return _text_line("error" if reason else "info", _sentence(old, new, move, reason, model), now)
     line = {
@@ -42,7 +48,7 @@ def _sentence(old: State, new: State, move: Transition, reason: str, model: str)
     meaning = {
         (State.STARTING, State.READY): "the model is loaded: ask now",
         (State.CHECKING, State.READY): "the model is loaded and the console is examined: ask now",
-        (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, once in its life",
+        (State.STARTING, State.CHECKING): "the model is loaded; the console is being examined, only once",
     }.get((old, new))
     if new is State.STARTING:
         meaning = "loading the model"
@@ -71,7 +77,10 @@ def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> 
 
 
 def where(error: BaseException) -> str:
-    """Return the class of `error` and the code line that raised it, without its text, which may quote a request."""
+    """Return the class of `error` and the code line that raised it.
+
+    Without its text, which may quote a request.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -80,10 +89,10 @@ def where(error: BaseException) -> str:
 
 
 class TransitionLog:
-    """Collects log lines and writes them when the keeper has sent all messages, so that no job waits for the log.
+    """Collects log lines, and writes them after the keeper's messages.
 
-    Owned by the keeper. `output` must neither block nor raise (`bpu.log_writer`), because the keeper has one thread.
-    `brief`: lines of level `info` are left out.
+    So no job waits for the log. Owned by the keeper. `output` must neither block nor raise (`bpu.log_writer`), because
+    the keeper has one thread. `brief`: lines of level `info` are left out.
     """
 
     def __init__(self, form: str, output: TextIOBase, *, brief: bool = False) -> None:
@@ -91,18 +100,22 @@ class TransitionLog:
         self._lines: list[Callable[[], str]] = []  # formatted by `write`, because a job may wait for the caller
 
     def note(self, old: State, new: State, move: Transition, reason: str, *, model: str = "") -> None:
+        """Collect the line of a change of state; `reason` makes it an error."""
         if reason or not self._brief:
             line = partial(format_transition, self._form, old, new, move, reason, model=model, now=time.time())
             self._lines.append(line)
 
     def note_error(self, error: BaseException) -> None:
+        """Collect the line of an unexpected error."""
         self._lines.append(partial(format_note, self._form, "internal_error", f"internal error, {where(error)}"))
 
     def note_event(self, event: str, text: str, *, level: str = "info") -> None:
+        """Collect a line about the keeper itself."""
         if level != "info" or not self._brief:
             self._lines.append(partial(format_note, self._form, event, text, level=level))
 
     def write(self) -> None:
+        """Write the collected lines."""
         if self._lines:
             self._output.write("".join(line() for line in self._lines))
             self._output.flush()

@@ -77,7 +77,10 @@ def _is_proxied() -> bool:
 
 
 def _check_host(access: Access, peer: str) -> None:
-    """Check `Host`, and `X-Forwarded-Host` of a trusted proxy. HTTP/1.0 has none, but no browser sends it."""
+    """Check `Host`, and `X-Forwarded-Host` of a trusted proxy.
+
+    HTTP/1.0 has none, but no browser sends it.
+    """
     hosts = [request.environ.get("HTTP_HOST", "")]
     if access.trusts(peer):
         hosts += request.headers.get("X-Forwarded-Host", "").split(",")

@@ -1,7 +1,7 @@
-"""CORS headers for the web pages of other origins that may read answers. It never refuses a request by itself.
+"""CORS headers for the web pages of other origins that may read answers.
 
-Without the headers a browser keeps the answer from a foreign page. Because a body must be declared as JSON
-(`bpu.web.middleware.auth`), such a page cannot send one without a preflight, which fails.
+It never refuses a request by itself. Without the headers a browser keeps the answer from a foreign page. Because a body
+must be declared as JSON (`bpu.web.middleware.auth`), such a page cannot send one without a preflight, which fails.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""The views, one module for each API or part of one, run in the greenlet of a request. They hold no state."""
+"""Holds the views, one module for each API or part of one.
+
+They run in the greenlet of a request and hold no state.
+"""

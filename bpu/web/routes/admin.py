@@ -21,7 +21,7 @@ ops = Blueprint("ops", __name__)
 #: The reason why a state is not ready. A state that is not here takes requests.
 NOT_READY = {
     "starting": "The model is being loaded.",
-    "checking": "The console is being examined, once in its life.",
+    "checking": "The console is being examined, which happens only once.",
     "stopping": "The engine is being stopped.",
     "failed": "The engine has failed.",
 }
@@ -68,7 +68,10 @@ def ready() -> tuple[Response, int]:
 
 @ops.get("/slots")
 def slots() -> Response:
-    """Show the one slot, the job in it, and the waiting jobs in their order. Ages in seconds."""
+    """Show the one slot, the job in it, and the waiting jobs in their order.
+
+    Ages in seconds.
+    """
     ctx = app_context()
     status = ctx.engine.status()
     running = status["running"]
@@ -95,7 +98,10 @@ def cancel(job_id: str) -> Response:
 
 @ops.post("/v1/engine/load")
 def load() -> tuple[Response, int]:
-    """Order a load without waiting for it; without `model` in the body, of the last model."""
+    """Order a load without waiting for it.
+
+    Without `model` in the body, of the last model.
+    """
     ctx, has_body = app_context(), request.content_length or "Transfer-Encoding" in request.headers
     body = read_object() if has_body else {}
     name = body.get("model")

@@ -24,6 +24,7 @@ STATES = ("stopped", "starting", "checking", "ready", "busy", "stopping", "faile
 
 @metrics.get("/metrics")
 def show() -> Response:
+    """Show the metrics in Prometheus' text format."""
     ctx = app_context()
     registry = CollectorRegistry()
     registry.register(Snapshot([*engine_metrics(ctx.engine.status()), *board_metrics(ctx.read_sensors())]))

@@ -43,6 +43,7 @@ def model_list() -> Response:
 
 @models.get("/v1/models/<path:model>")
 def one_model(model: str) -> Response:
+    """Show one model. Raises `ModelNotFound`."""
     ctx = app_context()
     return jsonify(entry(ctx, model, ctx.served.find(model)))
 

@@ -49,6 +49,7 @@ Parser = Callable[..., ChatRequest]
 
 @ollama.get("/api/version")
 def version() -> Response:
+    """Show the version of Ollama's API, and the gateway's own."""
     return jsonify({"version": VERSION, "bpu": __version__})
 
 
@@ -74,6 +75,7 @@ def _expires(model: ServedModel) -> str:
 
 @ollama.post("/api/show")
 def show() -> Response:
+    """Show the facts of one model. Raises `BadRequest` or `ModelNotFound`."""
     ctx, body = app_context(), read_json()
     return jsonify(show_answer(_model(ctx, body).card, _name(body)))
 

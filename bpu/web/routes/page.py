@@ -1,6 +1,6 @@
-"""The page at `/`, its static files, its status stream and the addresses to connect to.
+"""Serves the page, its static files, its status stream and the addresses.
 
-It serves files and facts in memory; it never runs a job and never waits for the engine.
+The page is at `/`. It serves files and facts in memory; it never runs a job and never waits for the engine.
 """
 
 from __future__ import annotations
@@ -116,13 +116,19 @@ def page_blueprint(
 
 
 def _accepts_html() -> bool:
-    """Whether the client is a browser; programs that look for Ollama name no HTML in `Accept`."""
+    """Whether the client is a browser.
+
+    Programs that look for Ollama name no HTML in `Accept`.
+    """
     return "text/html" in request.headers.get("Accept", "")
 
 
 @lru_cache(maxsize=64)
 def qr_code(text: str) -> str:
-    """Make a QR code of `text` as an SVG data URI, dark on white in both themes."""
+    """Make a QR code of `text` as an SVG data URI.
+
+    Dark on white in both themes.
+    """
     return segno.make(text, error="m", micro=False).svg_data_uri(scale=4, border=3, dark="#111", light="#fff")
 
 

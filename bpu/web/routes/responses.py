@@ -53,7 +53,10 @@ def answer() -> Response:
 
 
 def _repeated(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that the response repeats. Raises `BadRequest` when they are too large to hold."""
+    """Return the fields that the response repeats.
+
+    Raises `BadRequest` when they are too large to hold.
+    """
     sizes = {name: len(json.dumps(body.get(name))) for name in REPEATED[1:]}
     if sum(sizes.values()) > REPEATED_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])

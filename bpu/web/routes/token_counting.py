@@ -23,12 +23,14 @@ counting = Blueprint("counting", __name__)
 
 @counting.post("/v1/chat/completions/input_tokens")
 def chat_tokens() -> Response:
+    """Count the tokens of a chat request, also of one that is too long."""
     ctx = app_context()
     return _count_response(ctx, parse_chat(_body(ctx, may_hold_images=True), **options(ctx)))
 
 
 @counting.post("/v1/responses/input_tokens")
 def response_tokens() -> Response:
+    """Count the tokens of a Responses request, also of a too long one."""
     ctx = app_context()
     return _count_response(ctx, parse_response(_body(ctx, may_hold_images=True), **options(ctx)))
 
@@ -53,6 +55,7 @@ def tokenize() -> Response:
 
 @counting.post("/v1/detokenize")
 def detokenize() -> Response:
+    """Return the text of the token ids in `tokens`."""
     ctx, body = app_context(), _body(app_context())
     model = ctx.served.find(body["model"])
     tokens, vocabulary = body.get("tokens"), _vocabulary(model)
@@ -111,6 +114,7 @@ def props() -> Response:
 
 @counting.post("/v1/props")
 def set_props() -> Response:
+    """Refuse to change properties, because settings hold for a whole run."""
     raise UnsupportedEndpoint("Properties are the gateway's settings; they cannot be changed while it runs.")
 
 

@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 
 export const hasCamera = () => Boolean(navigator.mediaDevices?.getUserMedia);
 
-/** What the person takes, as a file; null when the sheet is closed before. Throws where there is no camera, or no leave. */
+/** What the person takes, as a file; null when the sheet is closed before. Throws without a camera or a permission. */
 export async function takePicture() {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } } });
   try {

@@ -24,12 +24,12 @@ function fill(node, attributes, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Text goes in only when it differs, so that screen readers and selections are left in peace. */
+/** Text goes in only when it differs, so that screen readers and selections are not disturbed. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Makes `nodes` the children of `parent`; those that stand in their place already are left in peace. */
+/** Makes `nodes` the children of `parent`; those in their place already are not touched. */
 export function setChildren(parent, nodes) {
   nodes.forEach((node, index) => parent.childNodes[index] !== node && parent.insertBefore(node, parent.childNodes[index] ?? null));
   while (parent.childNodes.length > nodes.length) parent.lastChild.remove();

@@ -79,11 +79,11 @@ async function readEvents() {
   }
 }
 
-function publish(news) {
-  const [before, after] = [engineStatus.engine?.state, news.engine?.state];
+function publish(update) {
+  const [before, after] = [engineStatus.engine?.state, update.engine?.state];
   // A load after anything but "stopped" follows an answer that was ended, or a failure; a load of another model is no restart.
-  if (after && news.engine.model !== engineStatus.engine?.model) engineStatus.isRestart = false;
+  if (after && update.engine.model !== engineStatus.engine?.model) engineStatus.isRestart = false;
   else if (after && after !== before) engineStatus.isRestart = ["ready", "busy", "stopping", "failed"].includes(before) || (engineStatus.isRestart && after !== "stopped" && before !== "stopped");
-  Object.assign(engineStatus, news);
+  Object.assign(engineStatus, update);
   for (const listener of listeners) listener(engineStatus);
 }

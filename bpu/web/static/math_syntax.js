@@ -63,7 +63,7 @@ const inline = {
   },
 };
 
-/** `$x$`, told from amounts of money by what is inside and around. */
+/** `$x$`, distinguished from amounts of money by what is inside and around. */
 function dollarFormula(text) {
   const found = /^\$(?![\s$])((?:[^$\\\n]|\\[^\n]){1,1000})\$(?![\d])/.exec(text);
   if (!found || /\s$/.test(found[1]) || !isFormula(found[1])) return undefined;

@@ -29,7 +29,7 @@ function loadingText(seconds, usual = null) {
   return t("waiting_loading", { model: engineStatus.engine?.model ?? "", time }) + left;
 }
 
-/** How far the examination of the console is, and its expected rest where that can be told. */
+/** How far the examination of the console is, and its expected end if it is known. */
 export function checkingText(examination) {
   const { answers = 0, of = 5, rest_s: rest = null } = examination ?? {};
   const left = rest === null ? "" : t("waiting_rest", { time: formatDuration(Math.max(0, Math.floor(rest - secondsSinceEvent()))) });

@@ -45,8 +45,8 @@ def test_14_a_chat_that_goes_on_is_recognised(raw: str, fields: dict[str, Any], 
     after = AnswerDecoder(made, reasoning=mode).conversation_digest(chat_request, raw)
     answer = said("assistant", sent_content(made, chat_request, raw, mode))
     following = made.turn(parse_chat({**body(SYSTEM, "a", answer, "c"), **fields}, models=[MODEL]))
-    assert following.history == after != ""
-    assert following.short_line == b"c"
+    assert following.prefix_digest == after != ""
+    assert following.continuation_line == b"c"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_14_for_any_chat_the_digest_after_is_the_next_ones_history(
         return
     after = AnswerDecoder(made, reasoning=mode).conversation_digest(chat_request, raw)
     assert after
-    assert made.turn(request(*messages, said("assistant", answer), said("user", following))).history == after
+    assert made.turn(request(*messages, said("assistant", answer), said("user", following))).prefix_digest == after
 
 
 def test_the_answer_is_read_as_the_models_template_opens_it() -> None:

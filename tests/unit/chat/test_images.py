@@ -196,8 +196,8 @@ ANSWER = {"role": "assistant", "content": "A cat."}
 
 def test_a_later_question_continues_without_the_image_and_has_a_full_form_with_it() -> None:
     plan = prompter().plan(read(chat(user(IMAGE, TEXT), ANSWER, user({"type": "text", "text": "Where?"})), "a"))
-    assert plan.turn.short_line == b"Where?"
-    assert plan.turn.short_tokens < IMAGE_TOKENS
+    assert plan.turn.continuation_line == b"Where?"
+    assert plan.turn.continuation_tokens < IMAGE_TOKENS
     assert plan.images == ("a",)
     assert b"[image 1]" in plan.turn.line
 
@@ -205,19 +205,19 @@ def test_a_later_question_continues_without_the_image_and_has_a_full_form_with_i
 def test_a_new_image_begins_a_new_chat_and_a_known_one_does_not() -> None:
     known = read(chat(user(IMAGE, TEXT), ANSWER, user(IMAGE, TEXT)), "a", "a")
     new = read(chat(user(IMAGE, TEXT), ANSWER, user(IMAGE, TEXT)), "a", "b")
-    assert prompter().plan(known).turn.history
+    assert prompter().plan(known).turn.prefix_digest
     assert prompter().plan(known).images == ("a",)
-    assert not prompter().plan(new).turn.history
+    assert not prompter().plan(new).turn.prefix_digest
     assert prompter().plan(new).images == ("a", "b")
 
 
 def test_the_digest_of_a_chat_holds_its_images() -> None:
     texts = (user(IMAGE, TEXT), ANSWER, user({"type": "text", "text": "Where?"}))
-    histories = {prompter().plan(read(chat(*texts), digest)).turn.history for digest in ("a", "b")}
+    histories = {prompter().plan(read(chat(*texts), digest)).turn.prefix_digest for digest in ("a", "b")}
     first = read(chat(user(IMAGE, TEXT)), "a")
     assert AnswerDecoder(prompter()).conversation_digest(first, "A cat.") in histories
     assert len(histories) == 2
-    assert prompter().plan(chat(user(TEXT), *texts[1:])).turn.history not in histories
+    assert prompter().plan(chat(user(TEXT), *texts[1:])).turn.prefix_digest not in histories
 
 
 def test_images_of_the_question_must_fit() -> None:

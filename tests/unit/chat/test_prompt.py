@@ -101,7 +101,7 @@ TAGS = "a</think>b <think> c"
 def test_23_a_closing_tag_of_a_user_is_no_token_of_the_prompt(text: str) -> None:
     for asked in (request(TAGS), request("a", said("assistant", "b"), TAGS), request("a", said("tool", TAGS))):
         turn = prompter(text).turn(asked)
-        for sent in (turn.line, turn.short_line):
+        for sent in (turn.line, turn.continuation_line):
             assert b"</think>" not in sent
         assert b"a< /think>b <think> c" in turn.line
 
@@ -179,8 +179,8 @@ def test_a_line_break_becomes_the_setting() -> None:
 def test_16_counts_cover_template_and_line() -> None:
     turn = prompter(newline=" ").turn(request(SYSTEM, "a", said("assistant", "b"), "c"))
     assert turn.tokens == counter().count(f"{BEFORE}Be brief.  a<｜Assistant｜>b{EOS}<｜User｜>c{AFTER}")
-    assert turn.short_line == b"c"
-    assert turn.short_tokens == counter().count(f"{BEFORE}c{AFTER}")
+    assert turn.continuation_line == b"c"
+    assert turn.continuation_tokens == counter().count(f"{BEFORE}c{AFTER}")
 
 
 def test_16_the_context_leaves_one_token_for_the_answer() -> None:
@@ -236,7 +236,7 @@ def test_trimming_drops_the_oldest_whole_turns() -> None:
         assert text.endswith("the last one")
         assert plan.dropped % 2 == 0
         assert text.count("question") == 6 - plan.dropped // 2
-        assert (plan.turn.history, plan.turn.short_line) == ("", b"")
+        assert (plan.turn.prefix_digest, plan.turn.continuation_line) == ("", b"")
         assert AnswerDecoder(made).conversation_digest(request(*LONG), "x</think>y") == ""
         seen.add(plan.dropped)
     assert len(seen) > 3
@@ -259,14 +259,14 @@ def test_what_cannot_be_trimmed_keeps_its_error() -> None:
 
 def test_a_first_message_can_only_begin() -> None:
     turn = prompter().turn(request("Hi"))
-    assert (turn.history, turn.short_line, turn.short_tokens) == ("", b"", 0)
+    assert (turn.prefix_digest, turn.continuation_line, turn.continuation_tokens) == ("", b"", 0)
 
 
 def test_14_the_models_two_names_share_a_chat_and_callers_do_not() -> None:
     made, messages = prompter(), body("a", said("assistant", "b"), "c")
 
     def history(**options: Any) -> str:
-        return made.turn(parse_chat(messages | options.pop("fields", {}), models=[MODEL], **options)).history
+        return made.turn(parse_chat(messages | options.pop("fields", {}), models=[MODEL], **options)).prefix_digest
 
     assert history() == history(fields={"model": f"{MODEL}-think"})
     assert len({history(), history(namespace="x"), history(fields={"think": False})}) == 3
@@ -287,7 +287,7 @@ def test_14_any_edit_gives_another_digest(data: st.DataObject) -> None:
 
     def history(said_texts: list[str], skip: int | None = None) -> str:
         messages = [said(*one) for number, one in enumerate(zip(roles, said_texts, strict=True)) if number != skip]
-        return prompter().turn(request(*messages)).history
+        return prompter().turn(request(*messages)).prefix_digest
 
     assert (history(texts) == history(edited)) is (texts == edited)
     assert history(texts, skip=at) != history(texts)

@@ -100,16 +100,16 @@ def test_a_chat_with_a_tool_goes_on_with_the_result_alone() -> None:
     )
     turn = model.turn(after)
     assert digest
-    assert turn.history == digest
-    assert turn.short_line.decode() == "<tool_response>\\ndone\\n</tool_response>"
+    assert turn.prefix_digest == digest
+    assert turn.continuation_line.decode() == "<tool_response>\\ndone\\n</tool_response>"
     assert '<tool_call>{"name": "stop", "arguments": {}}</tool_call>' in turn.line.decode()
 
 
 def test_other_tools_are_another_chat() -> None:
     model = prompter()
     digest = AnswerDecoder(model).conversation_digest(request("Hi", tools=[TOOL]), "</think>Hello")
-    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[OTHER])).history != digest
-    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[TOOL])).history == digest
+    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[OTHER])).prefix_digest != digest
+    assert model.turn(request("Hi", said("assistant", "Hello"), "More", tools=[TOOL])).prefix_digest == digest
 
 
 def test_a_decoded_answer_holds_calls() -> None:

@@ -109,7 +109,7 @@ def test_the_image_consoles_greeting_is_recognized_from_its_output() -> None:
     parser = Parser(PROFILES["vlm"])
     greeting = "模型类别：图像、文本对话\n语言模型：m.hbm\n\n可用指令:\n- 清除缓存：reset\n- 退出程序：exit\n\n"
     [ready] = [event for event in parser.feed(greeting.encode() + PROMPT) if isinstance(event, Ready)]
-    belief = confirm_profile(PROFILES["vlm"], ready.banner).belief
-    assert belief is not None
-    assert belief.retains_history
-    assert belief.reset_works
+    knowledge = confirm_profile(PROFILES["vlm"], ready.banner).public_knowledge
+    assert knowledge is not None
+    assert knowledge.retains_history
+    assert knowledge.reset_works

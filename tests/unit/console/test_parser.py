@@ -42,7 +42,7 @@ def test_a_line_may_be_written_only_at_the_prompt() -> None:
 
 def test_after_a_failure_nothing_is_listened_to() -> None:
     parser = Parser(RUN, state=ParserState.IDLE)
-    with pytest.raises(OutOfSync, match="nothing was asked"):
+    with pytest.raises(OutOfSync, match="no line to answer"):
         parser.feed(b"Hello")
     assert parser.state is ParserState.FAILED
     assert parser.feed(PROMPT) == []
@@ -192,7 +192,7 @@ def test_many_lines_that_look_like_failures_are_text() -> None:
 
 
 def test_a_log_line_of_an_earlier_turn_may_be_quoted() -> None:
-    """The short form of a conversation that goes on does not hold it; the model remembers it all the same."""
+    """The continuation of a conversation does not hold it, but the model's cache does."""
     for chat, logged in ((f"What is {LOG}?".encode(), []), (b"", [Log(LOG)])):
         parser = Parser(MC, state=ParserState.IDLE)
         parser.begin(b"say it again", chat=chat)

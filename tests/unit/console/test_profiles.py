@@ -8,7 +8,7 @@ import pytest
 
 from bpu.console.events import Ready
 from bpu.console.parser import Parser
-from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, Belief, confirm_profile, profile_for
+from bpu.console.profiles import COMMAND_PREFIXES, COMMANDS, PROFILES, PublicKnowledge, confirm_profile, profile_for
 
 MULTI = "板端大模型多轮对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
 SINGLE = "板端大模型对话交互demo，请输入你的问题并按下回车 \n- 退出请输入exit\n- 清除缓存请输入reset"
@@ -35,7 +35,7 @@ def test_the_banner_says_which_chat_it_is() -> None:
     assert confirm_profile(PROFILES["xlm_demo"], MULTI).multi_turn is True
     single = confirm_profile(PROFILES["xlm_demo"], SINGLE)
     assert single.multi_turn is False
-    assert single.belief is None
+    assert single.public_knowledge is None
     assert confirm_profile(PROFILES["oellm_run"], SINGLE) == PROFILES["oellm_run"]
 
 
@@ -59,16 +59,16 @@ def test_the_banner_says_which_commands_there_are() -> None:
 
 
 @pytest.mark.parametrize("banner", ["", "Welcome. Type exit to leave."])
-def test_a_banner_in_unknown_words_changes_no_command_and_confirms_no_belief(banner: str) -> None:
-    assert confirm_profile(PROFILES["vlm"], banner) == replace(PROFILES["vlm"], belief=None)
+def test_a_banner_in_unknown_words_changes_no_command_and_confirms_no_public_knowledge(banner: str) -> None:
+    assert confirm_profile(PROFILES["vlm"], banner) == replace(PROFILES["vlm"], public_knowledge=None)
 
 
-STATELESS = Belief(stateless=True)
-FULL = Belief(retains_history=True, reset_works=True)
+STATELESS = PublicKnowledge(stateless=True)
+FULL = PublicKnowledge(retains_history=True, reset_works=True)
 
 
 @pytest.mark.parametrize(
-    ("name", "banner", "belief"),
+    ("name", "banner", "expected"),
     [
         ("oellm_run", SINGLE, STATELESS),
         ("oellm_run", MULTI, None),
@@ -76,25 +76,29 @@ FULL = Belief(retains_history=True, reset_works=True)
         ("oellm_multichat", SINGLE, None),
         ("vlm", MULTI, FULL),
         ("vlm", SINGLE, None),
-        ("hobot_xlm", MULTI, Belief(retains_history=True)),
+        ("hobot_xlm", MULTI, PublicKnowledge(retains_history=True)),
         ("hobot_xlm", SINGLE, None),
         ("xlm_demo", MULTI, None),
         ("xlm_demo", SINGLE, None),
         ("llm", MULTI, None),
     ],
 )
-def test_a_belief_needs_the_name_and_the_matching_banner(name: str, banner: str, belief: Belief | None) -> None:
-    assert confirm_profile(PROFILES[name], banner).belief == belief
-    assert confirm_profile(PROFILES[name], "").belief is None
+def test_public_knowledge_needs_the_name_and_the_matching_banner(
+    name: str, banner: str, expected: PublicKnowledge | None
+) -> None:
+    assert confirm_profile(PROFILES[name], banner).public_knowledge == expected
+    assert confirm_profile(PROFILES[name], "").public_knowledge is None
 
 
 @pytest.mark.parametrize("value", [True, None, 0, "false", "", []])
 def test_only_a_literal_false_makes_llm_stateless(value: object) -> None:
     profile = PROFILES["llm"]
-    assert confirm_profile(profile, "", {"enable_multi_turn": False}).belief == Belief(stateless=True, measured=True)
-    assert confirm_profile(profile, "", {"enable_multi_turn": value}).belief is None
-    assert confirm_profile(profile, "", {}).belief is None
-    assert confirm_profile(PROFILES["xlm_demo"], MULTI, {"enable_multi_turn": False}).belief is None
+    assert confirm_profile(profile, "", {"enable_multi_turn": False}).public_knowledge == PublicKnowledge(
+        stateless=True, measured=True
+    )
+    assert confirm_profile(profile, "", {"enable_multi_turn": value}).public_knowledge is None
+    assert confirm_profile(profile, "", {}).public_knowledge is None
+    assert confirm_profile(PROFILES["xlm_demo"], MULTI, {"enable_multi_turn": False}).public_knowledge is None
 
 
 def test_the_commands_of_all_consoles_are_known() -> None:

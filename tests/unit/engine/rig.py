@@ -149,12 +149,12 @@ class FakePeer:
             self.packets.append(to_packet(message))
         return self.reads
 
-    def received(self, say: str) -> list[Packet]:
-        return [packet for packet in self.packets if packet["say"] == say]
+    def received(self, event: str) -> list[Packet]:
+        return [packet for packet in self.packets if packet["event"] == event]
 
     @property
     def going(self) -> bool:
-        return bool(self.received("go"))
+        return bool(self.received("start"))
 
     @property
     def error(self) -> str:
@@ -259,7 +259,7 @@ class Rig:
     def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[Any]:
         """Submit a job."""
         self._numbers += 1
-        fields.setdefault("model", next(iter(self.scheduler.registry.models)))
+        fields.setdefault("fingerprint", next(iter(self.scheduler.registry.models)))
         ticket: Ticket[Any] = Ticket(
             arrived=self.now if arrived is None else arrived,
             number=self._numbers,

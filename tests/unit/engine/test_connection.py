@@ -99,7 +99,15 @@ def test_the_keeper_sends_the_newest_status_to_a_worker_that_did_not_read(
     lifeline = protocol.connect(tmp_path)
     assert lifeline is not None
     protocol.send_packet(lifeline, {"op": "attach", **greeting})
-    job = {"op": "job", "id": "job", "arrived": 0.0, "history": "", "tokens": 1, "short_tokens": 0, **greeting}
+    job = {
+        "op": "job",
+        "id": "job",
+        "arrived": 0.0,
+        "prefix_digest": "",
+        "tokens": 1,
+        "continuation_tokens": 0,
+        **greeting,
+    }
     for _ in range(ROUNDS):
         line = protocol.connect(tmp_path)
         assert line is not None
@@ -131,7 +139,7 @@ def test_a_keeper_that_sends_an_unknown_message_is_reported(tmp_path: Path) -> N
     engine.start()
     keeper = wait_for(lambda: protocol.accept(listener))
     refusal: dict[str, Any] = {
-        "say": "refused",
+        "event": "refused",
         "kind": "EngineUnavailable",
         "message": "No.",
         "retry_after": None,

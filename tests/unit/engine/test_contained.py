@@ -154,15 +154,15 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
     assert answer(submit(engine, says("served"), "next")) == "served"
 
 
-@pytest.mark.parametrize("call", ["remember", "count"])
+@pytest.mark.parametrize("call", ["conversation_digest", "count_tokens"])
 def test_a_worker_that_fails_at_the_end_of_a_turn_tells_its_client(engine_of: EngineOf, call: str) -> None:
     engine = engine_of(continue_="always")
 
     def fail(text: str) -> Any:
         raise RuntimeError("a mistake of ours")
 
-    turn = Turn(line=says("hello").encode(), tokens=10, history="x")
-    calls: dict[str, Any] = {"remember": lambda raw: "digest", "count": len}
+    turn = Turn(line=says("hello").encode(), tokens=10, prefix_digest="x")
+    calls: dict[str, Any] = {"conversation_digest": lambda raw: "digest", "count_tokens": len}
     job = engine.submit(turn, job_id="victim", **{**calls, call: fail})
     with pytest.raises(errors.BpuError, match="inside the gateway"):
         answer(job)

@@ -502,7 +502,7 @@ def test_no_word_of_it_is_shown(tmp_path: Path) -> None:
 
 def test_the_log_says_how_far_it_is_and_what_was_found(tmp_path: Path) -> None:
     rig = loaded(tmp_path)
-    assert rig.logged == ["examining the console, once in its life: 0 of 4 answers"]
+    assert rig.logged == ["examining the console, only once: 0 of 4 answers"]
     go_on(rig, seconds=2.0)
     assert rig.logged[1:] == ["examining the console: 1 of 4 answers, about 6 s left"]
     examine(rig, resets=True)

@@ -41,10 +41,10 @@ OPS: tuple[object, ...] = (
     "job",
     "progress",
     "end",
-    "failed",
-    "declined",
+    "fail",
+    "decline",
     "status",
-    "bye",
+    "shutdown",
     "listen",
     "none",
     None,
@@ -56,9 +56,9 @@ FIELDS = (
     "fingerprint",
     "id",
     "arrived",
-    "history",
+    "prefix_digest",
     "tokens",
-    "short_tokens",
+    "continuation_tokens",
     "digest",
     "why",
     "prints_end",
@@ -106,7 +106,15 @@ def random_messages(rng: random.Random, fingerprint: str) -> Iterator[dict[str, 
         if rng.random() < 0.8:
             message["fingerprint"] = fingerprint
         if rng.random() < 0.5:  # all but one field as a worker has them
-            sound = {"id": "x", "arrived": 0.0, "history": "", "tokens": 1, "short_tokens": 0, "digest": "", "why": "x"}
+            sound = {
+                "id": "x",
+                "arrived": 0.0,
+                "prefix_digest": "",
+                "tokens": 1,
+                "continuation_tokens": 0,
+                "digest": "",
+                "why": "x",
+            }
             sound.pop(rng.choice(list(sound)))
             message.update(sound)
         yield message
@@ -147,13 +155,13 @@ def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Eng
     """A message about a job that does not run must not detach it from its connection, whose end then ends it."""
     running = submit(engine, "[[sim tokens=60 rate=100]]", "running")
     first_text(running)
-    joining = {"op": "job", "fingerprint": engine.launch.fingerprint, "arrived": 0.0, "history": "", "tokens": 1}
+    joining = {"op": "job", "fingerprint": engine.launch.fingerprint, "arrived": 0.0, "prefix_digest": "", "tokens": 1}
     sock = connection(tmp_path)
     for message in (
-        {**joining, "id": "first", "short_tokens": 0},
+        {**joining, "id": "first", "continuation_tokens": 0},
         to_packet(EndJob(digest="", tokens=0, report=TurnReport())),
         to_packet(FailJob(why="x")),
-        {**joining, "id": "second", "short_tokens": 0},
+        {**joining, "id": "second", "continuation_tokens": 0},
     ):
         protocol.send_packet(sock, message)
     wait_for(lambda: len(engine.status()["waiting"]) == 0)

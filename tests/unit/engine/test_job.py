@@ -21,15 +21,15 @@ from tests.unit.engine.jobs import wait_for
 
 pytestmark = pytest.mark.live
 
-GO = StartJob(
-    short=False,
+START = StartJob(
+    continued=False,
     cached=0,
     banner="",
     fresh=True,
     at_prompt=True,
     traits=UNKNOWN_TRAITS,
     pids=(),
-    noisy=(),
+    background_threads=(),
     keeps=False,
     resets=False,
 )
@@ -65,10 +65,10 @@ class Rig:
             Turn(line=b"hi", tokens=1),
             launch=engine.launch,
             job_id="job",
-            remember=lambda raw: "",
-            count=len,
+            conversation_digest=lambda raw: "",
+            count_tokens=len,
             queue_timeout_s=0,
-            ended=self._count_end,
+            on_end=self._count_end,
         )
         engine.stop()
         self.input, to_console = os.pipe()
@@ -77,7 +77,7 @@ class Rig:
         os.set_blocking(to_console, False)
         gevent_io.spawn(self.job.join)
         wait_for(lambda: any(isinstance(message, SubmitJob) for message in self.keeper.sent))
-        self.keeper.deliver(GO, [to_console, from_console])
+        self.keeper.deliver(START, [to_console, from_console])
 
     def _count_end(self, job: Job) -> None:
         self.ended += 1
@@ -95,7 +95,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rig.close()
 
 
-def test_a_job_that_is_closed_as_its_console_gets_out_of_step_ends(rig: Rig) -> None:
+def test_a_job_that_is_closed_as_its_console_gets_out_of_sync_ends(rig: Rig) -> None:
     os.write(rig.output, b"[User] <<< ")  # no answer begins so
     gevent_io.sleep(0)  # the job waits for output, which it has not read yet
     rig.job.close()
@@ -103,7 +103,7 @@ def test_a_job_that_is_closed_as_its_console_gets_out_of_step_ends(rig: Rig) -> 
     assert [message for message in rig.keeper.sent if isinstance(message, FailJob) and message.retry] == []
 
 
-def test_a_job_whose_console_gets_out_of_step_before_any_text_joins_again(rig: Rig) -> None:
+def test_a_job_whose_console_gets_out_of_sync_before_any_text_joins_again(rig: Rig) -> None:
     os.write(rig.output, b"[User] <<< ")
     wait_for(lambda: any(isinstance(message, FailJob) for message in rig.keeper.sent))
     assert [message.retry for message in rig.keeper.sent if isinstance(message, FailJob)] == [True]

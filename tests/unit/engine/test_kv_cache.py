@@ -22,7 +22,7 @@ KEEPS = Capabilities(retains_history=True, reset_works=True)
 
 
 @pytest.mark.parametrize(
-    ("cache", "capabilities", "history", "short_tokens", "start"),
+    ("cache", "capabilities", "prefix_digest", "continuation_tokens", "start"),
     [
         (EMPTY, Capabilities(), "", 0, StartMode.EMPTY),
         (EMPTY, KEEPS, "abc", 10, StartMode.EMPTY),
@@ -43,9 +43,14 @@ KEEPS = Capabilities(retains_history=True, reset_works=True)
     ],
 )
 def test_how_a_job_begins(
-    cache: Cache, capabilities: Capabilities, history: str, short_tokens: int, start: StartMode
+    cache: Cache, capabilities: Capabilities, prefix_digest: str, continuation_tokens: int, start: StartMode
 ) -> None:
-    assert choose_start(cache, capabilities, history=history, short_tokens=short_tokens, context=1000) is start
+    assert (
+        choose_start(
+            cache, capabilities, prefix_digest=prefix_digest, continuation_tokens=continuation_tokens, context=1000
+        )
+        is start
+    )
 
 
 caches = st.builds(Cache, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000), st.booleans())
@@ -54,13 +59,13 @@ capability_sets = st.builds(Capabilities, st.booleans(), st.booleans(), st.boole
 
 @given(caches, capability_sets, st.sampled_from(["", "abc", "def"]), st.integers(0, 5000))
 def test_only_the_same_conversation_is_ever_continued(
-    cache: Cache, capabilities: Capabilities, history: str, tokens: int
+    cache: Cache, capabilities: Capabilities, prefix_digest: str, tokens: int
 ) -> None:
-    start = choose_start(cache, capabilities, history=history, short_tokens=tokens, context=4096)
+    start = choose_start(cache, capabilities, prefix_digest=prefix_digest, continuation_tokens=tokens, context=4096)
     if start is StartMode.CONTINUE:
         assert cache.known
         assert capabilities.retains_history
-        assert history == cache.digest != ""
+        assert prefix_digest == cache.digest != ""
         assert cache.tokens + tokens < 4096 - 4096 * MARGIN
     if start is StartMode.EMPTY:
         assert cache.empty or capabilities.stateless
@@ -69,8 +74,8 @@ def test_only_the_same_conversation_is_ever_continued(
 @given(caches, capability_sets)
 def test_a_cache_is_spent_only_when_no_job_could_use_it(cache: Cache, capabilities: Capabilities) -> None:
     if must_discard(cache, capabilities):
-        for history in ("", cache.digest):
-            start = choose_start(cache, capabilities, history=history, short_tokens=1, context=10**6)
+        for prefix_digest in ("", cache.digest):
+            start = choose_start(cache, capabilities, prefix_digest=prefix_digest, continuation_tokens=1, context=10**6)
             assert start is (StartMode.RESET if capabilities.reset_works else StartMode.RESTART)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpu.console.traits import EchoForm, TurnReport
-from bpu.engine.client.daemon_connection import error_from
+from bpu.engine.client.keeper_errors import error_from
 from bpu.engine.messages import (
     MESSAGES,
     BadPacket,
@@ -36,7 +36,15 @@ EXAMPLES = [
     for block in BLOCK.findall(DOCUMENT.read_text())
     for direction, packet in EXAMPLE.findall(block)
 ]
-JOB = {"op": "job", "fingerprint": "f", "id": "a", "arrived": 1.5, "history": "", "tokens": 1, "short_tokens": 0}
+JOB = {
+    "op": "job",
+    "fingerprint": "f",
+    "id": "a",
+    "arrived": 1.5,
+    "prefix_digest": "",
+    "tokens": 1,
+    "continuation_tokens": 0,
+}
 END = {"op": "end", "digest": "", "tokens": 1, "report": {}}
 
 
@@ -46,7 +54,7 @@ def as_json(value: object) -> Any:
 
 @pytest.mark.parametrize(("direction", "packet"), EXAMPLES, ids=[next(iter(one.values())) for _, one in EXAMPLES])
 def test_every_example_of_the_document_is_a_message(direction: str, packet: dict[str, Any]) -> None:
-    assert ("op" if direction == ">" else "say") == next(iter(packet))
+    assert ("op" if direction == ">" else "event") == next(iter(packet))
     assert as_json(to_packet(from_packet(packet))) == packet
 
 
@@ -76,7 +84,7 @@ WRONG = [
     *_each(JOB, "again", 1, "true", None),
     *_each(JOB, "previous", "f", [7], {"f": 1}, ["x" * 201]),
     *_each(JOB, "launch", "x" * 48_001, {}),
-    *_each(JOB, "op", "none", None, 7, [], {}, "go"),
+    *_each(JOB, "op", "none", None, 7, [], {}, "start"),
     *_each(END, "report", None, [], {"step_s": "x"}, {"few_gaps": [None]}, {"at_rest": 1}),
     *_each(END, "report", *({"echo": value} for value in ("abc", ["a", "b"], [1, 2, 3], ["\ud800", "", True]))),
 ]
@@ -98,18 +106,18 @@ def test_a_missing_field_is_refused(name: str) -> None:
 @pytest.mark.parametrize("kind", ["EngineCrashed", "EngineStopping", "BpuError", "__class__", "", None])
 def test_no_name_of_a_class_is_taken_for_a_code(kind: str | None) -> None:
     with pytest.raises(BadPacket):
-        from_packet({"say": "refused", "kind": kind, "message": "No.", "retry_after": None, "log": []})
+        from_packet({"event": "refused", "kind": kind, "message": "No.", "retry_after": None, "log": []})
 
 
 def test_an_unknown_field_is_ignored_and_a_missing_one_has_its_default() -> None:
     message = from_packet({**JOB, "new_field": 1})
-    assert message == SubmitJob(fingerprint="f", id="a", arrived=1.5, history="", tokens=1, short_tokens=0)
+    assert message == SubmitJob(fingerprint="f", id="a", arrived=1.5, prefix_digest="", tokens=1, continuation_tokens=0)
     assert isinstance(message, SubmitJob)
     assert (message.launch, message.table, message.previous, message.again) == ("", "", (), False)
 
 
 def test_texts_that_people_write_are_cut() -> None:
-    assert from_packet({"op": "failed", "why": "x" * 600}) == FailJob(why="x" * 500)
+    assert from_packet({"op": "fail", "why": "x" * 600}) == FailJob(why="x" * 500)
     assert from_packet({"op": "cancel", "id": "x" * 600}) == CancelJob(id="x" * 100)
 
 

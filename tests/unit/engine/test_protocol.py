@@ -56,11 +56,11 @@ def test_what_is_sent_arrives(tmp_path_factory: pytest.TempPathFactory, message:
 def test_descriptors_travel_beside_a_packet_and_are_not_inherited(sockets: Sockets) -> None:
     _, server, client = sockets
     reading, writing = os.pipe()
-    protocol.send_packet(server, {"say": "go"}, (reading, writing))
+    protocol.send_packet(server, {"event": "start"}, (reading, writing))
     packet = protocol.receive_packet(client)
     assert packet is not None
     message, fds = packet
-    assert message == {"say": "go"}
+    assert message == {"event": "start"}
     os.write(fds[1], b"hi")
     assert os.read(reading, 10) == b"hi"
     assert not any(os.get_inheritable(fd) for fd in fds)
@@ -83,7 +83,7 @@ def test_a_closed_connection_is_reported_by_send_and_receive(sockets: Sockets) -
     with pytest.raises(Closed):
         protocol.receive_packet(server)
     with pytest.raises(Closed):
-        protocol.send_packet(server, {"say": "place"})
+        protocol.send_packet(server, {"event": "place"})
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"[1, 2]", b"{", b"7"])

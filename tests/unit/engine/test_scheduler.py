@@ -61,7 +61,7 @@ def test_a_job_that_needs_a_fresh_console_gets_one_although_an_older_job_goes_fi
     ready.finish(older)
     ready.gone()
     ready.banner()
-    assert [job.peer.received("go")[0]["fresh"] for job in (older, retried)] == [True, True]
+    assert [job.peer.received("start")[0]["fresh"] for job in (older, retried)] == [True, True]
     assert ready.supervisor.loads == 3
 
 

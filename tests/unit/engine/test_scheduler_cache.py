@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bpu.console.traits import Traits, TurnReport
+from bpu.engine.keeper.background_threads import BackgroundThreads
 from bpu.engine.keeper.kv_cache import UNKNOWN
-from bpu.engine.keeper.noise import NoiseWatch
 from bpu.engine.keeper.supervisor import RESET_LIMIT_S
 from bpu.engine.states import State
 from bpu.engine.timed_reader import RestProbe, Sample
@@ -17,20 +17,20 @@ from tests.unit.engine.rig import PROMPT, PROVEN, Rig
 
 def test_a_continued_conversation_is_not_reset(ready: Rig) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50)
-    job = ready.join(history="chat", short_tokens=5)
-    go = job.peer.received("go")[0]
-    assert (go["short"], go["cached"]) == (True, 50)
+    job = ready.join(prefix_digest="chat", continuation_tokens=5)
+    start = job.peer.received("start")[0]
+    assert (start["continued"], start["cached"]) == (True, 50)
     assert ready.console.written == []
 
 
 def test_another_conversation_begins_behind_a_reset_fence(ready: Rig) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50)
-    job = ready.join(history="other", short_tokens=5)
+    job = ready.join(prefix_digest="other", continuation_tokens=5)
     assert ready.console.written == [b"reset\n"]
     assert not job.peer.going
     ready.console.say(PROMPT)
-    go = job.peer.received("go")[0]
-    assert (go["short"], go["cached"]) == (False, 0)
+    start = job.peer.received("start")[0]
+    assert (start["continued"], start["cached"]) == (False, 0)
 
 
 def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_job_keeps_its_place(ready: Rig) -> None:
@@ -61,7 +61,7 @@ class Busy(RestProbe):
 
 def test_a_console_at_work_behind_the_prompt_of_its_reset_is_ended(ready: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50, report=TurnReport(at_rest=True))
-    monkeypatch.setattr(NoiseWatch, "rest_probe", lambda watch: Busy())
+    monkeypatch.setattr(BackgroundThreads, "rest_probe", lambda watch: Busy())
     job = ready.join()
     ready.console.say(PROMPT)
     ready.after(4.0)
@@ -97,7 +97,7 @@ def test_without_a_trusted_reset_the_process_is_restarted_between_conversations(
     rig.banner()
     rig.finish(rig.join(), digest="chat", tokens=50)
     assert rig.state() is State.READY
-    job = rig.join(history="other")
+    job = rig.join(prefix_digest="other")
     assert rig.state() is State.STOPPING
     rig.gone()
     rig.banner()
@@ -141,7 +141,7 @@ def test_where_nothing_is_ever_continued_the_job_is_asked_to_send_the_reset(tmp_
     for continues, asked in (("never", True), ("always", False)):
         rig = Rig(tmp_path, reset="command", continues=continues)
         rig.banner()
-        assert rig.join().peer.received("go")[0]["resets"] is asked
+        assert rig.join().peer.received("start")[0]["resets"] is asked
 
 
 class Handed:

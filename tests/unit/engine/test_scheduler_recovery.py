@@ -93,9 +93,9 @@ class JobState(RuleBasedStateMachine):
         self.rig.finish(job, digest=digest, tokens=10)
         self.over.append(job)
 
-    @rule(target=jobs, history=st.sampled_from(["", "a", "b"]), late=st.sampled_from([0.0, 0.05]))
-    def come(self, history: str, late: float) -> Any:
-        job = self.rig.join(history=history, short_tokens=1, arrived=self.rig.now - late)
+    @rule(target=jobs, prefix_digest=st.sampled_from(["", "a", "b"]), late=st.sampled_from([0.0, 0.05]))
+    def come(self, prefix_digest: str, late: float) -> Any:
+        job = self.rig.join(prefix_digest=prefix_digest, continuation_tokens=1, arrived=self.rig.now - late)
         self.all.append(job)
         return multiple(job)
 
@@ -184,8 +184,8 @@ class JobState(RuleBasedStateMachine):
     @invariant()
     def only_the_same_conversation_is_continued(self) -> None:
         for job in self.went:
-            go = job.peer.received("go")[0]
-            assert not go["short"] or job.history != ""
+            start = job.peer.received("start")[0]
+            assert not start["continued"] or job.prefix_digest != ""
 
     @invariant()
     def a_busy_console_is_busy_with_something(self) -> None:

@@ -32,7 +32,7 @@ def loaded(rig: Rig) -> list[str]:
 
 
 def test_a_job_for_another_model_swaps_it_in_when_no_job_of_the_loaded_one_waits(ready: Rig, other: str) -> None:
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     assert ready.state() is State.STOPPING
     assert not job.peer.going
     ready.gone()
@@ -43,7 +43,7 @@ def test_a_job_for_another_model_swaps_it_in_when_no_job_of_the_loaded_one_waits
 
 
 def test_the_next_model_is_loaded_only_after_the_last_console_has_ended(ready: Rig, other: str) -> None:
-    ready.join(model=other)
+    ready.join(fingerprint=other)
     ready.after(1.0)
     assert len(ready.consoles) == 1
     ready.gone()
@@ -51,7 +51,7 @@ def test_the_next_model_is_loaded_only_after_the_last_console_has_ended(ready: R
 
 
 def test_what_is_under_way_is_finished_first(ready: Rig, other: str) -> None:
-    running, waiting = ready.join(), ready.join(model=other)
+    running, waiting = ready.join(), ready.join(fingerprint=other)
     ready.after(100.0)
     assert (running.peer.error, ready.state()) == ("", State.BUSY)
     finish(ready, running)
@@ -61,7 +61,7 @@ def test_what_is_under_way_is_finished_first(ready: Rig, other: str) -> None:
 
 
 def test_jobs_of_the_loaded_model_go_first_until_the_other_has_waited_long_enough(ready: Rig, other: str) -> None:
-    running, waiting = ready.join(), ready.join(model=other)
+    running, waiting = ready.join(), ready.join(fingerprint=other)
     early = ready.join()
     finish(ready, running)
     assert early.peer.going
@@ -79,7 +79,7 @@ def test_a_model_for_which_another_was_given_up_is_loaded_though_older_jobs_of_t
 ) -> None:
     running = ready.join()
     older = ready.join()
-    waiting = ready.join(model=other)
+    waiting = ready.join(fingerprint=other)
     ready.after(ready.scheduler.swap_after_s)
     finish(ready, running)
     ready.gone()
@@ -92,7 +92,7 @@ def test_a_model_for_which_another_was_given_up_is_loaded_though_older_jobs_of_t
 
 
 def test_a_load_that_no_job_waits_for_gives_way(rig: Rig, tmp_path: Path) -> None:
-    job = rig.join(model=rig.register(tmp_path, "qwen3-4b"))
+    job = rig.join(fingerprint=rig.register(tmp_path, "qwen3-4b"))
     assert rig.state() is State.STOPPING
     rig.gone()
     rig.banner()
@@ -102,7 +102,7 @@ def test_a_load_that_no_job_waits_for_gives_way(rig: Rig, tmp_path: Path) -> Non
 
 def test_a_model_that_cannot_fit_is_refused_with_figures_and_the_loaded_one_stays(ready: Rig, other: str) -> None:
     ready.shortages["qwen3-4b"] = "needs 7 GiB, the pools hold 3 GiB"
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     assert job.peer.error == "engine_unavailable"
     assert job.peer.received("refused")[0]["message"] == "needs 7 GiB, the pools hold 3 GiB"
     assert ready.state() is State.READY
@@ -111,7 +111,7 @@ def test_a_model_that_cannot_fit_is_refused_with_figures_and_the_loaded_one_stay
 
 
 def test_memory_that_is_gone_by_the_time_of_the_swap_keeps_the_loaded_model(ready: Rig, other: str) -> None:
-    running, waiting = ready.join(), ready.join(model=other)
+    running, waiting = ready.join(), ready.join(fingerprint=other)
     ready.shortages["qwen3-4b"] = "another program holds 3 GiB"
     finish(ready, running)
     assert (waiting.peer.error, ready.state()) == ("engine_unavailable", State.READY)
@@ -119,7 +119,7 @@ def test_memory_that_is_gone_by_the_time_of_the_swap_keeps_the_loaded_model(read
 
 
 def test_the_next_load_waits_until_the_memory_has_come_back(ready: Rig, other: str) -> None:
-    ready.join(model=other)
+    ready.join(fingerprint=other)
     ready.shortages["qwen3-4b"] = "not yet"
     ready.gone()
     ready.after(0.5)
@@ -130,7 +130,7 @@ def test_the_next_load_waits_until_the_memory_has_come_back(ready: Rig, other: s
 
 
 def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_comes_back(ready: Rig, other: str) -> None:
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     ready.gone()
     for _ in range(FREE_RETRIES + 1):
         assert loaded(ready)[-1] == "qwen3-4b"
@@ -139,11 +139,13 @@ def test_a_model_that_fails_to_load_trips_its_own_breaker_and_the_one_before_com
     assert (ready.state(), loaded(ready)[-1]) == (State.STARTING, FIRST)
     ready.banner()
     assert ready.join().peer.going
-    assert ready.join(model=other).peer.error == "engine_stopping", "it is told at once, while its breaker is open"
+    assert ready.join(fingerprint=other).peer.error == "engine_stopping", (
+        "it is told at once, while its breaker is open"
+    )
 
 
 def test_memory_that_comes_back_late_after_a_swap_is_waited_for(ready: Rig, other: str) -> None:
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     ready.gone()
     ready.console.say(NO_MEMORY, STDERR)
     ready.console.die(Exit(255, None))
@@ -184,7 +186,7 @@ def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_j
     ready.gone()
     ready.scheduler.load()
     ready.settle()
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     assert ready.state() is State.STARTING
     ready.banner()
     assert (loaded(ready), ready.state()) == ([FIRST, FIRST], State.READY)
@@ -196,7 +198,7 @@ def test_an_order_for_the_model_of_the_last_load_is_carried_out_before_a_later_j
 
 
 def test_a_model_whose_job_left_before_its_load_is_not_loaded(ready: Rig, other: str) -> None:
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     ready.remove(job)
     ready.gone()
     assert loaded(ready) == [FIRST, FIRST]
@@ -220,7 +222,7 @@ def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Pa
     other = ready.register(tmp_path, "qwen3-4b", idle_unload_s=30.0)
     ready.after(1000.0)
     assert ready.state() is State.READY, "the first one has no limit"
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     ready.gone()
     ready.banner()
     finish(ready, job)
@@ -232,7 +234,7 @@ def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Pa
 
 def test_findings_restarts_and_load_times_belong_to_a_model(ready: Rig, tmp_path: Path) -> None:
     other = ready.register(tmp_path, "qwen3-4b", argv=("another", "--hbm_path", "q.hbm"))
-    job = ready.join(model=other)
+    job = ready.join(fingerprint=other)
     ready.gone()
     ready.after(7.0)
     ready.banner()
@@ -247,21 +249,21 @@ def test_a_conversation_does_not_go_on_over_a_swap(ready: Rig, other: str) -> No
     first = ready.join()
     ready.finish(first, digest="chat", tokens=100)
     ready.console.say(PROMPT)
-    between = ready.join(model=other)
+    between = ready.join(fingerprint=other)
     ready.gone()
     ready.banner()
     finish(ready, between)
-    again = ready.join(history="chat", short_tokens=10)
+    again = ready.join(prefix_digest="chat", continuation_tokens=10)
     ready.gone()
     ready.banner()
-    assert again.peer.received("go")[0]["short"] is False
+    assert again.peer.received("start")[0]["continued"] is False
 
 
 def test_a_changed_entry_counts_from_its_next_load(ready: Rig, tmp_path: Path) -> None:
     changed = ready.register(tmp_path, FIRST, argv=("console", "--changed"))
     ready.after(5.0)
     assert (ready.state(), len(ready.spawned)) == (State.READY, 1), "a change alone reloads nothing"
-    job = ready.join(model=changed)
+    job = ready.join(fingerprint=changed)
     ready.gone()
     ready.banner()
     assert job.peer.going
@@ -329,7 +331,7 @@ def test_limits_of_an_entry_change_with_its_next_load_too(ready: Rig, tmp_path: 
 
 def test_launches_that_nothing_needs_are_forgotten_and_no_job_is_lost(ready: Rig, tmp_path: Path) -> None:
     running = ready.join()
-    waiting = ready.join(model=ready.register(tmp_path, "qwen3-4b", argv=("console", "--first")))
+    waiting = ready.join(fingerprint=ready.register(tmp_path, "qwen3-4b", argv=("console", "--first")))
     for number in range(1000):
         ready.register(tmp_path, "qwen3-4b", argv=("console", str(number)))
     assert len(ready.scheduler.registry._launches) < 400

@@ -57,12 +57,12 @@ class Board:
                 continue
             model = chosen(waiting, self.loaded, now=self.now, ready_since=self.ready_since)
             if model != self.loaded:
-                if any(job.model == self.loaded for job in waiting):
+                if any(job.fingerprint == self.loaded for job in waiting):
                     self.swaps_with_own_jobs.append(self.now)
                 self.now += load_s
                 self.loaded, self.ready_since = model, self.now
                 continue
-            job = next(job for job in waiting if job.model == model)
+            job = next(job for job in waiting if job.fingerprint == model)
             waiting.remove(job)
             self.waits[job] = self.now - job.since
             self.now += answer_s
@@ -79,7 +79,7 @@ def test_every_job_is_served_within_the_stated_bound(jobs: list[Demand], answer_
     assert set(board.waits) == set(jobs)
     for job, waited in board.waits.items():
         older = sum(other.since <= job.since and other is not job for other in jobs)
-        models = len({other.model for other in jobs})
+        models = len({other.fingerprint for other in jobs})
         # The older jobs, one answer under way, for each other model its time and an answer, and a load each time.
         share = (models - 1) * (AFTER_S + answer_s)
         loads = (older * answer_s + share) / AFTER_S + older + models
@@ -101,7 +101,7 @@ def test_two_models_under_a_mixed_load_wait_no_longer_than_their_share() -> None
     board = Board(jobs, answer_s=2.0, load_s=5.0)
     order = list(board.waits)
     for model in "ab":
-        served = [job for job in order if job.model == model]
+        served = [job for job in order if job.fingerprint == model]
         assert served == sorted(served, key=lambda job: job.since)
-    changes = sum(first.model != second.model for first, second in pairwise(order))
+    changes = sum(first.fingerprint != second.fingerprint for first, second in pairwise(order))
     assert changes <= board.now / AFTER_S

@@ -76,9 +76,15 @@ def engine_of(compiled: Path, tmp_path: Path) -> Iterator[EngineOf]:
     until(lambda: not processes(tmp_path), seconds=12, what="keeper and console are gone")
 
 
-def submit(engine: Engine, text: str, *, history: str = "", digest: str = "") -> Job:
-    turn = Turn(line=b"whole " + text.encode(), tokens=20, short_line=text.encode(), short_tokens=5, history=history)
-    return engine.submit(turn, job_id=text[:20], remember=lambda raw: digest)
+def submit(engine: Engine, text: str, *, prefix_digest: str = "", digest: str = "") -> Job:
+    turn = Turn(
+        line=b"whole " + text.encode(),
+        tokens=20,
+        continuation_line=text.encode(),
+        continuation_tokens=5,
+        prefix_digest=prefix_digest,
+    )
+    return engine.submit(turn, job_id=text[:20], conversation_digest=lambda raw: digest)
 
 
 def answer(job: Job) -> str:
@@ -131,7 +137,7 @@ def test_a_leaked_end_token_is_no_part_of_the_answer(engine_of: EngineOf, token:
 def test_two_turns_of_one_conversation_continue(engine_of: EngineOf) -> None:
     engine = engine_of()
     assert answer(submit(engine, "one", digest="first")) == holding("whole one")
-    second = submit(engine, "two", history="first", digest="second")
+    second = submit(engine, "two", prefix_digest="first", digest="second")
     assert answer(second) == holding("whole one", "two")
     assert second.timing.cached_tokens > 0
     assert engine.status()["loads"] == 1
@@ -140,14 +146,14 @@ def test_two_turns_of_one_conversation_continue(engine_of: EngineOf) -> None:
 def test_reset_forgets_and_costs_no_load(engine_of: EngineOf) -> None:
     engine = engine_of()
     answer(submit(engine, "one", digest="first"))
-    assert answer(submit(engine, "two", history="another chat")) == holding("whole two")
+    assert answer(submit(engine, "two", prefix_digest="another chat")) == holding("whole two")
     assert engine.status()["loads"] == 1
 
 
 def test_a_console_without_history_is_not_reset_and_not_continued(engine_of: EngineOf) -> None:
     engine = engine_of(program="oellm_run", continue_="auto")
     answer(submit(engine, "one", digest="first"))
-    assert answer(submit(engine, "two", history="first")) == holding("whole two")
+    assert answer(submit(engine, "two", prefix_digest="first")) == holding("whole two")
     assert engine.status()["loads"] == 1
 
 
@@ -157,7 +163,7 @@ def test_the_self_test_finds_out_whether_reset_forgets(engine_of: EngineOf, kind
     wait_for(lambda: engine.status()["examined"] == 1 and engine.status()["state"] == "ready")
     before = engine.status()["loads"]
     answer(submit(engine, "secret plans", digest="first"))
-    assert answer(submit(engine, "two", history="another chat")) == holding("whole two")
+    assert answer(submit(engine, "two", prefix_digest="another chat")) == holding("whole two")
     assert engine.status()["loads"] - before == loads - 1
 
 
@@ -179,7 +185,7 @@ def test_a_job_that_is_left_is_followed_by_the_next(engine_of: EngineOf) -> None
         ("exit", errors.EngineCrashed, "Failed to DoPrefill"),
         ("run-error", errors.EngineCrashed, "run error"),
         ("silent", errors.EngineTimeout, "second"),
-        ("endless", errors.EngineCrashed, "does not stop"),
+        ("endless", errors.EngineCrashed, "does not end"),
     ],
 )
 def test_a_fault_is_a_typed_error_and_the_next_job_works(

@@ -23,15 +23,17 @@ def thought(reasoning: str, answer: str) -> list[Step]:
 class FakeJob:
     """A job that runs `script` when its events are asked for."""
 
-    def __init__(self, script: Iterable[Step], *, job_id: str, turn: Turn, remember: Callable[[str], str]) -> None:
+    def __init__(
+        self, script: Iterable[Step], *, job_id: str, turn: Turn, conversation_digest: Callable[[str], str]
+    ) -> None:
         self.id = job_id
         self.turn = turn
         self.timing = Timing(queued_s=0.25, prefill_s=0.5, decode_s=2.0, prompt_tokens=turn.tokens)
         self.closed = 0
         self.asked_silence: list[float | None] = []
-        self.remembered: str | None = None
+        self.digest: str | None = None
         self._script = script
-        self._remember = remember
+        self._conversation_digest = conversation_digest
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
         for event in self._events(silence_s):
@@ -54,7 +56,7 @@ class FakeJob:
             if isinstance(step, Text):
                 raw += step.text
             if isinstance(step, Done):
-                self.remembered = self._remember(raw)
+                self.digest = self._conversation_digest(raw)
             if not isinstance(step, Bell):
                 yield step
                 continue
@@ -102,15 +104,15 @@ class FakeEngine:
         turn: Turn,
         *,
         job_id: str,
-        remember: Callable[[str], str],
-        count: Callable[[str], int],
+        conversation_digest: Callable[[str], str],
+        count_tokens: Callable[[str], int],
         client: object = None,
         model: str = "",
         on_end: Callable[[], None] = lambda: None,
     ) -> FakeJob:
         if self.refusal is not None:
             raise self.refusal
-        job = FakeJob(self.script, job_id=job_id, turn=turn, remember=remember)
+        job = FakeJob(self.script, job_id=job_id, turn=turn, conversation_digest=conversation_digest)
         self.jobs.append(job)
         self.asked.append(model)
         return job

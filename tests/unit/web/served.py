@@ -35,10 +35,10 @@ class Talker(FakeEngine):
         self.bells: dict[str, Bell] = {}
         self.closed: list[str] = []
 
-    def submit(self, turn: Turn, *, job_id: str, remember: Callable[[str], str], **more: Any) -> FakeJob:
+    def submit(self, turn: Turn, *, job_id: str, conversation_digest: Callable[[str], str], **more: Any) -> FakeJob:
         question = turn.line.decode()
         self.script = self._script(question, job_id)
-        return super().submit(turn, job_id=job_id, remember=remember, **more)
+        return super().submit(turn, job_id=job_id, conversation_digest=conversation_digest, **more)
 
     def _script(self, question: str, job_id: str) -> list[Step]:
         if question == "flood":

@@ -1,1 +1,4 @@
-"""A ROS 2 node that lets a robot talk with the language model of a gateway."""
+"""A ROS 2 node for conversations with a language model.
+
+A gateway serves the model.
+"""

@@ -1,6 +1,7 @@
-"""Turns prompts and events of the answer into actions: the conversation of a robot with a person.
+"""Turns prompts and events of the answer into actions.
 
-Pure: no ROS, no network, no thread; the time is an argument. The node carries the actions out. Invariants:
+The conversation of a robot with a person. Pure: no ROS, no network, no thread; the time is an argument. The node
+carries the actions out. Invariants:
 
 - At most one turn is active. Events of another turn are ignored, so an answer that was interrupted says no more.
 - The memory holds whole exchanges: a question and what was said in answer to it. A turn that ended before a word of
@@ -97,7 +98,10 @@ class _Turn:
 
 
 class Dialogue:
-    """One conversation; the node calls it in one thread. `memory_turns` exchanges are sent with each question."""
+    """One conversation; the node calls it in one thread.
+
+    `memory_turns` exchanges are sent with each question.
+    """
 
     def __init__(
         self,
@@ -159,7 +163,10 @@ class Dialogue:
         return actions
 
     def on_content(self, number: int, text: str, now: float) -> list[Action]:
-        """Handle a part of the answer of turn `number`, without reasoning; inline `<think>` blocks are withheld."""
+        """Handle a part of the answer of turn `number`, without reasoning.
+
+        Inline `<think>` blocks are withheld.
+        """
         turn = self._current(number)
         if turn is None or turn.is_complete or not (text := turn.reasoning.feed(text)):
             return []
@@ -179,7 +186,10 @@ class Dialogue:
         return [*actions, Answer(turn.answer), *self._finish(now)]
 
     def on_error(self, number: int, message: str, now: float, *, code: str = "") -> list[Action]:
-        """Handle a failed request of turn `number`; after a too long conversation, ask once more without memory."""
+        """Handle a failed request of turn `number`.
+
+        After a too long conversation, ask once more without memory.
+        """
         turn = self._current(number)
         if turn is None or turn.is_complete:
             return []

@@ -26,7 +26,10 @@ MAX_BODY = 1 << 20
 
 
 class GatewayError(Exception):
-    """The gateway refused a request, broke off, or cannot be reached. `code` is its error code, or "unreachable"."""
+    """The gateway refused a request, broke off, or cannot be reached.
+
+    `code` is its error code, or "unreachable".
+    """
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -56,7 +59,10 @@ class GatewayClient:
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     def engine(self, operation: str) -> None:
-        """Order `load` of this client's model or `unload`; returns when it is accepted, not when it is done."""
+        """Order `load` of this client's model or `unload`.
+
+        Returns when it is accepted, not when it is done.
+        """
         body = {"model": self.model} if operation == "load" and self.model else {}
         self.request("POST", f"/v1/engine/{operation}", body)
 
@@ -99,7 +105,10 @@ class GatewayClient:
 
 
 class ChatStream:
-    """One answer. Owned by the thread that iterates `events`; only `hang_up` and `cancel` may be called by others."""
+    """One answer.
+
+    Owned by the thread that iterates `events`; only `hang_up` and `cancel` may be called by others.
+    """
 
     def __init__(self, client: GatewayClient, body: dict[str, Any]) -> None:
         self._client = client
@@ -138,7 +147,10 @@ class ChatStream:
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
-        """Close the connection and cancel the job by its id, for gateways behind a proxy; waits for the answer."""
+        """Close the connection and cancel the job by its id, for gateways behind a proxy.
+
+        Waits for the answer.
+        """
         self.hang_up()
         if self.job:
             self._client.cancel(self.job)

@@ -1,7 +1,7 @@
-"""Turns a camera's image message into a data URI for a vision model, without OpenCV or numpy.
+"""Turns a camera's image message into a data URI for a vision model.
 
-Pure: standard library only. Raw images are made smaller by leaving out pixels, because the models see 448 by 448 ones
-and a request's body has a limit.
+Without OpenCV or numpy. Pure: standard library only. Raw images are made smaller by leaving out pixels, because the
+models see 448 by 448 ones and a request's body has a limit.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ class UnsupportedImage(ValueError):
 
 
 def data_uri(encoding: str, width: int, height: int, step: int, data: bytes) -> str:
-    """`sensor_msgs/Image` as a data URI. `step` is the length of a row in bytes. Raises `UnsupportedImage`.
+    """`sensor_msgs/Image` as a data URI.
 
-    `encoding` may be rgb8, bgr8, rgba8, bgra8, mono8 or nv12, or jpeg and png as D-Robotics' camera nodes publish.
+    `step` is the length of a row in bytes. Raises `UnsupportedImage`. `encoding` may be rgb8, bgr8, rgba8, bgra8, mono8
+    or nv12, or jpeg and png as D-Robotics' camera nodes publish.
     """
     name = encoding.lower()
     if name in ("jpeg", "jpg", "png"):
@@ -54,7 +55,10 @@ def data_uri(encoding: str, width: int, height: int, step: int, data: bytes) -> 
 
 
 def compressed_uri(data: bytes) -> str:
-    """Return a JPEG or PNG file, detected by its first bytes, as a data URI. Raises `UnsupportedImage`."""
+    """Return a JPEG or PNG file, detected by its first bytes, as a data URI.
+
+    Raises `UnsupportedImage`.
+    """
     if len(data) > MAX_COMPRESSED:
         raise UnsupportedImage(f"The image has {len(data)} bytes; at most {MAX_COMPRESSED} are sent.")
     for signature, kind in _SIGNATURES.items():
@@ -73,7 +77,10 @@ def _rows(data: bytes, step: int, height: int, stride: int) -> list[bytes]:
 
 
 def _nv12_rows(width: int, height: int, step: int, data: bytes, stride: int) -> list[bytes]:
-    """Return RGB rows of an NV12 image (BT.601): a plane of brightness, then one of colour at half the size."""
+    """Return RGB rows of an NV12 image (BT.601).
+
+    It is a plane of brightness, then one of colour at half the size.
+    """
     _check(data, step, width, height + (height + 1) // 2)
     colour = step * height
     rows = []

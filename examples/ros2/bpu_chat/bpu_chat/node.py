@@ -1,7 +1,8 @@
-"""The ROS 2 node: topics in, topics out. The logic is in `dialogue.py`; this is a thin shell of rclpy.
+"""The ROS 2 node: topics in, topics out.
 
-Threads: callbacks and the timer run in the executor's thread; each request is read by a thread of its own. Both hold
-`_lock` while they ask the dialogue and publish, so nothing of an interrupted answer is published after its successor.
+The logic is in `dialogue.py`; this is a thin shell of rclpy. Threads: callbacks and the timer run in the executor's
+thread; each request is read by a thread of its own. Both hold `_lock` while they ask the dialogue and publish, so
+nothing of an interrupted answer is published after its successor.
 """
 
 from __future__ import annotations
@@ -104,7 +105,10 @@ class BpuChat(Node):  # type: ignore[misc]
         self._do(self._dialogue.on_prompt, str(message.data), image=self._recent_image())
 
     def _recent_image(self) -> Any:
-        """Return the newest image message, if new enough; it is encoded later, so that barge-in does not wait."""
+        """Return the newest image message, if new enough.
+
+        It is encoded later, so that barge-in does not wait.
+        """
         is_recent = time.monotonic() - self._image_at <= self._image_max_age_s
         return self._image if is_recent else None
 
@@ -189,7 +193,10 @@ class BpuChat(Node):  # type: ignore[misc]
                 self._streams.pop(turn, None)
 
     def _with_picture(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Return the question with its image as a data URI, or without it if it cannot be sent."""
+        """Return the question with its image as a data URI.
+
+        Without it if it cannot be sent.
+        """
         part, text = question["content"]
         message = part["image_url"]["url"]
         try:

@@ -1,6 +1,6 @@
-"""Gives pieces to the speech node no faster than it speaks, because its queues drop what is too much.
+"""Gives pieces to the speech node no faster than it speaks.
 
-Pure: the time is an argument, in seconds.
+Its queues drop what is too much. Pure: the time is an argument, in seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns the text of an answer, as it streams, into short pieces that a speech node can say.
+"""Turns streamed text into short pieces that a speech node can say.
 
 Pure: standard library only, no ROS, no network, no clock. The rules are those of D-Robotics' hobot_tts
 (`src/hobot_tts.cpp`): it splits each message at `，。、？！：` and at every ASCII punctuation mark, drops the mark, and
@@ -52,7 +52,10 @@ class ReasoningFilter:
         self._state: Literal["start", "inside", "after"] = "start"
 
     def feed(self, text: str) -> str:
-        """Return the part of `text` that belongs to the answer; the start of a tag is held back."""
+        """Return the part of `text` that belongs to the answer.
+
+        The start of a tag is held back.
+        """
         if self._state == "after":
             return text
         self._held += text
@@ -129,7 +132,10 @@ class SpeechSplitter:
                 yield piece
 
     def _skip_code(self, *, final: bool) -> bool | None:
-        """Drop the next line of a block of code. None: more text is needed; False: there is no code here."""
+        """Drop the next line of a block of code.
+
+        None: more text is needed; False: there is no code here.
+        """
         line, newline, rest = self._buffer.partition("\n")
         if not self._fence:
             found = _FENCE.match(line)
@@ -203,12 +209,18 @@ def _pauses(text: str, index: int, after: str | None) -> bool:
 
 
 def _words(text: str) -> int:
-    """Count spoken characters; a Chinese one counts two, because it takes twice the time of a Latin one."""
+    """Count spoken characters.
+
+    A Chinese one counts two, because it takes twice the time of a Latin one.
+    """
     return sum(2 if _HAS_CJK.match(char) else char.isalnum() for char in text) // 2
 
 
 def _forced(text: str) -> int | None:
-    """Return where to cut a text without punctuation: after a blank, else outside numbers and Latin words."""
+    """Return where to cut a text without punctuation.
+
+    After a blank, else outside numbers and Latin words.
+    """
     if len(text) < LONGEST_ADDRESS and re.search(rf"{_ADDRESS_START}\S*\Z", text):
         return None
     blank = max(text.rfind(" "), text.rfind("\t"))
@@ -298,9 +310,10 @@ _BRACKETS = frozenset({"Ps", "Pe", "Pi", "Pf"})
 
 
 def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
-    """Convert one piece of Markdown to words with pauses; empty if there is nothing to say.
+    """Convert one piece of Markdown to words with pauses.
 
-    It ends with a mark, has no other ASCII punctuation than `,.!?;:` before a blank or the end, and no line break.
+    Empty if there is nothing to say. It ends with a mark, has no other ASCII punctuation than `,.!?;:` before a blank
+    or the end, and no line break.
     """
     text = raw.replace("\n", " ").replace("\t", " ")
     text = _LINK.sub(r"\1", text)

@@ -1,4 +1,4 @@
-"""The noise watch finds threads that run while the console waits, without endless reloads."""
+"""`BackgroundThreads` finds threads that run while the console waits, without endless reloads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bpu.engine.keeper.noise import NoiseWatch
+from bpu.engine.keeper.background_threads import BackgroundThreads
 from bpu.engine.timed_reader import RestProbe
 
-MODEL, HEART = 7, 8
+MODEL, BACKGROUND = 7, 8
 
 
 class Process:
@@ -18,11 +18,11 @@ class Process:
 
     def __init__(self, period_s: float) -> None:
         self.now, self.period_s, self.model_runs, self.shift = 1000.0, period_s, 0, 0
-        self.watch = NoiseWatch(lambda: self.now, probe=self.probe)
+        self.watch = BackgroundThreads(lambda: self.now, probe=self.probe)
 
-    def probe(self, pids: Iterable[int], noisy: frozenset[int] | None = None) -> RestProbe:
-        probe = RestProbe(pids, noisy, proc=Path("/nowhere"))
-        runs = {MODEL + self.shift: 5 + self.model_runs, HEART + self.shift: int(self.now / self.period_s)}
+    def probe(self, pids: Iterable[int], background: frozenset[int] | None = None) -> RestProbe:
+        probe = RestProbe(pids, background, proc=Path("/nowhere"))
+        runs = {MODEL + self.shift: 5 + self.model_runs, BACKGROUND + self.shift: int(self.now / self.period_s)}
         probe.sample = lambda: runs  # type: ignore[method-assign]
         return probe
 
@@ -44,7 +44,7 @@ class Process:
         """The first line after a load is written as soon as it may."""
         self.now = max(self.now, self.watch.free_at)
         self.watch.end_wait()
-        return frozenset(tid - self.shift for tid in self.watch.noisy or ())
+        return frozenset(tid - self.shift for tid in self.watch.known or ())
 
 
 @pytest.mark.parametrize(("period_s", "loads"), [(0.02, 1), (0.3, 2), (1.5, 3)])
@@ -56,7 +56,7 @@ def test_a_thread_that_runs_now_and_then_is_found_within_a_few_loads(period_s: f
         found.append(process.first_line())
         if not found[-1]:
             process.watch.watch_longer()  # its turn does not come to rest
-    assert found == [frozenset()] * loads + [frozenset({HEART})] * (10 - loads)
+    assert found == [frozenset()] * loads + [frozenset({BACKGROUND})] * (10 - loads)
 
 
 def test_where_the_longest_watch_shows_no_thread_no_line_waits_any_more() -> None:
@@ -77,7 +77,7 @@ def test_turns_that_do_not_rest_for_another_reason_leave_a_known_thread_known() 
         process.load()
         found = process.first_line()
         process.watch.watch_longer()
-    assert found == frozenset({HEART})
+    assert found == frozenset({BACKGROUND})
 
 
 def test_a_console_that_idles_between_two_turns_shows_its_threads_without_a_load() -> None:
@@ -85,10 +85,10 @@ def test_a_console_that_idles_between_two_turns_shows_its_threads_without_a_load
     process.load()
     process.first_line()
     process.wait(1.0)
-    assert process.first_line() == frozenset({HEART})
+    assert process.first_line() == frozenset({BACKGROUND})
 
 
-def test_a_turn_between_two_waits_is_no_noise() -> None:
+def test_threads_that_run_in_a_turn_are_no_background_threads() -> None:
     process = Process(1e9)
     process.load()
     process.now += 1.0

@@ -19,7 +19,7 @@ from bpu.settings import load_settings
 from tests.support import sdks
 from tests.unit.board.device import Board
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 MODEL_BYTES = 2_234_994_104
 NAME = "DeepSeek_R1_Distill_Qwen_1.5B"
 Setup = Callable[..., tools.Result]
