@@ -30,7 +30,7 @@ def chat_tokens() -> Response:
 
 @counting.post("/v1/responses/input_tokens")
 def response_tokens() -> Response:
-    """Count the tokens of a Responses request, also of a too long one."""
+    """Count the tokens of a request of the Responses API, of any length."""
     ctx = app_context()
     return _count_response(ctx, parse_response(_body(ctx, may_hold_images=True), **options(ctx)))
 
