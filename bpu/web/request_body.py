@@ -33,6 +33,8 @@ MAX_DEPTH = 100
 SILENCE_S = 30.0
 #: The size of one read, and the first bytes of a body that its budget does not count: all of most bodies.
 PIECE_BYTES = 16 * 1024
+#: The same of a body in chunks, each byte of which may be a chunk.
+CHUNKED_PIECE_BYTES = 1024
 FREE_BYTES = 64 * 1024
 #: Other greenlets run after so many seconds of processor time, for so many seconds. Above 0, because after a pause of 0
 #: the event loop goes on with the body before it polls its sockets.
@@ -168,7 +170,7 @@ def _pieces(length: int | None, most: int, share: BodyShare) -> Iterator[bytes]:
     stream, size = request.environ["wsgi.input"], 0
     g.body_size, begun = 0, time.thread_time()
     while length is None or size < length:
-        piece = stream.read(PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
+        piece = stream.read(CHUNKED_PIECE_BYTES if length is None else min(PIECE_BYTES, length - size))
         if not piece:
             return
         size += len(piece)
@@ -214,7 +216,9 @@ def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
     except Exception:  # gunicorn's own types, for an invalid chunk and for a client that disconnected
         if not ended:
-            raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
+            raise BadRequest(
+                "The body broke off, or its chunks are not HTTP or very many and tiny.", code="invalid_http"
+            ) from None
     finally:
         alarm.close()
         with suppress(OSError):

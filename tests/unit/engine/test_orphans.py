@@ -60,7 +60,7 @@ def consoles_of(pid: int) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("how", sorted(WRAPPERS))
-def test_the_next_keeper_ends_the_orphan_and_serves(wrapped: Callable[[str], Engine], how: str) -> None:
+def test_9_the_next_keeper_ends_the_orphan_and_serves(wrapped: Callable[[str], Engine], how: str) -> None:
     engine = wrapped(how)
     assert answer(submit(engine, says("before"))) == "before"
     running = submit(engine, LONG, "running")
@@ -106,7 +106,7 @@ def start_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         process.communicate()
 
 
-def test_a_program_that_has_taken_the_lock_itself_is_no_orphan(
+def test_9_a_program_that_has_taken_the_lock_itself_is_no_orphan(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     engine = start_engine(tmp_path)
@@ -119,7 +119,7 @@ def test_a_program_that_has_taken_the_lock_itself_is_no_orphan(
     engine.stop()
 
 
-def test_a_process_that_has_only_opened_the_file_is_left_alone(
+def test_9_a_process_that_has_only_opened_the_file_is_left_alone(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     lock = tmp_path / "engine.lock"
@@ -131,7 +131,7 @@ def test_a_process_that_has_only_opened_the_file_is_left_alone(
     assert reader.poll() is None
 
 
-def test_the_children_of_a_living_holder_are_no_orphans(
+def test_9_the_children_of_a_living_holder_are_no_orphans(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     lock = tmp_path / "engine.lock"
@@ -144,7 +144,7 @@ def test_the_children_of_a_living_holder_are_no_orphans(
     assert [process.pid for process in orphans_of(lock)] == [child.pid], "the holder has let go; its child has not"
 
 
-def test_a_process_is_known_by_its_start_time_as_well(start_process: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_9_a_process_is_known_by_its_start_time_as_well(start_process: Callable[..., subprocess.Popen[bytes]]) -> None:
     sleeper = start_process(SLEEPER)
     process = read_process(sleeper.pid)
     assert process is not None

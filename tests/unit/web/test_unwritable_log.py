@@ -90,13 +90,13 @@ def check_reloads(served: Served) -> None:
     until(lambda: answers(served), what="the gateway answers after a reload")
 
 
-def test_a_full_disk_under_the_log_stops_nothing(tmp_path: Path) -> None:
+def test_3_a_full_disk_under_the_log_stops_nothing(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full, serving(full.fileno(), tmp_path) as served:
         check_serves(served)
         check_reloads(served)
 
 
-def test_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
+def test_3_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with serving(writing, tmp_path) as served:
@@ -106,7 +106,7 @@ def test_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_a_log_whose_reader_is_paused_stops_nothing_and_counts_what_is_lost(tmp_path: Path, kind: str) -> None:
+def test_3_a_log_whose_reader_is_paused_stops_nothing_and_counts_what_is_lost(tmp_path: Path, kind: str) -> None:
     reading, writing = os.pipe() if kind == "pipe" else (end.detach() for end in socket.socketpair())
     with serving(writing, tmp_path) as served:
         os.close(writing)
