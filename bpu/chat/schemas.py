@@ -53,6 +53,9 @@ _LEAST_LARGE_NUMBER = 2**53
 _UNCHECKED = {
     "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "dependencies",
 }  # fmt: skip
+#: Longer schemas, in characters, fit no context and are refused. So they are shown as they are: a waiting job keeps the
+#: schemas of its request, also what is not shown.
+MAX_PRUNED = 128 * 1024
 #: Keywords that tell a model nothing.
 _NOISE = {"$schema", "title", "additionalProperties", "strict"}
 #: Keywords whose value is a mapping of names, which are no keywords, to schemas; and those whose value is data.

@@ -57,7 +57,9 @@ def is_lockable(path: Path) -> bool:
 def _open(path: Path, create: bool) -> int:
     if create:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o640)
+    # Without O_NONBLOCK a FIFO in the place of the file would stop the process.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    return os.open(path, flags, 0o640)
 
 
 def abandon_slot(folder: Path) -> None:

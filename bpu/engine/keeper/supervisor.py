@@ -6,6 +6,7 @@ change of state through `changed`.
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Cache
 from bpu.engine.keeper.noise import NoiseWatch
 from bpu.engine.keeper.output_reader import OutputReader
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.protocol import RESOURCE_ERRORS
 from bpu.engine.states import Machine, State, Transition
 
 RESET_LIMIT_S = 5.0
@@ -126,7 +128,9 @@ class Supervisor:
             self._configuration = read_configuration(self._configuration_path)
             console = self._spawn(self.launch, self._lock_fds, self.log)
         except OSError as error:
-            self._record_failure(Diagnosis("bad_option", f"The console cannot be started: {error}.", True))
+            # Without a descriptor or memory for a moment the next start may succeed (EAGAIN: too many processes).
+            permanent = error.errno not in RESOURCE_ERRORS | {errno.EAGAIN}
+            self._record_failure(Diagnosis("bad_option", f"The console cannot be started: {error}.", permanent))
             self._machine.apply(Transition.GIVE_UP)
             return
         self._console, self._started = console, self._clock()

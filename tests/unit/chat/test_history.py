@@ -227,3 +227,8 @@ def test_23_a_prompt_with_a_bare_closing_tag_changes_nothing_of_the_answer() -> 
     asked = request("What is </think>?", stream=True)
     assert prompter().turn(asked).line == b"What is < /think>?"
     assert prompter().thinks(asked)
+
+
+def test_7_a_request_keeps_no_reasoning_of_an_earlier_answer() -> None:
+    answer = said("assistant", "<think>" + "x" * 9000 + "</think>ok")
+    assert [message.content for message in request("Hi", answer, "<think>y").messages] == ["Hi", "ok", "<think>y"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -78,3 +79,19 @@ def test_4_a_keeper_without_a_free_descriptor_takes_connections_again_when_it_ha
     assert engine.status()["keeper_pid"] == keeper
     connected.close()
     other.stop()
+
+
+def test_4_a_keeper_without_a_free_descriptor_loads_again_when_it_has_one(engine_of: EngineOf) -> None:
+    """Before, its clients got an error that names a person's work, and sent nothing again."""
+    engine = engine_of()
+    wait_for(lambda: engine.status()["state"] == "ready")
+    keeper = engine.status()["keeper_pid"]
+    limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, (10, limits[1]))
+    os.kill(engine.status()["console_pid"], signal.SIGKILL)
+    wait_for(lambda: engine.status()["state"] == "failed" and "Too many open files" in engine.status()["error"])
+    assert not engine.status()["person"]
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
+    wait_for(lambda: engine.status()["state"] == "ready", seconds=30)
+    assert answer(submit(engine, says("served"))) == "served"
+    assert engine.status()["keeper_pid"] == keeper

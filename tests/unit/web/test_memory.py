@@ -184,6 +184,18 @@ def test_7_a_waiting_response_keeps_little_for_its_metadata(tmp_path: Path) -> N
     assert grown[1] < 24
 
 
-def taken(served: Served, stack: ExitStack, sent: bytes) -> None:
-    held = stack.enter_context(crowd(served, 100, sent))
-    assert Counter(status(sock) for sock in held) == {200: 100}
+def test_7_waiting_jobs_keep_no_reasoning_of_earlier_answers(tmp_path: Path) -> None:
+    earlier = {"role": "assistant", "content": f"<think>\U0001f914{'x' * 1_700_000}</think>ok"}
+    wait = body("wait")["messages"]
+    sent = request("POST", CHAT, {**body("wait", stream=True), "messages": [earlier, *wait]})
+    with serving(tmp_path) as served, ExitStack() as stack:
+        with crowd(served, 1, sent) as warm:
+            assert status(warm[0]) == 200
+        grown = grown_by(served, lambda: taken(served, stack, sent, 20))
+    print(f"twenty waiting jobs with 1.7 MB of reasoning each: the worker grew by {grown:.0f} MiB at its peak")
+    assert grown < 64
+
+
+def taken(served: Served, stack: ExitStack, sent: bytes, number: int = 100) -> None:
+    held = stack.enter_context(crowd(served, number, sent))
+    assert Counter(status(sock) for sock in held) == {200: number}
