@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,10 +25,10 @@ KEPT_ALIVE = b"GET /nowhere" + b"e" * 1000 + b" HTTP/1.1\r\nHost: localhost\r\n\
 
 
 @contextlib.contextmanager
-def serving(output: int, folder: Path) -> Iterator[Served]:
+def serving(output: int, folder: Path, wrapper: Sequence[str] = ()) -> Iterator[Served]:
     port = reserve_port()
     process = subprocess.Popen(
-        command("--bind", f"127.0.0.1:{port}"),
+        [*wrapper, *command("--bind", f"127.0.0.1:{port}")],
         cwd=PROJECT,
         # Connections are opened before they are used, one after the other: a busy machine must not close them.
         env=environment(BPU_WORKERS="2", BPU_STATE_DIR=str(folder), BPU_FIRST_BYTE_TIMEOUT_S="600"),
@@ -102,6 +102,17 @@ def test_3_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
     with serving(writing, tmp_path) as served:
         os.close(writing)
         check_serves(served)
+        check_reloads(served)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_3_closed_standard_descriptors_stop_nothing_and_no_socket_takes_their_numbers(
+    tmp_path: Path, closed: str
+) -> None:
+    with serving(subprocess.DEVNULL, tmp_path, ["sh", "-c", f'exec "$@" {closed}', "sh"]) as served:
+        until(lambda: answers(served), what="the gateway answers")
+        for pid in (served.process.pid, *workers(served)):
+            assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(1, 3)} == {os.devnull}  # noqa: PTH115
         check_reloads(served)
 
 
