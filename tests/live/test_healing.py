@@ -128,6 +128,7 @@ def test_5_a_keeper_that_cannot_be_started_is_not_ready_and_heals(start: Callabl
     lock.unlink()
     lock.mkdir()
     keeper.kill()
+    keeper.wait(10)
     looks = [look(gateway) for _ in range(LOOKS)]
     assert [one for one in looks if one[0] == 200 and one[1] != 200] == []
     assert looks[-1] == (503, 503)

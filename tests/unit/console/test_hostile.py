@@ -127,6 +127,7 @@ TOKENS = [
     "<|im_end|>",
     "<|endoftext|>",
     "<|eot_id|>",
+    "<｜tool▁outputs▁begin｜>",
 ]
 
 
