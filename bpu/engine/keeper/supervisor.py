@@ -27,6 +27,7 @@ from bpu.engine.keeper.circuit_breaker import CircuitBreaker
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Cache
 from bpu.engine.keeper.noise import NoiseWatch
+from bpu.engine.keeper.orphans import save_console
 from bpu.engine.keeper.output_reader import OutputReader
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.protocol import RESOURCE_ERRORS
@@ -148,6 +149,8 @@ class Supervisor:
             self._deadline = None
             self._output_reader.on_event = self._on_idle_event
             self._noise.begin([] if self._console is None else self._console.session())
+            if self._console is not None:
+                save_console(Path(self.launch.state_dir), self._console.pid)
             self._machine.apply(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)
