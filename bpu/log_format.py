@@ -74,10 +74,20 @@ def protect_output(form: Form) -> None:
 
     Runs in gunicorn's master, so that its workers inherit it. It covers logging, warnings, tracebacks and gunicorn.
     """
-    for name in ("stdout", "stderr"):
+    _open_standard_descriptors()
+    for fd, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, LogWriter):
+        if stream is None:
+            setattr(sys, name, LogWriter(fd, loss_line(form)))
+        elif not isinstance(stream, LogWriter):
             setattr(sys, name, LogWriter(stream.fileno(), loss_line(form), stream.encoding))
+
+
+def _open_standard_descriptors() -> None:
+    """Open `/dev/null` as each of the descriptors 0 to 2 that is closed: the next socket would get its number."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def loss_line(form: Form) -> Callable[[int], str]:

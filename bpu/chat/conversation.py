@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bpu.chat.reasoning import strip_reasoning
 from bpu.chat.request_models import Message
 from bpu.chat.tools import render_tool_call, render_tool_result
 
@@ -105,7 +104,7 @@ def to_turn(message: Message, *, reads_arguments: bool = True) -> ChatTurn:
     """Turn one message into the text that its role contributes to the prompt."""
     if message.role == "assistant":
         calls = "\n".join(render_tool_call(call, reads_arguments=reads_arguments) for call in message.tool_calls)
-        return ChatTurn("assistant", "\n".join(part for part in (strip_reasoning(message.content), calls) if part))
+        return ChatTurn("assistant", "\n".join(part for part in (message.content, calls) if part))
     if message.role == "tool":
         return ChatTurn("user", render_tool_result(message.content), result=True, images=_keys(message))
     return ChatTurn("user", message.content, images=_keys(message))

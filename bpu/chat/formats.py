@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from bpu.chat.coercion import coerce
 from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import ResponseFormat
-from bpu.chat.schemas import Checker, Steps, prune_schema
+from bpu.chat.schemas import MAX_PRUNED, Checker, Steps, prune_schema
 from bpu.chat.tools import compact
 from bpu.errors import AnswerUnfit
 
@@ -43,7 +43,9 @@ def instruction(wanted: ResponseFormat) -> str:
         return ""
     if wanted.type == "json_object" or not wanted.schema_:
         return "Answer with nothing but one JSON object: no other words and no fence."
-    schema = compact(prune_schema(wanted.schema_))
+    schema = compact(wanted.schema_)
+    if len(schema) <= MAX_PRUNED:
+        schema = compact(prune_schema(wanted.schema_))
     return f"Answer with nothing but JSON that fits this JSON schema, no other words and no fence:\n{schema}"
 
 

@@ -10,10 +10,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bpu.chat import image_parts
 from bpu.chat.image_parts import InputImage, split_images
+from bpu.chat.reasoning import strip_reasoning
 
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = {"developer": "system", "function": "tool"}
@@ -190,6 +200,12 @@ class Message(_RequestModel):
         if changed["role"] == "tool":
             changed["content"] = _result(changed["content"])
         return changed
+
+    @field_validator("content")
+    @classmethod
+    def _without_reasoning(cls, text: str, info: ValidationInfo) -> str:
+        """Remove the reasoning of an earlier answer here, because a waiting job keeps its messages."""
+        return strip_reasoning(text) if info.data.get("role") == "assistant" else text
 
 
 class Tool(_RequestModel):

@@ -30,6 +30,7 @@ import re2  # type: ignore[import-untyped]
 
 from bpu.chat.nesting import levels, members
 from bpu.chat.schema_keywords import CHECKS
+from bpu.chat.schema_types import is_number
 
 #: Only a schema within these limits is checked: levels of nesting, and members and items in all.
 MAX_DEPTH = 64
@@ -46,10 +47,15 @@ _STEPS_PER_PATTERN = 4000
 PER_STEP = 16
 #: The cost of a regular expression: so many instructions of its program times characters are one step.
 _INSTRUCTIONS_PER_STEP = 256
+#: Larger numbers are compared by their digits, because whole numbers can be chosen so that all have one hash.
+_LEAST_LARGE_NUMBER = 2**53
 #: Keywords of the standard that are not checked, so that a schema with them accepts less than what is checked here.
 _UNCHECKED = {
     "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "dependencies",
 }  # fmt: skip
+#: Longer schemas, in characters, fit no context and are refused. So they are shown as they are: a waiting job keeps the
+#: schemas of its request, also what is not shown.
+MAX_PRUNED = 128 * 1024
 #: Keywords that tell a model nothing.
 _NOISE = {"$schema", "title", "additionalProperties", "strict"}
 #: Keywords whose value is a mapping of names, which are no keywords, to schemas; and those whose value is data.
@@ -253,6 +259,8 @@ class Evaluation:
             return "array", tuple(map(self.key, value))
         if isinstance(value, Mapping):
             return "object", frozenset((name, self.key(one)) for name, one in value.items())
+        if is_number(value) and abs(value) >= _LEAST_LARGE_NUMBER:
+            return "number", str(int(value))
         return (isinstance(value, bool), value)
 
 

@@ -12,11 +12,9 @@ from typing import Any
 from bpu.chat.json_repair import JsonError, dumps, loads
 from bpu.chat.request_models import Tool, ToolCallInput
 from bpu.chat.requests import ChatRequest
-from bpu.chat.schemas import prune_schema
+from bpu.chat.schemas import MAX_PRUNED, prune_schema
 from bpu.chat.tool_call_scanner import CALL, CALL_END
 
-#: Longer schemas, in characters of all tools, fit no context and will be refused, so they are not pruned.
-_MAX_PRUNED = 256 * 1024
 _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
 
 
@@ -27,7 +25,7 @@ def tools_prompt(request: ChatRequest) -> str:
     """
     if not request.tools:
         return ""
-    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > _MAX_PRUNED
+    is_long = sum(len(compact(tool.parameters)) for tool in request.tools) > MAX_PRUNED
     lines = [
         "# Tools",
         "You can use these tools:",

@@ -74,6 +74,7 @@ _ROLE_TOKENS = (
     "<｜Assistant｜>",
     "<|im_start|>",
     "<|start_header_id|>",
+    "<｜tool▁outputs▁begin｜>",  # a tool's result, which only a client sends
 )
 _OTHER_TOKENS = (
     "<｜begin▁of▁sentence｜>",
@@ -89,7 +90,7 @@ _OTHER_TOKENS = (
 )
 
 #: Special tokens of the models that run on these boards (docs/console-protocol.md#special-tokens). Left out are
-#: `<think>`, `<tool_call>` and DeepSeek's tool marks, which `bpu.chat` reads, and `</s>`, `<s>`, which are HTML as
+#: `<think>`, `<tool_call>` and DeepSeek's marks of calls, which `bpu.chat` reads, and `</s>`, `<s>`, which are HTML as
 #: well.
 TOKENS = [
     *literals("end", (token.encode() for token in _END_TOKENS)),

@@ -21,6 +21,7 @@ from zeroconf import IPVersion, NonUniqueNameException, ServiceInfo, Zeroconf
 
 from bpu.board.addresses import Address, local_addresses
 from bpu.discovery.announcement import PATHS, Announcement, announcement
+from bpu.log_writer import LogWriter
 
 log = logging.getLogger("bpu.discovery")
 
@@ -82,6 +83,7 @@ def service_info(announced: Announcement, kind: str) -> ServiceInfo:
 
 def main() -> None:
     """Announce the gateway until SIGTERM, SIGINT or the end of the parent process."""
+    sys.stderr = LogWriter()  # a reader of the log that is paused must not keep this process from ending
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

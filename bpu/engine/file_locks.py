@@ -61,7 +61,8 @@ def is_lockable(path: Path) -> bool:
 
 
 def _open(path: str | Path, create: bool) -> int:
-    flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    # Without O_NONBLOCK a FIFO in the place of the file would stop the process.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     try:
         return os.open(path, flags, 0o640)
     except FileNotFoundError:

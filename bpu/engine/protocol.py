@@ -49,8 +49,8 @@ _MAX_FDS = 2
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _UNIX_PATH_BYTES = 107
 _BACKLOG_PAUSE_S = 0.005
-#: Errors of `connect` that tell nothing about the keeper: this process or this machine lacks something.
-_RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+#: Errors that tell nothing about the other side: this process or this machine lacks something for the moment.
+RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
 class Closed(Exception):
@@ -184,7 +184,7 @@ def connect(folder: Path) -> RawSocket | None:
             sock.connect(address)
     except OSError as error:
         sock.close()
-        if isinstance(error, BlockingIOError) or error.errno in _RESOURCE_ERRORS:
+        if isinstance(error, BlockingIOError) or error.errno in RESOURCE_ERRORS:
             raise
         return None
     return sock
@@ -242,7 +242,7 @@ def accept(listener: RawSocket) -> RawSocket | None:
     try:
         fd, _ = listener._accept()  # type: ignore[attr-defined]  # the raw class has no other
     except OSError as error:
-        if error.errno in _RESOURCE_ERRORS:
+        if error.errno in RESOURCE_ERRORS:
             raise
         return None
     sock = RawSocket(AF_UNIX, SOCK_SEQPACKET, 0, fd)

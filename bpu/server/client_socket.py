@@ -1,4 +1,4 @@
-"""Limits the time of each request's head on a client's socket.
+"""Limits the time and size of each request's head on a client's socket.
 
 The socket knows the path in the head. A new connection must send its first byte within seconds; between requests it may
 be silent for the keep-alive time. Bodies are read as from the plain socket.
@@ -6,17 +6,21 @@ be silent for the keep-alive time. Bodies are read as from the plain socket.
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import LimitRequestHeaders, ParseException
 
 from bpu import gevent_io
 
 #: Bytes read at once: gunicorn would read up to a MiB ahead into its own buffer, outside the body budget.
 MAX_READ_BYTES = 16 * 1024
+#: The longest head. gunicorn's own limit is that of all fields together, 1.6 MB, and it searches all that it has again
+#: after each read: so one client could keep a worker busy, and a thousand unfinished heads could fill the memory.
+MAX_HEAD_BYTES = 64 * 1024
 #: Bytes of a head that are kept, so that a refusal of it has the form of the API that its path belongs to.
 KEPT_HEAD_BYTES = 128
 
@@ -26,7 +30,7 @@ class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
 
 
 class ClientSocket:
-    """Wraps a client's socket and limits the time of each request's head.
+    """Wraps a client's socket and limits the time and size of each request's head.
 
     A worker makes one for each connection; the greenlet of the connection uses it.
     """
@@ -46,6 +50,7 @@ class ClientSocket:
         self._serving = False
         self._deadline: float | None = None
         self._head = b""
+        self._left_of_head: float = MAX_HEAD_BYTES
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -53,11 +58,14 @@ class ClientSocket:
     def recv(self, size: int) -> bytes:
         """Read as the socket does.
 
-        Raises `LateHead`; returns b"" when an idle client is silent for too long.
+        Returns b"" when an idle client is silent for too long. Raises `LateHead`, and `LimitRequestHeaders` for a head
+        that is too long.
         """
         size = min(size, MAX_READ_BYTES)
         if self._serving:
             return self._client.recv(size)
+        if self._left_of_head <= 0:
+            raise LimitRequestHeaders("the head")
         begun = self._deadline is not None
         self._client.settimeout(self._left())
         try:
@@ -69,6 +77,7 @@ class ClientSocket:
         if not begun:
             self._deadline = self._clock() + self._head_s
         self._head += data[: KEPT_HEAD_BYTES - len(self._head)]
+        self._left_of_head -= len(data)
         return data
 
     @property
@@ -109,5 +118,9 @@ class ClientSocket:
         return self
 
     def end_request(self) -> None:
-        """Put the limits back after the answer, for the next request's head."""
-        self._serving, self._deadline, self._head = False, None, b""
+        """Put the time limits back after the answer, for the rest of the body that was not read."""
+        self._serving, self._deadline, self._left_of_head = False, None, math.inf
+
+    def begin_head(self) -> None:
+        """Begin the limits of the next request's head."""
+        self._deadline, self._head, self._left_of_head = None, b"", MAX_HEAD_BYTES

@@ -18,6 +18,7 @@ from typing import Any
 
 from bpu import gevent_io
 from bpu.errors import BpuError, ClientLimitReached
+from bpu.server.chunked_body import limit_chunks
 from bpu.server.client_socket import ClientSocket
 from bpu.server.json_error_worker import JsonErrorWorker
 from bpu.web.connections import Connections
@@ -123,6 +124,7 @@ class Worker(JsonErrorWorker):
         return nullcontext()
 
     def handle_request(self, listener_name: Any, req: Any, connection: ClientSocket, addr: Any) -> None:
+        limit_chunks(req)
         try:
             self.connections.begin_request(connection, peer_address(addr), req.path, joined_headers(req))
         except BpuError as error:
@@ -138,7 +140,7 @@ class Worker(JsonErrorWorker):
                 shut_down_reading(connection)
                 self._check_idle()
         discard_body(req)
-        connection.end_request()
+        connection.begin_head()
 
     def _refuse_overload(
         self, connection: ClientSocket, addr: Any, error: BpuError, path: str = "", headers: Any = ()

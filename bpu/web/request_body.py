@@ -33,8 +33,8 @@ MAX_DEPTH = 100
 SILENCE_S = 30.0
 #: The size of one read, and the first bytes of a body that its budget does not count: all of most bodies.
 PIECE_BYTES = 16 * 1024
-#: The same for a body in chunks, because gunicorn needs 2 µs for a chunk, and each byte may be one.
-CHUNKED_PIECE_BYTES = 2 * 1024
+#: The same of a body in chunks, each byte of which may be a chunk.
+CHUNKED_PIECE_BYTES = 1024
 FREE_BYTES = 64 * 1024
 #: Other greenlets run after so many seconds of processor time, for so many seconds. Above 0, because after a pause of 0
 #: the event loop goes on with the body before it polls its sockets.
@@ -228,7 +228,9 @@ def _time_limits(client: socket.socket, ended: list[str]) -> Iterator[None]:
         raise RequestTimeout(f"The body did not come: nothing was sent for {SILENCE_S:.0f} seconds.") from None
     except Exception:  # gunicorn's own types, for an invalid chunk and for a client that disconnected
         if not ended:
-            raise BadRequest("The body broke off, or its chunks are not HTTP.", code="invalid_http") from None
+            raise BadRequest(
+                "The body broke off, or its chunks are not HTTP or very many and tiny.", code="invalid_http"
+            ) from None
     finally:
         alarm.close()
         with suppress(OSError):

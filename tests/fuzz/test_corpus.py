@@ -22,7 +22,7 @@ FINDINGS = sorted(CORPUS.iterdir())
 
 
 @pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.name)
-def test_the_properties_hold_of_a_finding(path: Path) -> None:
+def test_10_the_properties_hold_of_a_finding(path: Path) -> None:
     check(path.read_bytes())
 
 
@@ -32,7 +32,7 @@ def check_seeds(last: bytes = b"") -> None:
         check(seed.removesuffix(last))
 
 
-def test_the_properties_hold_of_what_the_fuzzer_begins_with() -> None:
+def test_10_the_properties_hold_of_what_the_fuzzer_begins_with() -> None:
     check_seeds()
 
 

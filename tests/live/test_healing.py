@@ -122,6 +122,20 @@ def test_5_a_stopped_keeper_is_not_ready_and_heals(start: Callable[..., Gateway]
     until(lambda: is_healed(gateway), what="it serves again")
 
 
+def test_5_a_keeper_that_cannot_be_started_is_not_ready_and_heals(start: Callable[..., Gateway]) -> None:
+    gateway = start(workers=2, reuse_port=True).wait_for_workers()
+    (keeper,), lock = gateway.keepers(), gateway.state_dir / "start.lock"
+    lock.unlink()
+    lock.mkdir()
+    keeper.kill()
+    keeper.wait(10)
+    looks = [look(gateway) for _ in range(LOOKS)]
+    assert [one for one in looks if one[0] == 200 and one[1] != 200] == []
+    assert looks[-1] == (503, 503)
+    lock.rmdir()
+    until(lambda: is_healed(gateway), what="it serves again")
+
+
 def test_9_the_console_of_a_wrapper_is_ended_by_whoever_comes_next(
     start: Callable[..., Gateway], tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ OURS: dict[str, set[str]] = {
         "bpu.board",
         "bpu.settings",
         "bpu.errors",
+        "bpu.log_writer",
         "bpu.messages",
         "bpu.project",
     },

@@ -30,7 +30,7 @@ def floors(name: str) -> list[Requirement]:
 
 @pytest.mark.parametrize("name", LOCKS)
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
-def test_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, python: str) -> None:
+def test_13_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, python: str) -> None:
     wheels = script("board_wheels")
     lines = map(Requirement, wheels.locked_packages(PROJECT / f"{name}.lock", wheels.Target(python)))
     locked = {wheels.normalize(line.name): next(iter(line.specifier)).version for line in lines}
@@ -41,7 +41,7 @@ def test_a_lock_holds_every_requirement_at_a_version_that_it_allows(name: str, p
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_is_whole_because_pip_adds_nothing_to_it(name: str) -> None:
+def test_13_a_lock_is_whole_because_pip_adds_nothing_to_it(name: str) -> None:
     wheels, lock = script("board_wheels"), script("lock")
     target = wheels.Target(f"{sys.version_info.major}.{sys.version_info.minor}", "x86_64")
     locked = {
@@ -56,12 +56,12 @@ def test_a_lock_is_whole_because_pip_adds_nothing_to_it(name: str) -> None:
     assert missing == set(), "run `make lock`"
 
 
-def test_what_runs_the_gateway_brings_nothing_that_only_downloads() -> None:
+def test_13_what_runs_the_gateway_brings_nothing_that_only_downloads() -> None:
     names = {line.partition("==")[0] for line in (PROJECT / "requirements.lock").read_text().splitlines()}
     assert not names & {"huggingface-hub", "hf-xet", "fsspec", "filelock", "tqdm", "httpx", "httpx2", "pyyaml"}
 
 
-def test_tokens_are_counted_without_the_packages_that_download() -> None:
+def test_13_tokens_are_counted_without_the_packages_that_download() -> None:
     code = """
 import sys
 for name in ("huggingface_hub", "hf_xet", "fsspec", "filelock", "tqdm", "httpx", "httpx2", "yaml"):
@@ -90,7 +90,7 @@ def complaint(package: str, installed: str, requirement: Requirement) -> str | N
 
 
 @pytest.mark.parametrize("package", sorted(INSIDES))
-def test_a_package_whose_insides_we_use_is_no_newer_than_what_was_looked_at(package: str) -> None:
+def test_13_a_package_whose_insides_we_use_is_no_newer_than_what_was_looked_at(package: str) -> None:
     (floor,) = [one for one in floors("requirements") if one.name == package]
     found = complaint(package, metadata.version(package), floor)
     assert found is None, found

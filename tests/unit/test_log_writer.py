@@ -55,7 +55,7 @@ def writer(pipe: tuple[int, int], request: pytest.FixtureRequest, monkeypatch: p
     return made
 
 
-def test_a_paused_reader_blocks_nothing_and_gets_a_count_of_lost_lines(
+def test_3_a_paused_reader_blocks_nothing_and_gets_a_count_of_lost_lines(
     pipe: tuple[int, int], writer: LogWriter
 ) -> None:
     for _ in range(2000):
@@ -89,12 +89,12 @@ def test_who_shares_the_pipe_keeps_its_way_of_writing(pipe: tuple[int, int], wri
     assert not fcntl.fcntl(pipe[1], fcntl.F_GETFL) & os.O_NONBLOCK
 
 
-def test_a_reader_that_is_gone_raises_nothing(pipe: tuple[int, int], writer: LogWriter) -> None:
+def test_3_a_reader_that_is_gone_raises_nothing(pipe: tuple[int, int], writer: LogWriter) -> None:
     os.close(pipe[0])
     assert [writer.write(LINE) for _ in range(1000)] == [len(LINE)] * 1000
 
 
-def test_a_full_disk_raises_nothing() -> None:
+def test_3_a_full_disk_raises_nothing() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         writer = LogWriter(full.fileno())
         assert [writer.write(LINE) for _ in range(1000)] == [len(LINE)] * 1000
@@ -112,7 +112,7 @@ def test_a_disk_with_room_again_gets_what_waited(tmp_path: Path) -> None:
     os.close(file)
 
 
-def test_a_socket_whose_reader_is_paused_blocks_nothing() -> None:
+def test_3_a_socket_whose_reader_is_paused_blocks_nothing() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         writer = LogWriter(ours.fileno())
@@ -123,7 +123,7 @@ def test_a_socket_whose_reader_is_paused_blocks_nothing() -> None:
         writer.close()
 
 
-def test_a_descriptor_that_is_closed_raises_nothing() -> None:
+def test_3_a_descriptor_that_is_closed_raises_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     os.close(writing)

@@ -267,10 +267,14 @@ class DaemonClient:
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper and could take the slot.
 
-        As far as this can be known at once.
+        As far as this can be known at once. Without a lifeline it is false, because only the start of a keeper shows
+        whether one can be started.
         """
-        return is_lockable(self.folder / SLOT_NAME) and (
-            self._sock is None or (self.no_answer_error is None and self.keep_ready())
+        return (
+            self._sock is not None
+            and is_lockable(self.folder / SLOT_NAME)
+            and self.no_answer_error is None
+            and self.keep_ready()
         )
 
     def _close_spare(self) -> None:

@@ -31,7 +31,7 @@ from bpu.engine.keeper.console_locks import ConsoleLocks, file_id
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.job_connection import refuse
 from bpu.engine.keeper.kv_cache import UNKNOWN, Cache
-from bpu.engine.keeper.orphans import end_orphans, lock_holders, read_process
+from bpu.engine.keeper.orphans import end_orphans, end_processes, lock_holders, read_process, saved_console
 from bpu.engine.keeper.queue import Ticket
 from bpu.engine.keeper.scheduler import Scheduler
 from bpu.engine.keeper.status_report import status_of
@@ -517,6 +517,8 @@ def main() -> int:
         if lock is None:
             return _report({"error": _lock_holder_message(Path(lock_path))})
         locks.add(lock_path, lock, owned=owned)
+    # With all locks held no other keeper runs, so a console that an earlier one has left behind is an orphan.
+    end_processes(lambda: saved_console(folder))
     try:
         listener = protocol.listen(folder)
     except OSError as error:

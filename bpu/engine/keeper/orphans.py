@@ -1,17 +1,20 @@
-"""Finds and ends orphans.
+"""Finds and ends orphans: console processes whose keeper is dead.
 
-Console processes whose keeper is dead and that still hold the engine's lock. A parent-death signal reaches only the
-keeper's own child. A console that a wrapper script started survives a killed keeper and keeps the model in memory. Only
-the next keeper calls this module, at its start.
+They keep the model in memory. A parent-death signal reaches only the keeper's own child. A console that a wrapper
+script started survives a killed keeper, with the engine's lock, or without it where the wrapper closes inherited
+descriptors, as Python's `subprocess` does. So a keeper saves the processes of its console, and the next one ends those
+that still run.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 #: Seconds to wait after SIGTERM and after SIGKILL.
@@ -19,6 +22,9 @@ TERM_S = 1.0
 KILL_S = 4.0
 _POLL_S = 0.02
 _PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys" / "kernel" / "random" / "boot_id"
+#: The file in the state folder that holds the processes of the last console.
+RECORD_NAME = "console.json"
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,40 @@ class LockHolder:
 
 def read_process(pid: int) -> Process | None:
     """Read the process `pid` from `/proc`; None when it has ended or is a zombie."""
+    fields = _stat_fields(pid)
+    return None if len(fields) < 20 or fields[0] in "ZX" else Process(pid, int(fields[19]), int(fields[3]))
+
+
+def _stat_fields(pid: int) -> list[str]:
+    """Return the fields of `/proc/PID/stat` from the state on; none when the process has ended."""
     try:
         # The name in parentheses may hold anything, even parentheses.
-        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if len(fields) < 20 or fields[0] in "ZX" else Process(pid, int(fields[19]), int(fields[3]))
+        return []
+
+
+def save_console(folder: Path, pid: int) -> None:
+    """Save the process `pid` and all its descendants in `folder`; without room for them the console runs on."""
+    parents = {one: int(fields[1]) for one in _pids() if (fields := _stat_fields(one))}
+    family = {pid}
+    while more := {one for one, parent in parents.items() if parent in family} - family:
+        family |= more
+    processes = [asdict(process) for one in sorted(family) if (process := read_process(one)) is not None]
+    with contextlib.suppress(OSError):
+        (folder / RECORD_NAME).write_text(json.dumps({"boot": _BOOT_ID.read_text(), "processes": processes}))
+
+
+def saved_console(folder: Path) -> list[Process]:
+    """List the processes that the last keeper of `folder` has saved and that still run, if they are this user's."""
+    try:
+        record = json.loads((folder / RECORD_NAME).read_text())
+        if record["boot"] != _BOOT_ID.read_text():
+            return []
+        saved = [Process(**one) for one in record["processes"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    return [process for process in saved if process.is_alive and _is_own(process.pid)]
 
 
 def lock_holders(path: Path) -> list[LockHolder]:
@@ -131,13 +165,15 @@ def _is_own(pid: int) -> bool:
 
 
 def end_orphans(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> list[int]:
-    """End the orphans that hold the lock on `path`, by SIGTERM, then SIGKILL.
+    """End the orphans that hold the lock on `path`; return their pids."""
+    return end_processes(lambda: orphans_of(path), sleep=sleep)
 
-    Return their pids.
-    """
+
+def end_processes(find: Callable[[], Iterable[Process]], *, sleep: Callable[[float], None] = time.sleep) -> list[int]:
+    """End the processes that `find` returns, by SIGTERM, then SIGKILL; return their pids."""
     processes: set[Process] = set()
     for number, seconds in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
-        processes |= set(orphans_of(path))
+        processes |= set(find())
         for process in processes:
             process.signal(number)
         deadline = time.monotonic() + seconds

@@ -6,6 +6,7 @@ change of state through `changed`.
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,10 @@ from bpu.engine.keeper.background_threads import BackgroundThreads
 from bpu.engine.keeper.circuit_breaker import CircuitBreaker
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.kv_cache import EMPTY, UNKNOWN, Cache
+from bpu.engine.keeper.orphans import save_console
 from bpu.engine.keeper.output_reader import OutputReader
 from bpu.engine.launch_spec import LaunchSpec
+from bpu.engine.protocol import RESOURCE_ERRORS
 from bpu.engine.states import Machine, State, Transition
 
 RESET_LIMIT_S = 5.0
@@ -132,7 +135,9 @@ class Supervisor:
             self._configuration = read_configuration(self._configuration_path)
             console = self._spawn(self.launch, self._lock_fds, self.log)
         except OSError as error:
-            self._record_failure(Diagnosis("bad_option", f"The console cannot be started: {error}.", True))
+            # Without a descriptor or memory for a moment the next start may succeed (EAGAIN: too many processes).
+            permanent = error.errno not in RESOURCE_ERRORS | {errno.EAGAIN}
+            self._record_failure(Diagnosis("bad_option", f"The console cannot be started: {error}.", permanent))
             self._machine.apply(Transition.GIVE_UP)
             return
         self._console, self._started = console, self._clock()
@@ -150,6 +155,8 @@ class Supervisor:
             self._deadline = None
             self._output_reader.on_event = self._on_idle_event
             self._background.begin([] if self._console is None else self._console.session())
+            if self._console is not None:
+                save_console(Path(self.launch.state_dir), self._console.pid)
             self._machine.apply(Transition.EXAMINE if self.must_examine() else Transition.BANNER)
         elif isinstance(event, Log):
             self.log.add(event.line)

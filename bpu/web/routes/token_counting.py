@@ -48,7 +48,8 @@ def tokenize() -> Response:
     model = ctx.served.find(body["model"])
     text, vocabulary = _text(ctx, model, body), _vocabulary(model)
     tokens = vocabulary.encode(text, add_special=bool(body.get("add_special") or body.get("add_special_tokens")))
-    shown = [{"id": one, "piece": vocabulary.piece(one)} for one in tokens] if body.get("with_pieces") else tokens
+    pieces = {one: vocabulary.piece(one) for one in set(tokens)} if body.get("with_pieces") else {}
+    shown = [{"id": one, "piece": pieces[one]} for one in tokens] if pieces else tokens
     length = {"max_model_len": model.context_size} if model.is_context_public else {}
     return jsonify({"tokens": shown, "count": len(tokens), **length})
 

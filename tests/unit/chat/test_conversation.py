@@ -118,7 +118,7 @@ def test_34_whatever_comes_the_turns_alternate(messages: list[tuple[str, str]]) 
 
 @PROPERTY
 @given(st.lists(st.sampled_from(["", "<think>\n", " \n", "<think></think>"]), min_size=1, max_size=4))
-def test_answers_that_say_nothing_change_no_prompt(nothing: list[str]) -> None:
+def test_19_answers_that_say_nothing_change_no_prompt(nothing: list[str]) -> None:
     """Wherever they stand: they are no turn, and no request to continue."""
     empty = [said("assistant", text) for text in nothing]
     assert turns("a", *empty) == turns("a")

@@ -51,7 +51,7 @@ def replayed(**call: Any) -> str:
     "arguments",
     ["", " \n", None, "{", "nonsense", "[]", "null", "7", '"text"', '{"a": "x', '{"a": ', [], [1], 5, "NaN"],
 )
-def test_arguments_that_are_no_object_are_shown_as_an_empty_one(arguments: Any) -> None:
+def test_19_arguments_that_are_no_object_are_shown_as_an_empty_one(arguments: Any) -> None:
     assert '<tool_call>{"name": "f", "arguments": {}}</tool_call>' in replayed(name="f", arguments=arguments)
 
 
@@ -70,7 +70,7 @@ def test_an_earlier_call_is_always_shown_as_json(arguments: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", None, " f ", "functions.f", "x" * 300, "half \ud83d of one"])
-def test_a_call_by_any_name_is_taken(name: str | None) -> None:
+def test_19_a_call_by_any_name_is_taken(name: str | None) -> None:
     shown = json.dumps((name or "").replace("\ud83d", "\ufffd"), ensure_ascii=False)
     assert f'{{"name": {shown}, "arguments": {{}}}}' in replayed(name=name, arguments="{}")
 
@@ -78,12 +78,12 @@ def test_a_call_by_any_name_is_taken(name: str | None) -> None:
 @pytest.mark.parametrize(
     "call", [{"arguments": "{}"}, {"function": {"arguments": "{}"}}, {"id": "c", "type": "function"}]
 )
-def test_a_call_without_a_name_is_taken(call: dict[str, Any]) -> None:
+def test_19_a_call_without_a_name_is_taken(call: dict[str, Any]) -> None:
     assert '{"name": "", "arguments": {}}' in line("q", said("assistant", None, tool_calls=[call]), "next")
 
 
 @pytest.mark.parametrize("number", [1, 1.5, 10**20, None, True])
-def test_ids_that_are_no_text_are_taken(number: Any) -> None:
+def test_19_ids_that_are_no_text_are_taken(number: Any) -> None:
     call = {"id": number, "type": "function", "function": {"name": "f", "arguments": "{}"}}
     text = line("q", said("assistant", None, tool_calls=[call]), said("tool", "22", tool_call_id=number, name=number))
     assert text.endswith("<tool_response>\n22\n</tool_response>")
@@ -105,7 +105,7 @@ def test_ids_that_are_no_text_are_taken(number: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("role", ["tool", "function"])
-def test_a_result_that_is_no_text_is_shown_as_json(result: Any, shown: str, role: str) -> None:
+def test_19_a_result_that_is_no_text_is_shown_as_json(result: Any, shown: str, role: str) -> None:
     assert line("q", said(role, result)).endswith(f"<tool_response>\n{shown}\n</tool_response>")
 
 
@@ -139,7 +139,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_parts_that_hold_reasoning_are_left_out(part: dict[str, Any]) -> None:
+def test_19_parts_that_hold_reasoning_are_left_out(part: dict[str, Any]) -> None:
     answer = {"type": "text", "text": "a"}
     plain = line("q", said("assistant", "a"), "next")
     for content in ([part, answer], [answer, part], [part, part, answer]):
@@ -192,7 +192,7 @@ SPOKEN = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(lambda wor
 
 @PROPERTY
 @given(SPOKEN, SPOKEN, SPOKEN, SPOKEN, st.sampled_from(TEMPLATES))
-def test_nothing_is_lost_and_nothing_becomes_structure(
+def test_23_nothing_is_lost_and_nothing_becomes_structure(
     system: str, question: str, answer: str, last: str, text: str | None
 ) -> None:
     """Each word stands in the line in its order, and no special token but the template's own."""
@@ -227,3 +227,8 @@ def test_23_a_prompt_with_a_bare_closing_tag_changes_nothing_of_the_answer() -> 
     asked = request("What is </think>?", stream=True)
     assert prompter().turn(asked).line == b"What is < /think>?"
     assert prompter().thinks(asked)
+
+
+def test_7_a_request_keeps_no_reasoning_of_an_earlier_answer() -> None:
+    answer = said("assistant", "<think>" + "x" * 9000 + "</think>ok")
+    assert [message.content for message in request("Hi", answer, "<think>y").messages] == ["Hi", "ok", "<think>y"]

@@ -135,7 +135,7 @@ THOUGHTS = st.lists(
 
 @PROPERTY
 @given(THOUGHTS, ANSWERS, st.lists(st.integers(0, 200), max_size=8), st.booleans())
-def test_only_the_tags_around_the_leading_reasoning_are_tags(
+def test_20_only_the_tags_around_the_leading_reasoning_are_tags(
     thoughts: str, answer: str, cuts: list[int], opens: bool
 ) -> None:
     """Whatever is thought and said between them and behind them comes through, byte for byte."""
@@ -145,6 +145,6 @@ def test_only_the_tags_around_the_leading_reasoning_are_tags(
 
 @PROPERTY
 @given(ANSWERS, st.lists(st.integers(0, 200), max_size=8))
-def test_without_leading_reasoning_no_tag_is_one(answer: str, cuts: list[int]) -> None:
+def test_20_without_leading_reasoning_no_tag_is_one(answer: str, cuts: list[int]) -> None:
     raw = f"x{answer}"
     assert kinds(pieces(raw, cuts), thinks=False) == ("", raw)

@@ -140,6 +140,14 @@ def test_35_stop(stop: object, strings: tuple[str, ...]) -> None:
     assert request(stop=stop).stop == strings
 
 
+@pytest.mark.parametrize("limit", [-1, 0])
+@pytest.mark.parametrize("choice", [{"type": "auto"}, "auto", None])
+def test_22_no_limit_no_stop_string_and_no_choice_as_clients_write_them(limit: int, choice: object) -> None:
+    asked = request(max_tokens=limit, stop="", tools=[TOOL], tool_choice=choice)
+    assert (asked.max_tokens, asked.stop, asked.tool_mode, asked.forced_tool) == (None, (), "auto", None)
+    assert request(tool_choice=choice).tool_mode == "auto", "also without tools"
+
+
 @pytest.mark.parametrize("stop", [0, False, 5, [5], {"a": 1}, [str(n) for n in range(17)], "x" * 257])
 def test_35_stop_that_cannot_be(stop: object) -> None:
     assert refusal(body(stop=stop)).param == "stop"

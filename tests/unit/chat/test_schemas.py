@@ -193,6 +193,19 @@ def test_2_a_check_looks_at_no_more_than_its_steps_allow(
     assert work.done <= 4 * MAX_STEPS * PER_STEP
 
 
+def test_2_numbers_that_were_chosen_to_have_one_hash_do_not_make_a_comparison_of_each_with_each() -> None:
+    """Nineteen thousand of them took seconds, and one step each."""
+    chosen = [(2**61 - 1) * at for at in range(1, 500)]
+    assert len(set(map(hash, chosen))) == 1
+    evaluation = Evaluation({}, Steps())
+    assert len({hash(evaluation.key(number)) for number in chosen}) == len(chosen)
+    unique = Checker({"uniqueItems": True})
+    assert unique.problem(chosen) is None
+    for large in (2**53, -(2**60), 2**100):
+        assert unique.problem([large, float(large)]) is not None, "a number is equal to itself in either spelling"
+        assert Checker({"const": large}).problem(large + 1) is not None
+
+
 def test_2_a_check_makes_few_programs_of_regular_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     monkeypatch.setattr(schemas_module, "_compiled", made.append)

@@ -127,6 +127,7 @@ TOKENS = [
     "<|im_end|>",
     "<|endoftext|>",
     "<|eot_id|>",
+    "<｜tool▁outputs▁begin｜>",
 ]
 
 
@@ -140,7 +141,7 @@ def test_special_tokens_leave_the_answer(console: Console, token: str) -> None:
 
 @EVERY_CONSOLE
 @pytest.mark.parametrize("token", TOKENS)
-def test_an_answer_is_over_at_its_first_end_or_role_token(console: Console, token: str) -> None:
+def test_21_an_answer_is_over_at_its_first_end_or_role_token(console: Console, token: str) -> None:
     """What a model says after it is a turn that nobody asked for."""
     said = f"{token}a{token}{token}你b{token}\nc"
     goes_on = token == "<｜begin▁of▁sentence｜>"

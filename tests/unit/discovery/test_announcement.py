@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,35 @@ def test_the_announcer_ends_with_its_master(tmp_path: Path, how: str) -> None:
     finally:
         if Path(f"/proc/{pid}/cmdline").exists() and "announcer" in Path(f"/proc/{pid}/cmdline").read_text():
             os.kill(pid, signal.SIGKILL)
+
+
+#: Logs more than any pipe takes, as a network that comes and goes makes it do.
+WORDY = """
+from bpu.discovery import announcer
+
+def refresh(self):
+    print("up", flush=True)
+    for _ in range(200):
+        announcer.log.warning("x" * 9000)
+
+announcer.Announcer.refresh = refresh
+announcer.main()
+"""
+
+
+def test_3_a_log_whose_reader_is_paused_keeps_no_announcer_from_its_end() -> None:
+    arguments = json.dumps({"bind": "127.0.0.1:1", "txt": {}, "parent": os.getpid()})
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORDY, arguments], stdout=subprocess.PIPE, stderr=writing, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(reading)
+        os.close(writing)

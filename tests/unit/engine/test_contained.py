@@ -28,7 +28,7 @@ pytestmark = pytest.mark.live
 # The keeper's loop
 
 
-def test_a_callback_that_raises_ends_no_other_callback_of_its_turn() -> None:
+def test_4_a_callback_that_raises_ends_no_other_callback_of_its_turn() -> None:
     raised: list[Exception] = []
     loop, called = Loop(raised.append), []
     pipes = [os.pipe() for _ in range(3)]
@@ -107,7 +107,7 @@ def served_in_the_end(engine: Any) -> bool:
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("module", "name", "method"), PLACES, ids=[place[2] for place in PLACES])
-def test_a_mistake_in_the_keeper_costs_a_console_at_most(
+def test_4_a_mistake_in_the_keeper_costs_a_console_at_most(
     engine_of: EngineOf, tmp_path: Path, module: str, name: str, method: str, late: bool
 ) -> None:
     # An orphan's end is what calls the last ones: it lives on whatever the keeper does.
@@ -120,7 +120,9 @@ def test_a_mistake_in_the_keeper_costs_a_console_at_most(
     wait_for(lambda: served_in_the_end(engine), seconds=30)
 
 
-def test_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(engine_of: EngineOf, tmp_path: Path) -> None:
+def test_4_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(
+    engine_of: EngineOf, tmp_path: Path
+) -> None:
     start_faulty_keeper(
         tmp_path, module="bpu.engine.keeper.scheduler", name="Scheduler", method="advance", times=10**9, late=False
     )
@@ -132,7 +134,7 @@ def test_a_keeper_that_fails_again_and_again_ends_and_the_next_one_serves(engine
 
 
 @pytest.mark.parametrize("stage", ["made", "begun"])
-def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back(
+def test_4_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back(
     engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     engine = engine_of()
@@ -155,7 +157,7 @@ def test_a_worker_that_fails_at_its_turn_ends_the_job_and_gives_the_console_back
 
 
 @pytest.mark.parametrize("call", ["conversation_digest", "count_tokens"])
-def test_a_worker_that_fails_at_the_end_of_a_turn_tells_its_client(engine_of: EngineOf, call: str) -> None:
+def test_4_a_worker_that_fails_at_the_end_of_a_turn_tells_its_client(engine_of: EngineOf, call: str) -> None:
     engine = engine_of(continue_="always")
 
     def fail(text: str) -> Any:
@@ -174,7 +176,7 @@ def test_a_worker_that_fails_at_the_end_of_a_turn_tells_its_client(engine_of: En
 LIMITS: dict[str, Any] = {"first_token_timeout_s": 20.0, "stall_timeout_s": 10.0}
 
 
-def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tmp_path: Path) -> None:
+def test_4_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tmp_path: Path) -> None:
     rig = Rig(tmp_path, **LIMITS)
     rig.banner()
     stuck, waiting = rig.join(), rig.join()
@@ -193,7 +195,7 @@ def test_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(tm
         lock.close()
 
 
-def test_progress_moves_the_limit(tmp_path: Path) -> None:
+def test_4_progress_moves_the_limit(tmp_path: Path) -> None:
     settings = launch(tmp_path, **LIMITS)
     assert overdue_at(settings, 100.0, {}) == 130.0 + GRACE_S
     assert overdue_at(settings, 100.0, {"tokens_at": 500.0}) == 510.0 + GRACE_S
@@ -203,7 +205,7 @@ def test_progress_moves_the_limit(tmp_path: Path) -> None:
     assert overdue_at(launch(tmp_path, **LIMITS, job_timeout_s=60.0), 100.0, {"tokens_at": 500.0}) == 170.0 + GRACE_S
 
 
-def test_without_limits_nothing_is_taken_back(tmp_path: Path) -> None:
+def test_4_without_limits_nothing_is_taken_back(tmp_path: Path) -> None:
     settings = launch(tmp_path, first_token_timeout_s=0.0, stall_timeout_s=0.0)
     assert overdue_at(settings, 100.0, {}) is None
     assert overdue_at(settings, 100.0, {"tokens_at": 500.0}) is None

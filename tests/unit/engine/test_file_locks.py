@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bpu.engine.file_locks import describe, holders, try_lock
+from bpu.engine.file_locks import describe, holders, is_lockable, try_lock
 
 
 def test_one_holder_at_a_time_even_in_one_process(tmp_path: Path) -> None:
@@ -77,3 +77,11 @@ def test_a_waiter_in_the_kernels_table_is_no_holder(tmp_path: Path) -> None:
 
 def test_a_process_that_is_gone_is_still_named() -> None:
     assert describe(2**22 + 1) == f"pid {2**22 + 1}"
+
+
+def test_5_a_pipe_in_the_place_of_the_file_stops_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "slot.lock")
+    assert is_lockable(tmp_path / "slot.lock")
+    lock = try_lock(tmp_path / "slot.lock", create=True)
+    assert lock is not None
+    lock.close()

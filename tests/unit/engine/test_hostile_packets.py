@@ -90,7 +90,7 @@ def check_served(engine: Engine, keeper: int) -> None:
 
 
 @pytest.mark.parametrize("packet", RAW, ids=range(len(RAW)))
-def test_the_keeper_lives_through_a_raw_packet(engine: Engine, tmp_path: Path, packet: bytes) -> None:
+def test_9_the_keeper_lives_through_a_raw_packet(engine: Engine, tmp_path: Path, packet: bytes) -> None:
     keeper = engine.status()["keeper_pid"]
     sock = connection(tmp_path)
     sock.send(packet)
@@ -121,7 +121,7 @@ def random_messages(rng: random.Random, fingerprint: str) -> Iterator[dict[str, 
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_keeper_lives_through_messages_of_wrong_types_in_any_order(
+def test_9_the_keeper_lives_through_messages_of_wrong_types_in_any_order(
     engine: Engine, tmp_path: Path, seed: int
 ) -> None:
     """Some of them become jobs, which are given the console like any other and lose it when their connection ends."""
@@ -140,7 +140,7 @@ def test_the_keeper_lives_through_messages_of_wrong_types_in_any_order(
     os.close(writer)
 
 
-def test_a_job_that_runs_does_not_notice_bad_packets_of_others(engine: Engine, tmp_path: Path) -> None:
+def test_9_a_job_that_runs_does_not_notice_bad_packets_of_others(engine: Engine, tmp_path: Path) -> None:
     job = submit(engine, "[[sim tokens=60 rate=100]]", "running")
     first_text(job)
     for packet in RAW:
@@ -151,7 +151,7 @@ def test_a_job_that_runs_does_not_notice_bad_packets_of_others(engine: Engine, t
     assert engine.status()["loads"] == 1
 
 
-def test_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Engine, tmp_path: Path) -> None:
+def test_9_a_job_that_ends_twice_or_joins_twice_leaves_no_place_behind(engine: Engine, tmp_path: Path) -> None:
     """A message about a job that does not run must not detach it from its connection, whose end then ends it."""
     running = submit(engine, "[[sim tokens=60 rate=100]]", "running")
     first_text(running)

@@ -60,7 +60,7 @@ def paused_reader() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("broken", [full_disk, gone_reader, paused_reader])
-def test_a_log_that_cannot_be_written_ends_no_keeper(
+def test_3_a_log_that_cannot_be_written_ends_no_keeper(
     tmp_path: Path, broken: Callable[[], AbstractContextManager[int]]
 ) -> None:
     with broken() as log:

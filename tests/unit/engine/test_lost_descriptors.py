@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -37,7 +38,7 @@ def free_descriptors(count: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("free", [0, 1, 2], ids=["no-pipe", "one-pipe", "no-lock"])
-def test_a_job_whose_pipes_are_lost_ends_and_the_next_has_the_same_console(engine_of: EngineOf, free: int) -> None:
+def test_4_a_job_whose_pipes_are_lost_ends_and_the_next_has_the_same_console(engine_of: EngineOf, free: int) -> None:
     engine = engine_of(options="--load-seconds 2")
     console = console_of(engine).pid
     victim = submit(engine, says("never said"), "victim")  # waits for the console to load
@@ -49,7 +50,7 @@ def test_a_job_whose_pipes_are_lost_ends_and_the_next_has_the_same_console(engin
     assert (status["loads"], status["restarts"], status["console_pid"]) == (1, {}, console)
 
 
-def test_a_keeper_that_cannot_be_reached_for_want_of_a_descriptor_is_a_typed_error(engine_of: EngineOf) -> None:
+def test_4_a_keeper_that_cannot_be_reached_for_want_of_a_descriptor_is_a_typed_error(engine_of: EngineOf) -> None:
     engine = engine_of()
     wait_for(lambda: engine.status()["state"] == "ready")
     other = Engine(engine.launch)
@@ -65,7 +66,7 @@ def test_a_keeper_that_cannot_be_reached_for_want_of_a_descriptor_is_a_typed_err
     other.stop()
 
 
-def test_a_keeper_without_a_free_descriptor_takes_connections_again_when_it_has_one(engine_of: EngineOf) -> None:
+def test_4_a_keeper_without_a_free_descriptor_takes_connections_again_when_it_has_one(engine_of: EngineOf) -> None:
     engine = engine_of()
     wait_for(lambda: engine.status()["state"] == "ready")
     keeper = engine.status()["keeper_pid"]
@@ -78,3 +79,19 @@ def test_a_keeper_without_a_free_descriptor_takes_connections_again_when_it_has_
     assert engine.status()["keeper_pid"] == keeper
     connected.close()
     other.stop()
+
+
+def test_4_a_keeper_without_a_free_descriptor_loads_again_when_it_has_one(engine_of: EngineOf) -> None:
+    """Before, its clients got an error that names a person's work, and sent nothing again."""
+    engine = engine_of()
+    wait_for(lambda: engine.status()["state"] == "ready")
+    keeper = engine.status()["keeper_pid"]
+    limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, (10, limits[1]))
+    os.kill(engine.status()["console_pid"], signal.SIGKILL)
+    wait_for(lambda: engine.status()["state"] == "failed" and "Too many open files" in engine.status()["error"])
+    assert not engine.status()["person"]
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
+    wait_for(lambda: engine.status()["state"] == "ready", seconds=30)
+    assert answer(submit(engine, says("served"))) == "served"
+    assert engine.status()["keeper_pid"] == keeper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,17 @@ import pytest
 from bpu import errors
 from bpu.engine.client.engine import Engine
 from bpu.engine.file_locks import try_lock
-from bpu.engine.keeper.orphans import end_orphans, lock_holders, orphans_of, read_process
+from bpu.engine.keeper import orphans
+from bpu.engine.keeper.orphans import (
+    RECORD_NAME,
+    end_orphans,
+    end_processes,
+    lock_holders,
+    orphans_of,
+    read_process,
+    save_console,
+    saved_console,
+)
 from tests.unit.engine.conftest import leave_nothing, start_engine
 from tests.unit.engine.jobs import LONG, answer, first_text, says, submit, wait_for
 
@@ -29,6 +40,11 @@ WRAPPERS = {
     "own-session": 'setsid --wait "$@"\n',
     "background": 'exec 9<&0\n"$@" <&9 &\nwait\n',
     # The inner shell ignores SIGTERM, and so does the console that it becomes.
+    # Python's `subprocess` closes inherited descriptors, and with them the lock.
+    "without the lock": f'{sys.executable} -c "import subprocess, sys; subprocess.run(sys.argv[1:])" "$@"\n',
+    "without the lock, own session": (
+        f'{sys.executable} -c "import subprocess, sys; subprocess.run(sys.argv[1:], start_new_session=True)" "$@"\n'
+    ),
     "stubborn": 'sh -c \'trap "" TERM; exec "$@"\' console "$@"\n',
 }
 
@@ -60,13 +76,15 @@ def consoles_of(pid: int) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("how", sorted(WRAPPERS))
-def test_the_next_keeper_ends_the_orphan_and_serves(wrapped: Callable[[str], Engine], how: str) -> None:
+def test_9_the_next_keeper_ends_the_orphan_and_serves(wrapped: Callable[[str], Engine], how: str) -> None:
     engine = wrapped(how)
     assert answer(submit(engine, says("before"))) == "before"
     running = submit(engine, LONG, "running")
     first_text(running)
     keeper = engine.status()["keeper_pid"]
-    (orphan,) = consoles_of(keeper)
+    orphan = consoles_of(keeper)[-1]  # behind the wrapper
+    if "without the lock" in how:
+        orphan.suspend()  # one that hangs: else it ends by itself with its input
     os.kill(keeper, signal.SIGKILL)
     with pytest.raises(errors.EngineCrashed):
         list(running.events(5.0))
@@ -106,7 +124,7 @@ def start_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         process.communicate()
 
 
-def test_a_program_that_has_taken_the_lock_itself_is_no_orphan(
+def test_9_a_program_that_has_taken_the_lock_itself_is_no_orphan(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     engine = start_engine(tmp_path)
@@ -119,7 +137,7 @@ def test_a_program_that_has_taken_the_lock_itself_is_no_orphan(
     engine.stop()
 
 
-def test_a_process_that_has_only_opened_the_file_is_left_alone(
+def test_9_a_process_that_has_only_opened_the_file_is_left_alone(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     lock = tmp_path / "engine.lock"
@@ -131,7 +149,7 @@ def test_a_process_that_has_only_opened_the_file_is_left_alone(
     assert reader.poll() is None
 
 
-def test_the_children_of_a_living_holder_are_no_orphans(
+def test_9_the_children_of_a_living_holder_are_no_orphans(
     tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     lock = tmp_path / "engine.lock"
@@ -144,7 +162,28 @@ def test_the_children_of_a_living_holder_are_no_orphans(
     assert [process.pid for process in orphans_of(lock)] == [child.pid], "the holder has let go; its child has not"
 
 
-def test_a_process_is_known_by_its_start_time_as_well(start_process: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_9_only_the_very_processes_that_were_saved_are_ended(
+    tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper, other = start_process(SLEEPER), start_process(SLEEPER)
+    save_console(tmp_path, sleeper.pid)
+    assert [process.pid for process in saved_console(tmp_path)] == [sleeper.pid]
+    record = tmp_path / RECORD_NAME
+    saved = record.read_text()
+    started = json.loads(saved)["processes"][0]["started"]
+    for wrong in ("", "[]", "{", '{"boot": 1}', saved.replace(str(started), str(started - 1)), saved[:-2]):
+        record.write_text(wrong)
+        assert saved_console(tmp_path) == []
+    record.write_text(saved)
+    with monkeypatch.context() as patched:
+        patched.setattr(orphans, "_BOOT_ID", tmp_path / "of another boot")
+        (tmp_path / "of another boot").write_text("x")
+        assert saved_console(tmp_path) == []
+    assert end_processes(lambda: saved_console(tmp_path)) == [sleeper.pid]
+    assert (sleeper.wait(10), other.poll()) == (-signal.SIGTERM, None)
+
+
+def test_9_a_process_is_known_by_its_start_time_as_well(start_process: Callable[..., subprocess.Popen[bytes]]) -> None:
     sleeper = start_process(SLEEPER)
     process = read_process(sleeper.pid)
     assert process is not None

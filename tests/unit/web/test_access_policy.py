@@ -47,7 +47,7 @@ def test_the_name_in_a_host_header(host: str, name: str) -> None:
     assert host_name(host) == name
 
 
-def test_hosts_that_name_this_machine_and_hosts_that_do_not() -> None:
+def test_12_hosts_that_name_this_machine_and_hosts_that_do_not() -> None:
     rules = access(load_settings(engine="simulator", allowed_hosts="chat.example.org, box:8000"))
     for host in ("localhost:8000", "x.localhost", "board.local", "10.0.0.5:8000", "[fe80::1]:8000", "CHAT.example.org"):
         assert rules.accepts_host(host), host
@@ -79,7 +79,7 @@ LOCAL = (
         *[("127.0.0.1:8000", False), ("localhost:8000, [::1]:8000", False)],
     ],
 )
-def test_names_that_nobody_can_register_fit_unless_the_gateway_is_on_loopback_alone(bind: str, fits: bool) -> None:
+def test_12_names_that_nobody_can_register_fit_unless_the_gateway_is_on_loopback_alone(bind: str, fits: bool) -> None:
     rules = access(load_settings(engine="simulator", bind=bind, allowed_hosts="chat.example.org"))
     for host in LOCAL:
         assert rules.accepts_host(host) is fits, host

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from bpu.server.chunked_body import FREE_CHUNKS, LEAST_MEAN_BYTES
 from bpu.web import body_parsing
 from bpu.web.body_parsing import MAX_VALUES, TooManyValues, check_values
 from tests.unit.chat.kit import PROPERTY
@@ -119,3 +120,26 @@ def test_1_many_large_bodies_at_once_are_answered_and_so_is_everybody_else(tmp_p
         assert served.ask("GET", "/health")["status"] == "ok"
         assert {status(sock) for sock in refused} == {413}
         assert {status(sock) for sock in taken} <= {200, 503}
+
+
+CHUNKED = request("POST", CHAT, None, Transfer_Encoding="chunked", Connection="close").replace(
+    b"Content-Length: 0\r\n", b""
+)
+
+
+def in_chunks(data: bytes, size: int, fields: bytes = b"") -> bytes:
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    return CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in pieces) + b"0\r\n" + fields + b"\r\n"
+
+
+@pytest.mark.live
+def test_1_a_body_in_very_many_tiny_chunks_is_refused_and_one_in_many_is_read(tmp_path: Path) -> None:
+    short = json.dumps(body("Hello", user="x" * 3000)).encode()
+    long = json.dumps(body("Hello", user="x" * 1_000_000)).encode()
+    with serving(tmp_path) as served:
+        assert len(short) < FREE_CHUNKS
+        for sent in (in_chunks(short, 1), in_chunks(long, 2 * LEAST_MEAN_BYTES), in_chunks(short, 99, b"X-Sum: 1\r\n")):
+            assert served.raw(sent).startswith(b"HTTP/1.1 200 ")
+        for sent in (in_chunks(long[:100_000], 1), in_chunks(long, LEAST_MEAN_BYTES // 2)):
+            head, _, data = served.raw(sent).partition(b"\r\n\r\n")
+            assert (head[9:12], json.loads(data)["error"]["code"]) == (b"400", "invalid_http")

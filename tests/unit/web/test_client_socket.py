@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from gunicorn.http.errors import LimitRequestHeaders
 
-from bpu.server.client_socket import ClientSocket, LateHead
+from bpu.server.client_socket import MAX_HEAD_BYTES, ClientSocket, LateHead
 
 
 class Clock:
@@ -59,9 +60,33 @@ def test_a_body_has_no_limit_here_and_the_next_head_has_its_own(ends: tuple[sock
     ends[1].sendall(b"body")
     assert connection.recv(10) == b"body"
     connection.end_request()
+    connection.begin_head()
     ends[1].sendall(b"next")
     assert connection.recv(10) == b"next"
     assert connection.fileno() == ends[0].fileno()
+
+
+def read_all(connection: ClientSocket, theirs: socket.socket, size: int) -> None:
+    while size > 0:
+        sent = theirs.send(b"x" * min(size, 8192))
+        while sent > 0:
+            got = len(connection.recv(sent))
+            sent, size = sent - got, size - got
+
+
+def test_7_a_head_is_read_up_to_its_longest_length(ends: tuple[socket.socket, socket.socket]) -> None:
+    connection = ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=90)
+    for _ in range(2):
+        read_all(connection, ends[1], MAX_HEAD_BYTES)
+        ends[1].sendall(b"x")
+        with pytest.raises(LimitRequestHeaders):
+            connection.recv(1)
+        connection.begin_request()
+        read_all(connection, ends[1], MAX_HEAD_BYTES)
+        connection.end_request()
+        read_all(connection, ends[1], MAX_HEAD_BYTES)  # the rest of a body that was not read
+        assert connection.recv(1) == b"x"
+        connection.begin_head()
 
 
 @pytest.mark.parametrize("size", [1, 64, 4 * 1024 * 1024])

@@ -39,7 +39,7 @@ def begin_request(
     connections.begin_request(number, peer, path, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def test_the_connection_that_has_rested_longest_gives_way() -> None:
+def test_6_the_connection_that_has_rested_longest_gives_way() -> None:
     connections = rules(limit=3)
     for number in range(3):
         connections.open(number, "127.0.0.1")
@@ -55,7 +55,7 @@ def test_the_connection_that_has_rested_longest_gives_way() -> None:
     assert list(connections.idle) == [0, 4]
 
 
-def test_a_new_connection_may_say_what_it_wants_when_all_others_are_busy() -> None:
+def test_6_a_new_connection_may_say_what_it_wants_when_all_others_are_busy() -> None:
     connections = rules(limit=2)
     for number in range(2):
         connections.open(number, "127.0.0.1")
@@ -73,7 +73,7 @@ def test_a_new_connection_may_say_what_it_wants_when_all_others_are_busy() -> No
         *[(peer, False) for peer in (STRANGER, "fe80::1%usb0", "2001:db8::1", "8.8.8.8")],
     ],
 )
-def test_an_address_has_its_share_unless_it_is_this_machine_or_a_trusted_proxy(peer: str, many: bool) -> None:
+def test_6_an_address_has_its_share_unless_it_is_this_machine_or_a_trusted_proxy(peer: str, many: bool) -> None:
     connections = rules(trusted_proxies="10.0.0.1")
     for number in range(3):
         connections.open(number, peer)
@@ -84,7 +84,7 @@ def test_an_address_has_its_share_unless_it_is_this_machine_or_a_trusted_proxy(p
     connections.open(5, peer)
 
 
-def test_a_client_behind_a_trusted_proxy_has_its_share_of_requests() -> None:
+def test_6_a_client_behind_a_trusted_proxy_has_its_share_of_requests() -> None:
     connections = rules(trusted_proxies="10.0.0.1")
     for number in range(6):
         connections.open(number, "10.0.0.1")
@@ -97,7 +97,7 @@ def test_a_client_behind_a_trusted_proxy_has_its_share_of_requests() -> None:
     begin_request(connections, 3, peer="10.0.0.1", X_FORWARDED_FOR=STRANGER)
 
 
-def test_the_last_part_is_for_probes_and_keys() -> None:
+def test_6_the_last_part_is_for_probes_and_keys() -> None:
     connections = rules(api_keys="secret")
     for number in range(18):
         begin_request(connections, number)
@@ -113,7 +113,7 @@ def test_the_last_part_is_for_probes_and_keys() -> None:
     assert connections.busy == 20
 
 
-def test_places_for_streams_are_given_back_once() -> None:
+def test_6_places_for_streams_are_given_back_once() -> None:
     streams = StreamRegistry(2)
     release = streams.reserve()
     streams.reserve()
@@ -177,7 +177,7 @@ def refusal(served: Served, sent: bytes) -> tuple[int, str]:
     [b"", b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n", request("GET", "/v1/events")],
     ids=["silent", "half a head", "readers of events"],
 )
-def test_two_thousand_connections_keep_nobody_out(tmp_path: Path, sent: bytes) -> None:
+def test_6_two_thousand_connections_keep_nobody_out(tmp_path: Path, sent: bytes) -> None:
     with serving(tmp_path) as served:
         before = anonymous_memory(served)
         with crowd(served, 2000, sent):
@@ -189,7 +189,7 @@ def test_two_thousand_connections_keep_nobody_out(tmp_path: Path, sent: bytes) -
         assert served.ask("POST", CHAT, body("Hello"))["choices"]
 
 
-def test_streams_that_are_no_answers_have_a_limit_of_their_own(tmp_path: Path) -> None:
+def test_6_streams_that_are_no_answers_have_a_limit_of_their_own(tmp_path: Path) -> None:
     with serving(tmp_path, BPU_STATUS_STREAMS="3") as served:
         with crowd(served, 3, request("GET", "/v1/events")) as streams:
             assert [status(stream) for stream in streams] == [200] * 3
@@ -206,7 +206,7 @@ def test_streams_that_are_no_answers_have_a_limit_of_their_own(tmp_path: Path) -
             until(is_served, what="a place is free again", every=0.1)
 
 
-def test_a_new_connection_is_closed_when_it_sends_nothing_and_an_idle_one_is_kept(tmp_path: Path) -> None:
+def test_6_a_new_connection_is_closed_when_it_sends_nothing_and_an_idle_one_is_kept(tmp_path: Path) -> None:
     with serving(tmp_path, BPU_FIRST_BYTE_TIMEOUT_S="1") as served, served.connect() as idle:
         idle.request("GET", "/health")
         assert idle.getresponse().read()
@@ -218,7 +218,7 @@ def test_a_new_connection_is_closed_when_it_sends_nothing_and_an_idle_one_is_kep
         assert idle.sock is kept
 
 
-def test_room_is_kept_for_health_and_for_keys(tmp_path: Path) -> None:
+def test_6_room_is_kept_for_health_and_for_keys(tmp_path: Path) -> None:
     few = {"GUNICORN_CMD_ARGS": "--worker-connections 20", "BPU_API_KEYS": "secret"}
     waiting = request("POST", CHAT, body("wait", stream=True), X_Api_Key="secret")
     with serving(tmp_path, **few) as served, crowd(served, 18, waiting) as held:
@@ -231,7 +231,7 @@ def test_room_is_kept_for_health_and_for_keys(tmp_path: Path) -> None:
             assert served.ask("GET", "/health")
 
 
-def test_a_client_behind_a_proxy_has_its_share_and_leaves_the_others_theirs(tmp_path: Path) -> None:
+def test_6_a_client_behind_a_proxy_has_its_share_and_leaves_the_others_theirs(tmp_path: Path) -> None:
     env = {"BPU_TRUSTED_PROXIES": "127.0.0.1", "BPU_CLIENT_CONNECTIONS": "3"}
     waiting = request("POST", CHAT, body("wait", stream=True), X_Forwarded_For=STRANGER)
     plain = request("POST", CHAT, body("Hello"), X_Forwarded_For=STRANGER, Connection="close")
@@ -243,6 +243,6 @@ def test_a_client_behind_a_proxy_has_its_share_and_leaves_the_others_theirs(tmp_
         until(lambda: served.raw(plain).startswith(b"HTTP/1.1 200 "), what="the share is free again", every=0.1)
 
 
-def test_errors_of_want_of_room_are_worth_another_try() -> None:
+def test_6_errors_of_want_of_room_are_worth_another_try() -> None:
     errors: list[BpuError] = [Overloaded("x", retry_after=5), ClientLimitReached("x", retry_after=5)]
     assert [(error.status, error.retry_after) for error in errors] == [(503, 5), (429, 5)]

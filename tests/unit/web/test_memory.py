@@ -98,6 +98,32 @@ def test_7_an_answer_with_arguments_without_an_end_takes_memory_in_proportion(tm
     assert grown < 64
 
 
+FIELDS = b"".join(b"X-Field-%d: %b\r\n" % (number, b"x" * 16_000) for number in range(95))
+UNFINISHED = {
+    "heads": request("POST", CHAT)[:-2] + FIELDS,
+    "fields behind chunks": request("POST", CHAT, None, Transfer_Encoding="chunked").replace(
+        b"Content-Length: 0\r\n", b""
+    )
+    + b"2\r\n{}\r\n0\r\n"
+    + FIELDS,
+}
+
+
+@pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED)
+def test_7_fields_without_an_end_take_little_memory_and_keep_nobody_out(tmp_path: Path, sent: bytes) -> None:
+    """Before, a hundred of these took 300 MB, and gunicorn's search for their end stopped the worker for a minute."""
+    with serving(tmp_path) as served, ExitStack() as stack:
+        served.ask("POST", CHAT, body("Hello"))
+
+        def fill() -> None:
+            stack.enter_context(crowd(served, 100, sent))
+            assert served.ask("GET", "/health")
+
+        grown = grown_by(served, fill)
+    print(f"a hundred times {len(sent) / MIB:.1f} MiB of fields: the worker grew by {grown:.0f} MiB at its peak")
+    assert grown < 32
+
+
 @pytest.mark.timeout(300)
 def test_7_large_texts_that_are_refused_take_memory_in_proportion(tmp_path: Path) -> None:
     """One character beyond the basic plane makes Python hold four bytes for each character of a text."""
@@ -158,6 +184,18 @@ def test_7_a_waiting_response_keeps_little_for_its_metadata(tmp_path: Path) -> N
     assert grown[1] < 24
 
 
-def taken(served: Served, stack: ExitStack, sent: bytes) -> None:
-    held = stack.enter_context(crowd(served, 100, sent))
-    assert Counter(status(sock) for sock in held) == {200: 100}
+def test_7_waiting_jobs_keep_no_reasoning_of_earlier_answers(tmp_path: Path) -> None:
+    earlier = {"role": "assistant", "content": f"<think>\U0001f914{'x' * 1_700_000}</think>ok"}
+    wait = body("wait")["messages"]
+    sent = request("POST", CHAT, {**body("wait", stream=True), "messages": [earlier, *wait]})
+    with serving(tmp_path) as served, ExitStack() as stack:
+        with crowd(served, 1, sent) as warm:
+            assert status(warm[0]) == 200
+        grown = grown_by(served, lambda: taken(served, stack, sent, 20))
+    print(f"twenty waiting jobs with 1.7 MB of reasoning each: the worker grew by {grown:.0f} MiB at its peak")
+    assert grown < 64
+
+
+def taken(served: Served, stack: ExitStack, sent: bytes, number: int = 100) -> None:
+    held = stack.enter_context(crowd(served, number, sent))
+    assert Counter(status(sock) for sock in held) == {200: number}

@@ -85,7 +85,7 @@ def foreseen(state: Path, pid: int) -> Path:
 
 
 @pytest.mark.parametrize("pid", [os.getpid(), DEAD], ids=["ours", "dead"])
-def test_a_link_or_an_open_folder_that_was_there_before_receives_nothing_and_is_left_alone(
+def test_8_a_link_or_an_open_folder_that_was_there_before_receives_nothing_and_is_left_alone(
     places: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int
 ) -> None:
     state, memory, mounts = places
@@ -106,7 +106,7 @@ def test_a_link_or_an_open_folder_that_was_there_before_receives_nothing_and_is_
     assert [path.name for path in elsewhere.iterdir()] == ["counter_1.db"]
 
 
-def test_a_worker_has_its_pages_before_it_maps_them_and_gives_back_what_it_did_not_use(tmp_path: Path) -> None:
+def test_8_a_worker_has_its_pages_before_it_maps_them_and_gives_back_what_it_did_not_use(tmp_path: Path) -> None:
     reserve(tmp_path, 7)
     for kind, size in RESERVED.items():
         status = (tmp_path / f"{kind}_7.db").stat()
@@ -121,7 +121,7 @@ def test_a_worker_has_its_pages_before_it_maps_them_and_gives_back_what_it_did_n
     assert [value for _, value, _, _ in values.read_all_values_from_file(str(tmp_path / "counter_7.db"))] == [3.0]
 
 
-def test_the_files_that_are_reserved_are_those_of_our_meters_and_large_enough(tmp_path: Path) -> None:
+def test_8_the_files_that_are_reserved_are_those_of_our_meters_and_large_enough(tmp_path: Path) -> None:
     """Every address with every status, and every reason: more than a worker ever counts."""
     reserve(tmp_path, 8)
     code = f"""
@@ -153,7 +153,7 @@ print(len(endpoints), *sorted(os.listdir({str(tmp_path)!r})))
 
 
 @pytest.mark.live
-def test_workers_live_on_a_full_file_system_and_say_that_metrics_are_missing(tmp_path: Path) -> None:
+def test_8_workers_live_on_a_full_file_system_and_say_that_metrics_are_missing(tmp_path: Path) -> None:
     """Before, their first count was a write to a page that could not be had: SIGBUS, again and again."""
     full = tmp_path / "full"
     full.mkdir()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bpu.chat.tokens import Vocabulary
 from tests.support.api_errors import check_anthropic_error
 from tests.support.checker import check_error
 from tests.unit.web.conftest import FlaskClient, Serve
@@ -110,6 +111,23 @@ def test_64_pieces_join_to_the_text(client: FlaskClient) -> None:
     data = b"".join(bytes(one["piece"]) if isinstance(one["piece"], list) else one["piece"].encode() for one in pieces)
     assert data.decode() == WORDS
     assert any(isinstance(one["piece"], list) for one in pieces)
+
+
+def test_the_piece_of_a_token_is_made_once_however_often_it_comes(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty thousand characters of three tokens each stopped a worker for seconds."""
+    made: list[int] = []
+    piece = Vocabulary.piece
+
+    def counting(self: Vocabulary, token: int) -> str | list[int]:
+        made.append(token)
+        return piece(self, token)
+
+    monkeypatch.setattr(Vocabulary, "piece", counting)
+    tokens = post(client, "/tokenize", content="\ufffd" * 2000, with_pieces=True)["tokens"]
+    assert sorted(made) == sorted({one["id"] for one in tokens})
+    assert len(tokens) > 100 * len(made)
 
 
 def test_64_tokens_of_a_conversation_are_as_many_as_its_prompt_s(client: FlaskClient) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,10 +25,10 @@ KEPT_ALIVE = b"GET /nowhere" + b"e" * 1000 + b" HTTP/1.1\r\nHost: localhost\r\n\
 
 
 @contextlib.contextmanager
-def serving(output: int, folder: Path) -> Iterator[Served]:
+def serving(output: int, folder: Path, wrapper: Sequence[str] = ()) -> Iterator[Served]:
     port = reserve_port()
     process = subprocess.Popen(
-        command("--bind", f"127.0.0.1:{port}"),
+        [*wrapper, *command("--bind", f"127.0.0.1:{port}")],
         cwd=PROJECT,
         # Connections are opened before they are used, one after the other: a busy machine must not close them.
         env=environment(BPU_WORKERS="2", BPU_STATE_DIR=str(folder), BPU_FIRST_BYTE_TIMEOUT_S="600"),
@@ -90,13 +90,13 @@ def check_reloads(served: Served) -> None:
     until(lambda: answers(served), what="the gateway answers after a reload")
 
 
-def test_a_full_disk_under_the_log_stops_nothing(tmp_path: Path) -> None:
+def test_3_a_full_disk_under_the_log_stops_nothing(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full, serving(full.fileno(), tmp_path) as served:
         check_serves(served)
         check_reloads(served)
 
 
-def test_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
+def test_3_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with serving(writing, tmp_path) as served:
@@ -105,8 +105,19 @@ def test_a_log_whose_reader_has_gone_stops_nothing(tmp_path: Path) -> None:
         check_reloads(served)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_3_closed_standard_descriptors_stop_nothing_and_no_socket_takes_their_numbers(
+    tmp_path: Path, closed: str
+) -> None:
+    with serving(subprocess.DEVNULL, tmp_path, ["sh", "-c", f'exec "$@" {closed}', "sh"]) as served:
+        until(lambda: answers(served), what="the gateway answers")
+        for pid in (served.process.pid, *workers(served)):
+            assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(1, 3)} == {os.devnull}  # noqa: PTH115
+        check_reloads(served)
+
+
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_a_log_whose_reader_is_paused_stops_nothing_and_counts_what_is_lost(tmp_path: Path, kind: str) -> None:
+def test_3_a_log_whose_reader_is_paused_stops_nothing_and_counts_what_is_lost(tmp_path: Path, kind: str) -> None:
     reading, writing = os.pipe() if kind == "pipe" else (end.detach() for end in socket.socketpair())
     with serving(writing, tmp_path) as served:
         os.close(writing)
