@@ -167,7 +167,7 @@ def langchain_anthropic() -> None:
     assert (call["name"], call["args"]) == ("get_weather", {"city": "巴黎"})
 
 
-def llama_index_ollama() -> None:
+def llama_index_llms_ollama() -> None:
     from llama_index.core.llms import ChatMessage
     from llama_index.core.tools import FunctionTool
     from llama_index.llms.ollama import Ollama
@@ -190,7 +190,7 @@ def llama_index_ollama() -> None:
     assert structured.chat(asked).raw.city == "Paris"
 
 
-def pydantic_ai() -> None:
+def pydantic_ai_slim() -> None:
     from pydantic import create_model
     from pydantic_ai import Agent, PromptedOutput
     from pydantic_ai.models.anthropic import AnthropicModel
@@ -226,7 +226,14 @@ def llm_command() -> None:
 
 def main() -> None:
     clients = (langchain_openai, langchain_images, langchain_deepseek, langchain_ollama, langchain_anthropic)
-    for client in (*clients, llama_index_ollama, pydantic_ai, litellm, litellm_by_the_other_apis, llm_command):
+    for client in (
+        *clients,
+        llama_index_llms_ollama,
+        pydantic_ai_slim,
+        litellm,
+        litellm_by_the_other_apis,
+        llm_command,
+    ):
         client()
         print(f"{client.__name__.replace('_', ' ')}: fine")
 
