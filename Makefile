@@ -63,7 +63,7 @@ node: ## What the browser and the client tests need of npm, into node_modules of
 	npm ci --no-audit --no-fund --prefix tests/$$folder || exit 1; done; \
 	else echo "npm is not installed, so the tests of accessibility and of Node's clients will be skipped."; fi
 
-clients: setup-dev ## LangChain, LiteLLM, llm, a ROS 2 node over DDS, OpenClaw (needs the network; 850 MB from npm) ## LangChain、LiteLLM、llm、通过 DDS 的 ROS 2 节点和 OpenClaw（需要网络；从 npm 下载 850 MB）
+clients: setup-dev ## LangChain, LlamaIndex, LiteLLM, a ROS 2 node over DDS, OpenClaw and more (needs the network; 850 MB from npm) ## LangChain、LlamaIndex、LiteLLM、通过 DDS 的 ROS 2 节点和 OpenClaw（需要网络；从 npm 下载 850 MB）
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh .venv-clients tests/clients/requirements.txt
 	$(BIN)/python -m tests.clients.with_gateway .venv-clients/bin/python tests/clients/others.py
 	if .venv-clients/bin/python -c 'import cyclonedds' 2>/dev/null; then \

@@ -136,21 +136,23 @@ def litellm(endpoint: Endpoint) -> str:
 
 
 def xiaozhi(endpoint: Endpoint) -> str:
-    """Return the part of `data/.config.yaml` of xiaozhi-esp32-server."""
-    return "\n".join(
-        [
-            "selected_module:",
-            "  LLM: BoardLLM",
-            "  Intent: nointent",
-            "LLM:",
-            "  BoardLLM:",
-            "    type: openai",
-            f"    base_url: {endpoint.base}",
-            f"    model_name: {json.dumps(endpoint.model)}",
-            f"    api_key: {json.dumps(endpoint.key)}",
-            "    max_tokens: 500",
-        ]
-    )
+    """Return the part of `data/.config.yaml` of xiaozhi-esp32-server, with a model that sees where there is one."""
+    selected, sees = endpoint.models[0], next((card for card in endpoint.models if card.sees), None)
+    modules = ["LLM: BoardLLM", *(["VLLM: BoardVLLM"] if sees else []), "Intent: nointent"]
+    lines = ["selected_module:", *(f"  {module}" for module in modules)]
+    lines += [*_xiaozhi_module("LLM", selected.id, endpoint), "    max_tokens: 500"]
+    return "\n".join([*lines, *(_xiaozhi_module("VLLM", sees.id, endpoint) if sees else [])])
+
+
+def _xiaozhi_module(kind: str, model: str, endpoint: Endpoint) -> list[str]:
+    return [
+        f"{kind}:",
+        f"  Board{kind}:",
+        "    type: openai",
+        f"    base_url: {endpoint.base}",
+        f"    model_name: {json.dumps(model)}",
+        f"    api_key: {json.dumps(endpoint.key)}",
+    ]
 
 
 def aider(endpoint: Endpoint) -> str:

@@ -51,23 +51,27 @@ def provider(endpoint: Endpoint, *, tools: bool, api: str) -> Config:
     return {"baseUrl": endpoint.base, "apiKey": endpoint.key, "api": APIS[api], "models": models}
 
 
-def patch(endpoint: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat") -> Config:
+def patch(
+    endpoint: Endpoint, config: Mapping[str, Any], *, tools: bool = False, api: str = "chat", separate: bool = False
+) -> Config:
     """Return the changes to merge into `config`.
 
-    If `config` has a model already, the board becomes a separate agent, `bpu`, and the other agents stay unchanged.
-    Tools use the smallest profile without a search, because a search costs a small model more than three tools.
+    If `config` has a model already, or with `separate`, the board becomes a separate agent, `bpu`, and the main model
+    stays. Tools use the smallest profile without a search, because a search costs a small model more than three tools.
+    OpenClaw has one switch of the search for all agents, so a separate agent without tools leaves it alone.
     """
     primary = {"primary": f"{PROVIDER}/{endpoint.model}"}
     profile = {"tools": {"profile": "minimal"}} if tools else {}
     agents: Config
     top: Config = {}
-    if _other_model(config):
+    separate = separate or _other_model(config)
+    if separate:
         agents = {"entries": {PROVIDER: {"name": "RDK BPU", "model": primary, **SMALL, **profile}}}
     else:
         agents = {"defaults": {"skipBootstrap": True, **SMALL, "model": primary}}
         top = profile
     found = config.get("tools")
-    if not (isinstance(found, Mapping) and "toolSearch" in found):
+    if (tools or not separate) and not (isinstance(found, Mapping) and "toolSearch" in found):
         top = merge(top, {"tools": {"toolSearch": False}})
     return {"agents": agents, "models": {"providers": {PROVIDER: provider(endpoint, tools=tools, api=api)}}, **top}
 

@@ -74,6 +74,7 @@ def _client(name: str, write: Callable[[Endpoint], str]) -> None:
 @_endpoint_options
 @click.option("--tools", is_flag=True, help=say("connect.tools"))
 @click.option("--api", type=click.Choice(sorted(_openclaw.APIS)), default="chat", help=say("connect.api"))
+@click.option("--agent", is_flag=True, help=say("connect.agent"))
 @click.option("--write", is_flag=True, help=say("connect.write"))
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=say("connect.config"))
 @click.option("--dry-run", is_flag=True, help=say("connect.dry_run"))
@@ -83,17 +84,20 @@ def _openclaw_command(
     model: str | None,
     tools: bool,
     api: str,
+    agent: bool,
     write: bool,
     config: Path | None,
     dry_run: bool,
 ) -> None:
     endpoint = _chosen_endpoint(url, key, model)
     if not (write or dry_run):
-        click.echo(json.dumps(_openclaw.patch(endpoint, {}, tools=tools, api=api), indent=2))
+        click.echo(json.dumps(_openclaw.patch(endpoint, {}, tools=tools, api=api, separate=agent), indent=2))
+        if not agent:
+            click.echo(say("connect.main_model"), err=True)
         return
     path = config or _openclaw.config_path()
     before = _openclaw.read(path)
-    after = _openclaw.merge(before, _openclaw.patch(endpoint, before, tools=tools, api=api))
+    after = _openclaw.merge(before, _openclaw.patch(endpoint, before, tools=tools, api=api, separate=agent))
     if after == before:
         click.echo(say("connect.unchanged", path=path))
         return

@@ -24,16 +24,24 @@ TEXTS = {
     ),
     "openclaw": (
         "OpenClaw: the part of openclaw.json for a model with a small context. With --write it is merged into the "
-        "file of this machine; for another one: {bpu} connect openclaw | ssh HOST openclaw config patch "
+        "file of this machine; for another one: {bpu} connect openclaw --agent | ssh HOST openclaw config patch "
         "--stdin\n\n"
         "Example: {bpu} connect openclaw --write --dry-run",
         "OpenClaw：适合小上下文模型的 openclaw.json 配置。加 --write 时合并到本机的配置文件；"
-        "用于其他机器：{bpu} connect openclaw | ssh HOST openclaw config patch --stdin\n\n"
+        "用于其他机器：{bpu} connect openclaw --agent | ssh HOST openclaw config patch --stdin\n\n"
         "示例：{bpu} connect openclaw --write --dry-run",
     ),
     "tools": (
         "With OpenClaw's smallest set of tools; without it the model only talks.",
         "启用 OpenClaw 最小的工具集；不加时模型只对话。",
+    ),
+    "agent": (
+        "As a separate agent, bpu: the main model stays. --write does so by itself where another model is set.",
+        "作为单独的代理 bpu，主模型不变。已设置其他模型时，--write 会自动这样做。",
+    ),
+    "main_model": (
+        "This makes the board OpenClaw's main model. With --agent the main model stays and the board is the agent bpu.",
+        "这会让开发板成为 OpenClaw 的主模型。加 --agent 时主模型不变，开发板作为代理 bpu。",
     ),
     "api": ("The API that OpenClaw uses: chat or responses.", "OpenClaw 使用的接口：chat 或 responses。"),
     "write": (
@@ -52,9 +60,9 @@ TEXTS = {
     "no_write": ("{path} cannot be written: {reason}", "无法写入 {path}：{reason}"),
     "not_json": (
         "{path} is not plain JSON, so its comments would be lost. Let OpenClaw merge it: "
-        "{bpu} connect openclaw | openclaw config patch --stdin",
+        "{bpu} connect openclaw --agent | openclaw config patch --stdin",
         "{path} 不是普通 JSON，直接改写会丢失注释。请让 OpenClaw 自己合并："
-        "{bpu} connect openclaw | openclaw config patch --stdin",
+        "{bpu} connect openclaw --agent | openclaw config patch --stdin",
     ),
     "openwebui": (
         "Open WebUI: the variables to start it with.\n\nExample: {bpu} connect openwebui > openwebui.env",

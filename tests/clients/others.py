@@ -1,4 +1,4 @@
-"""LangChain, LiteLLM and the `llm` command at the gateway of `GATEWAY_URL`, by the three APIs that they speak.
+"""LangChain, LlamaIndex, Pydantic AI, LiteLLM and `llm` at the gateway of `GATEWAY_URL`, by the APIs that they speak.
 
 A program, because these live in an environment of their own (`make clients`). It ends with 1 at the first surprise.
 """
@@ -167,6 +167,54 @@ def langchain_anthropic() -> None:
     assert (call["name"], call["args"]) == ("get_weather", {"city": "巴黎"})
 
 
+def llama_index_llms_ollama() -> None:
+    from llama_index.core.llms import ChatMessage
+    from llama_index.core.tools import FunctionTool
+    from llama_index.llms.ollama import Ollama
+    from pydantic import create_model
+
+    def get_weather(city: str) -> str:
+        """Return the weather of a city."""
+        return f"sunny in {city}"
+
+    model = Ollama(model=MODEL, base_url=HOST, thinking=True, request_timeout=120)
+    asked = [ChatMessage(role="user", content=ANSWER)]
+    answer = model.chat(asked).message
+    assert [type(block).__name__ for block in answer.blocks] == ["ThinkingBlock", "TextBlock"]
+    assert answer.content == WORDS
+    assert "".join(part.delta or "" for part in model.stream_chat(asked)) == WORDS
+    tool = FunctionTool.from_defaults(get_weather)
+    assert str(model.predict_and_call([tool], user_msg=say(CALL))) == "sunny in 巴黎"
+    structured = model.as_structured_llm(create_model("Place", city=(str, ...)))
+    asked = [ChatMessage(role="user", content=say('Hm.</think>{"city": "Paris"}'))]
+    assert structured.chat(asked).raw.city == "Paris"
+
+
+def pydantic_ai_slim() -> None:
+    from pydantic import create_model
+    from pydantic_ai import Agent, PromptedOutput
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    def get_weather(city: str) -> str:
+        """Return the weather of a city."""
+        cities.append(city)
+        return "sunny"
+
+    # By Anthropic's API: its part for OpenAI's needs a newer package than LiteLLM allows.
+    model = AnthropicModel(MODEL, provider=AnthropicProvider(base_url=HOST, api_key="any"))
+    agent = Agent(model, system_prompt="Be brief.")
+    first = agent.run_sync(ANSWER)
+    assert first.output == WORDS
+    assert agent.run_sync(ANSWER, message_history=first.all_messages()).output == WORDS
+    assert "".join(agent.run_stream_sync(ANSWER).stream_text(delta=True)) == WORDS
+    cities: list[str] = []
+    assert "sunny" in Agent(model, tools=[get_weather]).run_sync(say(CALL)).output
+    assert cities == ["巴黎"]
+    place = Agent(model, output_type=PromptedOutput(create_model("Place", city=(str, ...))))
+    assert place.run_sync(say('Hm.</think>{"city": "Paris"}')).output.city == "Paris"
+
+
 def llm_command() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "extra-openai-models.yaml").write_text(documented("api_key_name"))
@@ -178,7 +226,14 @@ def llm_command() -> None:
 
 def main() -> None:
     clients = (langchain_openai, langchain_images, langchain_deepseek, langchain_ollama, langchain_anthropic)
-    for client in (*clients, litellm, litellm_by_the_other_apis, llm_command):
+    for client in (
+        *clients,
+        llama_index_llms_ollama,
+        pydantic_ai_slim,
+        litellm,
+        litellm_by_the_other_apis,
+        llm_command,
+    ):
         client()
         print(f"{client.__name__.replace('_', ' ')}: fine")
 

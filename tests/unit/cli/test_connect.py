@@ -198,6 +198,19 @@ def test_each_model_is_marked_by_what_it_can_do(monkeypatch: pytest.MonkeyPatch,
     assert capabilities["sees"] == ["tool_use", "vision"]
 
 
+def test_xiaozhi_gets_its_camera_a_model_that_sees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert "VLLM" not in shown("xiaozhi", "--url", "http://board:8000")
+    table = tmp_path / "models.toml"
+    table.write_text('[[model]]\nid = "talks"\n[[model]]\nid = "sees"\nprofile = "vlm"\n')
+    monkeypatch.setenv("BPU_MODELS_FILE", str(table))
+    text = shown("xiaozhi", "--url", "http://board:8000", "--key", "k-1")
+    first, _, second = text.partition("\nVLLM:\n")
+    assert "  LLM: BoardLLM\n  VLLM: BoardVLLM\n" in first
+    assert '    model_name: "talks"' in first.splitlines()
+    lines = ["  BoardVLLM:", "    type: openai", "    base_url: http://board:8000/v1", '    model_name: "sees"']
+    assert second.splitlines() == [*lines, '    api_key: "k-1"']
+
+
 def test_curl_is_a_command_that_a_shell_reads_as_meant() -> None:
     words = shlex.split(shown("curl", "--url", "http://board:8000", "--key", "it's").replace("\\\n", " "))
     assert words[:3] == ["curl", "-N", "http://board:8000/v1/chat/completions"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +32,12 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "claw/openclaw.json"
 
 
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(main, ["connect", "openclaw", *URL, *words])
+
+
 def connect(*words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["connect", "openclaw", *URL, *words])
+    result = invoke(*words)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -75,6 +79,24 @@ def test_what_others_have_set_stays_and_a_copy_is_kept(file: Path) -> None:
     assert copy.read_bytes() == before
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_as_a_separate_agent_it_leaves_the_main_model_and_the_search_of_others(file: Path) -> None:
+    printed = json.loads(invoke("--agent").stdout)
+    assert set(printed["agents"]) == {"entries"}
+    assert "tools" not in printed
+    merged = _openclaw.merge(OTHERS, printed)
+    assert merged["agents"]["defaults"] == OTHERS["agents"]["defaults"]  # type: ignore[index]
+    assert merged["agents"]["entries"]["bpu"]["model"] == {"primary": "bpu/deepseek-r1:1.5b"}
+    assert json.loads(invoke("--agent", "--tools").stdout)["tools"] == {"toolSearch": False}
+    connect("--agent", "--write")
+    assert json.loads(file.read_text()) == printed
+
+
+def test_printed_without_a_file_it_says_what_becomes_the_main_model(file: Path) -> None:
+    result = invoke()
+    assert "main model" in result.stderr
+    assert json.loads(result.stdout)["agents"]["defaults"]["model"] == {"primary": "bpu/deepseek-r1:1.5b"}
 
 
 def test_a_second_board_or_address_replaces_only_its_own_part(file: Path) -> None:

@@ -150,6 +150,18 @@ ENDPOINTS: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
     "/api/generate": ({"model": MODEL, "prompt": "Hi"}, GENERATE),
 }
 
+#: Addresses that count, show or look up, with the fields that must be there, and further ones.
+COUNTED: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
+    "/v1/messages/count_tokens": ({"messages": [{"role": "user", "content": "Hi"}]}, MESSAGES),
+    "/v1/chat/completions/input_tokens": ({"messages": [{"role": "user", "content": "Hi"}]}, {**SHARED, **CHAT}),
+    "/v1/responses/input_tokens": ({"input": "Hi"}, {**SHARED, **RESPONSE}),
+    "/v1/apply-template": ({"messages": [{"role": "user", "content": "Hi"}]}, {**SHARED, **CHAT}),
+    "/v1/tokenize": ({"content": "Hi"}, {"content": TEXT, "with_pieces": st.booleans(), "add_special": st.booleans()}),
+    "/v1/detokenize": ({"tokens": []}, {"tokens": st.lists(st.integers(0, 4095), max_size=8)}),
+    "/api/show": ({}, {"verbose": st.booleans()}),
+    "/api/pull": ({}, {"stream": some(False, True, None)}),
+}
+
 
 #: Names that mean something to one endpoint or another, beside those above.
 OTHERS = (

@@ -13,20 +13,8 @@ from hypothesis import strategies as st
 from app import create_app
 from bpu.settings import load_settings
 from tests.support.api_errors import check_error_at
-from tests.unit.web.bodies import CHAT, JSON, MESSAGES, MODEL, RESPONSE, SHARED, TEXT, Strategy, some
+from tests.unit.web.bodies import COUNTED, JSON, MODEL
 from tests.unit.web.fakes import FakeEngine
-
-#: The fields of each address: those that must be there, and further ones.
-BODIES: dict[str, tuple[dict[str, Any], dict[str, Strategy]]] = {
-    "/v1/messages/count_tokens": ({"messages": [{"role": "user", "content": "Hi"}]}, MESSAGES),
-    "/v1/chat/completions/input_tokens": ({"messages": [{"role": "user", "content": "Hi"}]}, {**SHARED, **CHAT}),
-    "/v1/responses/input_tokens": ({"input": "Hi"}, {**SHARED, **RESPONSE}),
-    "/v1/apply-template": ({"messages": [{"role": "user", "content": "Hi"}]}, {**SHARED, **CHAT}),
-    "/v1/tokenize": ({"content": "Hi"}, {"content": TEXT, "with_pieces": st.booleans(), "add_special": st.booleans()}),
-    "/v1/detokenize": ({"tokens": []}, {"tokens": st.lists(st.integers(0, 4095), max_size=8)}),
-    "/api/show": ({}, {"verbose": st.booleans()}),
-    "/api/pull": ({}, {"stream": some(False, True, None)}),
-}
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +24,8 @@ def client() -> FlaskClient:
 
 @st.composite
 def requests(draw: st.DrawFn, *, wild: bool) -> tuple[str, dict[str, Any]]:
-    path = draw(st.sampled_from(list(BODIES)))
-    good, fields = BODIES[path]
+    path = draw(st.sampled_from(list(COUNTED)))
+    good, fields = COUNTED[path]
     body = {"model": MODEL, **good, **draw(st.fixed_dictionaries({}, optional=fields))}
     body["model"] = MODEL
     if wild:
@@ -66,6 +54,6 @@ def test_a_wild_body_is_counted_or_refused(client: FlaskClient, asked: tuple[str
 
 
 @settings(suppress_health_check=list(HealthCheck))
-@given(path=st.sampled_from(list(BODIES)), value=JSON)
+@given(path=st.sampled_from(list(COUNTED)), value=JSON)
 def test_any_json_at_all(client: FlaskClient, path: str, value: Any) -> None:
     assert ask(client, path, value) in {200, 400, 404}
