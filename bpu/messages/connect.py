@@ -59,9 +59,9 @@ TEXTS = {
     "unreadable": ("{path} cannot be read: {reason}", "无法读取 {path}：{reason}"),
     "no_write": ("{path} cannot be written: {reason}", "无法写入 {path}：{reason}"),
     "not_json": (
-        "{path} is not plain JSON, so its comments would be lost. Let OpenClaw merge it: "
+        "{path} is not plain JSON and was not changed. OpenClaw can merge it, but drops its comments: "
         "{bpu} connect openclaw --agent | openclaw config patch --stdin",
-        "{path} 不是普通 JSON，直接改写会丢失注释。请让 OpenClaw 自己合并："
+        "{path} 不是普通 JSON，没有改动。OpenClaw 自己可以合并，但会丢掉其中的注释："
         "{bpu} connect openclaw --agent | openclaw config patch --stdin",
     ),
     "openwebui": (
