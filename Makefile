@@ -98,6 +98,7 @@ bench-publish: setup-dev ## The same, and write its figures and pictures into do
 	rm .performance.json
 
 screenshots: setup-dev ## Take the pictures of the page for the documentation (needs Chromium) ## 为文档拍摄网页截图（需要 Chromium）
+	@sh scripts/model.sh $(VENV)
 	$(BIN)/python scripts/screenshots.py
 
 vendor-page: setup-dev ## Take the page's libraries from npm into bpu/web/static/vendor (needs npm and the network) ## 从 npm 取得网页所用的库，放入 bpu/web/static/vendor（需要 npm 和网络）

@@ -84,7 +84,10 @@ def protect_output(form: Form) -> None:
 
 
 def _open_standard_descriptors() -> None:
-    """Open `/dev/null` as each of the descriptors 0 to 2 that is closed: the next socket would get its number."""
+    """Open `/dev/null` as each of the descriptors 0 to 2 that is closed.
+
+    The next socket would get its number.
+    """
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)

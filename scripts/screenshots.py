@@ -1,7 +1,8 @@
-"""Takes pictures of the page for the documentation, from the real gateway with the simulator.
+"""Takes pictures of the page for the documentation, from the real gateway.
 
-`make screenshots`. Each scene is what a person would see and do; no picture is changed afterwards. Only the address is
-a board's, which the browser resolves to this machine.
+`make screenshots`. The small model of `make model` answers in English. It knows no Chinese and writes no formulas, so
+the simulator answers there, and the page says so. Each scene is what a person would see and do; no picture is changed
+afterwards. Only the address is a board's, which the browser resolves to this machine.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bpu.engine.client import cpu_settings  # noqa: E402
 from tests.browser.person import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Visitor, say  # noqa: E402
 from tests.live.gateway import running  # noqa: E402
 
-#: About the speeds of an RDK S100, without its time to load.
-CONSOLE = "--prefill-rate 600 --decode-rate 24 --load-seconds 1"
+MODEL, SIMULATOR = "cpu", "simulator"
+#: The simulator has about the speeds of an RDK S100, without its time to load.
+CONSOLE = {
+    MODEL: "--threads 1",
+    SIMULATOR: "--prefill-rate 600 --decode-rate 24 --load-seconds 1",
+}
 #: What a board is called in its network; the browser is led to this machine instead.
 BOARD = "192.168.127.10:8000"
+SLOW_MS = 600_000
 BOARD_WIDE = {"width": 1440, "height": 900}
 ENGLISH, CHINESE = "en-US", "zh-CN"
 SOLUTION = r"""I subtract 5, then divide by 3.
@@ -59,24 +66,47 @@ def solve(a: float, b: float, c: float) -> float:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the file's name, its scene, and the window."""
+    """One picture: the file's name, its scene, the window, and who answers."""
 
     name: str
     scene: Callable[[Visitor], None]
     size: dict[str, int]
     lang: str = ENGLISH
     dark: bool = False
+    engine: str = MODEL
 
 
 def welcome(person: Visitor) -> None:
     person.wait_ready()
 
 
+#: What a model of 135 million parameters answers to the point; the simulator has texts for the page's own suggestions.
+QUESTIONS = (
+    "Write a friendly greeting for a robot that brings a parcel.",
+    "Tell a short story about a robot that finds a lost dog.",
+    "Write a Python function that reverses a string.",
+)
+
+
+def questions(person: Visitor) -> tuple[str, ...]:
+    """The questions of a scene, by who answers."""
+    simulated = person.find("simulated").locator("[data-word=simulated]").count()
+    return tuple(person.words(f"idea_{number}") for number in (1, 2, 3)) if simulated else QUESTIONS
+
+
+def ask(person: Visitor, question: str) -> None:
+    """Ask, and wait for the end of the answer, for minutes if need be."""
+    person.send(question)
+    person.page.locator(".message.live").wait_for(timeout=SLOW_MS)
+    person.find("send").wait_for(state="visible", timeout=SLOW_MS)
+    person.wait_finished()
+
+
 def chat(person: Visitor) -> None:
     """Two questions and their answers."""
     person.wait_ready()
-    for number in (1, 2):
-        person.ask(person.words(f"idea_{number}"))
+    for question in questions(person)[:2]:
+        ask(person, question)
 
 
 def board(person: Visitor) -> None:
@@ -90,12 +120,11 @@ def board(person: Visitor) -> None:
     if not wide:
         person.page.locator("#panel-close").click()
     chat(person)
-    person.send(person.words("idea_3"))
-    person.find("reasoning").wait_for()
+    person.send(questions(person)[2])
+    person.page.locator(".message.live :is(.content, .thoughts) p").first.wait_for(timeout=SLOW_MS)
     if not wide:
         person.open_panel("board")
     person.page.locator("#panel-board .half rect").nth(2).wait_for()
-    person.wait_text("answer", "180")
 
 
 def connect(person: Visitor) -> None:
@@ -114,13 +143,13 @@ def formulas(person: Visitor) -> None:
 
 SHOTS = (
     Shot("chat-desktop", board, BOARD_WIDE),
-    Shot("chat-desktop-zh-dark", board, BOARD_WIDE, CHINESE, dark=True),
+    Shot("chat-desktop-zh-dark", board, BOARD_WIDE, CHINESE, dark=True, engine=SIMULATOR),
     Shot("welcome-desktop-zh", welcome, DESKTOP, CHINESE),
-    Shot("formulas-desktop", formulas, DESKTOP),
+    Shot("formulas-desktop", formulas, DESKTOP, engine=SIMULATOR),
     Shot("connect-desktop", connect, BOARD_WIDE),
     Shot("chat-phone", chat, PHONE),
-    Shot("chat-phone-zh-dark", chat, PHONE, CHINESE, dark=True),
-    Shot("board-phone-zh", board, PHONE, CHINESE),
+    Shot("chat-phone-zh-dark", chat, PHONE, CHINESE, dark=True, engine=SIMULATOR),
+    Shot("board-phone-zh", board, PHONE, CHINESE, engine=SIMULATOR),
     Shot("connect-phone-dark", connect, PHONE, dark=True),
 )
 
@@ -131,18 +160,36 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only these")
     arguments = parser.parse_args()
     arguments.into.mkdir(parents=True, exist_ok=True)
-    env = {"BPU_CONSOLE_ARGS": CONSOLE, "BPU_CONTINUE": "always"}
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        gateway = stack.enter_context(running(folder, application="wsgi:app", workers=2, env=env))
-        chromium = stack.enter_context(browser(f"MAP {BOARD} 127.0.0.1:{gateway.port}"))
-        for shot in SHOTS:
-            if not arguments.names or shot.name in arguments.names:
-                take(shot, chromium, arguments.into / f"{shot.name}.png")
+    shots = [shot for shot in SHOTS if not arguments.names or shot.name in arguments.names]
+    for engine in (MODEL, SIMULATOR):
+        if mine := [shot for shot in shots if shot.engine == engine]:
+            take_all(engine, mine, arguments.into)
+
+
+def take_all(engine: str, shots: Sequence[Shot], folder: Path) -> None:
+    env = {"BPU_ENGINE": engine, "BPU_CONSOLE_ARGS": CONSOLE[engine], "BPU_CONTINUE": "always"}
+    with tempfile.TemporaryDirectory() as state:
+        if engine == MODEL:
+            env["BPU_GGUF"] = copy_model(Path(state))
+        with (
+            running(Path(state), application="wsgi:app", workers=2, env=env) as gateway,
+            browser(f"MAP {BOARD} 127.0.0.1:{gateway.port}") as chromium,
+        ):
+            for shot in shots:
+                take(shot, chromium, folder / f"{shot.name}.png")
+
+
+def copy_model(folder: Path) -> str:
+    """Copy the small model, because a picture of the console's log shows its folder."""
+    model = cpu_settings.packaged_model()
+    if model is None:
+        sys.exit("The small model is not installed (make model).")
+    return str(shutil.copy(model, folder))
 
 
 @contextmanager
-def browser(rule: str) -> Iterator[Any]:
+def browser(rule: str = "") -> Iterator[Any]:
+    """Chromium; `rule` names where an address leads (`--host-resolver-rules`)."""
     from playwright.sync_api import sync_playwright
 
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)

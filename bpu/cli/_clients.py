@@ -136,7 +136,10 @@ def litellm(endpoint: Endpoint) -> str:
 
 
 def xiaozhi(endpoint: Endpoint) -> str:
-    """Return the part of `data/.config.yaml` of xiaozhi-esp32-server, with a model that sees where there is one."""
+    """Return the part of `data/.config.yaml` of xiaozhi-esp32-server.
+
+    It has a model that sees where there is one.
+    """
     selected, sees = endpoint.models[0], next((card for card in endpoint.models if card.sees), None)
     modules = ["LLM: BoardLLM", *(["VLLM: BoardVLLM"] if sees else []), "Intent: nointent"]
     lines = ["selected_module:", *(f"  {module}" for module in modules)]

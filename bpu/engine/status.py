@@ -122,9 +122,10 @@ class EngineStatus:
 
     `since_at` is when `state` began; `model` is the id of the model that has the console, or had it last; `models` are
     all that were needed, by id; `load_s` is the last load's time in seconds; `loads`, `restarts` (by cause) and
-    `examined` count since the keeper's start; `cache_tokens` are in the console's KV cache; `queued` counts all waiting
-    jobs, of which `waiting` lists the first; `error` is set in state `failed`, `person` when a person must act;
-    `retry_at` is when the next load is allowed; `log` holds the console's last log lines.
+    `examined` count since the keeper's start; `cache_tokens` are in the console's KV cache, where
+    the answer of the job `cache_job` ends the conversation; `queued` counts all waiting jobs, of which `waiting` lists
+    the first; `error` is set in state `failed`, `person` when a person must act; `retry_at` is when the next load is
+    allowed; `log` holds the console's last log lines.
     """
 
     state: State
@@ -142,6 +143,7 @@ class EngineStatus:
     load_s: float | None
     restarts: dict[str, int]
     cache_tokens: int
+    cache_job: str | None
     trust: TrustStatus
     trust_source: str
     turn_end: TurnEndStatus
@@ -201,6 +203,7 @@ STOPPED = EngineStatus(
     load_s=None,
     restarts={},
     cache_tokens=0,
+    cache_job=None,
     trust=TrustStatus(keeps=False, resets=False, forgets=False),
     trust_source="unknown",
     turn_end=TurnEndStatus(by=None, silence_s=0.0),

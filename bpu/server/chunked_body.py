@@ -1,4 +1,4 @@
-"""gunicorn's reader of a body in chunks, with limits on the work and memory that its framing takes."""
+"""Limits the work and memory that gunicorn's reader of bodies in chunks takes."""
 
 from __future__ import annotations
 

@@ -118,7 +118,10 @@ class ClientSocket:
         return self
 
     def end_request(self) -> None:
-        """Put the time limits back after the answer, for the rest of the body that was not read."""
+        """Put the time limits back after the answer.
+
+        They count for the rest of the body that was not read.
+        """
         self._serving, self._deadline, self._left_of_head = False, None, math.inf
 
     def begin_head(self) -> None:

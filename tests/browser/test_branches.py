@@ -81,6 +81,33 @@ def test_a_deleted_conversation_comes_back(visitor: Visitor) -> None:
     assert visitor.find("conversation").count() == 1
 
 
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "not-open"])
+def test_a_deleted_conversation_comes_back_with_its_draft(visitor: Visitor, is_open: bool) -> None:
+    visitor.ask(say("</think>\n\nKept."))
+    visitor.find("prompt").fill("half a thought")
+    if not is_open:
+        visitor.find("new-chat").click()
+    visitor.find("conversation").hover()
+    visitor.page.get_by_role("button", name="Delete:").click()
+    assert visitor.find("prompt").input_value() == ""
+    visitor.find("undo").click()
+    visitor.find("conversation").click()
+    visitor.wait_text("answer", "Kept.")
+    assert visitor.find("prompt").input_value() == "half a thought"
+
+
+def test_a_message_that_waits_survives_the_deletion_of_its_conversation(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=10))
+    visitor.wait_text("answer", "Slow.")
+    visitor.send("not yet sent")
+    visitor.find("prompt").fill("half a thought")
+    visitor.find("conversation").hover()
+    visitor.page.get_by_role("button", name="Delete:").click()
+    visitor.find("undo").click()
+    visitor.wait_text("answer", "Slow.")
+    assert visitor.find("prompt").input_value() == "not yet sent\n\nhalf a thought"
+
+
 def test_all_conversations_come_back_too(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nKept."))
     visitor.open_panel("settings")
@@ -158,6 +185,22 @@ def test_the_next_message_is_taken_back(visitor: Visitor) -> None:
     assert visitor.find("prompt").input_value() == "never mind"
     visitor.find("stop").click()
     assert visitor.answer_count() == 1
+    visitor.page.reload()
+    visitor.find("answer").wait_for()
+    assert visitor.find("prompt").input_value() == "never mind"
+
+
+def test_a_message_that_waited_for_a_stopped_answer_stands_before_what_is_typed(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=20))
+    visitor.wait_text("answer", "Slow.")
+    visitor.send("waits")
+    visitor.find("prompt").fill("typed since")
+    visitor.find("stop").click()
+    visitor.find("send").wait_for(state="visible")
+    assert visitor.find("prompt").input_value() == "waits\n\ntyped since"
+    visitor.page.reload()
+    visitor.find("answer").wait_for()
+    assert visitor.find("prompt").input_value() == "waits\n\ntyped since"
 
 
 def test_each_conversation_keeps_its_draft(visitor: Visitor) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
+from tests.browser.conftest import Start
 from tests.browser.person import DESKTOP, PHONE, Visitor, say
 
 pytestmark = pytest.mark.browser
@@ -26,6 +28,32 @@ def test_the_gauge_tells_what_is_used_and_left(visit: Visit, size: dict[str, int
     used = usage["prompt_tokens"] + usage["completion_tokens"] - thought
     label = visitor.find("context-gauge").get_attribute("aria-label")
     assert f"{used} of 4096 tokens used, {4096 - used} left" in label
+
+
+def test_what_is_cached_is_said_of_the_conversation_that_is_cached_alone(visit: Visit, start: Start) -> None:
+    """The console holds one conversation: another one, of this page or of another client, takes its place."""
+    site = start(BPU_CONTINUE="always")
+    visitor = visit(url=site.url)
+    gauge = visitor.page.locator("[data-testid=context-gauge]")
+    cached = visitor.page.locator("[data-testid=context-gauge][aria-label*='in the cache']")
+    visitor.ask(f"One {SHORT}")
+    cached.wait_for()
+    visitor.find("new-chat").click()
+    visitor.ask(f"Two {SHORT}")
+    cached.wait_for()
+    visitor.find("conversation").nth(1).click()
+    visitor.wait_text("answer", "Short.")
+    gauge.wait_for()
+    assert "cache" not in gauge.get_attribute("aria-label")
+    visitor.ask(f"One more {SHORT}")
+    cached.wait_for()
+    tokens = visitor.page.request.get(f"{site.url}/slots").json()["cache_tokens"]
+    used, said = (int(number) for number in re.findall(r"(\d+) (?:of|in the cache)", gauge.get_attribute("aria-label")))
+    assert said == min(used, tokens)
+    visitor.page.reload()
+    cached.wait_for()
+    site.ask("Another client's question")
+    cached.wait_for(state="detached")
 
 
 def test_a_warning_comes_at_four_fifths(visitor: Visitor) -> None:

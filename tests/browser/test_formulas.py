@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.person import DESKTOP, PHONE, Visitor, say, sim
+from tests.browser.stand_in import STREAM
 
 pytestmark = pytest.mark.browser
 
@@ -22,28 +23,6 @@ COUNT = """() => {
   new MutationObserver((changes) => {
     for (const { addedNodes } of changes) for (const node of addedNodes) window.made += size(node);
   }).observe(document.getElementById('messages'), { childList: true, subtree: true });
-}"""
-#: The page's own requests for an answer get 3,000 pieces, one every three milliseconds: no board and no simulator here
-#: is as fast.
-STREAM = """(text) => {
-  const real = window.fetch;
-  const size = Math.ceil(text.length / 3000);
-  const choice = (delta, finish) => ({ index: 0, delta, finish_reason: finish });
-  const data = (delta, finish) => JSON.stringify({ id: 'x', choices: [choice(delta, finish)] });
-  const chunk = (delta, finish = null) => `data: ${data(delta, finish)}\\n\\n`;
-  window.fetch = (path, options) => {
-    if (!String(path).endsWith('/chat/completions')) return real(path, options);
-    const encoder = new TextEncoder();
-    let at = 0;
-    const body = new ReadableStream({
-      async pull(controller) {
-        await new Promise((resolve) => setTimeout(resolve, 3));
-        if (at < text.length) controller.enqueue(encoder.encode(chunk({ content: text.slice(at, (at += size)) })));
-        else { controller.enqueue(encoder.encode(chunk({}, 'stop') + 'data: [DONE]\\n\\n')); controller.close(); }
-      },
-    });
-    return Promise.resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
-  };
 }"""
 DRAW = """async (text) => {
   const base = document.querySelector('script[type=module]').src.replace(/app\\.js$/, '');
@@ -156,7 +135,7 @@ LONG = {
 def test_a_long_answer_costs_little_for_each_token(visitor: Visitor, kind: str) -> None:
     """3,000 pieces: the nodes that are made on the way are a few times those of the end, not their square."""
     visitor.wait_ready()
-    visitor.page.evaluate(STREAM, LONG[kind])
+    visitor.page.evaluate(STREAM, [LONG[kind], 300])
     visitor.page.evaluate(COUNT)
     visitor.send("Write a long answer.")
     visitor.page.locator(".message.answer").wait_for()
@@ -197,6 +176,29 @@ def test_an_old_long_conversation_is_drawn_in_steps(visitor: Visitor, tmp_path: 
     assert visitor.page.locator(".answer table").count() == 12 * 20
     most, made = visitor.page.evaluate("() => [window.most, window.all]")
     assert most < made / 4
+
+
+def test_many_events_that_come_at_once_leave_the_page_free_in_between(visitor: Visitor) -> None:
+    """A resumed answer is such a stream. The reader of this test works a millisecond for each event."""
+    count = visitor.page.evaluate(
+        """async () => {
+          const base = document.querySelector('script[type=module]').src.replace(/app\\.js$/, '');
+          const { events } = await import(`${base}stream.js`);
+          const { port1, port2 } = new MessageChannel();
+          let others = 0;
+          port1.onmessage = () => { others += 1; port2.postMessage(null); };
+          port2.postMessage(null);
+          const until = (end) => { while (performance.now() < end); };
+          let before = null;
+          for await (const data of events(new Blob(['data: x\\n\\n'.repeat(100)]).stream())) {
+            before ??= others;
+            until(performance.now() + 1);
+          }
+          port1.close();
+          return others - before;
+        }"""
+    )
+    assert count >= 1
 
 
 def test_a_new_answer_leaves_the_earlier_ones_alone(visitor: Visitor) -> None:

@@ -131,35 +131,52 @@ def test_tables_and_code(reader: Visitor) -> None:
     assert "<code>still open</code>" in draw(reader, "```\nstill open")
 
 
-def test_a_growing_answer_keeps_its_finished_blocks(reader: Visitor) -> None:
-    kept = reader.page.evaluate(
-        """async () => {
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ("# Title\n\nFirst.\n\nSec", "# Title\n\nFirst.\n\nSecond.", "h3 p p"),
+        ("a $x$ b **c** d", "a $x$ b **c** d e", "p span strong"),
+        ("> a $x$ b **c** d", "> a $x$ b **c** d e", "blockquote p span strong"),
+        ("- a\n\n  b `c` d", "- a\n\n  b `c` d e", "ul li p p code"),
+        ("- [ ] a **c** d", "- [ ] a **c** d e", "ul li input strong"),
+        ("Old\n", "Old\n===", ""),
+    ],
+)
+def test_what_has_not_changed_keeps_its_node(reader: Visitor, before: str, after: str, kept: str) -> None:
+    """A growing answer is drawn many times: what is drawn anew costs time, and loses a selection."""
+    names = reader.page.evaluate(
+        """async ([before, after]) => {
           const { render } = await import('/static/markdown.js');
           const box = document.createElement('div');
-          render(box, '# Title\\n\\nFirst.\\n\\nSec');
-          const before = [...box.childNodes];
-          render(box, '# Title\\n\\nFirst.\\n\\nSecond.');
-          return before.map((node, index) => node === box.childNodes[index]);
-        }"""
+          render(box, before);
+          const nodes = [...box.querySelectorAll('*')];
+          render(box, after);
+          return nodes.filter((node) => box.contains(node)).map((node) => node.localName);
+        }""",
+        [before, after],
     )
-    assert kept == [True, True, False]
+    assert " ".join(names) == kept
+    assert reader.page.evaluate(SAME, [before, after])
+
+
+#: Whether a text that is drawn in steps is drawn as at once.
+SAME = """async (steps) => {
+  const { render } = await import('/static/markdown.js');
+  const [grown, whole] = [document.createElement('div'), document.createElement('div')];
+  for (const step of steps) render(grown, step);
+  render(whole, steps.at(-1));
+  return grown.isEqualNode(whole);
+}"""
 
 
 def test_every_beginning_of_an_answer_is_drawn_like_the_whole(reader: Visitor) -> None:
     """A growing answer, drawn step by step into one box, ends up as one drawn at once."""
-    same = reader.page.evaluate(
-        """async (text) => {
-          const { render } = await import('/static/markdown.js');
-          const grown = document.createElement('div');
-          for (let end = 0; end <= text.length; end += 1) render(grown, text.slice(0, end));
-          const whole = document.createElement('div');
-          render(whole, text);
-          return grown.isEqualNode(whole);
-        }""",
+    text = (
         "# A\n\n- x\n  - **y**\n\n1. z\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```c\nint x;\n```\n\n"
-        "> q\n\n$$\nx\n$$\nend",
+        "> q $a_1$ *r*\n> s\n\n$$\nx\n$$\nend\n\n- [x] t `u`\n- [ ](https://example.org) v\n\n  w\n\n"
+        "<b>\n\nTitle\n===\n\n***z***"
     )
-    assert same
+    assert reader.page.evaluate(SAME, [text[:end] for end in range(len(text) + 1)])
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.browser.conftest import CONSOLE, Start
-from tests.browser.person import Visitor
+from tests.browser.person import Visitor, sim
 from tests.live.gateway import Gateway
 from tests.support.pictures import BLUE, GREEN, RED, base64_of, stripes
+from tests.support.waits import until
 
 pytestmark = pytest.mark.browser
 
@@ -112,6 +114,71 @@ def test_more_pictures_than_a_message_takes_are_named(visit: Visit, eyes: Gatewa
     visitor.find("picture-file").set_input_files([picture_file(tmp_path, colour, size=(9, 9)) for colour in colours])
     visitor.page.get_by_text("takes eight pictures").wait_for()
     assert visitor.find("attachment").count() == 8
+
+
+def attach(visitor: Visitor, folder: Path, count: int) -> None:
+    """Attach `count` small pictures, and wait until all that a message takes are there."""
+    before = visitor.find("attachment").count()
+    colours = [f"#{number}00000" for number in range(count)]
+    visitor.find("picture-file").set_input_files([picture_file(folder, colour, size=(9, 9)) for colour in colours])
+    visitor.find("attachment").nth(before + count - 1).wait_for()
+
+
+def images_of(request: Any) -> int:
+    """Return how many pictures the last message of a chat request has."""
+    contents = request.post_data_json["messages"][-1]["content"]
+    return sum(part["type"] == "image_url" for part in contents)
+
+
+def test_messages_that_wait_together_take_eight_pictures(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
+    """The pictures of the message that waits count; taking it back leaves those that were attached since."""
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    visitor.send(sim(tokens=600, rate=20))
+    visitor.find("stop").wait_for()
+    attach(visitor, tmp_path, 5)
+    visitor.send("five")
+    attach(visitor, tmp_path, 2)
+    visitor.page.get_by_role("button", name="Take back").click()
+    visitor.find("attachment").nth(6).wait_for()
+    visitor.send("seven")
+    attach(visitor, tmp_path, 1)
+    visitor.find("picture-file").set_input_files(picture_file(tmp_path, RED, size=(9, 9)))
+    visitor.page.get_by_text("takes eight pictures").wait_for()
+    assert visitor.find("attachment").count() == 1
+    visitor.send("eight")
+    visitor.page.reload()
+    visitor.find("next").wait_for()
+    visitor.find("stop").click()
+    visitor.find("attachment").nth(7).wait_for()
+    with visitor.page.expect_request("**/v1/chat/completions") as request:
+        visitor.find("send").click()
+    assert images_of(request.value) == 8
+    visitor.wait_finished()
+
+
+def test_pictures_of_a_draft_stay_with_it(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.ask("Hello")
+    attach(visitor, tmp_path, 2)
+    visitor.page.get_by_label("Describe this picture").first.fill("A red wall")
+    visitor.find("new-chat").click()
+    assert visitor.find("attachment").count() == 0
+    visitor.page.reload()
+    visitor.find("conversation").click()
+    visitor.find("attachment").nth(1).wait_for()
+    assert visitor.page.get_by_label("Describe this picture").first.input_value() == "A red wall"
+    shown = visitor.page.locator(".attachments img")
+    until(lambda: shown.evaluate_all("all => all.map((one) => one.naturalWidth)") == [9, 9], what="both are shown")
+    visitor.find("conversation").hover()
+    visitor.page.get_by_role("button", name="Delete:").click()
+    assert visitor.find("attachment").count() == 0
+    visitor.find("undo").click()
+    visitor.find("attachment").nth(1).wait_for()
+    with visitor.page.expect_request("**/v1/chat/completions") as request:
+        visitor.find("send").click()
+    assert images_of(request.value) == 2
+    visitor.wait_finished()
 
 
 def test_a_picture_alone_asks_what_is_in_it(visit: Visit, eyes: Gateway, tmp_path: Path) -> None:

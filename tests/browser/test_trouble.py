@@ -212,6 +212,22 @@ def test_an_error_is_one_sentence_and_its_details_are_folded(
     assert visitor.page.get_by_text(sentence).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "sentence"), [("invalid_value", "网关无法处理这个请求。"), ("of_another_version", "操作没有成功。")]
+)
+def test_the_gateways_english_words_are_details(visit: Visit, code: str, sentence: str) -> None:
+    visitor = visit(lang="zh-CN")
+    visitor.expected.append("400")
+    visitor.wait_ready()
+    body = json.dumps({"error": {"message": "`x` must be a number.", "code": code}})
+    visitor.page.route("**/chat/completions", lambda route: route.fulfill(status=400, body=body))
+    visitor.send("你好")
+    visitor.wait_text("error", sentence)
+    assert not visitor.page.get_by_text("must be a number").is_visible()
+    visitor.page.locator("#error-details summary").click()
+    assert visitor.page.locator("#error-message").inner_text() == "`x` must be a number."
+
+
 def test_a_console_that_is_examined_is_said_to_be(visit: Visit) -> None:
     """The state of an engine that examines its console; here the stream of events is a stand-in."""
     engine = {"state": "checking", "since_s": 3.0, "loads": 1, "running": None, "waiting": [], "log": []}

@@ -370,7 +370,7 @@ class Keeper:
 
     def _finish_job(self, connection: Connection, message: EndJob) -> None:
         if (ticket := self._running_ticket(connection)) is not None:
-            cache = Cache(message.digest, message.tokens) if message.digest else UNKNOWN
+            cache = Cache(message.digest, message.tokens, job=ticket.id) if message.digest else UNKNOWN
             self.scheduler.finish(ticket, message.report, cache, reset_sent=message.reset_sent)
             connection.ticket = None
 

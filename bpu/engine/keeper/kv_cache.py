@@ -28,12 +28,13 @@ class StartMode(str, Enum):
 class Cache:
     """Content of the KV cache: `digest` of a whole conversation and its `tokens`.
 
-    `known` False: any content.
+    `known` False: any content. `job` is the id of the job whose answer ends the conversation.
     """
 
     digest: str = ""
     tokens: int = 0
     known: bool = True
+    job: str = ""
 
     @property
     def empty(self) -> bool:

@@ -76,7 +76,10 @@ def _stat_fields(pid: int) -> list[str]:
 
 
 def save_console(folder: Path, pid: int) -> None:
-    """Save the process `pid` and all its descendants in `folder`; without room for them the console runs on."""
+    """Save the process `pid` and all its descendants in `folder`.
+
+    Without room for them the console runs on.
+    """
     parents = {one: int(fields[1]) for one in _pids() if (fields := _stat_fields(one))}
     family = {pid}
     while more := {one for one, parent in parents.items() if parent in family} - family:
@@ -87,7 +90,7 @@ def save_console(folder: Path, pid: int) -> None:
 
 
 def saved_console(folder: Path) -> list[Process]:
-    """List the processes that the last keeper of `folder` has saved and that still run, if they are this user's."""
+    """List this user's processes that the last keeper of `folder` saved and that still run."""
     try:
         record = json.loads((folder / RECORD_NAME).read_text())
         if record["boot"] != _BOOT_ID.read_text():

@@ -44,6 +44,7 @@ def status_of(scheduler: Scheduler, since: float) -> EngineStatus:
         load_s=supervisor.load_s,
         restarts=dict(sum((model.supervisor.restarts for model in registry.models.values()), Counter[str]())),
         cache_tokens=supervisor.cache.tokens if supervisor.cache.known else 0,
+        cache_job=supervisor.cache.job or None,
         trust=_trust(scheduler),
         trust_source=scheduler.examiner.source,
         turn_end=TurnEndStatus(**supervisor.turn_end),

@@ -1,21 +1,25 @@
-// The pictures that go with the next message: chosen, pasted, dropped, or taken with the camera. They are shrunk here.
+// The pictures in the prompt box, {id, alt} of each: chosen, pasted, dropped, or taken with the camera. They are shrunk here.
 
 import { hasCamera, takePicture } from "./camera.js";
 import { iconButton } from "./code.js";
+import { keepPicture } from "./conversations.js";
 import { byId, el } from "./dom.js";
 import { showError } from "./errors.js";
 import { onLanguage, t } from "./i18n.js";
 import { onModels, seesImages } from "./models.js";
+import { find } from "./pictures.js";
 
 const MAX_SIDE_PX = 1024;
 const QUALITY = 0.85;
 const MAX_PICTURES = 8;
 
 export class Attachments {
-  /** `changed()` is called when a picture has come or gone. */
-  constructor({ changed }) {
-    this.changed = changed;
+  /** `changed()` is called when the person has changed the pictures or their words. A message that waits takes what is
+   * sent after it, so its `waitingPictures()` count here. */
+  constructor({ changed, waitingPictures }) {
+    Object.assign(this, { changed, waitingPictures });
     this.list = [];
+    this.box = {};
     this.input = byId("picture-file");
     this.camera = byId("picture-camera");
     byId("attach").addEventListener("click", () => this.input.click());
@@ -61,51 +65,55 @@ export class Attachments {
   }
 
   async add(files) {
+    const { box } = this;
     for (const file of files) {
-      if (this.list.length >= MAX_PICTURES) return showError({ code: "pictures", message: file.name });
+      if (this.list.length + this.waitingPictures() >= MAX_PICTURES) return showError({ code: "pictures", message: file.name });
       try {
-        this.list.push({ url: await shrink(file), alt: "" });
+        const url = await shrink(file);
+        if (this.box !== box) return; // Another conversation was opened, or the message was sent.
+        this.change([...this.list, keepPicture(url)]);
       } catch {
         showError({ code: "picture", message: file.name });
       }
-      this.update();
     }
   }
 
-  /** The pictures, which are gone from here then. */
-  take() {
-    const taken = seesImages() ? this.list : [];
-    this.set([]);
-    return taken;
+  /** The pictures that go with a message now. */
+  get sent() {
+    return seesImages() ? this.list : [];
   }
 
   set(list) {
+    this.box = {}; // What was chosen before belongs to what was here before.
     this.list = list;
-    this.update();
+    this.draw();
   }
 
-  update() {
+  change(list) {
+    this.list = list;
     this.draw();
     this.changed();
-  }
-
-  get isEmpty() {
-    return !this.list.length || !seesImages();
   }
 
   draw() {
     const sees = seesImages();
     byId("attach").hidden = !sees;
     byId("take-picture").hidden = !sees;
-    byId("attachments").hidden = this.isEmpty;
+    byId("attachments").hidden = !this.sent.length;
     byId("attachments").replaceChildren(...this.list.map((picture) => this.item(picture)));
   }
 
   item(picture) {
-    const words = el("input", { type: "text", maxlength: "300", placeholder: t("picture_alt"), "aria-label": t("picture_alt"), input: () => (picture.alt = words.value) });
+    const words = el("input", { type: "text", maxlength: "300", placeholder: t("picture_alt"), "aria-label": t("picture_alt") });
     words.value = picture.alt;
-    const remove = iconButton("close", "picture_remove", () => this.set(this.list.filter((other) => other !== picture)));
-    return el("li", { "data-testid": "attachment" }, el("img", { src: picture.url, alt: picture.alt }), words, remove);
+    words.addEventListener("input", () => {
+      picture.alt = words.value;
+      this.changed();
+    });
+    const image = el("img", { alt: picture.alt });
+    find(picture.id).then((url) => (url ? image.setAttribute("src", url) : image.replaceWith(t("picture_gone"))));
+    const remove = iconButton("close", "picture_remove", () => this.change(this.list.filter((other) => other !== picture)));
+    return el("li", { "data-testid": "attachment" }, image, words, remove);
   }
 }
 

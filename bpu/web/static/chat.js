@@ -16,10 +16,8 @@ import { notifyEnd } from "./notice.js";
 import { PromptView } from "./prompt_view.js";
 import { queueText, waitingText } from "./queue_view.js";
 import { Scroll } from "./scroll.js";
-import { read, remove, write } from "./store.js";
 
 const CLOCK_MS = 250;
-const DRAFT = "draft.new";
 
 export class Chat {
   /** `changed()` is called when the list of conversations may look different. */
@@ -31,10 +29,11 @@ export class Chat {
     this.gauge = new ContextGauge();
     this.forgottenLine = el("li", { class: "forgotten" });
     this.composer = new Composer({
-      send: (text, pictures) => this.ask(text, pictures),
+      send: (message) => this.ask(message),
       stop: () => this.stop(),
-      queue: (text, pictures) => this.addNext(text, pictures),
-      changed: (text) => this.keepDraft(text),
+      queue: (message) => this.addNext(message),
+      changed: (message) => conversations.keepDraft(this.draftId, message),
+      waitingPictures: () => this.job?.next?.images.length ?? 0,
     });
     jobs.onJobs((job, event) => this.onJobEvent(job, event));
     onEngine(() => this.drawStatus());
@@ -59,7 +58,7 @@ export class Chat {
     hideError();
     this.conversation = conversation;
     if (conversation.unread) conversations.change(conversation.id, { unread: false }, conversation);
-    this.composer.set(read(this.draftName, ""));
+    this.composer.set(conversations.draftOf(this.draftId));
     this.show();
     this.scroll.toEnd();
     this.changed();
@@ -70,33 +69,27 @@ export class Chat {
     this.composer.area.focus();
   }
 
-  get draftName() {
-    return this.conversation.nodes.length ? `draft.${this.conversation.id}` : DRAFT;
-  }
-
-  keepDraft(text) {
-    if (text) write(this.draftName, text);
-    else remove(this.draftName);
+  get draftId() {
+    return this.conversation.nodes.length ? this.conversation.id : conversations.NEW;
   }
 
   // Actions of the user
 
-  ask(text, pictures = []) {
-    remove(this.draftName);
-    const parent = this.messages.at(-1)?.id ?? "";
-    this.askBelow(parent, text, conversations.keepPictures(pictures));
+  ask(message) {
+    conversations.keepDraft(this.draftId, conversations.NO_MESSAGE);
+    this.askBelow(this.messages.at(-1)?.id ?? "", message);
+    // What is in the box beside a question that came from elsewhere stays with its conversation.
+    conversations.keepDraft(this.draftId, this.composer.message);
   }
 
-  /** `images` are {id, alt} of pictures that are kept. */
-  askBelow(parent, text, images) {
-    const question = conversations.addNode(this.conversation, parent, { role: "user", content: text, ...(images?.length ? { images } : {}) });
-    this.answer(question);
+  askBelow(parent, message) {
+    this.answer(addQuestion(this.conversation, parent, message));
   }
 
   /** The question in another version; what was there before stays, one step away. */
   edit(node, text) {
     this.stop();
-    this.askBelow(node.parent, text, node.images);
+    this.askBelow(node.parent, { text, images: node.images ?? [] });
   }
 
   /** Another version of the answer `node`; without one, an answer to the last question. */
@@ -115,24 +108,21 @@ export class Chat {
 
   answer(question) {
     hideError();
-    const node = conversations.addNode(this.conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
-    jobs.begin(this.conversation, node);
+    jobs.begin(this.conversation, addAnswer(this.conversation, question));
   }
 
   stop() {
     jobs.stop(this.job);
   }
 
-  setNext(text, pictures = []) {
-    if (this.job) this.job.nextPictures = pictures;
-    this.job?.setNext(text);
+  setNext(message) {
+    this.job?.setNext(message);
     this.drawNext();
   }
 
   /** One message waits at a time: what is written after it is added to it. */
-  addNext(text, pictures) {
-    const { next, nextPictures = [] } = this.job ?? {};
-    this.setNext([next, text].filter(Boolean).join("\n\n"), [...nextPictures, ...pictures]);
+  addNext(message) {
+    this.setNext(conversations.joinMessages(this.job?.next ?? conversations.NO_MESSAGE, message));
   }
 
   /** Shows the version of `node` that is `by` steps away. */
@@ -214,18 +204,25 @@ export class Chat {
   }
 
   drawNext() {
-    const next = this.job?.next ?? "";
+    const next = this.job?.next;
     byId("next").hidden = !next;
-    byId("next").replaceChildren(...(next ? [el("span", {}, t("next", { text: conversations.titleOf(next) })),
+    byId("next").replaceChildren(...(next ? [el("span", {}, t("next", { text: conversations.titleOf(next.text) })),
       el("button", { type: "button", class: "link", click: () => this.takeNextBack() }, t("next_take_back"))] : []));
   }
 
   takeNextBack() {
-    const { next, nextPictures } = this.job ?? {};
-    this.setNext("");
-    const typed = this.composer.area.value;
-    if (next) this.composer.set([next, typed].filter(Boolean).join("\n\n"), nextPictures);
+    const { job } = this;
+    if (!job?.next) return;
+    this.makeDraft(job.conversation.id, job.next);
+    this.setNext(null);
     this.composer.area.focus();
+  }
+
+  /** Puts a message that waited before the draft of the conversation `id`. */
+  makeDraft(id, message) {
+    const draft = conversations.joinMessages(message, conversations.draftOf(id));
+    conversations.keepDraft(id, draft);
+    if (id === this.conversation.id) this.composer.set(draft);
   }
 
   drawStatus() {
@@ -233,7 +230,7 @@ export class Chat {
     setText(byId("queue"), queueText(job));
     const rate = job ? job.meter.rate() : this.messages.at(-1)?.stats?.rate;
     setText(byId("speed"), rate ? t("speed", { rate: rate.toFixed(1) }) : "");
-    this.gauge.draw(this.conversation, job, this.composer.area.value);
+    this.gauge.draw(this.conversation, job);
     const view = this.liveView;
     if (!job || !view) return;
     view.waiting = waitingText(job);
@@ -277,21 +274,9 @@ export class Chat {
       if (finish !== "stopped") notifyEnd(job.conversation.title, isDone);
       if (!isShown) conversations.change(job.conversation.id, { unread: true }, job.conversation);
     }
-    if (job.next) this.sendNext(job, isDone, isShown);
-  }
-
-  /** The message that waited for the end of this answer; after a failure it goes back to where it can be changed. */
-  sendNext(job, isDone, isShown) {
-    const { conversation, next } = job;
-    if (!isDone) {
-      if (isShown && !this.composer.area.value) this.composer.set(next, job.nextPictures);
-      write(`draft.${conversation.id}`, next);
-      return;
-    }
-    const images = conversations.keepPictures(job.nextPictures ?? []);
-    const question = conversations.addNode(conversation, job.node.id, { role: "user", content: next, ...(images.length ? { images } : {}) });
-    const node = conversations.addNode(conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
-    setTimeout(() => jobs.begin(conversation, node));
+    if (!job.next) return;
+    if (isDone) sendNext(job);
+    else this.makeDraft(job.conversation.id, job.next); // After a failure it is where it can be changed.
   }
 
   /** What the error's button does: try again, or go on without the oldest turns where trying again cannot help. */
@@ -304,9 +289,23 @@ export class Chat {
   }
 }
 
+function addQuestion(conversation, parent, { text, images }) {
+  return conversations.addNode(conversation, parent, { role: "user", content: text, ...(images.length ? { images } : {}) });
+}
+
+function addAnswer(conversation, question) {
+  return conversations.addNode(conversation, question.id, { role: "assistant", content: "", reasoning: "", reasoning_s: 0, finish: "reload", stats: null });
+}
+
+/** Sends the message that waited for the end of an answer. */
+function sendNext({ conversation, node, next }) {
+  const answer = addAnswer(conversation, addQuestion(conversation, node.id, next));
+  setTimeout(() => jobs.begin(conversation, answer));
+}
+
 /** Questions to begin with, in the language of the page. */
 export function drawSuggestions(chat) {
-  const idea = (key) => el("li", {}, el("button", { type: "button", class: "idea", click: () => chat.ask(t(key)) }, t(key)));
+  const idea = (key) => el("li", {}, el("button", { type: "button", class: "idea", click: () => chat.ask({ text: t(key), images: [] }) }, t(key)));
   const draw = () => byId("ideas").replaceChildren(...["idea_1", "idea_2", "idea_3"].map(idea));
   onLanguage(draw);
 }

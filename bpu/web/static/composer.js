@@ -1,6 +1,7 @@
 // The prompt box: it grows with its text, Enter sends, and Enter that belongs to an input method never does.
 
 import { Attachments } from "./attachments.js";
+import { NO_MESSAGE } from "./conversations.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 
@@ -15,8 +16,9 @@ export function fitHeight(area) {
 }
 
 export class Composer {
-  /** `send(text, pictures)` when it is free, `queue` while an answer is under way, `changed(text)` with every change. */
-  constructor({ send, stop, queue, changed }) {
+  /** `send(message)` when it is free, `queue(message)` while an answer is under way, `changed(message)` with every change
+   * by the person; `waitingPictures()` is how many pictures the message has that waits. */
+  constructor({ send, stop, queue, changed, waitingPictures }) {
     this.area = byId("prompt");
     this.sendButton = byId("send");
     this.stopButton = byId("stop");
@@ -24,16 +26,13 @@ export class Composer {
     this.busy = false;
     this.composing = false;
     Object.assign(this, { send, queue, changed });
-    this.attachments = new Attachments({ changed: () => this.draw() });
+    this.attachments = new Attachments({ changed: () => this.onChange(), waitingPictures });
     this.listen(stop);
     this.draw();
   }
 
   listen(stop) {
-    this.area.addEventListener("input", () => {
-      this.changed(this.area.value);
-      this.draw();
-    });
+    this.area.addEventListener("input", () => this.onChange());
     this.area.addEventListener("compositionstart", () => (this.composing = true));
     // Some browsers end the composition before they report its Enter: the flag falls one turn later.
     this.area.addEventListener("compositionend", () => setTimeout(() => (this.composing = false)));
@@ -60,23 +59,33 @@ export class Composer {
     });
   }
 
+  onChange() {
+    this.changed(this.message);
+    this.draw();
+  }
+
   submit() {
     if (this.isEmpty) return;
     const text = this.area.value.trim() ? this.area.value : t("picture_question");
-    const pictures = this.attachments.take();
-    this.set("");
-    this.changed("");
-    if (this.busy) this.queue(text, pictures);
-    else this.send(text, pictures);
+    const message = { text, images: this.attachments.sent };
+    this.set(NO_MESSAGE);
+    this.onChange();
+    if (this.busy) this.queue(message);
+    else this.send(message);
+  }
+
+  /** What is in the box: the text and the pictures. */
+  get message() {
+    return { text: this.area.value, images: this.attachments.list };
   }
 
   get isEmpty() {
-    return !this.area.value.trim() && (this.attachments?.isEmpty ?? true);
+    return !this.area.value.trim() && !this.attachments.sent.length;
   }
 
-  set(text, pictures = []) {
+  set({ text, images }) {
     this.area.value = text;
-    this.attachments.set(pictures);
+    this.attachments.set(images);
     this.draw();
   }
 

@@ -1,11 +1,12 @@
 // How full the model's context is: what this conversation takes of it, what is left, and what of it is cached.
 // The figures are the gateway's counts of the last answer; they are exact, and they are not there before the first one.
+// What is cached is said while the console's cache ends with this conversation's last answer, and no job changes it.
 
 import * as conversations from "./conversations.js";
 import { byId, el, setText } from "./dom.js";
 import { engineStatus } from "./engine.js";
 import { t } from "./i18n.js";
-import { contextSize } from "./models.js";
+import { chosenModel, contextSize } from "./models.js";
 
 const WARN_AT = 0.8;
 
@@ -13,6 +14,13 @@ const WARN_AT = 0.8;
 export function tokensOf(nodes) {
   const last = nodes.findLast(({ stats }) => stats?.prompt);
   return last ? last.stats.prompt + (last.stats.tokens ?? 0) - (last.stats.reasoning ?? 0) : 0;
+}
+
+/** The tokens in the console's cache where they are those of `nodes`, else 0. */
+function cachedTokens(nodes) {
+  const { cache_job: job, cache_tokens: tokens, model } = engineStatus.engine ?? {};
+  const answer = nodes.findLast(({ role }) => role === "assistant");
+  return job && job === answer?.job && model === chosenModel() ? tokens : 0;
 }
 
 export class ContextGauge {
@@ -32,12 +40,12 @@ export class ContextGauge {
     this.node.hidden = !share;
     byId("context-warning").hidden = share < WARN_AT;
     if (!share) return;
-    const cached = Math.min(engineStatus.engine?.cache_tokens ?? 0, used);
+    const cached = job ? 0 : Math.min(cachedTokens(sent), used);
     this.bar.style.width = `${Math.round(100 * share)}%`;
     this.node.dataset.level = share >= WARN_AT ? "high" : "low";
     const values = { used, size, left: Math.max(0, size - used), cached };
     setText(this.words, t("context_short", values));
-    const text = t(share >= WARN_AT ? "context_high" : "context_long", values);
+    const text = t(share >= WARN_AT ? "context_high" : cached ? "context_cached" : "context_long", values);
     if (this.node.title !== text) {
       this.node.title = text;
       this.node.setAttribute("aria-label", text);

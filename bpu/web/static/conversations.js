@@ -3,7 +3,8 @@
 // A conversation is a tree, because an edited question or a repeated answer keeps what was there before. `nodes` holds
 // {id, parent, role, content} and, for an answer, {reasoning, reasoning_s, finish, stats, error, job, resume}; `chosen`
 // names the child that is shown below each node ("" is the beginning). `from` is the first node that is still sent.
-// A question with pictures has `images`: {id, alt} of each; `pictures.js` keeps them.
+// A question with pictures has `images`: {id, alt} of each; `pictures.js` keeps them. A message that is not sent yet, a
+// draft or `next` of an answer under way, is {text, images}.
 
 import * as pictures from "./pictures.js";
 import { onOtherTabChange, read, remove, storedSize, write } from "./store.js";
@@ -12,6 +13,10 @@ const INDEX = "conversations";
 const MAX_TITLE_LENGTH = 48;
 const MAX_TEXT_LENGTH = 400000;
 const recordKey = (id) => `conversation.${id}`;
+const draftKey = (id) => `draft.${id}`;
+/** Stands for the id of a conversation that has no message yet. */
+export const NEW = "new";
+export const NO_MESSAGE = Object.freeze({ text: "", images: [] });
 
 /** `{id, title, created, updated, pinned, unread}` of all: pinned ones first, then the latest first. */
 export const list = () => read(INDEX, []).sort((one, other) => (other.pinned ?? 0) - (one.pinned ?? 0) || other.updated - one.updated);
@@ -46,18 +51,21 @@ export function touch(conversation) {
   conversation.updated = Date.now();
 }
 
-/** Removes it and returns what `restore` needs. */
+/** Removes it with its draft, and returns both for `restore`; null when there is none. */
 export function discard(id) {
-  const kept = load(id);
+  const [conversation, draft] = [load(id), draftOf(id)];
   write(INDEX, list().filter((entry) => entry.id !== id));
   remove(recordKey(id));
-  remove(`draft.${id}`);
-  return kept;
+  remove(draftKey(id));
+  return conversation && { conversation, draft };
 }
 
 export const discardAll = () => list().map(({ id }) => discard(id)).filter(Boolean);
 
-export const restore = (conversation) => save(conversation);
+export function restore({ conversation, draft }) {
+  keepDraft(conversation.id, draft);
+  save(conversation);
+}
 
 export const onChangeElsewhere = (listener) => onOtherTabChange((name) => name === INDEX && listener());
 
@@ -80,15 +88,30 @@ function textOf(id, updated) {
   return text;
 }
 
+// Messages that are not sent yet
+
+export const draftOf = (id) => messageOf(read(draftKey(id)));
+
+export function keepDraft(id, draft) {
+  if (draft.text || draft.images.length) write(draftKey(id), draft);
+  else remove(draftKey(id));
+}
+
+/** A message as it was kept: earlier editions of the page kept its text alone. */
+export const messageOf = (kept) => (typeof kept === "string" ? { text: kept, images: [] } : kept ?? NO_MESSAGE);
+
+export const joinMessages = (first, second) => ({
+  text: [first.text, second.text].filter(Boolean).join("\n\n"),
+  images: [...first.images, ...second.images],
+});
+
 // Pictures
 
-/** Keeps pictures ({url, alt}) and returns what a question's node holds of them. */
-export function keepPictures(list) {
-  return list.map(({ url, alt }) => {
-    const id = newId();
-    pictures.keep(id, url);
-    return { id, alt };
-  });
+/** Keeps the picture at the data URL `url`, and returns what a message holds of it. */
+export function keepPicture(url) {
+  const id = newId();
+  pictures.keep(id, url);
+  return { id, alt: "" };
 }
 
 /** The question as parts with its pictures, its plain words for a model that does not see. A lost picture is named. */
@@ -99,10 +122,12 @@ export async function partsOf({ content, images = [] }, isSeen) {
   return urls.some(Boolean) ? [...parts, text] : [...parts, text].map((part) => part.text).join("\n");
 }
 
-/** Removes the pictures of deleted conversations. */
+/** Removes the pictures that no conversation and no draft has. */
 export function sweepPictures() {
-  const nodes = list().flatMap(({ id }) => load(id)?.nodes ?? []);
-  return pictures.sweep(nodes.flatMap(({ images = [] }) => images.map(({ id }) => id)));
+  const ids = list().map(({ id }) => id);
+  const nodes = ids.flatMap((id) => load(id)?.nodes ?? []);
+  const waiting = [...[...ids, NEW].map(draftOf), ...nodes.map(({ next }) => messageOf(next))];
+  return pictures.sweep([...nodes, ...waiting].flatMap(({ images = [] }) => images.map(({ id }) => id)));
 }
 
 // The tree

@@ -43,12 +43,11 @@ function draw() {
   setText(byId("retry"), t(remedy?.word ?? "retry"));
 }
 
-/** One sentence that says what happened. A code that has none here is said in the gateway's words. */
-export function sentenceOf({ code, status, message }) {
+/** One sentence that says what happened, in the person's language; the gateway's own words are among the details. */
+export function sentenceOf({ code, status }) {
   if (hasWord(`code_${code}`)) return t(`code_${code}`);
   if (status === 401) return t("code_invalid_api_key");
-  if (status === 429) return t("code_queue_full");
-  return message || t("code_unknown");
+  return t(status === 429 ? "code_queue_full" : "code_unknown");
 }
 
 function remedyOf({ code, status }) {

@@ -36,16 +36,16 @@ const notify = (job, event = null) => listeners.forEach((listener) => listener(j
 class Job {
   /** `node` is the answer's node; it is empty, or holds the part that is to be continued. */
   constructor(conversation, node) {
-    Object.assign(this, { conversation, node, id: node.job ?? "", meter: new SpeedMeter(), abort: new AbortController() });
+    Object.assign(this, { conversation, node, id: "", meter: new SpeedMeter(), abort: new AbortController() });
     this.isHeld = false;
     this.isStopped = false;
     this.savedAt = 0;
-    this.next = node.next ?? "";
+    this.next = node.next ? conversations.messageOf(node.next) : null;
   }
 
   /** The message that waits for the end of this answer; it is kept with the answer, so that a reload does not lose it. */
-  setNext(text) {
-    this.next = this.node.next = text;
+  setNext(message) {
+    this.next = this.node.next = message;
     saveUnfinished();
     this.save();
   }
@@ -160,7 +160,7 @@ function end(job) {
   const { conversation, node, meter } = job;
   if (node.finish === "reload") node.finish = "cut";
   if (meter.firstAfter !== null) node.stats ??= meter.stats();
-  for (const name of ["resume", "job", "before", "next"]) delete node[name];
+  for (const name of ["resume", "before", "next"]) delete node[name];
   jobs.delete(conversation.id);
   const isEmpty = !node.content && !node.reasoning;
   if (isEmpty && job.error && node.finish === "error") conversations.removeNode(conversation, node);
@@ -200,7 +200,8 @@ function saveUnfinished() {
 
 /** The message that waited for an answer that nothing brings back is a draft again. */
 function keepNextAsDraft(conversation, node) {
-  write(`draft.${conversation.id}`, node.next);
+  const { id } = conversation;
+  conversations.keepDraft(id, conversations.joinMessages(conversations.messageOf(node.next), conversations.draftOf(id)));
   delete node.next;
   conversations.save(conversation);
 }
@@ -220,6 +221,7 @@ export function resumeAll() {
 function resume(conversation, node) {
   const job = new Job(conversation, node);
   const token = node.resume;
+  job.id = node.job;
   job.isResumed = true;
   register(job);
   saveUnfinished();

@@ -1,5 +1,6 @@
 // Draws Markdown as DOM nodes. The library `marked` makes tokens of the text; no HTML is ever parsed.
-// A growing answer is drawn many times a second, so a block that has not changed since the last call keeps its node.
+// A growing answer is drawn many times a second, so what has not changed since the last call keeps its node: blocks, items
+// and rows in them, words and formulas in a paragraph.
 
 import { codeBlock, extendCode } from "./code.js";
 import { el } from "./dom.js";
@@ -95,28 +96,30 @@ const ALWAYS = () => true;
 
 /** Makes `container` show `text`, as far as `hasTime()` allows; true when all of it is shown, else a later call goes on. */
 export function render(container, text, hasTime = ALWAYS) {
-  if (lexed.get(container)?.text !== text) lexed.set(container, { text, parts: blocks(text) });
+  if (lexed.get(container)?.text !== text) lexed.set(container, { text, parts: blocks(text).map(blockPart) });
   const { parts } = lexed.get(container);
-  const isDrawn = !parts || reconcile(container, parts, sourceOfBlock, drawBlock, hasTime, extendBlock);
+  const isDrawn = !parts || reconcile(container, parts, hasTime);
   if (isDrawn) lexed.set(container, { text, parts: null });
   return isDrawn;
 }
 
-/** Makes a child of `parent` of each of `parts`; one whose source is the same keeps its node, the last one may grow.
+/** Makes a child of `parent` of each of `parts`, {source, draw, extend}.
  *
- * The time is looked at after each part, so that every call draws at least one; false when some are left. */
-function reconcile(parent, parts, sourceOf, draw, hasTime, extend = null) {
-  for (const [index, part] of parts.entries()) {
+ * A child whose source is the same is left in peace. `extend(node, hasTime)` puts what a part has into its node, where what
+ * is there already stays; false when the time was too short, undefined when `node` is of another kind. The time is looked
+ * at after each part, so that every call draws at least one; false when some are left. */
+function reconcile(parent, parts, hasTime) {
+  for (const [index, { source, draw, extend }] of parts.entries()) {
     let node = parent.childNodes[index];
-    const source = sourceOf(part);
     if (node && sources.get(node) === source) continue;
-    let isDrawn = node ? extend?.(node, part, hasTime) : undefined;
+    sources.delete(node);
+    let isDrawn = node && extend?.(node, hasTime);
     if (isDrawn === undefined) {
-      const fresh = draw(part);
+      const fresh = draw();
       if (node) node.replaceWith(fresh);
       else parent.append(fresh);
       node = fresh;
-      isDrawn = extend?.(node, part, hasTime) ?? true;
+      isDrawn = extend?.(node, hasTime) ?? true;
     }
     if (!isDrawn) return false;
     sources.set(node, source);
@@ -126,52 +129,24 @@ function reconcile(parent, parts, sourceOf, draw, hasTime, extend = null) {
   return true;
 }
 
-const sourceOfBlock = ({ type, raw }) => `${type}\n${raw.trimEnd()}`;
-
-/** Puts what `block` has into `node`: a list by its items, a table by its rows, a quote by its blocks, code by its text.
- *
- * What is there is not drawn again. False when the time was too short, undefined when `node` is another block. */
-function extendBlock(node, block, hasTime) {
-  if (block.type === "code") return extendCode(node, block.text, languageOf(block), isClosed(block.raw)) || undefined;
-  if (block.type === "list" && node.localName === (block.ordered ? "ol" : "ul") && (!block.ordered || node.start === (block.start === "" ? 1 : Number(block.start)))) {
-    return reconcile(node, block.items, sourceOfItem, listItem, hasTime);
-  }
-  if (block.type === "table" && headings.get(node) === headingOf(block)) return reconcile(node.querySelector("tbody"), block.rows, sourceOfRow, tableRow, hasTime);
-  if (block.type === "blockquote" && node.localName === "blockquote") return reconcile(node, shownOf(block.tokens), sourceOfBlock, drawBlock, hasTime, extendBlock);
-  return undefined;
-}
-
-const headings = new WeakMap();
-const headingOf = ({ header }) => JSON.stringify(header.map(({ align, text }) => [align, text]));
-const sourceOfRow = (row) => JSON.stringify(row.map(({ text }) => text));
-
-/** Whether the last line of a block of code is its closing fence. */
-const isClosed = (raw) => ["```", "~~~"].some((fence) => raw.slice(raw.trimEnd().lastIndexOf("\n") + 1).trimStart().startsWith(fence));
-
-const languageOf = ({ lang }) => (lang ?? "").trim().split(/\s/)[0];
-
-const sourceOfItem = ({ raw, loose, task, checked }) => `${loose}${task}${checked}\n${raw.trimEnd()}`;
-
 const shownOf = (tokens) => tokens.filter(({ type }) => type !== "space" && type !== "def");
 
-/** A block; a list, a table and a quote are empty, and `extendBlock` fills them. */
-const drawBlock = (token) => (BLOCKS[token.type] ?? BLOCKS.paragraph)(token);
+const kindOf = ({ type }) => (Object.hasOwn(BLOCKS, type) ? type : "paragraph");
 
-/** A block with all that is in it. */
-function drawWhole(token) {
-  const node = drawBlock(token);
-  extendBlock(node, token, ALWAYS);
-  return node;
-}
+const blockPart = (token) => ({
+  source: `${token.type}\n${token.raw.trimEnd()}`,
+  draw: () => BLOCKS[kindOf(token)](token),
+  extend: (node, hasTime) => FILLS[kindOf(token)]?.(node, token, hasTime),
+});
 
+/** A block that `FILLS` has is empty, or as full as a later call wants it at least. */
 const BLOCKS = {
   // The page has an h1 and its messages have h2: headings of an answer stand below them.
-  heading: ({ depth, tokens }) => el(`h${Math.min(6, depth + 2)}`, { class: `h${depth}` }, drawInline(tokens)),
+  heading: ({ depth }) => el(headingTag(depth), { class: `h${depth}` }),
   hr: () => el("hr"),
   code: (token) => codeBlock(token.text, languageOf(token)),
   mathBlock: ({ text }) => mathNode(text, true),
-  paragraph: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
-  text: ({ tokens, raw }) => el("p", {}, drawInline(tokens ?? [plain(raw)])),
+  paragraph: () => el("p"),
   html: ({ raw }) => el("p", {}, LINE_BREAK.test(raw.trim()) ? el("br") : raw.trim()),
   blockquote: () => el("blockquote"),
   list: ({ ordered, start }) => el(ordered ? "ol" : "ul", { start: ordered && start !== 1 && start !== "" ? start : null }),
@@ -183,17 +158,59 @@ const BLOCKS = {
   },
 };
 
-const tableRow = (row) => el("tr", {}, row.map((cell) => tableCell("td", cell)));
+/** Each puts a block into a node of its kind: text by its words and formulas, a list by its items, a table by its rows. */
+const FILLS = {
+  heading: (node, token, hasTime) => (node.localName === headingTag(token.depth) && node.className === `h${token.depth}` ? reconcile(node, inlineParts(token), hasTime) : undefined),
+  code: (node, token) => extendCode(node, token.text, languageOf(token), isClosed(token.raw)) || undefined,
+  paragraph: (node, token, hasTime) => (node.localName === "p" ? reconcile(node, inlineParts(token), hasTime) : undefined),
+  blockquote: (node, token, hasTime) => (node.localName === "blockquote" ? reconcile(node, shownOf(token.tokens).map(blockPart), hasTime) : undefined),
+  list: (node, token, hasTime) => (isSameList(node, token) ? reconcile(node, token.items.map(itemPart), hasTime) : undefined),
+  table: (node, token, hasTime) => (headings.get(node) === headingOf(token) ? reconcile(node.querySelector("tbody"), token.rows.map(rowPart), hasTime) : undefined),
+};
+
+const headingTag = (depth) => `h${Math.min(6, depth + 2)}`;
+const isSameList = (node, { ordered, start }) => node.localName === (ordered ? "ol" : "ul") && (!ordered || node.start === (start === "" ? 1 : Number(start)));
+const headings = new WeakMap();
+const headingOf = ({ header }) => JSON.stringify(header.map(({ align, text }) => [align, text]));
+const languageOf = ({ lang }) => (lang ?? "").trim().split(/\s/)[0];
+
+/** Whether the last line of a block of code is its closing fence. */
+const isClosed = (raw) => ["```", "~~~"].some((fence) => raw.slice(raw.trimEnd().lastIndexOf("\n") + 1).trimStart().startsWith(fence));
+
+const rowPart = (row) => ({
+  source: JSON.stringify(row.map(({ text }) => text)),
+  draw: () => el("tr", {}, row.map((cell) => tableCell("td", cell))),
+});
 
 const tableCell = (tag, { align, tokens }) => el(tag, { class: align ?? "left" }, drawInline(tokens));
 
+const itemPart = (item) => ({
+  source: `${item.loose}${item.task}${item.checked}\n${item.raw.trimEnd()}`,
+  draw: () => el("li", { class: item.task ? "task" : null }),
+  extend: (node, hasTime) => (node.classList.contains("task") === item.task ? reconcile(node, partsOfItem(item), hasTime) : undefined),
+});
+
 /** A tight item holds bare text, a loose one paragraphs. */
-function listItem({ task, checked, loose, tokens }) {
+function partsOfItem({ task, checked, loose, tokens }) {
   const inside = tokens.filter(({ type }) => !["space", "def", "checkbox"].includes(type));
-  const drawn = inside.map((token) => (token.type === "text" && !loose ? drawInline(token.tokens ?? [plain(token.raw)]) : drawWhole(token)));
-  const box = task ? el("input", { type: "checkbox", disabled: true, checked, "aria-label": t(checked ? "task_done" : "task_open") }) : null;
-  return el("li", { class: task ? "task" : null }, box, drawn);
+  const parts = inside.flatMap((token) => (token.type === "text" && !loose ? inlineParts(token) : [blockPart(token)]));
+  return task ? [checkboxPart(checked), ...parts] : parts;
 }
+
+const checkboxPart = (checked) => ({
+  source: `checkbox\n${checked}`,
+  draw: () => el("input", { type: "checkbox", disabled: true, checked, "aria-label": t(checked ? "task_done" : "task_open") }),
+});
+
+/** The parts of a block of text: each inline token is one node. */
+function inlineParts({ tokens, raw }) {
+  return (tokens ?? [plain(raw)]).flatMap((token) => (token.type === "text" && token.tokens ? inlineParts(token) : [{
+    source: `${token.type}\n${token.raw}`,
+    draw: () => asNode(drawInline([token])[0]),
+  }]));
+}
+
+const asNode = (drawn) => (typeof drawn === "string" ? document.createTextNode(drawn) : drawn);
 
 /** The nodes of inline tokens: elements and strings. */
 const drawInline = (tokens) => tokens.map((token) => (INLINES[token.type] ?? INLINES.plain)(token));

@@ -145,7 +145,7 @@ export class Sidebar {
     if (!kept) return;
     offerUndo("deleted", () => {
       conversations.restore(kept);
-      if (isShown) this.chat.open(kept);
+      if (isShown) this.chat.open(kept.conversation);
       else this.draw();
     });
   }

@@ -51,8 +51,9 @@ def test_the_status_of_a_stopped_engine_has_every_field() -> None:
     assert shown == {
         "state": "stopped", "simulated": False, "cpu": False, "profile": "", "multi_turn": None, "model": "",
         "console_pid": None, "keeper_pid": None, "models": {}, "swap_after_s": None, "loads": 0, "load_s": None,
-        "restarts": {}, "cache_tokens": 0, "trust": {"keeps": False, "resets": False, "forgets": False},
-        "trust_source": "unknown", "turn_end": {"by": None, "silence_s": 0.0}, "examination": None, "examined": 0,
+        "restarts": {}, "cache_tokens": 0, "cache_job": None,
+        "trust": {"keeps": False, "resets": False, "forgets": False}, "trust_source": "unknown",
+        "turn_end": {"by": None, "silence_s": 0.0}, "examination": None, "examined": 0,
         "running": None, "waiting": [], "queued": 0, "error": None, "person": False, "log": [], "since_s": 5.0,
         "retry_after_s": None,
     }  # fmt: skip
