@@ -261,7 +261,7 @@ class WakeEvent:
     def switch(self) -> None:
         """Set the event and run the greenlet now, until it waits.
 
-        Only in a callback of the event loop.
+        Call it only in a callback of the event loop.
         """
         self._is_set = True
         if self._waiter is not None:

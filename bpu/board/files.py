@@ -47,7 +47,7 @@ class Files:
     def put(self, path: Path, data: bytes, *, via: Path) -> None:
         """Make `data` the content of `path`, whole or not at all.
 
-        By way of `via` in the same folder.
+        It is written by way of `via` in the same folder.
         """
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         try:

@@ -52,7 +52,7 @@ class PoolRequest:
 def board_model(root: Path = Path("/")) -> str:
     """Return the model in the device tree, as `D-Robotics RDK S100 V1P1`.
 
-    "" without a device tree.
+    It is "" without a device tree.
     """
     try:
         return (root / LIVE_TREE / "model").read_bytes().split(b"\0")[0].decode("utf-8", "replace").strip()

@@ -179,7 +179,7 @@ def _values(text: str) -> _Values:
 def _search(text: str, at: int) -> tuple[list[tuple[int, int]], int | None]:
     """Find the values in `text` from `at` on, and the first unclosed bracket.
 
-    In one pass.
+    It reads the text once.
     """
     spans: list[tuple[int, int]] = []
     stack: list[int] = []

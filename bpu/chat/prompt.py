@@ -326,7 +326,7 @@ class Prompter:
     def _without_special_tokens(self, text: str, tags: tuple[str, ...] = ()) -> str:
         """Change `text` so that a tokenizer finds no special token in it.
 
-        In the usual spelling and in the model's own. `tags` are treated alike. They matter in a user's text, where a
+        It knows the usual spelling and the model's own. `tags` are treated alike. They matter in a user's text, where a
         closing tag would end the reasoning before it begins; in an earlier answer tags are text, and a system text may
         describe the form of an answer with them.
         """

@@ -94,7 +94,7 @@ def poll_status(
 def model_id(name: str, url: str | None, key: str | None) -> str:
     """Return the id of the model with that id or alias.
 
-    On this board or at `url`. Raises `ModelNotFound`.
+    It is looked for on this board, or at `url`. Raises `ModelNotFound`.
     """
     settings = load_settings()
     if url is None:

@@ -1,6 +1,6 @@
 """Waits until this board's gateway is ready, by its `/ready`.
 
-Else it returns the reason.
+If it does not become ready, it returns the reason.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Finds why a console ended or did not start, in a table of real failures.
 
-By its last lines and its exit. Pure: it reads log lines (never echo or answer) and returns a cause, a remedy, and
+Its last lines and its exit tell. Pure: it reads log lines (never echo or answer) and returns a cause, a remedy, and
 whether the failure is permanent. Sources of the failures: docs/console-protocol.md#failures.
 """
 

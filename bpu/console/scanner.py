@@ -1,7 +1,7 @@
 """Finds patterns in text that comes in pieces.
 
-Markers, log heads, tokens. It holds back what may become one. It works on str and on bytes. It knows no console and no
-chat: its caller knows what a match means.
+Patterns are markers, log heads and tokens. It holds back what may become one. It works on str and on bytes. It knows no
+console and no chat: its caller knows what a match means.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recognizes what a console prints between an answer and its next prompt.
 
-At one place of a text. `AnswerStage` decides whether it really was the end.
+It looks at one place of a text. `AnswerStage` decides whether it really was the end.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _take_last(text: bytes, found: Trailer) -> None:
 def _run_error(text: bytes, at: int) -> int:
     """Return the end of a `run error` at `at` that ends the text.
 
-    With or without its line break.
+    Its line break may be missing.
     """
     for words in RUN_ERRORS:
         if text.startswith(words, at):

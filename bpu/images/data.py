@@ -1,8 +1,8 @@
 """Holds the base64 data of one request's images in a nameless file.
 
-Outside the heap of the worker. The process that decodes images gets the file's descriptor, so the worker copies nothing
-for it, and the memory goes back to the system as soon as the file is closed. Where the data was, the body has a mark,
-which no client can know.
+So it is outside the heap of the worker. The process that decodes images gets the file's descriptor, so the worker
+copies nothing for it, and the memory goes back to the system as soon as the file is closed. Where the data was, the
+body has a mark, which no client can know.
 """
 
 from __future__ import annotations

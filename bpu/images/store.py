@@ -1,7 +1,7 @@
 """Keeps decoded images as files for the console, in a private folder.
 
-Within a limit for all of them. The name of a file holds the process that owns it, so that any later process can remove
-what a killed one left.
+All of them together are limited. The name of a file holds the process that owns it, so that any later process can
+remove what a killed one left.
 """
 
 from __future__ import annotations

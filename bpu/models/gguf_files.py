@@ -1,6 +1,6 @@
 """Makes the small files beside a GGUF model that a console needs.
 
-Once, in a cache folder.
+It makes them once, in a cache folder.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class GgufModel:
 def prepare(path: Path, parent: Path) -> GgufModel:
     """Make the small files of the model in `path`, if they are missing.
 
-    In a folder below `parent`. Safe for several processes at a time, because the folder is renamed into place. Raises
-    `GgufError`, `OSError`.
+    They are in a folder below `parent`. Safe for several processes at a time, because the folder is renamed into place.
+    Raises `GgufError`, `OSError`.
     """
     path = path.resolve()
     status = path.stat()

@@ -20,7 +20,7 @@ from bpu.web.request_metrics import TokenTimes
 class Observer(Protocol):
     """Sees every delta of an answer, and is closed at its end.
 
-    Also by an error.
+    An error is such an end, too.
     """
 
     def add(self, delta: Delta) -> None: ...

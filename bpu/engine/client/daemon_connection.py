@@ -267,7 +267,7 @@ class DaemonClient:
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper and could take the slot.
 
-        As far as this can be known at once. Without a lifeline it is false, because only the start of a keeper shows
+        This is what can be known at once. Without a lifeline it is false, because only the start of a keeper shows
         whether one can be started.
         """
         return (

@@ -250,7 +250,7 @@ class Job:
     def _retry(self, lost: TurnLost) -> None:
         """Join again, because nothing of the answer has come yet.
 
-        With the first time of arrival.
+        It keeps the time of its first arrival.
         """
         self._may_retry, self._anchored = False, not lost.echo_differs
         self._send(FailJob(why=lost.message, retry=True))
@@ -432,7 +432,7 @@ class Job:
     def _wait_for_change(self, silence_s: float | None) -> bool:
         """Wait for an event or a message, at most `silence_s`; return whether one came.
 
-        Ends an overdue wait.
+        It ends an overdue wait.
         """
         if self._state is not JobState.QUEUED or self._queue_until is None:
             return self._wakeup.wait(silence_s)

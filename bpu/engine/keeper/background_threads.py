@@ -73,7 +73,7 @@ class BackgroundThreads:
     def watch_longer(self) -> None:
         """Watch longer next time, because a turn did not come to rest.
 
-        Perhaps due to an unknown background thread.
+        Perhaps an unknown background thread runs.
         """
         longest = len(WATCHES_S) - 1
         if self._watch < longest - 1 or not self.known:

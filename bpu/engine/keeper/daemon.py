@@ -464,7 +464,7 @@ class Keeper:
     def _send_places(self) -> None:
         """Send a new job its place at once, and others at intervals.
 
-        A changed place at most every `PLACES_INTERVAL_S`.
+        A changed place is sent at most every `PLACES_INTERVAL_S`.
         """
         phase: Literal["queued", "checking", "loading"] = _PHASES.get(self.supervisor.state, "loading")
         due, self._places_pending = time.monotonic() >= self._places_at, False

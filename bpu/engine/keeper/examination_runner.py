@@ -181,7 +181,7 @@ class ExaminationRunner:
     def _waits_too_long(self) -> bool:
         """Whether the first waiting job would exceed its limit.
 
-        As estimated from the answers so far.
+        This is estimated from the answers so far.
         """
         arrived = self._first_arrival()
         if arrived is None:

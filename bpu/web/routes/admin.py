@@ -70,7 +70,7 @@ def ready() -> tuple[Response, int]:
 def slots() -> Response:
     """Show the one slot, the job in it, and the waiting jobs in their order.
 
-    Ages in seconds.
+    Ages are in seconds.
     """
     ctx = app_context()
     status = ctx.engine.status()
@@ -100,7 +100,7 @@ def cancel(job_id: str) -> Response:
 def load() -> tuple[Response, int]:
     """Order a load without waiting for it.
 
-    Without `model` in the body, of the last model.
+    Without `model` in the body the last model is loaded.
     """
     ctx, has_body = app_context(), request.content_length or "Transfer-Encoding" in request.headers
     body = read_object() if has_body else {}
