@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 # What `make test` leaves to `make check`: tests that need the machine for themselves, and long ones.
 ALONE := browser or clients or system or model
 LATER := $(ALONE) or long
-# Six tests at a time, even on two cores: they wait more than they compute. A process that has nothing left to do takes
+# Eight tests at a time, even on two cores: they wait more than they compute. A process that has nothing left to do takes
 # half of another's, so that no file of slow tests is one long chain.
-AT_ONCE := -n 6 --dist worksteal
+AT_ONCE := -n 8 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev model run test test-fast check lint types format node clients openclaw soak fuzz attack traffic bench bench-publish screenshots vendor-page check-wheels wheels lock dist deb check-arm check-service clean
@@ -44,7 +44,7 @@ test-fast: setup-dev ## The tests that start no gateway and no engine, with fewe
 
 check: test node ## The core, then long tests, browser, real clients, system programs and a real model (forty minutes at most) ## 核心测试，再加长时间测试、浏览器、真实客户端、系统程序和真实模型（最多四十分钟）
 	@sh scripts/model.sh $(VENV) || echo "So the tests with a real model will be skipped."
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "long and not ($(ALONE))"
+	$(BIN)/python -m pytest -n 5 --dist worksteal -m "long and not ($(ALONE))"
 	$(BIN)/python -m pytest -m "$(ALONE)"
 
 lint: setup-dev ## Style and format (ruff) ## 代码风格和格式（ruff）

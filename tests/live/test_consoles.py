@@ -19,6 +19,8 @@ from tests.support import sdks
 from tests.support.ports import reserve_port
 from tests.support.waits import until
 
+pytestmark = pytest.mark.long  # minutes of processor time
+
 Start = Callable[..., Gateway]
 QWEN3 = "Qwen3-4B_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm"
 VISION = "Qwen3-VL-4B-Instruct"

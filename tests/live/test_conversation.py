@@ -16,6 +16,8 @@ from tests.live.chats import ASK, Chat, ConsoleInput, cached_tokens, secret_word
 from tests.live.gateway import FAST, Gateway, running, sim
 from tests.support.waits import until
 
+pytestmark = pytest.mark.long  # minutes of processor time
+
 Start = Callable[..., Gateway]
 KEEPS = {"BPU_RESET": "command", "BPU_CONTINUE": "always"}
 #: Interleaved turns on the consoles that must be restarted in between; `TURNS=1000` for the full count.

@@ -26,6 +26,8 @@ from tests.support.pictures import BLUE, GREEN, RED, YELLOW, base64_of, image_pa
 from tests.support.waits import until
 from tests.unit.images.test_fetch import serving
 
+pytestmark = pytest.mark.long  # minutes of processor time
+
 Start = Callable[..., Gateway]
 CHAT, MODEL = "/v1/chat/completions", "deepseek-r1:1.5b"
 ASK = "What colour is the picture?"

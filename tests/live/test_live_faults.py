@@ -20,6 +20,8 @@ from tests.live.scripted import scripted
 from tests.live.test_sharing import worker_of
 from tests.support.waits import until
 
+pytestmark = pytest.mark.long  # minutes of processor time
+
 Start = Callable[..., Gateway]
 #: Limits that end silence soon. The library's own log comes between the words of every answer.
 SHORT = {

@@ -19,6 +19,8 @@ from bpu.web.metrics_dir import SHARED_MEMORY
 from tests.live.gateway import Gateway, sim
 from tests.support.waits import until
 
+pytestmark = pytest.mark.long  # minutes of processor time
+
 STREAMS = 200
 
 

@@ -37,6 +37,8 @@ from tests.live.several import (
 from tests.live.stream import Stream
 from tests.support.waits import until
 
+pytestmark = pytest.mark.long  # minutes of processor time
+
 Start = Callable[..., Gateway]
 #: Switches and cancels of the mixed run; a longer one is run by hand with the variable set.
 MIXED = int(os.environ.get("TEST_SWITCHES", "40"))
@@ -121,7 +123,6 @@ def test_the_official_package_lists_and_asks_each_of_them(start: Start, tmp_path
             assert "N5E" in str(answer.choices[0].message)
 
 
-@pytest.mark.long
 def test_jobs_of_the_loaded_model_go_first_and_the_other_ones_in_their_order(start: Start, tmp_path: Path) -> None:
     # On a busy machine the end of an answer may be unproven, and its console is ended. The oldest job of all is next
     # then, so the order of such a try says nothing of the rule.
@@ -151,7 +152,6 @@ def _order_of_seven_jobs(start: Start, folder: Path) -> list[str]:
     return read_order(folder)
 
 
-@pytest.mark.long
 def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: Start, tmp_path: Path) -> None:
     """More jobs come than can be answered at once; without the rule one of the models would never be left."""
     table(tmp_path)
@@ -177,7 +177,6 @@ def test_both_models_are_served_within_a_bounded_time_under_a_mixed_load(start: 
     assert process_count(tmp_path) <= time.monotonic() - began + 4, "it thrashes"
 
 
-@pytest.mark.long
 def test_no_word_of_one_request_reaches_another_over_switches_and_cancels(start: Start, tmp_path: Path) -> None:
     table(tmp_path)
     gateway = start(workers=4, reuse_port=True, env=environment(tmp_path, BPU_SWAP_AFTER_S=0.2))
@@ -331,7 +330,6 @@ def phase_of(gateway: Gateway, phase: str) -> Stream:
     return stream
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("phase", ["waiting", "ending", "loading", "checking", "answering"])
 @pytest.mark.parametrize("victim", ["keeper", "console", "worker"])
 def test_a_kill_in_any_phase_of_a_swap_leaves_a_gateway_that_serves_all_models(

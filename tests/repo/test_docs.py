@@ -246,8 +246,8 @@ def test_the_plain_commands_of_the_readme_are_those_of_the_makefile() -> None:
         (".venv/bin/ruff check .", "$(BIN)/ruff check ."),
         (".venv/bin/ruff format --check .", "$(BIN)/ruff format --check ."),
         (".venv/bin/mypy\n", "$(BIN)/mypy\n"),
-        ('-n 6 --dist worksteal -m "not (browser or clients or system or model or long)"', '-m "not ($(LATER))"'),
-        ("-m pytest -n 6 --dist worksteal", "AT_ONCE := -n 6 --dist worksteal"),
+        ('-n 8 --dist worksteal -m "not (browser or clients or system or model or long)"', '-m "not ($(LATER))"'),
+        ("-m pytest -n 8 --dist worksteal", "AT_ONCE := -n 8 --dist worksteal"),
     ):
         assert plain in readme
         assert recipe in makefile

@@ -18,7 +18,7 @@ from bpu.engine.client.engine import Engine
 from tests.unit.engine.conftest import processes
 from tests.unit.engine.jobs import answer, console_of, says, submit, wait_for
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 EngineOf = Callable[..., Engine]
 

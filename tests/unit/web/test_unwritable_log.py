@@ -17,7 +17,7 @@ from tests.support.ports import reserve_port
 from tests.support.waits import until
 from tests.unit.web.test_gunicorn import CHAT, PROJECT, Served, body, command, environment
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 #: So many lines of more than a kilobyte are more than any pipe and any buffer of ours can take.
 MANY = 1200
