@@ -24,7 +24,8 @@ def free_descriptors(count: int) -> Iterator[None]:
     top = os.open(os.devnull, os.O_RDONLY)
     taken = [top]
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(top + 1, 64), hard))
+        # Where all below `top` are open, there must be `count` more to give back.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(top + 1 + count, 64), hard))
         with contextlib.suppress(OSError):
             while True:
                 taken.append(os.dup(top))
