@@ -35,14 +35,14 @@ run: setup ## Serve on 0.0.0.0:8000, by the board; elsewhere by a small model, w
 # All processes share the compiled tests, whatever the caller's environment says: each would spend seconds on them.
 test test-fast check: export PYTHONDONTWRITEBYTECODE :=
 
-test: lint types ## Lint, types and the core tests (under ten minutes) ## 代码风格、类型和核心测试（不到十分钟）
+test: lint types ## Lint, types and the core tests (fifteen minutes at most) ## 代码风格、类型和核心测试（最多十五分钟）
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(LATER))"
 
 test-fast: export TEST_EXAMPLES := 50
 test-fast: setup-dev ## The tests that start no gateway and no engine, with fewer examples of each property ## 不启动网关和引擎的测试，每个性质少用一些例子
 	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore=tests/live -m "not (live or $(LATER))"
 
-check: test node ## The core, then long tests, browser, real clients, system programs and a real model (forty minutes at most) ## 核心测试，再加长时间测试、浏览器、真实客户端、系统程序和真实模型（最多四十分钟）
+check: test node ## The core, then long tests, browser, real clients, system programs and a real model (an hour at most) ## 核心测试，再加长时间测试、浏览器、真实客户端、系统程序和真实模型（最多一小时）
 	@sh scripts/model.sh $(VENV) || echo "So the tests with a real model will be skipped."
 	$(BIN)/python -m pytest -n 5 --dist worksteal -m "long and not ($(ALONE))"
 	$(BIN)/python -m pytest -m "$(ALONE)"
