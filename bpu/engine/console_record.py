@@ -167,7 +167,7 @@ class ConsoleRecord:
             "probe": dict(self.probe),
         }
         try:
-            _write_private(self.path, json.dumps(known, indent=1) + "\n")
+            write_private(self.path, json.dumps(known, indent=1) + "\n")
             self._unwritten = False
         except OSError as error:
             self._unwritten = True
@@ -212,7 +212,11 @@ def read_record(path: Path) -> Any:
         return None
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, which no other user may change.
+
+    Raises OSError.
+    """
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

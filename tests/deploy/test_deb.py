@@ -246,9 +246,9 @@ def test_a_purge_takes_the_data_of_the_gateway_from_a_folder_of_the_user_s_choic
     (settings / "bpu.env").unlink()  # dpkg deletes it before it purges
     purged = run_postrm(tmp_path, "purge")
     assert purged.ok, purged.err
-    assert [path.name for path in chosen.iterdir()] == ["thesis.pdf"]
-    assert f"{chosen}/models" in purged.out
-    assert re.search(r"\(\d+K: findings, models", purged.out)
+    assert sorted(path.name for path in chosen.iterdir()) == ["gguf", "models", "thesis.pdf"]
+    assert f"{chosen}/models stays" in purged.out
+    assert re.search(r"\(\d+K: findings and", purged.out)
     assert not settings.exists()
     assert not (tmp_path / "var/lib/bpu").exists()
 
@@ -256,7 +256,7 @@ def test_a_purge_takes_the_data_of_the_gateway_from_a_folder_of_the_user_s_choic
 def test_a_purge_leaves_no_empty_folder_and_touches_none_that_was_not_named(tmp_path: Path) -> None:
     settings, chosen = tmp_path / "etc/bpu", tmp_path / "data"
     settings.mkdir(parents=True)
-    (chosen / "models").mkdir(parents=True)
+    chosen.mkdir()
     (settings / "bpu.env").write_text(f"BPU_DATA_DIR={chosen}/\n")
     assert run_postrm(tmp_path, "remove").ok
     (settings / "bpu.env").unlink()
@@ -265,6 +265,8 @@ def test_a_purge_leaves_no_empty_folder_and_touches_none_that_was_not_named(tmp_
     assert not settings.exists()
 
     settings.mkdir(parents=True)
+    (settings / "bpu.env").write_text("BPU_DATA_DIR=/named/before\n")
+    assert run_postrm(tmp_path, "remove").ok
     (settings / "bpu.env").write_text("BPU_DATA_DIR=auto\n")
     assert run_postrm(tmp_path, "remove").ok
     (settings / "bpu.env").unlink()

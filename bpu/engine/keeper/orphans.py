@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bpu.engine.console_record import read_record, write_private
+
 #: Seconds to wait after SIGTERM and after SIGKILL.
 TERM_S = 1.0
 KILL_S = 4.0
@@ -86,19 +88,19 @@ def save_console(folder: Path, pid: int) -> None:
         family |= more
     processes = [asdict(process) for one in sorted(family) if (process := read_process(one)) is not None]
     with contextlib.suppress(OSError):
-        (folder / RECORD_NAME).write_text(json.dumps({"boot": _BOOT_ID.read_text(), "processes": processes}))
+        write_private(folder / RECORD_NAME, json.dumps({"boot": _BOOT_ID.read_text(), "processes": processes}))
 
 
 def saved_console(folder: Path) -> list[Process]:
     """List this user's processes that the last keeper of `folder` saved and that still run."""
+    record = read_record(folder / RECORD_NAME)
     try:
-        record = json.loads((folder / RECORD_NAME).read_text())
         if record["boot"] != _BOOT_ID.read_text():
             return []
         saved = [Process(**one) for one in record["processes"]]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, TypeError, KeyError):
         return []
-    return [process for process in saved if process.is_alive and _is_own(process.pid)]
+    return [one for one in saved if type(one.pid) is int and one.is_alive and _is_own(one.pid)]
 
 
 def lock_holders(path: Path) -> list[LockHolder]:

@@ -174,6 +174,12 @@ def test_9_only_the_very_processes_that_were_saved_are_ended(
     for wrong in ("", "[]", "{", '{"boot": 1}', saved.replace(str(started), str(started - 1)), saved[:-2]):
         record.write_text(wrong)
         assert saved_console(tmp_path) == []
+    record.write_text(json.dumps({**json.loads(saved), "processes": [{"pid": "\0", "started": 1, "session": 1}]}))
+    assert saved_console(tmp_path) == []
+    record.unlink()
+    os.mkfifo(record)  # nothing writes into it, so reading it would never end
+    assert saved_console(tmp_path) == []
+    record.unlink()
     record.write_text(saved)
     with monkeypatch.context() as patched:
         patched.setattr(orphans, "_BOOT_ID", tmp_path / "of another boot")
