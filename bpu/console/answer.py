@@ -15,7 +15,7 @@ from bpu.console.log_filter import log_event
 from bpu.console.markers import FIRST_BYTES, MARKER, PROMPT, RUN_ERRORS, TOKENS
 from bpu.console.scanner import Match, PatternSet, Scanner
 from bpu.console.stage import Emit, Pending, Stage
-from bpu.console.stats import FOLLOWERS, LEADING, is_complete, kind_of, known_part, parse
+from bpu.console.stats import FOLLOWERS, LEADING, is_complete, known_part
 from bpu.console.trailer import Kind, Trailer
 
 #: Where the end of a turn may begin: at such a line break, or (an unusual console) at a prompt within a line.
@@ -145,13 +145,16 @@ class AnswerStage(Stage):
             found = self._match(text, at)
             if found.kind is Kind.INCOMPLETE or (found.kind is not Kind.TEXT and found.end == len(text)):
                 self._hold_back(text, at, found.kind, emit)
-                return self._finish(emit) if self._is_proven(found) else None
+                found.start -= at  # from here on a place in what is held back
+                return self._finish(found, emit) if self._is_proven(found) else None
             self._at_edge = False
             at = found.start
 
     def _is_proven(self, found: Trailer) -> bool:
         """Whether the held `found` is an end that no model could have printed so fast."""
-        if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held or not is_complete(found.stats):
+        if found.kind is not Kind.PROMPT or not self.is_timed or self._tokens.held:
+            return False
+        if not is_complete(found.figures):
             return False
         self.end_proven = self._proves_end(known_part(found.stats) + PROMPT)
         return self.end_proven
@@ -185,19 +188,18 @@ class AnswerStage(Stage):
     def _decide_pending(self, emit: Emit) -> bytes:
         """End the turn by what is pending, because nothing followed it."""
         if self._pending not in (Pending.RUN_ERROR, Pending.RUN_ERROR_WITHIN_LINE):
-            return self._finish(emit, is_model_paced=self._is_model_paced())
+            return self._finish(self._match(self._held, 0), emit, is_model_paced=self._is_model_paced())
         self._emit_text(b"", emit, final=True)
         for line in self._match(self._held, 0).failures:
             emit(log_event(line))
         emit(RunError(_run_error_in(self._held)))
         return b""
 
-    def _finish(self, emit: Emit, *, is_model_paced: bool = False) -> bytes:
-        """End the turn by the trailer that is held.
+    def _finish(self, found: Trailer, emit: Emit, *, is_model_paced: bool = False) -> bytes:
+        """End the turn by `found`, the trailer that is held.
 
         If `is_model_paced`, all of it but the prompt is text.
         """
-        found = self._match(self._held, 0)
         if found.stats and is_model_paced:
             self._emit_text(self._held.removesuffix(PROMPT).removesuffix(b"\n"), emit, final=True)
         else:
@@ -210,9 +212,8 @@ class AnswerStage(Stage):
         breaks = self._held[: found.start] if self._held.startswith(b"\n") else b""
         self._emit_text(breaks[: max(0, len(breaks) - found.breaks)], emit, final=True)
         if found.stats:
-            kinds = [kind for kind in map(kind_of, found.stats) if kind not in LEADING]
-            self.ended_with = kinds[0] if kinds else None
-            emit(parse(found.stats))
+            self.ended_with = next((kind for kind in found.stat_kinds if kind not in LEADING), None)
+            emit(found.figures)
 
     def _kind_of_prompt(self) -> Pending:
         """Return what silence after the held prompt will decide, by how unusual this end is."""

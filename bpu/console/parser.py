@@ -21,9 +21,6 @@ from bpu.console.profiles import Profile
 from bpu.console.stage import Stage
 from bpu.console.traits import UNKNOWN_TRAITS, EchoForm, Traits, TurnReport
 
-#: Reads of plain text that are added to the pace together, because each alone costs a token more than its parsing.
-_PLAIN_READS = 64
-
 
 class ParserState(Enum):
     """The state of the console's output stream, as the parser has followed it."""
@@ -107,7 +104,7 @@ class Parser:
         pending = self._stage.pending
         if pending is None or not self._log_filter.is_empty:
             return None
-        self._settle()
+        self.settle()
         return self._pace.silence_s(pending.value, self._undecided_reads)
 
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
@@ -156,13 +153,11 @@ class Parser:
             if (text := self._stage.try_plain_text(data)) is not None:
                 if arrival is not None and data:
                     self._plain_reads.append((arrival, data))
-                if len(self._plain_reads) >= _PLAIN_READS:
-                    self._settle()
                 return [Text(text)] if text else []
             if not self._stage.held_size:
                 self._stage.is_timed = arrival is not None
                 self._end_since = arrival.empty_at if arrival is not None else 0.0
-        self._settle()
+        self.settle()
         answering = self._state is ParserState.ANSWERING
         events = self._collect_events(lambda: self._handle_filtered(self._log_filter.feed(data, arrival)))
         if self._state is ParserState.ANSWERING:
@@ -172,6 +167,16 @@ class Parser:
             data = data if answering else _text_of(events) + data[max(0, len(data) - held) :]
             self._record_read(arrival, data, held=held, said=said)
         return events
+
+    def settle(self) -> None:
+        """Add the reads of plain text to the pace.
+
+        The owner calls it after each read, once its client has the text, so that little is left to do when the turn
+        ends and the next job waits.
+        """
+        reads, self._plain_reads = self._plain_reads, []
+        for arrival, data in reads:
+            self._record_read(arrival, data, held=0, said=True)
 
     def quiet(self) -> list[Event]:
         """Decide what is pending, after `quiet_after` seconds of silence."""
@@ -192,7 +197,7 @@ class Parser:
 
     def report(self, *, at_rest: bool | None = None) -> TurnReport:
         """Return what the turn that has just ended showed; `at_rest` is the owner's observation."""
-        self._settle()
+        self.settle()
         anchors = self.traits.anchors(continued=self._continued)
         return TurnReport(
             proven=self._end_proven,
@@ -209,12 +214,6 @@ class Parser:
 
     def _new_pace(self) -> Pace:
         return Pace(self.traits.step_s, known_rate=self.traits.rate, least_step=self.profile.step_tokens)
-
-    def _settle(self) -> None:
-        """Add the reads of plain text to the pace, before the pace is used."""
-        reads, self._plain_reads = self._plain_reads, []
-        for arrival, data in reads:
-            self._record_read(arrival, data, held=0, said=True)
 
     def _record_read(self, arrival: Arrival | None, data: bytes, *, held: int, said: bool) -> None:
         """Add a read of the answer to the pace.

@@ -81,17 +81,33 @@ def _split(
 
 
 class PatternSet(Generic[AnyStr]):
-    """Patterns by their first character, made once for many scanners; `empty` is "" or b""."""
+    """Patterns by their first character, made once for many scanners; `empty` is "" or b"".
+
+    `may_begin` rejects most places at once, without a try of each pattern.
+    """
 
     def __init__(self, patterns: Iterable[Pattern[AnyStr]], empty: AnyStr) -> None:
         self.by_head: dict[AnyStr, list[Pattern[AnyStr]]] = {}
+        first_parts: set[AnyStr] = set()
         for pattern in patterns:
             head = pattern.parts[0]
             if isinstance(head, re.Pattern) or not head:
                 raise ValueError(f"The pattern {pattern.name} does not begin with a literal.")
             self.by_head.setdefault(head[:1], []).append(pattern)
+            first_parts.add(head)
+        self._first_parts: tuple[AnyStr, ...] = tuple(first_parts)
+        self._cut_parts: set[AnyStr] = {part[:size] for part in first_parts for size in range(1, len(part))}
+        self._longest = max(map(len, first_parts), default=0)
         self.heads: re.Pattern[AnyStr] = _any_of(list(self.by_head), empty)
         self.empty: AnyStr = empty
+
+    def may_begin(self, text: AnyStr, at: int) -> bool:
+        """Whether the first part of a pattern stands at `at`.
+
+        It may be cut by the end of `text`.
+        """
+        here = text[at : at + self._longest]
+        return here.startswith(self._first_parts) or here in self._cut_parts
 
 
 class Scanner(Generic[AnyStr]):
@@ -102,7 +118,7 @@ class Scanner(Generic[AnyStr]):
     """
 
     def __init__(self, patterns: PatternSet[AnyStr]) -> None:
-        self._by_head: dict[AnyStr, list[Pattern[AnyStr]]] = patterns.by_head
+        self._patterns: PatternSet[AnyStr] = patterns
         self._heads: re.Pattern[AnyStr] = patterns.heads
         self._text: AnyStr = patterns.empty
         self._at = 0
@@ -155,7 +171,9 @@ class Scanner(Generic[AnyStr]):
         return self._move(self._text.find(newline, self._at, last) + 1 or last)
 
     def _match(self, head: AnyStr, at: int) -> tuple[str, int]:
-        for pattern in self._by_head[head]:
+        if not self._patterns.may_begin(self._text, at):
+            return "", NO_MATCH
+        for pattern in self._patterns.by_head[head]:
             end = pattern.match(self._text, at)
             if end != NO_MATCH:
                 return pattern.name, end

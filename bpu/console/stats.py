@@ -18,6 +18,8 @@ _FIELDS = {
     b"~": re.compile(rb"[ \t]{0,16}"),
     b"*": re.compile(rb"[^\n]{0,1000}"),
 }
+#: The head of the lines whose text is free.
+_FREE_HEAD = b"[Performance]"
 _LINE_PATTERNS = (
     template("vit", b"===== vit cost:~%f ms, vit infer cost:~%f ms =====~\n", _FIELDS),
     template("performance", b"Performance prefill:~%f~tokens/s~decode:~%f~tokens/s~\n", _FIELDS),
@@ -26,7 +28,7 @@ _LINE_PATTERNS = (
     ),
     template("decode", b"===== decode token num:~# cost per token:~%f ms, decode speed:~%f tokens/s =====~\n", _FIELDS),
     template("tps", b"[Performance] prefill TPS:~%f~tokens/s~decode TPS:~%f~tokens/s~\n", _FIELDS),
-    template("other", b"[Performance]*\n", _FIELDS),
+    template("other", _FREE_HEAD + b"*\n", _FIELDS),
 )
 
 #: With these bytes the statistics lines begin.
@@ -90,7 +92,7 @@ def known_part(lines: Iterable[bytes]) -> bytes:
 
 
 def _known_part_of(line: bytes) -> bytes:
-    if kind_of(line) != "other":
+    if not line.startswith(_FREE_HEAD) or kind_of(line) != "other":
         return line
     figures = (f"{name.partition('_')[0]} {words} " for name, (_, words) in _figures([line]).items())
     return b"[Performance] " + "".join(figures).encode() + b"\n"
@@ -101,12 +103,11 @@ def kind_of(line: bytes) -> str:
     return match_line(line, 0, BREAKS)[0]
 
 
-def is_complete(lines: Iterable[bytes]) -> bool:
-    """Whether the lines hold the speeds of prefill and decode.
+def is_complete(figures: Stats) -> bool:
+    """Whether the lines of a turn held the speeds of prefill and decode.
 
     All known statistics lines have them.
     """
-    figures = parse(lines)
     return figures.prefill_per_second is not None and figures.decode_per_second is not None
 
 

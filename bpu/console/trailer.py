@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
+from bpu.console.events import Stats
 from bpu.console.markers import FAILURE_HEADS, PROMPT, RUN_ERRORS
 from bpu.console.scanner import INCOMPLETE, NO_MATCH, Pattern
-from bpu.console.stats import BREAKS, FOLLOWERS, STATISTICS_HEADS, match_line
+from bpu.console.stats import BREAKS, FOLLOWERS, STATISTICS_HEADS, match_line, parse
 
 _BREAKS = re.compile(rb"\n{0,64}")
 _FAILURES = tuple(Pattern("failure", (head, re.compile(rb"[^\n]{0,512}"), b"\n")) for head in FAILURE_HEADS)
@@ -48,11 +50,18 @@ class Trailer:
     end: int
     kind: Kind = Kind.INCOMPLETE
     stats: tuple[bytes, ...] = ()
+    #: The kinds of `stats`.
+    stat_kinds: tuple[str, ...] = ()
     failures: tuple[bytes, ...] = ()
     #: How many of the line breaks before it the console has printed.
     breaks: int = 1
     #: The kinds of statistics that the next line may be.
     kinds: tuple[str, ...] = ()
+
+    @cached_property
+    def figures(self) -> Stats:
+        """The figures of the statistics, read once the lines are whole."""
+        return parse(self.stats)
 
 
 def match(text: bytes, at: int, kinds: tuple[str, ...]) -> Trailer:
@@ -92,6 +101,7 @@ def _add(found: Trailer, name: str, text: bytes, end: int) -> None:
     if name:
         found.breaks = found.breaks if found.stats else BREAKS[name]
         found.stats += (line,)
+        found.stat_kinds += (name,)
         found.kinds = FOLLOWERS[name]
     else:
         found.failures += (line,)

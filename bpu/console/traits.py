@@ -5,7 +5,7 @@ Only what no user can forge is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bpu.console.pace import LEAST_STEPS, step_of
 
@@ -105,19 +105,25 @@ class Traits:
         statistics are the console's own only where no earlier turn can still be running and the end was proven. A step
         is measured, so every answer counts for it, short ones together.
         """
-        learnt = replace(self, delivers_blocks=report.blocks, echo_exact=self.echo_exact and not report.echo_differs)
         step, gaps = report.step_s, tuple[float, ...]()
         if step is None:
             gaps = (*self.few_gaps, *report.few_gaps)[:LEAST_STEPS]
             if len(gaps) == LEAST_STEPS:
                 step, gaps = step_of(gaps), ()
-        learnt = replace(learnt, step_s=self._usual_step(step), few_gaps=gaps, rate=max(self.rate, report.rate))
-        if not (fresh and report.proven):
-            return learnt
-        learnt = replace(learnt, statistics=report.statistics or self.statistics)
-        if report.echo is None or report.echo in self.echoes or len(self.echoes) >= MOST_ECHOES:
-            return learnt
-        return replace(learnt, echoes=(*self.echoes, report.echo))
+        statistics, echoes = self.statistics, self.echoes
+        if fresh and report.proven:
+            statistics = report.statistics or statistics
+            if report.echo is not None and report.echo not in echoes and len(echoes) < MOST_ECHOES:
+                echoes = (*echoes, report.echo)
+        return Traits(
+            step_s=self._usual_step(step),
+            few_gaps=gaps,
+            statistics=statistics,
+            echoes=echoes,
+            echo_exact=self.echo_exact and not report.echo_differs,
+            delivers_blocks=report.blocks,
+            rate=max(self.rate, report.rate),
+        )
 
     def _usual_step(self, step: float | None) -> float | None:
         """Return the usual step after one more of `step` seconds.

@@ -349,14 +349,12 @@ def from_packet(packet: Packet) -> Message:
 
 # Values as JSON
 
-#: Classes whose fields are all written, also those that have their default value.
-_WRITTEN_WHOLE = (TurnReport, Traits)
 #: Types that JSON has; a status with a full queue has a thousand such values.
 _SCALARS = {str, int, float, bool, NoneType}
 
 
 def _to_object(value: object) -> Packet:
-    optional = {} if isinstance(value, _WRITTEN_WHOLE) else _DEFAULTS[type(value)]
+    optional = _DEFAULTS[type(value)]
     return {
         name: field if type(field) in _SCALARS else _to_json(field)
         for name, field in vars(value).items()
@@ -365,14 +363,17 @@ def _to_object(value: object) -> Packet:
 
 
 def _to_json(value: Any) -> Any:
-    if isinstance(value, EchoForm):
+    kind = type(value)
+    if kind in _DEFAULTS:
+        return _to_object(value)
+    if kind is EchoForm:
         # Bytes are text of one character a byte.
         return [value.prefix.decode("latin-1"), value.suffix.decode("latin-1"), value.continued]
-    if isinstance(value, tuple):
-        return [_to_json(one) for one in value]
-    if isinstance(value, dict):
+    if kind is tuple:
+        return [one if type(one) in _SCALARS else _to_json(one) for one in value]
+    if kind is dict:
         return {name: _to_json(one) for name, one in value.items()}
-    return _to_object(value) if is_dataclass(value) else value
+    return value
 
 
 # JSON as values: a reader for each type, made once

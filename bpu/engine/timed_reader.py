@@ -173,8 +173,9 @@ class TimedReader:
     def next_look_s(self) -> float | None:
         """Seconds without output after which the owner must call `read` and `look`.
 
-        None: it need not.
+        None: it need not. The owner asks after each read, once it has passed the events on.
         """
+        self._parser.settle()
         if self._unread is not None:
             return self._input_look_s
         quiet = self._parser.quiet_after

@@ -23,8 +23,9 @@ from bpu.engine import protocol
 from bpu.engine.client.daemon_connection import DaemonClient, JobChannel
 from bpu.engine.client.event_delivery import EventDelivery, EventList
 from bpu.engine.client.keeper_errors import error_from, exit_error
+from bpu.engine.client.line_writer import ConsoleEnded, SlotUnavailable
 from bpu.engine.client.phase_times import PhaseTimes
-from bpu.engine.client.turn_io import ConsoleEnded, SlotUnavailable, TurnLost, TurnReader, drain_timeout_s
+from bpu.engine.client.turn_reader import TurnLost, TurnReader, drain_timeout_s
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.messages import (
     DeclineJob,
@@ -292,9 +293,10 @@ class Job:
         """Give the console back after its prompt, however much the client has read."""
         raw = reader.text if reader.is_continuable else ""
         digest = self._conversation_digest(raw) if raw else ""
-        fill = reader.timing.cached_tokens + reader.timing.prompt_tokens + self._count_tokens(raw)
-        reader.close()
+        timing = reader.timing
+        fill = timing.cached_tokens + timing.prompt_tokens + self._count_tokens(raw)
         self._send(EndJob(digest=digest, tokens=fill, **reader.observations))
+        reader.close()  # which frees the slot before the next job's worker can ask for it
         if self._daemon.status.queued:
             # A waiting job's line is written first, because the end of this answer is work and brings a next request.
             gevent_io.sleep(HAND_OVER_S)

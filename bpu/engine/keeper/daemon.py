@@ -117,6 +117,7 @@ class Keeper:
         self._unreachable = ""
         self._check_at = self._since + CHECK_INTERVAL_S
         self._resend_at: float | None = None
+        self._news_at: float | None = None
         self._places_at, self._places_pending = 0.0, False
         self._no_lifeline_since: float | None = self._since
         self._grace = FIRST_LIFELINE_GRACE_S
@@ -193,13 +194,17 @@ class Keeper:
         while state is not self.supervisor.state:
             state = self.supervisor.state
             self.scheduler.advance()
+        self._news_at = self.scheduler.hand_over_until
+        if time.monotonic() < self._news_at:
+            return  # a job's line is waited for, and nothing of what follows
+        self._news_at = None
         self._send_places()
         self._publish_status()
         self._transition_log.write()
 
     def _timeout(self) -> float | None:
         places_at = self._places_at if self._places_pending else None
-        own = [self._lifeline_deadline(), self._resend_at, places_at, self._check_at]
+        own = [self._lifeline_deadline(), self._resend_at, places_at, self._check_at, self._news_at]
         times = [self.supervisor.deadline(), self.scheduler.deadline(), *own]
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(0.0, first - time.monotonic())

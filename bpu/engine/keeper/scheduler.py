@@ -34,6 +34,10 @@ LONGEST_RETRY_S = 60.0
 MEMORY_WAIT_S, MEMORY_POLL_S = 3.0, 0.1
 #: How long a model that an operator ordered stays at least, so that a client that waits for it sees it.
 SHORTEST_STAY_S = 3.0
+#: A reset that takes longer than this is no part of a hand-over.
+LONGEST_HAND_OVER_S = 0.05
+#: Approximate time until a worker has written the line of a job that may begin.
+LINE_S = 0.002
 _DOWN = (State.STOPPED, State.FAILED)
 _IN_MEMORY = (State.CHECKING, State.READY, State.BUSY)
 
@@ -371,7 +375,11 @@ class Scheduler:
                 yield self.registry.newest_of(self._last_good)
 
     def _demands(self) -> list[Demand]:
-        demands = [Demand(ticket.fingerprint, ticket.arrived) for ticket in self.queue]
+        """Return the first demand for each model that is wanted, in order of arrival."""
+        since: dict[str, float] = {}
+        for ticket in self.queue:
+            since.setdefault(ticket.fingerprint, ticket.arrived)
+        demands = [Demand(fingerprint, arrived) for fingerprint, arrived in since.items()]
         return (
             sorted([*demands, self._load_order], key=lambda one: one.since) if self._load_order is not None else demands
         )
@@ -501,6 +509,18 @@ class Scheduler:
         The first may only wait for the console's reset.
         """
         return [*([self._preparing] if self._preparing is not None else []), *self.queue]
+
+    @property
+    def hand_over_until(self) -> float:
+        """The monotonic second until which the next job's line comes before all else.
+
+        It may be over.
+        """
+        if self.running is not None:
+            waited = self.running_since < self._idle_since + LONGEST_HAND_OVER_S
+            return self.running_since + LINE_S if waited else self.running_since
+        is_between = self.supervisor.state is State.BUSY and len(self.queue) > 0
+        return self._idle_since + LONGEST_HAND_OVER_S if is_between else self._idle_since
 
     def _idle_too_long(self) -> bool:
         limit = self.launch.idle_unload_s

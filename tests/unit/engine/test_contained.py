@@ -13,7 +13,7 @@ import pytest
 
 from bpu import errors, gevent_io
 from bpu.engine.client import job as job_module
-from bpu.engine.client.turn_io import TurnReader
+from bpu.engine.client.turn_reader import TurnReader
 from bpu.engine.file_locks import try_lock
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.job_limit import GRACE_S, overdue_at

@@ -55,7 +55,10 @@ def as_json(value: object) -> Any:
 @pytest.mark.parametrize(("direction", "packet"), EXAMPLES, ids=[next(iter(one.values())) for _, one in EXAMPLES])
 def test_every_example_of_the_document_is_a_message(direction: str, packet: dict[str, Any]) -> None:
     assert ("op" if direction == ">" else "event") == next(iter(packet))
-    assert as_json(to_packet(from_packet(packet))) == packet
+    message = from_packet(packet)
+    sent = as_json(to_packet(message))
+    assert sent.keys() == packet.keys()
+    assert from_packet(sent) == message  # a field of a report or of traits is left out where it has its usual value
 
 
 def test_the_document_shows_every_message_with_every_field() -> None:

@@ -51,6 +51,31 @@ def test_one_job_runs_and_the_next_follows_at_its_end(ready: Rig) -> None:
     assert ready.supervisor.loads == 1
 
 
+def test_between_two_jobs_nothing_else_is_told_for_a_moment(ready: Rig) -> None:
+    scheduler = ready.scheduler
+    assert scheduler.hand_over_until <= ready.now, "an idle console has nothing to hand over"
+    first = ready.join()
+    ready.now += 1.0
+    assert scheduler.hand_over_until <= ready.now
+    second = ready.join()
+    ready.finish(first)  # and the console is being reset
+    assert ready.now < scheduler.hand_over_until < ready.now + 0.1
+    ready.console.say(PROMPT)
+    assert second.peer.going
+    assert ready.now < scheduler.hand_over_until < ready.now + 0.1, "its line is on its way"
+    ready.now += 0.1
+    assert scheduler.hand_over_until < ready.now
+    ready.finish(second)
+    assert scheduler.hand_over_until <= ready.now, "nobody waits"
+
+
+def test_a_long_reset_is_told(ready: Rig) -> None:
+    first, _second = ready.join(), ready.join()
+    ready.finish(first)
+    ready.now += 0.2
+    assert ready.scheduler.hand_over_until < ready.now
+
+
 def test_a_job_that_needs_a_fresh_console_gets_one_although_an_older_job_goes_first(ready: Rig) -> None:
     running = ready.join()
     older, retried = ready.join(arrived=ready.now - 2), ready.join(arrived=ready.now - 1, needs_fresh=True)

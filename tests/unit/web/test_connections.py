@@ -195,6 +195,7 @@ def test_6_streams_that_are_no_answers_have_a_limit_of_their_own(tmp_path: Path)
             assert [status(stream) for stream in streams] == [200] * 3
             for path in ("/v1/events", "/v1/logs"):
                 assert refusal(served, request("GET", path, Connection="close")) == (503, "overloaded")
+
         # The places are given back as soon as the ends are noticed. Each look has its own connection: on one, a
         # refusal that comes in two packets would be taken for the next answer.
         def is_served() -> bool:

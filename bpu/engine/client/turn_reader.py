@@ -1,4 +1,4 @@
-"""Writes one line to the console and reads its answer, within the time limits.
+"""Reads the answer to one line from the console, within the time limits.
 
 What the console writes is read, parsed and passed on in the event loop's callback. Nothing here waits for the HTTP
 client, so that a slow reader does not hold the BPU.
@@ -20,7 +20,7 @@ from bpu.console.events import Done, Event, Log, Overrun, RunError, Text
 from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES, Profile, confirm_profile
 from bpu.engine.client.image_step import EndNotProven, ImageStep, images_line
-from bpu.engine.file_locks import SLOT_NAME, FileLock, try_lock
+from bpu.engine.client.line_writer import ConsoleEnded, LineWriter
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.messages import StartJob
 from bpu.engine.timed_reader import EndOfOutput, RestProbe, TimedReader, reader_of, unread_in
@@ -32,19 +32,7 @@ BYTES_PER_TOKEN = 64
 #: An answer that no client reads may go on for this part of a load's time, because ending it costs a load.
 DRAIN_SHARE = 0.5
 LONGEST_DRAIN_S = 1.0
-SLOT_LIMIT_S = 5.0
 PROGRESS_S = 1.0
-
-
-class SlotUnavailable(errors.EngineStopping):
-    """The slot's lock cannot be opened.
-
-    Nothing was written, so the console is as it was.
-    """
-
-
-class ConsoleEnded(errors.EngineCrashed):
-    """The console has closed its pipes. The keeper's exit report says how it ended."""
 
 
 class TurnLost(errors.EngineCrashed):
@@ -72,9 +60,9 @@ def _confirmed_profile(name: str, banner: str) -> Profile:
 class TurnReader:
     """One turn.
 
-    `text` is the answer so far; the job owns the reader, which owns the pipes and the slot's lock. `begin` and all that
-    follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own greenlet. `deliver`
-    gets each event at once; `on_read` is called after all events of a read.
+    `text` is the answer so far; the job owns the reader, which owns the console's output and the writer of its lines.
+    `begin` and all that follows a read run in the event loop of a worker or command; `read_turn` waits in the job's own
+    greenlet. `deliver` gets each event at once; `on_read` is called after all events of a read.
 
     `is_continuable` says whether the next turn can continue in the console's KV cache. `anchored` is False when an
     earlier try of this line has shown that the console repeats it differently.
@@ -93,14 +81,12 @@ class TurnReader:
         anchored: bool = True,
     ) -> None:
         self._launch, self._deliver, self._progress, self._on_read = launch, deliver, progress, on_read
-        self._slot = f"{launch.state_dir}/{SLOT_NAME}"
         self._continued = continued = start.continued
         self._line, self._chat = turn.continuation_line if continued else turn.line, turn.line
         self._images_line = images_line(PROFILES[launch.profile].image_command, () if continued else turn.images)
-        self._unwritten = memoryview((self._images_line or self._line) + b"\n")
         self._prompt_tokens, self._cached_tokens = turn.continuation_tokens if continued else turn.tokens, start.cached
-        self._stdin, self._stdout = fds
-        self._slot_lock: FileLock | None = None
+        stdin, self._stdout = fds
+        self._writer = LineWriter(launch, stdin)
         self._parts: list[str] = []
         self._text_bytes = 0
         profile = _confirmed_profile(launch.profile, start.banner)
@@ -112,7 +98,7 @@ class TurnReader:
         rest = RestProbe(start.pids, None if start.background_threads is None else frozenset(start.background_threads))
         self._output = TimedReader(reader_of(self._stdout), self._parser, rest=rest)
         self._image_step = ImageStep(self._output, self._parser, limit_s=launch.image_timeout_s)
-        self._written_at = self._first_at = self._last_at = 0.0
+        self._first_at = self._last_at = 0.0
         self._silent_since, self._silence_s = 0.0, launch.first_token_timeout_s or math.inf
         self._job_until = math.inf
         self._progress_at = 0.0
@@ -140,7 +126,7 @@ class TurnReader:
         From the written line to the first text, and from there to the last.
         """
         return Timing(
-            prefill_s=max(0.0, self._first_at - self._written_at),
+            prefill_s=max(0.0, self._first_at - self._writer.written_at),
             decode_s=max(0.0, self._last_at - self._first_at),
             cached_tokens=self._cached_tokens,
             prompt_tokens=self._prompt_tokens,
@@ -149,19 +135,15 @@ class TurnReader:
         )
 
     def begin(self) -> None:
-        """Write as much of the line as possible without waiting.
-
-        So a free console has it at once. Runs in the event loop. Errors are ignored here because `read_turn` meets and
-        reports the same error.
-        """
-        with contextlib.suppress(OSError, SlotUnavailable):
-            if self._try_slot():
-                self._write()
+        """Write as much of the first line as possible without waiting, in the event loop."""
+        self._writer.begin(self._images_line or self._line)
 
     def read_turn(self) -> None:
-        """Write the line and read until the prompt is back. Raises `EngineTimeout` or `EngineCrashed`."""
-        self._wait_for_slot()
-        self._write_line()
+        """Write the line and read until the prompt is back.
+
+        Raises `SlotUnavailable`, `EngineTimeout` or `EngineCrashed`.
+        """
+        self._write_rest()
         try:
             if self._images_line:
                 self._read_images()
@@ -169,7 +151,7 @@ class TurnReader:
             if not self._parser.profile.reads_ahead and not self._at_prompt:
                 # After the step of its own images nothing that is still being said can be another client's.
                 doubts = not self._images_line
-                self._output.watch_input(unread_in(self._stdin), since=self._written_at, doubts=doubts)
+                self._output.watch_input(unread_in(self._writer.stdin), since=self._writer.written_at, doubts=doubts)
             gevent_io.ReadLoop(self._stdout, self._step, pass_on=self._on_read, next_s=self._next_look_s).run()
         except EndNotProven:
             raise TurnLost("The console may still be at work on the image and is being restarted.") from None
@@ -182,67 +164,29 @@ class TurnReader:
                 self._handle(self._parser.end_of_file())
             raise ConsoleEnded("The console has ended in the middle of an answer.") from error
         if self._reset is not None:
-            with contextlib.suppress(OSError):
-                os.write(self._stdin, self._reset + b"\n")
-                self._reset_sent = True
+            self._reset_sent = self._writer.write_reset(self._reset)
 
     def _read_images(self) -> None:
         """Read up to the prompt after the images; then write the line itself."""
         if not self._parser.profile.reads_ahead and not self._at_prompt:
-            self._output.watch_input(unread_in(self._stdin), since=self._written_at)
-        self._image_step.run(self._stdout, self._images_line, self._written_at)
+            self._output.watch_input(unread_in(self._writer.stdin), since=self._writer.written_at)
+        self._image_step.run(self._stdout, self._images_line, self._writer.written_at)
         self._at_prompt = self._image_step.end_proven
-        self._unwritten = memoryview(self._line + b"\n")
-        self._write_line()
+        self._writer.begin(self._line)
+        self._write_rest()
 
     def close(self) -> None:
-        """Close the console's pipes and free the slot; may be called twice."""
-        for fd in (self._stdin, self._stdout):
-            if fd >= 0:
-                os.close(fd)
-        self._stdin = self._stdout = -1
-        if self._slot_lock is not None:
-            self._slot_lock.close()
-            self._slot_lock = None
+        """Free the slot and close the console's pipes; may be called twice."""
+        self._writer.close()
+        if self._stdout >= 0:
+            os.close(self._stdout)
+            self._stdout = -1
 
-    def _wait_for_slot(self) -> None:
-        """Take the slot's lock, so that only one job runs on the BPU.
-
-        It is held until the prompt.
-        """
-        deadline = time.monotonic() + SLOT_LIMIT_S
-        while not self._try_slot():
-            if time.monotonic() > deadline:
-                raise errors.EngineCrashed("The BPU's slot is still held by an earlier job.")
-            gevent_io.sleep(0.01)
-
-    def _try_slot(self) -> bool:
-        try:
-            self._slot_lock = self._slot_lock or try_lock(self._slot, create=True)
-        except OSError as error:
-            message = f"The BPU's slot cannot be taken: {error}. {errors.STATE_FOLDER_REMEDY}"
-            raise SlotUnavailable(message, retry_after=5) from error
-        return self._slot_lock is not None
-
-    def _write_line(self) -> None:
-        limit = self._launch.stall_timeout_s or None
-        while self._unwritten:
-            try:
-                self._write()
-            except BlockingIOError:
-                if not gevent_io.wait_writable(self._stdin, limit):
-                    raise errors.EngineTimeout(
-                        f"The console does not read its input since {limit:g} seconds."
-                    ) from None
-            except OSError as error:
-                raise ConsoleEnded("The console has closed its input.") from error
-
-    def _write(self) -> None:
-        """Write the rest of the line without waiting. Raises OSError."""
-        while self._unwritten:
-            self._unwritten = self._unwritten[os.write(self._stdin, self._unwritten) :]
-        self._written_at = self._silent_since = time.monotonic()
-        self._job_until = self._written_at + (self._launch.job_timeout_s or math.inf)
+    def _write_rest(self) -> None:
+        """Write what `begin` could not write, and count the limits from then."""
+        self._writer.finish()
+        self._silent_since = written_at = self._writer.written_at
+        self._job_until = written_at + (self._launch.job_timeout_s or math.inf)
 
     def _step(self, readable: bool) -> bool:
         """Read and handle output; return whether the turn is over."""
