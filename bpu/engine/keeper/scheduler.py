@@ -94,7 +94,7 @@ class Scheduler:
         self._swap_target: Model | None = None
         self._last_good: Model | None = None
         self._memory_wait_ends = 0.0
-        self._idle_since = self._ready_since = clock()
+        self._idle_since = self._ready_since = self._resetting_since = clock()
 
     # The models
 
@@ -183,7 +183,7 @@ class Scheduler:
             return
         self.running = None
         self.average_job_s += 0.3 * (self._clock() - self.running_since - self.average_job_s)
-        self._idle_since = self._clock()
+        self._idle_since = self._resetting_since = self._clock()
         self.supervisor.breaker.reset()
         self.supervisor.record_turn(report)
         if self.supervisor.must_discard(report):
@@ -469,7 +469,7 @@ class Scheduler:
         if not supervisor.take():
             return
         self.queue.remove(ticket)
-        self._preparing = ticket
+        self._preparing, self._resetting_since = ticket, self._clock()
         if start is StartMode.RESET:
             supervisor.reset(self._grant_after_reset)
         else:
@@ -517,10 +517,10 @@ class Scheduler:
         It may be over.
         """
         if self.running is not None:
-            waited = self.running_since < self._idle_since + LONGEST_HAND_OVER_S
-            return self.running_since + LINE_S if waited else self.running_since
-        is_between = self.supervisor.state is State.BUSY and len(self.queue) > 0
-        return self._idle_since + LONGEST_HAND_OVER_S if is_between else self._idle_since
+            return self.running_since + LINE_S
+        is_wanted = self._preparing is not None or len(self.queue) > 0
+        limit_s = LONGEST_HAND_OVER_S if is_wanted and self.supervisor.state is State.BUSY else 0.0
+        return self._resetting_since + limit_s
 
     def _idle_too_long(self) -> bool:
         limit = self.launch.idle_unload_s

@@ -55,9 +55,10 @@ def test_between_two_jobs_nothing_else_is_told_for_a_moment(ready: Rig) -> None:
     scheduler = ready.scheduler
     assert scheduler.hand_over_until <= ready.now, "an idle console has nothing to hand over"
     first = ready.join()
+    assert ready.now < scheduler.hand_over_until < ready.now + 0.1, "its line is on its way"
     ready.now += 1.0
-    assert scheduler.hand_over_until <= ready.now
     second = ready.join()
+    assert scheduler.hand_over_until <= ready.now, "the first one has its answer, and the other one waits"
     ready.finish(first)  # and the console is being reset
     assert ready.now < scheduler.hand_over_until < ready.now + 0.1
     ready.console.say(PROMPT)

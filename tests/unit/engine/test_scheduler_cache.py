@@ -33,6 +33,18 @@ def test_another_conversation_begins_behind_a_reset_fence(ready: Rig) -> None:
     assert (start["continued"], start["cached"]) == (False, 0)
 
 
+def test_during_the_reset_for_a_job_nothing_else_is_told_for_a_moment(ready: Rig) -> None:
+    ready.finish(ready.join(), digest="one")
+    ready.now += 60
+    job = ready.join(prefix_digest="another")
+    assert not job.peer.going
+    assert ready.now < ready.scheduler.hand_over_until < ready.now + 0.1
+    ready.console.say(PROMPT)
+    assert job.peer.going
+    ready.now += 0.1
+    assert ready.scheduler.hand_over_until < ready.now
+
+
 def test_a_reset_that_answers_anything_but_the_prompt_ends_the_console_and_the_job_keeps_its_place(ready: Rig) -> None:
     ready.finish(ready.join(), digest="chat", tokens=50)
     job, later = ready.join(), ready.join()
