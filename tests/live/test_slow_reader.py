@@ -55,17 +55,14 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield started
 
 
-def unread(gateway: Gateway, text: str, **fields: object) -> socket.socket:
-    """A request whose answer is left where it is."""
+def unread(gateway: Gateway, text: str, *, kept: int = 4096, **fields: object) -> socket.socket:
+    """A request whose answer is left where it is; the kernel keeps about `kept` bytes of it for the client.
+
+    With less than two packets of the loopback, each later packet waits for a timer of the kernel.
+    """
     sock = gateway.open_stream(text, **fields)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kept)
     return sock
-
-
-def read(sock: socket.socket) -> Stream:
-    """The answer after all."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    return Stream(sock)
 
 
 def is_free(gateway: Gateway) -> bool:
@@ -79,12 +76,12 @@ def clients(gateway: Gateway) -> int:
 
 
 def test_the_slot_is_free_when_the_console_is_done_whatever_was_read(patient: Gateway) -> None:
-    with closing(unread(patient, sim(rate=5000, tokens=TOKENS, nonce="STUCK"))) as stuck:
+    with closing(unread(patient, sim(rate=5000, tokens=TOKENS, nonce="STUCK"), kept=2**17)) as stuck:
         until(lambda: not is_free(patient), what="the job runs")
         until(lambda: is_free(patient), what="the slot is free")
         assert clients(patient) == 1, "the client is still served, and has not read a byte"
         assert "2" in patient.ask("1+1=?")["choices"][0]["message"]["content"]
-        answer = read(stuck).read_to_end()
+        answer = Stream(stuck).read_to_end()
     assert (answer.finish, answer.error) == ("stop", None)
     assert answer.text.count("STUCK") > TOKENS // 50
 

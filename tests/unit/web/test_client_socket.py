@@ -41,7 +41,7 @@ def test_bytes_that_come_slowly_end_with_the_time_for_all(ends: tuple[socket.soc
 
 
 def test_silence_within_a_head_is_late_and_before_one_it_is_an_end(ends: tuple[socket.socket, socket.socket]) -> None:
-    connection = ClientSocket(ends[0], first_byte_s=90, idle_s=0.01, head_s=0.01)
+    connection = ClientSocket(ends[0], first_byte_s=0.01, idle_s=90, head_s=0.01)
     assert connection.recv(10) == b""
     ends[1].sendall(b"GET /")
     assert connection.recv(10) == b"GET /"
