@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -19,6 +20,7 @@ from bpu.chat.template import Template
 from bpu.chat.tokens import Counter, Ends, Tokens
 from bpu.console.events import Done, Text
 from bpu.console.profiles import PROFILES
+from bpu.errors import BadRequest
 from bpu.turn import Timing, Turn
 
 #: Slow machines share their cores.
@@ -172,3 +174,10 @@ def every_cut(text: str) -> Iterator[list[str]]:
     yield list(text)
     for at in range(1, len(text)):
         yield [text[:at], text[at:]]
+
+
+def refusal(value: object, **options: Any) -> BadRequest:
+    """The error by which a request body is refused."""
+    with pytest.raises(BadRequest) as caught:
+        parse_chat(value, models=[MODEL], **options)
+    return caught.value

@@ -16,119 +16,17 @@ from hypothesis import strategies as st
 from bpu import trusted_files
 from bpu.errors import SettingsError
 from bpu.models.lines import line_of, lines
-from bpu.models.readiness import missing_files, refusals
-from bpu.models.spec import as_settings, from_settings
-from bpu.models.table import ModelTable, load_table, read_table, table_file
+from bpu.models.spec import as_settings
+from bpu.models.table import load_table, table_file
 from bpu.settings import Settings, load_settings
 from tests.support import sdks
-
-PATH = Path("/somewhere/models.toml")
-
-
-def read(text: str, **settings: object) -> ModelTable:
-    return read_table(text, Settings(**settings), PATH)  # type: ignore[arg-type]
-
-
-def outcome(text: str) -> ModelTable | str:
-    """The table, or the words of its refusal."""
-    try:
-        return read(text)
-    except SettingsError as error:
-        return error.message
+from tests.unit.models.tables import ALL_KEYS, PATH, outcome, read
 
 
 def refused(text: str) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         read(text)
     return [line.strip().removeprefix(f"{PATH}:") for line in caught.value.message.splitlines()[1:]]
-
-
-ALL_KEYS = """\
-default = "b"
-
-[[model]]
-id = "a"
-aliases = ["a1", "a2"]
-profile = "vlm"
-runtime_dir = "/sdk"
-console = "examples/vlm_demo/vlm"
-hbm = "/m/Qwen3-VL-2B-Instruct_language_chunk_512_cache_1024_w4_nash-p_corenum_4_4.hbm"
-tokenizer_dir = "configs/x"
-template = "t.jinja"
-model_type = 11
-args = ["-x", "1 2"]
-env = { HB_X = "1", EMPTY = "" }
-context = 1000
-thinking = "none"
-vision = true
-vit = "v.hbm"
-embeddings = "/e.bin"
-memory_mb = 3700
-preload = false
-idle_unload_s = 60
-line_limit = 0
-[model.vlm]
-embed_dim = 2048
-
-[[model]]
-id = "b"
-"""
-
-
-def test_every_key_is_taken() -> None:
-    table = read(ALL_KEYS)
-    one, other = table.models
-    assert table.default_model is other
-    assert (one.names, one.profile, one.model_type, one.context) == (("a", "a1", "a2"), "vlm", 11, 1000)
-    assert one.runtime_dir == Path("/sdk")
-    assert one.console == Path("/sdk/examples/vlm_demo/vlm")
-    assert (one.tokenizer_dir, one.template) == (Path("/sdk/configs/x"), Path("/sdk/t.jinja"))
-    assert (one.args, dict(one.env)) == (("-x", "1 2"), {"HB_X": "1", "EMPTY": ""})
-    assert (one.vit, one.embeddings, dict(one.vlm)) == (Path("/m/v.hbm"), Path("/e.bin"), {"embed_dim": 2048})
-    assert (one.memory_mb, one.preload, one.idle_unload_s, one.line_limit) == (3700, False, 60.0, 0)
-    assert (one.thinking, one.vision, one.line) == ("none", True, 3)
-
-
-def test_what_is_left_out_comes_from_its_setting_or_the_name_of_the_file() -> None:
-    text = '[[model]]\nid = "m"\nhbm = "/x/Qwen3-4B_language_chunk_512_cache_2048_w4_nash-p_corenum_2_2.hbm"\n'
-    [model] = read(text).models
-    assert (model.context, model.cores, model.thinking) == (2048, 2, "model")
-    settings = {"context_size": 1024, "model_type": 5, "preload": False, "idle_unload_s": 9, "line_limit": 77}
-    # Settings of another model's file do not count where this one's name tells.
-    [model] = read(text, **settings).models
-    assert (model.context, model.preload, model.idle_unload_s, model.line_limit) == (2048, False, 9, 77)
-    assert model.model_type != 5
-    [model] = read('[[model]]\nid = "m"\nhbm = "/x/mine.hbm"\n', **settings).models
-    assert (model.context, model.model_type) == (1024, 5)
-    [model] = read('[[model]]\nid = "m"\n', **settings).models
-    assert (model.context, model.model_type) == (1024, 5)
-
-
-def test_settings_of_one_model_do_not_spoil_an_entry_of_another(tmp_path: Path) -> None:
-    """As on a board that has run one model by settings, and gets another by its own entry."""
-    old = tmp_path / "old" / "runtime"
-    sdks.program(old / "bin" / "xlm_demo", "xlm_demo")
-    r1 = sdks.tokenizer(old / "config" / "r1")
-    (r1 / "r1.jinja").write_text("{{ messages[0].content }}")
-    new, hbm = sdks.s100(tmp_path), sdks.minicpm5(tmp_path)
-    settings = {
-        "runtime_dir": old, "hbm_path": "r1.hbm", "tokenizer_dir": r1, "template_path": r1 / "r1.jinja",
-        "model_type": 3, "context_size": 1024,
-    }  # fmt: skip
-    text = f'[[model]]\nid = "old"\n[[model]]\nid = "new"\nruntime_dir = "{new}"\nhbm = "{hbm}"\n'
-    for more in ({}, {"console": "bin/xlm_demo"}):
-        one, other = read(text, **settings, **more).models
-        assert (one.console, one.tokenizer_dir, one.model_type, one.context) == (old / "bin/xlm_demo", r1, 3, 1024)
-        assert (other.profile, other.console.parent.parent) == ("oellm_multichat", new / "example")
-        assert (other.tokenizer_dir, other.model_type, other.context) == (hbm.parent / "tokenizer", 1, 4096)
-        assert other.template == hbm.parent / "tokenizer" / "simple-chat.jinja"
-
-
-def test_a_program_that_is_nowhere_is_named_where_it_should_be(tmp_path: Path) -> None:
-    text = f'[[model]]\nid = "m"\nruntime_dir = "{tmp_path}"\nprofile = "llm"\n'
-    [model] = read(text).models
-    assert (model.console, model.profile) == (tmp_path / "bin" / "llm", "llm")
-    assert str(model.console) in missing_files(model)[0]
 
 
 def test_the_settings_alone_are_a_table_of_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -147,62 +45,6 @@ def test_the_settings_alone_are_a_table_of_one(monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "models.toml").write_text('[[model]]\nid = "y"\n')
     assert load_table(settings).default == "y"
-
-
-def test_a_console_tokenizer_and_template_are_found_in_the_sdk(tmp_path: Path) -> None:
-    runtime = sdks.s600(tmp_path)
-    hbm = sdks.model(tmp_path / "Qwen3-4B_language_chunk_512_cache_4096_w4_nash-p_corenum_4_4.hbm")
-    one = from_settings(Settings(runtime_dir=runtime, hbm_path=hbm))
-    assert (one.console, one.profile) == (runtime / "examples/llm_demo/llm", "llm")
-    assert one.tokenizer_dir == runtime / "configs/Qwen3_config"
-    assert one.template == one.tokenizer_dir / "tokenizer_config.json"
-    assert one.libraries == runtime / "lib"
-
-
-#: The vendor's list for its SDKs: file, console, folder of the tokenizer, type; then its reason if none can run it.
-VENDOR = [
-    ("DeepSeek_R1_Distill_Qwen_1.5B_4096.hbm", "oellm_multichat", f"{sdks.R1}_config", 1, ""),
-    ("DeepSeek_R1_Distill_Qwen_7B_1024.hbm", "oellm_multichat", f"{sdks.R1}_config", 1, ""),
-    ("Qwen2.5_1.5B_Instruct_1024.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, ""),
-    ("Qwen2.5_7B_Instruct_1024.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, ""),
-    ("Qwen2.5_1.5B_1024.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, ""),
-    ("InternLM2_1.8B_1024.hbm", "oellm_run", "InternLM2_1.8B_config", 4, ""),
-    ("InternVL2_2B_1024.hbm", "oellm_multichat", "InternVL2_2B_config", 0, "cannot chat with it"),
-    ("Llama3_8B_1024.hbm", "oellm_multichat", "Llama3_8B_config", 3, "cannot chat with it"),
-    ("Qwen2.5_Omni_3B_Text.hbm", "oellm_multichat", "Qwen2.5_1.5B_Instruct_config", 7, "No console runs"),
-]
-
-
-@pytest.mark.parametrize(("name", "console", "tokenizer", "number", "why"), VENDOR)
-def test_each_model_of_the_s100s_sdk_gets_its_console_tokenizer_and_type(
-    tmp_path: Path, name: str, console: str, tokenizer: str, number: int, why: str
-) -> None:
-    runtime = sdks.s100(tmp_path)
-    hbm = sdks.model(runtime / "model" / name)
-    [model] = read(f'[[model]]\nid = "m"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"\n').models
-    assert (model.profile, model.tokenizer_dir.name, model.model_type) == (console, tokenizer, number)
-    said = " ".join(refusals(model, "S100"))
-    assert why in said
-    assert bool(said) == bool(why), said
-    # A tokenizer that is nowhere is named where it should be, and another family's is never used in its place.
-    assert model.tokenizer_dir.is_dir() or str(model.tokenizer_dir) in " ".join(missing_files(model))
-
-
-def test_a_file_of_the_second_sdk_generation_is_refused_beside_a_console_of_the_first(tmp_path: Path) -> None:
-    runtime = sdks.s600(tmp_path)
-    hbm = sdks.model(tmp_path / "m" / "MiniCPM5-2B_language_chunk_256_cache_4096_w8_nash-p_corenum_4_4.hbm")
-    [model] = read(f'[[model]]\nid = "m"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"\n').models
-    assert "OELLM 2.x" in " ".join(refusals(model, "S600"))
-    assert str(runtime / "configs" / "MiniCPM5-2B_config") in " ".join(missing_files(model))
-
-
-def test_the_context_is_read_beside_the_file_where_its_name_is_silent(tmp_path: Path) -> None:
-    hbm = sdks.model(tmp_path / "model.hbm")
-    assert from_settings(Settings(hbm_path=hbm)).context is None
-    (tmp_path / "MODEL_INFO.json").write_text('{"context_length": 2048}')
-    assert from_settings(Settings(hbm_path=hbm)).context == 2048
-    (tmp_path / "MODEL_INFO.json").write_text('{"context_length": "many"}')
-    assert from_settings(Settings(hbm_path=hbm)).context is None
 
 
 def test_every_mistake_is_named_at_once_with_its_line() -> None:
@@ -265,36 +107,6 @@ def test_what_is_not_toml_is_said_with_its_line(text: str, said: str) -> None:
 )
 def test_a_table_without_entries_is_a_mistake(text: str) -> None:
     assert any("there is no [[model]]" in line for line in refused(text))
-
-
-ODD = [
-    f'hbm = "{"a" * 5000}.hbm"',
-    'hbm = "/"',
-    'hbm = "/proc/self/mem"',
-    'tokenizer_dir = "/proc"',
-    'runtime_dir = "~nobody-of-this-name/x"',
-    "idle_unload_s = inf",
-    "idle_unload_s = nan",
-    "context = 99999999999999999999",
-    'vlm = { a = 1979-05-27 }\nprofile = "vlm"',
-    'vlm = { a = nan }\nprofile = "vlm"',
-    'env = { "" = "x" }',
-    'env = { A = "\\u0000" }',
-    'aliases = ["\\u202e"]',
-    "aliases = [[]]",
-    "model_type = true",
-    "vlm." + ".".join("a" * 95) + ' = 1\nprofile = "vlm"',
-]
-
-
-@pytest.mark.parametrize("line", ODD)
-def test_whatever_an_entry_holds_the_end_is_a_model_or_a_sentence(line: str) -> None:
-    table = outcome(f'[[model]]\nid = "a"\n{line}\n')
-    if isinstance(table, str):
-        assert f"{PATH}:3:" in table
-    else:
-        assert missing_files(table.default_model)
-        assert isinstance(refusals(table.default_model, "S100"), list)
 
 
 @given(st.integers(0, len(ALL_KEYS)), st.integers(0, 40), st.text(max_size=20))
