@@ -15,7 +15,7 @@ from bpu.board.fdt import parse
 from bpu.board.layout import parse_request
 from bpu.board.modes import MODES, modes_for
 from bpu.board.pools import ALIGNMENT, Plan, faults, plan
-from bpu.board.regions import Fixed, Floating, MemoryMap, Pool, Span, holes, join, merge, read_map, split
+from bpu.board.regions import Fixed, Floating, MemoryMap, Pool, Span, holes, merge, read_map
 from bpu.board.sizes import GIB, MIB
 from tests.unit.board.device import Board
 
@@ -163,11 +163,6 @@ def test_the_present_sizes_are_no_change(memory: MemoryMap) -> None:
     assume(memory.pools)
     made = planned(memory, {pool.name: pool.span.size for pool in memory.pools})
     assert made is None or made.changes == []
-
-
-@given(st.integers(0, 2**64 - 1))
-def test_cells_are_split_and_joined(value: int) -> None:
-    assert join(split(value, 2)) == value
 
 
 @pytest.fixture(params=["s100", "s600"])

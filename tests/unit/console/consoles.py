@@ -12,6 +12,7 @@ from itertools import pairwise
 from bpu.console.events import Event, Text
 from bpu.console.parser import Parser, ParserState
 from bpu.console.profiles import PROFILES, Profile
+from bpu.console.traits import UNKNOWN_TRAITS, Traits
 from tests.unit.console.replay import joined
 
 PROMPT, MARKER = "[User] <<< ", "[Assistant] >>> "
@@ -128,3 +129,10 @@ def hear(parser: Parser, read: Iterable[bytes]) -> list[Event]:
 
 def text_of(events: Iterable[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def asked(line: bytes = b"hi", profile: Profile = PROFILES["oellm_run"], *, traits: Traits = UNKNOWN_TRAITS) -> Parser:
+    """A parser that waits for the answer to `line`."""
+    parser = Parser(profile, state=ParserState.IDLE, traits=traits)
+    parser.begin(line)
+    return parser

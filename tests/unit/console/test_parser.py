@@ -8,17 +8,10 @@ from bpu.console.errors import OutOfSync
 from bpu.console.events import Done, Echo, Log, RunError, Text
 from bpu.console.parser import TRANSITIONS, OwnerCall, Parser, ParserState
 from bpu.console.profiles import PROFILES
-from bpu.console.traits import UNKNOWN_TRAITS, Traits
-from tests.unit.console.consoles import LOG, state_of, text_of
+from tests.unit.console.consoles import asked, state_of
 
 RUN, XLM, MC = PROFILES["oellm_run"], PROFILES["xlm_demo"], PROFILES["oellm_multichat"]
 MARKER, PROMPT = b"[Assistant] >>> ", b"[User] <<< "
-
-
-def asked(line: bytes = b"hi", profile: object = RUN, *, traits: Traits = UNKNOWN_TRAITS) -> Parser:
-    parser = Parser(profile, state=ParserState.IDLE, traits=traits)  # type: ignore[arg-type]
-    parser.begin(line)
-    return parser
 
 
 def test_from_every_state_but_the_end_there_is_a_way_to_the_end() -> None:
@@ -127,75 +120,3 @@ def test_a_library_line_and_breaks_before_the_prompt_of_a_reset_are_no_offence(s
     parser.reset_sent(at_once=True)
     events = [event for at in range(0, len(output), size) for event in parser.feed(output[at : at + size])]
     assert events == [Log("[DNN] x"), Done()]
-
-
-def test_broken_bytes_before_a_run_error_are_no_trouble() -> None:
-    parser = asked()
-    parser.feed(MARKER + b"Aborted \xd1\nrun error")
-    assert parser.quiet()[-1] == RunError("run error")
-
-
-def test_a_bare_prompt_is_trusted_later_where_the_console_was_seen_to_print_statistics() -> None:
-    usual, unusual = (asked(traits=Traits(step_s=0.05, statistics=kind)) for kind in (None, "performance"))
-    for parser in (usual, unusual):
-        parser.feed(MARKER + b"Yes\n" + PROMPT)
-    assert usual.quiet_after is not None
-    assert unusual.quiet_after is not None
-    assert unusual.quiet_after > usual.quiet_after
-
-
-def test_a_slow_pace_makes_silence_longer_but_never_for_ever() -> None:
-    for step_s, silence_s in ((None, 2.0), (0.01, 0.25), (0.1, 0.4), (0.27, 1.08), (3600.0, 10.0)):
-        parser = asked(traits=Traits(step_s=step_s))
-        parser.feed(MARKER + b"Yes\n" + PROMPT)
-        assert parser.quiet_after == pytest.approx(silence_s)
-
-
-def test_the_end_of_the_pipe_takes_the_last_marker_that_was_in_doubt() -> None:
-    parser = asked(MARKER + b"x", XLM)
-    parser.feed(MARKER + b"x and y")
-    assert parser.end_of_file() == [Echo(""), Text("x and y")]
-
-
-def test_the_end_of_the_pipe_decides_a_run_error_that_is_not_finished() -> None:
-    parser = asked()
-    parser.feed(b"run error")
-    assert parser.end_of_file() == [RunError("run error")]
-
-
-@pytest.mark.parametrize("profile", [RUN, XLM])
-def test_an_echo_without_end_is_no_echo(profile: object) -> None:
-    parser = asked(b"hi", profile)
-    for _ in range(65):
-        assert parser.feed(b"x" * 1000) == []
-    with pytest.raises(OutOfSync, match="without end"):
-        parser.feed(b"x" * 1000)
-
-
-def test_a_persons_words_are_never_a_log_line_of_the_echo() -> None:
-    parser = asked(b"x\\nAborted", XLM)
-    events = parser.feed("<｜User｜>x\nAborted<｜Assistant｜><think>\n\n".encode() + MARKER + b"Yes")
-    assert events == [Echo("<｜User｜>x\nAborted<｜Assistant｜><think>\n"), Text("Yes")]
-
-
-def test_a_long_answer_on_one_line_is_not_held_back() -> None:
-    parser = asked()
-    parser.feed(MARKER)
-    assert [len(event.text) for _ in range(3) for event in parser.feed(b"x" * 5000)] == [5000] * 3  # type: ignore[union-attr]
-
-
-def test_many_lines_that_look_like_failures_are_text() -> None:
-    parser = asked()
-    events = parser.feed(MARKER + b"Aborted\n" * 30)
-    assert isinstance(events[-1], Text)
-    assert events[-1].text.startswith("Aborted\nAborted\n")
-
-
-def test_a_log_line_of_an_earlier_turn_may_be_quoted() -> None:
-    """The continuation of a conversation does not hold it, but the model's cache does."""
-    for chat, logged in ((f"What is {LOG}?".encode(), []), (b"", [Log(LOG)])):
-        parser = Parser(MC, state=ParserState.IDLE)
-        parser.begin(b"say it again", chat=chat)
-        events = parser.feed(MARKER + f"It is\n{LOG}\nagain".encode())
-        assert [event for event in events if isinstance(event, Log)] == logged
-        assert text_of(events) == ("It is\nagain" if logged else f"It is\n{LOG}\nagain")

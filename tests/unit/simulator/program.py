@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import select
 import socket
@@ -129,3 +130,21 @@ class Program:
 def say(text: str) -> str:
     """The directive that makes the simulator answer exactly `text`."""
     return f"[[sim say={base64.b64encode(text.encode()).decode()}]]"
+
+
+LLM = {
+    "hbm_path": "Qwen3-8B_language_chunk_512_cache_256_w4_nash-p_corenum_4_4.hbm",
+    "tokenizer_dir": "",
+    "model_type": 9,
+}
+
+
+def llm(folder: Path, l2m: str = "6:6:6:6", **values: object) -> Program:
+    """The S600's program with a configuration, in a shell that gives its cores memory."""
+    model, config = folder / LLM["hbm_path"], folder / "config.json"  # type: ignore[operator]
+    model.touch()
+    tokenizer = str(ROOT / "bpu/simulator/model")
+    fields = {**LLM, "hbm_path": str(model), "tokenizer_dir": tokenizer, "bpu_core": [0, 1, 2, 3], **values}
+    config.write_text(json.dumps(fields))
+    command = ("env", f"HB_DNN_USER_DEFINED_L2M_SIZES={l2m}", sys.executable, "-m", "bpu.simulator")
+    return Program("--profile", "llm", "-c", str(config), command=command)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.simulator.program import PROMPT, Program, say
+from tests.unit.simulator.program import PROMPT, Program, llm
 
 START_UP = """\
 [UCP]: log level = 3
@@ -36,42 +34,6 @@ def test_start_up_and_banner_of_the_default_profile() -> None:
     assert err.startswith(START_UP)
     assert "[BPU][[BPU_MONITOR]][281473285378048][INFO]BPULib verison(2, 1, 2)[0d3f195]!\n" in err
     assert "simulator" in err
-
-
-def test_one_turn_of_the_default_profile_byte_for_byte() -> None:
-    with Program() as program:
-        program.ready()
-        question = say("Hm.\n</think>\n\nYes.")
-        text = program.ask(question)
-    echo = f"<｜begin▁of▁sentence｜><｜User｜>{question}<｜Assistant｜><think>\n\n[Assistant] >>> "
-    figures = r"\nPerformance prefill: \d+\.\d\dtokens/s    decode: \d+\.\d\dtokens/s\n\n\[User\] <<< "
-    assert text.startswith(echo)
-    assert re.fullmatch(r"Hm\.\n</think>\n\nYes\." + figures, text.removeprefix(echo))
-
-
-@pytest.mark.parametrize(
-    ("profile", "before", "after"),
-    [
-        ("oellm_run", "[Assistant] >>> ", r"\nPerformance .*\n\n\[User\] <<< "),
-        ("oellm_multichat", "[Assistant] >>> ", r"\nPerformance .*\n\n\[User\] <<< "),
-        ("node", "[Assistant] >>> ", r"\n\[User\] <<< "),
-        ("vlm", "\n[Assistant] >>> ", r"\n\n\x1b\[38;2;0;128;255m===== prefill token num: \d+ prefill cost: .*\n"
-                                      r"===== decode .* =====\n\x1b\[0m\n\[User\] <<< "),
-    ],
-)  # fmt: skip
-def test_one_turn_of_the_other_profiles(profile: str, before: str, after: str) -> None:
-    with Program("--profile", profile) as program:
-        program.ready()
-        text = program.ask(say("好的 Yes"))
-    assert re.fullmatch(re.escape(before) + "好的 Yes" + after, text)
-
-
-def test_the_statistics_of_the_s600_console() -> None:
-    with Program("--profile", "oellm_multichat", "--stats", "tps") as program:
-        program.ready()
-        text = program.ask(say("Yes"))
-    figures = r"\n\[Performance\] prefill TPS: \d+ tokens/s  decode TPS: \d+\.\d tokens/s\n\n\[User\] <<< "
-    assert re.fullmatch(r"\[Assistant\] >>> Yes" + figures, text)
 
 
 @pytest.mark.parametrize("profile", ["oellm_run", "oellm_multichat", "xlm_demo"])
@@ -100,24 +62,6 @@ def test_the_image_console_greets_as_its_source_does() -> None:
         assert program.err.startswith(b"unknown option: --config_path\n")
 
 
-LLM = {
-    "hbm_path": "Qwen3-8B_language_chunk_512_cache_256_w4_nash-p_corenum_4_4.hbm",
-    "tokenizer_dir": "",
-    "model_type": 9,
-}
-
-
-def llm(folder: Path, l2m: str = "6:6:6:6", **values: object) -> Program:
-    """The S600's program with a configuration, in a shell that gives its cores memory."""
-    model, config = folder / LLM["hbm_path"], folder / "config.json"  # type: ignore[operator]
-    model.touch()
-    tokenizer = str(Path(__file__).parents[3] / "bpu/simulator/model")
-    fields = {**LLM, "hbm_path": str(model), "tokenizer_dir": tokenizer, "bpu_core": [0, 1, 2, 3], **values}
-    config.write_text(json.dumps(fields))
-    command = ("env", f"HB_DNN_USER_DEFINED_L2M_SIZES={l2m}", sys.executable, "-m", "bpu.simulator")
-    return Program("--profile", "llm", "-c", str(config), command=command)
-
-
 @pytest.mark.parametrize(("thinks", "start"), [(True, "<think>\n"), (False, "")])
 def test_the_switch_of_thinking_is_in_the_file_and_the_figures_are_verbatim(
     tmp_path: Path, thinks: bool, start: str
@@ -129,39 +73,6 @@ def test_the_switch_of_thinking_is_in_the_file_and_the_figures_are_verbatim(
     assert ("</think>" in text) is thinks
     figures = r"\n\[Performance\] prefill TPS: \d+ tokens/s  decode TPS: \d+\.\d tokens/s\n\[User\] <<< "
     assert re.search(figures + r"\Z", text)
-
-
-@pytest.mark.parametrize(("keeps", "known"), [(True, True), (False, False)])
-def test_the_file_says_whether_the_chat_is_kept(tmp_path: Path, keeps: bool, known: bool) -> None:
-    with llm(tmp_path, enable_multi_turn=keeps, enable_thinking=False) as program:
-        program.ready()
-        program.ask("My name is Zo.")
-        assert ("Zo" in program.ask("What is my name?")) is known
-
-
-@pytest.mark.parametrize(
-    ("l2m", "cores", "said"),
-    [
-        ("6:6:6:6", [0], "given: 1, compiled model bpu core num: 4"),
-        ("", [0, 1, 2, 3], "L2 memory not enough"),
-        ("6:6", [0, 1, 2, 3], "L2 memory not enough"),
-        ("7:7:7:7", [0, 1, 2, 3], "Allocate l2M memory failed, size: 7340032"),
-    ],
-)
-def test_cores_that_do_not_fit_fail_at_the_first_prompt(tmp_path: Path, l2m: str, cores: list[int], said: str) -> None:
-    with llm(tmp_path, l2m, bpu_core=cores) as program:
-        program.ready()
-        program.send("hello")
-        program.until(b"run error\n")
-        assert program.wait(lambda: said.encode() in program.err, 20)
-
-
-def test_a_prompt_beyond_the_cache_of_the_files_name_ends_the_program(tmp_path: Path) -> None:
-    with llm(tmp_path) as program:
-        program.ready()
-        program.send("word " * 400)
-        assert program.end() == -6
-        assert b"corrupted size vs. prev_size" in program.err
 
 
 @pytest.mark.parametrize("key", ["hbm_path", "tokenizer_dir", "bpu_core", "model_type"])
@@ -250,12 +161,6 @@ def test_nul_cuts_the_line_and_bad_utf8_where_the_console_says_so() -> None:
         assert b"ab\xffcd<" in program.until(PROMPT)
 
 
-def test_an_empty_line_is_an_empty_prompt() -> None:
-    with Program() as program:
-        program.ready()
-        assert "<｜User｜><｜Assistant｜>" in program.ask("")
-
-
 def test_a_console_that_reads_ahead_obeys_in_the_midst_of_an_answer() -> None:
     with Program("--profile", "oellm_run", "--decode-rate", "100", fast=False) as program:
         program.ready()
@@ -271,26 +176,3 @@ def test_the_end_of_the_input_ends_it() -> None:
         program.ready()
         program.stdin.close()
         assert program.end() == 0
-
-
-def test_newlines_in_the_echo_stay_as_written_unless_asked() -> None:
-    with Program() as program:
-        program.ready()
-        assert "a\\nb<｜Assistant｜>" in program.ask("a\\nb")
-    with Program("--newline", "unescape") as program:
-        program.ready()
-        assert "a\nb<｜Assistant｜>" in program.ask("a\\nb")
-
-
-def test_stamps_tell_when_the_line_the_pieces_and_the_prompt_came(tmp_path: Path) -> None:
-    with Program("--stamp", str(tmp_path / "stamps")) as program:
-        program.ready()
-        assert program.answer(say("one two")) == "one two"
-        program.ask("more")
-    rows = [line.split() for line in (tmp_path / "stamps").read_text().splitlines()]
-    first = [row for row in rows if row[0] == "1"]
-    assert [row[1] for row in first] == ["line", *["piece"] * (len(first) - 2), "prompt"]
-    assert [int(row[2]) for row in (first[0], first[-1])] == [0, len("one two")]
-    times = [int(row[3]) for row in rows]
-    assert times == sorted(times)
-    assert [row[1] for row in rows if row[0] == "2"][-1] == "prompt"
