@@ -49,7 +49,7 @@ PARTS: st.SearchStrategy[Delta] = st.one_of(
 )
 
 
-@given(st.lists(PARTS, max_size=8), st.integers(0, 2), st.sampled_from(["stop", "length"]))
+@given(st.lists(PARTS, min_size=1, max_size=8), st.integers(0, 2), st.sampled_from(["stop", "length"]))
 @PROPERTY
 def test_any_answer_is_the_same_object_in_both_modes(parts: list[Delta], calls: int, reason: str) -> None:
     made: list[Delta] = [*parts, *(ToolCall(number, "look", "{}") for number in range(calls))]

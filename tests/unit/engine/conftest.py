@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,11 +12,13 @@ from typing import Any
 import psutil
 import pytest
 
+from bpu.engine.client import cpu_settings
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.launch_config import build_launch_spec
 from bpu.engine.protocol import notify_shutdown
 from bpu.settings import load_settings
 from tests.live.gateway import WITH_DEFAULTS, command
+from tests.support.gguf_files import gguf, install_packages
 from tests.support.waits import until
 from tests.unit.engine.rig import Rig
 
@@ -79,3 +82,23 @@ def rig(tmp_path: Path) -> Rig:
 def ready(rig: Rig) -> Rig:
     rig.banner()
     return rig
+
+
+@pytest.fixture
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings' folders lie in `tmp_path`."""
+    monkeypatch.setenv("BPU_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("BPU_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def cpu_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Both packages of the processor's console are installed; the model's file, which is tiny."""
+    install_packages(tmp_path / "site", monkeypatch)
+    return gguf(tmp_path / "site" / cpu_settings.MODEL_PACKAGE / "small.gguf")
+
+
+@pytest.fixture
+def no_cpu_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages of the processor's console are not installed."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

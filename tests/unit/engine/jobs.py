@@ -11,13 +11,28 @@ import psutil
 
 from bpu import gevent_io
 from bpu.console.events import Done, Text
+from bpu.console.traits import UNKNOWN_TRAITS
 from bpu.engine.client.engine import Engine
 from bpu.engine.client.job import Job
+from bpu.engine.messages import StartJob
 from bpu.turn import Turn
 from tests.support.waits import until
 
 EngineOf = Callable[..., Engine]
 LONG = "[[sim tokens=200 rate=50]]"
+#: Lends a job a console of which nothing is known, and which waits.
+START = StartJob(
+    continued=False,
+    cached=0,
+    banner="",
+    fresh=True,
+    at_prompt=True,
+    traits=UNKNOWN_TRAITS,
+    pids=(),
+    background_threads=(),
+    keeps=False,
+    resets=False,
+)
 
 
 #: Reasoning of enough steps to show the console's pace. An answer without them ends only after seconds of silence.

@@ -11,28 +11,14 @@ from typing import Any
 import pytest
 
 from bpu import gevent_io
-from bpu.console.traits import UNKNOWN_TRAITS
 from bpu.engine.client.job import Job
 from bpu.engine.launch_spec import LaunchSpec
-from bpu.engine.messages import FailJob, Message, StartJob, SubmitJob
+from bpu.engine.messages import FailJob, Message, SubmitJob
 from bpu.turn import Turn
 from tests.unit.engine.conftest import start_engine
-from tests.unit.engine.jobs import wait_for
+from tests.unit.engine.jobs import START, wait_for
 
 pytestmark = pytest.mark.live
-
-START = StartJob(
-    continued=False,
-    cached=0,
-    banner="",
-    fresh=True,
-    at_prompt=True,
-    traits=UNKNOWN_TRAITS,
-    pids=(),
-    background_threads=(),
-    keeps=False,
-    resets=False,
-)
 
 
 class Keeper:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bpu.console.traits import Traits, TurnReport
+from bpu.console.traits import TurnReport
 from bpu.engine.keeper.background_threads import BackgroundThreads
 from bpu.engine.keeper.kv_cache import UNKNOWN
-from bpu.engine.keeper.supervisor import RESET_LIMIT_S
 from bpu.engine.states import State
 from bpu.engine.timed_reader import RestProbe, Sample
 from tests.unit.engine.rig import PROMPT, PROVEN, Rig
@@ -83,15 +82,6 @@ def test_a_console_at_work_behind_the_prompt_of_its_reset_is_ended(ready: Rig, m
     ready.after(1.0)
     assert job.peer.going
     assert ready.supervisor.restarts == {"unproven_end": 1}
-
-
-def test_a_reset_that_never_answers_ends_the_console(ready: Rig) -> None:
-    ready.finish(ready.join(), digest="chat", tokens=50)
-    job = ready.join()
-    ready.after(6.0)
-    ready.gone(9)
-    ready.banner()
-    assert job.peer.going
 
 
 def test_a_job_that_leaves_during_its_reset_leaves_the_console_in_use(ready: Rig) -> None:
@@ -188,40 +178,3 @@ def test_anything_but_the_prompt_after_such_a_reset_ends_the_console(tmp_path: P
     handed.rig.console.say(b"one word more" + PROMPT)
     assert handed.rig.state() is State.STOPPING
     assert not handed.waiting.peer.going
-
-
-def test_after_a_proven_end_a_reset_that_is_looked_at_late_is_no_doubt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A busy machine may let the prompt come and the line be read between two looks that are far apart."""
-    unread = [True]
-    monkeypatch.setattr(
-        "bpu.engine.keeper.output_reader.unread_in", lambda stdin: lambda: unread.pop() if unread else False
-    )
-    rig = Rig(tmp_path, profile="oellm_multichat")
-    rig.banner()
-    rig.finish(rig.join(), digest="chat", tokens=50)
-    assert rig.supervisor.end_proven
-    job = rig.join()
-    assert rig.console.written == [b"reset\n"]
-    rig.now += 0.5
-    rig.console.say(PROMPT)
-    assert job.peer.going
-    assert rig.supervisor.restarts == {}
-
-
-def test_a_prompt_that_waits_for_its_silence_is_waited_for_beyond_the_limit_of_a_reset(tmp_path: Path) -> None:
-    """A slow model's steps ask for a silence that is longer than a `reset` may take."""
-    rig = Rig(tmp_path, reset="command", continues="never")
-    rig.banner()
-    rig.supervisor.traits = Traits(step_s=2.2)
-    job = rig.join()
-    rig.finish(job, report=TurnReport(step_s=2.2, at_rest=True))
-    assert rig.console.written == [b"reset\n"]
-    rig.console.say(PROMPT)
-    waiting = rig.join()
-    rig.after(RESET_LIMIT_S + 0.5)
-    assert (rig.state(), waiting.peer.going) == (State.BUSY, False)
-    rig.after(5.0)
-    assert waiting.peer.going
-    assert rig.supervisor.restarts == {}
