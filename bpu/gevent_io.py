@@ -1,7 +1,7 @@
 """Wraps gevent: greenlets, timers and waiting for descriptors without blocking the rest of the process.
 
-Only this module and `wsgi.py` import gevent. It runs in workers and in commands. A callback of a
-`Watcher`, an `Alarm` or `call_soon` runs in the event loop itself and must not wait.
+Only this module and `wsgi.py` import gevent. The greenlets of workers and commands use it, and their event loop runs
+its callbacks: a callback of a `Watcher`, a `Timer`, an `Alarm` or `call_soon` must not wait.
 """
 
 from __future__ import annotations

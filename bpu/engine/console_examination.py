@@ -108,7 +108,7 @@ class ConsoleExamination:
 
     `line()` is what to write next, None at the reset and at the end; `on_answer()` takes the answer. `context` is the
     console's context in tokens, 0 if unknown: an answer that may have filled it counts as cut. Owned by
-    `ExaminationRunner` in the keeper, or by `doctor --probe`.
+    `ExaminationRunner` in the keeper's one thread, or by the command `doctor --probe` in its main thread.
     """
 
     def __init__(self, words: tuple[str, ...] | None = None, *, context: int = 0) -> None:

@@ -70,7 +70,8 @@ class ConsoleRecord:
     """The record of the console of `launch`.
 
     It holds `findings`, `tries` (examinations begun without a final result) and `probe`. Until `identify` they are
-    those of the last console with this identity, if the files of its code are unchanged.
+    those of the last console with this identity, if the files of its code are unchanged. The keeper uses it in its one
+    thread, workers and commands in their main thread.
     """
 
     def __init__(
@@ -385,7 +386,10 @@ def _checksum(path: Path) -> int:
 
 
 class CodeReader:
-    """Finds the code of running consoles; reads an unchanged file only once."""
+    """Finds the code of running consoles; reads an unchanged file only once.
+
+    A record owns it, and the keeper calls it in its one thread.
+    """
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc

@@ -20,6 +20,7 @@ SLOT_NAME = "slot.lock"
 class FileLock:
     """An exclusive lock, held until `close` or until the process ends.
 
+    The keeper holds locks in its one thread, a worker in the greenlets of its jobs, a command in its main thread.
     `close` may be called twice.
     """
 

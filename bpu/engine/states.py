@@ -69,7 +69,7 @@ class IllegalTransition(RuntimeError):
 
 
 class Machine:
-    """Holds the state; owned by the supervisor.
+    """Holds the state; owned by the supervisor, in the keeper's one thread.
 
     It calls `changed(old, new, transition)` once for every change.
     """

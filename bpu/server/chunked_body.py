@@ -16,7 +16,7 @@ LEAST_MEAN_BYTES = 32
 
 
 class ChunkedBody(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
-    """Reads one body; the greenlet of its request uses it.
+    """Reads one body, in a worker's greenlet for its request.
 
     The fields behind the last chunk are limited as a head is. Raises `InvalidChunkSize` for very many tiny chunks.
     """

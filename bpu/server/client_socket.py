@@ -32,7 +32,7 @@ class LateHead(ParseException):  # type: ignore[misc]  # gunicorn has no types
 class ClientSocket:
     """Wraps a client's socket and limits the time and size of each request's head.
 
-    A worker makes one for each connection; the greenlet of the connection uses it.
+    A worker makes one for each connection, and the greenlet of the connection uses it.
     """
 
     def __init__(

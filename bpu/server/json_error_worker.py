@@ -38,7 +38,10 @@ OWN_ERRORS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
 
 class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Base class of `bpu.server.worker.Worker`; its methods run in the greenlet of a connection."""
+    """Base class of `bpu.server.worker.Worker`.
+
+    Its methods run in a worker, in the greenlet of a connection.
+    """
 
     #: Called with the code of each refusal.
     on_refused: Callable[[str], None] = staticmethod(lambda code: None)

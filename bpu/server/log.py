@@ -11,7 +11,10 @@ from bpu.log_format import LEVELLED
 
 
 class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """Applies gunicorn's `--log-level` to the gateway's loggers too. Runs in gunicorn's master and its workers."""
+    """Applies gunicorn's `--log-level` to the gateway's loggers too.
+
+    It runs in the main thread of gunicorn's master, and in its workers' greenlets.
+    """
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)

@@ -49,9 +49,9 @@ os.register_at_fork(
 class Worker(JsonErrorWorker):
     """One worker process of the gateway; the master forks it and `gunicorn.conf.py` sets its attributes.
 
-    Each connection has a greenlet, in which `handle` runs; the stop runs in a greenlet of its own. `on_stop` is called
-    when the worker begins to stop, `abort_jobs` when `graceful_s` is over. `first_byte_s` limits the time to the first
-    byte of a new connection, `head_s` the time of a request's head.
+    Each connection of the worker has a greenlet, in which `handle` runs; the stop runs in a greenlet of its own.
+    `on_stop` is called when the worker begins to stop, `abort_jobs` when `graceful_s` is over. `first_byte_s` limits
+    the time to the first byte of a new connection, `head_s` the time of a request's head.
     """
 
     first_byte_s = 5.0

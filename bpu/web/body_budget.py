@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 class BodyShare:
     """The bytes of one body in the budget.
 
-    `abort_reading` is called at most once, when the share is dropped.
+    The greenlet of its request holds it in a worker. `abort_reading` is called at most once, when the share is dropped.
     """
 
     def __init__(self, budget: BodyBudget, abort_reading: Callable[[], None]) -> None:

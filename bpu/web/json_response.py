@@ -37,8 +37,9 @@ class ResponseBuilder(Protocol):
 class JsonBody:
     """The output of one answer that is not streamed.
 
-    Joins the deltas, and says when the client must be sent something. That is at the end of the answer, and before it
-    after `patience_s`, then after each `period_s`.
+    A worker's event loop adds to it, and the greenlet of the request takes the bytes. It joins the deltas, and says
+    when the client must be sent something. That is at the end of the answer, and before it after `patience_s`, then
+    after each `period_s`.
     """
 
     def __init__(

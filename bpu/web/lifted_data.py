@@ -83,7 +83,10 @@ def _end(data: bytes, start: int) -> tuple[int, bool]:
 
 
 class _Image:
-    """The data of one string: short data is held, the rest is written to `data`."""
+    """The data of one string: short data is held, the rest is written to `data`.
+
+    A worker uses it in the greenlet of the request.
+    """
 
     def __init__(self, data: ImageData) -> None:
         self._data, self._start, self._held = data, data.size, bytearray()

@@ -19,7 +19,8 @@ COMMENT_EVERY_POLLS = 20
 class LogPoller:
     """The state of one log stream.
 
-    `lines` returns the last lines from memory, the newest last.
+    A worker uses it in the greenlet of the stream's request. `lines` returns the last lines from memory, the newest
+    last.
     """
 
     def __init__(self, lines: Callable[[], Sequence[str]]) -> None:

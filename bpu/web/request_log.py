@@ -26,7 +26,10 @@ PROBES = frozenset({"/health", "/ready", "/slots", "/metrics"})
 
 @dataclass
 class RequestRecord:
-    """The record of one request, which becomes its log line after its stream."""
+    """The record of one request, which becomes its log line after its stream.
+
+    The greenlet of the request owns it; a worker's event loop sets the times and counts of the answer, too.
+    """
 
     id: str
     method: str

@@ -33,7 +33,10 @@ FAILED = frozenset({"engine_crashed", "engine_timeout", "internal_error", "respo
 
 
 class RequestMetrics:
-    """The metrics of one worker. With `$PROMETHEUS_MULTIPROC_DIR` set, `registry()` sums those of all workers."""
+    """The metrics of one worker, counted in the greenlets of its requests.
+
+    With `$PROMETHEUS_MULTIPROC_DIR` set, `registry()` sums those of all workers.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -125,10 +128,10 @@ class RequestMetrics:
 
 
 class TokenTimes:
-    """Observes the times of one answer's tokens.
+    """Observes the times of one answer: to its first token, and between its tokens.
 
-    To the first and between them. It sets the phase of its record. `on_event` is called for each event; `close` once
-    the answer is over.
+    It sets the phase of its record. A worker's event loop calls `on_event` for each event, and the greenlet of the
+    request calls `close` once the answer is over.
     """
 
     def __init__(

@@ -17,9 +17,10 @@ _HASHES = 2
 
 
 class CountTable:
-    """Owned by gunicorn's master, which gives each worker a column before the fork.
+    """Holds the cells of all workers.
 
-    A cell counts up to 65535.
+    gunicorn's master owns it in its main thread, and gives each worker a column before the fork. A cell counts up to
+    65535.
     """
 
     def __init__(self, columns: int) -> None:
@@ -59,7 +60,8 @@ class CountTable:
 class Counts:
     """One worker's column.
 
-    `add` and `remove` are called in the worker, `close` in the master when it has ended.
+    `add` and `remove` are called in the worker's greenlets, `close` in the main thread of the master when the worker
+    has ended.
     """
 
     def __init__(self, table: CountTable, column: int) -> None:

@@ -49,7 +49,7 @@ def named_event(body: Mapping[str, Any]) -> bytes:
 
 
 class ChunkEncoder:
-    """Encodes the chunks of one chat completion.
+    """Encodes the chunks of one chat completion, in a worker's event loop.
 
     Chunks with a piece of text differ in the text alone. The constant part around it is encoded once: a chunk takes
     0.4 µs so, and 7 µs when the whole of it is encoded, both warm.
@@ -80,7 +80,7 @@ class ChunkEncoder:
 class EventStream:
     """The output of one streamed answer.
 
-    Encodes each delta at once, and keeps the bytes until they are taken.
+    A worker's event loop encodes each delta at once, and the greenlet of the request takes the bytes.
     """
 
     def __init__(self, endpoint_format: EndpointFormat, *, keepalive: KeepAliveForm, record: RequestRecord) -> None:

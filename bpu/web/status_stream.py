@@ -15,8 +15,8 @@ _CLOCKS = frozenset({"since_s", "age_s", "retry_after_s"})
 class StatusPoller:
     """The state of one status stream.
 
-    `status` and `read_sensors` return from memory or read small files. An event is `data: {"engine": status(), "board":
-    read_sensors()}`.
+    A worker uses it in the greenlet of the stream's request. `status` and `read_sensors` return from memory or read
+    small files. An event is `data: {"engine": status(), "board": read_sensors()}`.
     """
 
     def __init__(

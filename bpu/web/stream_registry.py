@@ -17,8 +17,8 @@ PERIOD_S = 0.5
 class StreamRegistry:
     """All status and log streams of one worker.
 
-    A gunicorn worker owns it; each stream runs in the greenlet of its request. `limit` holds for all workers that share
-    `counts`. After `stop` no stream is open and none stays open.
+    A gunicorn worker owns it, and each stream runs in the greenlet of its request. `limit` holds for all workers that
+    share `counts`. After `stop` no stream is open and none stays open.
     """
 
     #: The name under which streams are counted; no client address has this form.

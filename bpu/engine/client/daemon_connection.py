@@ -47,10 +47,10 @@ _POLL_S = 0.02
 
 
 class DaemonClient:
-    """Holds one process's lifeline, in a greenlet, and opens its other connections.
+    """Holds one process's lifeline, and opens its other connections.
 
-    The process's `Engine` owns it. `status` is the newest status of the engine; `problem` is why there is no keeper, if
-    that is known.
+    The `Engine` of a worker or command owns it, and a greenlet of its own keeps the lifeline. `status` is the newest
+    status of the engine; `problem` is why there is no keeper, if that is known.
     """
 
     def __init__(self, launches: LaunchTable | LaunchSpec, *, quiet: bool = False) -> None:
@@ -310,9 +310,10 @@ class DaemonClient:
 
 
 class JobChannel:
-    """One job's connection. Its job owns it; the event loop calls `on_message` and `on_closed`.
+    """One job's connection, which the job owns.
 
-    `on_message` gets each message with its descriptors. It must not raise, and leaves its job in a consistent state.
+    The event loop of the worker or command calls `on_message` and `on_closed`; the job's greenlets send. `on_message`
+    gets each message with its descriptors. It must not raise, and leaves its job in a consistent state.
     """
 
     def __init__(

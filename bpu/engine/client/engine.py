@@ -28,7 +28,8 @@ def estimate(text: str) -> int:
 class Engine:
     """The client of the keeper: one per worker or command.
 
-    All of a board share one console and one queue.
+    All clients of a board share one console and one queue. Its methods are called in the greenlets of requests in a
+    worker, and in the main thread of a command.
     """
 
     def __init__(

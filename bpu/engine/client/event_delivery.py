@@ -17,7 +17,10 @@ JobEvent = Union[Event, Progress, TimeLimitReached]
 
 
 class EventList:
-    """The plainest sink: keeps the events as they are, up to the last one."""
+    """The plainest sink: keeps the events as they are, up to the last one.
+
+    The event loop of a worker or command calls it, and the client's greenlet takes the events.
+    """
 
     def __init__(self) -> None:
         self._events: list[JobEvent] = []
@@ -38,8 +41,9 @@ class EventList:
 class EventDelivery:
     """Delivers the events of one job.
 
-    The job owns it, and calls it in the event loop and in the client's greenlet. `has_output`: the sink has something
-    for the client that was not taken. `error` is what the sink has raised; no event is passed on after it.
+    The job owns it, and calls it in the event loop of its worker or command and in the client's greenlet. `has_output`:
+    the sink has something for the client that was not taken. `error` is what the sink has raised; no event is passed on
+    after it.
     """
 
     def __init__(self) -> None:

@@ -23,10 +23,10 @@ class EndNotProven(Exception):
 
 
 class ImageStep:
-    """One step, read in the event loop while the job's greenlet waits.
+    """One step of a turn: its images.
 
-    `image_s` and `vit_ms` are as in `Timing`. `end_proven`: the step ended with more than a model could have printed in
-    that time, not by silence.
+    It is read in the event loop of a worker or command while the job's greenlet waits. `image_s` and `vit_ms` are as in
+    `Timing`. `end_proven`: the step ended with more than a model could have printed in that time, not by silence.
     """
 
     def __init__(self, output: TimedReader, parser: Parser, *, limit_s: float) -> None:

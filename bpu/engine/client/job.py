@@ -68,8 +68,9 @@ class Job:
     """One job, made and owned by `Engine`.
 
     `Engine.submit` returns it once it has a place in the queue. The client's greenlet calls `join`, `feed` (or
-    `events`) and `close`. The event loop brings the keeper's messages and reads the answer; a greenlet of the job waits
-    for the answer's end and gives the console back. The job ends exactly once, and frees the console's pipes before.
+    `events`) and `close`. The event loop of the worker or command brings the keeper's messages and reads the answer; a
+    greenlet of the job waits for the answer's end and gives the console back. The job ends exactly once, and frees the
+    console's pipes before.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from bpu.turn import Phase
 class PhaseTimes:
     """Holds the current phase of one job, and the seconds of the earlier ones.
 
-    The job owns it, in the event loop.
+    The job owns it, and calls it in the event loop and the greenlets of its worker or command.
     """
 
     def __init__(self, started_at: float) -> None:

@@ -12,7 +12,10 @@ LONGEST_PAUSE_S = 60.0
 
 
 class CircuitBreaker:
-    """Counts consecutive failures of one model; a finished job or an operator's load resets it."""
+    """Counts consecutive failures of one model; a finished job or an operator's load resets it.
+
+    The supervisor owns it, in the keeper's one thread.
+    """
 
     def __init__(self) -> None:
         self.failures = 0

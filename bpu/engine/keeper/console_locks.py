@@ -15,7 +15,7 @@ from bpu.engine.launch_spec import LaunchSpec
 
 
 class ConsoleLocks:
-    """Holds the locks; owned by the keeper.
+    """Holds the locks; owned by the keeper, in its one thread.
 
     `fds`, always the same list, are the descriptors that consoles inherit.
     """

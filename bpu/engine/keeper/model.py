@@ -16,8 +16,9 @@ from bpu.engine.states import State
 class Model:
     """Holds a model's launch specification, its supervisor and its examination runner.
 
-    The scheduler's registry owns all models. At most one has a console, because the scheduler ends one before it loads
-    another. `launch` is the newest; `supervisor.launch` is the one that the console was started with.
+    The scheduler's registry owns all models, in the keeper's one thread. At most one has a console, because the
+    scheduler ends one before it loads another. `launch` is the newest; `supervisor.launch` is the one that the console
+    was started with.
     """
 
     def __init__(

@@ -17,7 +17,9 @@ MakeParts = Callable[[LaunchSpec], tuple[Supervisor, ConsoleRecord]]
 
 
 class ModelRegistry:
-    """All launch specifications by fingerprint, and the models made of them. Owned by the scheduler.
+    """All launch specifications by fingerprint, and the models made of them.
+
+    The scheduler owns it, in the keeper's one thread.
 
     Invariant: every fingerprint in `models` is also registered, and what `fingerprints_in_use` names is never dropped.
     """

@@ -1,6 +1,6 @@
 """Writes the keeper's lines into the gateway's log, as text or JSON.
 
-With few imports, because the keeper is small.
+It has few imports, because the keeper is small. It runs in the keeper's one thread.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ class PathNormalizer:
     """WSGI middleware that gives each path one form.
 
     `/v1/v1/x`, `/v1/x/`, `//v1/x` and, for the API's own names, `/x` become `/v1/x`; `/v1/api/x` becomes `/api/x`.
+    A worker has one, and calls it in the greenlet of each request.
     """
 
     def __init__(self, app: WSGIApplication, names: Iterable[str]) -> None:

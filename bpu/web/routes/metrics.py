@@ -33,7 +33,10 @@ def show() -> Response:
 
 
 class Snapshot(Collector):
-    """A collector of metrics that have their values already."""
+    """A collector of metrics that have their values already.
+
+    A worker makes one for each scrape, in the greenlet of the request.
+    """
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = tuple(families)
