@@ -83,7 +83,7 @@ def test_somebody_elses_job_is_cancelled_in_the_queue(visit: Visit) -> None:
     first.open_panel("board")
     row = card(first, "Queue").get_by_role("listitem").filter(has_text="place 1")
     row.get_by_role("button", name="Cancel this job").click()
-    row.get_by_role("button", name="Really cancel somebody else's job?").click()
+    row.get_by_role("button", name="Really cancel another client's job?").click()
     second.wait_text("error", "cancelled")
     assert first.find("stop").is_visible()
 
