@@ -147,7 +147,7 @@ logger_class = "bpu.server.log.Log"  # gunicorn's own, whose level holds for the
 def on_starting(server: Any) -> None:
     """Before the master listens: exit if an address is in use.
 
-    Then set full clock rates if configured.
+    It then sets full clock rates if configured.
     """
     if not (server.cfg.reuse_port or "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ):
         _refuse_taken(",".join(server.cfg.settings["bind"].get()))

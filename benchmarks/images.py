@@ -1,6 +1,6 @@
 """Measures what large images of some clients cost the others of the same worker.
 
-Gaps between tokens, memory, time.
+It measures gaps between tokens, memory and time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEES = ("--prefill-rate", "1000")
 def images(bench: Benchmark) -> Iterator[Row]:
     """Measure the longest gap of a stream, alone and beside image bodies.
 
-    With one worker and images of 11 MB.
+    There is one worker, and the images have 11 MB.
     """
     with programs.gateway(bench.new_folder(), *SEES, env=SETTINGS) as gateway:
         warm_up(gateway)
@@ -58,7 +58,7 @@ def images(bench: Benchmark) -> Iterator[Row]:
 def _beside(gateway: Gateway, worker: int, count: int) -> tuple[list[float], float]:
     """Return the gaps of a stream beside `count` bodies, and the worker's memory.
 
-    Three bodies at a time; the most memory in MB.
+    Three bodies are sent at a time; the most memory in MB.
     """
     bodies = [_body(number) for number in range(count)]
     found: list[Exchange] = []

@@ -1,6 +1,6 @@
 """Runs the peer of a measurement: llama.cpp's own HTTP server with one model.
 
-`python -m benchmarks.llama_server PORT MODEL CONTEXT THREADS`. Its parameters are those of
+It is run as `python -m benchmarks.llama_server PORT MODEL CONTEXT THREADS`. Its parameters are those of
 `bpu/cpu_console/llama.py`, so that the two differ only in what stands between the model and the client.
 """
 

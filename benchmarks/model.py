@@ -1,6 +1,6 @@
 """Measures the gateway over a real model, beside llama.cpp's own HTTP server.
 
-With the same model file.
+Both have the same model file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def model_file() -> Path | None:
 def model(bench: Benchmark) -> Iterator[Row]:
     """Measure first token, speed, turn ten of a chat and memory.
 
-    Alternating with the peer.
+    It alternates with the peer.
     """
     path = model_file()
     if path is None:

@@ -1,6 +1,6 @@
 """Starts and stops the programs under measurement, and reads their processor time and memory.
 
-Linux only.
+It works on Linux only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def simulator(*options: str, load_s: float = 0.0, context: int = CONTEXT) -> lis
 def compile_console(folder: Path) -> Path | None:
     """Compile the console that is as fast as the machine can be.
 
-    None without a C compiler.
+    Return None without a C compiler.
     """
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
@@ -190,7 +190,7 @@ def gateway(folder: Path, *options: str, **settings: Any) -> Iterator[Gateway]:
 def relay(*options: str, console: Sequence[str] = ()) -> Iterator[Server]:
     """Run the bare relay over a console of its own.
 
-    By default the simulator with `options`.
+    By default that is the simulator with `options`.
     """
     port = free_port()
     words = [sys.executable, "-S", "-m", "benchmarks.relay", str(port)]
@@ -206,7 +206,7 @@ def relay(*options: str, console: Sequence[str] = ()) -> Iterator[Server]:
 def process_per_request(*options: str, load_s: float, console: Sequence[str] = ()) -> Iterator[Server]:
     """Run an asyncio server that starts one console process for each request.
 
-    By default the simulator.
+    By default that is the simulator.
     """
     port = free_port()
     words = [sys.executable, "-m", "benchmarks.process_per_request", str(port)]

@@ -1,6 +1,6 @@
 """Make a D-Robotics board's BPU speak OpenAI.
 
-One console program, one job at a time, many clients.
+There is one console program, which runs one job at a time for many clients.
 """
 
 __version__ = "0.2.0"

@@ -54,6 +54,7 @@ class Access:
 
     @property
     def needs_key(self) -> bool:
+        """Whether a client must send one of the API keys."""
         return bool(self.keys)
 
     def accepts_key(self, given: Iterable[str]) -> bool:
@@ -143,7 +144,7 @@ def serves_networks(settings: Settings) -> Callable[[str], bool]:
 def host_name(host: str) -> str:
     """Return the name or address in `host`, in lower case.
 
-    Without port, brackets and final dot. Malformed text is returned as it is, so that no rule accepts it.
+    The port, brackets and a final dot are removed. Malformed text is returned as it is, so that no rule accepts it.
     """
     name = host.strip().lower()
     if match := _HOST.fullmatch(name):

@@ -153,7 +153,7 @@ class ModelNotFound(BadRequest):
 class UnsupportedEndpoint(BadRequest):
     """The API has this endpoint, but the gateway cannot serve it.
 
-    Not a 5xx, because clients would retry.
+    Its status is not a 5xx, because clients would retry.
     """
 
     status = 404
@@ -186,7 +186,7 @@ class ClientLimitReached(BpuError):
 class Overloaded(BpuError):
     """A worker has no room for this request at the moment.
 
-    Connections, streams or bodies under way.
+    It has too many connections, streams or bodies under way.
     """
 
     status = 503
@@ -196,7 +196,7 @@ class Overloaded(BpuError):
 class EngineUnavailable(BpuError):
     """The engine cannot run until a person acts.
 
-    Memory, a file, a library, an option, another holder.
+    The cause is memory, a file, a library, an option or another holder.
     """
 
     status = 424
@@ -229,8 +229,8 @@ class EngineCrashed(BpuError):
 class AnswerUnfit(BpuError):
     """The model's answer does not have the requested format.
 
-    Not a 5xx, because clients would retry at once. `output` is the model's text, so that the client can repair it. It
-    is sent to this client only (`error.output`) and must not be logged.
+    Its status is not a 5xx, because clients would retry at once. `output` is the model's text, so that the client can
+    repair it. It is sent to this client only (`error.output`) and must not be logged.
     """
 
     status = 422
@@ -242,6 +242,7 @@ class AnswerUnfit(BpuError):
         self.output = output
 
     def body(self) -> dict[str, Any]:
+        """Return the error as JSON values, with the model's own words in `output`."""
         body = super().body()
         if self.output:
             body["error"]["output"] = self.output
@@ -257,7 +258,7 @@ class ToolCallUnfit(AnswerUnfit):
 class EngineTimeout(BpuError):
     """The console was silent for too long, in a load or in a turn.
 
-    For longer than the settings allow.
+    It was silent for longer than the settings allow.
     """
 
     status = 504

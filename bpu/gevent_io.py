@@ -77,6 +77,7 @@ class Alarm:
         self._timer.start(function, *args)
 
     def close(self) -> None:
+        """Cancel the call; may be called twice, and after it."""
         self._timer.stop()
         self._timer.close()
 
@@ -144,6 +145,7 @@ class Timer:
         self._timer.again(self._function)
 
     def stop(self) -> None:
+        """Set no time, so that nothing is called; `start` may follow."""
         if self._timer is not None:
             self._timer.stop()
 
@@ -178,6 +180,7 @@ class Reader:
             self._timer.stop()
 
     def close(self) -> None:
+        """Free the watcher; the descriptor stays open."""
         self._timer.close()
         self._io.stop()
         self._io.close()
@@ -268,6 +271,7 @@ class WakeEvent:
             self._waiter.switch(True)
 
     def clear(self) -> None:
+        """Forget the last `set`, before the owner looks for what it announced."""
         self._is_set = False
 
     def wait(self, seconds: float | None) -> bool:
@@ -336,6 +340,7 @@ class ClientWatch:
             self._on_left()
 
     def close(self) -> None:
+        """Stop watching; may be called twice."""
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None

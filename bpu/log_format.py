@@ -1,7 +1,7 @@
 """Formats log records of the gateway and gunicorn, as text or JSON.
 
-One line each. Facts are passed as `extra={"facts": {...}}`. From a record only these, its message and its traceback are
-used.
+Each is one line. Facts are passed as `extra={"facts": {...}}`. From a record only these, its message and its traceback
+are used.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ LEVELLED = ("gunicorn.error", "bpu")
 class JsonFormatter(logging.Formatter):
     """One JSON object a line.
 
-    `time`, `level`, `logger`, `pid`, `event`, the facts, and `traceback` if any.
+    It has `time`, `level`, `logger`, `pid`, `event`, the facts, and `traceback` if there is one.
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        """Format a record as one line of JSON, with its facts as members."""
         line = {
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -49,6 +50,7 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s [%(process)d] %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is the library's
+        """Format a record's line, with its facts as `name=value` behind it."""
         facts = " ".join(f"{name}={value}" for name, value in _facts(record).items() if value is not None)
         line = super().formatMessage(record)
         return f"{line} {facts}" if facts else line

@@ -72,6 +72,7 @@ class LogWriter(io.TextIOBase):
             return  # full, gone or paused: the next call tries again
 
     def close(self) -> None:
+        """Close the writer; pending text that the descriptor does not take is dropped."""
         super().close()
         self._owned.close()
 
@@ -79,12 +80,15 @@ class LogWriter(io.TextIOBase):
         return text.encode(self._encoding, "backslashreplace")
 
     def fileno(self) -> int:
+        """Return the descriptor that lines are written to."""
         return self._fd
 
     def isatty(self) -> bool:
+        """Whether lines go to a terminal."""
         return os.isatty(self._fd)
 
     def writable(self) -> bool:
+        """Always true, as for any text stream that is written to."""
         return True
 
 

@@ -1,6 +1,7 @@
 """Builds what a worker or a command needs of one model.
 
-Its prompter, the decoder of its answers, its token counter. It reads the model's files and starts no process.
+These are its prompter, the decoder of its answers, and its token counter. It reads the model's files and starts no
+process.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bpu.settings import Settings
 class ModelParts:
     """What is read from a model's files.
 
-    Its prompter, the decoder of its answers and its counter of tokens.
+    It holds the prompter, the decoder of its answers and its counter of tokens.
     """
 
     prompter: Prompter

@@ -1,6 +1,6 @@
 """Finds the project's files outside the package.
 
-In a checkout at its root, if installed in `bpu/_project`.
+They are at the root of a checkout, or in `bpu/_project` where it is installed.
 """
 
 from __future__ import annotations

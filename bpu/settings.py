@@ -284,7 +284,7 @@ def _remedy(item: Any) -> str:
 def _rule(item: Any) -> str:
     """Say what the value must be.
 
-    In our own words if there are any for this kind of error, else in pydantic's.
+    It uses our own words if there are any for this kind of error, else pydantic's.
     """
     if item["type"] != "value_error" and has(f"settings.{item['type']}"):
         return say(f"settings.{item['type']}", **item.get("ctx", {}))
@@ -341,7 +341,7 @@ def data_dir(settings: Settings) -> Path:
 def _unusable(folder: Path) -> str | None:
     """Say why `folder` cannot hold our sockets, for example because another user made it.
 
-    None if it can.
+    Return None if it can.
     """
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def usual_files() -> list[Path]:
 def target_file() -> Path:
     """Return the file to write changes to.
 
-    The existing one, else the user's, or for root the system's.
+    It is the existing one, else the user's, or for root the system's.
     """
     named = os.environ.get(VARIABLE)
     places = [Path(named).absolute()] if named else [path for path in usual_files() if os.path.lexists(path)]
@@ -217,7 +217,7 @@ def sudo_user_file() -> tuple[Path, int] | None:
 def read_as(path: Path, user: int) -> dict[str, str]:
     """Read the variables of a file of `user` with that user's rights.
 
-    Only for root; raises `SettingsError`.
+    It is for root only; raises `SettingsError`.
     """
     group = os.getegid()
     os.setegid(pwd.getpwuid(user).pw_gid)

@@ -104,7 +104,7 @@ def _distrust(status: os.stat_result, *, is_last: bool) -> str | None:
 def _is_only_member(user: int, group: int) -> bool:
     """Whether `user` is the only member of the group.
 
-    By the machine's lists of users and groups; False for an unknown user.
+    It judges by the machine's lists of users and groups; False for an unknown user.
     """
     members = {entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == group}
     try:

@@ -1,6 +1,6 @@
 """Lets a language model move an arm safely.
 
-Two tools, the openai package, and a simulated arm.
+It uses two tools, the openai package, and a simulated arm.
 
     python examples/robot_arm.py "帮我拿杯水"                  # shows the plan, and moves nothing
     python examples/robot_arm.py --execute "Bring me a cup"    # asks before each plan
@@ -62,7 +62,7 @@ class Stopped(Exception):
 
 
 class EmergencyStop:
-    """Set by a stop word anywhere in a sentence, cleared only by a person.
+    """A stop word anywhere in a sentence sets it, and only a person clears it.
 
     Its methods may run in any thread.
     """

@@ -32,14 +32,17 @@ class Exchange:
 
     @property
     def data(self) -> bytes:
+        """All bytes of the response, with its head."""
         return b"".join(data for _, data in self.reads)
 
     @property
     def status(self) -> int:
+        """The HTTP status in the response's head. Raises `IndexError` for an empty response."""
         return int(self.data.split(b" ", 2)[1])
 
     @property
     def ended(self) -> int:
+        """The time of the last read, in the clock's nanoseconds."""
         return self.reads[-1][0]
 
     def events(self) -> Iterator[tuple[int, dict[str, Any]]]:

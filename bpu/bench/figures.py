@@ -23,14 +23,17 @@ class Check:
 
     @property
     def met(self) -> bool:
+        """Whether the value keeps its limit; the limit itself counts as met."""
         return self.value >= self.limit if self.least else self.value <= self.limit
 
     def body(self) -> dict[str, Any]:
+        """Return the check as JSON values, rounded; `of` reads them."""
         aim = {"least" if self.least else "most": self.limit}
         return {"name": self.name, "value": rounded(self.value), **aim, "ratio": self.ratio, "met": self.met}
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Check:
+        """Make a check of what `body` returned."""
         least = "least" in body
         return cls(body["name"], body["value"], body["least" if least else "most"], least, body["ratio"])
 
@@ -51,11 +54,13 @@ class Row:
         return {"gateway": self.gateway, "relay": self.relay, "process_per_request": self.process_per_request}
 
     def body(self) -> dict[str, Any]:
+        """Return the row as JSON values, rounded; `of` reads them."""
         figures = {name: None if value is None else rounded(value) for name, value in self.sides().items()}
         return {"figure": self.key, "unit": self.unit, **figures, "aims": [check.body() for check in self.checks]}
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Row:
+        """Make a row of what `body` returned."""
         figures = body["gateway"], body["relay"], body["process_per_request"]
         return cls(body["figure"], body["unit"], *figures, [Check.of(aim) for aim in body["aims"]])
 
@@ -75,6 +80,7 @@ class Run:
     series: Series = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
+        """Return the run as JSON values, rounded."""
         series = {name: [rounded(value) for value in values] for name, values in self.series.items()}
         return {"machine": dict(self.machine), "figures": [row.body() for row in self.rows], "series": series}
 
@@ -103,7 +109,7 @@ def rounded(value: float) -> float:
 def quantile(values: Sequence[float], part: float) -> float:
     """The smallest value that `part` (0 to 1) of `values` do not exceed.
 
-    ValueError without values.
+    Raises `ValueError` without values.
     """
     if not values:
         raise ValueError("nothing was measured")

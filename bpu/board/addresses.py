@@ -62,7 +62,7 @@ class Address:
 def kind_of(ip: str, interface: str, sysfs: Path = Path("/sys/class/net")) -> Kind:
     """Return the kind of an address.
 
-    By its network, its interface's name and the kernel's entry for the interface.
+    It follows from its network, its interface's name and the kernel's entry for the interface.
     """
     if ipaddress.ip_address(ip) in USB_NETWORK:
         return Kind.USB
@@ -122,7 +122,7 @@ def _is_busy(part: str) -> bool:
 def bind_problem(part: str) -> OSError | None:
     """Return the error of binding a socket to `part` (`host:port`) now.
 
-    None without one and for unix sockets.
+    Return None without one and for unix sockets.
     """
     if part.startswith(("unix:", "fd:")):
         return None
@@ -207,7 +207,7 @@ def host_of(url: str) -> str:
 def _read_iproute(run: Callable[..., tools.Result]) -> list[tuple[str, str, bool | None]] | None:
     """Ask iproute2 for each address, its interface and whether it is from DHCP.
 
-    None if that fails.
+    Return None if that fails.
     """
     try:
         result = run(["ip", "-j", "addr"], timeout=5)

@@ -67,7 +67,7 @@ def active_entry(text: str) -> Entry | None:
 def _inside(boot_dir: Path, name: str) -> Path:
     """Resolve a path of the boot menu.
 
-    From the root of the partition mounted at /boot, or from the root of the system.
+    It begins at the root of the partition mounted at /boot, or at the root of the system.
     """
     relative = name.lstrip("/")
     candidates = [boot_dir / relative, boot_dir / relative.removeprefix("boot/")]

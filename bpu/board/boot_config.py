@@ -105,11 +105,13 @@ class BootConfig:
         self._new = self.path.with_name(f".{NAME}.new")
 
     def read(self) -> bytes:
+        """Read the whole file. Raises `BoardError` if it is too large, and OSError."""
         if self.path.stat().st_size > _MOST_BYTES:
             raise BoardError("ion.config_too_large", path=self.path)
         return self._files.read(self.path)
 
     def sizes(self) -> dict[str, int]:
+        """Return the bytes of each pool that the file sets."""
         return sizes(self.read())
 
     def has_crlf(self) -> bool:
@@ -152,7 +154,7 @@ def _lines(data: bytes) -> Iterator[bytes]:
 def _pool_of(line: bytes) -> str | None:
     """Return the pool that a line sets.
 
-    None for all other lines, also for those of an unknown pool.
+    Return None for all other lines, also for those of an unknown pool.
     """
     found = _ION.match(line)
     pool = found["pool"].decode("ascii", "replace") if found else None

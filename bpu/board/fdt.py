@@ -21,7 +21,7 @@ _BEGIN, _END, _PROPERTY, _NOP, _FINISH = 1, 2, 3, 4, 9
 class Node:
     """One node of a tree.
 
-    Its name with the unit address, its properties as raw bytes, its children in order.
+    It has its name with the unit address, its properties as raw bytes, and its children in order.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Node:
     def text(self, name: str) -> str:
         """Return a string property, or the first string of a list.
 
-        "" if it is missing.
+        Return "" if it is missing.
         """
         return self.properties.get(name, b"").split(b"\0")[0].decode("utf-8", "replace")
 
@@ -45,6 +45,7 @@ class Node:
         return list(struct.unpack(f">{len(data) // 4}I", data[: len(data) // 4 * 4]))
 
     def number(self, name: str, default: int) -> int:
+        """Return the first cell of the property `name`, `default` if it has none."""
         return next(iter(self.cells(name)), default)
 
 

@@ -17,6 +17,7 @@ class Files:
     """Operations on real files. Errors are `OSError`; `put` leaves no half-written file behind."""
 
     def read(self, path: Path) -> bytes:
+        """Read a whole file. Raises OSError."""
         return path.read_bytes()
 
     def write(self, path: Path, data: bytes, mode: int) -> None:
@@ -39,9 +40,11 @@ class Files:
             os.close(descriptor)
 
     def replace(self, old: Path, new: Path) -> None:
+        """Rename `old` to `new` in one step, so that `new` is never missing. Raises OSError."""
         old.replace(new)
 
     def remove(self, path: Path) -> None:
+        """Delete a file; a missing one is no error."""
         path.unlink(missing_ok=True)
 
     def put(self, path: Path, data: bytes, *, via: Path) -> None:
@@ -86,6 +89,7 @@ class Backup:
         self._files = files
 
     def exists(self) -> bool:
+        """Whether a copy was made before."""
         return self.path.exists()
 
     def make(self, data: bytes) -> bool:

@@ -63,7 +63,7 @@ def board_model(root: Path = Path("/")) -> str:
 def is_board(root: Path = Path("/")) -> bool:
     """Whether the running system is an RDK board whose BPU may run a console.
 
-    By its device tree.
+    The device tree says so.
     """
     model = board_model(root).lower()
     return ("d-robotics" in model or "rdk" in model) and known_board(root) not in WITHOUT_CONSOLE

@@ -1,6 +1,6 @@
 """The named modes of the ION pools: sizes by board, each with its source.
 
-Pure data.
+It is pure data.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Mode:
 
     @property
     def total(self) -> int:
+        """Bytes of all pools together."""
         return sum(self.sizes.values())
 
 
@@ -58,7 +59,7 @@ S600 = {
 def modes_for(model: str) -> Mapping[str, Mode]:
     """Return the modes of the board with the device tree model `model`.
 
-    Empty for an unknown board.
+    It is empty for an unknown board.
     """
     name = model.upper()
     if "S600" in name:

@@ -35,7 +35,7 @@ _GOVERNORS = ("sys/devices/system/cpu/cpufreq/policy*/scaling_governor", "sys/cl
 class Clock:
     """A clock domain of the kernel.
 
-    Its governor, whether it offers `performance`, and its frequencies in the kernel's unit.
+    It has a governor and frequencies in the kernel's unit, and may offer the governor `performance`.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Clock:
 
     @property
     def fast(self) -> bool:
+        """Whether its governor is `performance`, which keeps the highest frequency."""
         return self.governor == PERFORMANCE
 
 
@@ -54,7 +55,7 @@ class Clock:
 class Changes:
     """The state before the switch: governors by path, memory words by address.
 
-    And the script that ran, or "".
+    It also holds the script that ran, "" if none did.
     """
 
     governors: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Changes:
     script: str = ""
 
     def to_json(self) -> str:
+        """Return the record as it is saved in the state folder."""
         return json.dumps({"governors": dict(self.governors), "words": dict(self.words), "script": self.script})
 
 
@@ -130,7 +132,7 @@ class Performance:
     def saved_state(self) -> Changes | None:
         """Return the state before the switch.
 
-        None if this program has not switched it on since the board's start.
+        Return None if this program has not switched it on since the board's start.
         """
         try:
             return changes_from_json(self._record.read_text())

@@ -1,6 +1,6 @@
 """Which processes can write to a pipe, read from /proc.
 
-Standard library only, because the keeper imports it.
+It uses the standard library only, because the keeper imports it.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ def _common(one: Span, other: Span) -> Span:
 def lowest(ram: Iterable[Span], taken: Iterable[Span], size: int, start: int, alignment: int) -> Span | None:
     """Return the lowest aligned span of `size` bytes at or above `start` in free `ram`.
 
-    None if there is none.
+    Return None if there is none.
     """
     for hole in holes(ram, taken):
         base = -(-max(hole.start, start) // alignment) * alignment

@@ -42,6 +42,7 @@ class Holder:
 
     @property
     def total(self) -> int:
+        """Bytes that the process holds in all heaps together."""
         return sum(self.heaps.values())
 
 
@@ -84,7 +85,7 @@ def running(program: Path, root: Path = Path("/")) -> list[Process]:
 def holders(root: Path = Path("/")) -> list[Holder] | None:
     """List the processes that hold memory by heap, largest first.
 
-    None if only root may read it.
+    Return None if only root may read it.
     """
     heaps = list(_heaps(root))
     if not heaps:

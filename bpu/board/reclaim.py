@@ -40,7 +40,7 @@ class Ownership(enum.Enum):
 class Candidate:
     """A process that runs this runtime's console or holds BPU memory.
 
-    `held` bytes, None if unknown.
+    `held` are its bytes of BPU memory, None if unknown.
     """
 
     process: Process
@@ -51,7 +51,7 @@ class Candidate:
 def memory(root: Path = Path("/")) -> list[Reading]:
     """Read the rows of the table.
 
-    RAM, CMA and the pools, each with `name`, `used` and `total`.
+    They are RAM, CMA and the pools, each with `name`, `used` and `total`.
     """
     found: list[Reading] = readings(root)["memory"]
     return found

@@ -1,7 +1,7 @@
 """Describes the physical memory of a board: RAM, the ION pools and all other regions.
 
-Pure. Read from a device tree: `/memory*` and the children of `/reserved-memory` (Devicetree Specification 3.4, 3.5).
-Addresses and sizes are bytes.
+It is pure. Read from a device tree: `/memory*` and the children of `/reserved-memory` (Devicetree Specification 3.4,
+3.5). Addresses and sizes are bytes.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ class Span:
 
     @property
     def end(self) -> int:
+        """The first address after the span."""
         return self.start + self.size
 
     def overlaps(self, other: Span) -> bool:
+        """Whether both have an address in common; spans that only touch have none."""
         return self.start < other.end and other.start < self.end
 
     def holds(self, other: Span) -> bool:
+        """Whether all of `other` lies inside."""
         return self.start <= other.start and other.end <= self.end
 
 
@@ -53,6 +56,7 @@ class Pool:
 
     @property
     def name(self) -> str:
+        """The node's name without the unit address."""
         return self.node.partition("@")[0]
 
 
@@ -89,6 +93,7 @@ class MemoryMap:
     size_cells: int = 2
 
     def pool(self, name: str) -> Pool | None:
+        """Find a pool by its name, its heap or its node's name."""
         return next((pool for pool in self.pools if name in (pool.name, pool.heap, pool.node)), None)
 
     @property

@@ -22,6 +22,7 @@ class Sensors:
         self._latest: Reading = {}
 
     def __call__(self) -> Reading:
+        """Return the readings, which are at most one period old."""
         now = self._clock()
         if self._read_at is None or now - self._read_at >= self._period_s:
             self._latest, self._read_at = readings(self._root), now

@@ -75,6 +75,7 @@ class Step:
 
     @property
     def description(self) -> str:
+        """One line for a person, in the terminal's language."""
         if self.argv:
             return say("service.run", command=" ".join(self.argv))
         key = "service.remove_file" if self.text is None else "service.write"
@@ -176,7 +177,7 @@ def _unit_steps(machine: Machine, names: Sequence[str], root: Path) -> list[Step
 def removal(*, purge: bool, root: Path = Path("/")) -> list[Step]:
     """Return the steps that remove the service; the settings stay unless `purge`.
 
-    Empty if none is installed. Units of a Debian package are only disabled, because the package removes them.
+    It is empty if none is installed. Units of a Debian package are only disabled, because the package removes them.
     """
     own = [name for name in (GATEWAY, PERFORMANCE) if below(root, UNIT_FOLDER / name).exists()]
     units = own + [name for name in _packaged(root) if name not in own]

@@ -71,13 +71,14 @@ class Result:
 
     @property
     def ok(self) -> bool:
+        """Whether the program exited with 0."""
         return self.code == 0
 
 
 def find(program: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the path of `program` in PATH or in `EXTRA_FOLDERS`.
 
-    None if it is not found.
+    Return None if it is not found.
     """
     return shutil.which(program, path=_path(environ))
 

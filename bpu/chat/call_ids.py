@@ -26,7 +26,7 @@ def call_item_id(unique: str, name: str, arguments: str) -> str:
 def decode_call_id(item_id: object) -> tuple[str, str] | None:
     """Read the name and the arguments of the call in `item_id`.
 
-    None where it holds none.
+    Return None where it holds none.
     """
     if not isinstance(item_id, str) or not item_id.startswith(_PREFIX) or len(item_id) > MAX_LENGTH:
         return None

@@ -29,6 +29,7 @@ class ResponseMetadata:
     prompt_tokens: int = 0
 
     def open(self, kind: str) -> dict[str, Any]:
+        """Return the members with which every object of the kind begins."""
         body = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
         return {**body, "system_fingerprint": self.system_fingerprint} if self.system_fingerprint else body
 
@@ -104,6 +105,7 @@ class CompletionBuilder:
     _finish: Finish | None = None
 
     def add(self, delta: Delta) -> None:
+        """Add a delta; a keep-alive has no effect."""
         if isinstance(delta, Finish):
             self._finish = delta
         elif isinstance(delta, ToolCall):

@@ -1,8 +1,8 @@
 """Converts a model's value to the type in the client's schema.
 
-Only where its meaning is clear. Small models write `"5"` for 5, `"null"` for null, and an object as JSON text. A value
-is changed only where the schema does not allow its type, and only into the one value that its text denotes. It checks
-nothing itself.
+It does so only where the meaning is clear. Small models write `"5"` for 5, `"null"` for null, and an object as JSON
+text. A value is changed only where the schema does not allow its type, and only into the one value that its text
+denotes. It checks nothing itself.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
 def _coerce_to_one(evaluation: Evaluation, value: Any, schemas: list[Schema]) -> Any:
     """Convert `value` for the first of `schemas` that it then fits.
 
-    Else for the only one that is not null.
+    If it fits none, convert it for the only one that is not null.
     """
     if any(evaluation.fits(one, value) is not False for one in schemas):
         return value

@@ -27,7 +27,7 @@ PARAMS = {"messages": "prompt"}
 def parse_completion(body: object, **options: Any) -> tuple[ChatRequest, str]:
     """Parse the request in `body`; also return the prompt if the answer repeats it (`echo`).
 
-    `options`: `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`.
+    `options` are those of `parse_chat`. Raises `BadRequest` with its `param`, or `ModelNotFound`.
     """
     if not isinstance(body, Mapping):
         raise BadRequest("The body must be a JSON object.", code="invalid_json")
@@ -87,6 +87,7 @@ class TextCompletionFormat:
         return self._chunk("")
 
     def add(self, delta: Delta) -> None:
+        """Add a delta; reasoning, calls and keep-alives have no place in this API."""
         if isinstance(delta, Content):
             self._texts.append(delta.text)
         elif isinstance(delta, Finish):

@@ -1,8 +1,8 @@
 """Turns the messages of a request into a plain conversation.
 
-System text, then user and assistant alternately. Adjacent messages of one role are joined, and tool results become the
-user's. Reasoning of earlier answers and empty answers are left out. The first and the last turn are the user's. It
-knows no template.
+A system text comes first, then user and assistant take turns. Adjacent messages of one role are joined, and tool
+results become the user's. Reasoning of earlier answers and empty answers are left out. The first and the last turn are
+the user's. It knows no template.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Conversation:
         return replace(self, turns=self.turns[at:])
 
     def messages_before(self, at: int) -> int:
+        """Count the client's messages that the first `at` turns were made of."""
         return sum(turn.messages for turn in self.turns[:at])
 
     @property

@@ -15,7 +15,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 class Reasoning:
     """A piece of the reasoning without tags.
 
-    Never empty; all of it comes before the first content.
+    It is never empty; all of it comes before the first content.
     """
 
     text: str
@@ -68,6 +68,6 @@ Delta = Union[Reasoning, Content, ToolCall, KeepAlive, Finish]
 def as_keepalive(delta: Delta) -> KeepAlive:
     """Return `delta` if it is a keep-alive, else one that stands for it.
 
-    For a delta without an event.
+    It is for a delta without an event.
     """
     return delta if isinstance(delta, KeepAlive) else KeepAlive("decode")

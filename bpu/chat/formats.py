@@ -52,7 +52,7 @@ def instruction(wanted: ResponseFormat) -> str:
 def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
     """Find the JSON in `text` that fits `wanted`. Raises `AnswerUnfit`.
 
-    Not `close`: the text was cut at a stop string, so open brackets are not closed.
+    Without `close` the text was cut at a stop string, so open brackets are not closed.
     """
     problem: str | None = None
     steps = Steps()
@@ -77,7 +77,7 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
 def beginning(text: str) -> str:
     """Return the rest of a JSON answer that a limit cut.
 
-    The unfinished value, else its last value.
+    That is the unfinished value, else its last value.
     """
     values = _values(text)
     after = values.spans[-1][1] if values.spans else 0
@@ -95,7 +95,7 @@ def _problem(value: Any, wanted: ResponseFormat, checker: Checker) -> str | None
 def _candidates(text: str) -> Iterator[str]:
     """Yield the possible values, the likeliest first.
 
-    The whole text, values outside fences and in fences (the last first), unclosed values.
+    They are the whole text, values outside fences and in fences (the last first), and unclosed values.
     """
     yield text.strip()
     values = _values(text)

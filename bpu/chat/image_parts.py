@@ -25,9 +25,9 @@ _MAX_ADDRESS = 4096
 class InputImage:
     """One image of a request.
 
-    `part` as the client sent it, `path` its place in the request. `parse` sets `address` (http or https) or `base64`.
-    `digest` of the image's bytes is set by `release`. An image with `is_left_out` is one of an earlier message that is
-    not read, because there are too many.
+    `part` is as the client sent it, `path` is its place in the request. `parse` sets `address` (http or https) or
+    `base64`. `digest` of the image's bytes is set by `release`. An image with `is_left_out` is one of an earlier
+    message that is not read, because there are too many.
     """
 
     kind: str
@@ -52,13 +52,14 @@ class InputImage:
         self.digest, self.base64, self.address = digest, "", ""
 
     def refuse(self, message: str) -> BadRequest:
+        """Make the error that names the image's place in the request."""
         return BadRequest(message, param=self.path or None)
 
     @property
     def key(self) -> str:
         """What two equal images have in common.
 
-        Their digest, and before they are read their address or data. It is "" for an image that is left out.
+        It is their digest, and before they are read their address or data. It is "" for an image that is left out.
         """
         return "" if self.is_left_out else self.digest or self.address or self.base64
 

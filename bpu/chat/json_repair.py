@@ -55,7 +55,7 @@ class WrittenFloat(float):
 def loads(text: str, *, close: bool = True) -> Any:
     """Parse the whole `text` as one JSON value. Raises `JsonError`, also for infinite numbers.
 
-    Not `close`: the text was cut, so brackets that are open at the end are not closed.
+    Without `close` the text was cut, so brackets that are open at the end are not closed.
     """
     if len(text) > MAX_LENGTH:
         raise JsonError("the text is too long")
@@ -241,6 +241,7 @@ class BracketMatcher:
 
     @property
     def in_string(self) -> bool:
+        """Whether the text so far ends inside a string."""
         return self._string
 
     def feed(self, piece: str) -> int:

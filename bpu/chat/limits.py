@@ -1,8 +1,8 @@
 """Cuts an answer early.
 
-At a stop string in the answer, or at the token limit of the raw text. Stop strings apply to the answer alone: a client
-that stops at a blank line means its answer, not the first blank line of the reasoning. Tokens are counted over the raw
-text, including reasoning and tags.
+It does so at a stop string in the answer, or at the token limit of the raw text. Stop strings apply to the answer
+alone: a client that stops at a blank line means its answer, not the first blank line of the reasoning. Tokens are
+counted over the raw text, including reasoning and tags.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class StopStrings:
 
     @property
     def hit(self) -> bool:
+        """Whether a stop string was found, so that the answer is over."""
         return self.found is not None
 
     def feed(self, piece: str) -> str:
@@ -44,7 +45,7 @@ class StopStrings:
 class TokenLimit:
     """Passes on at most `most` tokens of a text that comes in pieces.
 
-    None: it only counts.
+    If `most` is None, it only counts.
     """
 
     def __init__(self, counter: Counter, most: int | None) -> None:
@@ -66,4 +67,5 @@ class TokenLimit:
 
     @property
     def total(self) -> int:
+        """Tokens of the text that was passed on."""
         return self._token_counter.total

@@ -1,6 +1,6 @@
 """Holds the facts about one served model, for the model objects of every API.
 
-Pure.
+It is pure.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class ModelCard:
 
     @property
     def input_modalities(self) -> list[str]:
+        """The kinds of input: text, and images if the model sees."""
         return ["text", "image"] if self.sees else ["text"]
 
     @property
@@ -58,11 +59,13 @@ class ModelCard:
 
     @property
     def parameter_count(self) -> int:
+        """The number of parameters that the file's name tells, 0 if it tells none."""
         found = _SIZE.search(self.parameter_size)
         return int(float(found[1]) * _UNITS[found[2]]) if found else 0
 
     @property
     def quantization(self) -> str:
+        """The quantization that the file's name tells in upper case, else `unknown`."""
         found = _QUANTIZATION.search(self.file.replace("_", " "))
         return found[1].upper() if found else "unknown"
 

@@ -24,8 +24,8 @@ def partial_length(text: str, words: Sequence[str]) -> int:
 def first_complete(text: str, words: Sequence[str], start: int = 0) -> tuple[int, str]:
     """Return position and word of the first complete word in `text`.
 
-    Of words at the same place, the longest. (-1, "") for none. This order does not depend on how a text is cut into
-    pieces.
+    Of words at the same place the longest counts. (-1, "") for none. This order does not depend on how a text is cut
+    into pieces.
     """
     found = [(at + len(word), at, word) for word in words if (at := text.find(word, start)) >= 0]
     _, at, word = min(found, default=(-1, -1, ""))

@@ -142,7 +142,7 @@ class Prompter:
     def render(self, request: ChatRequest) -> str:
         """Return the whole prompt as the model reads it, with the console's frame.
 
-        Of any length.
+        It may have any length.
         """
         before, after = self._template.frame()
         line = encode_line(self._whole_text(request, after), profile=self._profile, newline=self._newline, limit=0)
@@ -265,7 +265,7 @@ class Prompter:
     def _count(self, text: str) -> int:
         """Count the tokens of `text`.
 
-        For a text that cannot fit, scale up those of its beginning.
+        For a text that cannot fit, the count of its beginning is scaled up.
         """
         most = self.counted_at_once
         if len(text) > most and (tokens := self.counter.count(text[:most])) >= self.context_size:
@@ -280,7 +280,7 @@ class Prompter:
     def _trimmed(self, request: ChatRequest, conversation: Conversation) -> PromptPlan | None:
         """Leave out as few of the oldest turns as possible, by bisection.
 
-        None if the last does not fit alone.
+        Return None if the last does not fit alone.
         """
         openings = conversation.openings()[1:]
         fitting: tuple[int, PromptPlan] | None = None
@@ -338,7 +338,7 @@ class Prompter:
 def _choices_of_images(conversation: Conversation) -> Iterator[tuple[str, ...]]:
     """Yield the images to send with a conversation.
 
-    All of them, then one older image less each time.
+    Yield all of them first, then one older image less each time.
     """
     needed = {key for key in conversation.turns[-1].images if key}
     older = [key for key in conversation.images if key not in needed]
@@ -365,7 +365,7 @@ def _mark_images(conversation: Conversation, sent: Sequence[str]) -> Conversatio
 def _closing(request: ChatRequest, after: str) -> str:
     """Return the end of a prompt that switches reasoning off.
 
-    Only where the prompt itself holds the template's end.
+    It is "" unless the prompt itself holds the template's end.
     """
     return _NO_THOUGHTS if not after and not request.thinking else ""
 

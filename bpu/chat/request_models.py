@@ -49,7 +49,7 @@ def clean(text: str) -> str:
 def _content(value: Any) -> str:
     """Read the text of a message.
 
-    A string, an array of text parts (joined by line breaks), or null.
+    It is a string, an array of text parts (joined by line breaks), or null.
     """
     if value is None:
         return ""
@@ -82,7 +82,7 @@ def media_error(kind: str) -> str:
 def left_out(field: str, names: Iterable[str]) -> list[str]:
     """Return the names of ignored items of `field` for the `X-BPU-Ignored` header.
 
-    As many as it can hold.
+    There are as many as the header can hold.
     """
     safe = (_HEADER_UNSAFE.sub("", name)[:40] for name in names)
     return [f"{field}.{name}" for name in dict.fromkeys(safe) if name][:_MAX_LEFT_OUT]
@@ -235,8 +235,8 @@ class Tool(_RequestModel):
 def named_tools(choice: Any) -> tuple[bool, list[str]]:
     """Read a `tool_choice` that is an object.
 
-    Whether a call is required, and of which tools; no names: invalid. It names one tool, or the allowed ones and a
-    mode. Chat Completions nests both, Responses does not.
+    Return whether a call is required, and of which tools; without names it is invalid. It names one tool, or the
+    allowed ones and a mode. Chat Completions nests both, Responses does not.
     """
     if not isinstance(choice, Mapping):
         return False, []
@@ -255,7 +255,7 @@ def _names(tools: Any) -> list[str]:
 class ResponseFormat(_RequestModel):
     """The required form of the answer.
 
-    Free text, any JSON object, or JSON of one schema.
+    It is free text, any JSON object, or JSON of one schema.
     """
 
     type: Literal["text", "json_object", "json_schema"] = "text"

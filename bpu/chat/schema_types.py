@@ -31,7 +31,7 @@ _PREDICATES: dict[str, Callable[[Any], bool]] = {
 def type_names(schema: Mapping[str, Any]) -> frozenset[str] | None:
     """Return the types that `schema` itself allows, by their standard names.
 
-    None for an unknown `type`.
+    Return None for an unknown `type`.
     """
     given = schema.get("type")
     names = [given] if isinstance(given, str) else given

@@ -77,6 +77,7 @@ class Steps:
         self._programs: dict[str, Any] = {}
 
     def spend(self, steps: int = 1) -> None:
+        """Take steps from the budget. Raises `StepsExceeded` when none are left."""
         self._left -= steps
         if self._left < 0:
             raise StepsExceeded
@@ -84,7 +85,7 @@ class Steps:
     def program(self, pattern: str) -> Any:
         """Compile a regular expression.
 
-        None for one that RE2 does not know or that is too long.
+        Return None for one that RE2 does not know or that is too long.
         """
         if pattern not in self._programs:
             is_short = len(pattern) <= _MAX_PATTERN_LENGTH
@@ -165,6 +166,7 @@ class Evaluation:
         self.uncertain = False
 
     def spend(self, steps: int = 1) -> None:
+        """Take steps from the answer's budget. Raises `StepsExceeded` when none are left."""
         self._steps.spend(steps)
 
     def look(self, *values: Any) -> None:
@@ -181,6 +183,7 @@ class Evaluation:
             raise StepsExceeded
 
     def leave(self) -> None:
+        """Return from a level of the schema; every `enter` has one."""
         self._levels -= 1
 
     def unknown(self) -> str | None:
@@ -191,7 +194,7 @@ class Evaluation:
     def failure(self, schema: Schema, value: Any) -> str | None:
         """Return the path of the first keyword that `value` does not meet, "" for `false`.
 
-        None if it fits.
+        Return None if it fits.
         """
         if not isinstance(schema, Mapping):
             if schema is False:
@@ -239,7 +242,7 @@ class Evaluation:
     def matches(self, pattern: Any, text: str) -> bool | None:
         """Whether `text` holds a match of `pattern`.
 
-        None for a pattern that RE2 does not know.
+        It is None for a pattern that RE2 does not know.
         """
         self.spend()
         compiled = self._steps.program(pattern) if isinstance(pattern, str) else None
@@ -268,7 +271,7 @@ class Evaluation:
 def _compiled(pattern: str) -> Any:
     """Compile a regular expression.
 
-    None if RE2 does not know it or finds it too large.
+    Return None if RE2 does not know it or finds it too large.
     """
     options = re2.Options()
     options.log_errors = False

@@ -110,7 +110,7 @@ class Template:
     def between(self) -> str:
         """Return what the template puts between an answer and the next question.
 
-        "" if it refuses three messages.
+        Return "" if it refuses three messages.
         """
         words = [f"{_SENTINEL}{number}end" for number in range(3)]
         roles = ("user", "assistant", "user")
@@ -126,8 +126,8 @@ class Template:
     def inside(self, messages: Sequence[TemplateMessage]) -> str | None:
         """Render `messages` without the frame, which the console adds again.
 
-        None when the template changes the frame or refuses the messages. Tags in messages are hidden from the template,
-        so it cannot cut them away.
+        Return None when the template changes the frame or refuses the messages. Tags in messages are hidden from the
+        template, so it cannot cut them away.
         """
         hidden = [
             TemplateMessage(role=one["role"], content=clean(one["content"]).replace("<", _ANGLE)) for one in messages

@@ -41,6 +41,7 @@ class Vocabulary:
         self.size: int = tokenizer.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str, *, add_special: bool = False) -> list[int]:
+        """Return token ids; `add_special` adds what the model expects around a text."""
         return list(self._tokenizer.encode(text, add_special_tokens=add_special).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -75,7 +76,7 @@ def _byte_alphabet() -> dict[str, int]:
 class Tokens(NamedTuple):
     """A tokenizer's functions.
 
-    Where each token of a text ends, and, faster, how many there are. `vocabulary` is None for the estimate.
+    They tell where each token of a text ends, and, faster, how many there are. `vocabulary` is None for the estimate.
     """
 
     ends: Ends
@@ -95,7 +96,7 @@ class Counter:
     def __init__(self, load: Callable[[], Tokens] | None = None) -> None:
         """`load` returns the tokenizer's functions and is called once, at the first use.
 
-        None: the estimate.
+        If it is None, the estimate is used.
         """
         self._load = load
 
@@ -114,9 +115,11 @@ class Counter:
         return self._tokens.vocabulary
 
     def ends(self, text: str) -> Sequence[int]:
+        """Return the character after each token of `text`; estimated without a tokenizer."""
         return self._tokens.ends(text)
 
     def count(self, text: str) -> int:
+        """Count the tokens of `text`; estimated without a tokenizer."""
         return self._tokens.count(text) if text else 0
 
 
@@ -134,9 +137,11 @@ class IncrementalTokenCounter:
 
     @property
     def total(self) -> int:
+        """Tokens of all pieces so far, counted as one text."""
         return self._closed + self._counter.count(self._open)
 
     def add(self, piece: str) -> None:
+        """Add the next piece of the text; a long piece is counted in parts."""
         if len(self._open) + len(piece) <= _SEGMENT:
             self._open += piece
             return

@@ -66,8 +66,8 @@ class ToolCallParser:
     def read(self, text: str, *, close: bool = True, marked: bool = False) -> list[ParsedToolCall]:
         """Return the calls in `text`; none when any part of it is something else.
 
-        Not `close`: the text was cut, so open brackets are not closed. `marked`: the text stood between a model's own
-        marks of a call, so an unknown name is a call, too.
+        Without `close` the text was cut, so open brackets are not closed. `marked`: the text stood between a model's
+        own marks of a call, so an unknown name is a call, too.
         """
         if DEEPSEEK in text:
             pairs: list[tuple[str | None, Any]] = [

@@ -124,6 +124,7 @@ class ToolCallScanner:
 
     @property
     def has_trailing_text(self) -> bool:
+        """Whether the model wrote text after its calls, which is dropped."""
         return bool(self._after)
 
     def feed(self, piece: str) -> Iterator[Item]:
@@ -206,7 +207,7 @@ class ToolCallScanner:
     def _marked_end(self, closer: str) -> int:
         """Return where the stretch ends.
 
-        Behind its mark, or behind its value where the model forgot the mark.
+        It ends behind its mark, or behind its value where the model forgot the mark.
         """
         text = self._text
         while self._value < 0 and (at := text.find(closer, self._seen)) >= 0:
@@ -330,9 +331,11 @@ class FenceTracker:
 
     @property
     def is_open(self) -> bool:
+        """Whether the text so far ends inside a fence."""
         return bool(self._mark)
 
     def feed(self, text: str) -> None:
+        """Take the next text; cuts may be anywhere."""
         first, *more = text.split("\n")
         self._line += first[:_LOOK_BACK]
         for line in more:
@@ -352,7 +355,7 @@ class FenceTracker:
 def _is_beginning(held_back: str) -> bool:
     """Whether a held text is the beginning of a call.
 
-    A mark, a part of one, or a brace.
+    That is a mark, a part of one, or a brace.
     """
     is_mark = len(held_back) > 1 and any(mark.startswith(held_back) for mark in _MARKS)
     return is_mark or "{" in held_back or held_back.startswith(_MARKS)

@@ -21,7 +21,7 @@ _FORM = f'{CALL}{{"name": "NAME", "arguments": {{...}}}}{CALL_END}'
 def tools_prompt(request: ChatRequest) -> str:
     """Return the prompt's section about the request's tools, one tool a line.
 
-    "" when there are none.
+    Return "" when there are none.
     """
     if not request.tools:
         return ""

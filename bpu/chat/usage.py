@@ -49,7 +49,7 @@ class Usage:
     def timings(self) -> dict[str, Any]:
         """Return llama-server's `timings`.
 
-        With images also the times of their step and of the vision model.
+        With images they also hold the times of the image step and of the vision model.
         """
         prompt_n = self.prompt_tokens - self.cached_tokens
         return {

@@ -55,9 +55,11 @@ class Commands(click.Group):
     """The commands in `COMMANDS`, imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands without loading them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command, with its help in the terminal's language; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
@@ -68,16 +70,19 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of `args`. Raises `UsageError` that suggests the nearest name."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(_unknown_command(args[0]), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the messages, without loading them."""
         rows = [(name, _summary(name)) for name in self.list_commands(ctx)]
         with formatter.section(gettext.gettext("Commands")):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours becomes a sentence and an exit code."""
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         try:

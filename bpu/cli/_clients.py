@@ -1,6 +1,6 @@
 """Formats settings for other programs, each in that program's own format.
 
-Pure but for the messages.
+It is pure but for the messages.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def pad_left(text: str, width: int) -> str:
 def wrap(text: str, width: int) -> list[str]:
     """Wrap `text` to lines of at most `width` cells.
 
-    Only at blanks and between Chinese characters.
+    It breaks only at blanks and between Chinese characters.
     """
     lines = [""]
     for piece in _PIECES.findall(text):

@@ -48,7 +48,7 @@ def order(folder: Path, op: str, model: str = "") -> bool:
 def status(folder: Path) -> dict[str, Any] | None:
     """The status of the engine, as the gateway shows it in `/health`.
 
-    None when no keeper runs.
+    It is None when no keeper runs.
     """
     answer = _ask(folder, GetStatus())
     return answer.status.to_json(time.monotonic()) if isinstance(answer, StatusUpdate) else None

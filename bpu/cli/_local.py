@@ -39,7 +39,7 @@ POLL_S = 0.1
 class LocalBackend:
     """Chats with this board, and starts a keeper if none runs.
 
-    Main thread of the CLI. Raises `SettingsError`.
+    It runs in the main thread of the CLI. Raises `SettingsError`.
     """
 
     def __init__(self, settings: Settings, name: str = "") -> None:

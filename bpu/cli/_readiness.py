@@ -47,7 +47,7 @@ class _UnixConnection(http.client.HTTPConnection):
 def connection(bind: str) -> http.client.HTTPConnection | None:
     """Make a connection from this machine to a server bound to `bind`.
 
-    None for an inherited socket.
+    Return None for an inherited socket.
     """
     part = bind.split(",")[0]
     if part.startswith("fd:"):

@@ -33,7 +33,7 @@ MODELS_LIMIT_S = 3.0
 class _ListedModel(BaseModel):
     """What is read of an entry of `/v1/models`, of whatever answers at `--url`.
 
-    The context in tokens.
+    `context` is in tokens.
     """
 
     model_config = ConfigDict(strict=True)
@@ -124,7 +124,7 @@ def _chosen_endpoint(url: str | None, key: str | None, model: str | None) -> End
 def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
     """Return the endpoint at `url` with that gateway's models.
 
-    With those of the settings if it does not answer.
+    It has the models of the settings if that gateway does not answer.
     """
     gateway = RemoteGateway(url, "" if endpoint.key == ANY_KEY else endpoint.key)
     endpoint = dataclasses.replace(endpoint, base=f"{gateway.base}/v1", needs_key=False)

@@ -175,7 +175,8 @@ def _need() -> Need | None:
 def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int], model: str) -> None:
     """Refuse a mode that is too small for the served model.
 
-    Also one that holds it only perhaps, where another certainly does. Explicit sizes are always accepted.
+    It also refuses one that holds the model only perhaps, where another certainly does. Explicit sizes are always
+    accepted.
     """
     need = _need()
     found = Fit.FITS if need is None else fit(need, usable_sizes({**now, **request.sizes}))
@@ -195,7 +196,7 @@ def _refuse_too_small_mode(request: PoolRequest, now: Mapping[str, int], model: 
 def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
     """Return the boot loader's file if it is to be changed.
 
-    None: the device tree is.
+    If it is None, the device tree is changed.
     """
     if via == "tree":
         return None
@@ -208,7 +209,7 @@ def _config(layout: Layout, boot_dir: Path, via: str) -> BootConfig | None:
 def _next_sizes(layout: Layout, config: BootConfig | None) -> dict[str, int]:
     """Return each pool's bytes at the next start.
 
-    The device tree's, overridden by the boot loader's file.
+    They are the device tree's, overridden by the boot loader's file.
     """
     tree = {pool.name: pool.span.size for pool in layout.memory.pools}
     return {**tree, **(config.sizes() if config else {})}

@@ -116,7 +116,7 @@ def _list(*, as_json: bool, sysfs: Path) -> None:
 def _loaded_model(settings: Settings) -> str:
     """Return the id of the loaded model.
 
-    "" if none is loaded or no engine runs.
+    Return "" if none is loaded or no engine runs.
     """
     try:
         status = _keeper.status(state_dir(settings)) or {}

@@ -1,9 +1,9 @@
 """Bytes to events and back, for every known console program.
 
-Pure: no process, no clock, no file. A console prints, for one turn: an echo of its prompt (some programs), the marker
-`[Assistant] >>> `, the answer, statistics lines (some programs), and its next prompt `[User] <<< `. Colours and a
-library's log lines may come anywhere. `LogFilter` (`log_filter`) takes those out first. `Parser` (`parser`) then hands
-the bytes to the stage of its state:
+It is pure: no process, no clock, no file. A console prints, for one turn: an echo of its prompt (some programs), the
+marker `[Assistant] >>> `, the answer, statistics lines (some programs), and its next prompt `[User] <<< `. Colours and
+a library's log lines may come anywhere. `LogFilter` (`log_filter`) takes those out first. `Parser` (`parser`) then
+hands the bytes to the stage of its state:
 
 | stage (module) | what it reads | what ends it | event at its end |
 |---|---|---|---|

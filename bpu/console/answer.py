@@ -83,6 +83,7 @@ class AnswerStage(Stage):
 
     @property
     def pending(self) -> Pending | None:
+        """What silence would decide; None while a special token may still be open."""
         return self._pending if self._pending is not None and self._tokens.is_empty else None
 
     @property
@@ -91,6 +92,7 @@ class AnswerStage(Stage):
         return (len(self._held) if self._held.strip(b"\n") else 0) + len(self._tokens.held)
 
     def try_plain_text(self, data: bytes) -> str | None:
+        """As in `Stage`: most reads of an answer hold no mark and take this way."""
         if self._at_edge or self._held or self._turn_ended or not self._tokens.is_empty or FIRST_BYTES.search(data):
             return None
         text = self._decoded(data)
@@ -98,6 +100,7 @@ class AnswerStage(Stage):
         return text
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """As in `Stage`: emit what cannot be the end; return what follows the prompt."""
         self._tokens.write(data)
         while (piece := self._tokens.read()) is not None:
             if not isinstance(piece, Match):
@@ -109,9 +112,11 @@ class AnswerStage(Stage):
         return None
 
     def after_log(self) -> None:
+        """Note that a log line was taken out, behind which the turn may end."""
         self._at_edge = self._at_edge or not (self._held or self._tokens.held)
 
     def quiet(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: what looks like an end before silence is the end."""
         return None if self.pending is None else self._decide_pending(emit)
 
     def end(self, emit: Emit) -> bytes | None:
@@ -255,6 +260,7 @@ class ImageStage(AnswerStage):
     _head: bytes | None = b""  # what may be the beginning of the marker; None once that is decided
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """As in `AnswerStage`, after the marker if the console prints one."""
         if self._head is None:
             return super().feed(data, emit)
         self._head += data
@@ -265,6 +271,7 @@ class ImageStage(AnswerStage):
         return super().feed(data, emit) if data else None
 
     def end(self, emit: Emit) -> bytes | None:
+        """As in `AnswerStage`; half a marker that was held is read as text before."""
         head, self._head = self._head, None
         if head and (rest := super().feed(head, emit)) is not None:
             return rest

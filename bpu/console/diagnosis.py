@@ -226,8 +226,8 @@ _RULES = (
 def diagnose(lines: Sequence[str], *, exit_code: int | None = None, signal: int | None = None) -> Diagnosis:
     """Diagnose a failure from a console's last log `lines` and its exit.
 
-    Both None: it has not ended by itself. An exit code of 128 + n is read as signal n, because shells report signals
-    so. The first matching rule wins.
+    If both are None, it has not ended by itself. An exit code of 128 + n is read as signal n, because shells report
+    signals so. The first matching rule wins.
     """
     end = _end(exit_code, signal)
     text = "\n".join(lines)

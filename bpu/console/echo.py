@@ -30,7 +30,7 @@ _UNDECIDED = b"?"
 class EchoMatcher:
     """Compares an echo with the line that was written.
 
-    As it is, and with its line breaks made real.
+    It compares the line as it is, and with its line breaks made real.
     """
 
     def __init__(self, line: bytes) -> None:
@@ -105,9 +105,11 @@ class EchoStage(Stage):
 
     @property
     def pending(self) -> Pending | None:
+        """What silence would decide: a `run error`, or a prompt after a doubtful marker."""
         return self._pending
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """As in `Stage`: return what follows the marker. Raises `OutOfSync`."""
         self._text += data
         while True:
             mark = self._find_mark()
@@ -126,6 +128,7 @@ class EchoStage(Stage):
             self._take_line(newline, emit)
 
     def quiet(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: accept the `run error` or the last doubtful marker."""
         if self._pending is Pending.RUN_ERROR:
             return self._run_error(len(self._text), emit)
         return (
@@ -135,6 +138,7 @@ class EchoStage(Stage):
         )
 
     def end(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: accept the last doubtful marker or an unfinished `run error`."""
         if self._doubtful_marker_at is not None:
             return self._begin_answer(self._doubtful_marker_at, emit)
         if self._is_run_error(len(self._text)):
@@ -181,7 +185,7 @@ class EchoStage(Stage):
     def _is_consoles(self, mark: bytes, end: int) -> bool:
         """Whether the `mark` that begins the current line is the console's own.
 
-        Judged by the bytes before `end`.
+        It judges by the bytes before `end`.
         """
         if not self._echoes or not self._echo_matcher.marks(mark):
             return True
@@ -246,9 +250,11 @@ class AnchoredEchoStage(Stage):
 
     @property
     def pending(self) -> Pending | None:
+        """What silence would decide: only ever a `run error`."""
         return self._pending
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """As in `Stage`: return what follows the marker. Raises `EchoMismatch` for all else."""
         self._text += data
         for expected, form in self._expected.items():
             if self._text.startswith(expected):
@@ -264,12 +270,14 @@ class AnchoredEchoStage(Stage):
         return None
 
     def quiet(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: accept the `run error` that has come."""
         if self._pending is None:
             return None
         emit(RunError(RUN_ERRORS[0].decode()))
         return b""
 
     def end(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: the end decides what silence would."""
         return self.quiet(emit)
 
     def _remainder_after(self, expected: bytes) -> bytes:
@@ -288,7 +296,7 @@ class AnchoredEchoStage(Stage):
 def form_of(echo: bytes, line: bytes) -> EchoForm | None:
     """Return the form of an `echo` that holds `line` exactly once, else None.
 
-    As written or with real line breaks.
+    The line counts as written or with real line breaks.
     """
     for body in (line, line.replace(b"\\n", b"\n")):
         at = echo.find(body) if body else -1

@@ -37,6 +37,7 @@ class LoadingStage(Stage):
         self._banner: list[str] = []
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """As in `Stage`: emit log lines, and `Ready` with the banner at the first prompt."""
         text, at = self._text + data, 0
         while True:
             if not self._cut and text.startswith(PROMPT, at):
@@ -54,6 +55,7 @@ class LoadingStage(Stage):
             self._cut, at = newline < 0, end
 
     def end(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: an unfinished line may be a log line, too."""
         self._take_line(self._text, emit)
         self._text = b""
         return None
@@ -82,9 +84,11 @@ class IdleStage(Stage):
 
     @property
     def pending(self) -> Pending | None:
+        """What silence would decide: the prompt after `reset`, if nothing follows it."""
         return Pending.PROMPT if self._awaits_reset and self._text == PROMPT else None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """As in `Stage`: emit whole log lines. Raises `OutOfSync` for anything else."""
         self._text += data
         while self._skip_breaks():
             if self._awaits_reset and self._text.startswith(PROMPT):
@@ -99,6 +103,7 @@ class IdleStage(Stage):
         return None
 
     def quiet(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: the prompt after `reset` has come alone."""
         if self.pending is None:
             return None
         emit(Done())
@@ -126,6 +131,7 @@ class IdleStage(Stage):
         return "The console wrote output although it had no line to answer."
 
     def end(self, emit: Emit) -> bytes | None:
+        """As in `Stage`: an unfinished log line is logged, all else is dropped."""
         if self._text.startswith(IDLE_HEADS + FAILURE_HEADS):
             emit(log_event(self._text))
         self._text = b""

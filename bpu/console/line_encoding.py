@@ -27,7 +27,7 @@ _SPECIAL = re.compile(r"<(?=[|｜][^|｜<>]{1,128}[|｜]>)")
 def encode_line(text: str, *, profile: Profile, newline: str = "\\n", limit: int | None = None) -> bytes:
     """Encode `text` as the bytes of one line in UTF-8.
 
-    Without the newline that sends it.
+    They do not include the newline that sends the line.
 
     - A line break of any kind (CR, LF, CR LF, VT, FF, U+0085, U+2028, U+2029) becomes `newline`.
     - Every other control character (NUL would cut the line) becomes a blank; a tab stays; a lone surrogate,

@@ -37,7 +37,7 @@ _CPU_CONSOLE_HEAD = b"[cpu] "
 def is_library_line(line: bytes) -> bool:
     """Whether `line`, of the error stream, begins like a library's.
 
-    Like lines of consoles, their libraries and the C library.
+    Such are lines of consoles, their libraries and the C library.
     """
     line = _COLOUR.sub(b"", line)
     if line.startswith((*IDLE_HEADS, *FAILURE_HEADS, *RUN_ERRORS, _CPU_CONSOLE_HEAD)):
@@ -77,6 +77,7 @@ class LogFilter:
         self._known_prefixes |= heads
 
     def feed(self, data: bytes, arrival: Arrival | None = None) -> Iterator[bytes | Log]:
+        """Yield the console's own bytes, and a `Log` in place of each library line."""
         self._arrival, self._carried = arrival, len(self._scanner.held)
         if arrival is not None:
             self._arrivals.append(arrival)

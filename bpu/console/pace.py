@@ -1,8 +1,8 @@
 """Measures the steps of an answer, and how much a model can print meanwhile.
 
-Pure: times are arguments. A model prints whatever a user asks for, so no text proves that a turn is over. But a model
-cannot print faster than its own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on S100) to
-112 tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5 tokens at once
+It is pure: times are arguments. A model prints whatever a user asks for, so no text proves that a turn is over. But a
+model cannot print faster than its own steps. Published decode rates on these boards go from 3.72 tokens/s (R1 7B on
+S100) to 112 tokens/s (9 ms a token on S600); with speculative decoding the S600 emits 4 to 5 tokens at once
 (docs/console-protocol.md#speeds).
 """
 
@@ -66,6 +66,7 @@ class Arrival(NamedTuple):
 
     @property
     def window_s(self) -> float:
+        """Seconds in which the bytes may have been printed."""
         return self.read_at - self.empty_at
 
 
@@ -147,7 +148,7 @@ class Pace:
     def _is_block(self) -> bool:
         """Whether the current step holds more than a model prints at once.
 
-        In as few reads as a buffer's content.
+        It came in as few reads as a buffer's content.
         """
         size = max(self._step_tokens, self._step_bytes / _TOKEN_BYTES)
         return size > self._step_limit and 0 < self._step_reads <= _BLOCK_READS
@@ -165,7 +166,7 @@ class Pace:
     def measured_step_s(self) -> float | None:
         """The step of this answer alone, in seconds (see `step_of`).
 
-        None when it has too few steps.
+        It is None when it has too few steps.
         """
         if len(self._gaps) >= LEAST_STEPS:
             return step_of(self._gaps)
@@ -230,8 +231,8 @@ class Pace:
     def silence_s(self, least_s: float, held: Sequence[tuple[Arrival, bytes]] = ()) -> float:
         """Return the seconds of silence that show the end at this pace.
 
-        `held` as above. A doubtful end comes at least a step after the text before it, so at an unknown pace this gap
-        counts, too.
+        `held` is that of `add`. A doubtful end comes at least a step after the text before it, so at an unknown pace
+        this gap counts, too.
         """
         step = self.measured_step_s
         if step is None and self._known is None:
@@ -248,7 +249,7 @@ class Pace:
     def most_tokens_in(self, window_s: float) -> float:
         """Return the tokens that the model could have printed in `window_s` seconds.
 
-        Infinite at an unknown pace.
+        It is infinite at an unknown pace.
         """
         if len(self._gaps) >= LEAST_STEPS:
             quickest = sorted(self._gaps)[len(self._gaps) // 10]

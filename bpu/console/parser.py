@@ -64,7 +64,7 @@ TRANSITIONS: dict[tuple[ParserState, type | OwnerCall], ParserState] = {
 class Parser:
     """Parses one console's output, from its start or (with `state=ParserState.IDLE`) from a prompt on.
 
-    `traits`: what this console showed in earlier turns. With `anchored` False, an echo of any form is accepted.
+    `traits` are what this console showed in earlier turns. With `anchored` False, an echo of any form is accepted.
 
     Invariant: after `OutOfSync` no method parses any more. One thread calls it, in callbacks of the event loop of the
     keeper, a gunicorn worker or a command.
@@ -96,6 +96,7 @@ class Parser:
 
     @property
     def state(self) -> ParserState:
+        """The state after everything that was fed; `begin` is legal only in IDLE."""
         return self._state
 
     @property
@@ -110,9 +111,9 @@ class Parser:
     def begin(self, line: bytes, *, chat: bytes = b"", continued: bool = False) -> None:
         """Begin a turn: the owner has written `line` (without its newline).
 
-        Legal only when idle, else `ValueError`. `chat` is the earlier conversation, which the model may quote, where
-        this turn continues one (`continued`). Raises `OutOfSync` if the beginning of a line, read since the last
-        prompt, cannot begin this turn.
+        It is legal only when idle; else it raises `ValueError`. `chat` is the earlier conversation, which the model may
+        quote, where this turn continues one (`continued`). Raises `OutOfSync` if the beginning of a line, read since
+        the last prompt, cannot begin this turn.
         """
         self._transition(OwnerCall.BEGIN)
         self._log_filter.remember_log_prefixes(chat)
@@ -126,7 +127,7 @@ class Parser:
     def begin_images(self, line: bytes) -> None:
         """Begin the step that reads images: the owner has written `line` with their paths.
 
-        Legal only when idle. Its events are those of an answer whose text means nothing; `Done` ends it.
+        It is legal only when idle. Its events are those of an answer whose text means nothing; `Done` ends it.
         """
         self._transition(OwnerCall.IMAGES)
         self._log_filter.remember_log_prefixes(line)

@@ -1,6 +1,6 @@
 """What is known of each console program before it runs, and what its banner adds.
 
-Values only; docs/console-protocol.md names the public source, log or document behind each.
+It holds values only; docs/console-protocol.md names the public source, log or document behind each.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ _GREETING = re.compile(r"(?:大模型|模型类别：)(多轮|图像、文本)?�
 def profile_for(program_name: str) -> Profile:
     """Return the profile of a program by its name or path.
 
-    For an unknown one `xlm_demo`, the most tolerant.
+    An unknown one gets `xlm_demo`, the most tolerant.
     """
     base = program_name.rsplit("/", 1)[-1]
     named = [profile for name, profile in PROFILES.items() if base.startswith(name)]

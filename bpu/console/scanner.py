@@ -30,7 +30,7 @@ class Pattern(Generic[AnyStr]):
     def match(self, text: AnyStr, at: int) -> int:
         """Return where the match at `at` ends.
 
-        `NO_MATCH`; or `INCOMPLETE` when `text` ends too soon to tell.
+        It is `NO_MATCH` where there is none, and `INCOMPLETE` when `text` ends too soon to tell.
         """
         for part in self.parts:
             if isinstance(part, re.Pattern):
@@ -131,7 +131,7 @@ class Scanner(Generic[AnyStr]):
     def read(self) -> AnyStr | Match[AnyStr] | None:
         """Return the next plain text (never empty) or match.
 
-        None when the rest is undecided, or all is read.
+        Return None when the rest is undecided, or all is read.
         """
         start, at = self._at, self._at
         while (head := self._heads.search(self._text, at)) is not None:
@@ -164,7 +164,7 @@ class Scanner(Generic[AnyStr]):
     def take_line(self, longest: int) -> AnyStr:
         """Return what is held up to and with the next newline, or all of it.
 
-        `longest` at most.
+        It returns `longest` bytes at most.
         """
         newline = b"\n" if isinstance(self._text, bytes) else "\n"
         last = min(self._at + longest, len(self._text))

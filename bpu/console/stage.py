@@ -51,11 +51,12 @@ class Stage:
     def try_plain_text(self, data: bytes) -> str | None:
         """Return `data` as text if it can only be the model's text.
 
-        None: `feed` must read it.
+        If it returns None, `feed` must read it.
         """
         return None
 
     def feed(self, data: bytes, emit: Emit) -> bytes | None:
+        """Take `data` and emit its events. The base class ignores it."""
         return None
 
     def after_log(self) -> None:

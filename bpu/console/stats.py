@@ -63,7 +63,7 @@ _KNOWN = frozenset(Stats.__dataclass_fields__)
 def match_line(text: bytes, at: int, kinds: Container[str]) -> tuple[str, int]:
     """The kind (one of `kinds`) and end of the statistics line at `at`.
 
-    Else "" and what `Pattern.match` says.
+    Where there is none, it is "" and what `Pattern.match` returns.
     """
     for pattern in _LINE_PATTERNS:
         end = pattern.match(text, at) if pattern.name in kinds else NO_MATCH

@@ -17,7 +17,7 @@ MOST_ECHOES = 4
 class EchoForm:
     """The bytes that a console prints before and after a line in its echo.
 
-    `continued`: within a chat, not at its beginning.
+    `continued` means within a chat, not at its beginning.
     """
 
     prefix: bytes
@@ -27,7 +27,7 @@ class EchoForm:
     def echoes(self, line: bytes) -> list[bytes]:
         """Return the possible echoes of `line`.
 
-        As it was written, or with its `\\n` made into line breaks.
+        They hold it as it was written, or with its `\\n` made into line breaks.
         """
         bodies = {line, line.replace(b"\\n", b"\n")}
         return [self.prefix + body + self.suffix for body in bodies]
@@ -76,9 +76,9 @@ class TurnReport:
 class Traits:
     """What is known of a console beyond its profile.
 
-    Each None or empty until a turn showed it. `step_s`: the usual step of its answers in seconds; `few_gaps`: the gaps
-    of short answers, until they show the step. `statistics`: the kind of its first statistics line. `echoes`: how it
-    repeats a line. `echo_exact` False: it changes lines when it repeats them, so a different echo means nothing.
+    Each is None or empty until a turn showed it. `step_s`: the usual step of its answers in seconds; `few_gaps`: the
+    gaps of short answers, until they show the step. `statistics`: the kind of its first statistics line. `echoes`: how
+    it repeats a line. `echo_exact` False: it changes lines when it repeats them, so a different echo means nothing.
     `delivers_blocks`: it buffers its output, so no end of a turn is proven. `rate`: tokens a second of its fastest
     answer; a user cannot make a model seem slower by it.
     """
@@ -94,7 +94,7 @@ class Traits:
     def anchors(self, *, continued: bool) -> tuple[EchoForm, ...]:
         """Return the echoes with which a turn must begin.
 
-        None where they are unknown or mean nothing.
+        Return None where they are unknown or mean nothing.
         """
         return tuple(form for form in self.echoes if form.continued == continued) if self.echo_exact else ()
 

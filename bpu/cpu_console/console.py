@@ -86,6 +86,7 @@ class Console:
         self._text = ""  # the text in the model's KV cache
 
     def run(self) -> int:
+        """Load the model and answer lines until the input ends; return the exit code."""
         options, stdio = self._options, self._stdio
         for name in ("hbm_path", "tokenizer_dir", "template_path", "model_type"):
             stdio.out(f"{name}: {getattr(options, name)}\n")

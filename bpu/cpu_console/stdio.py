@@ -1,6 +1,6 @@
 """Writes through the C library's streams, so that `stdbuf` works.
 
-As it does on the SDK's programs.
+So `stdbuf` works as it does on the SDK's programs.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ class Stdio:
         self._stderr = ctypes.c_void_p.in_dll(libc, "stderr")
 
     def out(self, text: str | bytes) -> None:
+        """Write to stdout through the C library's buffer."""
         self._write(self._stdout, text)
 
     def err(self, text: str) -> None:
+        """Write to stderr, which has no buffer."""
         self._write(self._stderr, text)
 
     def flush(self) -> None:
+        """Write what the buffer of stdout holds."""
         self._fflush(self._stdout)
 
     def _write(self, stream: ctypes.c_void_p, text: str | bytes) -> None:

@@ -47,7 +47,7 @@ def frame(source: str, *, bos: str = "", eos: str = "") -> Frame:
 def _between(template: jinja2.Template, bos: str, eos: str, opening: str) -> str:
     """Return the text between an answer and the next question.
 
-    "" if the template refuses three messages.
+    Return "" if the template refuses three messages.
     """
     messages = [("user", _FIRST), ("assistant", _ANSWER), ("user", _SECOND)]
     try:

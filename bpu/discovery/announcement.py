@@ -44,7 +44,7 @@ class Announcement:
 def announcement(bind: str, txt: Mapping[str, str], addresses: Sequence[Address], hostname: str) -> Announcement | None:
     """Make the announcement of a gateway at `bind` (`BPU_BIND`).
 
-    None if no private network reaches it.
+    Return None if no private network reaches it.
     """
     near = [address.ip for address in addresses if address.kind is not Kind.CONTAINER and is_private(address.ip)]
     for part in bind.split(","):
@@ -73,7 +73,7 @@ def is_wanted(settings: Settings, *, is_service: bool) -> bool:
 def is_private(ip: str) -> bool:
     """Whether `ip` is an IPv4 address of a local network.
 
-    Not loopback, not public, not reserved for something else.
+    It is not loopback, not public, and not reserved for something else.
     """
     try:
         address = ipaddress.IPv4Address(ip)
@@ -90,8 +90,8 @@ def instance_name(hostname: str) -> str:
 def avahi_file(settings: Settings, models: Sequence[str]) -> str | None:
     """Return Avahi's service file.
 
-    None with `BPU_ANNOUNCE=0` or if no private network can reach the gateway. Avahi adds the addresses itself and
-    replaces `%h` by the host's name.
+    Return None with `BPU_ANNOUNCE=0` or if no private network can reach the gateway. Avahi adds the addresses itself
+    and replaces `%h` by the host's name.
     """
     ports = [part.rpartition(":")[2] for part in settings.bind.split(",") if _may_be_private(part)]
     if settings.announce == "0" or not ports:

@@ -1,6 +1,6 @@
 """Derives what a console can do from the settings, an examination and public knowledge.
 
-Pure; keeper and CLI use it.
+It is pure; keeper and CLI use it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Asks a console whether it keeps a conversation and whether `reset` empties its KV cache.
 
-Pure. Recall proves that the history is kept, because a model cannot guess a random word. A missing word proves nothing,
-because the model may have ignored the question. So `reset` counts as working only if the model lists every word before
-it, and after it, asked in the same way, only the newest word:
+It is pure. Recall proves that the history is kept, because a model cannot guess a random word. A missing word proves
+nothing, because the model may have ignored the question. So `reset` counts as working only if the model lists every
+word before it, and after it, asked in the same way, only the newest word:
 
 1. The line names three words.
 2. The line names a fourth word and asks for every word: the answer must contain all four.

@@ -35,7 +35,7 @@ _MIB = 1 << 20
 class Exit:
     """How a process ended.
 
-    Its exit code, or the number of the signal that ended it.
+    It has an exit code, or the number of the signal that ended it.
     """
 
     code: int | None
@@ -95,7 +95,7 @@ class Log:
 class Console:
     """A console process. `stdin`, `stdout` and `stderr` are non-blocking descriptors, open until `close`.
 
-    Owned by the supervisor in the keeper, or by `Probe` in a command; their main thread runs all of it.
+    The supervisor owns it in the keeper, or `Probe` in a command; their main thread runs all of it.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Console:
     def session(self, *, proc: Path = Path("/proc")) -> Iterator[int]:
         """Yield the pids of the console's session.
 
-        Its own, and those that a wrapper script started.
+        They are its own, and those that a wrapper script started.
         """
         return (pid for pid in _pids(proc) if _session_of(proc / str(pid)) == self.pid)
 

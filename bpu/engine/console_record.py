@@ -1,9 +1,10 @@
 """Keeps in the data folder what is known of one console.
 
-An examination's findings and a probe's facts. A record belongs to one console: one configuration, template, tokenizer
-and model (its identity, known before the console runs), and one program with its libraries (its code, read from the
-running process, because the vendor's libraries implement history and `reset`). It does not apply to a console that
-differs in any of them. Keeper, workers and commands read records; only the holder of the engine's lock writes them.
+It keeps an examination's findings and a probe's facts. A record belongs to one console: one configuration, template,
+tokenizer and model (its identity, known before the console runs), and one program with its libraries (its code, read
+from the running process, because the vendor's libraries implement history and `reset`). It does not apply to a console
+that differs in any of them. Keeper, workers and commands read records; only the holder of the engine's lock writes
+them.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ def forget(folder: Path) -> int:
 def read_record(path: Path) -> Any:
     """Read the JSON of a record.
 
-    None if another user could have written it or a folder above it.
+    Return None if another user could have written it or a folder above it.
     """
     if path.is_symlink():
         return None
@@ -353,7 +354,7 @@ def _object(text: str) -> dict[str, Any]:
 def _model(path: Path) -> str:
     """Identify a model file by size, time and two checksums.
 
-    Those of its first and last MiB, because it has gigabytes.
+    They are those of its first and last MiB, because the file has gigabytes.
     """
     try:
         with path.open("rb") as file:

@@ -1,9 +1,9 @@
 """Every message between the keeper and its clients (workers and commands) as a typed value.
 
-Standard library only. A packet is a JSON object; its `op` names a message to the keeper, its `event` a message from it,
-and `MESSAGES` has all of them. `from_packet` takes nothing but what the fields' types and bounds allow. A field with a
-default may be left out of a packet, and a field that this version does not know is ignored, so that versions can differ
-during an update.
+It uses the standard library only. A packet is a JSON object; its `op` names a message to the keeper, its `event` a
+message from it, and `MESSAGES` has all of them. `from_packet` takes nothing but what the fields' types and bounds
+allow. A field with a default may be left out of a packet, and a field that this version does not know is ignored, so
+that versions can differ during an update.
 
 Moments are seconds of the system-wide monotonic clock. `docs/engine-protocol.md` shows the messages in their order.
 """
@@ -185,7 +185,7 @@ class CancelJob(Message):
 class LoadModel(NamesLaunch):
     """Orders a load.
 
-    Of the named launch, of the model with the id `model`, or else of the model of the last load.
+    It loads the named launch, the model with the id `model`, or else the model of the last load.
     """
 
     fingerprint: Digest = ""
@@ -280,7 +280,7 @@ class Refusal(Message):
 class StatusUpdate(Message):
     """Tells the engine's status.
 
-    To a lifeline after every change, else as the answer to `GetStatus`.
+    It goes to a lifeline after every change, and is the answer to `GetStatus`.
     """
 
     status: EngineStatus

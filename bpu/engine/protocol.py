@@ -155,7 +155,7 @@ def peer_ids(sock: RawSocket) -> tuple[int, int, int]:
 def _address(folder: Path) -> Iterator[str]:
     """The socket's path.
 
-    By way of an open folder where it is too long for the kernel.
+    It goes through an open folder where it is too long for the kernel.
     """
     path = folder / SOCKET_NAME
     if len(os.fsencode(path)) <= _UNIX_PATH_BYTES:

@@ -160,7 +160,7 @@ class EngineStatus:
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the form that clients see.
 
-        At the moment `now`, with ages in seconds instead of moments.
+        It is that of the moment `now`, with ages in seconds instead of moments.
         """
         return {
             **_without_moments(self),

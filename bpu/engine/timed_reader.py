@@ -41,8 +41,8 @@ class EndOfOutput(Exception):
 class RestProbe:
     """Tells whether a console's processes are at rest.
 
-    That is, whether no thread has run since a sample. A model may work without output (skipped special tokens, parts of
-    a character); a waiting console does nothing. `background_threads` are the ids of threads that run although the
+    They are at rest if no thread has run since a sample. A model may work without output (skipped special tokens, parts
+    of a character); a waiting console does nothing. `background_threads` are the ids of threads that run although the
     console waits, None while they are unknown.
     """
 
@@ -56,7 +56,7 @@ class RestProbe:
     def sample(self) -> Sample:
         """Return how often each thread has run, without background threads.
 
-        None if the kernel does not count that.
+        Return None if the kernel does not count that.
         """
         runs: dict[int, int] = {}
         try:
@@ -101,7 +101,7 @@ def _state_in(stat: Path) -> bytes:
 def reader_of(fd: int) -> Callable[[], bytes | None]:
     """Return a function that reads a non-blocking descriptor.
 
-    None when nothing is there, b"" at the end.
+    Return None when nothing is there, b"" at the end.
     """
 
     def read() -> bytes | None:
@@ -173,7 +173,7 @@ class TimedReader:
     def next_look_s(self) -> float | None:
         """Seconds without output after which the owner must call `read` and `look`.
 
-        None: it need not. The owner asks after each read, once it has passed the events on.
+        If it is None, the owner need not. The owner asks after each read, once it has passed the events on.
         """
         self._parser.settle()
         if self._unread is not None:
@@ -186,7 +186,7 @@ class TimedReader:
     def poll(self, *, readable: bool) -> list[Event]:
         """Return the events of a read.
 
-        Without output, unless it was `readable` a moment ago, those of silence.
+        Without output, unless it was `readable` a moment ago, they are those of silence.
         """
         events = self.read()
         if events is None:
@@ -253,6 +253,6 @@ class TimedReader:
     def _doubtful_s(self) -> float:
         """Seconds between two looks from which on a model may have written in between.
 
-        Half a step.
+        It is half a step.
         """
         return max(LEAST_DOUBT_S, (self._parser.traits.step_s or 0.0) / 2)

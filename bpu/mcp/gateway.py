@@ -36,6 +36,7 @@ class GatewayClient:
         self._transport = transport
 
     async def models(self) -> list[Body]:
+        """Return the models that the gateway lists, the default one first. Raises `GatewayError`."""
         found = (await self.request("GET", "/v1/models")).get("data")
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

@@ -1,7 +1,7 @@
 """Serves MCP over HTTP at `/mcp`, on its own address.
 
-With the gateway's rules for keys, hosts and networks. An ASGI application on asyncio in one process, which `bpu mcp
---http` runs until it is interrupted.
+The gateway's rules for keys, hosts and networks hold there. An ASGI application on asyncio in one process, which `bpu
+mcp --http` runs until it is interrupted.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class AccessMiddleware:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it in JSON; a WebSocket gets no answer."""
         if scope["type"] == "http" and (error := self._refusal(scope)) is not None:
             await _respond(error, send)
         elif scope["type"] in ("http", "lifespan"):

@@ -28,7 +28,7 @@ LOCALE = Path(__file__).with_name("locale")
 def language(environ: Mapping[str, str] = os.environ) -> Language:
     """Return the language of the terminal.
 
-    By the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set.
+    The first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is set decides.
     """
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
@@ -67,7 +67,7 @@ def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
 def os_reason(error: Exception) -> str:
     """Return the operating system's reason for `error` in the terminal's language.
 
-    Of another error its own text.
+    For another error, return its own text.
     """
     if not isinstance(error, OSError):
         return str(error)

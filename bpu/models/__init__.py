@@ -1,4 +1,4 @@
 """The models of a board: table, files, SDKs, catalogue, download; and models in GGUF files.
 
-Pure but for files and, only in `download`, the network. It starts no program and does not know the engine.
+It is pure but for files and, only in `download`, the network. It starts no program and does not know the engine.
 """

@@ -30,6 +30,7 @@ class File(BaseModel):
 
     @property
     def name(self) -> str:
+        """The last part of the URL's path, under which the file is saved."""
         return PurePosixPath(urlsplit(self.url).path).name
 
 
@@ -76,6 +77,7 @@ class Row(BaseModel):
 
     @property
     def need(self) -> Need | None:
+        """The BPU memory that its source names; None if it names none."""
         if self.memory is None:
             return None
         return Need(self.memory, self.largest or self.memory, "catalogue")
@@ -98,7 +100,7 @@ def find(name: str, rows: Sequence[Row] | None = None) -> Row | None:
 def need_of(model: ModelSpec) -> Need | None:
     """Return the BPU memory that a model needs.
 
-    From its entry, else from the catalogue, else by the file's size.
+    It comes from its entry, else from the catalogue, else from the file's size.
     """
     size = _size(model.hbm)
     if model.memory_mb is not None:

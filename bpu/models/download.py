@@ -76,6 +76,7 @@ class Downloader:
         self._sleep, self._clock = sleep, clock
 
     def close(self) -> None:
+        """Close all connections."""
         self._pool.clear()
 
     def text(self, url: str) -> str:

@@ -1,7 +1,7 @@
 """Reads the metadata of a GGUF file: template, context, vocabulary; never the weights.
 
-Standard library only. The file is untrusted: every length in it is checked against the rest of the file before it is
-used.
+It uses the standard library only. The file is untrusted: every length in it is checked against the rest of the file
+before it is used.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ class GgufModel:
 
     @property
     def template(self) -> Path:
+        """The path of the chat template that was written from the file's metadata."""
         return self.folder / _TEMPLATE
 
     @property
@@ -97,7 +98,7 @@ def _make(metadata: Mapping[str, Any], folder: Path, stem: str) -> None:
 def model_id(metadata: Mapping[str, Any], stem: str) -> str:
     """Return a name in the usual form, `smollm2:135m`.
 
-    From the file's name if the model has none.
+    It comes from the file's name if the model has none.
     """
     base, size = (str(metadata.get(f"general.{key}") or "") for key in ("basename", "size_label"))
     if base:

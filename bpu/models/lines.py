@@ -1,6 +1,6 @@
 """Finds the line of each key in a TOML text, because TOML libraries drop it.
 
-Pure. The text must be valid TOML, because this module splits statements without checking them.
+It is pure. The text must be valid TOML, because this module splits statements without checking them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 def statements(text: str) -> Iterator[tuple[int, str]]:
     """Yield the first line and the text of each statement.
 
-    A header, or a key with its value.
+    A statement is a header, or a key with its value.
     """
     line, first_line, depth, statement = 1, 1, 0, ""
     for token in _TOKEN.findall(text):
@@ -40,7 +40,7 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
 def lines(text: str) -> dict[Place, int]:
     """Return the line of each header and key by its path.
 
-    With the index of an entry in an array of tables.
+    The path has the index of an entry in an array of tables.
     """
     found: dict[Place, int] = {}
     for line, path in _paths(text):
@@ -80,7 +80,7 @@ def _paths(text: str) -> Iterator[tuple[int, Place]]:
 def line_of(place: Place, found: dict[Place, int]) -> int:
     """Return the line of a path, or of the nearest enclosing table.
 
-    1 for the whole text.
+    It is 1 for the whole text.
     """
     return next((found[place[:end]] for end in range(len(place), 0, -1) if place[:end] in found), 1)
 

@@ -50,7 +50,7 @@ def missing_files(model: ModelSpec) -> list[str]:
 def _names(model: ModelSpec) -> dict[str, str]:
     """Return the names of the values to correct.
 
-    Keys of the entry in a table, else settings.
+    They are keys of the entry in a table, else settings.
     """
     keys = ("runtime_dir", "console", "hbm", "tokenizer_dir", "template")
     if model.line:
@@ -62,7 +62,7 @@ def _names(model: ModelSpec) -> dict[str, str]:
 def refusals(model: ModelSpec, board: Board | None) -> list[str]:
     """Return a sentence for each reason why the console would refuse this model.
 
-    On `board`, None for an unknown one.
+    `board` is None for an unknown one.
     """
     found = []
     if sdk.is_second_generation(model.runtime_dir):

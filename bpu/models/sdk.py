@@ -69,7 +69,7 @@ def is_second_generation(runtime_dir: Path) -> bool:
 def sdk_of(profile: str, runtime_dir: Path) -> Sdk:
     """Return the SDK of a console.
 
-    By the program, then by the version in the folder's name.
+    The program decides, then the version in the folder's name.
     """
     if profile in ("llm", "vlm"):
         return "S600"
@@ -94,7 +94,7 @@ def find_console(runtime_dir: Path, names: tuple[str, ...] = CONSOLES) -> Path |
 def library_folder(runtime_dir: Path, console: Path) -> Path:
     """Return the folder of the console's libraries.
 
-    The one with `libxlm.so`, else the first that exists.
+    It is the one with `libxlm.so`, else the first that exists.
     """
     candidates = [
         runtime_dir / "lib",
@@ -137,7 +137,7 @@ def _tokenizer_places(hbm: Path, runtime_dir: Path) -> Iterator[Path]:
 def find_template(tokenizer_dir: Path) -> Path | None:
     """Find the chat template in a tokenizer's folder.
 
-    A template file, else a tokenizer configuration with one.
+    It is a template file, else a tokenizer configuration with one.
     """
     for pattern in ("simple-chat.jinja", "chat_template.jinja", "*.jinja"):
         for path in _glob(tokenizer_dir, pattern):

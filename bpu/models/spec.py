@@ -142,6 +142,7 @@ class ModelSpec:
 
     @property
     def libraries(self) -> Path:
+        """The folder of the console's libraries, for `LD_LIBRARY_PATH`."""
         return sdk.library_folder(self.runtime_dir, self.console)
 
     @property
@@ -170,6 +171,7 @@ class ModelSpec:
 
     @property
     def cores_of_vision(self) -> int:
+        """The vision model's BPU cores by its file's name, else the model's own."""
         return (read_name(self.vit.name).cores if self.vit else None) or self.cores
 
 
@@ -308,7 +310,7 @@ def _program(entry: Entry, settings: Settings, runtime: Path, hbm: Path) -> tupl
 def _type_for(profile: str, entry: Entry, hbm: Path, runtime: Path) -> int | None:
     """Return the model type that a console of this profile would get.
 
-    None if nothing says it.
+    Return None if nothing says it.
     """
     if entry.model_type is not None:
         return entry.model_type

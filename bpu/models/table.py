@@ -45,6 +45,7 @@ class ModelTable:
 
     @property
     def default_model(self) -> ModelSpec:
+        """The model whose name is `default`; every table has it."""
         found = self.find(self.default)
         assert found is not None, "`load_table` accepts only a default that exists"
         return found
@@ -53,7 +54,7 @@ class ModelTable:
 def table_file(settings: Settings) -> Path | None:
     """Find the file of the table.
 
-    As set, else the system's, else the one in the data folder; None if there is none.
+    It is the one that is set, else the system's, else the one in the data folder; None if there is none.
     """
     if settings.models_file is not None:
         return settings.models_file
@@ -106,8 +107,8 @@ def load_table(settings: Settings) -> ModelTable:
 def hold_table(settings: Settings) -> None:
     """Read and check the file, and keep its text.
 
-    For this process and its forks, until the next call. gunicorn's master calls it, so that all workers use the same
-    table even if the file changes. After `SettingsError` the previous text is kept.
+    It holds for this process and its forks, until the next call. gunicorn's master calls it, so that all workers use
+    the same table even if the file changes. After `SettingsError` the previous text is kept.
     """
     snapshot = _read(settings)
     snapshot.table(settings)

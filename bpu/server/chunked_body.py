@@ -27,6 +27,7 @@ class ChunkedBody(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
         self._chunks = self._bytes = 0
 
     def parse_chunk_size(self, unreader: Any, data: Any = None) -> Any:
+        """Read the head of the next chunk. Raises `InvalidChunkSize` for very many tiny ones."""
         size, rest = super().parse_chunk_size(unreader, data)
         self._chunks += 1
         self._bytes += size

@@ -84,7 +84,7 @@ class ClientSocket:
     def path(self) -> str:
         """Return the path in the head that is being read.
 
-        As far as its first bytes show it, else "".
+        It is "" until the first bytes show it.
         """
         _, _, target = self._head.partition(b" ")
         return target.split(b" ")[0].split(b"?")[0].decode("ascii", "replace")

@@ -17,6 +17,7 @@ class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
     """
 
     def setup(self, cfg: Any) -> None:
+        """Configure all loggers; gunicorn calls it at the start and at a reload."""
         super().setup(cfg)
         # The configuration of the formats, which comes last, has set the level of each logger again.
         for name in LEVELLED:

@@ -70,6 +70,7 @@ class Worker(JsonErrorWorker):
         self._refusal_logged = float("-inf")
 
     def init_process(self) -> None:
+        """Prepare the worker after the fork, then load the application and serve."""
         self._stop_requested = gevent_io.Flag()
         self._is_idle = gevent_io.Flag()
         super().init_process()
@@ -89,12 +90,14 @@ class Worker(JsonErrorWorker):
                 os.kill(os.getpid(), number)
 
     def run(self) -> None:
+        """Serve connections until the worker has stopped."""
         gevent_io.spawn(self._drain_on_stop)
         super().run()
 
     # gunicorn clears this on a stop signal and when the worker has reached its number of requests.
     @property
     def alive(self) -> bool:
+        """Whether the worker goes on; False begins its graceful stop."""
         return bool(self._alive)
 
     @alive.setter
@@ -106,6 +109,7 @@ class Worker(JsonErrorWorker):
     # Connections
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        """Serve one connection to its end, or refuse it where there are too many."""
         connection = ClientSocket(client, first_byte_s=self.first_byte_s, idle_s=self.cfg.keepalive, head_s=self.head_s)
         try:
             self.connections.open(connection, peer_address(addr))
@@ -124,6 +128,7 @@ class Worker(JsonErrorWorker):
         return nullcontext()
 
     def handle_request(self, listener_name: Any, req: Any, connection: ClientSocket, addr: Any) -> None:
+        """Serve one request, or refuse it where there are too many."""
         limit_chunks(req)
         try:
             self.connections.begin_request(connection, peer_address(addr), req.path, joined_headers(req))

@@ -125,7 +125,7 @@ def _cores(values: Mapping[str, Any], key: str) -> int:
 def context_of(hbm_path: str) -> int | None:
     """Return the tokens of the KV cache that the model was compiled for.
 
-    None if its name does not have them.
+    Return None if its name does not have them.
     """
     found = _CACHE.search(hbm_path)
     return int(next(filter(None, found.groups()))) if found else None

@@ -47,6 +47,7 @@ class Console:
         self.fault_context = FaultContext(stdio, self.profile.program, parsed.hbm_path)
 
     def run(self) -> int:
+        """Load, then answer lines until the input ends; return the exit code."""
         if self.options.self_buffering:
             self.stdio.buffer_fully()
         self.run_faults("start")
@@ -138,6 +139,7 @@ class Console:
 
     @property
     def unreadable_images(self) -> bool:
+        """Whether a fault makes all image files unreadable."""
         return any(fault.name == "image-unreadable" for fault in self.options.faults)
 
     def _name(self, number: int) -> str:

@@ -72,6 +72,7 @@ class Conversation(NamedTuple):
 
     @property
     def chinese(self) -> bool:
+        """Whether the question that is answered is in Chinese."""
         return is_chinese(self.focus)
 
 

@@ -272,6 +272,7 @@ class Faults:
         self._turns = 0
 
     def begin_turn(self, extra: Iterable[Fault] = ()) -> None:
+        """Begin the next turn; `extra` are the faults that its own line asks for."""
         self._turns += 1
         self._turn = tuple(extra)
 

@@ -1,6 +1,6 @@
 """Reads the image files that the image console opens, as far as a stand-in can.
 
-Size and main colours of a BMP file.
+That is the size and the main colours of a BMP file.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Picture(NamedTuple):
     colours: tuple[tuple[str, int], ...]
 
     def description(self) -> str:
+        """Return the size in pixels and the share of each main colour in percent."""
         colours = ", ".join(f"{colour} {percent} %" for colour, percent in self.colours)
         return f"{self.width}x{self.height}: {colours}"
 
@@ -38,7 +39,7 @@ class Picture(NamedTuple):
 def read(path: str) -> Picture | None:
     """Read a BMP file of 24 bits a pixel.
 
-    None for any other file, as for one that OpenCV cannot read.
+    Return None for any other file, as for one that OpenCV cannot read.
     """
     try:
         data = Path(path).read_bytes()
@@ -73,7 +74,7 @@ def _main_colours(data: bytes, start: int, width: int, height: int, row: int) ->
 def answer(question: str, held: str) -> str | None:
     """What a question about images is answered from the cache's text.
 
-    None for another question or without images.
+    It is None for another question or without images.
     """
     seen = _DESCRIPTION.findall(held)
     if not seen or not _QUESTION.search(question):

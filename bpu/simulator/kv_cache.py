@@ -20,6 +20,7 @@ class KvCache:
             self.clear()
 
     def add(self, text: str, tokens: int) -> None:
+        """Add text of so many tokens; the caller has checked that there is room."""
         self.text += text
         self.tokens += tokens
 
@@ -34,4 +35,5 @@ class KvCache:
             self.clear()
 
     def clear(self) -> None:
+        """Forget everything, also where `reset` has no effect."""
         self.text, self.tokens = "", 0

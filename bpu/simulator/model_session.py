@@ -31,7 +31,7 @@ class ModelSession:
     def __init__(self, console: Console, template: str | None, tokenizer_dir: Path) -> None:
         """`template` is the text of the template file.
 
-        None for a console with a template of its own.
+        Return None for a console with a template of its own.
         """
         options = console.options
         self._console, self._options = console, options
@@ -209,14 +209,17 @@ class Stamps:
         self._turn = self._bytes = 0
 
     def line(self) -> None:
+        """Note that a line was read, with which the next turn begins."""
         self._turn, self._bytes = self._turn + 1, 0
         self._write(b"line")
 
     def piece(self, size: int) -> None:
+        """Note that `size` bytes of the answer are about to be written."""
         self._bytes += size
         self._write(b"piece")
 
     def prompt(self) -> None:
+        """Note that the prompt is about to be written, with which the turn is over."""
         self._write(b"prompt")
 
     def _write(self, what: bytes) -> None:

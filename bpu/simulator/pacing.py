@@ -65,10 +65,12 @@ class Pacer:
             self._until(self._base)
 
     def pause(self, seconds: float) -> None:
+        """Wait `seconds`, which do not count for the speed of the tokens."""
         self._until(self._clock() + seconds)
         self._base += seconds
 
     def figures(self) -> Figures:
+        """Return the turn's counts of tokens and its seconds so far."""
         now = self._clock()
         return Figures(self._prefilled, self._decoding - self._started, self._tokens, now - self._decoding)
 

@@ -39,6 +39,7 @@ class Stdio:
         self._put(self.stdout, text)
 
     def err(self, text: str | bytes) -> None:
+        """Write to stderr, which has no buffer."""
         self._put(self.stderr, text)
 
     def _put(self, stream: ctypes.c_void_p, text: str | bytes) -> None:

@@ -44,4 +44,5 @@ class Template(NamedTuple):
         return cls("<|im_start|>user\n", after, ReasoningStyle(reasons=reasons, opens_tag=True))
 
     def render(self, line: str) -> str:
+        """Return the prompt of one line, as the console echoes it."""
         return self.before + line + self.after

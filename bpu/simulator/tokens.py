@@ -42,9 +42,11 @@ class Tokenizer:
         self._known: dict[str, list[bytes]] = {}
 
     def count(self, text: str) -> int:
+        """Count the tokens of `text`."""
         return sum(1 for _ in self._pieces(text))
 
     def encode(self, text: str) -> list[bytes]:
+        """Return the bytes of each token; a token may end inside a character."""
         return list(self._pieces(text))
 
     def _pieces(self, text: str) -> Iterator[bytes]:

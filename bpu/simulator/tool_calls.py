@@ -39,6 +39,7 @@ class ToolCall(NamedTuple):
     arguments: Mapping[str, Any]
 
     def text(self) -> str:
+        """Return the call between Hermes' marks, as the model writes it."""
         body = json.dumps({"name": self.name, "arguments": self.arguments}, ensure_ascii=False)
         return f"<tool_call>{body}</tool_call>"
 

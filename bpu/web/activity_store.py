@@ -210,7 +210,7 @@ def row_of(record: RequestRecord) -> Row:
 class TextRecorder:
     """Adds the texts of a question and its answer to the record.
 
-    `add` each delta, then `close`.
+    Its owner calls `add` for each delta, then `close`.
     """
 
     def __init__(self, chat_request: ChatRequest, record: RequestRecord) -> None:
@@ -221,11 +221,13 @@ class TextRecorder:
         self._length = 0
 
     def add(self, delta: Delta) -> None:
+        """Add the text of a delta, up to `MAX_TEXT_CHARS`."""
         if isinstance(delta, (Reasoning, Content)) and self._length < MAX_TEXT_CHARS:
             self._texts.append(delta.text)
             self._length += len(delta.text)
 
     def close(self) -> None:
+        """Put the answer's text into the record."""
         self._record.texts["answer"] = "".join(self._texts)
 
 

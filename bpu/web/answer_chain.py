@@ -23,9 +23,11 @@ class Observer(Protocol):
     An error is such an end, too.
     """
 
-    def add(self, delta: Delta) -> None: ...
+    def add(self, delta: Delta) -> None:
+        """Take a delta as it comes, in the event loop."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Take the end of the answer, whole or not."""
 
 
 class Output(Protocol):
@@ -33,7 +35,8 @@ class Output(Protocol):
 
     has_output: bool
 
-    def add(self, delta: Delta) -> None: ...
+    def add(self, delta: Delta) -> None:
+        """Make of a delta what the client is sent."""
 
 
 class AnswerChain:
@@ -53,9 +56,11 @@ class AnswerChain:
 
     @property
     def has_ended(self) -> bool:
+        """Whether the answer is over, so that no further event is wanted."""
         return self._reader.has_ended
 
     def on_event(self, event: Union[Event, Progress, TimeLimitReached]) -> bool:
+        """Pass an event on; return whether there is output for the client."""
         self._times.on_event(event)
         self._reader.on_event(event)
         return self._output.has_output
@@ -68,6 +73,7 @@ class AnswerChain:
         self._output.add(delta)
 
     def close(self) -> None:
+        """End times and observers, however the answer has ended."""
         self._times.close()
         for observer in self._observers:
             observer.close()

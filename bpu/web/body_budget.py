@@ -38,7 +38,7 @@ class BodyShare:
     def hold(self, size: int) -> None:
         """Hold `size` bytes that were taken before by another share, which is closed next.
 
-        Never dropped.
+        They are never dropped.
         """
         self._hold(size)
         self.complete()
@@ -48,10 +48,12 @@ class BodyShare:
         self.grown_at = math.inf
 
     def drop(self) -> None:
+        """Give the bytes back and abort the reading, so that another body has room."""
         self._hold(0)
         self._abort_reading()
 
     def close(self) -> None:
+        """Give the bytes back; may be called twice."""
         self._hold(0)
         self._budget.shares.discard(self)
 
@@ -69,6 +71,7 @@ class BodyBudget:
         self.held = 0  # by all shares together
 
     def open(self, abort_reading: Callable[[], None]) -> BodyShare:
+        """Open the share of one body; `abort_reading` ends its reading when it is dropped."""
         share = BodyShare(self, abort_reading)
         self.shares.add(share)
         return share

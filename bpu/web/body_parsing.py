@@ -56,6 +56,7 @@ class ParsingQueue:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
+        """Hold the one place for parsing a large body, then pause for other requests."""
         with self._lock:
             begun = time.monotonic()
             yield

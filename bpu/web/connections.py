@@ -49,6 +49,7 @@ class Connections(Generic[Connection]):
 
     @property
     def busy(self) -> int:
+        """The number of connections with a request under way."""
         return len(self._busy)
 
     def open(self, connection: Connection, peer: str) -> None:
@@ -58,6 +59,7 @@ class Connections(Generic[Connection]):
         self._idle[connection] = None
 
     def close(self, connection: Connection) -> None:
+        """Forget a connection that is closed; may be called for any state of it."""
         self.end_request(connection)
         self._release(self._peers, connection)
         self._idle.pop(connection, None)

@@ -32,10 +32,12 @@ class Job(Protocol):
     """One accepted request, queued or running; used in the request's greenlet."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The id in the answer and in the log, which `Engine.cancel` takes."""
 
     @property
-    def timing(self) -> Timing: ...
+    def timing(self) -> Timing:
+        """Seconds of the job's phases so far."""
 
     def feed(self, sink: EventSink, silence_s: float | None) -> Iterator[None]:
         """Pass the job's events to `sink` as they come.
@@ -44,7 +46,8 @@ class Job(Protocol):
         output, and on a new position.
         """
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the job and free everything; may be called at any time, and twice."""
 
 
 class Engine(Protocol):
@@ -71,14 +74,18 @@ class Engine(Protocol):
         closed. `on_end` is called when it has ended. Raises `QueueFull`, `EngineUnavailable`, `EngineStopping`.
         """
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Connect to the keeper, and start one if there is none."""
 
     @property
-    def is_reachable(self) -> bool: ...
+    def is_reachable(self) -> bool:
+        """Whether a new job would reach the keeper, as far as memory and files tell."""
 
-    def status(self) -> Mapping[str, Any]: ...
+    def status(self) -> Mapping[str, Any]:
+        """Return the newest status, from memory."""
 
-    def cancel(self, job_id: str) -> bool: ...
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job of any worker by its id; return False if there is none."""
 
     def load(self, model: str = "") -> None:
         """Order a load of the model with that id, by default of the last one.
@@ -86,13 +93,17 @@ class Engine(Protocol):
         Raises `EngineUnavailable`.
         """
 
-    def unload(self) -> None: ...
+    def unload(self) -> None:
+        """Free the BPU's memory when no job is left; the next job loads again."""
 
-    def examine(self) -> None: ...
+    def examine(self) -> None:
+        """Examine the console as soon as no job is left."""
 
-    def abort_jobs(self) -> None: ...
+    def abort_jobs(self) -> None:
+        """End every job of this worker with an error; its graceful time is over."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Close all jobs and the connection to the keeper."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,7 @@ class AppContext:
 
     @property
     def simulated(self) -> bool:
+        """Whether a simulator answers, which every answer then says."""
         return bool(self.engine.status()["simulated"])
 
     @property
@@ -153,6 +165,7 @@ class AppContext:
         return "simulator" if self.simulated else None
 
     def install(self, app: Flask) -> None:
+        """Make this the context of `app`, where `current` finds it."""
         app.extensions[KEY] = self
 
     def count(self, record: RequestRecord) -> None:
@@ -162,6 +175,7 @@ class AppContext:
             self.activity.add(record)
 
     def close(self) -> None:
+        """End all streams and whatever is to end with the worker."""
         self.streams.stop()
         for end in self.on_stop:
             end()

@@ -72,6 +72,7 @@ class AnswerFiles:
 
     @property
     def has_ended(self) -> bool:
+        """Whether the answer is over, whole or not."""
         return self.end.exists()
 
     @property
@@ -81,6 +82,7 @@ class AnswerFiles:
         return ended > KEPT_S if ended is not None else alive is None or alive > WORKER_LOST_S
 
     def remove(self) -> None:
+        """Delete the files; missing ones are no error."""
         for path in (self.bytes, self.read, self.end, self.facts):  # the facts last, because they reserve the slot
             path.unlink(missing_ok=True)
 
@@ -216,7 +218,7 @@ class DetachedAnswers:
     def _create_files(self, client: str, facts: dict[str, str]) -> AnswerFiles | None:
         """Create files in a free slot of `client`.
 
-        Else in place of its oldest ended answer.
+        If there is none, they replace its oldest ended answer.
         """
         prefix = _digest(client)[:16]
         places = [AnswerFiles(self._folder, f"{prefix}-{number}") for number in range(MAX_ANSWERS_PER_CLIENT)]

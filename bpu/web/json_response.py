@@ -29,9 +29,11 @@ KEEPALIVE = b"\n"
 class ResponseBuilder(Protocol):
     """Builds one body of an answer: `add` is called with every delta, then `body` once."""
 
-    def add(self, delta: Delta) -> object: ...
+    def add(self, delta: Delta) -> object:
+        """Add a delta of the answer."""
 
-    def body(self) -> Mapping[str, Any]: ...
+    def body(self) -> Mapping[str, Any]:
+        """Return the whole answer as JSON values; legal after the `Finish`."""
 
 
 class JsonBody:
@@ -57,6 +59,7 @@ class JsonBody:
         self.has_output = False
 
     def add(self, delta: Delta) -> None:
+        """Add a delta, and note whether the client must be sent something now."""
         self._builder.add(delta)
         self._is_whole = self._is_whole or isinstance(delta, Finish)
         self.has_output = self._is_whole or self._is_due()

@@ -71,7 +71,7 @@ def _undecided(data: bytes) -> int:
 def _end(data: bytes, start: int) -> tuple[int, bool]:
     """Return where the base64 data from `start` on ends.
 
-    And whether it has ended in `data`.
+    Also return whether it has ended in `data`.
     """
     other = _OTHER.search(data, start, start + _BEGIN_BYTES)
     if other is None and data.translate(None, _TAKEN):  # the fastest look at all bytes

@@ -99,7 +99,7 @@ def read_object(*, may_hold_images: bool = False) -> dict[str, Any]:
 def _keep(images: ImageData) -> None:
     """Keep the data of images in the budget of bodies.
 
-    Until the request's images are read, or its end.
+    They stay until the request's images are read, or until its end.
     """
     budget: BodyBudget = current_app.config["BODY_BUDGET"]
     share = budget.open(lambda: None)

@@ -55,6 +55,7 @@ class RequestRecord:
     error_format: Callable[[BpuError, str], Mapping[str, Any]] = lambda error, request_id: error.body()
 
     def error_body(self, error: BpuError) -> Mapping[str, Any]:
+        """Return the error in the format of the request's API."""
         return self.error_format(error, self.request_id)
 
     @property

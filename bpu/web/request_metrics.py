@@ -142,6 +142,7 @@ class TokenTimes:
         self._gaps: list[float] = []
 
     def on_event(self, event: Union[Event, Progress, TimeLimitReached]) -> None:
+        """Observe the time of a text; texts and progress set the record's phase."""
         if isinstance(event, Text):
             self._record.phase, now = "decode", self._clock()
             if self._last is None:

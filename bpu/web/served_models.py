@@ -51,6 +51,7 @@ class ServedModel:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The id and the aliases, the id first."""
         return (self.id, *self.aliases)
 
     @cached_property
@@ -112,6 +113,7 @@ class ServedModels:
 
     @property
     def default(self) -> ServedModel:
+        """The default model, which is the first."""
         return self.models[0]
 
     @property

@@ -44,10 +44,12 @@ class CountTable:
         self._free.add(column)
 
     def change(self, name: str, column: int, by: int) -> None:
+        """Add `by` to the count of `name` in one worker's column."""
         for cell in self._cells(name):
             self._memory[cell + column] += by
 
     def total(self, name: str) -> int:
+        """Return the count of `name` over all workers, never too little."""
         return min(sum(self._memory[cell : cell + self.columns]) for cell in self._cells(name))
 
     def _cells(self, name: str) -> list[int]:
@@ -80,7 +82,9 @@ class Counts:
         return False
 
     def remove(self, name: str) -> None:
+        """Take one from the count of `name`, after an `add`."""
         self._table.change(name, self._column, -1)
 
     def close(self) -> None:
+        """Clear the column and free it for the next worker."""
         self._table.release(self._column)

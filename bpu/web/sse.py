@@ -89,6 +89,7 @@ class EventStream:
         self.has_output = False
 
     def add(self, delta: Delta) -> None:
+        """Encode a delta; `take` returns the bytes."""
         self._encode(self._format.events(delta))
 
     def take(self) -> bytes:

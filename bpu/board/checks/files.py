@@ -128,7 +128,7 @@ def _model(subject: Subject) -> Finding:
 def sdk_of(subject: Subject) -> Sdk:
     """Return the key of `TYPES` for the console.
 
-    By the board, then by the console and the folder's name.
+    The board decides, then the console and the folder's name.
     """
     return "S600" if "S600" in subject.board.upper() else sdk_of_console(subject.profile, subject.settings.runtime_dir)
 

@@ -36,6 +36,7 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON values, for `--json` and the page."""
         return {
             "check": self.check,
             "level": self.level.name.lower(),

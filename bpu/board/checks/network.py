@@ -52,7 +52,7 @@ def _is_gateway(owner: Process) -> bool:
 def _listener(subject: Subject, port: int) -> str | None:
     """Return the inode of the listening socket of `port`.
 
-    From /proc/net/tcp (local address, state, ..., inode).
+    It reads /proc/net/tcp (local address, state, ..., inode).
     """
     for table in ("tcp", "tcp6"):
         for line in text_of(subject.root / "proc/net" / table).splitlines()[1:]:

@@ -42,16 +42,18 @@ class Subject:
     def board(self) -> str:
         """The model in the device tree of a board whose BPU may run a console.
 
-        "" on another machine.
+        It is "" on another machine.
         """
         return board_model(self.root) if is_board(self.root) else ""
 
     @property
     def console(self) -> Path:
+        """The path of the console program; a relative one begins at the runtime folder."""
         return self.settings.in_runtime(self.settings.console)
 
     @property
     def model(self) -> Path:
+        """The path of the model file; a relative one begins at the runtime folder."""
         return self.settings.in_runtime(self.settings.hbm_path)
 
     @property

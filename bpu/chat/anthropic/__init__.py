@@ -1,6 +1,6 @@
 """Anthropic's Messages as a format of the chat: requests, answers and errors.
 
-Pure: no process, no clock, no Flask.
+It is pure: no process, no clock, no Flask.
 """
 
 from __future__ import annotations

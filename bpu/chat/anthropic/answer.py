@@ -25,7 +25,7 @@ PING: Event = {"type": "ping"}
 class MessageFormat:
     """Formats one answer: streamed (`start`, `events`), or whole (`add`, `body`).
 
-    Not `shows_thinking`: a thinking block comes without its text, with its signature alone.
+    Without `shows_thinking` a thinking block comes without its text, with its signature alone.
     """
 
     def __init__(self, head: ResponseMetadata, *, request_id: str = "", shows_thinking: bool = True) -> None:

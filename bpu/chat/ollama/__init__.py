@@ -1,6 +1,6 @@
 """Ollama's API as a format of the chat: requests, answers, model objects and errors.
 
-Pure: no process, no Flask.
+It is pure: no process, no Flask.
 """
 
 from __future__ import annotations

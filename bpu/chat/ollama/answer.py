@@ -47,6 +47,7 @@ class LineFormat:
         return [delta if isinstance(delta, KeepAlive) else self._line(self._said(delta))]
 
     def add(self, delta: Delta) -> None:
+        """Add a delta; a keep-alive has no effect."""
         if isinstance(delta, Finish):
             self._finish = delta
         elif isinstance(delta, Content):

@@ -38,7 +38,7 @@ class Order:
 def parse_order(body: object, prompt: str, **options: Any) -> Order | None:
     """Read what a request with an empty `prompt` (the field's name) asks for.
 
-    None for one that has a prompt. Raises `BadRequest` or `ModelNotFound`. `options` as of `parse_chat`.
+    Return None for one that has a prompt. Raises `BadRequest` or `ModelNotFound`. `options` as of `parse_chat`.
     """
     body = _object(body)
     model_id(body, **options)

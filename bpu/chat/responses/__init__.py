@@ -1,4 +1,4 @@
 """The Responses API as a format of the chat: requests and answers.
 
-Pure: no process, no clock, no Flask.
+It is pure: no process, no clock, no Flask.
 """

@@ -1,6 +1,6 @@
 """Settings of the engine on the computer's own processor.
 
-Which model, and the values that follow from it.
+They name the model, and the values that follow from it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A client's connections to the keeper.
 
-Its lifeline, with the newest status, and those of jobs and orders. The lifeline is one idle connection: the keeper runs
-while at least one is open, and sends every change of its status, so that `/health` is answered from memory.
+They are its lifeline, with the newest status, and those of jobs and orders. The lifeline is one idle connection: the
+keeper runs while at least one is open, and sends every change of its status, so that `/health` is answered from memory.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class DaemonClient:
     def _restore_socket(self) -> RawSocket | None:
         """Ask the keeper to make the socket's deleted file again, and connect.
 
-        None when the keeper is gone, too. Raises `EngineStopping` when the keeper cannot do so.
+        Return None when the keeper is gone, too. Raises `EngineStopping` when the keeper cannot do so.
         """
         deadline = time.monotonic() + SOCKET_LIMIT_S
         while (lifeline := self._sock) is not None:
@@ -247,8 +247,8 @@ class DaemonClient:
     def no_answer_error(self) -> errors.EngineStopping | None:
         """The error for a new job that a running keeper would not answer.
 
-        None if it is not known to hang. A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP) can be
-        seen at once.
+        It is None if it is not known to hang. A keeper that hangs is noticed by `_ping`; one that is stopped (SIGSTOP)
+        can be seen at once.
         """
         if self._sock is None:
             return None

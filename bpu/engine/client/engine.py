@@ -102,7 +102,7 @@ class Engine:
     def is_reachable(self) -> bool:
         """Whether a new job would reach the keeper.
 
-        As far as this can be known without waiting.
+        It answers as far as this can be known without waiting.
         """
         return self._daemon.is_reachable
 
@@ -129,7 +129,7 @@ class Engine:
     def load(self, model: str = "") -> None:
         """Load the model with that id, by default that of the last load.
 
-        Also if failures have made it wait. While another model has jobs, the load waits its turn. Raises
+        It is loaded even if failures have made it wait. While another model has jobs, the load waits its turn. Raises
         `EngineUnavailable` when it cannot fit.
         """
         self._daemon.order(LoadModel(**self._daemon.launch_fields(self.table.launch(model))) if model else LoadModel())
@@ -141,7 +141,7 @@ class Engine:
     def examine(self) -> None:
         """Examine the console as soon as no job is left.
 
-        Also if it was examined before.
+        It is examined even if it was before.
         """
         self._daemon.order(ExamineConsole())
 

@@ -1,10 +1,10 @@
 """One job in its worker or command.
 
-From its place in the queue to the console's prompt. The keeper lends the console's pipes. The job writes the line, and
-then one chain of calls in the event loop takes each read of the console's pipe to the client: `TurnReader` parses it,
-the job passes the events to the `EventSink` of the answer, and the client's greenlet, which is woken directly, only
-sends what the sink has made. So neither a second process nor a slow client delays the console. `close` frees
-everything, at any time, any number of times.
+It lasts from its place in the queue to the console's prompt. The keeper lends the console's pipes. The job writes the
+line, and then one chain of calls in the event loop takes each read of the console's pipe to the client: `TurnReader`
+parses it, the job passes the events to the `EventSink` of the answer, and the client's greenlet, which is woken
+directly, only sends what the sink has made. So neither a second process nor a slow client delays the console. `close`
+frees everything, at any time, any number of times.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes errors for clients of the keeper's refusals and reports.
 
-Also those of a keeper that cannot be reached. Pure.
+It also makes those of a keeper that cannot be reached. Pure.
 """
 
 from __future__ import annotations

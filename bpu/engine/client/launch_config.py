@@ -1,7 +1,7 @@
 """Builds the launch specification of each model.
 
-For the SDK's console, the processor's or the simulator. It runs in gunicorn's master, in workers and in commands, and
-reports all mistakes of the settings together.
+The console is the SDK's, the processor's or the simulator. It runs in gunicorn's master, in workers and in commands,
+and reports all mistakes of the settings together.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def resolve_engine(settings: Settings, *, root: Path = Path("/")) -> Settings:
 def chosen_table(settings: Settings) -> ModelTable:
     """Return the models that are served.
 
-    The processor's one if `resolve_engine` chose it, else the table.
+    It is the processor's one if `resolve_engine` chose it, else the table.
     """
     if not cpu_settings.is_resolved(settings):
         return load_table(settings)
@@ -89,7 +89,7 @@ def served_names(settings: Settings) -> list[str]:
 def chosen_model(settings: Settings) -> ModelSpec:
     """Return the model that is served by default.
 
-    The processor's if `resolve_engine` chose it, else the table's.
+    It is the processor's if `resolve_engine` chose it, else the table's.
     """
     return chosen_table(settings).default_model
 

@@ -1,7 +1,7 @@
 """Runs turns on a console of its own, for `doctor --probe`.
 
-In the foreground, so that they can be measured. It holds the same lock as the keeper, so that no second model is
-loaded, and must run in a command's main thread, because the console dies with the thread that started it.
+They run in the foreground, so that they can be measured. It holds the same lock as the keeper, so that no second model
+is loaded, and must run in a command's main thread, because the console dies with the thread that started it.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class TurnReader:
     def timing(self) -> Timing:
         """Times of the turn so far.
 
-        From the written line to the first text, and from there to the last.
+        They run from the written line to the first text, and from there to the last.
         """
         return Timing(
             prefill_s=max(0.0, self._first_at - self._writer.written_at),

@@ -1,6 +1,6 @@
 """Decides when a load is tried again.
 
-At once after one or two failures, then after growing pauses. Pure.
+It is tried at once after one or two failures, then after growing pauses. Pure.
 """
 
 from __future__ import annotations

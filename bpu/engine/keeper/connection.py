@@ -1,6 +1,6 @@
 """One client's connection in the keeper: a lifeline, which gets the status, or a job's.
 
-Standard library only. The keeper never waits for a client that does not read.
+It uses the standard library only. The keeper never waits for a client that does not read.
 """
 
 from __future__ import annotations

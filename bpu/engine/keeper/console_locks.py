@@ -1,8 +1,8 @@
 """Holds the locks of all console programs of a table until the keeper ends.
 
-Standard library only. Each lock is on a program's own file. Any program of the table can load a model, so the keeper
-must hold all locks to make its console the only one of the board. Every keeper takes them in sorted order, which
-prevents a deadlock.
+It uses the standard library only. Each lock is on a program's own file. Any program of the table can load a model, so
+the keeper must hold all locks to make its console the only one of the board. Every keeper takes them in sorted order,
+which prevents a deadlock.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ConsoleLocks:
 def file_id(file: Path | int) -> tuple[int, int, int] | None:
     """Identify a file, so that a later one with the same name differs.
 
-    None when there is no file.
+    Return None when there is no file.
     """
     try:
         status = os.stat(file)  # noqa: PTH116  # of a path or a descriptor

@@ -89,8 +89,8 @@ _PHASES: dict[State, Literal["queued", "checking"]] = {State.BUSY: "queued", Sta
 class Keeper:
     """Accepts connections, passes their messages to the scheduler, and sends the clients what has changed.
 
-    One per keeper process, in its main thread; every method runs in its event loop. An unexpected exception ends the
-    console, so that every state is known again; it ends the keeper only when such errors repeat.
+    There is one per keeper process, in its main thread; every method runs in its event loop. An unexpected exception
+    ends the console, so that every state is known again; it ends the keeper only when such errors repeat.
     """
 
     def __init__(self, table: LaunchTable, listener: RawSocket, locks: ConsoleLocks, log: TransitionLog) -> None:
@@ -362,7 +362,7 @@ class Keeper:
     def _running_ticket(self, connection: Connection) -> Ticket[Any] | None:
         """The ticket of the connection's job.
 
-        None when the job does not run, as after the loss of its console.
+        It is None when the job does not run, as after the loss of its console.
         """
         ticket = connection.ticket
         return ticket if ticket is not None and ticket is self.scheduler.running else None
@@ -403,7 +403,7 @@ class Keeper:
     def _load_target(self, connection: Connection, message: LoadModel) -> tuple[str, str]:
         """(reason for a refusal, fingerprint) of the named model.
 
-        Without a name ("", ""), which is the last one.
+        Without a name it is ("", ""), which stands for the last one.
         """
         if message.fingerprint:
             return self._admit(connection, message), message.fingerprint

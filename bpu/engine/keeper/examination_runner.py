@@ -31,7 +31,7 @@ _MOST_DOUBLINGS = 8
 class ExaminationRunner:
     """Runs at most one examination at a time.
 
-    Owned by the model, called by the scheduler in the keeper's one thread. `first_arrival` gives the monotonic second
+    The model owns it, and the scheduler calls it in the keeper's one thread. `first_arrival` gives the monotonic second
     at which the first waiting job came, None while no job waits. `log` takes a line for the gateway's log.
     """
 
@@ -158,7 +158,7 @@ class ExaminationRunner:
     def deadline(self) -> float | None:
         """Return when the first waiting job reaches its limit.
 
-        None when no job waits or no answer is left.
+        Return None when no job waits or no answer is left.
         """
         arrived, examination = self._first_arrival(), self._examination
         if arrived is None or examination is None or examination.step is Step.OVER:

@@ -1,6 +1,6 @@
 """Computes the keeper's time limit on a running job.
 
-For a worker that is stopped or stuck. Pure.
+It is for a worker that is stopped or stuck. Pure.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ GRACE_S = 15.0
 def overdue_at(launch: LaunchSpec, started_at: float, progress: Mapping[str, Any]) -> float | None:
     """Return the monotonic second at which the keeper ends the console.
 
-    None while no limit is set. `progress` is the worker's last report. Before the first token both limits on silence
-    are added, because the worker may also wait for the console to read the line, and that of the step that reads
-    images, which may come before it.
+    Return None while no limit is set. `progress` is the worker's last report. Before the first token both limits on
+    silence are added, because the worker may also wait for the console to read the line, and that of the step that
+    reads images, which may come before it.
     """
     silence, times = launch.stall_timeout_s, []
     if PROFILES[launch.profile].image_command:

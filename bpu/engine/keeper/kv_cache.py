@@ -1,7 +1,7 @@
 """Describes what the console's KV cache holds and decides how a job starts on it.
 
-Pure. After a turn that was abandoned, cut or failed the content is unknown, so the next job starts on an empty cache:
-no word of one conversation may reach another.
+It is pure. After a turn that was abandoned, cut or failed the content is unknown, so the next job starts on an empty
+cache: no word of one conversation may reach another.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bpu.engine.capabilities import Capabilities
 class StartMode(str, Enum):
     """How a job starts.
 
-    On the cache as it is, on an empty one, after `reset`, or on a new process.
+    It starts on the cache as it is, on an empty one, after `reset`, or on a new process.
     """
 
     CONTINUE = "continue"
@@ -28,7 +28,7 @@ class StartMode(str, Enum):
 class Cache:
     """Content of the KV cache: `digest` of a whole conversation and its `tokens`.
 
-    `known` False: any content. `job` is the id of the job whose answer ends the conversation.
+    If `known` is False, it may have any content. `job` is the id of the job whose answer ends the conversation.
     """
 
     digest: str = ""

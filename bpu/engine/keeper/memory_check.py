@@ -22,7 +22,7 @@ _NOT_FOR_MODELS = "ion_uncache"
 def shortage(launch: LaunchSpec, own: Collection[int] = ()) -> str:
     """Say in figures why the pools cannot hold the model of `launch`.
 
-    "" when they can. `own` are the processes whose memory will be free by then.
+    Return "" when they can. `own` are the processes whose memory will be free by then.
     """
     root = Path(launch.sysfs)
     pools = {pool["name"]: int(pool["total"]) for pool in ion_pools(root) if pool["name"] != _NOT_FOR_MODELS}

@@ -59,7 +59,7 @@ class Model:
     def blocking_fault(self) -> Diagnosis | None:
         """The fault because of which jobs are refused instead of kept waiting for a load.
 
-        None without one.
+        It is None without one.
         """
         breaker, fault = self.supervisor.breaker, self.supervisor.fault
         if fault is None or self.supervisor.state is not State.FAILED or self.pause_s == 0:

@@ -106,8 +106,8 @@ def saved_console(folder: Path) -> list[Process]:
 def lock_holders(path: Path) -> list[LockHolder]:
     """List the processes that hold the `flock` on `path`.
 
-    Only those whose descriptors this user may read. `/proc/locks` names only the process that has taken the lock; its
-    children inherit the lock with the descriptor.
+    It lists only those whose descriptors this user may read. `/proc/locks` names only the process that has taken the
+    lock; its children inherit the lock with the descriptor.
     """
     try:
         file = path.stat()
@@ -136,7 +136,7 @@ def _as_holder(pid: int, file: os.stat_result) -> LockHolder | None:
 def _lock_taker(pid: int, fd: str) -> int | None:
     """The pid that has taken the `flock` of this descriptor.
 
-    None when the descriptor holds none.
+    It is None when the descriptor holds none.
     """
     for line in (_PROC / str(pid) / "fdinfo" / fd).read_text().splitlines():
         words = line.split()

@@ -69,7 +69,7 @@ class OutputReader:
     def read(self) -> None:
         """Read what is available now.
 
-        Also called directly, before the console is given to a job.
+        It is also called directly, before the console is given to a job.
         """
         reader = self._reader
         if reader is not None:
@@ -78,7 +78,7 @@ class OutputReader:
     def remaining_events(self) -> list[Event]:
         """Return the events that an ended console left unread.
 
-        None if a job was reading its output.
+        Return None if a job was reading its output.
         """
         console, parser = self._console, self._parser
         if console is None or parser is None or not (data := console.read(console.stdout)):

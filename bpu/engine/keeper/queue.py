@@ -1,6 +1,6 @@
 """Holds the waiting jobs in order of arrival at any worker.
 
-Pure; owned by the scheduler, in the keeper's one thread.
+It is pure; owned by the scheduler, in the keeper's one thread.
 """
 
 from __future__ import annotations

@@ -553,7 +553,7 @@ class Scheduler:
     def deadline(self) -> float | None:
         """Return the monotonic second at which `advance` must be called next.
 
-        None when only an event matters.
+        Return None when only an event matters.
         """
         now, supervisor, times = self._clock(), self.supervisor, []
         if (overdue := self._overdue_at()) is not None:

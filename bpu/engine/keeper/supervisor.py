@@ -109,7 +109,7 @@ class Supervisor:
     def present_fault(self) -> Diagnosis | None:
         """Why the console is being ended, or why it has failed.
 
-        None when neither is a fault.
+        Return None when neither is a fault.
         """
         return self._failing or self.fault
 
@@ -164,7 +164,7 @@ class Supervisor:
     def _configuration_read(self) -> Mapping[str, Any]:
         """Return the configuration that the console has read.
 
-        Empty if the file was changed during the load.
+        It is empty if the file was changed during the load.
         """
         unchanged = read_configuration(self._configuration_path) == self._configuration
         return self._configuration if unchanged else {}
@@ -208,7 +208,7 @@ class Supervisor:
     def record_turn(self, report: TurnReport, *, trusted: bool = False) -> None:
         """Record what a turn has shown.
 
-        `trusted`: the gateway itself made its line and every line before it.
+        `trusted` means that the gateway itself made its line and every line before it.
         """
         self.traits = self.traits.after(report, fresh=self.is_fresh or trusted)
         self.is_fresh, self.end_proven = False, report.proven
@@ -233,9 +233,9 @@ class Supervisor:
     def turn_end(self) -> dict[str, Any]:
         """Return what ended the last turn, and the silence that would end one.
 
-        In seconds, where nothing proves the end. `by`: "statistics" (believed at once), "silence", "blocks" (the
-        console buffers its output, so that no end is proven and it is ended after every turn), None before the first
-        turn.
+        The silence is in seconds, where nothing proves the end. `by`: "statistics" (believed at once), "silence",
+        "blocks" (the console buffers its output, so that no end is proven and it is ended after every turn), None
+        before the first turn.
         """
         pace = Pace(self.traits.step_s, least_step=self.profile.step_tokens)
         return {"by": self._turn_ended_by, "silence_s": round(pace.silence_s(Pending.PROMPT.value), 2)}

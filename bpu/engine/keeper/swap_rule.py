@@ -1,9 +1,9 @@
 """Decides which model is loaded next, because only one fits into memory.
 
-Pure; the scheduler calls it. The rule: jobs of the loaded model go first, in their order, until the oldest waiting job
-of another model has waited `swap_after_s` since it arrived, and since the loaded model was ready. Then, or as soon as
-no job of the loaded model waits, the model of that oldest job is next. With no model in memory, the oldest job of all
-decides.
+It is pure; the scheduler calls it. The rule: jobs of the loaded model go first, in their order, until the oldest
+waiting job of another model has waited `swap_after_s` since it arrived, and since the loaded model was ready. Then, or
+as soon as no job of the loaded model waits, the model of that oldest job is next. With no model in memory, the oldest
+job of all decides.
 
 Its cost: a change ends one console and loads another. While jobs of the loaded model wait, that happens at most once in
 `swap_after_s` seconds, however many jobs wait and however old they are.

@@ -79,7 +79,7 @@ def _json_line(level: str, fields: dict[str, Any], now: float | None = None) -> 
 def where(error: BaseException) -> str:
     """Return the class of `error` and the code line that raised it.
 
-    Without its text, which may quote a request.
+    It leaves out the error's text, which may quote a request.
     """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -31,6 +31,7 @@ class PathNormalizer:
         self._names = frozenset(names)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on with the API's own path."""
         path: Any = environ.get("PATH_INFO", "")
         environ["PATH_INFO"] = self.canonical(path)
         # An upgrade may be ignored (RFC 9110, 7.8); werkzeug would look for a WebSocket route.

@@ -42,6 +42,7 @@ class Snapshot(Collector):
         self._families = tuple(families)
 
     def collect(self) -> Iterable[Metric]:
+        """Return the metrics; Prometheus' library calls it at a scrape."""
         return self._families
 
 

@@ -127,7 +127,7 @@ def _accepts_html() -> bool:
 def qr_code(text: str) -> str:
     """Make a QR code of `text` as an SVG data URI.
 
-    Dark on white in both themes.
+    It is dark on white in both themes.
     """
     return segno.make(text, error="m", micro=False).svg_data_uri(scale=4, border=3, dark="#111", light="#fff")
 

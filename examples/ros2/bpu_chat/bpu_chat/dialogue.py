@@ -1,7 +1,7 @@
 """Turns prompts and events of the answer into actions.
 
-The conversation of a robot with a person. Pure: no ROS, no network, no thread; the time is an argument. The node
-carries the actions out. Invariants:
+It holds the conversation of a robot with a person. Pure: no ROS, no network, no thread; the time is an argument. The
+node carries the actions out. Invariants:
 
 - At most one turn is active. Events of another turn are ignored, so an answer that was interrupted says no more.
 - The memory holds whole exchanges: a question and what was said in answer to it. A turn that ended before a word of

@@ -1,7 +1,7 @@
 """An HTTP client of the gateway: streamed answers that can be cancelled, models, loading, unloading.
 
-Standard library only, because a robot's Python should need nothing but ROS. A stream is read by the thread that asked
-for it; `hang_up` and `cancel` may be called by any other thread, at any time, any number of times.
+It uses the standard library only, because a robot's Python should need nothing but ROS. A stream is read by the thread
+that asked for it; `hang_up` and `cancel` may be called by any other thread, at any time, any number of times.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class GatewayClient:
 class ChatStream:
     """One answer.
 
-    Owned by the thread that iterates `events`; only `hang_up` and `cancel` may be called by others.
+    The thread that iterates `events` owns it; only `hang_up` and `cancel` may be called by others.
     """
 
     def __init__(self, client: GatewayClient, body: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Turns a camera's image message into a data URI for a vision model.
 
-Without OpenCV or numpy. Pure: standard library only. Raw images are made smaller by leaving out pixels, because the
-models see 448 by 448 ones and a request's body has a limit.
+It needs neither OpenCV nor numpy. Pure: standard library only. Raw images are made smaller by leaving out pixels,
+because the models see 448 by 448 ones and a request's body has a limit.
 """
 
 from __future__ import annotations

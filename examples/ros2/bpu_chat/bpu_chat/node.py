@@ -195,7 +195,7 @@ class BpuChat(Node):  # type: ignore[misc]
     def _with_picture(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the question with its image as a data URI.
 
-        Without it if it cannot be sent.
+        The image is left out if it cannot be sent.
         """
         part, text = question["content"]
         message = part["image_url"]["url"]

@@ -1,6 +1,6 @@
 """Turns streamed text into short pieces that a speech node can say.
 
-Pure: standard library only, no ROS, no network, no clock. The rules are those of D-Robotics' hobot_tts
+It is pure: standard library only, no ROS, no network, no clock. The rules are those of D-Robotics' hobot_tts
 (`src/hobot_tts.cpp`): it splits each message at `，。、？！：` and at every ASCII punctuation mark, drops the mark, and
 holds at most 10 messages and 5 audio segments. A piece here therefore has at most five segments, and no ASCII mark
 that is not a pause.
@@ -219,7 +219,7 @@ def _words(text: str) -> int:
 def _forced(text: str) -> int | None:
     """Return where to cut a text without punctuation.
 
-    After a blank, else outside numbers and Latin words.
+    It is after a blank, else outside numbers and Latin words.
     """
     if len(text) < LONGEST_ADDRESS and re.search(rf"{_ADDRESS_START}\S*\Z", text):
         return None
@@ -312,8 +312,8 @@ _BRACKETS = frozenset({"Ps", "Pe", "Pi", "Pf"})
 def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
     """Convert one piece of Markdown to words with pauses.
 
-    Empty if there is nothing to say. It ends with a mark, has no other ASCII punctuation than `,.!?;:` before a blank
-    or the end, and no line break.
+    It is empty if there is nothing to say. It ends with a mark, has no other ASCII punctuation than `,.!?;:` before a
+    blank or the end, and no line break.
     """
     text = raw.replace("\n", " ").replace("\t", " ")
     text = _LINK.sub(r"\1", text)
