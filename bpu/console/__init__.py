@@ -27,6 +27,7 @@ apart; both need the times of the reads, which the owner of the pipe passes in (
 turns. `encode_line` (`line_encoding`) makes the one line that a console reads, `PROFILES` (`profiles`) says what is
 known of each program, `diagnose` (`diagnosis`) why one ended. Sources of all facts: docs/console-protocol.md.
 
-Standard library only: the keeper runs this package without site-packages. A `Parser` belongs to one console and is
-called by one thread, in callbacks of an event loop: the keeper's, or that of a gunicorn worker or a command.
+The package uses the standard library only, because the keeper runs it without site-packages. A `Parser` belongs to one
+console and is called by one thread, in callbacks of an event loop: the keeper's, or that of a gunicorn worker or a
+command.
 """

@@ -119,7 +119,7 @@ class ImageStore:
 def owner_of(pid: int) -> str:
     """Name a process by its id and its start, because ids are used again.
 
-    Return "" when there is none.
+    "" when there is none.
     """
     try:
         started = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]

@@ -34,6 +34,6 @@ def until(
 def let_pass(seconds: float) -> None:
     """Let time pass: up to a moment of chance, or while something is counted.
 
-    Never to wait for anything.
+    No test waits for anything by it.
     """
     time.sleep(seconds)

@@ -14,9 +14,9 @@ Callback = Callable[[], None]
 class Loop:
     """Calls back for readable descriptors and signals, only during `turn`.
 
-    Owned by the keeper, run in its one thread. `on_error` gets what a callback raises; the other callbacks of the same
-    turn still run. The kernel learns of a new descriptor in the next turn: the console's output is often listened to
-    and given away again in between.
+    The keeper owns it, and runs it in its one thread. `on_error` gets what a callback raises; the other callbacks of
+    the same turn still run. The kernel learns of a new descriptor in the next turn: the console's output is often
+    listened to and given away again in between.
     """
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:

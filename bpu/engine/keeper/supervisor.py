@@ -50,8 +50,8 @@ Callback = Callable[[], None]
 class Supervisor:
     """Controls at most one console of one model.
 
-    Owned by the model, run in the keeper's one thread. No method waits: an action that takes time goes on in callbacks
-    of the event loop and in `tick`.
+    The model owns it, and it runs in the keeper's one thread. No method waits: an action that takes time goes on in
+    callbacks of the event loop and in `tick`.
     """
 
     def __init__(
