@@ -100,7 +100,7 @@ def test_a_load_that_fails_names_its_cause_and_leaves_the_lock_free(probe_of: Ma
 
 def test_output_after_the_end_of_a_turn_is_noticed(probe_of: Make) -> None:
     with probe_of() as probe:
-        probe.ask(b"[[sim fault=late-tokens@idle:1.5]] hello", silence_s=SILENCE_S)
+        probe.ask(b"[[sim fault=late-tokens@idle:3]] hello", silence_s=SILENCE_S)
         with pytest.raises(OutOfTurn):
             probe.has_unsolicited_output(SILENCE_S)
 
