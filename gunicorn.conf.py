@@ -28,7 +28,7 @@ from bpu.discovery import announcer_process
 from bpu.engine.client.launch_config import build_launch_table, choose_files, served_names, served_settings
 from bpu.engine.protocol import notify_shutdown
 from bpu.errors import BpuError, SettingsError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models.table import hold_table, holds_table
 from bpu.settings import Settings, read_settings, state_dir
 from bpu.web import metrics_dir, ollama_bind
@@ -53,7 +53,7 @@ def _check_settings() -> Settings:
     reloads = holds_table(settings)
     if (wrong := _error_of(hold_table, settings)) is not None and reloads:
         # A mistake in the file must not end a running gateway, so it keeps the table that it has.
-        sys.stderr.write(f"{wrong.message}\n{say('models.not_reloaded')}\n")
+        sys.stderr.write(f"{wrong.message}\n{translate('models.not_reloaded')}\n")
         wrong = None
     checks = (access,) if wrong else (access, build_launch_table)
     mistakes += [*([wrong.message] if wrong else []), *(e.message for c in checks if (e := _error_of(c, settings)))]
@@ -71,8 +71,8 @@ def _read_template(settings: Settings) -> None:
 
 
 def _refuse_start(mistakes: list[str]) -> NoReturn:
-    text = "\n".join([say("settings.wrong"), *mistakes]).replace("\n", "\n  ")
-    sys.stderr.write(f"{text}\n{say('settings.not_started')}\n")
+    text = "\n".join([translate("settings.wrong"), *mistakes]).replace("\n", "\n  ")
+    sys.stderr.write(f"{text}\n{translate('settings.not_started')}\n")
     sys.exit(SettingsError.exit_code)
 
 
@@ -157,7 +157,7 @@ def on_starting(server: Any) -> None:
 
 def _refuse_taken(bind: str) -> None:
     if parts := busy_ports(bind):
-        sys.stderr.write(say("addresses.taken", bind=", ".join(parts)) + "\n")
+        sys.stderr.write(translate("addresses.taken", bind=", ".join(parts)) + "\n")
         sys.exit(1)
 
 
@@ -173,7 +173,7 @@ def when_ready(server: Any) -> None:
         write=write,
     )
     if files.cpu and not (files.tokenizer_dir / "tokenizer.json").is_file():
-        server.log.warning("%s", say("addresses.estimated"))
+        server.log.warning("%s", translate("addresses.estimated"))
     for address, reason in ollama_bind.refused().items():
         server.log.warning("BPU_OLLAMA_BIND: %s is not served: %s. Everything else is.", address, reason)
     if _metrics_problem is not None:
@@ -190,7 +190,7 @@ def _announce_on_network(server: Any) -> None:
     """
     models = served_names(_settings)
     if announcer_process.is_stale(_settings, models):
-        server.log.warning("%s", say("service.avahi_stale", file=AVAHI_FILE))
+        server.log.warning("%s", translate("service.avahi_stale", file=AVAHI_FILE))
     try:
         server.bpu_announcer = announcer_process.start(_settings, models)
     except BpuError as error:

@@ -19,12 +19,12 @@ def run() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "bpu":
             raise
-        from bpu.messages import say
+        from bpu.messages import translate
         from bpu.project import IMPORT_ROOT, INSTALLED
 
         key = "cli.broken_package" if INSTALLED else "cli.libraries"
         own = IMPORT_ROOT / ".venv/bin/bpu"
-        sys.exit(say(key, name=error.name, python=sys.executable, own=own, project=IMPORT_ROOT))
+        sys.exit(translate(key, name=error.name, python=sys.executable, own=own, project=IMPORT_ROOT))
 
 
 if __name__ == "__main__":

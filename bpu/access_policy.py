@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Union
 
 from bpu.errors import SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.settings import Settings
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -188,8 +188,8 @@ def file_keys(settings: Settings) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
-        raise SettingsError(say("settings.keys_unreadable", path=path, reason=os_reason(error))) from None
+        raise SettingsError(translate("settings.keys_unreadable", path=path, reason=os_reason(error))) from None
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
-        raise SettingsError(say("settings.no_keys", path=path))
+        raise SettingsError(translate("settings.no_keys", path=path))
     return keys

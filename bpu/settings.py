@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bpu.errors import SettingsError
-from bpu.messages import has, os_reason, say
+from bpu.messages import has, os_reason, translate
 
 ARTICLE_RUNTIME = Path("/jinyl_dev/models/OpenExplorer_LLM_0.9.0/runtime")
 ARTICLE_MODEL = "DeepSeek_R1_Distill_Qwen_1.5B"
@@ -44,7 +44,7 @@ def _split_shell(value: Any) -> Any:
     try:
         return tuple(shlex.split(value))
     except ValueError as error:
-        raise ValueError(say("settings.shell", reason=error)) from error
+        raise ValueError(translate("settings.shell", reason=error)) from error
 
 
 def _auto_is_none(value: Any) -> Any:
@@ -57,26 +57,26 @@ def _absolute(path: Path) -> Path:
 
 def _readable(path: Path) -> Path:
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise ValueError(say("settings.readable"))
+        raise ValueError(translate("settings.readable"))
     return path
 
 
 def _one_word(value: str) -> str:
     if not value or value.split() != [value]:
-        raise ValueError(say("settings.one_word"))
+        raise ValueError(translate("settings.one_word"))
     return value
 
 
 def _printable(value: str) -> str:
     if not value or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        raise ValueError(say("settings.printable"))
+        raise ValueError(translate("settings.printable"))
     return value
 
 
 def _listening(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
     if not all(re.fullmatch(r"unix:.+|fd://\d+", part) or _is_host_and_port(part) for part in parts):
-        raise ValueError(say("settings.listening"))
+        raise ValueError(translate("settings.listening"))
     return ",".join(parts)
 
 
@@ -98,27 +98,27 @@ def _web_address(value: str) -> str:
         or parts.fragment
         or "@" in parts.netloc
     ):
-        raise ValueError(say("settings.web_address"))
+        raise ValueError(translate("settings.web_address"))
     return value.rstrip("/")
 
 
 def _web_page(value: str) -> str:
     if value and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", value):
-        raise ValueError(say("settings.web_page"))
+        raise ValueError(translate("settings.web_page"))
     return value
 
 
 def _image_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if not re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", value)]
     if wrong:
-        raise ValueError(say("settings.image_hosts", wrong=", ".join(wrong)))
+        raise ValueError(translate("settings.image_hosts", wrong=", ".join(wrong)))
     return values
 
 
 def _proxies(values: tuple[str, ...]) -> tuple[str, ...]:
     wrong = [value for value in values if value.lower() != "unix" and not _is_network(value)]
     if wrong:
-        raise ValueError(say("settings.proxies", wrong=", ".join(wrong)))
+        raise ValueError(translate("settings.proxies", wrong=", ".join(wrong)))
     return values
 
 
@@ -238,7 +238,7 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` take precedence. Raises `SettingsError` that lists every mistake."""
     settings, mistakes = read_settings(**overrides)
     if mistakes:
-        raise SettingsError("\n  ".join([say("settings.wrong"), *mistakes]))
+        raise SettingsError("\n  ".join([translate("settings.wrong"), *mistakes]))
     return settings
 
 
@@ -265,7 +265,7 @@ def _misspelt(names: Iterable[str]) -> Iterable[str]:
     for name in sorted(names):
         if name.startswith("BPU_") and name not in known and name != "BPU_SETTINGS_FILE":
             for guess in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
-                yield say("settings.misspelt", name=name, guess=guess)
+                yield translate("settings.misspelt", name=name, guess=guess)
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
@@ -278,7 +278,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _remedy(item: Any) -> str:
-    return say("settings.remedy", name=_variable(item["loc"]), rule=_rule(item), value=repr(str(item["input"])))
+    return translate("settings.remedy", name=_variable(item["loc"]), rule=_rule(item), value=repr(str(item["input"])))
 
 
 def _rule(item: Any) -> str:
@@ -287,7 +287,7 @@ def _rule(item: Any) -> str:
     It uses our own words if there are any for this kind of error, else pydantic's.
     """
     if item["type"] != "value_error" and has(f"settings.{item['type']}"):
-        return say(f"settings.{item['type']}", **item.get("ctx", {}))
+        return translate(f"settings.{item['type']}", **item.get("ctx", {}))
     return str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
 
 
@@ -299,14 +299,14 @@ def state_dir(settings: Settings) -> Path:
     """
     if settings.state_dir is not None:
         if (reason := _unusable(settings.state_dir)) is not None:
-            raise SettingsError(say("settings.state_dir", folder=settings.state_dir, reason=reason))
+            raise SettingsError(translate("settings.state_dir", folder=settings.state_dir, reason=reason))
         return settings.state_dir
     *guesses, folder = _state_guesses()
     for guess in guesses:
         if _unusable(guess) is None:
             return guess
     if (reason := _unusable(folder)) is not None:
-        raise SettingsError(say("settings.no_state_dir", folder=folder, reason=reason))
+        raise SettingsError(translate("settings.no_state_dir", folder=folder, reason=reason))
     return folder
 
 
@@ -346,13 +346,13 @@ def _unusable(folder: Path) -> str | None:
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         if folder.is_symlink() and _is_foreign(folder.lstat()):
-            return say("settings.foreign_link")
+            return translate("settings.foreign_link")
         status = folder.stat()
     except OSError as error:
         return os_reason(error)
     if _is_foreign(status) or status.st_mode & 0o002:
-        return say("settings.foreign_folder")
-    return None if os.access(folder, os.W_OK | os.X_OK) else say("settings.no_right")
+        return translate("settings.foreign_folder")
+    return None if os.access(folder, os.W_OK | os.X_OK) else translate("settings.no_right")
 
 
 def _is_foreign(status: os.stat_result) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bpu.errors import SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.project import INSTALLED, PROJECT
 from bpu.trusted_files import read_trusted
 
@@ -80,7 +80,7 @@ def find(environ: Mapping[str, str] = os.environ, *, may_be_missing: bool = Fals
     path_found = next((path for path in usual_files() if os.path.lexists(path)), None)
     if path_found is None:
         other = sudo_user_file()
-        return SettingsFile(notices=() if other is None else (say("settings.sudo_file", path=other[0]),))
+        return SettingsFile(notices=() if other is None else (translate("settings.sudo_file", path=other[0]),))
     try:
         text = read_trusted(path_found)
     except FileNotFoundError:
@@ -124,7 +124,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         return parse(read_trusted(path), path)
     except FileNotFoundError as error:
-        raise SettingsError(say("files.unreadable", path=path, reason=os_reason(error))) from None
+        raise SettingsError(translate("files.unreadable", path=path, reason=os_reason(error))) from None
 
 
 def parse(text: str, path: Path) -> dict[str, str]:
@@ -134,7 +134,7 @@ def parse(text: str, path: Path) -> dict[str, str]:
     """
     values = {name: value for name, value in variables(text, path) if name.startswith(PREFIXES)}
     if values.get(SECRET) and path.exists() and path.stat().st_mode & 0o044:
-        raise SettingsError(say("settings.open_keys", path=path))
+        raise SettingsError(translate("settings.open_keys", path=path))
     return values
 
 
@@ -150,7 +150,7 @@ def variables(text: str, path: Path) -> Iterator[tuple[str, str]]:
         except ValueError:
             equals = ""
         if not equals or not name.strip().isidentifier():
-            raise SettingsError(say("cli.env_line", path=path, number=number))
+            raise SettingsError(translate("cli.env_line", path=path, number=number))
         yield name.strip(), plain
 
 
@@ -199,7 +199,7 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
             os.fsync(descriptor)
         part.replace(path)
     except OSError as error:
-        raise SettingsError(say("settings.not_written", path=path, reason=os_reason(error))) from None
+        raise SettingsError(translate("settings.not_written", path=path, reason=os_reason(error))) from None
 
 
 def sudo_user_file() -> tuple[Path, int] | None:

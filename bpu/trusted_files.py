@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bpu.errors import SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 
 #: Size limit; settings files are written by hand and much smaller.
 MOST_BYTES = 256 * 1024
@@ -32,24 +32,28 @@ def read_trusted(path: Path, *, most: int = MOST_BYTES) -> str:
     try:
         for place, status in _steps(path):
             if (reason := _distrust(status, is_last=place == path)) is not None:
-                raise SettingsError(say("files.distrusted", path=path, place=place, reason=say(f"files.{reason}")))
+                raise SettingsError(
+                    translate("files.distrusted", path=path, place=place, reason=translate(f"files.{reason}"))
+                )
         # A FIFO must not block. The descriptor is checked again because the name may lead to another file by now.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if (reason := _distrust(status, is_last=True)) is not None:
-                raise SettingsError(say("files.distrusted", path=path, place=path, reason=say(f"files.{reason}")))
+                raise SettingsError(
+                    translate("files.distrusted", path=path, place=path, reason=translate(f"files.{reason}"))
+                )
             data = file.read(most + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SettingsError(say("files.unreadable", path=path, reason=os_reason(error))) from None
+        raise SettingsError(translate("files.unreadable", path=path, reason=os_reason(error))) from None
     if len(data) > most:
-        raise SettingsError(say("files.too_large", path=path, most=most))
+        raise SettingsError(translate("files.too_large", path=path, most=most))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsError(say("files.not_utf8", path=path, at=error.start)) from None
+        raise SettingsError(translate("files.not_utf8", path=path, at=error.start)) from None
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -75,7 +79,7 @@ def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         yield entry, status
         links += 1
         if links > _MOST_LINKS:
-            raise SettingsError(say("files.unreadable", path=path, reason=os_reason(OSError(errno.ELOOP, ""))))
+            raise SettingsError(translate("files.unreadable", path=path, reason=os_reason(OSError(errno.ELOOP, ""))))
         target = entry.readlink()
         if target.is_absolute():
             position = Path("/")

@@ -13,7 +13,7 @@ from bpu.bench.client import Address, Exchange, chat, exchange, request
 from bpu.bench.figures import Check, Row, Run, Series, median, quantile
 from bpu.bench.machine import machine
 from bpu.errors import BadRequest, EngineCrashed, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import translate
 
 QUESTION = "Count from one to fifty, in words."
 TOKENS = 64
@@ -32,7 +32,7 @@ def address_of(url: str) -> Address:
     except ValueError:
         host, port, parts = None, None, urlsplit("")
     if parts.scheme != "http" or not host:
-        raise BadRequest(say("bench.no_address", url=url), param="url")
+        raise BadRequest(translate("bench.no_address", url=url), param="url")
     return host, port or 80
 
 
@@ -102,11 +102,11 @@ def _reach(address: Address, data: bytes) -> Exchange:
     try:
         return exchange(address, data)
     except OSError as error:
-        raise EngineUnavailable(say("bench.unreachable", reason=error)) from error
+        raise EngineUnavailable(translate("bench.unreachable", reason=error)) from error
 
 
 def _no_answer(answer: Exchange) -> EngineCrashed:
-    return EngineCrashed(say("bench.no_answer", text=_body(answer).decode(errors="replace")[-500:].strip()))
+    return EngineCrashed(translate("bench.no_answer", text=_body(answer).decode(errors="replace")[-500:].strip()))
 
 
 def _body(answer: Exchange) -> bytes:
@@ -119,7 +119,7 @@ def timings_of(answer: Exchange) -> Mapping[str, Any]:
         if body.get("timings"):
             found: Mapping[str, Any] = body["timings"]
             return found
-    raise EngineCrashed(say("bench.no_figures"))
+    raise EngineCrashed(translate("bench.no_figures"))
 
 
 def tokens_per_s(answer: Exchange, timings: Mapping[str, Any]) -> float:

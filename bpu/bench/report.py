@@ -18,10 +18,10 @@ def machine(run: Run) -> str:
     return ", ".join(f"{name}: {value}" for name, value in run.machine.items())
 
 
-def table(run: Run, say: MessageLookup, heads: Sequence[str] = HEADS) -> Iterator[str]:
+def table(run: Run, translate: MessageLookup, heads: Sequence[str] = HEADS) -> Iterator[str]:
     """A head and a row for each figure, with the columns `heads`."""
-    lines = [[say(f"head_{name}") for name in heads]]
-    lines += [[_cell(say, row, name) for name in heads] for row in run.rows]
+    lines = [[translate(f"head_{name}") for name in heads]]
+    lines += [[_cell(translate, row, name) for name in heads] for row in run.rows]
     widths = [max(_width(line[place]) for line in lines) for place in range(len(heads))]
     for line in (lines[0], ["-" * width for width in widths], *lines[1:]):
         cells = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
@@ -33,11 +33,11 @@ def _width(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _cell(say: MessageLookup, row: Row, head: str) -> str:
+def _cell(translate: MessageLookup, row: Row, head: str) -> str:
     if head == "figure":
-        return say(f"row_{row.key}")
+        return translate(f"row_{row.key}")
     if head == "aim":
-        return "; ".join(_aim(say, check) for check in row.checks)
+        return "; ".join(_aim(translate, check) for check in row.checks)
     return figure(row.sides()[head], row.unit)
 
 
@@ -53,7 +53,7 @@ def plain(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _aim(say: MessageLookup, check: Check) -> str:
-    value = say(f"check_{check.name}", value=plain(check.value))
-    limit = say("at_least" if check.least else "at_most", limit=f"{check.limit:g}")
-    return f"{value} ({limit}): {say('met' if check.met else 'missed')}"
+def _aim(translate: MessageLookup, check: Check) -> str:
+    value = translate(f"check_{check.name}", value=plain(check.value))
+    limit = translate("at_least" if check.least else "at_most", limit=f"{check.limit:g}")
+    return f"{value} ({limit}): {translate('met' if check.met else 'missed')}"

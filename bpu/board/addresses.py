@@ -20,7 +20,7 @@ from typing import Any
 from bpu import __version__
 from bpu.board import tools
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import Settings
 
 #: Windows' Internet Connection Sharing, the usual network between a PC and a board on a USB cable.
@@ -151,14 +151,14 @@ def address_text(
     `serves` tells whether clients from an address's network are served without a key.
     """
     engine = "simulator" if simulated else "cpu" if cpu else "board"
-    who = say(f"addresses.{engine}", model=settings.model_id)
-    lines = ["", say("addresses.title", version=__version__), who]
+    who = translate(f"addresses.{engine}", model=settings.model_id)
+    lines = ["", translate("addresses.title", version=__version__), who]
     urls = reachable(settings.bind, found, hostname)
     if not urls:
-        return "\n".join([*lines, say("addresses.socket", bind=settings.bind), ""])
-    lines.append(say("addresses.chatbox"))
+        return "\n".join([*lines, translate("addresses.socket", bind=settings.bind), ""])
+    lines.append(translate("addresses.chatbox"))
     lines += address_lines(urls, serves)
-    lines.append(say("addresses.page", url=f"{urls[-1][0]}/"))
+    lines.append(translate("addresses.page", url=f"{urls[-1][0]}/"))
     return "\n".join([*lines, ""])
 
 
@@ -194,9 +194,9 @@ def print_addresses(
 
 def _label(url: str, kind: Kind | None, serves: Callable[[str], bool]) -> str:
     if kind is None:
-        return say("addresses.mdns" if ".local:" in url else "addresses.here")
-    network = say(f"addresses.{kind.name.lower()}")
-    return network if serves(host_of(url)) else say("addresses.closed", network=network)
+        return translate("addresses.mdns" if ".local:" in url else "addresses.here")
+    network = translate(f"addresses.{kind.name.lower()}")
+    return network if serves(host_of(url)) else translate("addresses.closed", network=network)
 
 
 def host_of(url: str) -> str:

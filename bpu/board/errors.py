@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
+from bpu.messages import translate
 
 
 class BoardError(EngineUnavailable):
@@ -15,7 +15,7 @@ class BoardError(EngineUnavailable):
 
     def __init__(self, key: str, /, **values: Any) -> None:
         """`key` is `area.name` of the catalogue; `values` fill its placeholders."""
-        super().__init__(say(key, **values))
+        super().__init__(translate(key, **values))
         self.key = key
 
 

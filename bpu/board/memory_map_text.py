@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bpu.board.pools import Plan
 from bpu.board.regions import MemoryMap, Span, holes
 from bpu.board.sizes import address, human
-from bpu.messages import say
+from bpu.messages import translate
 
 BAR = 32
 _MARKS = {"pool": "#", "other": "=", "linux": "."}
@@ -26,9 +26,9 @@ class Row:
 
 def rows(memory: MemoryMap) -> list[Row]:
     """List all memory by address; adjacent regions that are not pools are one row."""
-    pools = [Row("pool", pool.span, say("ion.row_pool", name=pool.name, heap=pool.heap)) for pool in memory.pools]
+    pools = [Row("pool", pool.span, translate("ion.row_pool", name=pool.name, heap=pool.heap)) for pool in memory.pools]
     taken = [pool.span for pool in memory.pools] + [region.span for region in memory.fixed]
-    linux = [Row("linux", span, say("ion.row_linux")) for span in holes(memory.ram, taken)]
+    linux = [Row("linux", span, translate("ion.row_linux")) for span in holes(memory.ram, taken)]
     return sorted([*pools, *_others(memory), *linux], key=lambda row: row.span)
 
 
@@ -72,5 +72,5 @@ def difference(plan: Plan) -> str:
         lines.append(f"+ {new.name:<14} {human(new.span.size):>10}  @ {address(new.span.start)}")
     if not lines:
         return ""
-    total = say("ion.total", before=human(plan.before.total), after=human(plan.after.total))
+    total = translate("ion.total", before=human(plan.before.total), after=human(plan.after.total))
     return "\n".join([*lines, total])

@@ -16,7 +16,7 @@ from bpu.board import tools
 from bpu.board.errors import BoardError
 from bpu.board.layout import known_board
 from bpu.board.readings import text_of
-from bpu.messages import os_reason, say, sudo_program
+from bpu.messages import os_reason, sudo_program, translate
 from bpu.models.table import default_model
 from bpu.settings import Settings, state_dir
 
@@ -123,10 +123,10 @@ class Performance:
         for path, governor in before.governors.items():
             if text_of(Path(path)).strip() != governor:
                 self._write(Path(path), governor)
-                yield say("perf.set", name=_name(Path(path)), governor=governor)
+                yield translate("perf.set", name=_name(Path(path)), governor=governor)
         for address, value in before.words.items():
             self._devmem(address, value)
-            yield say("perf.word", address=address, value=value)
+            yield translate("perf.word", address=address, value=value)
         self._record.unlink(missing_ok=True)
 
     def saved_state(self) -> Changes | None:
@@ -161,22 +161,22 @@ class Performance:
             return [], None
         result = self._run(["sh", found], timeout=TIMEOUT_S, cwd=found.parent)
         if result.ok:
-            return [say("perf.script", path=found)], None
+            return [translate("perf.script", path=found)], None
         return [], BoardError("perf.script_failed", path=found, reason=result.err.strip() or result.code)
 
     def _raise_governors(self) -> Iterator[str]:
         for clock in clocks(self._root):
             if clock.offers and not clock.fast:
                 self._write(clock.path, PERFORMANCE)
-                yield say("perf.set", name=clock.name, governor=PERFORMANCE)
+                yield translate("perf.set", name=clock.name, governor=PERFORMANCE)
             elif clock.fast:
-                yield say("perf.is_set", name=clock.name)
+                yield translate("perf.is_set", name=clock.name)
 
     def _write_words(self, before: Changes) -> Iterator[str]:
         for address, value in WORDS.items():
             if address in before.words:
                 self._devmem(address, value)
-                yield say("perf.word", address=address, value=value)
+                yield translate("perf.word", address=address, value=value)
 
     def _devmem(self, address: str, value: str) -> None:
         result = self._run([_devmem(), address, "32", value], timeout=TIMEOUT_S) if self._run else None
@@ -221,11 +221,11 @@ def enable(
         return None
     command = f"{sudo_program()} perf on"
     if (os.geteuid() if user is None else user) != 0:
-        return say("perf.enable_needs_root", command=command)
+        return translate("perf.enable_needs_root", command=command)
     try:
         list((switch or performance(settings, root)).on())
     except Exception as error:
-        return say("perf.enable_failed", reason=getattr(error, "message", error), command=command)
+        return translate("perf.enable_failed", reason=getattr(error, "message", error), command=command)
     return None
 
 

@@ -13,7 +13,7 @@ from itertools import permutations
 from bpu.board.errors import BoardError, InvalidPoolRequest
 from bpu.board.regions import Floating, MemoryMap, Pool, Span, holes
 from bpu.board.sizes import GIB, MIB, human
-from bpu.messages import say
+from bpu.messages import translate
 
 #: Contiguous allocators of kernels with 4 KiB pages need a base and a size that are multiples of 4 MiB.
 ALIGNMENT = 4 * MIB
@@ -82,10 +82,12 @@ def faults(memory: MemoryMap) -> list[str]:
     found = []
     for index, pool in enumerate(memory.pools):
         if not any(span.holds(pool.span) for span in memory.ram):
-            found.append(say("ion.fault_outside", name=pool.name))
+            found.append(translate("ion.fault_outside", name=pool.name))
         others = taken + [(other.name, other.span) for other in memory.pools[index + 1 :]]
         found += [
-            say("ion.fault_overlap", name=pool.name, other=name) for name, span in others if span.overlaps(pool.span)
+            translate("ion.fault_overlap", name=pool.name, other=name)
+            for name, span in others
+            if span.overlaps(pool.span)
         ]
     return found
 

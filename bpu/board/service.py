@@ -16,7 +16,7 @@ from pathlib import Path
 from bpu import settings_file
 from bpu.board import tools
 from bpu.errors import BadRequest, EngineUnavailable
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.project import PROJECT
 from bpu.settings import ARTICLE_RUNTIME
 from bpu.trusted_files import read_trusted
@@ -77,9 +77,9 @@ class Step:
     def description(self) -> str:
         """One line for a person, in the terminal's language."""
         if self.argv:
-            return say("service.run", command=" ".join(self.argv))
+            return translate("service.run", command=" ".join(self.argv))
         key = "service.remove_file" if self.text is None else "service.write"
-        return say("service.keep" if self.is_unchanged else key, path=self.path)
+        return translate("service.keep" if self.is_unchanged else key, path=self.path)
 
     @property
     def is_unchanged(self) -> bool:
@@ -109,7 +109,7 @@ def drop_in(machine: Machine) -> str:
 def _check_paths(machine: Machine) -> None:
     for path in (machine.project, machine.python, machine.runtime_dir):
         if re.search(r"[\s\"'%\\$]", str(path)):
-            raise BadRequest(say("service.odd_path", path=path), param="path")
+            raise BadRequest(translate("service.odd_path", path=path), param="path")
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def run_steps(
             result = run(step.argv, timeout=SYSTEMCTL_S)
             if not result.ok:
                 raise EngineUnavailable(
-                    say("service.failed", command=" ".join(step.argv), reason=(result.err or result.out).strip())
+                    translate("service.failed", command=" ".join(step.argv), reason=(result.err or result.out).strip())
                 )
         elif not step.is_unchanged:
             _write_file(step)
@@ -238,7 +238,7 @@ def _write_file(step: Step) -> None:
         part.replace(step.path)
     except OSError as error:
         reason = os_reason(error)
-        raise EngineUnavailable(say("service.no_write", path=step.path, reason=reason)) from error
+        raise EngineUnavailable(translate("service.no_write", path=step.path, reason=reason)) from error
 
 
 def state(name: str, *, run: Run = tools.run) -> dict[str, str]:

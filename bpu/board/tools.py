@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bpu.errors import EngineUnavailable
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 
 #: Searched after PATH, because the PATH of a service or an ordinary user often lacks these.
 EXTRA_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/hobot/bin")
@@ -51,7 +51,7 @@ class ToolMissing(EngineUnavailable):
         self.program = program
         self.package = PACKAGES.get(program)
         key = "tools.missing_package" if self.package else "tools.missing"
-        super().__init__(say(key, program=program, package=self.package))
+        super().__init__(translate(key, program=program, package=self.package))
 
 
 class ToolFailed(EngineUnavailable):
@@ -112,7 +112,7 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise ToolFailed(say("tools.not_started", program=words[0], reason=os_reason(error))) from error
+        raise ToolFailed(translate("tools.not_started", program=words[0], reason=os_reason(error))) from error
     return _finish(process, None if input is None else input.encode(), timeout, Path(words[0]).name)
 
 
@@ -127,7 +127,7 @@ def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
             words, stdin=subprocess.DEVNULL, env=_environment({}), cwd=cwd, start_new_session=True
         )
     except OSError as error:
-        raise ToolFailed(say("tools.not_started", program=words[0], reason=os_reason(error))) from error
+        raise ToolFailed(translate("tools.not_started", program=words[0], reason=os_reason(error))) from error
     process.returncode = 0  # not waited for here, because gunicorn's master reaps every child
     return process.pid
 
@@ -197,7 +197,7 @@ def _finish(process: subprocess.Popen[bytes], data: bytes | None, timeout: float
             # Also on KeyboardInterrupt or in a killed greenlet, because no caller waits for the children then.
             _kill_group(process)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise ToolFailed(say("tools.timeout", program=program, seconds=timeout)) from None
+                raise ToolFailed(translate("tools.timeout", program=program, seconds=timeout)) from None
             raise
     return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 

@@ -18,7 +18,7 @@ import click
 
 from bpu import __version__
 from bpu.errors import BpuError
-from bpu.messages import LOCALE, has, language, say
+from bpu.messages import LOCALE, has, language, translate
 
 if language() == "zh":
     # click's own words go through gettext's catalogue of this name.
@@ -64,7 +64,7 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
         if has(f"{cmd_name}.about"):
-            command.help = say(f"{cmd_name}.about")
+            command.help = translate(f"{cmd_name}.about")
         return command
 
     def resolve_command(
@@ -90,31 +90,37 @@ class Commands(click.Group):
         except BpuError as error:
             from bpu.cli._errors import localized_message  # helpers are loaded with the commands that use them
 
-            click.echo(say("cli.error", message=localized_message(error)), err=True)
+            click.echo(translate("cli.error", message=localized_message(error)), err=True)
             ctx.exit(error.exit_code)
 
 
 def _unknown_command(name: str) -> str:
     guesses = difflib.get_close_matches(name, COMMANDS, n=1)
-    return say("cli.did_you_mean", name=name, guess=guesses[0]) if guesses else say("cli.unknown_command", name=name)
+    return (
+        translate("cli.did_you_mean", name=name, guess=guesses[0])
+        if guesses
+        else translate("cli.unknown_command", name=name)
+    )
 
 
 def _summary(name: str) -> str:
     key = f"{name}.help"
-    return say(key) if has(key) else ""
+    return translate(key) if has(key) else ""
 
 
 @click.group(
     cls=Commands,
-    help=say("cli.about"),
+    help=translate("cli.about"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message=say("cli.version", version=__version__), help=say("cli.version_help"))
+@click.version_option(
+    __version__, message=translate("cli.version", version=__version__), help=translate("cli.version_help")
+)
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help=say("cli.env_file"),
+    help=translate("cli.env_file"),
 )
 @click.pass_context
 def main(context: click.Context, env_file: Path | None) -> None:

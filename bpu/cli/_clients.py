@@ -16,7 +16,7 @@ import segno
 from bpu.cli import _openclaw
 from bpu.cli._endpoint import Endpoint
 from bpu.cli._openclaw import PROVIDER
-from bpu.messages import say
+from bpu.messages import translate
 
 #: Requests that Open WebUI sends beside each answer; each costs a small board as much as an answer.
 OPENWEBUI_TASKS = ("TITLE", "TAGS", "FOLLOW_UP", "AUTOCOMPLETE")
@@ -61,7 +61,9 @@ def openwebui(endpoint: Endpoint) -> str:
     variables = {"OPENAI_API_BASE_URL": endpoint.base, "OPENAI_API_KEY": endpoint.key, "ENABLE_OLLAMA_API": "false"}
     variables |= {f"ENABLE_{name}_GENERATION": "false" for name in OPENWEBUI_TASKS}
     # Unquoted, because docker's files of variables have no quotation marks.
-    return "\n".join([f"# {say('connect.openwebui_where')}", *(f"{name}={value}" for name, value in variables.items())])
+    return "\n".join(
+        [f"# {translate('connect.openwebui_where')}", *(f"{name}={value}" for name, value in variables.items())]
+    )
 
 
 def llm(endpoint: Endpoint) -> str:
@@ -73,14 +75,16 @@ def llm(endpoint: Endpoint) -> str:
             f"{'- ' if first else '  '}{name}: {json.dumps(value)}" for first, (name, value) in _mark_first(entry)
         ]
         lines.append(f"  api_key_name: {PROVIDER}")
-    where = [f"# {say('connect.llm_where')}", *lines]
-    after = [f"# {say('connect.llm_then')}", f"# llm keys set {PROVIDER} --value {shlex.quote(endpoint.key)}"]
-    return "\n".join([*where, *after, f"# llm -m {shlex.quote(endpoint.model)} {shlex.quote(say('connect.hello'))}"])
+    where = [f"# {translate('connect.llm_where')}", *lines]
+    after = [f"# {translate('connect.llm_then')}", f"# llm keys set {PROVIDER} --value {shlex.quote(endpoint.key)}"]
+    return "\n".join(
+        [*where, *after, f"# llm -m {shlex.quote(endpoint.model)} {shlex.quote(translate('connect.hello'))}"]
+    )
 
 
 def curl(endpoint: Endpoint) -> str:
     """Return a command that streams one answer."""
-    messages = [{"role": "user", "content": say("connect.hello")}]
+    messages = [{"role": "user", "content": translate("connect.hello")}]
     body = json.dumps({"model": endpoint.model, "stream": True, "messages": messages}, ensure_ascii=False)
     words = [
         f"curl -N {shlex.quote(f'{endpoint.base}/chat/completions')}",
@@ -98,7 +102,9 @@ def host(endpoint: Endpoint) -> str:
 
 def form(name: str, endpoint: Endpoint) -> str:
     """Return the message that says what to fill in by hand in the client `name`."""
-    return say(f"connect.{name}_text", base=endpoint.base, host=host(endpoint), key=endpoint.key, model=endpoint.model)
+    return translate(
+        f"connect.{name}_text", base=endpoint.base, host=host(endpoint), key=endpoint.key, model=endpoint.model
+    )
 
 
 def rdkstudio(endpoint: Endpoint) -> str:

@@ -16,7 +16,7 @@ from bpu.chat.loader import model_reasons
 from bpu.chat.model_card import ModelCard
 from bpu.engine.client.launch_config import choose_files, chosen_table, context_size, resolve_engine
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models.spec import ModelSpec
 from bpu.settings import Settings
 
@@ -69,7 +69,7 @@ def find_endpoint(settings: Settings, find: Callable[[], Sequence[Address]] = lo
     settings = resolve_engine(settings)
     urls = reachable(settings.bind, find(), socket.gethostname())
     if not urls:
-        raise SettingsError(say("connect.no_network", bind=settings.bind))
+        raise SettingsError(translate("connect.no_network", bind=settings.bind))
     is_served = serves_networks(settings)
     near = [url for url, kind in urls if kind is not None and is_served(host_of(url))]
     base = next(iter(near), urls[0][0])

@@ -17,7 +17,7 @@ from bpu.cli._remote import RemoteGateway
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineTimeout, EngineUnavailable, ModelNotFound
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import Settings, load_settings, state_dir
 
 POLL_S = 0.1
@@ -51,7 +51,7 @@ class LocalEngine:
         return found
 
     def _not_running(self) -> EngineUnavailable:
-        return EngineUnavailable(say("load.no_gateway", folder=self._folder))
+        return EngineUnavailable(translate("load.no_gateway", folder=self._folder))
 
 
 class RemoteEngine:
@@ -88,7 +88,7 @@ def poll_status(
     while clock() - began < limit_s:
         yield engine.status(), clock() - began
         sleep(POLL_S)
-    raise EngineTimeout(say(slow, seconds=f"{limit_s:g}"))
+    raise EngineTimeout(translate(slow, seconds=f"{limit_s:g}"))
 
 
 def model_id(name: str, url: str | None, key: str | None) -> str:
@@ -104,7 +104,7 @@ def model_id(name: str, url: str | None, key: str | None) -> str:
         names = {one["id"]: (one["id"], *one.get("aliases", ())) for one in entries}
     found = next((one for one, known in names.items() if name in known), None)
     if found is None:
-        raise ModelNotFound(say("load.no_model", model=name, models=", ".join(names)))
+        raise ModelNotFound(translate("load.no_model", model=name, models=", ".join(names)))
     return found
 
 
@@ -127,9 +127,9 @@ def load_and_wait(
             if model and (error := status["models"].get(model, {}).get("error")) and age > SETTLE_S:
                 raise EngineUnavailable(error)
             if status["state"] == "failed" and (status["since_s"] < age or age > SETTLE_S):
-                raise EngineUnavailable(status["error"] or say("load.failed"))
+                raise EngineUnavailable(status["error"] or translate("load.failed"))
             if not show_examination(notice, status):
-                notice.show(f"{say('load.loading')} {bar(age, before.get('load_s') or USUAL_LOAD_S)}")
+                notice.show(f"{translate('load.loading')} {bar(age, before.get('load_s') or USUAL_LOAD_S)}")
     raise AssertionError("a load has no end without a result")
 
 
@@ -148,12 +148,12 @@ def examine(
             if status["examined"] > before["examined"]:
                 return status
             if has_begun and status["state"] != "checking":
-                raise EngineUnavailable(say("examine.cut"))
+                raise EngineUnavailable(translate("examine.cut"))
             if status["state"] == "failed" and status["since_s"] < age:
-                raise EngineUnavailable(status["error"] or say("load.failed"))
+                raise EngineUnavailable(status["error"] or translate("load.failed"))
             has_begun = status["state"] == "checking"
             if not show_examination(notice, status):
-                notice.show(say("examine.waiting"))
+                notice.show(translate("examine.waiting"))
     raise AssertionError("an examination has no end without a result")
 
 
@@ -167,14 +167,14 @@ def unload_and_wait(
             if status["state"] in ("stopped", "failed"):
                 return
             jobs = (status["running"] is not None and status["running"] is not False) or status["queued"]
-            notice.show(say("unload.jobs") if jobs else say("unload.ending"))
+            notice.show(translate("unload.jobs") if jobs else translate("unload.ending"))
 
 
 def target_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options `--url`, `--key` and `--timeout` to a command."""
     timeout = click.option(
         "--timeout", type=click.FloatRange(min=1), default=300, metavar="SECONDS", show_default=True,
-        help=say("load.timeout"),
+        help=translate("load.timeout"),
     )  # fmt: skip
-    key = click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("load.key"))
-    return click.option("--url", metavar="URL", help=say("load.url"))(key(timeout(function)))
+    key = click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=translate("load.key"))
+    return click.option("--url", metavar="URL", help=translate("load.url"))(key(timeout(function)))

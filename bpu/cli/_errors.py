@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from bpu.errors import BpuError
-from bpu.messages import has, language, say
+from bpu.messages import has, language, translate
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -19,4 +19,4 @@ def localized_message(error: BpuError) -> str:
     key = next((key for key in keys if has(key)), None)
     if key is None or language() == "en" or _CHINESE.search(error.message):
         return error.message
-    return say("cli.meaning", meaning=say(key).rstrip("。"), message=error.message)
+    return translate("cli.meaning", meaning=translate(key).rstrip("。"), message=error.message)

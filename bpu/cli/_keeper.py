@@ -23,7 +23,7 @@ from bpu.engine.messages import (
     UnloadModel,
 )
 from bpu.errors import EngineTimeout, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import translate
 
 ANSWER_S = 5.0
 
@@ -66,13 +66,13 @@ def _ask(folder: Path, message: Message) -> Message | None:
     try:
         return protocol.ask(sock, message, wait_readable=partial(_readable, sock.fileno()), limit_s=ANSWER_S)
     except TimeoutError:
-        raise EngineTimeout(say("load.silent")) from None
+        raise EngineTimeout(translate("load.silent")) from None
     except BadPacket:
-        raise EngineUnavailable(say("load.other_version")) from None
+        raise EngineUnavailable(translate("load.other_version")) from None
     except protocol.Closed:
         if not _is_running(folder):
             return None
-        raise EngineUnavailable(say("load.other_version")) from None
+        raise EngineUnavailable(translate("load.other_version")) from None
     finally:
         sock.close()
 
@@ -88,7 +88,7 @@ def _connect(folder: Path) -> Any:
     try:
         return protocol.connect_within(folder, ANSWER_S, sleep=time.sleep)
     except BlockingIOError:
-        raise EngineTimeout(say("load.silent")) from None
+        raise EngineTimeout(translate("load.silent")) from None
 
 
 def _readable(fd: int, seconds: float) -> bool:

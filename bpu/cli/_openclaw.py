@@ -16,7 +16,7 @@ from typing import Any
 
 from bpu.cli._endpoint import Endpoint
 from bpu.errors import BadRequest, EngineUnavailable
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 
 #: OpenClaw's name for this provider, and for the agent that uses it; the page uses the same.
 PROVIDER = "bpu"
@@ -104,13 +104,13 @@ def read(path: Path) -> Config:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeError) as error:
-        raise EngineUnavailable(say("connect.unreadable", path=path, reason=os_reason(error))) from error
+        raise EngineUnavailable(translate("connect.unreadable", path=path, reason=os_reason(error))) from error
     try:
         config = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
-        raise BadRequest(say("connect.not_json", path=path), param="config")
+        raise BadRequest(translate("connect.not_json", path=path), param="config")
     return config
 
 
@@ -136,7 +136,7 @@ def write(path: Path, config: Mapping[str, Any]) -> Path | None:
         _put(part, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(), mode, old)
         part.replace(target)
     except OSError as error:
-        raise EngineUnavailable(say("connect.no_write", path=path, reason=os_reason(error))) from error
+        raise EngineUnavailable(translate("connect.no_write", path=path, reason=os_reason(error))) from error
     return backup
 
 

@@ -16,7 +16,7 @@ from bpu.engine.console_examination import ConsoleExamination, Findings, Step
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import Settings
 
 HELLO = b"Say hello in one short sentence."
@@ -37,7 +37,7 @@ def probe_findings(settings: Settings, *, quiet: bool = False) -> Iterator[Findi
         launch = build_launch_spec(settings)
         with Notice() as notice:
             progress = Progress(notice, steps=3 + len(_lengths(launch)), quiet=quiet)
-            progress.begin(say("doctor.probing_load"))
+            progress.begin(translate("doctor.probing_load"))
             with Probe(launch, waiting=progress.show) as probe:
                 for one in ProbeRun(launch, probe, settings, announce=progress.begin).findings():
                     notice.clear()
@@ -96,7 +96,7 @@ class ProbeRun:
     def _measure_speed(self) -> Iterator[Finding]:
         self._facts["load_s"] = round(self._probe.load_s, 2)
         yield success("probe", "probe_load", seconds=f"{self._probe.load_s:.1f}")
-        self._announce(say("doctor.probing_speed"))
+        self._announce(translate("doctor.probing_speed"))
         turn = self._ask(HELLO)
         rate = turn.decode_rate
         self._facts.update(first_s=round(turn.first_s or turn.total_s, 3), tokens_per_second=rate and round(rate, 2))
@@ -110,7 +110,7 @@ class ProbeRun:
         if self._probe.profile.reset is None:
             yield note("probe", "probe_no_reset")
             return
-        self._announce(say("doctor.probing_reset"))
+        self._announce(translate("doctor.probing_reset"))
         self._probe.restart()
         found_now = self._examine()
         self._record.save(found_now)
@@ -140,7 +140,7 @@ class ProbeRun:
         longest = 0
         split = 0
         for size in _lengths(self._launch):
-            self._announce(say("doctor.probing_line", size=size))
+            self._announce(translate("doctor.probing_line", size=size))
             try:
                 # A long line on top of a long conversation would be a test of the context, not of the line.
                 if longest:

@@ -16,7 +16,7 @@ from bpu.board import service, tools
 from bpu.cli._endpoint import first_key
 from bpu.cli._terminal import Notice
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import Settings
 
 REQUEST_S = 5.0
@@ -100,10 +100,10 @@ def wait_until_ready(
             if answer.state == "failed":
                 return answer.reason
             if not answer.state and _has_ended(found):
-                return say("service.ended", state=found.get("SubState") or found.get("ActiveState", ""))
+                return translate("service.ended", state=found.get("SubState") or found.get("ActiveState", ""))
             if clock() > deadline:
-                return answer.reason or say("service.silent", bind=settings.bind)
-            notice.show(answer.reason or say("service.starting"))
+                return answer.reason or translate("service.silent", bind=settings.bind)
+            notice.show(answer.reason or translate("service.starting"))
             sleep(PAUSE_S)
 
 

@@ -18,7 +18,7 @@ from bpu.engine.console_examination import Findings
 from bpu.engine.console_record import ConsoleRecord, forget
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.errors import BpuError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.settings import Settings, data_dir, existing_state_dirs
 
 
@@ -38,10 +38,10 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
         yield _by_settings(launch, known)
     if known.retains_history or known.reset_works is not None:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.found_at))
-        history = say("doctor.record_kept" if known.retains_history else "doctor.record_unknown")
+        history = translate("doctor.record_kept" if known.retains_history else "doctor.record_unknown")
         key = {True: "record_works", False: "record_broken", None: "record_unknown"}[known.reset_works]
         level = Level.FINE if known.reset_works else Level.NOTE
-        values = {"date": date, "history": history, "reset": say(f"doctor.{key}"), "folder": place}
+        values = {"date": date, "history": history, "reset": translate(f"doctor.{key}"), "folder": place}
         yield finding("record", level, "record_found", "record_forget", **values)
     elif launch.reset != "auto" or any(status["examination"] for status in statuses):
         return  # it decides nothing, or the try that runs is counted already and has no result yet
@@ -58,8 +58,8 @@ def _by_settings(launch: LaunchSpec, found: Findings) -> Finding:
     known = capabilities_of(launch, PROFILES[launch.profile], found)
     values = {
         "setting": launch.reset,
-        "history": say("doctor.record_kept" if known.retains_history else "doctor.record_unknown"),
-        "reset": say("doctor.record_works" if known.reset_works else "doctor.record_unused"),
+        "history": translate("doctor.record_kept" if known.retains_history else "doctor.record_unknown"),
+        "reset": translate("doctor.record_works" if known.reset_works else "doctor.record_unused"),
     }
     return success("record", "record_settings", **values)
 
@@ -74,7 +74,7 @@ def _statuses(settings: Settings) -> Iterator[dict[str, Any]]:
 def _running(status: dict[str, Any]) -> Iterator[Finding]:
     if examination := status["examination"]:
         rest_s = examination["rest_s"]
-        rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
+        rest = "" if rest_s is None else translate("load.checking_rest", seconds=round(rest_s))
         yield note("record", "record_checking", answers=examination["answers"], of=examination["of"], rest=rest)
     ended = status["turn_end"]
     if ended["by"] == "blocks":

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.chat.usage import Usage
 from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.turn import Phase
 
 CONNECT_S = 10.0
@@ -76,7 +76,7 @@ class RemoteGateway:
                     yield delta
                 phase = _QUEUED
             if not ended:
-                raise EngineCrashed(say("remote.broken_off", url=self.base))
+                raise EngineCrashed(translate("remote.broken_off", url=self.base))
 
     @contextlib.contextmanager
     def _request(self, method: str, path: str, body: Body | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
@@ -95,7 +95,7 @@ class RemoteGateway:
             yield response
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             reason = _printable(str(error)) or type(error).__name__
-            raise EngineUnavailable(say("remote.unreachable", url=self.base, reason=reason)) from error
+            raise EngineUnavailable(translate("remote.unreachable", url=self.base, reason=reason)) from error
         finally:
             connection.close()
 
@@ -110,7 +110,7 @@ def base_url(text: str) -> str:
     except ValueError:
         wrong = True
     if wrong:
-        raise BadRequest(say("remote.no_address", url=text), param="url")
+        raise BadRequest(translate("remote.no_address", url=text), param="url")
     return whole.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
@@ -119,7 +119,9 @@ def refusal(body: Mapping[str, Any], status: int) -> BpuError:
     error = body.get("error")
     found = error if isinstance(error, Mapping) else {}
     message = found.get("message")
-    return Refused(str(message) if message else say("remote.strange", status=status), code=str(found.get("code") or ""))
+    return Refused(
+        str(message) if message else translate("remote.strange", status=status), code=str(found.get("code") or "")
+    )
 
 
 def _printable(text: str) -> str:

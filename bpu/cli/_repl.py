@@ -14,7 +14,7 @@ from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
 from bpu.cli._errors import localized_message
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, dim, is_terminal, show_examination
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import translate
 
 Message = dict[str, Any]
 PROMPT = ">>> "
@@ -91,11 +91,11 @@ class ChatSession:
                 return
             if words == "/new":
                 self.reset()
-                click.echo(dim(say("chat.new")), err=True)
+                click.echo(dim(translate("chat.new")), err=True)
             elif words in ("/help", "/?"):
-                click.echo(say("chat.keys"), err=True)
+                click.echo(translate("chat.keys"), err=True)
             elif words.startswith("/") and len(words.split()) == 1:
-                click.echo(say("chat.no_such", word=words), err=True)
+                click.echo(translate("chat.no_such", word=words), err=True)
             elif words:
                 self._ask_or_report(question)
 
@@ -103,9 +103,9 @@ class ChatSession:
         try:
             self.ask(question)
         except KeyboardInterrupt:
-            click.echo(dim(say("chat.stopped")), err=True)
+            click.echo(dim(translate("chat.stopped")), err=True)
         except BpuError as error:
-            click.echo(say("cli.error", message=localized_message(error)), err=True)
+            click.echo(translate("cli.error", message=localized_message(error)), err=True)
 
 
 class _Screen:
@@ -149,14 +149,14 @@ class _Screen:
             return
         if delta.phase == "loading":
             self._loading_since = self._loading_since or self._clock()
-            self._notice.show(f"{say('chat.loading')} {bar(self._clock() - self._loading_since, USUAL_LOAD_S)}")
+            self._notice.show(f"{translate('chat.loading')} {bar(self._clock() - self._loading_since, USUAL_LOAD_S)}")
         elif delta.phase == "checking":
             show_examination(self._notice, self._engine_status())
         elif delta.position:
             # The first of the queue waits behind the job that runs.
-            self._notice.show(say("chat.queued", before=delta.position))
+            self._notice.show(translate("chat.queued", before=delta.position))
         else:
-            self._notice.show(say("chat.waiting"))
+            self._notice.show(translate("chat.waiting"))
 
     def end(self) -> None:
         """Move the cursor to the beginning of a line; may be called twice."""
@@ -167,9 +167,9 @@ class _Screen:
 
 
 def _figures(finish: Finish) -> str:
-    usage, cut = finish.usage, "" if finish.reason == "stop" else say("chat.cut")
+    usage, cut = finish.usage, "" if finish.reason == "stop" else translate("chat.cut")
     speed = usage.timings()["predicted_per_second"]
-    return say("chat.figures", tokens=usage.completion_tokens, speed=f"{speed:.1f}", cut=cut)
+    return translate("chat.figures", tokens=usage.completion_tokens, speed=f"{speed:.1f}", cut=cut)
 
 
 def questions(read: Callable[[str], str] = input) -> Iterator[str]:
@@ -186,7 +186,7 @@ def questions(read: Callable[[str], str] = input) -> Iterator[str]:
         try:
             yield read(PROMPT)
         except KeyboardInterrupt:
-            click.echo(f"\n{say('chat.how_to_leave')}", err=True)
+            click.echo(f"\n{translate('chat.how_to_leave')}", err=True)
         except EOFError:
             click.echo()
             return

@@ -18,7 +18,7 @@ from bpu.board.checks.subject import Subject
 from bpu.board.checks.system import check_system
 from bpu.board.layout import known_board
 from bpu.cli._record import record_findings
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models.catalogue import catalogue
 from bpu.models.sdk import find_console, is_second_generation
 
@@ -116,9 +116,11 @@ def _sdk(subject: Subject) -> StepState:
     place = next(find_sdks(subject.root), None)
     if place is None:
         newer = next((folder for folder in _runtimes(subject.root) if is_second_generation(folder)), None)
-        words = say("setup.where_sdk")
+        words = translate("setup.where_sdk")
         return StepState(
-            findings, False, remedy=words if newer is None else f"{say('models.second_sdk', folder=newer)}\n{words}"
+            findings,
+            False,
+            remedy=words if newer is None else f"{translate('models.second_sdk', folder=newer)}\n{words}",
         )
     offered = (*findings, finding("sdk", Level.NOTE, "other_sdk", path=place))
     # The console follows from the model: an SDK may hold several, one for each kind of model.
@@ -149,7 +151,9 @@ def _model(subject: Subject) -> StepState:
             findings, False, ("config", "set", f"BPU_MODEL_TYPE={differs.facts['wanted']}"), needs_root=True
         )
     command = model_command(subject) if "model" in broken else ()
-    return StepState(findings, False, command, needs_root=True, remedy="" if command else say("setup.where_model"))
+    return StepState(
+        findings, False, command, needs_root=True, remedy="" if command else translate("setup.where_model")
+    )
 
 
 def _pools(subject: Subject) -> StepState:
@@ -182,7 +186,7 @@ def _service(subject: Subject) -> StepState:
     if subject.root != Path("/"):
         return StepState((), True)
     if subject.find("systemctl") is None:
-        return StepState((), False, remedy=say("setup.without_systemd"))
+        return StepState((), False, remedy=translate("setup.without_systemd"))
     state: Mapping[str, str] = service.state(service.GATEWAY, run=subject.run)
     runs = state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
     extra = ("--performance",) if subject.board else ()

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import click
 
-from bpu.messages import say
+from bpu.messages import translate
 
 #: Loads take two to eight seconds on known boards; the length of a bar before the first one is measured.
 USUAL_LOAD_S = 8.0
@@ -85,6 +85,6 @@ def show_examination(notice: Notice, status: dict[str, Any]) -> bool:
         return False
     count = {"answers": examination["answers"], "of": examination["of"]}
     rest_s = examination["rest_s"]
-    rest = "" if rest_s is None else say("load.checking_rest", seconds=round(rest_s))
-    notice.show(say("load.checking", **count) + rest)
+    rest = "" if rest_s is None else translate("load.checking_rest", seconds=round(rest_s))
+    notice.show(translate("load.checking", **count) + rest)
     return True

@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from bpu.bench import remote, report
-from bpu.messages import say
+from bpu.messages import translate
 
 
 @click.command()
-@click.option("--url", metavar="URL", required=True, help=say("bench.url"))
-@click.option("--key", metavar="KEY", help=say("bench.key"))
-@click.option("--json", "as_json", is_flag=True, help=say("bench.json"))
-@click.option("--short", is_flag=True, help=say("bench.short"))
+@click.option("--url", metavar="URL", required=True, help=translate("bench.url"))
+@click.option("--key", metavar="KEY", help=translate("bench.key"))
+@click.option("--json", "as_json", is_flag=True, help=translate("bench.json"))
+@click.option("--short", is_flag=True, help=translate("bench.short"))
 def command(url: str, key: str | None, as_json: bool, short: bool) -> None:
     key = key or os.environ.get("OPENAI_API_KEY", "")
     run = remote.measure(remote.address_of(url), key, remote.SHORT_ROUNDS if short else remote.ROUNDS)
@@ -27,4 +27,4 @@ def command(url: str, key: str | None, as_json: bool, short: bool) -> None:
 
 
 def _text(key: str, /, **values: Any) -> str:
-    return say(f"bench.{key}", **values)
+    return translate(f"bench.{key}", **values)

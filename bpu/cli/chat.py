@@ -15,27 +15,27 @@ from bpu.cli._endpoint import first_key
 from bpu.cli._remote import RemoteGateway
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import load_settings
 
 
 @click.command()
 @click.argument("question", nargs=-1)
-@click.option("--url", metavar="URL", help=say("chat.url"))
-@click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("chat.key"))
-@click.option("--model", metavar="MODEL", help=say("chat.model"))
+@click.option("--url", metavar="URL", help=translate("chat.url"))
+@click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=translate("chat.key"))
+@click.option("--model", metavar="MODEL", help=translate("chat.model"))
 @click.option(
     "--image",
     "images",
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=say("chat.image"),
+    help=translate("chat.image"),
 )
-@click.option("--system", metavar="TEXT", default="", help=say("chat.system"))
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help=say("chat.max_tokens"))
-@click.option("--hide-thinking", is_flag=True, help=say("chat.hide_thinking"))
-@click.option("--no-thinking", is_flag=True, help=say("chat.no_thinking"))
+@click.option("--system", metavar="TEXT", default="", help=translate("chat.system"))
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help=translate("chat.max_tokens"))
+@click.option("--hide-thinking", is_flag=True, help=translate("chat.hide_thinking"))
+@click.option("--no-thinking", is_flag=True, help=translate("chat.no_thinking"))
 def command(
     question: tuple[str, ...],
     url: str | None,
@@ -57,7 +57,7 @@ def command(
         if question:
             _ask_once(session, " ".join(question))
             return
-        click.echo(f"{where} {say('chat.keys')}", err=True)
+        click.echo(f"{where} {translate('chat.keys')}", err=True)
         session.converse(_repl.questions())
 
 
@@ -72,7 +72,7 @@ def _data_url(path: Path) -> str:
     try:
         return f"data:image/jpeg;base64,{base64.b64encode(shrink(path)).decode()}"
     except (BadImage, OSError):
-        raise click.UsageError(say("chat.no_image", path=path)) from None
+        raise click.UsageError(translate("chat.no_image", path=path)) from None
 
 
 def _ask_once(session: _repl.ChatSession, question: str) -> None:
@@ -91,22 +91,24 @@ def _open_backend(
     if url is not None:
         remote = RemoteGateway(url, key or first_key(settings))
         options["model"] = model or _first_model(remote)
-        yield remote, say("chat.at_gateway", url=remote.base, model=options["model"])
+        yield remote, translate("chat.at_gateway", url=remote.base, model=options["model"])
         return
     settings = resolve_engine(settings)
     table = chosen_table(settings)
     chosen = table.default_model if model is None else table.find(model)
     if chosen is None:
-        raise click.UsageError(say("chat.other_model", model=model, ours=", ".join(one.id for one in table.models)))
+        raise click.UsageError(
+            translate("chat.other_model", model=model, ours=", ".join(one.id for one in table.models))
+        )
     ours = chosen.id
     from bpu.cli._local import LocalBackend  # imports gevent, which a remote gateway does not need
 
     local = LocalBackend(settings, ours)
     try:
         place = "at_simulator" if local.simulated else "at_cpu" if local.cpu else "at_board"
-        yield local, say(f"chat.{place}", model=ours)
+        yield local, translate(f"chat.{place}", model=ours)
     except EngineUnavailable as error:
-        raise EngineUnavailable(f"{error.message} {say('chat.try_url')}") from error
+        raise EngineUnavailable(f"{error.message} {translate('chat.try_url')}") from error
     finally:
         local.close()
 
@@ -114,5 +116,5 @@ def _open_backend(
 def _first_model(remote: RemoteGateway) -> str:
     models = remote.models()
     if not models:
-        raise EngineUnavailable(say("remote.no_models", url=remote.base))
+        raise EngineUnavailable(translate("remote.no_models", url=remote.base))
     return str(models[0]["id"])

@@ -12,7 +12,7 @@ from bpu import settings_file
 from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
 from bpu.errors import BadRequest, SettingsError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import FOLDERS, Settings, read_settings, variables
 
 HIDDEN = "***"
@@ -23,8 +23,8 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
-@command.command(help=say("config.show"))
-@click.option("--json", "as_json", is_flag=True, help=say("config.json"))
+@command.command(help=translate("config.show"))
+@click.option("--json", "as_json", is_flag=True, help=translate("config.json"))
 def show(as_json: bool) -> None:
     settings, mistakes = read_settings()
     mistakes = [*_mistakes_of_file(), *mistakes]
@@ -75,31 +75,31 @@ def as_text(value: object) -> str:
 
 
 def source_words(source: str) -> str:
-    return say(f"config.from_{source}") if source in ("default", "environment") else source
+    return translate(f"config.from_{source}") if source in ("default", "environment") else source
 
 
-@command.command("set", help=say("config.set"))
+@command.command("set", help=translate("config.set"))
 @click.argument("assignments", nargs=-1, required=True, metavar="NAME=VALUE...")
 def set_command(assignments: tuple[str, ...]) -> None:
     changes = dict(map(_assignment, assignments))
     _check(changes)
     path = settings_file.target_file()
     settings_file.write(path, changes)
-    click.echo(say("config.written", path=path))
+    click.echo(translate("config.written", path=path))
     overridden = [name for name in changes if settings_file.source(name) == "environment"]
     if overridden:
-        click.echo(say("config.overridden", names=", ".join(overridden)), err=True)
+        click.echo(translate("config.overridden", names=", ".join(overridden)), err=True)
     if path == settings_file.SYSTEM_FILE:
-        click.echo(say("config.restart"))
+        click.echo(translate("config.restart"))
 
 
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     fields = {variable: field for field, variable in variables().items()}
     if not equals or name not in fields:
-        raise click.UsageError(say("config.no_setting", text=text))
+        raise click.UsageError(translate("config.no_setting", text=text))
     if name == settings_file.SECRET:
-        raise BadRequest(say("config.no_keys"), param=name)
+        raise BadRequest(translate("config.no_keys"), param=name)
     # Absolute, because the server runs in another folder than this command.
     return name, str(Path(value).expanduser().absolute()) if value and fields[name] in FOLDERS else value
 
@@ -115,12 +115,12 @@ def _check(changes: dict[str, str]) -> None:
         os.environ.clear()
         os.environ.update(kept)
     if mistakes:
-        raise SettingsError("\n  ".join([say("config.not_written"), *mistakes]))
+        raise SettingsError("\n  ".join([translate("config.not_written"), *mistakes]))
 
 
-@command.command(help=say("config.path"))
+@command.command(help=translate("config.path"))
 def path() -> None:
     found = settings_file.target_file()
     click.echo(found)
     if not found.exists():
-        click.echo(say("config.not_there"), err=True)
+        click.echo(translate("config.not_there"), err=True)

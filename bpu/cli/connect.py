@@ -23,7 +23,7 @@ from bpu.cli._remote import RemoteGateway
 from bpu.cli._terminal import is_terminal
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import BpuError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import load_settings
 
 #: How long a gateway at `--url` may take to name its models.
@@ -54,9 +54,9 @@ def command() -> None:
 
 def _endpoint_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options `--url`, `--key` and `--model` to a command."""
-    model = click.option("--model", metavar="MODEL", help=say("connect.model"))
-    key = click.option("--key", metavar="KEY", help=say("connect.key"))
-    return click.option("--url", metavar="URL", help=say("connect.url"))(key(model(function)))
+    model = click.option("--model", metavar="MODEL", help=translate("connect.model"))
+    key = click.option("--key", metavar="KEY", help=translate("connect.key"))
+    return click.option("--url", metavar="URL", help=translate("connect.url"))(key(model(function)))
 
 
 def _client(name: str, write: Callable[[Endpoint], str]) -> None:
@@ -67,17 +67,19 @@ def _client(name: str, write: Callable[[Endpoint], str]) -> None:
         if url is None:
             _warn(endpoint)
 
-    command.command(name, help=say(f"connect.{name}"))(client)
+    command.command(name, help=translate(f"connect.{name}"))(client)
 
 
-@command.command("openclaw", help=say("connect.openclaw"))
+@command.command("openclaw", help=translate("connect.openclaw"))
 @_endpoint_options
-@click.option("--tools", is_flag=True, help=say("connect.tools"))
-@click.option("--api", type=click.Choice(sorted(_openclaw.APIS)), default="chat", help=say("connect.api"))
-@click.option("--agent", is_flag=True, help=say("connect.agent"))
-@click.option("--write", is_flag=True, help=say("connect.write"))
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=say("connect.config"))
-@click.option("--dry-run", is_flag=True, help=say("connect.dry_run"))
+@click.option("--tools", is_flag=True, help=translate("connect.tools"))
+@click.option("--api", type=click.Choice(sorted(_openclaw.APIS)), default="chat", help=translate("connect.api"))
+@click.option("--agent", is_flag=True, help=translate("connect.agent"))
+@click.option("--write", is_flag=True, help=translate("connect.write"))
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=translate("connect.config")
+)
+@click.option("--dry-run", is_flag=True, help=translate("connect.dry_run"))
 def _openclaw_command(
     url: str | None,
     key: str | None,
@@ -93,20 +95,20 @@ def _openclaw_command(
     if not (write or dry_run):
         click.echo(json.dumps(_openclaw.patch(endpoint, {}, tools=tools, api=api, separate=agent), indent=2))
         if not agent:
-            click.echo(say("connect.main_model"), err=True)
+            click.echo(translate("connect.main_model"), err=True)
         return
     path = config or _openclaw.config_path()
     before = _openclaw.read(path)
     after = _openclaw.merge(before, _openclaw.patch(endpoint, before, tools=tools, api=api, separate=agent))
     if after == before:
-        click.echo(say("connect.unchanged", path=path))
+        click.echo(translate("connect.unchanged", path=path))
         return
     click.echo(_openclaw.difference(before, after, path))
     if not dry_run:
         backup = _openclaw.write(path, after)
-        click.echo(say("connect.written", path=path))
+        click.echo(translate("connect.written", path=path))
         if backup is not None:
-            click.echo(say("connect.backup", path=backup))
+            click.echo(translate("connect.backup", path=backup))
 
 
 def _chosen_endpoint(url: str | None, key: str | None, model: str | None) -> Endpoint:
@@ -134,7 +136,7 @@ def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
         cards = tuple(_card(one) for one in found if not _is_twin(one.id, names))
     except (BpuError, ValueError) as error:
         reason = error.message if isinstance(error, BpuError) else type(error).__name__
-        click.echo(say("connect.models_unknown", url=gateway.base, reason=reason), err=True)
+        click.echo(translate("connect.models_unknown", url=gateway.base, reason=reason), err=True)
         return endpoint
     return dataclasses.replace(endpoint, models=cards)
 
@@ -157,20 +159,20 @@ def _warn(endpoint: Endpoint) -> None:
     """Say on standard error why the printed address would not work now."""
     settings = load_settings()
     if endpoint.needs_key:
-        click.echo(say("connect.needs_key"), err=True)
+        click.echo(translate("connect.needs_key"), err=True)
     if not ask_ready(settings).state:
-        click.echo(say("connect.not_running", bind=settings.bind), err=True)
+        click.echo(translate("connect.not_running", bind=settings.bind), err=True)
 
 
 def _chatbox(endpoint: Endpoint) -> str:
     link = _clients.chatbox_link(endpoint)
     # A telephone that scans a local address would connect to itself.
     has_code = is_terminal(sys.stdout) and not endpoint.is_local
-    open_it = say("connect.chatbox_scan" if has_code else "connect.chatbox_open")
-    fields = say("connect.chatbox_fields", host=endpoint.base, key=endpoint.key, model=endpoint.model)
+    open_it = translate("connect.chatbox_scan" if has_code else "connect.chatbox_open")
+    fields = translate("connect.chatbox_fields", host=endpoint.base, key=endpoint.key, model=endpoint.model)
     text = f"{open_it}\n{link}\n\n{fields}"
     if endpoint.is_local:
-        return f"{text}\n{say('connect.local_only')}"
+        return f"{text}\n{translate('connect.local_only')}"
     return f"{text}\n{_clients.qr(link)}" if has_code else text
 
 

@@ -26,7 +26,7 @@ from bpu.cli._record import forget_findings, record_findings
 from bpu.cli._terminal import is_terminal
 from bpu.engine.client.launch_config import chosen_model, context_size, resolve_engine
 from bpu.errors import BpuError
-from bpu.messages import has, say
+from bpu.messages import has, translate
 from bpu.models.spec import ModelSpec, as_settings
 from bpu.models.table import load_table
 from bpu.settings import Settings, load_settings
@@ -43,13 +43,15 @@ SERVICE = "bpu-gateway"
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help=say("doctor.json"))
-@click.option("--probe", is_flag=True, help=say("doctor.probe"))
-@click.option("--forget", is_flag=True, help=say("doctor.forget"))
-@click.option("--log", type=click.File(encoding="utf-8", errors="replace"), metavar="FILE", help=say("doctor.log"))
+@click.option("--json", "as_json", is_flag=True, help=translate("doctor.json"))
+@click.option("--probe", is_flag=True, help=translate("doctor.probe"))
+@click.option("--forget", is_flag=True, help=translate("doctor.forget"))
+@click.option(
+    "--log", type=click.File(encoding="utf-8", errors="replace"), metavar="FILE", help=translate("doctor.log")
+)
 @click.option(
     "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), metavar="FOLDER",
-    help=say("doctor.sysfs"),
+    help=translate("doctor.sysfs"),
 )  # fmt: skip
 def command(as_json: bool, probe: bool, forget: bool, log: TextIO | None, sysfs: Path) -> None:
     found: list[Finding] = []
@@ -142,7 +144,7 @@ def finding_text(one: Finding) -> str:
 
 
 def _check_name(one: Finding) -> str:
-    return say(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
+    return translate(f"doctor.check_{one.check}") if has(f"doctor.check_{one.check}") else one.check
 
 
 def _fit_lines(text: str, indent: int) -> list[str]:
@@ -157,5 +159,5 @@ def _fit_lines(text: str, indent: int) -> list[str]:
 def _summary(code: int, found: Sequence[Finding]) -> str:
     count = {level: sum(one.level is level for one in found) for level in Level}
     colour = {0: "green", 1: "yellow", 2: "red"}[code]
-    words = say(f"doctor.sum_{code}", warnings=count[Level.WARNING], broken=count[Level.BROKEN])
+    words = translate(f"doctor.sum_{code}", warnings=count[Level.WARNING], broken=count[Level.BROKEN])
     return click.style(words, fg=colour)

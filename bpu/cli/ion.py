@@ -25,7 +25,7 @@ from bpu.board.regions import MemoryMap
 from bpu.board.sizes import human
 from bpu.cli._group import Group
 from bpu.errors import SettingsError
-from bpu.messages import os_reason, program, say, sudo_program
+from bpu.messages import os_reason, program, sudo_program, translate
 from bpu.models.catalogue import need_of
 from bpu.models.memory import Fit, Need, fit, smallest_mode
 from bpu.models.sdk import is_file
@@ -37,16 +37,18 @@ VENDOR_TIMEOUT_S = 120
 
 
 def _folder_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option("--sysfs", type=FOLDER, default=Path("/"), metavar="FOLDER", help=say("ion.sysfs"))(
+    function = click.option("--sysfs", type=FOLDER, default=Path("/"), metavar="FOLDER", help=translate("ion.sysfs"))(
         function
     )
-    return click.option("--boot-dir", type=FOLDER, default=BOOT, metavar="FOLDER", help=say("ion.boot_dir"))(function)
+    return click.option("--boot-dir", type=FOLDER, default=BOOT, metavar="FOLDER", help=translate("ion.boot_dir"))(
+        function
+    )
 
 
 _via = click.option(
-    "--via", type=click.Choice(["auto", "config", "tree"]), default="auto", show_default=True, help=say("ion.via")
+    "--via", type=click.Choice(["auto", "config", "tree"]), default="auto", show_default=True, help=translate("ion.via")
 )
-_yes = click.option("--yes", is_flag=True, help=say("ion.yes"))
+_yes = click.option("--yes", is_flag=True, help=translate("ion.yes"))
 
 
 @click.group(cls=Group)
@@ -54,32 +56,32 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
-@command.command(help=say("ion.show"))
+@command.command(help=translate("ion.show"))
 @_folder_options
 def show(boot_dir: Path, sysfs: Path) -> None:
     layout = next_layout(active_tree(boot_dir), sysfs)
     memory, running = layout.memory, live_map(sysfs)
-    click.echo(say("ion.title", model=layout.model, path=layout.tree))
+    click.echo(translate("ion.title", model=layout.model, path=layout.tree))
     click.echo(memory_map_text(memory))
-    click.echo(f"  {say('ion.legend')}\n")
-    click.echo(say("ion.pools_total", total=human(memory.total), largest=human(_largest(memory))))
+    click.echo(f"  {translate('ion.legend')}\n")
+    click.echo(translate("ion.pools_total", total=human(memory.total), largest=human(_largest(memory))))
     if running is not None and running.pools and running.pools != memory.pools:
-        click.echo(say("ion.reboot_pending", total=human(running.total)))
+        click.echo(translate("ion.reboot_pending", total=human(running.total)))
     config = _config(layout, boot_dir, "auto")
     sizes = _next_sizes(layout, config)
     _warn_if_model_too_large(sizes)
     tree_copy = DtbWriter(layout.tree).copy
     for copy in (tree_copy, *([config.copy] if config else [])):
         if copy.exists():
-            click.echo(say("ion.copy_there", path=copy.path))
+            click.echo(translate("ion.copy_there", path=copy.path))
     if config is not None:
         _show_config(config, layout, running, sizes)
         if config.sizes() and tree_copy.exists() and tree_copy.read() != layout.tree.read_bytes():
-            click.secho(say("ion.both", config=config.path, tree=layout.tree), fg="yellow")
+            click.secho(translate("ion.both", config=config.path, tree=layout.tree), fg="yellow")
     _show_modes(layout.model)
 
 
-@command.command(help=say("ion.plan"))
+@command.command(help=translate("ion.plan"))
 @click.argument("request", nargs=-1, required=True, metavar="REQUEST...")
 @_via
 @_folder_options
@@ -90,12 +92,12 @@ def plan(request: tuple[str, ...], via: str, boot_dir: Path, sysfs: Path) -> Non
     else:
         changed = _show_plan(plan_for(layout, parse_request(request, layout.model)), layout)
     if changed:
-        click.echo(say("ion.planned", command=_command_line(sudo=_is_real(boot_dir), apply=True)))
+        click.echo(translate("ion.planned", command=_command_line(sudo=_is_real(boot_dir), apply=True)))
 
 
-@command.command(help=say("ion.apply"))
+@command.command(help=translate("ion.apply"))
 @click.argument("request", nargs=-1, required=True, metavar="REQUEST...")
-@click.option("--vendor/--no-vendor", default=None, help=say("ion.vendor"))
+@click.option("--vendor/--no-vendor", default=None, help=translate("ion.vendor"))
 @_yes
 @_via
 @_folder_options
@@ -114,16 +116,18 @@ def apply(request: tuple[str, ...], vendor: bool | None, yes: bool, via: str, bo
     if _use_vendor_script(vendor, wanted, vendor_switch(sysfs, boot_dir), yes=yes):
         _run_vendor(sysfs, boot_dir, wanted)
         return
-    _confirm(say("ion.ask", path=layout.tree), yes=yes)
+    _confirm(translate("ion.ask", path=layout.tree), yes=yes)
     written = _as_board_error(lambda: DtbWriter(layout.tree).apply(made))
-    click.echo(say("ion.copy_made" if written.copy_is_new else "ion.copy_kept", path=written.copy))
-    click.echo(say("ion.applied", path=written.tree, sha256=written.sha256))
-    click.echo(say("ion.way_back", copy=written.copy, tree=written.tree, command=f"{sudo_program()} ion restore --yes"))
+    click.echo(translate("ion.copy_made" if written.copy_is_new else "ion.copy_kept", path=written.copy))
+    click.echo(translate("ion.applied", path=written.tree, sha256=written.sha256))
+    click.echo(
+        translate("ion.way_back", copy=written.copy, tree=written.tree, command=f"{sudo_program()} ion restore --yes")
+    )
     if (beside := config_file(boot_dir, layout.model)) is not None and BootConfig(beside).sizes():
-        click.secho(say("ion.both", config=beside, tree=layout.tree), fg="yellow")
+        click.secho(translate("ion.both", config=beside, tree=layout.tree), fg="yellow")
 
 
-@command.command(help=say("ion.restore"))
+@command.command(help=translate("ion.restore"))
 @_yes
 @_via
 @_folder_options
@@ -136,18 +140,18 @@ def restore(yes: bool, via: str, boot_dir: Path, sysfs: Path) -> None:
     _check_permission(tree, boot_dir)
     rewriter = DtbWriter(tree)
     _as_board_error(rewriter.copy.read)
-    _confirm(say("ion.ask_restore", path=tree), yes=yes)
+    _confirm(translate("ion.ask_restore", path=tree), yes=yes)
     written = _as_board_error(rewriter.restore)
-    click.echo(say("ion.restored", path=written.tree, sha256=written.sha256))
+    click.echo(translate("ion.restored", path=written.tree, sha256=written.sha256))
 
 
 def _show_plan(made: Plan, layout: Layout) -> bool:
     """Show the plan; return whether it changes anything."""
     if not made.changes:
-        click.echo(say("ion.no_change"))
+        click.echo(translate("ion.no_change"))
         return False
-    click.echo(say("ion.title", model=layout.model, path=layout.tree))
-    click.echo(f"{memory_map_text(made.after)}\n  {say('ion.legend')}\n")
+    click.echo(translate("ion.title", model=layout.model, path=layout.tree))
+    click.echo(f"{memory_map_text(made.after)}\n  {translate('ion.legend')}\n")
     for line in difference(made).splitlines():
         click.secho(line, fg={"-": "red", "+": "green"}.get(line[0]))
     _warn_if_model_too_large({pool.name: pool.span.size for pool in made.after.pools})
@@ -157,7 +161,7 @@ def _show_plan(made: Plan, layout: Layout) -> bool:
 def _warn_if_model_too_large(sizes: Mapping[str, int]) -> None:
     need, largest = _need(), max(usable_sizes(sizes), default=0)
     if need is not None and need.largest > largest:
-        click.secho(say("ion.model_too_large", size=human(need.largest), largest=human(largest)), fg="yellow")
+        click.secho(translate("ion.model_too_large", size=human(need.largest), largest=human(largest)), fg="yellow")
 
 
 def _need() -> Need | None:
@@ -219,16 +223,16 @@ def _show_config(config: BootConfig, layout: Layout, running: MemoryMap | None, 
     found = config.sizes()
     words = ", ".join(f"{name} {human(size)}" for name, size in found.items())
     if not found:
-        click.echo(say("ion.config_free", path=config.path))
+        click.echo(translate("ion.config_free", path=config.path))
     else:
         total, largest = human(sum(sizes.values())), human(max(sizes.values()))
-        click.echo(say("ion.config_sets", path=config.path, sizes=words, total=total, largest=largest))
+        click.echo(translate("ion.config_sets", path=config.path, sizes=words, total=total, largest=largest))
     if config.has_crlf():
-        click.secho(say("ion.config_crlf", path=config.path), fg="yellow")
+        click.secho(translate("ion.config_crlf", path=config.path), fg="yellow")
     now = {pool.name: pool.span.size for pool in running.pools} if running else {}
     if found and any(now.get(name) != size for name, size in found.items()):
-        click.echo(say("ion.config_pending"))
-    click.echo(say("ion.config_slot"))
+        click.echo(translate("ion.config_pending"))
+    click.echo(translate("ion.config_slot"))
 
 
 def _show_config_plan(config: BootConfig, layout: Layout, request: PoolRequest) -> bool:
@@ -248,16 +252,16 @@ def _show_config_plan(config: BootConfig, layout: Layout, request: PoolRequest) 
     if left < LINUX_ROOM and total > sum(before.values()):
         raise BoardError("ion.no_linux_room", left=human(max(left, 0)), needed=human(LINUX_ROOM), total=human(total))
     if after == before and set(request.sizes) <= set(config.sizes()) and not config.has_crlf():
-        click.echo(say("ion.no_change"))
+        click.echo(translate("ion.no_change"))
         return False
-    click.echo(say("ion.config_title", model=layout.model, path=config.path))
+    click.echo(translate("ion.config_title", model=layout.model, path=config.path))
     for name, size in after.items():
         if size != before.get(name):
             click.secho(f"- {name:<14} {human(before.get(name, 0)):>10}", fg="red")
             click.secho(f"+ {name:<14} {human(size):>10}", fg="green")
-    click.echo(say("ion.total", before=human(sum(before.values())), after=human(total)))
-    click.echo(say("ion.linux_keeps", left=human(max(left, 0)), ram=human(ram)))
-    click.echo(say("ion.config_slot"))
+    click.echo(translate("ion.total", before=human(sum(before.values())), after=human(total)))
+    click.echo(translate("ion.linux_keeps", left=human(max(left, 0)), ram=human(ram)))
+    click.echo(translate("ion.config_slot"))
     _warn_if_model_too_large(after)
     return True
 
@@ -266,36 +270,38 @@ def _apply_config(config: BootConfig, layout: Layout, request: PoolRequest, *, y
     if not _show_config_plan(config, layout, request):
         return
     _check_permission(config.path, boot_dir)
-    _confirm(say("ion.ask_config", path=config.path), yes=yes)
+    _confirm(translate("ion.ask_config", path=config.path), yes=yes)
     saved = _as_board_error(lambda: config.apply(request.sizes))
-    click.echo(say("ion.copy_made" if saved.copy_is_new else "ion.copy_kept", path=saved.copy))
-    click.echo(say("ion.config_applied", path=saved.path, sha256=saved.sha256))
+    click.echo(translate("ion.copy_made" if saved.copy_is_new else "ion.copy_kept", path=saved.copy))
+    click.echo(translate("ion.config_applied", path=saved.path, sha256=saved.sha256))
     click.echo(
-        say("ion.config_way_back", copy=saved.copy, path=saved.path, command=f"{sudo_program()} ion restore --yes")
+        translate(
+            "ion.config_way_back", copy=saved.copy, path=saved.path, command=f"{sudo_program()} ion restore --yes"
+        )
     )
     copy = DtbWriter(layout.tree).copy
     if copy.exists() and copy.read() != layout.tree.read_bytes():
-        click.secho(say("ion.both", config=saved.path, tree=layout.tree), fg="yellow")
+        click.secho(translate("ion.both", config=saved.path, tree=layout.tree), fg="yellow")
 
 
 def _restore_config(config: BootConfig, *, yes: bool, boot_dir: Path) -> None:
     _check_permission(config.path, boot_dir)
     _as_board_error(config.copy.read)
-    _confirm(say("ion.ask_restore", path=config.path), yes=yes)
+    _confirm(translate("ion.ask_restore", path=config.path), yes=yes)
     saved = _as_board_error(config.restore)
-    click.echo(say("ion.restored", path=saved.path, sha256=saved.sha256))
+    click.echo(translate("ion.restored", path=saved.path, sha256=saved.sha256))
     if saved.kept_others:
-        click.echo(say("ion.config_kept", path=saved.path))
+        click.echo(translate("ion.config_kept", path=saved.path))
 
 
 def _show_modes(model: str) -> None:
     modes = modes_for(model)
     if modes:
-        click.echo("\n" + say("ion.modes"))
+        click.echo("\n" + translate("ion.modes"))
     for name, one in modes.items():
         sizes = ", ".join(f"{pool} {human(size)}" for pool, size in one.sizes.items())
-        source = say(f"ion.{one.source}")
-        click.echo(say("ion.mode_row", name=name, total=human(one.total), sizes=sizes, source=source))
+        source = translate(f"ion.{one.source}")
+        click.echo(translate("ion.mode_row", name=name, total=human(one.total), sizes=sizes, source=source))
 
 
 def _largest(memory: MemoryMap) -> int:
@@ -308,7 +314,7 @@ def _use_vendor_script(vendor: bool | None, request: PoolRequest, script: Path |
         raise BoardError("ion.vendor_modes_only")
     if vendor is not None or not possible:
         return bool(vendor)
-    return not yes and click.confirm(say("ion.offer_vendor", path=script, mode=request.name), default=True)
+    return not yes and click.confirm(translate("ion.offer_vendor", path=script, mode=request.name), default=True)
 
 
 def _run_vendor(sysfs: Path, boot_dir: Path, request: PoolRequest) -> None:
@@ -317,12 +323,12 @@ def _run_vendor(sysfs: Path, boot_dir: Path, request: PoolRequest) -> None:
     click.echo(result.out, nl=False)
     if not result.ok:
         raise BoardError("ion.vendor_failed", reason=result.err.strip() or result.code)
-    click.echo(say("ion.vendor_done"))
+    click.echo(translate("ion.vendor_done"))
 
 
 def _confirm(question: str, *, yes: bool) -> None:
     if not yes and click.prompt(question, default="", show_default=False).strip().lower() != "yes":
-        click.echo(say("ion.left"))
+        click.echo(translate("ion.left"))
         click.get_current_context().exit(1)
 
 

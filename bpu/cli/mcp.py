@@ -11,7 +11,7 @@ import click
 from bpu.cli._endpoint import first_key
 from bpu.cli._remote import base_url
 from bpu.errors import EngineUnavailable
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import Settings, load_settings
 
 #: The host of `--http PORT`.
@@ -19,9 +19,9 @@ LOOPBACK = "127.0.0.1"
 
 
 @click.command()
-@click.option("--url", metavar="URL", help=say("mcp.url"))
-@click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=say("mcp.key"))
-@click.option("--http", "address", metavar="HOST:PORT", help=say("mcp.http"))
+@click.option("--url", metavar="URL", help=translate("mcp.url"))
+@click.option("--key", metavar="KEY", envvar="OPENAI_API_KEY", help=translate("mcp.key"))
+@click.option("--http", "address", metavar="HOST:PORT", help=translate("mcp.http"))
 def command(url: str | None, key: str | None, address: str | None) -> None:
     settings = load_settings()
     host, port = _parse_address(address) if address is not None else ("", 0)
@@ -29,7 +29,7 @@ def command(url: str | None, key: str | None, address: str | None) -> None:
         from bpu.mcp.gateway import GatewayClient
         from bpu.mcp.server import BoardTools
     except ModuleNotFoundError as error:
-        raise EngineUnavailable(say("mcp.missing", name=error.name, pip=_pip())) from error
+        raise EngineUnavailable(translate("mcp.missing", name=error.name, pip=_pip())) from error
     base = _local_url(settings) if url is None else base_url(url)
     server = BoardTools(GatewayClient(base, key or first_key(settings)), paths=address is None)
     if address is None:
@@ -39,9 +39,11 @@ def command(url: str | None, key: str | None, address: str | None) -> None:
 
     access = http.access(settings)
     if not (access.needs_key or settings.mcp):
-        raise click.UsageError(say("mcp.no_keys"))
+        raise click.UsageError(translate("mcp.no_keys"))
     app = http.application(server, access, origins=settings.allowed_origins, max_body_bytes=settings.max_body_bytes)
-    click.echo(say("mcp.serving", url=f"http://{address if ':' in address else f'{host}:{port}'}{http.PATH}"), err=True)
+    click.echo(
+        translate("mcp.serving", url=f"http://{address if ':' in address else f'{host}:{port}'}{http.PATH}"), err=True
+    )
     http.serve(app, host, port)
 
 
@@ -50,7 +52,7 @@ def _parse_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     wrong = not (port.isascii() and port.isdigit() and len(port) <= 5) or not 0 < int(port) < 65536
     if wrong or (":" in host and not (host.startswith("[") and host.endswith("]"))):
-        raise click.BadParameter(say("mcp.bad_address", address=address), param_hint="--http")
+        raise click.BadParameter(translate("mcp.bad_address", address=address), param_hint="--http")
     return host.strip("[]") or LOOPBACK, int(port)
 
 
@@ -63,7 +65,7 @@ def _local_url(settings: Settings) -> str:
         host, _, port = part.rpartition(":")
         if not part.startswith(("unix:", "fd:")):
             return f"http://{LOOPBACK if host in ('0.0.0.0', '[::]') else host}:{port}"
-    raise EngineUnavailable(say("mcp.no_address", bind=settings.bind))
+    raise EngineUnavailable(translate("mcp.no_address", bind=settings.bind))
 
 
 def _pip() -> str:

@@ -16,7 +16,7 @@ from bpu.cli._columns import pad_right
 from bpu.cli._group import Group
 from bpu.engine.client.launch_config import choose_files, chosen_table, resolve_engine
 from bpu.errors import BpuError, SettingsError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models.catalogue import Row, catalogue
 from bpu.models.entries import add_entry, entry_of_folder, entry_text
 from bpu.models.names import WITHOUT_CONSOLE, Board
@@ -25,8 +25,8 @@ from bpu.models.spec import ModelSpec
 from bpu.settings import Settings, load_settings, state_dir
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
-_sysfs = click.option("--sysfs", type=FOLDER, default=Path("/"), metavar="FOLDER", help=say("models.sysfs"))
-_json = click.option("--json", "as_json", is_flag=True, help=say("models.json"))
+_sysfs = click.option("--sysfs", type=FOLDER, default=Path("/"), metavar="FOLDER", help=translate("models.sysfs"))
+_json = click.option("--json", "as_json", is_flag=True, help=translate("models.json"))
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -36,18 +36,18 @@ def command(context: click.Context) -> None:
         _list(as_json=False, sysfs=Path("/"))
 
 
-@command.command("list", help=say("models.list"))
+@command.command("list", help=translate("models.list"))
 @_json
 @_sysfs
 def list_command(as_json: bool, sysfs: Path) -> None:
     _list(as_json=as_json, sysfs=sysfs)
 
 
-@command.command(help=say("models.add"))
+@command.command(help=translate("models.add"))
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--id", "name", default="", metavar="NAME", help=say("models.id"))
-@click.option("--runtime-dir", type=FOLDER, metavar="FOLDER", help=say("models.runtime_dir"))
-@click.option("--dry-run", is_flag=True, help=say("models.dry_run"))
+@click.option("--id", "name", default="", metavar="NAME", help=translate("models.id"))
+@click.option("--runtime-dir", type=FOLDER, metavar="FOLDER", help=translate("models.runtime_dir"))
+@click.option("--dry-run", is_flag=True, help=translate("models.dry_run"))
 def add(folder: Path, name: str, runtime_dir: Path | None, dry_run: bool) -> None:
     settings = load_settings()
     entry = entry_of_folder(folder, settings, name=name, runtime_dir=runtime_dir)
@@ -55,13 +55,13 @@ def add(folder: Path, name: str, runtime_dir: Path | None, dry_run: bool) -> Non
     if dry_run:
         return
     path, table = add_entry(entry, settings)
-    click.echo(say("models.added", id=entry["id"], path=path))
+    click.echo(translate("models.added", id=entry["id"], path=path))
     if table.default != entry["id"]:
-        click.echo(say("models.default_is", id=table.default, other=entry["id"], path=path))
+        click.echo(translate("models.default_is", id=table.default, other=entry["id"], path=path))
 
 
-@command.command(help=say("models.available"))
-@click.option("--all", "every", is_flag=True, help=say("models.all"))
+@command.command(help=translate("models.available"))
+@click.option("--all", "every", is_flag=True, help=translate("models.all"))
 @_json
 @_sysfs
 def available(every: bool, as_json: bool, sysfs: Path) -> None:
@@ -71,15 +71,15 @@ def available(every: bool, as_json: bool, sysfs: Path) -> None:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows], ensure_ascii=False, indent=2))
         return
     key = "none_for_board" if board in WITHOUT_CONSOLE else "for_board" if board else "no_board"
-    click.echo(say(f"models.{key}", board=board))
+    click.echo(translate(f"models.{key}", board=board))
     for row in rows:
         click.echo(_row(row, board))
-    click.echo(say("models.catalogue_note"))
+    click.echo(translate("models.catalogue_note"))
 
 
 def _row(row: Row, board: Board | None) -> str:
     speeds = [speed for one, speed in row.speed.items() if board in (None, one)]
-    return say(
+    return translate(
         "models.row",
         id=pad_right(row.id, 24),
         size="-" if row.bytes is None else f"{row.bytes / 1e9:.1f} GB",
@@ -88,15 +88,17 @@ def _row(row: Row, board: Board | None) -> str:
         boards="/".join(row.boards),
         sdk=row.sdk,
         licence=licence_of(row),
-        pull=say("models.can_pull") if row.pull else say("models.cannot_pull", why=say(f"pull.why_{row.why}")),
+        pull=translate("models.can_pull")
+        if row.pull
+        else translate("models.cannot_pull", why=translate(f"pull.why_{row.why}")),
     )
 
 
 def licence_of(row: Row) -> str:
     """Return the licence; usually that of the weights, because the compiled files state none."""
     if not row.licence:
-        return say("models.licence_unknown")
-    return row.licence + ("" if row.licence_of == "file" else say("models.of_weights"))
+        return translate("models.licence_unknown")
+    return row.licence + ("" if row.licence_of == "file" else translate("models.of_weights"))
 
 
 def _list(*, as_json: bool, sysfs: Path) -> None:
@@ -107,10 +109,10 @@ def _list(*, as_json: bool, sysfs: Path) -> None:
     if as_json:
         click.echo(json.dumps({"path": str(table.path or ""), "models": rows}, ensure_ascii=False, indent=2))
         return
-    click.echo(say("models.table", path=table.path) if table.path else say("models.no_table"))
+    click.echo(translate("models.table", path=table.path) if table.path else translate("models.no_table"))
     for row in rows:
         click.echo(f"{'*' if row['default'] else ' '} {pad_right(row['id'], 24)} {row['said']}")
-    click.echo(say("models.one_at_a_time"))
+    click.echo(translate("models.one_at_a_time"))
 
 
 def _loaded_model(settings: Settings) -> str:
@@ -140,10 +142,10 @@ def _describe(settings: Settings, model: ModelSpec, default: bool, loaded: str, 
     state = "missing" if missing else "refused" if against else fit_word(judged)
     state = "loaded" if loaded == model.id else _stand_in(settings, model, sysfs) or state
     said = {
-        "loaded": say("models.loaded"),
-        "cpu": say("models.on_cpu"),
-        "simulator": say("models.simulated"),
-        "missing": "\n    ".join([say("models.files_missing"), *missing]),
+        "loaded": translate("models.loaded"),
+        "cpu": translate("models.on_cpu"),
+        "simulator": translate("models.simulated"),
+        "missing": "\n    ".join([translate("models.files_missing"), *missing]),
         "refused": " ".join(against),
     }.get(state) or fit_words(judged)
     need = judged.need.total if judged.need else None

@@ -12,14 +12,16 @@ import click
 from bpu.board.errors import BoardError
 from bpu.board.performance import Clock, clocks, performance, script
 from bpu.cli._group import Group
-from bpu.messages import say, sudo_program
+from bpu.messages import sudo_program, translate
 from bpu.models.table import default_model
 from bpu.settings import load_settings
 
 
 def _sysfs(function: Callable[..., Any]) -> Callable[..., Any]:
     kind = click.Path(path_type=Path, file_okay=False)
-    return click.option("--sysfs", type=kind, default=Path("/"), metavar="FOLDER", help=say("perf.sysfs"))(function)
+    return click.option("--sysfs", type=kind, default=Path("/"), metavar="FOLDER", help=translate("perf.sysfs"))(
+        function
+    )
 
 
 @click.group(cls=Group)
@@ -27,37 +29,37 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
-@command.command(help=say("perf.on"))
+@command.command(help=translate("perf.on"))
 @_sysfs
 def on(sysfs: Path) -> None:
     _check_permission(sysfs, "on")
     for line in performance(load_settings(), sysfs).on():
         click.echo(line)
-    click.echo(say("perf.lost_at_reboot"))
+    click.echo(translate("perf.lost_at_reboot"))
 
 
-@command.command(help=say("perf.off"))
+@command.command(help=translate("perf.off"))
 @_sysfs
 def off(sysfs: Path) -> None:
     _check_permission(sysfs, "off")
     for line in performance(load_settings(), sysfs).off():
         click.echo(line)
-    click.echo(say("perf.put_back"))
+    click.echo(translate("perf.put_back"))
 
 
-@command.command(help=say("perf.status"))
+@command.command(help=translate("perf.status"))
 @_sysfs
 def status(sysfs: Path) -> None:
     settings = load_settings()
     found = clocks(sysfs)
     for clock in found:
-        click.echo(say("perf.row", name=clock.name, governor=clock.governor, speed=_speed(clock)))
+        click.echo(translate("perf.row", name=clock.name, governor=clock.governor, speed=_speed(clock)))
     if not found:
-        click.echo(say("perf.no_clocks"))
+        click.echo(translate("perf.no_clocks"))
     if (path := script(default_model(settings).runtime_dir)) is not None:
-        click.echo(say("perf.script_there", path=path))
+        click.echo(translate("perf.script_there", path=path))
     if performance(settings, sysfs).saved_state() is not None:
-        click.echo(say("perf.by_us"))
+        click.echo(translate("perf.by_us"))
 
 
 def _speed(clock: Clock) -> str:
@@ -65,7 +67,7 @@ def _speed(clock: Clock) -> str:
     unit = 1000 if clock.path.name.startswith("scaling_") else 1_000_000
     if not clock.highest:
         return ""
-    return say("perf.speed", current=f"{clock.current / unit:.0f} MHz", highest=f"{clock.highest / unit:.0f} MHz")
+    return translate("perf.speed", current=f"{clock.current / unit:.0f} MHz", highest=f"{clock.highest / unit:.0f} MHz")
 
 
 def _check_permission(sysfs: Path, word: str) -> None:

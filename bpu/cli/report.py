@@ -26,7 +26,7 @@ from bpu.cli._readiness import last_lines
 from bpu.cli.config import describe_settings, source_words
 from bpu.cli.doctor import finding_text, subject_of
 from bpu.errors import BpuError, EngineUnavailable
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.project import PROJECT
 from bpu.settings import Settings, existing_state_dirs, read_settings
 
@@ -37,8 +37,12 @@ ENGINE = ("state", "profile", "simulated", "loads", "load_s", "waiting")
 
 
 @click.command()
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=say("report.output"))
-@click.option("--log", type=click.File(encoding="utf-8", errors="replace"), metavar="FILE", help=say("report.log"))
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=translate("report.output")
+)
+@click.option(
+    "--log", type=click.File(encoding="utf-8", errors="replace"), metavar="FILE", help=translate("report.log")
+)
 def command(output: Path | None, log: TextIO | None) -> None:
     settings, mistakes = read_settings()
     text_of_log = last_lines(lines=LOG_LINES) if log is None else log.read()
@@ -50,13 +54,17 @@ def command(output: Path | None, log: TextIO | None) -> None:
         "engine": lambda: _engine(settings),
         "log": lambda: log_lines(text_of_log.splitlines()),
     }
-    contents = [say("report.contents"), *(f"- {say(f'report.part_{name}')}" for name in parts), say("report.not_in_it")]
+    contents = [
+        translate("report.contents"),
+        *(f"- {translate(f'report.part_{name}')}" for name in parts),
+        translate("report.not_in_it"),
+    ]
     click.echo("\n".join(contents))
-    body = [f"\n== {say(f'report.part_{name}')}\n" + "\n".join(_safe(write)) for name, write in parts.items()]
+    body = [f"\n== {translate(f'report.part_{name}')}\n" + "\n".join(_safe(write)) for name, write in parts.items()]
     text = without_secrets("\n".join([*contents, *body]) + "\n", _secrets(settings))
     path = output or Path(time.strftime("bpu-report-%Y%m%d-%H%M%S.txt"))
     _write(path, text)
-    click.echo(say("report.written", path=path.absolute(), size=f"{len(text) / 1000:.0f} kB"))
+    click.echo(translate("report.written", path=path.absolute(), size=f"{len(text) / 1000:.0f} kB"))
 
 
 def _write(path: Path, text: str) -> None:
@@ -65,7 +73,7 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise EngineUnavailable(say("service.no_write", path=path, reason=os_reason(error))) from error
+        raise EngineUnavailable(translate("service.no_write", path=path, reason=os_reason(error))) from error
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
@@ -76,7 +84,7 @@ def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:
     try:
         yield from write()
     except Exception as error:
-        yield say("report.no_part", reason=type(error).__name__)
+        yield translate("report.no_part", reason=type(error).__name__)
 
 
 def _secrets(settings: Settings) -> list[str]:
@@ -109,11 +117,11 @@ def _settings(settings: Settings, mistakes: list[str]) -> Iterator[str]:
 
 def _service() -> Iterator[str]:
     if tools.find("systemctl") is None:
-        yield say("setup.without_systemd")
+        yield translate("setup.without_systemd")
         return
     state = service.state(service.GATEWAY)
     if state.get("LoadState") != "loaded":
-        yield say("status.service", state=say("status.no_service"))
+        yield translate("status.service", state=translate("status.no_service"))
         return
     yield from (f"{name}={value}" for name, value in state.items())
 

@@ -8,7 +8,7 @@ import json
 import click
 
 from bpu.cli._columns import cells, pad_right
-from bpu.messages import say
+from bpu.messages import translate
 
 
 @click.command()
@@ -18,23 +18,23 @@ from bpu.messages import say
     default=3,
     show_default=True,
     metavar="SECONDS",
-    help=say("scan.seconds"),
+    help=translate("scan.seconds"),
 )
-@click.option("--json", "as_json", is_flag=True, help=say("scan.json"))
+@click.option("--json", "as_json", is_flag=True, help=translate("scan.json"))
 def command(seconds: float, as_json: bool) -> None:
     from bpu.discovery.scan import FoundGateway, scan  # the library is loaded with the command alone
 
     def row(found: FoundGateway) -> list[str]:
-        models = ", ".join(found.models) or (say("scan.hidden") if found.needs_key else "-")
+        models = ", ".join(found.models) or (translate("scan.hidden") if found.needs_key else "-")
         return [found.name, found.address, found.version or "-", models, _load(found)]
 
     def _load(found: FoundGateway) -> str:
         if not found.state:
-            return say("scan.silent")
-        parts = [say("scan.busy") if found.busy else found.state]
-        parts += [say("scan.waiting", number=found.waiting)] if found.waiting else []
-        parts += [say("scan.simulated")] if found.simulated else []
-        parts += [say("scan.key")] if found.needs_key else []
+            return translate("scan.silent")
+        parts = [translate("scan.busy") if found.busy else found.state]
+        parts += [translate("scan.waiting", number=found.waiting)] if found.waiting else []
+        parts += [translate("scan.simulated")] if found.simulated else []
+        parts += [translate("scan.key")] if found.needs_key else []
         return ", ".join(parts)
 
     gateways = scan(seconds)
@@ -42,9 +42,12 @@ def command(seconds: float, as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(found) for found in gateways], ensure_ascii=False, indent=2))
         return
     if not gateways:
-        click.echo(say("scan.none"))
+        click.echo(translate("scan.none"))
         return
-    rows = [[say(f"scan.{name}") for name in ("name", "address", "version", "models", "load")], *map(row, gateways)]
+    rows = [
+        [translate(f"scan.{name}") for name in ("name", "address", "version", "models", "load")],
+        *map(row, gateways),
+    ]
     widths = [max(cells(one[column]) for one in rows) for column in range(4)]
     for one in rows:
         padded = [pad_right(text, width) for text, width in zip(one, widths, strict=False)]

@@ -10,7 +10,7 @@ import click
 
 from bpu import settings_file
 from bpu.board import tools
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.project import PROJECT
 from bpu.settings import FOLDERS, Settings, load_settings, variables
 
@@ -36,7 +36,7 @@ FIELDS = (
 def _setting_options(function: Callable[..., None]) -> Callable[..., None]:
     for field in reversed(FIELDS):
         # Values are text, as in the environment, because the settings validate them all at once.
-        option = click.option(f"--{field.replace('_', '-')}", field, metavar="VALUE", help=say(f"serve.{field}"))
+        option = click.option(f"--{field.replace('_', '-')}", field, metavar="VALUE", help=translate(f"serve.{field}"))
         function = option(function)
     return function
 

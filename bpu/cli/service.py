@@ -22,17 +22,17 @@ from bpu.cli.config import HIDDEN
 from bpu.discovery.announcement import avahi_file
 from bpu.engine.client.launch_config import choose_files, resolve_engine, served_names
 from bpu.errors import EngineUnavailable
-from bpu.messages import say, sudo_program
+from bpu.messages import sudo_program, translate
 from bpu.project import PROJECT
 from bpu.settings import FOLDERS, Settings, load_settings, variables
 
 #: Exit codes of `service status`, as those of `systemctl status`.
 NOT_RUNNING, NOT_INSTALLED = 3, 4
 
-_dry_run = click.option("--dry-run", is_flag=True, help=say("service.dry_run"))
+_dry_run = click.option("--dry-run", is_flag=True, help=translate("service.dry_run"))
 _root = click.option(
     "--root", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), metavar="FOLDER",
-    help=say("service.root"),
+    help=translate("service.root"),
 )  # fmt: skip
 
 
@@ -41,11 +41,11 @@ def command() -> None:
     """The group; its text is in the catalogue."""
 
 
-@command.command(help=say("service.install"))
-@click.option("--user", metavar="NAME", default="root", show_default=True, help=say("service.user"))
-@click.option("--performance", is_flag=True, help=say("service.performance"))
-@click.option("--no-start", is_flag=True, help=say("service.no_start"))
-@click.option("--yes", is_flag=True, help=say("service.yes"))
+@command.command(help=translate("service.install"))
+@click.option("--user", metavar="NAME", default="root", show_default=True, help=translate("service.user"))
+@click.option("--performance", is_flag=True, help=translate("service.performance"))
+@click.option("--no-start", is_flag=True, help=translate("service.no_start"))
+@click.option("--yes", is_flag=True, help=translate("service.yes"))
 @_dry_run
 @_root
 def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bool, root: Path) -> None:
@@ -78,7 +78,7 @@ def install(user: str, performance: bool, no_start: bool, yes: bool, dry_run: bo
     _run_steps(steps, dry_run=dry_run)
     if dry_run:
         return
-    click.echo(say("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))
+    click.echo(translate("service.installed", file=service.below(root.absolute(), service.ENV_FILE)))
     if is_here and start:
         _wait_until_ready(settings)
 
@@ -96,10 +96,10 @@ def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
         return {}
     path, user = other
     found = {name: value for name, value in settings_file.read_as(path, user).items() if not os.environ.get(name)}
-    click.echo(say("service.callers_file", path=path))
+    click.echo(translate("service.callers_file", path=path))
     for name, value in found.items():
         click.echo(f"  {name}={HIDDEN if name == settings_file.SECRET else value}")
-    if not found or not (yes or click.confirm(say("service.copy"), default=True)):
+    if not found or not (yes or click.confirm(translate("service.copy"), default=True)):
         return {}
     os.environ.update(found)
     return dict.fromkeys(found, str(path))
@@ -122,8 +122,8 @@ def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
         found[name] = str(value) if isinstance(value, Path) and field in FOLDERS else os.environ[name]
         if source != str(settings_file.SYSTEM_FILE):
             shown = HIDDEN if name == settings_file.SECRET else found[name]
-            where = say("config.from_environment") if source == "environment" else source
-            click.echo(say("service.taken", name=name, value=shown, source=where))
+            where = translate("config.from_environment") if source == "environment" else source
+            click.echo(translate("service.taken", name=name, value=shown, source=where))
     found.pop(settings_file.SECRET, None)
     return service.Values(found, settings.api_keys)
 
@@ -131,43 +131,45 @@ def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
 def _wait_until_ready(settings: Settings) -> None:
     reason = wait_until_ready(settings)
     if reason is None:
-        click.echo(say("service.serves"))
+        click.echo(translate("service.serves"))
         urls = reachable(settings.bind, local_addresses(), socket.gethostname())
         for line in address_lines(urls, serves_networks(settings)):
             click.echo(line)
         return
     click.echo(last_lines(), nl=False, err=True)
-    raise EngineUnavailable(say("service.not_serving", reason=reason))
+    raise EngineUnavailable(translate("service.not_serving", reason=reason))
 
 
-@command.command(help=say("service.remove"))
-@click.option("--purge", is_flag=True, help=say("service.purge"))
+@command.command(help=translate("service.remove"))
+@click.option("--purge", is_flag=True, help=translate("service.purge"))
 @_dry_run
 @_root
 def remove(purge: bool, dry_run: bool, root: Path) -> None:
     steps = service.removal(purge=purge, root=root.absolute())
     if not steps:
-        click.echo(say("service.nothing"))
+        click.echo(translate("service.nothing"))
         return
     if root.absolute() == Path("/") and not dry_run:
         _check_permission()
     _run_steps(steps, dry_run=dry_run)
     if not dry_run:
-        click.echo(say("service.removed"))
+        click.echo(translate("service.removed"))
 
 
-@command.command(help=say("service.status"))
+@command.command(help=translate("service.status"))
 def status() -> None:
     found = service.state(service.GATEWAY)
     if found.get("LoadState") != "loaded":
-        click.echo(say("service.absent"))
+        click.echo(translate("service.absent"))
         click.get_current_context().exit(NOT_INSTALLED)
     active = found.get("ActiveState", "")
-    enabled = say("service.enabled" if found.get("UnitFileState") == "enabled" else "service.disabled")
+    enabled = translate("service.enabled" if found.get("UnitFileState") == "enabled" else "service.disabled")
     click.echo(
-        say("service.state", state=f"{active} ({found.get('SubState', '')})", pid=found.get("MainPID"), boot=enabled)
+        translate(
+            "service.state", state=f"{active} ({found.get('SubState', '')})", pid=found.get("MainPID"), boot=enabled
+        )
     )
-    click.echo(say("service.logs"))
+    click.echo(translate("service.logs"))
     if active != "active":
         click.get_current_context().exit(NOT_RUNNING)
 
@@ -176,12 +178,12 @@ def _check_user(name: str) -> None:
     try:
         pwd.getpwnam(name)
     except KeyError:
-        raise click.BadParameter(say("service.no_user", name=name), param_hint="--user") from None
+        raise click.BadParameter(translate("service.no_user", name=name), param_hint="--user") from None
 
 
 def _run_steps(steps: list[service.Step], *, dry_run: bool) -> None:
     if dry_run:
-        click.echo(say("service.would"))
+        click.echo(translate("service.would"))
         for step in steps:
             click.echo(f"  {step.description}")
             if step.text is not None and not step.is_unchanged:
@@ -196,4 +198,4 @@ def _check_permission() -> None:
     if tools.find("systemctl") is None:
         raise tools.ToolMissing("systemctl")
     if os.geteuid() != 0:
-        raise EngineUnavailable(say("service.needs_root", command=f"{sudo_program()} service ..."))
+        raise EngineUnavailable(translate("service.needs_root", command=f"{sudo_program()} service ..."))

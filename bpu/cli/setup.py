@@ -16,7 +16,7 @@ from bpu import settings_file
 from bpu.board import tools
 from bpu.cli._setup_steps import Step, StepState, Words, steps, with_places
 from bpu.cli.doctor import show_finding, subject_of
-from bpu.messages import program, say, sudo_program
+from bpu.messages import program, sudo_program, translate
 from bpu.project import IMPORT_ROOT
 from bpu.settings import load_settings
 
@@ -27,21 +27,21 @@ ASKING = (("ion", "apply"), ("service", "install"), ("reclaim",))
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help=say("setup.yes"))
-@click.option("--dry-run", is_flag=True, help=say("setup.dry_run"))
+@click.option("--yes", is_flag=True, help=translate("setup.yes"))
+@click.option("--dry-run", is_flag=True, help=translate("setup.dry_run"))
 @click.option(
     "--sysfs", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), metavar="FOLDER",
-    help=say("setup.sysfs"),
+    help=translate("setup.sysfs"),
 )  # fmt: skip
 def command(yes: bool, dry_run: bool, sysfs: Path) -> None:
     run = SetupRun(yes=yes, dry_run=dry_run, sysfs=sysfs)
     found = steps()
     left = [step.name for number, step in enumerate(found, 1) if not run.run_step(step, number, len(found))]
     if left:
-        names = ", ".join(say(f"setup.step_{name}") for name in left)
-        click.echo("\n" + say("setup.left", names=names, again=f"{program()} setup"))
+        names = ", ".join(translate(f"setup.step_{name}") for name in left)
+        click.echo("\n" + translate("setup.left", names=names, again=f"{program()} setup"))
         click.get_current_context().exit(SOMETHING_LEFT)
-    click.echo("\n" + say("setup.done"))
+    click.echo("\n" + translate("setup.done"))
 
 
 class SetupRun:
@@ -55,40 +55,40 @@ class SetupRun:
 
     def run_step(self, step: Step, number: int, count: int) -> bool:
         """Examine, show, ask and run one step; return whether it is complete."""
-        click.echo("\n" + click.style(f"{number}/{count} {say(f'setup.step_{step.name}')}", bold=True))
+        click.echo("\n" + click.style(f"{number}/{count} {translate(f'setup.step_{step.name}')}", bold=True))
         settings_file.adopt()
         state = step.examine(subject_of(load_settings(), self._sysfs))
         for one in state.findings:
             show_finding(one)
         if state.is_done:
-            click.echo(say("setup.nothing_to_do"))
+            click.echo(translate("setup.nothing_to_do"))
             return True
         if not state.command:
-            click.echo(state.remedy or say("setup.by_hand"))
+            click.echo(state.remedy or translate("setup.by_hand"))
             return self._end_if_needed(step)
         return self._run_command(step, state)
 
     def _run_command(self, step: Step, state: StepState) -> bool:
         words = with_places(state.command, sysfs=self._sysfs)
-        click.echo(say("setup.will_run", command=f"{self._caller(state)} {shlex.join(words)}"))
+        click.echo(translate("setup.will_run", command=f"{self._caller(state)} {shlex.join(words)}"))
         if self._dry_run:
             return state.is_harmless
-        if not (state.is_harmless or self._yes or click.confirm(say("setup.ask"), default=True)):
+        if not (state.is_harmless or self._yes or click.confirm(translate("setup.ask"), default=True)):
             return self._end_if_needed(step)
         agreed = ("--yes",) if self._yes and any(words[: len(one)] == one for one in ASKING) else ()
         code = tools.run_attached([*self._argv(state), *words, *agreed], cwd=IMPORT_ROOT)
         if code != 0:
-            click.echo(say("setup.failed", code=code))
+            click.echo(translate("setup.failed", code=code))
             return self._end_if_needed(step)
         if state.then_restart:
-            click.echo(say("setup.restart", again=f"{program()} setup"))
+            click.echo(translate("setup.restart", again=f"{program()} setup"))
             click.get_current_context().exit(SOMETHING_LEFT)
         return True
 
     def _end_if_needed(self, step: Step) -> bool:
         """End the setup if later steps cannot work without this one; else return False."""
         if step.is_needed and not self._dry_run:
-            click.echo("\n" + say("setup.stopped", again=f"{program()} setup"))
+            click.echo("\n" + translate("setup.stopped", again=f"{program()} setup"))
             click.get_current_context().exit(SOMETHING_LEFT)
         return False
 

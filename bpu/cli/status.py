@@ -15,7 +15,7 @@ from bpu.cli import _keeper
 from bpu.cli._readiness import ask_ready
 from bpu.engine.client.launch_config import served_settings
 from bpu.errors import BpuError
-from bpu.messages import has, say
+from bpu.messages import has, translate
 from bpu.settings import Settings, existing_state_dirs, load_settings
 
 NOT_READY = 3
@@ -27,15 +27,15 @@ def command() -> None:
     answer = ask_ready(settings)
     unit = service.state(service.GATEWAY) if tools.find("systemctl") is not None else {}
     words = f"{unit.get('ActiveState')} ({unit.get('SubState')})" if unit.get("LoadState") == "loaded" else ""
-    click.echo(say("cli.version", version=__version__))
-    click.echo(say("status.service", state=words or say("status.no_service")))
+    click.echo(translate("cli.version", version=__version__))
+    click.echo(translate("status.service", state=words or translate("status.no_service")))
     if not answer.state:
-        click.echo(say("status.nothing_listens", bind=settings.bind))
+        click.echo(translate("status.nothing_listens", bind=settings.bind))
         click.echo("".join(_engine_lines(settings)), nl=False)
     else:
         key = f"status.state_{answer.state}"
-        state = say(key) if has(key) else answer.state
-        click.echo(say("status.model", model=served_settings(settings).model_id, state=state))
+        state = translate(key) if has(key) else answer.state
+        click.echo(translate("status.model", model=served_settings(settings).model_id, state=state))
         urls = reachable(settings.bind, local_addresses(), socket.gethostname())
         for line in address_lines(urls, serves_networks(settings)):
             click.echo(line)
@@ -50,7 +50,7 @@ def _engine_lines(settings: Settings) -> Iterator[str]:
     for folder in existing_state_dirs(settings):
         try:
             if _keeper.status(folder) is not None:
-                yield say("status.other_address") + "\n"
+                yield translate("status.other_address") + "\n"
                 return
         except BpuError as error:
             yield error.message + "\n"

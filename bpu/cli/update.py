@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from bpu import __version__
 from bpu.board.service import PACKAGED_HOME
 from bpu.errors import EngineUnavailable, SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.project import INSTALLED, PROJECT
 from bpu.settings import load_settings
 
@@ -22,15 +22,15 @@ MOST_BYTES = 1 << 20
 
 
 @click.command()
-@click.option("--check", is_flag=True, help=say("update.check"))
+@click.option("--check", is_flag=True, help=translate("update.check"))
 def command(check: bool) -> None:
     if check:
         newest = newest_version(load_settings().update_url)
         if Version(__version__) >= newest:
-            click.echo(say("update.is_newest", version=__version__))
+            click.echo(translate("update.is_newest", version=__version__))
             return
-        click.echo(say("update.newer", version=newest, current=__version__))
-    click.echo(say(f"update.by_{installed_by()}", project=PROJECT))
+        click.echo(translate("update.newer", version=newest, current=__version__))
+    click.echo(translate(f"update.by_{installed_by()}", project=PROJECT))
 
 
 def installed_by() -> str:
@@ -43,7 +43,7 @@ def installed_by() -> str:
 def newest_version(url: str) -> Version:
     """Read the version at `url`: `version` or `tag_name` of a JSON object. Raises `BpuError`."""
     if not url:
-        raise SettingsError(say("update.no_url"))
+        raise SettingsError(translate("update.no_url"))
     try:
         # The setting takes http and https only.
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
@@ -53,6 +53,6 @@ def newest_version(url: str) -> Version:
         # urllib wraps the system's error; an HTTP error is one of its own.
         cause = getattr(error, "reason", error)
         reason = os_reason(cause) if isinstance(cause, Exception) else str(error)
-        raise EngineUnavailable(say("update.unreachable", reason=reason)) from error
+        raise EngineUnavailable(translate("update.unreachable", reason=reason)) from error
     except (ValueError, KeyError, AttributeError, InvalidVersion) as error:
-        raise EngineUnavailable(say("update.unreadable", reason=type(error).__name__)) from error
+        raise EngineUnavailable(translate("update.unreadable", reason=type(error).__name__)) from error

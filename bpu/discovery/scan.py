@@ -22,7 +22,7 @@ from zeroconf import InterfaceChoice, IPVersion, ServiceBrowser, ServiceInfo, Se
 
 from bpu.discovery.announcement import OPENAI, is_private
 from bpu.errors import EngineUnavailable
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 
 #: Limits of gateways, addresses and models of one gateway, and characters of a text.
 MAX_GATEWAYS, MAX_ADDRESSES, MAX_MODELS, MAX_TEXT = 64, 4, 20, 60
@@ -58,7 +58,7 @@ def scan(seconds: float, *, interfaces: list[str] | None = None) -> list[FoundGa
     try:
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All, ip_version=IPVersion.V4Only)
     except (OSError, ZeroconfError) as error:
-        raise EngineUnavailable(say("scan.no_network", reason=os_reason(error))) from error
+        raise EngineUnavailable(translate("scan.no_network", reason=os_reason(error))) from error
     try:
         ServiceBrowser(zeroconf, f"{OPENAI}.local.", names)
         names.full.wait(seconds)

@@ -1,9 +1,9 @@
 """The texts of the terminal in English and Chinese, for all commands.
 
 Each module beside this file is an area with a dictionary `TEXTS` of key to (English, Chinese), so that no text exists
-in only one language. `say("serve.help")` looks up the key `help` in `bpu/messages/serve.py`. Errors of the API are not
-here, because clients match their English text. In a text `{bpu}` stands for the command that calls this program, and
-`{sudo_bpu}` for the same as root.
+in only one language. `translate("serve.help")` looks up the key `help` in `bpu/messages/serve.py`. Errors of the API
+are not here, because clients match their English text. In a text `{bpu}` stands for the command that calls this
+program, and `{sudo_bpu}` for the same as root.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def has(key: str) -> bool:
     return name in texts(area)
 
 
-def say(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
+def translate(key: str, /, *, lang: Language | None = None, **values: Any) -> str:
     """Return the text `area.name` in the terminal's language, placeholders filled. KeyError if there is none."""
     area, _, name = key.partition(".")
     english, chinese = texts(area)[name]
@@ -72,7 +72,7 @@ def os_reason(error: Exception) -> str:
     if not isinstance(error, OSError):
         return str(error)
     key = f"os.{errno.errorcode.get(error.errno or 0, '')}"
-    return say(key) if has(key) else error.strerror or str(error)
+    return translate(key) if has(key) else error.strerror or str(error)
 
 
 #: The folders where sudo searches programs on Debian and Ubuntu.

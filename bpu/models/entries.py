@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bpu.errors import SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.models.names import read_name
 from bpu.models.sdk import find_console, is_dir, is_file
 from bpu.models.spec import from_settings
@@ -43,7 +43,7 @@ def entry_of_folder(
     found = [path for path in sorted(folder.rglob("*.hbm")) if read_name(path.name).kind == "language"]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "-"
-        raise SettingsError(say("models.one_model", folder=folder, count=len(found), names=names))
+        raise SettingsError(translate("models.one_model", folder=folder, count=len(found), names=names))
     [hbm] = found
     return entry_of_file(hbm.absolute(), settings, name=name, runtime_dir=runtime_dir)
 
@@ -57,7 +57,7 @@ def entry_of_file(hbm: Path, settings: Settings, *, name: str = "", runtime_dir:
     for path in (hbm, runtime):
         shown = str(path).encode("utf-8", "backslashreplace").decode()
         if path is not None and shown != str(path):
-            raise SettingsError(say("models.no_utf8", path=shown))
+            raise SettingsError(translate("models.no_utf8", path=shown))
     entry: dict[str, Any] = {"id": name or hbm.stem.lower(), "hbm": hbm}
     if runtime is not None and runtime != settings.runtime_dir:
         entry["runtime_dir"] = runtime.absolute()
@@ -92,7 +92,7 @@ def check_writable(settings: Settings) -> None:
     path = writable_file(settings)
     folder = next(place for place in path.parents if os.access(place, os.F_OK))
     if not os.access(path if os.access(path, os.F_OK) else folder, os.W_OK) or not os.access(folder, os.W_OK | os.X_OK):
-        raise SettingsError(say("models.not_written", path=path, reason=say("settings.no_right")))
+        raise SettingsError(translate("models.not_written", path=path, reason=translate("settings.no_right")))
 
 
 def _initial_text(settings: Settings) -> str:
@@ -127,4 +127,4 @@ def _write(path: Path, text: str) -> None:
                 Path(name).unlink()
             raise
     except OSError as error:
-        raise SettingsError(say("models.not_written", path=path, reason=os_reason(error))) from None
+        raise SettingsError(translate("models.not_written", path=path, reason=os_reason(error))) from None

@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bpu.errors import EngineUnavailable, SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.models.catalogue import File, Row
 from bpu.models.download import Checksums, Downloader, DownloadFailed, digest_of, md5_from_list
 from bpu.models.unpack import BadArchive, unpack
@@ -59,9 +59,11 @@ def address(file: File, mirror: str) -> str:
 def check_allowed(row: Row, settings: Settings) -> None:
     """Raise `SettingsError` for a model that is never downloaded."""
     if settings.model_offline:
-        raise SettingsError(say("pull.offline"))
+        raise SettingsError(translate("pull.offline"))
     if not row.pull:
-        raise SettingsError(say("pull.not_pulled", id=row.id, why=say(f"pull.why_{row.why}"), source=row.source))
+        raise SettingsError(
+            translate("pull.not_pulled", id=row.id, why=translate(f"pull.why_{row.why}"), source=row.source)
+        )
 
 
 def pull(
@@ -80,11 +82,11 @@ def pull(
         with _folder_lock(folder):
             return _pull(row, folder, settings, downloader, unchecked, progress)
     except DownloadFailed as error:
-        raise PullFailed(say("pull.failed", reason=error)) from None
+        raise PullFailed(translate("pull.failed", reason=error)) from None
     except BadArchive as error:
-        raise PullFailed(say("pull.bad_archive", name=row.file[0].name, reason=error)) from None
+        raise PullFailed(translate("pull.bad_archive", name=row.file[0].name, reason=error)) from None
     except OSError as error:
-        raise PullFailed(say("pull.disk", folder=folder, reason=os_reason(error))) from None
+        raise PullFailed(translate("pull.disk", folder=folder, reason=os_reason(error))) from None
 
 
 @contextlib.contextmanager
@@ -98,7 +100,7 @@ def _folder_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PullFailed(say("pull.busy", folder=folder)) from None
+            raise PullFailed(translate("pull.busy", folder=folder)) from None
         yield
     finally:
         os.close(descriptor)
@@ -118,7 +120,7 @@ def _pull(
         _unpack(folder / row.file[0].name, folder, progress)
     hbm = _first_model(row, folder)
     if hbm is None:
-        raise PullFailed(say("pull.no_model_inside", name=row.hbm))
+        raise PullFailed(translate("pull.no_model_inside", name=row.hbm))
     return PulledModel(hbm, "sha256" if all(kind == "sha256" for kind in kinds) else "md5" if all(kinds) else "none")
 
 
@@ -135,7 +137,9 @@ def _check_space(row: Row, folder: Path) -> None:
     there = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     wanted = (row.bytes or 0) * ((1 + MAX_UNPACK_RATIO) if row.archive else 1) - there
     if wanted > free:
-        raise PullFailed(say("pull.no_space", folder=folder, needed=_gigabytes(wanted), free=_gigabytes(max(free, 0))))
+        raise PullFailed(
+            translate("pull.no_space", folder=folder, needed=_gigabytes(wanted), free=_gigabytes(max(free, 0)))
+        )
 
 
 def _gigabytes(size: float) -> str:
@@ -151,7 +155,7 @@ def _pull_file(
     """
     checksums = _checksums(file, row, settings, downloader)
     if not checksums and not unchecked:
-        raise PullFailed(say("pull.no_checksum", name=file.name))
+        raise PullFailed(translate("pull.no_checksum", name=file.name))
     target = folder / file.name
     kind = next(iter(checksums), "")
     if target.is_file() and checksums:
@@ -174,7 +178,7 @@ def _pull_file(
         # Without a checksum only the published size shows whether the file is complete.
         found = _size(target)
         target.unlink()
-        raise PullFailed(say("pull.wrong_size", name=file.name, found=found, wanted=file.bytes))
+        raise PullFailed(translate("pull.wrong_size", name=file.name, found=found, wanted=file.bytes))
     return kind
 
 

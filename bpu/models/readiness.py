@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models import families, sdk
 from bpu.models.catalogue import catalogue
 from bpu.models.names import Board, can_run
@@ -33,17 +33,17 @@ def missing_files(model: ModelSpec) -> list[str]:
     found = []
     if not sdk.is_dir(model.runtime_dir):
         # One sentence for all files in the missing folder.
-        found.append(say("settings.no_runtime_dir", name=names["runtime_dir"], path=model.runtime_dir))
+        found.append(translate("settings.no_runtime_dir", name=names["runtime_dir"], path=model.runtime_dir))
         checks = [one for one in checks if not one[2].is_relative_to(model.runtime_dir)]
     found += [
-        say(f"settings.{words}", name=names[key], path=path, runtime=names["runtime_dir"])
+        translate(f"settings.{words}", name=names[key], path=path, runtime=names["runtime_dir"])
         for key, words, path, fine in checks
         if not fine
     ]
     if model.profile == "vlm":
         parts = (("vit", model.vit), ("embeddings", model.embeddings))
         absent = (key for key, path in parts if path is None or not sdk.is_file(path))
-        found += [say("models.missing_part", part=key, key=key, name=model.hbm.name) for key in absent]
+        found += [translate("models.missing_part", part=key, key=key, name=model.hbm.name) for key in absent]
     return found
 
 
@@ -66,19 +66,19 @@ def refusals(model: ModelSpec, board: Board | None) -> list[str]:
     """
     found = []
     if sdk.is_second_generation(model.runtime_dir):
-        return [say("models.second_sdk", folder=model.runtime_dir)]
+        return [translate("models.second_sdk", folder=model.runtime_dir)]
     if not can_run(model.facts.board, board):
-        found.append(say("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=board))
+        found.append(translate("models.wrong_board", name=model.hbm.name, made_for=model.facts.board, board=board))
     if model.context is None:
-        found.append(say("models.no_context", name=model.hbm.name))
+        found.append(translate("models.no_context", name=model.hbm.name))
     row = next((row for row in catalogue() if row.hbm == model.hbm.name and not row.console), None)
     if row is not None:
-        found.append(say("models.no_console", name=model.hbm.name, why=say(f"pull.why_{row.why}")))
+        found.append(translate("models.no_console", name=model.hbm.name, why=translate(f"pull.why_{row.why}")))
     elif not families.accepts(model.profile, model.model_type):
         others = [name for name in families.ACCEPTED if families.accepts(name, model.model_type)]
-        hint = say("models.use_console", console=others[0]) if others else ""
+        hint = translate("models.use_console", console=others[0]) if others else ""
         found.append(
-            say(
+            translate(
                 "models.refused_type",
                 console=model.profile,
                 number=model.model_type,
@@ -89,9 +89,9 @@ def refusals(model: ModelSpec, board: Board | None) -> list[str]:
     is_useless = model.template is not None and _needs_template(model) and model.template.suffix == ".json"
     # Without the tokenizer's folder, which holds the template, one sentence names the folder.
     if is_useless or (model.template is None and sdk.is_dir(model.tokenizer_dir)):
-        found.append(say("models.no_template", name=model.hbm.name))
+        found.append(translate("models.no_template", name=model.hbm.name))
     if model.profile == "vlm" and families.vision(model.hbm.name) is None and "model_type" not in model.vlm:
-        found.append(say("models.unknown_vision", name=model.hbm.name))
+        found.append(translate("models.unknown_vision", name=model.hbm.name))
     return found
 
 

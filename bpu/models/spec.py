@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from bpu.console.profiles import PROFILES, profile_for
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models import families, sdk
 from bpu.models.families import Thinking
 from bpu.models.names import NameFacts, read_name
@@ -28,31 +28,31 @@ IMAGE_SIDE, IMAGE_TOKENS = 448, 256
 
 def _one_name(value: str) -> str:
     if value.split() != [value] or not value.isprintable() or len(value) > 200:
-        raise ValueError(say("models.one_name"))
+        raise ValueError(translate("models.one_name"))
     return value
 
 
 def _no_nul(value: str) -> str:
     """Refuse a NUL, which cannot be passed to a program or to the kernel."""
     if "\0" in value:
-        raise ValueError(say("models.no_nul"))
+        raise ValueError(translate("models.no_nul"))
     return value
 
 
 def _path_text(value: Any) -> Path:
     if not isinstance(value, str):
-        raise ValueError(say("models.string_type"))
+        raise ValueError(translate("models.string_type"))
     if not value:
-        raise ValueError(say("models.not_empty"))
+        raise ValueError(translate("models.not_empty"))
     try:
         return Path(_no_nul(value)).expanduser()
     except RuntimeError:
-        raise ValueError(say("models.no_home")) from None
+        raise ValueError(translate("models.no_home")) from None
 
 
 def _variable(value: str) -> str:
     if not value.isidentifier():
-        raise ValueError(say("models.variable"))
+        raise ValueError(translate("models.variable"))
     return value
 
 
@@ -60,7 +60,7 @@ def _json_values(value: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise ValueError(say("models.json_values")) from None
+        raise ValueError(translate("models.json_values")) from None
     return value
 
 

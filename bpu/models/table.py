@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bpu.errors import SettingsError
-from bpu.messages import has, say
+from bpu.messages import has, translate
 from bpu.models.lines import Place, duplicate_line, line_of, lines
 from bpu.models.spec import Entry, ModelSpec, from_settings, resolve
 from bpu.settings import Settings, data_dir
@@ -131,7 +131,7 @@ def _read(settings: Settings) -> _Snapshot:
     try:
         return _Snapshot(path, read_trusted(path))
     except FileNotFoundError:
-        raise SettingsError(say("models.no_file", path=path)) from None
+        raise SettingsError(translate("models.no_file", path=path)) from None
 
 
 def default_model(settings: Settings) -> ModelSpec:
@@ -174,7 +174,7 @@ def _parse_toml(text: str, path: Path) -> Mapping[str, Any]:
         reason = str(error).partition(" at line ")[0].rstrip(".")
         line = _line_of_duplicate(text) if "already exists" in reason else None
         line = line or (error.line if isinstance(error, ParseError) else 1)
-        raise SettingsError(say("models.not_toml", path=path, line=line, reason=reason)) from None
+        raise SettingsError(translate("models.not_toml", path=path, line=line, reason=reason)) from None
 
 
 def _line_of_duplicate(text: str) -> int | None:
@@ -194,23 +194,23 @@ def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _top_level_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
     for key in document:
         if key not in _KEYS:
-            yield (key,), say("models.unknown_key", key=key, keys=", ".join(_KEYS))
+            yield (key,), translate("models.unknown_key", key=key, keys=", ".join(_KEYS))
     found = document.get(_ARRAY, [])
     if not _entries(document):
-        yield (_ARRAY,), say("models.no_entry")
+        yield (_ARRAY,), translate("models.no_entry")
     elif len(found) > _MOST_ENTRIES:
-        yield (_ARRAY, _MOST_ENTRIES), say("models.too_many", most=_MOST_ENTRIES)
+        yield (_ARRAY, _MOST_ENTRIES), translate("models.too_many", most=_MOST_ENTRIES)
 
 
 def _entry_mistakes(model: ModelSpec, entry: Entry) -> Iterator[tuple[str, str]]:
     """Yield the keys of an entry that contradict each other."""
     for key in ("vit", "embeddings", "vlm"):
         if getattr(entry, key) and not model.vision:
-            yield key, say("models.needs_vision", key=key)
+            yield key, translate("models.needs_vision", key=key)
     if entry.vision and model.profile != "vlm":
-        yield "vision", say("models.vision_needs_vlm", profile=model.profile)
+        yield "vision", translate("models.vision_needs_vlm", profile=model.profile)
     if model.facts.kind != "language" and "hbm" in model.explicit_paths:
-        yield "hbm", say("models.not_a_language_model", name=model.hbm.name)
+        yield "hbm", translate("models.not_a_language_model", name=model.hbm.name)
 
 
 def _name_mistakes(entries: list[Mapping[str, Any]]) -> Iterator[Mistake]:
@@ -223,7 +223,7 @@ def _name_mistakes(entries: list[Mapping[str, Any]]) -> Iterator[Mistake]:
             if not isinstance(name, str):
                 continue
             if name in seen:
-                yield (_ARRAY, number, key), say("models.taken_name", name=name)
+                yield (_ARRAY, number, key), translate("models.taken_name", name=name)
             seen.add(name)
 
 
@@ -233,7 +233,7 @@ def _default_mistakes(document: Mapping[str, Any]) -> Iterator[Mistake]:
         return
     ids = [entry["id"] for entry in _entries(document) if "id" in entry]
     if name not in ids:
-        yield ("default",), say("models.no_such_default", name=name, ids=", ".join(map(str, ids)))
+        yield ("default",), translate("models.no_such_default", name=name, ids=", ".join(map(str, ids)))
 
 
 def _path(location: tuple[int | str, ...]) -> Place:
@@ -245,18 +245,18 @@ def _rule_text(item: Any) -> str:
     """Describe a mistake by this project's message, else by pydantic's."""
     kind, key = item["type"], ".".join(str(part) for part in item["loc"] if part != "[key]")
     if kind == "extra_forbidden":
-        return say("models.unknown_key", key=key, keys=", ".join(Entry.model_fields))
+        return translate("models.unknown_key", key=key, keys=", ".join(Entry.model_fields))
     if kind == "missing":
-        return say("models.missing_key", key=key)
+        return translate("models.missing_key", key=key)
     rule = f"models.{kind}" if has(f"models.{kind}") else f"settings.{kind}"
     if kind != "value_error" and has(rule):
-        words = say(rule, **item.get("ctx", {}))
+        words = translate(rule, **item.get("ctx", {}))
     else:
         words = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must")
-    return say("models.wrong_value", key=key, rule=words, value=repr(item["input"])[:80])
+    return translate("models.wrong_value", key=key, rule=words, value=repr(item["input"])[:80])
 
 
 def _report(path: Path, mistakes: list[Mistake], places: Mapping[Place, int]) -> str:
     numbered = sorted({(line_of(place, dict(places)), words) for place, words in mistakes})
-    rows = [say("models.mistake", path=path, line=line, words=words) for line, words in numbered]
-    return "\n  ".join([say("models.wrong", path=path), *rows])
+    rows = [translate("models.mistake", path=path, line=line, words=words) for line, words in numbered]
+    return "\n  ".join([translate("models.wrong", path=path), *rows])

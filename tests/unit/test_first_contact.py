@@ -12,7 +12,7 @@ import pytest
 
 from bpu.board import tools
 from bpu.console import diagnosis
-from bpu.messages import say, texts
+from bpu.messages import texts, translate
 from tests.unit.board.device import Board
 
 PROJECT = Path(__file__).parents[2]
@@ -58,15 +58,15 @@ def test_no_advice_takes_from_the_model_what_another_gives_it(board: Board) -> N
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_missing_memory_has_one_remedy_in_log_error_and_doctor(language: Literal["en", "zh"]) -> None:
     cause = diagnosis.diagnose(["Cannot malloc bpu memory with length 1"])
-    doctor = say("doctor.ion_apply", lang=language, mode="bpu_first")
-    remedies = (cause.message, say("faults.no_bpu_memory", lang=language), doctor)
+    doctor = translate("doctor.ion_apply", lang=language, mode="bpu_first")
+    remedies = (cause.message, translate("faults.no_bpu_memory", lang=language), doctor)
     assert all("ion apply bpu_first" in text for text in remedies), remedies
     assert [area for area in ("faults", "doctor", "errors") if "hb_switch" in str(texts(area))] == []
 
 
 def test_performance_mode_names_the_command_that_keeps_it_and_no_unit_that_may_be_missing() -> None:
     for language in ("en", "zh"):
-        text = say("perf.lost_at_reboot", lang=language)
+        text = translate("perf.lost_at_reboot", lang=language)
         assert "service install --performance" in text
         assert "bpu-performance.service" not in text
 
@@ -92,7 +92,7 @@ def test_chatbox_s_fields_have_one_form_everywhere() -> None:
     connect = (PROJECT / "bpu/web/static/connect.js").read_text()
     assert 'settingRow("host", base)' in connect
     assert 'settingRow("path"' not in connect
-    assert "API Path  leave it as it is" in say("connect.chatbox_fields", lang="en", host="", key="", model="")
+    assert "API Path  leave it as it is" in translate("connect.chatbox_fields", lang="en", host="", key="", model="")
     pages = ("README.md", "docs/board.md", "docs/clients.md", "README.zh-CN.md", "docs/board.zh-CN.md")
     for page in (*pages, "docs/clients.zh-CN.md"):
         text = (PROJECT / page).read_text(encoding="utf-8")

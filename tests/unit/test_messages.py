@@ -10,7 +10,7 @@ import pytest
 
 import benchmarks.messages
 import bpu.messages
-from bpu.messages import has, language, say, texts
+from bpu.messages import has, language, texts, translate
 
 AREAS = [module.name for module in pkgutil.iter_modules(bpu.messages.__path__)]
 CATALOGUES = {**{area: texts(area) for area in AREAS}, "benchmarks": benchmarks.messages.TEXTS}
@@ -53,10 +53,10 @@ def test_the_first_variable_that_is_set_decides(environ: dict[str, str], wanted:
 
 
 def test_placeholders_are_filled_and_unknown_keys_are_errors() -> None:
-    assert say("cli.error", lang="en", message="Stop.") == "Error: Stop."
-    assert say("cli.error", lang="zh", message="停") == "错误：停"
+    assert translate("cli.error", lang="en", message="Stop.") == "Error: Stop."
+    assert translate("cli.error", lang="zh", message="停") == "错误：停"
     assert has("cli.error")
     assert not has("cli.nothing")
     assert not has("nowhere.nothing")
     with pytest.raises(KeyError):
-        say("nowhere.nothing")
+        translate("nowhere.nothing")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpu.messages import say
+from bpu.messages import translate
 
 
 class Level(enum.IntEnum):
@@ -56,8 +56,8 @@ def finding(check: str, level: Level, key: str, remedy: str = "", **values: Any)
 
     `values` fill both and are its facts.
     """
-    words = say(f"doctor.{key}", **values)
-    way = say(f"doctor.{remedy}", **values) if remedy else ""
+    words = translate(f"doctor.{key}", **values)
+    way = translate(f"doctor.{remedy}", **values) if remedy else ""
     plain = {name: value if isinstance(value, (int, float, bool)) else str(value) for name, value in values.items()}
     return Finding(check, level, words, way, plain)
 

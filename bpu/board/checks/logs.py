@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bpu.board.checks.finding import Finding, Level, note
 from bpu.console.diagnosis import Diagnosis, diagnose
-from bpu.messages import has, say
+from bpu.messages import has, translate
 
 #: Without its ESC characters this reads `mKrun error`.
 _COLOURED_RUN_ERROR = re.compile(r"\x1b\[[0-9;]*m\x1b\[K(?=run error)")
@@ -44,9 +44,11 @@ def _line(fault: Diagnosis, lines: Sequence[str]) -> str:
 
 def _finding(fault: Diagnosis, line: str) -> Finding:
     key = f"faults.{fault.cause}"
-    words = say(key) if has(key) else fault.message
-    return Finding("log", Level.BROKEN, words, say("doctor.log_line", line=line), {"cause": fault.cause, "line": line})
+    words = translate(key) if has(key) else fault.message
+    return Finding(
+        "log", Level.BROKEN, words, translate("doctor.log_line", line=line), {"cause": fault.cause, "line": line}
+    )
 
 
 def _other(cause: str, line: str) -> Finding:
-    return Finding("log", Level.NOTE, say("doctor.log_also", line=line), "", {"cause": cause, "line": line})
+    return Finding("log", Level.NOTE, translate("doctor.log_also", line=line), "", {"cause": cause, "line": line})

@@ -14,7 +14,7 @@ from bpu.board.fits import Verdict, usable_sizes, verdict
 from bpu.board.processes import Holder, holders, is_serving, running
 from bpu.board.readings import Reading, ion_pools, meminfo
 from bpu.board.sizes import GIB, MIB, human
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models.memory import Fit, fit
 
 DEVICES = ("ion*", "bpu*", "hbmem*")
@@ -103,13 +103,13 @@ def _models(subject: Subject) -> Finding:
 def fit_words(judged: Verdict) -> str:
     """Say whether a model fits now, in another mode, or never."""
     if judged.need is None or judged.now is None:
-        return say("doctor.fit_unknown")
+        return translate("doctor.fit_unknown")
     need = human(judged.need.total)
     if judged.now is Fit.FITS:
-        return say("doctor.fit_now", need=need)
+        return translate("doctor.fit_now", need=need)
     if judged.mode is None:
-        return say("doctor.fit_perhaps" if judged.now is Fit.PERHAPS else "doctor.fit_never", need=need)
-    return say("doctor.fit_after" if judged.sure else "doctor.fit_after_perhaps", need=need, mode=judged.mode)
+        return translate("doctor.fit_perhaps" if judged.now is Fit.PERHAPS else "doctor.fit_never", need=need)
+    return translate("doctor.fit_after" if judged.sure else "doctor.fit_after_perhaps", need=need, mode=judged.mode)
 
 
 def _holders(subject: Subject, pools: list[Reading], found: list[Holder]) -> Finding:

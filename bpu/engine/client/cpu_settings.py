@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bpu.console.profiles import PROFILES
 from bpu.errors import SettingsError
-from bpu.messages import os_reason, say
+from bpu.messages import os_reason, translate
 from bpu.models.gguf import GgufError
 from bpu.models.gguf_files import GgufModel, prepare
 from bpu.settings import Settings, data_dir
@@ -51,27 +51,27 @@ def cpu_settings(settings: Settings) -> Settings:
     path = settings.gguf or packaged_model()
     if mistakes := list(_mistakes(settings, path)):
         lines = (f"  {line}" for line in mistakes)
-        raise SettingsError("\n".join([say("settings.no_cpu"), *lines, say("settings.or_simulator")]))
+        raise SettingsError("\n".join([translate("settings.no_cpu"), *lines, translate("settings.or_simulator")]))
     assert path is not None
     return settings.model_copy(update=_values(settings, _prepared(path, settings)))
 
 
 def _mistakes(settings: Settings, path: Path | None) -> Iterator[str]:
     if not _installed(LIBRARY):
-        yield say("settings.no_llama")
+        yield translate("settings.no_llama")
     if not _has_openmp():
-        yield say("settings.no_openmp", library=OPENMP)
+        yield translate("settings.no_openmp", library=OPENMP)
     if path is None:
-        yield say("settings.no_model_package")
+        yield translate("settings.no_model_package")
     elif not path.is_file():
-        yield say("settings.missing_gguf", path=path)
+        yield translate("settings.missing_gguf", path=path)
 
 
 def _prepared(path: Path, settings: Settings) -> GgufModel:
     try:
         return prepare(path, data_dir(settings) / "gguf")
     except (GgufError, OSError, ValueError) as error:
-        raise SettingsError(say("settings.bad_gguf", path=path, reason=os_reason(error))) from None
+        raise SettingsError(translate("settings.bad_gguf", path=path, reason=os_reason(error))) from None
 
 
 def _values(settings: Settings, model: GgufModel) -> dict[str, object]:

@@ -19,7 +19,7 @@ from bpu.engine.client import cpu_settings
 from bpu.engine.console_record import ConsoleRecord
 from bpu.engine.launch_spec import LaunchSpec, LaunchTable
 from bpu.errors import SettingsError
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.models import families
 from bpu.models.catalogue import need_of
 from bpu.models.readiness import missing_files, refusals
@@ -120,7 +120,7 @@ def choose_files(settings: Settings, model: ModelSpec | None = None, *, root: Pa
     mistakes = [*missing_files(model), *refusals(model, known_board(root))]
     if mistakes:
         lines = (f"  {line}" for line in mistakes)
-        raise SettingsError("\n".join([say("settings.no_console"), *lines, say("settings.or_simulator")]))
+        raise SettingsError("\n".join([translate("settings.no_console"), *lines, translate("settings.or_simulator")]))
     assert model.template is not None, "a model without a template was refused"
     return Files(False, model.console, model.hbm, model.tokenizer_dir, model.template)
 

@@ -19,7 +19,7 @@ from bpu.board.checks.subject import Subject
 from bpu.board.doctor import examine
 from bpu.board.processes import holders, process, running
 from bpu.board.sizes import GIB, MIB
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.settings import Settings
 from tests.unit.board.device import Board
 
@@ -274,7 +274,7 @@ def test_a_console_left_open_in_a_terminal_is_reported(board: Board) -> None:
 def test_what_only_root_may_see_is_said_so(board: Board) -> None:
     (board.root / "sys/kernel/debug/ion/heaps/carveout").unlink()
     found = findings(subject(board))["holders"]
-    assert (found.level, found.remedy) == (Level.NOTE, say("doctor.as_root"))
+    assert (found.level, found.remedy) == (Level.NOTE, translate("doctor.as_root"))
     assert found.remedy.startswith("sudo ")
 
 

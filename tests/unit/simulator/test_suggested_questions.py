@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bpu.messages import say
+from bpu.messages import translate
 from bpu.simulator import canned_replies, conversation
 from bpu.simulator.responder import Answer, choose_answer
 from tests.examples.arm import arm, robot
@@ -53,7 +53,7 @@ SUGGESTED = sorted(
         *quoted_questions(),
         *page_ideas(),
         *simulator_table(),
-        *(say("connect.hello", lang=lang) for lang in ("en", "zh")),
+        *(translate("connect.hello", lang=lang) for lang in ("en", "zh")),
     }
 )
 
