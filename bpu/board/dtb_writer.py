@@ -7,6 +7,7 @@ only after every node and property was compared.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from bpu.board.pools import Plan, faults
 from bpu.board.regions import MemoryMap, Pool, read_map, split
 
 TOOL_TIMEOUT_S = 30
+#: How the names of the temporary files end.
+_ENDS = (".new", ".check")
 #: Path of a node and name of a property.
 Place = tuple[str, str]
 
@@ -44,8 +47,8 @@ class DtbWriter:
         self._files = files or Files()
         self._run = run
         self.copy = Backup(tree, self._files)
-        self._new = tree.with_name(f".{tree.name}.new")
-        self._check = tree.with_name(f".{tree.name}.check")
+        # With the process's own names: a killed run may leave an `fdtput` that still writes, by name.
+        self._new, self._check = (tree.with_name(f".{tree.name}.{os.getpid()}{end}") for end in _ENDS)
 
     def apply(self, plan: Plan) -> Written:
         """Write `plan`.
@@ -97,16 +100,20 @@ class DtbWriter:
 
     @contextlib.contextmanager
     def _remove_leftovers(self) -> Iterator[None]:
-        """Delete the temporary files beside the tree at the end.
-
-        Those of a killed run are overwritten.
-        """
+        """Delete the temporary files beside the tree at the end, also those of killed runs."""
         try:
             yield
         finally:
-            for path in (self._new, self._check):
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+            for path in self._tree.parent.iterdir():
+                pid = path.name.removeprefix(f".{self._tree.name}.").partition(".")[0]
+                if path.name in {f".{self._tree.name}.{pid}{end}" for end in _ENDS} and self._is_over(pid):
+                    with contextlib.suppress(OSError):
+                        path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _is_over(pid: str) -> bool:
+        """Whether the run of a process is over; this one's is at its end."""
+        return pid.isdecimal() and (int(pid) == os.getpid() or not Path(f"/proc/{pid}").exists())
 
 
 def changed_properties(plan: Plan) -> dict[Place, bytes]:

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from bpu import settings_file
 from bpu.board import tools
-from bpu.cli import main
 from bpu.errors import SettingsError
 from bpu.settings import Settings
 from bpu.settings import variables as fields
@@ -201,7 +199,9 @@ def test_a_command_sees_the_file(tmp_path: Path) -> None:
     code = ["--env-file", str(file), "connect", "curl", "--url", "http://board:8000"]
     result = tools.run([sys.executable, "-m", "bpu", *code], timeout=60, cwd=PROJECT)
     assert "from-the-file" in result.out, result.err
-    assert CliRunner().invoke(main, ["--env-file", str(tmp_path / "missing"), "connect", "curl"]).exit_code == 2
+    # In a process of its own, because the option holds for all programs that the command starts.
+    missing = ["--env-file", str(tmp_path / "missing"), "connect", "curl"]
+    assert tools.run([sys.executable, "-m", "bpu", *missing], timeout=60, cwd=PROJECT).code == 2
 
 
 def test_the_server_reads_the_file_too_and_refuses_a_broken_one(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from bpu.board.modes import S100
 from bpu.board.pools import ALIGNMENT, Plan, faults, plan
 from bpu.board.regions import read_map
 from bpu.board.sizes import MIB
-from tests.support.waits import let_pass
+from tests.support.waits import let_pass, until
 from tests.unit.board.device import Board, compile_tree
 
 PROJECT = Path(__file__).parents[3]
@@ -232,6 +234,29 @@ def test_a_kill_at_any_moment_leaves_an_old_or_a_new_tree(tmp_path: Path) -> Non
     # What the killed ones left beside it is no obstacle.
     DtbWriter(board.tree).restore()
     assert board.tree.read_bytes() == old
+
+
+def test_a_program_of_a_killed_run_that_still_writes_spoils_no_later_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(tmp_path)
+    old = board.tree.read_bytes()
+    programs, begun, over = tmp_path / "programs", tmp_path / "begun", tmp_path / "over"
+    programs.mkdir()
+    slow = programs / "fdtput"
+    slow.write_text(f'#!/bin/sh\n: >{begun}\nsleep 0.5\n{shutil.which("fdtput")} "$@"\n: >{over}\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    with subprocess.Popen(
+        [sys.executable, "-c", LOOP, str(board.tree)], cwd=PROJECT, stdout=subprocess.PIPE
+    ) as process:
+        until(begun.exists, what="the tree is being changed")
+        process.kill()
+    DtbWriter(board.tree).restore()
+    until(over.exists, what="the program has written")
+    assert board.tree.read_bytes() == old
+    DtbWriter(board.tree).restore()
+    assert not list(board.tree.parent.glob(".*")), "what the killed run left is gone"
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
