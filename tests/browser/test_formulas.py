@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.browser.person import DESKTOP, PHONE, Visitor, say, sim
 from tests.browser.stand_in import STREAM
+from tests.live.gateway import Gateway
+from tests.support.waits import until
 
 pytestmark = pytest.mark.browser
 
@@ -98,6 +101,154 @@ def test_formulas(visitor: Visitor, text: str, parts: list[str]) -> None:
     markup = shown(visitor, text)
     for part in parts:
         assert part in markup
+
+
+def test_the_same_formula_in_a_line_and_as_a_display(visitor: Visitor) -> None:
+    """Each has its own node, and a second one of the same kind is drawn like the first."""
+    visitor.page.evaluate(DRAW, "$x_1$ $x_1$\n\n$$x_1$$\n\n$$x_1$$")
+    visitor.page.locator("#fixture math").nth(3).wait_for()
+    displays = "(nodes) => nodes.map((node) => node.getAttribute('display'))"
+    assert visitor.page.locator("#fixture math").evaluate_all(displays) == [None, None, "block", "block"]
+
+
+def test_styles_of_a_formula_are_set(visitor: Visitor) -> None:
+    """The policy forbids the attribute `style`, which the library writes here; the properties may be set."""
+    assert "font-weight: bold" in shown(visitor, r"$\pmb{x_1}$")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"\sqrt{" * 850 + "x" + "}" * 850,
+        r"\def\b{" + "x" * 5300 + "}" + r"\b" * 200,
+        r"\def\a{\a\a}\a",
+        "x_1" * 2001,
+        "x_1 \ud800",
+        r"\class{panel}{x}",
+        r"\id{prompt}{x}",
+        r"\style{position:fixed}{x}",
+        r"\includegraphics{https://example.org/spy.png}",
+        r"\ref{prompt}",
+    ],
+    ids=["deep", "macro", "endless", "long", "surrogate", "class", "id", "style", "picture", "anchor"],
+)
+def test_what_cannot_be_shown_as_a_formula_is_its_source(visitor: Visitor, source: str) -> None:
+    """The page's function gets it, because Markdown takes no formula that is as long."""
+    found = visitor.page.evaluate(
+        """async (source) => {
+          const base = document.querySelector('script[type=module]').src.replace(/app\\.js$/, '');
+          const { mathNode } = await import(`${base}math.js`);
+          const nodes = [mathNode(source, true), mathNode('x^2', true)];
+          document.getElementById('messages').replaceChildren(...nodes);
+          const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
+          for (let n = 0; n < 3000 && !nodes.every((node) => node.firstElementChild); n += 1) await pause();
+          const textOf = ({ textContent }) => (textContent.isWellFormed() ? textContent : '');
+          return nodes.map((node) => [node.firstElementChild?.localName, textOf(node)]);
+        }""",
+        source,
+    )
+    assert found[0] == ["code", "" if "\ud800" in source else source]
+    assert found[1] == ["math", "x2"]
+
+
+def test_a_tree_becomes_nothing_but_a_formula(visitor: Visitor) -> None:
+    """Whatever the library would make: only names, attributes, classes and styles of formulas become nodes."""
+    made = visitor.page.evaluate(
+        """async () => {
+          const { nodeOf } = await import('/static/mathml.js');
+          const tree = (name, attributes = {}, style = {}, children = ['x']) => ({ name, attributes, style, children });
+          const attributes = {
+            onclick: 'window.pwned=1', href: 'javascript:1', id: 'prompt', style: 'color:red', class: 'panel tml-right',
+            width: '1em', src: 'x', xmlns: 'x',
+          };
+          const style = {
+            backgroundImage: 'url(https://example.org)', cssText: 'inset: 0', padding: '1em',
+            position: 'fixed; inset: 0',
+          };
+          const names = ['a', 'img', 'script', 'maction', 'annotation-xml', 'svg', 'mglyph', 'style', 'DIV'];
+          const refused = names.filter((name) => {
+            try { return !nodeOf(tree('math', {}, {}, [tree(name)])); } catch { return true; }
+          });
+          const markup = (...part) => nodeOf(tree(...part)).outerHTML;
+          return [markup('mpadded', attributes, style), markup('span', {}, {}, ['<b>']), refused.length];
+        }"""
+    )
+    assert made == [
+        '<mpadded width="1em" class="tml-right" style="padding: 1em;">x</mpadded>',
+        "<span>&lt;b&gt;</span>",
+        9,
+    ]
+
+
+#: In the place of the library: it never ends, ends the worker, says where it runs, or makes a formula of the source.
+STAND_IN = """const tree = (text) => ({ type: 'math', attributes: {}, style: {}, classes: [], children: [{ text }] });
+export default { __renderToMathMLTree(source) {
+  while (source === 'x_{never}') continue;
+  if (source === 'x_{lost}') { setTimeout(() => { throw new Error('lost'); }); throw new Error('lost'); }
+  return tree(source === 'x_{where}' ? self.constructor.name : source);
+} };"""
+
+
+@pytest.fixture
+def alone(chromium: Any, site: Gateway) -> Iterator[Visitor]:
+    """A person whose files come from the gateway or from this test: no service worker fetches them."""
+    visitor = Visitor(chromium.new_context(service_workers="block"), site.url).open()
+    visitor.expected.append("Service Worker registration blocked")
+    yield visitor
+    visitor.context.close()
+    visitor.check()
+
+
+def test_the_library_runs_in_a_worker_alone(alone: Visitor) -> None:
+    """To evaluate it would take up to 70 ms of the page's own thread."""
+    alone.page.route("**/vendor/temml.js", lambda route: route.fulfill(body=STAND_IN, content_type="text/javascript"))
+    alone.page.evaluate(DRAW, "$x_{where}$")
+    assert alone.page.locator("#fixture math").text_content() == "DedicatedWorkerGlobalScope"
+    assert [worker.url.rpartition("/")[2] for worker in alone.page.workers] == ["formula_worker.js"]
+
+
+def test_a_formula_that_never_ends_stops_no_other(alone: Visitor) -> None:
+    alone.page.route("**/vendor/temml.js", lambda route: route.fulfill(body=STAND_IN, content_type="text/javascript"))
+    alone.page.evaluate(DRAW, "$x_1$ $x_{never}$ $x_2$ $x_{never}$ $x_3$")
+    alone.page.locator("#fixture math").nth(2).wait_for()
+    texts = alone.page.locator("#fixture .math > *").evaluate_all(
+        "(nodes) => nodes.map((node) => [node.localName, node.textContent])"
+    )
+    never = ["code", "x_{never}"]
+    assert texts == [["math", "x_1"], never, ["math", "x_2"], never, ["math", "x_3"]]
+    until(lambda: alone.page.evaluate("1") == len(alone.page.workers), what="those that never end are ended")
+
+
+def test_a_worker_that_is_lost_is_replaced(alone: Visitor) -> None:
+    alone.expected.append("lost")
+    alone.page.route("**/vendor/temml.js", lambda route: route.fulfill(body=STAND_IN, content_type="text/javascript"))
+    alone.page.evaluate(DRAW, "$x_1$ $x_{lost}$ $x_2$")
+    alone.page.locator("#fixture math").nth(1).wait_for()
+    alone.page.evaluate(DRAW, "$x_4$")
+    alone.page.locator("#fixture math", has_text="x_4").wait_for()
+    alone.page.evaluate(DRAW, "$x_1$ $x_2$ $x_3$")
+    alone.page.locator("#fixture math").nth(2).wait_for()
+    assert alone.page.locator("#fixture math").all_text_contents() == ["x_1", "x_2", "x_3"]
+
+
+def test_without_its_worker_the_sources_can_be_read_and_the_next_formula_tries_again(alone: Visitor) -> None:
+    alone.expected.append("Failed to load resource")
+    alone.page.route("**/formula_worker.js", lambda route: route.abort())
+    with alone.page.expect_event("requestfailed"):
+        alone.page.evaluate(DRAW, "$x_1$ and $y_1$")
+    assert alone.page.locator("#fixture .math").all_inner_texts() == ["x_1", "y_1"]
+    assert alone.page.locator("#fixture math").count() == 0
+    alone.page.unroute("**/formula_worker.js")
+    alone.page.evaluate(DRAW, "$x_1$ and $y_1$ and $z_1$")
+    alone.page.locator("#fixture math").nth(2).wait_for()
+    assert alone.page.locator("#fixture .math").count() == 3
+
+
+def test_a_printed_page_has_its_formulas(visitor: Visitor) -> None:
+    visitor.page.evaluate(DRAW, "$x^2$")
+    visitor.page.locator("#fixture msup").wait_for()
+    visitor.page.emulate_media(media="print")
+    assert visitor.page.locator("#fixture msup").is_visible()
 
 
 def test_a_formula_that_comes_in_pieces_is_never_torn(visitor: Visitor) -> None:

@@ -163,6 +163,7 @@ def test_it_can_be_installed_and_keeps_only_its_own_files(visitor: Visitor) -> N
     )
     assert kept
     assert all(re.match(r"/static/[0-9a-f]{12}/", path) for path in kept), kept
+    assert {"formula_worker.js", "temml.js"} <= {path.rpartition("/")[2] for path in kept}
     assert page.evaluate("navigator.serviceWorker.controller !== null")
 
 
@@ -258,6 +259,8 @@ def test_the_page_is_light_to_carry(chromium: Any, site: Gateway) -> None:
     visitor.page.locator(".answer math").wait_for()
     visitor.page.locator(".answer .hl-number").first.wait_for()
     print(first, sum(sizes.values()))
+    late = {"formula_worker.js", "temml.js", "highlight.js"}
+    assert late <= {url.rpartition("/")[2] for url, size in sizes.items() if size > 500}, sizes
     assert first < sum(sizes.values()) < 215_000, sizes
     context.close()
 

@@ -35,6 +35,9 @@ ATTACKS = (
     "$\\href{javascript:window.pwned=1}{x}$",
     "$\\includegraphics{https://example.org/spy.png}$",
     "$\\htmlData{onclick=window.pwned=1}{x} \\class{x}{y} \\id{prompt}{z} \\style{color:red}{w}$",
+    "$\\class{panel}{y_1}$ $\\id{prompt}{z_1}$ $\\style{position:fixed}{w_1}$",
+    "$\\begin{equation}\\label{prompt} x_1 \\end{equation}$ $\\ref{prompt} + x_1$",
+    "$\\color{red;background:url(https://example.org/spy)} x_1$ $\\textcolor{url(https://example.org/spy)}{x_1}$",
     "$\\def\\a{\\a\\a}\\a$",
     "\\[ \\begin{array}{" + "c" * 500 + "} " + "a & " * 499 + "\\end{array} \\]",
     "$" + "{" * 400 + "x" + "}" * 400 + "$",
@@ -208,25 +211,30 @@ def test_an_attack_stays_text(reader: Visitor, attack: str) -> None:
     )
     found = reader.page.evaluate(
         """async (text) => {
-          const { render } = await import('/static/markdown.js');
+          // The page's own module: a second copy of it may start no worker for formulas.
+          const base = document.querySelector('script[type=module]').src.replace(/app\\.js$/, '');
+          const { render } = await import(`${base}markdown.js`);
           const box = document.createElement('div');
           document.body.append(box);
           render(box, text);
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          const isRead = () => [...box.querySelectorAll('.math')].every((node) => node.firstElementChild);
+          for (let n = 0; n < 3000 && !isRead(); n += 1) await new Promise((resolve) => setTimeout(resolve, 10));
           const nodes = [...box.querySelectorAll('*')];
           const result = {
             tags: nodes.map((node) => node.tagName),
             attributes: nodes.flatMap((node) => [...node.attributes]).map((attribute) => attribute.name),
             links: nodes.filter((node) => node.tagName === 'A').map((node) => node.protocol),
             pwned: window.pwned ?? null,
+            read: isRead(),
           };
           box.remove();
           return result;
         }""",
         attack,
     )
+    assert found["read"], "a formula has its tree or is shown as its source"
     assert set(found["tags"]) <= set(known.split())
-    assert not [name for name in found["attributes"] if name.startswith("on")]
+    assert not [name for name in found["attributes"] if name.startswith("on") or name == "id"]
     assert set(found["links"]) <= {"https:", "http:", "mailto:"}
     assert found["pwned"] is None
 

@@ -41,7 +41,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types service-worker",
+        "trusted-types workers",
     )
 )
 HEADERS = {
@@ -133,8 +133,8 @@ def qr_code(text: str) -> str:
 
 
 def _modules() -> list[str]:
-    """List the page's ES modules, so that the browser can fetch them in parallel."""
-    own = sorted(path.name for path in STATIC.glob("*.js") if path.name not in {"theme.js", SERVICE_WORKER})
+    """List the ES modules of the page's first load, so that the browser can fetch them in parallel."""
+    own = sorted(path.name for path in STATIC.glob("*.js") if not path.name.endswith(("theme.js", "_worker.js")))
     return [*own, "vendor/marked.js"]
 
 

@@ -1,91 +1,99 @@
-// Formulas: LaTeX to MathML by the library `temml`, which is fetched when the first formula comes.
-// What it cannot read stays on the page as the source that the model wrote.
+// Formulas: LaTeX to MathML. A worker reads them, and nodes are made here of the trees that it answers with.
+// Until then, and where it cannot read one, the source that the model wrote stays on the page.
 
 import { el } from "./dom.js";
 import { drawSoon } from "./draw_queue.js";
+import { treesOf } from "./formula_trees.js";
+import { nodeOf } from "./mathml.js";
 
 const MAX_SOURCE_LENGTH = 6000;
 const MAX_CACHED = 500;
-const MATHML = "http://www.w3.org/1998/Math/MathML";
-/** All that temml's output needs; an address, an id or a listener is never among it. */
-const ATTRIBUTES = new Set([
-  "accent", "accentunder", "class", "columnalign", "columnlines", "columnspacing", "columnspan", "depth", "display", "displaystyle", "fence", "form",
-  "height", "largeop", "linethickness", "lspace", "mathbackground", "mathcolor", "mathsize", "mathvariant", "maxsize", "minsize", "movablelimits",
-  "notation", "rowalign", "rowlines", "rowspacing", "rowspan", "rspace", "scriptlevel", "separator", "stretchy", "style", "symmetric", "voffset", "width",
-]);
+const MAX_ASKED = 200; // The worker has so many formulas at a time: of others that wait, those that leave the page cost nothing.
 
+/** The node of each formula. The same formula is drawn once: a growing paragraph is drawn anew with every token. */
 const cache = new Map();
-const waiting = new Set();
-let temml = null;
-let loading = null;
+/** Formulas that are not drawn yet, {key, source, display, nodes, tree}: `tree` is undefined until the worker has answered. */
+const waiting = new Map();
+const answered = new Set();
+let isAsking = false;
 
 /** A node that shows the formula `source`; display formulas may scroll sideways. */
 export function mathNode(source, display) {
   const node = display ? el("span", { class: "math display", tabindex: "0" }) : el("span", { class: "math" });
-  if (cache.has(keyOf(source, display))) {
-    typeset(node, source, display);
+  const key = `${display}${source}`;
+  if (cache.has(key)) {
+    show(node, key);
     return node;
   }
   node.textContent = source.trim();
-  waiting.add([node, source, display]);
-  if (temml) drawSoon(queue);
-  else loading ??= load();
+  if (!waiting.has(key)) waiting.set(key, { key, source, display, nodes: [], tree: undefined });
+  waiting.get(key).nodes.push(node);
+  drawSoon(queue);
   return node;
 }
 
-/** What the draw queue calls: formulas are set while there is time; until then their sources can be read. */
+/** What the draw queue calls: formulas are drawn while there is time. */
 const queue = {
   node: document.documentElement,
   drawPart(hasTime) {
-    for (const formula of waiting) {
-      waiting.delete(formula);
-      if (formula[0].isConnected) typeset(...formula);
+    askWorker();
+    for (const formula of answered) {
+      answered.delete(formula);
+      draw(formula);
       if (!hasTime()) break;
     }
-    return !waiting.size;
+    return !answered.size;
   },
 };
 
-const keyOf = (source, display) => `${display}${source}`;
-
-async function load() {
+async function askWorker() {
+  if (isAsking) return;
+  isAsking = true;
   try {
-    ({ default: temml } = await import("./vendor/temml.js"));
-    drawSoon(queue);
+    for (let asked; (asked = nextAsked()).length; ) {
+      let at = 0;
+      for await (const tree of treesOf(asked.map(({ source, display }) => ({ source: textOf(source), display })))) settle(asked[at++], tree);
+    }
   } catch {
-    loading = null; // The next formula tries again.
+    // There is no worker: the next formula tries again.
   }
+  isAsking = false;
 }
 
-/** The same formula is drawn once: a growing paragraph is drawn anew with every token. */
-function typeset(node, source, display) {
-  const key = keyOf(source, display);
-  if (!cache.has(key)) {
-    if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value);
-    cache.set(key, convert(source, display));
+/** The formulas that the worker is asked for next; those that have left the page are forgotten. */
+function nextAsked() {
+  const asked = [];
+  for (const [key, formula] of waiting) {
+    if (formula.tree !== undefined) continue;
+    if (!formula.nodes.some(({ isConnected }) => isConnected)) waiting.delete(key);
+    else if (textOf(formula.source).length > MAX_SOURCE_LENGTH) settle(formula, null);
+    else if (asked.push(formula) === MAX_ASKED) break;
   }
-  node.replaceChildren(cache.get(key).cloneNode(true));
+  return asked;
 }
 
-function convert(source, display) {
-  const text = source.trim().replace(/\n\s{0,200}\n/g, "\n");
+const textOf = (source) => source.trim().replace(/\n\s{0,200}\n/g, "\n");
+
+function settle(formula, tree) {
+  formula.tree = tree;
+  answered.add(formula);
+  drawSoon(queue);
+}
+
+function draw({ key, source, nodes, tree }) {
+  waiting.delete(key);
+  if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value);
+  cache.set(key, formulaNode(source, tree));
+  for (const node of nodes) if (node.isConnected) show(node, key);
+}
+
+const show = (node, key) => node.replaceChildren(cache.get(key).cloneNode(true));
+
+function formulaNode(source, tree) {
   try {
-    if (text.length > MAX_SOURCE_LENGTH) throw new RangeError(text);
-    const holder = document.createElement("span");
-    temml.render(text, holder, { displayMode: display, throwOnError: true, trust: false, wrap: display ? "none" : "tex", maxExpand: 200, maxSize: [20, 400] });
-    const [node] = holder.children;
-    if (!sanitize(node)) throw new TypeError(text);
-    return node;
+    if (tree) return nodeOf(tree);
   } catch {
-    return el("code", { class: "math-source" }, source.trim());
+    // It holds what no formula needs.
   }
-}
-
-/** Removes attributes that no formula needs; false when the tree holds more than MathML and plain spans. */
-function sanitize(root) {
-  for (const node of [root, ...root.querySelectorAll("*")]) {
-    if (node.namespaceURI !== MATHML && node.localName !== "span") return false;
-    for (const { name } of [...node.attributes]) if (!ATTRIBUTES.has(name)) node.removeAttribute(name);
-  }
-  return true;
+  return el("code", { class: "math-source" }, source.trim());
 }

@@ -29,6 +29,7 @@ def test_the_page_names_only_files_that_exist(client: FlaskClient) -> None:
     page = client.get("/", headers={"Accept": "text/html"})
     named = re.findall(rf'(?:href|src)="/static/(?:{static_version()}/)?([^"]+)"', page.text)
     assert {"app.js", "base.css", "theme.js", "icon.svg"} <= set(named) <= set(FILES)
+    assert not [name for name in named if name.endswith("_worker.js")], "a worker is fetched when it is started"
     assert not re.findall(r'(?:href|src)="(?!/static/|#)', page.text)
 
 
@@ -36,7 +37,7 @@ def test_the_page_allows_no_script_or_style_in_its_markup(client: FlaskClient) -
     page = client.get("/", headers={"Accept": "text/html"})
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
-    assert "require-trusted-types-for 'script'" in policy
+    assert policy.endswith("require-trusted-types-for 'script'; trusted-types workers")
     assert "unsafe" not in policy
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page.text)
 
