@@ -133,7 +133,7 @@ def qr_code(text: str) -> str:
 
 
 def _modules() -> list[str]:
-    """List the ES modules of the page's first load, so that the browser can fetch them in parallel."""
+    """List the ES modules of the first load, for the browser to fetch in parallel."""
     own = sorted(path.name for path in STATIC.glob("*.js") if not path.name.endswith(("theme.js", "_worker.js")))
     return [*own, "vendor/marked.js"]
 
