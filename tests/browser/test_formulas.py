@@ -155,7 +155,7 @@ def test_a_tree_becomes_nothing_but_a_formula(visitor: Visitor) -> None:
     """Whatever the library would make: only names, attributes, classes and styles of formulas become nodes."""
     made = visitor.page.evaluate(
         """async () => {
-          const { nodeOf } = await import('/static/mathml.js');
+          const { nodeOf } = await import('/static/math.js');
           const tree = (name, attributes = {}, style = {}, children = ['x']) => ({ name, attributes, style, children });
           const attributes = {
             onclick: 'window.pwned=1', href: 'javascript:1', id: 'prompt', style: 'color:red', class: 'panel tml-right',

@@ -1,6 +1,6 @@
 // Makes the page installable where browsers allow it, on localhost and behind TLS: a service worker keeps its files.
 
-import { serviceWorkerScript } from "./worker_script.js";
+import { serviceWorkerScript } from "./workers.js";
 
 export async function install() {
   if (!isSecureContext || !("serviceWorker" in navigator)) return;

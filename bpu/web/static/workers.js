@@ -1,6 +1,18 @@
-// Asks the worker that reads formulas for their trees. It starts with the first formula, and anew when it was lost.
+// The page's workers: their scripts, and the one that reads formulas, which starts with the first formula and anew when it was lost.
 
-import { formulaWorkerScript } from "./worker_script.js";
+const SERVICE_WORKER = new URL("../service_worker.js", import.meta.url).pathname; // Its address has no version: it is compared at each load.
+const FORMULA_WORKER = new URL("./formula_worker.js", import.meta.url).pathname;
+
+let rules = null;
+
+/** The address of a worker's script, as browsers with Trusted Types want it. */
+function scriptAddress(path) {
+  if (!window.trustedTypes) return path;
+  rules ??= trustedTypes.createPolicy("workers", { createScriptURL: (text) => ([SERVICE_WORKER, FORMULA_WORKER].includes(text) ? text : "") });
+  return rules.createScriptURL(path);
+}
+
+export const serviceWorkerScript = () => scriptAddress(SERVICE_WORKER);
 
 const LIMIT_MS = 3000;
 
@@ -26,7 +38,7 @@ export async function* treesOf(formulas) {
 }
 
 async function start() {
-  const fresh = new Worker(formulaWorkerScript(), { type: "module" });
+  const fresh = new Worker(scriptAddress(FORMULA_WORKER), { type: "module" });
   await nextMessage(fresh); // It comes when the library has, so there is no limit but the network's.
   return fresh;
 }
