@@ -10,7 +10,6 @@ import { followEvents } from "./engine.js";
 import { prepareErrors } from "./errors.js";
 import { prepareHelp } from "./help.js";
 import { applyLanguage } from "./i18n.js";
-import { install } from "./install.js";
 import * as jobs from "./jobs.js";
 import { prepareModelMenu } from "./model_menu.js";
 import { followModels } from "./models.js";
@@ -20,6 +19,7 @@ import { Sidebar } from "./sidebar.js";
 import { prepareEngineState } from "./state.js";
 import { prepareTransfer } from "./transfer.js";
 import { offerUndo } from "./undo.js";
+import { install } from "./workers.js";
 
 drawIcons();
 prepareErrors();

@@ -20,7 +20,8 @@ export function highlight(code, language) {
   const name = language.toLowerCase();
   const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
   const text = code.textContent;
-  if (!LANGUAGES.has(wanted) || text.length > MAX_CODE_LENGTH) return;
+  // A block without text may have half of its language's name: "c" is the beginning of "cpp".
+  if (!text || !LANGUAGES.has(wanted) || text.length > MAX_CODE_LENGTH) return;
   if (loadedLanguages.get(wanted) === true) colour(code, text, wanted);
   else load(wanted).then(() => loadedLanguages.get(wanted) === true && colour(code, text, wanted));
 }

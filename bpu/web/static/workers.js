@@ -1,4 +1,4 @@
-// The page's workers: their scripts, and the one that reads formulas, which starts with the first formula and anew when it was lost.
+// The page's workers: one keeps its files, one reads formulas.
 
 const SERVICE_WORKER = new URL("../service_worker.js", import.meta.url).pathname; // Its address has no version: it is compared at each load.
 const FORMULA_WORKER = new URL("./formula_worker.js", import.meta.url).pathname;
@@ -12,7 +12,15 @@ function scriptAddress(path) {
   return rules.createScriptURL(path);
 }
 
-export const serviceWorkerScript = () => scriptAddress(SERVICE_WORKER);
+/** Makes the page installable where browsers allow it, on localhost and behind TLS: a service worker keeps its files. */
+export async function install() {
+  if (!isSecureContext || !("serviceWorker" in navigator)) return;
+  try {
+    await navigator.serviceWorker.register(scriptAddress(SERVICE_WORKER), { scope: "/" });
+  } catch {
+    // The page works without it.
+  }
+}
 
 const LIMIT_MS = 3000;
 
