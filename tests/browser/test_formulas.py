@@ -200,7 +200,7 @@ def alone(chromium: Any, site: Gateway) -> Iterator[Visitor]:
 
 
 def test_the_library_runs_in_a_worker_alone(alone: Visitor) -> None:
-    """To evaluate it would take up to 70 ms of the page's own thread."""
+    """Neither its evaluation nor a long formula takes time of the page's own thread."""
     alone.page.route("**/vendor/temml.js", lambda route: route.fulfill(body=STAND_IN, content_type="text/javascript"))
     alone.page.evaluate(DRAW, "$x_{where}$")
     assert alone.page.locator("#fixture math").text_content() == "DedicatedWorkerGlobalScope"

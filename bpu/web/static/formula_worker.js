@@ -1,4 +1,4 @@
-// Runs the library `temml` in a worker: to evaluate it takes longer than a task of the page may, and so may a long formula.
+// Runs the library `temml` in a worker: a formula may take it longer than a task of the page may.
 //
 // It first says that it has loaded. Then it answers each {source, display} of a list with a plain tree of what temml makes of it,
 // null where temml cannot read it or makes too much: {name, attributes, style, children}, a text is a string.
