@@ -87,7 +87,7 @@ class Task:
 
 
 def tasks(events: list[dict[str, Any]]) -> list[Task]:
-    """List the tasks of the page's main thread, with the parts of those near the limit.
+    """List the tasks of the page's main thread, with parts of those near the limit.
 
     The thread is the one of the mark: Chromium's own pages (`chrome://`) have renderers beside it.
     """
