@@ -178,7 +178,7 @@ def test_a_message_that_waits_survives_a_reload(visitor: Visitor) -> None:
 
 def test_the_next_message_is_taken_back(visitor: Visitor) -> None:
     visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=20))
-    visitor.find("stop").wait_for()
+    visitor.wait_text("answer", "Slow.")  # an answer without a word would be hidden after the reload
     visitor.find("prompt").fill("never mind")
     visitor.find("prompt").press("Enter")
     visitor.page.get_by_role("button", name="Take back").click()
