@@ -35,7 +35,7 @@ run: setup ## Serve on 0.0.0.0:8000, by the board; elsewhere by a small model, w
 # All processes share the compiled tests, whatever the caller's environment says: each would spend seconds on them.
 test test-fast check: export PYTHONDONTWRITEBYTECODE :=
 
-test: lint types ## Lint, types and the core tests (fifteen minutes at most) ## 代码风格、类型和核心测试（最多十五分钟）
+test: lint types ## Lint, types and the core tests (ten minutes at most) ## 代码风格、类型和核心测试（最多十分钟）
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not ($(LATER))"
 
 test-fast: export TEST_EXAMPLES := 50
