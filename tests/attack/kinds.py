@@ -92,8 +92,10 @@ class JobFactory:
         return Job("client", nonce, [line], text, self.cell.kind, self.thinks)
 
     def guessed(self) -> Job:
+        """One whose line is no script, so that the console answers with its count of lines and the line."""
         line = self.random.choice(GUESSABLE)
-        return Job("client", "none", [line], line, self.cell.kind)
+        text = line if self.thinks else f"I hold 1 lines.\n</think>\n\n{line}"
+        return Job("client", "none", [line], text, self.cell.kind)
 
     def chat(self, turns: int = 2) -> Job:
         nonce = self.nonce()
