@@ -47,6 +47,7 @@ def test_several_wait_in_the_queue_and_each_gets_its_answer(visitor: Visitor) ->
     for number, name in enumerate(("Delta", "Gamma", "Beta", "Alpha")):
         visitor.find("conversation").nth(number).click()
         visitor.wait_text("answer", name)  # the open conversation has no mark in the list while it waits or runs
+        assert visitor.answer_count() == 1
 
 
 def test_a_reload_finds_the_answer_again(visitor: Visitor) -> None:

@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from bpu.board import service, tools
-from bpu.cli import main
 from bpu.errors import BadRequest, EngineUnavailable, SettingsError
 
 PROJECT = Path(__file__).parents[3]
 HERE = service.Machine(project=Path("/srv/gateway"), python=Path("/srv/gateway/.venv/bin/python"), user="bpu")
-
-
-def bpu(*words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["service", *words])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def lines(text: str) -> list[str]:
