@@ -104,10 +104,10 @@ class DtbWriter:
         try:
             yield
         finally:
-            for path in self._tree.parent.iterdir():
-                pid = path.name.removeprefix(f".{self._tree.name}.").partition(".")[0]
-                if path.name in {f".{self._tree.name}.{pid}{end}" for end in _ENDS} and self._is_over(pid):
-                    with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                for path in list(self._tree.parent.iterdir()):
+                    pid = path.name.removeprefix(f".{self._tree.name}.").partition(".")[0]
+                    if path.name in {f".{self._tree.name}.{pid}{end}" for end in _ENDS} and self._is_over(pid):
                         path.unlink(missing_ok=True)
 
     @staticmethod

@@ -78,6 +78,8 @@ CHECK_INTERVAL_S = 1.0
 ERROR_LIMIT, ERROR_SPAN_S = 5, 60.0
 #: Tables of models that one keeper follows, by their fingerprints: a reload of a gateway brings a new one.
 MAX_TABLES = 64
+#: So long status and places wait for the lines of jobs, however short these are.
+LONGEST_HOLD_S = 0.1
 #: When to send the status again to a worker that did not read its lifeline.
 RESEND_STATUS_S = 0.2
 #: The shortest interval between messages about changed places, because short jobs change hundreds of them.
@@ -117,7 +119,9 @@ class Keeper:
         self._unreachable = ""
         self._check_at = self._since + CHECK_INTERVAL_S
         self._resend_at: float | None = None
+        #: When status and places can be sent, and since when they wait for the line of a job.
         self._news_at: float | None = None
+        self._held_since: float | None = None
         self._places_at, self._places_pending = 0.0, False
         self._no_lifeline_since: float | None = self._since
         self._grace = FIRST_LIFELINE_GRACE_S
@@ -194,10 +198,11 @@ class Keeper:
         while state is not self.supervisor.state:
             state = self.supervisor.state
             self.scheduler.advance()
-        self._news_at = self.scheduler.hand_over_until
-        if time.monotonic() < self._news_at:
+        now, self._news_at = time.monotonic(), self.scheduler.hand_over_until
+        if now < self._news_at and now < (self._held_since or now) + LONGEST_HOLD_S:
+            self._held_since = self._held_since or now
             return  # a job's line is waited for, and nothing of what follows
-        self._news_at = None
+        self._news_at = self._held_since = None
         self._send_places()
         self._publish_status()
         self._transition_log.write()

@@ -236,6 +236,19 @@ def test_a_kill_at_any_moment_leaves_an_old_or_a_new_tree(tmp_path: Path) -> Non
     assert board.tree.read_bytes() == old
 
 
+def test_a_folder_that_cannot_be_listed_spoils_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(tmp_path)
+    wanted = plan_of(board)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", refuse)
+        written = DtbWriter(board.tree).apply(wanted)
+    assert written.sha256 == checksum(board.tree.read_bytes())
+
+
 def test_a_program_of_a_killed_run_that_still_writes_spoils_no_later_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
