@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_the_real_boot_needs_root(monkeypatch: pytest.MonkeyPatch, board: Board)
 
 
 def test_a_write_that_fails_is_a_sentence(board: Board) -> None:
-    board.tree.with_name(f".{board.tree.name}.new").mkdir()
+    board.tree.with_name(f".{board.tree.name}.{os.getpid()}.new").mkdir()
     shown = ion(board, "apply", "bpu_first", "--yes")
     assert "A file could not be written or read" in shown.output
     assert "Traceback" not in shown.output
