@@ -1,6 +1,6 @@
 """Holds the base64 data of one request's images in a nameless file.
 
-So it is outside the heap of the worker. The process that decodes images gets the file's descriptor, so the worker
+The data is outside the heap of the worker. The process that decodes images gets the file's descriptor, so the worker
 copies nothing for it, and the memory goes back to the system as soon as the file is closed. Where the data was, the
 body has a mark, which no client can know.
 """
@@ -23,8 +23,8 @@ Span = tuple[int, int]
 class ImageData:
     """The data of one request's images.
 
-    Text as it stands inside a JSON string, escapes included. The file is made when it is needed. `size` is its size in
-    bytes.
+    The data is text as it stands inside a JSON string, escapes included. The file is made when it is needed. `size` is
+    its size in bytes.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class ImageData:
     def mark(self, start: int, digest: bytes) -> str:
         """Return the mark for all data from `start` on, whose digest is `digest`.
 
-        Equal data is kept once.
+        Equal data gets the same mark and is kept once.
         """
         number = self._numbers.setdefault(digest, len(self._spans))
         if number == len(self._spans):
@@ -76,7 +76,7 @@ class ImageData:
     def spans_of(self, text: str) -> list[Span]:
         """Return the places of the data that `text` of the parsed body stands for.
 
-        Plain text is appended.
+        Plain text in it is appended to the file first.
         """
         parts = self._mark.split(text)  # plain text and numbers alternate
         return [
@@ -88,7 +88,7 @@ class ImageData:
     def is_used_up_by(self, texts: Iterable[str]) -> bool:
         """Whether `texts` stand for all of the data.
 
-        Else some stands in a place where no image is.
+        If not, some of the data stands in a place where no image is.
         """
         used = {int(number) for text in texts for number in self._mark.findall(text)}
         return len(used) == len(self._spans)

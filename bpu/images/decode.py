@@ -51,7 +51,7 @@ def to_square(data: bytes, side: int) -> bytes:
 def open_image(data: bytes) -> Image.Image:
     """Check the parts of the file, read its head, and check what it says.
 
-    Raises `BadImage`.
+    Raises `BadImage` for a file that is broken, too large, or of another format.
     """
     Image.MAX_IMAGE_PIXELS = None  # checked here, with a message of our own
     try:
@@ -73,7 +73,7 @@ def open_image(data: bytes) -> Image.Image:
 def _square(image: Image.Image, side: int) -> bytes:
     """Decode the first frame, and place it in the middle of the square.
 
-    It is turned as its EXIF data says.
+    The image is turned as its EXIF data says.
     """
     image.draft("RGB", (2 * side, 2 * side))  # a JPEG is decoded smaller where that is enough
     image.load()
@@ -112,7 +112,7 @@ def _orientation(image: Image.Image) -> int:
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return the image in RGB.
 
-    What is transparent becomes white, save in a deep greyscale image.
+    Transparent pixels become white, save in a deep greyscale image.
     """
     if image.mode.startswith("I") or image.mode == "F":
         return _to_8_bits(image).convert("RGB")

@@ -104,7 +104,7 @@ def _address_of(parts: SplitResult, allowed: Collection[str], resolve: Resolve) 
 def is_global(text: str) -> bool:
     """Whether an address is one of the public internet.
 
-    Also as an IPv4 address inside an IPv6 one.
+    An IPv4 address inside an IPv6 one is judged as the IPv4 address.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -129,7 +129,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 class _Connection(HTTPConnection):
     """Connects to an address that was checked before.
 
-    With TLS for the host's name if the scheme asks for it. At the time `until` it is cut off, whatever the server
+    It uses TLS for the host's name if the scheme asks for it. At the time `until` it is cut off, whatever the server
     sends: a limit for each read alone never ends a slow head.
     """
 

@@ -1,7 +1,7 @@
 """The images of one request or question.
 
-Read before its job is queued, kept as files until the job has ended. It runs in a greenlet of a worker, or in a
-command.
+They are read before its job is queued, and kept as files until the job has ended. This module runs in a greenlet of a
+worker, or in a command.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class ImageInput:
     ) -> JobImages:
         """Decode images as squares of `side` pixels; of each only its digest stays.
 
-        Equal ones are decoded once. `data` holds what marks in the images stand for; it is closed. Raises `BadRequest`,
-        `Overloaded`, and `ClientLeft` as soon as the `client` leaves.
+        Equal images are decoded once. `data` holds what marks in the images stand for; it is closed. Raises
+        `BadRequest`, `Overloaded`, and `ClientLeft` as soon as the `client` leaves.
         """
         for image in images:
             if image.is_left_out:

@@ -63,7 +63,7 @@ def run(source: int, at: int, size: int, target: BinaryIO) -> None:
 def _end_with(parent: int) -> None:
     """Make the kernel kill this process when its parent ends.
 
-    End now if the parent has ended already.
+    This process ends now if the parent has ended already.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -73,7 +73,7 @@ def _end_with(parent: int) -> None:
 def _decoded(text: bytes) -> bytes:
     """Decode base64 that stands in a JSON string.
 
-    Also of the URL alphabet, without padding or with line breaks. Raises `BadImage`.
+    The URL alphabet, missing padding and line breaks are accepted. Raises `BadImage`.
     """
     try:
         if b"\\" in text:

@@ -38,7 +38,7 @@ _PROGRAM = "import sys; sys.path[0] = sys.argv[1]; from bpu.images.process impor
 class Source:
     """Where an image comes from.
 
-    An address, or places of its base64 text in the data of the request.
+    It is an address, or the places of its base64 text in the data of the request.
     """
 
     address: str = ""

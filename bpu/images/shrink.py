@@ -17,7 +17,7 @@ _QUALITY = 90
 def shrink(path: Path) -> bytes:
     """Return the picture in the file as a JPEG, turned right.
 
-    At most `LONGEST_SIDE` pixels a side. Raises `BadImage`, and `OSError` where the file cannot be read.
+    The result has at most `LONGEST_SIDE` pixels a side. Raises `BadImage`, and `OSError` where the file cannot be read.
     """
     data = path.read_bytes()
     try:

@@ -44,7 +44,7 @@ class ImageStore:
     def save(self, files: Sequence[bytes]) -> tuple[str, ...]:
         """Write the files, and return their paths. Raises `Overloaded`, or `EngineUnavailable` for an unusable folder.
 
-        All or none of them are there afterwards.
+        Afterwards all of the files are there, or none.
         """
         saved: list[str] = []
         try:
@@ -119,7 +119,7 @@ class ImageStore:
 def owner_of(pid: int) -> str:
     """Name a process by its id and its start, because ids are used again.
 
-    "" when there is none.
+    The result is "" if there is no process in the name.
     """
     try:
         started = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]

@@ -28,7 +28,7 @@ class TooManyParts(Exception):
 def check_parts(data: bytes) -> int:
     """Raise `TooManyParts`, or return the number of scans, which is 1 but for a JPEG.
 
-    A broken file is not judged.
+    A broken file is accepted here, because decoding it reports the fault.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         _check_png(data)
