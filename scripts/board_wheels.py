@@ -45,7 +45,7 @@ class Target:
 def environment(target: Target) -> dict[str, str]:
     """Return the values of environment markers of the target.
 
-    Pip uses those of the Python that runs it.
+    Pip itself uses the values of the Python that runs it.
     """
     return {
         "implementation_name": "cpython",
@@ -65,7 +65,7 @@ def environment(target: Target) -> dict[str, str]:
 def missing_requirements(report: Report, target: Target) -> Iterator[str]:
     """Yield requirements that apply to the target but not to this Python.
 
-    Pip has left them out.
+    Pip leaves such requirements out of its report.
     """
     installed = {normalize(item["metadata"]["name"]) for item in report["install"]}
     for item in report["install"]:

@@ -36,7 +36,7 @@ HOME = Path(str(service.PACKAGED_HOME).lstrip("/"))
 def release_date() -> str:
     """Return the date of this version in the changelog.
 
-    The build then does not depend on the clock.
+    With this date the build does not depend on the clock.
     """
     text = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
     found = re.search(rf"(?m)^## {re.escape(__version__)} - (\d{{4}}-\d\d-\d\d)$", text)

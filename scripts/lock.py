@@ -21,7 +21,7 @@ ALONE = {"tokenizers": "tokenizer.json is read from the model's folder"}
 def required_versions(report: Report, target: Target, wanted: list[Requirement]) -> dict[str, str]:
     """Return name and version of each package that `wanted` requires.
 
-    Except the requirements of those in `ALONE`.
+    The requirements of packages in `ALONE` are left out.
     """
     found = {normalize(item["metadata"]["name"]): item["metadata"] for item in report["install"]}
     kept: dict[str, str] = {}
@@ -52,7 +52,7 @@ def wanted(path: Path) -> Iterator[Requirement]:
 def lines(versions: dict[str, dict[str, str]]) -> Iterator[str]:
     """Yield one line for a package, or one for each of `versions`.
 
-    One for all if every Python gets the same version.
+    A package has one line if every Python gets the same version.
     """
     for name in sorted({name for found in versions.values() for name in found}):
         by_python = {python: found.get(name) for python, found in versions.items()}

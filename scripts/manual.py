@@ -110,7 +110,7 @@ def manual(language: str, version: str, date: str) -> str:
 def completions() -> dict[str, str]:
     """Return the completion of each shell by its name.
 
-    It calls `bpu`, so that it is always up to date.
+    The script calls `bpu`, so that it is always up to date.
     """
     from bpu.cli import main
 
@@ -121,7 +121,7 @@ def completions() -> dict[str, str]:
 def main() -> None:
     """Write the files of one language below FOLDER, as a package holds them.
 
-    With English also the completions.
+    The completions are written with the English pages.
     """
     language, folder, date = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     os.environ["LC_ALL"] = TITLES[language][0]

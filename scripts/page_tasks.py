@@ -78,7 +78,7 @@ class Trace:
 class Task:
     """A task of a page's main thread.
 
-    Its processor time and its time by the clock, both in ms, and what took most of it.
+    `used` is its processor time and `taken` its time by the clock, both in ms; `parts` is what took most of it.
     """
 
     used: float

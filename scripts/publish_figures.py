@@ -1,8 +1,8 @@
 """Publish a run of the benchmark.
 
-Docs/performance.json, and from it alone the tables and pictures of the pages. `python scripts/publish_figures.py
-RUN.json` takes the output of `python -m benchmarks --json`; without a file the pages are written anew from the run that
-is published already. Nothing between a page's markers is typed by hand.
+The run is kept in docs/performance.json; the tables and pictures of the pages are made from that file alone. `python
+scripts/publish_figures.py RUN.json` takes the output of `python -m benchmarks --json`; without a file the pages are
+written anew from the run that is published already. Nothing between a page's markers is typed by hand.
 """
 
 from __future__ import annotations

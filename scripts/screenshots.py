@@ -112,7 +112,7 @@ def chat(person: Visitor) -> None:
 def board(person: Visitor) -> None:
     """The panel beside the third answer, which is on its way.
 
-    On a phone the panel alone.
+    On a phone the picture shows the panel alone.
     """
     person.wait_ready()
     wide = person.page.viewport_size["width"] >= 1200
