@@ -68,8 +68,8 @@ def as_json(text: str, wanted: ResponseFormat, *, close: bool = True) -> str:
             continue
         problem = problem or found
     raise AnswerUnfit(
-        f"The model's answer is not what `response_format` asks for: {problem or 'it holds no JSON'}. Send the request "
-        "again, or ask for a simpler form.",
+        f"The model's answer does not have the form that the request asks for: {problem or 'it holds no JSON'}. Send "
+        "the request again, or ask for a simpler form.",
         output=text,
     )
 

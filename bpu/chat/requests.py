@@ -200,9 +200,11 @@ def _choice(body: Body) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
         return "required", None, body.tools
     required, names = named_tools(choice)
     tools = tuple(tool for tool in body.tools if tool.name in names)
-    if not names or not set(names) <= {tool.name for tool in tools}:
+    if not names:
         raise BadRequest("`tool_choice` must be auto, none, required, or name tools of this request.",
                          param="tool_choice")  # fmt: skip
+    if unknown := sorted(set(names) - {tool.name for tool in tools}):
+        raise BadRequest(f"`tool_choice` names {unknown[0][:100]!r}, which is none of `tools`.", param="tool_choice")
     return ("required" if required else "auto"), (names[0] if required and len(names) == 1 else None), tools
 
 

@@ -158,6 +158,12 @@ def test_40_tool_choice_that_cannot_be(choice: object) -> None:
     assert refusal(body(tools=[TOOL], tool_choice=choice)).param == "tool_choice"
 
 
+def test_40_a_choice_of_no_tool_of_the_request_names_it() -> None:
+    """Each API reaches this rule, so its words name no value of one API alone."""
+    refused = refusal(body(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "fly" * 100}}))
+    assert refused.message == f"`tool_choice` names '{('fly' * 100)[:100]}', which is none of `tools`."
+
+
 def test_40_a_choice_without_tools() -> None:
     assert refusal(body(tool_choice="required")).param == "tool_choice"
     assert refusal(body(tool_choice={"type": "any"})).param == "tool_choice"
