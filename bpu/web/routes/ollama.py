@@ -25,7 +25,7 @@ from bpu.chat.ollama import (
     timestamp,
 )  # fmt: skip
 from bpu.chat.requests import ChatRequest
-from bpu.errors import BadRequest, UnsupportedEndpoint
+from bpu.errors import BadRequest, EngineUnavailable, UnsupportedEndpoint
 from bpu.web import request_log, sse
 from bpu.web.context import AppContext, app_context
 from bpu.web.endpoint_format import EndpointFormat
@@ -82,9 +82,10 @@ def show() -> Response:
 
 @ollama.post("/api/pull")
 def pull() -> Response:
-    """Report success for a model that is served; nothing is downloaded."""
+    """Report success for a model whose files are there; nothing is downloaded. Raises `EngineUnavailable`."""
     ctx, body = app_context(), read_json()
-    _model(ctx, body)
+    if (problem := _model(ctx, body).problem) is not None:
+        raise EngineUnavailable(problem)
     steps = [{"status": "pulling manifest"}, {"status": "success"}]
     if body.get("stream") is False:
         return jsonify(steps[-1])

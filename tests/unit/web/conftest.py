@@ -70,7 +70,7 @@ def serve(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Serve:
         monkeypatch.delenv(name, raising=False)
 
     def start(**settings: Any) -> FlaskClient:
-        app = create_app(load_settings(engine="simulator", **settings), engine)
+        app = create_app(load_settings(**{"engine": "simulator", **settings}), engine)
         app.test_client_class = FlaskClient
         client = app.test_client()
         assert isinstance(client, FlaskClient)

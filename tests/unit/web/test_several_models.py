@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import sdks
 from tests.support.api_errors import check_ollama_error
 from tests.support.checker import check_error
 from tests.unit.web.conftest import FlaskClient, Serve
@@ -106,6 +107,20 @@ def test_a_load_that_failed_names_the_reason(client: FlaskClient, engine: FakeEn
     engine.picture.update(state="failed", since_s=-1.0, error="No BPU memory.", model=QWEN)
     response = client.post("/api/generate", json={"model": QWEN})
     assert (response.status_code, check_ollama_error(response.json)) == (424, "No BPU memory.")
+
+
+def test_a_pull_of_a_model_whose_files_are_missing_says_so(serve: Serve, tmp_path: Path) -> None:
+    runtime, hbm = sdks.s100(tmp_path), sdks.model(tmp_path / f"{sdks.R1}_4096.hbm")
+    path = tmp_path / "models.toml"
+    path.write_text(
+        f'[[model]]\nid = "{R1}"\nruntime_dir = "{runtime}"\nhbm = "{hbm}"\n'
+        f'[[model]]\nid = "{QWEN}"\nruntime_dir = "{runtime}"\nhbm = "/no/x_1024.hbm"\n'
+    )
+    client = serve(engine="console", models_file=path)
+    assert client.post("/api/pull", json={"model": R1, "stream": False}).json == {"status": "success"}
+    refused = client.post("/api/pull", json={"model": QWEN})
+    assert refused.status_code == 424
+    assert "/no/x_1024.hbm" in check_ollama_error(refused.json)
 
 
 def test_a_job_goes_to_the_model_that_it_names(client: FlaskClient, engine: FakeEngine) -> None:
