@@ -38,6 +38,7 @@ class MaxLength:
 
 Id = Annotated[str, MaxLength(100)]
 Digest = Annotated[str, MaxLength(200)]
+ModelId = Annotated[str, MaxLength(200, cut=True)]
 
 #: The largest whole number in a message: a count of tokens, a process id.
 LARGEST_COUNT = 10**9
@@ -189,12 +190,17 @@ class LoadModel(NamesLaunch):
     """
 
     fingerprint: Digest = ""
-    model: Annotated[str, MaxLength(100, cut=True)] = ""
+    model: ModelId = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnloadModel(Message):
-    """Orders that the BPU's memory is freed as soon as no job is left."""
+    """Orders that the BPU's memory is freed as soon as no job is left.
+
+    With the id `model` the order is for that model alone.
+    """
+
+    model: ModelId = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,8 +93,11 @@ class Engine(Protocol):
         Raises `EngineUnavailable`.
         """
 
-    def unload(self) -> None:
-        """Free the BPU's memory when no job is left; the next job loads again."""
+    def unload(self, model: str = "") -> None:
+        """Free the BPU's memory when no job is left; the next job loads again.
+
+        With the id `model` the order is for that model alone.
+        """
 
     def examine(self) -> None:
         """Examine the console as soon as no job is left."""

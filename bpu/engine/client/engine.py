@@ -134,9 +134,12 @@ class Engine:
         """
         self._daemon.order(LoadModel(**self._daemon.launch_fields(self.table.launch(model))) if model else LoadModel())
 
-    def unload(self) -> None:
-        """Free the BPU's memory when no job is left; the next job loads again."""
-        self._daemon.order(UnloadModel(), start=False)
+    def unload(self, model: str = "") -> None:
+        """Free the BPU's memory when no job is left; the next job loads again.
+
+        With the id `model` the order is for that model alone.
+        """
+        self._daemon.order(UnloadModel(model=model), start=False)
 
     def examine(self) -> None:
         """Examine the console as soon as no job is left.

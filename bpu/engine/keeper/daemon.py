@@ -416,7 +416,7 @@ class Keeper:
         return ("", fingerprint) if fingerprint is not None else (f"The engine knows no model {message.model}.", "")
 
     def _unload_model(self, connection: Connection, message: UnloadModel) -> None:
-        self.scheduler.unload()
+        self.scheduler.unload(message.model)
         self._confirm(connection, message)
 
     def _examine_console(self, connection: Connection, message: ExamineConsole) -> None:

@@ -90,6 +90,8 @@ class Scheduler:
         self._load_order: Demand | None = None
         #: Until then a model that was loaded by an order stays, though jobs of other models wait.
         self._stays_until = 0.0
+        #: The id of the model that the last order to unload named; "" if it named none.
+        self._unload_name = ""
         #: The model for which the scheduler ended another one.
         self._swap_target: Model | None = None
         self._last_good: Model | None = None
@@ -266,9 +268,16 @@ class Scheduler:
         self.should_be_loaded = True
         self.examiner.request()
 
-    def unload(self) -> None:
-        """Unload the model when no job is left; a later job loads it again."""
-        self.should_be_loaded, self._load_order, self._stays_until = False, None, 0.0
+    def unload(self, name: str = "") -> None:
+        """Unload the model when no job is left; a later job loads it again.
+
+        With the id `name` the order is for that model alone: another one, loaded now or by a waiting job, stays.
+        """
+        order = self._load_order
+        if order is not None and name in ("", self.registry.name_of(order.fingerprint)):
+            self._load_order = None
+        if name in ("", self.model.name):
+            self.should_be_loaded, self._stays_until, self._unload_name = False, 0.0, name
 
     def stop(self) -> None:
         """Refuse all jobs from now on and end the console."""
@@ -390,6 +399,8 @@ class Scheduler:
                 return  # the kernel has not freed the memory of the previous model yet
             model.supervisor.follows_another = True
             self.model = model
+            if self._unload_name not in ("", model.name):
+                self.should_be_loaded, self._unload_name = not self.launch.per_job, ""
         self._swap_target = None
         model.load()
 

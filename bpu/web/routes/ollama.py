@@ -112,8 +112,8 @@ def _answer(body: Any, prompt: str, parse: Parser, line_format: type[LineFormat]
     if order is not None:
         if not order.unloads:
             load_and_wait(ctx, model)
-        elif ctx.model_id == model.id:
-            ctx.engine.unload()
+        else:
+            ctx.engine.unload(model.id)
         head = ResponseMetadata(id=request_log.current().id, created=int(time.time()), model=name)
         return jsonify(line_format(head, name).done("unload" if order.unloads else "load"))
     chat_request = parse(body, reasons=model.reasons, **options(ctx))

@@ -218,6 +218,40 @@ def test_unloading_ends_any_model_and_a_job_loads_its_own(ready: Rig, other: str
     assert (job.peer.going, ready.scheduler.model.name) == (True, FIRST)
 
 
+def test_an_order_that_names_a_model_unloads_no_other(ready: Rig, other: str) -> None:
+    running, waiting = ready.join(), ready.join(fingerprint=other)
+    ready.scheduler.unload("qwen3-4b")
+    ready.scheduler.unload(FIRST)
+    finish(ready, running)
+    ready.gone()
+    ready.banner()
+    finish(ready, waiting)
+    assert (ready.state(), ready.scheduler.model.name) == (State.READY, "qwen3-4b")
+    ready.scheduler.unload("qwen3-4b")
+    ready.settle()
+    ready.gone()
+    assert ready.state() is State.STOPPED
+
+
+def test_an_order_that_names_a_model_revokes_no_load_of_another(ready: Rig, other: str) -> None:
+    running = ready.join()
+    assert ready.scheduler.load(other) == ""
+    ready.scheduler.unload(FIRST)
+    finish(ready, running)
+    ready.gone()
+    ready.banner()
+    assert (ready.state(), ready.scheduler.model.name) == (State.READY, "qwen3-4b")
+
+
+def test_a_load_that_was_ordered_and_unloaded_by_name_is_not_carried_out(ready: Rig, other: str) -> None:
+    running = ready.join()
+    assert ready.scheduler.load(other) == ""
+    ready.scheduler.unload("qwen3-4b")
+    finish(ready, running)
+    ready.after(100.0)
+    assert (ready.state(), loaded(ready)) == (State.READY, [FIRST])
+
+
 def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Path) -> None:
     other = ready.register(tmp_path, "qwen3-4b", idle_unload_s=30.0)
     ready.after(1000.0)

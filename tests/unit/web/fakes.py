@@ -126,8 +126,8 @@ class FakeEngine:
     def load(self, model: str = "") -> None:
         self.orders.append(f"load {model}".strip())
 
-    def unload(self) -> None:
-        self.orders.append("unload")
+    def unload(self, model: str = "") -> None:
+        self.orders.append(f"unload {model}".strip())
 
     def examine(self) -> None:
         self.orders.append("examine")

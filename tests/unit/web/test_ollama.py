@@ -392,7 +392,7 @@ def test_25_a_load_that_fails_is_an_error(client: FlaskClient, engine: FakeEngin
 def test_26_keep_alive_of_nothing_unloads(client: FlaskClient, engine: FakeEngine, keep: object) -> None:
     assert client.post(GENERATE, json={"model": MODEL, "keep_alive": keep}).json["done_reason"] == "unload"
     assert client.post(CHAT, json={"model": MODEL, "messages": [], "keep_alive": keep}).json["done_reason"] == "unload"
-    assert engine.orders == ["unload", "unload"]
+    assert engine.orders == [f"unload {MODEL}", f"unload {MODEL}"]
 
 
 @pytest.mark.parametrize("keep", [-1, "5m", 1.5, "1h30m", "-1s"])

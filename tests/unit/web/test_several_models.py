@@ -85,11 +85,9 @@ def test_the_properties_are_those_of_the_model_in_the_query(client: FlaskClient)
 
 def test_the_orders_of_ollama_count_for_the_model_that_they_name(client: FlaskClient, engine: FakeEngine) -> None:
     assert client.post("/api/generate", json={"model": QWEN, "keep_alive": 0}).json["done_reason"] == "unload"
-    assert engine.orders == []
-    assert client.post("/api/generate", json={"model": R1, "keep_alive": 0}).json["done_reason"] == "unload"
-    assert engine.orders == ["unload"]
+    assert engine.orders == [f"unload {QWEN}"]
     assert client.post("/api/generate", json={"model": R1}).json["done_reason"] == "load"
-    assert engine.orders == ["unload"], "it is loaded"
+    assert engine.orders == [f"unload {QWEN}"], "it is loaded"
 
 
 def test_a_load_is_over_when_the_model_that_was_named_is_loaded(
