@@ -259,6 +259,9 @@ class Scheduler:
             return shortage
         self.should_be_loaded = True
         model.supervisor.breaker.reset()
+        if model is not self.model:
+            # While the order waits for its turn, an earlier failure must not look like its own.
+            model.supervisor.fault = None
         is_loaded = model is self.model and self.supervisor.state in _IN_MEMORY
         self._load_order = None if is_loaded else Demand(model.fingerprint, self._clock())
         return ""

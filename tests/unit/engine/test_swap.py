@@ -252,6 +252,18 @@ def test_a_load_that_was_ordered_and_unloaded_by_name_is_not_carried_out(ready: 
     assert (ready.state(), loaded(ready)) == (State.READY, [FIRST])
 
 
+def test_an_order_to_load_forgets_why_the_model_failed_before(ready: Rig, other: str) -> None:
+    ready.join(fingerprint=other)
+    ready.gone()
+    for _ in range(FREE_RETRIES + 1):
+        ready.console.die(Exit(None, 11))
+    ready.banner()
+    running, failed = ready.join(), ready.scheduler.registry.get(other)
+    assert failed.status()["error"]
+    assert ready.scheduler.load(other) == ""
+    assert (failed.status()["error"], running.peer.error) == (None, ""), "it only waits for its turn"
+
+
 def test_each_model_is_unloaded_after_its_own_idle_time(ready: Rig, tmp_path: Path) -> None:
     other = ready.register(tmp_path, "qwen3-4b", idle_unload_s=30.0)
     ready.after(1000.0)
