@@ -13,7 +13,7 @@ import click
 
 from bpu.cli import _keeper
 from bpu.cli._endpoint import first_key
-from bpu.cli._remote import RemoteGateway
+from bpu.cli._remote import RemoteGateway, is_twin
 from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineTimeout, EngineUnavailable, ModelNotFound
@@ -100,8 +100,9 @@ def model_id(name: str, url: str | None, key: str | None) -> str:
     if url is None:
         names = {model.id: model.names for model in chosen_table(resolve_engine(settings)).models}
     else:
-        entries = RemoteGateway(url, key or first_key(settings)).models()
-        names = {one["id"]: (one["id"], *one.get("aliases", ())) for one in entries}
+        entries = {one["id"]: one for one in RemoteGateway(url, key or first_key(settings)).models()}
+        # The engine knows no twins, so a load of one would be waited for in vain.
+        names = {name: (name, *one.get("aliases", ())) for name, one in entries.items() if not is_twin(name, entries)}
     found = next((one for one, known in names.items() if name in known), None)
     if found is None:
         raise ModelNotFound(translate("load.no_model", model=name, models=", ".join(names)))

@@ -9,11 +9,12 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from bpu.chat.deltas import Content, Delta, Finish, KeepAlive, Reasoning
+from bpu.chat.requests import THINK_SUFFIX
 from bpu.chat.usage import Usage
 from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
 from bpu.messages import translate
@@ -98,6 +99,14 @@ class RemoteGateway:
             raise EngineUnavailable(translate("remote.unreachable", url=self.base, reason=reason)) from error
         finally:
             connection.close()
+
+
+def is_twin(name: str, names: Collection[str]) -> bool:
+    """Whether `name` in a gateway's list is the second name of a model.
+
+    Under it the model's reasoning is shown in the answer.
+    """
+    return name.endswith(THINK_SUFFIX) and name.removesuffix(THINK_SUFFIX) in names
 
 
 def base_url(text: str) -> str:

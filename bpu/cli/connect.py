@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +14,11 @@ import click
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bpu.chat.model_card import ModelCard
-from bpu.chat.requests import THINK_SUFFIX
 from bpu.cli import _clients, _openclaw
 from bpu.cli._endpoint import ANY_KEY, Endpoint, find_endpoint
 from bpu.cli._group import Group
 from bpu.cli._readiness import ask_ready
-from bpu.cli._remote import RemoteGateway
+from bpu.cli._remote import RemoteGateway, is_twin
 from bpu.cli._terminal import is_terminal
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import BpuError
@@ -133,20 +132,12 @@ def _at_gateway(endpoint: Endpoint, url: str) -> Endpoint:
     try:
         found = _MODELS.validate_python(gateway.models(MODELS_LIMIT_S))
         names = {one.id for one in found}
-        cards = tuple(_card(one) for one in found if not _is_twin(one.id, names))
+        cards = tuple(_card(one) for one in found if not is_twin(one.id, names))
     except (BpuError, ValueError) as error:
         reason = error.message if isinstance(error, BpuError) else type(error).__name__
         click.echo(translate("connect.models_unknown", url=gateway.base, reason=reason), err=True)
         return endpoint
     return dataclasses.replace(endpoint, models=cards)
-
-
-def _is_twin(name: str, names: Collection[str]) -> bool:
-    """Whether `name` is the second name of a model.
-
-    Under it the model's reasoning is shown in the answer.
-    """
-    return name.endswith(THINK_SUFFIX) and name.removesuffix(THINK_SUFFIX) in names
 
 
 def _card(model: _ListedModel) -> ModelCard:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from bpu.chat.deltas import Content, Finish, KeepAlive, Reasoning
+from bpu.cli._engine import model_id
 from bpu.cli._errors import localized_message
 from bpu.cli._remote import RemoteGateway, base_url
-from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable
+from bpu.errors import BadRequest, BpuError, EngineCrashed, EngineUnavailable, ModelNotFound
 
 
 class Server(HTTPServer):
@@ -79,6 +80,14 @@ def test_an_address_is_taken_as_people_type_it(typed: str) -> None:
 def test_what_is_no_address_is_refused(typed: str) -> None:
     with pytest.raises(BadRequest):
         base_url(typed)
+
+
+def test_the_model_of_a_load_is_one_that_the_engine_knows(server: Server) -> None:
+    listed = [{"id": "a", "aliases": ["one"]}, {"id": "b-think"}, {"id": "a-think"}]
+    server.reply = json.dumps({"data": listed}).encode()
+    assert [model_id(name, server.url, None) for name in ("a", "one", "b-think")] == ["a", "a", "b-think"]
+    with pytest.raises(ModelNotFound, match=r"there are a, b-think\."):
+        model_id("a-think", server.url, None)
 
 
 def test_a_stream_becomes_deltas(server: Server) -> None:
