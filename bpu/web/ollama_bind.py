@@ -19,16 +19,34 @@ def choose(
     bind: str, others: Collection[str] = (), *, find_problem: Callable[[str], OSError | None] = bind_problem
 ) -> list[str]:
     """Choose the addresses in `bind` to serve beside `others`; `refused` has the rest with reasons."""
-    parts = [part for part in bind.split(",") if part and part not in others]
+    parts = [part for part in dict.fromkeys(bind.split(",")) if part and part not in others]
+    taken = list(others)
     _refused.clear()
     for part in parts:
         if "LISTEN_FDS" in os.environ:
             _refused[part] = "the sockets come from systemd; add it to the socket unit"
+        elif (own := next((one for one in taken if _overlap(part, one)), None)) is not None:
+            _refused[part] = f"the gateway itself listens there, at {own}"
         elif part not in _served and (problem := find_problem(part)) is not None:
             _refused[part] = problem.strerror or str(problem)
+        else:
+            taken.append(part)
     _served.clear()
     _served.update(part for part in parts if part not in _refused)
     return [part for part in parts if part in _served]
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two addresses cannot be listened on together, because one host includes the other.
+
+    Linux takes IPv4 at `[::]`, too.
+    """
+    if one.startswith("unix:") or other.startswith("unix:"):
+        return False
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    hosts = {host, other_host}
+    is_ipv4 = not any(name.startswith("[") for name in hosts)
+    return port == other_port and (len(hosts) == 1 or "[::]" in hosts or ("0.0.0.0" in hosts and is_ipv4))
 
 
 def refused() -> dict[str, str]:

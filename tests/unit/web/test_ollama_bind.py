@@ -73,6 +73,31 @@ def test_an_address_of_its_own_is_not_tried_again() -> None:
     assert ollama_bind.state() == []
 
 
+@pytest.mark.parametrize(
+    ("bind", "others", "served"),
+    [
+        ("127.0.0.1:1", ["0.0.0.0:1"], []),
+        ("0.0.0.0:1", ["127.0.0.1:1"], []),
+        ("[::]:1", ["127.0.0.1:1"], []),
+        ("0.0.0.0:1,[::]:1", ["a:2"], ["0.0.0.0:1"]),
+        ("a:1,a:1", [], ["a:1"]),
+        ("[::1]:1", ["0.0.0.0:1"], ["[::1]:1"]),
+        ("127.0.0.1:1", ["0.0.0.0:2", "127.0.0.2:1", "unix:/run/a:1"], ["127.0.0.1:1"]),
+    ],
+)
+def test_an_address_that_the_gateway_itself_takes_is_left_out(bind: str, others: list[str], served: list[str]) -> None:
+    assert ollama_bind.choose(bind, others, find_problem=lambda part: None) == served
+    assert [one["address"] for one in ollama_bind.state()] == list(dict.fromkeys(bind.split(",")))
+
+
+@pytest.mark.live
+def test_a_gateway_on_all_of_ollama_s_port_starts(tmp_path: Path) -> None:
+    port = reserve_port()
+    with running(tmp_path, env={"BPU_OLLAMA_BIND": f"0.0.0.0:{port},127.0.0.1:{port}"}) as gateway:
+        assert version(port) == version(gateway.port)
+        assert [one["served"] for one in gateway.health()["ollama_bind"]] == [True, False]
+
+
 def test_sockets_of_systemd_leave_no_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_FDS", "1")
     assert ollama_bind.choose("127.0.0.1:11434") == []
