@@ -86,8 +86,8 @@ class Scheduler:
         self.swap_after_s = launch.swap_after_s
         #: The job that runs as soon as the console's `reset` is done; nothing was written for it yet.
         self._preparing: Ticket[JobConnection] | None = None
-        #: An operator's order to load another model.
-        self._load_order: Demand | None = None
+        #: The orders to load another model, by fingerprint; each waits its turn.
+        self._load_orders: dict[str, Demand] = {}
         #: Until then a model that was loaded by an order stays, though jobs of other models wait.
         self._stays_until = 0.0
         #: The id of the model that the last order to unload named; "" if it named none.
@@ -119,7 +119,7 @@ class Scheduler:
         """Return the fingerprints of the launches that must stay registered."""
         fingerprints = {self.model.fingerprint, *(ticket.fingerprint for ticket in self.queue)}
         fingerprints |= {ticket.fingerprint for ticket in (self.running, self._preparing) if ticket is not None}
-        fingerprints |= {self._load_order.fingerprint} if self._load_order is not None else set()
+        fingerprints |= set(self._load_orders)
         return fingerprints | {one.fingerprint for one in (self._swap_target, self._last_good) if one is not None}
 
     def _shortage(self, model: Model) -> str:
@@ -263,7 +263,8 @@ class Scheduler:
             # While the order waits for its turn, an earlier failure must not look like its own.
             model.supervisor.fault = None
         is_loaded = model is self.model and self.supervisor.state in _IN_MEMORY
-        self._load_order = None if is_loaded else Demand(model.fingerprint, self._clock())
+        if not is_loaded:
+            self._load_orders.setdefault(model.fingerprint, Demand(model.fingerprint, self._clock()))
         return ""
 
     def examine(self) -> None:
@@ -276,9 +277,9 @@ class Scheduler:
 
         With the id `name` the order is for that model alone: another one, loaded now or by a waiting job, stays.
         """
-        order = self._load_order
-        if order is not None and name in ("", self.registry.name_of(order.fingerprint)):
-            self._load_order = None
+        for fingerprint in list(self._load_orders):
+            if name in ("", self.registry.name_of(fingerprint)):
+                del self._load_orders[fingerprint]
         if name in ("", self.model.name):
             self.should_be_loaded, self._stays_until, self._unload_name = False, 0.0, name
 
@@ -309,8 +310,7 @@ class Scheduler:
 
     def _note_loaded(self) -> None:
         self._ready_since, self._last_good = self._clock(), self.model
-        if self._load_order is not None and self._load_order.fingerprint == self.model.fingerprint:
-            self._load_order = None
+        if self._load_orders.pop(self.model.fingerprint, None) is not None:
             self._stays_until = self._clock() + max(self.swap_after_s, SHORTEST_STAY_S)
 
     def _console_lost(self) -> None:
@@ -392,9 +392,7 @@ class Scheduler:
         for ticket in self.queue:
             since.setdefault(ticket.fingerprint, ticket.arrived)
         demands = [Demand(fingerprint, arrived) for fingerprint, arrived in since.items()]
-        return (
-            sorted([*demands, self._load_order], key=lambda one: one.since) if self._load_order is not None else demands
-        )
+        return sorted([*demands, *self._load_orders.values()], key=lambda one: one.since)
 
     def _load(self, model: Model) -> None:
         if model is not self.model:
@@ -546,8 +544,7 @@ class Scheduler:
         An order to load it is dropped.
         """
         fingerprint = (model or self.model).fingerprint
-        if self._load_order is not None and self._load_order.fingerprint == fingerprint:
-            self._load_order = None
+        self._load_orders.pop(fingerprint, None)
         for ticket in self.queue:
             if ticket.fingerprint == fingerprint:
                 self._refuse_for(fault, ticket, kind)

@@ -335,6 +335,31 @@ def test_an_ordered_model_is_loaded_in_its_turn_and_stays_though_older_jobs_of_a
     assert (waiting.peer.going, len(ready.spawned)) == (True, 3)
 
 
+def test_two_ordered_models_are_loaded_one_after_the_other(ready: Rig, other: str, tmp_path: Path) -> None:
+    third = ready.register(tmp_path, "minicpm5-2b")
+    running = ready.join()
+    assert (ready.scheduler.load(other), ready.scheduler.load(third)) == ("", "")
+    finish(ready, running)
+    ready.gone()
+    ready.banner()
+    assert (ready.state(), ready.scheduler.launch.model) == (State.READY, "qwen3-4b")
+    ready.after(ready.scheduler.swap_after_s)
+    ready.gone()
+    ready.banner()
+    assert (ready.state(), ready.scheduler.launch.model) == (State.READY, "minicpm5-2b")
+    ready.after(100.0)
+    assert ready.state() is State.READY
+
+
+def test_an_order_for_the_loaded_model_revokes_no_load_of_another(ready: Rig, other: str) -> None:
+    running = ready.join()
+    assert ready.scheduler.load(other) == ""
+    assert ready.scheduler.load() == ""
+    finish(ready, running)
+    ready.gone()
+    assert loaded(ready) == [FIRST, "qwen3-4b"]
+
+
 def test_an_order_to_unload_ends_the_stay_of_an_ordered_model(ready: Rig, other: str) -> None:
     assert ready.scheduler.load(other) == ""
     ready.settle()
