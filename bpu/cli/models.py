@@ -58,6 +58,7 @@ def add(folder: Path, name: str, runtime_dir: Path | None, dry_run: bool) -> Non
     click.echo(translate("models.added", id=entry["id"], path=path))
     if table.default != entry["id"]:
         click.echo(translate("models.default_is", id=table.default, other=entry["id"], path=path))
+    click.echo(translate("models.reload"))
 
 
 @command.command(help=translate("models.available"))

@@ -62,6 +62,7 @@ def command(model: str, target: Path | None, runtime_dir: Path | None, unchecked
     click.echo(translate("pull.entry", id=row.id, path=path))
     if table.default != row.id:
         click.echo(translate("pull.default", id=table.default, other=row.id))
+    click.echo(translate("models.reload"))
     click.echo(translate("pull.examined"))
     subject = subject_of(settings, sysfs, table.find(row.id))
     show_findings(examine(subject, (check_files, check_memory)))

@@ -35,6 +35,10 @@ TEXTS = {
         "包含 proc/ 和 sys/ 的文件夹，用于查看并非当前运行的系统。",
     ),
     "added": ("Entry {id} written to {path}.", "已把条目 {id} 写入 {path}。"),
+    "reload": (
+        "A running gateway serves it after a new start, the service also after: sudo systemctl reload bpu-gateway",
+        "正在运行的网关重新启动后才会提供该模型；服务也可执行：sudo systemctl reload bpu-gateway",
+    ),
     "default_is": (
         'The default is still {id}; `default = "{other}"` in {path} changes it.',
         '默认模型仍为 {id}；在 {path} 中写 `default = "{other}"` 可更改。',

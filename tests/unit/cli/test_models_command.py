@@ -145,6 +145,7 @@ def test_add_writes_an_entry_and_keeps_what_stands_there(home: Path) -> None:
     done = bpu(*words, BPU_MODELS_FILE=str(table))
     assert done.exit_code == 0, done.output
     assert f"written to {table}" in done.output
+    assert "systemctl reload" in done.output
     assert "The default is still a" in done.output
     assert table.read_bytes().startswith(begin.encode())
     model = load_table(load_settings(models_file=str(table))).find("cpm")

@@ -104,6 +104,7 @@ def test_a_model_is_downloaded_unpacked_entered_and_examined(
     assert "Its SHA-256 is the one in the catalogue" in done.output
     assert f"Complete: {folder}/tiny/{MINICPM5}" in done.output
     assert "What the board says about it" in done.output
+    assert "systemctl reload" in done.output
     assert {path.name for path in folder.iterdir()} == {"tiny"}
     [model] = load_table(load_settings()).models
     assert (model.id, model.profile, model.thinking) == ("tiny", "oellm_multichat", "off")
