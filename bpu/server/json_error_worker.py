@@ -17,6 +17,7 @@ from bpu.errors import BadRequest, BpuError
 from bpu.log_format import where
 from bpu.server.client_socket import LateHead
 from bpu.web.body_cut import BodyCut
+from bpu.web.lingering_close import reset_at_close
 
 log = logging.getLogger("bpu.web.request")
 
@@ -49,11 +50,14 @@ class JsonErrorWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no ty
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request; close the connection when the client stops reading.
 
-        A body that was cut ends its connection without its last chunk.
+        A body that was cut ends its connection without its last chunk, or, for HTTP/1.0, with a reset.
         """
         try:
             return super().handle_request(listener_name, req, sock, addr)
         except BodyCut:
+            if req.version < (1, 1):
+                # A body without chunks ends with its connection, so an orderly close would make it complete.
+                reset_at_close(sock)
             raise StopIteration from None
         except TimeoutError:
             log.info("A client stopped reading and was let go.", extra={"facts": {"client": _host(addr)}})

@@ -30,7 +30,13 @@ def linger(client: Any, clock: Callable[[], float] = time.monotonic) -> None:
             if not data:
                 return
             left -= len(data)
+    reset_at_close(client)
     with suppress(OSError):
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         client.shutdown(socket.SHUT_RD)
         client.settimeout(None)
+
+
+def reset_at_close(client: Any) -> None:
+    """Make the close of `client` reset the connection."""
+    with suppress(OSError):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -172,6 +172,22 @@ def test_a_late_error_is_cut_off_and_never_a_whole_answer(tmp_path: Path, path: 
         assert "engine_crashed" in log
 
 
+def test_a_late_error_resets_a_connection_that_has_no_chunks(tmp_path: Path) -> None:
+    """A proxy that speaks HTTP/1.0, nginx's default for long, would take the end of the connection for the body's."""
+    sent = json.dumps(body("break")).encode()
+    head = f"POST {CHAT} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
+    with serving(tmp_path, BPU_HEADER_DRIP_S="0.01", BPU_KEEPALIVE_S="0.01") as served:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client, client.makefile("rb") as lines:
+            client.sendall(head.encode() + sent)
+            headers = [line.decode() for line in iter(lines.readline, b"\r\n")]
+            [name] = [line.split()[1] for line in headers if line.startswith("x-request-id")]
+            assert lines.read(1) == b"\n"
+            assert served.ask("POST", f"/v1/jobs/{name}/cancel")
+            with pytest.raises(ConnectionResetError):
+                lines.read()
+        assert "Traceback" not in served.log.read_text()
+
+
 def test_a_client_that_leaves_is_let_go_of(served: Served) -> None:
     before = served.closed
     with served.connect() as connection:
