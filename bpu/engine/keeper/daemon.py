@@ -340,6 +340,8 @@ class Keeper:
             if not self._locks.take(launch):
                 return _lock_holder_message(Path(launch.lock_path))
             self.scheduler.registry.register(launch, newest=newest)
+            if newest:
+                self.scheduler.take_limits(launch)
         return ""
 
     # Jobs

@@ -115,6 +115,13 @@ class Scheduler:
         """The launch specification of the current or next console."""
         return self.supervisor.launch
 
+    def take_limits(self, launch: LaunchSpec) -> None:
+        """Take the limits of all models from a newer launch.
+
+        A reload may have changed them.
+        """
+        self.queue.limit, self.swap_after_s = launch.queue_limit, launch.swap_after_s
+
     def _fingerprints_in_use(self) -> set[str]:
         """Return the fingerprints of the launches that must stay registered."""
         fingerprints = {self.model.fingerprint, *(ticket.fingerprint for ticket in self.queue)}

@@ -14,7 +14,7 @@ from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.launch_spec import LaunchSpec, LaunchTable, table_of
 from tests.unit.engine.conftest import leave_nothing, start_engine
-from tests.unit.engine.jobs import answer, says, submit, wait_for
+from tests.unit.engine.jobs import LONG, answer, says, submit, wait_for
 
 pytestmark = pytest.mark.live
 
@@ -70,6 +70,22 @@ def test_the_next_table_of_a_gateway_is_followed_and_the_old_one_still_served(fi
     assert answer(submit(new, "go on", model="second"))
     assert answer(submit(new, says("new"), model="new")) == "new"
     assert answer(submit(old, says("old one"), model="second")) == "old one"
+    old.stop()
+    new.stop()
+
+
+def test_limits_of_the_gateway_are_those_of_the_newest_table(first: LaunchSpec) -> None:
+    old = running(table_of([first]))
+    new = Engine(table_of([dataclasses.replace(first, queue_limit=1, swap_after_s=7.0)]))
+    new.start()
+    wait_for(lambda: new.status()["swap_after_s"] == 7.0)
+    jobs = [submit(new, LONG, "first")]
+    wait_for(lambda: new.status()["running"] is not None)
+    jobs.append(submit(old, LONG, "second"))
+    with pytest.raises(errors.QueueFull):
+        submit(new, LONG, "third")
+    for job in jobs:
+        job.close()
     old.stop()
     new.stop()
 
