@@ -361,7 +361,15 @@ class Scheduler:
             self._use_ready_console()
 
     def _overdue_at(self) -> float | None:
-        return None if self.running is None else overdue_at(self.launch, self.running_since, self.progress)
+        """Return when the running job is overdue; None without a job or a limit.
+
+        After a reload its worker may have the limits of the loaded launch or of the newest one: the longer ones count.
+        """
+        if self.running is None:
+            return None
+        loaded = overdue_at(self.launch, self.running_since, self.progress)
+        newest = overdue_at(self.model.launch, self.running_since, self.progress)
+        return None if loaded is None or newest is None else max(loaded, newest)
 
     def _end_overdue_job(self) -> None:
         """End the console of a job whose worker exceeds its own time limits."""

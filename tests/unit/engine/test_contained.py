@@ -18,6 +18,7 @@ from bpu.engine.file_locks import try_lock
 from bpu.engine.keeper.event_loop import Loop
 from bpu.engine.keeper.job_limit import GRACE_S, overdue_at
 from bpu.engine.launch_spec import table_of
+from bpu.engine.states import State
 from bpu.turn import Turn
 from tests.unit.engine.conftest import start_engine
 from tests.unit.engine.jobs import EngineOf, answer, says, submit, wait_for
@@ -209,3 +210,22 @@ def test_4_without_limits_nothing_is_taken_back(tmp_path: Path) -> None:
     settings = launch(tmp_path, first_token_timeout_s=0.0, stall_timeout_s=0.0)
     assert overdue_at(settings, 100.0, {}) is None
     assert overdue_at(settings, 100.0, {"tokens_at": 500.0}) is None
+
+
+def test_4_after_a_reload_the_longer_limits_count_because_workers_have_either(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, **LIMITS)
+    rig.banner()
+    running = rig.join()
+    rig.scheduler.registry.register(launch(tmp_path, **{**LIMITS, "stall_timeout_s": 100.0}), newest=True)
+    rig.after(100.0)
+    assert not running.peer.error
+    rig.scheduler.registry.register(launch(tmp_path, **LIMITS), newest=True)
+    rig.after(1.0)
+    assert rig.state() is State.STOPPING
+    unlimited = Rig(tmp_path, **LIMITS)
+    unlimited.banner()
+    running = unlimited.join()
+    none = launch(tmp_path, first_token_timeout_s=0.0, stall_timeout_s=0.0)
+    unlimited.scheduler.registry.register(none, newest=True)
+    unlimited.after(1000.0)
+    assert not running.peer.error
