@@ -157,10 +157,12 @@ def variables(text: str, path: Path) -> Iterator[tuple[str, str]]:
 def apply_changes(text: str, changes: Mapping[str, str]) -> str:
     """Return `text` with changed lines replaced and new ones at the end.
 
-    An empty value removes the line.
+    An empty value removes the line. Raises `SettingsError` for a value that one line cannot hold.
     """
     lines = text.splitlines()
     for name, value in changes.items():
+        if not _fits_one_line(value):
+            raise SettingsError(translate("settings.one_line", name=name, value=ascii(value)))
         own = re.compile(rf"\s*{re.escape(name)}\s*=")
         places = [index for index, line in enumerate(lines) if own.match(line)]
         new = [f"{name}={quote(value)}"] if value else []
@@ -171,6 +173,12 @@ def apply_changes(text: str, changes: Mapping[str, str]) -> str:
         else:
             lines += new
     return "".join(f"{line}\n" for line in lines)
+
+
+def _fits_one_line(value: str) -> bool:
+    """Whether `value` is UTF-8 text of one line."""
+    # A byte that is not UTF-8, in a file's name say, is a surrogate in a string.
+    return len(f"{value}.".splitlines()) == 1 and not re.search("[\ud800-\udfff]", value)
 
 
 def quote(value: str) -> str:
@@ -186,7 +194,7 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
     A new file is readable by other users only in `/etc`. Raises `SettingsError`.
     """
     try:
-        old = read_trusted(path) if os.path.lexists(path) else ""
+        text = apply_changes(read_trusted(path) if os.path.lexists(path) else "", changes)
         system = path.is_relative_to("/etc")
         path.parent.mkdir(mode=0o755 if system else 0o700, parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644 if system else 0o600
@@ -194,7 +202,7 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, mode)
-            file.write(apply_changes(old, changes))
+            file.write(text)
             file.flush()
             os.fsync(descriptor)
         part.replace(path)

@@ -128,6 +128,10 @@ TEXTS = {
         "{path} 中有 BPU_API_KEYS，而其他用户可以读取该文件。请把密钥逐行写入权限为 0600 的文件，"
         "并用 BPU_API_KEYS_FILE 指定。",
     ),
+    "one_line": (
+        "{name}: {value} has a line break or is not UTF-8; a value is one line of UTF-8 text.",
+        "{name}：{value} 含有换行符或不是 UTF-8；一个值应为一行 UTF-8 文本。",
+    ),
     "not_written": ("{path} cannot be written: {reason}.", "无法写入 {path}：{reason}。"),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",

@@ -184,6 +184,14 @@ def test_what_is_written_is_read_again(value: str) -> None:
     assert read(settings_file.apply_changes(text, {"BPU_BIND": ""})) == {"BPU_NEWLINE": "x"}
 
 
+@pytest.mark.parametrize("value", ["--a\n--b", "a\r", "a\u2028b", "/folder/\udcff"])
+def test_a_value_that_one_line_cannot_hold_never_reaches_the_file(places: dict[str, Path], value: str) -> None:
+    """Otherwise no command could read the file any more, `config set` among them."""
+    with pytest.raises(SettingsError, match="BPU_CONSOLE_ARGS"):
+        settings_file.write(places["user"], {"BPU_WORKERS": "3", "BPU_CONSOLE_ARGS": value})
+    assert list(places["user"].parent.iterdir()) == []
+
+
 def test_a_write_leaves_the_file_whole_and_private_outside_etc(places: dict[str, Path]) -> None:
     settings_file.write(places["user"], {"BPU_WORKERS": "3"})
     assert places["user"].stat().st_mode & 0o777 == 0o600
