@@ -150,8 +150,11 @@ def home(tmp_path: Path) -> Path:
     (folder / "requirements.lock").write_text("tiny==1.0\n")
     (folder / "bin").mkdir()
     (folder / "bin/python3").symlink_to(sys.executable)
+    (folder / "other").mkdir()
+    (folder / "other/python3").symlink_to("/bin/false")
     for name in ("postinst", "prerm"):
         text = (RECIPE / name).read_text().replace(HOME, str(folder)).replace("@VERSION@", __version__)
+        text = text.replace("/usr/bin/python3", str(folder / "bin/python3"))
         # This machine's own services are none of a test's business.
         text = text.replace("/run/systemd/system", str(tmp_path / "no-systemd"))
         (folder / name).write_text(text.replace("/etc/systemd", str(tmp_path / "etc")))
@@ -159,7 +162,8 @@ def home(tmp_path: Path) -> Path:
 
 
 def maintain(home: Path, script: str, *words: str) -> tools.Result:
-    path = f"{home / 'bin'}:{os.environ['PATH']}"
+    # A Python that was built by hand comes first on many boards, and the wheels are not for it.
+    path = f"{home / 'other'}:{os.environ['PATH']}"
     return tools.run(["sh", home / script, *words], timeout=100, env={"PATH": path})
 
 
