@@ -34,6 +34,8 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
     except BpuError:
         return  # missing files are findings of other checks
     known, place = record.findings, str(record.folder)
+    # `examine` asks the engine of a gateway, which is not there on a fresh board.
+    way = "record_examine" if statuses else "record_probe"
     if launch.reset != "auto":
         yield _by_settings(launch, known)
     if known.retains_history or known.reset_works is not None:
@@ -46,11 +48,11 @@ def record_findings(settings: Settings) -> Iterator[Finding]:
     elif launch.reset != "auto" or any(status["examination"] for status in statuses):
         return  # it decides nothing, or the try that runs is counted already and has no result yet
     elif record.tries:
-        yield note("record", "record_tried", "record_examine", tries=record.tries, folder=place)
+        yield note("record", "record_tried", way, tries=record.tries, folder=place)
     elif PROFILES[launch.profile].public_knowledge is not None:
         yield success("record", "record_public", folder=place)
     else:
-        yield note("record", "record_none", "record_examine", folder=place)
+        yield note("record", "record_none", way, folder=place)
 
 
 def _by_settings(launch: LaunchSpec, found: Findings) -> Finding:

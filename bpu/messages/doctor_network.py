@@ -138,6 +138,10 @@ TEXTS = {
         "To examine it now: {bpu} examine",
         "立即检查：{bpu} examine",
     ),
+    "record_probe": (
+        "To examine it now: {bpu} doctor --probe",
+        "立即检查：{bpu} doctor --probe",
+    ),
     "record_forget": (
         "After a change that it cannot know of: {bpu} doctor --forget",
         "如有它无法察觉的变化，请运行：{bpu} doctor --forget",

@@ -134,6 +134,11 @@ def reported_findings(*words: str) -> str:
     return "\n".join(one["said"] for one in report["findings"] if one["check"] == "record")
 
 
+def remedy_of_record() -> str:
+    report = json.loads(doctor("--json").output)
+    return str(next(one["remedy"] for one in report["findings"] if one["check"] == "record"))
+
+
 def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -148,6 +153,18 @@ def test_doctor_shows_findings_with_their_date_and_folder_and_drops_them(
     assert "1 records" in reported_findings("--forget")
     assert not record.exists
     assert "not been examined yet" in reported_findings()
+
+
+def test_the_way_to_examine_a_console_works_with_and_without_a_gateway(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BPU_ENGINE", "simulator")
+    ConsoleRecord(build_launch_spec(load_settings())).begin_try()
+    assert remedy_of_record().endswith("doctor --probe"), "`examine` needs a gateway"
+    status = {"examination": None, "turn_end": {"by": None}}
+    monkeypatch.setattr("bpu.cli._record.existing_state_dirs", lambda settings: [tmp_path])
+    monkeypatch.setattr("bpu.cli._keeper.status", lambda folder: status)
+    assert remedy_of_record().endswith("examine"), "`doctor --probe` needs the BPU for itself"
 
 
 def test_doctor_tells_tries_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
