@@ -57,8 +57,8 @@ class Clients:
         self._numbers: dict[str, int] = {}
 
     def name(self, client: str) -> str:
-        """Return `client-1` for the first one; unix sockets and loopback keep their names."""
-        if client == "unix" or _is_loopback(client):
+        """Return `client-1` for the first one; what is this machine's own keeps its name."""
+        if client == "unix" or _is_own(client):
             return client
         return f"client-{self._numbers.setdefault(client, len(self._numbers) + 1)}"
 
@@ -75,8 +75,12 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_loopback(text: str) -> bool:
-    return _is_address(text) and ipaddress.ip_address(text).is_loopback
+def _is_own(text: str) -> bool:
+    """Whether it is a loopback address, or stands for all of this machine's."""
+    if not _is_address(text):
+        return False
+    address = ipaddress.ip_address(text)
+    return address.is_loopback or address.is_unspecified
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:

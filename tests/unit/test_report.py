@@ -81,6 +81,12 @@ def test_addresses_in_other_lines_are_numbered_and_times_are_not() -> None:
     assert "client-1 and client-2 at 11:51:53, not 127.0.0.1" in line
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0:8000", "[::]:8000", "127.0.0.1:8000"])
+def test_where_the_gateway_listens_is_kept(address: str) -> None:
+    (line,) = log_lines([f"{HEAD} Listening at: http://{address} (6)"])
+    assert line.endswith(f"http://{address} (6)")
+
+
 @pytest.mark.parametrize(
     "text",
     ["Authorization: Bearer abcdefgh", "--api-keys abcdefgh", "BPU_API_KEY=abcdefgh", "https://abcdefgh:pw@host/x",
