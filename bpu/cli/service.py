@@ -88,18 +88,22 @@ def _is_packaged() -> bool:
 
 
 def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
-    """Under sudo and without a system file: adopt the caller's settings after a yes.
+    """Under sudo: adopt the caller's settings that the system file lacks, after a yes.
 
     Return variables with source.
     """
-    if os.path.lexists(settings_file.SYSTEM_FILE) or (other := settings_file.sudo_user_file()) is None:
+    if (other := settings_file.sudo_user_file()) is None:
         return {}
     path, user = other
     found = {name: value for name, value in settings_file.read_as(path, user).items() if not os.environ.get(name)}
+    if os.environ.get("BPU_API_KEYS_FILE"):
+        found.pop(settings_file.SECRET, None)  # An earlier installation has copied them into that file.
+    if not found:
+        return {}
     click.echo(translate("service.callers_file", path=path))
     for name, value in found.items():
         click.echo(f"  {name}={HIDDEN if name == settings_file.SECRET else value}")
-    if not found or not (yes or click.confirm(translate("service.copy"), default=True)):
+    if not (yes or click.confirm(translate("service.copy"), default=True)):
         return {}
     os.environ.update(found)
     return dict.fromkeys(found, str(path))

@@ -83,6 +83,27 @@ def test_install_writes_what_differs_from_the_defaults_and_names_it(tmp_path: Pa
         assert (tmp_path / "etc/bpu/keys").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_only_the_caller_s_own_file_has_is_copied_after_a_yes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package or `sudo bpu config set` has made the system's file, which hides the caller's own from then on."""
+    (tmp_path / "system.env").touch()
+    monkeypatch.setattr(settings_file, "SYSTEM_FILE", tmp_path / "system.env")
+    monkeypatch.setattr(settings_file, "sudo_user_file", lambda: (tmp_path / "own.env", 1000))
+    own = {"BPU_QUEUE_LIMIT": "7", "BPU_WORKERS": "3", "BPU_API_KEYS": "an-old-one"}
+    monkeypatch.setattr(settings_file, "read_as", lambda path, user: own)
+    (tmp_path / "keys").write_text("newer\n")
+    monkeypatch.setenv("BPU_API_KEYS_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("BPU_WORKERS", "1")
+    monkeypatch.setenv("BPU_QUEUE_LIMIT", "")
+    assert "BPU_QUEUE_LIMIT=7" in bpu("install", "--yes", "--root", str(tmp_path))
+    file = tmp_path / "etc/bpu/bpu.env"
+    wanted = {"BPU_QUEUE_LIMIT": "7", "BPU_WORKERS": "1", "BPU_API_KEYS_FILE": str(tmp_path / "keys")}
+    assert dict(settings_file.variables(file.read_text(), file)) == wanted
+    assert not file.with_name("keys").exists(), "the keys of today are in a file already"
+    assert "own.env" not in bpu("install", "--root", str(tmp_path)), "nothing is left to copy, so nothing is asked"
+
+
 def test_a_service_that_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     env = {"BPU_RUNTIME_DIR": str(tmp_path / "missing"), "BPU_STATE_DIR": str(tmp_path / "state")}
     words = [sys.executable, "-m", "bpu", "service", "install", "--dry-run"]
