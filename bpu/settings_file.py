@@ -207,7 +207,8 @@ def write(path: Path, changes: Mapping[str, str]) -> None:
             os.fsync(descriptor)
         part.replace(path)
     except OSError as error:
-        raise SettingsError(translate("settings.not_written", path=path, reason=os_reason(error))) from None
+        key = "needs_root" if isinstance(error, PermissionError) and path == SYSTEM_FILE else "not_written"
+        raise SettingsError(translate(f"settings.{key}", path=path, reason=os_reason(error))) from None
 
 
 def sudo_user_file() -> tuple[Path, int] | None:

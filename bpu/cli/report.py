@@ -73,7 +73,7 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise EngineUnavailable(translate("service.no_write", path=path, reason=os_reason(error))) from error
+        raise EngineUnavailable(translate("report.not_written", path=path, reason=os_reason(error))) from error
 
 
 def _safe(write: Callable[[], Iterator[str]]) -> Iterator[str]:

@@ -33,5 +33,9 @@ TEXTS = {
         "不含密钥、凭据、提问和回答；客户端以编号代替。",
     ),
     "no_part": ("(not available: {reason})", "（无法取得：{reason}）"),
+    "not_written": (
+        "{path} cannot be written: {reason}. Name another file with --output.",
+        "无法写入 {path}：{reason}。请用 --output 指定其他文件。",
+    ),
     "written": ("Written: {path} ({size}). Read it before you send it.", "已写入：{path}（{size}）。发送前请先查看。"),
 }

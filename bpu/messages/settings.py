@@ -132,6 +132,10 @@ TEXTS = {
         "{name}: {value} has a line break or is not UTF-8; a value is one line of UTF-8 text.",
         "{name}：{value} 含有换行符或不是 UTF-8；一个值应为一行 UTF-8 文本。",
     ),
+    "needs_root": (
+        "Only root may change {path}. Run: {sudo_bpu} config set NAME=VALUE",
+        "只有 root 才能修改 {path}。请运行：{sudo_bpu} config set NAME=VALUE",
+    ),
     "not_written": ("{path} cannot be written: {reason}.", "无法写入 {path}：{reason}。"),
     "or_simulator": (
         "Or set BPU_ENGINE=simulator to try the gateway without a board.",

@@ -145,6 +145,12 @@ def server() -> Iterator[tuple[str, dict[str, bytes]]]:
         thread.join()
 
 
+def test_a_folder_that_takes_no_file_gets_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    result = bpu("report", "--log", str(tmp_path / "log"), "--output", str(tmp_path / "none" / "report"))
+    assert (result.code, "--output" in result.err) == (3, True), result.err
+
+
 def test_update_asks_only_with_check_and_only_the_address_of_the_setting(server: tuple[str, dict[str, bytes]]) -> None:
     url, answers = server
     answers.update(

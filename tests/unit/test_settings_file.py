@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import sys
@@ -199,6 +200,19 @@ def test_a_write_leaves_the_file_whole_and_private_outside_etc(places: dict[str,
     with pytest.raises(SettingsError, match="cannot be written"):
         settings_file.write(places["user"] / "below" / "a" / "file", {"BPU_WORKERS": "3"})
     assert places["user"].read_text() == "BPU_WORKERS=3\n"
+
+
+def test_the_system_s_file_is_root_s_and_the_command_for_that_is_said(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*words: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SettingsError, match=r"Run: sudo .*config set"):
+        settings_file.write(places["system"], {"BPU_WORKERS": "3"})
+    with pytest.raises(SettingsError, match="Permission denied"):
+        settings_file.write(places["user"], {"BPU_WORKERS": "3"})
 
 
 def test_a_command_sees_the_file(tmp_path: Path) -> None:
