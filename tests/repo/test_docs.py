@@ -290,3 +290,14 @@ def test_both_languages_lead_to_each_other() -> None:
         original = page.with_name(page.name.replace(".zh-CN", ""))
         assert f"]({page.name})" in original.read_text(encoding="utf-8")
         assert f"]({original.name})" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_a_link_to_an_english_page_says_so(page: Path) -> None:
+    links = re.findall(r"\[([^]]*)\]\(([^)#]*\.md)[^)]*\)(.{0,4})", page.read_text(encoding="utf-8"))
+    unmarked = [
+        target
+        for words, target, behind in links
+        if not target.endswith(".zh-CN.md") and words != "English" and "英文" not in words + behind
+    ]
+    assert not unmarked
