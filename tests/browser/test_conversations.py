@@ -41,6 +41,45 @@ def test_search_looks_into_titles_and_texts(visit: Visit, size: dict[str, int]) 
     visitor.page.locator("[data-testid=conversation]").nth(1).wait_for()
 
 
+def test_two_tabs_with_the_same_conversation_lose_no_turn(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nThe first."))
+    other = Visitor(visitor.context, visitor.url).open()
+    other.wait_text("answer", "The first.")
+    visitor.ask(say("</think>\n\nThe second."))
+    other.wait_text("answer", "The second.")
+    other.ask(say("</think>\n\nThe third."))
+    visitor.wait_text("answer", "The third.")
+    visitor.page.reload()
+    visitor.wait_text("answer", "The third.")
+    assert visitor.page.locator(".message.answer .content").all_inner_texts() == [
+        "The first.",
+        "The second.",
+        "The third.",
+    ]
+    other.check()
+
+
+def test_two_tabs_that_ask_at_once_keep_both_turns(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nThe first."))
+    other = Visitor(visitor.context, visitor.url).open()
+    other.wait_text("answer", "The first.")
+    visitor.send(say("</think>\n\n" + "Left. " * 30, rate=30))
+    visitor.wait_text("answer", "Left.")
+    other.send(say("</think>\n\n" + "Right. " * 30, rate=30))
+    other.wait_text("answer", "Right.")
+    for one in (visitor, other):
+        one.wait_finished()
+    visitor.page.reload()
+    visitor.page.locator(".message.answer").last.wait_for()
+    visitor.wait_finished()
+    kept = visitor.page.evaluate("() => ({ ...localStorage })")
+    (record,) = [text for name, text in kept.items() if name.startswith("bpu.conversation.")]
+    answers = [node["content"] for node in json.loads(record)["nodes"] if node["role"] == "assistant"]
+    assert sorted(text.split()[0] for text in answers) == ["Left.", "Right.", "The"]
+    assert all(len(text.split()) == 30 for text in answers if not text.startswith("The"))
+    other.check()
+
+
 def test_rename_and_pin(visitor: Visitor) -> None:
     titled(visitor, "Apples", "Bridges")
     visitor.find("conversation").nth(1).hover()

@@ -36,6 +36,7 @@ export class Chat {
       waitingPictures: () => this.job?.next?.images.length ?? 0,
     });
     jobs.onJobs((job, event) => this.onJobEvent(job, event));
+    conversations.onSavedElsewhere((id) => this.takeSaved(id));
     onEngine(() => this.drawStatus());
     onLanguage(() => {
       this.views = []; // Every view has words of its own.
@@ -62,6 +63,16 @@ export class Chat {
     this.show();
     this.scroll.toEnd();
     this.changed();
+  }
+
+  /** Takes what another tab has added to a conversation in use, so that saving it here loses nothing of that. */
+  takeSaved(id) {
+    const job = jobs.jobOf(id);
+    const isShown = id === this.conversation.id;
+    const conversation = isShown ? this.conversation : job?.conversation;
+    if (!conversation) return;
+    conversations.takeSaved(conversation, job?.node);
+    if (isShown) this.show();
   }
 
   startNew() {

@@ -69,6 +69,30 @@ export function restore({ conversation, draft }) {
 
 export const onChangeElsewhere = (listener) => onOtherTabChange((name) => name === INDEX && listener());
 
+/** `listener(id)` when another tab has saved the conversation `id`. */
+export const onSavedElsewhere = (listener) => onOtherTabChange((name) => name.startsWith(recordKey("")) && listener(name.slice(recordKey("").length)));
+
+/** Puts into `conversation`, the object in use, what another tab has saved; `live` is the node of an answer under way here. */
+export function takeSaved(conversation, live) {
+  const saved = load(conversation.id);
+  const isUnderWay = ({ finish, resume }) => finish === "reload" && resume;
+  if (!saved || (!live && saved.nodes.some(isUnderWay))) return; // The end of the other tab's answer is another save.
+  const own = new Map(conversation.nodes.map((node) => [node.id, node]));
+  const taken = saved.nodes.map((node) => (node.id === live?.id ? live : replaceFields(own.get(node.id) ?? {}, node)));
+  if (live) {
+    // What the other tab has not seen yet stays, and so does what is shown here.
+    const rest = conversation.nodes.filter((node) => !taken.includes(node));
+    Object.assign(conversation, { nodes: [...taken, ...rest], chosen: { ...saved.chosen, ...conversation.chosen } });
+  } else {
+    Object.assign(conversation, saved, { nodes: taken });
+  }
+}
+
+function replaceFields(node, fields) {
+  for (const name of Object.keys(node)) if (!(name in fields)) delete node[name];
+  return Object.assign(node, fields);
+}
+
 /** The bytes that conversations take of this browser's storage. */
 export const storedBytes = () => storedSize("conversation");
 
