@@ -41,6 +41,17 @@ def test_search_looks_into_titles_and_texts(visit: Visit, size: dict[str, int]) 
     visitor.page.locator("[data-testid=conversation]").nth(1).wait_for()
 
 
+def test_search_finds_words_of_an_answer_that_came_after_a_search(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\nSlow words. " + "And more. " * 40 + "Zebra.", rate=60))
+    visitor.wait_text("answer", "Slow words.")
+    visitor.find("search").fill("zebra")
+    visitor.page.get_by_text("Nothing found.").wait_for()
+    visitor.wait_text("answer", "Zebra.")
+    visitor.wait_finished()
+    visitor.find("search").fill("zebr")
+    visitor.find("conversation").wait_for()
+
+
 def test_two_tabs_with_the_same_conversation_lose_no_turn(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nThe first."))
     other = Visitor(visitor.context, visitor.url).open()

@@ -37,6 +37,7 @@ export function save(conversation) {
   if (!conversation.named) conversation.title ||= titleOf(path(conversation)[0].content);
   const { id, title, created, updated, pinned, unread } = conversation;
   const others = list().filter((entry) => entry.id !== id);
+  searchTexts.delete(id);
   const kept = write(recordKey(id), conversation);
   return write(INDEX, [{ id, title, created, updated, pinned, unread }, ...others]) && kept;
 }
