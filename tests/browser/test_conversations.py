@@ -50,6 +50,7 @@ def test_search_finds_words_of_an_answer_that_came_after_a_search(visitor: Visit
     visitor.wait_finished()
     visitor.find("search").fill("zebr")
     visitor.find("conversation").wait_for()
+    assert visitor.page.get_by_text("Nothing found.").count() == 0
 
 
 def test_two_tabs_with_the_same_conversation_lose_no_turn(visitor: Visitor) -> None:
@@ -89,6 +90,23 @@ def test_two_tabs_that_ask_at_once_keep_both_turns(visitor: Visitor) -> None:
     assert sorted(text.split()[0] for text in answers) == ["Left.", "Right.", "The"]
     assert all(len(text.split()) == 30 for text in answers if not text.startswith("The"))
     other.check()
+
+
+def test_a_full_storage_is_said_and_nothing_is_lost_until_the_page_is_left(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nThe first."))
+    visitor.page.evaluate(
+        """() => {
+          for (let size = 2 ** 22; size >= 1; ) {
+            try { localStorage.setItem(`filler${size}${localStorage.length}`, 'x'.repeat(size)); } catch { size /= 2; }
+          }
+        }"""
+    )
+    visitor.ask(say("</think>\n\nThe second, " + "with more words, " * 20))
+    visitor.find("error").wait_for()
+    visitor.find("new-chat").click()
+    visitor.find("conversation").click()
+    visitor.wait_text("answer", "The second, with more words")
+    assert visitor.answer_count() == 2
 
 
 def test_rename_and_pin(visitor: Visitor) -> None:

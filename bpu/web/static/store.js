@@ -4,11 +4,12 @@ const PREFIX = "bpu.";
 const memory = new Map();
 
 export function read(name, fallback = null) {
+  if (memory.has(name)) return memory.get(name); // It is newer than what the browser keeps.
   try {
     const text = localStorage.getItem(PREFIX + name);
-    return text === null ? (memory.get(name) ?? fallback) : JSON.parse(text);
+    return text === null ? fallback : JSON.parse(text);
   } catch {
-    return memory.get(name) ?? fallback;
+    return fallback;
   }
 }
 
