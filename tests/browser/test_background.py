@@ -102,6 +102,40 @@ def test_what_is_lost_is_said(visit: Visit, start: Start) -> None:
     assert "Paragraph number 1." in visitor.find("answer").inner_text()
 
 
+#: Notes each notice. Phones refuse the constructor, as `refused` has it, and let a service worker show one.
+NOTICES = """(() => {
+  window.notices = [];
+  window.Notification = class extends EventTarget {
+    static permission = 'granted';
+    static requestPermission = async () => 'granted';
+    constructor(words, { body }) {
+      super();
+      if (REFUSED) throw new TypeError('Illegal constructor');
+      window.notices.push([words, body]);
+    }
+  };
+  ServiceWorkerRegistration.prototype.showNotification = async (words, { body }) => window.notices.push([words, body]);
+})()"""
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["desktop", "phone"])
+def test_a_notice_comes_at_the_end_if_wished(visit: Visit, refused: bool) -> None:
+    visitor = visit(go=False)
+    visitor.page.add_init_script(NOTICES.replace("REFUSED", str(refused).lower()))
+    visitor.open()
+    visitor.open_panel("settings")
+    visitor.page.get_by_label("Notify me").check()
+    visitor.page.locator("#panel-close").click()
+    visitor.send("Apples " + say("</think>\n\nSome words. " * 9, rate=40))
+    visitor.wait_text("answer", "Some words.")
+    visitor.find("new-chat").click()
+    visitor.page.locator("[data-activity=unread]").wait_for(timeout=60_000)
+    until(lambda: visitor.page.evaluate("window.notices.length"), what="the notice has come")
+    (notice,) = visitor.page.evaluate("window.notices")
+    assert notice[0] == visitor.words("notice_done")
+    assert notice[1].startswith("Apples")
+
+
 def test_a_stopped_page_is_hidden_and_still_gets_its_answer(visitor: Visitor) -> None:
     """Another tab is in front."""
     visitor.send(LONG)

@@ -16,9 +16,16 @@ export async function setNotifications(isWanted) {
 
 export function notifyEnd(title, isDone) {
   if (!notificationsEnabled()) return;
-  const notice = new Notification(t(isDone ? "notice_done" : "notice_failed"), { body: title, icon: new URL("./icon-192.png", import.meta.url).href, tag: "bpu-answer" });
-  notice.addEventListener("click", () => {
-    window.focus();
-    notice.close();
-  });
+  const words = t(isDone ? "notice_done" : "notice_failed");
+  const options = { body: title, icon: new URL("./icon-192.png", import.meta.url).href, tag: "bpu-answer" };
+  try {
+    const notice = new Notification(words, options);
+    notice.addEventListener("click", () => {
+      window.focus();
+      notice.close();
+    });
+  } catch {
+    // Phones refuse the constructor: only a service worker may show a notice there.
+    navigator.serviceWorker?.ready.then((registration) => registration.showNotification(words, options)).catch(() => {});
+  }
 }

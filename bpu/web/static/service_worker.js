@@ -15,6 +15,12 @@ addEventListener("fetch", (event) => {
   if (version && isOwn) event.respondWith(fromCache(request, version));
 });
 
+/** A notice on a phone: the page is brought to the front. */
+addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(clients.matchAll({ type: "window" }).then(([page]) => page?.focus()));
+});
+
 async function fromCache(request, version) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(request.url);
