@@ -110,10 +110,13 @@ def _script() -> Path:
 
 
 def _exact() -> str:
+    """Return the command as a shell takes it, from this folder."""
+    from shlex import quote  # imported here, because the keeper imports this package and does not need it
+
     script = _script()
     if script.is_file():
         with contextlib.suppress(OSError):  # the current folder may be gone
             if Path.cwd() == IMPORT_ROOT and script.is_relative_to(IMPORT_ROOT):
-                return str(script.relative_to(IMPORT_ROOT))
-        return str(script)
-    return f"{sys.executable} -m bpu"
+                return quote(str(script.relative_to(IMPORT_ROOT)))
+        return quote(str(script))
+    return f"{quote(sys.executable)} -m bpu"

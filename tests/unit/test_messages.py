@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pkgutil
 import re
+import shlex
 import string
+import sys
+from pathlib import Path
 
 import pytest
 
 import benchmarks.messages
 import bpu.messages
-from bpu.messages import has, language, texts, translate
+from bpu.messages import has, language, program, sudo_program, texts, translate
 
 AREAS = [module.name for module in pkgutil.iter_modules(bpu.messages.__path__)]
 CATALOGUES = {**{area: texts(area) for area in AREAS}, "benchmarks": benchmarks.messages.TEXTS}
@@ -60,3 +63,16 @@ def test_placeholders_are_filled_and_unknown_keys_are_errors() -> None:
     assert not has("nowhere.nothing")
     with pytest.raises(KeyError):
         translate("nowhere.nothing")
+
+
+def test_the_command_for_this_folder_is_read_by_a_shell_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "my board's gateway" / "bpu"
+    script.parent.mkdir()
+    monkeypatch.setattr(bpu.messages, "_script", lambda: script)
+    monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
+    assert shlex.split(program()) == [str(script.with_name("python")), "-m", "bpu"]
+    script.touch()
+    assert shlex.split(program()) == [str(script)]
+    assert shlex.split(sudo_program()) == ["sudo", str(script)]
