@@ -187,6 +187,8 @@ def file_keys(settings: Settings) -> list[str]:
         return []
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except PermissionError:
+        raise SettingsError(translate("settings.keys_not_permitted", path=path)) from None
     except (OSError, UnicodeError) as error:
         raise SettingsError(translate("settings.keys_unreadable", path=path, reason=os_reason(error))) from None
     keys = [line for line in lines if line and not line.startswith("#")]

@@ -55,10 +55,17 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
-def _readable(path: Path) -> Path:
-    if not path.is_file() or not os.access(path, os.R_OK):
-        raise ValueError(translate("settings.readable"))
-    return path
+def _key_file(path: Path) -> Path:
+    """Accept a file that this user may not read.
+
+    Commands that need no key work for every user.
+    """
+    try:
+        if path.is_file():
+            return path
+    except PermissionError:
+        return path
+    raise ValueError(translate("settings.readable"))
 
 
 def _one_word(value: str) -> str:
@@ -193,7 +200,7 @@ class Settings(BaseSettings):
     publish_context: bool = True
     image_urls: Annotated[Names, AfterValidator(_image_hosts)] = ()
     api_keys: Names = ()
-    api_keys_file: Annotated[Folder, AfterValidator(_readable)] | None = None
+    api_keys_file: Annotated[Folder, AfterValidator(_key_file)] | None = None
     allowed_origins: Names = ()
     allowed_hosts: Names = ()
     trusted_proxies: Annotated[Names, AfterValidator(_proxies)] = ()

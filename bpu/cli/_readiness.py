@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bpu.board import service, tools
-from bpu.cli._endpoint import first_key
 from bpu.cli._terminal import Notice
 from bpu.errors import BpuError
 from bpu.messages import translate
@@ -62,14 +61,12 @@ def connection(bind: str) -> http.client.HTTPConnection | None:
 
 
 def ask_ready(settings: Settings) -> Answer:
-    """Request `/ready` once, with a key if the settings have one."""
+    """Request `/ready` once; it needs no key."""
     client = connection(settings.bind)
     if client is None:
         return Answer()
     try:
-        key = first_key(settings)
-        headers = {"Host": "localhost", **({"Authorization": f"Bearer {key}"} if key else {})}
-        client.request("GET", "/ready", headers=headers)
+        client.request("GET", "/ready", headers={"Host": "localhost"})
         body = json.loads(client.getresponse().read())
         return Answer(bool(body["ready"]), str(body["state"]), str(body["reason"] or ""))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):

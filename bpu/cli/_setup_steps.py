@@ -5,6 +5,7 @@ It changes nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,7 +202,9 @@ def _addresses(subject: Subject) -> StepState:
 
 
 def _chatbox(subject: Subject) -> StepState:
-    return StepState((), False, ("connect", "chatbox"), is_harmless=True)
+    keys = subject.settings.api_keys_file
+    needs_root = keys is not None and not os.access(keys, os.R_OK)
+    return StepState((), False, ("connect", "chatbox"), needs_root=needs_root, is_harmless=True)
 
 
 def with_places(words: Words, *, sysfs: Path) -> Words:

@@ -72,6 +72,10 @@ TEXTS = {
         "BPU_API_KEYS_FILE: {path} cannot be read ({reason}); name a text file.",
         "BPU_API_KEYS_FILE：无法读取 {path}（{reason}）；请指定一个文本文件。",
     ),
+    "keys_not_permitted": (
+        "BPU_API_KEYS_FILE: this user may not read {path}; run the command with sudo, or give the file to this user.",
+        "BPU_API_KEYS_FILE：当前用户不能读取 {path}；请用 sudo 运行该命令，或把文件交给当前用户。",
+    ),
     "no_keys": (
         "BPU_API_KEYS_FILE: {path} holds no key; write one key a line, or unset it.",
         "BPU_API_KEYS_FILE：{path} 中没有密钥；请每行写一个，或取消设置。",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from bpu.access_policy import Access, access, host_name, is_private_client
+from bpu.access_policy import Access, access, host_name, is_private_client, serves_networks
 from bpu.errors import SettingsError
 from bpu.settings import load_settings
 
@@ -158,6 +160,24 @@ def test_a_file_of_keys_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"BPU_API_KEYS_FILE: .* cannot be read"):
         access(load_settings(engine="simulator", api_keys_file=file))
+
+
+def test_keys_that_only_root_may_read_stop_no_command_but_those_that_need_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has mode 0600, and the settings name it to every user: `bpu status` and `doctor` must work."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    file = tmp_path / "keys"
+    file.write_text("k\n")
+    monkeypatch.setattr(os, "access", lambda *words: False)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    settings = load_settings(engine="simulator", api_keys_file=file)
+    assert serves_networks(settings)("8.8.8.8"), "a gateway with keys"
+    with pytest.raises(SettingsError, match="with sudo"):
+        access(settings)
 
 
 def test_a_trusted_proxy_is_a_network_or_the_unix_socket() -> None:

@@ -156,6 +156,16 @@ def test_a_model_is_downloaded_that_this_board_and_its_sdk_can_run(board: Board,
     assert model_command(of_1_0) == (), "another machine is no board"
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_client_s_settings_need_root_where_the_keys_are_root_s(
+    readable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keys").write_text("k\n")
+    subject = Subject(load_settings(api_keys_file=tmp_path / "keys"), 4096, 3, "xlm_demo", "root")
+    monkeypatch.setattr(os, "access", lambda *words: readable)
+    assert steps()[-1].examine(subject).needs_root is not readable
+
+
 def test_every_command_of_a_step_is_one_that_exists() -> None:
     import click
 
