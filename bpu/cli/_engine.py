@@ -5,6 +5,7 @@ Runs in the CLI.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from bpu.cli._terminal import USUAL_LOAD_S, Notice, bar, show_examination
 from bpu.engine.client.launch_config import chosen_table, resolve_engine
 from bpu.errors import EngineTimeout, EngineUnavailable, ModelNotFound
 from bpu.messages import translate
-from bpu.settings import Settings, load_settings, state_dir
+from bpu.settings import SYSTEM_STATE, Settings, load_settings, state_dir
 
 POLL_S = 0.1
 #: An order takes effect at once, but a worker of a gateway shows it a moment later.
@@ -51,6 +52,8 @@ class LocalEngine:
         return found
 
     def _not_running(self) -> EngineUnavailable:
+        if SYSTEM_STATE.is_dir() and not os.access(SYSTEM_STATE, os.W_OK | os.X_OK):
+            return EngineUnavailable(translate("load.needs_root", folder=SYSTEM_STATE))
         return EngineUnavailable(translate("load.no_gateway", folder=self._folder))
 
 

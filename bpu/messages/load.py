@@ -47,6 +47,11 @@ TEXTS = {
         "The engine that runs here is of another version of the gateway. Stop the gateway and start it again.",
         "正在运行的引擎来自另一个版本的网关。请停止网关后重新启动。",
     ),
+    "needs_root": (
+        "{folder} is the folder of another user's gateway, such as the service. Run this with sudo ({sudo_bpu}), or "
+        "name the gateway with --url.",
+        "{folder} 是其他用户的网关（例如系统服务）的目录。请用 sudo 运行（{sudo_bpu}），或用 --url 指定网关。",
+    ),
     "no_gateway": (
         "No gateway is running with the state folder {folder}. Start it ({bpu} serve, or the service), set "
         "BPU_STATE_DIR to its folder, or name it with --url.",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bpu.cli._engine import examine, load_and_wait, unload_and_wait
+from bpu.cli import _engine
+from bpu.cli._engine import LocalEngine, examine, load_and_wait, unload_and_wait
 from bpu.errors import EngineTimeout, EngineUnavailable
+from bpu.settings import load_settings
 
 
 def state(name: str, **fields: Any) -> dict[str, Any]:
@@ -103,3 +107,16 @@ def test_an_examination_that_does_not_come_ends_the_wait() -> None:
     engine = Engine(state("busy", examined=0))
     with pytest.raises(EngineTimeout):
         examine(engine, limit_s=2, clock=engine.clock, sleep=engine.sleep)
+
+
+@pytest.mark.parametrize(("allowed", "said"), [(True, "No gateway is running"), (False, "Run this with sudo")])
+def test_a_service_of_root_is_not_said_to_be_missing(
+    allowed: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder, /run/bpu, cannot be entered by an ordinary user, whose commands then look into another one."""
+    engine = LocalEngine(load_settings(state_dir=tmp_path / "own"))
+    monkeypatch.setattr(_engine, "SYSTEM_STATE", tmp_path)
+    monkeypatch.setattr(os, "access", lambda *words: allowed)
+    for ask in (engine.status, lambda: engine.order("load")):
+        with pytest.raises(EngineUnavailable, match=said):
+            ask()
