@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.browser.conftest import CONSOLE, Start
 from tests.browser.person import DESKTOP, PHONE, Visitor, say
+from tests.browser.tabs import Tab, Tabs
+from tests.live.gateway import Gateway
 from tests.support.waits import until
 
 pytestmark = pytest.mark.browser
@@ -136,13 +139,40 @@ def test_a_notice_comes_at_the_end_if_wished(visit: Visit, refused: bool) -> Non
     assert notice[1].startswith("Apples")
 
 
-def test_a_stopped_page_is_hidden_and_still_gets_its_answer(visitor: Visitor) -> None:
-    """Another tab is in front."""
-    visitor.send(LONG)
-    visitor.wait_text("answer", "Paragraph number 1.")
-    other = visitor.context.new_page()
-    other.goto("about:blank")
-    other.bring_to_front()
-    until(lambda: WORDS[-1] in visitor.find("answer").inner_text(), seconds=60, what="the answer is complete")
-    other.close()
-    assert visitor.answer_count() == 1
+@pytest.fixture
+def tabs(chromium: Any) -> Iterator[Tabs]:
+    opened = Tabs(chromium)
+    yield opened
+    opened.close()
+
+
+def ask_and_hide(tabs: Tabs, url: str, question: str) -> Tab:
+    """The page with an answer under way, behind another tab: browsers draw no frames of it."""
+    page = tabs.open(f"{url}/")
+    page.wait_for("document.querySelector('[data-testid=engine-state][data-state=ready]')")
+    page.send(question)
+    page.wait_for("document.querySelector('[data-testid=answer]')?.textContent")
+    tabs.open("about:blank")
+    page.wait_for("document.hidden")
+    return page
+
+
+def test_a_hidden_page_still_gets_its_answer(tabs: Tabs, site: Gateway) -> None:
+    page = ask_and_hide(tabs, site.url, LONG)
+    page.wait_for(f"document.querySelector('[data-testid=answer]').textContent.includes({WORDS[-1]!r})")
+    page.wait_for("!document.querySelector('#messages [aria-busy]')")
+    assert page.value("document.hidden")
+    assert page.value("document.querySelectorAll('.message.answer').length") == 1
+
+
+def test_a_hidden_page_still_gets_its_formulas(tabs: Tabs, site: Gateway) -> None:
+    """They are drawn while it is hidden, the first one of the page too: a program may read them, or print the page."""
+    formulas = [f"$x_{{{number}}}^2$ and\n\n$$\\frac{{{number}}}{{y}}$$" for number in range(1, 13)]
+    page = ask_and_hide(tabs, site.url, say("</think>\n\nFirst words.\n\n" + "\n\n".join(formulas), rate=30))
+    assert page.value("document.querySelectorAll('.answer math').length") == 0
+    page.wait_for("document.querySelectorAll('.answer math').length === 24")
+    page.wait_for("!document.querySelector('#messages [aria-busy]')")
+    assert page.value("document.hidden")
+    page.show()
+    page.wait_for("!document.hidden")
+    assert page.value("document.querySelectorAll('.answer .math-source').length") == 0
