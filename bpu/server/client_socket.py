@@ -10,6 +10,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders, ParseException
@@ -101,6 +102,14 @@ class ClientSocket:
             sent = 0
         if sent < len(data):
             self._client.sendall(memoryview(data)[sent:])
+
+    def shut_down_reading(self) -> None:
+        """Shut down the reading side alone, so that a response is still written.
+
+        The original socket does it, because gevent's `shutdown` raises EBADF in a greenlet that waits in `recv`.
+        """
+        with suppress(OSError):
+            self._raw.shutdown(socket.SHUT_RD)
 
     def _left(self) -> float:
         if self._deadline is None:

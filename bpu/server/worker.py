@@ -118,7 +118,7 @@ class Worker(JsonErrorWorker):
             return
         try:
             if (surplus := self.connections.pop_surplus()) is not None:
-                shut_down_reading(surplus)
+                surplus.shut_down_reading()
             super().handle(listener, connection, addr)
         finally:
             self.connections.close(connection)
@@ -142,7 +142,7 @@ class Worker(JsonErrorWorker):
             connection.end_request()
             self.connections.end_request(connection)
             if not self.alive:
-                shut_down_reading(connection)
+                connection.shut_down_reading()
                 self._check_idle()
         discard_body(req)
         connection.begin_head()
@@ -166,7 +166,7 @@ class Worker(JsonErrorWorker):
     def _drain_on_stop(self) -> None:
         self._stop_requested.wait()
         for connection in self.connections.idle:
-            shut_down_reading(connection)
+            connection.shut_down_reading()
         self.on_stop()
         self._check_idle()
         self._is_idle.wait(self.graceful_s)
@@ -208,11 +208,3 @@ def discard_body(req: Any) -> None:
     """Read an unread body to its end; `bpu.web.request_body` closes the connection when much is left."""
     while req.body.read(65536):
         pass
-
-
-def shut_down_reading(connection: ClientSocket) -> None:
-    """Shut down the reading side alone, so that a response is still written."""
-    try:
-        connection.shutdown(socket.SHUT_RD)
-    except OSError:
-        return

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 
+import gevent
 import pytest
+from gevent.socket import socketpair
 from gunicorn.http.errors import LimitRequestHeaders
 
 from bpu.server.client_socket import MAX_HEAD_BYTES, ClientSocket, LateHead
@@ -105,3 +107,17 @@ def test_all_is_sent_also_to_a_client_that_takes_it_slowly(
     ClientSocket(ends[0], first_byte_s=90, idle_s=90, head_s=3).sendall(data)
     listener.join(20)
     assert bytes(heard) == data
+
+
+def test_6_a_reader_that_waits_reads_the_end_when_reading_is_shut_down() -> None:
+    ours, theirs = socketpair()
+    with closing(ours), closing(theirs):
+        connection = ClientSocket(ours, first_byte_s=90, idle_s=90, head_s=90)
+        reader = gevent.spawn(connection.recv, 10)
+        gevent.sleep(0)
+        connection.shut_down_reading()
+        assert reader.get(timeout=10) == b""
+        connection.sendall(b"an answer")
+        assert theirs.recv(10) == b"an answer"
+        connection.close()
+        connection.shut_down_reading()  # of a closed one does nothing

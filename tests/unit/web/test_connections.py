@@ -217,6 +217,14 @@ def test_6_a_new_connection_is_closed_when_it_sends_nothing_and_an_idle_one_is_k
         assert idle.sock is kept
 
 
+def test_6_connections_that_give_way_are_closed_without_an_error_in_the_log(tmp_path: Path) -> None:
+    few = {"GUNICORN_CMD_ARGS": "--worker-connections 5", "BPU_FIRST_BYTE_TIMEOUT_S": "60"}
+    with serving(tmp_path, **few) as served, crowd(served, 10) as silent:
+        assert [sock.recv(1) for sock in silent[:5]] == [b""] * 5
+        assert served.ask("GET", "/health")
+        assert "Traceback" not in served.log.read_text()
+
+
 def test_6_room_is_kept_for_health_and_for_keys(tmp_path: Path) -> None:
     few = {"GUNICORN_CMD_ARGS": "--worker-connections 20", "BPU_API_KEYS": "secret"}
     waiting = request("POST", CHAT, body("wait", stream=True), X_Api_Key="secret")
