@@ -40,7 +40,7 @@ def exit_error(error: errors.BpuError | None, report: ExitReport | None) -> erro
     if report is None:
         return None
     kind = errors.EngineUnavailable if report.permanent else errors.EngineCrashed
-    how = f" ({report.how})" if report.how else ""
+    how = f" ({report.how})" if report.how not in report.message else ""
     return kind(with_log(f"{report.message}{how}", lines))
 
 
