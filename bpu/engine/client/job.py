@@ -211,7 +211,6 @@ class Job:
             self._end()
             return
         self._times.enter("prefill")
-        self._state, self._position = JobState.RUNNING, 0
         reader = TurnReader(
             self._launch,
             start,
@@ -225,6 +224,7 @@ class Job:
         self._reader = reader
         reader.begin()
         self._greenlet = gevent_io.spawn(lambda: self._run(reader), on_end=lambda: self._on_finished(reader))
+        self._state, self._position = JobState.RUNNING, 0
         gevent_io.call_soon(self._daemon.keep_ready)
 
     def _run(self, reader: TurnReader) -> None:
@@ -257,7 +257,7 @@ class Job:
         self._may_retry, self._anchored = False, not lost.echo_differs
         self._send(FailJob(why=lost.message, retry=True))
         self._close_channel()
-        self._reader, self._accepted = None, False
+        self._reader, self._greenlet, self._accepted = None, None, False  # the next turn has its own
         self._state = JobState.QUEUED
         self._times.enter("queued")
         self._wakeup.set()
@@ -362,6 +362,8 @@ class Job:
             self._delivery.drop_held()
             gevent_io.kill(self._greenlet, drain_timeout_s(self._times.phase, self._daemon.status.load_s or 0.0))
         elif self._state is JobState.QUEUED:
+            if self._reader is not None:  # the end of the worker has interrupted `_begin`
+                self._reader.close()
             self._end()
 
     # The client

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from bpu import gevent_io
+from bpu import errors, gevent_io
+from bpu.engine.client import job as job_module
 from bpu.engine.client.job import Job
+from bpu.engine.client.turn_reader import TurnReader
 from bpu.engine.launch_spec import LaunchSpec
 from bpu.engine.messages import FailJob, Message, SubmitJob
 from bpu.turn import Turn
@@ -41,7 +43,7 @@ class Keeper:
 
 
 class Rig:
-    """One job that has the console; `output` is the console's end of its pipe."""
+    """One job that waits for the console; `output` is the console's end of its pipe."""
 
     def __init__(self, folder: Path) -> None:
         engine = start_engine(folder)
@@ -57,25 +59,31 @@ class Rig:
             on_end=self._count_end,
         )
         engine.stop()
-        self.input, to_console = os.pipe()
-        from_console, self.output = os.pipe()
-        os.set_blocking(from_console, False)
-        os.set_blocking(to_console, False)
+        self.input, self.to_console = os.pipe()
+        self.from_console, self.output = os.pipe()
+        os.set_blocking(self.from_console, False)
+        os.set_blocking(self.to_console, False)
         gevent_io.spawn(self.job.join)
         wait_for(lambda: any(isinstance(message, SubmitJob) for message in self.keeper.sent))
-        self.keeper.deliver(START, [to_console, from_console])
+
+    def lend(self) -> list[int]:
+        """Lend the job the console, as the keeper does; return the descriptors."""
+        fds = [os.dup(self.to_console), os.dup(self.from_console)]
+        self.keeper.deliver(START, [*fds])
+        return fds
 
     def _count_end(self, job: Job) -> None:
         self.ended += 1
 
     def close(self) -> None:
-        for fd in (self.input, self.output):
+        for fd in (self.input, self.output, self.to_console, self.from_console):
             os.close(fd)
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path)
+    rig.lend()
     yield rig
     rig.job.close()
     rig.close()
@@ -94,3 +102,56 @@ def test_a_job_whose_console_gets_out_of_sync_before_any_text_joins_again(rig: R
     wait_for(lambda: any(isinstance(message, FailJob) for message in rig.keeper.sent))
     assert [message.retry for message in rig.keeper.sent if isinstance(message, FailJob)] == [True]
     assert (rig.job.is_waiting, rig.ended) == (True, 0)
+
+
+def fail_at(method: str, error: BaseException) -> type[TurnReader]:
+    """A reader that fails as it is made or as it begins."""
+
+    class Faulty(TurnReader):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            if method == "__init__":
+                raise error
+            super().__init__(*arguments, **options)
+
+        def begin(self) -> None:
+            raise error
+
+    return Faulty
+
+
+@pytest.mark.parametrize("method", ["__init__", "begin"])
+def test_a_job_whose_second_turn_fails_at_its_beginning_ends(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    os.write(rig.output, b"[User] <<< ")
+    wait_for(lambda: any(isinstance(message, FailJob) for message in rig.keeper.sent))
+    client = gevent_io.spawn(lambda: list(rig.job.events(5.0)))
+    wait_for(lambda: len([message for message in rig.keeper.sent if isinstance(message, SubmitJob)]) == 2)
+    monkeypatch.setattr(job_module, "TurnReader", fail_at(method, RuntimeError("a mistake of ours")))
+    lent = rig.lend()
+    wait_for(lambda: rig.ended == 1)
+    with pytest.raises(errors.BpuError, match="inside the gateway"):
+        client.get(timeout=5)
+    assert [is_open(fd) for fd in lent] == [False, False]
+
+
+@pytest.mark.parametrize("method", ["__init__", "begin"])
+def test_a_job_whose_worker_is_ended_at_its_turn_can_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(job_module, "TurnReader", fail_at(method, SystemExit()))
+    rig = Rig(tmp_path)
+    with pytest.raises(SystemExit):
+        rig.lend()
+    rig.job.fail(errors.EngineStopping("The gateway is stopping."))
+    rig.job.close()
+    assert rig.ended == 1
+    rig.close()
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
