@@ -311,6 +311,7 @@ class Scheduler:
         if old is State.CHECKING:
             self.examiner.close()
         if old is State.BUSY and new in (State.FAILED, State.STOPPING):
+            abandon_slot(Path(self.launch.state_dir))  # its job's worker may be stopped, and hold the lock for long
             self._console_lost()
         if new is State.FAILED and (fault := self.supervisor.fault) is not None and fault.cause == "load_timeout":
             self._refuse_waiting(fault, RefusalCode.ENGINE_TIMEOUT)
@@ -373,7 +374,6 @@ class Scheduler:
 
     def _end_overdue_job(self) -> None:
         """End the console of a job whose worker exceeds its own time limits."""
-        abandon_slot(Path(self.launch.state_dir))
         self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_next(self) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bpu.engine.console_process import Exit
+from bpu.engine.file_locks import SLOT_NAME, try_lock
 from bpu.engine.states import State
 from tests.unit.engine.rig import PROMPT, STDERR, Rig
 
@@ -257,3 +260,24 @@ def test_one_process_a_job(tmp_path: Path) -> None:
     rig.banner()
     assert second.peer.going
     assert len(rig.consoles) == 2
+
+
+# The slot
+
+
+@pytest.mark.parametrize("end", ["crash", "cancel", "leave"])
+def test_a_stopped_worker_keeps_the_slot_from_no_later_job(ready: Rig, tmp_path: Path, end: str) -> None:
+    """Its lock is worth nothing: the console whose pipes it holds is gone."""
+    running = ready.join()
+    held = try_lock(tmp_path / SLOT_NAME, create=True)
+    assert held is not None
+    if end == "crash":
+        ready.console.die(SEGV)
+    elif end == "cancel":
+        ready.scheduler.cancel(running.id)
+    else:
+        ready.remove(running)
+    slot = try_lock(tmp_path / SLOT_NAME, create=True)
+    assert slot is not None
+    for lock in (held, slot):
+        lock.close()
