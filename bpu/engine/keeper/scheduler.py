@@ -96,7 +96,7 @@ class Scheduler:
         self._swap_target: Model | None = None
         self._last_good: Model | None = None
         self._memory_wait_ends = 0.0
-        self._idle_since = self._ready_since = self._resetting_since = clock()
+        self._idle_since = self._ready_since = self._resetting_since = self._advanced_at = clock()
 
     # The models
 
@@ -347,7 +347,7 @@ class Scheduler:
 
         Cheap, because the keeper calls it often.
         """
-        supervisor = self.supervisor
+        supervisor, self._advanced_at = self.supervisor, self._clock()
         if (limit := self._overdue_at()) is not None and self._clock() >= limit:
             self._end_overdue_job()
         if self.stopping:
@@ -585,11 +585,11 @@ class Scheduler:
         if (overdue := self._overdue_at()) is not None:
             times.append(overdue)
         if supervisor.state in _DOWN:
-            times += [now + model.pause_s for model in self._candidates()]
-            if now < self._memory_wait_ends:
+            times += [model.supervisor.breaker.until for model in self._candidates()]
+            if self._advanced_at < self._memory_wait_ends:
                 times.append(now + MEMORY_POLL_S)
         if supervisor.state is State.READY:
-            times += [now + self.registry.get(one.fingerprint).pause_s for one in self._demands()]
+            times += [self.registry.get(one.fingerprint).supervisor.breaker.until for one in self._demands()]
             times += [supervisor.free_at, self._stays_until]
             if self.launch.idle_unload_s > 0:
                 times.append(self._idle_since + self.launch.idle_unload_s)
@@ -597,4 +597,5 @@ class Scheduler:
                 times.append(idle_until)
         if supervisor.state is State.CHECKING and (until := self.examiner.deadline()) is not None:
             times.append(until)
-        return min((time for time in times if time > now), default=None)
+        # What has become due since `advance` began may be missed there, so it counts too.
+        return min((time for time in times if time > self._advanced_at), default=None)

@@ -262,6 +262,36 @@ def test_one_process_a_job(tmp_path: Path) -> None:
     assert len(rig.consoles) == 2
 
 
+# Deadlines
+
+
+def test_a_moment_that_comes_right_after_a_look_is_not_missed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, idle_unload_s=60.0)
+    rig.banner()
+    unload_at = rig.scheduler.deadline()
+    assert unload_at is not None
+    rig.now = unload_at - 0.001
+    rig.settle()
+    rig.now += 0.002
+    assert rig.scheduler.deadline() == unload_at, "it is due, and nothing has seen to it yet"
+    rig.settle()
+    assert rig.state() is State.STOPPING
+
+
+def test_the_end_of_a_pause_that_comes_right_after_a_look_is_not_missed(rig: Rig) -> None:
+    while rig.supervisor.breaker.wait_s(rig.now) == 0:
+        rig.console.die(SEGV)
+    load_at = rig.supervisor.breaker.until
+    rig.now = load_at - 0.001
+    rig.settle()
+    assert rig.scheduler.deadline() == load_at
+    rig.now += 0.002
+    assert rig.scheduler.deadline() == load_at
+    rig.settle()
+    assert rig.state() is State.STARTING
+    assert rig.scheduler.deadline() is None
+
+
 # The slot
 
 
