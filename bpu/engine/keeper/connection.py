@@ -38,11 +38,9 @@ class Connection:
         The loop notices a closed connection. A job that misses a message could wait for ever, so its connection is shut
         down: its worker reads what came before, sees the end, and joins again with its first arrival time.
         """
-        try:
+        with contextlib.suppress(protocol.Closed):  # or the kernel has refused it, as for want of memory
             if protocol.send(self.sock, message, fds):
                 return True
-        except protocol.Closed:
-            return False
         if not self.lifeline:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(SHUT_RDWR)

@@ -16,7 +16,7 @@ from bpu import gevent_io
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.keeper.connection import Connection
-from bpu.engine.messages import QueuePlace
+from bpu.engine.messages import ExitReport, QueuePlace
 from bpu.engine.status import STOPPED, EngineStatus
 from tests.support.waits import until
 from tests.unit.engine.conftest import start_engine
@@ -79,6 +79,14 @@ def test_a_job_that_missed_a_message_is_cut_off_behind_those_that_came(pair: tup
     for end in (worker, connection.sock):
         with pytest.raises(protocol.Closed):
             protocol.receive(end)
+
+
+def test_a_job_whose_message_the_kernel_refuses_is_cut_off_too(pair: tuple[Connection, RawSocket]) -> None:
+    """As it does for want of memory; here the message is longer than the whole buffer."""
+    connection, worker = pair
+    assert not connection.send(ExitReport(message="x" * 50_000, permanent=False, how="", log=()))
+    with pytest.raises(protocol.Closed):
+        protocol.receive(worker)
 
 
 def test_a_connection_that_is_gone_takes_nothing(pair: tuple[Connection, RawSocket]) -> None:
