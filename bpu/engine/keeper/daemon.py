@@ -198,9 +198,10 @@ class Keeper:
         while state is not self.supervisor.state:
             state = self.supervisor.state
             self.scheduler.advance()
-        now, self._news_at = time.monotonic(), self.scheduler.hand_over_until
-        if now < self._news_at and now < (self._held_since or now) + LONGEST_HOLD_S:
-            self._held_since = self._held_since or now
+        now = time.monotonic()
+        until = min(self.scheduler.hand_over_until, (self._held_since or now) + LONGEST_HOLD_S)
+        if now < until:
+            self._news_at, self._held_since = until, self._held_since or now
             return  # a job's line is waited for, and nothing of what follows
         self._news_at = self._held_since = None
         self._send_places()
@@ -209,8 +210,15 @@ class Keeper:
 
     def _timeout(self) -> float | None:
         places_at = self._places_at if self._places_pending else None
-        own = [self._lifeline_deadline(), self._resend_at, places_at, self._check_at, self._news_at]
-        times = [self.supervisor.deadline(), self.scheduler.deadline(), *own]
+        # News that are held back are not due before: the loop would not sleep until then.
+        news = [self._resend_at, places_at] if self._news_at is None else [self._news_at]
+        times = [
+            self.supervisor.deadline(),
+            self.scheduler.deadline(),
+            self._lifeline_deadline(),
+            self._check_at,
+            *news,
+        ]
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(0.0, first - time.monotonic())
 
@@ -337,8 +345,11 @@ class Keeper:
         newest = not isinstance(message, SubmitJob) and follows and connection.may_bring_launches
         if newest or not known:
             launch = _launch(message, self.launch.state_dir)
-            if not self._locks.take(launch):
-                return _lock_holder_message(Path(launch.lock_path))
+            try:
+                if not self._locks.take(launch):
+                    return _lock_holder_message(Path(launch.lock_path))
+            except OSError as error:
+                return f"The engine's lock on {launch.lock_path} cannot be taken: {error}."
             self.scheduler.registry.register(launch, newest=newest)
             if newest:
                 self.scheduler.take_limits(launch)
