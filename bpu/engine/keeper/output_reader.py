@@ -33,6 +33,8 @@ class OutputReader:
         self.on_event: Callable[[Event], None] = lambda event: None
         #: The monotonic second at which `tick` looks for silence or unread input; None when it need not.
         self.look_at: float | None = None
+        #: Whether the console has closed its output; nothing is read any more.
+        self.is_at_end = False
         self._loop, self._clock, self._on_out_of_sync, self._on_closed = loop, clock, on_out_of_sync, on_closed
         self._console: Console | None = None
         self._parser: Parser | None = None
@@ -43,6 +45,7 @@ class OutputReader:
     ) -> None:
         """Read the output of `console` with `parser` from now on, in the event loop."""
         self._console, self._parser, self.on_event, self.look_at = console, parser, on_event, None
+        self.is_at_end = False
         self._reader = TimedReader(lambda: console.read(console.stdout), parser, rest=rest, clock=self._clock)
         if not self._loop.listens(console.stdout):
             self._loop.listen(console.stdout, self.read)
@@ -72,7 +75,7 @@ class OutputReader:
         It is also called directly, before the console is given to a job.
         """
         reader = self._reader
-        if reader is not None:
+        if reader is not None and not self.is_at_end:
             self._dispatch(reader, lambda: reader.read() or [])
 
     def remaining_events(self) -> list[Event]:
@@ -112,7 +115,7 @@ class OutputReader:
         console, parser = self._console, self._parser
         assert console is not None
         assert parser is not None
-        self.look_at = None
+        self.look_at, self.is_at_end = None, True
         try:
             events = parser.end_of_file()
         except OutOfSync as error:

@@ -188,10 +188,10 @@ class Supervisor:
     def take(self) -> bool:
         """Take the idle console for a job.
 
-        False when it is out of sync or not free yet.
+        False when it is out of sync, not free yet, or ending because it has closed its output.
         """
         self._output_reader.read()
-        if self.state is not State.READY or self._clock() < self.free_at:
+        if self.state is not State.READY or self._output_reader.is_at_end or self._clock() < self.free_at:
             return False
         self._background.end_wait()
         self.log.has_read_prompt = True

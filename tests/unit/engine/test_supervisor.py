@@ -9,9 +9,9 @@ import pytest
 from bpu.console.traits import Traits, TurnReport
 from bpu.engine.console_process import Exit
 from bpu.engine.keeper.circuit_breaker import FREE_RETRIES
-from bpu.engine.keeper.supervisor import RESET_LIMIT_S
+from bpu.engine.keeper.supervisor import CLOSED_LIMIT_S, RESET_LIMIT_S
 from bpu.engine.states import State
-from tests.unit.engine.rig import PROMPT, STDERR, Rig
+from tests.unit.engine.rig import PROMPT, STDERR, STDOUT, Rig
 
 SEGV = Exit(None, 11)
 NO_MEMORY = b"[E][1][02-26][22:02:19:008][a.cpp:1][x][DNN] Cannot malloc bpu memory with length 2234994104 bytes\n"
@@ -27,6 +27,19 @@ def test_output_while_idle_ends_the_console(ready: Rig) -> None:
     ready.console.say(b"a late token")
     ready.after(5.0)
     assert ready.supervisor.restarts["out_of_step"] == 1
+
+
+def test_an_idle_console_that_has_closed_its_output_gets_no_job(ready: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready.console, "read", lambda fd: b"" if fd == STDOUT else None)
+    ready.loop.callbacks[STDOUT]()
+    job = ready.join()
+    assert not job.peer.going
+    for _ in range(6):  # whatever else happens meanwhile puts off no end
+        ready.after(CLOSED_LIMIT_S / 5)
+    assert ready.state() is State.STOPPING
+    ready.gone()
+    ready.banner()
+    assert job.peer.going
 
 
 def test_a_log_line_of_an_idle_console_is_counted_and_never_shown(ready: Rig) -> None:
