@@ -20,13 +20,13 @@ from bpu.engine.status import EngineStatus
 class Connection:
     """Sends messages to one client.
 
-    The keeper owns it and calls it in its event loop. `may_bring_launches`: the client may name programs to run.
-    `last_status_sent` is a lifeline's newest status, `place` a job's newest position and phase. At most one of
-    `lifeline` and `ticket` is set.
+    The keeper owns it and calls it in its event loop. `pid` is the client's process. `may_bring_launches`: the client
+    may name programs to run. `last_status_sent` is a lifeline's newest status, `place` a job's newest position and
+    phase. At most one of `lifeline` and `ticket` is set.
     """
 
-    def __init__(self, sock: RawSocket, *, may_bring_launches: bool = False) -> None:
-        self.sock, self.may_bring_launches = sock, may_bring_launches
+    def __init__(self, sock: RawSocket, *, pid: int = 0, may_bring_launches: bool = False) -> None:
+        self.sock, self.pid, self.may_bring_launches = sock, pid, may_bring_launches
         self.lifeline = False
         self.ticket: Ticket[Any] | None = None
         self.place: tuple[int, str] | None = None
@@ -42,9 +42,13 @@ class Connection:
             if protocol.send(self.sock, message, fds):
                 return True
         if not self.lifeline:
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(SHUT_RDWR)
+            self.cut_off()
         return False
+
+    def cut_off(self) -> None:
+        """Shut the connection down; the loop notices it and closes it."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(SHUT_RDWR)
 
     def send_status(self, status: EngineStatus) -> bool:
         """Send the status unless it was the last one sent.

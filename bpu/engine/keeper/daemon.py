@@ -267,12 +267,12 @@ class Keeper:
             return
         if sock is None:
             return
-        _pid, uid, gid = protocol.peer_ids(sock)
+        pid, uid, gid = protocol.peer_ids(sock)
         if uid not in (os.getuid(), 0) and gid != self._group:
             sock.close()
             return
         # A launch names a program to run: only this user and root may bring one.
-        connection = Connection(sock, may_bring_launches=uid in (os.getuid(), 0))
+        connection = Connection(sock, pid=pid, may_bring_launches=uid in (os.getuid(), 0))
         self._connections[sock.fileno()] = connection
         self.loop.listen(sock.fileno(), lambda: self._read(connection))
         # A client sends its first message at once, so it is mostly there already.

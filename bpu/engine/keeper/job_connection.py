@@ -11,13 +11,17 @@ from bpu.engine.messages import Message, Refusal, RefusalCode
 class JobConnection(Protocol):
     """Takes messages for one job.
 
-    `place` is the newest position and phase that it was sent.
+    `pid` is the worker's process, `place` the newest position and phase that the job was sent.
     """
 
+    pid: int
     place: tuple[int, str] | None
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
         """Send a message; False when the client is gone or does not read."""
+
+    def cut_off(self) -> None:
+        """End the connection; the job joins again as soon as its worker goes on."""
 
 
 def refuse(

@@ -373,7 +373,15 @@ class Scheduler:
         return None if loaded is None or newest is None else max(loaded, newest)
 
     def _end_overdue_job(self) -> None:
-        """End the console of a job whose worker exceeds its own time limits."""
+        """End the console of a job whose worker exceeds its own time limits.
+
+        The worker's other jobs leave the queue, because each would hold a console up as long.
+        """
+        stuck = None if self.running is None else self.running.peer.pid
+        for ticket in self.queue:
+            if ticket.peer.pid == stuck:
+                self.queue.remove(ticket)
+                ticket.peer.cut_off()
         self.end_console("overdue", Diagnosis("overdue", "A worker did not end its job within the limits.", False))
 
     def _load_next(self) -> None:

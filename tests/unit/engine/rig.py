@@ -140,9 +140,14 @@ class FakePeer:
     """What a job's worker was told."""
 
     rig: Rig
+    pid: int
     place: tuple[int, str] | None = None
     packets: list[Packet] = field(default_factory=list)
     reads: bool = True
+    is_cut_off: bool = False
+
+    def cut_off(self) -> None:
+        self.is_cut_off = True
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
         if self.reads:
@@ -256,14 +261,14 @@ class Rig:
         """Let the console end after its signal."""
         self.console.die(Exit(None, number))
 
-    def join(self, *, arrived: float | None = None, **fields: Any) -> Ticket[Any]:
-        """Submit a job."""
+    def join(self, *, arrived: float | None = None, pid: int | None = None, **fields: Any) -> Ticket[Any]:
+        """Submit a job, by default of a worker of its own."""
         self._numbers += 1
         fields.setdefault("fingerprint", next(iter(self.scheduler.registry.models)))
         ticket: Ticket[Any] = Ticket(
             arrived=self.now if arrived is None else arrived,
             number=self._numbers,
-            peer=FakePeer(self),
+            peer=FakePeer(self, self._numbers if pid is None else pid),
             id=f"job-{self._numbers}",
             **fields,
         )

@@ -22,7 +22,7 @@ from bpu.engine.states import State
 from bpu.turn import Turn
 from tests.unit.engine.conftest import start_engine
 from tests.unit.engine.jobs import EngineOf, answer, says, submit, wait_for
-from tests.unit.engine.rig import Rig, launch
+from tests.unit.engine.rig import PROMPT, Rig, launch
 
 pytestmark = pytest.mark.live
 
@@ -194,6 +194,22 @@ def test_4_the_keeper_takes_the_console_back_from_a_worker_that_reports_nothing(
     for lock in (held, slot):
         assert lock is not None
         lock.close()
+
+
+def test_4_a_worker_that_reports_nothing_costs_one_limit_however_many_jobs_it_has(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, **LIMITS)
+    rig.banner()
+    stuck = [rig.join(pid=7) for _ in range(3)]
+    other = rig.join(pid=8)
+    rig.after(30.0 + GRACE_S + 1)
+    rig.gone()
+    rig.banner()
+    assert ([job.peer.is_cut_off for job in stuck], other.peer.is_cut_off) == ([False, True, True], False)
+    assert other.peer.going
+    again = rig.join(pid=7)
+    rig.finish(other)
+    rig.console.say(PROMPT)
+    assert again.peer.going, "it goes on"
 
 
 def test_4_progress_moves_the_limit(tmp_path: Path) -> None:
