@@ -120,7 +120,8 @@ def test_the_keeper_sends_the_newest_status_to_a_worker_that_did_not_read(
         line = protocol.connect(tmp_path)
         assert line is not None
         protocol.send_packet(line, job)
-        until(lambda: protocol.receive_packet(line), what="the job is accepted")  # noqa: B023
+        _packet, fds = until(lambda: protocol.receive_packet(line), what="the job is accepted")  # noqa: B023
+        protocol.close_all(fds)  # the console's pipes, where the job has begun
         line.close()
     until(lambda: _at_rest(engine), what="the engine is ready again")
     statuses: list[dict[str, Any]] = []

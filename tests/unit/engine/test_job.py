@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bpu import errors, gevent_io
+from bpu.engine import protocol
 from bpu.engine.client import job as job_module
 from bpu.engine.client.job import Job
 from bpu.engine.client.turn_reader import TurnReader
@@ -68,9 +69,9 @@ class Rig:
 
     def lend(self) -> list[int]:
         """Lend the job the console, as the keeper does; return the descriptors."""
-        fds = [os.dup(self.to_console), os.dup(self.from_console)]
-        self.keeper.deliver(START, [*fds])
-        return fds
+        self.lent = [os.dup(self.to_console), os.dup(self.from_console)]
+        self.keeper.deliver(START, [*self.lent])
+        return self.lent
 
     def _count_end(self, job: Job) -> None:
         self.ended += 1
@@ -146,6 +147,7 @@ def test_a_job_whose_worker_is_ended_at_its_turn_can_be_closed(
     rig.job.fail(errors.EngineStopping("The gateway is stopping."))
     rig.job.close()
     assert rig.ended == 1
+    protocol.close_all([fd for fd in rig.lent if is_open(fd)])  # what the end of a real worker does
     rig.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from _socket import AF_UNIX, SOCK_SEQPACKET
 from _socket import SocketType as RawSocket
@@ -65,6 +66,10 @@ class Rig:
         return count
 
     def close(self) -> None:
+        loop = self.keeper.loop
+        loop._epoll.close()
+        for fd in (loop._wakeup, loop._signal_pipe):
+            os.close(fd)
         for end in (self.connection.sock, self.worker, self.keeper.listener):
             end.close()
 
