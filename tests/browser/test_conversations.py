@@ -71,6 +71,29 @@ def test_two_tabs_with_the_same_conversation_lose_no_turn(visitor: Visitor) -> N
     other.check()
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_message_that_waits_is_sent_by_one_tab(visitor: Visitor, leaves: bool) -> None:
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=8))
+    visitor.wait_text("answer", "The first")
+    visitor.send(say("</think>\n\nThe second."))
+    visitor.find("next").wait_for()
+    other = Visitor(visitor.context, visitor.url).open()
+    other.wait_text("answer", "The first")
+    other.find("next").wait_for(state="hidden")
+    if leaves:
+        visitor.page.close(run_before_unload=True)
+        other.find("next").wait_for()
+    answers = other.page.locator(".message.answer .content")
+    answers.filter(has_text="The second.").wait_for()
+    other.wait_finished()
+    record = other.page.evaluate(
+        "Object.entries(localStorage).find(([name]) => name.startsWith('bpu.conversation.'))[1]"
+    )
+    assert len(json.loads(record)["nodes"]) == 4
+    assert [text.split()[1].rstrip(".") for text in answers.all_inner_texts()] == ["first", "second"]
+    other.check()
+
+
 def test_two_tabs_that_ask_at_once_keep_both_turns(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nThe first."))
     other = Visitor(visitor.context, visitor.url).open()

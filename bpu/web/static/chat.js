@@ -262,8 +262,9 @@ export class Chat {
       else this.scroll.follow();
     } else if (event) {
       this.onPiece(job, event);
-    } else if (job.isUnsaved) {
-      showError({ code: "storage", message: "" });
+    } else {
+      this.drawNext();
+      if (job.isUnsaved) showError({ code: "storage", message: "" });
     }
   }
 

@@ -40,6 +40,7 @@ class Job {
     this.isHeld = false;
     this.isStopped = false;
     this.savedAt = 0;
+    this.claim = 0; // A page that has resumed the answer has a higher one, see below.
     this.next = node.next ? conversations.messageOf(node.next) : null;
   }
 
@@ -223,7 +224,9 @@ function resume(conversation, node) {
   const token = node.resume;
   job.id = node.job;
   job.isResumed = true;
+  job.claim = Math.random();
   register(job);
+  postClaim(job);
   saveUnfinished();
   run(job, async function* () {
     for await (const event of resumeCompletion(token, job.abort.signal)) {
@@ -234,6 +237,24 @@ function resume(conversation, node) {
   });
 }
 
+// Several tabs may read one answer: one that is opened meanwhile resumes it. The one with the lowest claim sends the message
+// that waits for its end: the tab that began the answer, else one of those that resumed it.
+
+const claims = new BroadcastChannel("bpu.claims");
+
+const postClaim = ({ node, claim }) => claims.postMessage({ id: node.id, claim });
+
+claims.addEventListener("message", ({ data: { id, claim } }) => {
+  const job = [...jobs.values()].find(({ node }) => node.id === id);
+  if (!job) return;
+  if (claim < job.claim) job.next = null;
+  else {
+    if (claim === Infinity && job.node.next) job.next = conversations.messageOf(job.node.next); // The other tab is gone.
+    postClaim(job);
+  }
+  notify(job);
+});
+
 const isLeaving = () => performance.now() - leavingAt < LEAVING_MS;
 
 export function prepareJobs() {
@@ -242,8 +263,10 @@ export function prepareJobs() {
     leavingAt = performance.now();
     for (const job of jobs.values()) {
       job.save();
+      postClaim({ node: job.node, claim: Infinity });
       if (!job.node.resume) job.abort.abort(); // It cannot be resumed.
     }
+    claims.close(); // A tab that goes claims nothing any more.
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   onEngine(() => {
