@@ -50,6 +50,13 @@ def test_every_piece_ends_with_a_mark_and_is_what_the_speech_node_takes(text: st
         assert not re.search(r"[\x00-\x1f\u200b-\u200f\ufe0f\U0001f000-\U0001faff]", piece)
 
 
+@given(st.sampled_from(["——", "，", ", ", " | ", "&#44; ", "？"]), st.sampled_from(["", "1. ", "- "]), st.integers(1, 30))
+def test_no_piece_has_more_segments_than_the_speech_node_holds(mark: str, entry: str, count: int) -> None:
+    pieces = spoken("好。\n" + entry + mark.join(["水"] * count))
+    assert all(segments(piece) <= 5 for piece in pieces)
+    assert "".join(pieces).count("水") == count
+
+
 WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=7) | st.text(
     "你好水杯拿放开关", min_size=1, max_size=6
 )
@@ -97,6 +104,7 @@ def test_a_number_is_in_one_piece_and_one_segment(number: object, mark: str) -> 
         ("```一行```没关系。", ["一行没关系。"]),
         ("~~~\n```\nx\n~~~\n好", ["好。"]),
         ("……！？", []),
+        ("好。好，好，好，好，好，—。", ["好。", "好，好，好，好，好，"]),
         ("2*3和2 * 3", ["2乘3和2乘3。"]),
         ("看 https://example.com/a.b?c=1 。", ["看链接。"]),
         ("打开 www.example.com/a.b 看看。", ["打开链接看看。"]),

@@ -127,9 +127,9 @@ class SpeechSplitter:
                 self._language = "en"
             piece = speakable(raw, self._language, line_start=self._line_start)
             self._line_start = raw.endswith("\n")
-            if piece:
+            for part in _parts(piece, self._max_segments):
                 self._spoke = True
-                yield piece
+                yield part
 
     def _skip_code(self, *, final: bool) -> bool | None:
         """Drop the next line of a block of code.
@@ -180,6 +180,19 @@ class SpeechSplitter:
             if index + 1 >= HARD_CHARS and (cut := _forced(text[: index + 1])) is not None:
                 return cut
         return length if final else None
+
+
+def _parts(piece: str, most: int) -> Iterator[str]:
+    """Divide a piece into ones of at most `most` segments.
+
+    The words of a piece may have more marks than its text: a dash and an entry's number become a pause, too.
+    """
+    while piece:
+        ends = [mark.end() for mark in _SEGMENT_END.finditer(piece)]
+        cut = ends[most - 1] if segments(piece) > most else len(piece)
+        part, piece = piece[:cut].strip(), piece[cut:].strip()
+        if any(map(str.isalnum, part)):
+            yield part
 
 
 def _ends(text: str, index: int, after: str | None, line_start: bool) -> bool:
@@ -333,9 +346,13 @@ def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
     return text if text[-1] in MARKS else text + ("。" if language == "zh" else ".")
 
 
+#: Where hobot_tts splits a message.
+_SEGMENT_END = re.compile(r"[，。、？！：!-/:-@\[-`{-~]")
+
+
 def segments(piece: str) -> int:
     """Count the audio segments that hobot_tts makes of one message."""
-    return sum(1 for part in re.split(r"[，。、？！：!-/:-@\[-`{-~]", piece) if part.strip())
+    return sum(1 for part in _SEGMENT_END.split(piece) if part.strip())
 
 
 def _apply(rules: tuple[Rule, ...], text: str, language: Language) -> str:
