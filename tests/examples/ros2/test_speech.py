@@ -116,6 +116,8 @@ def test_a_number_is_in_one_piece_and_one_segment(number: object, mark: str) -> 
         ("比分3:2，用时01:02:03。", ["比分3比2，用时01点02分03秒。"]),
         ("日期2026/11/29，地址127.0.0.1:8000。", ["日期2026年11月29日，", "地址127点0点0点1 8000。"]),
         ("It is 1.5e-3 of 2^10 dollars.", ["It is 1 point 5 times 10 to the minus 3 of 2 to the 10 dollars."]),
+        ("答案是5-3=2，12-5+(3-1) = 9。", ["答案是5减3等于2，12减5加3减1等于9。"]),
+        ("So 10-3-2=5.", ["So 10 minus 3 minus 2 equals 5."]),
         ("It costs $5.50, or $3 million.", ["It costs 5 point 50 dollars,", "or 3 million dollars."]),
         ("So $3 + 5 = 8$ is right.", ["So 3 plus 5 equals 8 is right."]),
         ("价格￥3.50元。", ["价格3点50元。"]),

@@ -254,6 +254,8 @@ _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)?")
 _TARGET = re.compile(r"\]\([^)\n]*\)?")
 _ADDRESS = re.compile(rf"{_ADDRESS_START}[!-~]*[A-Za-z0-9/#]")
 _NUMBER = r"\d+(?:\.\d+)?"
+#: With brackets around it, or one of them. A number that begins with a zero is one of a telephone.
+_TERM = rf"\(*(?!0\d){_NUMBER}\)*"
 _DASH = "[-–~～〜]"
 #: A term that an operator may stand beside.
 _LEFT, _RIGHT = r"(?<=[\w)\]])[ \t]*", r"[ \t]*(?=[\w(\[-])"
@@ -289,6 +291,8 @@ _NUMBERS = _rules(
     (r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?!\d)", "", ""),  # its commas are taken out: see _numbers
     (rf"\$({_NUMBER}(?: (?:thousand|million|billion))?)(?![\d.]*[ \t]*[-+*/=^<>\\$×÷\d])", r"\1美元", r"\1 dollars"),
     (rf"[￥¥][ \t]?({_NUMBER}[万亿]?)元?(?!\d)", r"\1元", r"\1 yuan"),
+    # Before an equals sign a dash is a minus, also without blanks.
+    (rf"(?<=[\d)])[-−](?={_TERM}(?:[ \t]*[-−+*×/÷][ \t]*{_TERM})*[ \t]*=)", "减", " minus "),
     # Ranges, before a rule reads their dash as a minus. Groups of digits with more dashes or with zeros before them, as
     # telephone numbers have, are none.
     (rf"(?<=[:：]\d\d){_DASH}(?=\d{{1,2}}[:：]\d\d)", "到", " to "),
