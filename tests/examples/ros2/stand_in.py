@@ -113,12 +113,15 @@ class Parameter:
 
 
 class Publisher:
-    def __init__(self, kind: type, publish: Callable[[Any], None]) -> None:
+    def __init__(self, kind: type, publish: Callable[[Any], None], ended: threading.Event) -> None:
         self._kind = kind
         self._publish = publish
+        self._ended = ended
 
     def publish(self, message: Any) -> None:
         assert isinstance(message, self._kind)
+        if self._ended.is_set():
+            raise RuntimeError("Failed to publish: publisher's context is invalid")  # as rclpy's RCLError says
         self._publish(message)
 
 
@@ -147,7 +150,7 @@ def modules(world: World) -> dict[str, ModuleType]:
 
         def create_publisher(self, kind: type, topic: str, qos: Any) -> Publisher:
             assert isinstance(qos, (int, QoSProfile))
-            return Publisher(kind, world.bus.advertise(self._full(topic), kind))
+            return Publisher(kind, world.bus.advertise(self._full(topic), kind), world.ended)
 
         def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: Any) -> None:
             # Reliable by default, which a best-effort publisher, as many cameras are, does not match.

@@ -144,6 +144,14 @@ def test_a_stop_frees_the_bpu(start: Callable[..., Robot], gateway: Gateway, how
     assert one.bus.texts("/bpu_chat/answer") == []
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_end_of_ros_ends_the_job_and_the_node(gateway: Gateway) -> None:
+    with robot(gateway.url) as one:
+        one.receive(LONG)
+        until(lambda: one.spoken)
+    until(lambda: not running_jobs(gateway))
+
+
 def test_the_model_is_unloaded_and_loaded_by_a_topic(start: Callable[..., Robot], gateway: Gateway) -> None:
     one = start()
     one.receive("unload", "/bpu_chat/control")

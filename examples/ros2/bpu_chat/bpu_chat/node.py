@@ -147,6 +147,12 @@ class BpuChat(Node):  # type: ignore[misc]
             self._publish(action)
 
     def _publish(self, action: Say | Partial | Answer | Report) -> None:
+        """Publish a text, but nothing after the end of ROS.
+
+        A signal makes the publishers invalid before `close` is called.
+        """
+        if not rclpy.ok():
+            return
         if isinstance(action, Report):
             body = {"state": action.state.value, "turn": action.turn, "error": action.error}
             if action.error:
