@@ -48,7 +48,7 @@ def to_square(data: bytes, side: int) -> bytes:
         raise BadImage("The image is broken: it cannot be decoded.") from None
 
 
-def open_image(data: bytes) -> Image.Image:
+def open_image(data: bytes, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """Check the parts of the file, read its head, and check what it says.
 
     Raises `BadImage` for a file that is broken, too large, or of another format.
@@ -62,8 +62,8 @@ def open_image(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise BadImage(f"The image is of no known type; {', '.join(FORMATS)} are taken.") from None
     width, height = image.size
-    if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
-        most = f"{MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} pixels a side are the most"
+    if not 0 < width * height <= most_pixels or max(width, height) > MAX_SIDE:
+        most = f"{most_pixels // 1_000_000} megapixels and {MAX_SIDE} pixels a side are the most"
         raise BadImage(f"The image has {width} x {height} pixels; {most}.")
     if scans > 1 and scans * width * height > MAX_SCAN_PIXELS:
         raise BadImage(_TOO_MANY_PARTS)

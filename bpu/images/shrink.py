@@ -11,6 +11,8 @@ from bpu.images.decode import FORMATS, BadImage, open_image, to_rgb
 
 #: The longest side in pixels: more than any model sees.
 LONGEST_SIDE = 1024
+#: More than telephones' cameras take. It is a file of the user's own, so more than of a client's is decoded.
+MOST_PIXELS = 120_000_000
 _QUALITY = 90
 
 
@@ -21,7 +23,7 @@ def shrink(path: Path) -> bytes:
     """
     data = path.read_bytes()
     try:
-        opened = open_image(data)
+        opened = open_image(data, MOST_PIXELS)
         opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
         image = to_rgb(ImageOps.exif_transpose(opened))
     except Exception as error:  # a decoder may raise anything for a broken file

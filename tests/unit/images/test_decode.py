@@ -105,6 +105,14 @@ def test_what_is_transparent_becomes_white_in_a_picture_that_a_command_sends(tmp
     assert near(pixel(decoded(shrink(file)), 224, 224), (255, 255, 255))
 
 
+def test_a_large_photo_that_a_command_sends_is_made_small_enough_for_the_gateway(tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    Image.new("RGB", (8064, 6048), (255, 0, 0)).save(file, quality=50)
+    with pytest.raises(BadImage, match="25 megapixels"):
+        to_square(file.read_bytes(), SIDE)
+    assert near(pixel(decoded(shrink(file)), 224, 224), (255, 0, 0))
+
+
 def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = b""
