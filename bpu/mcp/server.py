@@ -32,8 +32,8 @@ INSTRUCTIONS = (
 )
 #: The least time between two progress notifications of a call.
 PROGRESS_S = 1.0
-#: The most bytes of an image; the gateway's bodies have a limit, and base64 adds a third.
-MAX_IMAGE_BYTES = 2_800_000
+#: The most bytes of an image; the gateway takes 16 MiB of a body with images, and base64 adds a third.
+MAX_IMAGE_BYTES = 12_000_000
 _IMAGES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 _DATA_URI = re.compile(r"data:image/(?:jpeg|png);base64,([A-Za-z0-9+/=\s]+)")
 #: Tools that need an ability, by the name that `abilities_of` gives it.
@@ -215,7 +215,7 @@ def image_uri(image: str, *, paths: bool) -> str:
     elif not paths:
         raise ToolError("Over HTTP an image must be a data URI; a path would be one of the board.")
     else:
-        data = _read(Path(image).expanduser())
+        data = _read(Path(image))
     if len(data) > MAX_IMAGE_BYTES:
         raise ToolError(f"The image is too large: at most {MAX_IMAGE_BYTES} bytes are taken.")
     kind = next((kind for signature, kind in _IMAGES.items() if data.startswith(signature)), None)
@@ -226,11 +226,12 @@ def image_uri(image: str, *, paths: bool) -> str:
 
 def _read(path: Path) -> bytes:
     try:
+        path = path.expanduser()
         if not path.is_file():  # a pipe or a device would never end
             raise ToolError(f"There is no file {str(path)[:200]!r}.")
         with path.open("rb") as file:
             return file.read(MAX_IMAGE_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: `~` with an unknown user
         raise ToolError(f"The image cannot be read: {error}") from error
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpu.settings import load_settings
 from tests.examples import ros2
 
 # isort: split
@@ -85,3 +86,5 @@ def test_a_file_is_what_its_first_bytes_say() -> None:
         compressed_uri(b"GIF89a")
     with pytest.raises(UnsupportedImage, match="bytes"):
         compressed_uri(b"\xff\xd8\xff" + bytes(MAX_COMPRESSED))
+    photo = compressed_uri(b"\xff\xd8\xff" + bytes(5_000_000))
+    assert len(photo) < load_settings().max_image_body_bytes

@@ -50,7 +50,9 @@ def test_every_piece_ends_with_a_mark_and_is_what_the_speech_node_takes(text: st
         assert not re.search(r"[\x00-\x1f\u200b-\u200f\ufe0f\U0001f000-\U0001faff]", piece)
 
 
-@given(st.sampled_from(["——", "，", ", ", " | ", "&#44; ", "？"]), st.sampled_from(["", "1. ", "- "]), st.integers(1, 30))
+@given(
+    st.sampled_from(["——", "，", ", ", " | ", "&#44; ", "？"]), st.sampled_from(["", "1. ", "- "]), st.integers(1, 30)
+)
 def test_no_piece_has_more_segments_than_the_speech_node_holds(mark: str, entry: str, count: int) -> None:
     pieces = spoken("好。\n" + entry + mark.join(["水"] * count))
     assert all(segments(piece) <= 5 for piece in pieces)

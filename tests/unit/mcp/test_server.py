@@ -303,7 +303,7 @@ def later(request: httpx2.Request) -> httpx2.Response:
 def test_tools_that_need_more_are_listed_where_the_gateway_has_it(tmp_path: Path, paths: bool) -> None:
     server = BoardTools(GatewayClient("http://later", transport=httpx2.MockTransport(later)), paths=paths)
     picture = tmp_path / "cup.jpg"
-    picture.write_bytes(JPEG)
+    picture.write_bytes(JPEG + bytes(5_000_000))  # as large as a telephone's photo
 
     async def conversation(client: Client) -> None:
         assert sorted(tool.name for tool in (await client.list_tools()).tools) == sorted(
@@ -356,6 +356,7 @@ def test_what_the_list_of_models_says(model: dict[str, Any], abilities: set[str]
         "/etc/hostname",
         "/dev/zero",
         "/no/such/file.jpg",
+        "~no-such-user/file.jpg",
         "a\0b",
         "x" * 5000,
     ],

@@ -11,8 +11,8 @@ import struct
 import zlib
 
 MAX_SIDE = 448
-#: The most bytes of an image that is compressed already; the gateway takes bodies up to 4 MiB, base64 adds a third.
-MAX_COMPRESSED = 2_800_000
+#: The most bytes of an image that is compressed already; the gateway takes 16 MiB of a body, and base64 adds a third.
+MAX_COMPRESSED = 12_000_000
 _SIGNATURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 #: Raw encodings with interleaved channels, and where red, green and blue are in a pixel.
 _CHANNELS = {"rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0))}
