@@ -97,9 +97,11 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
 def read(path: Path) -> Config:
     """Read the configuration in `path`; empty if there is none.
 
-    Raises `BadRequest` unless it is plain JSON.
+    Raises `BadRequest` unless it is a file of plain JSON.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # `write` would put a file in the place of a device
+            raise BadRequest(translate("connect.no_file", path=path), param="config")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}

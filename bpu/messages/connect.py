@@ -57,6 +57,7 @@ TEXTS = {
     "written": ("Written: {path}", "已写入：{path}"),
     "backup": ("Before: {path}", "原文件：{path}"),
     "unreadable": ("{path} cannot be read: {reason}", "无法读取 {path}：{reason}"),
+    "no_file": ("{path} is not a regular file and was not changed.", "{path} 不是普通文件，没有改动。"),
     "no_write": ("{path} cannot be written: {reason}", "无法写入 {path}：{reason}"),
     "not_json": (
         "{path} is not plain JSON and was not changed. OpenClaw can merge it, but drops its comments: "

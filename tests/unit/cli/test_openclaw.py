@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,14 @@ def test_a_file_that_is_not_plain_json_is_left_alone_with_a_way_out(file: Path, 
     assert "openclaw config patch --stdin" in connect("--write", code=2)
     assert file.read_text() == text
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_is_no_file_is_neither_read_nor_replaced(file: Path) -> None:
+    file.parent.mkdir()
+    os.mkfifo(file)
+    assert "not a regular file" in connect("--write", code=2)
+    assert list(file.parent.iterdir()) == [file]
+    assert file.is_fifo()
 
 
 def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
