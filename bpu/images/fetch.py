@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from bpu.images.decode import BadImage
 
@@ -24,6 +24,8 @@ MAX_REDIRECTS = 3
 LIMIT_S = 10.0
 _PIECE = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
+#: What stays as it is in an address; blanks and characters beyond ASCII are encoded, as browsers do.
+_KEPT = "!#$%&'()*+,/:;=?@[]~"
 #: Every address beyond this machine and its networks.
 PUBLIC = "public"
 
@@ -170,12 +172,12 @@ def _get(parts: SplitResult, target: tuple[Any, ...], until: float) -> bytes | s
     """Return the image's bytes, or the address that the answer leads to."""
     connection = _Connection(parts, target, until)
     try:
-        path = parts.path or "/"
+        path = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT)}" if parts.query else "")
         headers = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "bpu"}
-        connection.request("GET", f"{path}?{parts.query}" if parts.query else path, headers=headers)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         if response.status in _REDIRECTS and (location := response.getheader("Location")):
-            return location
+            return quote(location.encode("latin-1"), safe=_KEPT)  # `http.client` decodes heads as Latin-1
         body = _body(response)
         _left(until)  # a connection that was cut off looks like one that has ended
         return body

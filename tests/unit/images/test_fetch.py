@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -33,6 +34,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind, _, rest = self.path[1:].partition("/")
         if kind == "to":
             self._answer(302, b"", {"Location": rest})
+        elif kind == "raw":
+            self._answer(302, b"", {"Location": unquote(rest, encoding="latin-1")})
         elif kind == "large":
             self._answer(200, bytes(MAX_BYTES + 1), {"Content-Type": "image/png"})
         elif kind == "page":
@@ -143,6 +146,13 @@ def test_a_redirect_is_followed_and_checked_like_the_first_address() -> None:
                 fetch(f"http://{host}/to/{target}", [host])
         assert visited == []
         assert len(paths) == 6
+
+
+@pytest.mark.parametrize("hop", ["", "raw//"])
+def test_blanks_and_characters_beyond_ascii_are_encoded(hop: str) -> None:
+    with serving() as (host, paths):
+        assert fetch(f"http://{host}/{hop}门 口/%41.png?日=1&b=2", [host]) == PICTURE
+    assert paths[-1].replace("%41", "A") == "/%E9%97%A8%20%E5%8F%A3/A.png?%E6%97%A5=1&b=2"
 
 
 def test_three_redirects_are_followed_and_no_more() -> None:
