@@ -67,7 +67,8 @@ class EmergencyStop:
     Its methods may run in any thread.
     """
 
-    STOP = re.compile(r"停|别动|不要动|\b(?:stop|halt|freeze|emergency)\b", re.IGNORECASE)
+    #: ASCII, because a Chinese character is a letter else, and there is no end of a word between it and "stop".
+    STOP = re.compile(r"停|别动|不要动|\b(?:stop|halt|freeze|emergency)\b", re.IGNORECASE | re.ASCII)
     RESUME = re.compile(r"\s*(?:继续|resume)\W*", re.IGNORECASE)
 
     def __init__(self) -> None:

@@ -190,7 +190,7 @@ def test_a_line_that_was_typed_before_the_question_confirms_nothing() -> None:
 # The emergency stop
 
 
-@pytest.mark.parametrize("words", ["停", "停！", "快停下来", "STOP", "please stop now", "别动"])
+@pytest.mark.parametrize("words", ["停", "停！", "快停下来", "STOP", "please stop now", "别动", "马上stop一下"])
 def test_a_stop_word_asks_no_model_and_holds_until_a_person_resumes(words: str) -> None:
     mover = arm()
     with answering(choice({"content": "Fine."}, "stop")) as client:
