@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.examples import ros2
 
 # isort: split
-from bpu_chat.dialogue import Abort, Action, Answer, Ask, Dialogue, Partial, Report, Say, State
+from bpu_chat.dialogue import NO_WORDS, Abort, Action, Answer, Ask, Dialogue, Partial, Report, Say, State
 from bpu_chat.pacing import Pacer
 from bpu_chat.speech import segments
 
@@ -132,6 +132,15 @@ def test_a_turn_without_a_word_leaves_nothing() -> None:
     talk.on_prompt("再来", 0)
     talk.cancel(0)
     assert of(Ask, talk.on_prompt("拿水", 0))[0].messages == [{"role": "user", "content": "拿水"}]
+
+
+@pytest.mark.parametrize("content", ["", "\n", "<think>a long thought that is cut"])
+def test_an_answer_without_words_is_reported(content: str) -> None:
+    talk = dialogue()
+    talk.on_prompt("讲个故事", 0)
+    talk.on_content(1, content, 0)
+    assert talk.on_end(1, 0)[-1] == Report(State.IDLE, 1, NO_WORDS)
+    assert talk.state is State.IDLE
 
 
 def test_a_conversation_that_is_too_long_is_forgotten_and_asked_once_more() -> None:

@@ -82,6 +82,9 @@ Action = Union[Ask, Abort, Say, Partial, Answer, Report]
 #: Said alone, one of these stops answer and speech; the model is not asked.
 STOP_WORDS = ("停", "停止", "停下", "别说了", "闭嘴", "取消", "stop", "cancel", "be quiet", "shut up")
 
+#: Reported where a person would hear nothing and other nodes would see no reason.
+NO_WORDS = "The answer has no words: max_tokens is spent on reasoning, or the model ended at once."
+
 
 @dataclass
 class _Turn:
@@ -183,6 +186,9 @@ class Dialogue:
         self._pacer.add(turn.splitter.end())
         actions += self._say(turn, now)
         self._remember(turn, turn.answer)
+        if not turn.answer.strip():
+            self._turn = None
+            return [*actions, Answer(turn.answer), Report(State.IDLE, number, NO_WORDS)]
         return [*actions, Answer(turn.answer), *self._finish(now)]
 
     def on_error(self, number: int, message: str, now: float, *, code: str = "") -> list[Action]:
