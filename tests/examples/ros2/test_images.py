@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib.image
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bpu.settings import load_settings
@@ -68,6 +68,7 @@ def test_a_large_image_becomes_small() -> None:
     st.integers(-1, 40),
     st.binary(max_size=300),
 )
+@example("jpeg", 0, 0, 0, b"\x89PNG\r\n\x1a\n")
 def test_whatever_a_camera_sends_is_an_image_or_refused(
     encoding: str, width: int, height: int, step: int, data: bytes
 ) -> None:
@@ -76,7 +77,8 @@ def test_whatever_a_camera_sends_is_an_image_or_refused(
     except UnsupportedImage:
         return
     assert encoding not in ("32FC1", "")
-    assert pixels(uri).shape[:2] == (height, width)
+    if encoding != "jpeg":  # a file is sent as it is, if its first bytes are right: the gateway refuses a broken one
+        assert pixels(uri).shape[:2] == (height, width)
 
 
 def test_a_file_is_what_its_first_bytes_say() -> None:
