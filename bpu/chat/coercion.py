@@ -52,8 +52,11 @@ def _coerce(evaluation: Evaluation, value: Any, schema: Schema) -> Any:
     evaluation.look(value, schema.get("type"), schema.get("enum"))
     names = type_names(schema)
     if names is not None:
-        value = _converted(value, names | _NULL if schema.get("nullable") is True else names)
+        value = _converted(value, names)
     value = _enum_member(value, [schema["const"]] if "const" in schema else schema.get("enum"))
+    if schema.get("nullable") is True and isinstance(value, str) and _denoted(value) is None:
+        # Beside `nullable`, the type may stand behind a `$ref`, in `allOf` or in `anyOf`.
+        value = None if evaluation.fits(schema, value) is False else value
     if isinstance(value, Mapping):
         value = _coerce_members(evaluation, value, schema)
     elif isinstance(value, list):
