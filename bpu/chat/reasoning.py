@@ -136,10 +136,17 @@ class Splitter:
 
 
 def strip_reasoning(text: str) -> str:
-    """Remove the reasoning block at the beginning of an earlier answer."""
+    """Remove the reasoning block at the beginning of an earlier answer.
+
+    It splits as a `Splitter` does, but looks at closing tags alone, because a client may send half a million tags.
+    """
     text = text.strip()
     if not text.startswith(OPEN):
         return text
-    splitter = Splitter(thinks=False)
-    parts = [*splitter.feed(text), *splitter.end()]
-    return "".join(part.text for part in parts if part.kind == "content").strip()
+    end = 0
+    while (at := text.find(CLOSE, end)) >= 0:
+        end = at + len(CLOSE)
+        closing = _QUOTES.get(text[at - 1])
+        if closing is None or text[end : end + 1] != closing:
+            return text[end:].strip()
+    return ""
