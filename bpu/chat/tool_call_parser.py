@@ -100,8 +100,10 @@ class ToolCallParser:
             return (None if self._is_definition(name, arguments) else name), arguments
         if self._forced and not (given and name in self._withheld) and self._fits(self._forced.name, value):
             return self._forced.name, value
-        is_call = marked and given and 0 < len(name) <= _MAX_NAME_LENGTH and name not in self._withheld
-        return (name, value[given]) if is_call and given else (None, None)
+        # Of an unknown tool it is not known which other members are its arguments, so there may be none.
+        is_call = marked and (given or not _others(value, key))
+        is_name = 0 < len(name) <= _MAX_NAME_LENGTH and name not in self._withheld
+        return (name, value.get(given)) if is_call and is_name else (None, None)
 
     def _checked_call(self, name: str | None, arguments: Any, written: str) -> ParsedToolCall | None:
         if not name or name in self._withheld:

@@ -102,6 +102,13 @@ def test_15_an_unknown_name_is_called_inside_marks_alone() -> None:
         assert (calls(called(text, lamp())), content(called(text, lamp()))) == ([], text)
 
 
+@pytest.mark.parametrize("inner", ['{"name": "fly"}', '{"id": "1", "type": "function", "function": {"name": "fly"}}'])
+def test_15_an_unknown_tool_that_takes_no_arguments_is_called_inside_marks_alone(inner: str) -> None:
+    for parts in every_cut(f"<tool_call>{inner}</tool_call>"):
+        assert (calls(called(parts, lamp())), content(called(parts, lamp()))) == ([("fly", {})], ""), parts
+    assert (calls(called(inner, lamp())), content(called(inner, lamp()))) == ([], inner)
+
+
 CALL_OF_X = '{"name": "move", "arguments": {"x": %s}}'
 
 
