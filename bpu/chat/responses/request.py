@@ -1,7 +1,7 @@
 """Parses requests of the Responses API: input items become messages of the chat.
 
 It stores nothing. Fields that need stored responses are refused by name. Tools that run on a server are ignored and
-listed.
+listed, and so are their earlier calls and outputs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _SHARED = (
     "chat_template_kwargs", "think", "stop", "seed", "truncation", "max_tool_calls",
 )  # fmt: skip
 _LATER = ("item_reference",)
+#: Items about other tools than functions: those that run on a server, and a client's own `custom` ones.
+_OTHER_TOOLS, _OTHER_TOOLS_PREFIX = ("_call", "_call_output"), "mcp_"
 #: The beginning of the id of a reasoning item, which no prompt repeats.
 _REASONING_ID = "rs_"
 PARAMS = {"messages": "input", "max_completion_tokens": "max_output_tokens", "response_format": "text.format"}
@@ -42,7 +44,7 @@ def parse_response(body: object, **options: Any) -> ChatRequest:
     for name, words in REFUSED.items():
         if body.get(name):
             raise BadRequest(words, param=name)
-    messages, places = _messages(body)
+    messages, places, left = _messages(body)
     tools, numbers, ignored = _tools(body.get("tools"))
     chat = {name: body[name] for name in _SHARED if name in body}
     chat.update(messages=messages, max_completion_tokens=body.get("max_output_tokens"))
@@ -50,13 +52,14 @@ def parse_response(body: object, **options: Any) -> ChatRequest:
     chat.update(_text(body.get("text")))
     with translate_params(PARAMS, places, numbers):
         request = parse_chat(chat, **options)
-    return replace(request, ignored=(*request.ignored, *ignored))
+    return replace(request, ignored=(*request.ignored, *ignored, *left))
 
 
-def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
-    """Return the chat messages, and the path of each in the client's request."""
+def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str], list[str]]:
+    """Return the chat messages, the path of each in the request, and the ignored items."""
     messages: list[Any] = []
     places: list[str] = []
+    left: list[str] = []
     if (instructions := body.get("instructions")) is not None:
         messages.append({"role": "system", "content": instructions})
         places.append("instructions")
@@ -68,8 +71,18 @@ def _messages(body: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
         raise BadRequest("`input` must be a string or an array of items.", param="input")
     for number, item in enumerate(items):
         place = "input" if isinstance(given, str) else f"input.{number}"
-        _add(messages, places, item, place)
-    return messages, places
+        if _is_of_other_tool(item):
+            left.append(item["type"])
+        else:
+            _add(messages, places, item, place)
+    return messages, places, left_out("input", left)
+
+
+def _is_of_other_tool(item: Any) -> bool:
+    kind = item.get("type") if isinstance(item, Mapping) else None
+    if not isinstance(kind, str) or kind in ("function_call", "function_call_output"):
+        return False
+    return kind.endswith(_OTHER_TOOLS) or kind.startswith(_OTHER_TOOLS_PREFIX)
 
 
 def _add(messages: list[Any], places: list[str], item: Any, place: str) -> None:

@@ -171,7 +171,8 @@ def test_thinking_off(client: FlaskClient) -> None:
         ({"input": None}, "input"),
         ({"input": []}, "input"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0"),
-        ({"input": [{"type": "web_search_call", "id": "x"}]}, "input.0"),
+        ({"input": [{"type": "web_search_call", "id": "x"}]}, "input"),
+        ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input.0"),
         ({"input": ["words"]}, "input.0"),
         ({"instructions": "a", "input": [{"role": "user", "content": 5}]}, "input.0.content"),
         ({"instructions": 5}, "instructions"),
@@ -194,6 +195,26 @@ def test_tools_that_run_elsewhere_are_left_out_and_named(client: FlaskClient, en
     assert response.headers["X-BPU-Ignored"] == "tools.web_search_preview, tools.xy"
     assert [tool["name"] for tool in response.json["tools"]] == ["look"]
     assert b"web_search" not in engine.jobs[0].turn.line
+
+
+def test_earlier_calls_of_tools_that_run_elsewhere_are_left_out_and_named(
+    client: FlaskClient, engine: FakeEngine
+) -> None:
+    sent = [
+        {"role": "user", "content": "Hi"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "input": "hidden"},
+        {"type": "custom_tool_call_output", "call_id": "c", "output": "hidden"},
+        {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "x", "tools": []},
+        {"role": "user", "content": "Hello"},
+    ]
+    response = client.post(URL, json=body(input=sent))
+    assert response.status_code == 200
+    named = "input.web_search_call, input.custom_tool_call, input.custom_tool_call_output, input.mcp_list_tools"
+    assert response.headers["X-BPU-Ignored"] == named
+    assert engine.jobs[0].turn.line.decode() == "Hi\\n\\nHello"
+    wrong = client.post(URL, json=body(input=[*sent, {"role": "user", "content": 5}]))
+    assert wrong.json["error"]["param"] == "input.6.content"
 
 
 def test_a_reference_to_a_reasoning_item_is_left_out(client: FlaskClient, engine: FakeEngine) -> None:
