@@ -162,6 +162,9 @@ class IncrementalTokenCounter:
         ends = self._counter.ends(text)
         if len(ends) <= left:
             return len(piece)
+        # A character of several tokens, as many Chinese ones and emoji are, fits with all of them or not at all.
+        while left > 0 and ends[left - 1] == ends[left]:
+            left -= 1
         return max(0, (ends[left - 1] if left > 0 else 0) - len(self._open))
 
     def _boundary(self) -> int:

@@ -88,6 +88,17 @@ def test_35_the_token_limit_cuts_the_whole_text_exactly(most: int) -> None:
     assert total <= most
 
 
+@pytest.mark.parametrize("text", [SENTENCE, "🤔", "你好👩‍👧!", "👩‍👩‍👧‍👦 é"])
+def test_35_no_limit_falls_inside_a_character(text: str) -> None:
+    """Nearly all characters here are several tokens."""
+    count = counter().count(text)
+    for most in range(1, count):
+        for texts in ([text], list(text)):
+            kept, hit, total = limited(texts, most)
+            assert (hit, text.startswith(kept)) == (True, True)
+            assert counter().count(kept) == total <= most
+
+
 def test_an_answer_that_just_fits_is_not_cut() -> None:
     count = counter().count(SENTENCE)
     for texts in every_cut(SENTENCE):
