@@ -153,6 +153,13 @@ _RULES = (
         r"HBRT4_STATUS_BAD_DATA",
     ),
     _Rule(
+        "bad_gguf",
+        True,
+        "llama.cpp could not load the model: its file is damaged or of a kind that it does not know, or main memory is "
+        "short. Copy it again, or name another in BPU_GGUF; the last lines say more.",
+        r"llama_model_load",
+    ),
+    _Rule(
         "load_failed",
         True,
         "The console could not load the model. Check BPU_HBM_PATH, BPU_TOKENIZER_DIR, BPU_TEMPLATE_PATH and "

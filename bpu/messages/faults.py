@@ -66,6 +66,11 @@ TEXTS = {
         "The model file cannot be read as a model by this SDK. Check that it was copied whole and fits board and SDK.",
         "此 SDK 无法读取该模型文件。请检查是否完整复制，以及是否适合本开发板和 SDK。",
     ),
+    "bad_gguf": (
+        "llama.cpp could not load the model: the file is damaged or of an unknown kind, or memory is short. "
+        "Copy it again, or name another in BPU_GGUF.",
+        "llama.cpp 无法加载模型：文件损坏或类型未知，或者内存不足。请重新复制，或在 BPU_GGUF 中指定其他文件。",
+    ),
     "load_failed": (
         "The console could not load the model. Check the paths and BPU_MODEL_TYPE.",
         "控制台无法加载模型。请检查各路径和 BPU_MODEL_TYPE。",

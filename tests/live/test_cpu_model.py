@@ -348,7 +348,7 @@ def test_a_model_whose_weights_are_missing_is_an_error_that_names_it(tmp_path: P
         error = json.loads(body)["error"]
         assert status in (424, 503)
         assert "broken.gguf" in json.dumps(gateway.engine()["log"])
-        assert error["message"]
+        assert "BPU_GGUF" in error["message"]
     finally:
         gateway.stop(signal.SIGINT, seconds=20)
         gateway.kill_all()

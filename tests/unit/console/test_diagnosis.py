@@ -28,6 +28,14 @@ FAILED_LOADS = {
     "mKrun error at load": (["mKrun error"], (1, "no_bpu_memory", True)),
     "run error at load": (["\x1b[31mrun error\x1b[0m"], (1, "no_bpu_memory", True)),
     "broken model": (["[Model] Load hbm failed! error: HBRT4_STATUS_BAD_DATA"], (1, "bad_model", True)),
+    "half a GGUF file": (
+        [
+            "0.00.129.145 E llama_model_load_from_file_impl: failed to load model",
+            "[Model] Load model failed, model file:/x/m.gguf",
+            "xlm init failed",
+        ],
+        (1, "bad_gguf", True),
+    ),
     "init failed": (["xlm init failed"], (1, "load_failed", True)),
     "template": (["open /x/M.jinja failed"], (0, "template_unreadable", True)),
     "library": (
