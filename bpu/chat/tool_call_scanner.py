@@ -128,7 +128,10 @@ class ToolCallScanner:
         return bool(self._after)
 
     def feed(self, piece: str) -> Iterator[Item]:
-        """Yield text that is no call, and calls, in their order."""
+        """Yield text that is no call, and calls, in their order.
+
+        Nothing more once it has `stopped`.
+        """
         steps = {
             ScannerState.TEXT: self._read_plain,
             ScannerState.MARKED: self._read_marked,
@@ -137,7 +140,7 @@ class ToolCallScanner:
         for start in range(0, len(piece), _PART):
             self._text += piece[start : start + _PART]
             moved = True
-            while moved and self._text:
+            while moved and self._text and not self.stopped:
                 before = self.state, len(self._text)
                 yield from steps[self.state]()
                 moved = before != (self.state, len(self._text))
@@ -145,6 +148,10 @@ class ToolCallScanner:
                 # No call is that long, so there is nothing to wait for.
                 stretch, self._text, self.state = self._text, "", ScannerState.TEXT
                 yield from self._emit_stretch(stretch, [])
+            if self.stopped:
+                # The rest of this piece may hold a call that follows from an invented result.
+                self._text, self.state = "", ScannerState.TEXT
+                return
 
     def end(self, *, cut: bool, complete: bool = True) -> Iterator[Item]:
         """Yield the rest.

@@ -218,6 +218,15 @@ def test_any_string_is_carried_whole(note: str) -> None:
         assert calls(called(parts)) == [("move", {"note": note})], parts
 
 
+@pytest.mark.parametrize("between", ["\n<tool_response>sunny</tool_response>\n", "\n" + "And so on. " * 20 + "\n"])
+def test_a_call_that_follows_from_an_invented_result_is_none_however_it_comes(between: str) -> None:
+    other = '{"name": "move", "arguments": {"x": 1}}'
+    for behind in (other, f"<tool_call>{other}</tool_call>"):
+        for parts in every_cut(f"<tool_call>{PARIS}</tool_call>{between}{behind}"):
+            deltas = called(parts)
+            assert (calls(deltas), reason(deltas)) == ([("get_weather", {"city": "Paris"})], "tool_calls"), parts
+
+
 def test_a_model_that_goes_on_speaking_is_stopped() -> None:
     made_up = called([f"<tool_call>{PARIS}</tool_call>", "\n<tool_response>sunny</tool_response>", "It is sunny."])
     assert (calls(made_up), content(made_up), reason(made_up)) == (
