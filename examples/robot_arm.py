@@ -454,6 +454,8 @@ def main() -> None:
                 print(fetch(client, request, arm, approve=approve, model=options.model, image=options.image))
             except Stopped as stopped:
                 print(stopped)
+            except OSError as error:  # the picture
+                raise SystemExit(str(error)) from None
             except openai.APIError as error:
                 message = f"The answer failed, and nothing of it was carried out: {error.message}"
                 if options.request:

@@ -80,3 +80,11 @@ def test_a_picture_of_the_scene_goes_with_the_request(tmp_path: Path) -> None:
         words = fetch(client, "What colour is the picture?", mover, image=picture)
     assert f"1 image: 448x448: {RED} 100 %" in words
     assert mover.moves == []
+
+
+def test_a_picture_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "examples/robot_arm.py", "--image", str(tmp_path / "none.jpg"), REQUEST]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "none.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
