@@ -42,7 +42,7 @@ def test_search_looks_into_titles_and_texts(visit: Visit, size: dict[str, int]) 
 
 
 def test_search_finds_words_of_an_answer_that_came_after_a_search(visitor: Visitor) -> None:
-    visitor.send(say("</think>\n\nSlow words. " + "And more. " * 40 + "Zebra.", rate=60))
+    visitor.send(say("</think>\n\nSlow words. " + "And more. " * 40 + "Zebra.", rate=20))
     visitor.wait_text("answer", "Slow words.")
     visitor.find("search").fill("zebra")
     visitor.page.get_by_text("Nothing found.").wait_for()
@@ -71,27 +71,71 @@ def test_two_tabs_with_the_same_conversation_lose_no_turn(visitor: Visitor) -> N
     other.check()
 
 
-@pytest.mark.parametrize("leaves", [False, True])
-def test_a_message_that_waits_is_sent_by_one_tab(visitor: Visitor, leaves: bool) -> None:
-    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=8))
-    visitor.wait_text("answer", "The first")
+def queue(visitor: Visitor) -> None:
     visitor.send(say("</think>\n\nThe second."))
     visitor.find("next").wait_for()
-    other = Visitor(visitor.context, visitor.url).open()
+
+
+@pytest.mark.parametrize("case", ["stays", "leaves", "leaves, written after the other was opened"])
+def test_a_message_that_waits_is_sent_by_one_tab(visitor: Visitor, case: str) -> None:
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=4))
+    visitor.wait_text("answer", "The first")
+    if "after" not in case:
+        queue(visitor)
+    other = Visitor(visitor.context, visitor.url)
+    with other.page.expect_request("**/v1/detached"):
+        other.open()
     other.wait_text("answer", "The first")
+    if "after" in case:
+        queue(visitor)
     other.find("next").wait_for(state="hidden")
-    if leaves:
+    if case != "stays":
         visitor.page.close(run_before_unload=True)
         other.find("next").wait_for()
     answers = other.page.locator(".message.answer .content")
-    answers.filter(has_text="The second.").wait_for()
+    answers.filter(has_text="The second.").wait_for(timeout=60_000)
     other.wait_finished()
-    record = other.page.evaluate(
-        "Object.entries(localStorage).find(([name]) => name.startsWith('bpu.conversation.'))[1]"
-    )
+    kept = other.page.evaluate("() => ({ ...localStorage })")
+    (record,) = [text for name, text in kept.items() if name.startswith("bpu.conversation.")]
     assert len(json.loads(record)["nodes"]) == 4
     assert [text.split()[1].rstrip(".") for text in answers.all_inner_texts()] == ["first", "second"]
     other.check()
+
+
+def test_of_each_node_the_last_change_of_any_tab_is_kept(visitor: Visitor) -> None:
+    """A tab that knows half of an answer does not put it in the place of the whole one."""
+    kept = visitor.page.evaluate(
+        """async () => {
+          const { addNode, create, load, removeNode, save, takeSaved } = await import('/static/conversations.js');
+          const mine = create();
+          const question = addNode(mine, "", { role: "user", content: "Q", at: 1 });
+          const answer = addNode(mine, question.id, { role: "assistant", content: "ha", finish: "reload", at: 2 });
+          const empty = addNode(mine, question.id, { role: "assistant", content: "", finish: "reload", at: 2 });
+          save(mine);
+          const theirs = structuredClone(mine);
+          Object.assign(answer, { content: "half", finish: "stop", at: 3 });
+          removeNode(mine, empty);
+          save(mine);
+          theirs.nodes = theirs.nodes.filter(({ id }) => id !== empty.id);
+          const own = addNode(theirs, answer.id, { role: "user", content: "R", at: 3 });
+          save(theirs);
+          const kept = load(mine.id).nodes.map(({ content, finish }) => [content, finish ?? ""]);
+          takeSaved(mine);
+          return [kept, mine.nodes.map(({ content }) => content)];
+        }"""
+    )
+    assert kept == [[["Q", ""], ["half", "stop"], ["R", ""]], ["Q", "half", "R"]]
+
+
+def test_a_page_without_storage_still_chats(visitor: Visitor) -> None:
+    """As in a browser that blocks cookies: Firefox then refuses the channel between tabs, too."""
+    visitor.page.add_init_script(
+        """const refuse = () => { throw new DOMException("not here", "SecurityError"); };
+        Object.defineProperty(window, "localStorage", { get: refuse });
+        window.BroadcastChannel = class { constructor() { refuse(); } };"""
+    )
+    visitor.open()
+    assert "The first." in visitor.ask(say("</think>\n\nThe first."))
 
 
 def test_two_tabs_that_ask_at_once_keep_both_turns(visitor: Visitor) -> None:

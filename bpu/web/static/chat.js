@@ -260,11 +260,12 @@ export class Chat {
       this.show();
       if (event === "begin") this.scroll.toEnd();
       else this.scroll.follow();
+    } else if (event === "next") {
+      this.drawNext();
     } else if (event) {
       this.onPiece(job, event);
-    } else {
-      this.drawNext();
-      if (job.isUnsaved) showError({ code: "storage", message: "" });
+    } else if (job.isUnsaved) {
+      showError({ code: "storage", message: "" });
     }
   }
 

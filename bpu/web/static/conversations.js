@@ -1,8 +1,9 @@
 // The conversations of this browser: an index and one record each, so that saving one never rewrites the others.
 //
 // A conversation is a tree, because an edited question or a repeated answer keeps what was there before. `nodes` holds
-// {id, parent, role, content} and, for an answer, {reasoning, reasoning_s, finish, stats, error, job, resume}; `chosen`
+// {id, parent, role, content, at} and, for an answer, {reasoning, reasoning_s, finish, stats, error, job, resume}; `chosen`
 // names the child that is shown below each node ("" is the beginning). `from` is the first node that is still sent.
+// Several tabs may have one conversation: of each node the one that was changed last, by its time `at`, is kept.
 // A question with pictures has `images`: {id, alt} of each; `pictures.js` keeps them. A message that is not sent yet, a
 // draft or `next` of an answer under way, is {text, images}.
 
@@ -38,7 +39,7 @@ export function save(conversation) {
   const { id, title, created, updated, pinned, unread } = conversation;
   const others = list().filter((entry) => entry.id !== id);
   searchTexts.delete(id);
-  const kept = write(recordKey(id), conversation);
+  const kept = write(recordKey(id), withSaved(conversation, load(id)));
   return write(INDEX, [{ id, title, created, updated, pinned, unread }, ...others]) && kept;
 }
 
@@ -73,21 +74,37 @@ export const onChangeElsewhere = (listener) => onOtherTabChange((name) => name =
 /** `listener(id)` when another tab has saved the conversation `id`. */
 export const onSavedElsewhere = (listener) => onOtherTabChange((name) => name.startsWith(recordKey("")) && listener(name.slice(recordKey("").length)));
 
-/** Puts into `conversation`, the object in use, what another tab has saved; `live` is the node of an answer under way here. */
+/** The record of `conversation` with what only another tab has saved of it. */
+function withSaved(conversation, saved) {
+  const others = nodesById(saved?.nodes ?? []);
+  const nodes = conversation.nodes.map((node) => (isNewer(others.get(node.id), node) ? others.get(node.id) : node));
+  const own = nodesById(conversation.nodes);
+  const rest = [...others.values()].filter(({ id }) => !own.has(id) && !removedIds.has(id));
+  return rest.length ? { ...conversation, nodes: [...nodes, ...rest], chosen: { ...saved.chosen, ...conversation.chosen } } : { ...conversation, nodes };
+}
+
+/**
+ * Puts into `conversation`, the object in use, what another tab has saved; `live` is the node of an answer under way here.
+ * Another tab's answer under way is not shown: its end is another save.
+ */
 export function takeSaved(conversation, live) {
   const saved = load(conversation.id);
-  const isUnderWay = ({ finish, resume }) => finish === "reload" && resume;
-  if (!saved || (!live && saved.nodes.some(isUnderWay))) return; // The end of the other tab's answer is another save.
-  const own = new Map(conversation.nodes.map((node) => [node.id, node]));
-  const taken = saved.nodes.map((node) => (node.id === live?.id ? live : replaceFields(own.get(node.id) ?? {}, node)));
-  if (live) {
-    // What the other tab has not seen yet stays, and so does what is shown here.
-    const rest = conversation.nodes.filter((node) => !taken.includes(node));
-    Object.assign(conversation, { nodes: [...taken, ...rest], chosen: { ...saved.chosen, ...conversation.chosen } });
-  } else {
-    Object.assign(conversation, saved, { nodes: taken });
+  const own = nodesById(conversation.nodes);
+  const isUnderWay = ({ id, finish }) => finish === "reload" && own.get(id)?.finish !== "reload";
+  if (!saved || (!live && saved.nodes.some(isUnderWay))) return;
+  const taken = saved.nodes.filter((node) => !isUnderWay(node) && !removedIds.has(node.id));
+  for (const node of taken) {
+    const known = own.get(node.id);
+    if (known && known !== live && isNewer(node, known)) replaceFields(known, node);
   }
+  const nodes = [...conversation.nodes, ...taken.filter(({ id }) => !own.has(id))];
+  if (live) Object.assign(conversation, { nodes, chosen: { ...saved.chosen, ...conversation.chosen } });
+  else Object.assign(conversation, saved, { nodes });
 }
+
+const removedIds = new Set();
+const nodesById = (nodes) => new Map(nodes.map((node) => [node.id, node]));
+const isNewer = (one, other) => (one?.at ?? 0) > (other.at ?? 0);
 
 function replaceFields(node, fields) {
   for (const name of Object.keys(node)) if (!(name in fields)) delete node[name];
@@ -158,13 +175,14 @@ export function sweepPictures() {
 // The tree
 
 export function addNode(conversation, parent, node) {
-  const added = { id: newId(), parent, ...node };
+  const added = { id: newId(), parent, at: Date.now(), ...node };
   conversation.nodes.push(added);
   conversation.chosen[parent] = added.id;
   return added;
 }
 
 export function removeNode(conversation, node) {
+  removedIds.add(node.id);
   conversation.nodes = conversation.nodes.filter((other) => other !== node);
   const rest = versions(conversation, node.parent);
   if (rest.length) conversation.chosen[node.parent] = rest.at(-1).id;

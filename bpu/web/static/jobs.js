@@ -19,7 +19,7 @@ const jobs = new Map();
 const listeners = new Set();
 let leavingAt = -Infinity;
 
-/** `listener(job, event)` with the event "begin", "piece", "end", or null for a change that is worth a look. */
+/** `listener(job, event)` with the event "begin", "next", the kind of a piece, "end", or null for a change that is worth a look. */
 export const onJobs = (listener) => listeners.add(listener);
 
 /** The job whose answer belongs to the conversation `id`, or undefined. */
@@ -40,15 +40,23 @@ class Job {
     this.isHeld = false;
     this.isStopped = false;
     this.savedAt = 0;
-    this.claim = 0; // A page that has resumed the answer has a higher one, see below.
-    this.next = node.next ? conversations.messageOf(node.next) : null;
+    this.claim = 0; // A tab that has resumed the answer has a higher one, see below.
+    this.hasOwnNext = false; // Whether the message that waits was written in this tab.
+    this.takeNext();
   }
 
   /** The message that waits for the end of this answer; it is kept with the answer, so that a reload does not lose it. */
   setNext(message) {
     this.next = this.node.next = message;
+    this.hasOwnNext = true;
+    postClaim(this);
     saveUnfinished();
     this.save();
+  }
+
+  /** Takes the message that was kept with the answer. */
+  takeNext() {
+    this.next = this.node.next ? conversations.messageOf(this.node.next) : null;
   }
 
   get isActive() {
@@ -56,7 +64,7 @@ class Job {
   }
 
   save() {
-    this.savedAt = Date.now();
+    this.savedAt = this.node.at = Date.now();
     this.isUnsaved = !conversations.save(this.conversation);
     notify(this);
   }
@@ -204,6 +212,7 @@ function keepNextAsDraft(conversation, node) {
   const { id } = conversation;
   conversations.keepDraft(id, conversations.joinMessages(conversations.messageOf(node.next), conversations.draftOf(id)));
   delete node.next;
+  node.at = Date.now();
   conversations.save(conversation);
 }
 
@@ -237,22 +246,28 @@ function resume(conversation, node) {
   });
 }
 
-// Several tabs may read one answer: one that is opened meanwhile resumes it. The one with the lowest claim sends the message
-// that waits for its end: the tab that began the answer, else one of those that resumed it.
+// Several tabs may read one answer: one that is opened meanwhile resumes it. Each sends what was written in it. A message that
+// was kept with the answer is sent by the tab with the lowest claim: the one that began the answer, else one that resumed it.
 
-const claims = new BroadcastChannel("bpu.claims");
+const claims = openChannel("bpu.claims");
 
-const postClaim = ({ node, claim }) => claims.postMessage({ id: node.id, claim });
+function openChannel(name) {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    return { addEventListener() {}, postMessage() {}, close() {} }; // Without storage each tab stands alone.
+  }
+}
 
-claims.addEventListener("message", ({ data: { id, claim } }) => {
+const postClaim = ({ node, claim, next }) => claims.postMessage({ id: node.id, claim, next });
+
+claims.addEventListener("message", ({ data: { id, claim, next } }) => {
   const job = [...jobs.values()].find(({ node }) => node.id === id);
   if (!job) return;
-  if (claim < job.claim) job.next = null;
-  else {
-    if (claim === Infinity && job.node.next) job.next = conversations.messageOf(job.node.next); // The other tab is gone.
-    postClaim(job);
-  }
-  notify(job);
+  if (!job.hasOwnNext && claim === Infinity) job.takeNext(); // The other tab is gone.
+  if (!job.hasOwnNext && claim < job.claim) [job.node.next, job.next] = [next ?? undefined, null];
+  if (claim > job.claim) postClaim(job);
+  notify(job, "next");
 });
 
 const isLeaving = () => performance.now() - leavingAt < LEAVING_MS;
@@ -263,7 +278,7 @@ export function prepareJobs() {
     leavingAt = performance.now();
     for (const job of jobs.values()) {
       job.save();
-      postClaim({ node: job.node, claim: Infinity });
+      postClaim({ ...job, claim: Infinity });
       if (!job.node.resume) job.abort.abort(); // It cannot be resumed.
     }
     claims.close(); // A tab that goes claims nothing any more.
