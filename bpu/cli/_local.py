@@ -54,7 +54,7 @@ class LocalBackend:
         self._image_side, self._images = model.image_side, ImageInput(state_dir(settings), settings.image_urls)
         self._images.sweep()
         self.simulated, self.cpu = files.simulated, files.cpu
-        self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, quiet=True)
+        self._engine = Engine(launches, queue_timeout_s=settings.queue_timeout_s, is_command=True)
         self._engine.start()
 
     def status(self) -> dict[str, Any]:

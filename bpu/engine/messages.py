@@ -89,7 +89,8 @@ class NamesLaunch(Message):
 class Attach(NamesLaunch):
     """Makes this connection a lifeline.
 
-    The keeper runs while one is open, and sends every change of the status.
+    The keeper runs while one is open, and sends every change of the status. A command names no `table`, so that the
+    limits stay those of the gateway.
     """
 
 

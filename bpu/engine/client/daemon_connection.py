@@ -53,10 +53,10 @@ class DaemonClient:
     status of the engine; `problem` is why there is no keeper, if that is known.
     """
 
-    def __init__(self, launches: LaunchTable | LaunchSpec, *, quiet: bool = False) -> None:
+    def __init__(self, launches: LaunchTable | LaunchSpec, *, is_command: bool = False) -> None:
         self.table = launches if isinstance(launches, LaunchTable) else table_of(launches)
         self.launch = launch = self.table.default_launch
-        self._quiet = quiet
+        self._is_command = is_command
         self.folder = Path(launch.state_dir)
         self.status: EngineStatus = replace(
             STOPPED, simulated=launch.simulated, cpu=launch.cpu, profile=launch.profile, model=launch.model
@@ -112,10 +112,7 @@ class DaemonClient:
         reader = gevent_io.Reader(sock.fileno())
         self._sock = sock
         try:
-            protocol.send(sock, Attach(**self.launch_fields(self.launch)))
-            for launch in self.table.launches:
-                if launch is not self.launch and not protocol.send(sock, OfferLaunch(**self.launch_fields(launch))):
-                    break  # a job brings its launch by itself
+            self._attach(sock)
             while True:
                 packet = protocol.receive(sock)
                 if packet is not None:
@@ -134,6 +131,16 @@ class DaemonClient:
             reader.close()
             sock.close()
             self._sock = None
+
+    def _attach(self, sock: RawSocket) -> None:
+        if self._is_command:
+            # Without a table the keeper takes no limits from this process: they are those of its gateway.
+            protocol.send(sock, Attach(fingerprint=self.launch.fingerprint))
+            return
+        protocol.send(sock, Attach(**self.launch_fields(self.launch)))
+        for launch in self.table.launches:
+            if launch is not self.launch and not protocol.send(sock, OfferLaunch(**self.launch_fields(launch))):
+                break  # a job brings its launch by itself
 
     def launch_fields(self, launch: LaunchSpec) -> dict[str, Any]:
         """The fields of `NamesLaunch` for a launch of this process's table."""
@@ -193,7 +200,9 @@ class DaemonClient:
     def connect(self) -> RawSocket:
         """A new connection to the keeper, which is started if there is none. Raises `BpuError`."""
         try:
-            return self._find() or self._restore_socket() or start_keeper(self.table, self._find, quiet=self._quiet)
+            if (sock := self._find() or self._restore_socket()) is not None:
+                return sock
+            return start_keeper(self.table, self._find, quiet=self._is_command)
         except (OSError, ValueError) as error:
             raise connect_error(error) from error
 

@@ -33,14 +33,14 @@ class Engine:
     """
 
     def __init__(
-        self, launches: LaunchTable | LaunchSpec, *, queue_timeout_s: float = 0.0, quiet: bool = False
+        self, launches: LaunchTable | LaunchSpec, *, queue_timeout_s: float = 0.0, is_command: bool = False
     ) -> None:
-        """`quiet`: a keeper that this process starts writes no log.
+        """`is_command`: a command uses the engine, no worker of a gateway.
 
-        The terminal shows a chat then.
+        A keeper that it starts writes no log, because the terminal shows a chat. A keeper that runs keeps its limits.
         """
         self.jobs: dict[str, Job] = {}
-        self._daemon = DaemonClient(launches, quiet=quiet)
+        self._daemon = DaemonClient(launches, is_command=is_command)
         self.table = self._daemon.table
         self.launch = self.table.default_launch
         self._daemon.on_no_answer = self._fail_waiting

@@ -90,6 +90,26 @@ def test_limits_of_the_gateway_are_those_of_the_newest_table(first: LaunchSpec) 
     new.stop()
 
 
+def test_a_command_leaves_the_limits_to_the_gateway(first: LaunchSpec) -> None:
+    """The settings of a terminal may be others; both have the same launches, because limits are no part of them."""
+    limited = dataclasses.replace(first, queue_limit=1, swap_after_s=7.0)
+    gateway = running(table_of([limited, other_of(limited, "second")]))
+    command = Engine(table_of([first, other_of(first, "second")]), is_command=True)
+    command.start()
+    wait_for(lambda: command.status()["state"] == "ready")
+    assert answer(submit(command, says("both"), model="second")) == "both"
+    assert command.status()["swap_after_s"] == 7.0
+    jobs = [submit(command, LONG, "running", model="second")]
+    wait_for(lambda: command.status()["running"] is not None)
+    jobs.append(submit(gateway, LONG, "waiting"))
+    with pytest.raises(errors.QueueFull):
+        submit(command, LONG, "too many")
+    for job in jobs:
+        job.close()
+    command.stop()
+    gateway.stop()
+
+
 def test_a_program_of_a_new_entry_that_another_process_holds_is_refused_with_its_name(
     first: LaunchSpec, tmp_path: Path
 ) -> None:
