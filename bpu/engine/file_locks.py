@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SLOT_NAME = "slot.lock"
+_MODE = 0o640
 
 
 class FileLock:
@@ -65,18 +66,25 @@ def _open(path: str | Path, create: bool) -> int:
     # Without O_NONBLOCK a FIFO in the place of the file would stop the process.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     try:
-        return os.open(path, flags, 0o640)
+        return os.open(path, flags, _MODE)
     except FileNotFoundError:
         if not create:
             raise
     Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return os.open(path, flags, 0o640)
+    return os.open(path, flags, _MODE)
 
 
 def abandon_slot(folder: Path) -> None:
-    """Remove the slot's file in `folder`, so that a stuck worker blocks no job."""
+    """Replace the slot's file in `folder`, so that a stuck worker blocks no job.
+
+    The new file is the keeper's: one that the next job makes could be root's, which jobs of the keeper's user cannot
+    open. It is never missing, so no job makes one meanwhile; a job that locks the old one has lost its console.
+    """
+    new = folder / f".{SLOT_NAME}.new"
     with contextlib.suppress(OSError):
-        (folder / SLOT_NAME).unlink()
+        new.unlink(missing_ok=True)
+        os.mknod(new, _MODE)  # needs no free descriptor
+        new.replace(folder / SLOT_NAME)
 
 
 def holders(path: Path, *, locks: Path = Path("/proc/locks")) -> list[int]:

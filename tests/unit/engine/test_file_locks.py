@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-from bpu.engine.file_locks import describe, holders, is_lockable, try_lock
+from bpu.engine.file_locks import SLOT_NAME, abandon_slot, describe, holders, is_lockable, try_lock
 
 
 def test_one_holder_at_a_time_even_in_one_process(tmp_path: Path) -> None:
@@ -85,3 +86,50 @@ def test_5_a_pipe_in_the_place_of_the_file_stops_nobody(tmp_path: Path) -> None:
     lock = try_lock(tmp_path / "slot.lock", create=True)
     assert lock is not None
     lock.close()
+
+
+def test_an_abandoned_slot_is_a_new_file_of_the_keeper_s_user(tmp_path: Path) -> None:
+    """A job of root that made it would keep the jobs of another user out."""
+    slot, usual = tmp_path / SLOT_NAME, tmp_path / "usual.lock"
+    for path in (slot, usual):
+        lock = try_lock(path, create=True)
+        assert lock is not None
+        lock.close()
+    slot.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(slot, 1, 1)
+    stuck = try_lock(slot)
+    (tmp_path / f".{SLOT_NAME}.new").touch()  # a keeper was killed in the midst
+    abandon_slot(tmp_path)
+    free = try_lock(slot)
+    assert stuck is not None
+    assert free is not None, "the lock of the old file counts no more"
+    for lock in (stuck, free):
+        lock.close()
+    made, wanted = slot.stat(), usual.stat()
+    assert (made.st_mode, made.st_uid, made.st_gid) == (wanted.st_mode, wanted.st_uid, wanted.st_gid)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SLOT_NAME, "usual.lock"]
+
+
+def test_an_abandoned_slot_is_missing_at_no_moment(tmp_path: Path) -> None:
+    """Else a job that comes right then makes it."""
+    abandon_slot(tmp_path)
+
+    def abandon() -> None:
+        for _ in range(500):
+            abandon_slot(tmp_path)
+
+    thread = threading.Thread(target=abandon)
+    thread.start()
+    found = True
+    while thread.is_alive():
+        found = found and (tmp_path / SLOT_NAME).exists()
+    thread.join()
+    assert found
+
+
+def test_a_slot_that_cannot_be_replaced_stops_no_keeper(tmp_path: Path) -> None:
+    abandon_slot(tmp_path / "deleted")
+    assert not (tmp_path / "deleted").exists()
+    (tmp_path / SLOT_NAME).mkdir()
+    abandon_slot(tmp_path)
