@@ -21,10 +21,10 @@ from bpu.cli._readiness import last_lines, wait_until_ready
 from bpu.cli.config import HIDDEN
 from bpu.discovery.announcement import avahi_file
 from bpu.engine.client.launch_config import choose_files, resolve_engine, served_names
-from bpu.errors import EngineUnavailable
+from bpu.errors import EngineUnavailable, SettingsError
 from bpu.messages import sudo_program, translate
 from bpu.project import PROJECT
-from bpu.settings import FOLDERS, Settings, load_settings, variables
+from bpu.settings import FOLDERS, Settings, load_settings, read_settings, variables
 
 #: Exit codes of `service status`, as those of `systemctl status`.
 NOT_RUNNING, NOT_INSTALLED = 3, 4
@@ -95,7 +95,14 @@ def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
     if (other := settings_file.sudo_user_file()) is None:
         return {}
     path, user = other
-    found = {name: value for name, value in settings_file.read_as(path, user).items() if not os.environ.get(name)}
+    try:
+        values = settings_file.read_as(path, user)
+    except SettingsError as error:
+        if not os.path.lexists(settings_file.SYSTEM_FILE):
+            raise
+        click.echo(error.message, err=True)  # the service has its settings
+        return {}
+    found = {name: value for name, value in values.items() if not os.environ.get(name) and not _is_default(name, value)}
     if os.environ.get("BPU_API_KEYS_FILE"):
         found.pop(settings_file.SECRET, None)  # An earlier installation has copied them into that file.
     if not found:
@@ -107,6 +114,16 @@ def _adopt_callers_file(*, yes: bool) -> dict[str, str]:
         return {}
     os.environ.update(found)
     return dict.fromkeys(found, str(path))
+
+
+def _is_default(name: str, value: str) -> bool:
+    """Whether a variable's value changes nothing: it is empty, or its setting's default."""
+    field = next((field for field, variable in variables().items() if variable == name), None)
+    if not value or field is None:
+        return not value
+    default = Settings.model_fields[field].default
+    settings, mistakes = read_settings(**{field: value})
+    return not mistakes and bool(getattr(settings, field) == default)
 
 
 def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:

@@ -104,6 +104,49 @@ def test_what_only_the_caller_s_own_file_has_is_copied_after_a_yes(
     assert "own.env" not in bpu("install", "--root", str(tmp_path)), "nothing is left to copy, so nothing is asked"
 
 
+@pytest.fixture
+def own_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The settings file of the user who called sudo, beside a system file."""
+    (tmp_path / "system.env").touch()
+    monkeypatch.setattr(settings_file, "SYSTEM_FILE", tmp_path / "system.env")
+    monkeypatch.setattr(settings_file, "sudo_user_file", lambda: (tmp_path / "own.env", 1000))
+    monkeypatch.setattr(settings_file, "read_as", lambda path, user: settings_file.read(path))
+    for name in ("BPU_WORKERS", "BPU_QUEUE_LIMIT"):
+        monkeypatch.setenv(name, "")  # what is adopted is gone after the test
+    return tmp_path / "own.env"
+
+
+def test_defaults_in_the_caller_s_file_are_not_asked_about(own_file: Path, tmp_path: Path) -> None:
+    """They are never written, so each installation would ask again."""
+    own_file.write_text("BPU_BIND=0.0.0.0:8000\nBPU_WORKERS=02\nBPU_MCP=off\nBPU_API_KEYS=\nBPU_CONSOLE=bin/xlm_demo\n")
+    assert "own.env" not in bpu("install", "--root", str(tmp_path / "image"))
+    own_file.write_text("BPU_WORKERS=2\nBPU_QUEUE_LIMIT=7\n")
+    shown = bpu("install", "--yes", "--root", str(tmp_path / "image"))
+    assert "BPU_QUEUE_LIMIT=7" in shown
+    assert "BPU_WORKERS" not in shown
+
+
+def test_a_wrong_value_in_the_caller_s_file_is_no_default(own_file: Path, tmp_path: Path) -> None:
+    own_file.write_text("BPU_WORKERS=many\n")
+    assert "BPU_WORKERS: must be" in bpu("install", "--yes", "--root", str(tmp_path / "image"), code=2)
+
+
+@pytest.mark.parametrize("fault", ["distrusted", "unreadable", "broken"])
+def test_a_caller_s_file_that_cannot_be_read_stops_only_a_first_installation(
+    own_file: Path, tmp_path: Path, fault: str
+) -> None:
+    own_file.write_text("BPU_QUEUE_LIMIT='7\n" if fault == "broken" else "BPU_QUEUE_LIMIT=7\n")
+    if fault == "distrusted":
+        own_file.chmod(0o666)
+    if fault == "unreadable":
+        own_file.unlink()
+    shown = bpu("install", "--root", str(tmp_path / "image"))
+    assert [str(own_file) in line for line in lines(shown)].count(True) == 1
+    assert "Installed." in shown
+    settings_file.SYSTEM_FILE.unlink()
+    assert "Installed." not in bpu("install", "--root", str(tmp_path / "image"), code=2)
+
+
 def test_a_service_that_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     env = {"BPU_RUNTIME_DIR": str(tmp_path / "missing"), "BPU_STATE_DIR": str(tmp_path / "state")}
     words = [sys.executable, "-m", "bpu", "service", "install", "--dry-run"]
