@@ -146,6 +146,8 @@ def _values(settings: Settings, sources: Mapping[str, str]) -> service.Values:
             where = translate("config.from_environment") if source == "environment" else source
             click.echo(translate("service.taken", name=name, value=shown, source=where))
     found.pop(settings_file.SECRET, None)
+    # The SDK's variables are passed to the console, though they are no settings of the gateway.
+    found |= {name: os.environ[name] for name in sources if name.startswith("HB_")}
     return service.Values(found, settings.api_keys)
 
 

@@ -126,6 +126,17 @@ def test_defaults_in_the_caller_s_file_are_not_asked_about(own_file: Path, tmp_p
     assert "BPU_WORKERS" not in shown
 
 
+def test_variables_of_the_console_are_copied_from_the_caller_s_file(
+    own_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no settings of the gateway, but the console needs them."""
+    monkeypatch.setenv("HB_DNN_USER_DEFINED_L2M_SIZES", "")
+    own_file.write_text("HB_DNN_USER_DEFINED_L2M_SIZES=6:6:6:6\n")
+    bpu("install", "--yes", "--root", str(tmp_path / "image"))
+    file = tmp_path / "image/etc/bpu/bpu.env"
+    assert dict(settings_file.variables(file.read_text(), file)) == {"HB_DNN_USER_DEFINED_L2M_SIZES": "6:6:6:6"}
+
+
 def test_a_wrong_value_in_the_caller_s_file_is_no_default(own_file: Path, tmp_path: Path) -> None:
     own_file.write_text("BPU_WORKERS=many\n")
     assert "BPU_WORKERS: must be" in bpu("install", "--yes", "--root", str(tmp_path / "image"), code=2)
