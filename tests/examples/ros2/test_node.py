@@ -150,6 +150,7 @@ def test_the_end_of_ros_ends_the_job_and_the_node(gateway: Gateway) -> None:
         one.receive(LONG)
         until(lambda: one.spoken)
     until(lambda: not running_jobs(gateway))
+    assert one.bus.texts("/bpu_chat/answer") == [], "nothing is published after the end"
 
 
 def test_the_model_is_unloaded_and_loaded_by_a_topic(start: Callable[..., Robot], gateway: Gateway) -> None:
