@@ -102,6 +102,20 @@ def test_a_message_that_waits_is_sent_by_one_tab(visitor: Visitor, case: str) ->
     other.check()
 
 
+def test_a_message_written_in_a_tab_that_leaves_is_sent_by_the_other(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=4))
+    visitor.wait_text("answer", "The first")
+    other = Visitor(visitor.context, visitor.url)
+    with other.page.expect_request("**/v1/detached"):
+        other.open()
+    other.wait_text("answer", "The first")
+    queue(other)
+    other.page.close(run_before_unload=True)
+    visitor.find("next").wait_for()
+    visitor.page.locator(".message.answer .content", has_text="The second.").wait_for(timeout=60_000)
+    visitor.wait_finished()
+
+
 def test_of_each_node_the_last_change_of_any_tab_is_kept(visitor: Visitor) -> None:
     """A tab that knows half of an answer does not put it in the place of the whole one."""
     kept = visitor.page.evaluate(

@@ -264,7 +264,10 @@ const postClaim = ({ node, claim, next }) => claims.postMessage({ id: node.id, c
 claims.addEventListener("message", ({ data: { id, claim, next } }) => {
   const job = [...jobs.values()].find(({ node }) => node.id === id);
   if (!job) return;
-  if (!job.hasOwnNext && claim === Infinity) job.takeNext(); // The other tab is gone.
+  if (!job.hasOwnNext && claim === Infinity) {
+    job.node.next = next ?? job.node.next; // The other tab is gone; its message may have been written in it.
+    job.takeNext();
+  }
   if (!job.hasOwnNext && claim < job.claim) [job.node.next, job.next] = [next ?? undefined, null];
   if (claim > job.claim) postClaim(job);
   notify(job, "next");
