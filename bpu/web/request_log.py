@@ -59,6 +59,11 @@ class RequestRecord:
         return self.error_format(error, self.request_id)
 
     @property
+    def is_page_file(self) -> bool:
+        """Whether the request is for a file of the page."""
+        return self.path.startswith("/static/")
+
+    @property
     def request_id(self) -> str:
         """The id as Anthropic's clients print it, the same digits behind another prefix."""
         return f"req_{self.id.rpartition('_')[2].rpartition('-')[2]}"
@@ -90,8 +95,10 @@ def install(
         record = current()
         record.status = response.status_code
         record.endpoint = request.endpoint or "none"
-        response.headers["x-request-id"] = record.id
-        response.headers["request-id"] = record.request_id
+        # The page has some sixty files, so they carry no headers that nobody reads.
+        if not record.is_page_file:
+            response.headers["x-request-id"] = record.id
+            response.headers["request-id"] = record.request_id
         record.end = lambda: end(record)
         response.call_on_close(lambda: None if record.is_detached else record.end())
         return response
@@ -121,5 +128,5 @@ def _write(record: RequestRecord, seconds: float) -> None:
         "ms": round(seconds * 1000, 1),
         **record.facts,
     }
-    probe = record.path in PROBES or record.path.startswith("/static/")
-    log.log(logging.DEBUG if probe else logging.INFO, "request", extra={"facts": facts})
+    quiet = record.path in PROBES or record.is_page_file
+    log.log(logging.DEBUG if quiet else logging.INFO, "request", extra={"facts": facts})

@@ -254,7 +254,7 @@ def test_the_page_is_light_to_carry(chromium: Any, site: Gateway) -> None:
     visitor.wait_ready()
     assert len(sizes) > 10
     first = sum(sizes.values())
-    assert first < 150_000, sizes
+    assert first < 145_000, sizes
     visitor.ask(say("</think>\n\n$x^2$\n\n```python\nx = 1\n```\n\n```cpp\nint x;\n```\n\n```bash\nls\n```"))
     visitor.page.locator(".answer math").wait_for()
     visitor.page.locator(".answer .hl-number").first.wait_for()
@@ -262,7 +262,7 @@ def test_the_page_is_light_to_carry(chromium: Any, site: Gateway) -> None:
     late = {url.rpartition("/")[2]: size for url, size in sizes.items()}
     assert {"formula_worker.js", "highlight.js"} <= set(late)
     assert late["temml.js"] > 50_000, "what the worker imports is counted"
-    assert first < sum(sizes.values()) < 215_000, sizes
+    assert first < sum(sizes.values()) < 212_000, sizes
     context.close()
 
 
