@@ -116,6 +116,24 @@ def test_a_message_written_in_a_tab_that_leaves_is_sent_by_the_other(visitor: Vi
     visitor.wait_finished()
 
 
+def test_of_two_messages_that_wait_the_one_of_a_tab_that_leaves_is_sent_with_the_other(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 40 + ".", rate=4))
+    visitor.wait_text("answer", "The first")
+    other = Visitor(visitor.context, visitor.url)
+    with other.page.expect_request("**/v1/detached"):
+        other.open()
+    other.wait_text("answer", "The first")
+    for tab, words in ((visitor, "written here"), (other, "written there")):
+        tab.send(words)
+        tab.find("next").wait_for()
+    other.page.close(run_before_unload=True)
+    visitor.page.locator(".message.question", has_text="written here").wait_for(timeout=60_000)
+    [question] = visitor.page.locator(".message.question", has_text="written").all_inner_texts()
+    assert "written here" in question
+    assert "written there" in question
+    visitor.wait_finished()
+
+
 def test_of_each_node_the_last_change_of_any_tab_is_kept(visitor: Visitor) -> None:
     """A tab that knows half of an answer does not put it in the place of the whole one."""
     kept = visitor.page.evaluate(

@@ -259,19 +259,26 @@ function openChannel(name) {
   }
 }
 
-const postClaim = ({ node, claim, next }) => claims.postMessage({ id: node.id, claim, next });
+const postClaim = ({ node, claim, next, hasOwnNext }) => claims.postMessage({ id: node.id, claim, next, hasOwnNext });
 
-claims.addEventListener("message", ({ data: { id, claim, next } }) => {
+claims.addEventListener("message", ({ data: { id, claim, next, hasOwnNext } }) => {
   const job = [...jobs.values()].find(({ node }) => node.id === id);
   if (!job) return;
-  if (!job.hasOwnNext && claim === Infinity) {
-    job.node.next = next ?? job.node.next; // The other tab is gone; its message may have been written in it.
-    job.takeNext();
-  }
+  if (claim === Infinity) takeLeft(job, next, hasOwnNext);
   if (!job.hasOwnNext && claim < job.claim) [job.node.next, job.next] = [next ?? undefined, null];
   if (claim > job.claim) postClaim(job);
   notify(job, "next");
 });
+
+/** Takes the message of a tab that is gone. One that was written in it goes with the one that was written here. */
+function takeLeft(job, next, wasWrittenThere) {
+  if (!job.hasOwnNext) {
+    job.node.next = next ?? job.node.next;
+    job.takeNext();
+  } else if (next && wasWrittenThere) {
+    job.setNext(conversations.joinMessages(conversations.messageOf(job.next), conversations.messageOf(next)));
+  }
+}
 
 const isLeaving = () => performance.now() - leavingAt < LEAVING_MS;
 
