@@ -41,7 +41,7 @@ class InputImage:
     def parse(self) -> None:
         """Read the part's address or data. Raises `BadRequest`."""
         source = self._source()
-        if source.startswith(_DATA):
+        if _is_data_url(source):
             self.base64 = self._data_of(source)
         else:
             self.address = self._checked_address(source)
@@ -67,7 +67,7 @@ class InputImage:
         """Return the data URL or the address in the part."""
         part = self.part
         if isinstance(part, str):  # Ollama's images are base64 alone
-            return part if part.startswith(_DATA) else f"{_DATA};base64,{part}"
+            return part if _is_data_url(part) else f"{_DATA};base64,{part}"
         source = part.get("source")
         if isinstance(source, Mapping):
             return self._source_of(source)
@@ -105,6 +105,10 @@ class InputImage:
         if not is_web or len(source) > _MAX_ADDRESS or not source.isprintable():
             raise self.refuse("An image must be a data URL or the address of one: `https://...`.")
         return source
+
+
+def _is_data_url(source: str) -> bool:
+    return source[: len(_DATA)].lower() == _DATA  # the scheme of an address has no case
 
 
 def is_image(part: Any) -> bool:

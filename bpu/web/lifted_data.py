@@ -19,7 +19,7 @@ from bpu.images.data import ImageData
 #: of the URL alphabet, and with `/` as `\/` or `\u002f`). The first data behind it tells it from other texts.
 _SLASH = rb"(?:\\?/|_|\\u002[fF])"
 _FILE = _SLASH + rb"9j" + _SLASH + rb"|iVBORw0KGgo|R0lGOD|Qk[0-3]|UklGR"
-_BEGIN = re.compile(rb'(?<!\\)"(?:data:[^,"]{0,200},|(?=' + _FILE + rb"))(?=[A-Za-z0-9+/\-_=\\]{240})")
+_BEGIN = re.compile(rb'(?<!\\)"(?:(?i:data):[^,"]{0,200},|(?=' + _FILE + rb"))(?=[A-Za-z0-9+/\-_=\\]{240})")
 #: More bytes than the pattern needs.
 _BEGIN_BYTES = 512
 #: Bytes that may stand in base64 data: both alphabets, padding, and blanks of e-mail. And the first other one, where

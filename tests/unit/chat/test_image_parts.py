@@ -25,12 +25,19 @@ ANTHROPIC = {"type": "image", "source": {"type": "base64", "media_type": "image/
 WAYS: dict[str, Any] = {
     "chat": lambda: chat(user(IMAGE, TEXT)),
     "chat, an address as text": lambda: chat(user({"type": "image_url", "image_url": URL}, TEXT)),
+    "chat, a scheme in capitals": lambda: chat(
+        user({"type": "image_url", "image_url": URL.replace("data:image", "DATA:Image")}, TEXT)
+    ),
     "responses": lambda: parse_response(
         {"model": EYES, "input": [user({"type": "input_image", "image_url": URL, "detail": "auto"}, TEXT)]}, **OPTIONS
     ),
     "messages": lambda: parse_message({"model": EYES, "max_tokens": 9, "messages": [user(ANTHROPIC, TEXT)]}, **OPTIONS),
     "ollama chat": lambda: parse_ollama_chat(
         {"model": EYES, "messages": [{"role": "user", "content": "Look", "images": ["AAAA"]}]}, **OPTIONS
+    ),
+    "ollama chat, a data URL": lambda: parse_ollama_chat(
+        {"model": EYES, "messages": [{"role": "user", "content": "Look", "images": ["Data:image/png;base64,AAAA"]}]},
+        **OPTIONS,
     ),
     "ollama generate": lambda: parse_generate({"model": EYES, "prompt": "Look", "images": ["AAAA"]}, **OPTIONS),
 }

@@ -77,6 +77,7 @@ WRITTEN = {
     "PHP with a JPEG": json.dumps("/9j/" + "a/b+" * 20_000).replace("/", "\\/"),
     ".NET": json.dumps("iVBORw0KGgo" + "a/b+" * 20_000).replace("+", "\\u002B"),
     "a JPEG in \\u002f": json.dumps("/9j/" + "a/b+" * 20_000).replace("/", "\\u002f"),
+    "a scheme in capitals": json.dumps("DATA:image/png;base64," + "a/b+" * 20_000),
     "URL alphabet": json.dumps("_9j_" + "a-b_" * 20_000),
 }
 
