@@ -321,6 +321,8 @@ _NUMBERS = _rules(
     (rf"{_LEFT}&{_RIGHT}", "和", " and "),
     (r"(?<=\d)\.(?=\d)", "点", " point "),
 )
+#: A power as Python writes it.
+_POWER = re.compile(r"(?<=[\d)])\*\*(?=[\d(-])|(?<=[a-z])(?<![A-Za-z]{2})\*\*(?=\d)|(?<=[\d)]) \*\* (?=[\d(-])")
 #: Categories that are not spoken: controls, invisible ones, surrogates, private ones; symbols become blanks.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Me"})
 _BRACKETS = frozenset({"Ps", "Pe", "Pi", "Pf"})
@@ -337,9 +339,12 @@ def speakable(raw: str, language: Language, *, line_start: bool = False) -> str:
     text = _TARGET.sub("", text)
     text = _ADDRESS.sub("链接" if language == "zh" else "link", text)
     text = html.unescape(_HTML.sub(" ", text)).replace("\xa0", " ")
+    # Before the rules, so that none of them takes characters for apart that are neighbours to the ear.
+    text = "".join(filter(_is_visible, text))
     text = _apply(_TEX, text, language) if "\\" in text else text
     if line_start:
         text = _apply(_LINE, text, language)
+    text = _powers(text)
     text = re.sub(r"\*{2,3}|~~|`|(?<!\w)_+|_+(?!\w)|(?<![\d\s])\*(?!\s*\d)|(?<!\S)\*(?=\S)", "", text)
     text = text.replace("——", "，").replace("|", "，" if language == "zh" else ", ").replace("｜", "，")
     text = _numbers(text, language)
@@ -365,10 +370,20 @@ def _apply(rules: tuple[Rule, ...], text: str, language: Language) -> str:
     return text
 
 
+def _powers(text: str) -> str:
+    """Write `2**3` as `2^3`, unless one of its marks begins or ends bold words."""
+    is_bold = _POWER.sub("", text).count("**") % 2
+    return text if is_bold else _POWER.sub("^", text)
+
+
 def _numbers(text: str, language: Language) -> str:
     thousands = _NUMBERS[1][0]
     text = thousands.sub(lambda found: found[1].replace(",", ""), text)
     return _apply((_NUMBERS[0], *_NUMBERS[2:]), text, language)
+
+
+def _is_visible(char: str) -> bool:
+    return unicodedata.category(char) not in _INVISIBLE and not "\ufe00" <= char <= "\ufe0f"
 
 
 def _spoken_characters(text: str) -> Iterator[str]:
@@ -380,9 +395,7 @@ def _spoken_characters(text: str) -> Iterator[str]:
             yield "’"
         elif char in ASCII_ENDS + ",:":
             yield char if not after or after.isspace() or ord(after) > 127 or after in _CLOSERS else " "
-        elif category in _INVISIBLE or "\ufe00" <= char <= "\ufe0f":
-            continue
-        elif (char.isascii() and not char.isalnum()) or category == "So" or "\U0001f3fb" <= char <= "\U0001f3ff":
+        elif (char.isascii() and not char.isalnum()) or category == "So" or "\U0001f000" <= char <= "\U0001faff":
             yield " "
         elif category not in _BRACKETS:
             yield char
@@ -395,6 +408,10 @@ _TIDY: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(rf" (?=[{_CJK}{_ALL_MARKS}])|(?<=[{_CJK}{_WIDE_MARKS}]) "), ""),
     # Of several marks in a row the last one is kept: a full stop says more than the comma before it.
     (re.compile(rf"[{_ALL_MARKS}](?: ?[{_ALL_MARKS}])+"), lambda found: found[0][-1]),
+    # The colon of a time or a ratio is a word by now; what is left of other marks must not look like one.
+    (re.compile(r"(?<=\d)[:：](?=\d)"), "，"),
+    # A bracket may have stood behind the mark.
+    (re.compile(r"(?<=[,.!?;:])(?=[A-Za-z0-9])"), " "),
     (re.compile(rf"\A[\s{_ALL_MARKS}]+"), ""),
 )
 
