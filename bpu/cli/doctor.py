@@ -96,8 +96,17 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
         user=_service_user(root),
         root=root,
         serves=serves_networks(settings),
+        is_gateway=lambda port: root == Path("/") and _is_gateway(port),
         hostname=socket.gethostname(),
     )
+
+
+def _is_gateway(port: int) -> bool:
+    """Whether a gateway answers at this port of the machine, which may belong to another user."""
+    from bpu.discovery.scan import ask  # imports the library for mDNS, which the other checks do not need
+
+    _status, health = ask("127.0.0.1", port, "/health")
+    return isinstance(health.get("engine"), dict)
 
 
 def _service_user(root: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 TEXTS = {
     "port_free": ("{port} is free", "{port} 空闲"),
     "gateway_runs": ("A gateway runs on {port}: {owner}", "端口 {port} 上有网关在运行：{owner}"),
+    "gateway_answers": ("A gateway answers on {port}.", "端口 {port} 上有网关在应答。"),
     "port_taken_by": ("{port} is taken by {owner}", "{port} 被 {owner} 占用"),
     "port_taken": ("{port} is taken; whose it is only root may see.", "{port} 已被占用；只有 root 能看到是谁。"),
     "see_owner": ("sudo ss -ltnp 'sport = :{port}'", "sudo ss -ltnp 'sport = :{port}'"),

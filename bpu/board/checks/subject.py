@@ -35,6 +35,8 @@ class Subject:
     addresses: Callable[[], Sequence[Address]] = local_addresses
     #: Whether clients in the network of an address are served without a key.
     serves: Callable[[str], bool] = lambda ip: True
+    #: Whether a gateway answers at a port of this machine.
+    is_gateway: Callable[[int], bool] = lambda port: False
     hostname: str = ""
     models: tuple[ModelSpec, ...] = ()
 

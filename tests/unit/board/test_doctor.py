@@ -295,6 +295,12 @@ def test_a_port_in_use_names_who_has_it(board: Board, command: str, level: Level
     assert "pid 70" in found.said
 
 
+def test_a_gateway_of_another_user_is_asked_for(board: Board) -> None:
+    board.file("proc/net/tcp", TCP + ROW)
+    found = findings(subject(board, is_gateway=lambda port: port == 8000))["port"]
+    assert (found.level, found.said) == (Level.FINE, translate("doctor.gateway_answers", port=8000))
+
+
 def test_an_address_from_dhcp_comes_with_the_lines_that_fix_it(board: Board) -> None:
     programs = Programs(nmcli="GENERAL.CONNECTION:Wired connection 1\n")
     found = findings(subject(board, programs))["static"]
