@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.person import DESKTOP, PHONE, Visitor, say
+from tests.live.gateway import Gateway
+from tests.support.waits import until
 
 pytestmark = pytest.mark.browser
 
@@ -76,61 +78,71 @@ def queue(visitor: Visitor) -> None:
     visitor.find("next").wait_for()
 
 
-@pytest.mark.parametrize("case", ["stays", "leaves", "leaves, written after the other was opened"])
-def test_a_message_that_waits_is_sent_by_one_tab(visitor: Visitor, case: str) -> None:
-    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=4))
-    visitor.wait_text("answer", "The first")
-    if "after" not in case:
-        queue(visitor)
+def stored(visitor: Visitor) -> dict[str, str]:
+    return dict(visitor.page.evaluate("() => ({ ...localStorage })"))
+
+
+def open_beside(visitor: Visitor) -> Visitor:
+    """Open a second tab, which shows the answer under way."""
     other = Visitor(visitor.context, visitor.url)
     with other.page.expect_request("**/v1/detached"):
         other.open()
     other.wait_text("answer", "The first")
-    if "after" in case:
-        queue(visitor)
-    other.find("next").wait_for(state="hidden")
-    if case != "stays":
-        visitor.page.close(run_before_unload=True)
-        other.find("next").wait_for()
+    return other
+
+
+@pytest.mark.parametrize("case", ["stays", "leaves"])
+@pytest.mark.parametrize("written", ["before", "after"])
+def test_a_message_that_waits_is_sent_by_one_tab(visitor: Visitor, site: Gateway, case: str, written: str) -> None:
+    """`written` before or after the other tab was opened, by the first one, which stays or leaves."""
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=10))
+    visitor.wait_text("answer", "The first")
+    with site.paused_console():
+        if written == "before":
+            queue(visitor)
+        other = open_beside(visitor)
+        if written == "after":
+            queue(visitor)
+        other.find("next").wait_for(state="hidden")
+        if case == "leaves":
+            visitor.page.close(run_before_unload=True)
+            other.find("next").wait_for()
     answers = other.page.locator(".message.answer .content")
     answers.filter(has_text="The second.").wait_for(timeout=60_000)
     other.wait_finished()
-    kept = other.page.evaluate("() => ({ ...localStorage })")
-    (record,) = [text for name, text in kept.items() if name.startswith("bpu.conversation.")]
+    (record,) = [text for name, text in stored(other).items() if name.startswith("bpu.conversation.")]
     assert len(json.loads(record)["nodes"]) == 4
     assert [text.split()[1].rstrip(".") for text in answers.all_inner_texts()] == ["first", "second"]
     other.check()
 
 
-def test_a_message_written_in_a_tab_that_leaves_is_sent_by_the_other(visitor: Visitor) -> None:
-    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=4))
+def test_a_message_written_in_a_tab_that_leaves_is_sent_by_the_other(visitor: Visitor, site: Gateway) -> None:
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=10))
     visitor.wait_text("answer", "The first")
-    other = Visitor(visitor.context, visitor.url)
-    with other.page.expect_request("**/v1/detached"):
-        other.open()
-    other.wait_text("answer", "The first")
-    queue(other)
-    other.page.close(run_before_unload=True)
-    visitor.find("next").wait_for()
+    with site.paused_console():
+        other = open_beside(visitor)
+        queue(other)
+        other.page.close(run_before_unload=True)
+        visitor.find("next").wait_for()
     visitor.page.locator(".message.answer .content", has_text="The second.").wait_for(timeout=60_000)
     visitor.wait_finished()
 
 
-def test_of_two_messages_that_wait_the_one_of_a_tab_that_leaves_is_sent_with_the_other(visitor: Visitor) -> None:
-    visitor.send(say("</think>\n\nThe first" + " goes on" * 40 + ".", rate=4))
+def test_of_two_messages_that_wait_the_one_of_a_tab_that_leaves_is_sent_with_the_other(
+    visitor: Visitor, site: Gateway
+) -> None:
+    visitor.send(say("</think>\n\nThe first" + " goes on" * 30 + ".", rate=10))
     visitor.wait_text("answer", "The first")
-    other = Visitor(visitor.context, visitor.url)
-    with other.page.expect_request("**/v1/detached"):
-        other.open()
-    other.wait_text("answer", "The first")
-    for tab, words in ((visitor, "written here"), (other, "written there")):
-        tab.send(words)
-        tab.find("next").wait_for()
-    other.page.close(run_before_unload=True)
-    visitor.page.locator(".message.question", has_text="written here").wait_for(timeout=60_000)
-    [question] = visitor.page.locator(".message.question", has_text="written").all_inner_texts()
-    assert "written here" in question
-    assert "written there" in question
+    with site.paused_console():
+        other = open_beside(visitor)
+        for tab, words in ((visitor, "written here"), (other, "written there")):
+            tab.send(words)
+            tab.find("next").wait_for()
+        other.page.close(run_before_unload=True)
+        until(lambda: any("written here\\n\\nwritten there" in text for text in stored(visitor).values()))
+    question = visitor.page.locator(".message.question", has_text="written here")
+    question.wait_for(timeout=60_000)
+    assert "written there" in question.inner_text()
     visitor.wait_finished()
 
 

@@ -133,6 +133,16 @@ class Gateway:
 
     # Processes
 
+    @contextmanager
+    def paused_console(self) -> Iterator[None]:
+        """Hold the answer under way where it is, while a test does what may take time on a busy machine."""
+        pid = self.engine()["console_pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def wait_for(self, state: str = "ready", seconds: float = 30) -> Gateway:
         until(lambda: self._is_in(state), seconds=seconds, what=f"the engine is {state}")
         return self
