@@ -4,8 +4,9 @@ A gunicorn worker runs such an answer in its own greenlet and writes its bytes t
 reads that file, and after a page reload reads it again, from any worker, by a secret token. An answer is cancelled
 after two minutes without a reader, and removed two minutes after its end.
 
-The workers coordinate through the files alone: a file's time says when its answer was last alive or last read, and a
-client's slot is a file that is created exclusively.
+The workers coordinate through the files alone: a file's time says when its answer was last alive or last read. A
+client's slot is a file that is created exclusively and says whose it is; all other files are named by their answer, so
+that what an answer leaves to be done later is not done to the next one in its slot.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ POLL_S = 0.1
 TOUCH_INTERVAL_S = 1.0
 _PIECE_BYTES = 65536
 _TOKEN_BYTES = 16
+#: Of a digest in the name of a file.
+_NAME_DIGITS = 16
 
 
 class AnswerNotKept(BadRequest):
@@ -55,20 +58,14 @@ class AnswerNotKept(BadRequest):
 class AnswerFiles:
     """The files of one answer.
 
-    Facts (`.json`), bytes (`.sse`), the last reader (`.read`), its end (`.end`).
+    Facts (`.json`, by the slot), and by the answer: bytes (`.sse`), the last reader (`.read`), its end (`.end`).
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.name = name
-        self.facts, self.bytes = folder / f"{name}.json", folder / f"{name}.sse"
-        self.read, self.end = folder / f"{name}.read", folder / f"{name}.end"
-
-    def age(self, path: Path) -> float | None:
-        """Seconds since `path` was touched, None if there is no such file."""
-        try:
-            return time.time() - path.stat().st_mtime
-        except OSError:
-            return None
+    def __init__(self, folder: Path, slot: str, token_digest: str) -> None:
+        self._token_digest = token_digest
+        self.name = token_digest[:_NAME_DIGITS]
+        self.facts, self.bytes = folder / f"{slot}.json", folder / f"{self.name}.sse"
+        self.read, self.end = folder / f"{self.name}.read", folder / f"{self.name}.end"
 
     @property
     def has_ended(self) -> bool:
@@ -78,13 +75,15 @@ class AnswerFiles:
     @property
     def is_over(self) -> bool:
         """Whether the answer has expired or lost its worker."""
-        ended, alive = self.age(self.end), self.age(self.facts)
+        ended, alive = _age(self.end), _age(self.facts)
         return ended > KEPT_S if ended is not None else alive is None or alive > WORKER_LOST_S
 
     def remove(self) -> None:
-        """Delete the files; missing ones are no error."""
-        for path in (self.bytes, self.read, self.end, self.facts):  # the facts last, because they reserve the slot
+        """Delete the files, the facts only while the slot is this answer's; missing ones are no error."""
+        for path in (self.bytes, self.read, self.end):
             path.unlink(missing_ok=True)
+        if _token_digest(_read_facts(self.facts)) == self._token_digest:
+            self.facts.unlink(missing_ok=True)
 
 
 class Detached:
@@ -97,7 +96,7 @@ class Detached:
         self._written = 0
         self._is_kept = True
         self.has_ended = False
-        _touch(files.read)
+        _mark(files.read)
 
     def run(self, pieces: Iterable[bytes], *, cancel: Callable[[], None], close: Callable[[], None]) -> None:
         """Run the answer in a greenlet; return at once.
@@ -125,7 +124,7 @@ class Detached:
         self.has_ended = True
         os.close(self._file)
         if self._is_kept:
-            _touch(self.files.end)
+            _mark(self.files.end)
             gevent_io.Alarm(KEPT_S, self.files.remove)
         else:
             self.files.remove()
@@ -149,7 +148,7 @@ class Detached:
         """Touch the files while the answer runs, and cancel it when it has no reader."""
         while not self.has_ended:
             _touch(self.files.facts)
-            silent = self.files.age(self.files.read)
+            silent = _age(self.files.read)
             if silent is not None and silent > (KEPT_S if self._is_kept else WORKER_LOST_S):
                 log.info("A detached answer is cancelled, because it has no reader.")
                 cancel()
@@ -188,15 +187,14 @@ class DetachedAnswers:
         except OSError as error:
             log.warning("No answer can be detached: %s", error)
             return None
-        self._running = {name: other for name, other in self._running.items() if not other.files.has_ended}
+        self._running = {name: other for name, other in self._running.items() if not other.has_ended}
         self._running[files.name] = detached
         return detached
 
     def find(self, token: str, key: str) -> AnswerFiles:
         """Find the answer of `token`. Raises `AnswerNotKept`."""
-        for files in self._all_files():
-            facts = _read_facts(files)
-            fits = hmac.compare_digest(_digest(token), str(facts.get("token", "")))
+        for files, facts in self._all_files():
+            fits = hmac.compare_digest(_digest(token), _token_digest(facts))
             if fits and hmac.compare_digest(key, str(facts.get("key", ""))) and not files.is_over:
                 return files
         raise AnswerNotKept(
@@ -220,29 +218,43 @@ class DetachedAnswers:
 
         If there is none, they replace its oldest ended answer.
         """
-        prefix = _digest(client)[:16]
-        places = [AnswerFiles(self._folder, f"{prefix}-{number}") for number in range(MAX_ANSWERS_PER_CLIENT)]
-        ended = sorted((files for files in places if files.has_ended), key=lambda files: -(files.age(files.end) or 0))
-        if len(self._all_files()) < MAX_ANSWERS:
-            for files in places:
-                if _create(files.facts, facts):
+        client_digest = _digest(client)[:_NAME_DIGITS]
+        slots = [f"{client_digest}-{number}" for number in range(MAX_ANSWERS_PER_CLIENT)]
+        taken = [files for files, _facts in self._all_files()]
+        if len(taken) < MAX_ANSWERS:
+            for slot in slots:
+                if files := self._create_facts(slot, facts):
                     return files
-        for files in ended:
-            files.remove()
-            if _create(files.facts, facts):
+        own = [files for files in taken if files.facts.stem in slots and files.has_ended]
+        for old in sorted(own, key=lambda files: -(_age(files.end) or 0)):
+            old.remove()
+            if files := self._create_facts(old.facts.stem, facts):
                 return files
         return None
 
-    def _all_files(self) -> list[AnswerFiles]:
+    def _create_facts(self, slot: str, facts: dict[str, str]) -> AnswerFiles | None:
+        files = AnswerFiles(self._folder, slot, facts["token"])
+        return files if _create(files.facts, json.dumps(facts)) else None
+
+    def _all_files(self) -> list[tuple[AnswerFiles, dict[str, Any]]]:
+        """Return the files of each answer, and its facts."""
         try:
-            return [AnswerFiles(self._folder, path.stem) for path in self._folder.glob("*.json")]
+            paths = list(self._folder.glob("*.json"))
         except OSError:
             return []
+        found = [(path.stem, _read_facts(path)) for path in paths]
+        return [(AnswerFiles(self._folder, slot, _token_digest(facts)), facts) for slot, facts in found]
 
     def _sweep(self) -> None:
-        for files in self._all_files():
+        """Remove what is over, and what no answer owns any more."""
+        owned: set[Path] = set()
+        for files, _facts in self._all_files():
             if files.is_over:
                 files.remove()
+            owned |= {files.facts, files.bytes, files.read, files.end}
+        for path in set(self._folder.iterdir()) - owned:
+            if (_age(path) or 0) > KEPT_S:
+                path.unlink(missing_ok=True)
 
 
 def _pieces(file: Any, files: AnswerFiles, own: Detached | None, client: socket | None) -> Iterator[bytes]:
@@ -278,28 +290,47 @@ def _pieces(file: Any, files: AnswerFiles, own: Detached | None, client: socket 
         file.close()
 
 
-def _create(path: Path, facts: dict[str, str]) -> bool:
-    """Create a private file with `facts`; return False if it exists."""
+def _create(path: Path, text: str) -> bool:
+    """Create a private file; return False if it exists."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
         return False
     with os.fdopen(fd, "w", encoding="ascii") as file:
-        json.dump(facts, file)
+        file.write(text)
     return True
 
 
-def _read_facts(files: AnswerFiles) -> dict[str, Any]:
+def _read_facts(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(files.facts.read_text(encoding="ascii"))
+        facts = json.loads(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
 
 
-def _touch(path: Path) -> None:
+def _token_digest(facts: dict[str, Any]) -> str:
+    return str(facts.get("token", ""))
+
+
+def _age(path: Path) -> float | None:
+    """Seconds since `path` was touched, None if there is no such file."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _mark(path: Path) -> None:
+    """Create an empty private file; a full disk costs only what it would have said."""
     with suppress(OSError):
         path.touch(mode=0o600)
+
+
+def _touch(path: Path) -> None:
+    """Set the time of a file; a removed one stays so."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def _digest(text: str) -> str:

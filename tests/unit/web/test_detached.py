@@ -132,9 +132,62 @@ def test_what_has_expired_or_lost_its_worker_is_gone(answers: DetachedAnswers, f
         with pytest.raises(AnswerNotKept):
             answers.find(one.token, "k")
     other = reserved(answers, client="10.0.0.2")
-    assert {path.stem for path in folder.iterdir()} == {other.files.name}, "they were swept up"
+    own = {other.files.facts.stem, other.files.name}
+    assert {path.stem for path in folder.iterdir()} == own, "they were swept up"
     other.end()
     lost.end()
+
+
+def test_an_answer_is_not_removed_when_the_one_before_it_expires(
+    answers: DetachedAnswers, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the slot of the one before it, which leaves an alarm."""
+    monkeypatch.setattr(detached_module, "KEPT_S", 0.05)
+    expiring = [reserved(answers) for _ in range(MAX_ANSWERS_PER_CLIENT)]
+    for one in expiring:
+        run(one, b"old")
+    expired = gevent_io.Flag()
+    gevent_io.Alarm(0.05, expired.set)
+    monkeypatch.setattr(detached_module, "KEPT_S", KEPT_S)
+    new = [reserved(answers) for _ in range(MAX_ANSWERS_PER_CLIENT)]
+    assert {one.files.facts for one in new} == {one.files.facts for one in expiring}
+    run(new[0], b"new")
+    assert expired.wait(30)
+    for worker in (answers, DetachedAnswers(folder)):
+        assert b"".join(worker.read(worker.find(new[0].token, "k"))) == b"new"
+    assert answers.find(new[1].token, "k").name == new[1].files.name
+    new[1].end()
+
+
+def test_an_answer_has_not_ended_because_one_that_lost_its_slot_has(answers: DetachedAnswers) -> None:
+    lost = reserved(answers)
+    age(lost.files.facts, WORKER_LOST_S + 1)
+    new, more = reserved(answers), gevent_io.Flag()
+    assert new.files.facts == lost.files.facts
+
+    def pieces() -> Iterator[bytes]:
+        more.wait(30)
+        yield b"all"
+
+    new.run(pieces(), cancel=lambda: None, close=lambda: None)
+    lost.end()
+    reader = answers.read(answers.find(new.token, "k"))
+    gevent_io.call_soon(more.set)
+    assert b"".join(reader) == b"all"
+
+
+@pytest.mark.parametrize("facts", ["", "[]", "{", '{"token": 7}'])
+def test_a_slot_with_broken_facts_is_free_again(answers: DetachedAnswers, folder: Path, facts: str) -> None:
+    broken = [reserved(answers) for _ in range(MAX_ANSWERS_PER_CLIENT)]
+    for one in broken:
+        one.files.facts.write_text(facts)
+        age(one.files.facts, WORKER_LOST_S + 1)
+        for path in (one.files.bytes, one.files.read):
+            age(path, KEPT_S + 1)
+    new = reserved(answers)
+    assert {path.stem for path in folder.iterdir()} == {new.files.facts.stem, new.files.name}
+    for one in (*broken, new):
+        one.end()
 
 
 def test_an_answer_without_a_reader_is_cancelled(answers: DetachedAnswers) -> None:
