@@ -102,7 +102,7 @@ def subject_of(settings: Settings, root: Path = Path("/"), model: ModelSpec | No
 
 
 def _is_gateway(port: int) -> bool:
-    """Whether a gateway answers at this port of the machine, which may belong to another user."""
+    """Whether a gateway, also one of another user, answers at this port."""
     from bpu.discovery.scan import ask  # imports the library for mDNS, which the other checks do not need
 
     _status, health = ask("127.0.0.1", port, "/health")

@@ -79,7 +79,10 @@ class AnswerFiles:
         return ended > KEPT_S if ended is not None else alive is None or alive > WORKER_LOST_S
 
     def remove(self) -> None:
-        """Delete the files, the facts only while the slot is this answer's; missing ones are no error."""
+        """Delete the files, the facts only while the slot is this answer's.
+
+        Missing ones are no error.
+        """
         for path in (self.bytes, self.read, self.end):
             path.unlink(missing_ok=True)
         if _token_digest(_read_facts(self.facts)) == self._token_digest:

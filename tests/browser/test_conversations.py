@@ -124,8 +124,10 @@ def test_a_message_written_in_a_tab_that_leaves_is_sent_by_the_other(visitor: Vi
         queue(other)
         other.page.close(run_before_unload=True)
         visitor.find("next").wait_for()
-    visitor.page.locator(".message.answer .content", has_text="The second.").wait_for(timeout=60_000)
+    second = visitor.page.locator(".message.answer .content", has_text="The second.")
+    second.wait_for(timeout=60_000)
     visitor.wait_finished()
+    assert second.count() == 1, "it is sent once"
 
 
 def test_of_two_messages_that_wait_the_one_of_a_tab_that_leaves_is_sent_with_the_other(

@@ -13,6 +13,7 @@ LARGE = 200
 EXCEPTIONS = {
     "bpu/messages/connect.py": "texts alone, of which `tests/unit/test_messages.py` reads every one",
     "bpu/messages/doctor.py": "texts alone, of which `tests/unit/test_messages.py` reads every one",
+    "bpu/messages/doctor_network.py": "texts alone, of which `tests/unit/test_messages.py` reads every one",
     "bpu/messages/ion.py": "texts alone, of which `tests/unit/test_messages.py` reads every one",
 }
 
