@@ -124,7 +124,11 @@ class Job:
 
     def _connect(self) -> None:
         self._exit_reported.clear()  # an earlier keeper may have set it
-        self._channel = self._daemon.open_job_channel(self._on_message, self._on_keeper_gone)
+        channel = self._daemon.open_job_channel(self._on_message, self._on_keeper_gone)
+        if self._state is not JobState.QUEUED:  # its client has left while a keeper was started
+            channel.close()
+            return
+        self._channel = channel
         self._send(
             SubmitJob(
                 **self._daemon.launch_fields(self._launch),
@@ -202,6 +206,7 @@ class Job:
     def _begin(self, start: StartJob, fds: list[int]) -> None:
         if self._state is not JobState.QUEUED:
             protocol.close_all(fds)
+            self._send(DeclineJob())
             return
         if len(fds) != PIPES:
             protocol.close_all(fds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -103,6 +104,43 @@ def test_a_job_whose_console_gets_out_of_sync_before_any_text_joins_again(rig: R
     wait_for(lambda: any(isinstance(message, FailJob) for message in rig.keeper.sent))
     assert [message.retry for message in rig.keeper.sent if isinstance(message, FailJob)] == [True]
     assert (rig.job.is_waiting, rig.ended) == (True, 0)
+
+
+def test_a_job_whose_client_leaves_while_a_keeper_is_started_is_not_submitted(tmp_path: Path) -> None:
+    """Its connection would keep the console for as long as the keeper lets a job run."""
+    opening, opened = gevent_io.Flag(), gevent_io.Flag()
+    sent, closed = list[Message](), list[bool]()
+
+    def open_job_channel(*_callbacks: Any) -> Any:
+        opening.set()
+        opened.wait(10)
+        return SimpleNamespace(send=sent.append, close=lambda: closed.append(True))
+
+    daemon: Any = SimpleNamespace(
+        open_job_channel=open_job_channel,
+        launch_fields=lambda launch: {"fingerprint": launch.fingerprint},
+        status=SimpleNamespace(load_s=None, queued=0),
+    )
+    ours, client = socket.socketpair()
+    job = Job(
+        daemon,
+        Turn(line=b"hi", tokens=1),
+        launch=start_engine(tmp_path).launch,
+        job_id="job",
+        conversation_digest=lambda raw: "",
+        count_tokens=len,
+        queue_timeout_s=0,
+        client=ours,
+    )
+    joining = gevent_io.spawn(job.join)
+    assert opening.wait(10)
+    client.close()
+    wait_for(lambda: not job.is_waiting)
+    opened.set()
+    with pytest.raises(errors.ClientLeft):
+        joining.get(timeout=10)
+    assert (sent, closed) == ([], [True])
+    ours.close()
 
 
 def fail_at(method: str, error: BaseException) -> type[TurnReader]:
