@@ -422,7 +422,7 @@ class Scheduler:
             if self._clock() < self._memory_wait_ends and self._find_shortage(model.launch, ()):
                 return  # the kernel has not freed the memory of the previous model yet
             model.supervisor.follows_another = True
-            self.model = model
+            self.model, self._stays_until = model, 0.0
             if self._unload_name not in ("", model.name):
                 self.should_be_loaded, self._unload_name = not self.launch.per_job, ""
         self._swap_target = None

@@ -71,7 +71,11 @@ def _models(scheduler: Scheduler) -> dict[str, ModelStatus]:
 
     The present one stands for all launches of its id.
     """
-    listed = [*list(scheduler.registry.models.values())[-LISTED_MODELS:], scheduler.model]
+    registry = scheduler.registry
+    known = list(registry.models.values())[-LISTED_MODELS:]
+    # Of several launches of one id the newest counts, which may be one that was needed before the others.
+    known.sort(key=lambda model: registry.fingerprint_of(model.name) == model.fingerprint)
+    listed = [*known, scheduler.model]
     models = {model.name: model for model in listed}
     return {name: ModelStatus(**model.status()) for name, model in models.items()}
 

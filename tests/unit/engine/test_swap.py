@@ -8,6 +8,7 @@ import pytest
 
 from bpu.engine.console_process import Exit
 from bpu.engine.keeper.circuit_breaker import FREE_RETRIES
+from bpu.engine.keeper.status_report import status_of
 from bpu.engine.states import State
 from tests.unit.engine.rig import PROMPT, STDERR, Rig
 
@@ -162,6 +163,43 @@ def test_an_order_loads_another_model_and_it_stays(ready: Rig, other: str) -> No
     ready.banner()
     ready.after(60.0)
     assert (ready.state(), ready.scheduler.model.name) == (State.READY, "qwen3-4b")
+
+
+def test_the_stay_of_an_ordered_model_ends_when_another_is_loaded(ready: Rig, other: str) -> None:
+    assert ready.scheduler.load(other) == ""
+    ready.settle()
+    ready.gone()
+    ready.banner()
+    stopped, first = ready.join(fingerprint=other), ready.join()
+    ready.scheduler.remove(stopped)  # its client stops the answer, so the console ends
+    ready.settle()
+    ready.gone()
+    ready.banner()
+    assert ready.scheduler.model.name == FIRST
+    finish(ready, first)
+    ready.join(fingerprint=other)
+    assert ready.state() is State.STOPPING, "nobody has ordered the model that is loaded"
+
+
+def test_the_status_of_a_model_is_that_of_its_newest_launch(ready: Rig, other: str, tmp_path: Path) -> None:
+    for fingerprint in (other, None):
+        job = ready.join(fingerprint=fingerprint) if fingerprint else ready.join()
+        ready.gone()
+        ready.banner()
+        finish(ready, job)
+    broken = ready.register(tmp_path, "qwen3-4b", argv=("console", "--broken"))
+    ready.join(fingerprint=broken)
+    ready.gone()
+    for _ in range(FREE_RETRIES + 1):
+        ready.console.die(Exit(None, 11))
+    ready.banner()
+    assert ready.scheduler.model.name == FIRST
+    assert ready.register(tmp_path, "qwen3-4b") == other, "the entry is put right"
+    ready.join()
+    assert ready.scheduler.load(other) == ""
+    ready.settle()
+    status = status_of(ready.scheduler, 0.0).models["qwen3-4b"]
+    assert (status.fingerprint, status.error) == (other, None)
 
 
 def test_an_order_waits_its_turn_behind_jobs_of_the_loaded_model_and_comes_within_its_time(
