@@ -200,7 +200,7 @@ class Gateway:
             self.wait_nothing_left()
         return code
 
-    def wait_nothing_left(self, seconds: float = 12) -> None:
+    def wait_nothing_left(self, seconds: float = 30) -> None:
         gone = f"all gone\n{self.log}"
         until(lambda: not self.keepers() and not self.consoles(), seconds=seconds, what=gone, every=0.05)
 

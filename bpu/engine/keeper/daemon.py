@@ -66,9 +66,9 @@ from bpu.engine.states import State, Transition
 from bpu.engine.status import EngineStatus
 from bpu.log_writer import LogWriter, describe_loss
 
-#: How long the keeper runs without a lifeline: a replaced worker leaves a gap, a restart of the gateway too.
-LIFELINE_GRACE_S = 5.0
-FIRST_LIFELINE_GRACE_S = 15.0
+#: How long the keeper runs without a lifeline: a reload ends idle workers before the new ones have started, which takes
+#: some seconds on a board. A gateway that stops announces it.
+LIFELINE_GRACE_S = 15.0
 LOCK_TIMEOUT_S = 2.0
 #: A console whose keeper was killed ends with its keeper; one that still lives after this is an orphan.
 ORPHAN_GRACE_S = 0.3
@@ -124,7 +124,7 @@ class Keeper:
         self._held_since: float | None = None
         self._places_at, self._places_pending = 0.0, False
         self._no_lifeline_since: float | None = self._since
-        self._grace = FIRST_LIFELINE_GRACE_S
+        self._grace = LIFELINE_GRACE_S
         self._group = Path(launch.state_dir).stat().st_gid
         self._handlers: dict[type[Message], Callable[[Connection, Any], object]] = {
             Attach: self._attach,
