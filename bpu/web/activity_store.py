@@ -82,6 +82,7 @@ class ActivityStore:
         self._path = path
         self._later, self._in_thread, self._clock = later, in_thread, clock
         self._pending: list[Row] = []
+        self._writing: list[list[Row]] = []  # batches that are perhaps not in the database yet
         self._is_write_scheduled = False
         self._is_reported = False
 
@@ -105,8 +106,10 @@ class ActivityStore:
 
     def rows(self, viewer: Viewer, *, limit: int = 200) -> list[Row]:
         """Return the latest requests as `viewer` may see them, unwritten ones included, the newest first."""
-        pending = [{name: row.get(name) for name in (*COLUMNS, *TEXT_COLUMNS)} for row in reversed(self._pending)]
-        written = self._in_thread(lambda: self._read(limit))
+        unwritten = [row for batch in (*self._writing, self._pending) for row in batch]
+        pending = [{name: row.get(name) for name in (*COLUMNS, *TEXT_COLUMNS)} for row in reversed(unwritten)]
+        # Some of them may be written before the database is read.
+        written = [row for row in self._in_thread(lambda: self._read(limit)) if row not in pending]
         return [redact_for(viewer, row) for row in [*pending, *written][:limit]]
 
     def write(self) -> None:
@@ -117,7 +120,11 @@ class ActivityStore:
 
     def _write_soon(self) -> None:
         batch, self._pending, self._is_write_scheduled = self._pending, [], False
-        self._in_thread(lambda: self._write(batch))
+        self._writing.append(batch)
+        try:
+            self._in_thread(lambda: self._write(batch))
+        finally:
+            self._writing = [other for other in self._writing if other is not batch]
 
     def _write(self, batch: Sequence[Row]) -> None:
         try:

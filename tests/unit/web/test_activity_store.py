@@ -50,6 +50,29 @@ def store(tmp_path: Path, later: Later) -> ActivityStore:
     )
 
 
+def test_a_request_is_shown_once_while_it_is_written(tmp_path: Path, later: Later) -> None:
+    """Whether its batch is written before the database is read or after it."""
+    around: list[Callable[[], None]] = []
+
+    def in_thread(function: Callable[[], Any]) -> Any:
+        if around:
+            around.pop()()  # another greenlet runs until the thread has begun
+        return function()
+
+    store = ActivityStore(
+        tmp_path / "activity.sqlite3", later=lambda _, function: later.append(function), in_thread=in_thread
+    )
+    shown = list[int]()
+    store.add(record())
+    around.append(later.pop())
+    shown.append(len(store.rows(LOCAL)))
+    store.add(record())
+    around.append(lambda: shown.append(len(store.rows(LOCAL))))
+    later.pop()()
+    assert shown == [1, 2]
+    assert len(store.rows(LOCAL)) == 2
+
+
 def test_a_request_is_kept_with_its_figures(store: ActivityStore, later: Later) -> None:
     store.add(record())
     store.write()
