@@ -46,7 +46,9 @@ def stop(pid: int) -> None:
     It is a child of this process.
     """
     with contextlib.suppress(ProcessLookupError, ChildProcessError):
-        os.kill(pid, signal.SIGTERM)
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return
+        os.kill(pid, signal.SIGTERM)  # it is not reaped yet, so its pid is no other process's
         deadline = time.monotonic() + GOODBYE_S
         while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
             time.sleep(0.05)
