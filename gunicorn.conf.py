@@ -233,6 +233,7 @@ def post_worker_init(worker: Any) -> None:
 
     ctx = worker.wsgi.extensions["bpu"]
     worker.on_stop, worker.abort_jobs = ctx.close, ctx.engine.abort_jobs
+    worker.runs_answers = lambda: ctx.runs_answers
     worker.on_refused = ctx.request_metrics.count_refusal
     worker.head_s = ctx.settings.head_timeout_s
     worker.first_byte_s = ctx.settings.first_byte_timeout_s

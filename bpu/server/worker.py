@@ -27,6 +27,8 @@ from bpu.web.shared_counts import Counts
 
 #: Time for aborted streams to write their error objects.
 ABORT_GRACE_S = 1.0
+#: How often a worker that stops looks whether its detached answers have ended.
+DETACHED_POLL_S = 0.1
 #: Connections accepted beyond the limit while idle ones are being closed.
 EXTRA_CONNECTIONS = 128
 #: Seconds between two log lines about refused connections.
@@ -50,8 +52,9 @@ class Worker(JsonErrorWorker):
     """One worker process of the gateway; the master forks it and `gunicorn.conf.py` sets its attributes.
 
     Each connection of the worker has a greenlet, in which `handle` runs; the stop runs in a greenlet of its own.
-    `on_stop` is called when the worker begins to stop, `abort_jobs` when `graceful_s` is over. `first_byte_s` limits
-    the time to the first byte of a new connection, `head_s` the time of a request's head.
+    `on_stop` is called when the worker begins to stop, `abort_jobs` when `graceful_s` is over. `runs_answers` returns
+    whether there are answers that go on without a connection. `first_byte_s` limits the time to the first byte of a new
+    connection, `head_s` the time of a request's head.
     """
 
     first_byte_s = 5.0
@@ -62,6 +65,7 @@ class Worker(JsonErrorWorker):
         super().__init__(*args, **kwargs)
         self.on_stop: Callable[[], None] = lambda: None
         self.abort_jobs: Callable[[], None] = lambda: None
+        self.runs_answers: Callable[[], bool] = lambda: False
         #: Connection counts shared by all workers; the master sets them before the fork.
         self.counts: Counts | None = None
         self.connections: Connections[ClientSocket] = Connections(limit=self.cfg.worker_connections)
@@ -92,7 +96,10 @@ class Worker(JsonErrorWorker):
     def run(self) -> None:
         """Serve connections until the worker has stopped."""
         gevent_io.spawn(self._drain_on_stop)
-        super().run()
+        super().run()  # which ends as soon as no connection is left
+        while self.runs_answers() and not self._quitting:
+            self.notify()
+            gevent_io.sleep(DETACHED_POLL_S)
 
     # gunicorn clears this on a stop signal and when the worker has reached its number of requests.
     @property
@@ -169,7 +176,9 @@ class Worker(JsonErrorWorker):
             connection.shut_down_reading()
         self.on_stop()
         self._check_idle()
+        ends_at = time.monotonic() + self.graceful_s
         self._is_idle.wait(self.graceful_s)
+        self._wait_for_answers(ends_at)
         os.kill(os.getpid(), signal.SIGQUIT)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
@@ -184,11 +193,18 @@ class Worker(JsonErrorWorker):
     def _quit(self) -> None:
         self.alive = False
         self._check_idle()
-        if not self._is_idle.is_set():
+        if not self._is_idle.is_set() or self.runs_answers():
+            ends_at = time.monotonic() + ABORT_GRACE_S
             self.abort_jobs()
             self._is_idle.wait(ABORT_GRACE_S)
+            self._wait_for_answers(ends_at)
         self.cfg.worker_int(self)
         raise SystemExit(0)
+
+    def _wait_for_answers(self, ends_at: float) -> None:
+        """Wait for the answers that go on without a connection, at most until `ends_at` (monotonic)."""
+        while self.runs_answers() and time.monotonic() < ends_at:
+            gevent_io.sleep(DETACHED_POLL_S)
 
 
 def peer_address(addr: Any) -> str:

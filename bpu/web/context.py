@@ -129,6 +129,11 @@ class AppContext:
     activity: ActivityStore | None = None
 
     @property
+    def runs_answers(self) -> bool:
+        """Whether this worker runs detached answers, which may have no connection."""
+        return self.detached is not None and self.detached.is_running
+
+    @property
     def prompter(self) -> Prompter:
         """The prompter of the default model."""
         return self.served.default.parts.prompter

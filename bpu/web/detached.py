@@ -4,9 +4,9 @@ A gunicorn worker runs such an answer in its own greenlet and writes its bytes t
 reads that file, and after a page reload reads it again, from any worker, by a secret token. An answer is cancelled
 after two minutes without a reader, and removed two minutes after its end.
 
-The workers coordinate through the files alone: a file's time says when its answer was last alive or last read. A
-client's slot is a file that is created exclusively and says whose it is; all other files are named by their answer, so
-that what an answer leaves to be done later is not done to the next one in its slot.
+The workers coordinate through the files alone: a file's time, of the clock that no one sets, says when its answer was
+last alive or last read. A client's slot is a file that is created exclusively and says whose it is; all other files are
+named by their answer, so that what an answer leaves to be done later is not done to the next one in its slot.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import math
 import os
 import secrets
 import time
@@ -74,9 +75,15 @@ class AnswerFiles:
 
     @property
     def is_over(self) -> bool:
-        """Whether the answer has expired or lost its worker."""
+        """Whether the answer has expired or lost its slot or its worker."""
         ended, alive = _age(self.end), _age(self.facts)
-        return ended > KEPT_S if ended is not None else alive is None or alive > WORKER_LOST_S
+        if ended is not None:
+            return ended > KEPT_S
+        return alive is None or alive > WORKER_LOST_S or not self._has_slot
+
+    @property
+    def _has_slot(self) -> bool:
+        return _token_digest(_read_facts(self.facts)) == self._token_digest
 
     def remove(self) -> None:
         """Delete the files, the facts only while the slot is this answer's.
@@ -85,7 +92,7 @@ class AnswerFiles:
         """
         for path in (self.bytes, self.read, self.end):
             path.unlink(missing_ok=True)
-        if _token_digest(_read_facts(self.facts)) == self._token_digest:
+        if self._has_slot:
             self.facts.unlink(missing_ok=True)
 
 
@@ -98,8 +105,10 @@ class Detached:
         self._file = os.open(files.bytes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         self._written = 0
         self._is_kept = True
+        self._cancel: Callable[[], None] = lambda: None
         self.has_ended = False
         _mark(files.read)
+        gevent_io.spawn(self._watch)  # from now on, because the job may wait long for its place
 
     def run(self, pieces: Iterable[bytes], *, cancel: Callable[[], None], close: Callable[[], None]) -> None:
         """Run the answer in a greenlet; return at once.
@@ -117,8 +126,8 @@ class Detached:
                 close()
                 self.end()
 
+        self._cancel = cancel
         gevent_io.spawn(write)
-        gevent_io.spawn(lambda: self._watch(cancel))
 
     def end(self) -> None:
         """End the answer; may be called twice. Its files are kept for `KEPT_S`."""
@@ -147,14 +156,14 @@ class Detached:
             self.files.bytes.unlink(missing_ok=True)
         self.changed.set()
 
-    def _watch(self, cancel: Callable[[], None]) -> None:
+    def _watch(self) -> None:
         """Touch the files while the answer runs, and cancel it when it has no reader."""
         while not self.has_ended:
             _touch(self.files.facts)
             silent = _age(self.files.read)
             if silent is not None and silent > (KEPT_S if self._is_kept else WORKER_LOST_S):
                 log.info("A detached answer is cancelled, because it has no reader.")
-                cancel()
+                self._cancel()
                 return
             gevent_io.sleep(TOUCH_INTERVAL_S)
 
@@ -173,6 +182,11 @@ class DetachedAnswers:
     def none(cls) -> DetachedAnswers:
         """Make an instance that keeps no answers."""
         return cls(Path(os.devnull))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this worker runs an answer."""
+        return any(not detached.has_ended for detached in self._running.values())
 
     def reserve(self, client: str, key: str) -> Detached | None:
         """Reserve files for an answer to `client`, None at its limit.
@@ -256,8 +270,9 @@ class DetachedAnswers:
                 files.remove()
             owned |= {files.facts, files.bytes, files.read, files.end}
         for path in set(self._folder.iterdir()) - owned:
-            if (_age(path) or 0) > KEPT_S:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_ctime > KEPT_S:
+                    path.unlink()
 
 
 def _pieces(file: Any, files: AnswerFiles, own: Detached | None, client: socket | None) -> Iterator[bytes]:
@@ -272,13 +287,11 @@ def _pieces(file: Any, files: AnswerFiles, own: Detached | None, client: socket 
     try:
         while not left.is_set():
             changed.clear()
-            # Read before the bytes, because the end is marked after the last of them. A removed file grows only in the
-            # worker that runs its answer.
-            is_removed = not os.fstat(file.fileno()).st_nlink
-            has_ended = (own is None or own.has_ended) if is_removed else files.has_ended
+            # Read before the bytes, because the end is marked after the last of them.
+            has_ended = own.has_ended if own else files.has_ended or files.is_over
             if data := file.read(_PIECE_BYTES):
                 yield data
-            elif has_ended or (not is_removed and files.is_over):
+            elif has_ended:
                 return
             else:
                 if time.monotonic() - touched >= TOUCH_INTERVAL_S:
@@ -293,14 +306,19 @@ def _pieces(file: Any, files: AnswerFiles, own: Detached | None, client: socket 
         file.close()
 
 
-def _create(path: Path, text: str) -> bool:
-    """Create a private file; return False if it exists."""
+def _create(path: Path, text: str = "") -> bool:
+    """Create a private file with its time, whole at once; return False if it exists."""
+    new = path.with_name(f".{secrets.token_hex(_TOKEN_BYTES)}")
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "w", encoding="ascii") as file:
+            file.write(text)
+        _set_time(new)
+        os.link(new, path)
     except FileExistsError:
         return False
-    with os.fdopen(fd, "w", encoding="ascii") as file:
-        file.write(text)
+    finally:
+        new.unlink(missing_ok=True)
     return True
 
 
@@ -317,23 +335,33 @@ def _token_digest(facts: dict[str, Any]) -> str:
 
 
 def _age(path: Path) -> float | None:
-    """Seconds since `path` was touched, None if there is no such file."""
+    """Seconds since the time of `path`, None if there is no such file.
+
+    Infinite for a time of an earlier boot, or one that is not of this module.
+    """
     try:
-        return time.time() - path.stat().st_mtime
+        age = time.monotonic() - path.stat().st_mtime
     except OSError:
         return None
+    return age if age >= 0 else math.inf
+
+
+def _set_time(path: Path) -> None:
+    """Set the time of a file to now, by the monotonic clock, because a board sets its other clock after boot."""
+    now = time.monotonic()
+    os.utime(path, (now, now))
 
 
 def _mark(path: Path) -> None:
     """Create an empty private file; a full disk costs only what it would have said."""
     with suppress(OSError):
-        path.touch(mode=0o600)
+        _create(path)
 
 
 def _touch(path: Path) -> None:
     """Set the time of a file; a removed one stays so."""
     with suppress(OSError):
-        os.utime(path)
+        _set_time(path)
 
 
 def _digest(text: str) -> str:

@@ -112,6 +112,8 @@ def _engine_answer(ctx: AppContext, chat_request: ChatRequest, make_format: Form
             response = detaching.detach(response, detached, cancel=job.close)
     except BaseException:
         resources.close()
+        if detached:
+            detached.discard()
         raise
     _limit_writes(response)
     if ctx.simulated:

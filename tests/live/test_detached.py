@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,34 @@ def test_a_worker_that_is_killed_takes_its_answers_with_it(tmp_path: Path) -> No
         assert resume(site, answer.token).status == 404
 
 
+@pytest.mark.parametrize("way", ["reload", "restart of the worker"])
+def test_it_ends_by_itself_although_its_worker_is_replaced(tmp_path: Path, way: str) -> None:
+    """Its reader has left, so no connection keeps the worker."""
+    with running(tmp_path, workers=1, env={"BPU_CONSOLE_ARGS": SLOW}) as site:
+        answer = ask(site, sim("x", tokens=120, rate=40))
+        answer.until(b"content")
+        answer.leave()
+        [worker] = site.workers()
+        if way == "reload":
+            site.send_signal(signal.SIGHUP)
+        else:
+            worker.terminate()
+        until(lambda: [other for other in site.workers() if other.pid != worker.pid], what="the next worker")
+        assert len(resume(site, answer.token).text()) > 300
+        worker.wait(30)
+        assert site.loads() == (1, {})
+
+
+def test_a_stop_ends_it_with_an_error_after_the_graceful_time(tmp_path: Path) -> None:
+    with running(tmp_path, workers=1, env={"BPU_CONSOLE_ARGS": SLOW, "BPU_GRACEFUL_S": "1"}) as site:
+        answer = ask(site, sim("x", tokens=4000, rate=20))
+        answer.until(b"content")
+        answer.leave()
+        assert site.stop() == 0
+        [path] = (site.state_dir / "detached").glob("*.sse")
+        assert b"The gateway is stopping" in path.read_bytes()
+
+
 def test_without_a_reader_for_two_minutes_it_is_cancelled(tmp_path: Path) -> None:
     """The time of the last reader is a file's: it is set back instead of waited for."""
     with running(tmp_path, workers=1, env={"BPU_CONSOLE_ARGS": SLOW}) as site:
@@ -197,7 +226,7 @@ def test_without_a_reader_for_two_minutes_it_is_cancelled(tmp_path: Path) -> Non
 
 def age(path: Path, seconds: float) -> bool:
     if path.exists():
-        os.utime(path, (time.time() - seconds,) * 2)
+        os.utime(path, (time.monotonic() - seconds,) * 2)
     return True
 
 

@@ -49,7 +49,7 @@ def run(detached: Detached, *pieces: bytes, cancel: Callable[[], None] = lambda:
 
 def age(path: Path, seconds: float) -> None:
     """Let a file be older."""
-    then = time.time() - seconds
+    then = time.monotonic() - seconds
     os.utime(path, (then, then))
 
 
@@ -177,17 +177,57 @@ def test_an_answer_has_not_ended_because_one_that_lost_its_slot_has(answers: Det
 
 
 @pytest.mark.parametrize("facts", ["", "[]", "{", '{"token": 7}'])
-def test_a_slot_with_broken_facts_is_free_again(answers: DetachedAnswers, folder: Path, facts: str) -> None:
+def test_a_slot_with_broken_facts_is_free_again(
+    answers: DetachedAnswers, folder: Path, monkeypatch: pytest.MonkeyPatch, facts: str
+) -> None:
     broken = [reserved(answers) for _ in range(MAX_ANSWERS_PER_CLIENT)]
     for one in broken:
         one.files.facts.write_text(facts)
         age(one.files.facts, WORKER_LOST_S + 1)
-        for path in (one.files.bytes, one.files.read):
-            age(path, KEPT_S + 1)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + KEPT_S + 1)
     new = reserved(answers)
     assert {path.stem for path in folder.iterdir()} == {new.files.facts.stem, new.files.name}
     for one in (*broken, new):
         one.end()
+
+
+def test_an_answer_does_not_end_because_the_clock_is_set(
+    answers: DetachedAnswers, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board without a battery for its clock sets it some seconds after boot."""
+    detached, more, cancelled = reserved(answers), gevent_io.Flag(), list[bool]()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"one "
+        more.wait(30)
+        yield b"two"
+
+    detached.run(pieces(), cancel=lambda: cancelled.append(True), close=lambda: None)
+    workers = (answers, DetachedAnswers(folder))
+    readers = [worker.read(worker.find(detached.token, "k")) for worker in workers]
+    assert [next(reader) for reader in readers] == [b"one ", b"one "]
+    rest: list[list[bytes]] = [[], []]
+    for got, reader in zip(rest, readers, strict=True):
+        gevent_io.spawn(lambda got=got, reader=reader: got.extend(reader))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3 * 365 * 86400)
+    looked = gevent_io.Flag()
+    gevent_io.Alarm(2 * detached_module.TOUCH_INTERVAL_S, looked.set)
+    assert looked.wait(30)
+    reserved(DetachedAnswers(folder), client="10.0.0.9").discard()  # which sweeps
+    more.set()
+    wait_for(lambda: all(rest))
+    assert (rest, cancelled) == ([[b"two"], [b"two"]], [])
+
+
+def test_an_answer_whose_job_waited_long_for_its_place_is_read(answers: DetachedAnswers, folder: Path) -> None:
+    detached = reserved(answers)
+    wait_for(lambda: detached.files.facts.stat().st_mtime > 0)
+    age(detached.files.facts, WORKER_LOST_S + 1)
+    wait_for(lambda: not detached.files.is_over, seconds=5)
+    run(detached, b"all")
+    assert b"".join(answers.read(answers.find(detached.token, "k"))) == b"all"
 
 
 def test_an_answer_without_a_reader_is_cancelled(answers: DetachedAnswers) -> None:
@@ -222,6 +262,29 @@ def test_one_that_grows_too_large_is_not_kept_but_its_present_reader_gets_all(
     assert b"".join(reader) == b"second"
     with pytest.raises(AnswerNotKept):
         answers.read(files)
+
+
+def test_a_reader_of_another_worker_gets_all_of_one_that_grows_too_large(
+    answers: DetachedAnswers, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached_module, "MAX_BYTES", 8)
+    detached, more, last = reserved(answers), gevent_io.Flag(), gevent_io.Flag()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"first "
+        more.wait(30)
+        yield b"second "
+        last.wait(30)
+        yield b"third"
+
+    detached.run(pieces(), cancel=lambda: None, close=lambda: None)
+    other = DetachedAnswers(folder)
+    reader = other.read(other.find(detached.token, "k"))
+    assert next(reader) == b"first "
+    more.set()
+    assert next(reader) == b"second "
+    gevent_io.Alarm(3 * detached_module.POLL_S, last.set)  # meanwhile the reader looks for more
+    assert b"".join(reader) == b"third"
 
 
 def test_a_folder_that_cannot_be_made_costs_the_detaching_alone(
