@@ -347,7 +347,10 @@ def _age(path: Path) -> float | None:
 
 
 def _set_time(path: Path) -> None:
-    """Set the time of a file to now, by the monotonic clock, because a board sets its other clock after boot."""
+    """Set the time of a file to now, by the monotonic clock.
+
+    A board without a battery sets its other clock after boot.
+    """
     now = time.monotonic()
     os.utime(path, (now, now))
 
