@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -139,6 +142,82 @@ def test_a_notice_comes_at_the_end_if_wished(visit: Visit, refused: bool) -> Non
     assert notice[1].startswith("Apples")
 
 
+class Network:
+    """What is between the browser and a gateway: passes bytes on until it is broken."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def break_connections(self) -> None:
+        """End every connection; new ones are passed on again."""
+        for one in self._sockets[:]:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+        self.break_connections()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near = self._listener.accept()[0]
+                far = socket.create_connection(("127.0.0.1", self._port))
+                self._sockets += [near, far]
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def network(site: Gateway, visit: Visit) -> Iterator[Network]:
+    network = Network(site.port)
+    yield network
+    network.close()
+
+
+def test_an_answer_whose_connection_breaks_is_taken_up_again(visit: Visit, network: Network) -> None:
+    """As by a phone that was locked, a laptop that slept, or another Wi-Fi."""
+    visitor = visit(url=network.url)
+    visitor.expected += ["ERR_", "cancel"]
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 2.")
+    network.break_connections()
+    visitor.wait_text("answer", WORDS[-1])
+    visitor.wait_finished()
+    text = visitor.find("answer").inner_text()
+    assert [text.count(words) for words in WORDS] == [1] * len(WORDS)
+    assert visitor.find("error").is_hidden()
+    assert visitor.answer_count() == 1
+
+
+def test_a_reload_finds_the_answer_again_though_another_tab_has_asked(visitor: Visitor, site: Gateway) -> None:
+    other = Visitor(visitor.context, visitor.url).open()
+    visitor.send(LONG)
+    visitor.wait_text("answer", "Paragraph number 2.")
+    with site.paused_console():
+        visitor.send("after it " + say("</think>\n\nSecond."))
+        visitor.find("next").wait_for()
+        with other.page.expect_response("**/v1/chat/completions"):
+            other.send(say("</think>\n\nElsewhere."))
+        until(lambda: other.page.evaluate("localStorage['bpu.unfinished'].length > 9"), what="the other is noted")
+        visitor.page.reload()
+        visitor.find("next").wait_for()
+    visitor.page.locator(".message.answer .content", has_text=WORDS[-1]).wait_for(timeout=60_000)
+    visitor.page.locator(".message.answer .content", has_text="Second.").wait_for(timeout=60_000)
+
+
 @pytest.fixture
 def tabs(chromium: Any) -> Iterator[Tabs]:
     opened = Tabs(chromium)
@@ -176,3 +255,18 @@ def test_a_hidden_page_still_gets_its_formulas(tabs: Tabs, site: Gateway) -> Non
     page.show()
     page.wait_for("!document.hidden")
     assert page.value("document.querySelectorAll('.answer .math-source').length") == 0
+
+
+def test_a_hidden_page_learns_that_the_gateway_was_restarted(tabs: Tabs, start: Start) -> None:
+    site = start()
+    page = tabs.open(f"{site.url}/")
+    page.wait_for("document.querySelector('[data-testid=engine-state][data-state=ready]')")
+    assert page.value("document.getElementById('bodies').hidden")
+    tabs.open("about:blank")
+    page.wait_for("document.hidden")
+    site.stop()
+    site._env["BPU_ACTIVITY"] = "bodies"
+    site.start()
+    site.wait_for("ready")
+    page.show()
+    page.wait_for("!document.getElementById('bodies').hidden", seconds=20)

@@ -46,6 +46,20 @@ def test_the_board_is_seen_while_it_answers(visit: Visit, size: dict[str, int]) 
     visitor.wait_text("error", "cancelled")
 
 
+def test_a_button_that_is_pressed_slowly_is_pressed(visitor: Visitor) -> None:
+    visitor.wait_ready()
+    visitor.open_panel("board")
+    button = visitor.page.get_by_role("button", name="Unload", exact=True)
+    button.hover()
+    visitor.page.mouse.down()
+    visitor.page.wait_for_timeout(1500)  # The card tells how long the state lasts, to the second.
+    with visitor.page.expect_request("**/v1/engine/unload"):
+        visitor.page.mouse.up()
+    visitor.wait_state("stopped")
+    visitor.page.get_by_role("button", name="Load", exact=True).click()
+    visitor.wait_ready()
+
+
 def test_first_tokens_are_drawn_as_the_jobs_come(visitor: Visitor) -> None:
     visitor.wait_ready()
     visitor.open_panel("board")

@@ -154,6 +154,42 @@ def test_the_next_message_waits_for_the_end_of_the_answer(visit: Visit) -> None:
     assert visitor.find("next").is_hidden()
 
 
+def ask_otherwise(visitor: Visitor, text: str) -> None:
+    """Send the question in another version, and see its answer begin."""
+    visitor.page.locator(".question").hover()
+    visitor.page.get_by_role("button", name="Edit").click()
+    visitor.page.locator(".editing textarea").fill(text)
+    visitor.page.get_by_role("button", name="Save and send").click()
+    visitor.find("branch").filter(has_text="2/2").wait_for()
+    visitor.wait_text("answer", "Other.")
+
+
+def test_a_message_that_waits_is_asked_though_another_version_is_shown(visitor: Visitor) -> None:
+    visitor.ask(say("</think>\n\nOld."))
+    ask_otherwise(visitor, say("</think>\n\n" + "Other. " * 60, rate=20))
+    visitor.page.get_by_role("button", name="Version before").click()
+    visitor.wait_text("answer", "Old.")
+    with visitor.page.expect_request("**/v1/chat/completions") as request:
+        visitor.send("Then this. " + say("</think>\n\nSecond."))
+    asked = request.value.post_data_json["messages"]
+    assert asked[-1]["content"].startswith("Then this."), asked
+    visitor.wait_text("answer", "Second.")
+    visitor.wait_finished()
+
+
+def test_an_answer_that_is_continued_ends_the_one_under_way(visitor: Visitor) -> None:
+    visitor.send(say("</think>\n\n" + "Slow. " * 60, rate=10))
+    visitor.wait_text("answer", "Slow.")
+    visitor.find("stop").click()
+    ask_otherwise(visitor, say("</think>\n\n" + "Other. " * 60, rate=20))
+    visitor.page.get_by_role("button", name="Version before").click()
+    visitor.find("continue").click()
+    visitor.wait_finished()
+    visitor.page.get_by_role("button", name="Next version").click()
+    visitor.wait_text("answer", "Other.")
+    assert "Stopped by you." in visitor.page.locator(".message.answer").inner_text()
+
+
 def test_a_second_message_that_waits_does_not_replace_the_first(visitor: Visitor) -> None:
     visitor.send(say("</think>\n\n" + "Slow. " * 30, rate=10))
     visitor.find("stop").wait_for()

@@ -205,6 +205,31 @@ def test_two_tabs_that_ask_at_once_keep_both_turns(visitor: Visitor) -> None:
     other.check()
 
 
+def test_a_conversation_that_another_tab_deletes_stays_deleted(visitor: Visitor) -> None:
+    other = Visitor(visitor.context, visitor.url).open()
+    visitor.send("Secret " + say("</think>\n\n" + "Slow. " * 200, rate=20))
+    visitor.wait_text("answer", "Slow.")
+    other.find("conversation").hover()
+    other.page.get_by_role("button", name="Delete: Secret").click()
+    slots = f"{visitor.url}/slots"
+    until(lambda: visitor.page.request.get(slots).json()["slots"][0]["job"] is None, what="the answer is ended")
+    visitor.page.wait_for_timeout(1500)
+    assert [name for name in stored(visitor) if name.startswith("bpu.conversation.")] == []
+    assert other.find("conversation").count() == 0
+
+
+def test_an_answer_under_way_in_another_tab_is_read_along(visitor: Visitor) -> None:
+    other = Visitor(visitor.context, visitor.url).open()
+    visitor.send(say("</think>\n\n" + "Slow. " * 60 + "End.", rate=20))
+    visitor.wait_text("answer", "Slow.")
+    other.find("conversation").click()
+    other.page.locator(".message.answer.live").wait_for()
+    assert "The page was left" not in other.page.locator(".message.answer").inner_text()
+    other.wait_text("answer", "End.")
+    other.wait_finished()
+    assert other.answer_count() == 1
+
+
 def test_a_full_storage_is_said_and_nothing_is_lost_until_the_page_is_left(visitor: Visitor) -> None:
     visitor.ask(say("</think>\n\nThe first."))
     visitor.page.evaluate(

@@ -116,6 +116,23 @@ def test_more_pictures_than_a_message_takes_are_named(visit: Visit, eyes: Gatewa
     assert visitor.find("attachment").count() == 8
 
 
+def test_a_picture_that_is_still_being_read_goes_with_its_message(visit: Visit, eyes: Gateway) -> None:
+    visitor = visit(url=eyes.url)
+    visitor.find("attach").wait_for()
+    visitor.page.evaluate(
+        """() => {
+          const read = createImageBitmap;
+          window.createImageBitmap = (...given) => new Promise((done) => setTimeout(() => done(read(...given)), 500));
+        }"""
+    )
+    visitor.find("prompt").fill(ASK)
+    hand_over(visitor, "paste", "#prompt", GREEN)
+    visitor.find("prompt").press("Enter")
+    visitor.find("answer").wait_for()
+    visitor.wait_finished()
+    assert GREEN in visitor.find("answer").inner_text()
+
+
 def attach(visitor: Visitor, folder: Path, count: int) -> None:
     """Attach `count` small pictures, and wait until all that a message takes are there."""
     before = visitor.find("attachment").count()

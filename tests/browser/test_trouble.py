@@ -6,12 +6,14 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.browser.conftest import CONSOLE, Start
 from tests.browser.person import Visitor, say, sim
 from tests.live.gateway import Gateway
+from tests.support.waits import until
 
 pytestmark = pytest.mark.browser
 
@@ -91,7 +93,7 @@ def test_a_stream_that_just_ends_is_not_taken_for_an_answer(visit: Visit, start:
     """Its worker is killed in the middle; another takes the next question."""
     site = start()
     visitor = visit(url=site.url)
-    visitor.expected += AWAY
+    visitor.expected += [*AWAY, "404"]  # The page asks another worker for the rest.
     visitor.send(sim(tokens=900, think=2, rate=20))
     visitor.wait_text("answer", "the simulator")
     for worker in site.workers():
@@ -106,6 +108,22 @@ def test_a_stream_that_just_ends_is_not_taken_for_an_answer(visit: Visit, start:
     visitor.wait_text("answer", "Whole.")
     visitor.wait_finished()
     assert visitor.answer_count() == 1
+
+
+def test_a_failure_in_another_conversation_is_said_there(visitor: Visitor) -> None:
+    visitor.expected.append("503")
+    refuse: list[Any] = []
+    visitor.page.route("**/v1/chat/completions", lambda route: refuse.append(route), times=1)
+    visitor.send("Refused " + say("</think>\n\nNow."))
+    visitor.find("new-chat").click()
+    until(lambda: refuse, what="it is asked")
+    error = {"error": {"message": "No.", "code": "engine_unavailable"}}
+    refuse[0].fulfill(status=503, json=error)
+    visitor.page.locator("[data-activity=unread]").wait_for()
+    visitor.find("conversation").click()
+    visitor.wait_text("error", "The engine cannot answer now.")
+    visitor.page.get_by_role("button", name="Try again").click()
+    visitor.wait_text("answer", "Now.")
 
 
 def test_a_lost_network_comes_back(visitor: Visitor) -> None:

@@ -94,7 +94,7 @@ export function csv(rows) {
 
 /** A plain line above the chat while the gateway keeps what people write. */
 export function prepareBodiesBanner() {
-  let isAsked = false;
+  let asked = 0;
   let keeps = false;
   const draw = () => {
     byId("bodies").hidden = !keeps;
@@ -102,17 +102,13 @@ export function prepareBodiesBanner() {
   };
   onLanguage(draw);
   onEngine(async () => {
-    if (engineStatus.link !== "online") {
-      isAsked = false;
-      return;
-    }
-    if (isAsked) return;
-    isAsked = true;
+    if (engineStatus.link !== "online" || engineStatus.connection === asked) return;
+    asked = engineStatus.connection;
     try {
       ({ bodies: keeps } = await callJson("/v1/activity?limit=0"));
       draw();
     } catch {
-      isAsked = false; // Asked again with the next event.
+      asked = 0; // Asked again with the next event.
     }
   });
 }

@@ -31,13 +31,13 @@ prepareBodiesBanner();
 jobs.prepareJobs();
 jobs.resumeAll();
 
-let shown = "";
+let shown = null;
 const chat = new Chat({
   changed: () => {
     sidebar.draw();
     keepAddress(chat);
-    if (shown !== chat.conversation.id) redrawPanel();
-    shown = chat.conversation.id;
+    if (shown !== chat.conversation) redrawPanel();
+    shown = chat.conversation;
   },
 });
 const sidebar = new Sidebar(chat);

@@ -20,6 +20,7 @@ export class Attachments {
     Object.assign(this, { changed, waitingPictures });
     this.list = [];
     this.box = {};
+    this.reading = new Set();
     this.input = byId("picture-file");
     this.camera = byId("picture-camera");
     byId("attach").addEventListener("click", () => this.input.click());
@@ -65,6 +66,13 @@ export class Attachments {
   }
 
   async add(files) {
+    const reading = this.read(files);
+    this.reading.add(reading);
+    await reading;
+    this.reading.delete(reading);
+  }
+
+  async read(files) {
     const { box } = this;
     for (const file of files) {
       if (this.list.length + this.waitingPictures() >= MAX_PICTURES) return showError({ code: "pictures", message: file.name });

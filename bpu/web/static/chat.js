@@ -25,6 +25,7 @@ export class Chat {
     this.changed = changed;
     this.conversation = conversations.create();
     this.views = [];
+    this.failed = new Map(); // The last job of a conversation, where it has left nothing but an error.
     this.scroll = new Scroll();
     this.gauge = new ContextGauge();
     this.forgottenLine = el("li", { class: "forgotten" });
@@ -36,7 +37,7 @@ export class Chat {
       waitingPictures: () => this.job?.next?.images.length ?? 0,
     });
     jobs.onJobs((job, event) => this.onJobEvent(job, event));
-    conversations.onSavedElsewhere((id) => this.takeSaved(id));
+    conversations.onSavedElsewhere((id, isRemoved) => (isRemoved ? this.takeRemoved(id) : this.takeSaved(id)));
     onEngine(() => this.drawStatus());
     onLanguage(() => {
       this.views = []; // Every view has words of its own.
@@ -63,6 +64,8 @@ export class Chat {
     this.show();
     this.scroll.toEnd();
     this.changed();
+    const failed = this.failed.get(conversation.id);
+    if (failed) showError(failed.error, this.remedyOf(failed));
   }
 
   /** Takes what another tab has added to a conversation in use, so that saving it here loses nothing of that. */
@@ -73,6 +76,16 @@ export class Chat {
     if (!conversation) return;
     conversations.takeSaved(conversation, job?.node);
     if (isShown) this.show();
+  }
+
+  /** An answer to a conversation that another tab has deleted ends; it would bring the conversation back. */
+  takeRemoved(id) {
+    const job = jobs.jobOf(id);
+    if (!job) return;
+    jobs.stop(job);
+    conversations.discard(id);
+    if (id === this.conversation.id) this.startNew();
+    this.changed();
   }
 
   startNew() {
@@ -113,6 +126,7 @@ export class Chat {
   }
 
   continueAnswer(node) {
+    this.stop();
     hideError();
     jobs.begin(this.conversation, node);
   }
@@ -141,6 +155,7 @@ export class Chat {
     const all = conversations.versions(this.conversation, node.parent);
     const wanted = all[all.indexOf(node) + by];
     if (!wanted) return;
+    hideError(); // What it offers is meant for the version that was shown.
     this.conversation.chosen[node.parent] = wanted.id;
     this.save();
     this.show();
@@ -252,6 +267,7 @@ export class Chat {
 
   onJobEvent(job, event) {
     const isShown = job.conversation === this.conversation || job.conversation.id === this.conversation.id;
+    if (event === "begin") this.failed.delete(job.conversation.id);
     if (event === "end") this.onJobEnd(job, isShown);
     if (event === "begin" || event === "end") this.changed();
     if (!isShown) return;
@@ -278,13 +294,14 @@ export class Chat {
   onJobEnd(job, isShown) {
     const { finish } = job.node;
     const isDone = finish === "stop" || finish === "length";
+    if (!job.conversation.nodes.includes(job.node)) this.failed.set(job.conversation.id, job);
     if (isShown) {
       announceEnd(finish === "stop" ? t("answer_done") : "");
       if (job.error && finish !== "lost") showError(job.error, this.remedyOf(job));
       if (job.isUnsaved) showError({ code: "storage", message: "" });
     }
     if (!isShown || document.hidden) {
-      if (finish !== "stopped") notifyEnd(job.conversation.title, isDone);
+      if (finish !== "stopped") notifyEnd(job.conversation.title, isDone, job.node.id);
       if (!isShown) conversations.change(job.conversation.id, { unread: true }, job.conversation);
     }
     if (!job.next) return;
@@ -312,6 +329,7 @@ function addAnswer(conversation, question) {
 
 /** Sends the message that waited for the end of an answer. */
 function sendNext({ conversation, node, next }) {
+  for (const { id, parent } of conversations.pathTo(conversation, node)) conversation.chosen[parent] = id; // It is seen.
   const answer = addAnswer(conversation, addQuestion(conversation, node.id, next));
   setTimeout(() => jobs.begin(conversation, answer));
 }

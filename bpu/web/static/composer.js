@@ -64,8 +64,11 @@ export class Composer {
     this.draw();
   }
 
-  submit() {
-    if (this.isEmpty) return;
+  /** Sends what is in the box, once the pictures are there that were chosen for it. */
+  async submit() {
+    const { box, reading } = this.attachments;
+    while (reading.size) await Promise.all(reading);
+    if (this.isEmpty || this.attachments.box !== box) return;
     const text = this.area.value.trim() ? this.area.value : t("picture_question");
     const message = { text, images: this.attachments.sent };
     this.set(NO_MESSAGE);

@@ -71,8 +71,8 @@ export function restore({ conversation, draft }) {
 
 export const onChangeElsewhere = (listener) => onOtherTabChange((name) => name === INDEX && listener());
 
-/** `listener(id)` when another tab has saved the conversation `id`. */
-export const onSavedElsewhere = (listener) => onOtherTabChange((name) => name.startsWith(recordKey("")) && listener(name.slice(recordKey("").length)));
+/** `listener(id, isRemoved)` when another tab has saved or deleted the conversation `id`. */
+export const onSavedElsewhere = (listener) => onOtherTabChange((name, isRemoved) => name.startsWith(recordKey("")) && listener(name.slice(recordKey("").length), isRemoved));
 
 /** The record of `conversation` with what only another tab has saved of it. */
 function withSaved(conversation, saved) {
@@ -204,11 +204,18 @@ export function path(conversation) {
   return shown;
 }
 
-/** The part of the path that is sent to the model. */
-export function sentPath(conversation) {
-  const shown = path(conversation);
-  const first = shown.findIndex(({ id }) => id === conversation.from);
-  return first > 0 ? shown.slice(first) : shown;
+/** The nodes from the beginning down to `node`, whichever versions are shown. */
+export function pathTo(conversation, node) {
+  const known = nodesById(conversation.nodes);
+  const found = [];
+  for (let at = node; at; at = known.get(at.parent)) found.unshift(at);
+  return found;
+}
+
+/** The part of `nodes`, of the path that is shown by default, that is sent to the model. */
+export function sentPath(conversation, nodes = path(conversation)) {
+  const first = nodes.findIndex(({ id }) => id === conversation.from);
+  return first > 0 ? nodes.slice(first) : nodes;
 }
 
 // Files

@@ -57,7 +57,7 @@ export class Dashboard {
   put(name, facts, make) {
     const part = this.parts[name];
     const signature = JSON.stringify(facts) ?? "";
-    if (part.drawn === signature || part.node.querySelector("[data-sure]")) return; // A question waits for its second press.
+    if (part.drawn === signature || part.node.querySelector("[data-sure], button:active")) return; // A question waits for its second press, a press for its end.
     part.drawn = signature;
     const focused = part.node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const drawn = [make()].flat();

@@ -13,8 +13,9 @@ let pause = FIRST_PAUSE_MS;
 let endPause = () => {};
 
 /** `link` is "connecting", "online", "offline" or "locked"; `at` says when `engine` and `board` were true, for their
- * clocks; `isRestart` tells a load that follows a stop or a failure. */
-export const engineStatus = { link: "connecting", engine: null, board: null, at: 0, isRestart: false };
+ * clocks; `isRestart` tells a load that follows a stop or a failure; `connection` is another number after each break, also
+ * one that nobody saw because the page was hidden. */
+export const engineStatus = { link: "connecting", engine: null, board: null, at: 0, isRestart: false, connection: 0 };
 
 /** `listener(now)` after each event and each change of the link. */
 export function onEngine(listener) {
@@ -65,6 +66,7 @@ async function readEvents() {
   let watchdog = setTimeout(() => mine.abort(), SILENCE_LIMIT_MS);
   try {
     const response = await call("/v1/events", { signal: mine.signal });
+    engineStatus.connection += 1;
     for await (const data of events(response.body)) {
       clearTimeout(watchdog);
       watchdog = setTimeout(() => mine.abort(), SILENCE_LIMIT_MS);

@@ -12,6 +12,7 @@ import { read, write } from "./store.js";
 
 const MAX_CONCURRENT = 3; // A browser opens six connections to one host, and the page needs some for itself.
 const SAVE_EVERY_MS = 1000;
+const RESUME_AFTER_MS = [0, 1000, 3000, 8000, 18000]; // A phone's network comes back some seconds after the page does.
 const LEAVING_MS = 1500; // A link to another program says "leaving" too, and then the page stays.
 const UNFINISHED = "unfinished";
 
@@ -25,8 +26,14 @@ export const onJobs = (listener) => listeners.add(listener);
 /** The job whose answer belongs to the conversation `id`, or undefined. */
 export const jobOf = (id) => jobs.get(id);
 
-/** The conversation `id`: the object in use while an answer to it is under way, else what is kept. */
-export const conversationOf = (id) => jobs.get(id)?.conversation ?? conversations.load(id);
+/** The conversation `id`: the object in use while an answer to it is under way, here or in another tab, else what is kept. */
+export function conversationOf(id) {
+  if (jobs.has(id)) return jobs.get(id).conversation;
+  const conversation = conversations.load(id);
+  const node = conversation?.nodes.find(({ finish, resume }) => finish === "reload" && resume);
+  if (node) resume(conversation, node);
+  return conversation;
+}
 
 /** Whether the engine's job `id` is one that this page has asked for. */
 export const isOwn = (id) => [...jobs.values()].some((job) => job.id && (job.id === id || job.id.endsWith(id) || id.endsWith(job.id)));
@@ -73,6 +80,7 @@ class Job {
 /** Asks for the answer `node`, which stands at the end of the path of `conversation`. */
 export function begin(conversation, node) {
   if (node.content) node.before = node.content; // It is continued: what is there stays.
+  delete node.resume;
   const job = new Job(conversation, node);
   register(job);
   run(job, () => ask(job));
@@ -82,7 +90,8 @@ export function begin(conversation, node) {
 async function* ask(job) {
   await waitForModels();
   const isContinued = Boolean(job.node.content);
-  const messages = conversations.sentPath(job.conversation).filter((node) => isContinued || node !== job.node);
+  const nodes = conversations.pathTo(job.conversation, job.node);
+  const messages = conversations.sentPath(job.conversation, nodes).filter((node) => isContinued || node !== job.node);
   const isSeen = seesImages();
   const withPictures = messages.map(async (node) => (node.images ? { ...node, content: await conversations.partsOf(node, isSeen) } : node));
   yield* complete(requestOf(await Promise.all(withPictures), job.conversation), job.abort.signal);
@@ -100,7 +109,7 @@ async function run(job, open) {
   try {
     await waitForSlot(job);
     if (job.isStopped) return;
-    for await (const event of open()) {
+    for await (const event of wholeAnswer(job, open)) {
       if (event.kind === "accepted") onAccepted(job, event);
       else if (job.isActive) applyEvent(job, event);
     }
@@ -108,6 +117,32 @@ async function run(job, open) {
     recordFailure(job, error);
   } finally {
     if (job.isActive) end(job);
+  }
+}
+
+/** The events of an answer. One whose connection breaks is taken up again, because the gateway goes on with it. */
+async function* wholeAnswer(job, open) {
+  const broken = yield* untilBroken(open());
+  for (const pause of RESUME_AFTER_MS) {
+    if (!broken || !job.node.resume || isLeaving()) break;
+    job.isResumed = true;
+    job.meter.begin();
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    if (!job.isActive) break;
+    const again = yield* untilBroken(resumed(job), "answer_not_kept");
+    if (!again) return;
+    if (again.code === "answer_not_kept") break;
+  }
+  if (broken) throw broken;
+}
+
+/** Yields `events`; returns the error of a connection that has broken, or one with the code `other`. */
+async function* untilBroken(events, other) {
+  try {
+    yield* events;
+  } catch (error) {
+    if (["cut", "network", other].includes(error.code)) return error;
+    throw error;
   }
 }
 
@@ -173,7 +208,7 @@ function end(job) {
   jobs.delete(conversation.id);
   const isEmpty = !node.content && !node.reasoning;
   if (isEmpty && job.error && node.finish === "error") conversations.removeNode(conversation, node);
-  saveUnfinished();
+  saveUnfinished(node);
   job.save();
   for (const other of jobs.values()) other.release?.();
   notify(job, "end");
@@ -202,9 +237,10 @@ async function cancel(job) {
 // A reload
 
 /** The answers that the gateway may still have, and those that a message waits for, for the next load of the page. */
-function saveUnfinished() {
-  const kept = [...jobs.values()].filter(({ node }) => node.resume || node.next);
-  write(UNFINISHED, kept.map(({ conversation, node }) => [conversation.id, node.id]));
+function saveUnfinished(ended = null) {
+  const own = [...jobs.values()].filter(({ node }) => node.resume || node.next).map(({ conversation, node }) => [conversation.id, node.id]);
+  const known = new Set([ended?.id, ...own.map(([, id]) => id)]);
+  write(UNFINISHED, [...read(UNFINISHED, []).filter(([, id]) => !known.has(id)), ...own]); // Those of other tabs stay.
 }
 
 /** The message that waited for an answer that nothing brings back is a draft again. */
@@ -230,20 +266,27 @@ export function resumeAll() {
 
 function resume(conversation, node) {
   const job = new Job(conversation, node);
-  const token = node.resume;
   job.id = node.job;
   job.isResumed = true;
   job.claim = Math.random();
   register(job);
   postClaim(job);
   saveUnfinished();
-  run(job, async function* () {
-    for await (const event of resumeCompletion(token, job.abort.signal)) {
-      // The gateway sends the whole answer again, so the part that was kept is cleared first.
+  run(job, () => resumed(job));
+}
+
+/** The gateway sends the whole answer again: the part that is kept is cleared, and comes back where that breaks before it. */
+async function* resumed({ node, abort }) {
+  const { content, reasoning, resume: token } = node;
+  try {
+    for await (const event of resumeCompletion(token, abort.signal)) {
       if (event.kind === "accepted") Object.assign(node, { content: node.before ?? "", reasoning: "" });
       yield event.kind === "accepted" ? { ...event, token, id: node.job ?? "" } : event;
     }
-  });
+  } catch (error) {
+    if (node.content.length < content.length) Object.assign(node, { content, reasoning });
+    throw error;
+  }
 }
 
 // Several tabs may read one answer: one that is opened meanwhile resumes it. Each sends what was written in it. A message that

@@ -6,7 +6,7 @@ import { read, write } from "./store.js";
 
 const listeners = new Map();
 let models = [];
-let link = "";
+let connection = 0;
 
 const THINK_SUFFIX = "-think";
 
@@ -48,8 +48,9 @@ export function onModels(name, listener) {
 
 export function followModels() {
   onEngine(() => {
-    if (engineStatus.link === "online" && link !== "online") refresh();
-    link = engineStatus.link;
+    if (engineStatus.link !== "online" || engineStatus.connection === connection) return;
+    connection = engineStatus.connection;
+    refresh();
   });
   return refresh();
 }
@@ -62,6 +63,6 @@ async function refresh() {
     models = (await callJson("/v1/models")).data ?? [];
     for (const listener of listeners.values()) listener();
   } catch {
-    link = ""; // Asked again with the next event of the engine.
+    connection = 0; // Asked again with the next event of the engine.
   }
 }

@@ -14,10 +14,11 @@ export async function setNotifications(isWanted) {
   return isGranted;
 }
 
-export function notifyEnd(title, isDone) {
+/** `id` is that of the answer: two tabs show one notice of it, and the next answer has its own. */
+export function notifyEnd(title, isDone, id) {
   if (!notificationsEnabled()) return;
   const words = t(isDone ? "notice_done" : "notice_failed");
-  const options = { body: title, icon: new URL("./icon-192.png", import.meta.url).href, tag: "bpu-answer" };
+  const options = { body: title, icon: new URL("./icon-192.png", import.meta.url).href, tag: id };
   try {
     const notice = new Notification(words, options);
     notice.addEventListener("click", () => {

@@ -91,8 +91,8 @@ const numberInput = (hint) => el("input", { type: "number", min: "1", step: "1",
 function conversationFields(conversation, save) {
   const { settings } = conversation;
   const put = (name, value) => {
-    if (value) settings[name] = value;
-    else delete settings[name];
+    if (value) conversation.settings[name] = value; // Another tab's save replaces the object.
+    else delete conversation.settings[name];
     save();
   };
   const system = el("textarea", { id: "set-own-system", rows: "3", placeholder: read("system", "") || t("as_above") });

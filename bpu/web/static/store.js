@@ -45,9 +45,9 @@ export function storedSize(start = "") {
   }
 }
 
-/** `listener(name)` when another tab of this browser changed something. */
+/** `listener(name, isRemoved)` when another tab of this browser changed something. */
 export function onOtherTabChange(listener) {
   addEventListener("storage", (event) => {
-    if (event.key?.startsWith(PREFIX)) listener(event.key.slice(PREFIX.length));
+    if (event.key?.startsWith(PREFIX)) listener(event.key.slice(PREFIX.length), event.newValue === null);
   });
 }
