@@ -92,6 +92,7 @@ def test_a_waiting_job_is_cancelled_and_the_running_one_never_knows(shared: Gate
 def test_a_cancelled_answer_that_is_not_streamed_is_a_499(shared: Gateway) -> None:
     body = {"model": MODEL, "messages": [{"role": "user", "content": LONG}]}
     with ThreadPoolExecutor(1) as pool:
+        until(lambda: not running_job(shared), what="the job of an earlier test is over")
         asked = pool.submit(shared.request, "POST", "/v1/chat/completions", body)
         job_id = str(until(lambda: running_job(shared).get("id")))
         assert cancel(shared, job_id) == 200

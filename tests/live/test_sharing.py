@@ -218,6 +218,6 @@ def test_everything_killed_leaves_no_console_and_the_next_start_is_clean(start: 
     for pid in [master, *(worker.pid for worker in first.workers())]:
         os.kill(pid, signal.SIGKILL)
     first.process.wait(10)
-    first.wait_nothing_left(seconds=12)
+    first.wait_nothing_left()
     second = start(env={"BPU_STATE_DIR": str(first.state_dir), "HOME": str(first.state_dir)})
     assert second.ask("1+1=?")["choices"]

@@ -18,7 +18,7 @@ from bpu import errors
 from bpu.engine import protocol
 from bpu.engine.client.engine import Engine
 from bpu.engine.file_locks import try_lock
-from bpu.engine.keeper.daemon import _is_served
+from bpu.engine.keeper.daemon import LIFELINE_GRACE_S, _is_served
 from bpu.turn import Progress
 from tests.unit.engine.conftest import processes, start_engine
 from tests.unit.engine.jobs import LONG, EngineOf, answer, console_of, first_text, says, submit, wait_for
@@ -127,7 +127,7 @@ def test_nothing_is_left_when_all_who_needed_it_are_killed(tmp_path: Path) -> No
     holder.kill()
     holder.wait()
     holder.stdout.close()
-    _, alive = psutil.wait_procs(family, timeout=12)
+    _, alive = psutil.wait_procs(family, timeout=LIFELINE_GRACE_S + 15)
     assert [process.pid for process in alive] == []
     lock = try_lock(tmp_path / "simulator.lock")
     assert lock is not None
