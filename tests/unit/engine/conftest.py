@@ -51,7 +51,7 @@ def leave_nothing(folder: Path) -> None:
     """Check that an unused keeper ends with its console; kill what has not ended by then."""
     notify_shutdown(folder)
     try:
-        until(lambda: not processes(folder), seconds=12, what="keeper and console are gone")
+        until(lambda: not processes(folder), seconds=30, what="keeper and console are gone")
     finally:
         for process in processes(folder):
             process.kill()

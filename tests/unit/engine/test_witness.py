@@ -73,7 +73,7 @@ def engine_of(compiled: Path, tmp_path: Path) -> Iterator[EngineOf]:
     for engine in engines:
         engine.stop()
     notify_shutdown(tmp_path / "state")
-    until(lambda: not processes(tmp_path), seconds=12, what="keeper and console are gone")
+    until(lambda: not processes(tmp_path), seconds=30, what="keeper and console are gone")
 
 
 def submit(engine: Engine, text: str, *, prefix_digest: str = "", digest: str = "") -> Job:
