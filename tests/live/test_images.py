@@ -386,7 +386,8 @@ def test_a_console_that_ends_in_the_step_is_an_error_and_the_next_job_works(
 def test_an_image_that_the_console_cannot_read_does_not_stop_it(start: Start) -> None:
     gateway = start(env=options("--fault image-unreadable"))
     assert "448x448" not in text(asked(gateway, said(ASK, stripes(RED))))
-    assert gateway.state() == "ready"
+    gateway.wait_for("ready")
+    assert gateway.loads() == (1, {})
 
 
 @pytest.mark.parametrize("words", ["/image", "/image ", "/image /etc/hostname", "/imagexyz", "regen", "reset", "exit"])
