@@ -97,7 +97,7 @@ class Worker(JsonErrorWorker):
         """Serve connections until the worker has stopped."""
         gevent_io.spawn(self._drain_on_stop)
         super().run()  # which ends as soon as no connection is left
-        while self.runs_answers() and not self._quitting:
+        while self.runs_answers():  # `_quit` ends the process, however long they take
             self.notify()
             gevent_io.sleep(DETACHED_POLL_S)
 

@@ -340,9 +340,10 @@ def _age(path: Path) -> float | None:
     Infinite for a time of an earlier boot, or one that is not of this module.
     """
     try:
-        age = time.monotonic() - path.stat().st_mtime
+        touched = path.stat().st_mtime
     except OSError:
         return None
+    age = time.monotonic() - touched  # the clock after the file, which another worker may touch at this moment
     return age if age >= 0 else math.inf
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -219,6 +220,23 @@ def test_an_answer_does_not_end_because_the_clock_is_set(
     more.set()
     wait_for(lambda: all(rest))
     assert (rest, cancelled) == ([[b"two"], [b"two"]], [])
+
+
+def test_a_file_that_is_touched_while_its_age_is_asked_for_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+
+    class Touched:
+        """A file that another worker touches just before its time is read."""
+
+        def stat(self) -> SimpleNamespace:
+            clock[0] += 1
+            return SimpleNamespace(st_mtime=clock[0])
+
+    path: Any = Touched()
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "monotonic", lambda: clock[0])
+        found = detached_module._age(path)
+    assert found == 0
 
 
 def test_an_answer_whose_job_waited_long_for_its_place_is_read(answers: DetachedAnswers, folder: Path) -> None:
